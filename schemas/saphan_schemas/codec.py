@@ -1,0 +1,127 @@
+"""The one canonical encoding, both directions: MessagePack arrays for records, maps for content.
+
+Law (design section 2): whatever parses re-encodes to the same bytes, or it is refused. The exact
+bytes received are what is hashed, signed and logged, so callers keep the bytes beside the record.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from saphan_schemas.errors import InvalidInput
+
+T = TypeVar("T")
+
+MAX_CONTENT_DEPTH = 32
+"""Levels of nesting in content: the deepest schema of ours needs 9; a parser's stack needs a bound."""
+
+_encoder = msgspec.msgpack.Encoder()
+_sorting_encoder = msgspec.msgpack.Encoder(order="sorted")
+_content_decoder = msgspec.msgpack.Decoder()
+_decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Base of every record: a MessagePack array of its fields in declared order."""
+
+
+def encode(value: object) -> bytes:
+    """Canonical bytes of a record, or of a list of records and scalars (an array inside PAE)."""
+    return _encoder.encode(value)
+
+
+def decode(kind: type[T], data: bytes, max_bytes: int, name: str) -> T:
+    """Parse canonical bytes into a record.
+
+    Args:
+        kind: the record class (or any type msgspec can check).
+        data: at most `max_bytes` bytes.
+        name: what the peer calls this field, for the error.
+
+    Raises:
+        InvalidInput: `too_large`, `malformed` (not of this type), `not_canonical`.
+    """
+    if len(data) > max_bytes:
+        raise InvalidInput(
+            "too_large", f"{name} has {len(data)} bytes, at most {max_bytes} are taken", field=name
+        )
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
+    try:
+        value = decoder.decode(data)
+    # RecursionError and UnicodeDecodeError are not msgspec.DecodeError (specs.md section 2.4).
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
+        raise InvalidInput("malformed", f"{name} does not parse: {error}", field=name) from None
+    if _encoder.encode(value) != data:
+        raise InvalidInput(
+            "not_canonical", f"{name} is not in its one canonical encoding", field=name
+        )
+    return cast(T, value)
+
+
+def encode_content(value: dict[str, Any]) -> bytes:
+    """Canonical bytes of a content map: keys sorted by UTF-8 bytes, shortest integers, no floats.
+
+    Raises:
+        InvalidInput: `malformed` for floats, non-string keys, bytes, lone surrogates or deep nesting.
+    """
+    _check_content(value, "content", 0)
+    try:
+        return _sorting_encoder.encode(value)
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise InvalidInput("malformed", f"content: {error}", field="content") from None
+
+
+def decode_content(data: bytes, max_bytes: int) -> dict[str, Any]:
+    """Parse a canonical content map; duplicates, floats and unsorted keys are refused.
+
+    Raises:
+        InvalidInput: `too_large`, `malformed`, `not_canonical`.
+    """
+    if len(data) > max_bytes:
+        raise InvalidInput(
+            "too_large",
+            f"content has {len(data)} bytes, at most {max_bytes} are taken",
+            field="content",
+        )
+    try:
+        value = _content_decoder.decode(data)
+    except (
+        msgspec.DecodeError,
+        RecursionError,
+        UnicodeDecodeError,
+        OverflowError,
+        TypeError,
+    ) as error:
+        raise InvalidInput("malformed", f"content does not parse: {error}", field="content") from None
+    if not isinstance(value, dict):
+        raise InvalidInput("malformed", "content is not a map", field="content")
+    if encode_content(value) != data:
+        raise InvalidInput(
+            "not_canonical", "content is not in its one canonical encoding", field="content"
+        )
+    return value
+
+
+def _check_content(value: object, where: str, depth: int) -> None:
+    if depth > MAX_CONTENT_DEPTH:
+        raise InvalidInput(
+            "malformed", f"content nests deeper than {MAX_CONTENT_DEPTH}", field="content"
+        )
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise InvalidInput("malformed", "a key is not text", field=where)
+            _check_content(item, f"{where}/{key}", depth + 1)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_content(item, f"{where}/{index}", depth + 1)
+    elif not (value is None or isinstance(value, (str, bool, int))):
+        raise InvalidInput(
+            "malformed",
+            f"a {type(value).__name__} cannot stand in content; write numbers as decimal strings",
+            field=where,
+        )

@@ -1,0 +1,252 @@
+"""Messages of a node's session with the broker: one MessagePack array per WebSocket binary message.
+
+The first element is the message's number. Requests carry an id chosen by the node; answers repeat
+it. There is one way for entries to reach a node, the **feed**: everything in the corridors of its
+agency, in log order, its own statements included. An answer only names positions; the entries,
+their proofs and the signed head that covers them come with the feed, never before they are durable.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from saphan_schemas.codec import Record
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import (
+    AgencyId,
+    BatchSignature,
+    BulletinId,
+    Digest,
+    Event,
+    HeadRef,
+    Index,
+    KeyId,
+    Millis,
+    Origin,
+    Path,
+    Salt,
+    Signature,
+    SignatureItem,
+    StanzaBytes,
+)
+
+PROTOCOL: Final = 1
+"""Version of this session protocol; there is no negotiation."""
+
+RequestId = Annotated[int, Meta(ge=0, le=2**53)]
+Note = Annotated[bytes, Meta(max_length=LIMITS.note_bytes)]
+Items = Meta(max_length=LIMITS.frame_items)
+
+# --- opening -------------------------------------------------------------------------------------
+
+
+class Challenge(Record, tag=1):
+    """Broker, first message: its logs, 32 fresh random bytes, its clock."""
+
+    protocol: Annotated[int, Meta(ge=0, le=65_535)]
+    directory: Origin
+    evidence: Origin
+    nonce: Digest
+    clock: Millis
+
+
+class Login(Record, tag=2):
+    """Node's answer. `signature` is over PAE("saphan/session/1", [...]) as in bytes.md, Session."""
+
+    agency: AgencyId
+    key: KeyId
+    nonce: Digest
+    heads: Annotated[tuple[HeadRef, ...], Meta(max_length=2)]
+    """Newest verified head of each log the node knows: at most one per origin."""
+    after: Index | None
+    """Evidence index up to which the node has everything of its corridors; None: nothing."""
+    clock: Millis
+    signature: Signature
+
+
+class Welcome(Record, tag=3):
+    """Session open. `token` admits to the HTTP log paths until the session ends."""
+
+    token: Annotated[str, Meta(max_length=64)]
+    clock: Millis
+
+
+class Closing(Record, tag=4):
+    """Either side, before it closes: why, and when to come again. No request is lost: unanswered
+    requests are sent again in the next session."""
+
+    code: str
+    message: str
+    hint: str | None
+    retry_after_ms: Annotated[int, Meta(ge=0, le=LIMITS.backoff_max_ms * 120)]
+
+
+# --- node to broker ------------------------------------------------------------------------------
+
+
+class Submission(Record):
+    """One bulletin consigned to its recipients; per recipient a salt and a stanza, in order."""
+
+    header: Annotated[bytes, Meta(max_length=LIMITS.header_bytes)]
+    consignment: Annotated[bytes, Meta(max_length=LIMITS.consignment_bytes)]
+    item: SignatureItem
+    salts: Annotated[tuple[Salt, ...], Meta(min_length=1, max_length=LIMITS.recipients)]
+    stanzas: Annotated[tuple[StanzaBytes, ...], Meta(min_length=1, max_length=LIMITS.recipients)]
+    ciphertext: Annotated[bytes, Meta(max_length=LIMITS.ciphertext_bytes)]
+
+
+class Submit(Record, tag=10):
+    request: RequestId
+    items: Annotated[tuple[Submission, ...], Items]
+    signatures: Annotated[tuple[BatchSignature, ...], Items]
+
+
+class StatementItem(Record):
+    """A signed statement about a bulletin in the corridor (sender, recipient)."""
+
+    event: Event
+    sender: AgencyId
+    recipient: AgencyId
+    statement: Annotated[bytes, Meta(max_length=LIMITS.statement_bytes)]
+    item: SignatureItem
+    salt: Salt
+
+
+class State(Record, tag=11):
+    request: RequestId
+    items: Annotated[tuple[StatementItem, ...], Items]
+    signatures: Annotated[tuple[BatchSignature, ...], Items]
+
+
+class FetchStanzas(Record, tag=12):
+    """Stanzas of bulletins whose handover is logged; may be asked as often as needed."""
+
+    request: RequestId
+    bulletins: Annotated[tuple[BulletinId, ...], Items]
+
+
+class Register(Record, tag=13):
+    """A directory operation (SignedOperation) or a finished agreement (SignedAgreement)."""
+
+    request: RequestId
+    operation: Annotated[bytes, Meta(max_length=LIMITS.operation_bytes)] | None
+    agreement: Annotated[bytes, Meta(max_length=2 * LIMITS.frame_bytes)] | None
+
+
+class Cosign(Record, tag=14):
+    """The node's cosignature lines (C2SP types 04 and 06) on a head it has checked."""
+
+    head: HeadRef
+    lines: Annotated[bytes, Meta(max_length=16_384)]
+
+
+class Ack(Record, tag=15):
+    """Everything of the feed up to this index is durable at the node; opens the window further."""
+
+    after: Index
+
+
+class Ping(Record, tag=16):
+    """Either side on an idle line; the clock feeds the sequencer's 60-second check."""
+
+    clock: Millis
+
+
+# --- broker to node ------------------------------------------------------------------------------
+
+
+class Result(Record):
+    """Outcome of one item: `code` is None when it is logged at `indices`."""
+
+    code: str | None
+    message: str
+    hint: str | None
+    retry_after_ms: Annotated[int, Meta(ge=0)]
+    indices: Annotated[tuple[Index, ...], Meta(max_length=LIMITS.recipients)]
+
+
+class Answer(Record, tag=20):
+    """Sent only when every named index is covered by a durable signed head."""
+
+    request: RequestId
+    results: Annotated[tuple[Result, ...], Items]
+
+
+class FeedEntry(Record):
+    """One entry with its proof under the frame's head.
+
+    `item` is None for the agency's own statements (it has them) and for the broker's events.
+    `header` and `ciphertext` come with submitted and consigned entries to the recipient; `stanza`
+    with the handover entry to the recipient, whose record under this head is the release.
+    """
+
+    index: Index
+    entry: Annotated[bytes, Meta(max_length=1024)]
+    salt: Salt
+    path: Path
+    statement: Annotated[bytes, Meta(max_length=LIMITS.consignment_bytes)]
+    item: SignatureItem | None
+    header: Annotated[bytes, Meta(max_length=LIMITS.header_bytes)] | None
+    ciphertext: Annotated[bytes, Meta(max_length=LIMITS.ciphertext_bytes)] | None
+    stanza: StanzaBytes | None
+
+
+class AnchorProof(Record):
+    """The newest anchor leaf at or below the head, with its inclusion path."""
+
+    index: Index
+    size: Index
+    root: Digest
+    path: Path
+
+
+class Feed(Record, tag=21):
+    """Entries in log order under one signed head.
+
+    Args:
+        note: the signed evidence head; every path leads to its root.
+        start: size of the node's last acknowledged head for `consistency` (0: none needed).
+        consistency: path from the head of size `start` to this one.
+        anchor: newest anchor at or below this head, when the node has not been told it yet.
+        next: index the node may acknowledge after storing this frame (`after` of `Ack`).
+    """
+
+    note: Note
+    start: Index
+    consistency: Path
+    anchor: AnchorProof | None
+    signatures: Annotated[tuple[BatchSignature, ...], Meta(max_length=2 * LIMITS.frame_items)]
+    entries: Annotated[tuple[FeedEntry, ...], Items]
+    next: Index
+
+
+class DirectoryLeaves(Record, tag=22):
+    """Directory leaves from `start` on, under a signed head; agreements of the node's own agency."""
+
+    note: Note
+    start: Index
+    consistency: Path
+    leaves: Annotated[
+        tuple[Annotated[bytes, Meta(max_length=LIMITS.leaf_bytes)], ...], Meta(max_length=1024)
+    ]
+    agreements: Annotated[tuple[bytes, ...], Meta(max_length=1024)]
+
+
+class Stanzas(Record, tag=23):
+    """Answer to FetchStanzas: None where no handover of this agency is logged."""
+
+    request: RequestId
+    stanzas: Annotated[tuple[StanzaBytes | None, ...], Items]
+
+
+FromNode = Login | Submit | State | FetchStanzas | Register | Cosign | Ack | Ping | Closing
+FromBroker = Challenge | Welcome | Answer | Feed | DirectoryLeaves | Stanzas | Ping | Closing
+
+
+def session_context(
+    origin: str, broker_nonce: bytes, node_nonce: bytes, tls: bytes | None, head: HeadRef | None
+) -> list[object]:
+    """Array inside PAE("saphan/session/1", ...) that the challenge signs (bytes.md, Session)."""
+    return [origin, broker_nonce, node_nonce, tls, head]

@@ -1,0 +1,74 @@
+"""Every bound of the system, with its unit and its reason. A peer that exceeds one is told which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Sizes in bytes, times in milliseconds, unless the name says otherwise."""
+
+    # What is said
+    content_bytes: int = 64 * KIB  # larger content waits for the blob store (attachments issue)
+    ciphertext_bytes: int = 96 * KIB  # 64 KiB content + inner + two signatures, Padmé-padded, sealed
+    header_bytes: int = 8 * KIB  # 64 recipients of 35 bytes and every other field at its longest
+    consignment_bytes: int = 16 * KIB  # 64 recipients of 105 bytes
+    statement_bytes: int = 4 * KIB  # 1 KiB of sealed detail costs 1,120 + 1,040 bytes
+    recipients: int = 64  # a bulletin is addressed by name; there is no "all"
+    attachments: int = 32  # per bulletin; none before the attachments issue
+    detail_bytes: int = 1 * KIB  # plaintext of a sealed rejection detail, always padded to this
+
+    # Keys and the directory
+    operation_bytes: int = 65_535  # a log entry is u16-length-prefixed (C2SP tlog-tiles)
+    agreement_bytes: int = 64 * KIB  # text of 32 parties with all rules and pins
+    roots: int = 16  # holders of shares of one agency's root
+    keys_per_agency: int = 4_096  # active keys; an office of 4,000 officers is outside our users
+    agencies: int = 512  # the directory is replayed in full by everyone
+
+    # Signatures and logs
+    batch_items: int = 65_536  # one node signature over at most so many items
+    proof_hashes: int = 63  # a tree of 2**63 leaves; C2SP tlog-witness allows as many
+    note_bytes: int = 256 * KIB  # a head with 64 witnesses at 3.4 KiB each
+    note_signatures: int = 128  # lines on a note; C2SP demands at least 16 accepted
+    leaf_bytes: int = 65_535  # u16-length-prefixed in entry bundles
+
+    # Time
+    skew_ms: int = 60 * SECOND_MS  # clocks that differ more are refused; NTP holds far less
+    delivery_grace_days: int = 30  # broker due-day = min(retain_until, expires + 30 days)
+    max_expiry_ms: int = 400 * DAY_MS  # a bulletin nobody fetched in 13 months is expired
+    record_days: int = 3_653  # records and salts outlive their bulletin by ten years
+    head_idle_ms: int = HOUR_MS  # an idle log signs its head anew at least so often
+
+    # Session and queues
+    frame_bytes: int = 4 * MIB  # one WebSocket message: 32 bulletins of 96 KiB and room
+    frame_items: int = 256  # submissions or statements in one message
+    feed_window_bytes: int = 4 * MIB  # unacknowledged feed per session; memory stays flat
+    feed_window_items: int = 512  # the same in entries
+    session_requests: int = 64  # requests in flight per session before the broker stops reading
+    sessions: int = 256  # open node sessions per broker process
+    sessions_per_agency: int = 8  # a node reconnecting before its old line has timed out
+    commit_items: int = 512  # bulletins and statements in one group commit
+    commit_bytes: int = 8 * MIB  # the same in bytes
+    queue_items: int = 8_192  # waiting for the sequencer; beyond it the answer is "retry"
+    queue_bytes: int = 64 * MIB  # the same in bytes
+    heartbeat_ms: int = 20 * SECOND_MS  # ping on an idle line; NAT boxes forget after 30 s
+    login_ms: int = 15 * SECOND_MS  # time to answer the challenge
+    backoff_min_ms: int = 200  # first wait before a node reconnects
+    backoff_max_ms: int = 30 * SECOND_MS  # longest wait; a broker restart is noticed within it
+    shutdown_ms: int = 20 * SECOND_MS  # clean shutdown finishes or refuses within this
+
+    # Local API
+    api_body_bytes: int = 256 * KIB  # JSON of 64 KiB content, escaped
+    api_page_items: int = 500  # rows in one listing
+    api_connections: int = 64  # case systems and desks of one office
+
+
+LIMITS = Limits()

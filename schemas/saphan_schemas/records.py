@@ -1,0 +1,373 @@
+"""The records that agencies sign, seal and log: MessagePack arrays in declared order (bytes.md).
+
+Times are milliseconds UTC since 1970, days are days since 1970-01-01, digests are SHA-256.
+A record's PAE type is `saphan/<name>/1`, given by `PAE_TYPES`.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from saphan_schemas.codec import Record
+from saphan_schemas.limits import LIMITS
+
+Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
+KeyId = Digest
+BulletinId = Digest
+Salt = Digest
+Millis = Annotated[int, Meta(ge=0, le=2**53)]
+Day = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Index = Annotated[int, Meta(ge=0, le=2**53)]
+AgencyId = Annotated[str, Meta(pattern=r"\A[a-z]{2}\.[a-z][a-z0-9-]{0,30}\Z")]
+Handle = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9-]{0,30}\Z")]
+SchemaName = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9.-]{0,30}/[a-z][a-z0-9_]{0,40}/[0-9]{1,3}\Z")]
+Origin = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9./-]{0,120}\Z")]
+CompositeSignature = Annotated[bytes, Meta(min_length=3373, max_length=3373)]
+StanzaBytes = Annotated[bytes, Meta(min_length=1168, max_length=1168)]
+Path = Annotated[tuple[Digest, ...], Meta(max_length=LIMITS.proof_hashes)]
+
+SUITE: Final = 1
+"""HPKE 0x647a/0x0001/0x0002, Cobblestone-256, id-MLDSA65-Ed25519-SHA512, SHA-256. No other."""
+
+Tlp = Literal["clear", "green", "amber", "amber+strict", "red"]
+TLP_ORDER: Final[tuple[Tlp, ...]] = ("clear", "green", "amber", "amber+strict", "red")
+HandlingCode = Literal["H0", "H1", "H2", "H3"]
+Urgency = Literal["routine", "priority", "immediate"]
+
+
+class Role(enum.StrEnum):
+    """What a key may do; a key has exactly one role."""
+
+    ROOT = "root"
+    ORDER = "order"
+    NODE = "node"
+    OFFICER = "officer"
+    MAILBOX = "mailbox"
+    WITNESS = "witness"
+
+
+class Event(enum.StrEnum):
+    """Statement types of a delivery; the PAE type of the statement is `saphan/<event>/1`."""
+
+    HANDOVER = "handover"
+    UNOPENED = "unopened"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    READ = "read"
+    RECALLED = "recalled"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+
+
+# --- signatures (design section 2) ---------------------------------------------------------------
+
+
+class SignatureItem(Record):
+    """One item's place in a signed batch. The signature itself is stored and sent once."""
+
+    key: KeyId
+    size: Annotated[int, Meta(ge=1, le=LIMITS.batch_items)]
+    index: Annotated[int, Meta(ge=0, lt=LIMITS.batch_items)]
+    path: Annotated[tuple[Digest, ...], Meta(max_length=16)]
+    salt: Salt
+
+
+class BatchSignature(Record):
+    """A key's signature over PAE("saphan/batch/1", [role, size, root])."""
+
+    key: KeyId
+    size: Annotated[int, Meta(ge=1, le=LIMITS.batch_items)]
+    root: Digest
+    signature: CompositeSignature
+
+
+class Signature(Record):
+    """An item with its own signature: complete by itself (officers, roots, orders, sealed inners)."""
+
+    item: SignatureItem
+    signature: CompositeSignature
+
+
+# --- a bulletin (design section 3) ---------------------------------------------------------------
+
+
+class Marking(Record):
+    tlp: Tlp
+    codes: Annotated[tuple[HandlingCode, ...], Meta(min_length=1, max_length=4)]
+
+
+class Header(Record):
+    """The meaning of a bulletin, in clear; never changes."""
+
+    suite: Annotated[int, Meta(ge=0, le=65_535)]
+    nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    sender: AgencyId
+    recipients: Annotated[tuple[AgencyId, ...], Meta(min_length=1, max_length=LIMITS.recipients)]
+    schema: SchemaName
+    schema_digest: Digest
+    marking: Marking
+    urgency: Urgency
+    exercise: bool
+    created: Millis
+    expires: Millis
+    answer_by: Millis | None
+    retain_until: Day
+
+
+class Blob(Record):
+    """Length in bytes and SHA-256 of bytes that travel beside a record."""
+
+    length: Annotated[int, Meta(ge=0, le=2**53)]
+    digest: Digest
+
+
+Blobs = Annotated[tuple[Blob, ...], Meta(max_length=LIMITS.attachments)]
+
+
+class Inner(Record):
+    """What the officer signs: who wrote which content under which header."""
+
+    author: Handle | None
+    author_key: KeyId
+    header: Digest
+    content: Digest
+    attachments: Blobs
+
+
+class Sealed(Record):
+    """Plaintext of the ciphertext, before padding."""
+
+    inner: Annotated[bytes, Meta(max_length=4096)]
+    signatures: Annotated[tuple[Signature, ...], Meta(min_length=1, max_length=2)]
+    content: Annotated[bytes, Meta(max_length=LIMITS.content_bytes)]
+
+
+class Bulletin(Record):
+    """The bulletin id is the identity of this record."""
+
+    header: Digest
+    ciphertext: Blob
+    attachments: Blobs
+
+
+class HeadRef(Record):
+    """A log head by its value: origin, number of leaves, root."""
+
+    origin: Origin
+    size: Index
+    root: Digest
+
+
+class StanzaRef(Record):
+    agency: AgencyId
+    mailbox_key: KeyId
+    stanza: Digest
+
+
+class Consignment(Record):
+    """Carriage; signed by the sender's node; may be made again for the same bulletin."""
+
+    bulletin: BulletinId
+    node_key: KeyId
+    seen: HeadRef | None
+    recipients: Annotated[tuple[StanzaRef, ...], Meta(min_length=1, max_length=LIMITS.recipients)]
+
+
+# --- statements and entries ----------------------------------------------------------------------
+
+
+class SealedDetail(Record):
+    """A rejection's detail that only the originator can read: HPKE of 1 KiB."""
+
+    mailbox_key: KeyId
+    sealed: Annotated[bytes, Meta(min_length=2160, max_length=2160)]
+
+
+class Statement(Record):
+    """What an agency's node says about a bulletin; the event is its PAE type."""
+
+    bulletin: BulletinId
+    ciphertext: Digest
+    issuer: AgencyId
+    time: Millis
+    code: Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,40}\Z")] | None
+    detail: SealedDetail | Digest | None
+
+
+class OfficerRead(Record):
+    """An officer's own signed reading; stays in the node, which commits to it with its salt."""
+
+    bulletin: BulletinId
+    agency: AgencyId
+    handle: Handle
+    key: KeyId
+    time: Millis
+
+
+class Entry(Record):
+    """The broker's entry about a submitted statement; the evidence log commits to it."""
+
+    sender: AgencyId
+    recipient: AgencyId
+    number: Annotated[int, Meta(ge=1, le=2**53)]
+    previous: Index | None
+    time: Millis
+    type: Annotated[str, Meta(pattern=r"\Asaphan/[a-z_]{1,32}/1\Z")]
+    statement: Digest
+
+
+# --- the directory (bytes.md, directory operations) ----------------------------------------------
+
+
+class Change(Record):
+    """One change of an agency's keys. `key` is the public key to add, or the key id to revoke."""
+
+    action: Literal["add", "revoke"]
+    role: Role
+    key: Annotated[bytes, Meta(min_length=32, max_length=2048)]
+    handle: Handle | None
+    seal_until: Millis | None
+    open_until: Millis | None
+
+
+class Operation(Record):
+    """A directory operation of one agency: versioned, chained, signed by `threshold` roots."""
+
+    agency: AgencyId
+    version: Annotated[int, Meta(ge=1, le=2**31)]
+    previous: Digest | None
+    threshold: Annotated[int, Meta(ge=1, le=LIMITS.roots)]
+    time: Millis
+    changes: Annotated[tuple[Change, ...], Meta(min_length=1, max_length=24)]
+
+
+class WitnessProof(Record):
+    """Possession of a new witness key: Ed25519 (64) || ML-DSA-44 (2420) over PAE(operation)."""
+
+    key: KeyId
+    signature: Annotated[bytes, Meta(min_length=2484, max_length=2484)]
+
+
+class SignedOperation(Record):
+    """What the directory leaf holds: exact operation bytes, roots' and new keys' signatures."""
+
+    operation: Annotated[bytes, Meta(max_length=LIMITS.operation_bytes)]
+    roots: Annotated[tuple[Signature, ...], Meta(min_length=1, max_length=2 * LIMITS.roots)]
+    keys: Annotated[tuple[Signature, ...], Meta(max_length=24)]
+    witnesses: Annotated[tuple[WitnessProof, ...], Meta(max_length=24)]
+
+
+class Party(Record):
+    agency: AgencyId
+    roots: Annotated[tuple[KeyId, ...], Meta(min_length=1, max_length=LIMITS.roots)]
+    threshold: Annotated[int, Meta(ge=1, le=LIMITS.roots)]
+
+
+class CorridorRule(Record):
+    """What one party may send to another."""
+
+    sender: AgencyId
+    recipient: AgencyId
+    schemas: Annotated[tuple[SchemaName, ...], Meta(min_length=1, max_length=256)]
+    tlp_ceiling: Tlp
+    retain_days: Annotated[int, Meta(ge=1, le=36_525)]
+
+
+class LogPin(Record):
+    """A log's origin and verifier keys, in C2SP vkey form."""
+
+    origin: Origin
+    vkeys: Annotated[
+        tuple[Annotated[str, Meta(max_length=2048)], ...], Meta(min_length=2, max_length=2)
+    ]
+
+
+class WitnessPolicy(Record):
+    """How many witnesses make a proof *witnessed*, and whether the shower's own agency counts."""
+
+    quorum: Annotated[int, Meta(ge=0, le=32)]
+    own_counts: bool
+
+
+class Agreement(Record):
+    """The memorandum in machine form; signed by the threshold of every party's root."""
+
+    reference: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9.-]{0,62}\Z")]
+    title: Annotated[str, Meta(min_length=1, max_length=400)]
+    instrument: Annotated[str, Meta(pattern=r"\A[A-Z][A-Z0-9_]{1,62}\Z")]
+    parties: Annotated[tuple[Party, ...], Meta(min_length=2, max_length=32)]
+    rules: Annotated[tuple[CorridorRule, ...], Meta(min_length=1, max_length=1024)]
+    handling: Annotated[tuple[HandlingCode, ...], Meta(min_length=1, max_length=4)]
+    onward: Literal["none", "named", "same_country", "ask"]
+    languages: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"\A[a-z]{2,3}\Z")], ...], Meta(min_length=1, max_length=16)
+    ]
+    in_flight: Literal["deliver", "stop"]
+    valid_from: Millis
+    valid_until: Millis
+    directory: LogPin
+    evidence: LogPin
+    witnesses: WitnessPolicy
+
+
+class SignedAgreement(Record):
+    """A finished agreement as a file and on the wire: text, all signatures, salt."""
+
+    agreement: Annotated[bytes, Meta(max_length=LIMITS.agreement_bytes)]
+    signatures: Annotated[tuple[Signature, ...], Meta(max_length=512)]
+    salt: Salt
+
+
+class TypeName(Record):
+    name: SchemaName
+    digest: Digest
+
+
+class Types(Record):
+    """Saphan's own schemas, entered unsigned by the broker's program at `init` and after upgrades."""
+
+    types: Annotated[tuple[TypeName, ...], Meta(min_length=1, max_length=256)]
+
+
+class LeafType(enum.IntEnum):
+    """First byte of an evidence leaf (1..31) or of a directory leaf (33..)."""
+
+    SUBMITTED = 1
+    CONSIGNED = 2
+    HANDOVER = 3
+    UNOPENED = 4
+    ACCEPTED = 5
+    REJECTED = 6
+    READ = 7
+    RECALLED = 8
+    EXPIRED = 9
+    REFUSED = 10
+    DESTROYED = 11
+    HELD = 12
+    RELEASED = 13
+    EXPORTED = 14
+    ANCHOR = 15
+    SUCCESSOR = 16
+    OPERATION = 33
+    AGREEMENT = 34
+    TYPES = 35
+
+
+PAE_TYPES: Final[dict[type[Record], str]] = {
+    Header: "saphan/header/1",
+    Inner: "saphan/inner/1",
+    Bulletin: "saphan/bulletin/1",
+    Consignment: "saphan/consignment/1",
+    OfficerRead: "saphan/officer_read/1",
+    Entry: "saphan/entry/1",
+    Operation: "saphan/operation/1",
+    Agreement: "saphan/agreement/1",
+}
+
+
+def statement_type(event: Event) -> str:
+    """PAE type of a statement: `saphan/<event>/1`."""
+    return f"saphan/{event.value}/1"
