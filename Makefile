@@ -1,0 +1,50 @@
+# Every target sets up all it needs in .venv; nothing has to be installed by hand.
+# To choose the interpreter: make test PY=/path/to/python3.12
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PY ?=
+PYTEST_ARGS ?=
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help setup demo test check lint format bench vectors clean
+
+help: ## show the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+setup: $(STAMP) ## create .venv and install everything into it
+
+# Installed again only when the dependencies may have changed; new source files need no reinstall.
+$(STAMP): pyproject.toml constraints.txt .ci/setup
+	@.ci/setup .venv $(PY)
+	@touch $(STAMP)
+
+demo: $(STAMP) ## two agencies and a broker on this machine exchange bulletins
+	@$(BIN)/python demo/run.py
+
+test: lint ## formatting, lint, types, and all tests
+	@$(BIN)/python -m pytest -q -rs $(PYTEST_ARGS)
+
+check: test ## the same as test
+
+lint: $(STAMP) ## formatting, lint and types only
+	@$(BIN)/ruff format --check --quiet . || { echo "make: run 'make format' and commit the result" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+
+format: $(STAMP) ## format all Python files
+	@$(BIN)/ruff check --select I --fix --quiet .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure; the figures and the machine are printed
+	@$(BIN)/python benchmarks/run.py
+
+vectors: $(STAMP) ## write the test vectors anew (the result must not differ)
+	@$(BIN)/python schemas/vectors/generate.py
+
+clean: ## remove the environment, builds and caches
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage
