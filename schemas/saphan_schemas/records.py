@@ -22,6 +22,9 @@ Millis = Annotated[int, Meta(ge=0, le=2**53)]
 Day = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Index = Annotated[int, Meta(ge=0, le=2**53)]
 AgencyId = Annotated[str, Meta(pattern=r"\A[a-z]{2}\.[a-z][a-z0-9-]{0,30}\Z")]
+BROKER: Final = "broker"
+"""Issuer of the broker's own events, which carry no signature: the log's head vouches for them."""
+Issuer = Annotated[str, Meta(pattern=r"\A([a-z]{2}\.[a-z][a-z0-9-]{0,30}|broker)\Z")]
 Handle = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9-]{0,30}\Z")]
 SchemaName = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9.-]{0,30}/[a-z][a-z0-9_]{0,40}/[0-9]{1,3}\Z")]
 Origin = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9./-]{0,120}\Z")]
@@ -65,7 +68,7 @@ class Event(enum.StrEnum):
 # --- signatures (design section 2) ---------------------------------------------------------------
 
 
-class SignatureItem(Record):
+class SignatureItem(Record, frozen=True):
     """One item's place in a signed batch. The signature itself is stored and sent once."""
 
     key: KeyId
@@ -75,7 +78,7 @@ class SignatureItem(Record):
     salt: Salt
 
 
-class BatchSignature(Record):
+class BatchSignature(Record, frozen=True):
     """A key's signature over PAE("saphan/batch/1", [role, size, root])."""
 
     key: KeyId
@@ -84,7 +87,7 @@ class BatchSignature(Record):
     signature: CompositeSignature
 
 
-class Signature(Record):
+class Signature(Record, frozen=True):
     """An item with its own signature: complete by itself (officers, roots, orders, sealed inners)."""
 
     item: SignatureItem
@@ -94,12 +97,12 @@ class Signature(Record):
 # --- a bulletin (design section 3) ---------------------------------------------------------------
 
 
-class Marking(Record):
+class Marking(Record, frozen=True):
     tlp: Tlp
     codes: Annotated[tuple[HandlingCode, ...], Meta(min_length=1, max_length=4)]
 
 
-class Header(Record):
+class Header(Record, frozen=True):
     """The meaning of a bulletin, in clear; never changes."""
 
     suite: Annotated[int, Meta(ge=0, le=65_535)]
@@ -117,7 +120,7 @@ class Header(Record):
     retain_until: Day
 
 
-class Blob(Record):
+class Blob(Record, frozen=True):
     """Length in bytes and SHA-256 of bytes that travel beside a record."""
 
     length: Annotated[int, Meta(ge=0, le=2**53)]
@@ -127,7 +130,7 @@ class Blob(Record):
 Blobs = Annotated[tuple[Blob, ...], Meta(max_length=LIMITS.attachments)]
 
 
-class Inner(Record):
+class Inner(Record, frozen=True):
     """What the officer signs: who wrote which content under which header."""
 
     author: Handle | None
@@ -137,7 +140,7 @@ class Inner(Record):
     attachments: Blobs
 
 
-class Sealed(Record):
+class Sealed(Record, frozen=True):
     """Plaintext of the ciphertext, before padding."""
 
     inner: Annotated[bytes, Meta(max_length=4096)]
@@ -145,7 +148,7 @@ class Sealed(Record):
     content: Annotated[bytes, Meta(max_length=LIMITS.content_bytes)]
 
 
-class Bulletin(Record):
+class Bulletin(Record, frozen=True):
     """The bulletin id is the identity of this record."""
 
     header: Digest
@@ -153,7 +156,7 @@ class Bulletin(Record):
     attachments: Blobs
 
 
-class HeadRef(Record):
+class HeadRef(Record, frozen=True):
     """A log head by its value: origin, number of leaves, root."""
 
     origin: Origin
@@ -161,13 +164,13 @@ class HeadRef(Record):
     root: Digest
 
 
-class StanzaRef(Record):
+class StanzaRef(Record, frozen=True):
     agency: AgencyId
     mailbox_key: KeyId
     stanza: Digest
 
 
-class Consignment(Record):
+class Consignment(Record, frozen=True):
     """Carriage; signed by the sender's node; may be made again for the same bulletin."""
 
     bulletin: BulletinId
@@ -179,25 +182,25 @@ class Consignment(Record):
 # --- statements and entries ----------------------------------------------------------------------
 
 
-class SealedDetail(Record):
+class SealedDetail(Record, frozen=True):
     """A rejection's detail that only the originator can read: HPKE of 1 KiB."""
 
     mailbox_key: KeyId
     sealed: Annotated[bytes, Meta(min_length=2160, max_length=2160)]
 
 
-class Statement(Record):
+class Statement(Record, frozen=True):
     """What an agency's node says about a bulletin; the event is its PAE type."""
 
     bulletin: BulletinId
     ciphertext: Digest
-    issuer: AgencyId
+    issuer: Issuer
     time: Millis
     code: Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,40}\Z")] | None
     detail: SealedDetail | Digest | None
 
 
-class OfficerRead(Record):
+class OfficerRead(Record, frozen=True):
     """An officer's own signed reading; stays in the node, which commits to it with its salt."""
 
     bulletin: BulletinId
@@ -207,7 +210,7 @@ class OfficerRead(Record):
     time: Millis
 
 
-class Entry(Record):
+class Entry(Record, frozen=True):
     """The broker's entry about a submitted statement; the evidence log commits to it."""
 
     sender: AgencyId
@@ -222,7 +225,7 @@ class Entry(Record):
 # --- the directory (bytes.md, directory operations) ----------------------------------------------
 
 
-class Change(Record):
+class Change(Record, frozen=True):
     """One change of an agency's keys. `key` is the public key to add, or the key id to revoke."""
 
     action: Literal["add", "revoke"]
@@ -233,7 +236,7 @@ class Change(Record):
     open_until: Millis | None
 
 
-class Operation(Record):
+class Operation(Record, frozen=True):
     """A directory operation of one agency: versioned, chained, signed by `threshold` roots."""
 
     agency: AgencyId
@@ -244,14 +247,14 @@ class Operation(Record):
     changes: Annotated[tuple[Change, ...], Meta(min_length=1, max_length=24)]
 
 
-class WitnessProof(Record):
+class WitnessProof(Record, frozen=True):
     """Possession of a new witness key: Ed25519 (64) || ML-DSA-44 (2420) over PAE(operation)."""
 
     key: KeyId
     signature: Annotated[bytes, Meta(min_length=2484, max_length=2484)]
 
 
-class SignedOperation(Record):
+class SignedOperation(Record, frozen=True):
     """What the directory leaf holds: exact operation bytes, roots' and new keys' signatures."""
 
     operation: Annotated[bytes, Meta(max_length=LIMITS.operation_bytes)]
@@ -260,13 +263,13 @@ class SignedOperation(Record):
     witnesses: Annotated[tuple[WitnessProof, ...], Meta(max_length=24)]
 
 
-class Party(Record):
+class Party(Record, frozen=True):
     agency: AgencyId
     roots: Annotated[tuple[KeyId, ...], Meta(min_length=1, max_length=LIMITS.roots)]
     threshold: Annotated[int, Meta(ge=1, le=LIMITS.roots)]
 
 
-class CorridorRule(Record):
+class CorridorRule(Record, frozen=True):
     """What one party may send to another."""
 
     sender: AgencyId
@@ -276,7 +279,7 @@ class CorridorRule(Record):
     retain_days: Annotated[int, Meta(ge=1, le=36_525)]
 
 
-class LogPin(Record):
+class LogPin(Record, frozen=True):
     """A log's origin and verifier keys, in C2SP vkey form."""
 
     origin: Origin
@@ -285,14 +288,14 @@ class LogPin(Record):
     ]
 
 
-class WitnessPolicy(Record):
+class WitnessPolicy(Record, frozen=True):
     """How many witnesses make a proof *witnessed*, and whether the shower's own agency counts."""
 
     quorum: Annotated[int, Meta(ge=0, le=32)]
     own_counts: bool
 
 
-class Agreement(Record):
+class Agreement(Record, frozen=True):
     """The memorandum in machine form; signed by the threshold of every party's root."""
 
     reference: Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9.-]{0,62}\Z")]
@@ -313,7 +316,7 @@ class Agreement(Record):
     witnesses: WitnessPolicy
 
 
-class SignedAgreement(Record):
+class SignedAgreement(Record, frozen=True):
     """A finished agreement as a file and on the wire: text, all signatures, salt."""
 
     agreement: Annotated[bytes, Meta(max_length=LIMITS.agreement_bytes)]
@@ -321,12 +324,12 @@ class SignedAgreement(Record):
     salt: Salt
 
 
-class TypeName(Record):
+class TypeName(Record, frozen=True):
     name: SchemaName
     digest: Digest
 
 
-class Types(Record):
+class Types(Record, frozen=True):
     """Saphan's own schemas, entered unsigned by the broker's program at `init` and after upgrades."""
 
     types: Annotated[tuple[TypeName, ...], Meta(min_length=1, max_length=256)]
