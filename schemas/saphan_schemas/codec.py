@@ -15,7 +15,7 @@ from saphan_schemas.errors import InvalidInput
 T = TypeVar("T")
 
 MAX_CONTENT_DEPTH = 32
-"""Levels of nesting in content: the deepest schema of ours needs 9; a parser's stack needs a bound."""
+"""Levels of nesting in content: our deepest schema needs 9; a parser's stack needs a bound."""
 
 _encoder = msgspec.msgpack.Encoder()
 _sorting_encoder = msgspec.msgpack.Encoder(order="sorted")
@@ -66,7 +66,7 @@ def encode_content(value: dict[str, Any]) -> bytes:
     """Canonical bytes of a content map: keys sorted by UTF-8 bytes, shortest integers, no floats.
 
     Raises:
-        InvalidInput: `malformed` for floats, non-string keys, bytes, lone surrogates or deep nesting.
+        InvalidInput: `malformed` for floats, non-string keys, bytes, lone surrogates, deep nesting.
     """
     _check_content(value, "content", 0)
     try:
@@ -96,7 +96,9 @@ def decode_content(data: bytes, max_bytes: int) -> dict[str, Any]:
         OverflowError,
         TypeError,
     ) as error:
-        raise InvalidInput("malformed", f"content does not parse: {error}", field="content") from None
+        raise InvalidInput(
+            "malformed", f"content does not parse: {error}", field="content"
+        ) from None
     if not isinstance(value, dict):
         raise InvalidInput("malformed", "content is not a map", field="content")
     if encode_content(value) != data:

@@ -42,7 +42,7 @@ Items = Meta(max_length=LIMITS.frame_items)
 # --- opening -------------------------------------------------------------------------------------
 
 
-class Challenge(Record, tag=1):
+class Challenge(Record, frozen=True, tag=1):
     """Broker, first message: its logs, 32 fresh random bytes, its clock."""
 
     protocol: Annotated[int, Meta(ge=0, le=65_535)]
@@ -52,7 +52,7 @@ class Challenge(Record, tag=1):
     clock: Millis
 
 
-class Login(Record, tag=2):
+class Login(Record, frozen=True, tag=2):
     """Node's answer. `signature` is over PAE("saphan/session/1", [...]) as in bytes.md, Session."""
 
     agency: AgencyId
@@ -66,14 +66,14 @@ class Login(Record, tag=2):
     signature: Signature
 
 
-class Welcome(Record, tag=3):
+class Welcome(Record, frozen=True, tag=3):
     """Session open. `token` admits to the HTTP log paths until the session ends."""
 
     token: Annotated[str, Meta(max_length=64)]
     clock: Millis
 
 
-class Closing(Record, tag=4):
+class Closing(Record, frozen=True, tag=4):
     """Either side, before it closes: why, and when to come again. No request is lost: unanswered
     requests are sent again in the next session."""
 
@@ -86,7 +86,7 @@ class Closing(Record, tag=4):
 # --- node to broker ------------------------------------------------------------------------------
 
 
-class Submission(Record):
+class Submission(Record, frozen=True):
     """One bulletin consigned to its recipients; per recipient a salt and a stanza, in order."""
 
     header: Annotated[bytes, Meta(max_length=LIMITS.header_bytes)]
@@ -97,13 +97,13 @@ class Submission(Record):
     ciphertext: Annotated[bytes, Meta(max_length=LIMITS.ciphertext_bytes)]
 
 
-class Submit(Record, tag=10):
+class Submit(Record, frozen=True, tag=10):
     request: RequestId
     items: Annotated[tuple[Submission, ...], Items]
     signatures: Annotated[tuple[BatchSignature, ...], Items]
 
 
-class StatementItem(Record):
+class StatementItem(Record, frozen=True):
     """A signed statement about a bulletin in the corridor (sender, recipient)."""
 
     event: Event
@@ -114,20 +114,20 @@ class StatementItem(Record):
     salt: Salt
 
 
-class State(Record, tag=11):
+class State(Record, frozen=True, tag=11):
     request: RequestId
     items: Annotated[tuple[StatementItem, ...], Items]
     signatures: Annotated[tuple[BatchSignature, ...], Items]
 
 
-class FetchStanzas(Record, tag=12):
+class FetchStanzas(Record, frozen=True, tag=12):
     """Stanzas of bulletins whose handover is logged; may be asked as often as needed."""
 
     request: RequestId
     bulletins: Annotated[tuple[BulletinId, ...], Items]
 
 
-class Register(Record, tag=13):
+class Register(Record, frozen=True, tag=13):
     """A directory operation (SignedOperation) or a finished agreement (SignedAgreement)."""
 
     request: RequestId
@@ -135,20 +135,20 @@ class Register(Record, tag=13):
     agreement: Annotated[bytes, Meta(max_length=2 * LIMITS.frame_bytes)] | None
 
 
-class Cosign(Record, tag=14):
+class Cosign(Record, frozen=True, tag=14):
     """The node's cosignature lines (C2SP types 04 and 06) on a head it has checked."""
 
     head: HeadRef
     lines: Annotated[bytes, Meta(max_length=16_384)]
 
 
-class Ack(Record, tag=15):
+class Ack(Record, frozen=True, tag=15):
     """Everything of the feed up to this index is durable at the node; opens the window further."""
 
     after: Index
 
 
-class Ping(Record, tag=16):
+class Ping(Record, frozen=True, tag=16):
     """Either side on an idle line; the clock feeds the sequencer's 60-second check."""
 
     clock: Millis
@@ -157,7 +157,7 @@ class Ping(Record, tag=16):
 # --- broker to node ------------------------------------------------------------------------------
 
 
-class Result(Record):
+class Result(Record, frozen=True):
     """Outcome of one item: `code` is None when it is logged at `indices`."""
 
     code: str | None
@@ -167,14 +167,14 @@ class Result(Record):
     indices: Annotated[tuple[Index, ...], Meta(max_length=LIMITS.recipients)]
 
 
-class Answer(Record, tag=20):
+class Answer(Record, frozen=True, tag=20):
     """Sent only when every named index is covered by a durable signed head."""
 
     request: RequestId
     results: Annotated[tuple[Result, ...], Items]
 
 
-class FeedEntry(Record):
+class FeedEntry(Record, frozen=True):
     """One entry with its proof under the frame's head.
 
     `item` is None for the agency's own statements (it has them) and for the broker's events.
@@ -193,7 +193,7 @@ class FeedEntry(Record):
     stanza: StanzaBytes | None
 
 
-class AnchorProof(Record):
+class AnchorProof(Record, frozen=True):
     """The newest anchor leaf at or below the head, with its inclusion path."""
 
     index: Index
@@ -202,7 +202,7 @@ class AnchorProof(Record):
     path: Path
 
 
-class Feed(Record, tag=21):
+class Feed(Record, frozen=True, tag=21):
     """Entries in log order under one signed head.
 
     Args:
@@ -222,8 +222,8 @@ class Feed(Record, tag=21):
     next: Index
 
 
-class DirectoryLeaves(Record, tag=22):
-    """Directory leaves from `start` on, under a signed head; agreements of the node's own agency."""
+class DirectoryLeaves(Record, frozen=True, tag=22):
+    """Directory leaves from `start` on, under a signed head; agreements of the node's agency."""
 
     note: Note
     start: Index
@@ -234,7 +234,7 @@ class DirectoryLeaves(Record, tag=22):
     agreements: Annotated[tuple[bytes, ...], Meta(max_length=1024)]
 
 
-class Stanzas(Record, tag=23):
+class Stanzas(Record, frozen=True, tag=23):
     """Answer to FetchStanzas: None where no handover of this agency is logged."""
 
     request: RequestId

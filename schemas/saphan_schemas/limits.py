@@ -1,4 +1,4 @@
-"""Every bound of the system, with its unit and its reason. A peer that exceeds one is told which."""
+"""Every bound of the system, with its unit and reason. A peer that exceeds one is told which."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Limits:
 
     # What is said
     content_bytes: int = 64 * KIB  # larger content waits for the blob store (attachments issue)
-    ciphertext_bytes: int = 96 * KIB  # 64 KiB content + inner + two signatures, Padmé-padded, sealed
+    ciphertext_bytes: int = 96 * KIB  # 64 KiB content, inner, two signatures, Padmé-padded, sealed
     header_bytes: int = 8 * KIB  # 64 recipients of 35 bytes and every other field at its longest
     consignment_bytes: int = 16 * KIB  # 64 recipients of 105 bytes
     statement_bytes: int = 4 * KIB  # 1 KiB of sealed detail costs 1,120 + 1,040 bytes

@@ -26,7 +26,9 @@ BROKER: Final = "broker"
 """Issuer of the broker's own events, which carry no signature: the log's head vouches for them."""
 Issuer = Annotated[str, Meta(pattern=r"\A([a-z]{2}\.[a-z][a-z0-9-]{0,30}|broker)\Z")]
 Handle = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9-]{0,30}\Z")]
-SchemaName = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9.-]{0,30}/[a-z][a-z0-9_]{0,40}/[0-9]{1,3}\Z")]
+SchemaName = Annotated[
+    str, Meta(pattern=r"\A[a-z][a-z0-9.-]{0,30}/[a-z][a-z0-9_]{0,40}/[0-9]{1,3}\Z")
+]
 Origin = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9./-]{0,120}\Z")]
 CompositeSignature = Annotated[bytes, Meta(min_length=3373, max_length=3373)]
 StanzaBytes = Annotated[bytes, Meta(min_length=1168, max_length=1168)]
@@ -88,7 +90,7 @@ class BatchSignature(Record, frozen=True):
 
 
 class Signature(Record, frozen=True):
-    """An item with its own signature: complete by itself (officers, roots, orders, sealed inners)."""
+    """An item with its own signature: complete by itself (officers, roots, orders, inners)."""
 
     item: SignatureItem
     signature: CompositeSignature
@@ -306,7 +308,8 @@ class Agreement(Record, frozen=True):
     handling: Annotated[tuple[HandlingCode, ...], Meta(min_length=1, max_length=4)]
     onward: Literal["none", "named", "same_country", "ask"]
     languages: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"\A[a-z]{2,3}\Z")], ...], Meta(min_length=1, max_length=16)
+        tuple[Annotated[str, Meta(pattern=r"\A[a-z]{2,3}\Z")], ...],
+        Meta(min_length=1, max_length=16),
     ]
     in_flight: Literal["deliver", "stop"]
     valid_from: Millis
@@ -330,7 +333,7 @@ class TypeName(Record, frozen=True):
 
 
 class Types(Record, frozen=True):
-    """Saphan's own schemas, entered unsigned by the broker's program at `init` and after upgrades."""
+    """Saphan's own schemas, entered unsigned by the broker's program at `init` and upgrades."""
 
     types: Annotated[tuple[TypeName, ...], Meta(min_length=1, max_length=256)]
 
