@@ -1,4 +1,4 @@
-"""Pre-authentication encoding (DSSE v1.0.2) and identities: what is signed and how a thing is named.
+"""Pre-authentication encoding (DSSE v1.0.2) and identities: what is signed, how a thing is named.
 
 identity = SHA-256(PAE(type, bytes)); it is never taken from a signature (design section 2).
 """
@@ -7,22 +7,13 @@ from __future__ import annotations
 
 import hashlib
 
-from saphan_schemas.codec import Record, encode
+from saphan_schemas.codec import Record
+from saphan_schemas.pae import pae as pae
+from saphan_schemas.pae import pae_array as pae_array
 from saphan_schemas.records import PAE_TYPES
 
 CONTENT_TYPE = "saphan/plaintext/1"
 """PAE type of canonical content bytes (its digest stands in `Inner.content`)."""
-
-
-def pae(kind: str, body: bytes) -> bytes:
-    """`DSSEv1 SP len(type) SP type SP len(body) SP body`, lengths in ASCII decimals of bytes."""
-    name = kind.encode()
-    return b"DSSEv1 %d %b %d %b" % (len(name), name, len(body), body)
-
-
-def pae_array(kind: str, items: list[object]) -> bytes:
-    """PAE of an array: its MessagePack bytes are the body (HPKE info, key derivation contexts)."""
-    return pae(kind, encode(items))
 
 
 def identity(kind: str, body: bytes) -> bytes:
