@@ -1,0 +1,144 @@
+"""The life of one delivery (a bulletin to one recipient): the one transition table.
+
+Rules (design section 4):
+- Exactly one terminal outcome: accepted, rejected, recalled or expired. Never silence.
+- `handover` is the recipient's signed taking of everything but the key; it releases the stanza.
+- `unopened` is a step, not an outcome: the sender consigns anew, and the recipient hands over anew.
+- A recall or an expiry with a lower index refuses a handover; a later one is too late for the key,
+  so after a handover only the recipient's answer, or the broker's due-day, ends the delivery.
+- `read` may follow once the bulletin was accepted; it changes nothing.
+
+This file knows states and events, not who plays which role: `issuer_of` says who may speak.
+Broker, node and auditor step through the same table; an illegal order is refused by all three.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from saphan_schemas.errors import Refused
+from saphan_schemas.records import BROKER, Event
+
+
+class State(enum.StrEnum):
+    """Where a delivery stands."""
+
+    SUBMITTED = "submitted"
+    HANDED_OVER = "handed_over"
+    UNOPENED = "unopened"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    RECALLED = "recalled"
+    EXPIRED = "expired"
+
+
+class Step(enum.StrEnum):
+    """What can happen to a delivery: a consignment, or a statement's event."""
+
+    CONSIGN = "consign"
+    HANDOVER = Event.HANDOVER.value
+    UNOPENED = Event.UNOPENED.value
+    ACCEPTED = Event.ACCEPTED.value
+    REJECTED = Event.REJECTED.value
+    READ = Event.READ.value
+    RECALLED = Event.RECALLED.value
+    EXPIRED = Event.EXPIRED.value
+
+
+TERMINAL: Final = frozenset({State.ACCEPTED, State.REJECTED, State.RECALLED, State.EXPIRED})
+
+TRANSITIONS: Final[dict[State, dict[Step, State]]] = {
+    State.SUBMITTED: {
+        Step.CONSIGN: State.SUBMITTED,
+        Step.HANDOVER: State.HANDED_OVER,
+        Step.RECALLED: State.RECALLED,
+        Step.EXPIRED: State.EXPIRED,
+    },
+    State.HANDED_OVER: {
+        Step.UNOPENED: State.UNOPENED,
+        Step.ACCEPTED: State.ACCEPTED,
+        Step.REJECTED: State.REJECTED,
+        Step.EXPIRED: State.EXPIRED,  # only at the broker's due-day: `no_outcome`
+    },
+    State.UNOPENED: {
+        Step.CONSIGN: State.SUBMITTED,
+        Step.RECALLED: State.RECALLED,
+        Step.EXPIRED: State.EXPIRED,
+    },
+    State.ACCEPTED: {Step.READ: State.ACCEPTED},
+    State.REJECTED: {},
+    State.RECALLED: {},
+    State.EXPIRED: {},
+}
+
+REJECTION_CODES: Final = frozenset(
+    {
+        "schema_invalid",  # the body breaks its schema
+        "rule_broken",  # the body breaks a rule that the schema cannot say
+        "text_forbidden",  # unassigned, deprecated or direction-changing characters
+        "content_malformed",  # the sealed content does not parse, or is not canonical
+        "inner_mismatch",  # the inner record names another header or content
+        "author_unknown",  # the inner signature's key is not the sender's
+        "author_revoked",  # the inner signature's key was revoked at its place in the log
+        "signature_invalid",  # the inner signature does not verify
+        "padding_invalid",  # the sealed bytes are not padded as specified
+    }
+)
+"""Why a recipient may reject a bulletin; anything more is sealed to the originator."""
+
+UNOPENED_CODES: Final = frozenset({"stanza_unopenable", "mailbox_key_gone", "ciphertext_invalid"})
+EXPIRED_CODES: Final = frozenset({"undelivered", "no_outcome"})
+RECALLED_CODES: Final = frozenset({"error", "consent_withdrawn", "wrong_person", "court_order"})
+
+_CODES: Final[dict[Event, frozenset[str] | None]] = {
+    Event.HANDOVER: None,
+    Event.ACCEPTED: None,
+    Event.READ: None,
+    Event.REJECTED: REJECTION_CODES,
+    Event.UNOPENED: UNOPENED_CODES,
+    Event.EXPIRED: EXPIRED_CODES,
+    Event.RECALLED: RECALLED_CODES,
+}
+
+
+def begin() -> State:
+    """State after a bulletin's first admission in its corridor."""
+    return State.SUBMITTED
+
+
+def step(state: State, event: Step) -> State:
+    """The state after `event`.
+
+    Raises:
+        Refused: `order_illegal`, naming state and event; `already_decided` after an outcome.
+    """
+    after = TRANSITIONS[state].get(event)
+    if after is not None:
+        return after
+    if state in TERMINAL:
+        raise Refused("already_decided", f"the delivery is {state}; {event} comes too late")
+    raise Refused("order_illegal", f"{event} cannot follow {state}")
+
+
+def issuer_of(event: Event, sender: str, recipient: str) -> str:
+    """Who alone may state `event` about a delivery from `sender` to `recipient`."""
+    if event in (Event.EXPIRED, Event.REFUSED):
+        return BROKER
+    return sender if event is Event.RECALLED else recipient
+
+
+def check_code(event: Event, code: str | None) -> None:
+    """A statement's code must come from its event's closed list, or be absent.
+
+    Raises:
+        Refused: `code_unknown`.
+    """
+    known = _CODES.get(event, frozenset())
+    if event is Event.REFUSED:
+        return
+    if event is Event.READ and code == "system":  # read by a case system, not by a person
+        return
+    if (code is None) if known is None else (code in known):
+        return
+    raise Refused("code_unknown", f"{code} is no code of {event}", field="statement.code")
