@@ -1,0 +1,192 @@
+"""The engine-neutral store: three small protocols, one commit, and how each method may fail.
+
+One process sequences: it reads facts, computes a `Commit` and hands it over. The compare-and-swap
+on the unsigned head makes a second sequencer harmless: its commit is HeadMoved, never a fork.
+Every method may raise OperatorError `store_closed` after `close`. Reads see every commit that
+returned before the read began. A call with arguments that break a documented rule is a bug of the
+caller and raises RuntimeError (memory checks all of them, other engines what is cheap).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
+
+from saphan_schemas.errors import OperatorError, Unavailable
+from saphan_schemas.records import BatchSignature
+
+from saphan_broker.store.rows import BODY_EVENTS as BODY_EVENTS
+from saphan_broker.store.rows import LOGS as LOGS
+from saphan_broker.store.rows import STANZA_EVENTS as STANZA_EVENTS
+from saphan_broker.store.rows import AnchorRow as AnchorRow
+from saphan_broker.store.rows import BulletinFacts as BulletinFacts
+from saphan_broker.store.rows import BulletinRow as BulletinRow
+from saphan_broker.store.rows import Commit as Commit
+from saphan_broker.store.rows import Corridor as Corridor
+from saphan_broker.store.rows import CosignatureRow as CosignatureRow
+from saphan_broker.store.rows import Counts as Counts
+from saphan_broker.store.rows import DeliveryKey as DeliveryKey
+from saphan_broker.store.rows import DeliveryRow as DeliveryRow
+from saphan_broker.store.rows import EntryRow as EntryRow
+from saphan_broker.store.rows import FeedRow as FeedRow
+from saphan_broker.store.rows import Log as Log
+from saphan_broker.store.rows import LogHead as LogHead
+from saphan_broker.store.rows import LogState as LogState
+from saphan_broker.store.rows import SignatureKey as SignatureKey
+from saphan_broker.store.rows import SignedHead as SignedHead
+from saphan_broker.store.rows import StanzaRow as StanzaRow
+from saphan_broker.store.rows import StatementKey as StatementKey
+from saphan_broker.store.rows import TileKey as TileKey
+
+FORMAT: Final = 1
+"""Format of the stored data; a store of a newer format is refused, never guessed at."""
+
+
+class HeadMoved(Unavailable):
+    """Compare-and-swap failed: nothing was written; read the head and compute the commit anew."""
+
+    def __init__(self, log: Log, expected: int, found: int) -> None:
+        super().__init__(
+            "head_moved",
+            f"the {log} log has {found} leaves where the commit expected {expected}",
+            hint="read the head again and compute the commit anew",
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Unavailable, (self.code, self.message))
+
+
+class CommitUnknown(OperatorError):
+    """The engine cannot know whether the write is durable: stop, reopen, re-read the head."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "commit_unknown",
+            f"the store cannot tell whether its last write is kept: {detail}",
+            hint="check the disk, then start the broker again; it reads the head and goes on",
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (OperatorError, (self.code, self.message))
+
+
+class Logs(Protocol):
+    """The two logs: heads, leaves, tiles, signed heads, cosignatures."""
+
+    async def state(self, log: Log) -> LogState:
+        """The committed, unsigned head and its time; (0, EMPTY_ROOT, 0) before the first commit."""
+
+    async def commit(self, commit: Commit) -> None:
+        """Apply a commit, all or nothing; durable (fsynced) when it returns.
+
+        Order: commits of one log form one sequence; readers see a commit whole or not at all.
+        Each entry enters the mailboxes of its sender and its recipient (once when they are equal).
+        Bulletins must be new; deliveries, stanzas and corridors replace what is there; signatures
+        stored before are left as they are.
+        Idempotency: none; the same commit again is HeadMoved, because its head has been passed.
+
+        Errors: HeadMoved, nothing was written; OperatorError `disk_full`, nothing was written and
+        the store goes on; CommitUnknown, this store object is dead: close it, open anew and
+        compare `state` with commit.expected and commit.head. Cancelling the caller does not stop
+        a commit that has begun.
+        """
+
+    async def edge_tiles(self, log: Log) -> dict[TileKey, bytes]:
+        """The rightmost tile of every level that is not empty, at the committed head."""
+
+    async def tile(self, log: Log, level: int, n: int) -> bytes | None:
+        """One tile at the committed head, None when it has no hash yet.
+
+        A tile of an older size is a prefix of it.
+        """
+
+    async def leaves(self, log: Log, start: int, stop: int) -> list[bytes]:
+        """Leaves start <= index < stop in order; fewer where the log ends."""
+
+    async def put_note(self, log: Log, size: int, note: bytes) -> None:
+        """Keep the newest signed head; durable when it returns; fails as `commit` does.
+
+        Idempotent: the same note again changes nothing. A note of the same size replaces the one
+        before (an idle log signs anew). A size beyond the committed head, or below the stored
+        note's, is RuntimeError.
+        """
+
+    async def note(self, log: Log) -> SignedHead | None:
+        """The newest signed head, None before the first."""
+
+    async def put_cosignature(self, log: Log, row: CosignatureRow) -> None:
+        """Keep an agency's newest cosignature; need not be durable (its node cosigns again).
+
+        Idempotent; a row with a smaller (size, time) than the stored one changes nothing.
+        """
+
+    async def cosignatures(self, log: Log) -> list[CosignatureRow]:
+        """The newest cosignature of each agency, ordered by agency."""
+
+    async def packages(self, start: int, stop: int) -> dict[int, bytes]:
+        """Agreement packages of directory leaves start <= index < stop, in index order."""
+
+    async def anchor(self, below: int) -> AnchorRow | None:
+        """The newest anchor of the evidence log with index < below."""
+
+    async def anchors(self, start: int, stop: int) -> list[AnchorRow]:
+        """Anchors with start <= index < stop, in index order."""
+
+
+class Facts(Protocol):
+    """Look-ups by key, many at a time: a key that is not stored is not in the answer."""
+
+    async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, BulletinFacts]:
+        """Facts of bulletins by id."""
+
+    async def by_nonce(
+        self, keys: Iterable[tuple[str, bytes]]
+    ) -> dict[tuple[str, bytes], BulletinFacts]:
+        """Facts of bulletins by (sender, header nonce); unique, so that a replay is found."""
+
+    async def deliveries(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, DeliveryRow]:
+        """Deliveries by (bulletin id, recipient)."""
+
+    async def statements(self, keys: Iterable[StatementKey]) -> dict[StatementKey, int]:
+        """Index of the entry about a statement, by (statement identity, recipient)."""
+
+    async def corridors(self, keys: Iterable[Corridor]) -> dict[Corridor, tuple[int, int]]:
+        """End of a corridor, by (sender, recipient): (running number, index) of its last entry."""
+
+    async def due(self, now: int, limit: int) -> list[DeliveryRow]:
+        """Deliveries with deadline <= now, earliest first, at most `limit`."""
+
+    async def counts(self) -> Counts:
+        """Numbers for metrics."""
+
+
+class Mailboxes(Protocol):
+    """What an agency is to receive, and what record packs are made from."""
+
+    async def feed(
+        self, agency: str, after: int | None, below: int, max_items: int, max_bytes: int
+    ) -> list[FeedRow]:
+        """Entries of the agency's corridors with after < index < below, in index order.
+
+        At most `max_items` rows and about `max_bytes` of records and bodies: the row that would
+        exceed it is left for the next call, but the first row always comes. Empty: nothing there.
+        """
+
+    async def entries(self, start: int, stop: int) -> list[EntryRow]:
+        """Entries with start <= index < stop of every corridor, in index order."""
+
+    async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
+        """Bulletins with header and ciphertext, by id."""
+
+    async def stanzas(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, StanzaRow]:
+        """Newest stanzas by (bulletin id, recipient). Whether they may be given is not asked."""
+
+    async def signatures(self, keys: Iterable[SignatureKey]) -> dict[SignatureKey, BatchSignature]:
+        """Batch signatures by (key id, size, root)."""
+
+
+class Store(Logs, Facts, Mailboxes, Protocol):
+    """One broker's store. An engine's `create` makes an empty one, `open` never creates."""
+
+    async def close(self) -> None:
+        """Finish what has begun and free everything; idempotent."""

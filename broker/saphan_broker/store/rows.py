@@ -1,0 +1,207 @@
+"""What a store keeps, as plain rows, and a commit as data (docs/adr/0003-commit-is-data.md).
+
+Fields called *sealed* are opaque to a store: the broker wraps them under day keys before the
+commit and unwraps them after reading. Times are milliseconds UTC, days are days since 1970-01-01,
+indices are positions in the evidence log unless a field says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from saphan_schemas.records import BatchSignature
+
+Log = Literal["evidence", "directory"]
+LOGS: Final[tuple[Log, Log]] = ("directory", "evidence")
+
+BODY_EVENTS: Final = frozenset({"submitted", "consigned"})
+"""Entries whose feed row to the recipient carries header and ciphertext."""
+STANZA_EVENTS: Final = frozenset({"handover"})
+"""Entries whose feed row to the recipient carries the stanza: the record is the release."""
+
+TileKey = tuple[int, int]
+"""(level, n) of a C2SP tile; level 0 holds leaf hashes."""
+Corridor = tuple[str, str]
+"""(sender, recipient)."""
+DeliveryKey = tuple[bytes, str]
+"""(bulletin id, recipient)."""
+StatementKey = tuple[bytes, str]
+"""(statement identity, recipient)."""
+SignatureKey = tuple[bytes, int, bytes]
+"""(key id, batch size, batch root)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """Number of leaves and root (32 bytes) of a log, signed or not."""
+
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """The committed (unsigned) head of a log and the time of the commit that made it."""
+
+    head: LogHead
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """The newest durable signed head: its size and the note's exact bytes."""
+
+    size: int
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CosignatureRow:
+    """The newest cosignature lines of one agency's witness, on the head (size, time)."""
+
+    agency: str
+    size: int
+    time: int
+    lines: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRow:
+    """One evidence entry. `record` is sealed: entry, statement, signature item and salt."""
+
+    index: int
+    sender: str
+    recipient: str
+    number: int
+    event: str
+    bulletin: bytes | None
+    issuer: str
+    time: int
+    record_day: int
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulletinFacts:
+    """What decides about a bulletin, without its bodies. `nonce` is the header's 16 bytes."""
+
+    id: bytes
+    sender: str
+    nonce: bytes
+    header_identity: bytes
+    ciphertext_digest: bytes
+    due_day: int
+    record_day: int
+    expires: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulletinRow(BulletinFacts):
+    """A bulletin with its bodies: sealed header, and ciphertext exactly as it was submitted."""
+
+    header: bytes
+    ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """The state of one bulletin towards one recipient; upserted whole.
+
+    Args:
+        state: a name of the transition table (saphan_protocol.delivery); opaque here.
+        submitted: index of the first admission in this corridor.
+        last: index of the newest entry that changed the state.
+        consignments: how many consignments were admitted, from 1.
+        deadline: the next instant at which time alone acts on this delivery, None when none is
+            left; `Facts.due` finds rows by it.
+    """
+
+    bulletin: bytes
+    recipient: str
+    sender: str
+    state: str
+    submitted: int
+    last: int
+    consignments: int
+    expires: int
+    answer_by: int | None
+    due_day: int
+    deadline: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StanzaRow:
+    """The newest stanza of a delivery, sealed under the key of `due_day`."""
+
+    bulletin: bytes
+    recipient: str
+    due_day: int
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorRow:
+    """An anchor leaf of the evidence log: at `index` it names the directory log's size and root."""
+
+    index: int
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    """One entry for one agency's mailbox, with what that agency may have with it.
+
+    `bulletin` comes with BODY_EVENTS and `stanza` with STANZA_EVENTS, to the recipient only; both
+    are None otherwise and after destruction.
+    """
+
+    entry: EntryRow
+    bulletin: BulletinRow | None
+    stanza: StanzaRow | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """Everything one commit changes, computed before it: no engine decides anything.
+
+    Args:
+        expected: the head this commit was computed on; another one stored means HeadMoved.
+        head: the head after it; head.size = expected.size + len(leaves).
+        leaves: the new leaves' exact bytes, at expected.size and on.
+        tiles: every tile these leaves change, whole: (level, n) -> up to 256 hashes of 32 bytes.
+        time: time of the commit; never falls along a log.
+        entries: one for each leaf that is an entry (an anchor leaf is none), in index order.
+        corridors: new end of each corridor touched: -> (running number, index).
+        statements: (statement identity, recipient) -> index of its entry, for first answers again.
+        signatures: batch signatures not stored yet, or stored with the same bytes.
+        packages: agreement packages of the directory log: index of the leaf -> bytes.
+    """
+
+    log: Log
+    expected: LogHead
+    head: LogHead
+    time: int
+    leaves: list[bytes]
+    tiles: dict[TileKey, bytes]
+    entries: list[EntryRow] = field(default_factory=list)
+    bulletins: list[BulletinRow] = field(default_factory=list)
+    deliveries: list[DeliveryRow] = field(default_factory=list)
+    stanzas: list[StanzaRow] = field(default_factory=list)
+    signatures: list[BatchSignature] = field(default_factory=list)
+    statements: dict[StatementKey, int] = field(default_factory=dict)
+    corridors: dict[Corridor, tuple[int, int]] = field(default_factory=dict)
+    anchors: list[AnchorRow] = field(default_factory=list)
+    packages: dict[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Numbers for metrics; cheap at any size of the store."""
+
+    directory: int
+    evidence: int
+    bulletins: int
+    deliveries_waiting: int
+    """Deliveries that still have a deadline."""
