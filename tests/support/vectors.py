@@ -1,4 +1,4 @@
-"""Official vectors, published with the standards; they live outside the project (SAPHAN_VECTORS)."""
+"""Official vectors, published with the standards; they lie outside the project (SAPHAN_VECTORS)."""
 
 from __future__ import annotations
 

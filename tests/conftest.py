@@ -1,0 +1,49 @@
+"""What holds for every test: no blocked event loop, repeatable examples, nobody's real home."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from support.event_loop import watch_event_loop
+
+settings.register_profile("local", deadline=None, max_examples=50)
+# In CI every run sees the same examples: a red build can be repeated, a green one is not luck.
+settings.register_profile(
+    "ci", deadline=None, max_examples=50, derandomize=True, database=None, print_blob=True
+)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+KEPT_VARIABLES = ("SAPHAN_VECTORS",)
+"""Variables of ours that a test may see: where the official vectors are."""
+
+
+@pytest.fixture(autouse=True)
+def _event_loop_is_watched(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail an async test in which a coroutine of ours blocks the event loop."""
+    if not inspect.iscoroutinefunction(getattr(request, "function", None)):
+        yield
+        return
+    with watch_event_loop():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Point HOME at an empty folder and drop the caller's settings, here and in children."""
+    home = tmp_path_factory.mktemp("home")
+    home.chmod(0o700)
+    monkeypatch.setenv("HOME", str(home))
+    for name in list(os.environ):
+        ours = name.startswith("SAPHAN_") and name not in KEPT_VARIABLES
+        if ours or name.startswith("XDG_"):
+            monkeypatch.delenv(name)
+    previous = os.umask(0o022)  # a usual umask, so that tests of file permissions mean something
+    yield home
+    os.umask(previous)
