@@ -45,6 +45,7 @@ class Limits:
     delivery_grace_days: int = 30  # broker due-day = min(retain_until, expires + 30 days)
     max_expiry_ms: int = 400 * DAY_MS  # a bulletin nobody fetched in 13 months is expired
     record_days: int = 3_653  # records and salts outlive their bulletin by ten years
+    ratchet_days: int = 40_200  # a century of retention and ten years for records; 0.2 s
     head_idle_ms: int = HOUR_MS  # an idle log signs its head anew at least so often
 
     # Session and queues
