@@ -1,0 +1,170 @@
+"""Agreements: the memorandum in machine form, and what it permits (design sections 1 and 6).
+
+The directory log commits to an agreement with a salt and shows nothing of it; text, signatures and
+salt are held by the parties and the broker, which admit by them. Signed are the text's bytes.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.limits import DAY_MS, LIMITS
+from saphan_schemas.records import (
+    TLP_ORDER,
+    Agreement,
+    CorridorRule,
+    Header,
+    LogPin,
+    SignedAgreement,
+)
+
+from saphan_protocol.batch import verify_one
+from saphan_protocol.identity import pae
+from saphan_protocol.keys import VerifyingKey
+
+AGREEMENT_TYPE = "saphan/agreement/1"
+
+RootLookup = Callable[[bytes], tuple[str, VerifyingKey] | None]
+"""Key id of an active root to (agency, key); None when it is no active root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A checked agreement; `index` is its directory leaf once it is logged."""
+
+    text: Agreement
+    commitment: bytes
+    package: SignedAgreement
+    rules: dict[tuple[str, str], tuple[CorridorRule, ...]]
+    index: int | None = None
+
+
+def agreement_commitment(salt: bytes, text: bytes) -> bytes:
+    """HMAC-SHA-256(salt, PAE("saphan/agreement/1", text)), the 32 bytes in the directory leaf."""
+    return hmac.digest(salt, pae(AGREEMENT_TYPE, text), "sha256")
+
+
+def check_agreement(signed: SignedAgreement, root: RootLookup) -> Agreed:
+    """Every party's threshold of enrolled roots, the very ones it pins, has signed these bytes.
+
+    Raises:
+        InvalidInput: codec codes, `agreement_malformed`, `signature_invalid`.
+        Refused: `agreement_roots` (a pinned root is not an active root of its agency),
+            `agreement_threshold`.
+    """
+    text = decode(Agreement, signed.agreement, LIMITS.agreement_bytes, "agreement")
+    _check_shape(text)
+    keys: dict[bytes, VerifyingKey] = {}
+    for party in text.parties:
+        for key_id in party.roots:
+            found = root(key_id)
+            if found is None or found[0] != party.agency:
+                raise Refused(
+                    "agreement_roots",
+                    f"{key_id.hex()[:16]} is not an active root of {party.agency}",
+                    field="agreement.parties",
+                    hint=f"enrol {party.agency} first, or propose the agreement with its present roots",
+                )
+            keys[key_id] = found[1]
+    signers = set()
+    for signature in signed.signatures:
+        key = keys.get(signature.item.key)
+        if key is None:
+            raise Refused("agreement_roots", "a signature is by none of the pinned roots")
+        verify_one(signature, key, AGREEMENT_TYPE, signed.agreement)
+        signers.add(key.key_id)
+    for party in text.parties:
+        have = len(signers.intersection(party.roots))
+        if have < party.threshold:
+            raise Refused(
+                "agreement_threshold",
+                f"{have} of the {party.threshold} needed roots of {party.agency} have signed",
+                field="agreement.signatures",
+                hint=f"{party.agency} must sign it: saphan agreement sign FILE",
+            )
+    commitment = agreement_commitment(signed.salt, signed.agreement)
+    return Agreed(text, commitment, signed, _by_corridor(text))
+
+
+def _check_shape(text: Agreement) -> None:
+    names = [party.agency for party in text.parties]
+    if len(set(names)) != len(names):
+        raise InvalidInput("agreement_malformed", "a party stands twice", field="agreement.parties")
+    for party in text.parties:
+        if len(set(party.roots)) != len(party.roots) or party.threshold > len(party.roots):
+            raise InvalidInput(
+                "agreement_malformed",
+                f"{party.agency}: {party.threshold} of {len(set(party.roots))} roots cannot sign",
+                field="agreement.parties",
+            )
+    for rule in text.rules:
+        if rule.sender == rule.recipient or not {rule.sender, rule.recipient} <= set(names):
+            raise InvalidInput(
+                "agreement_malformed",
+                f"a rule names {rule.sender} to {rule.recipient}, which are not two parties",
+                field="agreement.rules",
+            )
+    if text.valid_from >= text.valid_until:
+        raise InvalidInput(
+            "agreement_malformed", "valid_until must be after valid_from", field="agreement.valid_until"
+        )
+    if text.directory.origin == text.evidence.origin:
+        raise InvalidInput(
+            "agreement_malformed", "the two logs have one origin", field="agreement.evidence"
+        )
+
+
+def _by_corridor(text: Agreement) -> dict[tuple[str, str], tuple[CorridorRule, ...]]:
+    rules: dict[tuple[str, str], tuple[CorridorRule, ...]] = {}
+    for rule in text.rules:
+        pair = (rule.sender, rule.recipient)
+        rules[pair] = (*rules.get(pair, ()), rule)
+    return rules
+
+
+def check_pins(agreed: Agreed, directory: LogPin, evidence: LogPin) -> None:
+    """A node refuses an agreement that pins other log keys than its pin file.
+
+    Raises:
+        Refused: `pins_differ`.
+    """
+    if (agreed.text.directory, agreed.text.evidence) != (directory, evidence):
+        raise Refused(
+            "pins_differ",
+            f"agreement {agreed.text.reference} pins other log keys than this node's pin file",
+            field="agreement.evidence",
+            hint="compare the words of both pin files aloud with the broker's operator",
+        )
+
+
+def permits(agreed: Agreed, header: Header, recipient: str, now: int) -> str | None:
+    """Why this agreement does not allow `header` to go to `recipient` at `now`; None if it does.
+
+    Returns:
+        One of `agreement_dates`, `agreement_schema`, `agreement_marking`, `agreement_retention`:
+        the most advanced reason among the rules of the corridor.
+    """
+    text = agreed.text
+    if not text.valid_from <= now < text.valid_until:
+        return "agreement_dates"
+    reasons = {_refusal(rule, header) for rule in agreed.rules.get((header.sender, recipient), ())}
+    if None in reasons:
+        return None
+    for reason in ("agreement_retention", "agreement_marking"):
+        if reason in reasons:
+            return reason
+    return "agreement_schema"
+
+
+def _refusal(rule: CorridorRule, header: Header) -> str | None:
+    if header.schema not in rule.schemas:
+        return "agreement_schema"
+    if TLP_ORDER.index(header.marking.tlp) > TLP_ORDER.index(rule.tlp_ceiling):
+        return "agreement_marking"
+    if header.retain_until > header.created // DAY_MS + rule.retain_days:
+        return "agreement_retention"
+    return None
