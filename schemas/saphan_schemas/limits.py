@@ -39,6 +39,7 @@ class Limits:
     note_bytes: int = 256 * KIB  # a head with 64 witnesses at 3.4 KiB each
     note_signatures: int = 128  # lines on a note; C2SP demands at least 16 accepted
     leaf_bytes: int = 65_535  # u16-length-prefixed in entry bundles
+    tile_cache: int = 64  # full tiles in memory per log with their inner nodes, 37 KB each
 
     # Time
     skew_ms: int = 60 * SECOND_MS  # clocks that differ more are refused; NTP holds far less
