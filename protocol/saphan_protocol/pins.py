@@ -1,0 +1,108 @@
+"""The pin file: which logs a broker keeps, and the keys that sign them (design section 5).
+
+`saphan-broker init` writes it, an operator carries it, agencies compare its words aloud before they
+pin it and before they sign an agreement with it. Format, JSON:
+
+    {"saphan": "pins/1", "name": "bridge.example",
+     "directory": {"origin": "...", "vkeys": ["...", "..."]}, "evidence": {...}}
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.records import LogPin
+
+from saphan_protocol.identity import sha256
+
+PINS_FORMAT: Final = "pins/1"
+PINS_BYTES: Final = 16 * 1024
+"""Two origins and four verifier keys of at most 2 KiB, with room for indentation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pins:
+    """A broker's logs as an agency trusts them.
+
+    Args:
+        name: what the broker calls itself, the first part of both origins.
+    """
+
+    name: str
+    directory: LogPin
+    evidence: LogPin
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the array [directory pin, evidence pin]; its words are compared aloud."""
+        return sha256(encode([self.directory, self.evidence]))
+
+
+class _LogFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    origin: str
+    vkeys: tuple[str, ...]
+
+
+class _PinFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    saphan: str
+    name: str
+    directory: _LogFile
+    evidence: _LogFile
+
+
+def format_pins(pins: Pins) -> bytes:
+    """The pin file of a broker, indented, with a final line feed."""
+    value = {"saphan": PINS_FORMAT, "name": pins.name}
+    logs = {
+        name: {"origin": pin.origin, "vkeys": list(pin.vkeys)}
+        for name, pin in (("directory", pins.directory), ("evidence", pins.evidence))
+    }
+    return json.dumps(value | logs, indent=2).encode() + b"\n"
+
+
+def parse_pins(data: bytes) -> Pins:
+    """Read a pin file; duplicate and unknown keys and other versions are refused.
+
+    Raises:
+        InvalidInput: `too_large`, `pins_malformed`.
+    """
+    if len(data) > PINS_BYTES:
+        raise InvalidInput(
+            "too_large", f"the pin file has {len(data)} bytes, at most {PINS_BYTES} are taken"
+        )
+    try:
+        json.loads(data, object_pairs_hook=_no_duplicates)
+        found = msgspec.json.decode(data, type=_PinFile)
+        directory = msgspec.convert(msgspec.to_builtins(_array(found.directory)), LogPin)
+        evidence = msgspec.convert(msgspec.to_builtins(_array(found.evidence)), LogPin)
+    except (ValueError, RecursionError) as error:
+        raise _malformed(f"it does not parse: {error}") from None
+    if found.saphan != PINS_FORMAT:
+        raise _malformed(f"it says {found.saphan[:40]!r} where {PINS_FORMAT!r} is known here")
+    if directory.origin == evidence.origin:
+        raise _malformed("both logs have the same origin")
+    return Pins(name=found.name, directory=directory, evidence=evidence)
+
+
+def _array(log: _LogFile) -> tuple[str, tuple[str, ...]]:
+    return (log.origin, log.vkeys)
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise ValueError("a name stands twice in one object")
+
+
+def _malformed(why: str) -> InvalidInput:
+    return InvalidInput(
+        "pins_malformed",
+        f"this is not a pin file: {why}",
+        field="pins",
+        hint="ask the broker's operator for the file that `saphan-broker init` wrote",
+    )

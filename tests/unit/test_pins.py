@@ -1,0 +1,52 @@
+"""The pin file: what a node trusts of a broker."""
+
+from __future__ import annotations
+
+import pytest
+from saphan_protocol.pins import PINS_BYTES, Pins, format_pins, parse_pins
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.records import LogPin
+
+PINS = Pins(
+    name="bridge.example",
+    directory=LogPin(origin="bridge.example/directory/1", vkeys=("a", "b")),
+    evidence=LogPin(origin="bridge.example/evidence/1", vkeys=("c", "d")),
+)
+
+
+def test_a_pin_file_comes_back_as_it_was() -> None:
+    assert parse_pins(format_pins(PINS)) == PINS
+
+
+def test_the_digest_covers_origins_and_keys_of_both_logs() -> None:
+    digests = {PINS.digest}
+    for log in ("directory", "evidence"):
+        pin: LogPin = getattr(PINS, log)
+        for other in (
+            LogPin(origin=pin.origin + "0", vkeys=pin.vkeys),
+            LogPin(origin=pin.origin, vkeys=(pin.vkeys[0], "x")),
+        ):
+            logs = {"directory": PINS.directory, "evidence": PINS.evidence} | {log: other}
+            digests.add(Pins(name=PINS.name, **logs).digest)
+    assert len(digests) == 5
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    (
+        (b"", "pins_malformed"),
+        (b"[]", "pins_malformed"),
+        (b"\xff\xfe", "pins_malformed"),
+        (b"[" * 10_000, "pins_malformed"),
+        (b" " * (PINS_BYTES + 1), "too_large"),
+        (format_pins(PINS).replace(b"pins/1", b"pins/2"), "pins_malformed"),
+        (format_pins(PINS).replace(b'"b"', b'"b", "e"'), "pins_malformed"),
+        (format_pins(PINS).replace(b"/directory/", b"/evidence/"), "pins_malformed"),
+        (format_pins(PINS).replace(b'{\n  "saphan"', b'{"name":"x","saphan"'), "pins_malformed"),
+        (format_pins(PINS).replace(b'{\n  "saphan"', b'{"more":"x","saphan"'), "pins_malformed"),
+    ),
+)
+def test_what_is_no_pin_file_is_refused(data: bytes, code: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_pins(data)
+    assert refused.value.code == code
