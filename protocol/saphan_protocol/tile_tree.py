@@ -1,7 +1,7 @@
 """The growing edge of a log in memory: appends, changed tiles, roots and paths from tiles.
 
-`grow` gives a new tree and the tiles to store and leaves the old one as it was. Adopt the new one by
-assignment once the commit is durable, drop it if the commit failed. Trees grown from each other
+`grow` gives a new tree and the tiles to store and leaves the old one as it was. Adopt the new one
+by assignment once the commit is durable, drop it if the commit failed. Trees grown from each other
 share one cache, keyed by a tile's own root hash, so a dropped growth leaves nothing false behind.
 """
 
@@ -17,8 +17,8 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS
 
 from saphan_protocol.merkle import (
-    EMPTY_ROOT,
     HASH_BYTES,
+    Frontier,
     consistency_path,
     inclusion_path,
     node_hash,
@@ -68,7 +68,7 @@ class TileTree:
         self._cache: OrderedDict[bytes, _Rows] = OrderedDict()
         self._edge = _load_edge(size, edge)
         # Computed when first asked for, for this size only: siblings above the tile last proven
-        # from, and per level the last subtree, cut off at the size.
+        # from, and the cut-off subtrees of the partial level-0 tile.
         self._above: dict[int, tuple[bytes, ...]] = {}
         self._right: list[bytes] = []
 
@@ -108,8 +108,13 @@ class TileTree:
         return made
 
     def root(self) -> bytes:
-        """Root of all leaves, 32 bytes."""
-        return self._right_edge()[-1] if self.size else EMPTY_ROOT
+        """Root of all leaves, 32 bytes; never fetches a tile."""
+        return self.frontier().root()
+
+    def frontier(self) -> Frontier:
+        """The compact range of all leaves; never fetches a tile."""
+        held = [row[-1] for rows in reversed(self._edge) for row in reversed(rows) if len(row) & 1]
+        return Frontier.from_hashes(self.size, held)
 
     def node(self, level: int, index: int) -> bytes:
         """Hash of the complete subtree of leaves [index << level, (index+1) << level).
@@ -145,7 +150,7 @@ class TileTree:
             if beside < len(row):
                 path.append(row[beside])
             elif index < last:  # the sibling is the tree's right edge, a subtree cut off at `size`
-                path.append(self._right_edge()[height])
+                path.append(self._cut_off()[height])
             at >>= 1
             index >>= 1
             last >>= 1
@@ -170,20 +175,17 @@ class TileTree:
         self._above = {}
         self._right = []
 
-    def _right_edge(self) -> list[bytes]:
-        """Per level up to the root: hash of the last subtree there, cut off at the tree's size."""
+    def _cut_off(self) -> list[bytes]:
+        """Per height in the partial level-0 tile: its last subtree, cut off at the tree's size."""
         if not self._right:
-            last = self.size - 1
-            hashes = [self.node(0, last)]
-            level = 0
-            while last:
+            rows = self._edge[0]
+            last = len(rows[0]) - 1
+            cut = rows[0][last]
+            for row in rows:
+                self._right.append(cut)
                 if last & 1:
-                    hashes.append(node_hash(self.node(level, last - 1), hashes[-1]))
-                else:
-                    hashes.append(hashes[-1])
+                    cut = node_hash(row[last - 1], cut)
                 last >>= 1
-                level += 1
-            self._right = hashes
         return self._right
 
     def _fill(self, level: int, tile: int, hashes: Sequence[bytes], changed: Tiles) -> list[bytes]:

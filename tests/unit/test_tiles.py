@@ -287,3 +287,17 @@ def test_replaying_level_zero_tiles_gives_the_root(full: tuple[Shelf, TileTree])
     frontier = merkle.Frontier()
     frontier.extend(hashes)
     assert (frontier.size, frontier.root()) == (TOTAL, tree.root())
+
+
+def test_the_root_is_known_without_reading_a_tile(full: tuple[Shelf, TileTree]) -> None:
+    shelf, _ = full
+    for size in (256, 65_536):
+        smaller = Shelf()
+        tree = smaller.tree(0)
+        smaller.tiles |= tree.append(LEAVES[:size])
+        again = smaller.tree(size)
+        assert again.root() == tree.frontier().root() == merkle.root_of(LEAVES[:size])
+        assert smaller.reads == 0
+        leaf = LEAVES[size - 1]
+        merkle.verify_inclusion(size - 1, size, leaf, again.inclusion(size - 1), again.root())
+    assert shelf.tree(TOTAL).frontier().hashes == tuple(full[1].frontier().hashes)
