@@ -110,7 +110,9 @@ def _check_shape(text: Agreement) -> None:
             )
     if text.valid_from >= text.valid_until:
         raise InvalidInput(
-            "agreement_malformed", "valid_until must be after valid_from", field="agreement.valid_until"
+            "agreement_malformed",
+            "valid_until must be after valid_from",
+            field="agreement.valid_until",
         )
     if text.directory.origin == text.evidence.origin:
         raise InvalidInput(

@@ -16,7 +16,7 @@ from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Change, LeafType, Role, Types
 
-from saphan_protocol.agreement import Agreed, agreement_commitment, check_agreement
+from saphan_protocol.agreement import Agreed, RootLookup, agreement_commitment, check_agreement
 from saphan_protocol.identity import identity
 from saphan_protocol.keys import SIGNING_ROLES, VerifyingKey
 from saphan_protocol.operation import (
@@ -227,8 +227,7 @@ class Directory:
         Raises:
             InvalidInput, Refused: as `agreement.check_agreement`.
         """
-        signed = parse_agreement_package(package)
-        return check_agreement(signed, self._roots_key)
+        return check_agreement(parse_agreement_package(package), self._root_at(self.size))
 
     def add_agreement(self, package: bytes) -> Agreed:
         """Make a logged agreement usable: the text whose commitment stands in the log.
@@ -236,11 +235,13 @@ class Directory:
         Raises:
             Refused: `agreement_unlogged` when no leaf commits to it; else as `check_package`.
         """
-        agreed = self.check_package(package)
-        index = self._commitments.get(agreed.commitment)
+        signed = parse_agreement_package(package)
+        commitment = agreement_commitment(signed.salt, signed.agreement)
+        index = self._commitments.get(commitment)
         if index is None:
             raise Refused("agreement_unlogged", "no directory leaf commits to this agreement")
-        agreed = replace(agreed, index=index)
+        # Judged by the roots of its own place in the log: a root may have changed since.
+        agreed = replace(check_agreement(signed, self._root_at(index)), index=index)
         self._agreed[agreed.commitment] = agreed
         return agreed
 
@@ -248,7 +249,11 @@ class Directory:
         """Usable agreements with a rule for this corridor, logged below `at`."""
         size = self.size if at is None else at
         for agreed in self._agreed.values():
-            if agreed.index is not None and agreed.index < size and (sender, recipient) in agreed.rules:
+            if (
+                agreed.index is not None
+                and agreed.index < size
+                and (sender, recipient) in agreed.rules
+            ):
                 yield agreed
 
     def agreements_of(self, agency: str) -> Iterator[Agreed]:
@@ -342,11 +347,14 @@ class Directory:
         """Whether any node key is active (the signer waits for a node only if there is one)."""
         return any(k.role is Role.NODE and k.revoked is None for k in self._keys.values())
 
-    def _roots_key(self, key_id: bytes) -> tuple[str, VerifyingKey] | None:
-        info = self._keys.get(key_id)
-        if info is None or not self._is_root(info):
-            return None
-        return info.agency, self.verifying(key_id)
+    def _root_at(self, at: int) -> RootLookup:
+        def look(key_id: bytes) -> tuple[str, VerifyingKey] | None:
+            info = self._keys.get(key_id)
+            if info is None or info.role is not Role.ROOT or not info.active(at):
+                return None
+            return info.agency, self.verifying(key_id)
+
+        return look
 
     @staticmethod
     def _is_root(key: KeyInfo) -> bool:
@@ -358,4 +366,3 @@ def _components(change: Change) -> set[bytes]:
     if change.role in SIGNING_ROLES:
         return {change.key[:-32], change.key[-32:]}
     return {change.key}
-

@@ -117,7 +117,9 @@ def leaf_of(entry: Entry, first: bool) -> LeafType:
         return LeafType.SUBMITTED if first else LeafType.CONSIGNED
     kind = _OF_STATEMENT.get(entry.type)
     if kind is None:
-        raise InvalidInput("entry_type", f"{entry.type} is no entry of this log", field="entry.type")
+        raise InvalidInput(
+            "entry_type", f"{entry.type} is no entry of this log", field="entry.type"
+        )
     return kind
 
 

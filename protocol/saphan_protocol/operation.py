@@ -125,7 +125,9 @@ def _check_possession(signed: SignedOperation, added: dict[bytes, Change]) -> No
             raise InvalidInput(
                 "operation_possession", "a possession signature names no added key", field="keys"
             )
-        verify_one(signature, VerifyingKey(change.role, change.key), OPERATION_TYPE, signed.operation)
+        verify_one(
+            signature, VerifyingKey(change.role, change.key), OPERATION_TYPE, signed.operation
+        )
         proven.add(signature.item.key)
     for proof in signed.witnesses:
         change = added.get(proof.key)

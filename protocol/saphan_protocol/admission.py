@@ -1,0 +1,386 @@
+"""Admission: one pure function for broker, node and auditor (design section 6).
+
+The numbered steps are those of schemas/spec/admission.md; each has one code. Steps 1 to 6 come
+before the signature check and are answered as plain errors; from step 8 on the sender is proven,
+and a refusal is a record in the sender's own corridor. What can change between admission and the
+commit (duplicates, states) is judged by the sequencer, against the store, with `delivery.step`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from saphan_schemas.codec import decode, encode
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError
+from saphan_schemas.limits import DAY_MS, LIMITS
+from saphan_schemas.records import (
+    SUITE,
+    BatchSignature,
+    Blob,
+    Bulletin,
+    Consignment,
+    Event,
+    Header,
+    Role,
+    SignatureItem,
+    StanzaRef,
+    Statement,
+    statement_type,
+)
+
+from saphan_protocol.agreement import permits
+from saphan_protocol.batch import Batches, VerifiedRoots, verify_item
+from saphan_protocol.content import ciphertext_length_valid
+from saphan_protocol.delivery import check_code, issuer_of
+from saphan_protocol.directory import Directory
+from saphan_protocol.evidence import CONSIGNMENT_TYPE
+from saphan_protocol.identity import identity, sha256
+
+HEADER_TYPE: Final = "saphan/header/1"
+BULLETIN_TYPE: Final = "saphan/bulletin/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What admission is judged by.
+
+    Args:
+        directory: replayed at least up to `at`.
+        now: milliseconds UTC; the broker's clock at the broker, the entry's time elsewhere.
+        at: directory size of the last anchor before the entry; None at the broker: newest.
+        verified: signatures known to hold; saves arithmetic only.
+    """
+
+    directory: Directory
+    now: int
+    at: int | None = None
+    verified: VerifiedRoots | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An admitted submission: records beside the exact bytes they were parsed from."""
+
+    header: Header
+    header_bytes: bytes
+    header_id: bytes
+    consignment: Consignment
+    consignment_bytes: bytes
+    consignment_id: bytes
+    bulletin_id: bytes
+    ciphertext: Blob
+    item: SignatureItem
+    batch: BatchSignature
+
+    @property
+    def due_day(self) -> int:
+        """The broker's due-day, fixed here: min(retain_until, day of expires + 30)."""
+        return due_day(self.header)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedStatement:
+    """An admitted statement about a delivery."""
+
+    event: Event
+    statement: Statement
+    body: bytes
+    identity: bytes
+    item: SignatureItem
+    batch: BatchSignature
+
+
+class RefusedAfterSignature(Refused):
+    """A refusal after the sender was proven: the broker logs it in the sender's own corridor."""
+
+    def __init__(self, cause: SaphanError, bulletin_id: bytes, ciphertext: bytes) -> None:
+        super().__init__(cause.code, cause.message, field=cause.field, hint=cause.hint)
+        self.bulletin_id = bulletin_id
+        self.ciphertext = ciphertext
+
+
+def due_day(header: Header) -> int:
+    """Day on which the broker must have destroyed the bulletin (days since 1970-01-01)."""
+    return min(header.retain_until, header.expires // DAY_MS + LIMITS.delivery_grace_days)
+
+
+def admit(
+    header_bytes: bytes,
+    consignment_bytes: bytes,
+    item: SignatureItem,
+    batches: Batches,
+    ciphertext: bytes,
+    facts: Facts,
+    *,
+    peer: str | None,
+    stanzas: Sequence[bytes] | None,
+) -> Admitted:
+    """Judge a consigned bulletin.
+
+    Args:
+        header_bytes, consignment_bytes: exact bytes as received.
+        item: the node's signature item over the consignment; its signature is in `batches`.
+        ciphertext: at most `LIMITS.ciphertext_bytes`.
+        peer: the authenticated agency at the broker; None for node and auditor.
+        stanzas: in the consignment's order at the broker; None where they are withheld.
+
+    Raises:
+        InvalidInput: malformed (steps 1 to 4), `signature_*` (step 7).
+        Refused: steps 5 and 6; RefusedAfterSignature from step 8 on, with the codes of the spec.
+    """
+    header = decode(Header, header_bytes, LIMITS.header_bytes, "header")  # steps 1, 2
+    consignment = decode(Consignment, consignment_bytes, LIMITS.consignment_bytes, "consignment")
+    _check_suite(header)  # step 3
+    _check_form(header, consignment)  # step 4
+    if peer is not None and header.sender != peer:  # step 5
+        raise Refused(
+            "sender_not_peer", f"{peer} cannot send for {header.sender}", field="header.sender"
+        )
+    key = facts.directory.key(consignment.node_key, Role.NODE, facts.at)  # step 6
+    if key.agency != header.sender or item.key != consignment.node_key:
+        raise Refused(
+            "key_foreign",
+            f"the consignment's node key is not {header.sender}'s",
+            field="consignment.node_key",
+        )
+    verifying = facts.directory.verifying(key.key_id)
+    batch = verify_item(  # step 7
+        item, batches, verifying, CONSIGNMENT_TYPE, consignment_bytes, facts.verified
+    )
+    blob = Blob(len(ciphertext), sha256(ciphertext))
+    try:
+        header_id = identity(HEADER_TYPE, header_bytes)
+        bulletin_id = identity(BULLETIN_TYPE, encode(Bulletin(header_id, blob, ())))
+        if bulletin_id != consignment.bulletin:  # step 8
+            raise InvalidInput(
+                "bulletin_id",
+                "header and ciphertext do not make the consigned bulletin id",
+                field="consignment.bulletin",
+            )
+        _check_times(header, facts.now)  # step 9
+        _check_agreements(header, consignment.recipients, facts)  # step 10
+        _check_schema(header, facts)  # step 11
+        _check_mailboxes(header, consignment.recipients, facts)  # step 12
+        _check_sizes(blob, consignment.recipients, stanzas)  # step 13
+    except SaphanError as error:
+        raise RefusedAfterSignature(error, consignment.bulletin, blob.digest) from None
+    return Admitted(
+        header,
+        header_bytes,
+        header_id,
+        consignment,
+        consignment_bytes,
+        identity(CONSIGNMENT_TYPE, consignment_bytes),
+        bulletin_id,
+        blob,
+        item,
+        batch,
+    )
+
+
+def _check_suite(header: Header) -> None:
+    if header.suite != SUITE:
+        raise InvalidInput(
+            "suite_unknown",
+            f"suite {header.suite} is not {SUITE}; there is no negotiation",
+            field="header.suite",
+            hint="upgrade both sides to the same release",
+        )
+
+
+def _check_form(header: Header, consignment: Consignment) -> None:
+    """Step 4: names sorted and unique, times in order, consigned only to those addressed."""
+    names = header.recipients
+    if any(a >= b for a, b in zip(names, names[1:], strict=False)) or header.sender in names:
+        raise InvalidInput(
+            "recipients_malformed",
+            "recipients must be sorted, unique, and not the sender",
+            field="header.recipients",
+        )
+    codes = header.marking.codes
+    if any(a >= b for a, b in zip(codes, codes[1:], strict=False)):
+        raise InvalidInput(
+            "marking_malformed", "handling codes must be sorted and unique", field="header.marking"
+        )
+    answer_by = header.answer_by
+    if header.expires <= header.created or (answer_by is not None and answer_by <= header.created):
+        raise InvalidInput(
+            "times_malformed", "deadlines must come after created", field="header.expires"
+        )
+    if header.retain_until < header.created // DAY_MS:
+        raise InvalidInput(
+            "times_malformed", "retain_until lies before created", field="header.retain_until"
+        )
+    consigned = [ref.agency for ref in consignment.recipients]
+    ordered = all(a < b for a, b in zip(consigned, consigned[1:], strict=False))
+    if not ordered or not set(consigned) <= set(names):
+        raise InvalidInput(
+            "recipients_malformed",
+            "consigned agencies must be sorted, unique, and named in the header",
+            field="consignment.recipients",
+        )
+
+
+def _check_times(header: Header, now: int) -> None:
+    if header.created > now + LIMITS.skew_ms:
+        raise Refused(
+            "created_in_future",
+            f"created lies {(header.created - now) // 1000} s ahead of this clock",
+            field="header.created",
+            hint="set the sender's clock; 60 s of difference are allowed",
+        )
+    if header.expires <= now:
+        raise Refused(
+            "expired",
+            "the delivery deadline has passed",
+            field="header.expires",
+            hint="make a new bulletin with a later deadline",
+        )
+    if header.expires > header.created + LIMITS.max_expiry_ms:
+        raise Refused(
+            "expires_too_late",
+            f"a bulletin waits at most {LIMITS.max_expiry_ms // DAY_MS} days for delivery",
+            field="header.expires",
+        )
+
+
+def _check_agreements(header: Header, recipients: Sequence[StanzaRef], facts: Facts) -> None:
+    """Step 10: for every pair an agreement in force allows schema, marking and retention."""
+    directory = facts.directory
+    for ref in recipients:
+        reason: str | None = "agreement_missing"
+        for agreed in directory.agreements(header.sender, ref.agency, facts.at):
+            reason = permits(agreed, header, ref.agency, facts.now)
+            if reason is None:
+                break
+        if reason is not None:
+            raise Refused(
+                reason,
+                f"no agreement in force lets {header.sender} send {header.schema} "
+                f"marked {header.marking.tlp} to {ref.agency}",
+                field="header.recipients",
+                hint="look at what was agreed: saphan agreement show",
+            )
+
+
+def _check_schema(header: Header, facts: Facts) -> None:
+    if facts.directory.schema_digest(header.schema, facts.at) != header.schema_digest:
+        raise Refused(
+            "schema_digest",
+            f"{header.schema} is registered with another digest",
+            field="header.schema_digest",
+            hint="sender and broker run different releases; upgrade the older one",
+        )
+
+
+def _check_mailboxes(header: Header, recipients: Sequence[StanzaRef], facts: Facts) -> None:
+    for ref in recipients:
+        key = facts.directory.key(ref.mailbox_key, Role.MAILBOX, facts.at)
+        if key.agency != ref.agency:
+            raise Refused(
+                "key_foreign",
+                f"the mailbox key is {key.agency}'s, not {ref.agency}'s",
+                field="consignment.recipients",
+            )
+        if key.seal_until is None or key.open_until is None or facts.now > key.seal_until:
+            raise Refused(
+                "mailbox_ended",
+                f"{ref.agency}'s mailbox key takes no more bulletins; consign to its newest key",
+                field="consignment.recipients",
+            )
+        if header.expires > key.open_until:
+            raise Refused(
+                "mailbox_ends_first",
+                f"{ref.agency}'s mailbox key is destroyed before the bulletin expires",
+                field="header.expires",
+                hint="choose an earlier deadline, or wait for the agency's next mailbox key",
+            )
+
+
+def _check_sizes(
+    blob: Blob, recipients: Sequence[StanzaRef], stanzas: Sequence[bytes] | None
+) -> None:
+    if blob.length > LIMITS.ciphertext_bytes or not ciphertext_length_valid(blob.length):
+        raise Refused(
+            "ciphertext_length",
+            f"{blob.length} bytes cannot be the ciphertext of a padded bulletin",
+            field="ciphertext",
+        )
+    if stanzas is None:
+        return
+    if len(stanzas) != len(recipients):
+        raise Refused(
+            "stanza_count",
+            f"{len(stanzas)} stanzas for {len(recipients)} recipients",
+            field="stanzas",
+        )
+    for stanza, ref in zip(stanzas, recipients, strict=True):
+        if sha256(stanza) != ref.stanza:
+            raise Refused(
+                "stanza_digest", f"the stanza for {ref.agency} has another digest", field="stanzas"
+            )
+
+
+def admit_statement(
+    event: Event,
+    body: bytes,
+    item: SignatureItem,
+    batches: Batches,
+    corridor: tuple[str, str],
+    facts: Facts,
+    *,
+    peer: str | None,
+) -> AdmittedStatement:
+    """Judge a statement about a delivery in `corridor` (sender, recipient).
+
+    Raises:
+        InvalidInput: codec codes, `signature_*`, `key_mismatch`, `batch_path`.
+        Refused: `issuer_wrong`, `sender_not_peer`, `key_*`, `code_unknown`, `stated_in_future`.
+    """
+    statement = decode(Statement, body, LIMITS.statement_bytes, "statement")
+    check_code(event, statement.code)
+    if statement.issuer != issuer_of(event, *corridor):
+        raise Refused(
+            "issuer_wrong",
+            f"{statement.issuer} cannot state {event} here",
+            field="statement.issuer",
+        )
+    if peer is not None and statement.issuer != peer:
+        raise Refused(
+            "sender_not_peer",
+            f"{peer} cannot speak for {statement.issuer}",
+            field="statement.issuer",
+        )
+    if statement.time > facts.now + LIMITS.skew_ms:
+        raise Refused(
+            "stated_in_future",
+            "the statement's time lies ahead of this clock",
+            field="statement.time",
+            hint="set the issuer's clock; 60 s of difference are allowed",
+        )
+    key = facts.directory.key(item.key, Role.NODE, facts.at)
+    if key.agency != statement.issuer:
+        raise Refused(
+            "key_foreign", f"the key is {key.agency}'s, not {statement.issuer}'s", field="item.key"
+        )
+    kind = statement_type(event)
+    batch = verify_item(
+        item, batches, facts.directory.verifying(key.key_id), kind, body, facts.verified
+    )
+    return AdmittedStatement(event, statement, body, identity(kind, body), item, batch)
+
+
+def check_subject(statement: Statement, bulletin_id: bytes, ciphertext: bytes) -> None:
+    """A statement restates the digest of the exact bytes it is about.
+
+    Raises:
+        Refused: `statement_subject`.
+    """
+    if statement.bulletin != bulletin_id or statement.ciphertext != ciphertext:
+        raise Refused(
+            "statement_subject",
+            "the statement names another bulletin or other bytes",
+            field="statement.ciphertext",
+        )
