@@ -47,12 +47,19 @@ def test_imports_point_one_way(package: str) -> None:
     assert found == []
 
 
+ACCEPTED_IMPURITIES = {
+    # loads the primitives that a cryptography library may lack, so that the program can say so
+    "protocol/saphan_protocol/suite.py": "imports importlib.import_module",
+}
+
+
 @pytest.mark.parametrize("package", PURE)
 def test_inner_packages_have_no_clock_randomness_or_io(package: str) -> None:
     found = [
         f"{shown(path)}:{sentence}"
         for path in modules(package).values()
         for sentence in source_rules.impurities(package, parse(path))
+        if sentence.partition(": ")[2] != ACCEPTED_IMPURITIES.get(shown(path))
     ]
     assert found == []
 
