@@ -1,0 +1,1 @@
+"""Saphan, what agencies use: SDK, node, officer, auditor, and the ceremony that makes keys."""

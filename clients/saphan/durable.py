@@ -1,0 +1,155 @@
+"""Files that are there, whole, after a power cut: written, fsynced, and their folder fsynced."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from saphan_schemas.errors import InvalidInput, OperatorError
+
+SECRET_MODE: Final = 0o600
+PUBLIC_MODE: Final = 0o644
+FOLDER_MODE: Final = 0o700
+
+
+def create_file(path: Path, data: bytes, mode: int = SECRET_MODE) -> None:
+    """Write a new file; it is whole and durable on return, or not there.
+
+    Raises:
+        OperatorError: `file_exists` (it is left as it was), `file_unwritable`.
+    """
+    try:
+        # The mode is given at creation: there is no moment in which others could open the file.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        raise OperatorError(
+            "file_exists",
+            f"{path} exists already and is not overwritten",
+            field=path.name,
+            hint="move it away if it is really not needed any more, or name another file",
+        ) from None
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    try:
+        _write_all(handle, data)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            path.unlink()  # half a file must not look like a file
+        raise _unwritable(path, error) from None
+    sync_folder(path.parent)
+
+
+def replace_file(path: Path, data: bytes, mode: int = SECRET_MODE) -> None:
+    """Put a file in place of the old one; a crash leaves the old one or the new one, whole.
+
+    Raises:
+        OperatorError: `file_unwritable`.
+    """
+    staged = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with contextlib.suppress(FileNotFoundError):
+        staged.unlink()  # from a process that died here; nothing refers to it
+    create_file(staged, data, mode)
+    try:
+        staged.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            staged.unlink()
+        raise _unwritable(path, error) from None
+    sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder only its owner may enter, durable on return; one that exists is kept.
+
+    Raises:
+        OperatorError: `file_unwritable`.
+    """
+    try:
+        path.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable.
+
+    Raises:
+        OperatorError: `file_unwritable`.
+    """
+    try:
+        with _opened(path, os.O_RDONLY | os.O_DIRECTORY) as handle:
+            os.fsync(handle)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def read_bounded(path: Path, max_bytes: int, name: str) -> bytes:
+    """A file's bytes, at most `max_bytes`; a pipe or device is refused, not waited for.
+
+    Raises:
+        OperatorError: `file_missing`, `file_unreadable`.
+        InvalidInput: `too_large`.
+    """
+    # O_NONBLOCK: opening a named pipe that nobody writes would wait for ever.
+    try:
+        with _opened(path, os.O_RDONLY | os.O_NONBLOCK) as handle:
+            return read_handle(handle, max_bytes, path, name)
+    except FileNotFoundError:
+        raise OperatorError(
+            "file_missing", f"there is no file {path} ({name})", field=name
+        ) from None
+    except OSError as error:
+        raise OperatorError(
+            "file_unreadable", f"{path} cannot be read: {error.strerror}", field=name
+        ) from None
+
+
+def read_handle(handle: int, max_bytes: int, path: Path, name: str) -> bytes:
+    """The rest of an open file.
+
+    Raises:
+        InvalidInput: `too_large`.
+        OSError: the disk.
+    """
+    parts: list[bytes] = []
+    left = max_bytes + 1
+    while left and (part := os.read(handle, left)):
+        parts.append(part)
+        left -= len(part)
+    if not left:
+        raise InvalidInput(
+            "too_large", f"{path} has more than {max_bytes} bytes ({name})", field=name
+        )
+    return b"".join(parts)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    handle = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(handle, view) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unwritable(path: Path, error: OSError) -> OperatorError:
+    return OperatorError(
+        "file_unwritable",
+        f"{path} cannot be written: {error.strerror}",
+        field=path.name,
+        hint="check that the disk has room and that the folder exists and belongs to you",
+    )
