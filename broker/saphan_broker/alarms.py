@@ -1,0 +1,49 @@
+"""Alarms: what an operator must see while the broker goes on, or has stopped, by stable code."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from saphan_schemas.errors import SaphanError
+
+_log = logging.getLogger("saphan.broker")
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One active alarm; `stops` tells that nothing is sequenced while it lasts."""
+
+    code: str
+    message: str
+    stops: bool
+
+
+class Alarms:
+    """The active alarms. Owned by the event loop; every change is logged once."""
+
+    def __init__(self) -> None:
+        self._active: dict[str, Alarm] = {}
+        self.raised_total = 0
+
+    def sound(self, code: str, message: str, *, stops: bool = False) -> None:
+        """Raise or renew an alarm; the same text is not logged again."""
+        alarm = Alarm(code, message, stops)
+        if self._active.get(code) != alarm:
+            self._active[code] = alarm
+            self.raised_total += 1
+            _log.error("alarm %s: %s", code, message)
+
+    def sound_error(self, error: SaphanError, *, stops: bool = False) -> None:
+        """The same, from an error; its hint is part of the text."""
+        hint = f"; {error.hint}" if error.hint else ""
+        self.sound(error.code, f"{error.message}{hint}", stops=stops)
+
+    def clear(self, code: str) -> None:
+        """End an alarm; nothing happens if it is not active."""
+        if self._active.pop(code, None) is not None:
+            _log.warning("alarm %s is over", code)
+
+    def active(self) -> list[Alarm]:
+        """Active alarms, oldest first."""
+        return list(self._active.values())
