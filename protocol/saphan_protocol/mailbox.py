@@ -88,7 +88,7 @@ class MailboxKey:
             ) from None
 
 
-@lru_cache(maxsize=512)  # a third of the price of a seal; errors are not kept
+@lru_cache(maxsize=512)  # loading is a fifth of a seal; errors are not kept
 def load_public(public: bytes) -> MLKEM768X25519PublicKey:
     """The two halves of a 1216-byte mailbox key, ML-KEM-768 (1184) || X25519 (32), loaded.
 
