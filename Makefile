@@ -9,7 +9,8 @@ MAKEFLAGS += --no-print-directory
 PY ?=
 PYTEST_ARGS ?=
 BIN := .venv/bin
-STAMP := .venv/.installed
+# One stamp for each interpreter asked for: another PY builds .venv anew.
+STAMP := .venv/.installed$(subst /,-,$(PY))
 
 .PHONY: help setup demo test check lint format bench vectors clean
 

@@ -1,1 +1,1 @@
-"""How it is signed, sealed, admitted, logged and proven. Pure: no clock, randomness, files, sockets."""
+"""How it is signed, sealed, admitted, logged and proven. No clock, randomness, files, sockets."""

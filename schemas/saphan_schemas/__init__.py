@@ -1,1 +1,1 @@
-"""What is said: records, codec, limits, errors, JSON Schemas, codes and labels. Pure data, rank 0."""
+"""What is said: records, codec, limits, errors, JSON Schemas, codes and labels. Pure, rank 0."""
