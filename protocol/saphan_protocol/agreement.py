@@ -48,6 +48,17 @@ def agreement_commitment(salt: bytes, text: bytes) -> bytes:
     return hmac.digest(salt, pae(AGREEMENT_TYPE, text), "sha256")
 
 
+def parse_agreement(data: bytes) -> Agreement:
+    """The text of an agreement, well-formed in itself; its parties' roots are judged apart.
+
+    Raises:
+        InvalidInput: codec codes, `agreement_malformed`.
+    """
+    text = decode(Agreement, data, LIMITS.agreement_bytes, "agreement")
+    _check_shape(text)
+    return text
+
+
 def check_agreement(signed: SignedAgreement, root: RootLookup) -> Agreed:
     """Every party's threshold of enrolled roots, the very ones it pins, has signed these bytes.
 
@@ -56,8 +67,7 @@ def check_agreement(signed: SignedAgreement, root: RootLookup) -> Agreed:
         Refused: `agreement_roots` (a pinned root is not an active root of its agency),
             `agreement_threshold`.
     """
-    text = decode(Agreement, signed.agreement, LIMITS.agreement_bytes, "agreement")
-    _check_shape(text)
+    text = parse_agreement(signed.agreement)
     keys: dict[bytes, VerifyingKey] = {}
     for party in text.parties:
         for key_id in party.roots:
