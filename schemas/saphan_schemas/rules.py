@@ -78,14 +78,19 @@ def _not_before(rule: Rule, content: dict[str, Any]) -> None:
         earlier, later = get(item, rule["earlier"]), get(item, rule["later"])
         if earlier is None or later is None:
             continue
-        length = min(len(earlier), len(later), len("2025-01-01T00:00:00"))
-        # A whole second equals its first millisecond: "Z" gives way to ".000".
-        left = earlier[:length] + (earlier[19:23] if "." in later[19:] else "")
-        right = later[:length] + (later[19:23] if "." in earlier[19:] else "")
-        if right < left:
+        left, right = _comparable(earlier), _comparable(later)
+        length = min(len(left), len(right))
+        if right[:length] < left[:length]:
             raise _broken(
                 f"{pointer}/{rule['later']}", f"{later} is before {rule['earlier']} {earlier}"
             )
+
+
+def _comparable(value: str) -> str:
+    """A date as it is; a UTC time with milliseconds, so that text order is time order."""
+    if "T" not in value:
+        return value
+    return value[:19] + (value[19:23] if "." in value else ".000")
 
 
 def _sum(rule: Rule, content: dict[str, Any]) -> None:

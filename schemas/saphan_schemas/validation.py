@@ -35,7 +35,6 @@ PLAIN: Final[dict[str, tuple[str, str]]] = {
     "minimum": ("is too small", "correct the number"),
     "maximum": ("is too large", "correct the number"),
     "uniqueItems": ("has the same entry twice", "remove one of them"),
-    "dependentRequired": ("needs another field beside it", "add it"),
 }
 """What a broken keyword means in words; the offending value is never repeated in an error."""
 
@@ -54,12 +53,12 @@ def validate_content(schema_name: str, content: dict[str, Any]) -> None:
     validator, rules = _compiled(schema_name)
     check_texts(content)
     try:
-        valid = validator.is_valid(content)
-    except ValueError as error:
-        # Bytes, keys that are not text, integers no schema of ours takes: not from decode_content.
-        raise InvalidInput("schema_invalid", f"content is not a map of JSON: {error}") from None
-    if not valid:
-        raise _explain(next(iter(validator.iter_errors(content))))
+        error = None if validator.is_valid(content) else next(iter(validator.iter_errors(content)))
+    except ValueError:
+        # Bytes, keys that are not text, lone surrogates: never from decode_content.
+        raise InvalidInput("schema_invalid", "content holds what JSON cannot", field="") from None
+    if error is not None:
+        raise _explain(error)
     check_rules(rules, content)
 
 

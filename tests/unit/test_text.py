@@ -1,0 +1,98 @@
+"""Characters that may not stand in content, and those that must."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import unicodedata
+from importlib import resources
+
+import pytest
+from saphan_schemas import bodies
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.samples import sample
+from saphan_schemas.text import check_text, check_texts
+from saphan_schemas.validation import validate_content
+
+PINNED = json.loads(
+    resources.files("saphan_schemas").joinpath("text_forbidden.json").read_text(encoding="utf-8")
+)
+
+FORBIDDEN = (
+    *("\u17a3", "\u17a4", "\u17b4", "\u17b5", "\u17d8"),  # deprecated Khmer
+    *("\u061c", "\u200e", "\u200f", "\u202a", "\u202e", "\u2066", "\u2069"),  # bidi controls
+    *("\x00", "\t", "\r", "\x1b", "\x7f", "\x85"),  # a terminal obeys them
+    *("\ud800", "\udfff"),  # lone surrogates
+    *("\ue000", "\U000f0000", "\U0010fffd"),  # private use
+    *("\u0e80", "\u0eff", "\u17de", "\ufffe", "\uffff", "\U0001ffff", "\U0010ffff"),  # unassigned
+)
+
+ALLOWED = (
+    "ສະພານ ນ້ຳ ໜອງນົກຂຽນ ໑໒໓",
+    "ស្ពាន កណ្តាល ឧត្តរមានជ័យ ១២៣ ។",
+    "line\nline",
+    "word\u200bbreak",
+    "e\u0301 Ω 中文 ไทย မြန်မာ tiếng Việt",
+    "\U0001f6a8 \U00020000",
+    'a \\b \\u0000 "quoted"',
+    "",
+)
+
+
+@pytest.mark.parametrize("char", FORBIDDEN, ids=lambda char: f"U+{ord(char):04X}")
+def test_forbidden_character_is_named_with_its_place(char: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        check_text(f"ກa{char}", "title")
+    error = refused.value
+    assert (error.code, error.field) == ("text_forbidden", "title")
+    assert f"character 3 is U+{ord(char):04X}" in error.message
+    error.message.encode()  # the character itself is not repeated
+
+
+@pytest.mark.parametrize("char", FORBIDDEN, ids=lambda char: f"U+{ord(char):04X}")
+def test_forbidden_character_is_found_inside_content(char: str) -> None:
+    content = sample("training_notice")
+    content["body"]["nominees"][0]["post"]["en"] = f"Prosecutor{char}"
+    with pytest.raises(InvalidInput) as refused:
+        validate_content("saphan/training_notice/0", content)
+    assert refused.value.code == "text_forbidden"
+    assert refused.value.field == "/body/nominees/0/post/en"
+
+
+@pytest.mark.parametrize("text", ALLOWED)
+def test_allowed_text_passes(text: str) -> None:
+    check_text(text, "title")
+    check_texts({"a": [{"b": text}]})
+
+
+def test_the_pinned_list_agrees_with_unicode() -> None:
+    forbidden = {point for first, last in PINNED["ranges"] for point in range(first, last + 1)}
+    assert PINNED["unicode"] == "14.0.0"
+    unassigned = {
+        point for point in range(0x110000) if unicodedata.category(chr(point)) in ("Cn", "Cs", "Co")
+    }
+    # A newer table than the pinned one has fewer unassigned code points, never more.
+    assert unassigned <= forbidden
+    if unicodedata.unidata_version == PINNED["unicode"]:
+        more = forbidden - unassigned
+        assert all(
+            unicodedata.category(chr(point)) in ("Cc", "Cf") or 0x1780 <= point <= 0x17FF
+            for point in more
+        )
+        assert len(more) == 64 + 12 + 5  # controls without newline, bidi controls, Khmer
+
+
+def test_check_text_agrees_with_the_list_at_every_range_end() -> None:
+    forbidden = PINNED["ranges"]
+    for (first, last), (following, _) in itertools.pairwise(forbidden):
+        for point in (first, last):
+            with pytest.raises(InvalidInput):
+                check_text(chr(point), "x")
+        assert last + 1 < following
+        check_text(chr(last + 1), "x")
+        check_text(chr(following - 1), "x")
+
+
+def test_samples_have_clean_text() -> None:
+    for name in bodies.NAMES:
+        check_texts(sample(name.split("/")[1]))
