@@ -1,0 +1,174 @@
+"""Composing a bulletin: header, content and inner, checked before anybody signs them.
+
+Used by the officer's client and by the node for machine-made bulletins. Nothing here has a clock or
+chooses anything at random: `now` and `nonce` are given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from saphan_protocol.identity import CONTENT_TYPE, identity, record_identity
+from saphan_schemas.bodies import digest
+from saphan_schemas.codec import decode, encode, encode_content
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import DAY_MS, LIMITS
+from saphan_schemas.records import PAE_TYPES, SUITE, Header, Inner, Marking, Tlp, Urgency
+from saphan_schemas.validation import validate_content
+
+INNER_TYPE: Final = PAE_TYPES[Inner]
+DEFAULT_MARKING: Final = Marking("amber", ("H1", "H2"))
+"""Not in court and not onward without the provider's word (domain reference, section 4)."""
+DEFAULT_EXPIRY_MS: Final = 30 * DAY_MS
+DEFAULT_RETAIN_DAYS: Final = 365
+URGENCIES: Final[tuple[Urgency, ...]] = ("routine", "priority", "immediate")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What an author decides; None takes the default.
+
+    Args:
+        to: agency ids, any order, no duplicates.
+        schema: name of a body type, such as "saphan/case_statistics/0".
+        about, body: JSON maps of the schema.
+        expires, answer_by: ms UTC; retain_until: days since 1970-01-01.
+    """
+
+    to: tuple[str, ...]
+    schema: str
+    about: dict[str, Any]
+    body: dict[str, Any]
+    marking: Marking | None = None
+    urgency: Urgency = "routine"
+    exercise: bool = False
+    expires: int | None = None
+    answer_by: int | None = None
+    retain_until: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A composed bulletin before it is signed: the exact bytes and what they say."""
+
+    header: Header
+    header_bytes: bytes
+    header_id: bytes
+    content: bytes
+
+    def inner(self, author: str | None, author_key: bytes) -> bytes:
+        """The record that the author signs as `INNER_TYPE`."""
+        return encode(
+            Inner(author, author_key, self.header_id, identity(CONTENT_TYPE, self.content), ())
+        )
+
+
+def compose(
+    wish: Wish, *, sender: str, now: int, nonce: bytes, retain_days: int = DEFAULT_RETAIN_DAYS
+) -> Draft:
+    """A bulletin from `sender`, valid against its schema.
+
+    Args:
+        now: ms UTC; nonce: 16 random bytes; retain_days: what the agreement allows at most.
+
+    Raises:
+        InvalidInput: `schema_unknown`, `schema_invalid`, `rule_broken`, `text_forbidden`,
+            `too_large`, `header_invalid`.
+    """
+    content = {"about": wish.about, "attachments": [], "body": wish.body}
+    data = encode_content(content)
+    if len(data) > LIMITS.content_bytes:
+        raise InvalidInput(
+            "too_large",
+            f"the content has {len(data)} bytes, at most {LIMITS.content_bytes} are taken",
+            field="content",
+            hint="shorten it, or split it into several bulletins",
+        )
+    validate_content(wish.schema, content)
+    if len(set(wish.to)) != len(wish.to):
+        raise InvalidInput("header_invalid", "a recipient stands twice", field="header.recipients")
+    days = min(retain_days, DEFAULT_RETAIN_DAYS)
+    header = Header(
+        suite=SUITE,
+        nonce=nonce,
+        sender=sender,
+        recipients=tuple(sorted(wish.to)),
+        schema=wish.schema,
+        schema_digest=digest(wish.schema),
+        marking=wish.marking or DEFAULT_MARKING,
+        urgency=wish.urgency,
+        exercise=wish.exercise,
+        created=now,
+        expires=now + DEFAULT_EXPIRY_MS if wish.expires is None else wish.expires,
+        answer_by=wish.answer_by,
+        retain_until=now // DAY_MS + days if wish.retain_until is None else wish.retain_until,
+    )
+    header_bytes = encode(header)
+    try:
+        decode(Header, header_bytes, LIMITS.header_bytes, "header")
+    except InvalidInput as error:
+        raise InvalidInput("header_invalid", error.message, field="header") from None
+    header_id = record_identity(Header, header_bytes)
+    return Draft(header=header, header_bytes=header_bytes, header_id=header_id, content=data)
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A bulletin as people and case systems write it down, in JSON."""
+
+    schema: str
+    about: dict[str, Any]
+    body: dict[str, Any]
+    to: tuple[str, ...] = ()
+    marking: Marking | None = None
+    urgency: Urgency = "routine"
+    exercise: bool = False
+    expires: int | None = None
+    answer_by: int | None = None
+    retain_until: int | None = None
+
+
+class _Marking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    tlp: Tlp
+    codes: tuple[str, ...]
+
+
+def parse_wish(data: bytes, to: tuple[str, ...] = ()) -> Wish:
+    """Read a bulletin from JSON: {schema, about, body, to?, marking?, urgency?, exercise?, ...}.
+
+    Args:
+        data: at most `LIMITS.api_body_bytes`; `marking` is {"tlp": "amber", "codes": ["H1"]}.
+        to: recipients given beside the file; then the file names none.
+
+    Raises:
+        InvalidInput: `too_large`, `malformed`, `recipients_missing`.
+    """
+    if len(data) > LIMITS.api_body_bytes:
+        raise InvalidInput(
+            "too_large",
+            f"the bulletin has {len(data)} bytes of JSON, at most {LIMITS.api_body_bytes} are taken",
+        )
+    try:
+        value = msgspec.json.decode(data, type=dict[str, Any])
+        marking = value.pop("marking", None)
+        found = msgspec.convert(value, _File)
+        mark = None if marking is None else _marking(marking)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError, ValueError) as error:
+        raise InvalidInput(
+            "malformed",
+            f"the bulletin does not parse: {error}",
+            hint='write JSON: {"schema": ..., "about": {...}, "body": {...}}',
+        ) from None
+    recipients = to or found.to
+    if not recipients:
+        raise InvalidInput(
+            "recipients_missing", "the bulletin names no recipient", field="to", hint="--to kh.gpo"
+        )
+    fields = {name: getattr(found, name) for name in _File.__struct_fields__}
+    return Wish(**(fields | {"to": recipients, "marking": mark}))
+
+
+def _marking(value: object) -> Marking:
+    found = msgspec.convert(value, _Marking)
+    return msgspec.convert([found.tlp, list(found.codes)], Marking)

@@ -1,0 +1,99 @@
+"""Archive keys per retention day: what content keys are wrapped under while they rest here.
+
+A key is a file of its own, apart from the node's database and its backup (design section 8): when
+the day has come and the file is gone, every content key wrapped under it is gone. Plaintext and
+unwrapped content keys are never written.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from saphan_protocol.identity import pae
+from saphan_schemas.errors import OperatorError
+
+from saphan.durable import make_folder, replace_file
+from saphan.private import read_private
+
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+WRAP_TYPE: Final = "saphan/archive/1"
+
+
+class Archive:
+    """The archive keys of one node.
+
+    Args:
+        folder: 0700, made if missing; holds one file of 32 bytes per day, named by its number
+            (days since 1970-01-01).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ciphers: dict[int, AESGCM] = {}
+        self._lock = threading.Lock()
+        make_folder(folder)
+
+    def __repr__(self) -> str:
+        return f"<Archive {self._folder}>"
+
+    def wrap(self, content_key: bytes, bulletin_id: bytes, day: int) -> bytes:
+        """Seal a 32-byte content key under the key of `day`, which is durable when this returns.
+
+        Raises:
+            OperatorError: `file_unwritable`, `key_file_exposed`, `archive_key_damaged`.
+        """
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._cipher(day, make=True).encrypt(nonce, content_key, _bound(bulletin_id))
+
+    def unwrap(self, wrapped: bytes, bulletin_id: bytes, day: int) -> bytes:
+        """The content key again.
+
+        Raises:
+            OperatorError: `archive_key_gone` after its day was destroyed, `archive_key_damaged`.
+        """
+        nonce, sealed = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
+        try:
+            return self._cipher(day, make=False).decrypt(nonce, sealed, _bound(bulletin_id))
+        except InvalidTag:
+            raise OperatorError(
+                "archive_key_damaged",
+                f"the archive key of day {day} does not open bulletin {bulletin_id.hex()[:16]}",
+                hint="restore the archive-keys folder and node.db from backups of the same time",
+            ) from None
+
+    def _cipher(self, day: int, *, make: bool) -> AESGCM:
+        with self._lock:
+            known = self._ciphers.get(day)
+            if known is None:
+                known = self._ciphers[day] = AESGCM(self._load(day, make=make))
+            return known
+
+    def _load(self, day: int, *, make: bool) -> bytes:
+        path = self._folder / str(day)
+        if not path.exists():
+            if not make:
+                raise OperatorError(
+                    "archive_key_gone",
+                    f"there is no archive key for day {day}: what was kept under it is destroyed",
+                    hint="if this day is not over, restore the archive-keys folder from its backup",
+                )
+            # A crash right after this leaves an unused key: harmless. Before it nothing was kept.
+            replace_file(path, os.urandom(KEY_BYTES))
+        key = read_private(path, 2 * KEY_BYTES, "archive key")
+        if len(key) != KEY_BYTES:
+            raise OperatorError(
+                "archive_key_damaged",
+                f"the archive key of day {day} has {len(key)} bytes, not {KEY_BYTES}",
+                hint="restore the archive-keys folder from its backup",
+            )
+        return key
+
+
+def _bound(bulletin_id: bytes) -> bytes:
+    return pae(WRAP_TYPE, bulletin_id)

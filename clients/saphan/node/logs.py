@@ -1,0 +1,291 @@
+"""What the two logs said, as far as this node has verified it: nothing else is believed.
+
+Directory leaves are replayed; feed entries are checked for inclusion, corridor number, predecessor
+and order of time, and each is given the directory size by which it is judged (its last anchor).
+Checks come first and change nothing; `keep` persists; `adopt` makes it the memory's state. A crash
+between any two of them repeats the frame.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from saphan_protocol.agreement import Agreed, check_pins
+from saphan_protocol.checkpoint import Head
+from saphan_protocol.corridor import Tail, follow
+from saphan_protocol.directory import Directory
+from saphan_protocol.evidence import anchor_leaf
+from saphan_protocol.identity import sha256
+from saphan_protocol.merkle import Frontier, leaf_hash, verify_inclusion
+from saphan_protocol.operation import parse_agreement_package
+from saphan_protocol.pins import Pins
+from saphan_schemas.bodies import known_types
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
+from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed
+from saphan_schemas.records import Entry, HeadRef
+
+from saphan.node.db import Database
+from saphan.node.heads import Heads, cosigners
+
+
+@dataclass(slots=True)
+class FeedCheck:
+    """A feed frame under verification: the head, and corridor ends as they will be after it."""
+
+    head: Head
+    anchor: AnchorProof | None
+    next: int
+    tails: dict[tuple[str, str], Tail] = field(default_factory=dict)
+    time: int = 0
+
+
+class Logs:
+    """Both logs of one broker as this node knows them."""
+
+    def __init__(self, db: Database, pins: Pins) -> None:
+        self._db = db
+        self.pins = pins
+        self.directory_heads = Heads(db, pins.directory)
+        self.evidence_heads = Heads(db, pins.evidence)
+        self.directory = Directory()
+        self.types = {known.name: known.digest for known in known_types()}
+        self._frontier = Frontier()
+        self._roots = [self._frontier.root()]
+        self._pending: list[bytes] = []
+        self._load_directory()
+        anchors = db.rows("SELECT idx, size FROM anchors ORDER BY idx")
+        self._anchor_at: list[int] = [index for index, _ in anchors]
+        self._anchor_size: list[int] = [size for _, size in anchors]
+        self._tails = {
+            (sender, recipient): Tail(number, index)
+            for sender, recipient, number, index in db.rows("SELECT * FROM corridors")
+        }
+        row = db.row("SELECT max(idx), max(time) FROM entries")
+        self._time: int = (row[1] if row else None) or 0
+        found = db.row("SELECT value FROM facts WHERE name = 'after'")
+        self.after: int | None = None if found is None else int(found[0])
+        self.grew_at = self.directory_heads.newest.time if self.directory_heads.newest else 0
+
+    def _load_directory(self) -> None:
+        for (leaf,) in self._db.rows("SELECT leaf FROM leaves ORDER BY idx"):
+            self._apply(leaf)
+        for (package,) in self._db.rows("SELECT package FROM agreements ORDER BY position"):
+            self.directory.add_agreement(package)
+
+    def _apply(self, leaf: bytes) -> None:
+        self.directory.apply(leaf, self.types)
+        self._frontier.append(leaf_hash(leaf))
+        self._roots.append(self._frontier.root())
+
+    def heads(self) -> tuple[HeadRef, ...]:
+        """The newest verified head of each log, for the login."""
+        return tuple(
+            HeadRef(heads.origin, heads.newest.size, heads.newest.root)
+            for heads in (self.directory_heads, self.evidence_heads)
+            if heads.newest is not None
+        )
+
+    def seen(self) -> HeadRef | None:
+        """The newest verified evidence head, as consignments name it."""
+        known = self.evidence_heads.newest
+        return None if known is None else HeadRef(self.evidence_heads.origin, known.size, known.root)
+
+    # --- the directory ----------------------------------------------------------------------------
+
+    def take_directory(self, frame: DirectoryLeaves) -> tuple[Head, list[SaphanError]]:
+        """Verify, persist and replay directory leaves; returns the head and refused agreements.
+
+        A leaf that the log holds but this program refuses stops the node: it could not judge
+        anything after it.
+
+        Raises:
+            InvalidInput: head, proof or leaf; OperatorError: `directory_differs`, `split_view`.
+        """
+        head = self.directory_heads.verify(frame.note, frame.start, frame.consistency)
+        have = self.directory.size + len(self._pending)
+        if frame.start > have:
+            raise InvalidInput(
+                "directory_gap",
+                f"leaves from {frame.start} on, but {have} are known here",
+                field="start",
+            )
+        # Leaves that are here already may come again after a lost answer.
+        self._pending += frame.leaves[have - frame.start :]
+        if self.directory.size + len(self._pending) < head.size:
+            return head, []  # more frames follow; nothing is believed before the last leaf is here
+        fresh, self._pending = self._pending, []
+        self._check_leaves(fresh, head)
+        for leaf in fresh:
+            self._apply(leaf)
+        packages, refused = self._judge_packages(frame.agreements)
+        self._persist_directory(head, fresh, packages)
+        self.directory_heads.adopt(head)
+        if fresh:
+            self.grew_at = head.time
+        return head, refused
+
+    def _check_leaves(self, fresh: Sequence[bytes], head: Head) -> None:
+        trial = self._frontier.copy()
+        trial.extend(leaf_hash(leaf) for leaf in fresh)
+        if trial.size != head.size or trial.root() != head.root:
+            raise OperatorError(
+                "directory_differs",
+                f"{self.pins.directory.origin}: the leaves do not make the signed root",
+                hint="this node keeps what it had; tell the broker's operator and the other agencies",
+            )
+
+    def _judge_packages(self, packages: Sequence[bytes]) -> tuple[list[bytes], list[SaphanError]]:
+        good, refused = [], []
+        for package in packages:
+            try:
+                self._check_pins(package)
+                self.directory.add_agreement(package)
+                good.append(package)
+            except SaphanError as error:
+                refused.append(error)
+        return good, refused
+
+    def _check_pins(self, package: bytes) -> Agreed:
+        """A node refuses an agreement that pins other log keys than its pin file."""
+        agreed = self.directory.check_package(package)
+        check_pins(agreed, self.pins.directory, self.pins.evidence)
+        return agreed
+
+    def check_agreement(self, package: bytes) -> Agreed:
+        """Judge a finished agreement before it is registered.
+
+        Raises:
+            InvalidInput, Refused: what `agreement.check_agreement` and `check_pins` raise.
+        """
+        parse_agreement_package(package)
+        return self._check_pins(package)
+
+    def _persist_directory(
+        self, head: Head, leaves: Sequence[bytes], packages: Sequence[bytes]
+    ) -> None:
+        start = self.directory.size - len(leaves)
+        with self._db.transaction() as tx:
+            tx.executemany(
+                "INSERT INTO leaves VALUES (?, ?)",
+                [(start + place, leaf) for place, leaf in enumerate(leaves)],
+            )
+            tx.executemany(
+                "INSERT INTO agreements (identity, package) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                [(sha256(package), package) for package in packages],
+            )
+            self.directory_heads.keep(tx, head, cosigners(self.directory, head))
+
+    # --- the feed ---------------------------------------------------------------------------------
+
+    def check_feed(self, frame: Feed) -> FeedCheck:
+        """Verify a frame's head and anchor.
+
+        Raises:
+            InvalidInput: head or proof; Unavailable: `directory_behind`; OperatorError.
+        """
+        head = self.evidence_heads.verify(frame.note, frame.start, frame.consistency)
+        if frame.next > head.size:
+            raise InvalidInput("feed_next", "the frame ends beyond its head", field="next")
+        anchor = frame.anchor
+        if anchor is not None:
+            self._check_anchor(anchor, head)
+        return FeedCheck(head=head, anchor=anchor, next=frame.next, time=self._time)
+
+    def _check_anchor(self, anchor: AnchorProof, head: Head) -> None:
+        leaf = leaf_hash(anchor_leaf(anchor.size, anchor.root))
+        verify_inclusion(anchor.index, head.size, leaf, anchor.path, head.root)
+        if self._anchor_size and anchor.size < self._anchor_size[-1]:
+            raise OperatorError(
+                "anchor_falls",
+                f"the anchor at {anchor.index} names {anchor.size} directory leaves after "
+                f"{self._anchor_size[-1]}",
+                hint="the broker's log contradicts itself: tell its operator and the other agencies",
+            )
+        if anchor.size > self.directory.size:
+            raise Unavailable(
+                "directory_behind",
+                f"the anchor names {anchor.size} directory leaves, {self.directory.size} are here",
+            )
+        if self._roots[anchor.size] != anchor.root:
+            raise OperatorError(
+                "directory_differs",
+                f"the anchor at {anchor.index} names another directory than the one known here",
+                hint="the broker shows two directories: tell its operator and the other agencies",
+            )
+
+    def judged_at(self, index: int, check: FeedCheck) -> int:
+        """Directory size of the last anchor before the entry at `index`."""
+        anchor = check.anchor
+        if anchor is not None and anchor.index < index:
+            return anchor.size
+        place = bisect_left(self._anchor_at, index)
+        if place:
+            return self._anchor_size[place - 1]
+        # The anchor before this entry was never told: the nearest later one judges instead.
+        return self.directory.size if anchor is None else anchor.size
+
+    def check_entry(
+        self, check: FeedCheck, index: int, leaf: bytes, path: Sequence[bytes], entry: Entry
+    ) -> None:
+        """Inclusion under the frame's head, place in its corridor, time not before the last.
+
+        Raises:
+            InvalidInput: `proof_inclusion`; OperatorError: `corridor_gap`, `corridor_fork`,
+                `time_falls`: the node stops trusting this log and keeps what it has.
+        """
+        verify_inclusion(index, check.head.size, leaf_hash(leaf), path, check.head.root)
+        pair = (entry.sender, entry.recipient)
+        tail = check.tails.get(pair) or self._tails.get(pair, Tail())
+        try:
+            check.tails[pair] = follow(tail, index, entry)
+        except SaphanError as error:
+            raise OperatorError(
+                error.code, error.message, hint="tell the broker's operator; this node has stopped"
+            ) from None
+        if entry.time < check.time:
+            raise OperatorError(
+                "time_falls",
+                f"the entry at {index} is dated before the one before it",
+                hint="tell the broker's operator: the log's time may never fall",
+            )
+        check.time = entry.time
+
+    def keep_feed(self, tx: sqlite3.Connection, check: FeedCheck) -> None:
+        """Persist head, anchor, corridor ends and cursor, in the transaction of the entries."""
+        self.evidence_heads.keep(tx, check.head, cosigners(self.directory, check.head))
+        if check.anchor is not None:
+            tx.execute(
+                "INSERT INTO anchors VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (check.anchor.index, check.anchor.size, check.anchor.root),
+            )
+        tx.executemany(
+            "INSERT INTO corridors VALUES (?, ?, ?, ?) ON CONFLICT (sender, recipient)"
+            " DO UPDATE SET number = excluded.number, idx = excluded.idx",
+            [(*pair, tail.number, tail.index) for pair, tail in check.tails.items()],
+        )
+        after = check.next if self.after is None else max(self.after, check.next)
+        tx.execute(
+            "INSERT INTO facts VALUES ('after', ?) ON CONFLICT (name)"
+            " DO UPDATE SET value = excluded.value",
+            (after,),
+        )
+
+    def adopt_feed(self, check: FeedCheck) -> None:
+        """Make the persisted frame the memory's state."""
+        self.evidence_heads.adopt(check.head)
+        self._tails.update(check.tails)
+        self._time = max(self._time, check.time)
+        self.after = check.next if self.after is None else max(self.after, check.next)
+        anchor = check.anchor
+        if anchor is not None and (not self._anchor_at or anchor.index > self._anchor_at[-1]):
+            self._anchor_at.append(anchor.index)
+            self._anchor_size.append(anchor.size)
+
+
+def encoded_path(path: Sequence[bytes]) -> bytes:
+    """An inclusion path as it rests beside its entry."""
+    return encode(list(path))

@@ -1,0 +1,68 @@
+"""Tables of the node's store. Times are ms UTC, `idx` an index in the evidence log."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FORMAT: Final = 1
+"""Format of the stored data; a newer one is refused, never guessed at."""
+
+APPLICATION_ID: Final = 0x5A504E44
+"""Marks the file as a Saphan node's ("ZPND"), so that another program's database is refused."""
+
+SCHEMA: Final = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+-- What the logs said, as far as it was verified.
+CREATE TABLE leaves (idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL);
+CREATE TABLE agreements (
+    position INTEGER PRIMARY KEY, identity BLOB NOT NULL UNIQUE, package BLOB NOT NULL);
+CREATE TABLE heads (
+    origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, time INTEGER NOT NULL,
+    note BLOB NOT NULL, witnesses TEXT NOT NULL, PRIMARY KEY (origin, size)) WITHOUT ROWID;
+CREATE TABLE anchors (idx INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL);
+CREATE TABLE corridors (
+    sender TEXT NOT NULL, recipient TEXT NOT NULL, number INTEGER NOT NULL, idx INTEGER NOT NULL,
+    PRIMARY KEY (sender, recipient)) WITHOUT ROWID;
+CREATE TABLE entries (
+    idx INTEGER PRIMARY KEY, bulletin BLOB, event TEXT NOT NULL, time INTEGER NOT NULL,
+    sender TEXT NOT NULL, recipient TEXT NOT NULL, issuer TEXT NOT NULL, code TEXT,
+    entry BLOB NOT NULL, salt BLOB NOT NULL, statement BLOB NOT NULL, item BLOB, root BLOB,
+    head_size INTEGER NOT NULL, path BLOB NOT NULL);
+CREATE INDEX entries_of_bulletin ON entries (bulletin, idx);
+CREATE TABLE signatures (
+    key BLOB NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, signature BLOB NOT NULL,
+    PRIMARY KEY (key, size, root)) WITHOUT ROWID;
+
+-- Bulletins, our own and received; content keys rest wrapped under an archive key.
+CREATE TABLE bulletins (
+    seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, sender TEXT NOT NULL, nonce BLOB NOT NULL,
+    header BLOB NOT NULL, header_id BLOB NOT NULL, ciphertext BLOB NOT NULL, digest BLOB NOT NULL,
+    wrapped BLOB, wrap_day INTEGER NOT NULL, author TEXT, judged_at INTEGER,
+    stored INTEGER NOT NULL, arrived INTEGER UNIQUE);
+CREATE UNIQUE INDEX bulletins_nonce ON bulletins (sender, nonce);
+CREATE TABLE deliveries (
+    bulletin BLOB NOT NULL, recipient TEXT NOT NULL, sender TEXT NOT NULL, state TEXT NOT NULL,
+    code TEXT, changed INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+    mailbox_key BLOB, stanza BLOB, PRIMARY KEY (bulletin, recipient)) WITHOUT ROWID;
+CREATE INDEX deliveries_of_state ON deliveries (state, changed);
+
+-- What must reach the broker; kept until the log shows it.
+CREATE TABLE consignments (
+    id INTEGER PRIMARY KEY, bulletin BLOB NOT NULL, body BLOB NOT NULL, item BLOB NOT NULL,
+    root BLOB NOT NULL, salts BLOB NOT NULL, stanzas BLOB NOT NULL,
+    state TEXT NOT NULL, code TEXT);
+CREATE INDEX consignments_waiting ON consignments (id) WHERE state = 'waiting';
+CREATE INDEX consignments_of_bulletin ON consignments (bulletin);
+CREATE TABLE statements (
+    id INTEGER PRIMARY KEY, bulletin BLOB NOT NULL, event TEXT NOT NULL, sender TEXT NOT NULL,
+    recipient TEXT NOT NULL, body BLOB NOT NULL, item BLOB NOT NULL, root BLOB NOT NULL,
+    salt BLOB NOT NULL, state TEXT NOT NULL, code TEXT);
+CREATE INDEX statements_waiting ON statements (id) WHERE state = 'waiting';
+CREATE INDEX statements_of_bulletin ON statements (bulletin);
+
+-- Who was shown what: stays in the node (design section 4, step 5).
+CREATE TABLE readings (
+    bulletin BLOB NOT NULL, reader BLOB NOT NULL, handle TEXT, time INTEGER NOT NULL,
+    record BLOB, signature BLOB, salt BLOB, PRIMARY KEY (bulletin, reader)) WITHOUT ROWID;
+"""
