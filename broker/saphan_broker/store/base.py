@@ -83,16 +83,17 @@ class Logs(Protocol):
         Each entry enters the mailboxes of its sender and its recipient (once when they are equal).
         Bulletins must be new; deliveries, stanzas and corridors replace what is there; signatures
         stored before are left as they are.
-        Idempotency: none; the same commit again is HeadMoved, because its head has been passed.
+        Idempotency: the same commit again is HeadMoved, because its head has been passed; one
+        without leaves (deliveries only) leaves the head where it is and may be repeated.
 
-        Errors: HeadMoved, nothing was written; OperatorError `disk_full`, nothing was written and
-        the store goes on; CommitUnknown, this store object is dead: close it, open anew and
-        compare `state` with commit.expected and commit.head. Cancelling the caller does not stop
-        a commit that has begun.
+        Errors: HeadMoved, nothing was written; Unavailable `store_busy`, nothing was written;
+        OperatorError `disk_full`, nothing was written and the store goes on; CommitUnknown, this
+        store object is dead: close it, open anew and compare `state` with commit.expected and
+        commit.head. Cancelling the caller does not stop a commit that has begun.
         """
 
     async def edge_tiles(self, log: Log) -> dict[TileKey, bytes]:
-        """The rightmost tile of every level that is not empty, at the committed head."""
+        """The partial tiles at the committed head: what a TileTree of that size starts from."""
 
     async def tile(self, log: Log, level: int, n: int) -> bytes | None:
         """One tile at the committed head, None when it has no hash yet.

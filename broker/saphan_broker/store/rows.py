@@ -161,6 +161,12 @@ class FeedRow:
     bulletin: BulletinRow | None
     stanza: StanzaRow | None
 
+    @property
+    def weight(self) -> int:
+        """Bytes that this row counts towards a feed's limit."""
+        body = len(self.bulletin.header) + len(self.bulletin.ciphertext) if self.bulletin else 0
+        return len(self.entry.record) + body + (len(self.stanza.sealed) if self.stanza else 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:

@@ -1,0 +1,339 @@
+"""The embedded default engine: one SQLite file in WAL mode, `synchronous=FULL` (design section 9).
+
+One thread writes, one reads, one moves the WAL into the file between commits; each has its own
+connection, and the event loop only waits for them. After an error that leaves a write unknown the
+object is dead: whoever holds it closes it, opens anew and reads the head.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+from saphan_schemas.errors import OperatorError, Unavailable
+from saphan_schemas.limits import MIB
+from saphan_schemas.records import BatchSignature
+
+from saphan_broker.store import sqlite_file, sqlite_read, sqlite_write
+from saphan_broker.store.base import (
+    AnchorRow,
+    BulletinFacts,
+    BulletinRow,
+    Commit,
+    CommitUnknown,
+    Corridor,
+    CosignatureRow,
+    Counts,
+    DeliveryKey,
+    DeliveryRow,
+    EntryRow,
+    FeedRow,
+    Log,
+    LogState,
+    SignatureKey,
+    SignedHead,
+    StanzaRow,
+    StatementKey,
+    TileKey,
+)
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+_logger = logging.getLogger(__name__)
+
+CHECKPOINT_BYTES: Final = 4 * MIB
+"""Written since the last checkpoint before the next one starts, after a group's note is stored."""
+WAL_LIMIT_BYTES: Final = 64 * MIB
+"""Beyond it the writer itself checkpoints: under unbroken load a passive one never catches up."""
+PAGE_BYTES: Final = 4096
+
+
+class SqliteStore:
+    """`store.base.Store` on one SQLite file; made by `create` or `open`, never by hand."""
+
+    def __init__(self, directory: Path, lock: int) -> None:
+        self._lock = lock
+        self._writer = sqlite_file.connect(directory)
+        self._reader = sqlite_file.connect(directory, read_only=True)
+        self._mover = sqlite_file.connect(directory)
+        self._write_thread = ThreadPoolExecutor(1, "store-write")
+        self._read_thread = ThreadPoolExecutor(1, "store-read")
+        self._move_thread = ThreadPoolExecutor(1, "store-checkpoint")
+        self._pending: dict[tuple[Log, str], CosignatureRow] = {}
+        self._unmoved = 0
+        self._moving = False
+        self._unknown: str | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def create(cls, directory: Path) -> Self:
+        """Make an empty store in a directory (made 0700 if need be) and open it.
+
+        Raises:
+            OperatorError: `store_exists`, `store_locked`.
+        """
+        return await asyncio.to_thread(cls._open, directory, True)
+
+    @classmethod
+    async def open(cls, directory: Path) -> Self:
+        """Open the store in a directory; never creates one.
+
+        Raises:
+            OperatorError: `store_missing`, `store_locked`, `store_foreign`, `store_format_newer`,
+                `store_unreadable`.
+        """
+        return await asyncio.to_thread(cls._open, directory, False)
+
+    @classmethod
+    def _open(cls, directory: Path, fresh: bool) -> Self:
+        if fresh:
+            directory.mkdir(mode=0o700, exist_ok=True)
+        held = sqlite_file.lock(directory)
+        try:
+            if fresh:
+                sqlite_file.create(directory)
+            return cls(directory, held)
+        except BaseException:
+            os.close(held)
+            raise
+
+    async def close(self) -> None:
+        """Finish what has begun, free files and lock; idempotent, also after CommitUnknown."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        if self._pending and self._unknown is None:
+            try:
+                await self._write(lambda _db: None)
+            except (OperatorError, Unavailable) as error:
+                _logger.warning("cosignatures are not kept: %s", error)
+        await asyncio.to_thread(self._free)
+
+    def _free(self) -> None:
+        for thread in (self._move_thread, self._read_thread, self._write_thread):
+            thread.shutdown(wait=True)
+        for connection in (self._mover, self._reader, self._writer):
+            connection.close()
+        os.close(self._lock)
+
+    # --- Logs ------------------------------------------------------------------------------------
+
+    async def state(self, log: Log) -> LogState:
+        return await self._read(lambda db: sqlite_read.read_state(db, log))
+
+    async def commit(self, commit: Commit) -> None:
+        await self._checked_write(lambda db: sqlite_write.apply_commit(db, commit))
+        self._unmoved += _size(commit)
+        if self._unmoved > WAL_LIMIT_BYTES:
+            self._checkpoint()
+
+    async def edge_tiles(self, log: Log) -> dict[TileKey, bytes]:
+        return await self._read(lambda db: sqlite_read.read_edge(db, log))
+
+    async def tile(self, log: Log, level: int, n: int) -> bytes | None:
+        return await self._read(lambda db: sqlite_read.read_tile(db, log, level, n))
+
+    async def leaves(self, log: Log, start: int, stop: int) -> list[bytes]:
+        return await self._read(lambda db: sqlite_read.read_leaves(db, log, start, stop))
+
+    async def put_note(self, log: Log, size: int, note: bytes) -> None:
+        head = SignedHead(size, note)
+        await self._checked_write(lambda db: sqlite_write.apply_note(db, log, head))
+        # A group of work is done: the disk is free until the next one.
+        if self._unmoved > CHECKPOINT_BYTES:
+            self._checkpoint()
+
+    async def note(self, log: Log) -> SignedHead | None:
+        return await self._read(lambda db: sqlite_read.read_note(db, log))
+
+    async def put_cosignature(self, log: Log, row: CosignatureRow) -> None:
+        # Written with the next commit: it need not be durable, and a sync of its own is dear.
+        self._check_open()
+        before = self._pending.get((log, row.agency))
+        if before is None or (row.size, row.time) >= (before.size, before.time):
+            self._pending[log, row.agency] = row
+
+    async def cosignatures(self, log: Log) -> list[CosignatureRow]:
+        stored = await self._read(lambda db: sqlite_read.read_cosignatures(db, log))
+        newest = {row.agency: row for row in stored}
+        for (of_log, agency), row in self._pending.items():
+            before = newest.get(agency, row)
+            if of_log == log and (row.size, row.time) >= (before.size, before.time):
+                newest[agency] = row
+        return [newest[agency] for agency in sorted(newest)]
+
+    async def packages(self, start: int, stop: int) -> dict[int, bytes]:
+        return await self._read(lambda db: sqlite_read.read_packages(db, start, stop))
+
+    async def anchor(self, below: int) -> AnchorRow | None:
+        return await self._read(lambda db: sqlite_read.read_anchor(db, below))
+
+    async def anchors(self, start: int, stop: int) -> list[AnchorRow]:
+        return await self._read(lambda db: sqlite_read.read_anchors(db, start, stop))
+
+    # --- Facts -----------------------------------------------------------------------------------
+
+    async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, BulletinFacts]:
+        return await self._read(lambda db: sqlite_read.read_bulletins(db, ids))
+
+    async def by_nonce(
+        self, keys: Iterable[tuple[str, bytes]]
+    ) -> dict[tuple[str, bytes], BulletinFacts]:
+        return await self._read(lambda db: sqlite_read.read_by_nonce(db, keys))
+
+    async def deliveries(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, DeliveryRow]:
+        return await self._read(lambda db: sqlite_read.read_deliveries(db, keys))
+
+    async def statements(self, keys: Iterable[StatementKey]) -> dict[StatementKey, int]:
+        return await self._read(lambda db: sqlite_read.read_statements(db, keys))
+
+    async def corridors(self, keys: Iterable[Corridor]) -> dict[Corridor, tuple[int, int]]:
+        return await self._read(lambda db: sqlite_read.read_corridors(db, keys))
+
+    async def due(self, now: int, limit: int) -> list[DeliveryRow]:
+        return await self._read(lambda db: sqlite_read.read_due(db, now, limit))
+
+    async def counts(self) -> Counts:
+        return await self._read(sqlite_read.read_counts)
+
+    # --- Mailboxes -------------------------------------------------------------------------------
+
+    async def feed(
+        self, agency: str, after: int | None, below: int, max_items: int, max_bytes: int
+    ) -> list[FeedRow]:
+        return await self._read(
+            lambda db: sqlite_read.read_feed(db, agency, after, below, max_items, max_bytes)
+        )
+
+    async def entries(self, start: int, stop: int) -> list[EntryRow]:
+        return await self._read(lambda db: sqlite_read.read_entries(db, start, stop))
+
+    async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
+        return await self._read(lambda db: sqlite_read.read_bodies(db, ids))
+
+    async def stanzas(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, StanzaRow]:
+        return await self._read(lambda db: sqlite_read.read_stanzas(db, keys))
+
+    async def signatures(self, keys: Iterable[SignatureKey]) -> dict[SignatureKey, BatchSignature]:
+        return await self._read(lambda db: sqlite_read.read_signatures(db, keys))
+
+    # --- threads ---------------------------------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if self._closing is not None:
+            raise OperatorError("store_closed", "the store is closed")
+        if self._unknown is not None:
+            raise CommitUnknown(self._unknown)
+
+    async def _read(self, work: Work[T]) -> T:
+        self._check_open()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._read_thread, _in_snapshot, self._reader, work)
+
+    async def _checked_write(self, work: Work[None]) -> None:
+        self._check_open()
+        await self._write(work)
+
+    async def _write(self, work: Work[None]) -> None:
+        """Run one transaction on the writer, with the cosignatures that wait for one."""
+        waiting = dict(self._pending)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._write_thread, self._transact, work, waiting)
+        for key, row in waiting.items():
+            if self._pending.get(key) is row:
+                del self._pending[key]
+
+    def _transact(self, work: Work[None], waiting: dict[tuple[Log, str], CosignatureRow]) -> None:
+        if self._unknown is not None:  # it died while this call was queued
+            raise CommitUnknown(self._unknown)
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise Unavailable(
+                "store_busy", f"the store does not take a write now: {error}"
+            ) from None
+        try:
+            work(self._writer)
+            rows = [(log, row) for (log, _agency), row in waiting.items()]
+            sqlite_write.apply_cosignatures(self._writer, rows)
+            self._writer.execute("COMMIT")
+        except BaseException as error:
+            self._undo(error)
+            raise
+
+    def _undo(self, error: BaseException) -> None:
+        """Roll back and give the failure its name; the object dies where SQLite cannot tell."""
+        code = error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.Error) else None
+        try:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        except sqlite3.Error as second:
+            self._die(second)
+        if code == sqlite3.SQLITE_FULL:  # the commit frame was never complete
+            raise OperatorError(
+                "disk_full",
+                "the disk of the store is full; nothing of this write was kept",
+                field="data",
+                hint="free space on the disk of --data; the broker goes on by itself",
+            ) from None
+        if code == sqlite3.SQLITE_CONSTRAINT:
+            raise RuntimeError(f"commit: a row is stored already ({error})") from None
+        if isinstance(error, sqlite3.Error):
+            self._die(error)
+
+    def _die(self, error: sqlite3.Error) -> None:
+        self._unknown = f"{error} ({getattr(error, 'sqlite_errorname', 'no code')})"
+        raise CommitUnknown(self._unknown) from None
+
+    def _checkpoint(self) -> None:
+        """Start moving the WAL into the file, unless that is under way."""
+        if self._moving or self._closing is not None:
+            return
+        self._moving = True
+        loop = asyncio.get_running_loop()
+        if self._unmoved > WAL_LIMIT_BYTES:
+            job = loop.run_in_executor(self._write_thread, _move, self._writer)
+        else:
+            job = loop.run_in_executor(self._move_thread, _move, self._mover)
+        job.add_done_callback(self._moved)
+
+    def _moved(self, job: asyncio.Future[int]) -> None:
+        self._moving = False
+        if not job.cancelled() and job.exception() is None:
+            self._unmoved = job.result()
+
+
+def _in_snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
+    """Run queries on one state of the store."""
+    db.execute("BEGIN")
+    try:
+        return work(db)
+    finally:
+        db.execute("COMMIT")
+
+
+def _move(db: sqlite3.Connection) -> int:
+    """Passive checkpoint; bytes still only in the WAL. A failure costs nothing but WAL length."""
+    try:
+        _busy, in_wal, moved = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    except sqlite3.Error as error:
+        _logger.warning("the WAL was not moved into the store's file: %s", error)
+        return 0
+    return max(0, int(in_wal - moved)) * PAGE_BYTES
+
+
+def _size(commit: Commit) -> int:
+    """About how many bytes a commit adds to the WAL."""
+    parts = [*commit.leaves, *commit.tiles.values(), *commit.packages.values()]
+    bodies = sum(len(row.header) + len(row.ciphertext) for row in commit.bulletins)
+    records = sum(len(row.record) for row in commit.entries)
+    stanzas = sum(len(row.sealed) for row in commit.stanzas)
+    return sum(map(len, parts)) + bodies + records + stanzas + PAGE_BYTES * len(commit.entries)

@@ -1,0 +1,153 @@
+"""The SQLite engine's files: one lock per directory, creation by rename, format check on opening.
+
+broker.db       the store, mode 0600, with broker.db-wal and broker.db-shm beside it
+broker.lock     held with flock by the one process that has the store open
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from saphan_protocol.merkle import EMPTY_ROOT
+from saphan_schemas.errors import OperatorError
+
+from saphan_broker.store.base import FORMAT, LOGS
+
+STORE_NAME: Final = "broker.db"
+LOCK_NAME: Final = "broker.lock"
+APPLICATION_ID: Final = 0x53617068
+"""`Saph` in SQLite's header: another program's database is refused before it is touched."""
+CACHE_KIB: Final = 16 * 1024
+
+
+def lock(directory: Path) -> int:
+    """Take the store's lock; the descriptor holds it until it is closed.
+
+    Raises:
+        OperatorError: `store_locked`, `store_missing` when there is no such directory.
+    """
+    try:
+        held = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        raise _missing(directory) from None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise OperatorError(
+            "store_locked",
+            f"another process has the store in {directory} open",
+            field="data",
+            hint="stop the other broker process, or give this one a --data of its own",
+        ) from None
+    return held
+
+
+def create(directory: Path) -> None:
+    """Make an empty store of the newest format; a crash leaves none or a whole one.
+
+    Raises:
+        OperatorError: `store_exists`.
+    """
+    final, fresh = directory / STORE_NAME, directory / f"{STORE_NAME}.new"
+    if final.exists():
+        raise OperatorError(
+            "store_exists",
+            f"there is already a store in {directory}",
+            field="data",
+            hint="run the broker on it, or name an empty directory",
+        )
+    # What a crash in an earlier `create` left is nobody's: it never had the final name.
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
+    os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    connection = sqlite3.connect(fresh, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        script = resources.files("saphan_broker.store").joinpath(f"sql/{FORMAT:04d}.sql")
+        connection.executescript(f"BEGIN; {script.read_text(encoding='utf-8')}")
+        rows = [(number, EMPTY_ROOT) for number in range(len(LOGS))]
+        connection.executemany("INSERT INTO log (log, size, root, time) VALUES (?, 0, ?, 0)", rows)
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version={FORMAT}")
+        connection.execute("COMMIT")
+    finally:
+        connection.close()  # the last one: it moves the WAL into the file
+    sync_path(fresh)
+    fresh.rename(final)
+    sync_path(directory)
+
+
+def connect(directory: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open the store's file, which must exist and be of a format this program knows.
+
+    Raises:
+        OperatorError: `store_missing`, `store_unreadable`, `store_foreign`, `store_format_newer`.
+    """
+    path = directory / STORE_NAME
+    if not path.is_file():
+        raise _missing(directory)
+    uri = f"{path.resolve().as_uri()}?mode=rw"  # never creates
+    try:
+        connection = sqlite3.connect(
+            uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        check_format(connection, directory)
+        # FULL: the WAL is synced at each commit, so a commit that returned survives a power cut.
+        connection.execute("PRAGMA synchronous=FULL")
+        # Checkpoints run between commits on a thread of their own (docs/adr/0003).
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute("PRAGMA busy_timeout=5000")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+        connection.execute(f"PRAGMA query_only={int(read_only)}")
+    except sqlite3.Error as error:
+        raise OperatorError(
+            "store_unreadable",
+            f"the store in {directory} cannot be opened: {error}",
+            field="data",
+            hint="check the file's owner and the disk; the store may need to be restored",
+        ) from None
+    return connection
+
+
+def check_format(connection: sqlite3.Connection, directory: Path) -> None:
+    """Refuse what this program did not write, and what a newer one did."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID or found < 1:
+        raise OperatorError(
+            "store_foreign",
+            f"{directory / STORE_NAME} is not a store of this program",
+            field="data",
+            hint="name the directory that `saphan-broker init` made",
+        )
+    if found > FORMAT:
+        raise OperatorError(
+            "store_format_newer",
+            f"the store has format {found}, this program knows formats up to {FORMAT}",
+            field="data",
+            hint="run the program version that wrote the store, or a newer one",
+        )
+
+
+def sync_path(path: Path) -> None:
+    """fsync a file, or a directory after a rename in it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _missing(directory: Path) -> OperatorError:
+    return OperatorError(
+        "store_missing",
+        f"there is no store in {directory}",
+        field="data",
+        hint="make one with `saphan-broker init`, or restore it from a backup",
+    )

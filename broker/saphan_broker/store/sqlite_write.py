@@ -1,0 +1,130 @@
+"""What the SQLite engine's one writing connection does: apply a commit, a note, cosignatures.
+
+Every function runs on the writer's thread, inside a transaction its caller has begun.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from itertools import count
+from operator import attrgetter
+from typing import Final
+
+from saphan_broker.store.base import Commit, CosignatureRow, HeadMoved, Log, SignedHead
+from saphan_broker.store.checks import check_note, check_shape
+from saphan_broker.store.sqlite_read import (
+    DELIVERY_NAMES,
+    ENTRY_NAMES,
+    FACT_NAMES,
+    LOG_NUMBERS,
+    STANZA_NAMES,
+    read_note,
+    read_state,
+)
+
+_ENTRY: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_BULLETIN: Final = "INSERT INTO bulletin VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_BODY: Final = "INSERT INTO body VALUES (?, ?, ?)"
+_DELIVERY: Final = "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_STANZA: Final = (
+    "INSERT INTO stanza VALUES (?, ?, ?, ?) ON CONFLICT (bulletin, recipient)"
+    " DO UPDATE SET due_day = excluded.due_day, sealed = excluded.sealed"
+)
+_CORRIDOR: Final = "INSERT OR REPLACE INTO corridor VALUES (?, ?, ?, ?)"
+_TILE: Final = (
+    "INSERT INTO tile VALUES (?, ?, ?, ?) ON CONFLICT (log, level, n)"
+    " DO UPDATE SET hashes = excluded.hashes"
+)
+_COSIGNATURE: Final = (
+    "INSERT INTO cosignature VALUES (?, ?, ?, ?, ?) ON CONFLICT (log, agency)"
+    " DO UPDATE SET size = excluded.size, time = excluded.time, lines = excluded.lines"
+    " WHERE (excluded.size, excluded.time) >= (size, time)"
+)
+
+
+# The tables' columns are the rows' fields, in order.
+_entry = attrgetter(*ENTRY_NAMES)
+_facts = attrgetter(*FACT_NAMES)
+_delivery = attrgetter(*DELIVERY_NAMES)
+_stanza = attrgetter(*STANZA_NAMES)
+
+
+def apply_commit(db: sqlite3.Connection, commit: Commit) -> None:
+    """Write a commit whose expected head is the stored one.
+
+    Raises:
+        HeadMoved: it is not; nothing was written.
+    """
+    state = read_state(db, commit.log)
+    if state.head != commit.expected:
+        raise HeadMoved(commit.log, commit.expected.size, state.head.size)
+    check_shape(commit, state)
+    _write_log(db, commit)
+    _write_bulletins(db, commit)
+    _write_entries(db, commit)
+    _write_deliveries(db, commit)
+    db.executemany(
+        "INSERT OR IGNORE INTO signature VALUES (?, ?, ?, ?)",
+        [(row.key, row.size, row.root, row.signature) for row in commit.signatures],
+    )
+
+
+def _write_log(db: sqlite3.Connection, commit: Commit) -> None:
+    log = LOG_NUMBERS[commit.log]
+    db.execute(
+        "UPDATE log SET size = ?, root = ?, time = ? WHERE log = ?",
+        (commit.head.size, commit.head.root, commit.time, log),
+    )
+    indices = count(commit.expected.size)
+    db.executemany(
+        "INSERT INTO leaf VALUES (?, ?, ?)",
+        [(log, index, leaf) for index, leaf in zip(indices, commit.leaves, strict=False)],
+    )
+    db.executemany(_TILE, [(log, level, n, data) for (level, n), data in commit.tiles.items()])
+    db.executemany("INSERT INTO package VALUES (?, ?)", list(commit.packages.items()))
+    anchors = [(row.index, row.size, row.root) for row in commit.anchors]
+    db.executemany("INSERT INTO anchor VALUES (?, ?, ?)", anchors)
+
+
+def _write_bulletins(db: sqlite3.Connection, commit: Commit) -> None:
+    if not commit.bulletins:
+        return
+    (last,) = db.execute("SELECT max(seq) FROM bulletin").fetchone()
+    rows = list(enumerate(commit.bulletins, (last or 0) + 1))
+    db.executemany(_BULLETIN, [(seq, *_facts(row)) for seq, row in rows])
+    db.executemany(_BODY, [(seq, row.header, row.ciphertext) for seq, row in rows])
+
+
+def _write_entries(db: sqlite3.Connection, commit: Commit) -> None:
+    db.executemany(_ENTRY, [_entry(row) for row in commit.entries])
+    boxes = [(agency, r.index) for r in commit.entries for agency in {r.sender, r.recipient}]
+    db.executemany("INSERT INTO mailbox VALUES (?, ?)", boxes)
+    db.executemany(_CORRIDOR, [(*pair, *end) for pair, end in commit.corridors.items()])
+    # In key order: neighbours share pages.
+    statements = sorted((*key, index) for key, index in commit.statements.items())
+    db.executemany("INSERT INTO statement VALUES (?, ?, ?)", statements)
+
+
+def _write_deliveries(db: sqlite3.Connection, commit: Commit) -> None:
+    db.executemany(_DELIVERY, [_delivery(row) for row in commit.deliveries])
+    db.executemany(_STANZA, [_stanza(row) for row in commit.stanzas])
+
+
+def apply_note(db: sqlite3.Connection, log: Log, new: SignedHead) -> None:
+    """Replace the newest signed head, unless the same bytes are stored already."""
+    stored = read_note(db, log)
+    check_note(new.size, read_state(db, log), stored)
+    if new != stored:
+        db.execute(
+            "UPDATE log SET note_size = ?, note = ? WHERE log = ?",
+            (new.size, new.note, LOG_NUMBERS[log]),
+        )
+
+
+def apply_cosignatures(db: sqlite3.Connection, rows: Iterable[tuple[Log, CosignatureRow]]) -> None:
+    """Keep each agency's newest cosignature."""
+    db.executemany(
+        _COSIGNATURE,
+        [(LOG_NUMBERS[log], r.agency, r.size, r.time, r.lines) for log, r in rows],
+    )
