@@ -303,6 +303,11 @@ class Directory:
             (k for k in infos if k.role is role and k.active(size)), key=lambda k: k.added
         )
 
+    def all_keys(self, agency: str) -> list[KeyInfo]:
+        """Every key the agency ever enrolled, active and revoked, oldest first."""
+        known = self._agencies.get(agency)
+        return sorted((self._keys[k] for k in known.keys) if known else (), key=lambda k: k.added)
+
     def mailbox(self, agency: str, now: int, at: int | None = None) -> KeyInfo:
         """The mailbox key to seal to: active, not past `seal_until`, the newest.
 
