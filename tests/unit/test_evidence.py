@@ -1,0 +1,122 @@
+"""Evidence leaves, corridors and the delivery table."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from saphan_protocol.corridor import Tail, follow
+from saphan_protocol.delivery import TERMINAL, TRANSITIONS, State, Step, begin, issuer_of, step
+from saphan_protocol.evidence import anchor_leaf, commitment, entry_leaf, open_leaf, parse_leaf
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError
+from saphan_schemas.records import Entry, Event, LeafType
+
+SALT = b"\x07" * 32
+
+
+def entry(
+    number: int = 1, previous: int | None = None, kind: str = "saphan/consignment/1"
+) -> Entry:
+    return Entry("la.ospp", "kh.gpo", number, previous, 1000, kind, b"\x01" * 32)
+
+
+def test_a_submitted_leaf_shows_its_due_day_and_opens() -> None:
+    body = encode(entry())
+    leaf = entry_leaf(LeafType.SUBMITTED, body, SALT, due_day=20_000)
+    assert leaf == b"\x01" + (20_000).to_bytes(4, "big") + commitment(SALT, body)
+    parsed, record = open_leaf(leaf, body, SALT)
+    assert (parsed.due_day, record.number) == (20_000, 1)
+
+
+def test_leaves_of_every_event_open_under_their_own_type_only() -> None:
+    for event in Event:
+        body = encode(entry(kind=f"saphan/{event}/1"))
+        leaf = entry_leaf(LeafType[event.name], body, SALT)
+        assert open_leaf(leaf, body, SALT)[0].type is LeafType[event.name]
+        other = entry_leaf(LeafType.CONSIGNED, body, SALT)
+        with pytest.raises(InvalidInput, match="entry_type"):
+            open_leaf(other, body, SALT)
+
+
+def test_another_salt_or_entry_does_not_open_a_leaf() -> None:
+    body = encode(entry())
+    leaf = entry_leaf(LeafType.SUBMITTED, body, SALT, due_day=1)
+    for wrong in ((body, b"\x08" * 32), (encode(entry(2, 0)), SALT)):
+        with pytest.raises(InvalidInput, match="commitment_differs"):
+            open_leaf(leaf, *wrong)
+    with pytest.raises(InvalidInput, match="salt_malformed"):
+        open_leaf(leaf, body, SALT + b"\x00")
+
+
+def test_an_anchor_is_clear() -> None:
+    leaf = parse_leaf(anchor_leaf(5, b"\x02" * 32))
+    assert (leaf.type, leaf.size, leaf.root) == (LeafType.ANCHOR, 5, b"\x02" * 32)
+
+
+def test_leaves_of_wrong_length_or_type_are_refused() -> None:
+    good = entry_leaf(LeafType.SUBMITTED, encode(entry()), SALT, due_day=1)
+    for bad in (b"", good[:-1], good + b"\x00", b"\x00" + good[1:], b"\x63" + good[1:], b"\x0f"):
+        with pytest.raises(InvalidInput, match="leaf_malformed"):
+            parse_leaf(bad)
+
+
+def test_a_corridor_counts_without_gap() -> None:
+    tail = follow(Tail(), 4, entry())
+    tail = follow(tail, 9, entry(2, 4))
+    assert tail == Tail(2, 9)
+    with pytest.raises(Refused, match="corridor_gap"):
+        follow(tail, 12, entry(4, 9))
+    for index, wrong in ((12, entry(3, 4)), (12, entry(2, 4)), (9, entry(3, 9)), (8, entry(3, 9))):
+        with pytest.raises(Refused, match="corridor_fork"):
+            follow(tail, index, wrong)
+
+
+def test_a_delivery_has_one_outcome_whatever_comes() -> None:
+    for steps in itertools.product(Step, repeat=4):
+        state, outcomes = begin(), 0
+        for one in steps:
+            was = state
+            try:
+                state = step(state, one)
+            except SaphanError:
+                continue
+            outcomes += was not in TERMINAL and state in TERMINAL
+        assert outcomes <= 1
+
+
+def test_every_state_is_reachable_and_has_a_row() -> None:
+    reached, edge = set(), {begin()}
+    while edge:
+        reached |= edge
+        edge = {after for state in edge for after in TRANSITIONS[state].values()} - reached
+    assert reached == set(State) == set(TRANSITIONS)
+
+
+def test_no_stanza_without_handover() -> None:
+    """Whatever leads to an answer passes through handed_over."""
+    for state, row in TRANSITIONS.items():
+        for event in (Step.ACCEPTED, Step.REJECTED, Step.UNOPENED):
+            assert (event in row) == (state is State.HANDED_OVER)
+
+
+@pytest.mark.parametrize("late", (Step.HANDOVER, Step.RECALLED, Step.EXPIRED, Step.CONSIGN))
+def test_after_an_outcome_everything_is_too_late(late: Step) -> None:
+    for state in TERMINAL:
+        with pytest.raises(Refused, match="already_decided"):
+            step(state, late)
+
+
+def test_an_illegal_order_is_refused() -> None:
+    with pytest.raises(Refused, match="order_illegal"):
+        step(State.SUBMITTED, Step.ACCEPTED)
+
+
+def test_only_the_right_party_may_speak() -> None:
+    for event in Event:
+        expected = {
+            Event.RECALLED: "la.ospp",
+            Event.EXPIRED: "broker",
+            Event.REFUSED: "broker",
+        }.get(event, "kh.gpo")
+        assert issuer_of(event, "la.ospp", "kh.gpo") == expected
