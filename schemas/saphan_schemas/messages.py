@@ -38,7 +38,7 @@ def has_text(key: str, lang: str = "en") -> bool:
     return lang in LANGUAGES and key in _catalogue(lang)
 
 
-def keys(lang: str = "en") -> frozenset[str]:
+def known_keys(lang: str = "en") -> frozenset[str]:
     """Every key of one language's catalogue."""
     return frozenset(_catalogue(lang))
 
