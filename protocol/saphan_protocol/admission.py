@@ -111,7 +111,7 @@ def admit(
     consignment_bytes: bytes,
     item: SignatureItem,
     batches: Batches,
-    ciphertext: bytes,
+    ciphertext: bytes | Blob,
     facts: Facts,
     *,
     peer: str | None,
@@ -122,7 +122,7 @@ def admit(
     Args:
         header_bytes, consignment_bytes: exact bytes as received.
         item: the node's signature item over the consignment; its signature is in `batches`.
-        ciphertext: at most `LIMITS.ciphertext_bytes`.
+        ciphertext: the bytes; or their length and digest, for an auditor who has only those.
         peer: the authenticated agency at the broker; None for node and auditor.
         stanzas: in the consignment's order at the broker; None where they are withheld.
 
@@ -149,7 +149,7 @@ def admit(
     batch = verify_item(  # step 7
         item, batches, verifying, CONSIGNMENT_TYPE, consignment_bytes, facts.verified
     )
-    blob = Blob(len(ciphertext), sha256(ciphertext))
+    blob = ciphertext if isinstance(ciphertext, Blob) else measure(ciphertext)
     try:
         header_id = identity(HEADER_TYPE, header_bytes)
         bulletin_id = identity(BULLETIN_TYPE, encode(Bulletin(header_id, blob, ())))
@@ -178,6 +178,11 @@ def admit(
         item,
         batch,
     )
+
+
+def measure(data: bytes) -> Blob:
+    """Length and SHA-256 of bytes that travel beside a record."""
+    return Blob(len(data), sha256(data))
 
 
 def _check_suite(header: Header) -> None:

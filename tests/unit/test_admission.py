@@ -114,14 +114,14 @@ def test_after_the_signature_check_a_refusal_is_a_record(
 ) -> None:
     _, submission, batch = submit(**changes)
     if code is None:
-        assert judge(submission, batch)
+        assert judge(submission, batch).header.sender == "la.ospp"
     else:
         assert code_of(lambda: judge(submission, batch), after_signature=True) == code
 
 
 def test_age_alone_refuses_nothing() -> None:
     _, submission, batch = submit(created=NOW - 10 * DAY_MS, expires=NOW + DAY_MS)
-    assert judge(submission, batch)
+    assert judge(submission, batch).header.sender == "la.ospp"
 
 
 def test_an_agency_without_agreement_is_refused() -> None:
