@@ -45,7 +45,7 @@ bench: $(STAMP) ## measure; the figures and the machine are printed
 	@$(BIN)/python benchmarks/run.py
 
 vectors: $(STAMP) ## write the test vectors anew (the result must not differ)
-	@$(BIN)/python schemas/vectors/generate.py
+	@for generator in schemas/vectors/generate*.py; do $(BIN)/python "$$generator"; done
 
 clean: ## remove the environment, builds and caches
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage

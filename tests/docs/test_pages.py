@@ -38,6 +38,13 @@ def test_make_commands_are_targets(page: Path) -> None:
     assert make_commands(page) <= targets
 
 
+def test_targets_run_programs_that_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    programs = re.findall(r"[\w/]+/[\w*]+\.py", makefile)
+    assert len(programs) == 3
+    assert [program for program in programs if not list(ROOT.glob(program))] == []
+
+
 def test_development_page_lists_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE)) - {"help", "setup"}
