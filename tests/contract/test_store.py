@@ -1,0 +1,396 @@
+"""One suite for every engine of the broker's store (design section 9)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from saphan_broker.store.base import (
+    AnchorRow,
+    CosignatureRow,
+    HeadMoved,
+    LogHead,
+    LogState,
+    SignedHead,
+    Store,
+)
+from saphan_broker.store.memory import MemoryStore
+from saphan_broker.store.sqlite import SqliteStore
+from saphan_protocol.merkle import EMPTY_ROOT
+from saphan_protocol.tile_tree import TileTree
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.limits import DAY_MS
+from support.store_commits import START, Story, digest
+
+PAIR = ("la.ospp", "kh.gpo")
+PLENTY = {"max_items": 100, "max_bytes": 10**9}
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    made: Store
+    if request.param == "memory":
+        made = MemoryStore()
+    else:
+        made = await SqliteStore.create(tmp_path / "data")
+    yield made
+    await made.close()
+
+
+async def test_a_new_store_is_empty(store: Store) -> None:
+    for log in ("directory", "evidence"):
+        assert await store.state(log) == LogState(LogHead(0, EMPTY_ROOT), 0)
+        assert await store.note(log) is None
+        assert await store.edge_tiles(log) == {}
+        assert await store.leaves(log, 0, 10) == []
+        assert await store.cosignatures(log) == []
+    assert await store.feed("kh.gpo", None, 100, **PLENTY) == []
+    assert await store.anchor(100) is None
+    assert await store.due(2**53, 10) == []
+
+
+# --- logs ----------------------------------------------------------------------------------------
+
+
+async def test_a_commit_moves_head_leaves_and_tiles_together(store: Store) -> None:
+    story = Story()
+    commits = [story.bulletins(n, name=n) for n in (1, 3, 300)]
+    for commit in commits:
+        await store.commit(commit)
+        assert await store.state("evidence") == LogState(commit.head, commit.time)
+    leaves = [leaf for commit in commits for leaf in commit.leaves]
+    assert await store.leaves("evidence", 0, 1000) == leaves
+    assert await store.leaves("evidence", 2, 5) == leaves[2:5]
+    full = await store.tile("evidence", 0, 0)
+    assert full is not None
+    assert len(full) == 8192
+    assert await store.tile("evidence", 0, 2) is None
+    tree = TileTree(304, await store.edge_tiles("evidence"), lambda level, n: full)
+    assert tree.root() == story.head.root
+    assert (await store.state("directory")).head.size == 0
+
+
+async def test_of_two_commits_on_one_head_the_second_is_refused_whole(store: Store) -> None:
+    await store.commit(Story().bulletins(2, name="winner"))
+    loser = Story().bulletins(3, sender="th.oncb", name="loser")
+    with pytest.raises(HeadMoved) as refused:
+        await store.commit(loser)
+    assert refused.value.code == "head_moved"
+    assert (await store.state("evidence")).head.size == 2
+    assert await store.bulletins([row.id for row in loser.bulletins]) == {}
+    assert await store.feed("th.oncb", None, 100, **PLENTY) == []
+
+
+async def test_the_same_commit_again_is_refused(store: Store) -> None:
+    commit = Story().bulletins(2)
+    await store.commit(commit)
+    with pytest.raises(HeadMoved):
+        await store.commit(commit)
+    assert (await store.counts()).bulletins == 2
+
+
+async def test_equal_sizes_with_another_root_are_another_head(store: Store) -> None:
+    story, other = Story(), Story()
+    await store.commit(story.bulletins(2))
+    other.bulletins(2, name="other")
+    with pytest.raises(HeadMoved):
+        await store.commit(other.bulletins(1))
+
+
+async def test_illegal_commits_raise_and_leave_nothing(store: Store) -> None:
+    story = Story()
+    first = story.bulletins(2)
+    await store.commit(first)
+    good = story.bulletins(2)
+    entry = good.entries[0]
+    bad = (
+        replace(good, time=first.time - 1),
+        replace(good, leaves=good.leaves[:1]),
+        replace(good, entries=[replace(entry, index=0)]),
+        replace(good, entries=list(reversed(good.entries))),
+        replace(good, bulletins=first.bulletins),
+        replace(good, bulletins=[replace(good.bulletins[0], nonce=first.bulletins[0].nonce)]),
+        replace(good, anchors=[AnchorRow(good.head.size, 1, digest(1))]),
+        replace(good, packages={2: b"agreement"}),
+        replace(good, statements=dict.fromkeys(first.statements, 3)),
+    )
+    for commit in bad:
+        with pytest.raises(RuntimeError):
+            await store.commit(commit)
+        assert (await store.state("evidence")).head == first.head
+        assert (await store.counts()).bulletins == 2
+    await store.commit(good)
+
+
+async def test_a_commit_without_leaves_changes_deliveries_only(store: Store) -> None:
+    story = Story()
+    commit = story.bulletins(1)
+    await store.commit(commit)
+    row = replace(commit.deliveries[0], state="unanswered", deadline=None)
+    quiet = story.leaves([], deliveries=[row])
+    await store.commit(quiet)
+    await store.commit(quiet)
+    assert await store.deliveries([(row.bulletin, row.recipient)]) == {
+        (row.bulletin, row.recipient): row
+    }
+    assert (await store.state("evidence")).head.size == 1
+
+
+async def test_both_logs_live_side_by_side(store: Store) -> None:
+    directory = Story(log="directory")
+    await store.commit(directory.leaves([b"types"]))
+    await store.commit(directory.leaves([b"operation", b"agreement"], packages={2: b"package"}))
+    await store.commit(Story().anchor(3))
+    assert await store.leaves("directory", 0, 9) == [b"types", b"operation", b"agreement"]
+    assert await store.packages(0, 3) == {2: b"package"}
+    assert await store.packages(0, 2) == {}
+    counts = await store.counts()
+    assert (counts.directory, counts.evidence) == (3, 1)
+
+
+async def test_the_newest_anchor_below_an_index(store: Store) -> None:
+    story = Story()
+    for commit in (story.anchor(1), story.bulletins(2), story.anchor(2)):
+        await store.commit(commit)
+    first, last = await store.anchors(0, 4)
+    assert (first.index, last.index, last.size) == (0, 3, 2)
+    assert await store.anchor(0) is None
+    assert await store.anchor(3) == first
+    assert await store.anchor(4) == last
+    assert await store.anchors(1, 4) == [last]
+
+
+# --- signed heads --------------------------------------------------------------------------------
+
+
+async def test_a_note_is_kept_replaced_and_idempotent(store: Store) -> None:
+    story = Story()
+    await store.commit(story.bulletins(3))
+    await store.put_note("evidence", 2, b"note of 2")
+    await store.put_note("evidence", 2, b"note of 2")
+    assert await store.note("evidence") == SignedHead(2, b"note of 2")
+    await store.put_note("evidence", 2, b"signed anew")
+    await store.put_note("evidence", 3, b"note of 3")
+    assert await store.note("evidence") == SignedHead(3, b"note of 3")
+    assert await store.note("directory") is None
+
+
+async def test_a_note_never_runs_ahead_or_back(store: Store) -> None:
+    await store.commit(Story().bulletins(3))
+    await store.put_note("evidence", 2, b"note")
+    for size in (4, 1):
+        with pytest.raises(RuntimeError):
+            await store.put_note("evidence", size, b"other")
+    assert await store.note("evidence") == SignedHead(2, b"note")
+
+
+async def test_the_newest_cosignature_of_each_agency_is_kept(store: Store) -> None:
+    story = Story()
+    await store.commit(story.bulletins(2))
+    newest = CosignatureRow("la.ospp", 2, 50, b"lines")
+    other = CosignatureRow("kh.gpo", 1, 40, b"other")
+    await store.put_cosignature("evidence", newest)
+    await store.put_cosignature("evidence", CosignatureRow("la.ospp", 1, 60, b"older"))
+    await store.put_cosignature("evidence", other)
+    assert await store.cosignatures("evidence") == [other, newest]
+    await store.commit(story.bulletins(1, name=1))
+    await store.put_cosignature("evidence", CosignatureRow("la.ospp", 2, 49, b"late"))
+    assert await store.cosignatures("evidence") == [other, newest]
+    assert await store.cosignatures("directory") == []
+
+
+# --- facts ---------------------------------------------------------------------------------------
+
+
+async def test_look_ups_find_what_is_stored_and_leave_out_the_rest(store: Store) -> None:
+    commit = Story().bulletins(3)
+    await store.commit(commit)
+    row, delivery = commit.bulletins[1], commit.deliveries[1]
+    key = (row.id, "kh.gpo")
+    facts = (await store.bulletins([row.id, digest("unknown")]))[row.id]
+    assert (facts.header_identity, facts.expires) == (row.header_identity, row.expires)
+    by_nonce = await store.by_nonce([(row.sender, row.nonce), ("th.oncb", row.nonce)])
+    assert by_nonce == {(row.sender, row.nonce): facts}
+    assert await store.deliveries([key, (row.id, "th.oncb")]) == {key: delivery}
+    assert await store.statements([key, (row.id, "th.oncb")]) == {key: 1}
+    assert await store.corridors([PAIR, PAIR[::-1]]) == {PAIR: (3, 2)}
+    assert await store.bodies([row.id, digest("unknown")]) == {row.id: row}
+    assert await store.stanzas([key]) == {key: commit.stanzas[1]}
+    signature = commit.signatures[0]
+    found = (signature.key, signature.size, signature.root)
+    assert await store.signatures([found, (digest(0), 1, digest(0))]) == {found: signature}
+
+
+async def test_a_signature_stored_before_stays_as_it_is(store: Store) -> None:
+    story = Story()
+    first = story.bulletins(1)
+    await store.commit(first)
+    again = replace(story.bulletins(1, name=1), signatures=first.signatures)
+    await store.commit(again)
+    signature = first.signatures[0]
+    key = (signature.key, signature.size, signature.root)
+    assert await store.signatures([key]) == {key: signature}
+
+
+async def test_deliveries_and_stanzas_are_replaced(store: Store) -> None:
+    story = Story()
+    first = story.bulletins(1)
+    await store.commit(first)
+    again = story.event(first.deliveries[0], "consigned", "submitted", deadline=START)
+    stanza = replace(first.stanzas[0], sealed=b"new stanza")
+    await store.commit(replace(again, stanzas=[stanza]))
+    key = (stanza.bulletin, stanza.recipient)
+    assert await store.stanzas([key]) == {key: stanza}
+    assert await store.deliveries([key]) == {key: again.deliveries[0]}
+
+
+async def test_due_deliveries_come_earliest_first_and_only_while_they_wait(store: Store) -> None:
+    story = Story()
+    commit = story.bulletins(5)
+    await store.commit(commit)
+    end = START + DAY_MS
+    assert await store.due(end - 1, 10) == []
+    assert await store.due(end + 2, 10) == commit.deliveries[:3]
+    assert await store.due(end + 9, 2) == commit.deliveries[:2]
+    await store.commit(story.event(commit.deliveries[0], "expired", "expired"))
+    assert await store.due(end + 2, 10) == commit.deliveries[1:3]
+    assert (await store.counts()).deliveries_waiting == 4
+
+
+# --- mailboxes -----------------------------------------------------------------------------------
+
+
+async def test_a_feed_is_in_order_and_holds_both_ends_of_a_corridor(store: Store) -> None:
+    story = Story()
+    commits = [
+        story.bulletins(2),
+        story.bulletins(2, "kh.gpo", "la.ospp", name=1),
+        story.bulletins(2, "th.oncb", "vn.c04", name=2),
+        story.bulletins(1, "kh.gpo", "kh.gpo", name=3),
+    ]
+    for commit in commits:
+        await store.commit(commit)
+    rows = await store.feed("kh.gpo", None, 100, **PLENTY)
+    assert [row.entry.index for row in rows] == [0, 1, 2, 3, 6]
+    assert [row.entry for row in rows[:2]] == commits[0].entries
+    assert [row.bulletin for row in rows[:2]] == commits[0].bulletins
+    assert [row.bulletin for row in rows[2:4]] == [None, None]  # what it sent itself
+    assert all(row.stanza is None for row in rows)
+    assert [row.entry.index for row in await store.feed("vn.c04", None, 100, **PLENTY)] == [4, 5]
+    assert await store.feed("mm.ccdac", None, 100, **PLENTY) == []
+
+
+async def test_a_feed_resumes_after_a_position_and_stops_below_the_signed_size(
+    store: Store,
+) -> None:
+    await store.commit(Story().bulletins(6))
+
+    async def indices(after: int | None, below: int, items: int = 100) -> list[int]:
+        rows = await store.feed("kh.gpo", after, below, max_items=items, max_bytes=10**9)
+        return [row.entry.index for row in rows]
+
+    assert await indices(None, 4) == [0, 1, 2, 3]
+    assert await indices(0, 100) == [1, 2, 3, 4, 5]
+    assert await indices(3, 4) == []
+    assert await indices(2, 100, items=2) == [3, 4]
+    assert await indices(5, 100) == []
+
+
+async def test_a_feed_stops_at_its_bytes_but_always_moves(store: Store) -> None:
+    await store.commit(Story(body_bytes=1000).bulletins(6))
+    everything = await store.feed("kh.gpo", None, 100, **PLENTY)
+    weight = everything[0].weight
+    assert weight > 1000
+    for limit, number in ((1, 1), (2 * weight, 2), (3 * weight - 1, 2), (6 * weight, 6)):
+        rows = await store.feed("kh.gpo", None, 100, max_items=100, max_bytes=limit)
+        assert rows == everything[:number]
+
+
+async def test_the_stanza_comes_with_the_handover_to_the_recipient_only(store: Store) -> None:
+    story = Story()
+    first = story.bulletins(1)
+    await store.commit(first)
+    await store.commit(story.event(first.deliveries[0], "handover", "handed_over"))
+    received = await store.feed("kh.gpo", 0, 100, **PLENTY)
+    sent = await store.feed("la.ospp", 0, 100, **PLENTY)
+    assert [row.stanza for row in received] == first.stanzas
+    assert [(row.bulletin, row.stanza) for row in sent] == [(None, None)]
+    assert received[0].bulletin is None
+
+
+async def test_entries_of_every_corridor_come_in_order(store: Store) -> None:
+    story = Story()
+    commits = [story.bulletins(2), story.anchor(1), story.bulletins(2, "th.oncb", "vn.c04", 1)]
+    for commit in commits:
+        await store.commit(commit)
+    entries = commits[0].entries + commits[2].entries
+    assert await store.entries(0, 100) == entries
+    assert await store.entries(1, 4) == entries[1:3]
+
+
+# --- life ----------------------------------------------------------------------------------------
+
+
+async def test_a_closed_store_says_so(store: Store) -> None:
+    await store.close()
+    await store.close()
+    with pytest.raises(OperatorError) as refused:
+        await store.state("evidence")
+    assert refused.value.code == "store_closed"
+    with pytest.raises(OperatorError):
+        await store.commit(Story().bulletins(1))
+
+
+async def test_sqlite_keeps_everything_over_a_reopening(tmp_path: Path) -> None:
+    store = await SqliteStore.create(tmp_path / "data")
+    story = Story()
+    first = story.bulletins(300)
+    await store.commit(first)
+    await store.put_note("evidence", 300, b"note")
+    row = CosignatureRow("kh.gpo", 300, 9, b"lines")
+    await store.put_cosignature("evidence", row)
+    before = await store.feed("kh.gpo", None, 1000, max_items=1000, max_bytes=10**9)
+    await store.close()
+
+    again = await SqliteStore.open(tmp_path / "data")
+    assert await again.state("evidence") == LogState(first.head, first.time)
+    assert await again.note("evidence") == SignedHead(300, b"note")
+    assert await again.cosignatures("evidence") == [row]
+    feed = await again.feed("kh.gpo", None, 1000, max_items=1000, max_bytes=10**9)
+    assert feed == before
+    assert len(feed) == 300
+    await again.commit((await Story.resumed(again)).bulletins(2, name="later"))
+    assert (await again.state("evidence")).head.size == 302
+    await again.close()
+
+
+# --- what only memory polices --------------------------------------------------------------------
+
+
+async def test_memory_refuses_what_would_damage_a_log() -> None:
+    story = Story()
+    store = MemoryStore()
+    await store.commit(story.bulletins(2))
+    good = story.bulletins(2)
+    tile = good.tiles[0, 0]
+    gap = [replace(good.entries[0], number=9), good.entries[1]]
+    bad = (
+        replace(good, tiles={}),
+        replace(good, tiles={**good.tiles, (1, 0): tile[:32]}),
+        replace(good, tiles={(0, 0): bytes(32) + tile[32:]}),
+        replace(good, tiles={(0, 0): tile[:-32] + bytes(32)}),
+        replace(good, tiles={(0, 0): tile + bytes(32)}),
+        replace(good, leaves=[b"other", *good.leaves[1:]]),
+        replace(good, head=LogHead(good.head.size, digest("root"))),
+        replace(good, entries=gap),
+        replace(good, corridors={}),
+        replace(good, deliveries=[replace(good.deliveries[0], bulletin=digest("unknown"))]),
+        replace(good, deliveries=[replace(good.deliveries[0], last=99)]),
+        replace(good, stanzas=[replace(good.stanzas[0], recipient="vn.c04")]),
+    )
+    for commit in bad:
+        with pytest.raises(RuntimeError):
+            await store.commit(commit)
+    await store.commit(good)
