@@ -17,8 +17,10 @@ from saphan_schemas.codec import decode_content, encode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.pae import pae
+from saphan_schemas.rules import KINDS
 from saphan_schemas.samples import SAMPLES, sample
 from saphan_schemas.validation import validate_content
+from support.rooms import ROOT
 
 # A changed digest is a changed type: it needs a new version, or, before the first release, a
 # deliberate edit here.
@@ -353,3 +355,17 @@ def test_bundles_read_from_their_files_are_json_of_this_dialect() -> None:
     for name in bodies.NAMES:
         text = json.dumps(bodies.bundle(name)["schema"], ensure_ascii=False)
         assert json.loads(text)["$schema"] == bodies.DIALECT
+
+
+def test_the_spec_page_has_every_digest_rule_kind_and_common_field() -> None:
+    page = (ROOT / "schemas/spec/content.md").read_text(encoding="utf-8")
+    about = bodies.bundle(STATISTICS)["schema"]["$defs"]["about"]["properties"]
+    for word in (*DIGESTS.values(), *KINDS, *about):
+        assert f"`{word}`" in page, word
+
+
+def test_the_opening_example_of_the_spec_page_is_valid() -> None:
+    page = (ROOT / "schemas/spec/content.md").read_text(encoding="utf-8")
+    content = json.loads(page.split("```")[1])
+    validate_content(STATISTICS, content)
+    assert json.dumps(content, sort_keys=True) == json.dumps(content)
