@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from saphan_schemas.codec import decode, encode
@@ -198,14 +199,14 @@ def _check_suite(header: Header) -> None:
 def _check_form(header: Header, consignment: Consignment) -> None:
     """Step 4: names sorted and unique, times in order, consigned only to those addressed."""
     names = header.recipients
-    if any(a >= b for a, b in zip(names, names[1:], strict=False)) or header.sender in names:
+    if any(a >= b for a, b in pairwise(names)) or header.sender in names:
         raise InvalidInput(
             "recipients_malformed",
             "recipients must be sorted, unique, and not the sender",
             field="header.recipients",
         )
     codes = header.marking.codes
-    if any(a >= b for a, b in zip(codes, codes[1:], strict=False)):
+    if any(a >= b for a, b in pairwise(codes)):
         raise InvalidInput(
             "marking_malformed", "handling codes must be sorted and unique", field="header.marking"
         )
@@ -219,7 +220,7 @@ def _check_form(header: Header, consignment: Consignment) -> None:
             "times_malformed", "retain_until lies before created", field="header.retain_until"
         )
     consigned = [ref.agency for ref in consignment.recipients]
-    ordered = all(a < b for a, b in zip(consigned, consigned[1:], strict=False))
+    ordered = all(a < b for a, b in pairwise(consigned))
     if not ordered or not set(consigned) <= set(names):
         raise InvalidInput(
             "recipients_malformed",

@@ -77,7 +77,7 @@ def check_agreement(signed: SignedAgreement, root: RootLookup) -> Agreed:
                     "agreement_roots",
                     f"{key_id.hex()[:16]} is not an active root of {party.agency}",
                     field="agreement.parties",
-                    hint=f"enrol {party.agency} first, or propose the agreement with its present roots",
+                    hint=f"enrol {party.agency}, or propose the agreement with its present roots",
                 )
             keys[key_id] = found[1]
     signers = set()

@@ -214,7 +214,7 @@ class Directory:
                         "schema_digest",
                         f"{entry.name} is registered with another digest than this program has",
                         field="types",
-                        hint="upgrade Saphan on this machine, or ask the operator which version runs",
+                        hint="upgrade Saphan here, or ask the operator which version runs",
                     )
         for entry in types.types:
             self._types.setdefault(entry.name, (entry.digest, self.size))
@@ -332,7 +332,7 @@ class Directory:
         return sorted(self._agencies)
 
     def version(self, agency: str) -> tuple[int, bytes | None, int]:
-        """(version, identity, threshold) of the agency's newest operation; (0, None, 0) before any."""
+        """(version, identity, threshold) of the newest operation; (0, None, 0) before any."""
         known = self._agencies.get(agency)
         return (known.version, known.last, known.threshold) if known else (0, None, 0)
 
