@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 from saphan_protocol.corridor import Tail, follow
@@ -120,3 +121,19 @@ def test_only_the_right_party_may_speak() -> None:
             Event.REFUSED: "broker",
         }.get(event, "kh.gpo")
         assert issuer_of(event, "la.ospp", "kh.gpo") == expected
+
+
+def test_the_specification_s_table_is_the_program_s() -> None:
+    text = (Path(__file__).parents[2] / "schemas/spec/receipts.md").read_text("utf-8")
+    rows = [line.strip("| \n").split("|") for line in text.splitlines() if line.startswith("| ")]
+    start = next(i for i, row in enumerate(rows) if row[0].strip() == "from")
+    events = [Step(cell.strip()) for cell in rows[start][1:]]
+    written = {
+        State(row[0].strip()): {
+            event: State(cell.strip())
+            for event, cell in zip(events, row[1:], strict=True)
+            if cell.strip()
+        }
+        for row in rows[start + 2 : start + 6]
+    }
+    assert written == {state: row for state, row in TRANSITIONS.items() if row}
