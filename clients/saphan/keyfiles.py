@@ -156,6 +156,16 @@ def is_sealed(path: Path) -> bool:
     return _parse(path).sealed is not None
 
 
+def read_key_id(path: Path) -> bytes:
+    """The id a key file claims, without opening its secret; `read_key` proves it.
+
+    Raises:
+        OperatorError: what `read_key` raises for a file that is no key file.
+    """
+    file = _parse(path)
+    return key_id(file.role, _bytes(path, "public", file.public))
+
+
 def read_key(path: Path, role: Role, passphrase: Passphrase | None = None) -> SecretKey:
     """Open a key file of the given role.
 

@@ -1,0 +1,124 @@
+"""An agency's folder: where its keys, its operations and its node's files stand.
+
+agency.json              public: name and root keys, to be handed to other agencies
+enrol.saphan             the first operation, to be carried to the broker's operator
+operations/0001.saphan   every operation of the agency, numbered by version
+root/root.key            sealed by passphrase; belongs offline
+officers/<handle>.key    sealed by passphrase
+orders/order.key         sealed by passphrase
+node/node.key, node/witness.key, node/mailbox/<key id>.key    0600, of the service user
+node/pins.json           the broker's logs, after their words were compared
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from saphan_protocol.directory import Directory, operation_leaf
+from saphan_protocol.pins import PINS_BYTES, Pins, parse_pins
+from saphan_schemas.errors import OperatorError, SaphanError
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Role
+
+from saphan.agency_file import AGENCY_FILE_BYTES, AgencyFile, parse_agency
+from saphan.durable import read_bounded
+
+FOLDERS: Final = ("root", "officers", "orders", "operations", "node", "node/mailbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """The paths of one agency's folder; nothing is read or created by it."""
+
+    folder: Path
+
+    @property
+    def agency_file(self) -> Path:
+        return self.folder / "agency.json"
+
+    @property
+    def enrolment(self) -> Path:
+        return self.folder / "enrol.saphan"
+
+    @property
+    def root_key(self) -> Path:
+        return self.folder / "root" / "root.key"
+
+    @property
+    def node(self) -> Path:
+        return self.folder / "node"
+
+    @property
+    def pins_file(self) -> Path:
+        return self.node / "pins.json"
+
+    def operation(self, version: int) -> Path:
+        """File of the agency's operation with this version."""
+        return self.folder / "operations" / f"{version:04d}.saphan"
+
+    def key_file(self, role: Role, key_id: bytes, handle: str | None = None) -> Path:
+        """Where a key of this role stands when it is in use."""
+        match role:
+            case Role.ROOT:
+                return self.root_key
+            case Role.ORDER:
+                return self.folder / "orders" / "order.key"
+            case Role.OFFICER:
+                return self.folder / "officers" / f"{handle}.key"
+            case Role.MAILBOX:
+                return self.node / "mailbox" / f"{key_id.hex()[:16]}.key"
+            case Role.NODE | Role.WITNESS:
+                return self.node / f"{role.value}.key"
+
+    def read_agency(self) -> AgencyFile:
+        """The agency's public file.
+
+        Raises:
+            OperatorError: `not_an_agency_folder`, `file_unreadable`; InvalidInput: as parse_agency.
+        """
+        if not self.agency_file.is_file():
+            raise OperatorError(
+                "not_an_agency_folder",
+                f"{self.folder} is no agency's folder: it has no agency.json",
+                field="dir",
+                hint="name it with --dir DIR, or make one: saphan agency init NAME --dir DIR",
+            )
+        return parse_agency(read_bounded(self.agency_file, AGENCY_FILE_BYTES, "agency.json"))
+
+    def read_pins(self) -> Pins:
+        """The broker's logs that this agency trusts.
+
+        Raises:
+            OperatorError: `pins_missing`, `file_unreadable`; InvalidInput: `pins_malformed`.
+        """
+        if not self.pins_file.exists():
+            raise OperatorError(
+                "pins_missing",
+                "no broker is trusted yet: its pin file is not stored here",
+                field="pins",
+                hint="compare the words with the broker's operator: saphan agency pin FILE",
+            )
+        return parse_pins(read_bounded(self.pins_file, PINS_BYTES, "pins"))
+
+    def replay(self) -> Directory:
+        """The agency's own operations, checked and replayed in order.
+
+        Raises:
+            OperatorError: `operations_damaged`.
+        """
+        directory, version = Directory(), 1
+        while (path := self.operation(version)).exists():
+            try:
+                data = read_bounded(path, LIMITS.operation_bytes, "operation")
+                directory.apply(operation_leaf(data))
+            except SaphanError as error:
+                raise OperatorError(
+                    "operations_damaged",
+                    f"{path} is not this agency's operation {version}: {error.message}",
+                    field="operations",
+                    hint="take the folder from its backup; the broker's log has the operations too",
+                ) from None
+            version += 1
+        return directory

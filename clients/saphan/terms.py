@@ -1,0 +1,144 @@
+"""The terms of an agreement as people write them: a small JSON file, turned into an Agreement.
+
+{"saphan": "terms/1", "reference": "la-kh-2025", "title": "...", "instrument": "MOU",
+ "rules": [{"from": "la.ospp", "to": "kh.gpo", "schemas": ["saphan/case_statistics/0"],
+            "tlp_ceiling": "amber", "retain_days": 3650}],
+ "valid_from": "2026-01-01", "valid_until": "2031-01-01"}
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final, Literal
+
+import msgspec
+from saphan_protocol.agreement import parse_agreement
+from saphan_protocol.pins import Pins
+from saphan_schemas.bodies import NAMES
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.records import Agreement, CorridorRule, HandlingCode, Tlp, WitnessPolicy
+
+from saphan.agency_file import AgencyFile
+
+TERMS_FORMAT: Final = "terms/1"
+TERMS_BYTES: Final = 256 * 1024
+"""1,024 rules of a few names each."""
+DEFAULT_YEARS: Final = 5
+DEFAULT_RETAIN_DAYS: Final = 3_650
+
+
+class RuleTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one party may send to another."""
+
+    sender: str = msgspec.field(name="from")
+    recipient: str = msgspec.field(name="to")
+    schemas: tuple[str, ...] = NAMES
+    tlp_ceiling: Tlp = "amber"
+    retain_days: int = DEFAULT_RETAIN_DAYS
+
+
+class WitnessTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many witnesses make a proof *witnessed* (design section 5)."""
+
+    quorum: int = 1
+    own_counts: bool = False
+
+
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything about an agreement that its parties and pins do not say."""
+
+    saphan: Literal["terms/1"]
+    reference: str
+    title: str
+    instrument: str
+    rules: tuple[RuleTerms, ...]
+    valid_from: date
+    valid_until: date
+    handling: tuple[HandlingCode, ...] = ("H0", "H1", "H2", "H3")
+    onward: Literal["none", "named", "same_country", "ask"] = "ask"
+    languages: tuple[str, ...] = ("en",)
+    in_flight: Literal["deliver", "stop"] = "deliver"
+    witnesses: WitnessTerms = WitnessTerms()
+
+
+def parse_terms(data: bytes) -> Terms:
+    """Read a terms file.
+
+    Raises:
+        InvalidInput: `too_large`, `terms_malformed`.
+    """
+    if len(data) > TERMS_BYTES:
+        raise InvalidInput("too_large", f"the terms have {len(data)} bytes", field="terms")
+    try:
+        return msgspec.json.decode(data, type=Terms)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(
+            "terms_malformed",
+            f"the terms do not parse: {error}",
+            field="terms",
+            hint="start from what this prints: saphan agreement terms --party FILE --party FILE",
+        ) from None
+
+
+def first_terms(agencies: Sequence[str], today: date) -> bytes:
+    """A terms file to start from: everyone sends every type to everyone, for five years."""
+    names = sorted(agencies)
+    fixed = {"schemas": NAMES, "tlp_ceiling": "amber", "retain_days": DEFAULT_RETAIN_DAYS}
+    rules = [{"from": a, "to": b, **fixed} for a, b in itertools.permutations(names, 2)]
+    value = {
+        "saphan": TERMS_FORMAT,
+        "reference": "-".join((*names, str(today.year)))[-63:].lstrip("-."),
+        "title": "Exchange of information between " + ", ".join(names),
+        "instrument": "MOU",
+        "rules": rules,
+        "handling": ["H0", "H1", "H2", "H3"],
+        "onward": "ask",
+        "languages": ["en", "lo", "km"],
+        "in_flight": "deliver",
+        "valid_from": today.isoformat(),
+        "valid_until": (today + timedelta(days=365 * DEFAULT_YEARS)).isoformat(),
+        "witnesses": {"quorum": 1, "own_counts": False},
+    }
+    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def make_agreement(terms: Terms, parties: Sequence[AgencyFile], pins: Pins) -> bytes:
+    """Exact bytes of the agreement that these parties would sign.
+
+    Raises:
+        InvalidInput: `malformed`, `agreement_malformed`, `too_large`.
+    """
+    record = Agreement(
+        reference=terms.reference,
+        title=terms.title,
+        instrument=terms.instrument,
+        parties=tuple(p.party() for p in sorted(parties, key=lambda p: p.agency)),
+        rules=tuple(
+            CorridorRule(r.sender, r.recipient, r.schemas, r.tlp_ceiling, r.retain_days)
+            for r in terms.rules
+        ),
+        handling=terms.handling,
+        onward=terms.onward,
+        languages=terms.languages,
+        in_flight=terms.in_flight,
+        valid_from=_millis(terms.valid_from),
+        valid_until=_millis(terms.valid_until),
+        directory=pins.directory,
+        evidence=pins.evidence,
+        witnesses=WitnessPolicy(terms.witnesses.quorum, terms.witnesses.own_counts),
+    )
+    try:
+        text = encode(record)
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise InvalidInput("terms_malformed", f"the terms: {error}", field="terms") from None
+    parse_agreement(text)  # the one place that says what an agreement is
+    return text
+
+
+def _millis(day: date) -> int:
+    """The day's first instant, UTC, in ms."""
+    return int(datetime.combine(day, time(), UTC).timestamp()) * 1_000
