@@ -135,36 +135,11 @@ def admit(
     consignment = decode(Consignment, consignment_bytes, LIMITS.consignment_bytes, "consignment")
     _check_suite(header)  # step 3
     _check_form(header, consignment)  # step 4
-    if peer is not None and header.sender != peer:  # step 5
-        raise Refused(
-            "sender_not_peer", f"{peer} cannot send for {header.sender}", field="header.sender"
-        )
-    key = facts.directory.key(consignment.node_key, Role.NODE, facts.at)  # step 6
-    if key.agency != header.sender or item.key != consignment.node_key:
-        raise Refused(
-            "key_foreign",
-            f"the consignment's node key is not {header.sender}'s",
-            field="consignment.node_key",
-        )
-    verifying = facts.directory.verifying(key.key_id)
-    batch = verify_item(  # step 7
-        item, batches, verifying, CONSIGNMENT_TYPE, consignment_bytes, facts.verified
-    )
+    batch = _prove_sender(header, consignment, consignment_bytes, item, batches, facts, peer)
+    header_id = identity(HEADER_TYPE, header_bytes)
     blob = ciphertext if isinstance(ciphertext, Blob) else measure(ciphertext)
     try:
-        header_id = identity(HEADER_TYPE, header_bytes)
-        bulletin_id = identity(BULLETIN_TYPE, encode(Bulletin(header_id, blob, ())))
-        if bulletin_id != consignment.bulletin:  # step 8
-            raise InvalidInput(
-                "bulletin_id",
-                "header and ciphertext do not make the consigned bulletin id",
-                field="consignment.bulletin",
-            )
-        _check_times(header, facts.now)  # step 9
-        _check_agreements(header, consignment.recipients, facts)  # step 10
-        _check_schema(header, facts)  # step 11
-        _check_mailboxes(header, consignment.recipients, facts)  # step 12
-        _check_sizes(blob, consignment.recipients, stanzas)  # step 13
+        _judge(header, header_id, consignment, blob, stanzas, facts)  # steps 8 to 13
     except SaphanError as error:
         raise RefusedAfterSignature(error, consignment.bulletin, blob.digest) from None
     return Admitted(
@@ -174,11 +149,59 @@ def admit(
         consignment,
         consignment_bytes,
         identity(CONSIGNMENT_TYPE, consignment_bytes),
-        bulletin_id,
+        consignment.bulletin,
         blob,
         item,
         batch,
     )
+
+
+def _prove_sender(
+    header: Header,
+    consignment: Consignment,
+    body: bytes,
+    item: SignatureItem,
+    batches: Batches,
+    facts: Facts,
+    peer: str | None,
+) -> BatchSignature:
+    """Steps 5 to 7: the peer is the sender, the key is the sender's, the signature holds."""
+    if peer is not None and header.sender != peer:
+        raise Refused(
+            "sender_not_peer", f"{peer} cannot send for {header.sender}", field="header.sender"
+        )
+    key = facts.directory.key(consignment.node_key, Role.NODE, facts.at)
+    if key.agency != header.sender or item.key != consignment.node_key:
+        raise Refused(
+            "key_foreign",
+            f"the consignment's node key is not {header.sender}'s",
+            field="consignment.node_key",
+        )
+    verifying = facts.directory.verifying(key.key_id)
+    return verify_item(item, batches, verifying, CONSIGNMENT_TYPE, body, facts.verified)
+
+
+def _judge(
+    header: Header,
+    header_id: bytes,
+    consignment: Consignment,
+    blob: Blob,
+    stanzas: Sequence[bytes] | None,
+    facts: Facts,
+) -> None:
+    """Steps 8 to 13: what the proven sender may do."""
+    bulletin_id = identity(BULLETIN_TYPE, encode(Bulletin(header_id, blob, ())))
+    if bulletin_id != consignment.bulletin:  # step 8
+        raise InvalidInput(
+            "bulletin_id",
+            "header and ciphertext do not make the consigned bulletin id",
+            field="consignment.bulletin",
+        )
+    _check_times(header, facts.now)  # step 9
+    _check_agreements(header, consignment.recipients, facts)  # step 10
+    _check_schema(header, facts)  # step 11
+    _check_mailboxes(header, consignment.recipients, facts)  # step 12
+    _check_sizes(blob, consignment.recipients, stanzas)  # step 13
 
 
 def measure(data: bytes) -> Blob:
