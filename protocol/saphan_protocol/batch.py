@@ -121,7 +121,7 @@ def verify_item(
     body: bytes,
     verified: VerifiedRoots | None = None,
 ) -> BatchSignature:
-    """Check one item of a batch (steps V1-V4); returns the signature that vouches for it.
+    """Check one item of a batch (steps I1-I4); returns the signature that vouches for it.
 
     Args:
         item: the item's place, as received.
@@ -134,14 +134,14 @@ def verify_item(
     Raises:
         InvalidInput: `key_mismatch`, `batch_path`, `signature_missing`, `signature_invalid`.
     """
-    # V1: the key is the one the item names, and may sign a batch of this size.
+    # I1: the key is the one the item names, and may sign a batch of this size.
     if item.key != key.key_id:
         raise _key_mismatch(item, key)
-    # V2: the way to the root.
-    root = item_root(item, kind, body)
     if item.size != 1 and key.role is not Role.NODE:
         raise _bad_path(f"a {key.role.value} signs one at a time, not {item.size}")
-    # V3: the signature of that root.
+    # I2: the way to the root.
+    root = item_root(item, kind, body)
+    # I3: the signature of that root.
     batch = batches.get((item.key, item.size, root)) if isinstance(batches, Mapping) else batches
     if batch is None:
         raise InvalidInput(
@@ -154,7 +154,7 @@ def verify_item(
         raise _bad_path("it leads to another root than the one signed")
     if batch.key != item.key:
         raise _key_mismatch(item, key)
-    # V4: once for each signature.
+    # I4: once for each signature.
     if verified is None or not verified.holds(batch):
         key.verify(signed_bytes(key.role, batch.size, root), batch.signature)
         if verified is not None:
@@ -177,7 +177,7 @@ def verify_one(signature: Signature, key: VerifyingKey, kind: str, body: bytes) 
 
 
 def item_root(item: SignatureItem, kind: str, body: bytes) -> bytes:
-    """The root that an item's path leads to, by RFC 9162's strict walk (step V2).
+    """The root that an item's path leads to, by RFC 9162's strict walk (step I2).
 
     Raises:
         InvalidInput: `batch_path` for an index outside the batch, a path too short or too long.

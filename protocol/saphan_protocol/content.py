@@ -3,7 +3,7 @@
 Padmé counts the plaintext (record and zeros): the ciphertext's length follows from it, so observers
 learn the bucket and nothing finer, and a broker can check the length without a key. Cobblestone
 commits to its key and context: no second key opens the same bytes to another text.
-Numbered steps are those of schemas/spec/suite.md sections 4.6 and 4.7.
+Numbered steps are those of schemas/spec/suite.md sections 4.7 and 4.8.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from saphan_protocol.extent import record_extent
 from saphan_protocol.kdf import derive
 from saphan_protocol.suite import Cobblestone256Decryptor, Cobblestone256Encryptor
 
-CONTENT_TYPE: Final = "saphan/content/1"
-ATTACHMENT_TYPE: Final = "saphan/attachment/1"
+CONTENT_KEY_TYPE: Final = "saphan/content/1"
+ATTACHMENT_KEY_TYPE: Final = "saphan/attachment/1"
 FLOOR_BYTES: Final = 4 * KIB
 
 # Cobblestone (C2SP chunked-encryption): salt 24 || commitment 32, then chunks of 16 KiB, each with
@@ -62,12 +62,12 @@ def ciphertext_length_valid(length: int) -> bool:
 
 def content_cipher_key(content_key: bytes, header_identity: bytes) -> bytes:
     """Cobblestone key of the content, 32 bytes."""
-    return derive(content_key, CONTENT_TYPE, [header_identity])
+    return derive(content_key, CONTENT_KEY_TYPE, [header_identity])
 
 
 def attachment_cipher_key(content_key: bytes, header_identity: bytes, index: int) -> bytes:
     """Cobblestone key of attachment `index` (from 0), 32 bytes."""
-    return derive(content_key, ATTACHMENT_TYPE, [header_identity, index])
+    return derive(content_key, ATTACHMENT_KEY_TYPE, [header_identity, index])
 
 
 def seal_content(content_key: bytes, header_identity: bytes, sealed: bytes) -> bytes:

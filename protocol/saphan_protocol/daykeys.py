@@ -1,6 +1,6 @@
 """Day keys: a forward ratchet whose overwritten seed destroys everything due before (design 8).
 
-seed(d+1) = HKDF(seed(d), "next"), key(d) = HKDF(seed(d), "day"); schemas/spec/suite.md section 4.8.
+seed(d+1) = HKDF(seed(d), "next"), key(d) = HKDF(seed(d), "day"); schemas/spec/suite.md section 4.9.
 Who holds seed(d) holds every key from day d on, and none before it.
 """
 
