@@ -9,14 +9,15 @@ Rules run after the schema has passed: types, lengths and patterns are known to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable
 from typing import Any, Final
 
 from saphan_schemas.errors import InvalidInput
 
 Rule = dict[str, Any]
-Place = tuple[str, Any]
-"""A JSON pointer and the value found there."""
+Place = tuple[tuple[int, ...], Any]
+"""The indices chosen for the stars of a path, and the value found there."""
 
 DECIMALS: Final = 6
 """Digits after the point of a `decimal`; sums are exact integers of this scale."""
@@ -32,22 +33,36 @@ def check_rules(rules: list[Rule], content: dict[str, Any]) -> None:
         KINDS[rule["rule"]](rule, content)
 
 
-def places(content: Any, path: str) -> Iterator[Place]:
-    """Every value a path with `*` leads to, with its pointer."""
-    return _walk("", content, path.split("/")[1:], 0)
-
-
-def _walk(pointer: str, value: Any, steps: list[str], depth: int) -> Iterator[Place]:
-    for at in range(depth, len(steps)):
-        step = steps[at]
+def places(content: Any, path: str) -> list[Place]:
+    """Every value a path with `*` leads to, with the indices that stand for its stars."""
+    found: list[Place] = [((), content)]
+    for step in _steps(path):
         if step == "*":
-            for index, item in enumerate(value if isinstance(value, list) else ()):
-                yield from _walk(f"{pointer}/{index}", item, steps, at + 1)
-            return
-        if not isinstance(value, dict) or step not in value:
-            return
-        value, pointer = value[step], f"{pointer}/{step}"
-    yield pointer, value
+            found = [
+                ((*stars, index), item)
+                for stars, value in found
+                if isinstance(value, list)
+                for index, item in enumerate(value)
+            ]
+        else:
+            found = [
+                (stars, value[step])
+                for stars, value in found
+                if isinstance(value, dict) and step in value
+            ]
+    return found
+
+
+@functools.cache
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(path.split("/")[1:])
+
+
+def pointer_of(path: str, stars: tuple[int, ...]) -> str:
+    """The JSON pointer of one place of a path; made only when a rule is broken there."""
+    for index in stars:
+        path = path.replace("*", str(index), 1)
+    return path
 
 
 def get(value: Any, path: str) -> Any:
@@ -74,7 +89,7 @@ def unscaled(value: int) -> str:
 
 def _not_before(rule: Rule, content: dict[str, Any]) -> None:
     """`later` is not before `earlier`, compared as exactly as the less exact of the two."""
-    for pointer, item in places(content, rule["each"]):
+    for stars, item in places(content, rule["each"]):
         earlier, later = get(item, rule["earlier"]), get(item, rule["later"])
         if earlier is None or later is None:
             continue
@@ -82,7 +97,8 @@ def _not_before(rule: Rule, content: dict[str, Any]) -> None:
         length = min(len(left), len(right))
         if right[:length] < left[:length]:
             raise _broken(
-                f"{pointer}/{rule['later']}", f"{later} is before {rule['earlier']} {earlier}"
+                f"{pointer_of(rule['each'], stars)}/{rule['later']}",
+                f"{later} is before {rule['earlier']} {earlier}",
             )
 
 
@@ -100,8 +116,9 @@ def _sum(rule: Rule, content: dict[str, Any]) -> None:
         group = item[rule["by"]]
         if group not in rule["except"]:
             sums[group] = sums.get(group, 0) + scaled(item.get(rule["value"], "0"))
-    for pointer, total in places(content, rule["totals"] + "/*"):
+    for index, total in enumerate(get(content, rule["totals"][1:]) or ()):
         group, stated = total[rule["by"]], total[rule["value"]]
+        pointer = f"{rule['totals']}/{index}"
         expected = sums.pop(group, None)
         if expected is None:
             raise _broken(pointer, f"nothing to add up for {group}, or stated twice")
@@ -116,46 +133,66 @@ def _sum(rule: Rule, content: dict[str, Any]) -> None:
 
 def _unique(rule: Rule, content: dict[str, Any]) -> None:
     """No two places agree in all fields of `by`."""
-    seen: set[str] = set()
-    for pointer, item in places(content, rule["each"]):
-        key = repr([_sorted(item.get(field)) for field in rule["by"]])
+    seen: set[tuple[object, ...]] = set()
+    for stars, item in places(content, rule["each"]):
+        key = tuple([_hashable(item.get(field)) for field in rule["by"]])
         if key in seen:
-            raise _broken(pointer, f"a second entry with the same {', '.join(rule['by'])}")
+            raise _broken(
+                pointer_of(rule["each"], stars),
+                f"a second entry with the same {', '.join(rule['by'])}",
+            )
         seen.add(key)
 
 
-def _sorted(value: Any) -> Any:
-    return sorted(value.items()) if isinstance(value, dict) else value
+def _hashable(value: Any) -> object:
+    return repr(sorted(value.items())) if isinstance(value, dict) else value
 
 
 def _at_most(rule: Rule, content: dict[str, Any]) -> None:
     """The count `value` is not more than the count `limit`."""
-    for pointer, item in places(content, rule["each"]):
-        value, limit = get(item, rule["value"]), get(item, rule["limit"])
+    for stars, item in places(content, rule["each"]):
+        value, limit = item.get(rule["value"]), item.get(rule["limit"])
         if value is not None and limit is not None and value > limit:
             raise _broken(
-                f"{pointer}/{rule['value']}", f"{value} is more than {rule['limit']} {limit}"
+                f"{pointer_of(rule['each'], stars)}/{rule['value']}",
+                f"{value} is more than {rule['limit']} {limit}",
             )
 
 
 def _index(rule: Rule, content: dict[str, Any]) -> None:
     """`value` is the index of another item of the array that `each` runs over."""
-    array, _, _ = rule["each"].rpartition("/")
-    for pointer, items in places(content, array):
+    array = rule["each"].removesuffix("/*")
+    for stars, items in places(content, array):
         for own, item in enumerate(items):
             index = item.get(rule["value"])
             if index is not None and (index == own or index >= len(items)):
                 raise _broken(
-                    f"{pointer}/{own}/{rule['value']}", f"{index} is not another item of the list"
+                    f"{pointer_of(array, stars)}/{own}/{rule['value']}",
+                    f"{index} is not another item of the list",
                 )
 
 
 def _has_key(rule: Rule, content: dict[str, Any]) -> None:
     """The map at `map` has the key that stands at `key`."""
-    for pointer, found in places(content, rule["map"]):
-        for _, key in places(content, rule["key"]):
-            if key not in found:
-                raise _broken(pointer, f"no text in {key}, the language given as {rule['key']}")
+    found, key = get(content, rule["map"][1:]), get(content, rule["key"][1:])
+    if found is not None and key is not None and key not in found:
+        raise _broken(rule["map"], f"no text in {key}, the language given as {rule['key']}")
+
+
+def _declared(rule: Rule, content: dict[str, Any]) -> None:
+    """Where `each` finds anything, `flag` says true."""
+    if places(content, rule["each"]) and get(content, rule["flag"][1:]) is not True:
+        raise _broken(rule["flag"], f"is not true although there are {rule['each']}")
+
+
+def _listed(rule: Rule, content: dict[str, Any]) -> None:
+    """Every value of `each` stands in `list`."""
+    listed = get(content, rule["list"][1:]) or ()
+    for stars, value in places(content, rule["each"]):
+        if value not in listed:
+            raise _broken(
+                pointer_of(rule["each"], stars), f"{value} does not stand in {rule['list']}"
+            )
 
 
 def _broken(pointer: str, message: str) -> InvalidInput:
@@ -169,8 +206,10 @@ def _broken(pointer: str, message: str) -> InvalidInput:
 
 KINDS: Final[dict[str, Callable[[Rule, dict[str, Any]], None]]] = {
     "at_most": _at_most,
+    "declared": _declared,
     "has_key": _has_key,
     "index": _index,
+    "listed": _listed,
     "not_before": _not_before,
     "sum": _sum,
     "unique": _unique,

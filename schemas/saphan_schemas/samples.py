@@ -1,7 +1,7 @@
 """One complete, invented content per body type; every person's family name is the word "sample".
 
 They are exercise material: a header that carries one sets `exercise`. The two figures in
-`case_statistics` are public; everything else is made up.
+`case_statistics` are public; everything else is made up. Lao and Khmer texts await a native reader.
 """
 
 from __future__ import annotations

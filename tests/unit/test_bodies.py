@@ -28,9 +28,9 @@ DIGESTS = {
     "saphan/case_statistics/0": (
         "8fd57cf34790a7776d7e9fed034b13c07ee907e1dde9c0d385f5e126144e317e"
     ),
-    "saphan/drug_seizure/0": ("dd7379e87ee32ad2bc5b9f4c16c63e2fc79db8667762f9b0cd3c766ab5cedd3b"),
+    "saphan/drug_seizure/0": ("e17fa96a4fd585eb3add1f85395af7f07e90ecf7ddc49207a4f46189538cbcb9"),
     "saphan/training_notice/0": (
-        "5288f078aa7de3e4d0505a96809c7653cd67aeb5886ec1a02bad626ba3f0f43f"
+        "91b918a9656d38ae1ba2a290da289adaf4573a2eebd3721856d1e68b8d788bd7"
     ),
 }
 

@@ -99,6 +99,13 @@ BROKEN: tuple[tuple[str, Change, str], ...] = (
         lambda c: c["body"]["nominees"][0]["name"]["forms"][1].update(of_form=2),
         "/body/nominees/0/name/forms/1/of_form",
     ),
+    (SEIZURE, lambda c: no_personal_data(c), "/about/personal_data/present"),
+    (TRAINING, lambda c: no_personal_data(c), "/about/personal_data/present"),
+    (
+        SEIZURE,
+        lambda c: c["body"]["persons"][1].update(roles=["suspect", "witness"]),
+        "/body/persons/1/roles/1",
+    ),
     (SEIZURE, lambda c: c["body"]["arrests"].append(c["body"]["arrests"][0]), "/body/arrests/2"),
     (
         SEIZURE,
@@ -111,6 +118,10 @@ BROKEN: tuple[tuple[str, Change, str], ...] = (
         "/body/persons/0/documents/0/expires_on/value",
     ),
 )
+
+
+def no_personal_data(content: dict[str, Any]) -> None:
+    content["about"]["personal_data"] = {"present": False, "minors": False}
 
 
 def document(issued: str, expires: str) -> dict[str, Any]:
@@ -203,7 +214,7 @@ def test_every_rule_of_every_type_is_of_a_known_kind_and_points_into_the_schema(
         parts = bodies.bundle(name)
         for rule in parts["rules"]:
             assert rule["rule"] in KINDS
-            for key in ("each", "map", "key", "totals"):
+            for key in ("each", "map", "key", "totals", "flag", "list"):
                 if key in rule:
                     assert exists(parts["schema"], rule[key]), rule
 
