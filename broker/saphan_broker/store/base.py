@@ -155,7 +155,7 @@ class Facts(Protocol):
         """End of a corridor, by (sender, recipient): (running number, index) of its last entry."""
 
     async def due(self, now: int, limit: int) -> list[DeliveryRow]:
-        """Deliveries with deadline <= now, earliest first, at most `limit`."""
+        """Deliveries with deadline <= now, earliest first, then in log order; at most `limit`."""
 
     async def counts(self) -> Counts:
         """Numbers for metrics."""

@@ -201,11 +201,11 @@ class MemoryStore:
     async def due(self, now: int, limit: int) -> list[DeliveryRow]:
         self._check_open()
         rows = [
-            (row.deadline, row.bulletin, row.recipient, row)
+            (row.deadline, row.submitted, row)
             for row in self._deliveries.values()
             if row.deadline is not None and row.deadline <= now
         ]
-        return [row[3] for row in sorted(rows, key=lambda row: row[:3])[:limit]]
+        return [row for _deadline, _submitted, row in sorted(rows, key=lambda r: r[:2])[:limit]]
 
     async def counts(self) -> Counts:
         return Counts(

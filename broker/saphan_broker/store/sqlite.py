@@ -47,10 +47,10 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 _logger = logging.getLogger(__name__)
 
-CHECKPOINT_BYTES: Final = 4 * MIB
+CHECKPOINT_BYTES: Final = 16 * MIB
 """Written since the last checkpoint before the next one starts, after a group's note is stored."""
 WAL_LIMIT_BYTES: Final = 64 * MIB
-"""Beyond it the writer itself checkpoints: under unbroken load a passive one never catches up."""
+"""A longer WAL is checkpointed by the writer itself: beside unbroken load none ever catches up."""
 PAGE_BYTES: Final = 4096
 
 
@@ -66,7 +66,7 @@ class SqliteStore:
         self._read_thread = ThreadPoolExecutor(1, "store-read")
         self._move_thread = ThreadPoolExecutor(1, "store-checkpoint")
         self._pending: dict[tuple[Log, str], CosignatureRow] = {}
-        self._unmoved = 0
+        self._unmoved = self._wal_bytes = 0
         self._moving = False
         self._unknown: str | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -132,7 +132,7 @@ class SqliteStore:
     async def commit(self, commit: Commit) -> None:
         await self._checked_write(lambda db: sqlite_write.apply_commit(db, commit))
         self._unmoved += _size(commit)
-        if self._unmoved > WAL_LIMIT_BYTES:
+        if self._unmoved > WAL_LIMIT_BYTES:  # notes are missing; do not wait for one
             self._checkpoint()
 
     async def edge_tiles(self, log: Log) -> dict[TileKey, bytes]:
@@ -299,16 +299,16 @@ class SqliteStore:
             return
         self._moving = True
         loop = asyncio.get_running_loop()
-        if self._unmoved > WAL_LIMIT_BYTES:
+        if self._wal_bytes > WAL_LIMIT_BYTES:
             job = loop.run_in_executor(self._write_thread, _move, self._writer)
         else:
             job = loop.run_in_executor(self._move_thread, _move, self._mover)
         job.add_done_callback(self._moved)
 
-    def _moved(self, job: asyncio.Future[int]) -> None:
+    def _moved(self, job: asyncio.Future[tuple[int, int]]) -> None:
         self._moving = False
         if not job.cancelled() and job.exception() is None:
-            self._unmoved = job.result()
+            self._wal_bytes, self._unmoved = job.result()
 
 
 def _in_snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
@@ -320,14 +320,18 @@ def _in_snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
         db.execute("COMMIT")
 
 
-def _move(db: sqlite3.Connection) -> int:
-    """Passive checkpoint; bytes still only in the WAL. A failure costs nothing but WAL length."""
+def _move(db: sqlite3.Connection) -> tuple[int, int]:
+    """Passive checkpoint: bytes in the WAL, and bytes that are nowhere else.
+
+    A failure costs nothing but WAL length. A WAL that is moved whole is begun anew by the next
+    write.
+    """
     try:
         _busy, in_wal, moved = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     except sqlite3.Error as error:
         _logger.warning("the WAL was not moved into the store's file: %s", error)
-        return 0
-    return max(0, int(in_wal - moved)) * PAGE_BYTES
+        return 0, 0
+    return int(in_wal) * PAGE_BYTES, int(in_wal - moved) * PAGE_BYTES
 
 
 def _size(commit: Commit) -> int:

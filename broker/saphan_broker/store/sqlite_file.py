@@ -102,6 +102,7 @@ def connect(directory: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         # Checkpoints run between commits on a thread of their own (docs/adr/0003).
         connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA busy_timeout=5000")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         connection.execute(f"PRAGMA query_only={int(read_only)}")

@@ -54,11 +54,19 @@ _BODY: Final = (
     f"SELECT {_FACTS}, o.header, o.ciphertext FROM bulletin b JOIN body o USING (seq) WHERE id = ?"  # noqa: S608
 )
 _DELIVERY: Final = (
-    "SELECT bulletin, recipient, sender, state, submitted, last, consignments, expires, answer_by,"
-    " due_day, deadline FROM delivery"
+    "SELECT b.id, d.recipient, d.sender, d.state, d.submitted, d.last, d.consignments, d.expires,"
+    " d.answer_by, d.due_day, d.deadline FROM"
+)
+_ONE_DELIVERY: Final = (
+    f"{_DELIVERY} bulletin b CROSS JOIN delivery d USING (seq) WHERE b.id = ? AND d.recipient = ?"
+)
+_DUE: Final = (
+    f"{_DELIVERY} delivery d CROSS JOIN bulletin b USING (seq) WHERE d.deadline <= ?"
+    " ORDER BY d.deadline, d.submitted LIMIT ?"
 )
 _STANZA: Final = (
-    "SELECT bulletin, recipient, due_day, sealed FROM stanza WHERE bulletin = ? AND recipient = ?"
+    "SELECT b.id, s.recipient, s.due_day, s.sealed FROM bulletin b CROSS JOIN stanza s USING (seq)"
+    " WHERE b.id = ? AND s.recipient = ?"
 )
 _ENTRY: Final = (
     "SELECT e.idx, e.sender, e.recipient, e.number, e.event, e.bulletin, e.issuer, e.time,"
@@ -141,8 +149,8 @@ def read_by_nonce(
 def read_deliveries(
     db: sqlite3.Connection, keys: Iterable[tuple[bytes, str]]
 ) -> dict[tuple[bytes, str], DeliveryRow]:
-    query = f"{_DELIVERY} WHERE bulletin = ? AND recipient = ?"
-    return {key: _delivery(row) for key, row in _each(db, query, ((key, key) for key in keys))}
+    rows = _each(db, _ONE_DELIVERY, ((key, key) for key in keys))
+    return {key: _delivery(row) for key, row in rows}
 
 
 def read_statements(
@@ -160,8 +168,7 @@ def read_corridors(
 
 
 def read_due(db: sqlite3.Connection, now: int, limit: int) -> list[DeliveryRow]:
-    query = f"{_DELIVERY} WHERE deadline <= ? ORDER BY deadline, bulletin, recipient LIMIT ?"
-    return [_delivery(row) for row in db.execute(query, (now, limit))]
+    return [_delivery(row) for row in db.execute(_DUE, (now, limit))]
 
 
 def read_counts(db: sqlite3.Connection) -> Counts:

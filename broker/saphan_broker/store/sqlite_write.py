@@ -26,10 +26,14 @@ from saphan_broker.store.sqlite_read import (
 _ENTRY: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BULLETIN: Final = "INSERT INTO bulletin VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BODY: Final = "INSERT INTO body VALUES (?, ?, ?)"
-_DELIVERY: Final = "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_DELIVERY: Final = (
+    "INSERT OR REPLACE INTO delivery VALUES"
+    " ((SELECT seq FROM bulletin WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _STANZA: Final = (
-    "INSERT INTO stanza VALUES (?, ?, ?, ?) ON CONFLICT (bulletin, recipient)"
-    " DO UPDATE SET due_day = excluded.due_day, sealed = excluded.sealed"
+    "INSERT INTO stanza VALUES ((SELECT seq FROM bulletin WHERE id = ?), ?, ?, ?)"
+    " ON CONFLICT (seq, recipient) DO UPDATE SET due_day = excluded.due_day,"
+    " sealed = excluded.sealed"
 )
 _CORRIDOR: Final = "INSERT OR REPLACE INTO corridor VALUES (?, ?, ?, ?)"
 _TILE: Final = (

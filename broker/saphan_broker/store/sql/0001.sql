@@ -1,6 +1,6 @@
 -- Format 1 of the broker's store. Indices are positions in a log; sealed columns are opaque here.
--- Rows that arrive in log order have an integer key and are appended; only small rows live in trees
--- ordered by random identities, so that a commit dirties few pages.
+-- Rows are keyed by what grows (an index, a bulletin's seq) and appended; only three trees are ordered
+-- by random identities (bulletin.id, its nonce, statement), so that a commit dirties few pages.
 
 CREATE TABLE log (
     log INTEGER PRIMARY KEY,             -- 0 directory, 1 evidence
@@ -100,7 +100,7 @@ CREATE TABLE body (                      -- apart, so that facts are read withou
 ) STRICT;
 
 CREATE TABLE delivery (
-    bulletin BLOB NOT NULL,
+    seq INTEGER NOT NULL REFERENCES bulletin (seq),
     recipient TEXT NOT NULL,
     sender TEXT NOT NULL,
     state TEXT NOT NULL,
@@ -111,17 +111,18 @@ CREATE TABLE delivery (
     answer_by INTEGER,
     due_day INTEGER NOT NULL,
     deadline INTEGER,
-    PRIMARY KEY (bulletin, recipient)
+    PRIMARY KEY (seq, recipient)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX delivery_deadline ON delivery (deadline) WHERE deadline IS NOT NULL;
 
 CREATE TABLE stanza (
-    bulletin BLOB NOT NULL,
+    seq INTEGER NOT NULL,
     recipient TEXT NOT NULL,
     due_day INTEGER NOT NULL,
     sealed BLOB NOT NULL,
-    PRIMARY KEY (bulletin, recipient)
+    PRIMARY KEY (seq, recipient),
+    FOREIGN KEY (seq, recipient) REFERENCES delivery (seq, recipient)
 ) STRICT;
 
 CREATE TABLE signature (
