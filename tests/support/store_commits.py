@@ -123,6 +123,7 @@ class Story:
             sender=sender,
             nonce=digest("nonce", id_)[:16],
             header_identity=digest("header", id_),
+            ciphertext_length=self.body_bytes,
             ciphertext_digest=digest("ciphertext", id_),
             due_day=30_000,
             record_day=33_000,

@@ -84,12 +84,16 @@ class EntryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulletinFacts:
-    """What decides about a bulletin, without its bodies. `nonce` is the header's 16 bytes."""
+    """What decides about a bulletin, without its bodies. `nonce` is the header's 16 bytes.
+
+    Length and digest of the ciphertext outlive it: they prove the bulletin id in a record pack.
+    """
 
     id: bytes
     sender: str
     nonce: bytes
     header_identity: bytes
+    ciphertext_length: int
     ciphertext_digest: bytes
     due_day: int
     record_day: int

@@ -45,8 +45,8 @@ ENTRY_NAMES: Final = tuple(f.name for f in fields(EntryRow))
 STANZA_NAMES: Final = tuple(f.name for f in fields(StanzaRow))
 
 _FACTS: Final = (
-    "b.id, b.sender, b.nonce, b.header_identity, b.ciphertext_digest, b.due_day, b.record_day,"
-    " b.expires"
+    "b.id, b.sender, b.nonce, b.header_identity, b.ciphertext_length, b.ciphertext_digest,"
+    " b.due_day, b.record_day, b.expires"
 )
 _FACTS_BY_ID: Final = f"SELECT {_FACTS} FROM bulletin b WHERE id = ?"  # noqa: S608 - constants
 _FACTS_BY_NONCE: Final = f"SELECT {_FACTS} FROM bulletin b WHERE sender = ? AND nonce = ?"  # noqa: S608

@@ -24,7 +24,7 @@ from saphan_broker.store.sqlite_read import (
 )
 
 _ENTRY: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_BULLETIN: Final = "INSERT INTO bulletin VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_BULLETIN: Final = "INSERT INTO bulletin VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BODY: Final = "INSERT INTO body VALUES (?, ?, ?)"
 _DELIVERY: Final = (
     "INSERT OR REPLACE INTO delivery VALUES"

@@ -86,6 +86,7 @@ CREATE TABLE bulletin (
     sender TEXT NOT NULL,
     nonce BLOB NOT NULL,
     header_identity BLOB NOT NULL,
+    ciphertext_length INTEGER NOT NULL,  -- outlives the body: the bulletin id is proven with it
     ciphertext_digest BLOB NOT NULL,
     due_day INTEGER NOT NULL,
     record_day INTEGER NOT NULL,
