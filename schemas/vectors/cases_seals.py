@@ -1,16 +1,14 @@
-"""Vectors of what is sealed: stanzas, details and content."""
+"""Vectors of what is sealed to a mailbox: stanzas and details."""
 
 from __future__ import annotations
 
 from hashlib import sha256
 from typing import Any, Final
 
-from saphan_protocol.content import content_cipher_key, padded_length
 from saphan_protocol.identity import pae_array
 from saphan_protocol.mailbox import MailboxKey, seal
-from saphan_protocol.suite import Cobblestone256Encryptor
 from saphan_schemas.codec import encode
-from saphan_schemas.records import Sealed, SealedDetail, Signature, SignatureItem
+from saphan_schemas.records import SealedDetail
 from vector_kit import Cases, Frozen, Vector, case_file, flip
 
 MAILBOX_SEED: Final = bytes(range(32))
@@ -100,75 +98,3 @@ def detail(frozen: Frozen) -> Cases:
     yield "beyond", case("beyond", "padding", "padding_invalid", "the length is 1023", beyond)
     torn = b"\x00\x01\xe0".ljust(1024, b"\x00")
     yield "not_utf8", case("not_utf8", "text", "malformed", "the text is not UTF-8", torn)
-
-
-HEADER_ID: Final = sha256(b"header").digest()
-
-
-def content(frozen: Frozen) -> Cases:
-    item = SignatureItem(bytes(32), 1, 0, (), bytes(32))
-    signatures = (Signature(item, bytes(3373)),)
-    record = encode(Sealed(b"inner", signatures, b"\x81\xa1a\xa1b"))
-    zeros = encode(Sealed(b"inner", signatures, b"\x83\xa1a\x00\xa1b\x00\xa1c\x00"))
-    own_key = content_cipher_key(CONTENT_KEY, HEADER_ID)
-
-    def made(name: str, plain: bytes, key: bytes = own_key, context: bytes = HEADER_ID) -> bytes:
-        def make() -> bytes:
-            encryptor = Cobblestone256Encryptor(key, context)
-            return encryptor.update(plain) + encryptor.finalize()
-
-        return frozen.get("content/" + name, make)
-
-    padded = record.ljust(padded_length(len(record)), b"\x00")
-    good = made("valid", padded)
-
-    def case(expect: str, why: str, ciphertext: bytes = good, **other: Any) -> Vector:
-        codes = {"valid": None, "padding": "padding_invalid"}
-        return case_file(
-            expect,
-            codes.get(expect, "ciphertext_invalid"),
-            why,
-            "4.8",
-            content_key=other.get("content_key", CONTENT_KEY),
-            header=other.get("header", HEADER_ID),
-            sealed=other.get("sealed", record),
-            ciphertext=ciphertext,
-        )
-
-    yield "valid", case("valid", "a small record in the smallest bucket, 4 KiB")
-    zero_tail = made("zero_tail", zeros.ljust(4096, b"\x00"))
-    yield (
-        "valid_zero_tail",
-        case("valid", "the record itself ends in a zero", zero_tail, sealed=zeros),
-    )
-    yield "other_header", case("cipher", "sealed under another header", header=bytes(32))
-    yield "other_key", case("cipher", "the content key is another", content_key=bytes(32))
-    yield "salt_flipped", case("cipher", "one bit of the salt", flip(good, 0))
-    yield "commitment_flipped", case("cipher", "one bit of the commitment", flip(good, 24))
-    yield "chunk_flipped", case("cipher", "one bit of the ciphertext", flip(good, 56))
-    yield "tag_flipped", case("cipher", "one bit of the tag", flip(good, len(good) - 1))
-    yield (
-        "no_derivation",
-        case("cipher", "the content key was used bare", made("bare", padded, CONTENT_KEY)),
-    )
-    yield (
-        "no_context",
-        case("cipher", "the context is empty", made("empty_context", padded, context=b"")),
-    )
-    yield "short", case("length", "the last byte is missing", good[:-1])
-    yield (
-        "not_padme",
-        case("length", "4097 bytes are no bucket", made("not_padme", padded + b"\x00")),
-    )
-    yield "below_floor", case("length", "less than 4 KiB", made("below_floor", padded[:3584]))
-    dirty = padded[:-1] + b"\x01"
-    yield (
-        "padding_dirty",
-        case("padding", "the last byte is not zero", made("padding_dirty", dirty)),
-    )
-    large = record.ljust(4352, b"\x00")
-    yield "padding_bucket", case("padding", "one bucket too large", made("padding_bucket", large))
-    twice = (record + b"\x01").ljust(4096, b"\x00")
-    yield "padding_second", case("padding", "a second value follows", made("padding_second", twice))
-    no_record = made("no_record", b"\xc1".ljust(4096, b"\x00"))
-    yield "no_record", case("padding", "no record stands there", no_record)

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from cases_batch import batch
+from cases_content import content
 from cases_identity import bulletin_id, dsse
-from cases_seals import content, detail, stanza
+from cases_seals import detail, stanza
 from vector_kit import Cases, Frozen
 
 HERE: Final = Path(__file__).resolve().parent
