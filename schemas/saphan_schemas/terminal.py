@@ -1,0 +1,84 @@
+"""How the commands of every program speak: results on stdout, everything else on stderr.
+
+    saphan-broker: another process has the store in /srv/bridge open (store_locked)
+    hint: stop the other broker process
+
+With --json a result is one JSON object a line on stdout and an error one on stderr. The exit status
+is the error's family: 2 the input is wrong, 3 refused, 4 try again later, 5 this machine's operator
+must act; 0 is success, 1 a bug. Streams are given by the caller: nothing is opened here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from saphan_schemas.errors import SaphanError
+from saphan_schemas.messages import error_hint
+
+EXIT_BUG: Final = 1
+EXIT_INTERRUPTED: Final = 130
+"""As shells report a process that ended by Ctrl-C."""
+
+
+class Stream(Protocol):
+    """What is written to: a text stream."""
+
+    def write(self, text: str, /) -> object:
+        """Write text."""
+
+    def flush(self) -> object:
+        """Pass it on at once: a reader may be waiting for this line."""
+
+
+def printable(text: str) -> str:
+    """The text on one line, control characters escaped: a file name cannot steer a terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def print_line(out: Stream, line: str) -> None:
+    """One line for a person."""
+    out.write(f"{line}\n")
+    out.flush()
+
+
+def print_json(out: Stream, value: Mapping[str, object]) -> None:
+    """One JSON object on one line; letters of every script as they are."""
+    out.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    out.flush()
+
+
+def print_error(
+    err: Stream, program: str, error: SaphanError, *, as_json: bool = False, lang: str = "en"
+) -> int:
+    """Say what went wrong and what to do next; gives the exit status.
+
+    Args:
+        program: the command's name, such as "saphan-broker".
+        as_json: {"error": {"code", "message", "field", "hint"}} in place of lines for people.
+    """
+    hint = error_hint(error, lang)
+    if as_json:
+        shown = {"code": error.code, "message": error.message, "field": error.field, "hint": hint}
+        print_json(err, {"error": shown})
+        return error.exit_status
+    print_line(err, f"{program}: {printable(error.message)} ({error.code})")
+    if hint:
+        print_line(err, f"hint: {printable(hint)}")
+    return error.exit_status
+
+
+def print_bug(err: Stream, program: str, error: BaseException, *, as_json: bool = False) -> int:
+    """Say that the program itself is wrong, without a traceback; gives the exit status."""
+    what = printable(f"{type(error).__name__}: {error}")[:400]
+    if as_json:
+        shown = {"code": "bug", "message": what, "field": None, "hint": _BUG_HINT}
+        print_json(err, {"error": shown})
+    else:
+        print_line(err, f"{program}: this is a bug: {what}")
+        print_line(err, f"hint: {_BUG_HINT}")
+    return EXIT_BUG
+
+
+_BUG_HINT: Final = "nothing was half-kept; report this line, with what you did, to the developers"
