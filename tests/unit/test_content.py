@@ -167,6 +167,14 @@ def test_other_padding_or_no_record_is_refused(plain: bytes) -> None:
     assert _code(_raw(plain)) == "padding_invalid"
 
 
+def test_the_largest_record_is_within_the_walk() -> None:
+    item = SignatureItem(b"i" * 32, LIMITS.batch_items, 65_535, (b"p" * 32,) * 16, b"s" * 32)
+    signatures = (Signature(item, bytes(3373)),) * 2
+    sealed = encode(Sealed(bytes(4096), signatures, bytes(LIMITS.content_bytes)))
+    assert record_extent(sealed) == len(sealed)
+    assert open_content(KEY, HEADER, seal_content(KEY, HEADER, sealed)) == sealed
+
+
 def test_too_large_is_refused_before_any_work() -> None:
     assert _code(bytes(LIMITS.ciphertext_bytes + 1)) == "too_large"
     with pytest.raises(InvalidInput) as refused:

@@ -75,6 +75,11 @@ def test_anything_else_does_not_open(day: int, change: int, context: bytes) -> N
     assert refused.value.code == "unwrap_failed"
 
 
+def test_a_seed_of_another_length_is_a_bug() -> None:
+    with pytest.raises(RuntimeError, match="31 bytes"):
+        next_seed(SEED[:31])
+
+
 def test_a_nonce_of_another_length_is_a_bug() -> None:
     with pytest.raises(RuntimeError, match="nonce"):
         wrap(day_key(SEED), bytes(11), b"", b"")

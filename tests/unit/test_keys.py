@@ -200,6 +200,22 @@ def test_an_mlkem_half_with_a_coefficient_beyond_q_is_refused() -> None:
     assert _code(Role.MAILBOX, b"\xff\xff\xff" + public[3:]) == "key_malformed"
 
 
+def test_a_public_key_of_another_length_does_not_load() -> None:
+    for call in (
+        lambda: VerifyingKey(Role.NODE, bytes(1983)),
+        lambda: load_witness(bytes(1343)),
+        lambda: verify_proof(bytes(1345), MESSAGE, bytes(2484)),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            call()
+        assert refused.value.code == "key_malformed"
+
+
+def test_a_verifying_key_shows_role_and_id() -> None:
+    assert repr(VERIFYING) == f"<VerifyingKey node {_key().key_id.hex()}>"
+    assert VERIFYING.public == _key().public
+
+
 def test_a_witness_proves_possession_with_both_halves() -> None:
     key, other = WitnessKey(SEED), WitnessKey(SEED[::-1])
     proof, strange = key.sign_proof(MESSAGE), other.sign_proof(MESSAGE)
