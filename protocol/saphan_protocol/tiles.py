@@ -1,4 +1,4 @@
-"""Tiles as C2SP tlog-tiles: coordinates, paths, widths and entry bundles (spec log.md section 2).
+"""Tiles as C2SP tlog-tiles: coordinates, paths, widths, entry bundles (spec/log.md section 2).
 
 A tile is up to 256 hashes side by side at one height; only a log's right edge has partial ones.
 """

@@ -64,3 +64,13 @@ def test_heads(case: Any) -> None:
 def test_vkeys_are_in_their_one_spelling() -> None:
     for texts in (HEADS["log_vkeys"], *HEADS["witness_vkeys"]):
         assert [notes.format_vkey(key) for key in pair(texts)] == texts
+
+
+def test_the_sample_of_the_spec_is_the_vector() -> None:
+    spec = (FOLDER.parents[1] / "spec" / "log.md").read_text(encoding="utf-8")
+    sample = spec.split("```\n")[1].splitlines()
+    (case,) = (case for case in HEADS["cases"] if case["name"] == "head_cosigned")
+    note = case["note"].splitlines()[: len(sample)]
+    for shown, whole in zip(sample, note, strict=True):
+        assert whole.startswith(shown.removesuffix("..."))
+        assert shown == whole or shown.endswith("...")
