@@ -1,0 +1,128 @@
+"""`saphan agency`: make an agency, show who it is, trust a broker's logs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from saphan_protocol.pins import PINS_BYTES, parse_pins
+from saphan_protocol.words import fingerprint_words, word_lines
+
+from saphan.agency import init, store_pins
+from saphan.agency_file import AGENCY_FILE_BYTES, AgencyFile, parse_agency
+from saphan.cli.options import (
+    Parser,
+    Subparsers,
+    add_command,
+    add_group,
+    add_passphrase,
+    now_ms,
+    office_of,
+    passphrase_source,
+)
+from saphan.cli.speech import confirm, note, say, show
+from saphan.durable import read_bounded
+from saphan.passphrase import Passphrase, PassphraseSource
+
+
+def add_commands(commands: Subparsers[Parser]) -> None:
+    """Register `saphan agency init|show|pin`."""
+    group = add_group(commands, "agency")
+    make = add_command(group, "init", "agency_init", _init)
+    make.add_argument("name", metavar="NAME", help=say("help.agency_name"))
+    make.add_argument(
+        "--officer",
+        action="append",
+        required=True,
+        metavar="HANDLE",
+        help=say("help.officer_handle"),
+    )
+    add_passphrase(make, what=say("noun.root_key"))
+    add_passphrase(make, "officer-", say("noun.officer_key"))
+    shown = add_command(group, "show", "agency_show", _show)
+    shown.add_argument("file", type=Path, nargs="?", metavar="FILE", help=say("help.agency_file"))
+    pin = add_command(group, "pin", "agency_pin", _pin)
+    pin.add_argument("file", type=Path, metavar="FILE", help=say("help.pin_file"))
+    pin.add_argument("--words", metavar="WORDS", help=say("help.words"))
+    pin.add_argument("--yes", action="store_true", help=say("help.yes"))
+
+
+def _init(args: argparse.Namespace) -> int:
+    root = passphrase_source(args).read_new(say("noun.root_key"))
+    officers = _officers_passphrases(args.officer, passphrase_source(args, "officer_"))
+    office = init(args.dir, args.name, root, officers, now=now_ms())
+    value = _identity(office.read_agency()) | {
+        "dir": str(office.folder),
+        "enrolment": str(office.enrolment),
+        "officers": sorted(officers),
+    }
+    show(value, _made_page(value), as_json=args.json)
+    return 0
+
+
+def _officers_passphrases(handles: list[str], source: PassphraseSource) -> dict[str, Passphrase]:
+    """One for each officer at a terminal; one for all from a file or a descriptor."""
+    if source.file is None and source.descriptor is None:
+        return {
+            handle: source.read_new(say("noun.key_of_officer", handle=handle))
+            for handle in sorted(set(handles))
+        }
+    return dict.fromkeys(handles, source.read_new(say("noun.officer_key")))
+
+
+def _made_page(value: dict[str, object]) -> Iterator[str]:
+    yield say("note.agency_made", agency=value["agency"], dir=value["dir"])
+    yield ""
+    yield from _words_page(value)
+    yield ""
+    yield say("note.carry_enrolment", path=value["enrolment"])
+    yield say("note.keep_root_offline")
+
+
+def _show(args: argparse.Namespace) -> int:
+    if args.file is None:
+        agency = office_of(args).read_agency()
+    else:
+        agency = parse_agency(read_bounded(args.file, AGENCY_FILE_BYTES, "agency.json"))
+    value = _identity(agency)
+    show(value, _words_page(value), as_json=args.json)
+    return 0
+
+
+def _identity(agency: AgencyFile) -> dict[str, object]:
+    roots = [{"key_id": name.hex(), "words": fingerprint_words(name)} for name in agency.root_ids]
+    return {"agency": agency.agency, "threshold": agency.threshold, "roots": roots}
+
+
+def _words_page(value: dict[str, object]) -> Iterator[str]:
+    roots = value["roots"]
+    assert isinstance(roots, list)
+    yield f"{value['agency']}  ({value['threshold']} / {len(roots)})"
+    for root in roots:
+        yield f"  {root['key_id'][:16]}"
+        yield from (f"    {line}" for line in word_lines(bytes.fromhex(root["key_id"])))
+    yield say("note.compare_words")
+
+
+def _pin(args: argparse.Namespace) -> int:
+    pins = parse_pins(read_bounded(args.file, PINS_BYTES, "pins"))
+    office = office_of(args)
+    agency = office.read_agency().agency
+    words = args.words
+    if words is None:
+        for line in (f"{pins.name}", *(f"    {line}" for line in word_lines(pins.digest))):
+            note(line)
+        confirm(say("prompt.same_words"), yes=args.yes)
+        words = fingerprint_words(pins.digest)
+    store_pins(office, pins, words)
+    value = {
+        "agency": agency,
+        "name": pins.name,
+        "directory": pins.directory.origin,
+        "evidence": pins.evidence.origin,
+        "words": fingerprint_words(pins.digest),
+        "file": str(office.pins_file),
+    }
+    show(value, [say("note.pinned", name=pins.name, path=office.pins_file)], as_json=args.json)
+    return 0

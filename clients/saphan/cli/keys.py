@@ -1,0 +1,140 @@
+"""`saphan keys`: list, add, activate, revoke, and hand an operation to the node."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from saphan_protocol.directory import KeyInfo
+from saphan_protocol.words import fingerprint_words
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.records import Role
+
+from saphan.cli.options import (
+    Parser,
+    Subparsers,
+    add_command,
+    add_group,
+    add_passphrase,
+    now_ms,
+    office_of,
+    passphrase_source,
+)
+from saphan.cli.speech import confirm, say, show
+from saphan.cli.submitting import submit_file
+from saphan.keyring import activate, add_key, find_key, list_keys, revoke_key
+from saphan.operations import PLAIN_ROLES, Made
+
+ADDED = tuple(role.value for role in Role if role is not Role.ROOT)
+ACTIVATED = tuple(role for role in ADDED if role != Role.MAILBOX)
+
+
+def add_commands(commands: Subparsers[Parser]) -> None:
+    """Register `saphan keys list|add|activate|revoke|submit`."""
+    group = add_group(commands, "keys")
+    add_command(group, "list", "keys_list", _list)
+    add = add_command(group, "add", "keys_add", _add)
+    add.add_argument("role", choices=ADDED, help=say("help.role"))
+    add.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
+    add_passphrase(add, what=say("noun.root_key"))
+    add_passphrase(add, "new-", say("noun.new_key"))
+    take = add_command(group, "activate", "keys_activate", _activate)
+    take.add_argument("role", choices=ACTIVATED, help=say("help.role"))
+    take.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
+    revoke = add_command(group, "revoke", "keys_revoke", _revoke)
+    revoke.add_argument("key", metavar="KEY", help=say("help.key_prefix"))
+    revoke.add_argument("--yes", action="store_true", help=say("help.yes"))
+    add_passphrase(revoke, what=say("noun.root_key"))
+    submit = add_command(group, "submit", "keys_submit", submit_file)
+    submit.add_argument("file", type=Path, metavar="FILE", help=say("help.submitted"))
+
+
+def _list(args: argparse.Namespace) -> int:
+    office = office_of(args)
+    keys = [_row(key) for key in list_keys(office)]
+    value = {"agency": office.read_agency().agency, "keys": keys}
+    show(value, (_line(row) for row in keys), as_json=args.json)
+    return 0
+
+
+def _row(key: KeyInfo) -> dict[str, object]:
+    return {
+        "key_id": key.key_id.hex(),
+        "role": key.role.value,
+        "handle": key.handle,
+        "version": key.added + 1,
+        "revoked_by": None if key.revoked is None else key.revoked + 1,
+        "seal_until": key.seal_until,
+        "open_until": key.open_until,
+        "words": fingerprint_words(key.key_id),
+    }
+
+
+def _line(row: dict[str, object]) -> str:
+    state = "noun.active" if row["revoked_by"] is None else "noun.revoked"
+    who = row["handle"] or ""
+    return f"{str(row['key_id'])[:16]}  {row['role']:<8} {who:<16} {say(state)}"
+
+
+def _add(args: argparse.Namespace) -> int:
+    role, office = Role(args.role), office_of(args)
+    _check_handle(role, args.handle)
+    office.read_agency()  # a wrong folder is said before a passphrase is asked for
+    root = passphrase_source(args).read(say("noun.root_key"))
+    passphrase = None
+    if role not in PLAIN_ROLES:
+        what = say("noun.key_of_officer", handle=args.handle or role.value)
+        passphrase = passphrase_source(args, "new_").read_new(what)
+    made = add_key(office, role, root, now=now_ms(), handle=args.handle, passphrase=passphrase)
+    value = _made(made)
+    show(value, _made_page(made), as_json=args.json)
+    return 0
+
+
+def _check_handle(role: Role, handle: str | None) -> None:
+    if (role is Role.OFFICER) != (handle is not None):
+        raise InvalidInput(
+            "handle_malformed",
+            "an officer's key has a handle, and no other key has one",
+            field="handle",
+            hint="saphan keys add officer --handle HANDLE",
+        )
+
+
+def _made(made: Made) -> dict[str, object]:
+    return {
+        "version": made.version,
+        "operation": str(made.operation),
+        "key_file": None if made.key_file is None else str(made.key_file),
+        "key_id": None if made.key_id is None else made.key_id.hex(),
+    }
+
+
+def _made_page(made: Made) -> Iterator[str]:
+    if made.key_file is not None:
+        yield say("note.key_written", path=made.key_file)
+    yield say("note.operation_made", version=made.version, path=made.operation)
+    if made.key_file is not None and made.key_file.name.endswith(".next.key"):
+        yield say("note.activate_next")
+
+
+def _activate(args: argparse.Namespace) -> int:
+    role, office = Role(args.role), office_of(args)
+    _check_handle(role, args.handle)
+    office.read_agency()
+    current, kept = activate(office, role, args.handle)
+    value = {"key_file": str(current), "old_key_file": str(kept)}
+    show(value, [say("note.key_activated", path=current, old=kept)], as_json=args.json)
+    return 0
+
+
+def _revoke(args: argparse.Namespace) -> int:
+    office = office_of(args)
+    key = find_key(office, args.key)
+    who = f"{key.role.value} {key.handle or ''}".strip()
+    confirm(say("prompt.revoke", id=key.key_id.hex()[:16], who=who), yes=args.yes)
+    root = passphrase_source(args).read(say("noun.root_key"))
+    made = revoke_key(office, key.key_id, root, now=now_ms())
+    show(_made(made), _made_page(made), as_json=args.json)
+    return 0

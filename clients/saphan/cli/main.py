@@ -1,0 +1,124 @@
+"""Entry point of `saphan`: find the command, run it, turn what happens into words and a status.
+
+Exit statuses: 0 done; 1 something unforeseen (a log file is written); 2 wrong input or usage;
+3 refused by a rule; 4 not possible now, try again; 5 this machine's keeper must act; 130
+interrupted; 141 the reader of the output went away.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from saphan_schemas.errors import SaphanError
+
+from saphan.cli.options import Parser, Subparsers
+from saphan.cli.speech import PROGRAM, close_output, complain, note, say, set_language
+
+COMMANDS: Final[tuple[tuple[str, str], ...]] = (
+    ("agency", "saphan.cli.agency"),
+    ("keys", "saphan.cli.keys"),
+    ("agreement", "saphan.cli.agreement"),
+    ("words", "saphan.cli.words"),
+    ("node", "saphan.cli.node"),
+    ("inbox", "saphan.cli.officer"),
+    ("read", "saphan.cli.officer"),
+    ("send", "saphan.cli.officer"),
+    ("status", "saphan.cli.officer"),
+    ("records", "saphan.cli.records"),
+    ("audit", "saphan.cli.audit"),
+)
+"""(command, module with `add_commands(subparsers)`); only the module that is used is imported."""
+
+EXIT_UNFORESEEN: Final = 1
+EXIT_INTERRUPTED: Final = 130
+EXIT_BROKEN_PIPE: Final = 141
+LOG_NAME: Final = "saphan-error.log"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. Only argument errors and `--help` exit by
+    SystemExit, as argparse does."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    set_language(arguments, os.environ)
+    as_json = "--json" in arguments
+    try:
+        args = _parser(arguments).parse_args(arguments)
+        status: int = args.run(args)
+        sys.stdout.flush()  # a full disk or a closed pipe shows here, not after the status
+    except SaphanError as error:
+        complain(error, as_json=as_json)
+        return error.exit_status
+    except KeyboardInterrupt:
+        note(f"\n{PROGRAM}: {say('note.interrupted')}")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        close_output()
+        return EXIT_BROKEN_PIPE
+    except Exception:
+        _unforeseen(arguments)
+        return EXIT_UNFORESEEN
+    return status
+
+
+def _parser(arguments: Sequence[str]) -> Parser:
+    """The whole parser in names and summaries, in full for the one command that is asked for."""
+    parser = Parser(prog=PROGRAM, description=say("help.program"), epilog=say("help.exit_statuses"))
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    asked = next((word for word in arguments if not word.startswith("-")), None)
+    wanted = dict(COMMANDS).get(asked or "")
+    if wanted is not None and find_spec(wanted) is not None:
+        import_module(wanted).add_commands(commands)
+    _add_names(commands, wanted)
+    return parser
+
+
+def _add_names(commands: Subparsers[Parser], loaded: str | None) -> None:
+    for name, module in COMMANDS:
+        if module != loaded and find_spec(module) is not None:
+            commands.add_parser(name, help=say(f"command.{name}"), add_help=False)
+
+
+def _version() -> str:
+    try:
+        return version("saphan")
+    except PackageNotFoundError:
+        return "0"  # run from a checkout that was never installed
+
+
+def _unforeseen(arguments: Sequence[str]) -> None:
+    """A bug must not end in a page of code on an officer's screen; its trace goes to a file."""
+    report = traceback.format_exc()
+    place = _folder(arguments) / LOG_NAME
+    try:
+        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with open(handle, "a", encoding="utf-8") as log:
+            log.write(report + "\n")
+    except OSError:
+        note(f"{PROGRAM}: {say('note.unforeseen_unlogged')}")
+        note(report.rstrip().splitlines()[-1])
+        return
+    note(f"{PROGRAM}: {say('note.unforeseen')}")
+    note(f"hint: {say('note.unforeseen_log', path=place)}")
+
+
+def _folder(arguments: Sequence[str]) -> Path:
+    """The folder of `--dir` if it is there, else the current one."""
+    given = [*arguments, ""]
+    for at, argument in enumerate(given[:-1]):
+        value = given[at + 1] if argument == "--dir" else argument.removeprefix("--dir=")
+        if argument.startswith("--dir") and Path(value).is_dir():
+            return Path(value)
+    return Path()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Handing an operation or a finished agreement to the agency's own node."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+
+from saphan_protocol.operation import check_operation, parse_agreement_package
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import LIMITS
+
+from saphan.cli.options import office_of
+from saphan.cli.speech import say, show
+from saphan.durable import read_bounded
+from saphan.local_api import LocalNode
+
+
+def submit_file(args: argparse.Namespace) -> int:
+    """`saphan keys submit` and `saphan agreement submit`: the file says which of both it is.
+
+    Raises:
+        InvalidInput: `submission_malformed`; what the node answers, with its own code.
+    """
+    data = read_bounded(args.file, 2 * LIMITS.frame_bytes, "submission")
+    kind = kind_of(data)
+    node = LocalNode(office_of(args).node)
+    answer = node.post("/v1/directory", {kind: base64.b64encode(data).decode()})
+    value = {"kind": kind, "file": str(args.file), "answer": answer}
+    show(value, [say("note.submitted", path=args.file)], as_json=args.json)
+    return 0
+
+
+def kind_of(data: bytes) -> str:
+    """ "operation" or "agreement", by the one parser that takes the bytes.
+
+    Raises:
+        InvalidInput: `submission_malformed`; for an operation what `check_operation` raises.
+    """
+    try:
+        parse_agreement_package(data)
+    except InvalidInput:
+        pass
+    else:
+        return "agreement"
+    try:
+        check_operation(data)
+    except InvalidInput as error:
+        if error.code not in ("malformed", "not_canonical", "too_large"):
+            raise
+        raise InvalidInput(
+            "submission_malformed",
+            "the file is neither an operation nor a finished agreement",
+            field="submission",
+            hint="a draft is finished first: saphan agreement finish FILE",
+        ) from None
+    return "operation"

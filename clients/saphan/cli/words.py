@@ -1,0 +1,89 @@
+"""`saphan words`: the fingerprint of a key or a file as words to read aloud."""
+
+from __future__ import annotations
+
+import argparse
+import string
+from pathlib import Path
+
+from saphan_protocol.operation import check_operation
+from saphan_protocol.pins import parse_pins
+from saphan_protocol.words import fingerprint_words, same_words, word_lines
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Role
+
+from saphan.agency_file import parse_agency
+from saphan.cli.options import Parser, Subparsers, add_command
+from saphan.cli.speech import say, show
+from saphan.durable import read_bounded
+
+
+def add_commands(commands: Subparsers[Parser]) -> None:
+    """Register `saphan words`."""
+    parser = add_command(commands, "words", "words", _words)
+    parser.add_argument("what", metavar="KEY-OR-FILE", help=say("help.key_or_file"))
+    parser.add_argument("--compare", metavar="WORDS", help=say("help.words"))
+
+
+def _words(args: argparse.Namespace) -> int:
+    found = fingerprints(args.what)
+    if args.compare is not None and not any(same_words(args.compare, d) for _, d in found):
+        raise Refused(
+            "words_differ",
+            f"these are not the words of {args.what[:200]}",
+            field="words",
+            hint="do not go on until you know why; ask for the file again by another way",
+        )
+    value = {
+        "fingerprints": [
+            {"of": name, "digest": digest.hex(), "words": fingerprint_words(digest)}
+            for name, digest in found
+        ],
+        "same": args.compare is not None,
+    }
+    lines = [say("note.words_agree")] if args.compare is not None else []
+    for name, digest in found:
+        lines += [name, *(f"    {line}" for line in word_lines(digest))]
+    show(value, lines, as_json=args.json)
+    return 0
+
+
+def fingerprints(what: str) -> list[tuple[str, bytes]]:
+    """(name, digest) of a key id in 64 hexadecimal digits, or of what a file says about trust.
+
+    Raises:
+        InvalidInput: `words_unknown` when it is neither.
+    """
+    if len(what) == 64 and all(digit in string.hexdigits for digit in what):
+        return [(what[:16].lower(), bytes.fromhex(what))]
+    data = read_bounded(Path(what), LIMITS.operation_bytes, "file")
+    for read in (_of_pins, _of_agency, _of_operation):
+        try:
+            return read(data)
+        except SaphanError:
+            continue  # another kind of file; the last resort below says what is taken
+    raise InvalidInput(
+        "words_unknown",
+        f"{what[:200]} is no key id, pin file, agency file or operation",
+        field="file",
+        hint="give 64 hexadecimal digits, pins.json, agency.json or enrol.saphan",
+    )
+
+
+def _of_pins(data: bytes) -> list[tuple[str, bytes]]:
+    pins = parse_pins(data)
+    return [(pins.name, pins.digest)]
+
+
+def _of_agency(data: bytes) -> list[tuple[str, bytes]]:
+    agency = parse_agency(data)
+    return [(f"{agency.agency} root", name) for name in agency.root_ids]
+
+
+def _of_operation(data: bytes) -> list[tuple[str, bytes]]:
+    checked = check_operation(data)
+    roots = [name for name, change in checked.added if change.role is Role.ROOT]
+    if not roots:
+        raise InvalidInput("words_unknown", "the operation adds no root", field="file")
+    return [(f"{checked.record.agency} root", name) for name in roots]
