@@ -5,7 +5,7 @@
 
 With --json a result is one JSON object a line on stdout and an error one on stderr. The exit status
 is the error's family: 2 the input is wrong, 3 refused, 4 try again later, 5 this machine's operator
-must act; 0 is success, 1 a bug. Streams are given by the caller: nothing is opened here.
+must act; 0 is success, 1 a bug, 130 Ctrl-C. Streams are given by the caller: nothing is opened here.
 """
 
 from __future__ import annotations
@@ -32,14 +32,22 @@ class Stream(Protocol):
         """Pass it on at once: a reader may be waiting for this line."""
 
 
-def printable(text: str) -> str:
-    """The text on one line, control characters escaped: a file name cannot steer a terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+def plain(text: str) -> str:
+    """The text on one line, with everything replaced that a terminal would obey."""
+    # U+200B (zero width space) is how Lao and Khmer prose marks where a line may break.
+    return "".join(c if c.isprintable() or c == "\u200b" else "\ufffd" for c in text)
+
+
+def lowered(sentence: str) -> str:
+    """Lower-case beginning, no final period; names in capitals and paths stay as they are."""
+    if len(sentence) > 1 and sentence[0].isupper() and sentence[1].islower():
+        sentence = sentence[0].lower() + sentence[1:]
+    return sentence.removesuffix(".")
 
 
 def print_line(out: Stream, line: str) -> None:
-    """One line for a person."""
-    out.write(f"{line}\n")
+    """One line for a person; of what a stranger wrote, nothing steers the terminal."""
+    out.write(f"{plain(line)}\n")
     out.flush()
 
 
@@ -63,15 +71,15 @@ def print_error(
         shown = {"code": error.code, "message": error.message, "field": error.field, "hint": hint}
         print_json(err, {"error": shown})
         return error.exit_status
-    print_line(err, f"{program}: {printable(error.message)} ({error.code})")
+    print_line(err, f"{program}: {lowered(error.message)} ({error.code})")
     if hint:
-        print_line(err, f"hint: {printable(hint)}")
+        print_line(err, f"hint: {lowered(hint)}")
     return error.exit_status
 
 
 def print_bug(err: Stream, program: str, error: BaseException, *, as_json: bool = False) -> int:
     """Say that the program itself is wrong, without a traceback; gives the exit status."""
-    what = printable(f"{type(error).__name__}: {error}")[:400]
+    what = plain(f"{type(error).__name__}: {error}")[:400]
     if as_json:
         shown = {"code": "bug", "message": what, "field": None, "hint": _BUG_HINT}
         print_json(err, {"error": shown})

@@ -14,7 +14,7 @@ from saphan_schemas.errors import (
     SaphanError,
     Unavailable,
 )
-from saphan_schemas.terminal import print_bug, print_error, print_json, print_line, printable
+from saphan_schemas.terminal import lowered, plain, print_bug, print_error, print_json, print_line
 
 LOCKED = OperatorError("store_locked", "the store is open", field="data", hint="stop the other")
 
@@ -59,7 +59,7 @@ def test_each_family_has_its_exit_status(family: type[SaphanError], status: int)
 def test_a_bug_has_no_traceback_and_its_own_status() -> None:
     err = io.StringIO()
     assert print_bug(err, "saphan", ValueError("two\nlines")) == 1
-    assert err.getvalue().splitlines()[0] == r"saphan: this is a bug: ValueError: two\nlines"
+    assert err.getvalue().splitlines()[0] == "saphan: this is a bug: ValueError: two\ufffdlines"
     structured = io.StringIO()
     assert print_bug(structured, "saphan", ValueError("x"), as_json=True) == 1
     assert json.loads(structured.getvalue())["error"]["code"] == "bug"
@@ -69,13 +69,19 @@ def test_control_characters_cannot_steer_the_terminal() -> None:
     err = io.StringIO()
     print_error(err, "saphan", InvalidInput("malformed", "bad \x1b[2J\x07\n\u202e file"))
     line, _, rest = err.getvalue().partition("\n")
-    assert line == r"saphan: bad \x1b[2J\x07\n\u202e file (malformed)"
+    assert line == "saphan: bad \ufffd[2J\ufffd\ufffd\ufffd file (malformed)"
     assert "\x1b" not in rest
 
 
+def test_a_message_begins_small_and_ends_without_a_period() -> None:
+    assert lowered("The store is open.") == "the store is open"
+    assert lowered("CPU is old") == "CPU is old"
+    assert lowered("/srv/x is missing") == "/srv/x is missing"
+
+
 def test_every_script_stays_readable() -> None:
-    text = "ບັນຊີ សេចក្ដី 2568"
-    assert printable(text) == text
+    text = "ບັນຊີ\u200b ສີດຳ សេចក្ដី 2568"
+    assert plain(text) == text
     out = io.StringIO()
     print_json(out, {"title": text})
     print_line(out, text)
