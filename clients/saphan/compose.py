@@ -147,7 +147,7 @@ def parse_wish(data: bytes, to: tuple[str, ...] = ()) -> Wish:
     if len(data) > LIMITS.api_body_bytes:
         raise InvalidInput(
             "too_large",
-            f"the bulletin has {len(data)} bytes of JSON, at most {LIMITS.api_body_bytes} are taken",
+            f"the bulletin has {len(data)} bytes of JSON, at most {LIMITS.api_body_bytes} count",
         )
     try:
         value = msgspec.json.decode(data, type=dict[str, Any])

@@ -32,7 +32,6 @@ class Seen:
     consignment: Consignment | None
     statement: Statement | None
     leaf: bytes
-    at: int = 0
 
     @property
     def index(self) -> int:
@@ -88,7 +87,9 @@ def _consigned(
         data = raw.header if raw.header is not None else header(record.bulletin)
         if data is None:
             raise InvalidInput(
-                "header_missing", f"the entry at {raw.index} comes without its header", field="header"
+                "header_missing",
+                f"the entry at {raw.index} comes without its header",
+                field="header",
             )
         due = due_day(decode(Header, data, LIMITS.header_bytes, "header"))
     leaf = entry_leaf(leaf_of(entry, new), raw.entry, raw.salt, due)

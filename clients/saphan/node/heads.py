@@ -121,7 +121,7 @@ class Heads:
 
 
 def cosigners(directory: Directory, head: Head) -> tuple[str, ...]:
-    """Agencies whose witness lines stand on a head and hold; a line that does not hold is no one's."""
+    """Agencies whose witness lines on a head hold; a line that does not hold is no one's."""
     if head.note.count(b"\n\xe2\x80\x94 ") <= 2:  # the log's own two lines, nobody else's
         return ()
     found = []
@@ -139,5 +139,3 @@ def _pair(agency: str, public: bytes) -> KeyPair:
         verifier_key(agency, KeyType.COSIGNATURE_ED25519, public[:32]),
         verifier_key(agency, KeyType.COSIGNATURE_MLDSA44, public[32:]),
     )
-
-

@@ -9,6 +9,7 @@ between any two of them repeats the frame.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,6 @@ from saphan_protocol.directory import Directory
 from saphan_protocol.evidence import anchor_leaf
 from saphan_protocol.identity import sha256
 from saphan_protocol.merkle import Frontier, leaf_hash, verify_inclusion
-from saphan_protocol.operation import parse_agreement_package
 from saphan_protocol.pins import Pins
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import encode
@@ -52,6 +52,7 @@ class Logs:
         self.directory_heads = Heads(db, pins.directory)
         self.evidence_heads = Heads(db, pins.evidence)
         self.directory = Directory()
+        self.lock = threading.RLock()  # the directory is replayed in one thread and read in others
         self.types = {known.name: known.digest for known in known_types()}
         self._frontier = Frontier()
         self._roots = [self._frontier.root()]
@@ -92,7 +93,9 @@ class Logs:
     def seen(self) -> HeadRef | None:
         """The newest verified evidence head, as consignments name it."""
         known = self.evidence_heads.newest
-        return None if known is None else HeadRef(self.evidence_heads.origin, known.size, known.root)
+        return (
+            None if known is None else HeadRef(self.evidence_heads.origin, known.size, known.root)
+        )
 
     # --- the directory ----------------------------------------------------------------------------
 
@@ -119,9 +122,10 @@ class Logs:
             return head, []  # more frames follow; nothing is believed before the last leaf is here
         fresh, self._pending = self._pending, []
         self._check_leaves(fresh, head)
-        for leaf in fresh:
-            self._apply(leaf)
-        packages, refused = self._judge_packages(frame.agreements)
+        with self.lock:
+            for leaf in fresh:
+                self._apply(leaf)
+            packages, refused = self._judge_packages(frame.agreements)
         self._persist_directory(head, fresh, packages)
         self.directory_heads.adopt(head)
         if fresh:
@@ -135,7 +139,7 @@ class Logs:
             raise OperatorError(
                 "directory_differs",
                 f"{self.pins.directory.origin}: the leaves do not make the signed root",
-                hint="this node keeps what it had; tell the broker's operator and the other agencies",
+                hint="this node keeps what it had; tell the operator and the other agencies",
             )
 
     def _judge_packages(self, packages: Sequence[bytes]) -> tuple[list[bytes], list[SaphanError]]:
@@ -161,8 +165,8 @@ class Logs:
         Raises:
             InvalidInput, Refused: what `agreement.check_agreement` and `check_pins` raise.
         """
-        parse_agreement_package(package)
-        return self._check_pins(package)
+        with self.lock:
+            return self._check_pins(package)
 
     def _persist_directory(
         self, head: Head, leaves: Sequence[bytes], packages: Sequence[bytes]
@@ -178,6 +182,10 @@ class Logs:
                 [(sha256(package), package) for package in packages],
             )
             self.directory_heads.keep(tx, head, cosigners(self.directory, head))
+
+    def anchored(self) -> int:
+        """Directory size of the newest anchor known; 0 before any."""
+        return self._anchor_size[-1] if self._anchor_size else 0
 
     # --- the feed ---------------------------------------------------------------------------------
 
@@ -203,7 +211,7 @@ class Logs:
                 "anchor_falls",
                 f"the anchor at {anchor.index} names {anchor.size} directory leaves after "
                 f"{self._anchor_size[-1]}",
-                hint="the broker's log contradicts itself: tell its operator and the other agencies",
+                hint="the log contradicts itself: tell its operator and the other agencies",
             )
         if anchor.size > self.directory.size:
             raise Unavailable(

@@ -1,4 +1,4 @@
-"""What this node states: signed in batches, kept until the log shows it, sent again as often as asked."""
+"""What this node states: signed in batches, kept and sent again until the log shows it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 from saphan_protocol.batch import sign_batch
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import encode
 from saphan_schemas.frames import StatementItem
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import (
     BatchSignature,
     Event,
@@ -117,15 +119,22 @@ def mark_refused(tx: sqlite3.Connection, row: int, code: str) -> None:
     )
 
 
-def waiting(
-    db: Database, after: int, limit: int
+_COLUMNS: Final = (
+    "SELECT id, event, sender, recipient, body, item, root, salt FROM statements"
+    " WHERE state = 'waiting'"
+)
+
+
+def next_statements(
+    db: Database, after: int, again: Sequence[int] = ()
 ) -> tuple[list[int], tuple[StatementItem, ...], tuple[BatchSignature, ...]]:
-    """The next statements to send: their row numbers (above `after`), items and signatures."""
-    rows = db.rows(
-        "SELECT id, event, sender, recipient, body, item, root, salt FROM statements"
-        " WHERE state = 'waiting' AND id > ? ORDER BY id LIMIT ?",
-        (after, limit),
-    )
+    """Row numbers, items and signatures of statements to send: `again`, or else above `after`."""
+    if again:
+        part = list(again)[: LIMITS.frame_items]
+        marks = ",".join("?" * len(part))
+        rows = db.rows(f"{_COLUMNS} AND id IN ({marks}) ORDER BY id", part)
+    else:
+        rows = db.rows(f"{_COLUMNS} AND id > ? ORDER BY id LIMIT ?", (after, LIMITS.frame_items))
     items, refs = [], set()
     for _, event, sender, recipient, body, item, root, salt in rows:
         parsed = msgspec.msgpack.decode(item, type=SignatureItem)

@@ -1,0 +1,114 @@
+"""The node's work on frames and answers, off the event loop: judge, store, then tell.
+
+One thread takes frames in their order (the feed is a sequence); sealing has a thread of its own, so
+that receiving does not wait for sending. SQLite commits and signatures release the interpreter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from saphan_protocol.checkpoint import Head
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.errors import SaphanError
+from saphan_schemas.frames import DirectoryLeaves, Feed
+
+from saphan.node.alarms import Alarms
+from saphan.node.db import Database
+from saphan.node.events import Event
+from saphan.node.logs import Logs
+from saphan.node.outbox import Outbox
+from saphan.node.receive import Effects, Intake
+from saphan.node.storing import store
+
+T = TypeVar("T")
+
+
+class Engine:
+    """Runs the synchronous parts in their threads."""
+
+    def __init__(
+        self,
+        agency: str,
+        key: SigningKey,
+        db: Database,
+        logs: Logs,
+        intake: Intake,
+        outbox: Outbox,
+        alarms: Alarms,
+    ) -> None:
+        self.agency = agency
+        self.key = key
+        self.db = db
+        self.logs = logs
+        self.outbox = outbox
+        self._intake = intake
+        self._alarms = alarms
+        self._frames = ThreadPoolExecutor(1, "saphan-frames")
+        self._sealing = ThreadPoolExecutor(1, "saphan-sealing")
+        self._reading = ThreadPoolExecutor(2, "saphan-reading")
+
+    def close(self) -> None:
+        """Wait for what has begun."""
+        for pool in (self._frames, self._sealing, self._reading):
+            pool.shutdown(wait=True)
+
+    async def in_frames(self, work: Callable[[], T]) -> T:
+        """Run in the thread that owns the verified logs."""
+        return await asyncio.get_running_loop().run_in_executor(self._frames, work)
+
+    async def in_sealing(self, work: Callable[[], T]) -> T:
+        """Run in the thread that seals."""
+        return await asyncio.get_running_loop().run_in_executor(self._sealing, work)
+
+    async def in_reading(self, work: Callable[[], T]) -> T:
+        """Run a read that nobody else waits for."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, work)
+
+    def take_directory(self, frame: DirectoryLeaves) -> Head:
+        """Verify and keep directory leaves; refused agreements become alarms."""
+        head, refused = self.logs.take_directory(frame)
+        for error in refused:
+            self._alarms.sound(error)
+        return head
+
+    def take_feed(self, frame: Feed) -> Effects:
+        """Verify, judge and keep a feed frame.
+
+        Raises:
+            SaphanError: nothing of the frame was kept.
+        """
+        effects = self._intake.judge_frame(frame)
+        store(self.db, self.logs, self.key, self.agency, effects)
+        for error in effects.alarms:
+            self._alarms.sound(error)
+        return effects
+
+    def consign_anew(self, deliveries: list[tuple[bytes, str]]) -> None:
+        """New consignments after `unopened` or a refusal; what cannot be consigned is an alarm."""
+        for outcome in self.outbox.consign_anew(deliveries):
+            if isinstance(outcome, SaphanError):
+                self._alarms.sound(outcome)
+
+
+def told(effects: Effects) -> list[Event]:
+    """A frame's events as listeners hear them."""
+    events: list[Event] = [
+        {
+            "type": "event",
+            "id": seen.bulletin.hex(),
+            "event": seen.event,
+            "sender": seen.entry.sender,
+            "recipient": seen.entry.recipient,
+            "issuer": seen.issuer,
+            "code": seen.code,
+            "index": seen.index,
+            "time": seen.entry.time,
+        }
+        for seen in effects.seen
+    ]
+    events += [{"type": "inbox", "id": bulletin.hex()} for bulletin in effects.shown]
+    return events

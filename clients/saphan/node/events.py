@@ -1,0 +1,65 @@
+"""What happens, told to whoever listens on this machine; a slow listener loses, nobody waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+Event = dict[str, Any]
+KEPT: Final = 1_024
+"""Events waiting for one listener; beyond it the oldest go and `lagged` tells so."""
+
+
+class Listener:
+    """One stream of events."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[Event] = asyncio.Queue(KEPT)
+        self._lagged = False
+
+    def offer(self, event: Event) -> None:
+        """Add an event, dropping the oldest when there is no room."""
+        if self._waiting.full():
+            self._waiting.get_nowait()
+            self._lagged = True
+        self._waiting.put_nowait(event)
+
+    async def next(self, timeout_s: float) -> Event | None:
+        """The next event; None when there is none for so long."""
+        if self._lagged:
+            self._lagged = False
+            return {"type": "lagged"}
+        try:
+            return await asyncio.wait_for(self._waiting.get(), timeout_s)
+        except TimeoutError:
+            return None
+
+
+class Events:
+    """All listeners of this node; used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Tell everybody."""
+        for listener in self._listeners:
+            for event in events:
+                listener.offer(event)
+
+    @contextmanager
+    def listen(self) -> Iterator[Listener]:
+        """Events from now on."""
+        listener = Listener()
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)

@@ -1,0 +1,131 @@
+"""From stanza to verdict: open, check author and schema, keep the key (design 4, step 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from saphan_protocol.delivery import REJECTION_CODES
+from saphan_protocol.detail import TEXT_BYTES, seal_detail
+from saphan_protocol.directory import Directory
+from saphan_protocol.opening import Opened, open_bulletin
+from saphan_protocol.stanza import open_stanza
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Event, Header, SealedDetail
+from saphan_schemas.validation import validate_content
+
+from saphan.node.archive import Archive
+from saphan.node.logs import Logs
+from saphan.node.mailboxes import Mailboxes
+
+WAITS: Final = "schema_unknown"
+"""Code of a delivery that this program is too old to judge: it answers after an upgrade."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A received bulletin, as stored."""
+
+    id: bytes
+    header: bytes
+    header_id: bytes
+    ciphertext: bytes
+    digest: bytes
+    judged_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the node answers; `event` is None when it cannot judge yet.
+
+    `reason` is for the originator alone; `wrapped` the content key under `wrap_day`'s key.
+    """
+
+    event: Event | None
+    code: str | None = None
+    reason: str | None = None
+    wrapped: bytes | None = None
+    author: str | None = None
+
+
+class Judge:
+    """Opens what this agency received.
+
+    Args:
+        directory: replayed; authors are judged at the bulletin's first admission.
+    """
+
+    def __init__(
+        self, agency: str, archive: Archive, mailboxes: Mailboxes, directory: Directory
+    ) -> None:
+        self._agency = agency
+        self._archive = archive
+        self._mailboxes = mailboxes
+        self._directory = directory
+
+    def judge(self, bulletin: Received, stanza: bytes, mailbox_key: bytes) -> Verdict:
+        """Open with a stanza; the content key is durable under its archive key before an answer.
+
+        Raises:
+            OperatorError: the archive key cannot be written; nothing was answered.
+        """
+        key = self._mailboxes.get(mailbox_key)
+        if key is None:
+            return Verdict(Event.UNOPENED, "mailbox_key_gone")
+        try:
+            content_key = open_stanza(stanza, key, bulletin.id, self._agency)
+        except InvalidInput:
+            return Verdict(Event.UNOPENED, "stanza_unopenable")
+        return self.judge_content(bulletin, content_key)
+
+    def judge_content(self, bulletin: Received, content_key: bytes) -> Verdict:
+        """Judge with the content key at hand."""
+        header = decode(Header, bulletin.header, LIMITS.header_bytes, "header")
+        try:
+            opened = self._open(bulletin, header, content_key)
+        except (InvalidInput, Refused) as error:
+            if error.code == "ciphertext_invalid":
+                return Verdict(Event.UNOPENED, error.code)
+            return self._rejected(error, None)
+        author = opened.inner.author
+        try:
+            validate_content(header.schema, opened.content)
+        except InvalidInput as error:
+            if error.code == WAITS:
+                wrapped = self._archive.wrap(content_key, bulletin.id, header.retain_until)
+                return Verdict(None, WAITS, wrapped=wrapped, author=author)
+            return self._rejected(error, author)
+        wrapped = self._archive.wrap(content_key, bulletin.id, header.retain_until)
+        return Verdict(Event.ACCEPTED, wrapped=wrapped, author=author)
+
+    def _open(self, bulletin: Received, header: Header, content_key: bytes) -> Opened:
+        return open_bulletin(
+            content_key,
+            header,
+            bulletin.header_id,
+            bulletin.ciphertext,
+            self._directory,
+            bulletin.judged_at,
+        )
+
+    @staticmethod
+    def _rejected(error: SaphanError, author: str | None) -> Verdict:
+        code = error.code if error.code in REJECTION_CODES else "content_malformed"
+        return Verdict(Event.REJECTED, code, reason=str(error), author=author)
+
+
+def seal_reason(
+    logs: Logs, agency: str, bulletin: bytes, sender: str, reason: str | None, now: int
+) -> SealedDetail | None:
+    """Why a bulletin was rejected, for its originator alone; without a mailbox the code must do."""
+    if reason is None:
+        return None
+    text = reason.encode()[:TEXT_BYTES].decode(errors="ignore")
+    try:
+        with logs.lock:
+            box = logs.directory.mailbox(sender, now)
+        return seal_detail(text, bulletin, agency, box.key_id, box.public)
+    except SaphanError:
+        return None

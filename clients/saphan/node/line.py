@@ -1,0 +1,148 @@
+"""The line to the broker: connect, log in, receive the feed, send what waits; again and again.
+
+A frame is acknowledged after it is durable here. Requests that had no answer are sent again in the
+next session; the broker gives a duplicate its first answer. Waits grow to 30 s, with jitter, so
+that a hundred nodes do not return in one second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.frames import Result
+from saphan_schemas.limits import KIB, LIMITS
+
+from saphan.node.session import Parts, Session
+
+log = logging.getLogger("saphan.node")
+
+CONTRADICTIONS: Final = frozenset(
+    {
+        "split_view",
+        "log_rolled_back",
+        "corridor_gap",
+        "corridor_fork",
+        "time_falls",
+        "directory_differs",
+        "anchor_falls",
+        "order_illegal",
+        "already_decided",
+        "witness_ahead",
+    }
+)
+"""The log contradicts itself or its signer: the node stops trusting it, and keeps what it has."""
+
+
+@dataclass(slots=True)
+class LineState:
+    """How the line stands, for status: `state` is connecting, open, waiting or stopped."""
+
+    state: str = "connecting"
+    since: int = 0
+    code: str | None = None
+    message: str | None = None
+    hint: str | None = None
+    retry_ms: int = 0
+
+
+class Line:
+    """One node's line; `run` returns when the log has contradicted itself, never otherwise.
+
+    Args:
+        url: ws(s):// or http(s):// address of the broker.
+    """
+
+    def __init__(self, url: str, parts: Parts) -> None:
+        self._url = session_url(url)
+        self._parts = parts
+        self.state = LineState(since=parts.clock())
+        self.token: str | None = None
+        self._session: Session | None = None
+
+    def wake(self) -> None:
+        """A bulletin was put into the outbox."""
+        if self._session is not None:
+            self._session.pumps.wake("bulletins")
+
+    async def register(self, operation: bytes | None, agreement: bytes | None) -> Result:
+        """Send a directory operation or an agreement; the broker's result.
+
+        Raises:
+            Unavailable: `line_down`.
+        """
+        session = self._session
+        if session is None:
+            raise Unavailable(
+                "line_down", "the line to the broker is down; try again when it is up"
+            )
+        return await session.register(operation, agreement)
+
+    async def run(self) -> None:
+        """Keep the line open until the log contradicts itself."""
+        failures = 0
+        async with aiohttp.ClientSession() as http:
+            while True:
+                try:
+                    self._set("connecting")
+                    async with http.ws_connect(
+                        self._url, max_msg_size=LIMITS.frame_bytes + 64 * KIB, compress=0
+                    ) as ws:
+                        await Session(ws, self._parts, self._opened).run()
+                    error: SaphanError = Unavailable("line_down", "the line was closed")
+                except SaphanError as caught:
+                    error = caught
+                except (aiohttp.ClientError, OSError) as caught:
+                    error = Unavailable(
+                        "broker_unreachable",
+                        f"{self._url} does not answer: {type(caught).__name__}",
+                        hint="check the address, the network and that the broker runs",
+                    )
+                finally:
+                    opened = self._session is not None
+                    self._session, self.token = None, None
+                failures = 0 if opened else failures + 1
+                if await self._wait(error, failures):
+                    return
+
+    def _opened(self, session: Session, token: str) -> None:
+        self._session, self.token = session, token
+        self._set("open")
+
+    async def _wait(self, error: SaphanError, failures: int) -> bool:
+        """Note why the line is down and wait; True when it must stay down."""
+        if isinstance(error, OperatorError):
+            self._parts.alarms.sound(error)
+        if error.code in CONTRADICTIONS:
+            self._set("stopped", error)
+            log.error("stopped: %s", error)
+            return True
+        wait_ms = max(backoff_ms(failures), getattr(error, "retry_after_ms", 0) if failures else 0)
+        self._set("waiting", error, wait_ms)
+        log.info("line down: %s; again in %d ms", error, wait_ms)
+        await asyncio.sleep(wait_ms / 1000)
+        return False
+
+    def _set(self, state: str, error: SaphanError | None = None, retry_ms: int = 0) -> None:
+        self.state = LineState(state, self._parts.clock(), retry_ms=retry_ms)
+        if error is not None:
+            self.state.code, self.state.message = error.code, error.message
+            self.state.hint = error.hint
+        self._parts.events.publish([{"type": "line", "state": state, "code": self.state.code}])
+
+
+def session_url(url: str) -> str:
+    """The session's address under the broker's."""
+    base = url.rstrip("/")
+    return base if base.endswith("/v1/session") else f"{base}/v1/session"
+
+
+def backoff_ms(failures: int) -> int:
+    """Between half of and the full doubled waiting time, at most 30 s."""
+    full = min(LIMITS.backoff_max_ms, LIMITS.backoff_min_ms << min(failures, 12))
+    return full // 2 + int.from_bytes(os.urandom(4), "big") % (full // 2 + 1)

@@ -1,0 +1,141 @@
+"""Opening a session: the broker's challenge, this node's signed answer (bytes.md, Session)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+from typing import Final
+
+import aiohttp
+import msgspec
+from saphan_protocol.batch import sign_one
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
+from saphan_schemas.frames import (
+    PROTOCOL,
+    Challenge,
+    Closing,
+    FromBroker,
+    Login,
+    Welcome,
+    session_context,
+)
+from saphan_schemas.limits import LIMITS
+
+from saphan.node.logs import Logs
+
+SESSION_TYPE: Final = "saphan/session/1"
+_decoder: Final = msgspec.msgpack.Decoder(FromBroker)
+
+
+def decode_frame(data: bytes) -> FromBroker:
+    """One message of the broker.
+
+    Raises:
+        InvalidInput: `malformed`.
+    """
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
+        raise InvalidInput(
+            "malformed", f"a message of the broker does not parse: {error}"
+        ) from None
+
+
+async def receive_frame(ws: aiohttp.ClientWebSocketResponse, timeout_s: float) -> FromBroker:
+    """The next message.
+
+    Raises:
+        Unavailable: `line_down`, `line_silent`; InvalidInput: `malformed`.
+    """
+    try:
+        message = await ws.receive(timeout=timeout_s)
+    except TimeoutError:
+        raise Unavailable("line_silent", f"the broker said nothing for {timeout_s:.0f} s") from None
+    if message.type is aiohttp.WSMsgType.BINARY:
+        return decode_frame(message.data)
+    if message.type is aiohttp.WSMsgType.TEXT:
+        raise InvalidInput("malformed", "the broker sent text where records are spoken")
+    raise Unavailable("line_down", "the line to the broker was closed")
+
+
+def closed(frame: Closing) -> SaphanError:
+    """What the broker's reason for closing means here."""
+    return Unavailable(
+        frame.code, frame.message, hint=frame.hint, retry_after_ms=frame.retry_after_ms
+    )
+
+
+def skewed(theirs: int, ours: int) -> OperatorError | None:
+    """The alarm of two clocks that differ by more than 60 s."""
+    if abs(theirs - ours) <= LIMITS.skew_ms:
+        return None
+    return OperatorError(
+        "clock_skew",
+        f"this machine's clock is {(ours - theirs) // 1000} s ahead of the broker's",
+        hint="set the clock (NTP); nothing is witnessed and little is admitted until then",
+    )
+
+
+async def log_in(
+    ws: aiohttp.ClientWebSocketResponse, agency: str, key: SigningKey, logs: Logs, now: int
+) -> tuple[Challenge, Welcome]:
+    """Answer the challenge and wait for the welcome.
+
+    Raises:
+        Unavailable: the broker's reason for closing; OperatorError: `origin_differs`,
+            `protocol_differs`.
+    """
+    timeout_s = LIMITS.login_ms / 1000
+    challenge = await receive_frame(ws, timeout_s)
+    if isinstance(challenge, Closing):
+        raise closed(challenge)
+    if not isinstance(challenge, Challenge):
+        raise InvalidInput("malformed", "the broker did not begin with its challenge")
+    _check(challenge, logs)
+    nonce = os.urandom(32)
+    seen = logs.seen()
+    context = session_context(challenge.evidence, challenge.nonce, nonce, _certificate(ws), seen)
+    login = Login(
+        agency=agency,
+        key=key.key_id,
+        nonce=nonce,
+        heads=logs.heads(),
+        after=logs.after,
+        clock=now,
+        signature=sign_one(key, SESSION_TYPE, encode(context), os.urandom(32)),
+    )
+    await ws.send_bytes(encode(login))
+    welcome = await receive_frame(ws, timeout_s)
+    if isinstance(welcome, Closing):
+        raise closed(welcome)
+    if not isinstance(welcome, Welcome):
+        raise InvalidInput("malformed", "the broker did not welcome this node")
+    return challenge, welcome
+
+
+def _check(challenge: Challenge, logs: Logs) -> None:
+    if challenge.protocol != PROTOCOL:
+        raise OperatorError(
+            "protocol_differs",
+            f"the broker speaks session protocol {challenge.protocol}, this node {PROTOCOL}",
+            hint="upgrade the older of the two",
+        )
+    pinned = (logs.pins.directory.origin, logs.pins.evidence.origin)
+    if (challenge.directory, challenge.evidence) != pinned:
+        raise OperatorError(
+            "origin_differs",
+            f"this broker keeps the log {challenge.evidence}; the pin file names {pinned[1]}",
+            hint="check the address given with --broker, and the pin file",
+        )
+
+
+def _certificate(ws: aiohttp.ClientWebSocketResponse) -> bytes | None:
+    """SHA-256 of the broker's TLS certificate; None on a line without TLS."""
+    found = ws.get_extra_info("ssl_object")
+    if not isinstance(found, ssl.SSLObject):
+        return None
+    certificate = found.getpeercert(binary_form=True)
+    return None if certificate is None else hashlib.sha256(certificate).digest()

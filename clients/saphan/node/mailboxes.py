@@ -1,0 +1,42 @@
+"""The agency's mailbox keys as this node holds them: files that may come and go while it runs."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from saphan_protocol.mailbox import MailboxKey
+from saphan_schemas.errors import OperatorError
+
+from saphan.keyfiles import read_mailbox
+
+
+class Mailboxes:
+    """Private mailbox keys of a folder, named by the first 16 hex digits of their id.
+
+    Raises:
+        OperatorError: what `keyfiles.read_key` raises for a file that is exposed or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._keys: dict[bytes, MailboxKey] = {}
+        for path in sorted(folder.glob("*.key")):
+            key = read_mailbox(path)
+            self._keys[key.key_id] = key
+
+    def get(self, key_id: bytes) -> MailboxKey | None:
+        """The key, looked for on disk too: a rotation adds files while the node runs."""
+        with self._lock:
+            known = self._keys.get(key_id)
+            if known is None:
+                path = self._folder / f"{key_id.hex()[:16]}.key"
+                if path.exists():
+                    try:
+                        found = read_mailbox(path)
+                    except OperatorError:
+                        return None  # shown by the alarm of whoever needed it
+                    if found.key_id == key_id:
+                        known = self._keys[key_id] = found
+            return known

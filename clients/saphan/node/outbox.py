@@ -1,0 +1,307 @@
+"""The durable outbox: a bulletin is kept until each recipient's outcome is known (design 4).
+
+What was answered with an id is on disk, sealed and consigned; the line sends it as often as needed.
+Work comes in batches: one node signature for all inners, one for all consignments, one transaction.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from saphan_protocol.admission import Facts, admit
+from saphan_protocol.batch import VerifiedRoots, sign_batch
+from saphan_protocol.directory import KeyInfo
+from saphan_protocol.evidence import CONSIGNMENT_TYPE
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.errors import InvalidInput, SaphanError
+from saphan_schemas.records import BatchSignature, Signature, SignatureItem
+
+from saphan.compose import INNER_TYPE, Draft, Wish, compose
+from saphan.node.archive import Archive
+from saphan.node.db import Database
+from saphan.node.deliveries import QUEUED
+from saphan.node.logs import Logs
+from saphan.node.sealing import Consigned, SealedBulletin, consign, seal
+from saphan.node.signatures import item_bytes, keep
+
+Outcome = bytes | SaphanError
+"""A bulletin id, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A composed and signed bulletin, ready to be sealed."""
+
+    draft: Draft
+    author: str | None
+    inner: bytes
+    signatures: tuple[Signature, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    sealed: SealedBulletin
+    wrapped: bytes
+    consigned: Consigned
+
+
+class Outbox:
+    """Seals and keeps what this agency sends. Thread-safe.
+
+    Args:
+        key: the node's signing key; clock: ms UTC.
+    """
+
+    def __init__(
+        self,
+        agency: str,
+        key: SigningKey,
+        db: Database,
+        archive: Archive,
+        logs: Logs,
+        clock: Callable[[], int],
+    ) -> None:
+        self._agency = agency
+        self._key = key
+        self._db = db
+        self._archive = archive
+        self._logs = logs
+        self._clock = clock
+        self._verified = VerifiedRoots()
+
+    # --- in ---------------------------------------------------------------------------------------
+
+    def submit_machine(self, wishes: Sequence[Wish]) -> list[Outcome]:
+        """Compose, sign as the node, seal and keep; durable when it returns.
+
+        Returns:
+            For each wish its bulletin id, or the SaphanError that refused it alone.
+
+        Raises:
+            OperatorError: the disk; nothing was kept.
+        """
+        outcomes: list[Outcome | None] = [None] * len(wishes)
+        drafts: list[tuple[int, Draft, bytes]] = []
+        now = self._clock()
+        for place, wish in enumerate(wishes):
+            try:
+                draft = compose(
+                    wish,
+                    sender=self._agency,
+                    now=now,
+                    nonce=os.urandom(16),
+                    retain_days=self.retain_days(wish.to, wish.schema),
+                )
+                drafts.append((place, draft, draft.inner(None, self._key.key_id)))
+            except SaphanError as error:
+                outcomes[place] = error
+        if drafts:
+            batch, items = sign_batch(
+                self._key, [(INNER_TYPE, inner, os.urandom(32)) for _, _, inner in drafts]
+            )
+            prepared = [
+                Prepared(
+                    draft=draft,
+                    author=None,
+                    inner=inner,
+                    signatures=(Signature(item, batch.signature),),
+                )
+                for (_, draft, inner), item in zip(drafts, items, strict=True)
+            ]
+            for (place, _, _), outcome in zip(drafts, self.submit(prepared), strict=True):
+                outcomes[place] = outcome
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def submit(self, prepared: Sequence[Prepared]) -> list[Outcome]:
+        """Seal, consign, sign in one batch, judge as the broker will, and keep.
+
+        Raises:
+            OperatorError: the disk; nothing was kept.
+        """
+        outcomes: list[Outcome | None] = [None] * len(prepared)
+        ready: list[tuple[int, _Ready]] = []
+        for place, one in enumerate(prepared):
+            try:
+                ready.append((place, self._make(one)))
+            except SaphanError as error:
+                outcomes[place] = error
+        if ready:
+            batch, items = self._sign([made.consigned for _, made in ready])
+            good: list[tuple[_Ready, SignatureItem]] = []
+            for (place, made), item in zip(ready, items, strict=True):
+                try:
+                    self._admit(made, item, batch)
+                    good.append((made, item))
+                    outcomes[place] = made.sealed.id
+                except SaphanError as error:
+                    outcomes[place] = error
+            self._keep(good, batch)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def retain_days(self, recipients: Sequence[str], schema: str) -> int:
+        """Longest retention that agreements allow for this schema to all of these recipients."""
+        days = 36_525
+        with self._logs.lock:
+            for recipient in recipients:
+                allowed = [
+                    rule.retain_days
+                    for agreed in self._logs.directory.agreements(self._agency, recipient)
+                    for rule in agreed.rules[self._agency, recipient]
+                    if schema in rule.schemas
+                ]
+                if allowed:
+                    days = min(days, max(allowed))
+        return days
+
+    def _make(self, one: Prepared) -> _Ready:
+        header = one.draft.header
+        self._check_new(header.nonce)
+        content_key = os.urandom(32)
+        sealed = seal(one.draft, one.author, one.inner, one.signatures, content_key)
+        boxes = self._mailboxes(header.recipients)
+        consigned = consign(sealed.id, content_key, boxes, self._key.key_id, self._logs.seen())
+        # Durable before the bulletin is: a key file without a bulletin is harmless.
+        wrapped = self._archive.wrap(content_key, sealed.id, header.retain_until)
+        return _Ready(sealed=sealed, wrapped=wrapped, consigned=consigned)
+
+    def _check_new(self, nonce: bytes) -> None:
+        if self._db.rows(
+            "SELECT 1 FROM bulletins WHERE sender = ? AND nonce = ?", (self._agency, nonce)
+        ):
+            raise InvalidInput(
+                "replay",
+                "a bulletin with these 16 random bytes was submitted before",
+                field="header.nonce",
+                hint="compose the bulletin anew; never reuse a header",
+            )
+
+    def _mailboxes(self, recipients: Sequence[str]) -> list[KeyInfo]:
+        now = self._clock()
+        with self._logs.lock:
+            return [self._logs.directory.mailbox(agency, now) for agency in recipients]
+
+    def _sign(
+        self, consigned: Sequence[Consigned]
+    ) -> tuple[BatchSignature, Sequence[SignatureItem]]:
+        return sign_batch(
+            self._key, [(CONSIGNMENT_TYPE, one.body, os.urandom(32)) for one in consigned]
+        )
+
+    def _admit(self, one: _Ready, item: SignatureItem, batch: BatchSignature) -> None:
+        """The broker's own function, before anything leaves: the author hears of it at once."""
+        with self._logs.lock:
+            admit(
+                one.sealed.draft.header_bytes,
+                one.consigned.body,
+                item,
+                batch,
+                one.sealed.ciphertext,
+                Facts(self._logs.directory, self._clock(), verified=self._verified),
+                peer=self._agency,
+                stanzas=one.consigned.stanzas,
+            )
+
+    # --- kept -------------------------------------------------------------------------------------
+
+    def _keep(self, good: Sequence[tuple[_Ready, SignatureItem]], batch: BatchSignature) -> None:
+        if not good:
+            return
+        now = self._clock()
+        with self._db.transaction() as tx:
+            keep(tx, (batch,))
+            tx.executemany(
+                "INSERT INTO bulletins (id, sender, nonce, header, header_id, ciphertext,"
+                " digest, wrapped, wrap_day, author, stored)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [_bulletin_row(one, now) for one, _ in good],
+            )
+            tx.executemany(
+                "INSERT INTO deliveries (bulletin, recipient, sender, state, changed, attempts)"
+                " VALUES (?, ?, ?, ?, ?, 1)",
+                [
+                    (one.sealed.id, recipient, self._agency, QUEUED, now)
+                    for one, _ in good
+                    for recipient in one.consigned.recipients
+                ],
+            )
+            keep_consignments(tx, [(one.consigned, item) for one, item in good], batch.root)
+
+    def consign_anew(self, deliveries: Sequence[tuple[bytes, str]]) -> list[Outcome]:
+        """New stanzas for bulletins that did not open; same id, no officer signs again.
+
+        Raises:
+            OperatorError: the disk, or an archive key that is gone.
+        """
+        by_bulletin: dict[bytes, list[str]] = {}
+        for bulletin, recipient in deliveries:
+            by_bulletin.setdefault(bulletin, []).append(recipient)
+        outcomes: list[Outcome] = []
+        made: list[Consigned] = []
+        for bulletin, recipients in by_bulletin.items():
+            try:
+                made.append(self._consign(bulletin, sorted(set(recipients))))
+                outcomes.append(bulletin)
+            except SaphanError as error:
+                outcomes.append(error)
+        if made:
+            batch, items = self._sign(made)
+            with self._db.transaction() as tx:
+                keep(tx, (batch,))
+                keep_consignments(tx, list(zip(made, items, strict=True)), batch.root)
+                tx.executemany(
+                    "UPDATE deliveries SET attempts = attempts + 1 WHERE bulletin = ?"
+                    " AND recipient = ?",
+                    [(one.bulletin, agency) for one in made for agency in one.recipients],
+                )
+        return outcomes
+
+    def _consign(self, bulletin: bytes, recipients: Sequence[str]) -> Consigned:
+        row = self._db.row("SELECT wrapped, wrap_day FROM bulletins WHERE id = ?", (bulletin,))
+        if row is None or row[0] is None:
+            raise InvalidInput(
+                "bulletin_unknown", f"no bulletin {bulletin.hex()[:16]} is kept here"
+            )
+        content_key = self._archive.unwrap(row[0], bulletin, row[1])
+        boxes = self._mailboxes(recipients)
+        return consign(bulletin, content_key, boxes, self._key.key_id, self._logs.seen())
+
+
+def _bulletin_row(one: _Ready, now: int) -> tuple[object, ...]:
+    sealed, header = one.sealed, one.sealed.draft.header
+    return (
+        sealed.id,
+        header.sender,
+        header.nonce,
+        sealed.draft.header_bytes,
+        sealed.draft.header_id,
+        sealed.ciphertext,
+        sealed.digest,
+        one.wrapped,
+        header.retain_until,
+        sealed.author,
+        now,
+    )
+
+
+def keep_consignments(
+    tx: sqlite3.Connection, made: Sequence[tuple[Consigned, SignatureItem]], root: bytes
+) -> None:
+    """Put signed consignments, with fresh leaf salts, in the queue for the broker."""
+    tx.executemany(
+        "INSERT INTO consignments (bulletin, body, item, root, salts, stanzas, state)"
+        " VALUES (?, ?, ?, ?, ?, ?, 'waiting')",
+        [
+            (
+                one.bulletin,
+                one.body,
+                item_bytes(item),
+                root,
+                os.urandom(32 * len(one.recipients)),
+                b"".join(one.stanzas),
+            )
+            for one, item in made
+        ],
+    )

@@ -1,0 +1,141 @@
+"""What flows to the broker: bulletins and statements, a few frames ahead of their answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from saphan_schemas.frames import Answer, Result, State, Submit
+
+from saphan.node.engine import Engine
+from saphan.node.statements import next_statements
+from saphan.node.waiting import next_portion, refused, refused_statements
+
+Send = Callable[[object], Awaitable[None]]
+Kind = Literal["bulletins", "statements"]
+
+IN_FLIGHT: Final = 16
+"""Frames of one kind without an answer: at 64 a frame, 1,024 bulletins cover any round trip."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    kind: Kind
+    rows: list[int]
+
+
+class Pumps:
+    """The sending half of one session; a new session starts again with everything that waits.
+
+    Args:
+        send: writes one frame; clock: ms UTC.
+    """
+
+    def __init__(self, engine: Engine, send: Send, clock: Callable[[], int]) -> None:
+        self._engine = engine
+        self._send = send
+        self._clock = clock
+        self._next_request = 0
+        self._sent: dict[int, _Sent] = {}
+        self._wake: dict[Kind, asyncio.Event] = {
+            "bulletins": asyncio.Event(),
+            "statements": asyncio.Event(),
+        }
+        self._slots: dict[Kind, asyncio.Semaphore] = {
+            "bulletins": asyncio.Semaphore(IN_FLIGHT),
+            "statements": asyncio.Semaphore(IN_FLIGHT),
+        }
+        self._again: dict[Kind, list[int]] = {"bulletins": [], "statements": []}
+        self._timers: set[asyncio.TimerHandle] = set()
+
+    def wake(self, kind: Kind) -> None:
+        """Something new waits."""
+        self._wake[kind].set()
+
+    def request(self) -> int:
+        """A request number that this session has not used."""
+        self._next_request += 1
+        return self._next_request
+
+    def close(self) -> None:
+        """Forget timers; what was in flight is sent again in the next session."""
+        for timer in self._timers:
+            timer.cancel()
+
+    async def run(self, kind: Kind) -> None:
+        """Send what waits, for ever."""
+        after = 0
+        while True:
+            await self._slots[kind].acquire()
+            after, sent = await self._portion(kind, after)
+            if not sent:
+                self._slots[kind].release()
+                await self._wake[kind].wait()
+
+    async def _portion(self, kind: Kind, after: int) -> tuple[int, bool]:
+        # Cleared before looking: what is stored after the look sets it again.
+        self._wake[kind].clear()
+        again, self._again[kind] = self._again[kind], []
+        db, request = self._engine.db, self.request()
+        frame: Submit | State
+        if kind == "bulletins":
+            portion = await self._engine.in_reading(lambda: next_portion(db, after, again))
+            rows = portion.rows
+            frame = Submit(request, tuple(portion.items), portion.signatures)
+        else:
+            rows, items, signatures = await self._engine.in_reading(
+                lambda: next_statements(db, after, again)
+            )
+            frame = State(request, items, signatures)
+        left = set(again).difference(rows)
+        if rows and left:
+            self._again[kind] += sorted(left)
+        if not rows:
+            # Rows asked for again may be decided by now; then look at the new ones at once.
+            if again:
+                self._wake[kind].set()
+            return after, False
+        self._sent[request] = _Sent(kind, rows)
+        await self._send(frame)
+        return (after if again else rows[-1]), True
+
+    async def answer(self, answer: Answer) -> None:
+        """Act on the results of one frame; positions and proofs come with the feed."""
+        sent = self._sent.pop(answer.request, None)
+        if sent is None:
+            return
+        self._slots[sent.kind].release()
+        never: list[tuple[int, Result]] = []
+        later: list[tuple[int, int]] = []
+        for row, result in zip(sent.rows, answer.results, strict=False):
+            if result.code is None:
+                continue
+            if result.retry_after_ms > 0:
+                later.append((result.retry_after_ms, row))
+            else:
+                never.append((row, result))
+        if later:
+            self._retry(sent.kind, max(wait for wait, _ in later), [row for _, row in later])
+        if never:
+            await self._refuse(sent.kind, never)
+
+    def _retry(self, kind: Kind, wait_ms: int, rows: list[int]) -> None:
+        def due() -> None:
+            self._again[kind] += rows
+            self.wake(kind)
+
+        loop = asyncio.get_running_loop()
+        self._timers.add(loop.call_later(wait_ms / 1000, due))
+
+    async def _refuse(self, kind: Kind, never: list[tuple[int, Result]]) -> None:
+        engine = self._engine
+        if kind == "statements":
+            await engine.in_frames(lambda: refused_statements(engine.db, never))
+            return
+        now = self._clock()
+        anew = await engine.in_frames(lambda: refused(engine.db, never, now))
+        if anew:
+            await engine.in_sealing(lambda: engine.consign_anew(anew))
+            self.wake("bulletins")

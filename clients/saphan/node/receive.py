@@ -1,0 +1,371 @@
+"""A feed frame, from bytes to durable answers: the recipient's pipeline (design section 4).
+
+Order of effects, one frame at a time: verify everything; judge; sign what is to be answered (one
+batch); one transaction with entries, bulletins, answers and cursor; only then memory, sending and
+acknowledgement. A crash anywhere repeats the whole frame, and repeats nothing that others have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from saphan_protocol.admission import (
+    Admitted,
+    Facts,
+    admit,
+    admit_statement,
+    check_subject,
+)
+from saphan_protocol.batch import RootRef, VerifiedRoots, index_batches
+from saphan_protocol.delivery import State, Step
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
+from saphan_schemas.frames import Feed, FeedEntry
+from saphan_schemas.records import (
+    BROKER,
+    BatchSignature,
+    Consignment,
+    Entry,
+    Event,
+    SealedDetail,
+)
+
+from saphan.node.db import Database
+from saphan.node.deliveries import QUEUED, Deliveries, Delivery
+from saphan.node.feed_entry import SUBMITTED, Seen, parse_entry
+from saphan.node.judging import Judge, Received, seal_reason
+from saphan.node.logs import FeedCheck, Logs
+from saphan.node.mailboxes import Mailboxes
+from saphan.node.statements import Said
+
+
+@dataclass(slots=True)
+class Effects:
+    """What one frame leads to; persisted by `storing.store`, then told to others."""
+
+    check: FeedCheck
+    seen: list[Seen] = field(default_factory=list)
+    batches: dict[RootRef, BatchSignature] = field(default_factory=dict)
+    arrived: list[tuple[Seen, Admitted, int]] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+    opened: list[tuple[bytes, bytes | None, str | None]] = field(default_factory=list)
+    shown: list[bytes] = field(default_factory=list)
+    consign_anew: list[tuple[bytes, str]] = field(default_factory=list)
+    alarms: list[SaphanError] = field(default_factory=list)
+    deliveries: Deliveries | None = None
+
+
+class Intake:
+    """Judges feed frames for one agency. Not thread-safe: one frame after the other.
+
+    Args:
+        clock: ms UTC, for the times of this node's statements.
+    """
+
+    def __init__(
+        self,
+        agency: str,
+        key: SigningKey,
+        db: Database,
+        logs: Logs,
+        judge: Judge,
+        mailboxes: Mailboxes,
+        clock: Callable[[], int],
+    ) -> None:
+        self._agency = agency
+        self._key = key
+        self._db = db
+        self._logs = logs
+        self._judge = judge
+        self._mailboxes = mailboxes
+        self._clock = clock
+        self._verified = VerifiedRoots()
+
+    def judge_frame(self, frame: Feed) -> Effects:
+        """Verify and judge a frame; nothing is changed yet.
+
+        Raises:
+            InvalidInput, Unavailable: the frame is not believed: drop the line and come again.
+            OperatorError: the log contradicts itself: stop.
+        """
+        check = self._logs.check_feed(frame)
+        effects = Effects(check, batches=index_batches(frame.signatures))
+        after = -1 if self._logs.after is None else self._logs.after
+        fresh = [raw for raw in frame.entries if raw.index > after]
+        self._parse(effects, fresh)
+        deliveries = effects.deliveries = Deliveries(
+            self._db, (seen.bulletin for seen in effects.seen)
+        )
+        stored = self._stored(effects)
+        for seen in effects.seen:
+            self._one(seen, effects, deliveries, stored)
+        effects.said = [said for said in effects.said if self._still_due(said, deliveries)]
+        return effects
+
+    @staticmethod
+    def _still_due(said: Said, deliveries: Deliveries) -> bool:
+        """After a lost database the log itself shows what this node has stated before."""
+        delivery = deliveries.get(said.bulletin, said.recipient)
+        before = State.SUBMITTED if said.event is Event.HANDOVER else State.HANDED_OVER
+        return delivery is not None and delivery.state == before.value
+
+    def _parse(self, effects: Effects, fresh: list[FeedEntry]) -> None:
+        """Leaves depend on whether a consignment is the first of its corridor, so look that up."""
+        known: dict[bytes, bytes | None] = {}
+        started: set[tuple[bytes, str]] = set()
+
+        def header(bulletin: bytes) -> bytes | None:
+            if bulletin not in known:
+                row = self._db.row("SELECT header FROM bulletins WHERE id = ?", (bulletin,))
+                known[bulletin] = row[0] if row else None
+            return known[bulletin]
+
+        def first(bulletin: bytes, entry: Entry) -> bool:
+            pair = (bulletin, entry.recipient)
+            if pair in started:
+                return False
+            started.add(pair)
+            return not self._db.rows(
+                "SELECT 1 FROM entries WHERE bulletin = ? AND recipient = ? AND event = ?",
+                (bulletin, entry.recipient, SUBMITTED),
+            )
+
+        for raw in fresh:
+            seen = parse_entry(raw, first, header)
+            self._logs.check_entry(effects.check, raw.index, seen.leaf, raw.path, seen.entry)
+            effects.seen.append(seen)
+
+    def _stored(self, effects: Effects) -> dict[bytes, Received]:
+        """Bulletins whose stanza comes with this frame."""
+        stored = {}
+        for seen in effects.seen:
+            if seen.raw.stanza is None or seen.bulletin in stored:
+                continue
+            row = self._db.row(
+                "SELECT header, header_id, ciphertext, digest, judged_at FROM bulletins"
+                " WHERE id = ?",
+                (seen.bulletin,),
+            )
+            if row is not None:
+                stored[seen.bulletin] = Received(
+                    id=seen.bulletin,
+                    header=row[0],
+                    header_id=row[1],
+                    ciphertext=row[2],
+                    digest=row[3],
+                    judged_at=row[4],
+                )
+        return stored
+
+    def _one(
+        self, seen: Seen, effects: Effects, deliveries: Deliveries, stored: dict[bytes, Received]
+    ) -> None:
+        entry = seen.entry
+        if entry.sender == entry.recipient:
+            return  # a refusal by the broker: the answer to the request has acted on it
+        if seen.consignment is not None:
+            if entry.recipient == self._agency:
+                self._arrive(seen, seen.consignment, effects, deliveries)
+            else:
+                own = deliveries.get(seen.bulletin, entry.recipient)
+                if own is not None:
+                    self._step_consigned(seen, own)
+            return
+        delivery = deliveries.get(seen.bulletin, entry.recipient)
+        if delivery is None:
+            effects.alarms.append(
+                OperatorError(
+                    "bulletin_unknown", f"entry {seen.index} is about an unknown bulletin"
+                )
+            )
+            return
+        if seen.issuer not in (self._agency, BROKER):
+            self._check_peer(seen, effects)
+        self._step(seen, delivery, effects)
+        if seen.issuer == self._agency and seen.event == Event.HANDOVER:
+            self._open(seen, delivery, effects, stored)
+
+    def _step(self, seen: Seen, delivery: Delivery, effects: Effects) -> None:
+        """The log may only say what the transition table allows; else it contradicts itself."""
+        try:
+            delivery.take(Step(seen.event), seen.entry.time, seen.code)
+        except SaphanError as error:
+            raise OperatorError(
+                error.code,
+                f"entry {seen.index}: {error.message}",
+                hint="tell the broker's operator and the auditor; this node has stopped",
+            ) from None
+        if seen.event == Event.UNOPENED and seen.entry.sender == self._agency:
+            effects.consign_anew.append((seen.bulletin, seen.entry.recipient))
+
+    # --- consignments -----------------------------------------------------------------------------
+
+    def _arrive(
+        self, seen: Seen, consignment: Consignment, effects: Effects, deliveries: Deliveries
+    ) -> None:
+        delivery = deliveries.get(seen.bulletin, self._agency)
+        if delivery is None:
+            delivery = Delivery(seen.entry.sender, QUEUED, seen.entry.time)
+            deliveries.add(seen.bulletin, self._agency, delivery)
+        for ref in consignment.recipients:
+            if ref.agency == self._agency:
+                delivery.mailbox_key, delivery.stanza = ref.mailbox_key, ref.stanza
+        delivery.attempts += 1
+        self._step_consigned(seen, delivery)
+        admitted = self._admit(seen, effects, delivery)
+        if admitted is None:
+            return
+        at = self._logs.judged_at(seen.index, effects.check)
+        effects.arrived.append((seen, admitted, at))
+        self._hand_over(admitted, delivery, effects)
+
+    @staticmethod
+    def _step_consigned(seen: Seen, delivery: Delivery) -> None:
+        try:
+            delivery.take(Step.CONSIGN, seen.entry.time)
+        except SaphanError as error:
+            raise OperatorError(error.code, f"entry {seen.index}: {error.message}") from None
+
+    def _admit(self, seen: Seen, effects: Effects, delivery: Delivery) -> Admitted | None:
+        """The same function as the broker's, at the entry's own time; a refusal is an alarm."""
+        raw = seen.raw
+        try:
+            if raw.header is None or raw.ciphertext is None or raw.item is None:
+                raise InvalidInput("entry_incomplete", "a consignment came without its bulletin")
+            return admit(
+                raw.header,
+                raw.statement,
+                raw.item,
+                effects.batches,
+                raw.ciphertext,
+                self._facts(seen, effects),
+                peer=seen.entry.sender,
+                stanzas=None,
+            )
+        except SaphanError as error:
+            delivery.code = error.code
+            effects.alarms.append(
+                OperatorError(
+                    "admission_differs",
+                    f"entry {seen.index} was admitted by the broker, but here: {error}",
+                    hint="it is not handed over; compare the releases of broker and node",
+                )
+            )
+            return None
+
+    def _hand_over(self, admitted: Admitted, delivery: Delivery, effects: Effects) -> None:
+        """Only with the mailbox key at hand: a handover without it could open nothing."""
+        mailbox = delivery.mailbox_key
+        if mailbox is None or self._mailboxes.get(mailbox) is None:
+            delivery.code = "mailbox_key_missing"
+            name = "" if mailbox is None else mailbox.hex()[:16]
+            effects.alarms.append(
+                OperatorError(
+                    "mailbox_key_missing",
+                    f"bulletin {admitted.bulletin_id.hex()[:16]} is sealed to mailbox key {name}, "
+                    "which is not in this node's mailbox folder",
+                    hint="put the key file back and start the node again: it then hands over",
+                )
+            )
+            return
+        self._say(
+            effects, Event.HANDOVER, admitted.bulletin_id, admitted.ciphertext.digest, delivery
+        )
+
+    # --- statements -------------------------------------------------------------------------------
+
+    def _check_peer(self, seen: Seen, effects: Effects) -> None:
+        """The other agency's statement binds it by itself: its signature is checked, always."""
+        if seen.raw.item is None or seen.statement is None:
+            raise InvalidInput(
+                "signature_missing", f"the entry at {seen.index} came without a signature item"
+            )
+        admit_statement(
+            Event(seen.event),
+            seen.raw.statement,
+            seen.raw.item,
+            effects.batches,
+            (seen.entry.sender, seen.entry.recipient),
+            self._facts(seen, effects),
+            peer=None,
+        )
+        row = self._db.row("SELECT digest FROM bulletins WHERE id = ?", (seen.bulletin,))
+        if row is not None:
+            check_subject(seen.statement, seen.bulletin, row[0])
+
+    def _open(
+        self,
+        seen: Seen,
+        delivery: Delivery,
+        effects: Effects,
+        stored: dict[bytes, Received],
+    ) -> None:
+        """Our handover is in the log: the stanza came with it (step 4)."""
+        bulletin, stanza = stored.get(seen.bulletin), seen.raw.stanza
+        if bulletin is None:
+            bulletin = _just_arrived(effects, seen.bulletin)
+        if bulletin is None or stanza is None or delivery.mailbox_key is None:
+            effects.alarms.append(
+                OperatorError("stanza_missing", f"no stanza came with the handover at {seen.index}")
+            )
+            return
+        verdict = self._judge.judge(bulletin, stanza, delivery.mailbox_key)
+        if verdict.wrapped is not None or verdict.author is not None:
+            effects.opened.append((seen.bulletin, verdict.wrapped, verdict.author))
+        if verdict.event is None:
+            delivery.code = verdict.code
+            return
+        detail = seal_reason(
+            self._logs, self._agency, bulletin.id, delivery.sender, verdict.reason, self._clock()
+        )
+        if verdict.event is Event.ACCEPTED:
+            effects.shown.append(seen.bulletin)
+        self._say(
+            effects, verdict.event, bulletin.id, bulletin.digest, delivery, verdict.code, detail
+        )
+
+    def _say(
+        self,
+        effects: Effects,
+        event: Event,
+        bulletin: bytes,
+        ciphertext: bytes,
+        delivery: Delivery,
+        code: str | None = None,
+        detail: SealedDetail | None = None,
+    ) -> None:
+        effects.said.append(
+            Said(
+                event=event,
+                bulletin=bulletin,
+                ciphertext=ciphertext,
+                sender=delivery.sender,
+                recipient=self._agency,
+                time=self._clock(),
+                code=code,
+                detail=detail,
+            )
+        )
+
+    def _facts(self, seen: Seen, effects: Effects) -> Facts:
+        return Facts(
+            self._logs.directory,
+            seen.entry.time,
+            self._logs.judged_at(seen.index, effects.check),
+            self._verified,
+        )
+
+
+def _just_arrived(effects: Effects, bulletin: bytes) -> Received | None:
+    for seen, admitted, at in effects.arrived:
+        if admitted.bulletin_id == bulletin and seen.raw.ciphertext is not None:
+            return Received(
+                id=bulletin,
+                header=admitted.header_bytes,
+                header_id=admitted.header_id,
+                ciphertext=seen.raw.ciphertext,
+                digest=admitted.ciphertext.digest,
+                judged_at=at,
+            )
+    return None

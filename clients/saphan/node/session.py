@@ -1,0 +1,273 @@
+"""One session with the broker: its tasks live and die together.
+
+Reading feeds a short queue; one task judges its frames in order, another cosigns, two send. The
+first error ends the session, and the line opens the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import aiohttp
+from saphan_protocol.checkpoint import Head
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
+from saphan_schemas.frames import (
+    Ack,
+    Answer,
+    Closing,
+    Cosign,
+    DirectoryLeaves,
+    Feed,
+    FetchStanzas,
+    Ping,
+    Register,
+    Result,
+    Stanzas,
+)
+from saphan_schemas.limits import LIMITS
+
+from saphan.node.alarms import Alarms
+from saphan.node.engine import Engine, told
+from saphan.node.events import Events
+from saphan.node.login import closed, log_in, receive_frame, skewed
+from saphan.node.pumps import Pumps
+from saphan.node.recovery import Recovery
+from saphan.node.waiting import undecided
+from saphan.node.witness import Cosigned, Witness, anchor_lags
+
+FRAMES_AHEAD: Final = 4
+"""Received frames waiting to be judged; the broker's window bounds their bytes."""
+SILENCE_S: Final = 3 * LIMITS.heartbeat_ms / 1000
+ANSWER_S: Final = 30.0
+"""A directory operation is answered after its head is signed; the broker may be busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What sessions of one node share; `clock` gives ms UTC."""
+
+    engine: Engine
+    recovery: Recovery
+    witness: Witness
+    alarms: Alarms
+    events: Events
+    clock: Callable[[], int]
+
+
+class Session:
+    """A session on an open WebSocket; `opened(session, token)` is called once it is welcome."""
+
+    def __init__(
+        self,
+        ws: aiohttp.ClientWebSocketResponse,
+        parts: Parts,
+        opened: Callable[[Session, str], None],
+    ) -> None:
+        self._ws = ws
+        self._parts = parts
+        self._engine = parts.engine
+        self._opened = opened
+        self._frames: asyncio.Queue[Feed | DirectoryLeaves] = asyncio.Queue(FRAMES_AHEAD)
+        self._heads: dict[str, Head] = {}
+        self._fresh_head = asyncio.Event()
+        self._asked: dict[int, asyncio.Future[Result]] = {}
+        self._fetched: dict[int, list[bytes]] = {}
+        self.pumps = Pumps(parts.engine, self._send, parts.clock)
+
+    async def run(self) -> None:
+        """Log in and work until the line breaks; always ends with an error.
+
+        Raises:
+            SaphanError: why the session ended.
+        """
+        engine, parts = self._engine, self._parts
+        # In the frames' thread: a frame of the session before may still be on its way to disk.
+        logs = await engine.in_frames(lambda: engine.logs)
+        challenge, welcome = await log_in(self._ws, engine.agency, engine.key, logs, parts.clock())
+        self._check_clock(challenge.clock)
+        self._opened(self, welcome.token)
+        parts.alarms.clear("origin_differs")
+        await self._take_up()
+        try:
+            await _until_first_error(
+                self._read(),
+                self._judge(),
+                self._cosign(),
+                self._beat(),
+                self.pumps.run("bulletins"),
+                self.pumps.run("statements"),
+            )
+        finally:
+            self.pumps.close()
+            for future in self._asked.values():
+                if not future.done():
+                    future.set_exception(Unavailable("line_down", "the line went down meanwhile"))
+
+    async def register(self, operation: bytes | None, agreement: bytes | None) -> Result:
+        """Send a directory operation or an agreement and wait for the broker's result.
+
+        Raises:
+            Unavailable: `line_down`, `no_answer`.
+        """
+        request = self.pumps.request()
+        future = self._asked[request] = asyncio.get_running_loop().create_future()
+        try:
+            await self._send(Register(request, operation, agreement))
+            return await asyncio.wait_for(future, ANSWER_S)
+        except TimeoutError:
+            raise Unavailable("no_answer", "the broker has not answered yet; try again") from None
+        finally:
+            self._asked.pop(request, None)
+
+    async def _send(self, frame: object) -> None:
+        try:
+            await self._ws.send_bytes(encode(frame))
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise Unavailable("line_down", f"the line broke: {type(error).__name__}") from None
+
+    def _check_clock(self, theirs: int) -> None:
+        alarm = skewed(theirs, self._parts.clock())
+        if alarm is None:
+            self._parts.alarms.clear("clock_skew")
+        else:
+            self._parts.alarms.sound(alarm)
+
+    async def _take_up(self) -> None:
+        """Finish what an earlier stop left open."""
+        engine = self._engine
+        missing = await engine.in_frames(self._parts.recovery.run)
+        anew = await engine.in_reading(
+            partial(undecided, engine.db, engine.agency, LIMITS.frame_items)
+        )
+        if anew:
+            await engine.in_sealing(partial(engine.consign_anew, anew))
+        if missing:
+            request = self.pumps.request()
+            self._fetched[request] = missing
+            await self._send(FetchStanzas(request, tuple(missing)))
+
+    # --- tasks ------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        while True:
+            frame = await receive_frame(self._ws, SILENCE_S)
+            match frame:
+                case Feed() | DirectoryLeaves():
+                    await self._frames.put(frame)
+                case Answer():
+                    await self._answered(frame)
+                case Stanzas():
+                    await self._stanzas(frame)
+                case Ping():
+                    self._check_clock(frame.clock)
+                case Closing():
+                    raise closed(frame)
+                case _:
+                    raise InvalidInput("malformed", "the broker greets in the middle of a session")
+
+    async def _answered(self, answer: Answer) -> None:
+        future = self._asked.get(answer.request)
+        if future is None:
+            await self.pumps.answer(answer)
+        elif answer.results and not future.done():
+            future.set_result(answer.results[0])
+
+    async def _stanzas(self, frame: Stanzas) -> None:
+        bulletins = self._fetched.pop(frame.request, [])
+        take = partial(self._parts.recovery.take_stanzas, bulletins, frame.stanzas)
+        if await self._engine.in_frames(take):
+            self.pumps.wake("statements")
+
+    async def _judge(self) -> None:
+        engine = self._engine
+        while True:
+            frame = await self._frames.get()
+            if isinstance(frame, DirectoryLeaves):
+                head = await engine.in_frames(partial(engine.take_directory, frame))
+            else:
+                head = await self._take_feed(frame)
+            self._heads[head.origin] = head
+            self._fresh_head.set()
+
+    async def _take_feed(self, frame: Feed) -> Head:
+        engine = self._engine
+        effects = await engine.in_frames(partial(engine.take_feed, frame))
+        await self._send(Ack(frame.next))
+        if effects.said:
+            self.pumps.wake("statements")
+        if effects.consign_anew:
+            await engine.in_sealing(partial(engine.consign_anew, effects.consign_anew))
+            self.pumps.wake("bulletins")
+        if self._parts.events.heard:
+            self._parts.events.publish(told(effects))
+        return effects.check.head
+
+    async def _cosign(self) -> None:
+        """Only the newest head of each log: while one is signed, others may pass."""
+        while True:
+            await self._fresh_head.wait()
+            self._fresh_head.clear()
+            heads, self._heads = self._heads, {}
+            for head in heads.values():
+                cosigned = await self._engine.in_reading(partial(self._witnessed, head))
+                if cosigned is not None:
+                    await self._send(Cosign(cosigned.head.ref, cosigned.lines))
+
+    def _witnessed(self, head: Head) -> Cosigned | None:
+        logs, parts = self._engine.logs, self._parts
+        if head.origin == logs.evidence_heads.origin and anchor_lags(
+            head, logs.anchored(), logs.directory.size, logs.grew_at
+        ):
+            parts.alarms.sound(
+                OperatorError(
+                    "anchor_lags",
+                    "the evidence log's last anchor is more than 60 s behind the directory",
+                    hint="this head is not cosigned; tell the broker's operator",
+                )
+            )
+            return None
+        parts.alarms.clear("anchor_lags")
+        try:
+            return parts.witness.cosign(head)
+        except Refused:
+            # An idle log's head may be an hour old at login: the broker signs a fresh one.
+            return None
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(LIMITS.heartbeat_ms / 1000)
+            await self._send(Ping(self._parts.clock()))
+
+
+async def _until_first_error(*work: Coroutine[Any, Any, None]) -> None:
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    raise _worst(results)
+
+
+def _worst(results: Sequence[BaseException | None]) -> BaseException:
+    """A bug first, then what a person must see, then the broken line."""
+    errors = [
+        one
+        for one in results
+        if isinstance(one, BaseException) and not isinstance(one, asyncio.CancelledError)
+    ]
+    rank = {Unavailable: 2, SaphanError: 1}
+    for kind in (0, 1, 2):
+        for error in errors:
+            found = next((n for family, n in rank.items() if isinstance(error, family)), 0)
+            if isinstance(error, OperatorError):
+                found = 1
+            if found == kind:
+                return error
+    return Unavailable("line_down", "the session ended")

@@ -1,0 +1,145 @@
+"""The one transaction of a feed frame: entries, bulletins, answers, cursor; all or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from saphan_protocol.batch import item_root
+from saphan_protocol.delivery import State
+from saphan_protocol.evidence import CONSIGNMENT_TYPE
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.records import Event, statement_type
+
+from saphan.node.db import Database
+from saphan.node.feed_entry import Seen
+from saphan.node.logs import Logs, encoded_path
+from saphan.node.receive import Effects
+from saphan.node.signatures import item_bytes, keep
+from saphan.node.statements import keep_statements, mark_logged, sign_statements
+
+
+def store(db: Database, logs: Logs, key: SigningKey, agency: str, effects: Effects) -> None:
+    """Sign the frame's answers in one batch, persist everything, then adopt it in memory.
+
+    Raises:
+        OperatorError: `disk_full`, `store_damaged`; nothing was kept, the frame comes again.
+    """
+    signed = sign_statements(key, agency, effects.said) if effects.said else None
+    with db.transaction() as tx:
+        _keep_entries(tx, effects)
+        _keep_bulletins(tx, effects)
+        _keep_openings(tx, effects)
+        if effects.deliveries is not None:
+            effects.deliveries.keep(tx)
+        _mark_own(tx, agency, effects)
+        if signed is not None:
+            keep_statements(tx, *signed)
+        logs.keep_feed(tx, effects.check)
+    logs.adopt_feed(effects.check)
+
+
+def _keep_entries(tx: sqlite3.Connection, effects: Effects) -> None:
+    rows, used = [], []
+    for seen in effects.seen:
+        item, root = seen.raw.item, None
+        if item is not None:
+            kind = CONSIGNMENT_TYPE if seen.statement is None else statement_type(Event(seen.event))
+            root = item_root(item, kind, seen.raw.statement)
+            batch = effects.batches.get((item.key, item.size, root))
+            if batch is not None:
+                used.append(batch)
+        rows.append(_entry_row(seen, root, effects.check.head.size))
+    keep(tx, {(batch.root, batch.signature): batch for batch in used}.values())
+    marks = ",".join("?" * 15)
+    tx.executemany(f"INSERT INTO entries VALUES ({marks})", rows)  # noqa: S608
+
+
+def _entry_row(seen: Seen, root: bytes | None, head_size: int) -> tuple[object, ...]:
+    raw, entry = seen.raw, seen.entry
+    return (
+        raw.index,
+        seen.bulletin,
+        seen.event,
+        entry.time,
+        entry.sender,
+        entry.recipient,
+        seen.issuer,
+        seen.code,
+        raw.entry,
+        raw.salt,
+        raw.statement,
+        None if raw.item is None else item_bytes(raw.item),
+        root,
+        head_size,
+        encoded_path(raw.path),
+    )
+
+
+def _keep_bulletins(tx: sqlite3.Connection, effects: Effects) -> None:
+    """Received bulletins; one that is here already (consigned anew) stays as first judged."""
+    tx.executemany(
+        "INSERT INTO bulletins (id, sender, nonce, header, header_id, ciphertext, digest,"
+        " wrap_day, judged_at, stored) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        [
+            (
+                admitted.bulletin_id,
+                admitted.header.sender,
+                admitted.header.nonce,
+                admitted.header_bytes,
+                admitted.header_id,
+                seen.raw.ciphertext,
+                admitted.ciphertext.digest,
+                admitted.header.retain_until,
+                at,
+                seen.entry.time,
+            )
+            for seen, admitted, at in effects.arrived
+        ],
+    )
+
+
+def _keep_openings(tx: sqlite3.Connection, effects: Effects) -> None:
+    tx.executemany(
+        "UPDATE bulletins SET wrapped = coalesce(?, wrapped), author = ? WHERE id = ?",
+        [(wrapped, author, bulletin) for bulletin, wrapped, author in effects.opened],
+    )
+    mark_shown(tx, effects.shown)
+
+
+def mark_shown(tx: sqlite3.Connection, bulletins: list[bytes]) -> None:
+    """Put accepted bulletins into the inbox, once, after everything that is there."""
+    tx.executemany(
+        "UPDATE bulletins SET arrived = (SELECT coalesce(max(arrived), 0) + 1 FROM bulletins)"
+        " WHERE id = ? AND arrived IS NULL",
+        [(bulletin,) for bulletin in bulletins],
+    )
+
+
+def _mark_own(tx: sqlite3.Connection, agency: str, effects: Effects) -> None:
+    """What the log shows need not be sent again."""
+    stated = []
+    for seen in effects.seen:
+        if seen.issuer != agency:
+            continue
+        if seen.consignment is not None:
+            tx.execute(
+                "UPDATE consignments SET state = 'logged', code = NULL WHERE bulletin = ?"
+                " AND body = ?",
+                (seen.bulletin, seen.raw.statement),
+            )
+        else:
+            stated.append((seen.bulletin, seen.event, seen.entry.recipient))
+    mark_logged(tx, stated)
+    ended = [seen.bulletin for seen in effects.seen if seen.event in _ENDINGS]
+    tx.executemany(
+        "UPDATE consignments SET state = 'over' WHERE bulletin = ? AND state = 'waiting'"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.bulletin = consignments.bulletin"
+        " AND d.state NOT IN ('accepted', 'rejected', 'recalled', 'expired', 'refused'))",
+        [(bulletin,) for bulletin in ended],
+    )
+
+
+_ENDINGS = frozenset(
+    state.value for state in (State.ACCEPTED, State.REJECTED, State.RECALLED, State.EXPIRED)
+)

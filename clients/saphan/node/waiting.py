@@ -1,0 +1,140 @@
+"""The outbox as the line sees it: what to send next, and what an answer means for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+from saphan_protocol.stanza import STANZA_BYTES
+from saphan_schemas.frames import Result, Submission
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import BatchSignature, Consignment, SignatureItem
+
+from saphan.node.db import Database, Row
+from saphan.node.deliveries import REFUSED
+from saphan.node.signatures import find
+from saphan.node.statements import mark_refused
+
+SUBMIT_ITEMS: Final = 64
+"""Bulletins in one frame: one batch signature, at most 6 MiB cut by `SUBMIT_BYTES`."""
+SUBMIT_BYTES: Final = LIMITS.frame_bytes // 2
+
+ANEW: Final = frozenset(
+    {
+        "mailbox_ended",
+        "mailbox_ends_first",
+        "key_revoked",
+        "key_unknown",
+        "key_foreign",
+        "stanza_digest",
+    }
+)
+"""Refusals that a new consignment can cure: the recipient's or our own keys have changed."""
+MAX_ATTEMPTS: Final = 8
+"""Consignments of one bulletin to one recipient before a person must look."""
+
+
+@dataclass(slots=True)
+class Portion:
+    """Submissions to send in one frame, with the rows they come from."""
+
+    rows: list[int] = field(default_factory=list)
+    items: list[Submission] = field(default_factory=list)
+    signatures: tuple[BatchSignature, ...] = ()
+
+
+_COLUMNS: Final = (
+    "SELECT c.id, b.header, c.body, c.item, c.root, c.salts, c.stanzas, b.ciphertext"
+    " FROM consignments c JOIN bulletins b ON b.id = c.bulletin WHERE c.state = 'waiting'"
+)
+
+
+def next_portion(db: Database, after: int, again: Sequence[int] = ()) -> Portion:
+    """Waiting consignments to send: the rows of `again`, or else those above `after`."""
+    if again:
+        part = list(again)[:SUBMIT_ITEMS]
+        marks = ",".join("?" * len(part))
+        rows = db.rows(f"{_COLUMNS} AND c.id IN ({marks}) ORDER BY c.id", part)
+    else:
+        rows = db.rows(f"{_COLUMNS} AND c.id > ? ORDER BY c.id LIMIT ?", (after, SUBMIT_ITEMS))
+    return _portion(db, rows)
+
+
+def _portion(db: Database, rows: Sequence[Row]) -> Portion:
+    portion, refs, size = Portion(), set(), 0
+    for row in rows:
+        number, header, body, item, root, salts, stanzas, ciphertext = row
+        size += len(header) + len(body) + len(item) + len(salts) + len(stanzas) + len(ciphertext)
+        if portion.rows and size > SUBMIT_BYTES:
+            break
+        parsed = msgspec.msgpack.decode(item, type=SignatureItem)
+        refs.add((parsed.key, parsed.size, root))
+        portion.rows.append(number)
+        portion.items.append(
+            Submission(
+                header,
+                body,
+                parsed,
+                tuple(salts[at : at + 32] for at in range(0, len(salts), 32)),
+                tuple(
+                    stanzas[at : at + STANZA_BYTES] for at in range(0, len(stanzas), STANZA_BYTES)
+                ),
+                ciphertext,
+            )
+        )
+    portion.signatures = find(db.rows, refs)
+    return portion
+
+
+def refused(db: Database, rows: list[tuple[int, Result]], now: int) -> list[tuple[bytes, str]]:
+    """The broker refused consignments for good: note it; returns what to consign anew."""
+    anew: list[tuple[bytes, str]] = []
+    with db.transaction() as tx:
+        for row, result in rows:
+            found = tx.execute(
+                "SELECT bulletin, body FROM consignments WHERE id = ? AND state = 'waiting'", (row,)
+            ).fetchone()
+            if found is None:
+                continue
+            bulletin, body = found
+            tx.execute(
+                "UPDATE consignments SET state = 'refused', code = ? WHERE id = ?",
+                (result.code, row),
+            )
+            record = msgspec.msgpack.decode(body, type=Consignment)
+            for ref in record.recipients:
+                (attempts,) = tx.execute(
+                    "SELECT attempts FROM deliveries WHERE bulletin = ? AND recipient = ?",
+                    (bulletin, ref.agency),
+                ).fetchone()
+                if result.code in ANEW and attempts < MAX_ATTEMPTS:
+                    anew.append((bulletin, ref.agency))
+                    continue
+                tx.execute(
+                    "UPDATE deliveries SET state = ?, code = ?, changed = ? WHERE bulletin = ?"
+                    " AND recipient = ? AND state = 'queued'",
+                    (REFUSED, result.code, now, bulletin, ref.agency),
+                )
+    return anew
+
+
+def refused_statements(db: Database, rows: list[tuple[int, Result]]) -> None:
+    """The broker will never take these statements."""
+    with db.transaction() as tx:
+        for row, result in rows:
+            mark_refused(tx, row, result.code or "refused")
+
+
+def undecided(db: Database, agency: str, limit: int) -> list[tuple[bytes, str]]:
+    """Deliveries of ours that were unopened and that no consignment waits for (after a crash)."""
+    return [
+        (bulletin, recipient)
+        for bulletin, recipient in db.rows(
+            "SELECT bulletin, recipient FROM deliveries d WHERE sender = ? AND state = 'unopened'"
+            " AND attempts < ? AND NOT EXISTS (SELECT 1 FROM consignments c"
+            " WHERE c.bulletin = d.bulletin AND c.state = 'waiting') LIMIT ?",
+            (agency, MAX_ATTEMPTS, limit),
+        )
+    ]

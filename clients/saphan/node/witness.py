@@ -1,0 +1,134 @@
+"""The node as witness: it cosigns the newest head it has checked, and never two histories.
+
+Its state file is its own: written, fsynced and renamed before a signature is made, and never
+restored from a backup. A copy that is put back is older than what was signed, and only the log can
+then say where this witness stands; it refuses whatever is not consistent with the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from saphan_protocol.checkpoint import Head, cosign_lines
+from saphan_protocol.witness import WitnessKey
+from saphan_schemas.errors import OperatorError, Refused
+from saphan_schemas.limits import LIMITS, SECOND_MS
+
+from saphan.durable import read_bounded, replace_file
+from saphan.node.heads import Known
+
+STATE_FORMAT: Final = "witness/1"
+STATE_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """What is sent to the broker: the head and this witness's two lines over it."""
+
+    head: Head
+    lines: bytes
+
+
+class Witness:
+    """One agency's witness. Not thread-safe: one head after the other.
+
+    Args:
+        name: the agency, under which its lines stand.
+        path: the state file; a missing one means that nothing was ever signed.
+        clock: ms UTC.
+
+    Raises:
+        OperatorError: `witness_state_damaged`.
+    """
+
+    def __init__(self, name: str, key: WitnessKey, path: Path, clock: Callable[[], int]) -> None:
+        self._name = name
+        self._key = key
+        self._path = path
+        self._clock = clock
+        self._state = _load(path)
+
+    def known(self, origin: str) -> Known | None:
+        """The head signed last for a log."""
+        return self._state.get(origin)
+
+    def cosign(self, head: Head) -> Cosigned | None:
+        """Cosign a head that `logs` has verified and found consistent; None if it was signed.
+
+        Raises:
+            Refused: `head_stale` (60 s off this clock).
+            OperatorError: `split_view`, `witness_ahead`, `file_unwritable`.
+        """
+        known = self._state.get(head.origin)
+        if known is not None:
+            if head.size < known.size:
+                raise OperatorError(
+                    "witness_ahead",
+                    f"this witness has signed {known.size} leaves of {head.origin}; the head "
+                    f"shown has {head.size}",
+                    hint="nothing is signed; ask the broker's operator what was restored",
+                )
+            if head.size == known.size and head.root != known.root:
+                raise OperatorError(
+                    "split_view",
+                    f"{head.origin} has signed two different histories of {head.size} leaves",
+                    hint="stop sending; show both heads to the other agencies and the auditor",
+                )
+            if head.size == known.size and head.time <= known.time:
+                return None
+        now = self._clock()
+        if abs(now - head.time * SECOND_MS) > LIMITS.skew_ms:
+            raise Refused(
+                "head_stale",
+                f"the head of {head.origin} is dated {(now - head.time * SECOND_MS) // 1000} s "
+                "before this clock",
+                hint="set this machine's clock (NTP); the broker signs a fresh head by itself",
+            )
+        self._persist(head)
+        lines = cosign_lines(
+            self._key.ed25519, self._key.mldsa44, self._name, head.text, now // SECOND_MS
+        )
+        return Cosigned(head, lines)
+
+    def _persist(self, head: Head) -> None:
+        """A crash after this costs one cosignature, never a second history."""
+        state = self._state | {head.origin: Known(head.size, head.root, head.time)}
+        logs = {
+            origin: {"size": known.size, "root": known.root.hex(), "time": known.time}
+            for origin, known in state.items()
+        }
+        data = json.dumps({"saphan": STATE_FORMAT, "logs": logs}, indent=2).encode() + b"\n"
+        replace_file(self._path, data)
+        self._state = state
+
+
+def _load(path: Path) -> dict[str, Known]:
+    if not path.exists():
+        return {}
+    try:
+        value = json.loads(read_bounded(path, STATE_BYTES, "witness state"))
+        if value["saphan"] != STATE_FORMAT:
+            raise ValueError(value["saphan"])
+        return {
+            str(origin): Known(int(log["size"]), bytes.fromhex(log["root"]), int(log["time"]))
+            for origin, log in value["logs"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise OperatorError(
+            "witness_state_damaged",
+            f"{path} does not parse, so this node cannot know what it has cosigned",
+            hint="revoke the witness key, make a new one (saphan agency keys add), remove the file",
+        ) from None
+
+
+def anchor_lags(head: Head, anchored: int, directory_size: int, grew_at: int) -> bool:
+    """Whether an evidence head's last anchor is more than 60 s behind the directory head held.
+
+    Args:
+        anchored: directory size of the last anchor; grew_at: POSIX seconds of the directory head.
+    """
+    return anchored < directory_size and (head.time - grew_at) * SECOND_MS > LIMITS.skew_ms
