@@ -87,20 +87,36 @@ def replace(path: Path, data: bytes, *, scrub: bool = False) -> None:
     Args:
         scrub: overwrite the old bytes in place afterwards. On a journaling or flash disk that is
             the best a program can do, and no promise.
+
+    Raises:
+        OperatorError: `key_file_unwritable`; the old bytes are still there, or the new ones are.
     """
-    fresh = path.with_name(f"{path.name}.new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-    _write_all(os.open(fresh, flags, 0o600), data)
-    old = os.open(path, os.O_WRONLY | os.O_CLOEXEC) if scrub and path.exists() else None
     try:
+        _replace(path, data, scrub)
+    except OSError as error:
+        raise OperatorError(
+            "key_file_unwritable",
+            f"{path} cannot be written: {error.strerror}",
+            field="keys",
+            hint="free space on the disk of --keys and check its owner; nothing was lost",
+        ) from None
+
+
+def _replace(path: Path, data: bytes, scrub: bool) -> None:
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)  # what a crash left has no meaning, whatever its mode is
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    _write_all(os.open(fresh, flags, 0o600), data)
+    if not scrub or not path.exists():
         fresh.rename(path)
         sync_directory(path.parent)
-    except BaseException:
-        if old is not None:
-            os.close(old)
-        raise
-    if old is not None:
-        _write_all(old, bytes(os.fstat(old).st_size))
+        return
+    with path.open("r+b") as old:
+        fresh.rename(path)
+        sync_directory(path.parent)
+        old.write(bytes(os.fstat(old.fileno()).st_size))
+        old.flush()
+        os.fsync(old.fileno())
 
 
 def sync_directory(path: Path) -> None:
