@@ -1,0 +1,163 @@
+"""`saphan-broker init`: an empty broker whose logs have begun, and the pin file that agencies need.
+
+Order: a marker; day-key seed, log keys, last-head files; the store; directory leaf 0 (the schemas
+of this program) under a signed head; evidence leaf 0 (the anchor) under a signed head; pin file;
+marker away. The leaves enter by the functions that log everything else. A crash leaves the marker:
+nothing of such a broker was ever shown to anyone, so it is removed and made again, never repaired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from saphan_protocol.pins import Pins
+from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.records import HeadRef
+
+from saphan_broker import private_files
+from saphan_broker.clock import Clock, day_of, system_clock
+from saphan_broker.committing import Committer
+from saphan_broker.keys import create_log_keys, make_pins, write_pins
+from saphan_broker.registering import Registrar
+from saphan_broker.seeds import DayKeys
+from saphan_broker.signer import Signer
+from saphan_broker.state import State
+from saphan_broker.store.base import LOGS, Log, Store
+from saphan_broker.store.sqlite import SqliteStore
+
+MARKER_NAME: Final = "init.unfinished"
+PINS_NAME: Final = "pins.json"
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,78}[a-z0-9])?", re.ASCII)
+
+
+def init(
+    data: Path, keys: Path, name: str, pins_file: Path | None = None, *, clock: Clock = system_clock
+) -> tuple[Pins, list[HeadRef]]:
+    """Make a broker in two directories that are empty or not there; gives pins and first heads.
+
+    Blocks on the disk and runs an event loop of its own: for the command line, not for a server.
+
+    Args:
+        data: the store's directory; is backed up.
+        keys: log keys, last-head files, day-key seed; is never backed up with the store.
+        name: what the broker calls itself, such as "bridge.example"; the start of both origins.
+        pins_file: where the pin file is written; None: DATA/pins.json.
+
+    Raises:
+        InvalidInput: `broker_name`.
+        OperatorError: `broker_exists`, `init_unfinished`, `directory_not_empty`,
+            `directories_overlap`, `directory_unusable`, `disk_full`, `key_file_exposed`.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            "broker_name",
+            f"{name[:80]!r} cannot name a broker",
+            field="name",
+            hint="take a host name: lower-case letters, digits, dots and hyphens",
+        )
+    data, keys = data.absolute(), keys.absolute()
+    with _said(data, keys):
+        _check_places(data, keys)
+        for directory in (data, keys):
+            private_files.make_directory(directory)
+        marker = keys / MARKER_NAME
+        private_files.write_new(marker, b"init began here and has not finished\n")
+        pins, heads = asyncio.run(_begin(data, keys, name, clock))
+        write_pins(data / PINS_NAME if pins_file is None else pins_file, pins)
+        # A crash before this line leaves a broker that nobody has seen; after it, a whole one.
+        marker.unlink()
+        private_files.sync_directory(keys)
+    return pins, heads
+
+
+def check_finished(keys: Path) -> None:
+    """Refuse to run what `init` did not finish.
+
+    Raises:
+        OperatorError: `init_unfinished`.
+    """
+    if (keys / MARKER_NAME).exists():
+        raise OperatorError(
+            "init_unfinished",
+            f"`saphan-broker init` was interrupted while it made {keys}",
+            field="keys",
+            hint="nothing of it was in use: remove both directories whole, then run init again",
+        )
+
+
+async def _begin(data: Path, keys: Path, name: str, clock: Clock) -> tuple[Pins, list[HeadRef]]:
+    day_keys = DayKeys.create(keys, day_of(clock()))
+    made = {log: create_log_keys(keys, log, f"{name}/{log}/1") for log in LOGS}
+    signers: dict[Log, Signer] = {log: Signer.create(keys, log, made[log]) for log in LOGS}
+    for signer in signers.values():
+        signer.allow_unheard("the log begins")
+    pins = make_pins(name, made["directory"], made["evidence"])
+
+    async def reopen() -> Store:
+        return await SqliteStore.open(data)
+
+    state = State(await SqliteStore.create(data), reopen, pins, day_keys, signers, clock=clock)
+    try:
+        await state.load()
+        committer = Committer(state)
+        await Registrar(state, committer).register_types()
+        await committer.commit([])  # no item; the anchor is due
+        heads = [book.published.ref for book in state.books.values() if book.published]
+    finally:
+        await state.close()
+    return pins, heads
+
+
+def _check_places(data: Path, keys: Path) -> None:
+    check_finished(keys)
+    if data == keys or data in keys.parents or keys in data.parents:
+        raise OperatorError(
+            "directories_overlap",
+            f"{data} and {keys} are not apart",
+            field="keys",
+            hint="a backup of the store must not carry the keys: take two separate directories",
+        )
+    for directory, field in ((data, "data"), (keys, "keys")):
+        found = sorted(os.listdir(directory)) if directory.exists() else []
+        if "broker.db" in found or "directory.key" in found:
+            raise OperatorError(
+                "broker_exists",
+                f"there is already a broker in {directory}",
+                field=field,
+                hint="start it with `saphan-broker run`, or name directories that do not exist",
+            )
+        if found:
+            raise OperatorError(
+                "directory_not_empty",
+                f"{directory} is not empty: it has {found[0]!r}",
+                field=field,
+                hint="name a directory that is empty or does not exist yet",
+            )
+
+
+@contextmanager
+def _said(data: Path, keys: Path) -> Iterator[None]:
+    """Turn the file system's refusals into words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise OperatorError(
+                "disk_full",
+                f"there is no space left for {error.filename or keys}",
+                field="data",
+                hint="free some space, remove both directories, then run init again",
+            ) from None
+        raise OperatorError(
+            "directory_unusable",
+            f"{error.filename or f'{data} or {keys}'}: {error.strerror or error}",
+            field="data",
+            hint="the directory above it must exist, and its owner must be the one who runs this",
+        ) from None
