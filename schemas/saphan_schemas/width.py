@@ -4,7 +4,7 @@ Lao vowels and tones and Khmer vowels and signs are marks on a letter; a Khmer s
 coeng (U+17D2) and one more letter. A user-perceived letter (cluster) is never cut. Widths are what
 terminals count, cell by cell: marks above and below take none, Khmer spacing vowels and the letter
 of a subscript take one (a terminal that draws it underneath still moves its cursor), East Asian
-wide letters two. `unicodedata` says all of this, so no library is needed.
+wide letters two, as in the tables of glibc. `unicodedata` says all of this; no library is needed.
 """
 
 from __future__ import annotations
