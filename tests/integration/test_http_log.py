@@ -57,7 +57,7 @@ async def made_state() -> State:
         directory=pin(ORIGINS["directory"]),
         evidence=pin(ORIGINS["evidence"]),
     )
-    return State(store, reopen, pins, NoDayKeys())
+    return State(store, reopen, pins, NoDayKeys(), {})
 
 
 def leaf(index: int) -> bytes:
@@ -74,7 +74,7 @@ async def grow(state: State, log: Log, number: int, *, sign: bool = True) -> Non
     if sign:
         note = log_note(book.origin, checkpoint_text(book.origin, book.head), TIME)
         await state.store.put_note(log, book.head.size, note)
-        book.publish(book.head.size, book.root, TIME, note)
+        await book.load_note(log_pair(book.origin))
 
 
 def checkpoint_text(origin: str, head: LogHead) -> bytes:
