@@ -150,15 +150,19 @@ def test_the_time_of_a_line_is_signed() -> None:
         assert code_of(checkpoint.verify_head, note, KEYS) == "note_signature"
 
 
-def test_a_log_without_a_time_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("time", "code"), ((0, "head_time"), (2**63, "note_signature"), (2**64 - 1, "note_signature"))
+)
+def test_times_that_a_log_may_not_sign_are_refused(time: int, code: str) -> None:
     ed25519, mldsa44 = signer(ORIGIN)
-    message = checkpoint.mldsa44_message(ORIGIN, 0, Checkpoint(ORIGIN, 1, ROOT))
+    message = checkpoint.mldsa44_message(ORIGIN, time, Checkpoint(ORIGIN, 1, ROOT))
+    blob = time.to_bytes(8, "big") + mldsa44.sign(message)
     lines = (
         notes.NoteLine(ORIGIN, KEYS[0].key_id, ed25519.sign(TEXT)),
-        notes.NoteLine(ORIGIN, KEYS[1].key_id, bytes(8) + mldsa44.sign(message)),
+        notes.NoteLine(ORIGIN, KEYS[1].key_id, blob),
     )
     note = notes.encode_note(TEXT, lines)
-    assert code_of(checkpoint.verify_head, note, KEYS) == "head_time"
+    assert code_of(checkpoint.verify_head, note, KEYS) == code
 
 
 def test_a_head_of_another_log_is_refused() -> None:

@@ -131,9 +131,27 @@ def test_mutated_inclusion_proofs_are_refused(size: int) -> None:
 
 
 def test_bytes_moved_between_neighbouring_hashes_are_refused() -> None:
-    path = merkle.inclusion_path(7, 8, node)
-    moved = (path[0] + path[1][:1], path[1][1:], *path[2:])
-    refused("proof_inclusion", merkle.verify_inclusion, 7, 8, LEAVES[7], moved, ROOTS[8])
+    path = merkle.inclusion_path(6, 8, node)
+    leaf, beside = LEAVES[6][:-1], LEAVES[6][-1:] + path[0]
+    assert hashlib.sha256(b"\x01" + leaf + beside).digest() == node(1, 3)
+    refused("proof_inclusion", merkle.verify_inclusion, 6, 8, leaf, (beside, *path[1:]), ROOTS[8])
+    # Implied roots are refused too: a batch signature compares them with nothing else.
+    refused("proof_inclusion", merkle.root_from_path, 6, 8, LEAVES[6], (beside, *path[1:]))
+    refused("proof_inclusion", merkle.root_from_path, 6, 8, leaf, path)
+    with pytest.raises(InvalidInput, match="does not have 32 bytes"):
+        merkle.verify_consistency(4, 8, ROOTS[4], ROOTS[8], (node(2, 1) + b"\x00",))
+
+
+def test_consistency_paths_of_other_lengths_are_refused() -> None:
+    """Roots that a path does lead to, under sizes that it was not made for."""
+    check = merkle.verify_consistency
+    check(4, 8, ROOTS[4], ROOTS[8], (node(2, 1),))
+    refused("proof_consistency", check, 4, 16, ROOTS[4], ROOTS[8], (node(2, 1),))
+    longer = merkle.consistency_path(4, 16, node)
+    check(4, 16, ROOTS[4], ROOTS[16], longer)
+    refused("proof_consistency", check, 4, 8, ROOTS[4], ROOTS[16], longer)
+    refused("proof_consistency", check, 3, 4, ROOTS[3], ROOTS[4], ())
+    refused("proof_consistency", check, 2, 4, ROOTS[2], ROOTS[4], ())
 
 
 def test_no_path_outside_the_tree() -> None:

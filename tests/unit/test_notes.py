@@ -115,6 +115,9 @@ def test_a_known_key_that_fails_refuses_the_note() -> None:
     ):
         for order in ((good, bad), (bad, good)):
             assert code_of(notes.verify_note, Note(TEXT, order), both) == "note_signature"
+    short = Note(TEXT, (NoteLine(NAME, KEY.key_id, line().blob[:-1]),))
+    with pytest.raises(InvalidInput, match="another length"):
+        notes.verify_note(short, [KEY])
 
 
 def test_notes_without_a_known_key_or_signed_twice_are_refused() -> None:

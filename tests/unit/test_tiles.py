@@ -225,6 +225,19 @@ def test_discarded_growth_leaves_nothing_behind(start: int) -> None:
         )
 
 
+def test_what_was_computed_for_a_size_is_not_used_for_the_next() -> None:
+    shelf = Shelf()
+    tree, _ = shelf.tree(0).grow(LEAVES[:300])
+    for size in (301, 302, 511, 512, 513, 600):
+        tree.inclusion(tree.size - 2)
+        before, path = tree, tree.inclusion(256)
+        tree, changed = tree.grow(LEAVES[tree.size : size])
+        shelf.tiles |= changed
+        merkle.verify_inclusion(256, size, LEAVES[256], tree.inclusion(256), tree.root())
+        assert before.inclusion(256) == path
+        merkle.verify_inclusion(256, before.size, LEAVES[256], path, before.root())
+
+
 def test_growing_by_nothing_changes_nothing(full: tuple[Shelf, TileTree]) -> None:
     _, tree = full
     grown, changed = tree.grow([])
@@ -248,6 +261,18 @@ def test_cache_is_bounded(full: tuple[Shelf, TileTree]) -> None:
     for index in range(0, 256 * 20, 256):
         tree.inclusion(index)
     assert len(tree._cache) == 3
+
+
+def test_the_tile_used_last_stays_in_the_cache(full: tuple[Shelf, TileTree]) -> None:
+    shelf, _ = full
+    tree = TileTree(TOTAL, shelf.tiles, shelf.fetch, cache_tiles=3)
+    for n in (1, 2, 1, 3):  # beside their parent, which every proof uses
+        tree.inclusion(256 * n)
+    before = shelf.reads
+    tree.inclusion(256)
+    assert shelf.reads == before
+    tree.inclusion(512)
+    assert shelf.reads == before + 1
 
 
 @pytest.mark.parametrize("bad", (b"\x00" * 8_192, b"", b"\x00" * 32))
