@@ -1,4 +1,4 @@
-"""A log's tree whose tiles lie in the store: proofs that load what they miss, off the event loop."""
+"""A log's tree whose tiles lie in the store: proofs that load what they miss."""
 
 from __future__ import annotations
 

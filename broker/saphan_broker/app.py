@@ -1,0 +1,107 @@
+"""The web application of one broker, and the program's run until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.limits import LIMITS
+
+from saphan_broker.broker import Broker
+
+_log = logging.getLogger("saphan.broker")
+
+BROKER = web.AppKey("broker", Broker)
+
+
+async def _session(request: web.Request) -> web.StreamResponse:
+    return await request.app[BROKER].serve(request)
+
+
+def make_app(broker: Broker, routes: Iterable[web.AbstractRouteDef] = ()) -> web.Application:
+    """The application that serves a started broker.
+
+    Args:
+        routes: further routes, such as `http_log.LogPages(...).routes()`.
+    """
+    app = web.Application(client_max_size=LIMITS.api_body_bytes)
+    app[BROKER] = broker
+    app.router.add_get("/v1/session", _session)
+    app.add_routes(routes)
+    app.on_shutdown.append(_stop)
+    return app
+
+
+async def _stop(app: web.Application) -> None:
+    """Sessions end with a reason before their connections are taken away."""
+    await app[BROKER].stop()
+
+
+@asynccontextmanager
+async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
+    """Serve the application inside the block; gives the address it listens at.
+
+    Args:
+        port: 0 takes a free one.
+
+    Raises:
+        OperatorError: `port_taken`, `address_unusable`.
+    """
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=LIMITS.shutdown_ms / 1000
+    )
+    await runner.setup()
+    try:
+        await _listen(runner, host, port)
+        yield runner.addresses[0][:2]
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise OperatorError(
+                "port_taken",
+                f"port {port} of {host} is in use by another program",
+                field="listen",
+                hint="choose another with --listen HOST:PORT, or stop the other program",
+            ) from None
+        raise OperatorError(
+            "address_unusable",
+            f"cannot listen at {host}:{port}: {error.strerror or error}",
+            field="listen",
+            hint="name an address of this machine with --listen HOST:PORT",
+        ) from None
+
+
+async def run_until_told(
+    broker: Broker,
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    started: Callable[[str, int], None] | None = None,
+) -> None:
+    """Serve a started broker until SIGTERM or SIGINT, then end cleanly."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    try:
+        async with serving(app, host, port) as (name, bound):
+            _log.info("listening at %s:%d", name, bound)
+            if started is not None:
+                started(name, bound)
+            await told.wait()
+            _log.info("told to stop: finishing what was begun")
+    finally:
+        await broker.stop()

@@ -1,0 +1,242 @@
+"""The broker: its state, its one sequencer, its sessions, from start to clean end.
+
+broker = await open_broker(data, keys)
+await broker.start()
+...                     # app.make_app(broker) serves it
+await broker.stop()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+from saphan_schemas.errors import OperatorError, Unavailable
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import HeadRef
+
+from saphan_broker.alarms import Alarm
+from saphan_broker.clock import Clock, system_clock
+from saphan_broker.committing import Committer
+from saphan_broker.expiry import Sweep, freshen
+from saphan_broker.init import check_finished
+from saphan_broker.keys import load_log_keys, make_pins
+from saphan_broker.log_book import Published
+from saphan_broker.seeds import DayKeys
+from saphan_broker.sequencer import Sequencer
+from saphan_broker.session import Session
+from saphan_broker.signer import Signer
+from saphan_broker.state import State
+from saphan_broker.store.base import LOGS, Log, Store
+from saphan_broker.store.sqlite import SqliteStore
+from saphan_broker.tokens import Tokens
+from saphan_broker.witnessed import WitnessedTime
+from saphan_broker.work import Logged, Operation, Rejected
+
+_log = logging.getLogger("saphan.broker")
+
+STOP_SECONDS = LIMITS.shutdown_ms / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the broker takes and logs bulletins now, and why not."""
+
+    ready: bool
+    reasons: tuple[Alarm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Numbers since the start, for metrics."""
+
+    sessions: int
+    waiting: int
+    logged: int
+    refused: int
+    commits: int
+    cosignatures: int
+    alarms_raised: int
+    directory_size: int
+    evidence_size: int
+    witnessed_ms: int
+
+
+class Broker:
+    """One running broker. `start` and `stop` once each, on one event loop."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.committer = Committer(state)
+        self.sequencer = Sequencer(state, self.committer)
+        self.witnessed = WitnessedTime(state)
+        self.tokens = Tokens()
+        self._sweep = Sweep(state, self.sequencer, self.witnessed)
+        self._sessions: set[Session] = set()
+        self._handlers: set[asyncio.Task[object]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._numbers = itertools.count(1)
+        self._stopping = False
+
+    # --- life -------------------------------------------------------------------------------------
+
+    async def start(self, *, override: str | None = None) -> None:
+        """Read the store, check it against the signers, sign what may be signed, begin to work.
+
+        Args:
+            override: the operator's reason to sign without having heard a node; it is logged.
+
+        Raises:
+            OperatorError: `store_behind_signer`, `store_differs`, `store_damaged`, ...
+        """
+        await self.state.load()
+        if override is not None or not self.state.directory.has_node():
+            for signer in self.state.signers.values():
+                signer.allow_unheard(override or "no node is enrolled")
+            await self.sequencer.settle()
+        self._tasks = [
+            asyncio.create_task(self.sequencer.run(), name="sequencer"),
+            asyncio.create_task(self._sweep.run(), name="sweep"),
+        ]
+
+    async def stop(self) -> None:
+        """Answer what was read, tell every session why, log what is queued, close; idempotent."""
+        if self._stopping:
+            return
+        self._stopping = True
+        for session in self._sessions:
+            session.stop()
+        if self._handlers:
+            await asyncio.wait(self._handlers, timeout=STOP_SECONDS)
+        self.sequencer.close()
+        if self._tasks:
+            sequencer, sweep = self._tasks
+            sweep.cancel()
+            await asyncio.wait([sequencer], timeout=STOP_SECONDS)
+            sequencer.cancel()
+            await asyncio.gather(sequencer, sweep, return_exceptions=True)
+        await self.state.close()
+
+    # --- sessions ---------------------------------------------------------------------------------
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """Handler of WebSocket /v1/session."""
+        ws = web.WebSocketResponse(
+            max_msg_size=LIMITS.frame_bytes + 1,
+            compress=False,
+            heartbeat=3 * LIMITS.heartbeat_ms / 1000,
+        )
+        await ws.prepare(request)
+        session = Session(self, ws, next(self._numbers))
+        task = asyncio.current_task()
+        assert task is not None
+        self._sessions.add(session)
+        self._handlers.add(task)
+        if self._stopping:
+            session.stop()
+        try:
+            await session.run()
+        finally:
+            self._sessions.discard(session)
+            self._handlers.discard(task)
+        return ws
+
+    def session_opened(self) -> None:
+        """A node was heard: what is unsigned is signed, an idle log shows a fresh head."""
+        self.state.alarms.clear("node_not_heard")
+        freshen(self.state, self.sequencer)
+
+    # --- for the operator's side ------------------------------------------------------------------
+
+    @property
+    def head(self) -> Published | None:
+        """Newest signed head of the evidence log."""
+        return self.state.evidence.published
+
+    @property
+    def store(self) -> Store:
+        """The store; another object after a failed commit, so ask each time."""
+        return self.state.store
+
+    async def admit_operation(self, signed: bytes) -> tuple[HeadRef, int | None]:
+        """Log a directory operation by the operator's own act, a first one among them.
+
+        Returns:
+            The directory head that covers it, and its leaf index (None: it was logged before).
+
+        Raises:
+            InvalidInput, Refused: as the directory judges it; Unavailable: `node_not_heard`, ...
+        """
+        outcome = await self.sequencer.submit(Operation(signed, None)).outcome
+        if isinstance(outcome, Rejected):
+            raise outcome.error
+        published = self.state.registry.published
+        if published is None:
+            raise Unavailable("not_signed", "the directory log has no signed head yet")
+        return published.ref, _first(outcome)
+
+    def ready(self) -> Readiness:
+        """Whether bulletins are taken and logged at this moment."""
+        reasons = [alarm for alarm in self.state.alarms.active() if alarm.stops]
+        if not all(signer.released for signer in self.state.signers.values()):
+            reasons.append(
+                Alarm("node_not_heard", "no node's session has opened since the start", True)
+            )
+        if self.sequencer.broken and not reasons:
+            reasons.append(Alarm("broker_stopped", "the logs stand still after a failure", True))
+        if self._stopping:
+            reasons.append(Alarm("shutting_down", "the broker is shutting down", True))
+        return Readiness(not reasons, tuple(reasons))
+
+    def stats(self) -> Stats:
+        """Numbers since the start."""
+        state = self.state
+        return Stats(
+            sessions=state.listeners.total(),
+            waiting=self.sequencer.waiting,
+            logged=self.committer.items_logged,
+            refused=self.committer.items_refused,
+            commits=self.committer.commits,
+            cosignatures=self.witnessed.taken,
+            alarms_raised=state.alarms.raised_total,
+            directory_size=state.registry.tree.size,
+            evidence_size=state.evidence.tree.size,
+            witnessed_ms=self.witnessed.now,
+        )
+
+
+def _first(outcome: Logged) -> int | None:
+    return outcome.indices[0] if outcome.indices else None
+
+
+async def open_broker(data: Path, keys: Path, *, clock: Clock = system_clock) -> Broker:
+    """The broker of two directories that `init` made; not started yet.
+
+    Raises:
+        OperatorError: `store_*`, `key_file_*`.
+    """
+    await asyncio.to_thread(check_finished, keys)
+    log_keys = {log: await asyncio.to_thread(load_log_keys, keys, log) for log in LOGS}
+    signers: dict[Log, Signer] = {
+        log: await asyncio.to_thread(Signer.open, keys, log, log_keys[log]) for log in LOGS
+    }
+    day_keys = await asyncio.to_thread(DayKeys.open, keys)
+    directory, evidence = log_keys["directory"], log_keys["evidence"]
+    name = directory.origin.partition("/")[0]
+    if evidence.origin.partition("/")[0] != name:
+        raise OperatorError(
+            "key_file_malformed",
+            f"{directory.origin} and {evidence.origin} are logs of two brokers",
+            field="keys",
+            hint="--keys is moved whole or not at all",
+        )
+
+    async def reopen() -> Store:
+        return await SqliteStore.open(data)
+
+    pins = make_pins(name, directory, evidence)
+    return Broker(State(await reopen(), reopen, pins, day_keys, signers, clock=clock))

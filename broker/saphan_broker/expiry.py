@@ -1,0 +1,84 @@
+"""Deadlines: what time alone ends, judged on witnessed time only (design 4.6, bytes.md, Time)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from saphan_schemas.errors import SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS, SECOND_MS
+
+from saphan_broker.sequencer import Sequencer
+from saphan_broker.state import State
+from saphan_broker.witnessed import WitnessedTime
+from saphan_broker.work import Expiry, NewHead
+
+_log = logging.getLogger("saphan.broker")
+
+LOOK_SECONDS = 1.0
+DUE_AT_ONCE = 256
+RESIGN_MS = 10 * SECOND_MS
+"""While something is due that no witness has seen the time of: ask them with a fresh head."""
+UNWITNESSED_MS = 10 * LIMITS.skew_ms
+"""A deadline passed so long ago without a witness is an alarm; bulletins stay deliverable."""
+
+
+class Sweep:
+    """Logs `expired` when its time has come, and keeps an idle log's head fresh."""
+
+    def __init__(self, state: State, sequencer: Sequencer, witnessed: WitnessedTime) -> None:
+        self._state = state
+        self._sequencer = sequencer
+        self._witnessed = witnessed
+
+    async def run(self) -> None:
+        """Look again and again until cancelled; a failing look is tried again."""
+        while True:
+            try:
+                await self.look()
+            except SaphanError as error:
+                _log.warning("deadlines wait: %s", error)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """One look at the deadlines and at the age of the heads."""
+        now, witnessed = self._state.clock(), self._witnessed.now
+        due = await self._state.store.due(now, DUE_AT_ONCE)
+        ready = [row for row in due if row.deadline is not None and row.deadline <= witnessed]
+        works = [
+            self._sequencer.submit(Expiry(row.bulletin, row.sender, row.recipient, witnessed))
+            for row in ready
+        ]
+        for work in works:
+            await work.outcome
+        await self._freshen(now, waiting=len(due) > len(ready))
+        self._warn(now, [row.deadline or now for row in due if row not in ready])
+
+    async def _freshen(self, now: int, *, waiting: bool) -> None:
+        """Sign anew: at least hourly, and while a deadline waits for a witness."""
+        published = self._state.evidence.published
+        if published is None or not self._state.signers["evidence"].released:
+            return
+        age = now - published.time * SECOND_MS
+        if age >= (RESIGN_MS if waiting else LIMITS.head_idle_ms):
+            await self._sequencer.submit(NewHead()).outcome
+
+    def _warn(self, now: int, unwitnessed: list[int]) -> None:
+        if unwitnessed and now - min(unwitnessed) > UNWITNESSED_MS:
+            self._state.alarms.sound(
+                "time_unwitnessed",
+                f"{len(unwitnessed)} deliveries are due, but no witness has cosigned the time",
+            )
+        else:
+            self._state.alarms.clear("time_unwitnessed")
+
+
+def freshen(state: State, sequencer: Sequencer) -> None:
+    """A session has opened: an idle log shows it a fresh head (bytes.md, Signer)."""
+    published = state.evidence.published
+    now = state.clock()
+    if published is None or state.evidence.unsigned or now - published.time * SECOND_MS > SECOND_MS:
+        try:
+            sequencer.submit(NewHead())
+        except Unavailable:
+            _log.info("no fresh head for a new session: the queue is full or closing")

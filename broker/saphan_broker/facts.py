@@ -1,0 +1,58 @@
+"""What a group of items is judged by: facts of the store, read at once, then kept up to date.
+
+Only the sequencer writes, so what it has read stays true until its own commit; every item it takes
+is entered here, and its neighbours in the group are judged by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from saphan_broker.store.base import (
+    BulletinFacts,
+    Corridor,
+    DeliveryKey,
+    DeliveryRow,
+    Facts,
+    StatementKey,
+)
+
+
+@dataclass(slots=True)
+class Wanted:
+    """Keys that the items of a group will ask for."""
+
+    bulletins: set[bytes] = field(default_factory=set)
+    nonces: set[tuple[str, bytes]] = field(default_factory=set)
+    deliveries: set[DeliveryKey] = field(default_factory=set)
+    statements: set[StatementKey] = field(default_factory=set)
+    corridors: set[Corridor] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Known:
+    """The facts; a key that is missing is not stored."""
+
+    bulletins: dict[bytes, BulletinFacts]
+    nonces: dict[tuple[str, bytes], BulletinFacts]
+    deliveries: dict[DeliveryKey, DeliveryRow]
+    statements: dict[StatementKey, int]
+    corridors: dict[Corridor, tuple[int, int]]
+
+    def first_answer(self, statement: bytes, recipients: Iterable[str]) -> tuple[int, ...] | None:
+        """Indices that a statement got in its corridors when it was first admitted."""
+        indices = [self.statements.get((statement, recipient)) for recipient in recipients]
+        found = tuple(index for index in indices if index is not None)
+        return found if indices and len(found) == len(indices) else None
+
+
+async def load(store: Facts, wanted: Wanted) -> Known:
+    """Read everything in bulk: one query of each kind, none for what nobody asked."""
+    return Known(
+        await store.bulletins(wanted.bulletins) if wanted.bulletins else {},
+        await store.by_nonce(wanted.nonces) if wanted.nonces else {},
+        await store.deliveries(wanted.deliveries) if wanted.deliveries else {},
+        await store.statements(wanted.statements) if wanted.statements else {},
+        await store.corridors(wanted.corridors) if wanted.corridors else {},
+    )

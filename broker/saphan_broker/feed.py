@@ -1,0 +1,285 @@
+"""The feed of one session: everything in its agency's corridors, in log order, nothing in memory.
+
+The pump keeps cursors only: what was sent, what was told, what is unacknowledged. A receiver that
+stalls stops its own pump at the window's edge and costs at most `LIMITS.feed_window_bytes` of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from saphan_protocol.batch import item_root
+from saphan_protocol.evidence import CONSIGNMENT_TYPE
+from saphan_schemas.codec import encode
+from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, FeedEntry
+from saphan_schemas.limits import KIB, LIMITS, MIB
+from saphan_schemas.records import BROKER, BatchSignature
+
+from saphan_broker.at_rest import open_header, open_record, open_stanza_row
+from saphan_broker.listeners import Listener
+from saphan_broker.log_book import Published
+from saphan_broker.state import State
+from saphan_broker.store.base import AnchorRow, FeedRow, SignatureKey
+
+Send = Callable[[bytes], Awaitable[None]]
+
+FRAME_ITEMS = 128
+"""Entries of one frame: a few milliseconds of work, so that sessions take turns."""
+FRAME_BYTES = MIB
+ENTRY_BYTES = KIB
+"""What an entry costs beside header and ciphertext: path, statement, item, stanza."""
+HEAD_SECONDS = 1.0
+"""A head that brings a session no entry is told at most so often; witnesses need no more."""
+KNOWN_SIGNATURES = 4096
+"""Batch signatures that a session is known to have; a forgotten one is sent again."""
+LEAVES_BYTES = 2 * MIB
+LEAVES_AT_ONCE = 1024
+
+
+class Window:
+    """What was sent and not acknowledged yet, in entries and bytes."""
+
+    def __init__(self) -> None:
+        self._sent: deque[tuple[int, int, int]] = deque()
+        self._items = 0
+        self._bytes = 0
+
+    @property
+    def items(self) -> int:
+        """Entries that may still be sent."""
+        return LIMITS.feed_window_items - self._items
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that may still be sent."""
+        return LIMITS.feed_window_bytes - self._bytes
+
+    def add(self, after: int, items: int, size: int) -> None:
+        """A frame went out that ends at `after`."""
+        self._sent.append((after, items, size))
+        self._items += items
+        self._bytes += size
+
+    def acknowledge(self, after: int) -> None:
+        """Everything up to `after` is durable at the node."""
+        while self._sent and self._sent[0][0] <= after:
+            _, items, size = self._sent.popleft()
+            self._items -= items
+            self._bytes -= size
+
+
+class FeedPump:
+    """Sends one session its directory leaves and its entries, each under a signed head.
+
+    Args:
+        after: evidence index up to which the node has everything; None: nothing.
+        directory: size of the directory head it knows (0: none).
+        evidence: size of the evidence head it knows (0: none).
+    """
+
+    def __init__(
+        self,
+        state: State,
+        listener: Listener,
+        send: Send,
+        after: int | None,
+        *,
+        directory: int,
+        evidence: int,
+    ) -> None:
+        self._state = state
+        self._listener = listener
+        self._agency = listener.agency
+        self._send = send
+        self._after = after
+        self._directory = directory
+        self._evidence = evidence
+        self._evidence_note = b""
+        self._anchor = -1
+        self._head_at = 0.0
+        self._window = Window()
+        self._known: OrderedDict[SignatureKey, None] = OrderedDict()
+        self.entries_sent = 0
+
+    def acknowledge(self, after: int) -> None:
+        """The node has stored everything up to `after`."""
+        self._window.acknowledge(after)
+        self._listener.wake()
+
+    async def run(self) -> None:
+        """Feed until cancelled; an error of the store ends the session."""
+        changed = self._listener.changed
+        while True:
+            changed.clear()
+            head = self._state.evidence.published
+            # The directory first: it is at least as new as any anchor under `head`.
+            await self._send_directory()
+            if head is not None and await self._send_entries(head):
+                continue
+            wait = None if head is None else self._until_head(head)
+            if head is not None and wait is not None and wait <= 0:
+                await self._send_head(head)
+                continue
+            try:
+                async with asyncio.timeout(wait):
+                    await changed.wait()
+            except TimeoutError:
+                continue
+
+    # --- directory --------------------------------------------------------------------------------
+
+    async def _send_directory(self) -> None:
+        book = self._state.registry
+        while (head := book.published) is not None and self._directory < head.size:
+            start, stop = self._directory, min(head.size, self._directory + LEAVES_AT_ONCE)
+            leaves = _fitting(await self._state.store.leaves("directory", start, stop))
+            end = start + len(leaves)
+            packages = await self._state.store.packages(start, end)
+            own = {agreed.index for agreed in self._state.directory.agreements_of(self._agency)}
+            path = await book.source.prove(lambda: head.consistency(start))  # noqa: B023
+            frame = DirectoryLeaves(
+                head.note,
+                start,
+                path,
+                tuple(leaves),
+                tuple(package for index, package in packages.items() if index in own),
+            )
+            await self._send(encode(frame))
+            self._directory = end
+
+    # --- entries ----------------------------------------------------------------------------------
+
+    async def _send_entries(self, head: Published) -> bool:
+        """One frame of entries; False if there are none, or the window is closed."""
+        if not self._listener.entries or self._window.items <= 0 or self._window.bytes <= 0:
+            return False
+        self._listener.entries = False  # before the look: what comes after it sets the flag again
+        rows = await self._state.store.feed(
+            self._agency,
+            self._after,
+            head.size,
+            min(FRAME_ITEMS, self._window.items),
+            min(FRAME_BYTES, self._window.bytes),
+        )
+        if not rows:
+            return False
+        self._listener.entries = True
+        rows, anchor = await self._one_anchor(rows)
+        entries, wanted = await self._entries(rows, head)
+        await self._send_feed(
+            head, entries, await self._signatures(wanted), anchor, rows[-1].entry.index
+        )
+        self.entries_sent += len(entries)
+        return True
+
+    async def _one_anchor(self, rows: list[FeedRow]) -> tuple[list[FeedRow], AnchorRow | None]:
+        """The rows up to the next anchor, and the anchor by which all of them are judged."""
+        first, last = rows[0].entry.index, rows[-1].entry.index
+        between = await self._state.store.anchors(first, last + 1)
+        if between:
+            rows = [row for row in rows if row.entry.index < between[0].index]
+        return rows, await self._state.store.anchor(first)
+
+    async def _entries(
+        self, rows: Sequence[FeedRow], head: Published
+    ) -> tuple[tuple[FeedEntry, ...], set[SignatureKey]]:
+        prove = self._state.evidence.source.prove
+        wanted: set[SignatureKey] = set()
+        entries = []
+        for row in rows:
+            index = row.entry.index
+            path = await prove(lambda: head.inclusion(index))  # noqa: B023
+            entries.append(self._entry(row, path, wanted))
+        return tuple(entries), wanted
+
+    def _entry(self, row: FeedRow, path: tuple[bytes, ...], wanted: set[SignatureKey]) -> FeedEntry:
+        keys, entry = self._state.keys, row.entry
+        record = open_record(keys, entry)
+        item = None if entry.issuer in (self._agency, BROKER) else record.item
+        if item is not None:
+            root = item_root(item, _kind(entry.event), record.statement)
+            wanted.add((item.key, item.size, root))
+        receives = entry.recipient == self._agency
+        body = row.bulletin if receives else None
+        stanza = row.stanza if receives else None
+        return FeedEntry(
+            entry.index,
+            record.entry,
+            record.salt,
+            path,
+            record.statement,
+            item,
+            None if body is None else open_header(keys, body),
+            None if body is None else body.ciphertext,
+            None if stanza is None else open_stanza_row(keys, stanza),
+        )
+
+    async def _signatures(self, wanted: set[SignatureKey]) -> tuple[BatchSignature, ...]:
+        """Signatures this session has not been sent; the set of sent ones is bounded."""
+        missing = [key for key in wanted if key not in self._known]
+        found = await self._state.store.signatures(missing) if missing else {}
+        for key in wanted:
+            self._known[key] = None
+            self._known.move_to_end(key)
+        while len(self._known) > KNOWN_SIGNATURES:
+            self._known.popitem(last=False)
+        return tuple(found.values())
+
+    # --- heads ------------------------------------------------------------------------------------
+
+    def _until_head(self, head: Published) -> float | None:
+        """Seconds until a head without entries should be told; None if this one was."""
+        if head.note == self._evidence_note:
+            return None
+        return self._head_at + HEAD_SECONDS - asyncio.get_running_loop().time()
+
+    async def _send_head(self, head: Published) -> None:
+        """A head that brings nothing else; it also moves the cursor of an idle agency."""
+        complete = not self._listener.entries
+        newest = await self._state.store.anchor(head.size) if complete else None
+        after = self._after if self._after is not None else 0
+        if complete:
+            after = max(after, head.size - 1)
+        await self._send_feed(head, (), (), newest, after)
+
+    async def _send_feed(
+        self,
+        head: Published,
+        entries: tuple[FeedEntry, ...],
+        signatures: tuple[BatchSignature, ...],
+        anchor: AnchorRow | None,
+        after: int,
+    ) -> None:
+        source, start = self._state.evidence.source, self._evidence
+        proof = None
+        if anchor is not None and anchor.index > self._anchor:
+            path = await source.prove(lambda: head.inclusion(anchor.index))
+            proof = AnchorProof(anchor.index, anchor.size, anchor.root, path)
+            self._anchor = anchor.index
+        consistency = await source.prove(lambda: head.consistency(start))
+        frame = encode(Feed(head.note, start, consistency, proof, signatures, entries, after))
+        self._evidence, self._evidence_note = head.size, head.note
+        self._after = after
+        self._head_at = asyncio.get_running_loop().time()
+        if entries:
+            self._window.add(after, len(entries), len(frame))
+        await self._send(frame)
+
+
+def _kind(event: str) -> str:
+    """PAE type of an entry's statement from the event it is stored under."""
+    return CONSIGNMENT_TYPE if event in ("submitted", "consigned") else f"saphan/{event}/1"
+
+
+def _fitting(leaves: Sequence[bytes]) -> list[bytes]:
+    """The first leaves that fit into one frame, at least one."""
+    taken: list[bytes] = []
+    size = 0
+    for leaf in leaves:
+        size += len(leaf)
+        if taken and size > LEAVES_BYTES:
+            break
+        taken.append(leaf)
+    return taken

@@ -1,0 +1,140 @@
+"""The rows of one evidence commit while its items are judged, numbered in their corridors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from saphan_protocol.evidence import anchor_leaf, entry_leaf
+from saphan_schemas.codec import encode
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import BatchSignature, Entry, LeafType, SignatureItem
+
+from saphan_broker.at_rest import KeptRecord, seal_header, seal_record, seal_stanza_row
+from saphan_broker.clock import day_of
+from saphan_broker.facts import Known
+from saphan_broker.seeds import DayKeys
+from saphan_broker.store.base import (
+    AnchorRow,
+    BulletinFacts,
+    BulletinRow,
+    Corridor,
+    DeliveryKey,
+    DeliveryRow,
+    EntryRow,
+    SignatureKey,
+    StanzaRow,
+    StatementKey,
+)
+
+Random = Callable[[int], bytes]
+
+
+class Ledger:
+    """Collects what a commit will hold; nothing is durable before the commit.
+
+    Args:
+        known: the facts, kept up to date with every entry.
+        start: evidence index of the first new leaf.
+        time: time of every entry of this commit (ms), not below any entry before.
+        keys: day keys under which records, headers and stanzas are sealed.
+    """
+
+    def __init__(self, known: Known, start: int, time: int, keys: DayKeys) -> None:
+        self.known = known
+        self.time = time
+        self.keys = keys
+        self.record_day = day_of(time) + LIMITS.record_days
+        self.leaves: list[bytes] = []
+        self.entries: list[EntryRow] = []
+        self.bulletins: list[BulletinRow] = []
+        self.deliveries: dict[DeliveryKey, DeliveryRow] = {}
+        self.stanzas: dict[DeliveryKey, StanzaRow] = {}
+        self.statements: dict[StatementKey, int] = {}
+        self.corridors: dict[Corridor, tuple[int, int]] = {}
+        self.signatures: dict[SignatureKey, BatchSignature] = {}
+        self.anchors: list[AnchorRow] = []
+        self._start = start
+
+    @property
+    def next_index(self) -> int:
+        """Evidence index of the next leaf."""
+        return self._start + len(self.leaves)
+
+    def anchor(self, size: int, root: bytes) -> None:
+        """State the directory log's signed head; what follows is judged by it."""
+        self.anchors.append(AnchorRow(self.next_index, size, root))
+        self.leaves.append(anchor_leaf(size, root))
+
+    def enter(
+        self,
+        corridor: Corridor,
+        leaf: LeafType,
+        kind: str,
+        statement: bytes,
+        statement_id: bytes,
+        *,
+        issuer: str,
+        bulletin: bytes,
+        salt: bytes,
+        item: SignatureItem | None = None,
+        due_day: int | None = None,
+    ) -> int:
+        """Add one entry about a statement of PAE type `kind`; gives its index."""
+        index = self.next_index
+        number, previous = self.known.corridors.get(corridor, (0, None))
+        entry = encode(Entry(*corridor, number + 1, previous, self.time, kind, statement_id))
+        record = KeptRecord(entry, statement, item, salt)
+        self.leaves.append(entry_leaf(leaf, entry, salt, due_day))
+        self.entries.append(
+            EntryRow(
+                index=index,
+                sender=corridor[0],
+                recipient=corridor[1],
+                number=number + 1,
+                event=leaf.name.lower(),
+                bulletin=bulletin,
+                issuer=issuer,
+                time=self.time,
+                record_day=self.record_day,
+                record=seal_record(self.keys, index, self.record_day, record),
+            )
+        )
+        self.known.corridors[corridor] = self.corridors[corridor] = (number + 1, index)
+        key = (statement_id, corridor[1])
+        self.known.statements[key] = self.statements[key] = index
+        return index
+
+    def bulletin(self, facts: BulletinFacts, header: bytes, ciphertext: bytes) -> None:
+        """Keep a new bulletin with its bodies."""
+        self.bulletins.append(
+            BulletinRow(
+                id=facts.id,
+                sender=facts.sender,
+                nonce=facts.nonce,
+                header_identity=facts.header_identity,
+                ciphertext_length=facts.ciphertext_length,
+                ciphertext_digest=facts.ciphertext_digest,
+                due_day=facts.due_day,
+                record_day=facts.record_day,
+                expires=facts.expires,
+                header=seal_header(self.keys, facts.id, facts.record_day, header),
+                ciphertext=ciphertext,
+            )
+        )
+        self.known.bulletins[facts.id] = facts
+        self.known.nonces[facts.sender, facts.nonce] = facts
+
+    def delivery(self, row: DeliveryRow) -> None:
+        """Set where a delivery stands."""
+        key = (row.bulletin, row.recipient)
+        self.known.deliveries[key] = self.deliveries[key] = row
+
+    def stanza(self, bulletin: bytes, recipient: str, due_day: int, stanza: bytes) -> None:
+        """Keep the newest stanza of a delivery."""
+        self.stanzas[bulletin, recipient] = seal_stanza_row(
+            self.keys, bulletin, recipient, due_day, stanza
+        )
+
+    def signature(self, batch: BatchSignature) -> None:
+        """Keep the signature that vouches for an entered item."""
+        self.signatures[batch.key, batch.size, batch.root] = batch

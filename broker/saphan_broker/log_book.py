@@ -1,0 +1,176 @@
+"""One of the two logs as the broker holds it: committed tree, newest durable signed head."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from saphan_protocol.checkpoint import Head, KeyPair, verify_head
+from saphan_protocol.merkle import leaf_hash, verify_consistency
+from saphan_protocol.tile_tree import TileTree
+from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.records import HeadRef
+
+from saphan_broker.log_tree import TileSource
+from saphan_broker.store.base import Log, LogHead, Store, TileKey
+
+REMEMBERED_HEADS = 1024
+"""Signed heads whose cosignatures are still taken: minutes of full load, weeks of an idle log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A durable signed head; `time` is the log's own, in POSIX seconds.
+
+    `tree` has at least `size` leaves: more while something committed waits for its signature.
+    """
+
+    origin: str
+    size: int
+    root: bytes
+    time: int
+    note: bytes
+    tree: TileTree
+
+    @property
+    def ref(self) -> HeadRef:
+        """The head by its value."""
+        return HeadRef(self.origin, self.size, self.root)
+
+    def inclusion(self, index: int) -> tuple[bytes, ...]:
+        """Path of a leaf under this head; may want a tile (`TileSource.prove`)."""
+        return self.tree.inclusion(index, self.size)
+
+    def consistency(self, old: int) -> tuple[bytes, ...]:
+        """Path from an earlier head to this one, empty from none; may want a tile."""
+        return self.tree.consistency(old, self.size) if old else ()
+
+
+class LogBook:
+    """Owned by the sequencer, which alone grows and publishes; everyone may read `published`."""
+
+    def __init__(self, log: Log, origin: str, store: Callable[[], Store]) -> None:
+        self.log: Log = log
+        self.origin = origin
+        self._store = store
+        self.source = TileSource(self._read_tile)
+        self.tree = TileTree(0, {}, self.source.fetch)
+        self.root = self.tree.root()
+        self.time = 0
+        self.published: Published | None = None
+        self._heads: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
+
+    @property
+    def head(self) -> LogHead:
+        """The committed head, signed or not."""
+        return LogHead(self.tree.size, self.root)
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether something committed is not under a published head."""
+        signed = 0 if self.published is None else self.published.size
+        return self.tree.size > signed
+
+    async def load(self) -> None:
+        """Read the committed head and its edge anew; what was grown and not committed is dropped.
+
+        Raises:
+            OperatorError: `tile_damaged`, `tile_missing`, `store_damaged`.
+        """
+        store = self._store()
+        state = await store.state(self.log)
+        edge = await store.edge_tiles(self.log)
+        tree = TileTree(state.head.size, _partial(edge, state.head.size), self.source.fetch)
+        root = await self.source.prove(tree.root)
+        if root != state.head.root:
+            raise _damaged(f"the {self.log} log's tiles do not have the root of its committed head")
+        self.tree, self.root, self.time = tree, root, state.time
+
+    async def load_note(self, keys: KeyPair) -> None:
+        """Publish the newest signed head that the store holds, if there is one.
+
+        Raises:
+            OperatorError: `store_damaged` for a note that is not this log's, or beyond its leaves.
+        """
+        stored = await self._store().note(self.log)
+        if stored is None:
+            return
+        try:
+            head = verify_head(stored.note, keys)
+        except InvalidInput as error:
+            raise _damaged(f"the stored head of {self.origin} does not verify: {error}") from None
+        if head.size > self.tree.size:
+            raise _damaged(f"the stored head of {self.origin} is beyond its leaves")
+        self.publish(head)
+
+    async def holds(self, size: int, root: bytes) -> bool:
+        """Whether the committed log had this root at `size` leaves."""
+        tree = self.tree
+        if size > tree.size:
+            return False
+        if size in (0, tree.size):
+            return size == 0 or root == self.root
+        path = await self.source.prove(lambda: tree.consistency(size))
+        try:
+            verify_consistency(size, tree.size, root, self.root, path)
+        except InvalidInput:
+            return False
+        return True
+
+    async def grow(self, leaves: list[bytes]) -> tuple[TileTree, dict[TileKey, bytes], bytes]:
+        """(tree, changed tiles, root) with these leaves; adopt it once the commit is durable."""
+        tree, tiles = self.tree.grow([leaf_hash(leaf) for leaf in leaves])
+        return tree, tiles, await self.source.prove(tree.root)
+
+    def adopt(self, tree: TileTree, root: bytes, time: int) -> None:
+        """The commit is durable."""
+        self.tree, self.root, self.time = tree, root, time
+
+    def publish(self, head: Head) -> None:
+        """The signature of the committed head is durable: from here on it may be shown."""
+        self.published = Published(
+            self.origin, head.size, head.root, head.time, head.note, self.tree
+        )
+        self._heads[head.size] = (head.root, head.time)
+        self._heads.move_to_end(head.size)
+        while len(self._heads) > REMEMBERED_HEADS:
+            self._heads.popitem(last=False)
+
+    def signed_time(self, ref: HeadRef) -> int | None:
+        """Newest time (POSIX seconds) signed for exactly this head; None when it is forgotten.
+
+        Raises:
+            InvalidInput: `head_unknown` for a root this log never signed at that size.
+        """
+        root, time = self._heads.get(ref.size, (ref.root, None))
+        if root != ref.root or ref.origin != self.origin:
+            raise InvalidInput(
+                "head_unknown", f"{self.origin} never signed this head of {ref.size}", field="head"
+            )
+        return time
+
+    async def _read_tile(self, level: int, n: int) -> bytes:
+        data = await self._store().tile(self.log, level, n)
+        if data is None:
+            raise OperatorError(
+                "tile_missing",
+                f"tile {level}/{n} of the {self.log} log is missing",
+                field="data",
+                hint="restore the tile from a node's copy of the log",
+            )
+        return data
+
+
+def _damaged(why: str) -> OperatorError:
+    return OperatorError(
+        "store_damaged",
+        why,
+        field="data",
+        hint="keep the store as it is; restore it from a copy that is not older than the signer",
+    )
+
+
+def _partial(edge: dict[TileKey, bytes], size: int) -> dict[TileKey, bytes]:
+    """The tiles that are partial at `size`; a full rightmost tile is fetched when needed."""
+    return {(level, n): data for (level, n), data in edge.items() if n == size >> (8 * (level + 1))}

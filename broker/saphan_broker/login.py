@@ -1,0 +1,159 @@
+"""Who opens a session, and whether its logs continue ours (bytes.md, Session, Signer)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from saphan_protocol.batch import verify_one
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
+from saphan_schemas.frames import PROTOCOL, Challenge, Login, session_context
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import HeadRef, Role
+
+from saphan_broker.state import State
+
+SESSION_TYPE: Final = "saphan/session/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """An authenticated node: what it may be fed from."""
+
+    agency: str
+    after: int | None
+    directory: int
+    """Size of the directory head it knows; 0: none."""
+    evidence: int
+    """Size of the evidence head it knows; 0: none."""
+
+
+def challenge(state: State) -> Challenge:
+    """A fresh challenge; it is good for one login."""
+    return Challenge(
+        protocol=PROTOCOL,
+        directory=state.registry.origin,
+        evidence=state.evidence.origin,
+        nonce=os.urandom(32),
+        clock=state.clock(),
+    )
+
+
+async def check_login(
+    state: State, asked: Challenge, login: Login, tls: bytes | None = None
+) -> Peer:
+    """Judge the answer to a challenge; afterwards the signers have heard this node.
+
+    Args:
+        tls: SHA-256 of the certificate of the line, None without TLS.
+
+    Raises:
+        Refused: `key_*`, `clock_skew`, `store_behind_node`; InvalidInput: `signature_*`,
+            `heads_malformed`; Unavailable: `sessions_full`.
+    """
+    heads = _by_origin(login)
+    await _check_signature(state, asked, login, tls, heads.get(asked.evidence))
+    _check_clock(state, login)
+    _check_room(state, login.agency)
+    for ref in heads.values():
+        await _check_head(state, login.agency, ref)
+    published = state.evidence.published
+    if login.after is not None and (published is None or login.after >= published.size):
+        raise _behind(state, login.agency, f"it has everything up to index {login.after}")
+    await _let_sign(state, login)
+    return Peer(
+        login.agency,
+        login.after,
+        directory=_size(heads.get(asked.directory)),
+        evidence=_size(heads.get(asked.evidence)),
+    )
+
+
+def _by_origin(login: Login) -> dict[str, HeadRef]:
+    heads = {ref.origin: ref for ref in login.heads}
+    if len(heads) != len(login.heads):
+        raise InvalidInput("heads_malformed", "two heads of one log", field="login.heads")
+    return heads
+
+
+async def _check_signature(
+    state: State, asked: Challenge, login: Login, tls: bytes | None, head: HeadRef | None
+) -> None:
+    directory = state.directory
+    key = directory.key(login.key, Role.NODE)
+    if key.agency != login.agency:
+        raise Refused(
+            "key_foreign", f"the key is not a node key of {login.agency}", field="login.key"
+        )
+    context = session_context(asked.evidence, asked.nonce, login.nonce, tls, head)
+    body, verifying = encode(context), directory.verifying(key.key_id)
+    await asyncio.get_running_loop().run_in_executor(
+        state.verifying, lambda: verify_one(login.signature, verifying, SESSION_TYPE, body)
+    )
+
+
+def _check_clock(state: State, login: Login) -> None:
+    ours = state.clock()
+    if abs(login.clock - ours) > LIMITS.skew_ms:
+        raise Refused(
+            "clock_skew",
+            f"{login.agency}'s clock shows {login.clock} ms, the broker's {ours} ms: more than "
+            f"{LIMITS.skew_ms // 1000} s apart",
+            field="login.clock",
+            hint="set the clock that is wrong (NTP)",
+        )
+
+
+def _check_room(state: State, agency: str) -> None:
+    if (
+        state.listeners.total() >= LIMITS.sessions
+        or state.listeners.count(agency) >= LIMITS.sessions_per_agency
+    ):
+        raise Unavailable(
+            "sessions_full",
+            f"{state.listeners.count(agency)} sessions of {agency} are open, "
+            f"{state.listeners.total()} in all",
+            hint="end sessions that are not needed; two nodes must not share one directory",
+            retry_after_ms=5_000,
+        )
+
+
+async def _check_head(state: State, agency: str, ref: HeadRef) -> None:
+    """A head that the node has verified is a head that we have published: or we lost something."""
+    book = state.head_of(ref)
+    if book is None:
+        return  # of an older origin: what it proves stands, and nothing here follows from it
+    published = book.published
+    if published is None or ref.size > published.size or not await book.holds(ref.size, ref.root):
+        raise _behind(state, agency, f"it has verified {ref.size} leaves of {ref.origin}")
+
+
+def _behind(state: State, agency: str, why: str) -> Refused:
+    state.alarms.sound(
+        "store_behind_node",
+        f"{agency}'s node knows more of the logs than this store, or something else: {why}; "
+        "the store may be an old copy: stop the broker and compare before anything is signed",
+    )
+    return Refused(
+        "store_behind_node",
+        f"the broker's logs do not continue what {agency} has verified: {why}",
+        hint="the broker's operator must look; keep this node's data as it is",
+    )
+
+
+async def _let_sign(state: State, login: Login) -> None:
+    """The signers have heard a node: from here on they may sign."""
+    for log, signer in state.signers.items():
+        if not signer.released:
+            try:
+                await asyncio.to_thread(signer.heard, login.heads)
+            except OperatorError as error:
+                state.alarms.sound_error(error, stops=True)
+                raise _behind(state, login.agency, f"the {log} signer: {error.message}") from None
+
+
+def _size(ref: HeadRef | None) -> int:
+    return 0 if ref is None else ref.size

@@ -1,0 +1,97 @@
+"""What enters the directory log: operations, agreements, the program's own schemas."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from saphan_protocol.agreement import check_pins
+from saphan_protocol.directory import agreement_leaf, operation_leaf, types_leaf
+from saphan_protocol.identity import identity
+from saphan_protocol.operation import OPERATION_TYPE, parse_agreement_package
+from saphan_schemas.bodies import known_types
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Operation as OperationRecord
+from saphan_schemas.records import SignedOperation, Types
+
+from saphan_broker.committing import Committer
+from saphan_broker.state import State
+from saphan_broker.work import Logged, Operation, Outcome, Package, Rejected, Work
+
+T = TypeVar("T")
+
+
+class Registrar:
+    """Judges directory items one at a time: each is judged by everything before it."""
+
+    def __init__(self, state: State, committer: Committer) -> None:
+        self._state = state
+        self._committer = committer
+
+    async def register(self, work: Work) -> None:
+        """Log one operation or agreement, or refuse it."""
+        item = work.item
+        try:
+            if isinstance(item, Operation):
+                outcome = await self._operation(item)
+            elif isinstance(item, Package):
+                outcome = await self._package(item)
+            else:
+                raise RuntimeError(f"{type(item).__name__} is no directory item")
+        except (InvalidInput, Refused) as error:
+            outcome = Rejected(error)
+        work.resolve(outcome)
+
+    async def register_types(self) -> None:
+        """Register the schemas of this program that the directory does not know (`types`)."""
+        directory = self._state.directory
+        missing = []
+        for known in known_types():
+            try:
+                directory.schema_digest(known.name)
+            except Refused:
+                missing.append(known)
+        if missing:
+            await self._committer.commit_directory(types_leaf(Types(tuple(missing))), None)
+
+    async def _operation(self, item: Operation) -> Outcome:
+        directory = self._state.directory
+        signed = decode(SignedOperation, item.signed, LIMITS.operation_bytes - 1, "operation")
+        record = decode(
+            OperationRecord, signed.operation, LIMITS.operation_bytes, "operation.operation"
+        )
+        if item.peer is not None and (record.agency != item.peer or record.version == 1):
+            raise Refused(
+                "operation_peer",
+                f"{item.peer}'s session cannot bring operation {record.version} of {record.agency}",
+                field="operation.agency",
+                hint="an agency's first operation enters by the operator: saphan-broker admit FILE",
+            )
+        version, newest, _threshold = directory.version(record.agency)
+        if (record.version, identity(OPERATION_TYPE, signed.operation)) == (version, newest):
+            return Logged(())  # sent again after a lost answer
+        await self._off_loop(lambda: directory.check_operation(item.signed))
+        index = await self._committer.commit_directory(operation_leaf(item.signed), None)
+        return Logged((index,))
+
+    async def _package(self, item: Package) -> Outcome:
+        directory, pins = self._state.directory, self._state.pins
+        agreed = await self._off_loop(lambda: directory.check_package(item.package))
+        if all(party.agency != item.peer for party in agreed.text.parties):
+            raise Refused(
+                "agreement_party", f"{item.peer} is no party to it", field="agreement.parties"
+            )
+        check_pins(agreed, pins.directory, pins.evidence)
+        for known in directory.agreements_of(item.peer):
+            if known.commitment == agreed.commitment and known.index is not None:
+                return Logged((known.index,))
+        signed = parse_agreement_package(item.package)
+        leaf = agreement_leaf(signed.salt, signed.agreement)
+        return Logged((await self._committer.commit_directory(leaf, item.package),))
+
+    async def _off_loop(self, work: Callable[[], T]) -> T:
+        """Signature checks in the pool; the directory only changes in this same task."""
+        return await asyncio.get_running_loop().run_in_executor(self._state.verifying, work)

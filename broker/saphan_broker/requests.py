@@ -1,0 +1,152 @@
+"""What a node asks in its session: turned into work for the sequencer, and answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from saphan_protocol.batch import index_batches, item_root, signed_bytes
+from saphan_protocol.delivery import State as Delivery
+from saphan_protocol.evidence import CONSIGNMENT_TYPE
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
+from saphan_schemas.frames import Answer, FetchStanzas, Register, Result, Stanzas, Submit
+from saphan_schemas.frames import State as StateFrame
+from saphan_schemas.records import BatchSignature, Role, SignatureItem, statement_type
+
+from saphan_broker.at_rest import open_stanza_row
+from saphan_broker.sequencer import Sequencer
+from saphan_broker.state import State
+from saphan_broker.store.base import SignatureKey
+from saphan_broker.work import (
+    Item,
+    Logged,
+    Operation,
+    Outcome,
+    Package,
+    Rejected,
+    Stated,
+    Submitted,
+    Work,
+)
+
+Batch = Submit | StateFrame
+
+HANDED_OVER = frozenset(
+    state.value
+    for state in (Delivery.HANDED_OVER, Delivery.UNOPENED, Delivery.ACCEPTED, Delivery.REJECTED)
+)
+"""States that only a logged handover leads to."""
+
+
+async def check_signatures(state: State, peer: str, frame: Batch) -> frozenset[SignatureKey]:
+    """Verify the frame's new batch signatures in the pool; gives those that do not hold.
+
+    Whether their keys may sign is judged at admission, for each item; a key that may not is left
+    alone here, so that nobody's arithmetic is spent on it.
+    """
+    bad: set[SignatureKey] = set()
+    loop = asyncio.get_running_loop()
+    for batch in frame.signatures[: len(frame.items)]:
+        if state.verified.holds(batch):
+            continue
+        try:
+            key = state.directory.key(batch.key, Role.NODE)
+        except Refused:
+            continue
+        if key.agency != peer:
+            continue
+        try:
+            await loop.run_in_executor(state.verifying, _verify, state, batch)
+        except InvalidInput:
+            bad.add((batch.key, batch.size, batch.root))
+    return frozenset(bad)
+
+
+def _verify(state: State, batch: BatchSignature) -> None:
+    key = state.directory.verifying(batch.key)
+    key.verify(signed_bytes(key.role, batch.size, batch.root), batch.signature)
+    state.verified.add(batch)
+
+
+def enqueue(
+    sequencer: Sequencer, peer: str, frame: Batch, bad: frozenset[SignatureKey]
+) -> list[Work | Rejected]:
+    """Queue every item of a frame; an item that cannot be queued refuses none of its neighbours."""
+    batches = index_batches(frame.signatures[: len(frame.items)])
+    queued: list[Work | Rejected] = []
+    for given in frame.items:
+        if isinstance(frame, Submit):
+            item: Item = Submitted(peer, given, batches)  # type: ignore[arg-type]
+        else:
+            item = Stated(peer, given, batches)  # type: ignore[arg-type]
+        try:
+            if bad:
+                _check_not_bad(item, bad)
+            queued.append(sequencer.submit(item))
+        except SaphanError as error:
+            queued.append(Rejected(error))
+    return queued
+
+
+def _check_not_bad(item: Item, bad: frozenset[SignatureKey]) -> None:
+    if isinstance(item, Submitted):
+        signed, kind, body = item.submission.item, CONSIGNMENT_TYPE, item.submission.consignment
+    elif isinstance(item, Stated):
+        signed, kind, body = item.item.item, statement_type(item.item.event), item.item.statement
+    else:
+        return
+    if _batch_of(signed, kind, body) in bad:
+        raise InvalidInput(
+            "signature_invalid",
+            "the batch's signature does not verify",
+            field="signatures",
+            hint="sign again with the enrolled node key",
+        )
+
+
+def _batch_of(item: SignatureItem, kind: str, body: bytes) -> SignatureKey:
+    return item.key, item.size, item_root(item, kind, body)
+
+
+async def answer(request: int, queued: Sequence[Work | Rejected]) -> Answer:
+    """Wait until every item is logged under a durable signed head, or refused."""
+    outcomes = [work if isinstance(work, Rejected) else await work.outcome for work in queued]
+    return Answer(request, tuple(_result(outcome) for outcome in outcomes))
+
+
+def _result(outcome: Outcome) -> Result:
+    if isinstance(outcome, Logged):
+        return Result(None, "", None, 0, outcome.indices)
+    error = outcome.error
+    retry = error.retry_after_ms if isinstance(error, Unavailable) else 0
+    return Result(error.code, error.message, error.hint, retry, outcome.indices)
+
+
+def register(sequencer: Sequencer, peer: str, frame: Register) -> list[Work | Rejected]:
+    """Queue a directory operation or an agreement."""
+    try:
+        if frame.operation is not None and frame.agreement is None:
+            return [sequencer.submit(Operation(frame.operation, peer))]
+        if frame.agreement is not None and frame.operation is None:
+            return [sequencer.submit(Package(frame.agreement, peer))]
+        raise InvalidInput(
+            "malformed", "register takes an operation or an agreement", field="register"
+        )
+    except SaphanError as error:
+        return [Rejected(error)]
+
+
+async def fetch_stanzas(state: State, agency: str, frame: FetchStanzas) -> Stanzas:
+    """Stanzas whose release is logged under the published head; None for all others."""
+    keys = [(bulletin, agency) for bulletin in frame.bulletins]
+    deliveries = await state.store.deliveries(keys)
+    published = state.evidence.published
+    signed = 0 if published is None else published.size
+    released = [
+        key for key, row in deliveries.items() if row.state in HANDED_OVER and row.last < signed
+    ]
+    rows = await state.store.stanzas(released)
+    return Stanzas(
+        frame.request,
+        tuple(open_stanza_row(state.keys, rows[key]) if key in rows else None for key in keys),
+    )

@@ -1,0 +1,152 @@
+"""The sequencer: one task owns both logs; groups of items become commits, heads, answers.
+
+Order of effects for a group (design 4.2): judge; one commit of leaves, records, mailboxes and the
+unsigned head; sign the head (the signer's own file first); make the note durable; publish; answer.
+What a crash means: before the commit, nothing happened; after it, `settle` signs what is committed,
+at the next start or right here, by the same function as always; senders that heard nothing send
+again and get their first answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+
+from saphan_broker.committing import Committer
+from saphan_broker.registering import Registrar
+from saphan_broker.state import State
+from saphan_broker.store.base import CommitUnknown, HeadMoved
+from saphan_broker.work import Item, Logged, NewHead, Operation, Package, Rejected, Work
+from saphan_broker.work_queue import WorkQueue
+
+_log = logging.getLogger("saphan.broker")
+
+RETRY_SECONDS = 1.0
+"""Between attempts to get the logs going again after a failure."""
+
+
+class Sequencer:
+    """Takes groups from the queue and works them off, one at a time.
+
+    Nothing is worked off before the signers are released: a node's session has opened since the
+    start, or none is enrolled, or the operator has overridden it (bytes.md, Signer).
+    """
+
+    def __init__(self, state: State, committer: Committer) -> None:
+        self._state = state
+        self._committer = committer
+        self._registrar = Registrar(state, committer)
+        self._queue = WorkQueue()
+        self._broken = False
+
+    def submit(self, item: Item) -> Work:
+        """Queue an item; its outcome follows its durable signed head.
+
+        Raises:
+            Unavailable: `busy`, `shutting_down`.
+        """
+        return self._queue.put(item)
+
+    @property
+    def waiting(self) -> int:
+        """Items in the queue."""
+        return len(self._queue)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the logs stand still after a failure."""
+        return self._broken
+
+    def close(self) -> None:
+        """Take no more work; `run` ends when what waits is worked off."""
+        self._queue.close()
+
+    async def run(self) -> None:
+        """Work until closed. A failing group is answered with "retry", never with silence."""
+        while group := await self._queue.take():
+            try:
+                await self._group(group)
+            except SaphanError as error:
+                await self._failed(group, error)
+            except Exception as error:
+                _log.exception(
+                    "the sequencer met a bug; its group is refused, the logs are re-read"
+                )
+                await self._failed(group, OperatorError("internal", f"bug: {error!r}"))
+
+    async def _group(self, group: Sequence[Work]) -> None:
+        if not all(signer.released for signer in self._state.signers.values()):
+            raise Unavailable(
+                "node_not_heard",
+                "after a start nothing is signed before a node's session has opened",
+                hint="start a node, or let the operator override it",
+            )
+        if self._broken:
+            await self._repair()
+        await self.settle()
+        for work in group:
+            if isinstance(work.item, Operation | Package):
+                await self._registrar.register(work)
+        await self._registrar.register_types()
+        evidence = [w for w in group if not isinstance(w.item, Operation | Package | NewHead)]
+        await self._committer.commit(evidence)
+        if any(isinstance(work.item, NewHead) for work in group):
+            await self._committer.sign_anew()
+        for work in group:
+            if isinstance(work.item, NewHead):
+                work.resolve(Logged(()))
+
+    async def settle(self) -> None:
+        """Sign and publish whatever is committed and not under a durable signed head yet."""
+        for book in self._state.books.values():
+            if book.unsigned:
+                await self._committer.sign(book)
+                # Whose entries these are is not known any more: everyone looks.
+                self._state.listeners.everyone()
+
+    async def _failed(self, group: Sequence[Work], error: SaphanError) -> None:
+        """Answer the group; after a failure that leaves doubt, stop until the store is re-read."""
+        if isinstance(error, HeadMoved) or (
+            isinstance(error, OperatorError) and error.code != "disk_full"
+        ):
+            self._broken = True
+            self._state.alarms.sound_error(error, stops=True)
+        else:
+            self._state.alarms.sound_error(error)
+        answer = error if isinstance(error, Unavailable) else _retry(error)
+        for work in group:
+            work.resolve(Rejected(answer))
+        if self._broken:
+            await self._try_repair()
+
+    async def _try_repair(self) -> None:
+        try:
+            await self._repair()
+        except Exception as error:
+            # Stays broken: /readyz says so, senders are told to retry, the next group tries again.
+            _log.warning("the logs stand still: %r", error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _repair(self) -> None:
+        """Reopen, re-read, sign what is committed: recovery is normal work (design 4.2)."""
+        await self._state.reopen_store()
+        await self.settle()
+        self._broken = False
+        for alarm in self._state.alarms.active():
+            if alarm.stops:
+                self._state.alarms.clear(alarm.code)
+        _log.warning("the logs go on after a failure")
+
+
+def _retry(error: SaphanError) -> Unavailable:
+    if isinstance(error, CommitUnknown):
+        return Unavailable("not_committed", "the commit's fate is unknown; send the same again")
+    return Unavailable(
+        "broker_stopped",
+        f"the broker cannot log at the moment ({error.code}); send the same again later",
+        hint="the broker's operator has been alarmed",
+        retry_after_ms=5_000,
+    )

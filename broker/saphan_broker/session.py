@@ -1,0 +1,261 @@
+"""One node's session: challenge, login, then requests and feed side by side over one WebSocket.
+
+Four tasks per session: the reader (stops reading at `LIMITS.session_requests` unanswered requests,
+so that TCP slows the node down), the lane (queues requests in the order they came, once their
+signatures are checked), the feed pump, the pinger. Whatever ends one of them ends the session, and
+only this session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+import msgspec
+from aiohttp import WSCloseCode, WSMsgType, web
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput, SaphanError, Unavailable
+from saphan_schemas.frames import (
+    Ack,
+    Answer,
+    Closing,
+    Cosign,
+    FetchStanzas,
+    FromNode,
+    Login,
+    Ping,
+    Register,
+    Stanzas,
+    Submit,
+    Welcome,
+)
+from saphan_schemas.frames import State as StateFrame
+from saphan_schemas.limits import LIMITS
+
+from saphan_broker import requests
+from saphan_broker.feed import FeedPump
+from saphan_broker.login import Peer, challenge, check_login
+from saphan_broker.store.base import SignatureKey
+from saphan_broker.work import Rejected, Work
+
+if TYPE_CHECKING:
+    from saphan_broker.broker import Broker
+
+_log = logging.getLogger("saphan.broker")
+_MALFORMED = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError)
+_decoder = msgspec.msgpack.Decoder(FromNode)
+
+Request: TypeAlias = Submit | StateFrame | Register | FetchStanzas
+Checked: TypeAlias = "asyncio.Task[frozenset[SignatureKey]] | None"
+
+SHUTDOWN_SECONDS = LIMITS.shutdown_ms / 1000
+RETRY_MS = 1_000
+
+
+class _Ended(Exception):
+    """The session is over without anything to say."""
+
+
+class Session:
+    """Serves one connection; owned by its own task."""
+
+    def __init__(self, broker: Broker, ws: web.WebSocketResponse, number: int) -> None:
+        self._broker = broker
+        self._ws = ws
+        self._number = number
+        self._room = asyncio.Semaphore(LIMITS.session_requests)
+        self._lane: asyncio.Queue[tuple[Request, Checked]] = asyncio.Queue()
+        self._stopping = asyncio.Event()
+        self._open_requests = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._sent_at = 0.0
+        self.agency: str | None = None
+
+    def stop(self) -> None:
+        """Read no more; what was read is answered, then the session says why it ends."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """From challenge to close; every error becomes a Closing with its code."""
+        try:
+            peer = await self._log_in()
+            await self._serve(peer)
+        except* _Ended:
+            pass
+        except* SaphanError as group:
+            await self._close(_first(group))
+        except* (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        except* Exception as group:
+            _log.exception("session %d of %s met a bug", self._number, self.agency)
+            await self._close(Unavailable("internal", f"bug: {type(_first(group)).__name__}"))
+
+    # --- opening ----------------------------------------------------------------------------------
+
+    async def _log_in(self) -> Peer:
+        state = self._broker.state
+        asked = challenge(state)
+        await self._send(encode(asked))
+        try:
+            async with asyncio.timeout(LIMITS.login_ms / 1000):
+                frame = await self._receive()
+        except TimeoutError:
+            raise Unavailable("login_timeout", "the challenge was not answered in time") from None
+        if not isinstance(frame, Login):
+            raise InvalidInput("login_expected", "the first message is not a login", field="login")
+        peer = await check_login(state, asked, frame)
+        state.clocks.report(self._number, frame.clock, state.clock())
+        return peer
+
+    async def _serve(self, peer: Peer) -> None:
+        broker, state = self._broker, self._broker.state
+        self.agency = peer.agency
+        listener = state.listeners.add(peer.agency)
+        token = broker.tokens.issue(peer.agency)
+        try:
+            broker.session_opened()
+            await self._send(encode(Welcome(token, state.clock())))
+            pump = FeedPump(
+                state,
+                listener,
+                self._send,
+                peer.after,
+                directory=peer.directory,
+                evidence=peer.evidence,
+            )
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(pump.run())
+                tasks.create_task(self._ping())
+                tasks.create_task(self._work_lane(tasks))
+                tasks.create_task(self._until_stopped())
+                tasks.create_task(self._read(pump))
+        finally:
+            broker.tokens.revoke(token)
+            state.clocks.forget(self._number)
+            state.listeners.remove(listener)
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    async def _read(self, pump: FeedPump) -> None:
+        while not self._stopping.is_set():
+            frame = await self._receive()
+            if isinstance(frame, Submit | StateFrame | Register | FetchStanzas):
+                await self._accept(frame)
+            elif isinstance(frame, Ack):
+                pump.acknowledge(frame.after)
+            elif isinstance(frame, Ping):
+                state = self._broker.state
+                state.clocks.report(self._number, frame.clock, state.clock())
+            elif isinstance(frame, Cosign):
+                await self._broker.witnessed.take(self.agency or "", frame)
+            elif isinstance(frame, Closing):
+                raise _Ended
+            else:
+                raise InvalidInput("login_expected", "a second login", field="login")
+
+    async def _receive(self) -> FromNode:
+        message = await self._ws.receive()
+        if message.type is WSMsgType.BINARY:
+            try:
+                return cast(FromNode, _decoder.decode(message.data))
+            except _MALFORMED as error:
+                raise InvalidInput("malformed", f"a message does not parse: {error}") from None
+        if message.type is WSMsgType.TEXT:
+            raise InvalidInput("malformed", "text was sent where records are spoken")
+        raise _Ended
+
+    async def _accept(self, frame: Request) -> None:
+        """Take a request in; its signatures are checked while earlier ones wait for the log."""
+        await self._room.acquire()
+        self._open_requests += 1
+        self._idle.clear()
+        checked: Checked = None
+        if isinstance(frame, Submit | StateFrame):
+            state, peer = self._broker.state, self.agency or ""
+            checked = asyncio.create_task(requests.check_signatures(state, peer, frame))
+        self._lane.put_nowait((frame, checked))
+
+    # --- answering --------------------------------------------------------------------------------
+
+    async def _work_lane(self, tasks: asyncio.TaskGroup) -> None:
+        """Queue requests in their order: a node may build on what it sent just before."""
+        peer, sequencer = self.agency or "", self._broker.sequencer
+        while True:
+            frame, checked = await self._lane.get()
+            if isinstance(frame, FetchStanzas):
+                tasks.create_task(self._answer_stanzas(frame))
+                continue
+            if isinstance(frame, Register):
+                queued = requests.register(sequencer, peer, frame)
+            else:
+                bad = frozenset() if checked is None else await checked
+                queued = requests.enqueue(sequencer, peer, frame, bad)
+            tasks.create_task(self._answer(frame.request, queued))
+
+    async def _answer(self, request: int, queued: list[Work | Rejected]) -> None:
+        await self._reply(await requests.answer(request, queued))
+
+    async def _answer_stanzas(self, frame: FetchStanzas) -> None:
+        await self._reply(
+            await requests.fetch_stanzas(self._broker.state, self.agency or "", frame)
+        )
+
+    async def _reply(self, frame: Answer | Stanzas) -> None:
+        await self._send(encode(frame))
+        self._room.release()
+        self._open_requests -= 1
+        if not self._open_requests:
+            self._idle.set()
+
+    async def _send(self, data: bytes) -> None:
+        """Waits while the receiver does not take what was sent before."""
+        self._sent_at = asyncio.get_running_loop().time()
+        await self._ws.send_bytes(data)
+
+    async def _ping(self) -> None:
+        """Our clock on an idle line."""
+        period = LIMITS.heartbeat_ms / 1000
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(max(0.05, self._sent_at + period - loop.time()))
+            if loop.time() - self._sent_at >= period:
+                await self._send(encode(Ping(self._broker.state.clock())))
+
+    # --- ending -----------------------------------------------------------------------------------
+
+    async def _until_stopped(self) -> None:
+        await self._stopping.wait()
+        try:
+            async with asyncio.timeout(SHUTDOWN_SECONDS):
+                await self._idle.wait()
+        except TimeoutError:
+            _log.warning("session %d ends with unanswered requests", self._number)
+        raise Unavailable(
+            "shutting_down",
+            "the broker is shutting down",
+            hint="requests without an answer are sent again in the next session",
+            retry_after_ms=RETRY_MS,
+        )
+
+    async def _close(self, error: BaseException) -> None:
+        if not isinstance(error, SaphanError) or self._ws.closed:
+            return
+        retry = error.retry_after_ms if isinstance(error, Unavailable) else 0
+        _log.info("session %d of %s ends: %s", self._number, self.agency, error)
+        frame = Closing(error.code, error.message, error.hint, retry)
+        try:
+            async with asyncio.timeout(2):  # a receiver that has stalled hears nothing any more
+                await self._ws.send_bytes(encode(frame))
+                await self._ws.close(code=WSCloseCode.OK)
+        except (TimeoutError, ConnectionError, RuntimeError):
+            _log.info("session %d was gone before it heard why", self._number)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first single error of a group, however deep."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,160 @@
+"""Everything the running broker holds: both logs, the replayed directory, keys, clocks, alarms.
+
+The sequencer alone changes logs and directory; sessions and the HTTP side read them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from saphan_protocol.batch import VerifiedRoots
+from saphan_protocol.directory import Directory
+from saphan_protocol.notes import parse_vkey
+from saphan_protocol.pins import Pins
+from saphan_schemas.bodies import known_types
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.records import HeadRef
+
+from saphan_broker.alarms import Alarms
+from saphan_broker.clock import Clock, SessionClocks, system_clock
+from saphan_broker.ledger import Random
+from saphan_broker.listeners import Listeners
+from saphan_broker.log_book import LogBook
+from saphan_broker.seeds import DayKeys
+from saphan_broker.signer import Signer
+from saphan_broker.store.base import LOGS, Log, Store
+
+OpenStore = Callable[[], Awaitable[Store]]
+
+VERIFY_THREADS = 2
+"""Signature checks release the GIL; more threads than this only wait for each other."""
+REPLAY_LEAVES = 256
+"""Directory leaves read at a time."""
+
+
+class State:
+    """The broker's memory; nothing in it outlives the process that the store does not hold.
+
+    Args:
+        store: the opened store.
+        reopen: opens the store anew after a write whose fate is unknown.
+        pins: this broker's own pins: origins and log keys.
+        keys: day keys.
+        signers: the one signer of each log.
+        clock: milliseconds UTC.
+        random: fresh random bytes.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        reopen: OpenStore,
+        pins: Pins,
+        keys: DayKeys,
+        signers: dict[Log, Signer],
+        *,
+        clock: Clock = system_clock,
+        random: Random = os.urandom,
+    ) -> None:
+        self.store = store
+        self.pins = pins
+        self.keys = keys
+        self.signers = signers
+        self.clock = clock
+        self.random = random
+        self.alarms = Alarms()
+        self.clocks = SessionClocks()
+        self.verified = VerifiedRoots()
+        self.listeners = Listeners()
+        self.directory = Directory()
+        self.types = {known.name: known.digest for known in known_types()}
+        origins: dict[Log, str] = {
+            "directory": pins.directory.origin,
+            "evidence": pins.evidence.origin,
+        }
+        self.books = {log: LogBook(log, origins[log], lambda: self.store) for log in LOGS}
+        self.anchored = 0
+        """Directory size that the newest anchor leaf names."""
+        self.verifying = ThreadPoolExecutor(VERIFY_THREADS, "verify")
+        self._reopen = reopen
+
+    @property
+    def evidence(self) -> LogBook:
+        """The evidence log."""
+        return self.books["evidence"]
+
+    @property
+    def registry(self) -> LogBook:
+        """The directory log; what it says is `directory`."""
+        return self.books["directory"]
+
+    async def load(self) -> None:
+        """Read heads, edges and directory from the store; also after a failed commit.
+
+        Raises:
+            OperatorError: `store_behind_signer`, `store_differs`, `store_damaged`, `tile_*`.
+            Refused, InvalidInput: a directory leaf that this program does not take.
+        """
+        for book in self.books.values():
+            await book.load()
+        await self._check_signers()
+        for log, book in self.books.items():
+            pin = self.pins.directory if log == "directory" else self.pins.evidence
+            first, second = (parse_vkey(vkey) for vkey in pin.vkeys)
+            await book.load_note((first, second))
+        await self._replay()
+        anchor = await self.store.anchor(self.evidence.tree.size)
+        self.anchored = 0 if anchor is None else anchor.size
+
+    async def _check_signers(self) -> None:
+        """A store that lacks what was signed is an old copy: it must never be signed again."""
+        for log, book in self.books.items():
+            last = await asyncio.to_thread(self.signers[log].last)
+            if last.size > book.tree.size:
+                raise OperatorError(
+                    "store_behind_signer",
+                    f"the store has {book.tree.size} leaves of {book.origin}, but {last.size} "
+                    "were signed",
+                    field="data",
+                    hint="the store is an old copy: do not run it; open a successor log",
+                )
+            if last.size and not await book.holds(last.size, last.root):
+                raise OperatorError(
+                    "store_differs",
+                    f"the store's {book.origin} is not the log of {last.size} leaves that was signed",
+                    field="data",
+                    hint="--data and --keys do not belong together, or one was restored",
+                )
+
+    async def _replay(self) -> None:
+        size = self.registry.tree.size
+        while self.directory.size < size:
+            start = self.directory.size
+            stop = min(size, start + REPLAY_LEAVES)
+            leaves = await self.store.leaves("directory", start, stop)
+            packages = await self.store.packages(start, stop)
+            for index, leaf in enumerate(leaves, start):
+                self.directory.apply(leaf, self.types)
+                if index in packages:
+                    self.directory.add_agreement(packages[index])
+
+    async def reopen_store(self) -> None:
+        """Close the dead store, open it anew, read what is kept."""
+        await self.store.close()
+        self.store = await self._reopen()
+        await self.load()
+
+    def head_of(self, ref: HeadRef) -> LogBook | None:
+        """The log that a head is of; None for another origin."""
+        for book in self.books.values():
+            if book.origin == ref.origin:
+                return book
+        return None
+
+    async def close(self) -> None:
+        """Free threads and store; idempotent."""
+        self.verifying.shutdown(wait=False, cancel_futures=True)
+        await self.store.close()

@@ -1,0 +1,66 @@
+"""The sequencer's queue: bounded in items and bytes; beyond it the answer is "retry"."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from saphan_schemas.errors import Unavailable
+from saphan_schemas.limits import LIMITS
+
+from saphan_broker.work import Item, Work
+
+
+class WorkQueue:
+    """First in, first out; owned by the event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Work] = deque()
+        self._bytes = 0
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, item: Item) -> Work:
+        """Queue an item.
+
+        Raises:
+            Unavailable: `busy` when the queue is full, `shutting_down` once it is closed.
+        """
+        if self._closed:
+            raise Unavailable("shutting_down", "the broker is shutting down; send it again later")
+        if len(self._waiting) >= LIMITS.queue_items or self._bytes >= LIMITS.queue_bytes:
+            raise Unavailable(
+                "busy",
+                f"{len(self._waiting)} items are waiting already",
+                hint="the node sends it again by itself",
+                retry_after_ms=500,
+            )
+        work = Work(item)
+        self._waiting.append(work)
+        self._bytes += item.weight
+        self._arrived.set()
+        return work
+
+    def close(self) -> None:
+        """Take no more; what waits is still worked off."""
+        self._closed = True
+        self._arrived.set()
+
+    async def take(self) -> list[Work]:
+        """The next group, at least one item; empty once the queue is closed and worked off."""
+        while not self._waiting:
+            if self._closed:
+                return []
+            self._arrived.clear()
+            await self._arrived.wait()
+        group: list[Work] = []
+        weight = 0
+        while self._waiting and len(group) < LIMITS.commit_items and weight < LIMITS.commit_bytes:
+            work = self._waiting.popleft()
+            group.append(work)
+            weight += work.item.weight
+        self._bytes -= weight
+        return group
