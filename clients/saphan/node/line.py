@@ -70,6 +70,11 @@ class Line:
         if self._session is not None:
             self._session.pumps.wake("bulletins")
 
+    def wake_statements(self) -> None:
+        """A statement was signed outside the feed."""
+        if self._session is not None:
+            self._session.pumps.wake("statements")
+
     async def register(self, operation: bytes | None, agreement: bytes | None) -> Result:
         """Send a directory operation or an agreement; the broker's result.
 

@@ -37,7 +37,8 @@ def decode_frame(data: bytes) -> FromBroker:
         InvalidInput: `malformed`.
     """
     try:
-        return _decoder.decode(data)
+        frame: FromBroker = _decoder.decode(data)
+        return frame
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
         raise InvalidInput(
             "malformed", f"a message of the broker does not parse: {error}"

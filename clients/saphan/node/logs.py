@@ -29,7 +29,7 @@ from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed
 from saphan_schemas.records import Entry, HeadRef
 
 from saphan.node.db import Database
-from saphan.node.heads import Heads, cosigners
+from saphan.node.heads import Heads, Known, cosigners
 
 
 @dataclass(slots=True)
@@ -57,6 +57,8 @@ class Logs:
         self._frontier = Frontier()
         self._roots = [self._frontier.root()]
         self._pending: list[bytes] = []
+        self._packages: dict[bytes, None] = {}
+        self._witnessed: Known | None = None
         self._load_directory()
         anchors = db.rows("SELECT idx, size FROM anchors ORDER BY idx")
         self._anchor_at: list[int] = [index for index, _ in anchors]
@@ -81,6 +83,28 @@ class Logs:
         self.directory.apply(leaf, self.types)
         self._frontier.append(leaf_hash(leaf))
         self._roots.append(self._frontier.root())
+
+    def expect(self, directory: Known | None, evidence: Known | None) -> None:
+        """Never go behind what this node's witness has signed, whatever backup the store is.
+
+        Raises:
+            OperatorError: `split_view`.
+        """
+        if evidence is not None:
+            self.evidence_heads.take_newer(evidence)
+        self._witnessed = directory
+        self._check_witnessed()
+
+    def _check_witnessed(self) -> None:
+        known = self._witnessed
+        if known is None or known.size > self.directory.size:
+            return
+        if self._roots[known.size] != known.root:
+            raise OperatorError(
+                "split_view",
+                f"{self.pins.directory.origin} has shown two histories of {known.size} leaves",
+                hint="stop sending; show both heads to the other agencies and to the auditor",
+            )
 
     def heads(self) -> tuple[HeadRef, ...]:
         """The newest verified head of each log, for the login."""
@@ -118,6 +142,7 @@ class Logs:
             )
         # Leaves that are here already may come again after a lost answer.
         self._pending += frame.leaves[have - frame.start :]
+        self._packages |= dict.fromkeys(frame.agreements)
         if self.directory.size + len(self._pending) < head.size:
             return head, []  # more frames follow; nothing is believed before the last leaf is here
         fresh, self._pending = self._pending, []
@@ -125,7 +150,9 @@ class Logs:
         with self.lock:
             for leaf in fresh:
                 self._apply(leaf)
-            packages, refused = self._judge_packages(frame.agreements)
+            packages, refused = self._judge_packages(tuple(self._packages))
+        self._packages = {}
+        self._check_witnessed()
         self._persist_directory(head, fresh, packages)
         self.directory_heads.adopt(head)
         if fresh:

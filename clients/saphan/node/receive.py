@@ -2,7 +2,7 @@
 
 Order of effects, one frame at a time: verify everything; judge; sign what is to be answered (one
 batch); one transaction with entries, bulletins, answers and cursor; only then memory, sending and
-acknowledgement. A crash anywhere repeats the whole frame, and repeats nothing that others have seen.
+acknowledgement. A crash anywhere repeats the frame, and repeats nothing that others have seen.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from saphan_protocol.admission import (
     admit_statement,
     check_subject,
 )
-from saphan_protocol.batch import RootRef, VerifiedRoots, index_batches
+from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.delivery import State, Step
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
 from saphan_schemas.frames import Feed, FeedEntry
 from saphan_schemas.records import (
     BROKER,
-    BatchSignature,
     Consignment,
     Entry,
     Event,
@@ -37,6 +36,7 @@ from saphan.node.feed_entry import SUBMITTED, Seen, parse_entry
 from saphan.node.judging import Judge, Received, seal_reason
 from saphan.node.logs import FeedCheck, Logs
 from saphan.node.mailboxes import Mailboxes
+from saphan.node.signatures import Known
 from saphan.node.statements import Said
 
 
@@ -45,8 +45,8 @@ class Effects:
     """What one frame leads to; persisted by `storing.store`, then told to others."""
 
     check: FeedCheck
+    batches: Known
     seen: list[Seen] = field(default_factory=list)
-    batches: dict[RootRef, BatchSignature] = field(default_factory=dict)
     arrived: list[tuple[Seen, Admitted, int]] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
     opened: list[tuple[bytes, bytes | None, str | None]] = field(default_factory=list)
@@ -90,7 +90,7 @@ class Intake:
             OperatorError: the log contradicts itself: stop.
         """
         check = self._logs.check_feed(frame)
-        effects = Effects(check, batches=index_batches(frame.signatures))
+        effects = Effects(check, Known(self._db.rows, frame.signatures))
         after = -1 if self._logs.after is None else self._logs.after
         fresh = [raw for raw in frame.entries if raw.index > after]
         self._parse(effects, fresh)

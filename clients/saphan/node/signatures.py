@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from saphan_protocol.batch import RootRef, item_root
+from saphan_protocol.batch import RootRef, index_batches, item_root
 from saphan_schemas.codec import encode
 from saphan_schemas.records import BatchSignature, SignatureItem
 
@@ -37,6 +37,29 @@ def find(query: Query, refs: Iterable[RootRef]) -> tuple[BatchSignature, ...]:
 def ref_of(item: SignatureItem, kind: str, body: bytes) -> RootRef:
     """How an item finds its signature."""
     return item.key, item.size, item_root(item, kind, body)
+
+
+class Known(Mapping[RootRef, BatchSignature]):
+    """Signatures of this frame, and those that came before: the broker sends each once a session."""
+
+    def __init__(self, query: Query, fresh: Iterable[BatchSignature]) -> None:
+        self._query = query
+        self._held = index_batches(fresh)
+
+    def __getitem__(self, ref: RootRef) -> BatchSignature:
+        held = self._held.get(ref)
+        if held is None:
+            found = find(self._query, (ref,))
+            if not found:
+                raise KeyError(ref)
+            held = self._held[ref] = found[0]
+        return held
+
+    def __iter__(self) -> Iterator[RootRef]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
 
 
 def item_bytes(item: SignatureItem) -> bytes:

@@ -1,0 +1,182 @@
+"""What people and programs may know of bulletins without opening them: lists, timelines, proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from saphan_protocol.detail import open_detail
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import InvalidInput, SaphanError
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Header, SealedDetail, Statement
+
+from saphan.node.db import Database, Row
+from saphan.node.mailboxes import Mailboxes
+
+Json = dict[str, Any]
+
+
+class Bulletins:
+    """Read views of the store, for one agency."""
+
+    def __init__(self, agency: str, db: Database, mailboxes: Mailboxes, evidence: str) -> None:
+        self._agency = agency
+        self._db = db
+        self._mailboxes = mailboxes
+        self._evidence = evidence
+
+    def inbox(self, after: int, limit: int) -> list[Json]:
+        """Accepted bulletins in the order in which they came; `seq` is the place to go on from."""
+        rows = self._db.rows(
+            "SELECT b.arrived, b.id, b.header, b.author, b.stored,"
+            " EXISTS (SELECT 1 FROM readings r WHERE r.bulletin = b.id)"
+            " FROM bulletins b WHERE b.arrived > ? ORDER BY b.arrived LIMIT ?",
+            (after, limit),
+        )
+        return [
+            {
+                "seq": seq,
+                "id": bulletin.hex(),
+                "author": author,
+                "received": stored,
+                "read": bool(read),
+                **header_json(header),
+            }
+            for seq, bulletin, header, author, stored, read in rows
+        ]
+
+    def sent(self, after: int, limit: int) -> list[Json]:
+        """This agency's own bulletins, oldest first."""
+        rows = self._db.rows(
+            "SELECT seq, id, header, author, stored FROM bulletins WHERE sender = ? AND seq > ?"
+            " ORDER BY seq LIMIT ?",
+            (self._agency, after, limit),
+        )
+        return [
+            {
+                "seq": seq,
+                "id": bulletin.hex(),
+                "author": author,
+                "stored": stored,
+                "deliveries": self._deliveries(bulletin),
+                **header_json(header),
+            }
+            for seq, bulletin, header, author, stored in rows
+        ]
+
+    def status(self, bulletin: bytes) -> Json:
+        """One bulletin's life: its deliveries, and every signed event with its proof.
+
+        Raises:
+            InvalidInput: `bulletin_unknown`.
+        """
+        row = self._db.row(
+            "SELECT sender, header, author, stored FROM bulletins WHERE id = ?", (bulletin,)
+        )
+        if row is None:
+            raise unknown(bulletin)
+        sender, header, author, stored = row
+        return {
+            "id": bulletin.hex(),
+            "direction": "sent" if sender == self._agency else "received",
+            "author": author,
+            "stored": stored,
+            "header": header_json(header),
+            "deliveries": self._deliveries(bulletin),
+            "timeline": self._timeline(bulletin),
+        }
+
+    def _deliveries(self, bulletin: bytes) -> list[Json]:
+        rows = self._db.rows(
+            "SELECT recipient, state, code, changed, attempts FROM deliveries WHERE bulletin = ?"
+            " ORDER BY recipient",
+            (bulletin,),
+        )
+        names = ("recipient", "state", "code", "changed", "attempts")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _timeline(self, bulletin: bytes) -> list[Json]:
+        rows = self._db.rows(
+            "SELECT idx, time, event, sender, recipient, issuer, code, statement FROM entries"
+            " WHERE bulletin = ? ORDER BY idx",
+            (bulletin,),
+        )
+        heads = self._db.rows(
+            "SELECT size, witnesses FROM heads WHERE origin = ? AND witnesses != ''",
+            (self._evidence,),
+        )
+        return [self._event(row, heads) for row in rows]
+
+    def _event(self, row: Row, heads: Sequence[Row]) -> Json:
+        index, time, event, sender, recipient, issuer, code, statement = row
+        witnesses = sorted({n for size, names in heads if size > index for n in names.split()})
+        found: Json = {
+            "index": index,
+            "time": time,
+            "event": event,
+            "sender": sender,
+            "recipient": recipient,
+            "issuer": issuer,
+            "code": code,
+            "proof": "witnessed" if witnesses else "logged",
+            "witnesses": witnesses,
+        }
+        if event == "rejected":
+            found["detail"] = self._detail(statement, issuer)
+        return found
+
+    def _detail(self, statement: bytes, issuer: str) -> str | None:
+        """Why the other agency rejected it; sealed to our mailbox, opened only to be shown."""
+        record = decode(Statement, statement, LIMITS.statement_bytes, "statement")
+        if not isinstance(record.detail, SealedDetail):
+            return None
+        key = self._mailboxes.get(record.detail.mailbox_key)
+        if key is None:
+            return None
+        try:
+            return open_detail(record.detail, key, record.bulletin, issuer)
+        except SaphanError:
+            return None
+
+
+def header_json(data: bytes) -> Json:
+    """A header as JSON; times in ms UTC, `retain_until` in days since 1970-01-01."""
+    header = decode(Header, data, LIMITS.header_bytes, "header")
+    return {
+        "sender": header.sender,
+        "recipients": list(header.recipients),
+        "schema": header.schema,
+        "marking": {"tlp": header.marking.tlp, "codes": list(header.marking.codes)},
+        "urgency": header.urgency,
+        "exercise": header.exercise,
+        "created": header.created,
+        "expires": header.expires,
+        "answer_by": header.answer_by,
+        "retain_until": header.retain_until,
+    }
+
+
+def parse_id(text: str) -> bytes:
+    """A bulletin id from 64 hex digits.
+
+    Raises:
+        InvalidInput: `id_malformed`.
+    """
+    try:
+        found = bytes.fromhex(text) if len(text) == 64 and text.isalnum() else b""
+    except ValueError:
+        found = b""
+    if len(found) != 32:
+        raise InvalidInput("id_malformed", "a bulletin id is 64 hexadecimal digits", field="id")
+    return found
+
+
+def unknown(bulletin: bytes) -> InvalidInput:
+    """No such bulletin here."""
+    return InvalidInput(
+        "bulletin_unknown",
+        f"this node has no bulletin {bulletin.hex()[:16]}...",
+        field="id",
+        hint="list them: saphan inbox",
+    )

@@ -1,0 +1,82 @@
+"""What a node is started with: its agency's folder, the broker's address, where its API listens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from saphan_schemas.errors import InvalidInput
+
+from saphan.office import Office
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def system_clock() -> int:
+    """This machine's clock, ms UTC."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """One node's options.
+
+    Args:
+        folder: the agency's folder; the node writes below `node/` only.
+        broker: ws://, wss://, http:// or https:// address of the broker.
+        listen: (host, port) of the local API, loopback only; None: the Unix socket node/api.sock.
+        clock: ms UTC.
+
+    Raises:
+        InvalidInput: `address_malformed`, `not_loopback`.
+    """
+
+    folder: Path
+    broker: str
+    listen: tuple[str, int] | None = None
+    clock: Callable[[], int] = system_clock
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.broker)
+        if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname:
+            raise InvalidInput(
+                "address_malformed",
+                f"{self.broker[:200]} is no address of a broker",
+                field="broker",
+                hint="write wss://bridge.example or ws://127.0.0.1:8470",
+            )
+        if self.listen is not None and self.listen[0] not in LOOPBACK:
+            raise InvalidInput(
+                "not_loopback",
+                f"the local API does not listen on {self.listen[0]}",
+                field="listen",
+                hint="use 127.0.0.1:PORT, or leave --listen out for the Unix socket",
+            )
+
+    @property
+    def office(self) -> Office:
+        """The agency's folder."""
+        return Office(self.folder)
+
+    @property
+    def data(self) -> Path:
+        """Store, witness state, archive keys."""
+        return self.folder / "node" / "data"
+
+    @property
+    def socket(self) -> Path:
+        """Unix socket of the local API."""
+        return self.folder / "node" / "api.sock"
+
+    @property
+    def token_file(self) -> Path:
+        """The local API's bearer token, 0600."""
+        return self.folder / "node" / "api.token"
+
+    @property
+    def address_file(self) -> Path:
+        """Where the local API listens, for clients that are given the folder only."""
+        return self.folder / "node" / "api.address"

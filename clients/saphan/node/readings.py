@@ -1,0 +1,178 @@
+"""Reading: an officer signs first, then sees; the log gets one `read` per bulletin (design 4.5).
+
+Who read stays here. The log's statement commits to the officer's record under a salt of the node's
+own, so that the node can prove later who it was, and nobody can guess it now.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from saphan_protocol.batch import verify_one
+from saphan_protocol.identity import pae
+from saphan_protocol.keys import SigningKey
+from saphan_protocol.opening import Opened, open_bulletin
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import Refused
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import PAE_TYPES, Event, Header, OfficerRead, Role, Signature
+
+from saphan.node.archive import Archive
+from saphan.node.bulletins import header_json, unknown
+from saphan.node.db import Database, Row
+from saphan.node.logs import Logs
+from saphan.node.statements import Said, keep_statements, sign_statements
+
+READ_TYPE: Final = PAE_TYPES[OfficerRead]
+RECORD_BYTES: Final = 1024
+SIGNATURE_BYTES: Final = 8192
+SYSTEM: Final = b"system"
+"""Reader of a reading by the agency's own programs."""
+
+
+class Readings:
+    """Opens stored bulletins for those who may see them, and keeps who did."""
+
+    def __init__(
+        self,
+        agency: str,
+        key: SigningKey,
+        db: Database,
+        logs: Logs,
+        archive: Archive,
+        clock: Callable[[], int],
+    ) -> None:
+        self._agency = agency
+        self._key = key
+        self._db = db
+        self._logs = logs
+        self._archive = archive
+        self._clock = clock
+
+    def officer(
+        self, bulletin: bytes, record: bytes, signature: bytes
+    ) -> tuple[dict[str, Any], bool]:
+        """Content for an officer; True when a `read` statement was signed (the first reading).
+
+        Raises:
+            InvalidInput: `bulletin_unknown`, `signature_invalid`, codec codes.
+            Refused: `not_readable`, `read_mismatch`, `read_time`, `key_*`.
+            OperatorError: `archive_key_gone`, the disk.
+        """
+        read = decode(OfficerRead, record, RECORD_BYTES, "record")
+        signed = decode(Signature, signature, SIGNATURE_BYTES, "signature")
+        self._check(bulletin, read, signed, record)
+        content, row = self._open(bulletin)
+        salt = os.urandom(32)
+        detail = hmac.digest(salt, pae(READ_TYPE, record), "sha256")
+        kept = (bulletin, read.key, read.handle, read.time, record, signature, salt)
+        return content, self._note(bulletin, row, kept, None, detail)
+
+    def system(self, bulletin: bytes) -> tuple[dict[str, Any], bool]:
+        """Content for the agency's case system; the first reading is stated with code `system`.
+
+        Raises:
+            InvalidInput: `bulletin_unknown`; Refused: `not_readable`; OperatorError.
+        """
+        content, row = self._open(bulletin)
+        kept = (bulletin, SYSTEM, None, self._clock(), None, None, None)
+        return content, self._note(bulletin, row, kept, "system", None)
+
+    def _check(self, bulletin: bytes, read: OfficerRead, signed: Signature, record: bytes) -> None:
+        if read.bulletin != bulletin or read.agency != self._agency:
+            raise Refused(
+                "read_mismatch",
+                "the signed reading is of another bulletin, or another agency's",
+                field="record",
+            )
+        if abs(read.time - self._clock()) > LIMITS.skew_ms:
+            raise Refused(
+                "read_time",
+                "the signed reading is not of this minute",
+                field="record.time",
+                hint="set this computer's clock, and read again",
+            )
+        with self._logs.lock:
+            info = self._logs.directory.key(read.key, Role.OFFICER)
+            key = self._logs.directory.verifying(read.key)
+        if info.agency != self._agency or info.handle != read.handle:
+            raise Refused(
+                "key_foreign", f"this key is not {read.handle}'s of {self._agency}", field="record"
+            )
+        verify_one(signed, key, READ_TYPE, record)
+
+    def _open(self, bulletin: bytes) -> tuple[dict[str, Any], Row]:
+        row = self._db.row(
+            "SELECT sender, header, header_id, ciphertext, digest, wrapped, wrap_day, judged_at,"
+            " arrived FROM bulletins WHERE id = ?",
+            (bulletin,),
+        )
+        if row is None:
+            raise unknown(bulletin)
+        own = row[0] == self._agency
+        if row[5] is None or (row[8] is None and not own):
+            raise Refused(
+                "not_readable",
+                "this bulletin was not accepted, so it is shown to nobody",
+                field="id",
+                hint=f"see why: saphan status {bulletin.hex()[:16]}...",
+            )
+        header = decode(Header, row[1], LIMITS.header_bytes, "header")
+        content_key = self._archive.unwrap(row[5], bulletin, row[6])
+        with self._logs.lock:
+            opened = open_bulletin(
+                content_key, header, row[2], row[3], self._logs.directory, row[7]
+            )
+        return _content(bulletin, row, opened), row
+
+    def _note(
+        self,
+        bulletin: bytes,
+        row: Row,
+        kept: tuple[object, ...],
+        code: str | None,
+        detail: bytes | None,
+    ) -> bool:
+        """Keep the reading; the first one of a received bulletin is stated."""
+        with self._db.transaction() as tx:
+            (before,) = tx.execute(
+                "SELECT count(*) FROM readings WHERE bulletin = ?", (bulletin,)
+            ).fetchone()
+            tx.execute(
+                "INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", kept
+            )
+            first = before == 0 and row[0] != self._agency
+            if first:
+                said = Said(
+                    event=Event.READ,
+                    bulletin=bulletin,
+                    ciphertext=row[4],
+                    sender=row[0],
+                    recipient=self._agency,
+                    time=self._clock(),
+                    code=code,
+                    detail=detail,
+                )
+                keep_statements(tx, *sign_statements(self._key, self._agency, [said]))
+        return first
+
+
+def _content(bulletin: bytes, row: Row, opened: Opened) -> dict[str, Any]:
+    return {
+        "id": bulletin.hex(),
+        "header": header_json(row[1]),
+        "author": opened.inner.author,
+        "authors": [
+            {
+                "agency": key.agency,
+                "role": key.role.value,
+                "handle": key.handle,
+                "key": key.key_id.hex(),
+            }
+            for key in opened.authors
+        ],
+        "content": opened.content,
+    }

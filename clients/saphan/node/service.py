@@ -1,0 +1,167 @@
+"""One running node: everything opened, wired and closed in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from saphan_protocol.keys import SigningKey
+from saphan_protocol.suite import require_post_quantum
+from saphan_schemas.records import Role
+
+from saphan.compose import Wish
+from saphan.keyfiles import read_node, read_witness
+from saphan.node.alarms import Alarms
+from saphan.node.archive import Archive
+from saphan.node.bulletins import Bulletins
+from saphan.node.config import NodeConfig
+from saphan.node.db import Database
+from saphan.node.engine import Engine
+from saphan.node.events import Events
+from saphan.node.judging import Judge
+from saphan.node.line import Line
+from saphan.node.logs import Logs
+from saphan.node.mailboxes import Mailboxes
+from saphan.node.outbox import Outbox, Outcome, Prepared
+from saphan.node.readings import Readings
+from saphan.node.receive import Intake
+from saphan.node.recovery import Recovery
+from saphan.node.session import Parts
+from saphan.node.submitting import Submitting
+from saphan.node.witness import Witness
+
+log = logging.getLogger("saphan.node")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeService:
+    """The parts of a running node, for its API; made by `running`."""
+
+    config: NodeConfig
+    agency: str
+    key: SigningKey
+    db: Database
+    logs: Logs
+    engine: Engine
+    outbox: Outbox
+    submitting: Submitting
+    bulletins: Bulletins
+    readings: Readings
+    line: Line
+    alarms: Alarms
+    events: Events
+
+    async def send(self, wish: Wish) -> bytes:
+        """Keep a machine-made bulletin; its id when it is durable.
+
+        Raises:
+            SaphanError: why it is refused.
+        """
+        return await self.submitting.machine(wish)
+
+    async def send_signed(self, prepared: Prepared) -> Outcome:
+        """Keep an officer's bulletin; its id, or why it is refused."""
+        found = await self.engine.in_sealing(partial(self.outbox.submit, [prepared]))
+        self.line.wake()
+        return found[0]
+
+    async def read(self, bulletin: bytes, record: bytes, signature: bytes) -> dict[str, object]:
+        """Content for an officer who has signed that they read it.
+
+        Raises:
+            SaphanError: what `Readings.officer` raises.
+        """
+        content, stated = await self.engine.in_sealing(
+            partial(self.readings.officer, bulletin, record, signature)
+        )
+        if stated:
+            self.line.wake_statements()
+        return content
+
+    async def read_by_system(self, bulletin: bytes) -> dict[str, object]:
+        """Content for the agency's own case system.
+
+        Raises:
+            SaphanError: what `Readings.system` raises.
+        """
+        content, stated = await self.engine.in_sealing(partial(self.readings.system, bulletin))
+        if stated:
+            self.line.wake_statements()
+        return content
+
+
+def build(config: NodeConfig) -> NodeService:
+    """Open everything a node needs; blocking, before the event loop has anything else to do.
+
+    Raises:
+        OperatorError: key files, pins, store, lock; InvalidInput: damaged files.
+    """
+    require_post_quantum()
+    office = config.office
+    agency = office.read_agency().agency
+    pins = office.read_pins()
+    key = read_node(office.key_file(Role.NODE, b""))
+    witness_key = read_witness(office.key_file(Role.WITNESS, b""))
+    mailboxes = Mailboxes(office.node / "mailbox")
+    db = Database(config.data)
+    try:
+        alarms, events, clock = Alarms(config.clock), Events(), config.clock
+        witness = Witness(agency, witness_key, config.data / "witness.json", clock)
+        logs = Logs(db, pins)
+        logs.expect(witness.known(pins.directory.origin), witness.known(pins.evidence.origin))
+        archive = Archive(config.data / "archive-keys")
+        judge = Judge(agency, archive, mailboxes, logs.directory)
+        intake = Intake(agency, key, db, logs, judge, mailboxes, clock)
+        outbox = Outbox(agency, key, db, archive, logs, clock)
+        engine = Engine(agency, key, db, logs, intake, outbox, alarms)
+        recovery = Recovery(agency, key, db, logs, archive, judge, mailboxes, alarms, clock)
+        line = Line(config.broker, Parts(engine, recovery, witness, alarms, events, clock))
+        bulletins = Bulletins(agency, db, mailboxes, pins.evidence.origin)
+        return NodeService(
+            config=config,
+            agency=agency,
+            key=key,
+            db=db,
+            logs=logs,
+            engine=engine,
+            outbox=outbox,
+            submitting=Submitting(engine, line),
+            bulletins=bulletins,
+            readings=Readings(agency, key, db, logs, archive, clock),
+            line=line,
+            alarms=alarms,
+            events=events,
+        )
+    except BaseException:
+        db.close()
+        raise
+
+
+@asynccontextmanager
+async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
+    """A node with its line open for as long as the block lasts; then everything is closed in order.
+
+    Raises:
+        SaphanError: what `build` raises.
+    """
+    service = await asyncio.to_thread(build, config)
+    tasks = [
+        asyncio.create_task(service.line.run()),
+        asyncio.create_task(service.submitting.run()),
+    ]
+    try:
+        yield service
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        # What has begun is finished: a transaction is whole, an answer durable.
+        await asyncio.to_thread(service.engine.close)
+        await asyncio.to_thread(service.db.close)

@@ -1,0 +1,70 @@
+"""Machine-made bulletins in batches: what waits while one batch is sealed becomes the next batch."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Final
+
+from saphan_schemas.errors import SaphanError, Unavailable
+
+from saphan.compose import Wish
+from saphan.node.engine import Engine
+from saphan.node.line import Line
+
+BATCH: Final = 64
+QUEUE: Final = 1_024
+"""Bulletins waiting to be sealed; a case system that pushes faster is told to come again."""
+
+
+class Submitting:
+    """Turns single requests into batches; one signature and one commit serve up to 64 of them."""
+
+    def __init__(self, engine: Engine, line: Line) -> None:
+        self._engine = engine
+        self._line = line
+        self._queue: asyncio.Queue[tuple[Wish, asyncio.Future[bytes]]] = asyncio.Queue(QUEUE)
+
+    async def machine(self, wish: Wish) -> bytes:
+        """Submit one bulletin; its id once it is durable.
+
+        Raises:
+            SaphanError: why it is refused; Unavailable: `outbox_busy`.
+        """
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        try:
+            self._queue.put_nowait((wish, future))
+        except asyncio.QueueFull:
+            raise Unavailable(
+                "outbox_busy",
+                f"{QUEUE} bulletins wait to be sealed",
+                hint="send again in a second",
+            ) from None
+        return await future
+
+    async def run(self) -> None:
+        """Seal what waits, for ever."""
+        while True:
+            batch = [await self._queue.get()]
+            while len(batch) < BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            try:
+                await self._seal(batch)
+            except SaphanError as error:
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+
+    async def _seal(self, batch: list[tuple[Wish, asyncio.Future[bytes]]]) -> None:
+        wishes = [wish for wish, _ in batch]
+        outcomes = await self._engine.in_sealing(
+            partial(self._engine.outbox.submit_machine, wishes)
+        )
+        self._line.wake()
+        for (_, future), outcome in zip(batch, outcomes, strict=True):
+            if future.done():
+                continue
+            if isinstance(outcome, SaphanError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
