@@ -234,6 +234,16 @@ async def test_a_signature_stored_before_stays_as_it_is(store: Store) -> None:
     assert await store.signatures([key]) == {key: signature}
 
 
+async def test_a_statement_logged_twice_keeps_its_first_answer(store: Store) -> None:
+    story = Story()
+    first = story.bulletins(1)
+    await store.commit(first)
+    (key,) = first.statements
+    later = story.bulletins(1, name=1)
+    await store.commit(replace(later, statements={**later.statements, key: 1}))
+    assert await store.statements([key, *later.statements]) == {key: 0, **later.statements}
+
+
 async def test_deliveries_and_stanzas_are_replaced(store: Store) -> None:
     story = Story()
     first = story.bulletins(1)

@@ -81,8 +81,8 @@ class Logs(Protocol):
 
         Order: commits of one log form one sequence; readers see a commit whole or not at all.
         Each entry enters the mailboxes of its sender and its recipient (once when they are equal).
-        Bulletins must be new; deliveries, stanzas and corridors replace what is there; signatures
-        stored before are left as they are.
+        Bulletins must be new; deliveries, stanzas and corridors replace what is there; statements
+        and signatures stored before are left as they are.
         Idempotency: the same commit again is HeadMoved, because its head has been passed; one
         without leaves (deliveries only) leaves the head where it is and may be repeated.
 
@@ -149,7 +149,7 @@ class Facts(Protocol):
         """Deliveries by (bulletin id, recipient)."""
 
     async def statements(self, keys: Iterable[StatementKey]) -> dict[StatementKey, int]:
-        """Index of the entry about a statement, by (statement identity, recipient)."""
+        """Index of the first entry about a statement, by (statement identity, recipient)."""
 
     async def corridors(self, keys: Iterable[Corridor]) -> dict[Corridor, tuple[int, int]]:
         """End of a corridor, by (sender, recipient): (running number, index) of its last entry."""

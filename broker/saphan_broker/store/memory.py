@@ -99,9 +99,6 @@ class MemoryStore:
                 raise RuntimeError("commit: a bulletin or its nonce is already stored")
             known.add(row.id)
             nonces.add((row.sender, row.nonce))
-        for key in commit.statements:
-            if key in self._statements:
-                raise RuntimeError("commit: a statement is already logged for this recipient")
         deliveries = {(row.bulletin, row.recipient) for row in commit.deliveries}
         for delivery in commit.deliveries:
             if delivery.bulletin not in known:
@@ -128,7 +125,8 @@ class MemoryStore:
         for signature in commit.signatures:
             key = (signature.key, signature.size, signature.root)
             self._signatures.setdefault(key, signature)
-        self._statements.update(commit.statements)
+        for statement, index in commit.statements.items():
+            self._statements.setdefault(statement, index)
         self._corridors.update(commit.corridors)
 
     async def edge_tiles(self, log: Log) -> dict[TileKey, bytes]:

@@ -184,7 +184,8 @@ class Commit:
         time: time of the commit; never falls along a log.
         entries: one for each leaf that is an entry (an anchor leaf is none), in index order.
         corridors: new end of each corridor touched: -> (running number, index).
-        statements: (statement identity, recipient) -> index of its entry, for first answers again.
+        statements: (statement identity, recipient) -> index of its entry; of one that is stored
+            already the first index stays, because it is the first answer that is given again.
         signatures: batch signatures not stored yet, or stored with the same bytes.
         packages: agreement packages of the directory log: index of the leaf -> bytes.
     """

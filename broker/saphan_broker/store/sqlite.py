@@ -236,7 +236,7 @@ class SqliteStore:
     async def _read(self, work: Work[T]) -> T:
         self._check_open()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._read_thread, _in_snapshot, self._reader, work)
+        return await loop.run_in_executor(self._read_thread, in_snapshot, self._reader, work)
 
     async def _checked_write(self, work: Work[None]) -> None:
         self._check_open()
@@ -311,7 +311,7 @@ class SqliteStore:
             self._wal_bytes, self._unmoved = job.result()
 
 
-def _in_snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
+def in_snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
     """Run queries on one state of the store."""
     db.execute("BEGIN")
     try:
