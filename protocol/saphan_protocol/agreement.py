@@ -21,6 +21,7 @@ from saphan_schemas.records import (
     LogPin,
     SignedAgreement,
 )
+from saphan_schemas.text import check_text
 
 from saphan_protocol.batch import verify_one
 from saphan_protocol.identity import pae
@@ -101,6 +102,7 @@ def check_agreement(signed: SignedAgreement, root: RootLookup) -> Agreed:
 
 
 def _check_shape(text: Agreement) -> None:
+    check_text(text.title, "agreement.title")  # people read it on a terminal before they sign
     names = [party.agency for party in text.parties]
     if len(set(names)) != len(names):
         raise InvalidInput("agreement_malformed", "a party stands twice", field="agreement.parties")

@@ -19,6 +19,7 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import LogPin
 
 from saphan_protocol.identity import sha256
+from saphan_protocol.notes import KeyType, parse_vkey
 
 PINS_FORMAT: Final = "pins/1"
 PINS_BYTES: Final = 16 * 1024
@@ -69,7 +70,7 @@ def parse_pins(data: bytes) -> Pins:
     """Read a pin file; duplicate and unknown keys and other versions are refused.
 
     Raises:
-        InvalidInput: `too_large`, `pins_malformed`.
+        InvalidInput: `too_large`, `pins_malformed`, the codes of `parse_vkey`.
     """
     if len(data) > PINS_BYTES:
         raise InvalidInput(
@@ -86,7 +87,18 @@ def parse_pins(data: bytes) -> Pins:
         raise _malformed(f"it says {found.saphan[:40]!r} where {PINS_FORMAT!r} is known here")
     if directory.origin == evidence.origin:
         raise _malformed("both logs have the same origin")
+    for pin in (directory, evidence):
+        _check_keys(pin)
     return Pins(name=found.name, directory=directory, evidence=evidence)
+
+
+def _check_keys(pin: LogPin) -> None:
+    """A log's two keys carry its origin as name and are of types 01 and 06, in this order."""
+    keys = [parse_vkey(text) for text in pin.vkeys]
+    if [key.name for key in keys] != [pin.origin] * 2:
+        raise _malformed(f"the keys of {pin.origin} carry another name")
+    if [key.type for key in keys] != [KeyType.ED25519, KeyType.COSIGNATURE_MLDSA44]:
+        raise _malformed(f"the keys of {pin.origin} are not Ed25519 and ML-DSA-44")
 
 
 def _array(log: _LogFile) -> tuple[str, tuple[str, ...]]:

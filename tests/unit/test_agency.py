@@ -21,27 +21,18 @@ from saphan.passphrase import Passphrase
 from saphan.terms import first_terms, parse_terms
 from saphan_protocol.directory import Directory, agreement_leaf, operation_leaf
 from saphan_protocol.operation import check_operation
-from saphan_protocol.pins import Pins
 from saphan_protocol.words import fingerprint_words
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import LogPin, Role, SignedAgreement
+from saphan_schemas.records import Role, SignedAgreement
+from support.pin_files import pins
 
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 ROOT = Passphrase("root of the agency")
 DESK = Passphrase("desk of an officer")
 NOW = 1_752_624_000_000
-PINS = Pins(
-    name="bridge.example",
-    directory=LogPin("bridge.example/directory/1", ("a", "b")),
-    evidence=LogPin("bridge.example/evidence/1", ("c", "d")),
-)
-OTHER_PINS = Pins(
-    name="bridge.example",
-    directory=PINS.directory,
-    evidence=LogPin("bridge.example/evidence/1", ("c", "x")),
-)
+PINS, OTHER_PINS = pins(), pins(key="other")
 
 
 def found(folder: Path, name: str = "la.ospp") -> Office:
@@ -363,6 +354,8 @@ def test_a_root_put_in_place_of_a_partys_is_refused(
         (b'"retain_days": 3650', b'"retain_days": 0', "malformed"),
         (b'"instrument": "MOU"', b'"instrument": "mou"', "malformed"),
         (b'"languages"', b'"tongues"', "terms_malformed"),
+        (b'"title": "', b'"title": "\\u202e', "text_forbidden"),
+        (b'"title": "', b'"title": "\\u001b[2J', "text_forbidden"),
     ),
 )
 def test_terms_that_make_no_agreement_are_refused(

@@ -6,12 +6,11 @@ import pytest
 from saphan_protocol.pins import PINS_BYTES, Pins, format_pins, parse_pins
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import LogPin
+from support.pin_files import pins
 
-PINS = Pins(
-    name="bridge.example",
-    directory=LogPin(origin="bridge.example/directory/1", vkeys=("a", "b")),
-    evidence=LogPin(origin="bridge.example/evidence/1", vkeys=("c", "d")),
-)
+PINS = pins()
+SWAPPED = LogPin(PINS.directory.origin, (PINS.directory.vkeys[1], PINS.directory.vkeys[0]))
+OTHER_NAME = LogPin("bridge.example/directory/2", PINS.directory.vkeys)
 
 
 def test_a_pin_file_comes_back_as_it_was() -> None:
@@ -40,7 +39,12 @@ def test_the_digest_covers_origins_and_keys_of_both_logs() -> None:
         (b"[" * 10_000, "pins_malformed"),
         (b" " * (PINS_BYTES + 1), "too_large"),
         (format_pins(PINS).replace(b"pins/1", b"pins/2"), "pins_malformed"),
-        (format_pins(PINS).replace(b'"b"', b'"b", "e"'), "pins_malformed"),
+        (format_pins(Pins(name="x", directory=SWAPPED, evidence=PINS.evidence)), "pins_malformed"),
+        (
+            format_pins(Pins(name="x", directory=OTHER_NAME, evidence=PINS.evidence)),
+            "pins_malformed",
+        ),
+        (format_pins(PINS).replace(b"+", b"-", 1), "vkey_malformed"),
         (format_pins(PINS).replace(b"/directory/", b"/evidence/"), "pins_malformed"),
         (format_pins(PINS).replace(b'{\n  "saphan"', b'{"name":"x","saphan"'), "pins_malformed"),
         (format_pins(PINS).replace(b'{\n  "saphan"', b'{"more":"x","saphan"'), "pins_malformed"),

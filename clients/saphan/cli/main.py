@@ -17,7 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from saphan_schemas.errors import SaphanError
+from saphan_schemas.errors import OperatorError, SaphanError
+from saphan_schemas.terminal import EXIT_BUG, EXIT_INTERRUPTED
 
 from saphan.cli.options import Parser, Subparsers
 from saphan.cli.speech import PROGRAM, close_output, complain, note, say, set_language
@@ -37,8 +38,6 @@ COMMANDS: Final[tuple[tuple[str, str], ...]] = (
 )
 """(command, module with `add_commands(subparsers)`); only the module that is used is imported."""
 
-EXIT_UNFORESEEN: Final = 1
-EXIT_INTERRUPTED: Final = 130
 EXIT_BROKEN_PIPE: Final = 141
 LOG_NAME: Final = "saphan-error.log"
 
@@ -50,22 +49,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     set_language(arguments, os.environ)
     as_json = "--json" in arguments
     try:
-        args = _parser(arguments).parse_args(arguments)
+        args = _parser(arguments).parse_strictly(arguments)
         status: int = args.run(args)
         sys.stdout.flush()  # a full disk or a closed pipe shows here, not after the status
     except SaphanError as error:
-        complain(error, as_json=as_json)
-        return error.exit_status
+        return complain(error, as_json=as_json)
     except KeyboardInterrupt:
-        note(f"\n{PROGRAM}: {say('note.interrupted')}")
+        note(f"{PROGRAM}: {say('note.interrupted')}")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         close_output()
         return EXIT_BROKEN_PIPE
+    except OSError as error:
+        close_output()  # what waits to be written there would fail once more at exit
+        return complain(_local_failure(error), as_json=as_json)
     except Exception:
         _unforeseen(arguments)
-        return EXIT_UNFORESEEN
+        return EXIT_BUG
     return status
+
+
+def _local_failure(error: OSError) -> OperatorError:
+    """A full disk behind standard output, a lost network drive: this machine's keeper must act."""
+    where = f"{error.filename}: " if error.filename else ""
+    return OperatorError(
+        "machine_failed",
+        f"{where}{error.strerror or error}",
+        hint="check the disk, and where the output goes; then try again",
+    )
 
 
 def _parser(arguments: Sequence[str]) -> Parser:

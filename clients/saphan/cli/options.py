@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -28,6 +28,17 @@ class Parser(argparse.ArgumentParser):
         # `--passphrase secret` must never be taken as the beginning of `--passphrase-file`.
         kwargs["allow_abbrev"] = False
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+
+    def parse_strictly(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Parse all arguments; what is left over is named without its values.
+
+        argparse itself would repeat them: a passphrase given by mistake would stand in every log.
+        """
+        args, left = self.parse_known_args(arguments)
+        if left:
+            names = [word.split("=")[0] for word in left if word.startswith("-")]
+            self.error(" ".join(("unrecognized arguments", *names)))
+        return args
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong and where help is; exit status 2."""

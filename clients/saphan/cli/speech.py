@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -10,7 +9,8 @@ from contextvars import ContextVar
 from typing import Final
 
 from saphan_schemas.errors import OperatorError, SaphanError
-from saphan_schemas.messages import LANGUAGES, error_hint, text
+from saphan_schemas.messages import LANGUAGES, text
+from saphan_schemas.terminal import plain, print_error, print_json, print_line
 
 PROGRAM: Final = "saphan"
 _language: ContextVar[str] = ContextVar("language", default=LANGUAGES[0])
@@ -39,36 +39,23 @@ def say(key: str, **values: object) -> str:
     return text(key, language(), **values)
 
 
-def plain(value: str) -> str:
-    """Text of unknown origin, with everything replaced that a terminal would obey."""
-    # U+200B (zero width space) is how Lao and Khmer prose marks where a line may break.
-    return "".join(c if c.isprintable() or c == "\u200b" else "\ufffd" for c in value)
-
-
 def show(value: Mapping[str, object], lines: Iterable[str], *, as_json: bool) -> None:
     """Print a result on standard output: one JSON object, or lines for a person."""
     if as_json:
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        print_json(sys.stdout, value)
         return
     for line in lines:
-        print(plain(line))
+        print_line(sys.stdout, line)
 
 
 def note(line: str) -> None:
     """Print something for the person on standard error, beside the result."""
-    print(plain(line), file=sys.stderr)
+    print_line(sys.stderr, line)
 
 
-def complain(error: SaphanError, *, as_json: bool) -> None:
-    """Print an error: `saphan: lower case, no period`, then a `hint:` line."""
-    hint = error_hint(error, language())
-    if as_json:
-        value = {"code": error.code, "message": error.message, "field": error.field, "hint": hint}
-        print(json.dumps({"error": value}, ensure_ascii=False), file=sys.stderr)
-        return
-    note(f"{PROGRAM}: {_lowered(error.message)} ({error.code})")
-    if hint:
-        note(f"hint: {_lowered(hint)}")
+def complain(error: SaphanError, *, as_json: bool) -> int:
+    """Print an error in the person's language on standard error; gives the exit status."""
+    return print_error(sys.stderr, PROGRAM, error, as_json=as_json, lang=language())
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -96,10 +83,3 @@ def confirm(question: str, *, yes: bool) -> None:
 def close_output() -> None:
     """After a broken pipe: keep Python from complaining about it once more at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _lowered(sentence: str) -> str:
-    """Lower-case beginning, no final period; names in capitals and paths stay as they are."""
-    if len(sentence) > 1 and sentence[0].isupper() and sentence[1].islower():
-        sentence = sentence[0].lower() + sentence[1:]
-    return sentence.removesuffix(".")

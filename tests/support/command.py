@@ -1,0 +1,75 @@
+"""Running the `saphan` command as people do: a process of its own, without a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.rooms import CONTAINERS, ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one JSON object on standard output."""
+        value: dict[str, Any] = json.loads(self.out)
+        return value
+
+    @property
+    def code(self) -> str:
+        """The code in the one line of error on standard error; a traceback fails here."""
+        lines = self.err.splitlines()
+        assert lines, "an error was expected"
+        assert "Traceback" not in self.err, self.err
+        (line,) = [line for line in lines if line.startswith("saphan: ")]
+        assert line == line.strip()
+        assert line.endswith(")"), line
+        return line[line.rindex("(") + 1 : -1]
+
+
+def saphan_command(*words: str | Path) -> list[str]:
+    """The command line of this checkout's `saphan`."""
+    return [sys.executable, "-m", "saphan", *map(str, words)]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's variables, with the checkout's packages importable."""
+    rooms = os.pathsep.join(str(ROOT / room) for room in CONTAINERS[:4])
+    return os.environ | {"PYTHONPATH": rooms, "LC_ALL": "C.UTF-8"} | variables
+
+
+def saphan(
+    *words: str | Path,
+    status: int = 0,
+    pass_fds: Sequence[int] = (),
+    stdin: str = "",
+    **variables: str,
+) -> Ran:
+    """Run `saphan` to its end, away from any terminal, and check its exit status."""
+    ended = subprocess.run(
+        saphan_command(*words),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=environment(**variables),
+        start_new_session=True,  # no terminal: a tester's own /dev/tty is not asked
+        pass_fds=pass_fds,
+        check=False,
+        timeout=60,
+    )
+    ran = Ran(ended.returncode, ended.stdout, ended.stderr)
+    assert ran.status == status, ran
+    return ran
