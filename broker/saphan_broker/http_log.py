@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import hdrs, web
-from saphan_protocol.notes import add_lines
 from saphan_protocol.tiles import (
     TILE_WIDTH,
     encode_bundle,
@@ -25,6 +24,7 @@ from saphan_protocol.tiles import (
 )
 from saphan_schemas.errors import InvalidInput, SaphanError
 
+from saphan_broker.cosigned import cosigned
 from saphan_broker.log_book import Published
 from saphan_broker.state import State
 from saphan_broker.store.base import LOGS, Log
@@ -82,12 +82,7 @@ class LogPages:
         if path != "checkpoint":
             return _error(404, "tile_path", "the path is not in its one spelling")
         published = self._published(log)
-        lines = [
-            row.lines
-            for row in await self._state.store.cosignatures(log)
-            if row.size == published.size
-        ]
-        note = add_lines(published.note, b"".join(lines)) if lines else published.note
+        note = await cosigned(self._state.store, log, published.size, published.note)
         return self._answer(note, NOT_KEPT, "text/plain")
 
     async def _tile(self, log: Log, path: str) -> web.Response:

@@ -1,0 +1,224 @@
+"""`saphan-broker records export`: the record pack of a stretch of the evidence log, for an auditor.
+
+A pack opens the commitments of its leaves: entry, statement, salt, signatures, headers, agreements;
+no content, no stanza, no key. It is written as a stream, a page at a time, beside a running broker.
+A leaf whose day key is destroyed stays closed: the auditor's coverage says so.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from saphan_protocol.batch import item_root
+from saphan_protocol.checkpoint import Checkpoint, parse_checkpoint
+from saphan_protocol.evidence import CONSIGNMENT_TYPE, MAX_ENTRY_BYTES
+from saphan_protocol.notes import parse_note
+from saphan_schemas.codec import decode, encode
+from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.packs import (
+    PACK_FORMAT,
+    PackAgreement,
+    PackEnd,
+    PackEntry,
+    PackHead,
+    PackItem,
+    PackSignature,
+)
+from saphan_schemas.records import BROKER, BatchSignature, Blob, Entry
+
+from saphan_broker.at_rest import KeptRecord, open_header, open_record
+from saphan_broker.seeds import DayKeys
+from saphan_broker.store.base import (
+    LOGS,
+    BulletinFacts,
+    BulletinRow,
+    EntryRow,
+    Log,
+    SignatureKey,
+    SignedHead,
+)
+
+PAGE: Final = 128
+"""Entries read at once: with their bodies about 12 MiB at the most."""
+REMEMBERED: Final = 65_536
+"""Signatures known to be in the pack already; one that is forgotten is written once more."""
+DESTROYED: Final = "day_key_destroyed"
+
+Write = Callable[[bytes], object]
+
+
+class Source(Protocol):
+    """What is read; every store has it, and so has `store.sqlite_reader`."""
+
+    async def note(self, log: Log) -> SignedHead | None: ...
+    async def packages(self, start: int, stop: int) -> dict[int, bytes]: ...
+    async def entries(self, start: int, stop: int) -> list[EntryRow]: ...
+    async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, BulletinFacts]: ...
+    async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]: ...
+    async def signatures(
+        self, keys: Iterable[SignatureKey]
+    ) -> dict[SignatureKey, BatchSignature]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What a pack holds: leaves [start, stop), and how many of each thing."""
+
+    start: int
+    stop: int
+    agreements: int
+    signatures: int
+    entries: int
+    destroyed: int
+
+
+class _Opened:
+    """One entry, opened, with the key of the signature that vouches for it."""
+
+    __slots__ = ("entry", "kept", "row", "signature")
+
+    def __init__(self, row: EntryRow, kept: KeptRecord) -> None:
+        self.row, self.kept = row, kept
+        self.entry = decode(Entry, kept.entry, MAX_ENTRY_BYTES, "entry")
+        self.signature: SignatureKey | None = None
+        if kept.item is not None:
+            root = item_root(kept.item, self.entry.type, kept.statement)
+            self.signature = (kept.item.key, kept.item.size, root)
+
+
+class PackWriter:
+    """Writes one pack; memory does not grow with its length.
+
+    Args:
+        write: takes bytes in order, such as a file's `write`.
+    """
+
+    def __init__(self, source: Source, keys: DayKeys, write: Write) -> None:
+        self._source = source
+        self._keys = keys
+        self._write = write
+        self._written: OrderedDict[SignatureKey, None] = OrderedDict()
+        self._agreements = self._signatures = self._entries = self._destroyed = 0
+
+    async def export(self, start: int, stop: int | None, now: int) -> Exported:
+        """Write the pack of leaves start <= index < stop, at most up to the signed head.
+
+        Args:
+            now: time at which the pack is made, ms.
+
+        Raises:
+            InvalidInput: `range_empty`.
+            OperatorError: `head_missing`, `unwrap_failed`, `store_damaged`.
+        """
+        heads = {log: await self._head(log) for log in LOGS}
+        evidence = heads["evidence"]
+        end = evidence.size if stop is None else min(stop, evidence.size)
+        if not 0 <= start < end:
+            raise InvalidInput(
+                "range_empty",
+                f"no leaf from {start} to {end}: the signed head has {evidence.size} leaves",
+                field="from",
+                hint="leave out --from and --to to export everything that is signed",
+            )
+        origins = (heads["directory"].origin, evidence.origin)
+        self._item(PackHead(PACK_FORMAT, BROKER, now, *origins, start, end))
+        await self._all_agreements(heads["directory"].size)
+        for first in range(start, end, PAGE):
+            await self._page(first, min(end, first + PAGE))
+        self._item(PackEnd(self._agreements, self._signatures, self._entries))
+        return Exported(
+            start=start,
+            stop=end,
+            agreements=self._agreements,
+            signatures=self._signatures,
+            entries=self._entries,
+            destroyed=self._destroyed,
+        )
+
+    def _item(self, item: PackItem) -> None:
+        self._write(encode(item))
+
+    async def _head(self, log: Log) -> Checkpoint:
+        stored = await self._source.note(log)
+        if stored is None:
+            raise OperatorError(
+                "head_missing",
+                f"the {log} log has no signed head",
+                field="data",
+                hint="start the broker once: it signs what is committed",
+            )
+        return parse_checkpoint(parse_note(stored.note).text)
+
+    async def _all_agreements(self, size: int) -> None:
+        for first in range(0, size, PAGE):
+            found = await self._source.packages(first, min(size, first + PAGE))
+            for package in found.values():
+                self._item(PackAgreement(package))
+                self._agreements += 1
+
+    async def _page(self, start: int, stop: int) -> None:
+        opened: list[_Opened] = []
+        for row in await self._source.entries(start, stop):
+            try:
+                opened.append(_Opened(row, open_record(self._keys, row)))
+            except OperatorError as error:
+                if error.code != DESTROYED:
+                    raise
+                self._destroyed += 1
+        await self._missing_signatures(opened)
+        consigned = {one.row.bulletin for one in opened if one.entry.type == CONSIGNMENT_TYPE}
+        ids = [id_ for id_ in consigned if id_ is not None]
+        facts = await self._source.bulletins(ids)
+        headers = await self._headers(ids)
+        for one in opened:
+            self._item(_pack_entry(one, facts, headers))
+            self._entries += 1
+
+    async def _missing_signatures(self, opened: Iterable[_Opened]) -> None:
+        """The page's signatures that are not in the pack yet: they come before its entries."""
+        needed = [one.signature for one in opened if one.signature is not None]
+        missing = [key for key in dict.fromkeys(needed) if key not in self._written]
+        found = await self._source.signatures(missing)
+        for key in missing:
+            if key not in found:
+                raise OperatorError(
+                    "store_damaged",
+                    f"the signature of key {key[0].hex()[:16]} over {key[1]} items is missing",
+                    field="data",
+                    hint="run saphan-broker fsck; the agency that made it can send it again",
+                )
+            self._item(PackSignature(found[key]))
+            self._signatures += 1
+        for key in needed:
+            self._written[key] = None
+            self._written.move_to_end(key)
+        while len(self._written) > REMEMBERED:
+            self._written.popitem(last=False)
+
+    async def _headers(self, ids: Iterable[bytes]) -> dict[bytes, bytes]:
+        headers: dict[bytes, bytes] = {}
+        for id_, row in (await self._source.bodies(ids)).items():
+            try:
+                headers[id_] = open_header(self._keys, row)
+            except OperatorError as error:
+                if error.code != DESTROYED:
+                    raise
+        return headers
+
+
+def _pack_entry(
+    one: _Opened, facts: dict[bytes, BulletinFacts], headers: dict[bytes, bytes]
+) -> PackEntry:
+    header = ciphertext = None
+    id_ = one.row.bulletin
+    if one.entry.type == CONSIGNMENT_TYPE and id_ is not None:
+        header = headers.get(id_)
+        if id_ in facts:
+            ciphertext = Blob(facts[id_].ciphertext_length, facts[id_].ciphertext_digest)
+    kept = one.kept
+    return PackEntry(
+        one.row.index, kept.entry, kept.salt, kept.statement, kept.item, header, ciphertext
+    )
