@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,7 +53,9 @@ def init(
     folder = folder.absolute()
     if folder.is_dir() and any(folder.iterdir()):
         raise _folder_exists(folder)
-    staged = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+    staged = folder.with_name(f".{folder.name}.new")
+    if staged.exists():
+        shutil.rmtree(staged)  # of a ceremony that was cut off: keys that nobody ever enrolled
     try:
         _make(Office(staged), agency, root, officers, now, cost)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +14,19 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 SECRET_MODE: Final = 0o600
 PUBLIC_MODE: Final = 0o644
 FOLDER_MODE: Final = 0o700
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 def create_file(path: Path, data: bytes, mode: int = SECRET_MODE) -> None:
-    """Write a new file; it is whole and durable on return, or not there.
+    """Write a new file; whatever happens on the way, it is whole and durable, or not there.
 
     Raises:
         OperatorError: `file_exists` (it is left as it was), `file_unwritable`.
     """
+    staged = _stage(path, data, mode)
     try:
-        # The mode is given at creation: there is no moment in which others could open the file.
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        # Unlike a rename, a link never replaces what is there.
+        os.link(staged, path)
     except FileExistsError:
         raise OperatorError(
             "file_exists",
@@ -32,13 +35,12 @@ def create_file(path: Path, data: bytes, mode: int = SECRET_MODE) -> None:
             hint="move it away if it is really not needed any more, or name another file",
         ) from None
     except OSError as error:
-        raise _unwritable(path, error) from None
-    try:
-        _write_all(handle, data)
-    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise _unwritable(path, error) from None
+        _create_without_links(path, data, mode)
+    finally:
         with contextlib.suppress(OSError):
-            path.unlink()  # half a file must not look like a file
-        raise _unwritable(path, error) from None
+            staged.unlink()
     sync_folder(path.parent)
 
 
@@ -48,10 +50,7 @@ def replace_file(path: Path, data: bytes, mode: int = SECRET_MODE) -> None:
     Raises:
         OperatorError: `file_unwritable`.
     """
-    staged = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with contextlib.suppress(FileNotFoundError):
-        staged.unlink()  # from a process that died here; nothing refers to it
-    create_file(staged, data, mode)
+    staged = _stage(path, data, mode)
     try:
         staged.replace(path)
     except OSError as error:
@@ -134,6 +133,31 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
+
+
+def _stage(path: Path, data: bytes, mode: int) -> Path:
+    """The data in a hidden file beside `path`, durable, under a name that nothing refers to."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with contextlib.suppress(OSError):
+        staged.unlink()  # from a process of the same number that died here
+    try:
+        # The mode is given at creation: there is no moment in which others could open the file.
+        handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        _write_all(handle, data)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            staged.unlink()
+        raise _unwritable(path, error) from None
+    return staged
+
+
+def _create_without_links(path: Path, data: bytes, mode: int) -> None:
+    """On a medium without links (a FAT stick) a crash may leave a part of the file."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        _write_all(handle, data)
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def _write_all(handle: int, data: bytes) -> None:
