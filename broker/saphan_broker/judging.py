@@ -274,7 +274,7 @@ class Expired:
 
 
 def deadline(state: State, expires: int, due_day: int) -> int | None:
-    """When time alone acts next: at `expires` while undelivered, at the due-day while unanswered."""
+    """When time alone acts next: at `expires` while undelivered, else at the due-day."""
     if state in TERMINAL:
         return None
     due = due_day * DAY_MS

@@ -20,6 +20,7 @@ from saphan_schemas.records import HeadRef
 
 from saphan_broker.alarms import Alarms
 from saphan_broker.clock import Clock, SessionClocks, system_clock
+from saphan_broker.counters import Counters
 from saphan_broker.ledger import Random
 from saphan_broker.listeners import Listeners
 from saphan_broker.log_book import LogBook
@@ -66,6 +67,7 @@ class State:
         self.clock = clock
         self.random = random
         self.alarms = Alarms()
+        self.counters = Counters()
         self.clocks = SessionClocks()
         self.verified = VerifiedRoots()
         self.listeners = Listeners()
@@ -124,7 +126,7 @@ class State:
             if last.size and not await book.holds(last.size, last.root):
                 raise OperatorError(
                     "store_differs",
-                    f"the store's {book.origin} is not the log of {last.size} leaves that was signed",
+                    f"the store's {book.origin} is not the one signed at {last.size} leaves",
                     field="data",
                     hint="--data and --keys do not belong together, or one was restored",
                 )
