@@ -112,8 +112,8 @@ async def test_a_full_disk_refuses_a_commit_whole_and_the_store_goes_on(
     story = Story(body_bytes=9000)
     await store.commit(story.bulletins(GROUP))
     before = await check_whole(store)
-    (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
-    store._writer.execute(f"PRAGMA max_page_count={pages + 4}")
+    (pages,) = store._writer.connection.execute("PRAGMA page_count").fetchone()
+    store._writer.connection.execute(f"PRAGMA max_page_count={pages + 4}")
 
     big = Story(body_bytes=9000)
     big.bulletins(GROUP)
@@ -124,7 +124,7 @@ async def test_a_full_disk_refuses_a_commit_whole_and_the_store_goes_on(
     assert await check_whole(store) == before
     await store.put_note("evidence", GROUP, b"note")  # what fits still goes through
 
-    store._writer.execute(f"PRAGMA max_page_count={pages + 1000}")
+    store._writer.connection.execute(f"PRAGMA max_page_count={pages + 1000}")
     await store.commit(story.bulletins(GROUP, name="later"))
     await store.close()
     again = await SqliteStore.open(data)
@@ -157,7 +157,7 @@ async def test_after_an_unknown_write_the_object_is_dead_until_reopened(
 ) -> None:
     story = Story()
     await store.commit(story.bulletins(GROUP))
-    store._writer.execute("DROP TABLE entry")  # an error SQLite has no business to give
+    store._writer.connection.execute("DROP TABLE entry")  # an error SQLite has no business to give
     with pytest.raises(CommitUnknown) as unknown:
         await store.commit(story.bulletins(GROUP, name=1))
     assert unknown.value.code == "commit_unknown"

@@ -1,8 +1,9 @@
 """The embedded default engine: one SQLite file in WAL mode, `synchronous=FULL` (design section 9).
 
-One thread writes, one reads, one moves the WAL into the file between commits; each has its own
-connection, and the event loop only waits for them. After an error that leaves a write unknown the
-object is dead: whoever holds it closes it, opens anew and reads the head.
+Four lines, each a connection with its thread: one writes, one reads facts for the sequencer, one
+reads what is long (feeds, exports), one moves the WAL into the file between commits. After an error
+that leaves a write unknown the object is dead: whoever holds it closes it, opens anew and reads the
+head.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ import asyncio
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -42,9 +42,9 @@ from saphan_broker.store.base import (
     StatementKey,
     TileKey,
 )
+from saphan_broker.store.sqlite_line import Line, Work
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
 _logger = logging.getLogger(__name__)
 
 CHECKPOINT_BYTES: Final = 16 * MIB
@@ -59,12 +59,10 @@ class SqliteStore:
 
     def __init__(self, directory: Path, lock: int) -> None:
         self._lock = lock
-        self._writer = sqlite_file.connect(directory)
-        self._reader = sqlite_file.connect(directory, read_only=True)
-        self._mover = sqlite_file.connect(directory)
-        self._write_thread = ThreadPoolExecutor(1, "store-write")
-        self._read_thread = ThreadPoolExecutor(1, "store-read")
-        self._move_thread = ThreadPoolExecutor(1, "store-checkpoint")
+        self._writer = Line(directory, "write")
+        self._reader = Line(directory, "read", read_only=True)
+        self._feeder = Line(directory, "feed", read_only=True)
+        self._mover = Line(directory, "checkpoint")
         self._pending: dict[tuple[Log, str], CosignatureRow] = {}
         self._unmoved = self._wal_bytes = 0
         self._moving = False
@@ -118,10 +116,8 @@ class SqliteStore:
         await asyncio.to_thread(self._free)
 
     def _free(self) -> None:
-        for thread in (self._move_thread, self._read_thread, self._write_thread):
-            thread.shutdown(wait=True)
-        for connection in (self._mover, self._reader, self._writer):
-            connection.close()
+        for line in (self._mover, self._feeder, self._reader, self._writer):
+            line.close()
         os.close(self._lock)
 
     # --- Logs ------------------------------------------------------------------------------------
@@ -142,7 +138,7 @@ class SqliteStore:
         return await self._read(lambda db: sqlite_read.read_tile(db, log, level, n))
 
     async def leaves(self, log: Log, start: int, stop: int) -> list[bytes]:
-        return await self._read(lambda db: sqlite_read.read_leaves(db, log, start, stop))
+        return await self._read_long(lambda db: sqlite_read.read_leaves(db, log, start, stop))
 
     async def put_note(self, log: Log, size: int, note: bytes) -> None:
         head = SignedHead(size, note)
@@ -209,15 +205,15 @@ class SqliteStore:
     async def feed(
         self, agency: str, after: int | None, below: int, max_items: int, max_bytes: int
     ) -> list[FeedRow]:
-        return await self._read(
+        return await self._read_long(
             lambda db: sqlite_read.read_feed(db, agency, after, below, max_items, max_bytes)
         )
 
     async def entries(self, start: int, stop: int) -> list[EntryRow]:
-        return await self._read(lambda db: sqlite_read.read_entries(db, start, stop))
+        return await self._read_long(lambda db: sqlite_read.read_entries(db, start, stop))
 
     async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
-        return await self._read(lambda db: sqlite_read.read_bodies(db, ids))
+        return await self._read_long(lambda db: sqlite_read.read_bodies(db, ids))
 
     async def stanzas(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, StanzaRow]:
         return await self._read(lambda db: sqlite_read.read_stanzas(db, keys))
@@ -235,8 +231,12 @@ class SqliteStore:
 
     async def _read(self, work: Work[T]) -> T:
         self._check_open()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._read_thread, in_snapshot, self._reader, work)
+        return await self._reader.look(work)
+
+    async def _read_long(self, work: Work[T]) -> T:
+        """On a line of its own: the sequencer's look-ups do not queue behind feeds."""
+        self._check_open()
+        return await self._feeder.look(work)
 
     async def _checked_write(self, work: Work[None]) -> None:
         self._check_open()
@@ -245,36 +245,40 @@ class SqliteStore:
     async def _write(self, work: Work[None]) -> None:
         """Run one transaction on the writer, with the cosignatures that wait for one."""
         waiting = dict(self._pending)
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._write_thread, self._transact, work, waiting)
+        await self._writer.run(lambda db: self._transact(db, work, waiting))
         for key, row in waiting.items():
             if self._pending.get(key) is row:
                 del self._pending[key]
 
-    def _transact(self, work: Work[None], waiting: dict[tuple[Log, str], CosignatureRow]) -> None:
+    def _transact(
+        self,
+        db: sqlite3.Connection,
+        work: Work[None],
+        waiting: dict[tuple[Log, str], CosignatureRow],
+    ) -> None:
         if self._unknown is not None:  # it died while this call was queued
             raise CommitUnknown(self._unknown)
         try:
-            self._writer.execute("BEGIN IMMEDIATE")
+            db.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             raise Unavailable(
                 "store_busy", f"the store does not take a write now: {error}"
             ) from None
         try:
-            work(self._writer)
+            work(db)
             rows = [(log, row) for (log, _agency), row in waiting.items()]
-            sqlite_write.apply_cosignatures(self._writer, rows)
-            self._writer.execute("COMMIT")
+            sqlite_write.apply_cosignatures(db, rows)
+            db.execute("COMMIT")
         except BaseException as error:
-            self._undo(error)
+            self._undo(db, error)
             raise
 
-    def _undo(self, error: BaseException) -> None:
+    def _undo(self, db: sqlite3.Connection, error: BaseException) -> None:
         """Roll back and give the failure its name; the object dies where SQLite cannot tell."""
         code = error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.Error) else None
         try:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
+            if db.in_transaction:
+                db.execute("ROLLBACK")
         except sqlite3.Error as second:
             self._die(second)
         if code == sqlite3.SQLITE_FULL:  # the commit frame was never complete
@@ -298,26 +302,14 @@ class SqliteStore:
         if self._moving or self._closing is not None:
             return
         self._moving = True
-        loop = asyncio.get_running_loop()
-        if self._wal_bytes > WAL_LIMIT_BYTES:
-            job = loop.run_in_executor(self._write_thread, _move, self._writer)
-        else:
-            job = loop.run_in_executor(self._move_thread, _move, self._mover)
+        line = self._writer if self._wal_bytes > WAL_LIMIT_BYTES else self._mover
+        job = line.run(_move)
         job.add_done_callback(self._moved)
 
     def _moved(self, job: asyncio.Future[tuple[int, int]]) -> None:
         self._moving = False
         if not job.cancelled() and job.exception() is None:
             self._wal_bytes, self._unmoved = job.result()
-
-
-def in_snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
-    """Run queries on one state of the store."""
-    db.execute("BEGIN")
-    try:
-        return work(db)
-    finally:
-        db.execute("COMMIT")
 
 
 def _move(db: sqlite3.Connection) -> tuple[int, int]:

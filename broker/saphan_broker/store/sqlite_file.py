@@ -97,23 +97,28 @@ def connect(directory: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(
             uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=64
         )
-        check_format(connection, directory)
-        # FULL: the WAL is synced at each commit, so a commit that returned survives a power cut.
-        connection.execute("PRAGMA synchronous=FULL")
-        # Checkpoints run between commits on a thread of their own (docs/adr/0003).
-        connection.execute("PRAGMA wal_autocheckpoint=0")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA busy_timeout=5000")
-        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-        connection.execute(f"PRAGMA query_only={int(read_only)}")
     except sqlite3.Error as error:
-        raise OperatorError(
-            "store_unreadable",
-            f"the store in {directory} cannot be opened: {error}",
-            field="data",
-            hint="check the file's owner and the disk; the store may need to be restored",
-        ) from None
+        raise _unreadable(directory, error) from None
+    try:
+        check_format(connection, directory)
+        _configure(connection, read_only)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise _unreadable(directory, error) from None
+        raise
     return connection
+
+
+def _configure(connection: sqlite3.Connection, read_only: bool) -> None:
+    # FULL: the WAL is synced at each commit, so a commit that returned survives a power cut.
+    connection.execute("PRAGMA synchronous=FULL")
+    # Checkpoints run between commits on a thread of their own (docs/adr/0003).
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA busy_timeout=5000")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    connection.execute(f"PRAGMA query_only={int(read_only)}")
 
 
 def check_format(connection: sqlite3.Connection, directory: Path) -> None:
@@ -143,6 +148,15 @@ def sync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _unreadable(directory: Path, error: sqlite3.Error) -> OperatorError:
+    return OperatorError(
+        "store_unreadable",
+        f"the store in {directory} cannot be opened: {error}",
+        field="data",
+        hint="check the file's owner and the disk; the store may need to be restored",
+    )
 
 
 def _missing(directory: Path) -> OperatorError:

@@ -25,7 +25,7 @@ from saphan_broker.store.base import (
     SignatureKey,
     SignedHead,
 )
-from saphan_broker.store.sqlite import Work, in_snapshot
+from saphan_broker.store.sqlite_line import Work, in_snapshot
 
 T = TypeVar("T")
 
