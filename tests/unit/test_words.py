@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 from saphan_protocol.words import (
     FINGERPRINT_WORDS,
@@ -12,6 +14,7 @@ from saphan_protocol.words import (
     word_lines,
 )
 from saphan_schemas.errors import InvalidInput
+from support.rooms import ROOT
 
 DIGEST = bytes(range(100, 132))
 
@@ -19,6 +22,15 @@ DIGEST = bytes(range(100, 132))
 def test_every_byte_has_a_word_of_its_own_by_its_first_four_letters() -> None:
     assert len(WORDS) == 256
     assert len({word[:4] for word in WORDS}) == 256
+
+
+def test_the_list_never_changes_because_people_have_written_words_down() -> None:
+    """schemas/spec/files.md, W1 and its sample."""
+    digest = sha256(" ".join(WORDS).encode()).hexdigest()
+    assert digest == "485ad2b65a994c8bc6cc61bd8b9d80e99cf74bc252cc358354d2bded8685c8d9"
+    page = (ROOT / "schemas/spec/files.md").read_text(encoding="utf-8")
+    assert digest in page
+    assert "\n".join(word_lines(sha256(b"").digest())) in page
 
 
 def test_no_two_words_differ_in_one_letter_only() -> None:
