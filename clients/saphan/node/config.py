@@ -75,8 +75,3 @@ class NodeConfig:
     def token_file(self) -> Path:
         """The local API's bearer token, 0600."""
         return self.folder / "node" / "api.token"
-
-    @property
-    def address_file(self) -> Path:
-        """Where the local API listens, for clients that are given the folder only."""
-        return self.folder / "node" / "api.address"

@@ -144,7 +144,7 @@ class Readings:
             tx.execute(
                 "INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", kept
             )
-            first = before == 0 and row[0] != self._agency
+            first: bool = before == 0 and row[0] != self._agency
             if first:
                 said = Said(
                     event=Event.READ,

@@ -40,7 +40,7 @@ def ref_of(item: SignatureItem, kind: str, body: bytes) -> RootRef:
 
 
 class Known(Mapping[RootRef, BatchSignature]):
-    """Signatures of this frame, and those that came before: the broker sends each once a session."""
+    """Signatures of this frame and those before: the broker sends each once a session."""
 
     def __init__(self, query: Query, fresh: Iterable[BatchSignature]) -> None:
         self._query = query

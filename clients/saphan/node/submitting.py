@@ -1,4 +1,4 @@
-"""Machine-made bulletins in batches: what waits while one batch is sealed becomes the next batch."""
+"""Machine-made bulletins in batches: what waits while one is sealed becomes the next."""
 
 from __future__ import annotations
 

@@ -1,0 +1,261 @@
+"""The local HTTP JSON API, so that a case system pushes bulletins in a few lines of any language.
+
+It listens on a Unix socket of the service user, and on loopback when told; every path but /healthz
+takes the bearer token of node/api.token. Errors are JSON {code, message, field, hint}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import msgspec
+from aiohttp import web
+from saphan_protocol.operation import check_operation
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS
+
+from saphan.compose import parse_wish
+from saphan.durable import create_file
+from saphan.node.bulletins import parse_id
+from saphan.node.config import NodeConfig
+from saphan.node.identity import describe, health
+from saphan.node.openapi import document
+from saphan.node.requests import (
+    DirectoryBody,
+    ReadBody,
+    SignedBody,
+    json_response,
+    number,
+    parse_json,
+    prepare_signed,
+    read_body,
+    unbase64,
+)
+from saphan.node.service import NodeService
+from saphan.private import read_private
+
+log = logging.getLogger("saphan.node")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+SERVICE: Final = web.AppKey("service", NodeService)
+TOKEN: Final = web.AppKey("token", str)
+BUSY: Final = web.AppKey("busy", asyncio.Semaphore)
+PACKAGE_BYTES: Final = 4 * 1024 * 1024
+"""A finished agreement of 32 parties with 512 signatures, in base64."""
+TOKEN_BYTES: Final = 1024
+KEEP_ALIVE_S: Final = 15.0
+HIGHEST: Final = 2**53
+
+
+def make_app(service: NodeService, token: str) -> web.Application:
+    """The API of a running node."""
+    app = web.Application(client_max_size=PACKAGE_BYTES, middlewares=[_errors, _guard])
+    app[SERVICE], app[TOKEN] = service, token
+    app[BUSY] = asyncio.Semaphore(LIMITS.api_connections)
+    app.add_routes(
+        [
+            web.get("/healthz", _health),
+            web.get("/v1/openapi.json", _openapi),
+            web.get("/v1/identity", _identity),
+            web.post("/v1/bulletins", _submit),
+            web.post("/v1/bulletins/signed", _submit_signed),
+            web.get("/v1/bulletins", _sent),
+            web.get("/v1/bulletins/{id}", _status),
+            web.get("/v1/bulletins/{id}/content", _content),
+            web.post("/v1/bulletins/{id}/read", _read),
+            web.get("/v1/inbox", _inbox),
+            web.get("/v1/events", _events),
+            web.post("/v1/directory", _directory),
+        ]
+    )
+    return app
+
+
+def load_token(config: NodeConfig) -> str:
+    """The API's token; made at the first start, 0600, kept for the case systems that hold it.
+
+    Raises:
+        OperatorError: `key_file_exposed`, `file_unwritable`.
+    """
+    path = config.token_file
+    if not path.exists():
+        create_file(path, secrets.token_urlsafe(32).encode() + b"\n")
+    return read_private(path, TOKEN_BYTES, "api-token").decode().strip()
+
+
+# --- around every request -------------------------------------------------------------------------
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error as JSON; a bug is logged here and named to nobody."""
+    try:
+        return await handler(request)
+    except SaphanError as error:
+        return error_response(error, error.http_status)
+    except web.HTTPNotFound:
+        return error_response(InvalidInput("path_unknown", f"there is no {request.path}"), 404)
+    except web.HTTPMethodNotAllowed:
+        return error_response(
+            InvalidInput("method_unknown", f"{request.path} takes no {request.method}"), 405
+        )
+    except web.HTTPException as error:
+        return error_response(InvalidInput("malformed", error.reason), error.status)
+    except ConnectionError:
+        raise
+    except Exception:
+        log.exception("a request to %s met a bug", request.path)
+        return error_response(Unavailable("internal", "the node met a bug; it is in its log"), 500)
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.path == "/healthz":
+        return await handler(request)
+    given = request.headers.get("Authorization", "")
+    wanted = f"Bearer {request.app[TOKEN]}"
+    if not hmac.compare_digest(given.encode(errors="replace"), wanted.encode()):
+        return error_response(
+            Refused(
+                "token_wrong",
+                "the request carries no valid token",
+                field="Authorization",
+                hint="send Authorization: Bearer with the content of node/api.token",
+            ),
+            401,
+        )
+    busy = request.app[BUSY]
+    if busy.locked():
+        raise Unavailable("api_busy", f"{LIMITS.api_connections} requests are being served")
+    async with busy:
+        return await handler(request)
+
+
+def error_response(error: SaphanError, status: int) -> web.Response:
+    """An error as JSON {code, message, field, hint}."""
+    value = {
+        "code": error.code,
+        "message": error.message,
+        "field": error.field,
+        "hint": error.hint,
+    }
+    response = json_response(value, status)
+    if isinstance(error, Unavailable):
+        response.headers["Retry-After"] = str(max(1, error.retry_after_ms // 1000))
+    return response
+
+
+# --- handlers -------------------------------------------------------------------------------------
+
+
+async def _health(request: web.Request) -> web.Response:
+    return json_response(health(request.app[SERVICE]))
+
+
+async def _openapi(request: web.Request) -> web.Response:
+    return json_response(document())
+
+
+async def _identity(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    return json_response(await service.engine.in_reading(partial(describe, service)))
+
+
+async def _submit(request: web.Request) -> web.Response:
+    wish = parse_wish(await read_body(request))
+    bulletin = await request.app[SERVICE].send(wish)
+    return json_response({"id": bulletin.hex()}, 202)
+
+
+async def _submit_signed(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    body = parse_json(await read_body(request), SignedBody)
+
+    def prepare() -> object:
+        with service.logs.lock:
+            return prepare_signed(body, service.agency, service.logs.directory)
+
+    prepared = await service.engine.in_sealing(prepare)
+    outcome = await service.send_signed(prepared)  # type: ignore[arg-type]
+    if isinstance(outcome, SaphanError):
+        raise outcome
+    return json_response({"id": outcome.hex()}, 202)
+
+
+async def _inbox(request: web.Request) -> web.Response:
+    service, page = request.app[SERVICE], _page(request)
+    rows = await service.engine.in_reading(partial(service.bulletins.inbox, *page))
+    return json_response({"bulletins": rows})
+
+
+async def _sent(request: web.Request) -> web.Response:
+    service, page = request.app[SERVICE], _page(request)
+    rows = await service.engine.in_reading(partial(service.bulletins.sent, *page))
+    return json_response({"bulletins": rows})
+
+
+async def _status(request: web.Request) -> web.Response:
+    service, bulletin = request.app[SERVICE], parse_id(request.match_info["id"])
+    try:
+        found = await service.engine.in_reading(partial(service.bulletins.status, bulletin))
+    except InvalidInput as error:
+        return error_response(error, 404)
+    return json_response(found)
+
+
+async def _content(request: web.Request) -> web.Response:
+    service, bulletin = request.app[SERVICE], parse_id(request.match_info["id"])
+    return json_response(await service.read_by_system(bulletin))
+
+
+async def _read(request: web.Request) -> web.Response:
+    service, bulletin = request.app[SERVICE], parse_id(request.match_info["id"])
+    body = parse_json(await read_body(request), ReadBody)
+    record, signature = unbase64(body.record, "record"), unbase64(body.signature, "signature")
+    return json_response(await service.read(bulletin, record, signature))
+
+
+async def _directory(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    body = parse_json(await read_body(request, PACKAGE_BYTES), DirectoryBody)
+    if (body.operation is None) == (body.agreement is None):
+        raise InvalidInput("malformed", "give an operation or an agreement", field="body")
+    operation = agreement = None
+    if body.operation is not None:
+        operation = unbase64(body.operation, "operation")
+        await service.engine.in_reading(partial(check_operation, operation))
+    if body.agreement is not None:
+        agreement = unbase64(body.agreement, "agreement")
+        await service.engine.in_reading(partial(service.logs.check_agreement, agreement))
+    result = await service.line.register(operation, agreement)
+    if result.code is not None:
+        if result.retry_after_ms:
+            raise Unavailable(result.code, result.message, hint=result.hint)
+        raise Refused(result.code, result.message, hint=result.hint)
+    return json_response({"indices": list(result.indices)})
+
+
+async def _events(request: web.Request) -> web.StreamResponse:
+    """Server-sent events, each one JSON object; a comment keeps an idle stream alive."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    response.headers["Cache-Control"] = "no-store"
+    with request.app[SERVICE].events.listen() as listener:
+        await response.prepare(request)
+        await response.write(b": listening\n\n")
+        while True:
+            event = await listener.next(KEEP_ALIVE_S)
+            text = b": idle\n\n" if event is None else b"data: %b\n\n" % msgspec.json.encode(event)
+            await response.write(text)
+
+
+def _page(request: web.Request) -> tuple[int, int]:
+    return (
+        number(request, "after", 0, HIGHEST),
+        number(request, "limit", 100, LIMITS.api_page_items),
+    )

@@ -1,0 +1,66 @@
+"""What a node says of itself: who it is, how its line stands, what was agreed, what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from saphan_protocol.words import fingerprint_words
+from saphan_schemas.records import Role
+
+if TYPE_CHECKING:
+    from saphan.node.service import NodeService
+
+
+def health(service: NodeService) -> dict[str, Any]:
+    """Liveness without a token: nothing about bulletins, agencies or keys."""
+    return {"status": "ok", "line": service.line.state.state}
+
+
+def describe(service: NodeService) -> dict[str, Any]:
+    """The node in full, for its own people and programs."""
+    logs = service.logs
+    with logs.lock:
+        directory = logs.directory
+        keys = [
+            {
+                "role": key.role.value,
+                "handle": key.handle,
+                "key": key.key_id.hex(),
+                "words": fingerprint_words(key.key_id),
+            }
+            for role in Role
+            for key in directory.keys(service.agency, role)
+        ]
+        agreements = [
+            {
+                "reference": agreed.text.reference,
+                "title": agreed.text.title,
+                "valid_from": agreed.text.valid_from,
+                "valid_until": agreed.text.valid_until,
+                "rules": [
+                    {
+                        "sender": rule.sender,
+                        "recipient": rule.recipient,
+                        "schemas": list(rule.schemas),
+                        "tlp_ceiling": rule.tlp_ceiling,
+                        "retain_days": rule.retain_days,
+                    }
+                    for rule in agreed.text.rules
+                ],
+            }
+            for agreed in directory.agreements_of(service.agency)
+        ]
+        agencies = directory.agencies()
+    return {
+        "agency": service.agency,
+        "node_key": service.key.key_id.hex(),
+        "broker": logs.pins.name,
+        "line": asdict(service.line.state),
+        "alarms": [asdict(alarm) for alarm in service.alarms.standing()],
+        "directory_size": logs.directory.size,
+        "evidence_size": logs.evidence_heads.newest.size if logs.evidence_heads.newest else 0,
+        "agencies": agencies,
+        "keys": keys,
+        "agreements": agreements,
+    }

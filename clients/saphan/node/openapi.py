@@ -1,0 +1,139 @@
+"""The OpenAPI document of the local API, made from one table."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+Json = dict[str, Any]
+
+_STRING: Final[Json] = {"type": "string"}
+_BASE64: Final[Json] = {"type": "string", "contentEncoding": "base64"}
+_MILLIS: Final[Json] = {"type": "integer", "description": "ms UTC since 1970"}
+_ID: Final[Json] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+
+_SCHEMAS: Final[Json] = {
+    "Error": {
+        "type": "object",
+        "required": ["code", "message"],
+        "properties": {
+            "code": _STRING,
+            "message": _STRING,
+            "field": {"type": ["string", "null"]},
+            "hint": {"type": ["string", "null"]},
+        },
+    },
+    "Bulletin": {
+        "type": "object",
+        "required": ["to", "schema", "about", "body"],
+        "additionalProperties": False,
+        "properties": {
+            "to": {"type": "array", "items": _STRING, "minItems": 1},
+            "schema": {"type": "string", "examples": ["saphan/case_statistics/0"]},
+            "about": {"type": "object"},
+            "body": {"type": "object"},
+            "marking": {
+                "type": "object",
+                "required": ["tlp", "codes"],
+                "properties": {
+                    "tlp": {"enum": ["clear", "green", "amber", "amber+strict", "red"]},
+                    "codes": {"type": "array", "items": {"enum": ["H0", "H1", "H2", "H3"]}},
+                },
+            },
+            "urgency": {"enum": ["routine", "priority", "immediate"]},
+            "exercise": {"type": "boolean"},
+            "expires": _MILLIS,
+            "answer_by": _MILLIS,
+            "retain_until": {"type": "integer", "description": "days since 1970-01-01"},
+        },
+    },
+    "Signed": {
+        "type": "object",
+        "required": ["header", "inner", "signature", "content"],
+        "additionalProperties": False,
+        "properties": dict.fromkeys(("header", "inner", "signature", "content"), _BASE64),
+    },
+    "Read": {
+        "type": "object",
+        "required": ["record", "signature"],
+        "additionalProperties": False,
+        "properties": dict.fromkeys(("record", "signature"), _BASE64),
+    },
+    "Directory": {
+        "type": "object",
+        "description": "exactly one of the two",
+        "additionalProperties": False,
+        "properties": dict.fromkeys(("operation", "agreement"), _BASE64),
+    },
+    "Accepted": {"type": "object", "required": ["id"], "properties": {"id": _ID}},
+    "List": {
+        "type": "object",
+        "required": ["bulletins"],
+        "properties": {"bulletins": {"type": "array", "items": {"type": "object"}}},
+    },
+    "Object": {"type": "object"},
+}
+
+PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
+    ("get", "/healthz", "Liveness, without a token", None, 200, "Object"),
+    ("get", "/v1/openapi.json", "This document", None, 200, "Object"),
+    ("get", "/v1/identity", "The node, its line, keys, agreements, alarms", None, 200, "Object"),
+    ("post", "/v1/bulletins", "Send a machine-made bulletin", "Bulletin", 202, "Accepted"),
+    ("post", "/v1/bulletins/signed", "Send an officer's bulletin", "Signed", 202, "Accepted"),
+    ("get", "/v1/bulletins", "Sent bulletins; ?after=&limit=", None, 200, "List"),
+    ("get", "/v1/bulletins/{id}", "Status, receipts, timeline", None, 200, "Object"),
+    ("get", "/v1/bulletins/{id}/content", "Content, read by a system", None, 200, "Object"),
+    ("post", "/v1/bulletins/{id}/read", "Content, read by an officer", "Read", 200, "Object"),
+    ("get", "/v1/inbox", "Accepted bulletins; ?after=&limit=", None, 200, "List"),
+    ("get", "/v1/events", "Server-sent events", None, 200, "Object"),
+    ("post", "/v1/directory", "Register an operation or agreement", "Directory", 200, "Object"),
+)
+"""(method, path, summary, request schema, status of success, answer schema)."""
+
+
+def document() -> Json:
+    """OpenAPI 3.1."""
+    paths: Json = {}
+    for method, path, summary, body, status, answer in PATHS:
+        paths.setdefault(path, {})[method] = _operation(path, summary, body, status, answer)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Saphan node, local API",
+            "version": "1",
+            "license": {"name": "Apache-2.0"},
+        },
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": _SCHEMAS,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(path: str, summary: str, body: str | None, status: int, answer: str) -> Json:
+    found: Json = {
+        "summary": summary,
+        "responses": {
+            str(status): {"description": "done", "content": _json(answer)},
+            "default": {"description": "why not", "content": _json("Error")},
+        },
+    }
+    if path == "/v1/events":
+        found["responses"]["200"]["content"] = {"text/event-stream": {"schema": _STRING}}
+    if path == "/healthz":
+        found["security"] = []
+    if "{id}" in path:
+        found["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": _ID}]
+    if "?after" in summary:
+        found["parameters"] = [
+            {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}}
+            for name in ("after", "limit")
+        ]
+    if body is not None:
+        found["requestBody"] = {"required": True, "content": _json(body)}
+    return found
+
+
+def _json(name: str) -> Json:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}

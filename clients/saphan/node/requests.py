@@ -1,0 +1,156 @@
+"""Requests of the local API, parsed: strict JSON in, records out; errors name field and hint."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any, Final, TypeVar
+
+import msgspec
+from aiohttp import web
+from saphan_protocol.directory import Directory
+from saphan_protocol.identity import CONTENT_TYPE, identity, record_identity
+from saphan_protocol.opening import check_authors
+from saphan_schemas.codec import decode, decode_content
+from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Header, Inner, Signature
+from saphan_schemas.validation import validate_content
+
+from saphan.compose import Draft
+from saphan.node.outbox import Prepared
+
+T = TypeVar("T")
+INNER_BYTES: Final = 4096
+SIGNATURE_BYTES: Final = 8192
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
+
+
+class SignedBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An officer's bulletin: exact bytes of three records and the canonical content, in base64."""
+
+    header: str
+    inner: str
+    signature: str
+    content: str
+
+
+class ReadBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An officer's signed reading, in base64."""
+
+    record: str
+    signature: str
+
+
+class DirectoryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A directory operation or a finished agreement, in base64; exactly one."""
+
+    operation: str | None = None
+    agreement: str | None = None
+
+
+async def read_body(request: web.Request, max_bytes: int = LIMITS.api_body_bytes) -> bytes:
+    """The request's body.
+
+    Raises:
+        InvalidInput: `too_large`, before more than the bound was read.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while part := await request.content.read(64 * 1024):
+        parts.append(part)
+        size += len(part)
+        if size > max_bytes:
+            raise InvalidInput(
+                "too_large", f"the request has more than {max_bytes} bytes", field="body"
+            )
+    return b"".join(parts)
+
+
+def parse_json(data: bytes, kind: type[T]) -> T:
+    """A JSON object of exactly these fields.
+
+    Raises:
+        InvalidInput: `malformed`.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            "malformed",
+            f"the request does not parse: {error}",
+            field="body",
+            hint="see GET /v1/openapi.json",
+        ) from None
+
+
+def unbase64(text: str, field: str) -> bytes:
+    """Bytes of a base64 field, in its one spelling.
+
+    Raises:
+        InvalidInput: `malformed`.
+    """
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
+        data = b""
+    if not data or base64.b64encode(data).decode() != text:
+        raise InvalidInput("malformed", f"{field} is not base64", field=field)
+    return data
+
+
+def number(request: web.Request, name: str, default: int, highest: int) -> int:
+    """A number of the query string.
+
+    Raises:
+        InvalidInput: `malformed`.
+    """
+    text = request.query.get(name, str(default))
+    if not _NUMBER.fullmatch(text) or int(text) > highest:
+        raise InvalidInput("malformed", f"{name} is not a whole number of 0..{highest}", field=name)
+    return int(text)
+
+
+def prepare_signed(body: SignedBody, agency: str, directory: Directory) -> Prepared:
+    """An officer's bulletin, checked before it is sealed: binding, author, schema.
+
+    Raises:
+        InvalidInput: codec codes, `inner_mismatch`, `signature_invalid`, `schema_*`.
+        Refused: `author_unknown`, `author_revoked`, `sender_not_peer`.
+    """
+    header_bytes, inner_bytes = unbase64(body.header, "header"), unbase64(body.inner, "inner")
+    content_bytes = unbase64(body.content, "content")
+    header = decode(Header, header_bytes, LIMITS.header_bytes, "header")
+    inner = decode(Inner, inner_bytes, INNER_BYTES, "inner")
+    signed = unbase64(body.signature, "signature")
+    signature = decode(Signature, signed, SIGNATURE_BYTES, "signature")
+    content = decode_content(content_bytes, LIMITS.content_bytes)
+    header_id = record_identity(Header, header_bytes)
+    if header.sender != agency:
+        raise Refused(
+            "sender_not_peer", f"this node sends for {agency} only", field="header.sender"
+        )
+    bound = (inner.header, inner.content) == (header_id, identity(CONTENT_TYPE, content_bytes))
+    if not bound or inner.attachments:
+        raise InvalidInput(
+            "inner_mismatch", "the officer signed another header or content", field="inner"
+        )
+    if inner.author is None:
+        raise Refused("author_unknown", "an officer's bulletin names its author", field="inner")
+    check_authors(inner, inner_bytes, (signature,), agency, directory, None)
+    validate_content(header.schema, content)
+    return Prepared(
+        draft=Draft(
+            header=header, header_bytes=header_bytes, header_id=header_id, content=content_bytes
+        ),
+        author=inner.author,
+        inner=inner_bytes,
+        signatures=(signature,),
+    )
+
+
+def json_response(value: Any, status: int = 200) -> web.Response:
+    """A JSON answer."""
+    return web.Response(
+        body=msgspec.json.encode(value), status=status, content_type="application/json"
+    )

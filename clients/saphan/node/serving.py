@@ -1,0 +1,108 @@
+"""A node with its local API, from start to clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from saphan_schemas.errors import OperatorError
+
+from saphan.node.api import load_token, make_app
+from saphan.node.config import NodeConfig
+from saphan.node.service import NodeService, running
+
+SOCKET_PATH_BYTES: Final = 107
+"""What the kernel takes as the name of a Unix socket."""
+
+
+@asynccontextmanager
+async def serving(config: NodeConfig) -> AsyncIterator[NodeService]:
+    """A running node whose API listens for as long as the block lasts.
+
+    Raises:
+        OperatorError: `port_taken`, `socket_path_long`, and what `service.build` raises.
+    """
+    async with running(config) as service:
+        token = await asyncio.to_thread(load_token, config)
+        runner = web.AppRunner(
+            make_app(service, token), access_log=None, handle_signals=False, shutdown_timeout=2.0
+        )
+        await runner.setup()
+        try:
+            listening = await asyncio.to_thread(_bind_socket, config.socket)
+            await web.SockSite(runner, listening).start()
+            if config.listen is not None:
+                await _listen(runner, *config.listen)
+            yield service
+        finally:
+            await runner.cleanup()
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(config.socket.unlink)
+
+
+async def run_until_told(config: NodeConfig, started: Callable[[NodeService], None]) -> None:
+    """Run until SIGTERM or SIGINT; what was begun is finished.
+
+    Raises:
+        OperatorError: what `serving` raises.
+    """
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    async with serving(config) as service:
+        started(service)
+        await told.wait()
+
+
+def _bind_socket(path: Path) -> socket.socket:
+    """A Unix socket that only its owner can open; what a dead node left is taken away.
+
+    The node's lock is held by now, so nobody else listens there.
+    """
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES:
+        raise OperatorError(
+            "socket_path_long",
+            f"{path} is longer than the {SOCKET_PATH_BYTES} bytes a Unix socket's name may have",
+            field="dir",
+            hint="move the agency's folder to a shorter path",
+        )
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    previous = os.umask(0o177)
+    try:
+        made.bind(str(path))
+    except OSError as error:
+        made.close()
+        raise OperatorError(
+            "file_unwritable", f"{path} cannot be made: {error.strerror}", field="dir"
+        ) from None
+    finally:
+        os.umask(previous)
+    return made
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise OperatorError(
+                "port_taken",
+                f"port {port} of {host} is in use by another program",
+                field="listen",
+                hint="choose another with --listen HOST:PORT, or stop the other program",
+            ) from None
+        raise OperatorError(
+            "address_unusable", f"cannot listen at {host}:{port}: {error.strerror}", field="listen"
+        ) from None
