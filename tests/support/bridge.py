@@ -1,0 +1,164 @@
+"""A whole bridge on real files and sockets: one broker, two agencies made by the real ceremony."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from saphan import agency as ceremony
+from saphan.agreement_draft import finish, propose, sign
+from saphan.compose import Wish
+from saphan.keyfiles import Argon2Cost, read_key
+from saphan.node.config import NodeConfig
+from saphan.node.service import NodeService, running
+from saphan.office import Office
+from saphan.passphrase import Passphrase
+from saphan.terms import first_terms, parse_terms
+from saphan_broker.app import make_app, serving
+from saphan_broker.broker import Broker, open_broker
+from saphan_broker.init import init
+from saphan_protocol.keys import SigningKey
+from saphan_protocol.pins import Pins, format_pins
+from saphan_schemas.records import Role
+from saphan_schemas.samples import sample
+
+from support.brokers import Clock
+
+T = TypeVar("T")
+CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+SECRET = Passphrase("open sesame of a test")
+LA, KH = "la.ospp", "kh.gpo"
+OFFICERS = {LA: "bounmy", KH: "sokha"}
+
+
+def wish(to: str = KH, name: str = "case_statistics", **fields: Any) -> Wish:
+    """A sample bulletin as a case system would push it."""
+    content = sample(name)
+    return Wish(
+        to=(to,),
+        schema=f"saphan/{name}/0",
+        about=content["about"],
+        body=content["body"],
+        exercise=True,
+        **fields,
+    )
+
+
+async def eventually(look: Callable[[], T | None], seconds: float = 20.0) -> T:
+    """What `look` finds once it finds something; the bound only ends a hopeless test."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = look()
+            if found:
+                return found
+            await asyncio.sleep(0.01)
+
+
+class Bridge:
+    """Folders of a broker and two agencies; nodes and broker start and stop as a test likes."""
+
+    def __init__(self, place: Path) -> None:
+        # Unix sockets have short names only, and pytest's folders have long ones.
+        self.place = Path(tempfile.mkdtemp(prefix="sb", dir="/tmp"))
+        self.clock = Clock()
+        self.node_clock = Clock()
+        self.offices: dict[str, Office] = {}
+        self.url = ""
+        self._port = 0
+        self._broker: Broker | None = None
+
+    def remove(self) -> None:
+        """Take the folders away."""
+        shutil.rmtree(self.place)
+
+    @property
+    def broker(self) -> Broker:
+        assert self._broker is not None
+        return self._broker
+
+    def prepare(self) -> None:
+        """init, agencies, pins; blocking."""
+        pins, _ = init(self.place / "data", self.place / "keys", "bridge.example", clock=self.clock)
+        self.pins: Pins = pins
+        for name, officer in OFFICERS.items():
+            office = ceremony.init(
+                self.place / name, name, SECRET, {officer: SECRET}, now=self.clock(), cost=CHEAP
+            )
+            office.pins_file.write_bytes(format_pins(pins))
+            self.offices[name] = office
+
+    def agreement(self) -> bytes:
+        """A finished agreement between both agencies, signed by their roots."""
+        files = [office.read_agency() for office in self.offices.values()]
+        today = datetime.fromtimestamp(self.clock() / 1000, UTC).date()
+        draft = propose(parse_terms(first_terms([LA, KH], today)), files, self.pins)
+        for office in self.offices.values():
+            root = read_key(office.root_key, Role.ROOT, SECRET).signing()
+            draft = sign(draft, root, self.pins, os.urandom(32))
+        return finish(draft, os.urandom(32))
+
+    def officer(self, agency: str) -> SigningKey:
+        """The agency's first officer."""
+        path = self.offices[agency].key_file(Role.OFFICER, b"", OFFICERS[agency])
+        return read_key(path, Role.OFFICER, SECRET).signing()
+
+    def config(self, agency: str, **options: Any) -> NodeConfig:
+        """A node's options."""
+        return NodeConfig(
+            folder=self.place / agency, broker=self.url, clock=self.node_clock, **options
+        )
+
+    @asynccontextmanager
+    async def broker_running(self) -> AsyncIterator[Broker]:
+        """The broker at the same address each time."""
+        self._broker = await open_broker(
+            self.place / "data", self.place / "keys", clock=self.clock
+        )
+        try:
+            await self._broker.start()
+            async with serving(make_app(self._broker), "127.0.0.1", self._port) as (host, port):
+                self._port, self.url = port, f"http://{host}:{port}"
+                yield self._broker
+        finally:
+            await self._broker.stop()
+
+    @asynccontextmanager
+    async def node(self, agency: str) -> AsyncIterator[NodeService]:
+        """A running node."""
+        async with running(self.config(agency)) as service:
+            yield service
+
+    async def enrol(self) -> None:
+        """Both agencies enter the directory, then their agreement over la.ospp's node."""
+        for office in self.offices.values():
+            await self.broker.admit_operation(office.enrolment.read_bytes())
+        package = await asyncio.to_thread(self.agreement)
+        async with self.node(LA) as node:
+            await opened(node)
+            result = await node.line.register(None, package)
+            assert result.code is None, result
+
+
+async def opened(node: NodeService) -> None:
+    """Wait until the node's line is open."""
+    await eventually(lambda: node.line.state.state == "open")
+
+
+async def agreed(node: NodeService) -> None:
+    """Wait until the node has replayed the agreement."""
+    await eventually(lambda: list(node.logs.directory.agreements(LA, KH)))
+
+
+def states(node: NodeService, bulletin: bytes) -> list[str]:
+    """States of a bulletin's deliveries, by recipient."""
+    rows = node.db.rows(
+        "SELECT state FROM deliveries WHERE bulletin = ? ORDER BY recipient", (bulletin,)
+    )
+    return [state for (state,) in rows]
