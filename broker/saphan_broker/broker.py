@@ -56,6 +56,8 @@ class Stats:
 
     sessions: int
     waiting: int
+    waiting_bytes: int
+    feed_behind: int
     logged: int
     refused: int
     commits: int
@@ -198,9 +200,11 @@ class Broker:
         return Stats(
             sessions=state.listeners.total(),
             waiting=self.sequencer.waiting,
-            logged=self.committer.items_logged,
-            refused=self.committer.items_refused,
-            commits=self.committer.commits,
+            waiting_bytes=self.sequencer.waiting_bytes,
+            feed_behind=max((session.behind for session in self._sessions), default=0),
+            logged=state.counters.logged,
+            refused=state.counters.refused_total,
+            commits=state.counters.commits,
             cosignatures=self.witnessed.taken,
             alarms_raised=state.alarms.raised_total,
             directory_size=state.registry.tree.size,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from time import perf_counter
 from typing import TypeAlias
 
 from saphan_protocol.admission import Facts as AdmissionFacts
@@ -37,9 +38,6 @@ class Committer:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self.items_logged = 0
-        self.items_refused = 0
-        self.commits = 0
 
     # --- evidence ---------------------------------------------------------------------------------
 
@@ -107,7 +105,7 @@ class Committer:
                 return Expired(item)
             raise RuntimeError(f"{type(item).__name__} is no evidence item")
         except SaphanError as error:
-            self.items_refused += 1
+            state.counters.refused[error.code] += 1
             work.resolve(Rejected(error))
             return None
 
@@ -120,9 +118,9 @@ class Committer:
                 await asyncio.sleep(0)
             outcome = ready.judge(ledger, self._state.random)
             if isinstance(outcome, Rejected):
-                self.items_refused += 1
+                self._state.counters.refused[outcome.error.code] += 1
             else:
-                self.items_logged += 1
+                self._state.counters.logged += 1
             outcomes.append((work, outcome))
         return outcomes
 
@@ -146,8 +144,9 @@ class Committer:
             anchors=ledger.anchors,
         )
         # A crash in here: all of it or nothing of it is there. A failure drops the grown tree.
+        started = perf_counter()
         await self._state.store.commit(commit)
-        self.commits += 1
+        self._state.counters.committed(perf_counter() - started)
         self._state.alarms.clear("disk_full")
         book.adopt(tree, root, ledger.time)
 

@@ -103,6 +103,13 @@ class FeedPump:
         self._known: OrderedDict[SignatureKey, None] = OrderedDict()
         self.entries_sent = 0
 
+    @property
+    def behind(self) -> int:
+        """Leaves under the newest signed head that this session has not been fed yet."""
+        head = self._state.evidence.published
+        fed = 0 if self._after is None else self._after + 1
+        return 0 if head is None else max(0, head.size - fed)
+
     def acknowledge(self, after: int) -> None:
         """The node has stored everything up to `after`."""
         self._window.acknowledge(after)

@@ -42,7 +42,10 @@ class Registrar:
             else:
                 raise RuntimeError(f"{type(item).__name__} is no directory item")
         except (InvalidInput, Refused) as error:
+            self._state.counters.refused[error.code] += 1
             outcome = Rejected(error)
+        if isinstance(outcome, Logged):
+            self._state.counters.registered += 1
         work.resolve(outcome)
 
     async def register_types(self) -> None:

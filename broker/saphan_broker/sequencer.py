@@ -56,6 +56,11 @@ class Sequencer:
         return len(self._queue)
 
     @property
+    def waiting_bytes(self) -> int:
+        """What they weigh, about."""
+        return self._queue.bytes
+
+    @property
     def broken(self) -> bool:
         """Whether the logs stand still after a failure."""
         return self._broken

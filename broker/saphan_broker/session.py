@@ -71,7 +71,13 @@ class Session:
         self._idle = asyncio.Event()
         self._idle.set()
         self._sent_at = 0.0
+        self._pump: FeedPump | None = None
         self.agency: str | None = None
+
+    @property
+    def behind(self) -> int:
+        """Leaves that the feed has not reached yet; 0 before the login."""
+        return 0 if self._pump is None else self._pump.behind
 
     def stop(self) -> None:
         """Read no more; what was read is answered, then the session says why it ends."""
@@ -125,6 +131,7 @@ class Session:
                 directory=peer.directory,
                 evidence=peer.evidence,
             )
+            self._pump = pump
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(pump.run())
                 tasks.create_task(self._ping())

@@ -23,6 +23,11 @@ class WorkQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def bytes(self) -> int:
+        """What the waiting items weigh, about."""
+        return self._bytes
+
     def put(self, item: Item) -> Work:
         """Queue an item.
 

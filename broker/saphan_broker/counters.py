@@ -1,0 +1,30 @@
+"""What the broker counts since its start: no content, no agency, nothing per corridor."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+
+class Counters:
+    """Owned by the event loop; read by `Broker.stats` and the metrics."""
+
+    def __init__(self) -> None:
+        self.logged = 0
+        """Bulletins and statements that were logged, or got their first answer again."""
+        self.registered = 0
+        """Operations and agreements that were logged."""
+        self.refused: Counter[str] = Counter()
+        """Refused items by error code; codes come from the program, so there are few."""
+        self.commits = 0
+        self.commit_seconds = 0.0
+        """Time spent in durable commits of the evidence log."""
+
+    @property
+    def refused_total(self) -> int:
+        """Refused items."""
+        return self.refused.total()
+
+    def committed(self, seconds: float) -> None:
+        """A commit was made durable."""
+        self.commits += 1
+        self.commit_seconds += seconds
