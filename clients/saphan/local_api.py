@@ -18,7 +18,15 @@ TOKEN_BYTES: Final = 1024
 ANSWER_BYTES: Final = 8 * 1024 * 1024
 TIMEOUT_S: Final = 30.0
 
-_FAMILIES: Final[dict[int, type[SaphanError]]] = {400: InvalidInput, 403: Refused, 503: Unavailable}
+_FAMILIES: Final[dict[int, type[SaphanError]]] = {
+    400: InvalidInput,
+    401: Refused,
+    403: Refused,
+    404: InvalidInput,
+    405: InvalidInput,
+    413: InvalidInput,
+    503: Unavailable,
+}
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -111,12 +119,9 @@ def _judge(status: int, data: bytes) -> dict[str, Any]:
         )
     if status < 300:
         return value
-    error = value.get("error", value)
-    if not isinstance(error, dict):
-        error = {}
     raise _FAMILIES.get(status, OperatorError)(
-        str(error.get("code", "node_answer")),
-        str(error.get("message", f"the node answered status {status}")),
-        field=error.get("field"),
-        hint=error.get("hint"),
+        str(value.get("code", "node_answer")),
+        str(value.get("message", f"the node answered status {status}")),
+        field=value.get("field"),
+        hint=value.get("hint"),
     )

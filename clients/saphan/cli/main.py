@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from saphan_schemas.errors import OperatorError, SaphanError
-from saphan_schemas.terminal import EXIT_BUG, EXIT_INTERRUPTED
+from saphan_schemas.terminal import EXIT_BUG, EXIT_INTERRUPTED, print_json
 
 from saphan.cli.options import Parser, Subparsers
 from saphan.cli.speech import PROGRAM, close_output, complain, note, say, set_language
@@ -64,8 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         close_output()  # what waits to be written there would fail once more at exit
         return complain(_local_failure(error), as_json=as_json)
     except Exception:
-        _unforeseen(arguments)
-        return EXIT_BUG
+        return _unforeseen(arguments, as_json=as_json)
     return status
 
 
@@ -105,20 +104,23 @@ def _version() -> str:
         return "0"  # run from a checkout that was never installed
 
 
-def _unforeseen(arguments: Sequence[str]) -> None:
+def _unforeseen(arguments: Sequence[str], *, as_json: bool) -> int:
     """A bug must not end in a page of code on an officer's screen; its trace goes to a file."""
-    report = traceback.format_exc()
     place = _folder(arguments) / LOG_NAME
+    message, hint = say("note.unforeseen"), say("note.unforeseen_log", path=place)
     try:
         handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         with open(handle, "a", encoding="utf-8") as log:
-            log.write(report + "\n")
+            log.write(traceback.format_exc() + "\n")
     except OSError:
-        note(f"{PROGRAM}: {say('note.unforeseen_unlogged')}")
-        note(report.rstrip().splitlines()[-1])
-        return
-    note(f"{PROGRAM}: {say('note.unforeseen')}")
-    note(f"hint: {say('note.unforeseen_log', path=place)}")
+        message, hint = say("note.unforeseen_unlogged"), traceback.format_exc().splitlines()[-1]
+    if as_json:
+        error = {"code": "bug", "message": message, "field": None, "hint": hint}
+        print_json(sys.stderr, {"error": error})
+    else:
+        note(f"{PROGRAM}: {message}")
+        note(f"hint: {hint}")
+    return EXIT_BUG
 
 
 def _folder(arguments: Sequence[str]) -> Path:

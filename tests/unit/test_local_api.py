@@ -1,0 +1,127 @@
+"""Commands and their node: what the client does with each kind of answer."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from saphan.local_api import ANSWER_BYTES, LocalNode
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
+
+TOKEN = "token-of-the-node"
+ANSWERS: dict[str, tuple[int, bytes]] = {
+    "/fine": (200, b'{"indices": [3]}'),
+    "/malformed": (400, b'{"code": "malformed", "message": "m", "field": "f", "hint": "h"}'),
+    "/refused": (403, b'{"code": "operation_chain", "message": "m"}'),
+    "/token": (401, b'{"code": "token_wrong", "message": "m"}'),
+    "/later": (503, b'{"code": "broker_unreachable", "message": "m"}'),
+    "/bug": (500, b'{"code": "internal", "message": "m"}'),
+    "/page": (502, b"<html>"),
+    "/list": (200, b"[1]"),
+    "/deep": (200, b"[" * 100_000),
+    "/huge": (200, b" " * (ANSWER_BYTES + 1)),
+    "/empty": (500, b"{}"),
+}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers from the table above, to whoever brings the token."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status, body = ANSWERS[self.path]
+        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+            status, body = ANSWERS["/token"]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(BrokenPipeError):  # the client reads no more than it takes
+            self.wfile.write(body)
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, *args: object) -> None:
+        """Nothing on the screen."""
+
+
+class Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[LocalNode]:
+    write_token(tmp_path)
+    server = Server(str(tmp_path / "api.sock"), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield LocalNode(tmp_path)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def write_token(folder: Path, mode: int = 0o600) -> None:
+    (folder / "api.token").write_text(TOKEN + "\n")
+    (folder / "api.token").chmod(mode)
+
+
+def refusal(node: LocalNode, path: str) -> SaphanError:
+    with pytest.raises(SaphanError) as refused:
+        node.post(path, {"operation": ""})
+    return refused.value
+
+
+def test_an_answer_is_a_json_object(node: LocalNode) -> None:
+    assert node.post("/fine", {"operation": ""}) == {"indices": [3]}
+
+
+@pytest.mark.parametrize(
+    ("path", "family", "code"),
+    (
+        ("/malformed", InvalidInput, "malformed"),
+        ("/refused", Refused, "operation_chain"),
+        ("/token", Refused, "token_wrong"),
+        ("/later", Unavailable, "broker_unreachable"),
+        ("/bug", OperatorError, "internal"),
+        ("/page", OperatorError, "node_answer"),
+        ("/list", OperatorError, "node_answer"),
+        ("/deep", OperatorError, "node_answer"),
+        ("/huge", OperatorError, "node_answer"),
+        ("/empty", OperatorError, "node_answer"),
+    ),
+)
+def test_the_nodes_refusal_is_the_commands_refusal(
+    node: LocalNode, path: str, family: type[SaphanError], code: str
+) -> None:
+    error = refusal(node, path)
+    assert (type(error), error.code) == (family, code)
+
+
+def test_field_and_hint_of_the_node_reach_the_person(node: LocalNode) -> None:
+    error = refusal(node, "/malformed")
+    known = json.loads(ANSWERS["/malformed"][1])
+    assert (error.field, error.hint) == (known["field"], known["hint"])
+
+
+def test_a_node_that_does_not_run_is_said_so(tmp_path: Path) -> None:
+    assert refusal(LocalNode(tmp_path), "/fine").code == "node_unreachable"
+    write_token(tmp_path)
+    assert refusal(LocalNode(tmp_path), "/fine").code == "node_unreachable"
+
+
+def test_a_token_that_others_can_read_is_not_sent(tmp_path: Path) -> None:
+    write_token(tmp_path, 0o644)
+    assert refusal(LocalNode(tmp_path), "/fine").code == "key_file_exposed"
+
+
+def test_a_token_with_a_line_end_inside_never_becomes_a_header(tmp_path: Path) -> None:
+    (tmp_path / "api.token").write_text("a\r\nX-More: b")
+    (tmp_path / "api.token").chmod(0o600)
+    assert refusal(LocalNode(tmp_path), "/fine").code == "file_unreadable"
