@@ -155,6 +155,17 @@ class Broker:
     # --- for the operator's side ------------------------------------------------------------------
 
     @property
+    def heard(self) -> bool:
+        """Whether the signers may sign: a node was heard since the start, or none is enrolled."""
+        return all(signer.released for signer in self.state.signers.values())
+
+    def allow_unheard(self, reason: str) -> None:
+        """Sign although no node was heard, because the operator decides so; it is logged."""
+        for signer in self.state.signers.values():
+            signer.allow_unheard(reason)
+        self.session_opened()
+
+    @property
     def head(self) -> Published | None:
         """Newest signed head of the evidence log."""
         return self.state.evidence.published
@@ -184,7 +195,7 @@ class Broker:
     def ready(self) -> Readiness:
         """Whether bulletins are taken and logged at this moment."""
         reasons = [alarm for alarm in self.state.alarms.active() if alarm.stops]
-        if not all(signer.released for signer in self.state.signers.values()):
+        if not self.heard:
             reasons.append(
                 Alarm("node_not_heard", "no node's session has opened since the start", True)
             )

@@ -1,0 +1,195 @@
+"""The operator's side of a running broker: a Unix socket in its data directory, for its owner only.
+
+DATA/admin.sock (0600) speaks HTTP with JSON bodies: POST /admit, POST /allow-unheard, GET /status.
+What is admitted goes through the sequencer like everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+from aiohttp import web
+from saphan_protocol.words import fingerprint_words
+from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
+from saphan_schemas.limits import LIMITS, SECOND_MS
+
+from saphan_broker.broker import Broker
+from saphan_broker.enrolment import check_fingerprints, read_enrolment
+
+SOCKET_NAME: Final = "admin.sock"
+PATH_BYTES: Final = 107
+"""What a Unix socket's address holds on Linux."""
+REASON_CHARACTERS: Final = 200
+_log = logging.getLogger("saphan.broker")
+
+T = TypeVar("T")
+Handler = Callable[[web.Request], Awaitable[dict[str, object]]]
+
+
+class AdmitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /admit: the file in base64, and the words that the operator has compared."""
+
+    operation: str
+    fingerprints: list[str]
+
+
+class OverrideRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /allow-unheard."""
+
+    reason: str
+
+
+def socket_path(data: Path) -> Path:
+    """Where the socket of a broker lies.
+
+    Raises:
+        OperatorError: `socket_path_long`.
+    """
+    path = data.absolute() / SOCKET_NAME
+    if len(str(path).encode()) > PATH_BYTES:
+        raise OperatorError(
+            "socket_path_long",
+            f"{path} is too long for a Unix socket: at most {PATH_BYTES} bytes",
+            field="data",
+            hint="keep the store under a shorter path",
+        )
+    return path
+
+
+@asynccontextmanager
+async def administered(broker: Broker, data: Path) -> AsyncIterator[None]:
+    """Serve the socket inside the block.
+
+    Raises:
+        OperatorError: `socket_path_long`, `socket_unusable`.
+    """
+    path = await asyncio.to_thread(socket_path, data)
+    app = web.Application(client_max_size=LIMITS.api_body_bytes)
+    app.add_routes(AdminPages(broker).routes())
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
+    await runner.setup()
+    try:
+        # A socket that a crash left is replaced: the store's lock says that nobody serves it. Its
+        # directory is the owner's alone (0700), so nobody can connect before the mode is set.
+        await web.UnixSite(runner, str(path)).start()
+        await asyncio.to_thread(path.chmod, 0o600)
+        yield
+    except OSError as error:
+        raise OperatorError(
+            "socket_unusable",
+            f"{path} cannot be made: {error.strerror or error}",
+            field="data",
+            hint="the data directory must be on a local disk and belong to the broker's user",
+        ) from None
+    finally:
+        await runner.cleanup()
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+class AdminPages:
+    """Handlers of the operator's requests."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def routes(self) -> list[web.RouteDef]:
+        """All of them."""
+        return [
+            web.post("/admit", _answering(self._admit)),
+            web.post("/allow-unheard", _answering(self._allow_unheard)),
+            web.get("/status", _answering(self._status)),
+        ]
+
+    async def _admit(self, request: web.Request) -> dict[str, object]:
+        """Log an operation whose roots the operator has compared."""
+        asked = await _body(request, AdmitRequest)
+        try:
+            signed = base64.b64decode(asked.operation, validate=True)
+        except binascii.Error:
+            raise InvalidInput("malformed", "it is not base64", field="operation") from None
+        enrolment = await asyncio.to_thread(read_enrolment, signed)
+        # The command has compared already; here the very bytes that are logged are compared.
+        check_fingerprints(enrolment, asked.fingerprints)
+        head, index = await self._broker.admit_operation(signed)
+        _log.warning(
+            "the operator has admitted operation %d of %s", enrolment.version, enrolment.agency
+        )
+        return {
+            "agency": enrolment.agency,
+            "version": enrolment.version,
+            "index": index,
+            "known_before": index is None,
+            "head": {"origin": head.origin, "size": head.size, "root": head.root.hex()},
+        }
+
+    async def _allow_unheard(self, request: web.Request) -> dict[str, object]:
+        """Let the signers sign although no node was heard since the start."""
+        reason = (await _body(request, OverrideRequest)).reason.strip()
+        if not 1 <= len(reason) <= REASON_CHARACTERS or not reason.isprintable():
+            raise InvalidInput(
+                "reason_malformed",
+                f"a reason is one line of at most {REASON_CHARACTERS} characters",
+                field="reason",
+            )
+        heard = self._broker.heard
+        if not heard:
+            self._broker.allow_unheard(reason)
+        return {"heard_before": heard, "reason": reason}
+
+    async def _status(self, _request: web.Request) -> dict[str, object]:
+        """What the operator wants to know at a glance."""
+        broker = self._broker
+        state, stats = broker.state, broker.stats()
+        heads: dict[str, object] = {}
+        for log, book in state.books.items():
+            published = book.published
+            heads[log] = {
+                "origin": book.origin,
+                "leaves": book.tree.size,
+                "signed": 0 if published is None else published.size,
+                "signed_at": None if published is None else published.time,
+            }
+        readiness = broker.ready()
+        return {
+            "name": state.pins.name,
+            "words": fingerprint_words(state.pins.digest),
+            "ready": readiness.ready,
+            "reasons": [{"code": a.code, "message": a.message} for a in readiness.reasons],
+            "alarms": [{"code": a.code, "message": a.message} for a in state.alarms.active()],
+            "logs": heads,
+            "agencies": state.directory.agencies(),
+            "sessions": stats.sessions,
+            "waiting": stats.waiting,
+            "witnessed_at": stats.witnessed_ms // SECOND_MS or None,
+        }
+
+
+async def _body(request: web.Request, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise InvalidInput("malformed", f"the request does not parse: {error}") from None
+
+
+def _answering(handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            return web.json_response(await handler(request))
+        except SaphanError as error:
+            shown = {
+                "code": error.code,
+                "message": error.message,
+                "field": error.field,
+                "hint": error.hint,
+            }
+            return web.json_response({"error": shown}, status=error.http_status)
+
+    return handle
