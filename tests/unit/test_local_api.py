@@ -59,7 +59,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
 def node(tmp_path: Path) -> Iterator[LocalNode]:
     write_token(tmp_path)
     server = Server(str(tmp_path / "api.sock"), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield LocalNode(tmp_path)
     server.shutdown()
