@@ -202,6 +202,11 @@ class Line:
         assert self.closing is not None
         return self.closing
 
+    async def ended(self) -> None:
+        """Wait until nothing more can arrive."""
+        assert self._reading is not None
+        await self._reading
+
     # --- reading ----------------------------------------------------------------------------------
 
     async def _next(self) -> Any:

@@ -1,0 +1,260 @@
+"""Sessions with a broker: who gets in, what ends a session, and that it ends only that one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pytest
+from saphan_protocol.checkpoint import cosign_lines
+from saphan_schemas.codec import encode
+from saphan_schemas.frames import Ack, Closing, Cosign, FromBroker, Ping, Register
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Change, HeadRef, Role
+from support.brokers import World
+from support.session import Line
+
+A, B = "la.ospp", "kh.gpo"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """A broker that runs, two agencies enrolled, one agreement logged."""
+    world = World(tmp_path, A, B)
+    await world.init()
+    async with world.running():
+        await world.enrol()
+        yield world
+
+
+async def refused(world: World, **login: object) -> Closing:
+    """Why the broker refuses a login with these fields replaced."""
+    line = Line(world.agencies[A], world.pins, world.clock, True)
+    await line.connect(world.url, **login)
+    await line.close()
+    assert line.closing is not None
+    return line.closing
+
+
+async def test_login_with_another_agencys_name_is_refused(world: World) -> None:
+    assert (await refused(world, agency=B)).code == "key_foreign"
+
+
+async def test_login_with_an_unknown_key_is_refused(world: World) -> None:
+    assert (await refused(world, key=bytes(32))).code == "key_unknown"
+
+
+async def test_login_signed_for_another_challenge_is_refused(world: World) -> None:
+    assert (await refused(world, nonce=bytes(32))).code == "signature_invalid"
+
+
+async def test_login_by_a_clock_a_day_off_names_both_clocks(world: World) -> None:
+    wrong = world.clock() - 86_400_000
+    closing = await refused(world, clock=wrong)
+    assert closing.code == "clock_skew"
+    assert str(wrong) in closing.message
+    assert world.broker.ready().ready
+
+
+async def test_node_that_knows_more_than_the_store_sounds_an_alarm(world: World) -> None:
+    """Timeline: the store is put back from a copy; a node comes with a head that it lacks."""
+    line = await world.line(A)
+    await line.until(lambda: len(line.heads) == 2)
+    await line.close()
+    real = line.heads[world.pins.evidence.origin]
+    ahead = Line(world.agencies[A], world.pins, world.clock, True)
+    for size, root in ((real.size + 5, real.root), (real.size, bytes(32))):
+        ahead.heads = {real.origin: msgspec_free_head(real, size, root)}
+        await ahead.connect(world.url)
+        assert ahead.closing is not None
+        assert ahead.closing.code == "store_behind_node"
+        await ahead.close()
+    assert "store_behind_node" in {alarm.code for alarm in world.broker.state.alarms.active()}
+
+
+def msgspec_free_head(head: object, size: int, root: bytes) -> object:
+    """The same head with another size and root, as a liar or a lost store would show it."""
+    from dataclasses import replace
+
+    return replace(head, size=size, root=root)  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "malformed"),
+        (b"\xc1", "malformed"),
+        (b"\x91" * 1_000_000, "malformed"),
+        (b"\x93\x0a\x01", "malformed"),
+        (encode([99, 1]), "malformed"),
+        (encode([16, "soon"]), "malformed"),
+        (b"\x92\x10\xa1\xff", "malformed"),
+    ],
+)
+async def test_malformed_message_ends_only_its_own_session(
+    world: World, data: bytes, code: str
+) -> None:
+    line, other = await world.line(A), await world.line(B)
+    await line.ws.send_bytes(data)
+    closing = await line.closed()
+    assert closing.code == code
+    sender = world.agencies[A]
+    again = await world.line(A)
+    items, batch = sender.submissions([sender.bulletin([B], world.clock())], [world.agencies[B]])
+    (result,) = await again.submit(items, batch)
+    await other.entry(result.indices[0])
+
+
+async def test_text_and_second_login_are_refused(world: World) -> None:
+    line = await world.line(A)
+    await line.ws.send_str("hello")
+    assert (await line.closed()).code == "malformed"
+
+
+async def test_message_over_the_limit_ends_the_session(world: World) -> None:
+    line, other = await world.line(A), await world.line(B)
+    with suppress(ConnectionError):  # the broker stops reading in the middle of it
+        await line.ws.send_bytes(bytes(LIMITS.frame_bytes + 2))
+    await line.ended()
+    sender = world.agencies[A]
+    again = await world.line(A)
+    items, batch = sender.submissions([sender.bulletin([B], world.clock())], [world.agencies[B]])
+    (result,) = await again.submit(items, batch)
+    await other.entry(result.indices[0])
+
+
+async def test_first_message_must_be_a_login(world: World) -> None:
+    async with aiohttp.ClientSession() as http, http.ws_connect(f"{world.url}/v1/session") as ws:
+        await ws.receive()
+        await ws.send_bytes(encode(Ping(0)))
+        message = await ws.receive()
+        closing = msgspec.msgpack.decode(message.data, type=FromBroker)
+        assert isinstance(closing, Closing)
+        assert closing.code == "login_expected"
+
+
+async def test_sessions_of_one_agency_are_bounded(world: World) -> None:
+    lines = [await world.line(A) for _ in range(LIMITS.sessions_per_agency)]
+    extra = await world.line(A)
+    assert extra.closing is not None
+    assert extra.closing.code == "sessions_full"
+    assert all(line.closing is None for line in lines)
+    other = await world.line(B)
+    assert other.closing is None
+
+
+async def test_pipelined_requests_are_all_answered_in_log_order(world: World) -> None:
+    sender = world.agencies[A]
+    out = await world.line(A)
+    made = [sender.bulletin([B], world.clock()) for _ in range(100)]
+    waiting = []
+    for one in made:
+        items, batch = sender.submissions([one], [world.agencies[B]])
+        waiting.append(await out.send_submit(items, batch))
+    indices = [(await answer)[0].indices[0] for answer in waiting]
+    assert indices == sorted(indices)
+    assert len(set(indices)) == 100
+
+
+async def test_revoked_node_key_ends_what_it_may_do(world: World) -> None:
+    sender = world.agencies[A]
+    out = await world.line(A)
+    version, newest, _ = world.broker.state.directory.version(A)
+    assert newest is not None
+    change = Change("revoke", Role.NODE, sender.node.key_id, None, None, None)
+    result = await out.register(operation=sender.operation(version + 1, newest, [change]))
+    assert result.code is None, result
+    items, batch = sender.submissions([sender.bulletin([B], world.clock())], [world.agencies[B]])
+    (answer,) = await out.submit(items, batch)
+    assert answer.code == "key_revoked"
+    assert (await refused(world)).code == "key_revoked"
+
+
+async def test_operation_of_another_agency_or_a_first_one_is_refused(world: World) -> None:
+    line = await world.line(B)
+    result = await line.register(operation=world.agencies[A].enrolment())
+    assert result.code == "operation_peer"
+    both = Register(2**40, b"\x00", b"\x00")
+    number, answer = line._ask()
+    await line.ws.send_bytes(encode(msgspec.structs.replace(both, request=number)))
+    assert (await answer)[0].code == "malformed"
+
+
+async def test_cosigned_head_becomes_witnessed_time(world: World) -> None:
+    line = await world.line(A)
+    origin = world.pins.evidence.origin
+    await line.until(lambda: origin in line.heads)
+    head = line.heads[origin]
+    await line.cosign(head)
+    items, batch = world.agencies[A].submissions(
+        [world.agencies[A].bulletin([B], world.clock())], [world.agencies[B]]
+    )
+    await line.submit(items, batch)  # answered after the cosignature before it was read
+    assert world.broker.witnessed.now == head.time * 1000
+    rows = await world.broker.store.cosignatures("evidence")
+    assert [(row.agency, row.size) for row in rows] == [(A, head.size)]
+
+
+async def test_cosignature_by_another_witness_or_on_another_root_ends_the_session(
+    world: World,
+) -> None:
+    line = await world.line(A)
+    origin = world.pins.evidence.origin
+    await line.until(lambda: origin in line.heads)
+    head, witness = line.heads[origin], world.agencies[B].witness
+    lines = cosign_lines(witness.ed25519, witness.mldsa44, B, head.text, head.time)
+    await line.ws.send_bytes(encode(Cosign(head.ref, lines)))
+    assert (await line.closed()).code == "witness_unknown"
+    line = await world.line(A)
+    await line.ws.send_bytes(encode(Cosign(HeadRef(origin, head.size, bytes(32)), lines)))
+    assert (await line.closed()).code == "head_unknown"
+    assert world.broker.witnessed.now == 0
+
+
+async def test_stop_answers_what_was_sent_and_says_why(world: World) -> None:
+    sender = world.agencies[A]
+    out = await world.line(A)
+    made = [sender.bulletin([B], world.clock()) for _ in range(64)]
+    items, batch = sender.submissions(made, [world.agencies[B]])
+    waiting = [await out.send_submit([item], batch) for item in items[:32]]
+    first = await waiting[0]
+    assert first[0].code is None
+    await world.broker.stop()
+    assert (await out.closed()).code == "shutting_down"
+    answered = [
+        answer
+        for answer in waiting
+        if asyncio.isfuture(answer) and answer.done() and not answer.cancelled()
+    ]
+    # What was read is answered; what was not is not half-kept: it is not there.
+    codes = {answer.result()[0].code for answer in answered}
+    assert codes <= {None, "shutting_down"}
+    logged = sum(answer.result()[0].code is None for answer in answered)
+    async with world.running() as broker:
+        facts = await broker.store.bulletins([one.bulletin_id for one in made])
+        assert len(facts) == logged
+
+
+async def test_receiver_that_stalls_costs_little_and_resumes(world: World) -> None:
+    """Timeline: B stops acknowledging; more than its window waits; others go on; B returns."""
+    sender = world.agencies[A]
+    out, stalled = await world.line(A), await world.line(B, ack=False)
+    count = LIMITS.feed_window_items + 200
+    made = [sender.bulletin([B], world.clock()) for _ in range(count)]
+    last = 0
+    for start in range(0, count, 64):
+        items, batch = sender.submissions(made[start : start + 64], [world.agencies[B]])
+        results = await out.submit(items, batch)
+        last = results[-1].indices[0]
+    await out.entry(last)
+    await stalled.until(lambda: len(stalled.entries) >= 100)
+    assert len(stalled.entries) <= LIMITS.feed_window_items
+    assert last not in stalled.entries
+    await stalled.ws.send_bytes(encode(Ack(stalled.after or 0)))
+    stalled.ack = True
+    await stalled.entry(last)
+    assert sum(entry.sender == A for entry, _ in stalled.entries.values()) == count
