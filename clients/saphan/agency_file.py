@@ -16,6 +16,7 @@ from saphan_protocol.keys import check_public_key, key_id
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import AgencyId, Party, Role
+from saphan_schemas.strict_json import parse_json
 
 AGENCY_FORMAT: Final = "agency/1"
 AGENCY_FILE_BYTES: Final = 64 * 1024
@@ -75,9 +76,9 @@ def parse_agency(data: bytes) -> AgencyFile:
             "too_large", f"the agency file has {len(data)} bytes", field="agency.json"
         )
     try:
-        file = msgspec.json.decode(data, type=_File)
+        file = parse_json(_File, data)
         roots = tuple(base64.b64decode(text, validate=True) for text in file.roots)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _malformed(f"it does not parse: {error}") from None
     if file.saphan != AGENCY_FORMAT:
         raise _malformed(f"its format is not {AGENCY_FORMAT}")

@@ -21,6 +21,7 @@ from saphan_protocol.pins import Pins
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
 from saphan_schemas.records import Agreement, Party, Role, Signature, SignedAgreement
+from saphan_schemas.strict_json import parse_json
 
 from saphan.agency_file import AgencyFile
 from saphan.terms import Terms, make_agreement
@@ -96,11 +97,11 @@ def parse_draft(data: bytes) -> Draft:
     if len(data) > DRAFT_BYTES:
         raise InvalidInput("too_large", f"the draft has {len(data)} bytes", field="draft")
     try:
-        file = msgspec.json.decode(data, type=_File)
+        file = parse_json(_File, data)
         text = base64.b64decode(file.agreement, validate=True)
         publics = [base64.b64decode(root, validate=True) for root in file.roots]
         signed = [base64.b64decode(item, validate=True) for item in file.signatures]
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _malformed(f"it does not parse: {error}") from None
     if file.saphan != DRAFT_FORMAT:
         raise _malformed(f"its format is not {DRAFT_FORMAT}")

@@ -24,6 +24,7 @@ from saphan_protocol.mailbox import MailboxKey
 from saphan_protocol.witness import WitnessKey
 from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.records import Handle, Role
+from saphan_schemas.strict_json import parse_json
 
 from saphan.durable import create_file
 from saphan.passphrase import Passphrase
@@ -222,10 +223,8 @@ def _parse(path: Path) -> _KeyFile:
             raise _damaged(path, error.message) from None
         raise
     try:
-        file = msgspec.json.decode(data, type=_KeyFile)
-    # RecursionError and UnicodeDecodeError are not msgspec.DecodeError. The parser's own words are
-    # left out: they may quote what stands in the file.
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        file = parse_json(_KeyFile, data)
+    except ValueError:  # whose words are left out: they may quote what stands in the file
         raise _damaged(path, "it does not parse") from None
     if file.saphan != KEY_FORMAT:
         raise _damaged(path, f"its format is not {KEY_FORMAT}")

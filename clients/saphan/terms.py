@@ -21,6 +21,7 @@ from saphan_schemas.bodies import NAMES
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Agreement, CorridorRule, HandlingCode, Tlp, WitnessPolicy
+from saphan_schemas.strict_json import parse_json
 
 from saphan.agency_file import AgencyFile
 
@@ -74,8 +75,8 @@ def parse_terms(data: bytes) -> Terms:
     if len(data) > TERMS_BYTES:
         raise InvalidInput("too_large", f"the terms have {len(data)} bytes", field="terms")
     try:
-        return msgspec.json.decode(data, type=Terms)
-    except (ValueError, RecursionError) as error:
+        return parse_json(Terms, data)
+    except ValueError as error:
         raise InvalidInput(
             "terms_malformed",
             f"the terms do not parse: {error}",

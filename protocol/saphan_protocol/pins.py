@@ -17,6 +17,7 @@ import msgspec
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import LogPin
+from saphan_schemas.strict_json import parse_json
 
 from saphan_protocol.identity import sha256
 from saphan_protocol.notes import KeyType, parse_vkey
@@ -77,11 +78,10 @@ def parse_pins(data: bytes) -> Pins:
             "too_large", f"the pin file has {len(data)} bytes, at most {PINS_BYTES} are taken"
         )
     try:
-        json.loads(data, object_pairs_hook=_no_duplicates)
-        found = msgspec.json.decode(data, type=_PinFile)
+        found = parse_json(_PinFile, data)
         directory = msgspec.convert(msgspec.to_builtins(_array(found.directory)), LogPin)
         evidence = msgspec.convert(msgspec.to_builtins(_array(found.evidence)), LogPin)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _malformed(f"it does not parse: {error}") from None
     if found.saphan != PINS_FORMAT:
         raise _malformed(f"it says {found.saphan[:40]!r} where {PINS_FORMAT!r} is known here")
@@ -103,12 +103,6 @@ def _check_keys(pin: LogPin) -> None:
 
 def _array(log: _LogFile) -> tuple[str, tuple[str, ...]]:
     return (log.origin, log.vkeys)
-
-
-def _no_duplicates(pairs: list[tuple[str, object]]) -> None:
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names):
-        raise ValueError("a name stands twice in one object")
 
 
 def _malformed(why: str) -> InvalidInput:

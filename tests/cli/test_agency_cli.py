@@ -90,6 +90,19 @@ def test_keys_are_added_listed_and_revoked(folder: Path) -> None:
         directory.apply(operation_leaf(data))
 
 
+def test_what_cannot_be_undone_is_asked_and_silence_is_no(folder: Path) -> None:
+    here = ("--dir", folder / "la.ospp")
+    key = saphan("keys", "list", *here, "--json").json["keys"][1]["key_id"]
+    for words in (
+        ("keys", "revoke", key, "--passphrase-file", folder / "root.txt"),
+        ("agency", "pin", folder / "pins.json"),
+    ):
+        ran = saphan(*words, *here, status=5)  # there is no terminal to ask
+        assert ran.err.splitlines()[-2].endswith("(not_confirmed)")
+    assert not (folder / "la.ospp" / "operations" / "0002.saphan").exists()
+    assert not (folder / "la.ospp" / "node" / "pins.json").exists()
+
+
 def test_both_parties_sign_and_the_agreement_is_finished(folder: Path) -> None:
     draft = proposed(folder)
     pinned(folder, "la.ospp", "kh.gpo")

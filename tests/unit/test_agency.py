@@ -354,6 +354,7 @@ def test_a_root_put_in_place_of_a_partys_is_refused(
         (b'"retain_days": 3650', b'"retain_days": 0', "malformed"),
         (b'"instrument": "MOU"', b'"instrument": "mou"', "malformed"),
         (b'"languages"', b'"tongues"', "terms_malformed"),
+        (b'"instrument": "MOU"', b'"instrument": "MOU", "instrument": "MOA"', "terms_malformed"),
         (b'"title": "', b'"title": "\\u202e', "text_forbidden"),
         (b'"title": "', b'"title": "\\u001b[2J', "text_forbidden"),
     ),

@@ -161,6 +161,13 @@ def test_a_changed_file_does_not_open(
     assert refusal(lambda: read_key(sealed, Role.OFFICER, PASSPHRASE)).code == code
 
 
+def test_a_member_that_stands_twice_is_damage(sealed: Path) -> None:
+    text = sealed.read_text()
+    sealed.write_text(text.replace('"role"', '"role": "root", "role"'))
+    error = refusal(lambda: read_key(sealed, Role.OFFICER, PASSPHRASE))
+    assert error.code == "key_file_damaged"
+
+
 def test_a_seed_under_another_public_key_is_damage_not_a_signature(tmp_path: Path) -> None:
     first, second = tmp_path / "1", tmp_path / "2"
     write_plain(first, new_key(Role.NODE))

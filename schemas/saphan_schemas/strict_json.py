@@ -1,0 +1,34 @@
+"""JSON files that people carry, read in one way only: no member twice, no unknown member."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+def parse_json(kind: type[T], data: bytes) -> T:
+    """Parse JSON into a struct that forbids unknown fields.
+
+    A member that stands twice is refused: two readers could take two different ones.
+
+    Args:
+        data: already bounded by the caller.
+
+    Raises:
+        ValueError: whatever is wrong; its text may quote the data.
+    """
+    try:
+        json.loads(data, object_pairs_hook=_check_names)
+        return msgspec.json.decode(data, type=kind)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _check_names(pairs: list[tuple[str, object]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise ValueError("a name stands twice in one object")
