@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import msgspec
 import pytest
-from saphan_protocol.checkpoint import cosign_lines
+from saphan_protocol.checkpoint import Head, cosign_lines
 from saphan_schemas.codec import encode
 from saphan_schemas.frames import Ack, Closing, Cosign, FromBroker, Ping, Register
 from saphan_schemas.limits import LIMITS
@@ -68,7 +69,7 @@ async def test_node_that_knows_more_than_the_store_sounds_an_alarm(world: World)
     real = line.heads[world.pins.evidence.origin]
     ahead = Line(world.agencies[A], world.pins, world.clock, True)
     for size, root in ((real.size + 5, real.root), (real.size, bytes(32))):
-        ahead.heads = {real.origin: msgspec_free_head(real, size, root)}
+        ahead.heads = {real.origin: other_head(real, size, root)}
         await ahead.connect(world.url)
         assert ahead.closing is not None
         assert ahead.closing.code == "store_behind_node"
@@ -76,11 +77,9 @@ async def test_node_that_knows_more_than_the_store_sounds_an_alarm(world: World)
     assert "store_behind_node" in {alarm.code for alarm in world.broker.state.alarms.active()}
 
 
-def msgspec_free_head(head: object, size: int, root: bytes) -> object:
+def other_head(head: Head, size: int, root: bytes) -> Head:
     """The same head with another size and root, as a liar or a lost store would show it."""
-    from dataclasses import replace
-
-    return replace(head, size=size, root=root)  # type: ignore[type-var]
+    return replace(head, size=size, root=root)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""A broker in a process of its own, to be killed: `python -m support.broker_process DATA KEYS`.
+
+It prints its address on one line and runs until SIGTERM, by the same functions as the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from saphan_broker.app import make_app, run_until_told
+from saphan_broker.broker import open_broker
+
+TESTS = Path(__file__).resolve().parents[1]
+
+
+class BrokerProcess:
+    """A running child; `url` is where it listens."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
+        self.process = process
+        self.url = url
+
+    async def kill(self) -> None:
+        """SIGKILL: no handler runs, nothing is flushed."""
+        self.process.kill()
+        await self.process.wait()
+
+
+@asynccontextmanager
+async def broker_process(data: Path, keys: Path) -> AsyncIterator[BrokerProcess]:
+    """Start a broker on directories that `init` made; killed at the end if it still runs."""
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "support.broker_process",
+        str(data),
+        str(keys),
+        stdout=asyncio.subprocess.PIPE,
+        env=environment,
+    )
+    try:
+        assert process.stdout is not None
+        url = (await process.stdout.readline()).decode().strip()
+        assert url, "the broker did not start"
+        yield BrokerProcess(process, url)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _run(data: Path, keys: Path) -> None:
+    broker = await open_broker(data, keys)
+    await broker.start()
+    await run_until_told(
+        broker,
+        make_app(broker),
+        "127.0.0.1",
+        0,
+        started=lambda host, port: print(f"http://{host}:{port}", flush=True),
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(_run(Path(sys.argv[1]), Path(sys.argv[2])))
