@@ -5,7 +5,7 @@
 
 With --json a result is one JSON object a line on stdout and an error one on stderr. The exit status
 is the error's family: 2 the input is wrong, 3 refused, 4 try again later, 5 this machine's operator
-must act; 0 is success, 1 a bug, 130 Ctrl-C. Streams are given by the caller: nothing is opened here.
+must act; 0 is success, 1 a bug, 130 Ctrl-C. The caller gives the streams: nothing is opened here.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The `saphan-broker` command: thin modules that call the package's functions and print results."""

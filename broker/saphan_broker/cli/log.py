@@ -1,0 +1,44 @@
+"""`saphan-broker log export`: both public logs as a folder, beside the running broker."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from saphan_schemas.messages import text
+from saphan_schemas.terminal import print_json, print_line
+
+from saphan_broker.cli.options import Parser, Subparsers, add_command, add_group
+from saphan_broker.log_export import ExportedLog, export_logs
+from saphan_broker.store.base import Log
+from saphan_broker.store.sqlite_reader import SqliteReader
+
+
+def add_commands(commands: Subparsers[Parser]) -> None:
+    """Register `saphan-broker log export`."""
+    parser = add_command(add_group(commands, "log"), "export", "log_export", _export)
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help=text("help.broker_folder")
+    )
+
+
+def _export(args: argparse.Namespace) -> int:
+    made = asyncio.run(_write(args))
+    if args.json:
+        logs: dict[str, object] = {log: asdict(one) for log, one in made.items()}
+        print_json(sys.stdout, logs | {"folder": str(args.out)})
+        return 0
+    for one in made.values():
+        print_line(sys.stdout, text("note.broker_log_exported", path=args.out, **asdict(one)))
+    return 0
+
+
+async def _write(args: argparse.Namespace) -> dict[Log, ExportedLog]:
+    reader = await SqliteReader.open(args.data)
+    try:
+        return await export_logs(reader, args.out)
+    finally:
+        await reader.close()
