@@ -40,6 +40,7 @@ class Limits:
     note_signatures: int = 128  # lines on a note; C2SP demands at least 16 accepted
     leaf_bytes: int = 65_535  # u16-length-prefixed in entry bundles
     tile_cache: int = 64  # full tiles in memory per log with their inner nodes, 37 KB each
+    pack_signatures: int = 4_096  # of a record pack in memory at one time, 3.6 KB each
 
     # Time
     skew_ms: int = 60 * SECOND_MS  # clocks that differ more are refused; NTP holds far less

@@ -1,0 +1,161 @@
+"""Deliveries under audit: every opened event stepped through the one transition table.
+
+What grows here: one object per delivery, about 0.7 KB while it is open and 0.3 KB once decided (a
+later event must still be recognised as too late), and 0.2 KB per bulletin for its 16 random bytes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+from saphan_schemas.errors import Refused
+from saphan_schemas.limits import DAY_MS, LIMITS
+from saphan_schemas.records import Entry, Event, Header, LeafType, Statement
+
+from saphan_protocol.admission import Admitted, check_subject
+from saphan_protocol.audit_corridors import Course
+from saphan_protocol.delivery import TERMINAL, TRANSITIONS, State, Step, begin, step
+
+_AFTER: Final = {event: state for row in TRANSITIONS.values() for event, state in row.items()}
+"""The one state that each step leads to, wherever it starts."""
+_NAME_BYTES: Final = 16
+
+
+@dataclass(slots=True)
+class _Delivery:
+    """Times in ms; `expires` and `due_day` are None when the submission was not shown."""
+
+    state: State
+    sender: str
+    ciphertext: bytes
+    holes: int
+    expires: int | None = None
+    due_day: int | None = None
+    said: set[bytes] = field(default_factory=set)
+
+
+class Deliveries:
+    """Step O8, and what of O5 and O7 needs to know what came before."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[bytes, str], _Delivery] = {}
+        self._nonces: dict[tuple[str, bytes], bytes] = {}
+        self.unplaced = 0
+
+    def states(self) -> Counter[str]:
+        """How many deliveries stand where."""
+        return Counter(delivery.state.value for delivery in self._open.values())
+
+    def check_nonce(self, header: Header, bulletin: bytes) -> None:
+        """The same 16 random bytes of one sender are one bulletin (O5).
+
+        Raises:
+            Refused: `replay`.
+        """
+        known = self._nonces.setdefault((header.sender, header.nonce), bulletin)
+        if known != bulletin:
+            raise Refused(
+                "replay",
+                f"two bulletins of {header.sender} have the same 16 random bytes",
+                field="header.nonce",
+            )
+
+    def consign(self, kind: LeafType, entry: Entry, admitted: Admitted, course: Course) -> None:
+        """A submission: the first one of its delivery, or a later consignment.
+
+        Raises:
+            Refused: `already_submitted`, `delivery_unknown`, `logged_twice`, the table's codes.
+        """
+        key = (admitted.bulletin_id, entry.recipient)
+        known = self._open.get(key)
+        if kind is LeafType.SUBMITTED:
+            if known is not None:
+                raise Refused(
+                    "already_submitted",
+                    f"the bulletin was first admitted to {entry.recipient} before this entry",
+                )
+            known = self._open[key] = self._begun(entry, admitted.ciphertext.digest, course)
+            known.state = begin()
+            known.said.add(entry.statement[:_NAME_BYTES])
+        else:
+            known = self._known(key, entry, admitted.ciphertext.digest, course, State.UNOPENED)
+            self._advance(known, Step.CONSIGN, entry, course)
+        known.expires, known.due_day = admitted.header.expires, admitted.due_day
+
+    def take(self, event: Event, entry: Entry, statement: Statement, course: Course) -> None:
+        """A statement about a delivery.
+
+        Raises:
+            Refused: `delivery_unknown`, `statement_subject`, `expired_early`, `expired_code`,
+                `logged_twice`, `order_illegal`, `already_decided`.
+        """
+        key, then = (statement.bulletin, entry.recipient), Step(event.value)
+        known = self._known(key, entry, statement.ciphertext, course, _AFTER[then])
+        check_subject(statement, statement.bulletin, known.ciphertext)
+        if event is Event.EXPIRED and known.state not in TERMINAL:
+            _check_deadline(known, statement, entry, course)
+        self._advance(known, then, entry, course)
+
+    def _begun(self, entry: Entry, ciphertext: bytes, course: Course) -> _Delivery:
+        return _Delivery(State.SUBMITTED, entry.sender, ciphertext, course.holes)
+
+    def _known(
+        self,
+        key: tuple[bytes, str],
+        entry: Entry,
+        ciphertext: bytes,
+        course: Course,
+        state: State,
+    ) -> _Delivery:
+        """The delivery, or one whose beginning lies in a hole of its corridor."""
+        known = self._open.get(key)
+        if known is not None and known.sender == entry.sender:
+            return known
+        if known is not None or course.whole:
+            raise Refused(
+                "delivery_unknown",
+                f"nothing like this was submitted from {entry.sender} to {entry.recipient}",
+                field="statement.bulletin",
+            )
+        self.unplaced += 1
+        known = self._open[key] = self._begun(entry, ciphertext, course)
+        known.state = state
+        known.holes = -1  # what came before was not shown, so the table cannot judge this step
+        return known
+
+    def _advance(self, known: _Delivery, then: Step, entry: Entry, course: Course) -> None:
+        name = entry.statement[:_NAME_BYTES]
+        if name in known.said:
+            raise Refused("logged_twice", f"the same {then} of this delivery was logged before")
+        # An outcome ends a delivery whatever was not shown; any other state may have moved on.
+        if known.holes == course.holes or (known.state in TERMINAL and known.holes >= 0):
+            known.state = step(known.state, then)
+        else:
+            known.state = _AFTER[then]
+        known.holes = course.holes
+        if known.state in TERMINAL and known.state is not State.ACCEPTED:
+            known.said.clear()  # nothing may follow: the table refuses it
+        else:
+            known.said.add(name)
+
+
+def _check_deadline(known: _Delivery, said: Statement, entry: Entry, course: Course) -> None:
+    """Step O7: nothing expires before its time, and the code says which time it was."""
+    if known.expires is None or known.due_day is None:
+        return
+    sure = known.holes == course.holes
+    handed_over = known.state is State.HANDED_OVER
+    if sure and (said.code == "no_outcome") is not handed_over:
+        raise Refused(
+            "expired_code", f"{said.code} does not fit a delivery that is {known.state.value}"
+        )
+    due = known.due_day * DAY_MS
+    deadline = due if sure and handed_over else min(known.expires, due)
+    if entry.time + LIMITS.skew_ms < deadline:
+        raise Refused(
+            "expired_early",
+            f"it was expired {(deadline - entry.time) // 1000} s before its deadline",
+            field="entry.time",
+        )

@@ -1,0 +1,122 @@
+"""The directory log under audit: replayed leaf by leaf, agreements opened by packs, witnesses.
+
+It is kept whole in memory: it is small, and every entry is judged by some size of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from saphan_schemas.codec import decode
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import LeafType, Role, SignedOperation
+
+from saphan_protocol.agreement import check_pins
+from saphan_protocol.audit_log import CheckedLeaves, LogSource, pinned_head
+from saphan_protocol.audit_report import AuditStep, Coverage, HeadSeen, Progress, Trail
+from saphan_protocol.checkpoint import Head, KeyPair, verify_cosignatures
+from saphan_protocol.directory import Directory
+from saphan_protocol.notes import KeyType, verifier_key
+from saphan_protocol.pins import Pins
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The directory, its head, and its root at every size (what anchors must name)."""
+
+    directory: Directory
+    head: Head
+    roots: list[bytes]
+
+
+def replay_directory(
+    source: LogSource,
+    pins: Pins,
+    known_types: Mapping[str, bytes],
+    coverage: Coverage,
+    trail: Trail,
+    progress: Progress,
+) -> Replayed:
+    """Steps D1 to D3: head by the pins, root from the leaves, every leaf replayed.
+
+    Raises:
+        InvalidInput, Refused: where `trail` stands.
+    """
+    trail.log = "directory"
+    trail.at(AuditStep.DIRECTORY_HEAD)
+    head = pinned_head(source, pins.directory)
+    leaves = CheckedLeaves(source, head, trail, AuditStep.DIRECTORY_ROOT, progress)
+    directory, known = Directory(), dict(known_types)
+    roots = [leaves.frontier.root()]
+    for index, leaf in enumerate(leaves):
+        trail.at(AuditStep.DIRECTORY_REPLAY, index)
+        directory.apply(leaf, known)
+        roots.append(leaves.frontier.root())
+        _count(leaf, coverage)
+    coverage.directory_leaves = head.size
+    return Replayed(directory, head, roots)
+
+
+def _count(leaf: bytes, coverage: Coverage) -> None:
+    match leaf[0]:
+        case LeafType.OPERATION:
+            coverage.operations += 1
+            signed = decode(SignedOperation, leaf[1:], LIMITS.operation_bytes, "operation")
+            coverage.operation_signatures += sum(
+                len(part) for part in (signed.roots, signed.keys, signed.witnesses)
+            )
+        case LeafType.AGREEMENT:
+            coverage.agreements_logged += 1
+        case _:
+            coverage.types += 1
+
+
+class Agreements:
+    """Step D4: agreements that packs open; each is judged at its own place in the log."""
+
+    def __init__(self, directory: Directory, pins: Pins, coverage: Coverage) -> None:
+        self._directory = directory
+        self._pins = pins
+        self._coverage = coverage
+        self._opened: set[bytes] = set()
+
+    def open(self, package: bytes) -> None:
+        """Make a logged agreement usable.
+
+        Raises:
+            InvalidInput, Refused: what `Directory.add_agreement` and `check_pins` raise.
+        """
+        agreed = self._directory.add_agreement(package)
+        check_pins(agreed, self._pins.directory, self._pins.evidence)
+        self._opened.add(agreed.commitment)
+        self._coverage.agreements_opened = len(self._opened)
+
+
+def see_heads(
+    heads: Iterable[Head], directory: Directory, coverage: Coverage, trail: Trail
+) -> None:
+    """Step W1: count the agencies whose active witness keys have cosigned.
+
+    Raises:
+        InvalidInput: a line of a known witness does not hold (log.md, C1 to C3).
+    """
+    pairs = [
+        witness_pair(agency, key.public)
+        for agency in directory.agencies()
+        for key in directory.keys(agency, Role.WITNESS)
+    ]
+    for head, log in zip(heads, ("directory", "evidence"), strict=True):
+        trail.log = "directory" if log == "directory" else "evidence"
+        trail.at(AuditStep.WITNESSES)
+        found = {line.name for line in verify_cosignatures(head.note, pairs)}
+        names = tuple(sorted(found))
+        coverage.heads.append(HeadSeen(head.origin, head.size, head.root, head.time, names))
+
+
+def witness_pair(agency: str, public: bytes) -> KeyPair:
+    """Verifier keys of an enrolled witness key: types 04 and 06 under the agency's name."""
+    return (
+        verifier_key(agency, KeyType.COSIGNATURE_ED25519, public[:32]),
+        verifier_key(agency, KeyType.COSIGNATURE_MLDSA44, public[32:]),
+    )

@@ -1,0 +1,220 @@
+"""One opened entry under audit: steps O1 to O8, with the checks that broker and nodes run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import BROKER, Consignment, Entry, Event, LeafType, Statement
+
+from saphan_protocol.admission import Admitted, Facts, admit, admit_statement
+from saphan_protocol.audit_corridors import Corridors, Course
+from saphan_protocol.audit_deliveries import Deliveries
+from saphan_protocol.audit_log import root_at
+from saphan_protocol.audit_packs import Shown, choose
+from saphan_protocol.audit_report import AuditStep, Coverage, Trail
+from saphan_protocol.batch import VerifiedRoots
+from saphan_protocol.checkpoint import Head
+from saphan_protocol.delivery import check_code
+from saphan_protocol.directory import Directory
+from saphan_protocol.evidence import CONSIGNMENT_TYPE, Leaf, open_leaf
+from saphan_protocol.identity import identity
+from saphan_protocol.tile_tree import TileTree
+
+BROKER_EVENTS: Final = frozenset({Event.EXPIRED, Event.REFUSED})
+
+
+class Entries:
+    """Judges opened entries in log order.
+
+    Args:
+        directory: replayed whole, agreements opened.
+        head: the evidence log's.
+        tree: its tiles, to compare heads that consignments name; None without tiles.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        head: Head,
+        tree: TileTree | None,
+        coverage: Coverage,
+        trail: Trail,
+    ) -> None:
+        self._directory = directory
+        self._head = head
+        self._tree = tree
+        self._coverage = coverage
+        self._trail = trail
+        self._verified = VerifiedRoots()
+        self._time = 0
+        self.corridors = Corridors(coverage)
+        self.deliveries = Deliveries()
+
+    def take(self, index: int, raw: bytes, shown: Sequence[Shown], at: int) -> None:
+        """Judge the entry at `index`.
+
+        Args:
+            raw: its leaf.
+            shown: what the packs show of it, at least one.
+            at: directory size of the last anchor before it.
+
+        Raises:
+            InvalidInput, Refused: where the trail stands.
+        """
+        trail = self._trail
+        for one in shown:
+            trail.at(AuditStep.OPENING, index, one.pack)
+            leaf, entry = open_leaf(raw, one.entry.entry, one.entry.salt)
+            trail.at(AuditStep.STATEMENT, index, one.pack)
+            _check_statement(entry, one)
+        best = choose(list(shown))
+        leaf, entry = open_leaf(raw, best.entry.entry, best.entry.salt)
+        trail.at(AuditStep.CORRIDOR, index, best.pack)
+        course = self.corridors.follow(index, entry)
+        trail.at(AuditStep.TIME, index, best.pack)
+        self._check_time(entry)
+        self._judge(index, leaf, entry, best, course, at)
+        self._coverage.opened[leaf.type.name.lower()] += 1
+
+    def _check_time(self, entry: Entry) -> None:
+        if entry.time < self._time:
+            raise Refused(
+                "time_falls",
+                f"the entry is dated {self._time - entry.time} ms before one that precedes it",
+                field="entry.time",
+            )
+        if entry.time > self._head.time * 1000 + LIMITS.skew_ms:
+            raise Refused(
+                "time_beyond_head",
+                "the entry is dated after the head that covers it",
+                field="entry.time",
+            )
+        self._time = entry.time
+
+    def _judge(
+        self, index: int, leaf: Leaf, entry: Entry, shown: Shown, course: Course, at: int
+    ) -> None:
+        facts = Facts(self._directory, entry.time, at, self._verified)
+        if entry.type == CONSIGNMENT_TYPE:
+            self._trail.at(AuditStep.SUBMISSION, index, shown.pack)
+            admitted = self._submission(index, leaf, entry, shown, facts)
+            self._trail.at(AuditStep.DELIVERY, index, shown.pack)
+            self.deliveries.consign(leaf.type, entry, admitted, course)
+            return
+        event = Event[leaf.type.name]
+        if event in BROKER_EVENTS:
+            self._trail.at(AuditStep.BROKER, index, shown.pack)
+            statement = _broker_statement(event, entry, shown, facts)
+        else:
+            self._trail.at(AuditStep.SIGNED, index, shown.pack)
+            statement = self._signed(event, entry, shown, facts)
+        if event is not Event.REFUSED:
+            self._trail.at(AuditStep.DELIVERY, index, shown.pack)
+            self.deliveries.take(event, entry, statement, course)
+
+    def _submission(
+        self, index: int, leaf: Leaf, entry: Entry, shown: Shown, facts: Facts
+    ) -> Admitted:
+        """Step O5: admission.md at the entry's time, corridor, due-day, random bytes, seen head."""
+        given = shown.entry
+        if given.item is None or given.header is None or given.ciphertext is None:
+            raise InvalidInput(
+                "entry_incomplete",
+                "a submission is shown without its header, its ciphertext's digest or signature",
+                field="pack.header",
+            )
+        admitted = admit(
+            given.header,
+            given.statement,
+            given.item,
+            shown.batches,
+            given.ciphertext,
+            facts,
+            peer=None,
+            stanzas=None,
+        )
+        self._coverage.signatures += 1
+        consigned = {ref.agency for ref in admitted.consignment.recipients}
+        if admitted.header.sender != entry.sender or entry.recipient not in consigned:
+            raise _wrong_corridor(entry)
+        if leaf.type is LeafType.SUBMITTED and leaf.due_day != admitted.due_day:
+            raise Refused(
+                "due_day_differs",
+                f"the leaf shows day {leaf.due_day}, and the header gives day {admitted.due_day}",
+                field="leaf.due_day",
+            )
+        self.deliveries.check_nonce(admitted.header, admitted.bulletin_id)
+        self._check_seen(index, admitted.consignment)
+        return admitted
+
+    def _check_seen(self, index: int, consignment: Consignment) -> None:
+        """The head that the sender had seen is one of this very log: nobody was shown another."""
+        seen = consignment.seen
+        if seen is None or seen.origin != self._head.origin:
+            return
+        if self._tree is None and seen.size <= index:
+            self._coverage.unseen += 1
+            return
+        if seen.size > index or (
+            self._tree is not None and root_at(self._tree, seen.size) != seen.root
+        ):
+            raise Refused(
+                "seen_differs",
+                f"the sender had seen a head of {seen.size} leaves that this log never had",
+                field="consignment.seen",
+                hint="two histories were shown: compare heads with the sender",
+            )
+
+    def _signed(self, event: Event, entry: Entry, shown: Shown, facts: Facts) -> Statement:
+        """Step O6: a statement that an agency's node has signed."""
+        given, corridor = shown.entry, (entry.sender, entry.recipient)
+        if given.item is None:
+            raise InvalidInput("signature_missing", f"{event} is shown without its signature")
+        if entry.sender == entry.recipient:
+            raise _wrong_corridor(entry)
+        admitted = admit_statement(
+            event, given.statement, given.item, shown.batches, corridor, facts, peer=None
+        )
+        self._coverage.signatures += 1
+        return admitted.statement
+
+
+def _check_statement(entry: Entry, shown: Shown) -> None:
+    if identity(entry.type, shown.entry.statement) != entry.statement:
+        raise InvalidInput(
+            "statement_differs",
+            "the statement is not the one that the entry names",
+            field="entry.statement",
+        )
+
+
+def _broker_statement(event: Event, entry: Entry, shown: Shown, facts: Facts) -> Statement:
+    """Step O7: what the broker says itself; the head vouches for it, nobody signs it."""
+    given = shown.entry
+    statement = decode(Statement, given.statement, LIMITS.statement_bytes, "statement")
+    if statement.issuer != BROKER or given.item is not None or statement.detail is not None:
+        raise Refused(
+            "issuer_wrong", f"{statement.issuer} cannot state {event}", field="statement.issuer"
+        )
+    check_code(event, statement.code)
+    if statement.code is None:
+        raise Refused("code_unknown", f"{event} has no code", field="statement.code")
+    if (entry.sender == entry.recipient) is not (event is Event.REFUSED):
+        raise _wrong_corridor(entry)
+    if statement.time > facts.now + LIMITS.skew_ms:
+        raise Refused(
+            "stated_in_future", "the statement is dated after its entry", field="statement.time"
+        )
+    return statement
+
+
+def _wrong_corridor(entry: Entry) -> Refused:
+    return Refused(
+        "corridor_wrong",
+        f"this does not belong into the corridor {entry.sender} to {entry.recipient}",
+        field="entry.recipient",
+    )

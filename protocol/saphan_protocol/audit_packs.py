@@ -1,0 +1,135 @@
+"""Several packs side by side: what each of them shows of one leaf, and whether they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.packs import PackEntry, PackItem
+from saphan_schemas.records import BatchSignature
+
+from saphan_protocol.audit_report import AuditStep, Trail
+from saphan_protocol.batch import RootRef
+from saphan_protocol.pack import PackReader
+from saphan_protocol.pins import Pins
+
+PackSource = tuple[str, Iterable[PackItem]]
+"""(name for reports, items as they are read)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A pack's entry for one leaf, with the pack's name and the signatures at hand."""
+
+    pack: str
+    entry: PackEntry
+    batches: Mapping[RootRef, BatchSignature]
+
+
+class _Place:
+    """One pack and its next entry, read when it is asked for: its signature is then at hand."""
+
+    def __init__(self, reader: PackReader) -> None:
+        self.reader = reader
+        self._next: PackEntry | None = None
+        self._ended = False
+
+    def peek(self) -> PackEntry | None:
+        if self._next is None and not self._ended:
+            self._next = self.reader.next_entry()
+            self._ended = self._next is None
+        return self._next
+
+    def take(self) -> None:
+        self._next = None
+
+
+class PackSet:
+    """All packs of an audit, read in step with the log.
+
+    Raises:
+        InvalidInput: what `PackReader` raises, `pack_origin`; `trail` names the pack.
+    """
+
+    def __init__(self, sources: Iterable[PackSource], pins: Pins, trail: Trail) -> None:
+        self._trail = trail
+        self._places: list[_Place] = []
+        for name, items in sources:
+            trail.at(AuditStep.PACK_FORM, pack=name)
+            reader = PackReader(name, items)
+            trail.at(AuditStep.PACK_HEAD, pack=name)
+            _check_origins(reader, pins)
+            self._places.append(_Place(reader))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def agreements(self) -> Iterable[tuple[str, bytes]]:
+        """(pack, package) of every agreement that any pack opens."""
+        for place in self._places:
+            for package in place.reader.agreements:
+                yield place.reader.name, package
+
+    def at(self, index: int) -> list[Shown]:
+        """What the packs show of the leaf at `index`; asked for every index in order (P3)."""
+        found = []
+        for place in self._places:
+            self._trail.at(AuditStep.PACK_ORDER, index, place.reader.name)
+            entry = place.peek()
+            if entry is not None and entry.index == index:
+                found.append(Shown(place.reader.name, entry, place.reader.batches))
+                place.take()
+        return found
+
+    def finish(self, size: int) -> None:
+        """Every pack has come to its end, and none shows a leaf beyond the head (P3, P4).
+
+        Raises:
+            InvalidInput: `pack_beyond_head`, and what `PackReader.next_entry` raises.
+        """
+        for place in self._places:
+            self._trail.at(AuditStep.PACK_END, pack=place.reader.name)
+            entry = place.peek()
+            if entry is not None:
+                self._trail.at(AuditStep.PACK_ORDER, entry.index, place.reader.name)
+                raise InvalidInput(
+                    "pack_beyond_head",
+                    f"the pack shows leaf {entry.index}, and the head covers {size} leaves",
+                    field="pack.index",
+                    hint="fetch the public log again, or ask its keeper why the log is shorter",
+                )
+
+
+def choose(shown: list[Shown]) -> Shown:
+    """The fullest of what several packs show; those that agree may differ in what they leave out.
+
+    Raises:
+        InvalidInput: `packs_differ`.
+    """
+    best = shown[0]
+    for other in shown[1:]:
+        for name in ("entry", "salt", "statement", "item", "header", "ciphertext"):
+            one, two = getattr(best.entry, name), getattr(other.entry, name)
+            if one is not None and two is not None and one != two:
+                raise InvalidInput(
+                    "packs_differ",
+                    f"packs {best.pack} and {other.pack} show another {name} of leaf "
+                    f"{other.entry.index}",
+                    field=f"pack.{name}",
+                )
+        if best.entry.header is None or best.entry.ciphertext is None:
+            best = other
+    return best
+
+
+def _check_origins(reader: PackReader, pins: Pins) -> None:
+    head = reader.head
+    for said, pin in ((head.directory, pins.directory), (head.evidence, pins.evidence)):
+        if said != pin.origin:
+            raise InvalidInput(
+                "pack_origin",
+                f"the pack is about {said}, and the pin file about {pin.origin}",
+                field="pack.origin",
+                hint="take the pin file of the broker that the pack is about",
+            )

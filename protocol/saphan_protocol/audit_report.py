@@ -1,0 +1,146 @@
+"""What an audit says: what was checked, in numbers, and the first thing that is wrong.
+
+Steps are those of `schemas/spec/audit.md`: P packs, D directory log, W witnesses, E evidence log,
+O opened entries. An entry that nobody opened is counted and is no fault.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from saphan_schemas.records import LeafType
+
+LogName = Literal["directory", "evidence"]
+Progress = Callable[[LogName, int, int], None]
+"""progress(log, leaves done, leaves in all): for who waits; it changes nothing."""
+
+CLEAR_LEAVES: Final = frozenset({LeafType.ANCHOR, LeafType.SUCCESSOR})
+"""Evidence leaves that say all they hold: nothing of them is opened."""
+
+
+class AuditStep(enum.StrEnum):
+    """Numbered steps of `schemas/spec/audit.md`."""
+
+    PACK_FORM = "P1"
+    PACK_HEAD = "P2"
+    PACK_ORDER = "P3"
+    PACK_END = "P4"
+    DIRECTORY_HEAD = "D1"
+    DIRECTORY_ROOT = "D2"
+    DIRECTORY_REPLAY = "D3"
+    AGREEMENTS = "D4"
+    WITNESSES = "W1"
+    EVIDENCE_HEAD = "E1"
+    EVIDENCE_ROOT = "E2"
+    LEAF = "E3"
+    ANCHOR = "E4"
+    OPENING = "O1"
+    STATEMENT = "O2"
+    CORRIDOR = "O3"
+    TIME = "O4"
+    SUBMISSION = "O5"
+    SIGNED = "O6"
+    BROKER = "O7"
+    DELIVERY = "O8"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The first thing wrong: where, at which step, under which code.
+
+    Args:
+        index: leaf of the log; None where it concerns the log, or a pack, as a whole.
+        pack: name of the pack that showed it, if one did.
+    """
+
+    log: LogName
+    index: int | None
+    step: AuditStep
+    code: str
+    message: str
+    pack: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSeen:
+    """A verified head; `time` in POSIX seconds, `witnesses` the agencies that cosigned it."""
+
+    origin: str
+    size: int
+    root: bytes
+    time: int
+    witnesses: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class CorridorSeen:
+    """A corridor's entries: how many were opened, and the highest running number among them."""
+
+    opened: int = 0
+    last: int = 0
+
+
+@dataclass(slots=True)
+class Coverage:
+    """How much was there, and how much of it was checked.
+
+    Args:
+        logged, opened: evidence leaves by type, in lower case.
+        signatures: items of statements and consignments whose signature holds.
+        unplaced: events whose delivery's beginning was not shown: signed, but not in the table.
+        unseen: consignments naming an earlier head that could not be compared (no tiles).
+    """
+
+    heads: list[HeadSeen] = field(default_factory=list)
+    packs: int = 0
+    directory_leaves: int = 0
+    operations: int = 0
+    types: int = 0
+    agreements_logged: int = 0
+    agreements_opened: int = 0
+    evidence_leaves: int = 0
+    logged: Counter[str] = field(default_factory=Counter)
+    opened: Counter[str] = field(default_factory=Counter)
+    corridors: dict[tuple[str, str], CorridorSeen] = field(default_factory=dict)
+    signatures: int = 0
+    operation_signatures: int = 0
+    deliveries: Counter[str] = field(default_factory=Counter)
+    unplaced: int = 0
+    unseen: int = 0
+
+    @property
+    def entries(self) -> int:
+        """Evidence leaves that commit to an entry."""
+        clear = {kind.name.lower() for kind in CLEAR_LEAVES}
+        return sum(count for name, count in self.logged.items() if name not in clear)
+
+    @property
+    def entries_opened(self) -> int:
+        """Those of them that a pack opened and that passed every step."""
+        return sum(self.opened.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result: nothing is wrong in what was checked when `finding` is None."""
+
+    coverage: Coverage
+    finding: Finding | None = None
+
+
+@dataclass(slots=True)
+class Trail:
+    """Where the work stands: whatever is refused next is refused here."""
+
+    log: LogName = "directory"
+    index: int | None = None
+    step: AuditStep = AuditStep.DIRECTORY_HEAD
+    pack: str | None = None
+
+    def at(self, step: AuditStep, index: int | None = None, pack: str | None = None) -> None:
+        """Begin a step."""
+        self.step, self.index, self.pack = step, index, pack
