@@ -12,7 +12,6 @@ from typing import Any
 from saphan_protocol.admission import due_day
 from saphan_protocol.audit import audit
 from saphan_protocol.audit_report import Report
-from saphan_protocol.batch import item_root
 from saphan_protocol.checkpoint import format_checkpoint
 from saphan_protocol.directory import agreement_leaf, operation_leaf, types_leaf
 from saphan_protocol.evidence import CONSIGNMENT_TYPE, anchor_leaf, entry_leaf
@@ -22,7 +21,7 @@ from saphan_protocol.notes import add_lines, format_vkey
 from saphan_protocol.operation import parse_agreement_package
 from saphan_protocol.pack import pack_stream
 from saphan_protocol.pins import Pins
-from saphan_protocol.tile_tree import TileTree, Tiles
+from saphan_protocol.tile_tree import Tiles, TileTree
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import encode
 from saphan_schemas.frames import StatementItem, Submission
@@ -33,7 +32,6 @@ from saphan_schemas.records import (
     Blob,
     Entry,
     Event,
-    Header,
     LeafType,
     LogPin,
     Statement,
@@ -219,14 +217,15 @@ class Logbook:
         (item,), batch = agency.statements(event, about, corridor, self.time, code)
         return self.log_statement(item, batch, **changes)
 
-    def log_statement(self, item: StatementItem, batch: BatchSignature, **changes: Any) -> int:
+    def log_statement(self, said: StatementItem, batch: BatchSignature, **changes: Any) -> int:
         """Log a signed statement; a second time if asked."""
+        given: dict[str, Any] = {"salt": said.salt, "batch": batch, "item": said.item} | changes
         return self.enter(
-            (item.sender, item.recipient),
-            LeafType[item.event.name],
-            statement_type(item.event),
-            item.statement,
-            **({"salt": item.salt, "batch": batch, "item": item.item} | changes),
+            (said.sender, said.recipient),
+            LeafType[said.event.name],
+            statement_type(said.event),
+            said.statement,
+            **given,
         )
 
     def broker_states(
@@ -282,15 +281,3 @@ class Logbook:
         given = packs or (self.pack(),)
         named = [(f"pack {place}", iter(items)) for place, items in enumerate(given)]
         return audit(PINS, self.directory, self.evidence, named, TYPES)
-
-
-def of_signature(entry: PackEntry, kind: str) -> bytes:
-    """Root of the batch that an entry's item belongs to."""
-    assert entry.item is not None
-    return item_root(entry.item, kind, entry.statement)
-
-
-def header_with(made: Made, **changes: Any) -> Header:
-    """A bulletin's header with fields replaced."""
-    fields = {name: getattr(made.header, name) for name in made.header.__struct_fields__}
-    return Header(**(fields | changes))
