@@ -18,6 +18,7 @@ from saphan_protocol.evidence import CONSIGNMENT_TYPE, MAX_ENTRY_BYTES
 from saphan_protocol.notes import parse_note
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.packs import (
     PACK_FORMAT,
     PackAgreement,
@@ -43,8 +44,6 @@ from saphan_broker.store.base import (
 
 PAGE: Final = 128
 """Entries read at once: with their bodies about 12 MiB at the most."""
-REMEMBERED: Final = 65_536
-"""Signatures known to be in the pack already; one that is forgotten is written once more."""
 DESTROYED: Final = "day_key_destroyed"
 
 Write = Callable[[bytes], object]
@@ -100,8 +99,9 @@ class PackWriter:
         self._source = source
         self._keys = keys
         self._write = write
-        self._written: OrderedDict[SignatureKey, None] = OrderedDict()
-        self._agreements = self._signatures = self._entries = self._destroyed = 0
+        self._given: OrderedDict[SignatureKey, None] = OrderedDict()
+        self._entries = self._destroyed = 0
+        self._agreements = self._signatures = 0
 
     async def export(self, start: int, stop: int | None, now: int) -> Exported:
         """Write the pack of leaves start <= index < stop, at most up to the signed head.
@@ -168,21 +168,21 @@ class PackWriter:
                 if error.code != DESTROYED:
                     raise
                 self._destroyed += 1
-        await self._missing_signatures(opened)
+        batches = await self._signatures_of(opened)
         consigned = {one.row.bulletin for one in opened if one.entry.type == CONSIGNMENT_TYPE}
         ids = [id_ for id_ in consigned if id_ is not None]
         facts = await self._source.bulletins(ids)
         headers = await self._headers(ids)
         for one in opened:
+            if one.signature is not None:
+                self._sign(one.signature, batches[one.signature])
             self._item(_pack_entry(one, facts, headers))
             self._entries += 1
 
-    async def _missing_signatures(self, opened: Iterable[_Opened]) -> None:
-        """The page's signatures that are not in the pack yet: they come before its entries."""
-        needed = [one.signature for one in opened if one.signature is not None]
-        missing = [key for key in dict.fromkeys(needed) if key not in self._written]
-        found = await self._source.signatures(missing)
-        for key in missing:
+    async def _signatures_of(self, opened: Iterable[_Opened]) -> dict[SignatureKey, BatchSignature]:
+        needed = {one.signature for one in opened if one.signature is not None}
+        found = await self._source.signatures(needed)
+        for key in needed:
             if key not in found:
                 raise OperatorError(
                     "store_damaged",
@@ -190,13 +190,17 @@ class PackWriter:
                     field="data",
                     hint="run saphan-broker fsck; the agency that made it can send it again",
                 )
-            self._item(PackSignature(found[key]))
-            self._signatures += 1
-        for key in needed:
-            self._written[key] = None
-            self._written.move_to_end(key)
-        while len(self._written) > REMEMBERED:
-            self._written.popitem(last=False)
+        return found
+
+    def _sign(self, key: SignatureKey, batch: BatchSignature) -> None:
+        """Give a signature before the entry that needs it, unless the reader still has it (P3)."""
+        if key in self._given:
+            return
+        self._item(PackSignature(batch))
+        self._signatures += 1
+        self._given[key] = None
+        if len(self._given) > LIMITS.pack_signatures:
+            self._given.popitem(last=False)
 
     async def _headers(self, ids: Iterable[bytes]) -> dict[bytes, bytes]:
         headers: dict[bytes, bytes] = {}

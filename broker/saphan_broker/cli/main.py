@@ -32,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status. Only argparse ends by SystemExit."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
+    # Only `run` logs; without a handler of ours Python itself would print warnings to stderr.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         args = _parser().parse_strictly(arguments)
         status: int = args.run(args)
