@@ -18,6 +18,7 @@ from saphan.compose import Wish
 from saphan.keyfiles import Argon2Cost, read_key
 from saphan.node.config import NodeConfig
 from saphan.node.service import NodeService, running
+from saphan.node.serving import serving as node_serving
 from saphan.office import Office
 from saphan.passphrase import Passphrase
 from saphan.terms import first_terms, parse_terms
@@ -118,9 +119,7 @@ class Bridge:
     @asynccontextmanager
     async def broker_running(self) -> AsyncIterator[Broker]:
         """The broker at the same address each time."""
-        self._broker = await open_broker(
-            self.place / "data", self.place / "keys", clock=self.clock
-        )
+        self._broker = await open_broker(self.place / "data", self.place / "keys", clock=self.clock)
         try:
             await self._broker.start()
             async with serving(make_app(self._broker), "127.0.0.1", self._port) as (host, port):
@@ -133,6 +132,12 @@ class Bridge:
     async def node(self, agency: str) -> AsyncIterator[NodeService]:
         """A running node."""
         async with running(self.config(agency)) as service:
+            yield service
+
+    @asynccontextmanager
+    async def node_with_api(self, agency: str, **options: Any) -> AsyncIterator[NodeService]:
+        """A running node whose local API listens."""
+        async with node_serving(self.config(agency, **options)) as service:
             yield service
 
     async def enrol(self) -> None:
@@ -162,3 +167,14 @@ def states(node: NodeService, bulletin: bytes) -> list[str]:
         "SELECT state FROM deliveries WHERE bulletin = ? ORDER BY recipient", (bulletin,)
     )
     return [state for (state,) in rows]
+
+
+@asynccontextmanager
+async def bridged(place: Path) -> AsyncIterator[Bridge]:
+    """A bridge whose folders are removed afterwards."""
+    made = Bridge(place)
+    await asyncio.to_thread(made.prepare)
+    try:
+        yield made
+    finally:
+        await asyncio.to_thread(made.remove)

@@ -22,7 +22,6 @@ from saphan_schemas.limits import LIMITS
 
 from saphan.compose import parse_wish
 from saphan.durable import create_file
-from saphan.node.bulletins import parse_id
 from saphan.node.config import NodeConfig
 from saphan.node.identity import describe, health
 from saphan.node.openapi import document
@@ -98,7 +97,8 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except SaphanError as error:
-        return error_response(error, error.http_status)
+        status = 404 if error.code == "bulletin_unknown" else error.http_status
+        return error_response(error, status)
     except web.HTTPNotFound:
         return error_response(InvalidInput("path_unknown", f"there is no {request.path}"), 404)
     except web.HTTPMethodNotAllowed:
@@ -201,21 +201,19 @@ async def _sent(request: web.Request) -> web.Response:
 
 
 async def _status(request: web.Request) -> web.Response:
-    service, bulletin = request.app[SERVICE], parse_id(request.match_info["id"])
-    try:
-        found = await service.engine.in_reading(partial(service.bulletins.status, bulletin))
-    except InvalidInput as error:
-        return error_response(error, 404)
-    return json_response(found)
+    service, bulletin = await _bulletin(request)
+    return json_response(
+        await service.engine.in_reading(partial(service.bulletins.status, bulletin))
+    )
 
 
 async def _content(request: web.Request) -> web.Response:
-    service, bulletin = request.app[SERVICE], parse_id(request.match_info["id"])
+    service, bulletin = await _bulletin(request)
     return json_response(await service.read_by_system(bulletin))
 
 
 async def _read(request: web.Request) -> web.Response:
-    service, bulletin = request.app[SERVICE], parse_id(request.match_info["id"])
+    service, bulletin = await _bulletin(request)
     body = parse_json(await read_body(request), ReadBody)
     record, signature = unbase64(body.record, "record"), unbase64(body.signature, "signature")
     return json_response(await service.read(bulletin, record, signature))
@@ -252,6 +250,12 @@ async def _events(request: web.Request) -> web.StreamResponse:
             event = await listener.next(KEEP_ALIVE_S)
             text = b": idle\n\n" if event is None else b"data: %b\n\n" % msgspec.json.encode(event)
             await response.write(text)
+
+
+async def _bulletin(request: web.Request) -> tuple[NodeService, bytes]:
+    service = request.app[SERVICE]
+    look = partial(service.bulletins.resolve, request.match_info["id"])
+    return service, await service.engine.in_reading(look)
 
 
 def _page(request: web.Request) -> tuple[int, int]:

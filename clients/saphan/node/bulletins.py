@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from saphan_protocol.detail import open_detail
 from saphan_schemas.codec import decode
@@ -15,6 +16,8 @@ from saphan.node.db import Database, Row
 from saphan.node.mailboxes import Mailboxes
 
 Json = dict[str, Any]
+_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_PREFIX: Final = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 
 
 class Bulletins:
@@ -64,6 +67,32 @@ class Bulletins:
             }
             for seq, bulletin, header, author, stored in rows
         ]
+
+    def resolve(self, text: str) -> bytes:
+        """The bulletin whose id begins with these 8 to 64 hexadecimal digits.
+
+        Raises:
+            InvalidInput: `id_malformed`, `bulletin_unknown`, `id_ambiguous`.
+        """
+        if len(text) == 64:
+            return parse_id(text)
+        if not _PREFIX.fullmatch(text):
+            raise _malformed()
+        low, high = bytes.fromhex(text.ljust(64, "0")), bytes.fromhex(text.ljust(64, "f"))
+        rows = self._db.rows(
+            "SELECT id FROM bulletins WHERE id BETWEEN ? AND ? LIMIT 2", (low, high)
+        )
+        if len(rows) == 2:
+            raise InvalidInput(
+                "id_ambiguous",
+                f"more than one bulletin's id begins with {text}",
+                field="id",
+                hint="give more digits",
+            )
+        if not rows:
+            raise unknown(low)
+        found: bytes = rows[0][0]
+        return found
 
     def status(self, bulletin: bytes) -> Json:
         """One bulletin's life: its deliveries, and every signed event with its proof.
@@ -163,13 +192,17 @@ def parse_id(text: str) -> bytes:
     Raises:
         InvalidInput: `id_malformed`.
     """
-    try:
-        found = bytes.fromhex(text) if len(text) == 64 and text.isalnum() else b""
-    except ValueError:
-        found = b""
-    if len(found) != 32:
-        raise InvalidInput("id_malformed", "a bulletin id is 64 hexadecimal digits", field="id")
-    return found
+    if not _ID.fullmatch(text):
+        raise _malformed()
+    return bytes.fromhex(text)
+
+
+def _malformed() -> InvalidInput:
+    return InvalidInput(
+        "id_malformed",
+        "a bulletin id is 64 hexadecimal digits; its first 8 or more will do",
+        field="id",
+    )
 
 
 def unknown(bulletin: bytes) -> InvalidInput:

@@ -32,13 +32,18 @@ class Delivery:
     stanza: bytes | None = None
     touched: bool = False
 
+    @property
+    def logged(self) -> bool:
+        """Whether the log has shown the delivery."""
+        return self.state not in (QUEUED, REFUSED)
+
     def take(self, event: Step, time: int, code: str | None = None) -> None:
         """Step through the one transition table.
 
         Raises:
             Refused: `order_illegal`, `already_decided`.
         """
-        if event is Step.CONSIGN and self.state in (QUEUED, REFUSED):
+        if event is Step.CONSIGN and not self.logged:
             after = begin()
         else:
             after = step(State(self.state), event)

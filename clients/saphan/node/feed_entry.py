@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,9 +18,14 @@ SUBMITTED: Final = "submitted"
 CONSIGNED: Final = "consigned"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Seen:
-    """A feed entry with its records; `event` is SUBMITTED, CONSIGNED or an Event's value."""
+    """A feed entry with its records.
+
+    Attributes:
+        event: an Event's value; SUBMITTED until `leaf` tells a first consignment from a later one.
+        consignment, statement: exactly one of both.
+    """
 
     raw: FeedEntry
     entry: Entry
@@ -31,25 +35,42 @@ class Seen:
     code: str | None
     consignment: Consignment | None
     statement: Statement | None
-    leaf: bytes
 
     @property
     def index(self) -> int:
         """Index in the evidence log."""
         return self.raw.index
 
+    def leaf(self, first: bool, header: bytes | None) -> bytes:
+        """The leaf that the log must hold for this entry.
 
-def parse_entry(
-    raw: FeedEntry, first: Callable[[bytes, Entry], bool], header: Callable[[bytes], bytes | None]
-) -> Seen:
-    """Parse an entry and make the leaf that the log must hold for it.
+        Args:
+            first: whether a consignment is the first of its bulletin in its corridor.
+            header: exact bytes of the bulletin's header, for the due-day of a first one.
 
-    Args:
-        first: whether a consignment of this bulletin is the first one in its corridor.
-        header: exact bytes of a known bulletin's header, for its due-day.
+        Raises:
+            InvalidInput: `header_missing`, codec codes.
+        """
+        raw, entry = self.raw, self.entry
+        if self.consignment is None or not first:
+            if self.consignment is not None:
+                self.event = CONSIGNED
+            return entry_leaf(leaf_of(entry, False), raw.entry, raw.salt)
+        if header is None:
+            raise InvalidInput(
+                "header_missing",
+                f"the entry at {raw.index} comes without its header",
+                field="header",
+            )
+        due = due_day(decode(Header, header, LIMITS.header_bytes, "header"))
+        return entry_leaf(leaf_of(entry, True), raw.entry, raw.salt, due)
+
+
+def parse_entry(raw: FeedEntry) -> Seen:
+    """Parse an entry and the record beside it.
 
     Raises:
-        InvalidInput: codec codes, `entry_statement`, `entry_type`, `header_missing`.
+        InvalidInput: codec codes, `entry_statement`, `entry_type`, `entry_issuer`.
     """
     entry = decode(Entry, raw.entry, MAX_ENTRY_BYTES, "entry")
     if identity(entry.type, raw.statement) != entry.statement:
@@ -59,39 +80,13 @@ def parse_entry(
             field="statement",
         )
     if entry.type == CONSIGNMENT_TYPE:
-        return _consigned(raw, entry, first, header)
-    kind = leaf_of(entry, False)
+        record = decode(Consignment, raw.statement, LIMITS.consignment_bytes, "consignment")
+        return Seen(raw, entry, SUBMITTED, entry.sender, record.bulletin, None, record, None)
+    event = Event[leaf_of(entry, False).name]
     statement = decode(Statement, raw.statement, LIMITS.statement_bytes, "statement")
-    event = Event[kind.name]
     if (statement.issuer == BROKER) != (event in (Event.EXPIRED, Event.REFUSED)):
         raise InvalidInput(
             "entry_issuer", f"{statement.issuer} cannot state {event}", field="statement.issuer"
         )
-    leaf = entry_leaf(kind, raw.entry, raw.salt)
-    return Seen(
-        raw, entry, event.value, statement.issuer, statement.bulletin, statement.code, None,
-        statement, leaf,
-    )  # fmt: skip
-
-
-def _consigned(
-    raw: FeedEntry,
-    entry: Entry,
-    first: Callable[[bytes, Entry], bool],
-    header: Callable[[bytes], bytes | None],
-) -> Seen:
-    record = decode(Consignment, raw.statement, LIMITS.consignment_bytes, "consignment")
-    new = first(record.bulletin, entry)
-    due = None
-    if new:
-        data = raw.header if raw.header is not None else header(record.bulletin)
-        if data is None:
-            raise InvalidInput(
-                "header_missing",
-                f"the entry at {raw.index} comes without its header",
-                field="header",
-            )
-        due = due_day(decode(Header, data, LIMITS.header_bytes, "header"))
-    leaf = entry_leaf(leaf_of(entry, new), raw.entry, raw.salt, due)
-    event = SUBMITTED if new else CONSIGNED
-    return Seen(raw, entry, event, entry.sender, record.bulletin, None, record, None, leaf)
+    code, bulletin = statement.code, statement.bulletin
+    return Seen(raw, entry, event.value, statement.issuer, bulletin, code, None, statement)

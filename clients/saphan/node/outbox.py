@@ -123,8 +123,10 @@ class Outbox:
         """
         outcomes: list[Outcome | None] = [None] * len(prepared)
         ready: list[tuple[int, _Ready]] = []
+        known = self._known_nonces([one.draft.header.nonce for one in prepared])
         for place, one in enumerate(prepared):
             try:
+                _check_new(one.draft.header.nonce, known)
                 ready.append((place, self._make(one)))
             except SaphanError as error:
                 outcomes[place] = error
@@ -158,7 +160,6 @@ class Outbox:
 
     def _make(self, one: Prepared) -> _Ready:
         header = one.draft.header
-        self._check_new(header.nonce)
         content_key = os.urandom(32)
         sealed = seal(one.draft, one.author, one.inner, one.signatures, content_key)
         boxes = self._mailboxes(header.recipients)
@@ -167,16 +168,13 @@ class Outbox:
         wrapped = self._archive.wrap(content_key, sealed.id, header.retain_until)
         return _Ready(sealed=sealed, wrapped=wrapped, consigned=consigned)
 
-    def _check_new(self, nonce: bytes) -> None:
-        if self._db.rows(
-            "SELECT 1 FROM bulletins WHERE sender = ? AND nonce = ?", (self._agency, nonce)
-        ):
-            raise InvalidInput(
-                "replay",
-                "a bulletin with these 16 random bytes was submitted before",
-                field="header.nonce",
-                hint="compose the bulletin anew; never reuse a header",
-            )
+    def _known_nonces(self, nonces: Sequence[bytes]) -> set[bytes]:
+        marks = ",".join("?" * len(nonces))
+        rows = self._db.rows(
+            f"SELECT nonce FROM bulletins WHERE sender = ? AND nonce IN ({marks})",  # noqa: S608
+            (self._agency, *nonces),
+        )
+        return {nonce for (nonce,) in rows}
 
     def _mailboxes(self, recipients: Sequence[str]) -> list[KeyInfo]:
         now = self._clock()
@@ -267,6 +265,18 @@ class Outbox:
         content_key = self._archive.unwrap(row[0], bulletin, row[1])
         boxes = self._mailboxes(recipients)
         return consign(bulletin, content_key, boxes, self._key.key_id, self._logs.seen())
+
+
+def _check_new(nonce: bytes, known: set[bytes]) -> None:
+    """16 random bytes name one bulletin; `known` grows by the ones of this batch."""
+    if nonce in known:
+        raise InvalidInput(
+            "replay",
+            "a bulletin with these 16 random bytes was submitted before",
+            field="header.nonce",
+            hint="compose the bulletin anew; never reuse a header",
+        )
+    known.add(nonce)
 
 
 def _bulletin_row(one: _Ready, now: int) -> tuple[object, ...]:

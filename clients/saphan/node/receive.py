@@ -21,23 +21,23 @@ from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.delivery import State, Step
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
-from saphan_schemas.frames import Feed, FeedEntry
+from saphan_schemas.frames import Feed
 from saphan_schemas.records import (
     BROKER,
     Consignment,
-    Entry,
     Event,
     SealedDetail,
 )
 
 from saphan.node.db import Database
 from saphan.node.deliveries import QUEUED, Deliveries, Delivery
-from saphan.node.feed_entry import SUBMITTED, Seen, parse_entry
+from saphan.node.feed_entry import Seen, parse_entry
 from saphan.node.judging import Judge, Received, seal_reason
 from saphan.node.logs import FeedCheck, Logs
 from saphan.node.mailboxes import Mailboxes
 from saphan.node.signatures import Known
 from saphan.node.statements import Said
+from saphan.node.stored import Stored
 
 
 @dataclass(slots=True)
@@ -92,12 +92,12 @@ class Intake:
         check = self._logs.check_feed(frame)
         effects = Effects(check, Known(self._db.rows, frame.signatures))
         after = -1 if self._logs.after is None else self._logs.after
-        fresh = [raw for raw in frame.entries if raw.index > after]
-        self._parse(effects, fresh)
-        deliveries = effects.deliveries = Deliveries(
-            self._db, (seen.bulletin for seen in effects.seen)
-        )
-        stored = self._stored(effects)
+        effects.seen = [parse_entry(raw) for raw in frame.entries if raw.index > after]
+        bulletins = [seen.bulletin for seen in effects.seen]
+        opening = [seen.bulletin for seen in effects.seen if seen.raw.stanza is not None]
+        deliveries = effects.deliveries = Deliveries(self._db, bulletins)
+        stored = Stored(self._db, bulletins, opening)
+        self._verify(effects, deliveries, stored)
         for seen in effects.seen:
             self._one(seen, effects, deliveries, stored)
         effects.said = [said for said in effects.said if self._still_due(said, deliveries)]
@@ -110,57 +110,21 @@ class Intake:
         before = State.SUBMITTED if said.event is Event.HANDOVER else State.HANDED_OVER
         return delivery is not None and delivery.state == before.value
 
-    def _parse(self, effects: Effects, fresh: list[FeedEntry]) -> None:
-        """Leaves depend on whether a consignment is the first of its corridor, so look that up."""
-        known: dict[bytes, bytes | None] = {}
+    def _verify(self, effects: Effects, deliveries: Deliveries, stored: Stored) -> None:
+        """Every entry's leaf under the frame's head; a corridor's first consignment shows more."""
         started: set[tuple[bytes, str]] = set()
-
-        def header(bulletin: bytes) -> bytes | None:
-            if bulletin not in known:
-                row = self._db.row("SELECT header FROM bulletins WHERE id = ?", (bulletin,))
-                known[bulletin] = row[0] if row else None
-            return known[bulletin]
-
-        def first(bulletin: bytes, entry: Entry) -> bool:
-            pair = (bulletin, entry.recipient)
-            if pair in started:
-                return False
-            started.add(pair)
-            return not self._db.rows(
-                "SELECT 1 FROM entries WHERE bulletin = ? AND recipient = ? AND event = ?",
-                (bulletin, entry.recipient, SUBMITTED),
-            )
-
-        for raw in fresh:
-            seen = parse_entry(raw, first, header)
-            self._logs.check_entry(effects.check, raw.index, seen.leaf, raw.path, seen.entry)
-            effects.seen.append(seen)
-
-    def _stored(self, effects: Effects) -> dict[bytes, Received]:
-        """Bulletins whose stanza comes with this frame."""
-        stored = {}
         for seen in effects.seen:
-            if seen.raw.stanza is None or seen.bulletin in stored:
-                continue
-            row = self._db.row(
-                "SELECT header, header_id, ciphertext, digest, judged_at FROM bulletins"
-                " WHERE id = ?",
-                (seen.bulletin,),
-            )
-            if row is not None:
-                stored[seen.bulletin] = Received(
-                    id=seen.bulletin,
-                    header=row[0],
-                    header_id=row[1],
-                    ciphertext=row[2],
-                    digest=row[3],
-                    judged_at=row[4],
-                )
-        return stored
+            first = False
+            if seen.consignment is not None:
+                pair = (seen.bulletin, seen.entry.recipient)
+                delivery = deliveries.get(*pair)
+                first = pair not in started and (delivery is None or not delivery.logged)
+                started.add(pair)
+            header = seen.raw.header or stored.header(seen.bulletin)
+            leaf = seen.leaf(first, header)
+            self._logs.check_entry(effects.check, seen.index, leaf, seen.raw.path, seen.entry)
 
-    def _one(
-        self, seen: Seen, effects: Effects, deliveries: Deliveries, stored: dict[bytes, Received]
-    ) -> None:
+    def _one(self, seen: Seen, effects: Effects, deliveries: Deliveries, stored: Stored) -> None:
         entry = seen.entry
         if entry.sender == entry.recipient:
             return  # a refusal by the broker: the answer to the request has acted on it
@@ -181,7 +145,7 @@ class Intake:
             )
             return
         if seen.issuer not in (self._agency, BROKER):
-            self._check_peer(seen, effects)
+            self._check_peer(seen, effects, stored)
         self._step(seen, delivery, effects)
         if seen.issuer == self._agency and seen.event == Event.HANDOVER:
             self._open(seen, delivery, effects, stored)
@@ -275,7 +239,7 @@ class Intake:
 
     # --- statements -------------------------------------------------------------------------------
 
-    def _check_peer(self, seen: Seen, effects: Effects) -> None:
+    def _check_peer(self, seen: Seen, effects: Effects, stored: Stored) -> None:
         """The other agency's statement binds it by itself: its signature is checked, always."""
         if seen.raw.item is None or seen.statement is None:
             raise InvalidInput(
@@ -290,19 +254,19 @@ class Intake:
             self._facts(seen, effects),
             peer=None,
         )
-        row = self._db.row("SELECT digest FROM bulletins WHERE id = ?", (seen.bulletin,))
-        if row is not None:
-            check_subject(seen.statement, seen.bulletin, row[0])
+        digest = stored.digest(seen.bulletin)
+        if digest is not None:
+            check_subject(seen.statement, seen.bulletin, digest)
 
     def _open(
         self,
         seen: Seen,
         delivery: Delivery,
         effects: Effects,
-        stored: dict[bytes, Received],
+        stored: Stored,
     ) -> None:
         """Our handover is in the log: the stanza came with it (step 4)."""
-        bulletin, stanza = stored.get(seen.bulletin), seen.raw.stanza
+        bulletin, stanza = stored.received(seen.bulletin), seen.raw.stanza
         if bulletin is None:
             bulletin = _just_arrived(effects, seen.bulletin)
         if bulletin is None or stanza is None or delivery.mailbox_key is None:

@@ -43,6 +43,8 @@ from saphan.node.witness import Cosigned, Witness, anchor_lags
 FRAMES_AHEAD: Final = 4
 """Received frames waiting to be judged; the broker's window bounds their bytes."""
 SILENCE_S: Final = 3 * LIMITS.heartbeat_ms / 1000
+WITNESS_PAUSE_S: Final = 0.2
+"""Between cosignatures: under load a few heads a second are witnessed, not every commit's."""
 ANSWER_S: Final = 30.0
 """A directory operation is answered after its head is signed; the broker may be busy."""
 
@@ -217,6 +219,7 @@ class Session:
                 cosigned = await self._engine.in_reading(partial(self._witnessed, head))
                 if cosigned is not None:
                     await self._send(Cosign(cosigned.head.ref, cosigned.lines))
+            await asyncio.sleep(WITNESS_PAUSE_S)
 
     def _witnessed(self, head: Head) -> Cosigned | None:
         logs, parts = self._engine.logs, self._parts

@@ -1,0 +1,200 @@
+"""`saphan inbox`, `read`, `send`, `status`: what an officer does, through the agency's own node."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from saphan_protocol.batch import sign_one
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import PAE_TYPES, OfficerRead, Role
+
+from saphan.cli.options import (
+    Parser,
+    Subparsers,
+    add_command,
+    add_passphrase,
+    now_ms,
+    office_of,
+    passphrase_source,
+)
+from saphan.cli.render import bulletin_lines, inbox_line, status_lines
+from saphan.cli.speech import note, say, show
+from saphan.compose import INNER_TYPE, compose, parse_wish
+from saphan.durable import read_bounded
+from saphan.keyfiles import is_sealed, read_key
+from saphan.local_api import LocalNode
+
+READ_TYPE = PAE_TYPES[OfficerRead]
+WATCH_SECONDS = 1.0
+PAGE = 100
+
+
+def add_commands(commands: Subparsers[Parser]) -> None:
+    """Register the officer's commands."""
+    inbox = add_command(commands, "inbox", "inbox", _inbox)
+    inbox.add_argument("--watch", action="store_true", help=say("help.watch"))
+    inbox.add_argument("--after", type=int, default=0, metavar="N", help=say("help.after"))
+    read = add_command(commands, "read", "read", _read)
+    read.add_argument("id", metavar="ID", help=say("help.bulletin_id"))
+    send = add_command(commands, "send", "send", _send)
+    send.add_argument("file", type=Path, metavar="FILE", help=say("help.send_file"))
+    send.add_argument(
+        "--to", action="append", default=[], metavar="AGENCY", help=say("help.send_to")
+    )
+    status = add_command(commands, "status", "status", _status)
+    status.add_argument("id", metavar="ID", help=say("help.bulletin_id"))
+    for parser in (read, send):
+        parser.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
+        add_passphrase(parser, what=say("noun.officer_key"))
+
+
+# --- inbox and status -----------------------------------------------------------------------------
+
+
+def _inbox(args: argparse.Namespace) -> int:
+    node, after = LocalNode(office_of(args).node), max(0, args.after)
+    rows = _pages(node, after)
+    if not args.watch:
+        show({"bulletins": rows}, _inbox_lines(rows), as_json=args.json)
+        return 0
+    while True:
+        for row in rows:
+            show(row, [inbox_line(row)], as_json=args.json)
+            after = row["seq"]
+        time.sleep(0 if rows else WATCH_SECONDS)
+        rows = _pages(node, after)
+
+
+def _pages(node: LocalNode, after: int) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    while True:
+        page = node.get(f"/v1/inbox?after={after}&limit={PAGE}")["bulletins"]
+        rows += page
+        if len(page) < PAGE:
+            return rows
+        after = page[-1]["seq"]
+
+
+def _inbox_lines(rows: list[dict[str, Any]]) -> list[str]:
+    unread = sum(not row["read"] for row in rows)
+    first = say("note.inbox_count", count=unread) if unread else say("note.inbox_empty")
+    return [first, *(inbox_line(row) for row in rows)]
+
+
+def _status(args: argparse.Namespace) -> int:
+    found = LocalNode(office_of(args).node).get(f"/v1/bulletins/{_id(args.id)}")
+    show(found, status_lines(found), as_json=args.json)
+    return 0
+
+
+# --- reading and sending --------------------------------------------------------------------------
+
+
+def _read(args: argparse.Namespace) -> int:
+    office = office_of(args)
+    node, agency = LocalNode(office.node), office.read_agency().agency
+    found = node.get(f"/v1/bulletins/{_id(args.id)}")
+    handle, key = _officer(args)
+    if found["direction"] == "received":
+        note(say("note.read_is_recorded", agency=found["header"]["sender"]))
+    record = encode(OfficerRead(bytes.fromhex(found["id"]), agency, handle, key.key_id, now_ms()))
+    signature = encode(sign_one(key, READ_TYPE, record, os.urandom(32)))
+    content = node.post(
+        f"/v1/bulletins/{found['id']}/read",
+        {"record": _text(record), "signature": _text(signature)},
+    )
+    show(content, bulletin_lines(content), as_json=args.json)
+    return 0
+
+
+def _send(args: argparse.Namespace) -> int:
+    office = office_of(args)
+    node = LocalNode(office.node)
+    wish = parse_wish(read_bounded(args.file, LIMITS.api_body_bytes, "bulletin"), tuple(args.to))
+    identity = node.get("/v1/identity")
+    draft = compose(
+        wish,
+        sender=identity["agency"],
+        now=now_ms(),
+        nonce=os.urandom(16),
+        retain_days=_retain_days(identity, wish.to, wish.schema),
+    )
+    handle, key = _officer(args)
+    inner = draft.inner(handle, key.key_id)
+    signature = encode(sign_one(key, INNER_TYPE, inner, os.urandom(32)))
+    answer = node.post(
+        "/v1/bulletins/signed",
+        {
+            "header": _text(draft.header_bytes),
+            "inner": _text(inner),
+            "signature": _text(signature),
+            "content": _text(draft.content),
+        },
+    )
+    lines = [say("note.sent", to=", ".join(wish.to), id=answer["id"][:16])]
+    show(answer, lines, as_json=args.json)
+    return 0
+
+
+def _retain_days(identity: dict[str, Any], to: tuple[str, ...], schema: str) -> int:
+    """The longest retention that agreements allow to all recipients."""
+    days = 36_525
+    for recipient in to:
+        allowed = [
+            rule["retain_days"]
+            for agreement in identity["agreements"]
+            for rule in agreement["rules"]
+            if (rule["sender"], rule["recipient"]) == (identity["agency"], recipient)
+            and schema in rule["schemas"]
+        ]
+        if allowed:
+            days = min(days, max(allowed))
+    return days
+
+
+def _officer(args: argparse.Namespace) -> tuple[str, SigningKey]:
+    """The officer's key: the one named by --handle, or the only one in the folder.
+
+    Raises:
+        OperatorError: `handle_needed`, and what `read_key` raises.
+    """
+    office, handle = office_of(args), args.handle
+    if handle is None:
+        found = sorted(path.stem for path in (office.folder / "officers").glob("*.key"))
+        if len(found) != 1:
+            raise OperatorError(
+                "handle_needed",
+                f"there are {len(found)} officers' keys in this folder",
+                field="handle",
+                hint="say whose: --handle " + (found[0] if found else "HANDLE"),
+            )
+        handle = found[0]
+    path = office.key_file(Role.OFFICER, b"", handle)
+    passphrase = None
+    if is_sealed(path):
+        passphrase = passphrase_source(args).read(say("noun.key_of_officer", handle=handle))
+    return handle, read_key(path, Role.OFFICER, passphrase).signing()
+
+
+def _id(text: str) -> str:
+    """A bulletin id, or at least its first 8 digits."""
+    if not 8 <= len(text) <= 64 or any(char not in "0123456789abcdef" for char in text):
+        raise InvalidInput(
+            "id_malformed",
+            "a bulletin id is 64 hexadecimal digits; its first 8 or more will do",
+            field="id",
+            hint="copy it from: saphan inbox",
+        )
+    return text
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,143 @@
+"""How bulletins and their lives look on an officer's terminal; widths by letters, not by bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from saphan_schemas.messages import LANGUAGES, has_text
+from saphan_schemas.width import fit
+
+from saphan.cli.speech import language, say
+
+Json = dict[str, Any]
+EVENT_CELLS = 30
+AGENCY_CELLS = 10
+LABEL_CELLS = 14
+
+
+def stamp(millis: int) -> str:
+    """A time as people write it, UTC."""
+    return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def inbox_line(row: Json) -> str:
+    """One bulletin on one line: id, time, sender, type, marking, what is special about it."""
+    marks = [say(f"urgency.{row['urgency']}")] if row["urgency"] != "routine" else []
+    marks += [say("note.exercise")] if row["exercise"] else []
+    new = " " if row["read"] else "*"
+    cells = (
+        f"{new} {row['id'][:16]}",
+        stamp(row["received"]),
+        fit(row["sender"], AGENCY_CELLS),
+        fit(type_text(row["schema"]), 22),
+        fit(f"TLP:{row['marking']['tlp'].upper()}", 16),
+        ", ".join(marks),
+    )
+    return "  ".join(cells).rstrip()
+
+
+def status_lines(found: Json) -> Iterator[str]:
+    """A bulletin's life: what it is, where each delivery stands, every signed event."""
+    yield from header_lines(found["header"], found["author"])
+    for delivery in found["deliveries"]:
+        code = f" ({delivery['code']})" if delivery["code"] else ""
+        yield f"{_label('label.status')}{delivery['recipient']}: {state_text(delivery)}{code}"
+    yield ""
+    for event in found["timeline"]:
+        yield event_line(event)
+        if event.get("detail"):
+            yield f"{'':21}{event['detail']}"
+    if any(event["event"] == "handover" for event in found["timeline"]):
+        yield ""
+        yield say("note.handover_limit")
+
+
+def event_line(event: Json) -> str:
+    """One signed event: when, what, by whom, under which proof."""
+    code = f" ({event['code']})" if event["code"] else ""
+    what = say(f"event.{event['event']}") + code
+    proof = say("proof.logged", index=event["index"])
+    if event["witnesses"]:
+        proof = say("proof.witnessed", index=event["index"], who=", ".join(event["witnesses"]))
+    return f"{stamp(event['time'])}  {fit(what, EVENT_CELLS)}  {fit(event['issuer'], 10)}  {proof}"
+
+
+def header_lines(header: Json, author: str | None) -> Iterator[str]:
+    """What stands outside the seal."""
+    if header["exercise"]:
+        yield say("note.exercise")
+    yield f"{_label('label.type')}{type_text(header['schema'])}"
+    yield f"{_label('label.from')}{header['sender']}"
+    yield f"{_label('label.to')}{', '.join(header['recipients'])}"
+    yield f"{_label('label.author')}{author or say('noun.system')}"
+    marking = header["marking"]
+    yield f"{_label('label.marking')}TLP:{marking['tlp'].upper()} - {say('tlp.' + marking['tlp'])}"
+    for code in marking["codes"]:
+        yield f"{_label(None)}{code} - {say('handling.' + code)}"
+    yield f"{_label('label.urgency')}{say('urgency.' + header['urgency'])}"
+    yield f"{_label('label.created')}{stamp(header['created'])} UTC"
+    if header["answer_by"] is not None:
+        yield f"{_label('label.answer_by')}{stamp(header['answer_by'])} UTC"
+
+
+def bulletin_lines(found: Json) -> Iterator[str]:
+    """An opened bulletin: header, then what it says."""
+    yield from header_lines(found["header"], found["author"])
+    yield ""
+    for part in ("about", "body"):
+        yield from _value(found["content"][part], 0)
+        yield ""
+
+
+def _value(value: Any, depth: int) -> Iterator[str]:
+    pad = "  " * depth
+    if isinstance(value, dict):
+        for name, item in _languages_first(value):
+            if isinstance(item, dict | list) and item:
+                yield f"{pad}{name}:"
+                yield from _value(item, depth + 1)
+            else:
+                yield f"{pad}{name}: {_scalar(item)}"
+    elif isinstance(value, list):
+        for item in value:
+            if isinstance(item, dict | list):
+                lines = list(_value(item, depth + 1))
+                yield f"{pad}- {lines[0].strip()}" if lines else f"{pad}-"
+                yield from lines[1:]
+            else:
+                yield f"{pad}- {_scalar(item)}"
+
+
+def _languages_first(value: Json) -> list[tuple[str, Any]]:
+    """Of a text in several languages, the reader's own comes first; all are shown."""
+    items = list(value.items())
+    if value and set(value) <= {*LANGUAGES, "th", "vi", "fr"}:
+        items.sort(key=lambda item: item[0] != language())
+    return items
+
+
+def _scalar(value: Any) -> str:
+    if value is None or value == {} or value == []:
+        return "-"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def type_text(schema: str) -> str:
+    """A body type in words."""
+    key = f"type.{schema.split('/')[1]}"
+    return say(key) if has_text(key) else schema
+
+
+def state_text(delivery: Json) -> str:
+    """Where a delivery stands, in words."""
+    key = f"state.{delivery['state']}"
+    if has_text(key):
+        return say(key)
+    event = {"handed_over": "handover"}.get(delivery["state"], delivery["state"])
+    return say(f"event.{event}")
+
+
+def _label(key: str | None) -> str:
+    return fit("" if key is None else say(key), LABEL_CELLS)

@@ -1,0 +1,57 @@
+"""What a frame's bulletins are to this node already: one look into the store for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from saphan.node.db import Database, Row
+from saphan.node.judging import Received
+
+PART: Final = 256
+"""Ids in one query; the most entries that a frame holds."""
+
+
+class Stored:
+    """Stored bulletins of a frame.
+
+    Args:
+        bulletins: every bulletin the frame is about; opening: those whose stanza came with it.
+    """
+
+    def __init__(self, db: Database, bulletins: Iterable[bytes], opening: Iterable[bytes]) -> None:
+        self._headers: dict[bytes, bytes] = {}
+        self._digests: dict[bytes, bytes] = {}
+        self._received: dict[bytes, Received] = {}
+        for row in _look(db, "id, header, digest", bulletins):
+            self._headers[row[0]], self._digests[row[0]] = row[1], row[2]
+        columns = "id, header, header_id, ciphertext, digest, judged_at"
+        for row in _look(db, columns, opening):
+            self._received[row[0]] = Received(
+                id=row[0],
+                header=row[1],
+                header_id=row[2],
+                ciphertext=row[3],
+                digest=row[4],
+                judged_at=row[5],
+            )
+
+    def header(self, bulletin: bytes) -> bytes | None:
+        """Exact header bytes, None if the bulletin is not stored."""
+        return self._headers.get(bulletin)
+
+    def digest(self, bulletin: bytes) -> bytes | None:
+        """SHA-256 of the stored ciphertext."""
+        return self._digests.get(bulletin)
+
+    def received(self, bulletin: bytes) -> Received | None:
+        """The whole bulletin, if its stanza came with the frame."""
+        return self._received.get(bulletin)
+
+
+def _look(db: Database, columns: str, bulletins: Iterable[bytes]) -> Iterator[Row]:
+    wanted = list(set(bulletins))
+    for at in range(0, len(wanted), PART):
+        part = wanted[at : at + PART]
+        marks = ",".join("?" * len(part))
+        yield from db.rows(f"SELECT {columns} FROM bulletins WHERE id IN ({marks})", part)  # noqa: S608

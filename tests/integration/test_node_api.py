@@ -1,0 +1,191 @@
+"""The node's local API as a case system, an officer's client and a stranger meet it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from saphan import Bulletin, Node
+from saphan.cli.main import main
+from saphan.node.service import NodeService
+from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.samples import sample
+from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with bridged(tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def both(bridge: Bridge) -> AsyncIterator[tuple[NodeService, NodeService]]:
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node_with_api(LA) as la, bridge.node_with_api(KH) as kh:
+            await agreed(la)
+            await opened(kh)
+            yield la, kh
+
+
+def case_statistics() -> dict[str, Any]:
+    content = sample("case_statistics")
+    return {"about": content["about"], "body": content["body"]}
+
+
+async def test_the_sdk_sends_and_receives(bridge: Bridge) -> None:
+    la_dir, kh_dir = bridge.place / LA, bridge.place / KH
+    async with both(bridge) as (node, _), Node(la_dir) as la, Node(kh_dir) as kh:
+        received: list[Bulletin] = []
+
+        async def receive() -> None:
+            async for bulletin in kh.inbox():
+                received.append(bulletin)
+                if len(received) == 2:
+                    return
+
+        reader = asyncio.create_task(receive())
+        schema = "saphan/case_statistics/0"
+        first = await la.send(to=KH, schema=schema, exercise=True, **case_statistics())
+        await eventually(lambda: received)
+        # The second comes while the reader waits for news.
+        second = await la.send(to=[KH], schema=schema, urgency="immediate", **case_statistics())
+        await reader
+        assert [b.id for b in received] == [first, second]
+        assert received[0].body == case_statistics()["body"]
+        assert (received[0].sender, received[0].exercise) == (LA, True)
+        again = [b.id async for b in kh.inbox(after=received[0].seq, follow=False)]
+        assert again == [second]
+        await eventually(lambda: len(node.bulletins.status(bytes.fromhex(first))["timeline"]) == 4)
+        timeline = (await la.status(first))["timeline"]
+        assert (timeline[-1]["issuer"], timeline[-1]["code"]) == (KH, "system")
+
+
+async def test_the_sdk_names_the_field_of_an_invalid_body(bridge: Bridge) -> None:
+    async with both(bridge), Node(bridge.place / LA) as la:
+        wrong = case_statistics()
+        wrong["body"]["cells"][0]["value"] = "many"
+        with pytest.raises(InvalidInput) as caught:
+            await la.send(to=KH, schema="saphan/case_statistics/0", **wrong)
+        assert caught.value.code == "schema_invalid"
+        assert caught.value.field == "/body/cells/0/value"
+        with pytest.raises(Refused, match="mailbox_missing"):
+            await la.send(to="vn.vks", schema="saphan/case_statistics/0", **case_statistics())
+
+
+async def test_an_officer_sends_reads_and_sees_what_happened(
+    bridge: Bridge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = tmp_path / "passphrase"
+    secret.write_text("open sesame of a test\n")
+    secret.chmod(0o600)
+    file = tmp_path / "bulletin.json"
+    file.write_text(
+        json.dumps({"schema": "saphan/drug_seizure/0", "exercise": True, **drug_seizure()})
+    )
+
+    async def run(*arguments: str) -> dict[str, Any]:
+        capsys.readouterr()
+        status = await asyncio.to_thread(main, [*arguments, "--json"])
+        out = capsys.readouterr()
+        assert status == 0, out.err
+        found: dict[str, Any] = json.loads(out.out)
+        return found
+
+    la_dir, kh_dir = ("--dir", str(bridge.place / LA)), ("--dir", str(bridge.place / KH))
+    phrase = ("--passphrase-file", str(secret))
+    async with both(bridge) as (la, _):
+        sent = await run("send", str(file), "--to", KH, *la_dir, *phrase)
+        await eventually(lambda: states(la, bytes.fromhex(sent["id"])) == ["accepted"])
+        inbox = await run("inbox", *kh_dir)
+        assert [(row["id"], row["author"], row["read"]) for row in inbox["bulletins"]] == [
+            (sent["id"], "bounmy", False)
+        ]
+        read = await run("read", sent["id"][:12], *kh_dir, *phrase)
+        assert read["content"]["body"] == drug_seizure()["body"]
+        await run("read", sent["id"], *kh_dir, *phrase)  # a second reading states nothing new
+        assert (await run("inbox", *kh_dir))["bulletins"][0]["read"]
+        await eventually(
+            lambda: len(la.bulletins.status(bytes.fromhex(sent["id"]))["timeline"]) == 4
+        )
+        status = await run("status", sent["id"][:8], *la_dir)
+        assert [(e["event"], e["issuer"]) for e in status["timeline"]] == [
+            ("submitted", LA),
+            ("handover", KH),
+            ("accepted", KH),
+            ("read", KH),
+        ]
+        for words in (("status", sent["id"]), ("inbox",)):
+            assert await asyncio.to_thread(main, [*words, *la_dir]) == 0
+        assert await asyncio.to_thread(main, ["read", sent["id"], *kh_dir, *phrase]) == 0
+        assert "Handed over" in capsys.readouterr().out
+
+
+def drug_seizure() -> dict[str, Any]:
+    content = sample("drug_seizure")
+    return {"about": content["about"], "body": content["body"]}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("POST", "/v1/bulletins", b"{", 400, "malformed"),
+        ("POST", "/v1/bulletins", b"[" * 1_000_000, 400, "too_large"),
+        ("POST", "/v1/bulletins", b"[" * 200_000, 400, "malformed"),
+        ("POST", "/v1/bulletins", b'{"a": "\xff"}', 400, "malformed"),
+        ("POST", "/v1/bulletins", b'{"schema": "x", "about": {}, "body": {}}', 400, None),
+        ("POST", "/v1/bulletins/signed", b"{}", 400, "malformed"),
+        ("POST", "/v1/directory", b"{}", 400, "malformed"),
+        ("GET", f"/v1/bulletins/{'0' * 64}", None, 404, "bulletin_unknown"),
+        ("GET", "/v1/bulletins/xyz", None, 400, "id_malformed"),
+        ("GET", "/v1/inbox?limit=501", None, 400, "malformed"),
+        ("GET", "/v1/inbox?after=-1", None, 400, "malformed"),
+        ("GET", "/nothing", None, 404, "path_unknown"),
+        ("DELETE", "/v1/inbox", None, 405, "method_unknown"),
+    ],
+)
+async def test_bad_requests_get_a_code_and_leave_the_node_up(
+    bridge: Bridge, method: str, path: str, body: bytes | None, status: int, code: str | None
+) -> None:
+    bridge.url = "ws://127.0.0.1:9"  # nobody there: the API works without a line
+    async with bridge.node_with_api(LA, listen=("127.0.0.1", 0)) as node:
+        token = node.config.token_file.read_text().strip()
+        connector = aiohttp.UnixConnector(str(node.config.socket))
+        async with aiohttp.ClientSession(connector=connector) as http:
+            async with http.request(method, f"http://node{path}", data=body) as refused:
+                assert refused.status == 401
+                assert (await refused.json())["code"] == "token_wrong"
+            headers = {"Authorization": f"Bearer {token}"}
+            async with http.request(
+                method, f"http://node{path}", data=body, headers=headers
+            ) as response:
+                value = await response.json()
+                assert response.status == status, value
+                assert set(value) == {"code", "message", "field", "hint"}
+                assert code is None or value["code"] == code
+            async with http.get("http://node/healthz") as health:
+                assert (await health.json())["status"] == "ok"
+
+
+async def test_the_openapi_document_names_every_path(bridge: Bridge) -> None:
+    bridge.url = "ws://127.0.0.1:9"
+    async with bridge.node_with_api(LA) as node:
+        headers = {"Authorization": f"Bearer {node.config.token_file.read_text().strip()}"}
+        connector = aiohttp.UnixConnector(str(node.config.socket))
+        async with aiohttp.ClientSession(connector=connector, headers=headers) as http:
+            async with http.get("http://node/v1/openapi.json") as response:
+                document = await response.json()
+            for path, methods in document["paths"].items():
+                for method in methods:
+                    async with http.request(
+                        method.upper(), "http://node" + path.format(id="0" * 64)
+                    ) as response:
+                        found = {} if path == "/v1/events" else await response.json()
+                        assert found.get("code") not in ("path_unknown", "method_unknown")
