@@ -149,7 +149,6 @@ class Broker:
 
     def session_opened(self) -> None:
         """A node was heard: what is unsigned is signed, an idle log shows a fresh head."""
-        self.state.alarms.clear("node_not_heard")
         freshen(self.state, self.sequencer)
 
     # --- for the operator's side ------------------------------------------------------------------

@@ -55,7 +55,6 @@ class Committer:
         if not group and anchor is None:
             return
         state.clocks.check(time, now)
-        state.alarms.clear("clock_disagrees")
         judged: list[tuple[Work, Judged]] = []
         for place, work in enumerate(group):
             if place % BREATH == BREATH - 1:
@@ -147,7 +146,6 @@ class Committer:
         started = perf_counter()
         await self._state.store.commit(commit)
         self._state.counters.committed(perf_counter() - started)
-        self._state.alarms.clear("disk_full")
         book.adopt(tree, root, ledger.time)
 
     def _publish(self, ledger: Ledger) -> None:
@@ -189,18 +187,15 @@ class Committer:
     async def sign(self, book: LogBook) -> None:
         """Sign the committed head, make the note durable, make it the published one."""
         size, root = book.tree.size, book.root
+        now = self._state.clock()
+        # A head of a wrong time could never be followed by one of the right time.
+        self._state.clocks.check(now, now)
         signer = self._state.signers[book.log]
         # The signer's own file is fsynced first: from here on no other root of this size exists.
-        head = await asyncio.to_thread(signer.sign, size, root, self._state.clock() // 1000)
+        head = await asyncio.to_thread(signer.sign, size, root, now // 1000)
         # A crash here: the next start signs the same size and root again, which is allowed.
         await self._state.store.put_note(book.log, size, head.note)
         book.publish(head)
-
-    async def sign_anew(self) -> None:
-        """Fresh heads of both logs, so that time goes on while nothing happens."""
-        for book in self._state.books.values():
-            await self.sign(book)
-        self._state.listeners.published(())
 
 
 def _admit_submission(item: Submitted, facts: AdmissionFacts) -> Judged:

@@ -55,9 +55,12 @@ class Sweep:
         self._warn(now, [row.deadline or now for row in due if row not in ready])
 
     async def _freshen(self, now: int, *, waiting: bool) -> None:
-        """Sign anew: at least hourly, and while a deadline waits for a witness."""
+        """Sign anew: at least hourly, and while a deadline waits for a witness.
+
+        Only while a session is open: without one nobody vouches for this clock, and nobody looks.
+        """
         published = self._state.evidence.published
-        if published is None or not self._state.signers["evidence"].released:
+        if published is None or not self._state.listeners.total():
             return
         age = now - published.time * SECOND_MS
         if age >= (RESIGN_MS if waiting else LIMITS.head_idle_ms):

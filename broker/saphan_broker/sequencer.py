@@ -24,6 +24,8 @@ from saphan_broker.work_queue import WorkQueue
 
 _log = logging.getLogger("saphan.broker")
 
+STOPPING = frozenset({"clock_disagrees", "disk_full", "node_not_heard"})
+"""Failures that leave no doubt about the store, but while which nothing is logged."""
 RETRY_SECONDS = 1.0
 """Between attempts to get the logs going again after a failure."""
 
@@ -41,6 +43,7 @@ class Sequencer:
         self._registrar = Registrar(state, committer)
         self._queue = WorkQueue()
         self._broken = False
+        self._alarmed: set[str] = set()
 
     def submit(self, item: Item) -> Work:
         """Queue an item; its outcome follows its durable signed head.
@@ -74,6 +77,7 @@ class Sequencer:
         while group := await self._queue.take():
             try:
                 await self._group(group)
+                self._all_clear()
             except SaphanError as error:
                 await self._failed(group, error)
             except Exception as error:
@@ -97,12 +101,18 @@ class Sequencer:
                 await self._registrar.register(work)
         await self._registrar.register_types()
         evidence = [w for w in group if not isinstance(w.item, Operation | Package | NewHead)]
+        if len(evidence) < len(group):
+            await self._freshen([work for work in group if isinstance(work.item, NewHead)])
         await self._committer.commit(evidence)
-        if any(isinstance(work.item, NewHead) for work in group):
-            await self._committer.sign_anew()
-        for work in group:
-            if isinstance(work.item, NewHead):
-                work.resolve(Logged(()))
+
+    async def _freshen(self, asked: Sequence[Work]) -> None:
+        """Fresh heads of both logs, so that time goes on while nothing happens."""
+        if asked:
+            for book in self._state.books.values():
+                await self._committer.sign(book)
+            self._state.listeners.published(())
+        for work in asked:
+            work.resolve(Logged(()))
 
     async def settle(self) -> None:
         """Sign and publish whatever is committed and not under a durable signed head yet."""
@@ -118,9 +128,8 @@ class Sequencer:
             isinstance(error, OperatorError) and error.code != "disk_full"
         ):
             self._broken = True
-            self._state.alarms.sound_error(error, stops=True)
-        else:
-            self._state.alarms.sound_error(error)
+        self._alarmed.add(error.code)
+        self._state.alarms.sound_error(error, stops=self._broken or error.code in STOPPING)
         answer = error if isinstance(error, Unavailable) else _retry(error)
         for work in group:
             work.resolve(Rejected(answer))
@@ -140,10 +149,13 @@ class Sequencer:
         await self._state.reopen_store()
         await self.settle()
         self._broken = False
-        for alarm in self._state.alarms.active():
-            if alarm.stops:
-                self._state.alarms.clear(alarm.code)
+        self._all_clear()
         _log.warning("the logs go on after a failure")
+
+    def _all_clear(self) -> None:
+        """A group, or the repair, has succeeded: what stopped the ones before is over."""
+        while self._alarmed:
+            self._state.alarms.clear(self._alarmed.pop())
 
 
 def _retry(error: SaphanError) -> Unavailable:

@@ -68,9 +68,10 @@ async def test_bulletin_crosses_from_submission_to_acceptance(world: World) -> N
 
 async def test_directory_reaches_both_parties_before_their_entries(world: World) -> None:
     line = await world.line(B)
-    await line.until(lambda: bool(line.leaves) and bool(line.anchors))
+    # Three operations or types and the agreement; the anchor that names all four comes after them.
+    await line.until(lambda: bool(line.anchors) and line.anchors[-1][1] == 4)
+    assert len(line.leaves) == 4
     assert len(line.packages) == 1
-    assert line.anchors[-1][1] == len(line.leaves)
 
 
 async def test_duplicate_gets_the_first_answer(world: World) -> None:

@@ -1,0 +1,137 @@
+"""Every durable step of a group fails in two ways: not done, and done but reported failed."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from saphan_broker.broker import open_broker
+from saphan_broker.store.base import Commit, CommitUnknown, Store
+from saphan_schemas.errors import OperatorError
+from support.brokers import World
+from support.session import Line
+
+A, B = "la.ospp", "kh.gpo"
+Fail = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
+
+
+class FailingStore:
+    """The real store, one of whose writes fails as told; everything else passes through."""
+
+    def __init__(self, store: Store, step: str, fail: Fail) -> None:
+        self._store = store
+        self._step = step
+        self._fail: Fail | None = fail
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def commit(self, commit: Commit) -> None:
+        await self._maybe("commit", lambda: self._store.commit(commit))
+
+    async def put_note(self, log: Any, size: int, note: bytes) -> None:
+        await self._maybe("put_note", lambda: self._store.put_note(log, size, note))
+
+    async def _maybe(self, step: str, work: Callable[[], Awaitable[None]]) -> None:
+        fail, wanted = self._fail, self._step == step
+        if fail is None or not wanted:
+            await work()
+            return
+        self._fail = None
+        await fail(work)
+
+
+async def lost(work: Callable[[], Awaitable[None]]) -> None:
+    """Not done, fate unknown."""
+    raise CommitUnknown("injected, not done")
+
+
+async def kept(work: Callable[[], Awaitable[None]]) -> None:
+    """Done, fate unknown."""
+    await work()
+    raise CommitUnknown("injected, done")
+
+
+async def full(work: Callable[[], Awaitable[None]]) -> None:
+    """Not done, known: the disk is full."""
+    raise OperatorError("disk_full", "injected: the disk is full")
+
+
+async def crashed(work: Callable[[], Awaitable[None]]) -> None:
+    """A bug of an engine: an error nobody documented."""
+    raise ValueError("injected")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """A broker that runs, two agencies enrolled, one agreement logged."""
+    world = World(tmp_path, A, B)
+    await world.init()
+    async with world.running():
+        await world.enrol()
+        yield world
+
+
+@pytest.mark.parametrize("step", ["commit", "put_note"])
+@pytest.mark.parametrize("fail", [lost, kept, full, crashed])
+async def test_failed_write_is_answered_retried_and_logged_once(
+    world: World, step: str, fail: Fail
+) -> None:
+    """Timeline: one write of a group fails; the sender is told to send again, and does."""
+    sender, recipient = world.agencies[A], world.agencies[B]
+    out = await world.line(A)
+    first, batch = sender.submissions([sender.bulletin([B], world.clock())], [recipient])
+    await out.submit(first, batch)  # the anchor and the fresh head of the session are logged
+    state = world.broker.state
+    before = state.evidence.tree.size
+    state.store = FailingStore(state.store, step, fail)
+    items, batch = sender.submissions(
+        [sender.bulletin([B], world.clock()) for _ in range(3)], [recipient]
+    )
+    with suppress(asyncio.CancelledError):  # a session whose store was closed may end unanswered
+        for result in await out.submit(items, batch):
+            assert result.code in {"not_committed", "broker_stopped"}
+            assert result.retry_after_ms > 0
+    out = await again(world, out)
+    results = await out.submit(items, batch)
+    assert [result.code for result in results] == [None] * 3
+    assert [result.indices for result in results] == [(before + i,) for i in range(3)]
+    assert world.broker.ready().ready, world.broker.ready()
+    into = await world.line(B)
+    await into.entry(before + 2)
+    assert sorted(into.entries) == [before - 1, before, before + 1, before + 2]
+
+
+async def again(world: World, line: Line) -> Line:
+    """The same line, or a new one if the store under its feed was closed."""
+    if line.closing is None and not line.ws.closed:
+        return line
+    return await world.line(A, resume=line)
+
+
+async def test_store_put_back_from_a_copy_is_not_started(world: World, tmp_path: Path) -> None:
+    """Timeline: the store is copied, more is signed, the copy is put back."""
+
+    await world.broker.stop()
+    copy = tmp_path / "copy"
+    shutil.copytree(world.data, copy)
+    async with world.running():
+        line = await world.line(A)
+        sender = world.agencies[A]
+        items, batch = sender.submissions(
+            [sender.bulletin([B], world.clock())], [world.agencies[B]]
+        )
+        (result,) = await line.submit(items, batch)
+        assert result.code is None
+    shutil.rmtree(world.data)
+    shutil.copytree(copy, world.data)
+    broker = await open_broker(world.data, world.keys)
+    with pytest.raises(OperatorError) as caught:
+        await broker.start()
+    assert caught.value.code == "store_behind_signer"
+    await broker.stop()
