@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from saphan_protocol.admission import due_day
+from saphan_protocol.admission import due_day, measure
 from saphan_protocol.evidence import CONSIGNMENT_TYPE, MAX_ENTRY_BYTES, entry_leaf, leaf_of
-from saphan_protocol.identity import identity
-from saphan_schemas.codec import decode
+from saphan_protocol.identity import identity, record_identity
+from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.frames import FeedEntry
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import BROKER, Consignment, Entry, Event, Header, Statement
+from saphan_schemas.records import BROKER, Bulletin, Consignment, Entry, Event, Header, Statement
 
 SUBMITTED: Final = "submitted"
 CONSIGNED: Final = "consigned"
@@ -70,7 +70,7 @@ def parse_entry(raw: FeedEntry) -> Seen:
     """Parse an entry and the record beside it.
 
     Raises:
-        InvalidInput: codec codes, `entry_statement`, `entry_type`, `entry_issuer`.
+        InvalidInput: codec codes, `entry_statement`, `entry_type`, `entry_issuer`, `bulletin_id`.
     """
     entry = decode(Entry, raw.entry, MAX_ENTRY_BYTES, "entry")
     if identity(entry.type, raw.statement) != entry.statement:
@@ -81,6 +81,7 @@ def parse_entry(raw: FeedEntry) -> Seen:
         )
     if entry.type == CONSIGNMENT_TYPE:
         record = decode(Consignment, raw.statement, LIMITS.consignment_bytes, "consignment")
+        _check_bytes(raw, record)
         return Seen(raw, entry, SUBMITTED, entry.sender, record.bulletin, None, record, None)
     event = Event[leaf_of(entry, False).name]
     statement = decode(Statement, raw.statement, LIMITS.statement_bytes, "statement")
@@ -90,3 +91,20 @@ def parse_entry(raw: FeedEntry) -> Seen:
         )
     code, bulletin = statement.code, statement.bulletin
     return Seen(raw, entry, event.value, statement.issuer, bulletin, code, None, statement)
+
+
+def _check_bytes(raw: FeedEntry, record: Consignment) -> None:
+    """Bytes that changed on the way are no bulletin: the frame is refused and asked for again.
+
+    `admit` would refuse them too, but as what the broker admitted, and that is final.
+    """
+    if raw.header is None or raw.ciphertext is None:
+        return
+    made = Bulletin(record_identity(Header, raw.header), measure(raw.ciphertext), ())
+    if record_identity(Bulletin, encode(made)) != record.bulletin:
+        raise InvalidInput(
+            "bulletin_id",
+            f"header and ciphertext at {raw.index} do not make the consigned bulletin id",
+            field="ciphertext",
+            hint="they changed on the line, or the broker is at fault; they are asked for again",
+        )
