@@ -162,7 +162,13 @@ def verify_item(
     return batch
 
 
-def verify_one(signature: Signature, key: VerifyingKey, kind: str, body: bytes) -> None:
+def verify_one(
+    signature: Signature,
+    key: VerifyingKey,
+    kind: str,
+    body: bytes,
+    verified: VerifiedRoots | None = None,
+) -> None:
     """Check an item that carries its own signature (an item of a node's batch may too).
 
     Raises:
@@ -173,7 +179,7 @@ def verify_one(signature: Signature, key: VerifyingKey, kind: str, body: bytes) 
         raise _key_mismatch(item, key)
     root = item_root(item, kind, body)
     batch = BatchSignature(item.key, item.size, root, signature.signature)
-    verify_item(item, batch, key, kind, body)
+    verify_item(item, batch, key, kind, body, verified)
 
 
 def item_root(item: SignatureItem, kind: str, body: bytes) -> bytes:

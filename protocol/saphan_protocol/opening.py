@@ -15,7 +15,7 @@ from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Header, Inner, Role, Sealed, Signature
 
-from saphan_protocol.batch import verify_one
+from saphan_protocol.batch import VerifiedRoots, verify_one
 from saphan_protocol.content import open_content
 from saphan_protocol.directory import Directory, KeyInfo
 from saphan_protocol.identity import CONTENT_TYPE, identity
@@ -42,8 +42,12 @@ def open_bulletin(
     ciphertext: bytes,
     directory: Directory,
     at: int | None,
+    verified: VerifiedRoots | None = None,
 ) -> Opened:
     """Decrypt, parse and judge the author; the schema is validated by the caller.
+
+    Args:
+        verified: signatures known to hold; a node signs the inners of a batch together.
 
     Raises:
         InvalidInput: `ciphertext_invalid` (unopened), `padding_invalid`, `content_malformed`,
@@ -58,7 +62,9 @@ def open_bulletin(
     except InvalidInput as error:
         raise InvalidInput("content_malformed", error.message, field=error.field) from None
     _check_binding(inner, header_id, sealed.content)
-    authors = check_authors(inner, sealed.inner, sealed.signatures, header.sender, directory, at)
+    authors = check_authors(
+        inner, sealed.inner, sealed.signatures, header.sender, directory, at, verified
+    )
     return Opened(inner, sealed.inner, sealed.signatures, sealed.content, content, authors)
 
 
@@ -84,6 +90,7 @@ def check_authors(
     sender: str,
     directory: Directory,
     at: int | None,
+    verified: VerifiedRoots | None = None,
 ) -> tuple[KeyInfo, ...]:
     """Every signature on the inner is by an active officer or node of the sender; the first is the
     author named inside. An author without a handle is the node itself (a machine-made bulletin).
@@ -102,7 +109,7 @@ def check_authors(
                 "author_unknown", f"the author is no {role.value} of {sender}", field="inner.author"
             )
         try:
-            verify_one(signature, directory.verifying(key.key_id), INNER_TYPE, body)
+            verify_one(signature, directory.verifying(key.key_id), INNER_TYPE, body, verified)
         except InvalidInput as error:
             raise InvalidInput("signature_invalid", error.message, field="inner") from None
         authors.append(key)

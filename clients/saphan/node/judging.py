@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.delivery import REJECTION_CODES
 from saphan_protocol.detail import TEXT_BYTES, seal_detail
 from saphan_protocol.directory import Directory
@@ -64,6 +65,7 @@ class Judge:
         self._archive = archive
         self._mailboxes = mailboxes
         self._directory = directory
+        self._verified = VerifiedRoots()
 
     def judge(self, bulletin: Received, stanza: bytes, mailbox_key: bytes) -> Verdict:
         """Open with a stanza; the content key is durable under its archive key before an answer.
@@ -108,6 +110,7 @@ class Judge:
             bulletin.ciphertext,
             self._directory,
             bulletin.judged_at,
+            self._verified,
         )
 
     @staticmethod
