@@ -13,7 +13,6 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
-from saphan_broker.cli.operator_line import ask
 from saphan_broker.cli.options import Parser, Subparsers, add_command
 from saphan_broker.enrolment import Enrolment, check_fingerprints, read_enrolment
 
@@ -41,6 +40,8 @@ def _admit(args: argparse.Namespace) -> int:
         _show(enrolment)
         _confirm(enrolment.agency)
         words = enrolment.words
+    from saphan_broker.cli.operator_line import ask  # a refused file needs no HTTP client
+
     body = {"operation": base64.b64encode(signed).decode(), "fingerprints": list(words)}
     answer = ask(args.data, "POST", "/admit", body)
     if args.json:

@@ -23,7 +23,7 @@ from saphan_schemas.terminal import EXIT_INTERRUPTED, print_bug, print_error, pr
 from saphan_broker.cli.options import PROGRAM, Parser
 
 COMMANDS: Final = ("init", "run", "admit", "allow_unheard", "status", "records", "log")
-"""Modules of this package with `add_commands(subparsers)`, in the order of the help."""
+"""Modules of this package with `add_commands(subparsers)`; only the one that is used is loaded."""
 
 EXIT_BROKEN_PIPE: Final = 141
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Only `run` logs; without a handler of ours Python itself would print warnings to stderr.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
-        args = _parser().parse_strictly(arguments)
+        args = _parser(arguments).parse_strictly(arguments)
         status: int = args.run(args)
         sys.stdout.flush()  # a full disk or a closed pipe shows here, not after the status
     except SaphanError as error:
@@ -54,14 +54,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> Parser:
+def _parser(arguments: Sequence[str]) -> Parser:
+    """The whole parser in names and summaries, in full for the one command that is asked for."""
     parser = Parser(
         prog=PROGRAM, description=text("help.broker_program"), epilog=text("help.exit_statuses")
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    asked = next((word for word in arguments if not word.startswith("-")), "")
     for name in COMMANDS:
-        import_module(f"saphan_broker.cli.{name}").add_commands(commands)
+        if name.replace("_", "-") == asked:
+            import_module(f"saphan_broker.cli.{name}").add_commands(commands)
+        else:
+            summary = text(f"command.broker_{name}")
+            commands.add_parser(name.replace("_", "-"), help=summary, add_help=False)
     return parser
 
 
