@@ -28,7 +28,7 @@ PACK_FORMAT: Final = "saphan/pack/1"
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 
-class PackHead(Record, tag=1):
+class PackHead(Record, frozen=True, tag=1):
     """Who made the pack, when, over which log and which leaves [start, stop)."""
 
     format: str
@@ -40,19 +40,19 @@ class PackHead(Record, tag=1):
     stop: Index
 
 
-class PackAgreement(Record, tag=2):
+class PackAgreement(Record, frozen=True, tag=2):
     """A finished agreement (SignedAgreement bytes) that the directory log commits to."""
 
     package: Annotated[bytes, Meta(max_length=2 * LIMITS.frame_bytes)]
 
 
-class PackSignature(Record, tag=3):
+class PackSignature(Record, frozen=True, tag=3):
     """A batch signature; comes before the entries whose items refer to it."""
 
     batch: BatchSignature
 
 
-class PackEntry(Record, tag=4):
+class PackEntry(Record, frozen=True, tag=4):
     """One opened leaf.
 
     Args:
@@ -70,7 +70,7 @@ class PackEntry(Record, tag=4):
     ciphertext: Blob | None
 
 
-class PackEnd(Record, tag=5):
+class PackEnd(Record, frozen=True, tag=5):
     """How many of each came before."""
 
     agreements: Count
