@@ -70,6 +70,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     _add_out(finishing)
     submit = add_command(group, "submit", "agreement_submit", submit_file)
     submit.add_argument("file", type=Path, metavar="FILE", help=say("help.submitted"))
+    submit.add_argument("--wait", action="store_true", help=say("help.wait_agreement"))
 
 
 def _add_parties(parser: Parser) -> None:

@@ -27,6 +27,7 @@ from saphan.cli.options import (
 )
 from saphan.cli.render import bulletin_lines, inbox_line, status_lines
 from saphan.cli.speech import note, say, show
+from saphan.cli.waiting import outcomes
 from saphan.compose import INNER_TYPE, compose, parse_wish
 from saphan.durable import read_bounded
 from saphan.keyfiles import is_sealed, read_key
@@ -51,6 +52,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     )
     status = add_command(commands, "status", "status", _status)
     status.add_argument("id", metavar="ID", help=say("help.bulletin_id"))
+    status.add_argument("--wait", action="store_true", help=say("help.wait_outcome"))
     for parser in (read, send):
         parser.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
         add_passphrase(parser, what=say("noun.officer_key"))
@@ -90,7 +92,8 @@ def _inbox_lines(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _status(args: argparse.Namespace) -> int:
-    found = LocalNode(office_of(args).node).get(f"/v1/bulletins/{_id(args.id)}")
+    node, bulletin = LocalNode(office_of(args).node), _id(args.id)
+    found = outcomes(node, bulletin) if args.wait else node.get(f"/v1/bulletins/{bulletin}")
     show(found, status_lines(found), as_json=args.json)
     return 0
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import base64
 
+from saphan_protocol.agreement import parse_agreement
 from saphan_protocol.operation import check_operation, parse_agreement_package
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Agreement
 
 from saphan.cli.options import office_of
 from saphan.cli.speech import say, show
+from saphan.cli.waiting import in_force, ready_for
 from saphan.durable import read_bounded
 from saphan.local_api import LocalNode
 
@@ -24,10 +27,20 @@ def submit_file(args: argparse.Namespace) -> int:
     data = read_bounded(args.file, 2 * LIMITS.frame_bytes, "submission")
     kind = kind_of(data)
     node = LocalNode(office_of(args).node)
+    waits = kind == "agreement" and getattr(args, "wait", False)
+    agreement = _agreement(data) if waits else None
+    if agreement is not None:
+        ready_for(node, {party.agency for party in agreement.parties})
     answer = node.post("/v1/directory", {kind: base64.b64encode(data).decode()})
+    if agreement is not None:
+        in_force(node, agreement.reference)
     value = {"kind": kind, "file": str(args.file), "answer": answer}
     show(value, [say("note.submitted", path=args.file)], as_json=args.json)
     return 0
+
+
+def _agreement(data: bytes) -> Agreement:
+    return parse_agreement(parse_agreement_package(data).agreement)
 
 
 def kind_of(data: bytes) -> str:
