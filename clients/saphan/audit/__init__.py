@@ -1,0 +1,1 @@
+"""The auditor: public logs and record packs as files, verified offline without any private key."""

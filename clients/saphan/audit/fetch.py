@@ -1,0 +1,201 @@
+"""`saphan audit fetch`: copy a broker's public logs over HTTP into a folder, to be verified there.
+
+The evidence log's head is asked for first: the directory's, asked for later, then covers every
+anchor. Full tiles and bundles never change and are fetched once; a checkpoint is written last, so
+that what a broken line leaves behind is continued by the next fetch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from saphan_protocol.checkpoint import Checkpoint, KeyPair, parse_checkpoint, verify_head
+from saphan_protocol.notes import parse_note, parse_vkey
+from saphan_protocol.pins import Pins
+from saphan_protocol.tiles import TILE_BYTES, TILE_WIDTH, entries_path, tile_path, tile_widths
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import LogPin
+
+from saphan.audit.folder import BUNDLE_BYTES, CHECKPOINT
+from saphan.durable import PUBLIC_MODE, replace_file
+
+AT_ONCE: Final = 8
+"""Requests in flight: as many as a broker answers at one time."""
+REQUEST_SECONDS: Final = 60.0
+Progress = Callable[[str, int, int], None]
+"""progress(log, files done, files in all)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """One log in the folder: its origin and size, and the files that were fetched for it."""
+
+    origin: str
+    size: int
+    files: int
+
+
+async def fetch_logs(
+    url: str, folder: Path, token: str | None, pins: Pins | None, progress: Progress
+) -> dict[str, Fetched]:
+    """Copy both logs up to their present heads.
+
+    Args:
+        url: http:// or https:// address of the broker; the logs lie below it.
+        token: bearer token of an enrolled agency; None for public logs.
+        pins: heads are verified before anything is fetched for them; None leaves that to `verify`.
+
+    Raises:
+        InvalidInput: `address_malformed`, what is wrong with a head, `too_large`.
+        Refused: `token_required`; Unavailable: `broker_unreachable`, `log_unavailable`.
+        OperatorError: `file_unwritable`, `folder_foreign`.
+    """
+    base = _base(url)
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
+        logs = [_Remote(http, base, folder, name, progress) for name in ("evidence", "directory")]
+        heads = []
+        for log in logs:
+            pin = None if pins is None else getattr(pins, log.name)
+            heads.append(await log.head(pin))
+        found = {}
+        for log, (note, head) in zip(reversed(logs), reversed(heads), strict=True):
+            found[log.name] = await log.copy(note, head)
+    return found
+
+
+class _Remote:
+    """One log behind its URL."""
+
+    def __init__(
+        self, http: aiohttp.ClientSession, base: str, folder: Path, name: str, progress: Progress
+    ) -> None:
+        self.name = name
+        self._http = http
+        self._base = f"{base}/{name}/"
+        self._folder = folder / name
+        self._progress = progress
+
+    async def head(self, pin: LogPin | None) -> tuple[bytes, Checkpoint]:
+        """The newest note and what it says."""
+        note = await self._get(CHECKPOINT, LIMITS.note_bytes)
+        if pin is not None:
+            first, second = (parse_vkey(vkey).named(pin.origin) for vkey in pin.vkeys)
+            keys: KeyPair = (first, second)
+            # ML-DSA takes a moment: not on the loop that reads the line.
+            await asyncio.to_thread(verify_head, note, keys)
+        return note, parse_checkpoint(parse_note(note).text)
+
+    async def copy(self, note: bytes, head: Checkpoint) -> Fetched:
+        """Fetch what the head covers and is not here yet; the checkpoint comes last."""
+        await asyncio.to_thread(self._check_folder, head)
+        wanted, files, seen = self._covered(head.size), 0, 0
+        total = sum(_files(level, *widths) for level, widths in enumerate(tile_widths(head.size)))
+        while part := list(islice(wanted, 32 * AT_ONCE)):
+            absent = await asyncio.to_thread(self._absent, part)
+            for first in range(0, len(absent), AT_ONCE):
+                await asyncio.gather(*(self._copy(*row) for row in absent[first : first + AT_ONCE]))
+            files += len(absent)
+            seen += len(part)
+            self._progress(self.name, seen, total)
+        await asyncio.to_thread(_put, self._folder / CHECKPOINT, note)
+        return Fetched(origin=head.origin, size=head.size, files=files + 1)
+
+    def _covered(self, size: int) -> Iterator[tuple[str, int]]:
+        """(path, greatest length) of all files under a head; lazily, for a head may lie."""
+        for level, (full, width) in enumerate(tile_widths(size)):
+            for n in range(full + (width > 0)):
+                span = TILE_WIDTH if n < full else width
+                yield tile_path(level, n, span), TILE_BYTES
+                if level == 0:
+                    yield entries_path(n, span), BUNDLE_BYTES
+
+    def _absent(self, rows: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        return [row for row in rows if not (self._folder / row[0]).exists()]
+
+    def _check_folder(self, head: Checkpoint) -> None:
+        """The folder is new, or holds an earlier state of this log."""
+        try:
+            with (self._folder / CHECKPOINT).open("rb") as file:
+                there = parse_checkpoint(parse_note(file.read(LIMITS.note_bytes)).text)
+        except FileNotFoundError:
+            return
+        if there.origin != head.origin or there.size > head.size:
+            raise OperatorError(
+                "folder_foreign",
+                f"{self._folder} holds {there.size} leaves of {there.origin}, and the broker shows "
+                f"{head.size} of {head.origin}",
+                field="folder",
+                hint="name an empty folder, and keep this one: a log never becomes shorter",
+            )
+
+    async def _copy(self, path: str, bound: int) -> None:
+        data = await self._get(path, bound)
+        await asyncio.to_thread(_put, self._folder / path, data)
+
+    async def _get(self, path: str, bound: int) -> bytes:
+        url = self._base + path
+        try:
+            async with self._http.get(url, allow_redirects=False) as answer:
+                if answer.status == 401:
+                    raise Refused(
+                        "token_required",
+                        "the broker shows its logs to enrolled agencies only",
+                        field="token",
+                        hint="give the token of a node's session with --token-file FILE",
+                    )
+                if answer.status != 200:
+                    raise Unavailable("log_unavailable", f"{url} answers {answer.status}")
+                return await _body(answer, bound, path)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(
+                "broker_unreachable",
+                f"{url} cannot be fetched: {type(error).__name__}",
+                hint="fetch again: what is here already is kept",
+            ) from None
+
+
+def _files(level: int, full: int, width: int) -> int:
+    """Files of one level: tiles, and at level 0 as many bundles."""
+    return (full + (width > 0)) * (1 if level else 2)
+
+
+async def _body(answer: aiohttp.ClientResponse, bound: int, path: str) -> bytes:
+    parts, length = [], 0
+    async for part in answer.content.iter_any():
+        length += len(part)
+        if length > bound:
+            raise InvalidInput("too_large", f"{path} has more than {bound} bytes", field=path)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _put(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperatorError(
+            "file_unwritable", f"{path.parent} cannot be made: {error.strerror}", field="folder"
+        ) from None
+    replace_file(path, data, PUBLIC_MODE)  # whole or not there: half a tile is no tile
+
+
+def _base(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise InvalidInput(
+            "address_malformed",
+            f"{url[:200]} is no address of a broker's logs",
+            field="url",
+            hint="write https://bridge.example",
+        )
+    return url.rstrip("/")

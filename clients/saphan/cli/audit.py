@@ -1,0 +1,98 @@
+"""`saphan audit`: fetch a broker's public logs, and verify them with record packs, offline."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from pathlib import Path
+from typing import Final
+
+from saphan_protocol.audit import audit
+from saphan_protocol.pins import PINS_BYTES, Pins, parse_pins
+from saphan_schemas.bodies import known_types
+from saphan_schemas.errors import InvalidInput, Refused
+
+from saphan.audit.fetch import fetch_logs
+from saphan.audit.folder import LogFolder
+from saphan.audit.packfile import read_pack
+from saphan.cli.audit_pages import report_json, report_page
+from saphan.cli.options import Parser, Subparsers, add_command, add_group
+from saphan.cli.speech import note, say, show
+from saphan.durable import read_bounded
+from saphan.private import read_private
+
+EXIT_FINDING: Final = Refused.exit_status
+"""Something is wrong with what was audited; 0 says that nothing is."""
+TOKEN_BYTES: Final = 256
+PATIENCE_SECONDS: Final = 2.0
+
+
+def add_commands(commands: Subparsers[Parser]) -> None:
+    """Register `saphan audit fetch|verify`."""
+    group = add_group(commands, "audit")
+    fetch = add_command(group, "fetch", "audit_fetch", _fetch)
+    fetch.add_argument("url", metavar="URL", help=say("help.log_url"))
+    fetch.add_argument("folder", type=Path, metavar="FOLDER", help=say("help.log_folder"))
+    fetch.add_argument("--pins", type=Path, metavar="FILE", help=say("help.pin_file"))
+    fetch.add_argument("--token-file", type=Path, metavar="FILE", help=say("help.token_file"))
+    verify = add_command(group, "verify", "audit_verify", _verify)
+    verify.add_argument("folder", type=Path, metavar="FOLDER", help=say("help.log_folder"))
+    verify.add_argument(
+        "--pack", type=Path, action="append", default=[], metavar="FILE", help=say("help.pack")
+    )
+    verify.add_argument(
+        "--pins", type=Path, required=True, metavar="FILE", help=say("help.pin_file")
+    )
+
+
+def _verify(args: argparse.Namespace) -> int:
+    pins = _read_pins(args.pins)
+    report = audit(
+        pins,
+        LogFolder(args.folder / "directory"),
+        LogFolder(args.folder / "evidence"),
+        [(path.name, read_pack(path)) for path in args.pack],
+        {known.name: known.digest for known in known_types()},
+        Progress("note.audit_progress"),
+    )
+    show(report_json(report), report_page(report), as_json=args.json)
+    return 0 if report.finding is None else EXIT_FINDING
+
+
+def _fetch(args: argparse.Namespace) -> int:
+    pins = None if args.pins is None else _read_pins(args.pins)
+    token = None if args.token_file is None else _read_token(args.token_file)
+    work = fetch_logs(args.url, args.folder, token, pins, Progress("note.audit_fetching"))
+    found = asyncio.run(work)
+    value = {
+        name: {"origin": log.origin, "size": log.size, "files": log.files}
+        for name, log in found.items()
+    }
+    lines = [say("note.audit_fetched", folder=args.folder, **row) for row in value.values()]
+    show(value, lines, as_json=args.json)
+    return 0
+
+
+class Progress:
+    """Says on standard error how far long work has come; short work says nothing."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._next = time.monotonic() + PATIENCE_SECONDS
+
+    def __call__(self, log: str, done: int, size: int) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + PATIENCE_SECONDS
+            note(say(self._key, log=say(f"note.audit_{log}"), done=done, size=size))
+
+
+def _read_pins(path: Path) -> Pins:
+    return parse_pins(read_bounded(path, PINS_BYTES, "pins"))
+
+
+def _read_token(path: Path) -> str:
+    text = read_private(path, TOKEN_BYTES, "token").strip()
+    if not text.isascii() or not text.decode("ascii", "replace").isprintable():
+        raise InvalidInput("token_wrong", f"{path} holds no token", field="token")
+    return text.decode("ascii")

@@ -1,0 +1,158 @@
+"""What an audit found, as JSON and as plain words: verdict first, then coverage in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from saphan_protocol.audit_report import Coverage, Finding, HeadSeen, Report
+from saphan_schemas.messages import has_text
+
+from saphan.cli.speech import say
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """The whole report; `ok` is true when nothing is wrong in what was checked."""
+    finding, seen = report.finding, report.coverage
+    return {
+        "ok": finding is None,
+        "finding": None if finding is None else _finding_json(finding),
+        "coverage": {
+            "heads": [_head_json(head) for head in seen.heads],
+            "packs": seen.packs,
+            "directory": {
+                "leaves": seen.directory_leaves,
+                "operations": seen.operations,
+                "signatures": seen.operation_signatures,
+                "types": seen.types,
+                "agreements": {"logged": seen.agreements_logged, "opened": seen.agreements_opened},
+            },
+            "evidence": {
+                "leaves": seen.evidence_leaves,
+                "entries": seen.entries,
+                "opened": seen.entries_opened,
+                "signatures": seen.signatures,
+                "types": {
+                    name: {"logged": count, "opened": seen.opened[name]}
+                    for name, count in sorted(seen.logged.items())
+                },
+                "corridors": [
+                    {"sender": pair[0], "recipient": pair[1], "opened": c.opened, "last": c.last}
+                    for pair, c in sorted(seen.corridors.items())
+                ],
+                "deliveries": dict(sorted(seen.deliveries.items())),
+                "unplaced": seen.unplaced,
+                "heads_not_compared": seen.unseen,
+            },
+        },
+    }
+
+
+def report_page(report: Report) -> Iterator[str]:
+    """The report for a person."""
+    finding = report.finding
+    if finding is None:
+        yield say("note.audit_good")
+    else:
+        yield from _finding_page(finding)
+    yield ""
+    yield from _directory_page(report.coverage)
+    yield from _evidence_page(report.coverage)
+
+
+def _finding_page(finding: Finding) -> Iterator[str]:
+    yield say("note.audit_wrong")
+    title = f"error.{finding.code}"
+    if has_text(title):
+        yield f"    {say(title)}."
+    yield f"    {finding.message} ({finding.code})"
+    log = say(f"note.audit_{finding.log}")
+    if finding.index is None:
+        where = say("note.audit_at_log", log=log, step=finding.step.value)
+    else:
+        where = say("note.audit_at_leaf", log=log, index=finding.index, step=finding.step.value)
+    yield f"    {where}"
+    if finding.pack is not None:
+        yield "    " + say("note.audit_at_pack", pack=finding.pack)
+    yield say("note.audit_stopped")
+
+
+def _directory_page(seen: Coverage) -> Iterator[str]:
+    yield say("note.audit_directory")
+    yield from (f"    {_head_line(head)}" for head in seen.heads[:1])
+    yield "    " + say(
+        "note.audit_operations",
+        leaves=seen.directory_leaves,
+        operations=seen.operations,
+        signatures=seen.operation_signatures,
+    )
+    yield "    " + say(
+        "note.audit_agreements", opened=seen.agreements_opened, logged=seen.agreements_logged
+    )
+
+
+def _evidence_page(seen: Coverage) -> Iterator[str]:
+    yield say("note.audit_evidence")
+    yield from (f"    {_head_line(head)}" for head in seen.heads[1:])
+    yield "    " + say(
+        "note.audit_entries",
+        leaves=seen.evidence_leaves,
+        entries=seen.entries,
+        opened=seen.entries_opened,
+        packs=seen.packs,
+    )
+    yield "    " + say("note.audit_signatures", signatures=seen.signatures)
+    for name, count in sorted(seen.logged.items()):
+        if name not in ("anchor", "successor"):
+            of = say("note.audit_of", opened=seen.opened[name], logged=count)
+            yield f"        {name:<12} {of}"
+    for (sender, recipient), corridor in sorted(seen.corridors.items()):
+        yield "    " + say(
+            "note.audit_corridor",
+            sender=sender,
+            recipient=recipient,
+            opened=corridor.opened,
+            last=corridor.last,
+        )
+    if seen.deliveries:
+        states = ", ".join(f"{name} {count}" for name, count in sorted(seen.deliveries.items()))
+        yield "    " + say("note.audit_deliveries", states=states)
+    if seen.unplaced:
+        yield "    " + say("note.audit_unplaced", count=seen.unplaced)
+    if seen.unseen:
+        yield "    " + say("note.audit_unseen", count=seen.unseen)
+
+
+def _head_line(head: HeadSeen) -> str:
+    witnesses = ", ".join(head.witnesses) or say("note.audit_nobody")
+    return say("note.audit_head", origin=head.origin, time=_stamp(head.time), witnesses=witnesses)
+
+
+def _stamp(seconds: int) -> str:
+    """A head's time as people write it; far beyond every calendar it stays a number."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return str(seconds)
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "log": finding.log,
+        "index": finding.index,
+        "step": finding.step.value,
+        "code": finding.code,
+        "message": finding.message,
+        "pack": finding.pack,
+    }
+
+
+def _head_json(head: HeadSeen) -> dict[str, Any]:
+    return {
+        "origin": head.origin,
+        "size": head.size,
+        "root": head.root.hex(),
+        "time": head.time,
+        "witnesses": list(head.witnesses),
+    }
