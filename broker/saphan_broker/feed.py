@@ -171,6 +171,9 @@ class FeedPump:
             min(FRAME_BYTES, self._window.bytes),
         )
         if not rows:
+            # A newer head came out while this one was looked at: its flag was taken back above,
+            # and an unset flag would let `_send_head` pass over its entries.
+            self._listener.entries |= self._state.evidence.published is not head
             return False
         self._listener.entries = True
         rows, anchor = await self._one_anchor(rows)
