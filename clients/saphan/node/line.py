@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
-from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.errors import OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.frames import Result
 from saphan_schemas.limits import KIB, LIMITS
 
@@ -64,6 +64,7 @@ class Line:
         self.state = LineState(since=parts.clock())
         self.token: str | None = None
         self._session: Session | None = None
+        self._sounded: set[str] = set()
 
     def wake(self) -> None:
         """A bulletin was put into the outbox."""
@@ -117,13 +118,17 @@ class Line:
 
     def _opened(self, session: Session, token: str) -> None:
         self._session, self.token = session, token
+        for code in self._sounded:
+            self._parts.alarms.clear(code)
+        self._sounded.clear()
         self._set("open")
 
     async def _wait(self, error: SaphanError, failures: int) -> bool:
         """Note why the line is down and wait; True when it must stay down."""
-        if isinstance(error, OperatorError):
+        if isinstance(error, OperatorError | Refused):
             self._parts.alarms.sound(error)
-        if error.code in CONTRADICTIONS:
+            self._sounded.add(error.code)
+        if isinstance(error, OperatorError) and error.code in CONTRADICTIONS:
             self._set("stopped", error)
             log.error("stopped: %s", error)
             return True

@@ -12,7 +12,13 @@ import msgspec
 from saphan_protocol.batch import sign_one
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import encode
-from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
+from saphan_schemas.errors import (
+    InvalidInput,
+    OperatorError,
+    Refused,
+    SaphanError,
+    Unavailable,
+)
 from saphan_schemas.frames import (
     PROTOCOL,
     Challenge,
@@ -63,7 +69,10 @@ async def receive_frame(ws: aiohttp.ClientWebSocketResponse, timeout_s: float) -
 
 
 def closed(frame: Closing) -> SaphanError:
-    """What the broker's reason for closing means here."""
+    """What the broker's reason for closing means here: without a time to come again, a person
+    must look, and the line tries again all the same."""
+    if not frame.retry_after_ms:
+        return Refused(frame.code, frame.message, hint=frame.hint)
     return Unavailable(
         frame.code, frame.message, hint=frame.hint, retry_after_ms=frame.retry_after_ms
     )

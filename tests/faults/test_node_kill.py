@@ -1,0 +1,102 @@
+"""Nodes are killed with SIGKILL in the middle of work: nothing is lost, nothing happens twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from saphan import Node
+from saphan.local_api import LocalNode
+from saphan_schemas.errors import Unavailable
+from support.bridge import KH, LA, Bridge, bridged, eventually, wish
+
+BULLETINS = 120
+OPEN = "SELECT 1 FROM deliveries WHERE state != 'accepted'"
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with bridged(tmp_path) as made:
+        yield made
+
+
+async def start(bridge: Bridge, agency: str) -> asyncio.subprocess.Process:
+    """`saphan node run`, once it says that it runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "saphan", "node", "run",
+        "--dir", str(bridge.place / agency), "--broker", bridge.url, "--json",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert b'"agency"' in await process.stdout.readline()
+    return process
+
+
+@asynccontextmanager
+async def process(bridge: Bridge, agency: str) -> AsyncIterator[list[asyncio.subprocess.Process]]:
+    """A node's process; the caller may put another one in its place."""
+    running = [await start(bridge, agency)]
+    try:
+        yield running
+    finally:
+        running[0].send_signal(signal.SIGTERM)
+        assert await running[0].wait() == 0
+
+
+async def kill(bridge: Bridge, agency: str, running: list[asyncio.subprocess.Process]) -> None:
+    running[0].kill()
+    await running[0].wait()
+    running[0] = await start(bridge, agency)
+
+
+async def send_all(bridge: Bridge, ids: list[str]) -> None:
+    """A case system that sends again whatever was not answered with an id."""
+    one = wish()
+    while len(ids) < BULLETINS:
+        with contextlib.suppress(Unavailable):
+            async with Node(bridge.place / LA) as node:
+                while len(ids) < BULLETINS:
+                    ids.append(
+                        await node.send(to=KH, schema=one.schema, about=one.about, body=one.body)
+                    )
+        await asyncio.sleep(0.05)
+
+
+async def sent(bridge: Bridge) -> list[dict[str, Any]]:
+    """What the sender's node knows of its own bulletins."""
+    node = LocalNode(bridge.place / LA / "node")
+    found = await asyncio.to_thread(node.get, "/v1/bulletins?limit=500")
+    rows: list[dict[str, Any]] = found["bulletins"]
+    return rows
+
+
+async def test_killed_nodes_lose_nothing_and_show_nothing_twice(bridge: Bridge) -> None:
+    """Timeline: both nodes run; the recipient is killed, the sender is killed, both again, while a
+    case system goes on sending; in the end every answered id is accepted, and is there once."""
+    ids: list[str] = []
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with process(bridge, KH) as kh, process(bridge, LA) as la:
+            sending = asyncio.create_task(send_all(bridge, ids))
+            for share, who, running in ((5, KH, kh), (4, LA, la), (3, KH, kh), (2, LA, la)):
+                enough = BULLETINS // share
+                await eventually(lambda: len(ids) >= enough, 60)  # noqa: B023
+                await kill(bridge, who, running)
+            await sending
+            with contextlib.closing(sqlite3.connect(bridge.place / LA / "node/data/node.db")) as db:
+                await eventually(lambda: not db.execute(OPEN).fetchall(), 60)
+            known = [row["id"] for row in await sent(bridge)]
+            async with Node(bridge.place / KH) as node:
+                inbox = [bulletin.id async for bulletin in node.inbox(follow=False)]
+    # A bulletin kept just before a kill may lack its answer: it is sent all the same, and is new.
+    assert set(ids) <= set(known)
+    assert sorted(inbox) == sorted(known)
+    assert len(set(inbox)) == len(inbox)
