@@ -27,10 +27,10 @@ class Alarms:
         self.raised_total = 0
 
     def sound(self, code: str, message: str, *, stops: bool = False) -> None:
-        """Raise or renew an alarm; the same text is not logged again."""
-        alarm = Alarm(code, message, stops)
-        if self._active.get(code) != alarm:
-            self._active[code] = alarm
+        """Raise an alarm, or renew its text; while it is active it is not logged again."""
+        alarm, before = Alarm(code, message, stops), self._active.get(code)
+        self._active[code] = alarm
+        if before is None or before.stops != stops:  # texts hold times and counts: they change
             self.raised_total += 1
             _log.error("alarm %s: %s", code, message)
 

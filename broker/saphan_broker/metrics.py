@@ -72,16 +72,15 @@ class MetricsPages:
 
     async def reasons(self) -> list[dict[str, str]]:
         """Why the broker is not ready; empty when it is."""
-        found = [{"code": a.code, "message": a.message} for a in self._broker.ready().reasons]
+        found = {alarm.code: alarm.message for alarm in self._broker.ready().reasons}
         free = (await asyncio.to_thread(shutil.disk_usage, self._data)).free
         if free < DISK_RESERVE_BYTES:
-            message = f"{free // MIB} MiB are left on the disk of the store"
-            found.append({"code": "disk_low", "message": message})
+            found["disk_low"] = f"{free // MIB} MiB are left on the disk of the store"
         try:
             await self._broker.store.state("evidence")
         except SaphanError as error:
-            found.append({"code": error.code, "message": error.message})
-        return found
+            found[error.code] = error.message
+        return [{"code": code, "message": message} for code, message in found.items()]
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         lines = [line for family in await self._families() for line in family]
