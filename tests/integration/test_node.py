@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
 
@@ -39,6 +40,13 @@ async def test_a_bulletin_goes_the_whole_way(bridge: Bridge) -> None:
                 )
             )
             assert la.alarms.standing() == kh.alarms.standing() == []
+            # Both agencies have cosigned the newest head, and the sender's node knows it.
+            await eventually(
+                lambda: (
+                    [e["witnesses"] for e in la.bulletins.status(bulletin)["timeline"]]
+                    == [[KH, LA]] * 4
+                )
+            )
 
 
 async def test_what_is_sent_without_a_line_goes_when_the_broker_comes(bridge: Bridge) -> None:
@@ -64,6 +72,7 @@ async def test_a_recipient_that_was_away_gets_everything_once(bridge: Bridge) ->
         async with bridge.node(LA) as la:
             await agreed(la)
             sent = await asyncio.gather(*(la.send(wish()) for _ in range(70)))
+            found: list[str] = []
             for _ in range(2):  # the second start finds everything done
                 async with bridge.node(KH) as kh:
                     await eventually(lambda: all(states(la, one) == ["accepted"] for one in sent))
@@ -134,16 +143,14 @@ async def test_what_did_not_open_is_consigned_anew(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first stanza is spoiled; the recipient says unopened; the second one opens; same id."""
-    import saphan.node.sealing as sealing
-
-    whole = sealing.seal_stanza
+    whole = seal_stanza
     made: list[int] = []
 
     def spoiled(key: bytes, *rest: object) -> bytes:
         made.append(1)
         return whole(key if len(made) > 1 else bytes(32), *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(sealing, "seal_stanza", spoiled)
+    monkeypatch.setattr("saphan.node.sealing.seal_stanza", spoiled)
     async with bridge.broker_running():
         await bridge.enrol()
         async with bridge.node(LA) as la, bridge.node(KH) as kh:

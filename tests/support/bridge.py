@@ -24,6 +24,7 @@ from saphan.passphrase import Passphrase
 from saphan.terms import first_terms, parse_terms
 from saphan_broker.app import make_app, serving
 from saphan_broker.broker import Broker, open_broker
+from saphan_broker.http_log import LogPages
 from saphan_broker.init import init
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.pins import Pins, format_pins
@@ -122,7 +123,13 @@ class Bridge:
         self._broker = await open_broker(self.place / "data", self.place / "keys", clock=self.clock)
         try:
             await self._broker.start()
-            async with serving(make_app(self._broker), "127.0.0.1", self._port) as (host, port):
+            tokens = self._broker.tokens
+            pages = LogPages(self._broker.state, lambda token: tokens.agency(token) is not None)
+            app = make_app(self._broker, pages.routes())
+            async with serving(app, "127.0.0.1", self._port) as (
+                host,
+                port,
+            ):
                 self._port, self.url = port, f"http://{host}:{port}"
                 yield self._broker
         finally:

@@ -16,7 +16,7 @@ from saphan_schemas.records import LogPin, Role
 
 from saphan.node.db import Database
 
-KEPT_HEADS: Final = 64
+KEPT_HEADS: Final = 256
 """Notes kept per log: enough to show a proof under a cosigned head, not one per commit for ever."""
 
 
@@ -38,6 +38,8 @@ class Heads:
 
     def __init__(self, db: Database, pin: LogPin) -> None:
         self.origin: Final = pin.origin
+        self._db = db
+        self._kept = 0
         first, second = (parse_vkey(vkey) for vkey in pin.vkeys)
         self._keys: Final[KeyPair] = (first, second)
         row = db.row(
@@ -92,6 +94,21 @@ class Heads:
             hint="stop sending; show both heads to the other agencies and to the auditor",
         )
 
+    def verify_known(self, note: bytes) -> Head | None:
+        """A head that was verified before, from another note of it; None if it was not.
+
+        Raises:
+            InvalidInput: what `checkpoint.verify_head` raises; OperatorError: `split_view`.
+        """
+        head = verify_head(note, self._keys)
+        row = self._db.row(
+            "SELECT size, root, time FROM heads WHERE origin = ? AND size = ?",
+            (self.origin, head.size),
+        )
+        if row is not None and row[1] != head.root:
+            raise self._split(Known(*row))
+        return None if row is None else head
+
     def adopt(self, head: Head) -> None:
         """Make a verified head the newest, after it was persisted."""
         if self.newest is None or head.size >= self.newest.size:
@@ -106,6 +123,9 @@ class Heads:
             " WHERE length(excluded.witnesses) >= length(heads.witnesses)",
             (self.origin, head.size, head.root, head.time, head.note, names),
         )
+        self._kept += 1
+        if self._kept % KEPT_HEADS:
+            return
         tx.execute(
             "DELETE FROM heads WHERE origin = ?1 AND size < (SELECT min(size) FROM (SELECT size"
             " FROM heads WHERE origin = ?1 ORDER BY size DESC LIMIT ?2))",

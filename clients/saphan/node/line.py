@@ -18,6 +18,7 @@ from saphan_schemas.errors import OperatorError, Refused, SaphanError, Unavailab
 from saphan_schemas.frames import Result
 from saphan_schemas.limits import KIB, LIMITS
 
+from saphan.node.proofs import Proofs
 from saphan.node.session import Parts, Session
 
 log = logging.getLogger("saphan.node")
@@ -99,7 +100,8 @@ class Line:
                     async with http.ws_connect(
                         self._url, max_msg_size=LIMITS.frame_bytes + 64 * KIB, compress=0
                     ) as ws:
-                        await Session(ws, self._parts, self._opened).run()
+                        proofs = Proofs(self._parts.engine, http, self._url, self._bearer)
+                        await Session(ws, self._parts, self._opened, proofs).run()
                     error: SaphanError = Unavailable("line_down", "the line was closed")
                 except SaphanError as caught:
                     error = caught
@@ -115,6 +117,9 @@ class Line:
                 failures = 0 if opened else failures + 1
                 if await self._wait(error, failures):
                     return
+
+    def _bearer(self) -> str | None:
+        return self.token
 
     def _opened(self, session: Session, token: str) -> None:
         self._session, self.token = session, token

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.suite import require_post_quantum
@@ -70,7 +71,7 @@ class NodeService:
         self.line.wake()
         return found[0]
 
-    async def read(self, bulletin: bytes, record: bytes, signature: bytes) -> dict[str, object]:
+    async def read(self, bulletin: bytes, record: bytes, signature: bytes) -> dict[str, Any]:
         """Content for an officer who has signed that they read it.
 
         Raises:
@@ -83,7 +84,7 @@ class NodeService:
             self.line.wake_statements()
         return content
 
-    async def read_by_system(self, bulletin: bytes) -> dict[str, object]:
+    async def read_by_system(self, bulletin: bytes) -> dict[str, Any]:
         """Content for the agency's own case system.
 
         Raises:

@@ -35,6 +35,7 @@ from saphan.node.alarms import Alarms
 from saphan.node.engine import Engine, told
 from saphan.node.events import Events
 from saphan.node.login import closed, log_in, receive_frame, skewed
+from saphan.node.proofs import Proofs
 from saphan.node.pumps import Pumps
 from saphan.node.recovery import Recovery
 from saphan.node.waiting import undecided
@@ -69,11 +70,13 @@ class Session:
         ws: aiohttp.ClientWebSocketResponse,
         parts: Parts,
         opened: Callable[[Session, str], None],
+        proofs: Proofs,
     ) -> None:
         self._ws = ws
         self._parts = parts
         self._engine = parts.engine
         self._opened = opened
+        self._proofs = proofs
         self._frames: asyncio.Queue[Feed | DirectoryLeaves] = asyncio.Queue(FRAMES_AHEAD)
         self._heads: dict[str, Head] = {}
         self._fresh_head = asyncio.Event()
@@ -101,6 +104,7 @@ class Session:
                 self._judge(),
                 self._cosign(),
                 self._beat(),
+                self._proofs.run(),
                 self.pumps.run("bulletins"),
                 self.pumps.run("statements"),
             )
@@ -202,6 +206,8 @@ class Session:
         await self._send(Ack(frame.next))
         if effects.said:
             self.pumps.wake("statements")
+        if effects.seen:
+            self._proofs.wake()
         if effects.consign_anew:
             await engine.in_sealing(partial(engine.consign_anew, effects.consign_anew))
             self.pumps.wake("bulletins")

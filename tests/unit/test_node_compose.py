@@ -1,0 +1,123 @@
+"""Composing: defaults, checks before signing, strict JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from saphan.compose import DEFAULT_MARKING, Wish, compose, parse_wish
+from saphan_protocol.identity import CONTENT_TYPE, identity, record_identity
+from saphan_schemas.bodies import digest
+from saphan_schemas.codec import decode, decode_content
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import DAY_MS
+from saphan_schemas.records import Header, Inner, Marking
+from saphan_schemas.samples import sample
+
+NOW = 1_752_624_000_000
+SCHEMA = "saphan/training_notice/0"
+
+
+def wish(**fields: Any) -> Wish:
+    content = sample("training_notice")
+    given = {"to": ("kh.gpo",), "schema": SCHEMA, **fields}
+    return Wish(about=content["about"], body=content["body"], **given)
+
+
+def test_defaults_are_written_out_in_the_header() -> None:
+    draft = compose(wish(), sender="la.ospp", now=NOW, nonce=b"n" * 16)
+    assert decode(Header, draft.header_bytes, 8192, "header") == draft.header
+    header = draft.header
+    assert (header.sender, header.recipients) == ("la.ospp", ("kh.gpo",))
+    assert header.schema_digest == digest(SCHEMA)
+    assert header.marking == DEFAULT_MARKING
+    assert (header.created, header.expires) == (NOW, NOW + 30 * DAY_MS)
+    assert header.retain_until == NOW // DAY_MS + 365
+    assert not header.exercise
+
+
+def test_retention_never_exceeds_what_was_agreed() -> None:
+    draft = compose(wish(), sender="la.ospp", now=NOW, nonce=b"n" * 16, retain_days=90)
+    assert draft.header.retain_until == NOW // DAY_MS + 90
+
+
+def test_the_inner_binds_header_and_content() -> None:
+    draft = compose(wish(), sender="la.ospp", now=NOW, nonce=b"n" * 16)
+    inner = decode(Inner, draft.inner("bounmy", b"k" * 32), 4096, "inner")
+    assert inner.header == record_identity(Header, draft.header_bytes)
+    assert inner.content == identity(CONTENT_TYPE, draft.content)
+    assert (inner.author, inner.author_key) == ("bounmy", b"k" * 32)
+
+
+def test_recipients_are_sorted_and_unique() -> None:
+    draft = compose(wish(to=("vn.vks", "kh.gpo")), sender="la.ospp", now=NOW, nonce=b"n" * 16)
+    assert draft.header.recipients == ("kh.gpo", "vn.vks")
+    with pytest.raises(InvalidInput, match="header_invalid"):
+        compose(wish(to=("kh.gpo", "kh.gpo")), sender="la.ospp", now=NOW, nonce=b"n" * 16)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"to": ("Phnom Penh",)}, "header_invalid"),
+        ({"schema": "saphan/none/0"}, "schema_unknown"),
+        ({"schema": "saphan/drug_seizure/0"}, "schema_invalid"),
+        ({"marking": Marking("amber", ())}, "header_invalid"),
+        ({"expires": -1}, "header_invalid"),
+    ],
+)
+def test_what_cannot_be_sent_is_not_composed(fields: dict[str, Any], code: str) -> None:
+    with pytest.raises(InvalidInput, match=code):
+        compose(wish(**fields), sender="la.ospp", now=NOW, nonce=b"n" * 16)
+
+
+def test_content_over_64_kib_is_refused_before_its_schema() -> None:
+    large = wish()
+    large.body["programme"] = "x" * 70_000
+    with pytest.raises(InvalidInput, match="too_large"):
+        compose(large, sender="la.ospp", now=NOW, nonce=b"n" * 16)
+
+
+def test_json_becomes_the_same_content() -> None:
+    content = sample("training_notice")
+    value = {
+        "to": ["kh.gpo"],
+        "schema": SCHEMA,
+        "about": content["about"],
+        "body": content["body"],
+        "marking": {"tlp": "green", "codes": ["H0"]},
+        "urgency": "priority",
+        "exercise": True,
+    }
+    found = parse_wish(json.dumps(value).encode())
+    assert (found.marking, found.urgency, found.exercise) == (
+        Marking("green", ("H0",)),
+        "priority",
+        True,
+    )
+    draft = compose(found, sender="la.ospp", now=NOW, nonce=b"n" * 16)
+    assert decode_content(draft.content, 65_536) == {
+        "about": content["about"],
+        "attachments": [],
+        "body": content["body"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "malformed"),
+        (b"[]", "malformed"),
+        (b"\xff", "malformed"),
+        (b'{"a":' * 100_000, "too_large"),
+        (b"[" * 200_000, "malformed"),
+        (b'{"schema": 1, "about": {}, "body": {}}', "malformed"),
+        (b'{"schema": "s", "about": {}, "body": {}, "bcc": []}', "malformed"),
+        (b'{"schema": "s", "about": {}, "body": {}}', "recipients_missing"),
+        (b'{"schema": "s", "about": {}, "body": {}, "marking": {"tlp": "pink"}}', "malformed"),
+    ],
+)
+def test_json_that_is_no_bulletin_is_refused(data: bytes, code: str) -> None:
+    with pytest.raises(InvalidInput, match=code):
+        parse_wish(data)
