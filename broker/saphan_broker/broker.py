@@ -198,6 +198,11 @@ class Broker:
             reasons.append(
                 Alarm("node_not_heard", "no node's session has opened since the start", True)
             )
+        now = self.state.clock()
+        try:
+            self.state.clocks.check(now, now)  # asked anew: the alarm waits for the next commit
+        except Unavailable as error:
+            reasons.append(Alarm(error.code, error.message, True))
         if self.sequencer.broken and not reasons:
             reasons.append(Alarm("broker_stopped", "the logs stand still after a failure", True))
         if self._stopping:

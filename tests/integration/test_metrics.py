@@ -164,6 +164,12 @@ async def test_a_clock_a_day_off_is_said(world: World) -> None:
         assert result.code == "clock_disagrees"
         found = await numbers(session)
         assert found['saphan_alarm{code="clock_disagrees"}'] == 1
+        assert found["saphan_ready"] == 0
+        assert await reasons(session) == ["clock_disagrees"]
+        await out.ws.send_bytes(encode(Ping(world.clock())))
+        (result,) = await out.submit(items, batch)
+        assert result.code is None
+        assert await reasons(session) == []
         assert found["saphan_alarms_total"] == 1
 
 
