@@ -41,8 +41,8 @@ format: $(STAMP) ## format all Python files
 	@$(BIN)/ruff check --select I --fix --quiet .
 	@$(BIN)/ruff format .
 
-bench: $(STAMP) ## measure; the figures and the machine are printed
-	@$(BIN)/python benchmarks/run.py
+bench: $(STAMP) ## measure, about ten minutes; writes benchmarks/RESULTS.md
+	@$(BIN)/python -m benchmarks.run
 
 vectors: $(STAMP) ## write the test vectors anew (the result must not differ)
 	@for generator in schemas/vectors/generate*.py; do $(BIN)/python "$$generator"; done

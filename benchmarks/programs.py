@@ -1,0 +1,107 @@
+"""Child processes: this project's own programs, what they print, and what they cost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+STOP_SECONDS: Final = 30.0
+LINE_BYTES: Final = 1 << 20
+TICK: Final = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(slots=True)
+class Program:
+    """A running child that speaks JSON, one object a line, on its standard streams."""
+
+    name: str
+    process: asyncio.subprocess.Process
+
+    async def hear(self) -> dict[str, Any]:
+        """The next object it prints.
+
+        Raises:
+            RuntimeError: it has ended instead.
+        """
+        assert self.process.stdout is not None
+        line = await self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended with {await self.process.wait()}")
+        value: dict[str, Any] = json.loads(line)
+        return value
+
+    async def ask(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Send a command and wait for its answer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(command).encode() + b"\n")
+        await self.process.stdin.drain()
+        return await self.hear()
+
+    def memory(self) -> tuple[int, int]:
+        """(resident bytes now, at most so far)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        fields = dict(line.split(":", 1) for line in status.splitlines())
+        return tuple(int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value]
+
+    def cpu_seconds(self) -> float:
+        """Processor time it has used, user and system."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / TICK
+
+    async def stop(self) -> None:
+        """Ask it to end, and wait; one that does not is killed."""
+        if self.process.returncode is None:
+            self.process.terminate()
+        try:
+            await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+
+
+@asynccontextmanager
+async def started(name: str, log: Path, *words: str | Path) -> AsyncIterator[Program]:
+    """`python -m words...` for as long as the block lasts; its errors go to a file."""
+    with log.open("ab") as errors:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            *map(str, words),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+            limit=LINE_BYTES,
+        )
+    program = Program(name, process)
+    try:
+        yield program
+    finally:
+        await program.stop()
+
+
+@asynccontextmanager
+async def broker(data: Path, keys: Path, log: Path) -> AsyncIterator[tuple[Program, str]]:
+    """`saphan-broker run` on a free port; (program, url)."""
+    words = ["saphan_broker", "run", "--json", "--listen", "127.0.0.1:0"]
+    async with started("saphan-broker", log, *words, "--data", data, "--keys", keys) as program:
+        ready = await program.hear()
+        yield program, ready["url"]
+
+
+@asynccontextmanager
+async def node(folder: Path, url: str, log: Path) -> AsyncIterator[Program]:
+    """`saphan node run` of one agency."""
+    words = ["saphan", "node", "run", "--json", "--broker", url, "--dir"]
+    async with started("saphan node", log, *words, folder) as program:
+        await program.hear()
+        yield program
