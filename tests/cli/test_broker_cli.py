@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import socket
 import sqlite3
 import stat
 import subprocess
+import termios
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -19,7 +21,7 @@ from saphan_broker.init import MARKER_NAME
 from saphan_protocol.checkpoint import verify_head
 from saphan_protocol.notes import parse_vkey
 from saphan_protocol.pins import parse_pins
-from saphan_protocol.words import fingerprint_words
+from saphan_protocol.words import fingerprint_words, word_lines
 from support.agency import Agency
 from support.broker_command import (
     broker_line,
@@ -388,3 +390,45 @@ def test_a_data_path_too_long_for_a_socket_is_named(place: Path) -> None:
     os.rename(place / "data", deep)
     words = ("run", "--data", deep, "--keys", place / "keys", "--listen", "127.0.0.1:0")
     assert saphan_broker(*words, status=5).code == "socket_path_long"
+
+
+def at_a_terminal(typed: str, *words: str | Path) -> tuple[int, str]:
+    """Run a command at a terminal of its own, type when it asks; gives status and screen."""
+    master, slave = os.openpty()
+    process = subprocess.Popen(
+        broker_line(*words),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=environment(),
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(slave)
+    shown = b""
+    answered = False
+    while True:
+        try:
+            shown += os.read(master, 4096)
+        except OSError:  # the other end of the terminal was closed: the command is done
+            break
+        if not answered and b"go on: " in shown:
+            os.write(master, typed.encode() + b"\n")
+            answered = True
+    os.close(master)
+    return process.wait(60), shown.decode()
+
+
+def test_at_a_terminal_the_words_are_shown_and_asked_about(place: Path) -> None:
+    agency = Agency("la.ospp", NOW)
+    file = place / "enrol.saphan"
+    file.write_bytes(agency.enrolment())
+    words = ("admit", file, "--data", place / "data")
+    with running_broker(place):
+        status, shown = at_a_terminal("no", *words)
+        assert (status, "not_confirmed" in shown) == (5, True)
+        for line in word_lines(agency.root.key_id):
+            assert line in shown
+        status, shown = at_a_terminal("yes", *words)
+        assert status == 0, shown
+        assert "Operation 1 of la.ospp is in the directory." in shown
