@@ -67,9 +67,10 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     try:
-        with open("/dev/tty", "r+", encoding="utf-8", buffering=1) as terminal:
-            terminal.write(f"{plain(question)} {say('prompt.type_yes')} ")
-            answer = terminal.readline()
+        # Unbuffered: a terminal cannot be sought, which every buffered "r+" of Python demands.
+        with open("/dev/tty", "r+b", buffering=0) as terminal:
+            terminal.write(f"{plain(question)} {say('prompt.type_yes')} ".encode())
+            answer = terminal.readline(100).decode(errors="replace")
     except OSError:
         answer = ""
     if answer.strip().lower() != "yes":
