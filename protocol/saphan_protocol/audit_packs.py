@@ -118,9 +118,12 @@ def choose(shown: list[Shown]) -> Shown:
                     f"{other.entry.index}",
                     field=f"pack.{name}",
                 )
-        if best.entry.header is None or best.entry.ciphertext is None:
-            best = other
-    return best
+    return max(shown, key=_fullness)
+
+
+def _fullness(shown: Shown) -> int:
+    entry = shown.entry
+    return sum(part is not None for part in (entry.item, entry.header, entry.ciphertext))
 
 
 def _check_origins(reader: PackReader, pins: Pins) -> None:

@@ -8,7 +8,7 @@ that what a broken line leaves behind is continued by the next fetch.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -103,7 +103,7 @@ class _Remote:
         while part := list(islice(wanted, 32 * AT_ONCE)):
             absent = await asyncio.to_thread(self._absent, part)
             for first in range(0, len(absent), AT_ONCE):
-                await asyncio.gather(*(self._copy(*row) for row in absent[first : first + AT_ONCE]))
+                await _together(self._copy(*row) for row in absent[first : first + AT_ONCE])
             files += len(absent)
             seen += len(part)
             self._progress(self.name, seen, total)
@@ -162,6 +162,17 @@ class _Remote:
                 f"{url} cannot be fetched: {type(error).__name__}",
                 hint="fetch again: what is here already is kept",
             ) from None
+
+
+async def _together(works: Iterable[Coroutine[None, None, None]]) -> None:
+    """All at once; the first error ends the others before it goes on."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _files(level: int, full: int, width: int) -> int:

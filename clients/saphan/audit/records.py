@@ -2,7 +2,8 @@
 
 Everything in its own corridors: entries, statements, salts, signatures, headers, agreements. No
 content, no stanza, no key, nothing of who read what inside the agency. The store is read beside a
-running node, in one snapshot.
+running node, in one snapshot. An entry whose signature or header the store has lost is left out: it
+could be opened, but not proven.
 """
 
 from __future__ import annotations
@@ -20,29 +21,41 @@ from saphan_protocol.pins import Pins
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.packs import PACK_FORMAT, PackEnd, PackEntry, PackHead, PackItem
-from saphan_schemas.records import BatchSignature, Blob, SignatureItem
+from saphan_schemas.records import BROKER, BatchSignature, Blob, SignatureItem
 
 from saphan.audit.packfile import write_pack
 from saphan.node.schema import APPLICATION_ID, FORMAT
 
 ITEM_BYTES: Final = 1024
+"""An item at its longest: 16 hashes of path, key id and salt."""
 CONSIGNMENTS: Final = ("submitted", "consigned")
 _ENTRIES: Final = (
-    "SELECT e.idx, e.event, e.entry, e.salt, e.statement, e.item, e.root, b.header,"
-    " length(b.ciphertext), b.digest FROM entries e LEFT JOIN bulletins b ON b.id = e.bulletin"
+    "SELECT e.idx, e.event, e.bulletin, e.issuer, e.entry, e.salt, e.statement, e.item, e.root,"
+    " b.header, length(b.ciphertext), b.digest"
+    " FROM entries e LEFT JOIN bulletins b ON b.id = e.bulletin"
     " WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx"
 )
+_OWN: Final = {
+    True: "SELECT item, root FROM consignments WHERE bulletin = ? AND body = ? LIMIT 1",
+    False: "SELECT item, root FROM statements WHERE bulletin = ? AND body = ? LIMIT 1",
+}
+"""The feed leaves out the signatures that the agency made itself: they lie with what it sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """What a pack holds: entries of leaves [start, stop), and how many of each thing."""
+    """What a pack holds: entries of leaves [start, stop), and how many of each thing.
+
+    Args:
+        left_out: entries of the range that the store cannot prove any more.
+    """
 
     start: int
     stop: int
     agreements: int
     signatures: int
     entries: int
+    left_out: int
 
 
 def export_records(
@@ -72,7 +85,9 @@ def export_records(
             end = _end(db, pins, start, stop)
             origins = (pins.directory.origin, pins.evidence.origin)
             head = PackHead(PACK_FORMAT, agency, now, *origins, start, end)
-            counted = _Counted(pack_stream(head, _agreements(db), _entries(db, start, end)))
+            opened = _Opened(db)
+            stream = pack_stream(head, _agreements(db), opened.between(start, end))
+            counted = _Counted(stream)
             write_pack(out, counted)
         except sqlite3.Error as error:
             raise _damaged(str(error)) from None
@@ -85,6 +100,7 @@ def export_records(
         agreements=last.agreements,
         signatures=last.signatures,
         entries=last.entries,
+        left_out=opened.left_out,
     )
 
 
@@ -149,28 +165,40 @@ def _agreements(db: sqlite3.Connection) -> Iterator[bytes]:
         yield package
 
 
-def _entries(
-    db: sqlite3.Connection, start: int, stop: int
-) -> Iterator[tuple[PackEntry, BatchSignature | None]]:
-    for row in db.execute(_ENTRIES, (start, stop)):
-        index, event, entry, salt, statement, packed, root, header, length, digest = row
-        consigned = event in CONSIGNMENTS
-        item = None if packed is None else decode(SignatureItem, packed, ITEM_BYTES, "item")
-        shown = Blob(length, digest) if consigned and digest is not None else None
-        yield (
-            PackEntry(index, entry, salt, statement, item, header if consigned else None, shown),
-            None if item is None else _signature(db, item, root),
-        )
+class _Opened:
+    """Entries of the store as a pack shows them; `left_out` counts those that it cannot prove."""
 
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.left_out = 0
 
-def _signature(db: sqlite3.Connection, item: SignatureItem, root: Any) -> BatchSignature:
-    found = db.execute(
-        "SELECT signature FROM signatures WHERE key = ? AND size = ? AND root = ?",
-        (item.key, item.size, root),
-    ).fetchone()
-    if found is None:
-        raise _damaged(f"the signature of key {item.key.hex()[:16]} is missing")
-    return BatchSignature(item.key, item.size, root, found[0])
+    def between(self, start: int, stop: int) -> Iterator[tuple[PackEntry, BatchSignature | None]]:
+        """The entries of leaves start <= index < stop, each with its signature."""
+        for row in self._db.execute(_ENTRIES, (start, stop)):
+            index, event, bulletin, issuer, entry, salt, statement, packed, root, *rest = row
+            consigned = event in CONSIGNMENTS
+            header, length, digest = rest
+            if packed is None and issuer != BROKER:
+                packed, root = self._own(consigned, bulletin, statement)
+            item = None if packed is None else decode(SignatureItem, packed, ITEM_BYTES, "item")
+            batch = None if item is None else self._signature(item, root)
+            if (batch is None and issuer != BROKER) or (consigned and digest is None):
+                self.left_out += 1
+                continue
+            shown = Blob(length, digest) if consigned else None
+            header = header if consigned else None
+            yield PackEntry(index, entry, salt, statement, item, header, shown), batch
+
+    def _own(self, consigned: bool, bulletin: bytes, body: bytes) -> tuple[Any, Any]:
+        row = self._db.execute(_OWN[consigned], (bulletin, body)).fetchone()
+        return (None, None) if row is None else (row[0], row[1])
+
+    def _signature(self, item: SignatureItem, root: bytes) -> BatchSignature | None:
+        found = self._db.execute(
+            "SELECT signature FROM signatures WHERE key = ? AND size = ? AND root = ?",
+            (item.key, item.size, root),
+        ).fetchone()
+        return None if found is None else BatchSignature(item.key, item.size, root, found[0])
 
 
 def _damaged(why: str) -> OperatorError:

@@ -33,7 +33,10 @@ def _export(args: argparse.Namespace) -> int:
         args.stop,
     )
     value = asdict(made) | {"file": str(args.out)}
-    show(value, [say("note.pack_written", path=args.out, **asdict(made))], as_json=args.json)
+    lines = [say("note.pack_written", path=args.out, **asdict(made))]
+    if made.left_out:
+        lines.append(say("note.pack_left_out", count=made.left_out))
+    show(value, lines, as_json=args.json)
     return 0
 
 
