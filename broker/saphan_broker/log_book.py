@@ -118,10 +118,16 @@ class LogBook:
             return False
         return True
 
-    async def grow(self, leaves: list[bytes]) -> tuple[TileTree, dict[TileKey, bytes], bytes]:
-        """(tree, changed tiles, root) with these leaves; adopt it once the commit is durable."""
-        tree, tiles = self.tree.grow([leaf_hash(leaf) for leaf in leaves])
-        return tree, tiles, await self.source.prove(tree.root)
+    async def grow(
+        self, tree: TileTree, leaves: list[bytes]
+    ) -> tuple[TileTree, dict[TileKey, bytes], bytes]:
+        """(tree, changed tiles, root) with these leaves; adopt it once the commit is durable.
+
+        Args:
+            tree: the committed tree, or what it will be after the commit that is under way.
+        """
+        grown, tiles = tree.grow([leaf_hash(leaf) for leaf in leaves])
+        return grown, tiles, await self.source.prove(grown.root)
 
     def adopt(self, tree: TileTree, root: bytes, time: int) -> None:
         """The commit is durable."""

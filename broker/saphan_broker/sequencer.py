@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 
 from saphan_broker.committing import Committer
+from saphan_broker.preparing import Prepared, prepare
 from saphan_broker.registering import Registrar
 from saphan_broker.state import State
 from saphan_broker.store.base import CommitUnknown, HeadMoved
@@ -28,6 +29,16 @@ STOPPING = frozenset({"clock_disagrees", "disk_full", "node_not_heard"})
 """Failures that leave no doubt about the store, but while which nothing is logged."""
 RETRY_SECONDS = 1.0
 """Between attempts to get the logs going again after a failure."""
+
+
+class _Writing:
+    """The group that is on its way to the disk."""
+
+    task: asyncio.Task[None]
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        self.failed = False
 
 
 class Sequencer:
@@ -44,6 +55,7 @@ class Sequencer:
         self._queue = WorkQueue()
         self._broken = False
         self._alarmed: set[str] = set()
+        self._writing: _Writing | None = None
 
     def submit(self, item: Item) -> Work:
         """Queue an item; its outcome follows its durable signed head.
@@ -77,16 +89,44 @@ class Sequencer:
         while group := await self._queue.take():
             try:
                 await self._group(group)
-                self._all_clear()
-            except SaphanError as error:
-                await self._failed(group, error)
             except Exception as error:
-                _log.exception(
-                    "the sequencer met a bug; its group is refused, the logs are re-read"
-                )
-                await self._failed(group, OperatorError("internal", f"bug: {error!r}"))
+                await self._failed(group, error)
+        await self._written()
 
     async def _group(self, group: Sequence[Work]) -> None:
+        evidence = [w for w in group if not isinstance(w.item, Operation | Package | NewHead)]
+        if len(evidence) < len(group) or self._writing is None:
+            await self._written()
+            await self._alone(group, evidence)
+            return
+        prepared = await self._beside(evidence, self._writing)
+        if prepared is None:
+            await self._alone(group, evidence)
+        else:
+            self._write(evidence, prepared)
+
+    async def _beside(self, evidence: Sequence[Work], before: _Writing) -> Prepared | None:
+        """Judge while the group before is on its way to the disk, then wait until it is there.
+
+        Returns:
+            None if that group has failed: what this one was judged by is not there.
+        """
+        prepared: Prepared | None = None
+        failure: Exception | None = None
+        if not before.failed:
+            try:
+                prepared = await prepare(self._state, evidence, before.prepared)
+            except Exception as error:
+                failure = error
+        await asyncio.wait([before.task])
+        if before.failed:
+            return None
+        if failure is not None:
+            raise failure
+        return prepared
+
+    async def _alone(self, group: Sequence[Work], evidence: Sequence[Work]) -> None:
+        """Nothing is under way: the steps that must see both logs at rest."""
         if not all(signer.released for signer in self._state.signers.values()):
             raise Unavailable(
                 "node_not_heard",
@@ -100,10 +140,30 @@ class Sequencer:
             if isinstance(work.item, Operation | Package):
                 await self._registrar.register(work)
         await self._registrar.register_types()
-        evidence = [w for w in group if not isinstance(w.item, Operation | Package | NewHead)]
-        if len(evidence) < len(group):
-            await self._freshen([work for work in group if isinstance(work.item, NewHead)])
-        await self._committer.commit(evidence)
+        await self._freshen([work for work in group if isinstance(work.item, NewHead)])
+        self._write(evidence, await prepare(self._state, evidence, None))
+
+    def _write(self, group: Sequence[Work], prepared: Prepared) -> None:
+        """Begin to write; a failure is dealt with in the same task, before anything else is."""
+
+        writing = self._writing = _Writing(prepared)
+        writing.task = asyncio.create_task(self._write_out(group, writing), name="write")
+
+    async def _write_out(self, group: Sequence[Work], writing: _Writing) -> None:
+        try:
+            await self._committer.write(writing.prepared)
+            self._all_clear()
+        except Exception as error:
+            writing.failed = True
+            await self._failed(group, error)
+        finally:
+            if self._writing is writing:
+                self._writing = None
+
+    async def _written(self) -> None:
+        """Wait until nothing is under way."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing.task])
 
     async def _freshen(self, asked: Sequence[Work]) -> None:
         """Fresh heads of both logs, so that time goes on while nothing happens."""
@@ -122,8 +182,9 @@ class Sequencer:
                 # Whose entries these are is not known any more: everyone looks.
                 self._state.listeners.everyone()
 
-    async def _failed(self, group: Sequence[Work], error: SaphanError) -> None:
+    async def _failed(self, group: Sequence[Work], failure: Exception) -> None:
         """Answer the group; after a failure that leaves doubt, stop until the store is re-read."""
+        error = failure if isinstance(failure, SaphanError) else _bug(failure)
         if isinstance(error, HeadMoved) or (
             isinstance(error, OperatorError) and error.code != "disk_full"
         ):
@@ -156,6 +217,11 @@ class Sequencer:
         """A group, or the repair, has succeeded: what stopped the ones before is over."""
         while self._alarmed:
             self._state.alarms.clear(self._alarmed.pop())
+
+
+def _bug(failure: Exception) -> OperatorError:
+    _log.error("the sequencer met a bug; the logs are read anew", exc_info=failure)
+    return OperatorError("internal", f"bug: {failure!r}")
 
 
 def _retry(error: SaphanError) -> Unavailable:

@@ -135,3 +135,34 @@ async def test_store_put_back_from_a_copy_is_not_started(world: World, tmp_path:
         await broker.start()
     assert caught.value.code == "store_behind_signer"
     await broker.stop()
+
+
+@pytest.mark.parametrize("fail", [lost, kept, full, crashed])
+async def test_groups_behind_a_failed_one_are_judged_anew(world: World, fail: Fail) -> None:
+    """Timeline: forty requests under way, one commit in the middle fails; all are sent again."""
+    sender, recipient = world.agencies[A], world.agencies[B]
+    out = await world.line(A)
+    made = [sender.bulletin([B], world.clock()) for _ in range(40)]
+    ready = [sender.submissions([one], [recipient]) for one in made]
+    await out.submit(ready[0][0], ready[0][1])
+    waiting = [await out.send_submit(items, batch) for items, batch in ready[:20]]
+    state = world.broker.state
+    state.store = FailingStore(state.store, "commit", fail)
+    with suppress(ConnectionError):
+        waiting += [await out.send_submit(items, batch) for items, batch in ready[20:]]
+    first: dict[int, tuple[int, ...]] = {}
+    for place, answer in enumerate(waiting):
+        with suppress(asyncio.CancelledError):
+            (result,) = await answer
+            assert result.code in {None, "not_committed", "broker_stopped"}
+            if result.code is None:
+                first[place] = result.indices
+    out = await again(world, out)
+    results = [await out.submit(items, batch) for items, batch in ready]
+    assert [result.code for (result,) in results] == [None] * 40
+    for place, indices in first.items():
+        assert results[place][0].indices == indices
+    into = await world.line(B)
+    await into.until(lambda: len(into.entries) >= 40)
+    numbers = [entry.number for _, (entry, _) in sorted(into.entries.items())]
+    assert numbers == list(range(1, 41))

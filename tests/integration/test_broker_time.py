@@ -87,6 +87,7 @@ async def test_nothing_is_logged_on_a_time_that_the_nodes_contradict(world: Worl
     """Timeline: the broker's clock jumps a day; open sessions say so; it is set right again."""
     sender = world.agencies[A]
     out = await world.line(A)
+    await out.until(lambda: bool(out.anchors) and out.anchors[-1][1] == 4)
     nodes_clock = world.clock()
     world.clock.ahead += DAY_MS
     await out.ws.send_bytes(encode(Ping(nodes_clock)))

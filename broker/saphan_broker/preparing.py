@@ -1,0 +1,202 @@
+"""From items to everything that one evidence commit will hold; nothing is written here.
+
+A group may be prepared while the one before it is on its way to the disk: it then builds on that
+one's tree and on its changed facts, and is prepared again if that one fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from saphan_protocol.admission import Facts as AdmissionFacts
+from saphan_protocol.admission import RefusedAfterSignature, admit, admit_statement
+from saphan_protocol.evidence import CONSIGNMENT_TYPE
+from saphan_protocol.identity import identity
+from saphan_protocol.tile_tree import TileTree
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import OperatorError, Refused, SaphanError
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Consignment
+
+from saphan_broker.facts import Known, Wanted, load
+from saphan_broker.judging import Bulletin, Denied, Expired, Said
+from saphan_broker.ledger import Ledger
+from saphan_broker.state import State
+from saphan_broker.store.base import Commit, LogHead, TileKey
+from saphan_broker.work import Expiry, Outcome, Rejected, Stated, Submitted, Work
+
+Judged: TypeAlias = Bulletin | Said | Denied | Expired
+
+BREATH = 16
+"""Items judged before other tasks of the event loop get their turn, about 1 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A judged group: its rows, the tree with its leaves, its answers."""
+
+    ledger: Ledger
+    expected: LogHead
+    tree: TileTree
+    root: bytes
+    tiles: dict[TileKey, bytes]
+    outcomes: list[tuple[Work, Outcome]]
+    anchored: int | None
+
+    def commit(self) -> Commit:
+        """The group as one commit of the evidence log."""
+        ledger = self.ledger
+        return Commit(
+            log="evidence",
+            expected=self.expected,
+            head=LogHead(self.tree.size, self.root),
+            leaves=ledger.leaves,
+            tiles=self.tiles,
+            time=ledger.time,
+            entries=ledger.entries,
+            bulletins=ledger.bulletins,
+            deliveries=list(ledger.deliveries.values()),
+            stanzas=list(ledger.stanzas.values()),
+            signatures=list(ledger.signatures.values()),
+            statements=ledger.statements,
+            corridors=ledger.corridors,
+            anchors=ledger.anchors,
+        )
+
+    def agencies(self) -> set[str]:
+        """Whose mailboxes grow."""
+        entries = self.ledger.entries
+        return {row.sender for row in entries} | {row.recipient for row in entries}
+
+
+async def prepare(state: State, group: Sequence[Work], before: Prepared | None) -> Prepared:
+    """Judge a group of evidence items at one time, and the anchor that is due.
+
+    Args:
+        before: the group that is being written; its rows count as stored.
+
+    Raises:
+        Unavailable: `clock_disagrees`; OperatorError: `directory_unsigned`, and what reads raise.
+    """
+    book = state.evidence
+    tree, root, last = book.tree, book.root, book.time
+    if before is not None:
+        tree, root, last = before.tree, before.root, before.ledger.time
+    now = state.clock()
+    time = max(now, last)
+    state.clocks.check(time, now)
+    anchor = _anchor_due(state)
+    judged = await _admit_all(state, group, time)
+    wanted = Wanted()
+    for _work, ready in judged:
+        ready.want(wanted)
+    known = await load(state.store, wanted)
+    if before is not None:
+        _overlay(known, before.ledger)
+    ledger = Ledger(known, tree.size, time, state.keys)
+    if anchor is not None:
+        ledger.anchor(*anchor)
+    outcomes: list[tuple[Work, Outcome]] = []
+    for place, (work, ready) in enumerate(judged):
+        if place % BREATH == BREATH - 1:
+            await asyncio.sleep(0)
+        outcomes.append((work, ready.judge(ledger, state.random)))
+    grown, tiles, grown_root = await book.grow(tree, ledger.leaves)
+    expected = LogHead(tree.size, root)
+    anchored = None if anchor is None else anchor[0]
+    return Prepared(ledger, expected, grown, grown_root, tiles, outcomes, anchored)
+
+
+def _overlay(known: Known, ledger: Ledger) -> None:
+    """Facts as they will be once `ledger` is stored; whether it is already makes no difference."""
+    known.bulletins.update((row.id, row) for row in ledger.bulletins)
+    known.nonces.update(((row.sender, row.nonce), row) for row in ledger.bulletins)
+    known.deliveries.update(ledger.deliveries)
+    known.statements.update(ledger.statements)
+    known.corridors.update(ledger.corridors)
+
+
+def _anchor_due(state: State) -> tuple[int, bytes] | None:
+    """(size, root) of the signed directory head, if the newest anchor names an older one."""
+    published = state.registry.published
+    if published is None or published.size != state.directory.size:
+        raise OperatorError(
+            "directory_unsigned",
+            "the directory log has leaves that are under no signed head",
+            hint="nothing is judged by them before they are signed; see the alarms",
+        )
+    if published.size == state.anchored:
+        return None
+    return published.size, published.root
+
+
+async def _admit_all(state: State, group: Sequence[Work], time: int) -> list[tuple[Work, Judged]]:
+    """Admission, at exactly the entries' time and under the directory they are anchored to."""
+    facts = AdmissionFacts(state.directory, time, None, state.verified)
+    judged: list[tuple[Work, Judged]] = []
+    for place, work in enumerate(group):
+        if place % BREATH == BREATH - 1:
+            await asyncio.sleep(0)
+        if work.outcome.done():  # refused when the group was prepared before, or nobody waits
+            continue
+        try:
+            judged.append((work, _admit(work, facts)))
+        except SaphanError as error:
+            state.counters.refused[error.code] += 1
+            work.resolve(Rejected(error))
+    return judged
+
+
+def _admit(work: Work, facts: AdmissionFacts) -> Judged:
+    item = work.item
+    if isinstance(item, Submitted):
+        return _admit_submission(item, facts)
+    if isinstance(item, Stated):
+        return _admit_statement(item, facts)
+    if isinstance(item, Expiry):
+        return Expired(item)
+    raise RuntimeError(f"{type(item).__name__} is no evidence item")
+
+
+def _admit_submission(item: Submitted, facts: AdmissionFacts) -> Judged:
+    given = item.submission
+    try:
+        admitted = admit(
+            given.header,
+            given.consignment,
+            given.item,
+            item.batches,
+            given.ciphertext,
+            facts,
+            peer=item.peer,
+            stanzas=given.stanzas,
+        )
+        if len(given.salts) != len(admitted.consignment.recipients):
+            raise RefusedAfterSignature(
+                Refused("salt_count", "one salt is needed for each recipient", field="salts"),
+                admitted.bulletin_id,
+                admitted.ciphertext.digest,
+            )
+    except RefusedAfterSignature as error:
+        consignment = decode(
+            Consignment, given.consignment, LIMITS.consignment_bytes, "consignment"
+        )
+        return Denied(
+            item.peer,
+            identity(CONSIGNMENT_TYPE, given.consignment),
+            tuple(ref.agency for ref in consignment.recipients),
+            error,
+        )
+    return Bulletin(admitted, given)
+
+
+def _admit_statement(item: Stated, facts: AdmissionFacts) -> Judged:
+    said = item.item
+    corridor = (said.sender, said.recipient)
+    admitted = admit_statement(
+        said.event, said.statement, said.item, item.batches, corridor, facts, peer=item.peer
+    )
+    return Said(item.peer, admitted, corridor, said.salt)
