@@ -23,6 +23,8 @@ LOCK_NAME: Final = "broker.lock"
 APPLICATION_ID: Final = 0x53617068
 """`Saph` in SQLite's header: another program's database is refused before it is touched."""
 CACHE_KIB: Final = 16 * 1024
+READER_CACHE_KIB: Final = 2 * 1024
+"""What is read is read once, mostly; a receiver that catches up must not cost three full caches."""
 
 
 def lock(directory: Path) -> int:
@@ -117,7 +119,8 @@ def _configure(connection: sqlite3.Connection, read_only: bool) -> None:
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA busy_timeout=5000")
-    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    cache = READER_CACHE_KIB if read_only else CACHE_KIB
+    connection.execute(f"PRAGMA cache_size=-{cache}")
     connection.execute(f"PRAGMA query_only={int(read_only)}")
 
 
