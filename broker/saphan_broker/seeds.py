@@ -34,11 +34,12 @@ class _Ratchet:
     the whole object.
     """
 
-    __slots__ = ("day", "seeds")
+    __slots__ = ("_keys", "day", "seeds")
 
     def __init__(self, day: int, seed: bytes) -> None:
         self.day: Final = day
         self.seeds: Final = {day: seed}
+        self._keys: Final[dict[int, bytes]] = {}
 
     def at(self, day: int) -> bytes:
         """seed(day), from the nearest known one: due-days lie close together, years from now."""
@@ -48,6 +49,16 @@ class _Ratchet:
             found = daykeys.advance(self.seeds[start], start, day)
             if len(self.seeds) < CACHED_DAYS:
                 self.seeds[day] = found
+        return found
+
+
+    def key(self, day: int) -> bytes:
+        """key(day): derived once, because three things of every bulletin are sealed under it."""
+        found = self._keys.get(day)
+        if found is None:
+            found = daykeys.day_key(self.at(day))
+            if len(self._keys) < CACHED_DAYS:
+                self._keys[day] = found
         return found
 
 
@@ -128,7 +139,7 @@ class DayKeys:
         self._ratchet = later
 
     def _key(self, day: int) -> bytes:
-        return daykeys.day_key(self._ratchet.at(day))
+        return self._ratchet.key(day)
 
 
 def _encode(ratchet: _Ratchet) -> bytes:
