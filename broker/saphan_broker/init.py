@@ -12,6 +12,7 @@ import asyncio
 import errno
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,17 +148,29 @@ def _said(data: Path, keys: Path) -> Iterator[None]:
     """Turn the file system's refusals into words."""
     try:
         yield
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise _disk_full(data) from None
+        raise _unusable(f"{data}: {error}") from None
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise OperatorError(
-                "disk_full",
-                f"there is no space left for {error.filename or keys}",
-                field="data",
-                hint="free some space, remove both directories, then run init again",
-            ) from None
-        raise OperatorError(
-            "directory_unusable",
-            f"{error.filename or f'{data} or {keys}'}: {error.strerror or error}",
-            field="data",
-            hint="the directory above it must exist, and its owner must be the one who runs this",
-        ) from None
+            raise _disk_full(error.filename or keys) from None
+        raise _unusable(f"{error.filename or f'{data} or {keys}'}: {error.strerror}") from None
+
+
+def _disk_full(place: Path | str) -> OperatorError:
+    return OperatorError(
+        "disk_full",
+        f"there is no space left for {place}",
+        field="data",
+        hint="free some space, remove both directories, then run init again",
+    )
+
+
+def _unusable(what: str) -> OperatorError:
+    return OperatorError(
+        "directory_unusable",
+        what,
+        field="data",
+        hint="the directory above it must exist, and its owner must be the one who runs this",
+    )
