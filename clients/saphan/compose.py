@@ -16,6 +16,7 @@ from saphan_schemas.codec import decode, encode, encode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import PAE_TYPES, SUITE, Header, Inner, Marking, Tlp, Urgency
+from saphan_schemas.strict_json import parse_json
 from saphan_schemas.validation import validate_content
 
 INNER_TYPE: Final = PAE_TYPES[Inner]
@@ -150,11 +151,11 @@ def parse_wish(data: bytes, to: tuple[str, ...] = ()) -> Wish:
             f"the bulletin has {len(data)} bytes of JSON, at most {LIMITS.api_body_bytes} count",
         )
     try:
-        value = msgspec.json.decode(data, type=dict[str, Any])
+        value: dict[str, Any] = parse_json(dict, data)
         marking = value.pop("marking", None)
         found = msgspec.convert(value, _File)
         mark = None if marking is None else _marking(marking)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError, ValueError) as error:
+    except ValueError as error:  # msgspec's errors and UnicodeDecodeError are ValueErrors
         raise InvalidInput(
             "malformed",
             f"the bulletin does not parse: {error}",

@@ -19,6 +19,7 @@ from aiohttp import web
 from saphan_protocol.operation import check_operation
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.messages import error_hint
 
 from saphan.compose import parse_wish
 from saphan.durable import create_file
@@ -143,7 +144,7 @@ def error_response(error: SaphanError, status: int) -> web.Response:
         "code": error.code,
         "message": error.message,
         "field": error.field,
-        "hint": error.hint,
+        "hint": error_hint(error),
     }
     response = json_response(value, status)
     if isinstance(error, Unavailable):

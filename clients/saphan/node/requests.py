@@ -11,6 +11,7 @@ from aiohttp import web
 from saphan_protocol.directory import Directory
 from saphan_protocol.identity import CONTENT_TYPE, identity, record_identity
 from saphan_protocol.opening import check_authors
+from saphan_schemas import strict_json
 from saphan_schemas.codec import decode, decode_content
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS
@@ -74,8 +75,8 @@ def parse_json(data: bytes, kind: type[T]) -> T:
         InvalidInput: `malformed`.
     """
     try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return strict_json.parse_json(kind, data)
+    except ValueError as error:  # msgspec's errors and UnicodeDecodeError are ValueErrors
         raise InvalidInput(
             "malformed",
             f"the request does not parse: {error}",
