@@ -10,6 +10,8 @@ import asyncio
 import base64
 import binascii
 import logging
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -75,14 +77,30 @@ async def administered(broker: Broker, data: Path) -> AsyncIterator[None]:
     app = web.Application(client_max_size=LIMITS.api_body_bytes)
     app.add_routes(AdminPages(broker).routes())
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
-    await runner.setup()
+    listener = await asyncio.to_thread(_bind, path)
     try:
-        # A socket that a crash left is replaced: the store's lock says that nobody serves it. Its
-        # directory is the owner's alone (0700), so nobody can connect before the mode is set.
-        await web.UnixSite(runner, str(path)).start()
-        await asyncio.to_thread(path.chmod, 0o600)
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
         yield
+    finally:
+        await runner.cleanup()
+        listener.close()
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+def _bind(path: Path) -> socket.socket:
+    """A socket with mode 0600 from its first moment; one that a crash left is replaced.
+
+    The store's lock is held by this process, so nobody serves the old one.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        if path.is_socket():
+            path.unlink()
+        listener.bind(str(path))
     except OSError as error:
+        listener.close()
         raise OperatorError(
             "socket_unusable",
             f"{path} cannot be made: {error.strerror or error}",
@@ -90,8 +108,8 @@ async def administered(broker: Broker, data: Path) -> AsyncIterator[None]:
             hint="the data directory must be on a local disk and belong to the broker's user",
         ) from None
     finally:
-        await runner.cleanup()
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        os.umask(before)
+    return listener
 
 
 class AdminPages:

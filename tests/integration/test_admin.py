@@ -18,7 +18,7 @@ from saphan_protocol.keys import SigningKey
 from saphan_protocol.operation import OPERATION_TYPE, sign_operation
 from saphan_protocol.words import fingerprint_words
 from saphan_schemas.codec import decode, encode
-from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.records import Change, Operation, Role, SignedOperation
 from support.agency import Agency, seed
 from support.brokers import World
@@ -64,6 +64,18 @@ async def test_the_socket_is_the_owners_alone_and_goes_with_the_broker(tmp_path:
             assert stat.S_ISSOCK(found.st_mode)
             assert stat.S_IMODE(found.st_mode) == 0o600
         assert not (world.data / SOCKET_NAME).exists()
+
+
+async def test_a_file_in_the_sockets_place_is_not_removed(tmp_path: Path) -> None:
+    world = World(tmp_path, A)
+    await world.init()
+    async with world.running():
+        (world.data / SOCKET_NAME).write_text("mine")
+        with pytest.raises(OperatorError) as caught:
+            async with administered(world.broker, world.data):
+                raise AssertionError("it must not come so far")
+        assert caught.value.code == "socket_unusable"
+        assert (world.data / SOCKET_NAME).read_text() == "mine"
 
 
 async def test_an_agency_is_admitted_by_the_words_of_its_root(world: World) -> None:
