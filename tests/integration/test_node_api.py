@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 import json
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,8 +17,15 @@ import aiohttp
 import pytest
 from saphan import Bulletin, Node
 from saphan.cli.main import main
+from saphan.compose import INNER_TYPE, Wish, compose
+from saphan.local_api import LocalNode
+from saphan.node.config import NodeConfig
 from saphan.node.service import NodeService
-from saphan_schemas.errors import InvalidInput, Refused
+from saphan_protocol.batch import sign_one
+from saphan_protocol.identity import pae
+from saphan_schemas.codec import encode, encode_content
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError
+from saphan_schemas.records import PAE_TYPES, OfficerRead
 from saphan_schemas.samples import sample
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states
 
@@ -189,3 +200,135 @@ async def test_the_openapi_document_names_every_path(bridge: Bridge) -> None:
                     ) as response:
                         found = {} if path == "/v1/events" else await response.json()
                         assert found.get("code") not in ("path_unknown", "method_unknown")
+
+
+class Signing:
+    """An officer's client that can be made to lie."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        content = sample("training_notice")
+        self.wish = Wish(
+            to=(KH,),
+            schema="saphan/training_notice/0",
+            about=content["about"],
+            body=content["body"],
+            exercise=True,
+        )
+        self.bridge = bridge
+
+    def body(self, agency: str = LA, handle: str = "bounmy", **parts: bytes) -> dict[str, str]:
+        now, nonce = self.bridge.clock(), os.urandom(16)
+        draft = compose(self.wish, sender=LA, now=now, nonce=nonce, retain_days=30)
+        key = self.bridge.officer(agency)
+        inner = draft.inner(handle, key.key_id)
+        signature = encode(sign_one(key, INNER_TYPE, inner, os.urandom(32)))
+        given = {
+            "header": draft.header_bytes,
+            "inner": inner,
+            "signature": signature,
+            "content": draft.content,
+        }
+        return {name: base64.b64encode(part).decode() for name, part in (given | parts).items()}
+
+
+async def test_an_officers_bulletin_is_judged_before_it_is_sealed(bridge: Bridge) -> None:
+    """Every lie gets its own code; the honest one passes; the same one again is a replay."""
+    async with both(bridge) as (la, kh):
+        client, node = Signing(bridge), LocalNode(bridge.place / LA / "node")
+        honest = client.body()
+        other = encode_content(sample("training_notice") | {"attachments": ["x"]})
+        broken = client.body()
+        broken["signature"] = client.body()["signature"]
+        lies = {
+            "author_unknown": client.body(KH, "sokha"),
+            "inner_mismatch": client.body(content=other),
+            "signature_invalid": broken,
+            "malformed": client.body(header=base64.b64decode(honest["header"]) + b"\x00"),
+        }
+        for code, lie in lies.items():
+            with pytest.raises(SaphanError) as caught:
+                await asyncio.to_thread(node.post, "/v1/bulletins/signed", lie)
+            assert caught.value.code == code
+        sent = await asyncio.to_thread(node.post, "/v1/bulletins/signed", honest)
+        with pytest.raises(InvalidInput, match="replay"):
+            await asyncio.to_thread(node.post, "/v1/bulletins/signed", honest)
+        await eventually(lambda: states(la, bytes.fromhex(sent["id"])) == ["accepted"])
+        assert kh.bulletins.inbox(0, 9)[0]["author"] == "bounmy"
+
+
+async def test_a_reading_is_shown_only_to_the_officer_who_signed_it(bridge: Bridge) -> None:
+    async with both(bridge) as (la, kh):
+        content = case_statistics()
+        bulletin = await la.send(
+            Wish(to=(KH,), schema="saphan/case_statistics/0", exercise=True, **content)
+        )
+        await eventually(lambda: states(kh, bulletin) == ["accepted"])
+        key = bridge.officer(KH)
+
+        def record(**fields: Any) -> bytes:
+            given: dict[str, Any] = {
+                "bulletin": bulletin,
+                "agency": KH,
+                "handle": "sokha",
+                "key": key.key_id,
+                "time": bridge.clock(),
+            }
+            return encode(OfficerRead(**(given | fields)))
+
+        def signed(body: bytes) -> bytes:
+            return encode(sign_one(key, PAE_TYPES[OfficerRead], body, os.urandom(32)))
+
+        lies = (
+            (record(bulletin=b"x" * 32), "read_mismatch"),
+            (record(agency=LA), "read_mismatch"),
+            (record(handle="dara"), "key_foreign"),
+            (record(key=bridge.officer(LA).key_id), "key_foreign"),
+            (record(time=bridge.clock() - 120_000), "read_time"),
+        )
+        for body, code in lies:
+            with pytest.raises(SaphanError) as caught:
+                await kh.read(bulletin, body, signed(body))
+            assert caught.value.code == code
+        with pytest.raises(InvalidInput, match="signature_invalid"):
+            await kh.read(bulletin, record(), signed(record(time=bridge.clock() - 1)))
+        assert kh.db.rows("SELECT 1 FROM readings") == []
+        body = record()
+        assert (await kh.read(bulletin, body, signed(body)))["content"]["body"] == content["body"]
+        # The log learns that it was read, once, and not by whom: a salted commitment.
+        (row,) = kh.db.rows("SELECT body FROM statements WHERE event = 'read'")
+        (salt,) = kh.db.row("SELECT salt FROM readings") or (b"",)
+        expected = hmac.digest(salt, pae(PAE_TYPES[OfficerRead], body), "sha256")
+        assert expected in row[0]
+        assert b"sokha" not in row[0]
+
+
+async def test_a_taken_port_is_named(bridge: Bridge) -> None:
+    bridge.url = "ws://127.0.0.1:9"
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(OperatorError, match="port_taken"):
+            async with bridge.node_with_api(LA, listen=other.getsockname()[:2]):
+                pass
+
+
+def test_the_api_listens_on_this_machine_only(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="not_loopback"):
+        NodeConfig(folder=tmp_path, broker="ws://bridge.test", listen=("0.0.0.0", 8471))  # noqa: S104
+
+
+async def test_a_key_file_that_others_can_read_stops_the_node(bridge: Bridge) -> None:
+    bridge.url = "ws://127.0.0.1:9"
+    (bridge.place / LA / "node" / "node.key").chmod(0o644)
+    with pytest.raises(OperatorError, match="key_file_exposed"):
+        async with bridge.node(LA):
+            pass
+
+
+async def test_an_unreachable_broker_is_shown_and_the_node_stays_up(bridge: Bridge) -> None:
+    bridge.url = "ws://127.0.0.1:9"
+    async with bridge.node_with_api(LA) as node:
+        await eventually(lambda: node.line.state.code == "broker_unreachable")
+        found = await asyncio.to_thread(LocalNode(bridge.place / LA / "node").get, "/v1/identity")
+        assert (found["line"]["state"], found["agency"]) == ("waiting", LA)
+        assert found["line"]["hint"]

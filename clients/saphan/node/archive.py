@@ -22,6 +22,7 @@ from saphan.private import read_private
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
+SUPPLY: Final = 256
 WRAP_TYPE: Final = "saphan/archive/1"
 
 
@@ -37,6 +38,7 @@ class Archive:
         self._folder = folder
         self._ciphers: dict[int, AESGCM] = {}
         self._lock = threading.Lock()
+        self._nonces: list[bytes] = []
         make_folder(folder)
 
     def __repr__(self) -> str:
@@ -48,7 +50,7 @@ class Archive:
         Raises:
             OperatorError: `file_unwritable`, `key_file_exposed`, `archive_key_damaged`.
         """
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = self._nonce()
         return nonce + self._cipher(day, make=True).encrypt(nonce, content_key, _bound(bulletin_id))
 
     def unwrap(self, wrapped: bytes, bulletin_id: bytes, day: int) -> bytes:
@@ -66,6 +68,16 @@ class Archive:
                 f"the archive key of day {day} does not open bulletin {bulletin_id.hex()[:16]}",
                 hint="restore the archive-keys folder and node.db from backups of the same time",
             ) from None
+
+    def _nonce(self) -> bytes:
+        """From a supply: a system call for each of a thousand bulletins a second is felt."""
+        with self._lock:
+            if not self._nonces:
+                supply = os.urandom(NONCE_BYTES * SUPPLY)
+                self._nonces = [
+                    supply[at : at + NONCE_BYTES] for at in range(0, len(supply), NONCE_BYTES)
+                ]
+            return self._nonces.pop()
 
     def _cipher(self, day: int, *, make: bool) -> AESGCM:
         with self._lock:

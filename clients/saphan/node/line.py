@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
-from saphan_schemas.errors import OperatorError, Refused, SaphanError, Unavailable
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 from saphan_schemas.frames import Result
 from saphan_schemas.limits import KIB, LIMITS
 
@@ -23,6 +23,8 @@ from saphan.node.session import Parts, Session
 
 log = logging.getLogger("saphan.node")
 
+STEADY_S: Final = 5.0
+"""A session that lasted so long was a good one: the next wait is the shortest again."""
 CONTRADICTIONS: Final = frozenset(
     {
         "split_view",
@@ -112,11 +114,15 @@ class Line:
                         hint="check the address, the network and that the broker runs",
                     )
                 finally:
-                    opened = self._session is not None
+                    lasted = self._session is not None and self._lasted() >= STEADY_S
                     self._session, self.token = None, None
-                failures = 0 if opened else failures + 1
+                # A session that opens and breaks at once is a failure too: no storm of logins.
+                failures = 0 if lasted else failures + 1
                 if await self._wait(error, failures):
                     return
+
+    def _lasted(self) -> float:
+        return (self._parts.clock() - self.state.since) / 1000
 
     def _bearer(self) -> str | None:
         return self.token
@@ -130,7 +136,7 @@ class Line:
 
     async def _wait(self, error: SaphanError, failures: int) -> bool:
         """Note why the line is down and wait; True when it must stay down."""
-        if isinstance(error, OperatorError | Refused):
+        if not isinstance(error, Unavailable):
             self._parts.alarms.sound(error)
             self._sounded.add(error.code)
         if isinstance(error, OperatorError) and error.code in CONTRADICTIONS:

@@ -212,9 +212,9 @@ class Outbox:
             keep(tx, (batch,))
             tx.executemany(
                 "INSERT INTO bulletins (id, sender, nonce, header, header_id, ciphertext,"
-                " digest, wrapped, wrap_day, author, stored)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [_bulletin_row(one, now) for one, _ in good],
+                " digest, wrapped, wrap_day, author, stored, judged_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*_bulletin_row(one, now), self._logs.directory.size) for one, _ in good],
             )
             tx.executemany(
                 "INSERT INTO deliveries (bulletin, recipient, sender, state, changed, attempts)"
