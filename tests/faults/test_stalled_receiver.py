@@ -1,4 +1,4 @@
-"""A receiver stops reading while 10,000 bulletins wait for it: the broker stays small, others go on.
+"""A receiver stops reading while 10,000 bulletins wait: the broker stays small, others go on.
 
 Nothing here waits for a minute: what a stall costs is decided by how much waits, not by how long.
 """
@@ -54,6 +54,7 @@ async def test_a_stalled_receiver_costs_the_broker_little_and_others_nothing(
     async with broker_process(world.data, world.keys) as broker:
         lines = [await joined(world, name, broker.url) for name in (A, B, C)]
         out, dead, alive = lines
+        last = waiting = 0
         for made in grouped(plenty(sender, C, world.clock(), 1024)):  # caches are as warm as later
             last = await submit(out, sender, other, made)
         await alive.entry(last)

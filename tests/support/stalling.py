@@ -1,4 +1,4 @@
-"""A receiver that does not read, a crowd of bulletins for it, and what a process holds meanwhile."""
+"""A receiver that does not read, a crowd of bulletins for it, what a process holds meanwhile."""
 
 from __future__ import annotations
 
