@@ -1,13 +1,13 @@
 """Deliveries under audit: every opened event stepped through the one transition table.
 
-What grows here: one object per delivery, about 0.7 KB while it is open and 0.3 KB once decided (a
-later event must still be recognised as too late), and 0.2 KB per bulletin for its 16 random bytes.
+What grows here: one object per delivery, about 0.7 KB while it is open or read, 0.4 KB once decided
+(a later event must still be recognised as too late), and 0.2 KB per bulletin for its random bytes.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from saphan_schemas.errors import Refused
@@ -33,7 +33,15 @@ class _Delivery:
     holes: int
     expires: int | None = None
     due_day: int | None = None
-    said: set[bytes] = field(default_factory=set)
+    said: set[bytes] | None = None
+
+    def say(self, name: bytes) -> bool:
+        """Remember a statement; False if it was said before."""
+        if self.said is None:
+            self.said = set()
+        known = name in self.said
+        self.said.add(name)
+        return not known
 
 
 class Deliveries:
@@ -78,7 +86,7 @@ class Deliveries:
                 )
             known = self._open[key] = self._begun(entry, admitted.ciphertext.digest, course)
             known.state = begin()
-            known.said.add(entry.statement[:_NAME_BYTES])
+            known.say(entry.statement[:_NAME_BYTES])
         else:
             known = self._known(key, entry, admitted.ciphertext.digest, course, State.UNOPENED)
             self._advance(known, Step.CONSIGN, entry, course)
@@ -126,8 +134,7 @@ class Deliveries:
         return known
 
     def _advance(self, known: _Delivery, then: Step, entry: Entry, course: Course) -> None:
-        name = entry.statement[:_NAME_BYTES]
-        if name in known.said:
+        if not known.say(entry.statement[:_NAME_BYTES]):
             raise Refused("logged_twice", f"the same {then} of this delivery was logged before")
         # An outcome ends a delivery whatever was not shown; any other state may have moved on.
         if known.holes == course.holes or (known.state in TERMINAL and known.holes >= 0):
@@ -135,10 +142,8 @@ class Deliveries:
         else:
             known.state = _AFTER[then]
         known.holes = course.holes
-        if known.state in TERMINAL and known.state is not State.ACCEPTED:
-            known.said.clear()  # nothing may follow: the table refuses it
-        else:
-            known.said.add(name)
+        if known.state in TERMINAL and then is not Step.READ:
+            known.said = None  # nothing of what came before may follow: the table refuses it
 
 
 def _check_deadline(known: _Delivery, said: Statement, entry: Entry, course: Course) -> None:

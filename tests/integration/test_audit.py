@@ -133,13 +133,11 @@ async def test_a_shorter_log_does_not_replace_a_longer_one(tmp_path: Path) -> No
         assert not (tmp_path / "new/evidence/checkpoint").exists()
     with pytest.raises(Unavailable):
         await fetch_logs(url, got, None, PINS, _silent)
-    with pytest.raises(InvalidInput, match="no address"):
-        await fetch_logs("ftp://x", got, None, PINS, _silent)
 
 
 @asynccontextmanager
-async def _served(folder: Path) -> AsyncIterator[str]:
-    app = web.Application()
+async def _served(folder: Path, *guards: Any) -> AsyncIterator[str]:
+    app = web.Application(middlewares=guards)
     app.router.add_static("/", folder)
     async with serving(app, "127.0.0.1", 0) as (host, port):
         yield f"http://{host}:{port}"
@@ -198,3 +196,49 @@ async def test_what_is_no_store_is_not_exported(tmp_path: Path) -> None:
             await asyncio.to_thread(export_records, foreign, tmp_path / "out.pack", LA, PINS, 0)
         assert caught.value.code == code
     assert not (tmp_path / "out.pack").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("ftp://bridge.example", "address_malformed"),
+        ("https://", "address_malformed"),
+        ("https://bridge.example:port", "address_malformed"),
+        ("https://[::1", "address_malformed"),
+        ("https://bridge.example/?log=1", "address_malformed"),
+        ("http://bridge.example", "token_in_clear"),
+    ],
+)
+async def test_addresses_that_are_not_asked(tmp_path: Path, url: str, code: str) -> None:
+    with pytest.raises((InvalidInput, Refused)) as caught:
+        await fetch_logs(url, tmp_path / "got", "token", PINS, _silent)
+    assert caught.value.code == code
+    assert not (tmp_path / "got").exists()
+
+
+async def test_a_token_admits_to_a_log_that_is_not_public(tmp_path: Path) -> None:
+    """The whole command, with the token in a file that only its owner reads."""
+    book = Logbook([Agency(LA, NOW), Agency(KH, NOW)])
+    book.sign()
+    for log in (book.directory, book.evidence):
+        await asyncio.to_thread(write_log, log, tmp_path / "served" / log.origin.split("/")[1])
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
+        if request.headers.get("Authorization") != "Bearer abc":
+            raise web.HTTPUnauthorized
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
+    token = tmp_path / "token"
+    token.write_text("abc\n")
+    words = ("audit", "fetch", "--token-file", token)
+    async with _served(tmp_path / "served", guard) as url:
+        exposed = await asyncio.to_thread(saphan, *words, url, tmp_path / "got", status=5)
+        token.chmod(0o600)
+        got = await asyncio.to_thread(saphan, *words, url, tmp_path / "got", "--json")
+        without = await asyncio.to_thread(saphan, "audit", "fetch", url, tmp_path / "new", status=3)
+    assert exposed.code == "key_file_exposed"
+    assert got.json["evidence"]["size"] == 1
+    assert without.code == "token_required"
+    assert (await asyncio.to_thread(verified, PINS, tmp_path / "got")).finding is None

@@ -196,6 +196,15 @@ def test_broker_logs_an_event_twice(book: Logbook, agencies: tuple[Agency, Agenc
     assert found(book.audit()) == at(again, AuditStep.DELIVERY, "logged_twice")
 
 
+def test_broker_logs_a_reading_twice(book: Logbook, agencies: tuple[Agency, Agency]) -> None:
+    made = book.deliver(LA, KH)
+    about = [(made.bulletin_id, made.ciphertext_digest)]
+    (item,), batch = agencies[1].statements(Event.READ, about, THERE, book.time + 1)
+    book.log_statement(item, batch)
+    again = book.log_statement(item, batch)
+    assert found(book.audit()) == at(again, AuditStep.DELIVERY, "logged_twice")
+
+
 def test_broker_logs_a_consignment_twice(book: Logbook, agencies: tuple[Agency, Agency]) -> None:
     made = agencies[0].bulletin([KH], book.time)
     (item,), batch = agencies[0].submissions([made], [agencies[1]])

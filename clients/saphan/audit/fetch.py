@@ -30,6 +30,7 @@ from saphan.durable import PUBLIC_MODE, replace_file
 AT_ONCE: Final = 8
 """Requests in flight: as many as a broker answers at one time."""
 REQUEST_SECONDS: Final = 60.0
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 Progress = Callable[[str, int, int], None]
 """progress(log, files done, files in all)."""
 
@@ -55,10 +56,11 @@ async def fetch_logs(
 
     Raises:
         InvalidInput: `address_malformed`, what is wrong with a head, `too_large`.
-        Refused: `token_required`; Unavailable: `broker_unreachable`, `log_unavailable`.
+        Refused: `token_required`, `token_in_clear`.
+        Unavailable: `broker_unreachable`, `log_unavailable`.
         OperatorError: `file_unwritable`, `folder_foreign`.
     """
-    base = _base(url)
+    base = _base(url, secret=token is not None)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
@@ -200,13 +202,28 @@ def _put(path: Path, data: bytes) -> None:
     replace_file(path, data, PUBLIC_MODE)  # whole or not there: half a tile is no tile
 
 
-def _base(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise InvalidInput(
-            "address_malformed",
-            f"{url[:200]} is no address of a broker's logs",
+def _base(url: str, *, secret: bool) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # the port is judged here, not by a traceback later
+    except ValueError:
+        raise _bad_address(url) from None
+    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+        raise _bad_address(url)
+    if secret and parts.scheme == "http" and host not in LOOPBACK:
+        raise Refused(
+            "token_in_clear",
+            "a token is not sent over a line that others can read",
             field="url",
-            hint="write https://bridge.example",
+            hint="write https://",
         )
     return url.rstrip("/")
+
+
+def _bad_address(url: str) -> InvalidInput:
+    return InvalidInput(
+        "address_malformed",
+        f"{url[:200]} is no address of a broker's logs",
+        field="url",
+        hint="write https://bridge.example",
+    )
