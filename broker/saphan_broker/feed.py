@@ -18,6 +18,7 @@ from saphan_schemas.limits import KIB, LIMITS, MIB
 from saphan_schemas.records import BROKER, BatchSignature
 
 from saphan_broker.at_rest import open_header, open_record, open_stanza_row
+from saphan_broker.cosigned import cosigned
 from saphan_broker.listeners import Listener
 from saphan_broker.log_book import Published
 from saphan_broker.state import State
@@ -96,7 +97,7 @@ class FeedPump:
         self._after = after
         self._directory = directory
         self._evidence = evidence
-        self._evidence_note = b""
+        self._told = (b"", 0)
         self._anchor = -1
         self._head_at = 0.0
         self._window = Window()
@@ -187,10 +188,11 @@ class FeedPump:
     async def _one_anchor(self, rows: list[FeedRow]) -> tuple[list[FeedRow], AnchorRow | None]:
         """The rows up to the next anchor, and the anchor by which all of them are judged."""
         first, last = rows[0].entry.index, rows[-1].entry.index
-        between = await self._state.store.anchors(first, last + 1)
+        store = self._state.store
+        between, anchor = await asyncio.gather(store.anchors(first, last + 1), store.anchor(first))
         if between:
             rows = [row for row in rows if row.entry.index < between[0].index]
-        return rows, await self._state.store.anchor(first)
+        return rows, anchor
 
     async def _entries(
         self, rows: Sequence[FeedRow], head: Published
@@ -241,18 +243,25 @@ class FeedPump:
 
     def _until_head(self, head: Published) -> float | None:
         """Seconds until a head without entries should be told; None if this one was."""
-        if head.note == self._evidence_note:
+        if self._told == self._tellable(head):
             return None
         return self._head_at + HEAD_SECONDS - asyncio.get_running_loop().time()
 
+    def _tellable(self, head: Published) -> tuple[bytes, int]:
+        """What a head without entries tells: its note, and who has cosigned it."""
+        return head.note, self._state.evidence.cosigned
+
     async def _send_head(self, head: Published) -> None:
-        """A head that brings nothing else; it also moves the cursor of an idle agency."""
+        """A head that brings nothing else but its witnesses; it moves an idle agency's cursor."""
         complete = not self._listener.entries
         newest = await self._state.store.anchor(head.size) if complete else None
         after = self._after if self._after is not None else 0
         if complete:
             after = max(after, head.size - 1)
-        await self._send_feed(head, (), (), newest, after)
+        told = self._tellable(head)
+        note = await cosigned(self._state.store, "evidence", head.size, head.note)
+        await self._send_feed(head, (), (), newest, after, note)
+        self._told = told
 
     async def _send_feed(
         self,
@@ -261,6 +270,7 @@ class FeedPump:
         signatures: tuple[BatchSignature, ...],
         anchor: AnchorRow | None,
         after: int,
+        note: bytes | None = None,
     ) -> None:
         source, start = self._state.evidence.source, self._evidence
         proof = None
@@ -269,8 +279,10 @@ class FeedPump:
             proof = AnchorProof(anchor.index, anchor.size, anchor.root, path)
             self._anchor = anchor.index
         consistency = await source.prove(lambda: head.consistency(start))
-        frame = encode(Feed(head.note, start, consistency, proof, signatures, entries, after))
-        self._evidence, self._evidence_note = head.size, head.note
+        frame = encode(
+            Feed(note or head.note, start, consistency, proof, signatures, entries, after)
+        )
+        self._evidence, self._told = head.size, self._tellable(head)
         self._after = after
         self._head_at = asyncio.get_running_loop().time()
         if entries:

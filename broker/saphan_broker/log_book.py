@@ -59,6 +59,8 @@ class LogBook:
         self.root = self.tree.root()
         self.time = 0
         self.published: Published | None = None
+        self.cosigned = 0
+        """Cosignatures taken on the published head: whoever was told of it is told again."""
         self._heads: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
 
     @property
@@ -138,6 +140,7 @@ class LogBook:
         self.published = Published(
             self.origin, head.size, head.root, head.time, head.note, self.tree
         )
+        self.cosigned = 0
         self._heads[head.size] = (head.root, head.time)
         self._heads.move_to_end(head.size)
         while len(self._heads) > REMEMBERED_HEADS:

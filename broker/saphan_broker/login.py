@@ -132,6 +132,9 @@ async def _check_head(state: State, agency: str, ref: HeadRef) -> None:
 
 
 def _behind(state: State, agency: str, why: str) -> Refused:
+    if not all(signer.released for signer in state.signers.values()):
+        # Another node, which has missed as much as this store, must not set the signers free.
+        state.held = True
     state.alarms.sound(
         "store_behind_node",
         f"{agency}'s node knows more of the logs than this store, or something else: {why}; "
@@ -145,7 +148,17 @@ def _behind(state: State, agency: str, why: str) -> Refused:
 
 
 async def _let_sign(state: State, login: Login) -> None:
-    """The signers have heard a node: from here on they may sign."""
+    """The signers have heard a node: from here on they may sign.
+
+    Not after a node has shown that something is lost: then only the operator's override does.
+    """
+    if state.held:
+        raise Unavailable(
+            "signer_held",
+            "since its start a node has shown this broker that it has lost something",
+            hint="the broker's operator must look before anything is signed",
+            retry_after_ms=LIMITS.backoff_max_ms,
+        )
     for log, signer in state.signers.items():
         if not signer.released:
             try:

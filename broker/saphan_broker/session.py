@@ -12,9 +12,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
-from saphan_schemas.codec import encode
+from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, SaphanError, Unavailable
 from saphan_schemas.frames import (
     Ack,
@@ -43,8 +42,7 @@ if TYPE_CHECKING:
     from saphan_broker.broker import Broker
 
 _log = logging.getLogger("saphan.broker")
-_MALFORMED = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError)
-_decoder = msgspec.msgpack.Decoder(FromNode)
+_FROM_NODE = cast("type[FromNode]", FromNode)
 
 Request: TypeAlias = Submit | StateFrame | Register | FetchStanzas
 Checked: TypeAlias = "asyncio.Task[frozenset[SignatureKey]] | None"
@@ -165,10 +163,7 @@ class Session:
     async def _receive(self) -> FromNode:
         message = await self._ws.receive()
         if message.type is WSMsgType.BINARY:
-            try:
-                return cast(FromNode, _decoder.decode(message.data))
-            except _MALFORMED as error:
-                raise InvalidInput("malformed", f"a message does not parse: {error}") from None
+            return decode(_FROM_NODE, message.data, LIMITS.frame_bytes, "message")
         if message.type is WSMsgType.TEXT:
             raise InvalidInput("malformed", "text was sent where records are spoken")
         raise _Ended

@@ -80,6 +80,8 @@ class State:
         self.books = {log: LogBook(log, origins[log], lambda: self.store) for log in LOGS}
         self.anchored = 0
         """Directory size that the newest anchor leaf names."""
+        self.held = False
+        """Since the start a node has shown that the store lacks something: nothing is signed."""
         self.verifying = ThreadPoolExecutor(VERIFY_THREADS, "verify")
         self._reopen = reopen
 

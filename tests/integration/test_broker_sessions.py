@@ -11,7 +11,8 @@ from pathlib import Path
 import aiohttp
 import msgspec
 import pytest
-from saphan_protocol.checkpoint import Head, cosign_lines
+from saphan_broker.witnessed import witness_keys
+from saphan_protocol.checkpoint import Head, cosign_lines, verify_cosignatures
 from saphan_schemas.codec import encode
 from saphan_schemas.frames import Ack, Closing, Cosign, FromBroker, Ping, Register
 from saphan_schemas.limits import LIMITS
@@ -82,6 +83,24 @@ def other_head(head: Head, size: int, root: bytes) -> Head:
     return replace(head, size=size, root=root)
 
 
+async def test_node_that_knows_more_keeps_a_started_broker_from_signing(world: World) -> None:
+    """Timeline: a restart on an old copy; the node with the newer head comes first, then one
+    that has missed as much as the copy."""
+    line = await world.line(A)
+    await line.until(lambda: len(line.heads) == 2)
+    await world.broker.stop()
+    async with world.running() as broker:
+        real = line.heads[world.pins.evidence.origin]
+        ahead = Line(world.agencies[A], world.pins, world.clock, True)
+        ahead.heads = {real.origin: other_head(real, real.size + 1, real.root)}
+        await ahead.connect(world.url)
+        await ahead.close()
+        other = await world.line(B)
+        assert other.closing is not None
+        assert other.closing.code == "signer_held"
+        assert not broker.ready().ready
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [
@@ -92,6 +111,7 @@ def other_head(head: Head, size: int, root: bytes) -> Head:
         (encode([99, 1]), "malformed"),
         (encode([16, "soon"]), "malformed"),
         (b"\x92\x10\xa1\xff", "malformed"),
+        (b"\x92\x10\xcd\x00\x01", "not_canonical"),
     ],
 )
 async def test_malformed_message_ends_only_its_own_session(
@@ -196,6 +216,22 @@ async def test_cosigned_head_becomes_witnessed_time(world: World) -> None:
     assert world.broker.witnessed.now == head.time * 1000
     rows = await world.broker.store.cosignatures("evidence")
     assert [(row.agency, row.size) for row in rows] == [(A, head.size)]
+
+
+async def test_cosigned_head_is_told_to_the_other_agencies(world: World) -> None:
+    """Timeline: a cosigns the newest head; b, to whom nothing is sent, gets it with a's lines."""
+    line, other = await world.line(A), await world.line(B)
+    origin = world.pins.evidence.origin
+    pairs = witness_keys(world.broker.state, A)
+
+    def witnessed() -> bool:
+        head = other.heads.get(origin)
+        return head is not None and bool(verify_cosignatures(head.note, pairs))
+
+    await line.until(lambda: bool(line.anchors) and line.anchors[-1][1] == 4)
+    await line.cosign(line.heads[origin])
+    await other.until(witnessed)
+    assert other.heads[origin].size == line.heads[origin].size
 
 
 async def test_cosignature_by_another_witness_or_on_another_root_ends_the_session(
