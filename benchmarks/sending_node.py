@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from saphan.cli.node import SWITCH_SECONDS
 from saphan.compose import Wish
+from saphan.interpreter import serve_for_long
 from saphan.node.config import NodeConfig
 from saphan.node.service import NodeService, running
 
@@ -84,5 +84,5 @@ async def main(folder: Path, url: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.setswitchinterval(SWITCH_SECONDS)
+    serve_for_long()
     asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

@@ -6,8 +6,10 @@ is entered here, and its neighbours in the group are judged by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from saphan_broker.store.base import (
     BulletinFacts,
@@ -17,6 +19,9 @@ from saphan_broker.store.base import (
     Facts,
     StatementKey,
 )
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(slots=True)
@@ -48,11 +53,22 @@ class Known:
 
 
 async def load(store: Facts, wanted: Wanted) -> Known:
-    """Read everything in bulk: one query of each kind, none for what nobody asked."""
+    """Read everything in bulk: one query of each kind, none for what nobody asked.
+
+    All are asked for at once: the store's reading thread works them off without a wait between.
+    """
     return Known(
-        await store.bulletins(wanted.bulletins) if wanted.bulletins else {},
-        await store.by_nonce(wanted.nonces) if wanted.nonces else {},
-        await store.deliveries(wanted.deliveries) if wanted.deliveries else {},
-        await store.statements(wanted.statements) if wanted.statements else {},
-        await store.corridors(wanted.corridors) if wanted.corridors else {},
+        *await asyncio.gather(
+            _ask(store.bulletins, wanted.bulletins),
+            _ask(store.by_nonce, wanted.nonces),
+            _ask(store.deliveries, wanted.deliveries),
+            _ask(store.statements, wanted.statements),
+            _ask(store.corridors, wanted.corridors),
+        )
     )
+
+
+async def _ask(
+    read: Callable[[Iterable[K]], Awaitable[dict[K, V]]], keys: Collection[K]
+) -> dict[K, V]:
+    return await read(keys) if keys else {}

@@ -142,7 +142,10 @@ def verify_item(
     # I2: the way to the root.
     root = item_root(item, kind, body)
     # I3: the signature of that root.
-    batch = batches.get((item.key, item.size, root)) if isinstance(batches, Mapping) else batches
+    if batches is None or isinstance(batches, BatchSignature):
+        batch = batches
+    else:
+        batch = batches.get((item.key, item.size, root))
     if batch is None:
         raise InvalidInput(
             "signature_missing",

@@ -26,6 +26,7 @@ from saphan_broker.cli.options import (
     address,
 )
 from saphan_broker.http_log import LogPages
+from saphan_broker.interpreter import serve_for_long
 from saphan_broker.metrics import MetricsPages
 
 
@@ -52,6 +53,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 def _run(args: argparse.Namespace) -> int:
     require_post_quantum()
     log_to_stderr(as_json=args.json)
+    serve_for_long()
     asyncio.run(_serve(args))
     return 0
 

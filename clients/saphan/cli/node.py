@@ -11,12 +11,10 @@ from saphan_schemas.errors import InvalidInput
 
 from saphan.cli.options import Parser, Subparsers, add_command, add_group
 from saphan.cli.speech import say, show
+from saphan.interpreter import serve_for_long
 from saphan.node.config import NodeConfig
 from saphan.node.service import NodeService
 from saphan.node.serving import run_until_told
-
-SWITCH_SECONDS = 0.0005
-"""Threads hand over sooner than Python's 5 ms: an answer does not wait for another's sealing."""
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
@@ -32,7 +30,7 @@ def _run(args: argparse.Namespace) -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
-    sys.setswitchinterval(SWITCH_SECONDS)
+    serve_for_long()
 
     def started(service: NodeService) -> None:
         socket = str(config.socket)
