@@ -135,7 +135,7 @@ class Session:
                 tasks.create_task(self._ping())
                 tasks.create_task(self._work_lane(tasks))
                 tasks.create_task(self._until_stopped())
-                tasks.create_task(self._read(pump))
+                tasks.create_task(self._read(pump, tasks))
         finally:
             broker.tokens.revoke(token)
             state.clocks.forget(self._number)
@@ -143,11 +143,11 @@ class Session:
 
     # --- reading ----------------------------------------------------------------------------------
 
-    async def _read(self, pump: FeedPump) -> None:
+    async def _read(self, pump: FeedPump, tasks: asyncio.TaskGroup) -> None:
         while not self._stopping.is_set():
             frame = await self._receive()
             if isinstance(frame, Submit | StateFrame | Register | FetchStanzas):
-                await self._accept(frame)
+                await self._accept(frame, tasks)
             elif isinstance(frame, Ack):
                 pump.acknowledge(frame.after)
             elif isinstance(frame, Ping):
@@ -168,7 +168,7 @@ class Session:
             raise InvalidInput("malformed", "text was sent where records are spoken")
         raise _Ended
 
-    async def _accept(self, frame: Request) -> None:
+    async def _accept(self, frame: Request, tasks: asyncio.TaskGroup) -> None:
         """Take a request in; its signatures are checked while earlier ones wait for the log."""
         await self._room.acquire()
         self._open_requests += 1
@@ -176,7 +176,7 @@ class Session:
         checked: Checked = None
         if isinstance(frame, Submit | StateFrame):
             state, peer = self._broker.state, self.agency or ""
-            checked = asyncio.create_task(requests.check_signatures(state, peer, frame))
+            checked = tasks.create_task(requests.check_signatures(state, peer, frame))
         self._lane.put_nowait((frame, checked))
 
     # --- answering --------------------------------------------------------------------------------
