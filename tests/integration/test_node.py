@@ -6,9 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from saphan.node.engine import Engine
+from saphan.node.receive import Effects
 from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
+from saphan_schemas.frames import Feed
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
 
 
@@ -219,3 +223,32 @@ async def test_a_node_with_a_wrong_clock_says_so_and_keeps_what_it_has(bridge: B
             await eventually(lambda: la.line.state.code == "clock_skew")
             assert la.line.state.state == "waiting"
             assert "clock_skew" in [alarm.code for alarm in la.alarms.standing()]
+
+
+async def test_a_stanza_that_changed_on_the_line_is_asked_for_again(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bit of the stanza flips in the feed; the second answer is whole, nobody consigns anew."""
+    take = Engine.take_feed
+    flipped: list[int] = []
+
+    def flip(engine: Engine, frame: Feed) -> Effects:
+        entries = []
+        for entry in frame.entries:
+            if entry.stanza is not None and not flipped:
+                flipped.append(entry.index)
+                changed = bytes([entry.stanza[0] ^ 1]) + entry.stanza[1:]
+                entry = msgspec.structs.replace(entry, stanza=changed)
+            entries.append(entry)
+        return take(engine, msgspec.structs.replace(frame, entries=tuple(entries)))
+
+    monkeypatch.setattr(Engine, "take_feed", flip)
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH):
+            await agreed(la)
+            bulletin = await la.send(wish())
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+            assert flipped
+            events = [e["event"] for e in la.bulletins.status(bulletin)["timeline"]]
+            assert events == ["submitted", "handover", "accepted"]

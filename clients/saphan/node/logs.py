@@ -214,22 +214,23 @@ class Logs:
         """Directory size of the newest anchor known; 0 before any."""
         return self._anchor_size[-1] if self._anchor_size else 0
 
-    def take_cosigned(self, note: bytes) -> int:
+    def take_cosigned(self, note: bytes) -> None:
         """Keep the witnesses of a head that this node has verified before.
-
-        Returns:
-            Size of the newest head known to be cosigned by anybody; 0 if none is.
 
         Raises:
             InvalidInput: the log's own lines do not hold; OperatorError: `split_view`.
         """
         head = self.evidence_heads.verify_known(note)
-        if head is not None:
-            with self.lock:
-                names = cosigners(self.directory, head)
-            if names:
-                with self._db.transaction() as tx:
-                    self.evidence_heads.keep(tx, head, names)
+        if head is None:
+            return
+        with self.lock:
+            names = cosigners(self.directory, head)
+        if names:
+            with self._db.transaction() as tx:
+                self.evidence_heads.keep(tx, head, names)
+
+    def cosigned(self) -> int:
+        """Size of the newest head that anybody is known to have cosigned; 0 if none is."""
         row = self._db.row(
             "SELECT max(size) FROM heads WHERE origin = ? AND witnesses != ''",
             (self.evidence_heads.origin,),

@@ -52,18 +52,22 @@ class Proofs:
                 pause = PAUSE_S if self._grown.is_set() else min(LONGEST_PAUSE_S, 2 * pause)
 
     async def _witnessed(self) -> bool:
+        """Whether a cosigned head covers the newest entry; asks only if none that came does."""
+        if await self._engine.in_reading(self._covered):
+            return True
         note = await self._fetch()
         if note is None:
             return False
         logs = self._engine.logs
         try:
-            size = await self._engine.in_frames(partial(logs.take_cosigned, note))
+            await self._engine.in_frames(partial(logs.take_cosigned, note))
         except InvalidInput:
             return False  # what the page shows is worth nothing without the log's lines
-        newest = await self._engine.in_reading(
-            lambda: self._engine.db.row("SELECT max(idx) FROM entries")
-        )
-        return newest is None or newest[0] is None or newest[0] < size
+        return await self._engine.in_reading(self._covered)
+
+    def _covered(self) -> bool:
+        newest = self._engine.db.row("SELECT max(idx) FROM entries")
+        return (newest is None or newest[0] is None) or newest[0] < self._engine.logs.cosigned()
 
     async def _fetch(self) -> bytes | None:
         headers = {"Authorization": f"Bearer {self._token()}"}

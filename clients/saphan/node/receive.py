@@ -19,6 +19,7 @@ from saphan_protocol.admission import (
 )
 from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.delivery import State, Step
+from saphan_protocol.identity import sha256
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
 from saphan_schemas.frames import Feed
@@ -52,6 +53,7 @@ class Effects:
     opened: list[tuple[bytes, bytes | None, str | None]] = field(default_factory=list)
     shown: list[bytes] = field(default_factory=list)
     consign_anew: list[tuple[bytes, str]] = field(default_factory=list)
+    ask_again: list[bytes] = field(default_factory=list)
     alarms: list[SaphanError] = field(default_factory=list)
     deliveries: Deliveries | None = None
 
@@ -269,10 +271,14 @@ class Intake:
         bulletin, stanza = stored.received(seen.bulletin), seen.raw.stanza
         if bulletin is None:
             bulletin = _just_arrived(effects, seen.bulletin)
-        if bulletin is None or stanza is None or delivery.mailbox_key is None:
+        if bulletin is None or delivery.mailbox_key is None:
             effects.alarms.append(
-                OperatorError("stanza_missing", f"no stanza came with the handover at {seen.index}")
+                OperatorError("stanza_missing", f"the handover at {seen.index} opens nothing here")
             )
+            return
+        if stanza is None or sha256(stanza) != delivery.stanza:
+            # Lost or changed on the line: asked for again; judged as it is if it comes so twice.
+            effects.ask_again.append(seen.bulletin)
             return
         verdict = self._judge.judge(bulletin, stanza, delivery.mailbox_key)
         if verdict.wrapped is not None or verdict.author is not None:

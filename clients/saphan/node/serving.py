@@ -15,6 +15,7 @@ from typing import Final
 
 from aiohttp import web
 from saphan_schemas.errors import OperatorError
+from saphan_schemas.messages import known_keys
 
 from saphan.node.api import load_token, make_app
 from saphan.node.config import NodeConfig
@@ -33,6 +34,7 @@ async def serving(config: NodeConfig) -> AsyncIterator[NodeService]:
     """
     async with running(config) as service:
         token = await asyncio.to_thread(load_token, config)
+        await asyncio.to_thread(known_keys)  # errors look up their hints there, on the event loop
         runner = web.AppRunner(
             make_app(service, token), access_log=None, handle_signals=False, shutdown_timeout=2.0
         )

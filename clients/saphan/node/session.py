@@ -152,10 +152,13 @@ class Session:
         )
         if anew:
             await engine.in_sealing(partial(engine.consign_anew, anew))
-        if missing:
+        await self._fetch_stanzas(missing)
+
+    async def _fetch_stanzas(self, bulletins: list[bytes]) -> None:
+        if bulletins:
             request = self.pumps.request()
-            self._fetched[request] = missing
-            await self._send(FetchStanzas(request, tuple(missing)))
+            self._fetched[request] = bulletins
+            await self._send(FetchStanzas(request, tuple(bulletins)))
 
     # --- tasks ------------------------------------------------------------------------------------
 
@@ -208,6 +211,7 @@ class Session:
             self.pumps.wake("statements")
         if effects.seen:
             self._proofs.wake()
+        await self._fetch_stanzas(effects.ask_again)
         if effects.consign_anew:
             await engine.in_sealing(partial(engine.consign_anew, effects.consign_anew))
             self.pumps.wake("bulletins")
