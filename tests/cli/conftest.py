@@ -1,4 +1,4 @@
-"""Folders of agencies for tests of commands; every test works on a copy of its own."""
+"""A broker's two directories, fresh from `saphan-broker init`, for the tests of its command."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.agency_folders import make_agencies
+from support.broker_command import init_broker
 
 
 @pytest.fixture(scope="session")
-def agencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two agencies as the command makes them; not to be changed."""
-    folder = tmp_path_factory.mktemp("agencies")
-    make_agencies(folder)
-    return folder
+def made_broker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A broker that nobody runs: it is only copied."""
+    place = tmp_path_factory.mktemp("made")
+    init_broker(place)
+    return place
 
 
 @pytest.fixture
-def folder(agencies: Path, tmp_path: Path) -> Path:
-    """A copy of `agencies` to work in."""
-    return Path(shutil.copytree(agencies, tmp_path / "work"))
+def place(made_broker: Path, tmp_path: Path) -> Path:
+    """A copy of it. Two copies of one broker never run at once: no operator may do that either."""
+    shutil.copytree(made_broker, tmp_path / "b")
+    return tmp_path / "b"

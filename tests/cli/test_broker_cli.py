@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 import signal
 import socket
 import sqlite3
 import stat
 import subprocess
-import termios
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -21,11 +18,12 @@ from saphan_broker.init import MARKER_NAME
 from saphan_protocol.checkpoint import verify_head
 from saphan_protocol.notes import parse_vkey
 from saphan_protocol.pins import parse_pins
-from saphan_protocol.words import fingerprint_words, word_lines
+from saphan_protocol.words import fingerprint_words
 from support.agency import Agency
 from support.broker_command import (
     broker_line,
     broker_log,
+    enrol,
     init_broker,
     running_broker,
     saphan_broker,
@@ -33,21 +31,6 @@ from support.broker_command import (
 from support.command import environment
 
 NOW = 1_790_000_000_000
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A broker fresh from `init`, to be copied."""
-    place = tmp_path_factory.mktemp("made")
-    init_broker(place)
-    return place
-
-
-@pytest.fixture
-def place(made: Path, tmp_path: Path) -> Path:
-    """A copy of a fresh broker. Nobody else runs it: this is not what an operator may do."""
-    shutil.copytree(made, tmp_path / "b")
-    return tmp_path / "b"
 
 
 def run_once(place: Path, *options: str, status: int) -> str:
@@ -76,10 +59,10 @@ def test_init_makes_a_broker_whose_pins_verify_its_first_heads(tmp_path: Path) -
         assert verify_head(note, (first, second)).size == 1
 
 
-def test_init_keeps_everything_from_others(made: Path) -> None:
-    assert [mode(made / name) for name in ("data", "keys")] == [0o700, 0o700]
-    assert {mode(path) for path in (made / "keys").iterdir()} == {0o600}
-    assert mode(made / "data/broker.db") == 0o600
+def test_init_keeps_everything_from_others(made_broker: Path) -> None:
+    assert [mode(made_broker / name) for name in ("data", "keys")] == [0o700, 0o700]
+    assert {mode(path) for path in (made_broker / "keys").iterdir()} == {0o600}
+    assert mode(made_broker / "data/broker.db") == 0o600
 
 
 def test_init_refuses_to_run_twice_and_leaves_everything(place: Path) -> None:
@@ -258,177 +241,3 @@ def test_a_closed_pipe_is_no_traceback(place: Path) -> None:
     assert b"Traceback" not in process.stderr.read()
     process.stderr.close()
     process.wait(60)
-
-
-# --- who may see what over HTTP -------------------------------------------------------------------
-
-
-def http_status(url: str) -> int:
-    try:
-        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - our own broker
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
-
-
-def test_the_logs_are_shown_with_a_token_or_to_everyone(place: Path) -> None:
-    with running_broker(place) as broker:
-        assert http_status(f"{broker.url}/evidence/checkpoint") == 401
-        assert broker.stop() == 0
-    with running_broker(place, "--public-log") as broker:
-        assert http_status(f"{broker.url}/evidence/checkpoint") == 200
-        assert http_status(f"{broker.url}/directory/tile/entries/000.p/1") == 200
-
-
-def test_metrics_have_a_port_of_their_own_when_told(place: Path) -> None:
-    with running_broker(place, "--metrics-listen", "127.0.0.1:0") as broker:
-        assert http_status(f"{broker.ready['metrics']}/metrics") == 200
-        assert http_status(f"{broker.url}/metrics") == 404
-        assert http_status(f"{broker.ready['metrics']}/evidence/checkpoint") == 404
-
-
-# --- admit ----------------------------------------------------------------------------------------
-
-
-def enrol(place: Path, agency: Agency, *, status: int = 0, words: str | None = None) -> str:
-    """`saphan-broker admit` with the words of the agency's root; gives the code of a refusal."""
-    file = place / f"{agency.name}.saphan"
-    file.write_bytes(agency.enrolment())
-    given = fingerprint_words(agency.root.key_id) if words is None else words
-    arguments = ["admit", str(file), "--data", str(place / "data")]
-    ran = saphan_broker(*arguments, *(["--fingerprint", given] if given else []), status=status)
-    return ran.code if status else ran.out
-
-
-def test_admit_enters_an_agency_once(place: Path) -> None:
-    agency = Agency("la.ospp", NOW)
-    with running_broker(place) as broker:
-        assert "la.ospp" in enrol(place, agency)
-        assert "already" in enrol(place, agency)
-        status = saphan_broker("status", "--data", place / "data", "--json").json
-        assert status["agencies"] == ["la.ospp"]
-        assert status["logs"]["directory"]["signed"] == 2
-        assert broker.stop() == 0
-    admitted = [row for row in broker_log(place) if "admitted" in row["message"]]
-    assert len(admitted) == 2
-
-
-def test_admit_refuses_words_of_another_root(place: Path) -> None:
-    agency = Agency("la.ospp", NOW)
-    other = fingerprint_words(Agency("la.other", NOW).root.key_id)
-    with running_broker(place):
-        assert enrol(place, agency, status=3, words=other) == "fingerprint_differs"
-        assert enrol(place, agency, status=2, words="acid acid") == "words_malformed"
-        assert enrol(place, agency, status=5, words="") == "not_confirmed"
-        status = saphan_broker("status", "--data", place / "data", "--json").json
-        assert status["agencies"] == []
-
-
-def test_admit_refuses_what_is_no_operation(place: Path, tmp_path: Path) -> None:
-    cases = {
-        "empty": (b"", "malformed", 2),
-        "text": (b"not an operation", "malformed", 2),
-        "cut": (Agency("la.ospp", NOW).enrolment()[:-1], "malformed", 2),
-        "long": (bytes(70_000), "too_large", 2),
-    }
-    for name, (data, code, status) in cases.items():
-        (tmp_path / name).write_bytes(data)
-        words = ("admit", tmp_path / name, "--data", place / "data", "--fingerprint", "x")
-        assert saphan_broker(*words, status=status).code == code
-    words = ("admit", tmp_path / "none", "--data", place / "data", "--fingerprint", "x")
-    assert saphan_broker(*words, status=5).code == "file_missing"
-
-
-def test_admit_needs_a_running_broker(place: Path) -> None:
-    assert enrol(place, Agency("la.ospp", NOW), status=5) == "broker_not_running"
-
-
-def test_nothing_is_signed_after_a_restart_until_a_node_or_the_operator_is_heard(
-    place: Path,
-) -> None:
-    data = place / "data"
-    with running_broker(place) as broker:
-        enrol(place, Agency("la.ospp", NOW))
-        assert broker.stop() == 0
-    with running_broker(place) as broker:
-        status = saphan_broker("status", "--data", data, "--json").json
-        assert [reason["code"] for reason in status["reasons"]] == ["node_not_heard"]
-        assert http_status(f"{broker.url}/readyz") == 503
-        assert enrol(place, Agency("kh.gpo", NOW), status=4) in ("node_not_heard", "signer_unheard")
-        words = ("allow-unheard", "--data", data, "--json", "--reason")
-        assert saphan_broker(*words, "  ", status=2).err.count("reason_malformed") == 1
-        answer = saphan_broker(*words, "both nodes are being moved").json
-        assert answer == {"heard_before": False, "reason": "both nodes are being moved"}
-        enrol(place, Agency("kh.gpo", NOW))
-        assert http_status(f"{broker.url}/readyz") == 200
-        assert saphan_broker(*words, "again").json["heard_before"] is True
-        assert broker.stop() == 0
-    assert [row for row in broker_log(place) if "both nodes are being moved" in row["message"]]
-
-
-def test_no_secret_stands_in_the_log(place: Path) -> None:
-    with running_broker(place) as broker:
-        enrol(place, Agency("la.ospp", NOW))
-        assert broker.stop() == 0
-    text = (place / "broker.log").read_text()
-    for name in ("directory.key", "evidence.key", "days.seed"):
-        for value in json.loads((place / "keys" / name).read_text()).values():
-            if isinstance(value, str) and len(value) >= 64:
-                assert value not in text
-
-
-def test_help_names_every_command() -> None:
-    shown = saphan_broker("--help").out
-    for name in ("init", "run", "admit", "allow-unheard", "status", "records", "log"):
-        assert name in shown
-        assert saphan_broker(name, "--help").out.startswith("usage: saphan-broker")
-
-
-def test_a_data_path_too_long_for_a_socket_is_named(place: Path) -> None:
-    deep = place / ("d" * 110)
-    os.rename(place / "data", deep)
-    words = ("run", "--data", deep, "--keys", place / "keys", "--listen", "127.0.0.1:0")
-    assert saphan_broker(*words, status=5).code == "socket_path_long"
-
-
-def at_a_terminal(typed: str, *words: str | Path) -> tuple[int, str]:
-    """Run a command at a terminal of its own, type when it asks; gives status and screen."""
-    master, slave = os.openpty()
-    process = subprocess.Popen(
-        broker_line(*words),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        env=environment(),
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    )
-    os.close(slave)
-    shown = b""
-    answered = False
-    while True:
-        try:
-            shown += os.read(master, 4096)
-        except OSError:  # the other end of the terminal was closed: the command is done
-            break
-        if not answered and b"go on: " in shown:
-            os.write(master, typed.encode() + b"\n")
-            answered = True
-    os.close(master)
-    return process.wait(60), shown.decode()
-
-
-def test_at_a_terminal_the_words_are_shown_and_asked_about(place: Path) -> None:
-    agency = Agency("la.ospp", NOW)
-    file = place / "enrol.saphan"
-    file.write_bytes(agency.enrolment())
-    words = ("admit", file, "--data", place / "data")
-    with running_broker(place):
-        status, shown = at_a_terminal("no", *words)
-        assert (status, "not_confirmed" in shown) == (5, True)
-        for line in word_lines(agency.root.key_id):
-            assert line in shown
-        status, shown = at_a_terminal("yes", *words)
-        assert status == 0, shown
-        assert "Operation 1 of la.ospp is in the directory." in shown

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from saphan_protocol.words import fingerprint_words
+
+from support.agency import Agency
 from support.command import environment
 
 PATIENCE = 60
@@ -131,3 +134,13 @@ def init_broker(place: Path, name: str = "bridge.example") -> BrokerRan:
     return saphan_broker(
         "init", "--data", place / "data", "--keys", place / "keys", "--name", name, "--json"
     )
+
+
+def enrol(place: Path, agency: Agency, *, status: int = 0, words: str | None = None) -> str:
+    """`saphan-broker admit` with the words of the agency's root; gives the code of a refusal."""
+    file = place / f"{agency.name}.saphan"
+    file.write_bytes(agency.enrolment())
+    given = fingerprint_words(agency.root.key_id) if words is None else words
+    arguments = ["admit", str(file), "--data", str(place / "data")]
+    ran = saphan_broker(*arguments, *(["--fingerprint", given] if given else []), status=status)
+    return ran.code if status else ran.out
