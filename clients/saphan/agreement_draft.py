@@ -146,7 +146,12 @@ def finish(draft: Draft, salt: bytes) -> bytes:
     """
     package = SignedAgreement(draft.text, draft.signatures, salt)
     whose = {name: party.agency for party in draft.agreement.parties for name in party.roots}
-    check_agreement(package, lambda name: (whose[name], VerifyingKey(Role.ROOT, draft.roots[name])))
+    needed = {party.agency: party.threshold for party in draft.agreement.parties}
+    check_agreement(
+        package,
+        lambda name: (whose[name], VerifyingKey(Role.ROOT, draft.roots[name])),
+        needed.__getitem__,
+    )
     return encode(package)
 
 

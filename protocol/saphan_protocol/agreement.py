@@ -31,6 +31,8 @@ AGREEMENT_TYPE = "saphan/agreement/1"
 
 RootLookup = Callable[[bytes], tuple[str, VerifyingKey] | None]
 """Key id of an active root to (agency, key); None when it is no active root."""
+Threshold = Callable[[str], int]
+"""How many roots must sign for an agency, by its own directory operations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,11 @@ def parse_agreement(data: bytes) -> Agreement:
     return text
 
 
-def check_agreement(signed: SignedAgreement, root: RootLookup) -> Agreed:
+def check_agreement(signed: SignedAgreement, root: RootLookup, threshold: Threshold) -> Agreed:
     """Every party's threshold of enrolled roots, the very ones it pins, has signed these bytes.
+
+    The threshold is the agency's own: an agreement may ask for more signatures, never for fewer,
+    or one holder of a root could conclude it alone.
 
     Raises:
         InvalidInput: codec codes, `agreement_malformed`, `signature_invalid`.
@@ -90,10 +95,11 @@ def check_agreement(signed: SignedAgreement, root: RootLookup) -> Agreed:
         signers.add(key.key_id)
     for party in text.parties:
         have = len(signers.intersection(party.roots))
-        if have < party.threshold:
+        need = max(party.threshold, threshold(party.agency))
+        if have < need:
             raise Refused(
                 "agreement_threshold",
-                f"{have} of the {party.threshold} needed roots of {party.agency} have signed",
+                f"{have} of the {need} needed roots of {party.agency} have signed",
                 field="agreement.signatures",
                 hint=f"{party.agency} must sign it: saphan agreement sign FILE",
             )

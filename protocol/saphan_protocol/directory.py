@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Change, LeafType, Role, Types
+from saphan_schemas.records import Change, LeafType, Role, SignedAgreement, Types
 
 from saphan_protocol.agreement import Agreed, RootLookup, agreement_commitment, check_agreement
 from saphan_protocol.identity import identity
-from saphan_protocol.keys import SIGNING_ROLES, VerifyingKey
+from saphan_protocol.keys import VerifyingKey
 from saphan_protocol.operation import (
     OPERATION_TYPE,
     Checked,
@@ -53,6 +53,8 @@ class _Agency:
     version: int = 0
     last: bytes | None = None
     threshold: int = 0
+    thresholds: list[tuple[int, int]] = field(default_factory=list)
+    """(directory leaf, threshold) of each operation, for what is judged by its place in the log."""
     keys: list[bytes] = field(default_factory=list)
 
 
@@ -78,7 +80,7 @@ class Directory:
         self.size = 0
         self._agencies: dict[str, _Agency] = {}
         self._keys: dict[bytes, KeyInfo] = {}
-        self._publics: set[bytes] = set()
+        self._halves: set[bytes] = set()
         self._verifying: dict[bytes, VerifyingKey] = {}
         self._types: dict[str, tuple[bytes, int]] = {}
         self._commitments: dict[bytes, int] = {}
@@ -174,8 +176,12 @@ class Directory:
                     field="operation.changes",
                 )
             keys[change.key] = replace(held, revoked=self.size)
+        fresh: set[bytes] = set()
         for name, change in checked.added:
-            if name in self._keys or not self._publics.isdisjoint(_components(change)):
+            halves = _halves(change)
+            known = not halves.isdisjoint(self._halves) or not halves.isdisjoint(fresh)
+            fresh |= halves
+            if known:
                 raise Refused(
                     "key_duplicate",
                     "this key, or a half of it, was enrolled before; keys are made fresh",
@@ -200,9 +206,10 @@ class Directory:
         for key in keys:
             self._keys[key.key_id] = key
         for _, change in checked.added:
-            self._publics.update(_components(change))
+            self._halves |= _halves(change)
         agency.keys = [key.key_id for key in keys]
         agency.version, agency.threshold = record.version, record.threshold
+        agency.thresholds.append((self.size, record.threshold))
         agency.last = identity(OPERATION_TYPE, checked.body)
         self._agencies[record.agency] = agency
 
@@ -227,7 +234,7 @@ class Directory:
         Raises:
             InvalidInput, Refused: as `agreement.check_agreement`.
         """
-        return check_agreement(parse_agreement_package(package), self._root_at(self.size))
+        return self._check_package(parse_agreement_package(package), self.size)
 
     def add_agreement(self, package: bytes) -> Agreed:
         """Make a logged agreement usable: the text whose commitment stands in the log.
@@ -241,9 +248,12 @@ class Directory:
         if index is None:
             raise Refused("agreement_unlogged", "no directory leaf commits to this agreement")
         # Judged by the roots of its own place in the log: a root may have changed since.
-        agreed = replace(check_agreement(signed, self._root_at(index)), index=index)
+        agreed = replace(self._check_package(signed, index), index=index)
         self._agreed[agreed.commitment] = agreed
         return agreed
+
+    def _check_package(self, signed: SignedAgreement, at: int) -> Agreed:
+        return check_agreement(signed, self._root_at(at), lambda name: self._threshold_at(name, at))
 
     def agreements(self, sender: str, recipient: str, at: int | None = None) -> Iterator[Agreed]:
         """Usable agreements with a rule for this corridor, logged below `at`."""
@@ -361,13 +371,16 @@ class Directory:
 
         return look
 
+    def _threshold_at(self, agency: str, at: int) -> int:
+        """How many roots had to sign for an agency at size `at`, at which it was enrolled."""
+        return [need for leaf, need in self._agencies[agency].thresholds if leaf < at][-1]
+
     @staticmethod
     def _is_root(key: KeyInfo) -> bool:
         return key.role is Role.ROOT and key.revoked is None
 
 
-def _components(change: Change) -> set[bytes]:
-    """A composite key's halves: neither may ever be enrolled again (specs.md 1.4)."""
-    if change.role in SIGNING_ROLES:
-        return {change.key[:-32], change.key[-32:]}
-    return {change.key}
+def _halves(change: Change) -> set[bytes]:
+    """A key's two halves, whatever its role: neither may ever be enrolled again (specs.md 1.4)."""
+    cut = 32 if change.role is Role.WITNESS else len(change.key) - 32
+    return {change.key[:cut], change.key[cut:]}

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from saphan_protocol.directory import Directory, agreement_leaf, operation_leaf, types_leaf
 from saphan_protocol.keys import SigningKey
+from saphan_protocol.mailbox import MailboxKey
 from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
@@ -107,6 +108,23 @@ def test_half_of_a_known_key_cannot_be_enrolled_in_a_new_one(la: Ceremony) -> No
     directory.apply(operation_leaf(la.operate([add(Role.NODE, donor.public)], new=[donor])))
     signed = la.operate([add(Role.ORDER, mixed.public)], new=[mixed])
     assert refused(directory, signed) == "key_duplicate"
+
+
+def test_one_key_cannot_take_two_roles_in_one_operation(la: Ceremony) -> None:
+    node, officer = fresh(Role.NODE), fresh(Role.OFFICER)
+    assert node.public == officer.public
+    changes = [add(Role.NODE, node.public), add(Role.OFFICER, officer.public, "bob")]
+    assert refused(enrolled(la), la.operate(changes, new=[node, officer])) == "key_duplicate"
+
+
+def test_half_of_a_known_mailbox_key_cannot_be_enrolled_in_a_new_one(la: Ceremony) -> None:
+    known, own = la.agency.mailbox.public, MailboxKey(b"\x05" * 32).public
+    for mixed in (known[:-32] + own[-32:], own[:-32] + known[-32:]):
+        directory = enrolled(Ceremony(la.agency))
+        ceremony = Ceremony(Agency("kh.gpo", NOW))
+        directory.apply(operation_leaf(ceremony.enrol()))
+        change = Change("add", Role.MAILBOX, mixed, None, NOW, NOW)
+        assert refused(directory, ceremony.operate([change])) == "key_duplicate"
 
 
 def test_a_stranger_cannot_sign_for_the_root(la: Ceremony) -> None:
@@ -247,6 +265,20 @@ def test_an_agreement_with_a_root_that_is_not_enrolled_is_refused(la: Ceremony) 
     directory = enrolled(la)
     package = agreement(offices(), *PINS, NOW)
     assert code_of(lambda: directory.check_package(package)) == "agreement_roots"
+
+
+def test_one_root_of_three_cannot_conclude_an_agreement_that_needs_two() -> None:
+    la, kh = offices()
+    ceremony, roots = Ceremony(la), [fresh(Role.ROOT, tag) for tag in (7, 9)]
+    directory = replay([operation_leaf(ceremony.enrol()), operation_leaf(kh.enrolment())])
+    package = agreement([la, kh], *PINS, NOW)  # pins one root of each, with a threshold of 1
+    signed = parse_agreement_package(package)
+    directory.apply(agreement_leaf(signed.salt, signed.agreement))
+    changes = [add(Role.ROOT, key.public) for key in roots]
+    grown = ceremony.operate(changes, new=roots, roots=[la.root, *roots], threshold=2)
+    directory.apply(operation_leaf(grown))
+    assert code_of(lambda: directory.check_package(package)) == "agreement_threshold"
+    assert directory.add_agreement(package).index == 2  # at its place one root was enough
 
 
 def test_the_same_agreement_is_logged_once() -> None:
