@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError
+from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_schemas.records import LeafType
 
 from saphan_protocol.audit_directory import Agreements, Replayed, replay_directory, see_heads
@@ -107,30 +108,39 @@ class _Audit:
         self._evidence(evidence, head, replayed, packs)
 
     def _evidence(self, source: LogSource, head: Head, replayed: Replayed, packs: PackSet) -> None:
-        """Steps E2 to E4 for every leaf, O1 to O8 for those that are opened."""
-        trail, logged = self._trail, self.coverage.logged
+        """Steps E2 to E5 for every leaf, O1 to O8 for those that are opened."""
+        trail = self._trail
         trail.log = "evidence"
         leaves = CheckedLeaves(source, head, trail, AuditStep.EVIDENCE_ROOT, self._progress)
         entries = Entries(replayed.directory, head, leaves.tree, self.coverage, trail)
         anchors = _Anchors(replayed.roots, trail)
-        for index, raw in enumerate(leaves):
-            trail.at(AuditStep.LEAF, index)
-            leaf = parse_leaf(raw)
-            logged[leaf.type.name.lower()] += 1
-            anchors.take(index, leaf)
-            shown = packs.at(index)
-            if shown:
-                entries.take(index, raw, shown, anchors.size)
-            elif leaf.type not in CLEAR_LEAVES:
-                entries.corridors.leave(index)
-            self.coverage.evidence_leaves = index + 1
+        try:
+            for index, raw in enumerate(leaves):
+                self._leaf(index, raw, entries, anchors, packs)
+        finally:
             self.coverage.unplaced = entries.deliveries.unplaced
-        self.coverage.deliveries = entries.deliveries.states()
+            self.coverage.deliveries = entries.deliveries.states()
+        trail.at(AuditStep.ANCHORED)
+        anchors.finish(head, replayed.head)
         packs.finish(head.size)
+
+    def _leaf(
+        self, index: int, raw: bytes, entries: Entries, anchors: _Anchors, packs: PackSet
+    ) -> None:
+        self._trail.at(AuditStep.LEAF, index)
+        leaf = parse_leaf(raw)
+        self.coverage.logged[leaf.type.name.lower()] += 1
+        anchors.take(index, leaf)
+        shown = packs.at(index)
+        if shown:
+            entries.take(index, raw, shown, anchors.size)
+        elif leaf.type not in CLEAR_LEAVES:
+            entries.corridors.leave(index)
+        self.coverage.evidence_leaves = index + 1
 
 
 class _Anchors:
-    """Step E4: which size of the directory judges what follows."""
+    """Steps E4 and E5: which size of the directory judges what follows."""
 
     def __init__(self, roots: list[bytes], trail: Trail) -> None:
         self._roots = roots
@@ -150,6 +160,20 @@ class _Anchors:
             raise InvalidInput("anchor_missing", "the log does not begin with an anchor")
         elif leaf.target is not None and leaf.target >= index:
             raise InvalidInput("target_malformed", f"leaf {leaf.target} does not lie before it")
+
+    def finish(self, evidence: Head, directory: Head) -> None:
+        """The last anchor names the newest directory, or is not yet due (bytes.md, Anchors).
+
+        Raises:
+            Refused: `anchor_lags`.
+        """
+        late = (evidence.time - directory.time) * SECOND_MS > LIMITS.skew_ms
+        if self.size < directory.size and late:
+            raise Refused(
+                "anchor_lags",
+                f"its last anchor names {self.size} directory leaves, {directory.size} were "
+                "signed more than 60 s before its head",
+            )
 
     def _anchor(self, size: int, root: bytes) -> None:
         if size < self.size:

@@ -38,6 +38,7 @@ class AuditStep(enum.StrEnum):
     EVIDENCE_ROOT = "E2"
     LEAF = "E3"
     ANCHOR = "E4"
+    ANCHORED = "E5"
     OPENING = "O1"
     STATEMENT = "O2"
     CORRIDOR = "O3"

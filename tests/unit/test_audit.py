@@ -13,6 +13,7 @@ from saphan_protocol.audit import audit
 from saphan_protocol.audit_log import root_at
 from saphan_protocol.audit_report import AuditStep, CorridorSeen, Report
 from saphan_protocol.checkpoint import cosign_lines
+from saphan_protocol.directory import operation_leaf
 from saphan_protocol.evidence import anchor_leaf, entry_leaf
 from saphan_protocol.pack import PackReader, pack_stream
 from saphan_schemas.limits import DAY_MS, LIMITS
@@ -465,6 +466,24 @@ def test_broker_hides_the_newest_revocation(book: Logbook, agencies: tuple[Agenc
     book.register(ceremony.operate([revoke(Role.NODE, agencies[1].node.key_id)]))
     falls = book.anchor(before)
     assert found(book.audit()) == at(falls, AuditStep.ANCHOR, "anchor_falls")
+
+
+@pytest.mark.parametrize(("late", "code"), [(60, None), (61, "anchor_lags")])
+def test_broker_never_anchors_the_newest_revocation(
+    book: Logbook, agencies: tuple[Agency, Agency], late: int, code: str | None
+) -> None:
+    book.deliver(LA, KH)
+    ceremony = Ceremony(agencies[1])
+    ceremony.enrol()
+    revocation = ceremony.operate([revoke(Role.NODE, agencies[1].node.key_id)])
+    book.directory.kept.append(operation_leaf(revocation))
+    book.directory.sign(book.time)
+    book.evidence.sign(book.time + late * 1000)
+    report = book.audit(sign=False)
+    if code is None:
+        assert report.finding is None
+    else:
+        assert found(report) == at(None, AuditStep.ANCHORED, code)
 
 
 def test_broker_uses_another_directory_in_an_anchor(book: Logbook) -> None:
