@@ -82,7 +82,12 @@ class Engine:
             SaphanError: nothing of the frame was kept.
         """
         effects = self._intake.judge_frame(frame)
-        store(self.db, self.logs, self.key, self.agency, effects)
+        try:
+            store(self.db, self.logs, self.key, self.agency, effects)
+        except SaphanError:
+            # Nothing was kept, or everything was and it was not said: the store knows.
+            self.logs.load_feed()
+            raise
         for error in effects.alarms:
             self._alarms.sound(error)
         return effects

@@ -42,12 +42,19 @@ class Heads:
         self._kept = 0
         first, second = (parse_vkey(vkey) for vkey in pin.vkeys)
         self._keys: Final[KeyPair] = (first, second)
-        row = db.row(
+        self._expected: Known | None = None
+        self.load()
+
+    def load(self) -> None:
+        """Take the newest head that the store holds, or the later one that a witness has signed."""
+        row = self._db.row(
             "SELECT size, root, time FROM heads WHERE origin = ? ORDER BY size DESC LIMIT 1",
-            (pin.origin,),
+            (self.origin,),
         )
         self.newest: Known | None = Known(*row) if row else None
         self._last: Head | None = None
+        if self._expected is not None:
+            self.take_newer(self._expected)
 
     def verify(self, note: bytes, start: int, consistency: Sequence[bytes]) -> Head:
         """A head that continues the newest one known; nothing is changed yet (see `adopt`).
@@ -134,6 +141,7 @@ class Heads:
 
     def take_newer(self, known: Known) -> None:
         """Start from a head that this node's own witness state holds (a restored database)."""
+        self._expected = known
         if self.newest is None or known.size > self.newest.size:
             self.newest = known
         elif known.size == self.newest.size and known.root != self.newest.root:

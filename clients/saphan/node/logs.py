@@ -14,13 +14,14 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from saphan_protocol.agreement import Agreed, check_pins
+from saphan_protocol.agreement import Agreed, check_pins, parse_agreement
 from saphan_protocol.checkpoint import Head
 from saphan_protocol.corridor import Tail, follow
 from saphan_protocol.directory import Directory
 from saphan_protocol.evidence import anchor_leaf
 from saphan_protocol.identity import sha256
 from saphan_protocol.merkle import Frontier, leaf_hash, verify_inclusion
+from saphan_protocol.operation import parse_agreement_package
 from saphan_protocol.pins import Pins
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import encode
@@ -56,22 +57,28 @@ class Logs:
         self.types = {known.name: known.digest for known in known_types()}
         self._frontier = Frontier()
         self._roots = [self._frontier.root()]
-        self._pending: list[bytes] = []
+        self._pending: list[bytes] = []  # received, not believed yet
+        self._unstored: list[bytes] = []  # replayed, not on disk yet
         self._packages: dict[bytes, None] = {}
         self._witnessed: Known | None = None
         self._load_directory()
-        anchors = db.rows("SELECT idx, size FROM anchors ORDER BY idx")
+        self.grew_at = self.directory_heads.newest.time if self.directory_heads.newest else 0
+        self.load_feed()
+
+    def load_feed(self) -> None:
+        """Take what the store says: at start, and after a write whose outcome is not known."""
+        self.evidence_heads.load()
+        anchors = self._db.rows("SELECT idx, size FROM anchors ORDER BY idx")
         self._anchor_at: list[int] = [index for index, _ in anchors]
         self._anchor_size: list[int] = [size for _, size in anchors]
         self._tails = {
             (sender, recipient): Tail(number, index)
-            for sender, recipient, number, index in db.rows("SELECT * FROM corridors")
+            for sender, recipient, number, index in self._db.rows("SELECT * FROM corridors")
         }
-        row = db.row("SELECT max(idx), max(time) FROM entries")
-        self._time: int = (row[1] if row else None) or 0
-        found = db.row("SELECT value FROM facts WHERE name = 'after'")
+        row = self._db.row("SELECT max(time) FROM entries")
+        self._time: int = (row[0] if row else None) or 0
+        found = self._db.row("SELECT value FROM facts WHERE name = 'after'")
         self.after: int | None = None if found is None else int(found[0])
-        self.grew_at = self.directory_heads.newest.time if self.directory_heads.newest else 0
 
     def _load_directory(self) -> None:
         for (leaf,) in self._db.rows("SELECT leaf FROM leaves ORDER BY idx"):
@@ -150,10 +157,11 @@ class Logs:
         with self.lock:
             for leaf in fresh:
                 self._apply(leaf)
+                self._unstored.append(leaf)
             packages, refused = self._judge_packages(tuple(self._packages))
         self._packages = {}
         self._check_witnessed()
-        self._persist_directory(head, fresh, packages)
+        self._persist_directory(head, packages)
         self.directory_heads.adopt(head)
         if fresh:
             self.grew_at = head.time
@@ -174,17 +182,17 @@ class Logs:
         for package in packages:
             try:
                 self._check_pins(package)
-                self.directory.add_agreement(package)
+                self.directory.add_agreement(package)  # judged by the roots of its own place
                 good.append(package)
             except SaphanError as error:
                 refused.append(error)
         return good, refused
 
-    def _check_pins(self, package: bytes) -> Agreed:
+    def _check_pins(self, package: bytes) -> None:
         """A node refuses an agreement that pins other log keys than its pin file."""
-        agreed = self.directory.check_package(package)
+        signed = parse_agreement_package(package)
+        agreed = Agreed(parse_agreement(signed.agreement), b"", signed, {})
         check_pins(agreed, self.pins.directory, self.pins.evidence)
-        return agreed
 
     def check_agreement(self, package: bytes) -> Agreed:
         """Judge a finished agreement before it is registered.
@@ -192,23 +200,24 @@ class Logs:
         Raises:
             InvalidInput, Refused: what `agreement.check_agreement` and `check_pins` raise.
         """
+        self._check_pins(package)
         with self.lock:
-            return self._check_pins(package)
+            return self.directory.check_package(package)
 
-    def _persist_directory(
-        self, head: Head, leaves: Sequence[bytes], packages: Sequence[bytes]
-    ) -> None:
-        start = self.directory.size - len(leaves)
+    def _persist_directory(self, head: Head, packages: Sequence[bytes]) -> None:
+        """All that was replayed and is not on disk: a write that failed before is made up for."""
+        start = self.directory.size - len(self._unstored)
         with self._db.transaction() as tx:
             tx.executemany(
-                "INSERT INTO leaves VALUES (?, ?)",
-                [(start + place, leaf) for place, leaf in enumerate(leaves)],
+                "INSERT INTO leaves VALUES (?, ?) ON CONFLICT DO NOTHING",
+                [(start + place, leaf) for place, leaf in enumerate(self._unstored)],
             )
             tx.executemany(
                 "INSERT INTO agreements (identity, package) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 [(sha256(package), package) for package in packages],
             )
             self.directory_heads.keep(tx, head, cosigners(self.directory, head))
+        self._unstored = []
 
     def anchored(self) -> int:
         """Directory size of the newest anchor known; 0 before any."""
