@@ -159,7 +159,8 @@ class Broker:
         return all(signer.released for signer in self.state.signers.values())
 
     def allow_unheard(self, reason: str) -> None:
-        """Sign although no node was heard, because the operator decides so; it is logged."""
+        """Sign although no node was heard, or one knew more, because the operator says so."""
+        self.state.held = False
         for signer in self.state.signers.values():
             signer.allow_unheard(reason)
         self.session_opened()

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import stat
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.records import Change, Operation, Role, SignedOperation
 from support.agency import Agency, seed
 from support.brokers import World
+from support.session import Line
 
 A, B = "la.ospp", "kh.gpo"
 NOW = 1_790_000_000_000
@@ -170,6 +172,31 @@ async def test_many_admissions_at_once_all_enter(world: World) -> None:
     )
     assert {status for status, _ in answers} == {200}
     assert sorted(answer["index"] for _, answer in answers) == [1, 2, 3, 4]
+
+
+async def test_the_override_sets_a_broker_free_that_a_node_has_held(world: World) -> None:
+    """Timeline: a restart; the first node claims a later head, so nothing is signed; the operator
+    has looked, and decides."""
+    await world.enrol()
+    line = await world.line(A)
+    await line.until(lambda: len(line.heads) == 2)
+    await world.broker.stop()
+    async with world.running() as broker, administered(broker, world.data):
+        real = line.heads[world.pins.evidence.origin]
+        ahead = Line(world.agencies[A], world.pins, world.clock, True)
+        ahead.heads = {real.origin: replace(real, size=real.size + 1)}
+        await ahead.connect(world.url)
+        await ahead.close()
+        status, answer = await ask(world, "GET", "/status")
+        assert answer["ready"] is False
+        assert "store_behind_node" in [alarm["code"] for alarm in answer["alarms"]]
+        held = await world.line(B)
+        assert held.closing is not None
+        assert held.closing.code == "signer_held"
+        status, answer = await ask(world, "POST", "/allow-unheard", {"reason": "a liar"})
+        assert (status, answer["heard_before"]) == (200, False)
+        assert (await world.line(B)).closing is None
+        assert (await ask(world, "GET", "/status"))[1]["ready"] is True
 
 
 async def test_status_tells_what_an_operator_asks(world: World) -> None:
