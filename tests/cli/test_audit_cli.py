@@ -40,9 +40,10 @@ def test_a_good_log_is_said_to_be_good_with_its_numbers(book: Logbook, tmp_path:
     words = write_logbook(book, tmp_path)
     page = verify(*words).out
     assert page.startswith("Nothing is wrong in what was checked.\n")
-    assert "9 leaves; 8 of 8 entries opened, by 1 record packs" in page
+    assert "9 leaves; 8 of 8 entries opened (record packs: 1)" in page
     assert "la.ospp to kh.gpo: 4 opened, up to number 4" in page
     assert "cosigned by: nobody" in page
+    assert "no pack opened" not in page
     shown = verify(*words, "--json").json
     assert (shown["ok"], shown["finding"]) == (True, None)
     evidence = shown["coverage"]["evidence"]
@@ -56,6 +57,7 @@ def test_it_needs_no_pack_and_no_private_key(book: Logbook, tmp_path: Path) -> N
     words = write_logbook(book, tmp_path)[:3]
     evidence = verify(*words, "--json").json["coverage"]["evidence"]
     assert (evidence["entries"], evidence["opened"]) == (8, 0)
+    assert "entries that no pack opened: 8" in verify(*words).out
     assert not [path for path in tmp_path.rglob("*") if path.suffix == ".key"]
 
 

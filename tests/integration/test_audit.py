@@ -170,14 +170,15 @@ async def test_records_of_a_part_of_the_log(bridge: Bridge, tmp_path: Path) -> N
     async with bridge.broker_running():
         await bridge.enrol()
         await _exchanged(bridge)
+        store = bridge.place / LA / "node" / "data" / "node.db"
+        out = tmp_path / "part.pack"
+
+        def part(start: int, stop: int | None, out: Path = out) -> int:
+            return export_records(store, out, LA, bridge.pins, 0, start, stop).entries
+
+        async with bridge.node(LA):  # beside the running node
+            entries = await asyncio.to_thread(part, 5, 9)
     await _command("log", "export", "--data", bridge.place / "data", "--out", tmp_path / "logs")
-    store = bridge.place / LA / "node" / "data" / "node.db"
-    out = tmp_path / "part.pack"
-
-    def part(start: int, stop: int | None, out: Path = out) -> int:
-        return export_records(store, out, LA, bridge.pins, 0, start, stop).entries
-
-    entries = await asyncio.to_thread(part, 5, 9)
     report = await asyncio.to_thread(verified, bridge.pins, tmp_path / "logs", out)
     assert report.finding is None
     assert report.coverage.entries_opened == entries > 0

@@ -118,6 +118,8 @@ def _evidence_page(seen: Coverage) -> Iterator[str]:
     if seen.deliveries:
         states = ", ".join(f"{name} {count}" for name, count in sorted(seen.deliveries.items()))
         yield "    " + say("note.audit_deliveries", states=states)
+    if seen.entries > seen.entries_opened:
+        yield "    " + say("note.audit_unopened", count=seen.entries - seen.entries_opened)
     if seen.unplaced:
         yield "    " + say("note.audit_unplaced", count=seen.unplaced)
     if seen.unseen:
