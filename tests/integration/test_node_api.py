@@ -7,7 +7,9 @@ import base64
 import hmac
 import json
 import os
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -332,3 +334,49 @@ async def test_an_unreachable_broker_is_shown_and_the_node_stays_up(bridge: Brid
         found = await asyncio.to_thread(LocalNode(bridge.place / LA / "node").get, "/v1/identity")
         assert (found["line"]["state"], found["agency"]) == ("waiting", LA)
         assert found["line"]["hint"]
+
+
+async def test_a_watched_inbox_shows_a_bulletin_as_it_comes(bridge: Bridge) -> None:
+    async with both(bridge) as (la, _):
+        watching = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "saphan", "inbox", "--watch", "--json",
+            "--dir", str(bridge.place / KH),
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert watching.stdout is not None
+        for _ in range(2):
+            bulletin = await la.send(
+                Wish(to=(KH,), schema="saphan/case_statistics/0", **case_statistics())
+            )
+            shown = json.loads(await watching.stdout.readline())
+            assert (shown["id"], shown["read"]) == (bulletin.hex(), False)
+        watching.send_signal(signal.SIGINT)
+        assert await watching.wait() == 130
+
+
+async def test_events_are_told_as_they_happen(bridge: Bridge) -> None:
+    async with both(bridge) as (la, kh):
+        headers = {"Authorization": f"Bearer {kh.config.token_file.read_text().strip()}"}
+        connector = aiohttp.UnixConnector(str(kh.config.socket))
+        async with (
+            aiohttp.ClientSession(connector=connector, headers=headers) as http,
+            http.get("http://node/v1/events") as stream,
+        ):
+            assert await stream.content.readline() == b": listening\n"
+            wish = Wish(to=(KH,), schema="saphan/case_statistics/0", **case_statistics())
+            bulletin = await la.send(wish)
+            told: list[str] = []
+            async with asyncio.timeout(20):
+                async for line in stream.content:
+                    if line.startswith(b"data: "):
+                        event = json.loads(line[6:])
+                        told.append(event.get("event", event["type"]))
+                        assert event.get("id", bulletin.hex()) == bulletin.hex()
+                    if "accepted" in told and "inbox" in told:
+                        break
+            assert [name for name in told if name != "line"] == [
+                "submitted",
+                "handover",
+                "inbox",
+                "accepted",
+            ]

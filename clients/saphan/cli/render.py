@@ -85,10 +85,15 @@ def header_lines(header: Json, author: str | None) -> Iterator[str]:
 def bulletin_lines(found: Json) -> Iterator[str]:
     """An opened bulletin: header, then what it says."""
     yield from header_lines(found["header"], found["author"])
-    yield ""
-    for part in ("about", "body"):
-        yield from _value(found["content"][part], 0)
+    about = dict(found["content"]["about"])
+    title = about.pop("title", None)
+    if isinstance(title, dict) and title:
+        yield f"{_label('label.title')}{title.get(language()) or next(iter(title.values()))}"
+    # What a reader looks for first, then the conditions it came under.
+    first = {"reference": about.pop("reference", None), "summary": about.pop("summary", None)}
+    for part in ({k: v for k, v in first.items() if v}, found["content"]["body"], about):
         yield ""
+        yield from _value(part, 0)
 
 
 def _value(value: Any, depth: int) -> Iterator[str]:

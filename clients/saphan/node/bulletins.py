@@ -90,7 +90,7 @@ class Bulletins:
                 hint="give more digits",
             )
         if not rows:
-            raise unknown(low)
+            raise _unknown(text)
         found: bytes = rows[0][0]
         return found
 
@@ -207,9 +207,13 @@ def _malformed() -> InvalidInput:
 
 def unknown(bulletin: bytes) -> InvalidInput:
     """No such bulletin here."""
+    return _unknown(bulletin.hex()[:16])
+
+
+def _unknown(start: str) -> InvalidInput:
     return InvalidInput(
         "bulletin_unknown",
-        f"this node has no bulletin {bulletin.hex()[:16]}...",
+        f"this node has no bulletin whose id begins with {start}",
         field="id",
         hint="list them: saphan inbox",
     )

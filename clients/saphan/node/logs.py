@@ -137,7 +137,7 @@ class Logs:
         anything after it.
 
         Raises:
-            InvalidInput: head, proof or leaf; OperatorError: `directory_differs`, `split_view`.
+            InvalidInput: head, proof, `leaves_differ`; OperatorError: `split_view`.
         """
         head = self.directory_heads.verify(frame.note, frame.start, frame.consistency)
         have = self.directory.size + len(self._pending)
@@ -171,10 +171,12 @@ class Logs:
         trial = self._frontier.copy()
         trial.extend(leaf_hash(leaf) for leaf in fresh)
         if trial.size != head.size or trial.root() != head.root:
-            raise OperatorError(
-                "directory_differs",
+            # The head is signed and the leaves are not: they may have changed on the line.
+            raise InvalidInput(
+                "leaves_differ",
                 f"{self.pins.directory.origin}: the leaves do not make the signed root",
-                hint="this node keeps what it had; tell the operator and the other agencies",
+                field="leaves",
+                hint="nothing of it was kept, the node asks again; tell the operator if it stays",
             )
 
     def _judge_packages(self, packages: Sequence[bytes]) -> tuple[list[bytes], list[SaphanError]]:
