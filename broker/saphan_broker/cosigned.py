@@ -16,8 +16,14 @@ class Cosignatures(Protocol):
         """The newest cosignature of each agency."""
 
 
-async def cosigned(store: Cosignatures, log: Log, size: int, note: bytes) -> bytes:
-    """The note with the lines of every witness whose newest cosignature is on this very head."""
+async def cosigned(
+    store: Cosignatures, log: Log, size: int, note: bytes, *, told: str | None = None
+) -> bytes:
+    """The note with the lines of every witness whose newest cosignature is on this very head.
+
+    Args:
+        told: an agency to which its own 3.4 KB of lines are nothing new.
+    """
     rows = await store.cosignatures(log)
-    lines = b"".join(row.lines for row in rows if row.size == size)
+    lines = b"".join(row.lines for row in rows if row.size == size and row.agency != told)
     return add_lines(note, lines) if lines else note

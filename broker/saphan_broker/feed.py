@@ -97,7 +97,7 @@ class FeedPump:
         self._after = after
         self._directory = directory
         self._evidence = evidence
-        self._told = (b"", 0)
+        self._told: tuple[bytes, frozenset[str]] = (b"", frozenset())
         self._anchor = -1
         self._head_at = 0.0
         self._window = Window()
@@ -247,9 +247,9 @@ class FeedPump:
             return None
         return self._head_at + HEAD_SECONDS - asyncio.get_running_loop().time()
 
-    def _tellable(self, head: Published) -> tuple[bytes, int]:
-        """What a head without entries tells: its note, and who has cosigned it."""
-        return head.note, self._state.evidence.cosigned
+    def _tellable(self, head: Published) -> tuple[bytes, frozenset[str]]:
+        """What a head without entries tells: its note, and who else has cosigned it."""
+        return head.note, self._state.evidence.cosigned - {self._agency}
 
     async def _send_head(self, head: Published) -> None:
         """A head that brings nothing else but its witnesses; it moves an idle agency's cursor."""
@@ -259,7 +259,9 @@ class FeedPump:
         if complete:
             after = max(after, head.size - 1)
         told = self._tellable(head)
-        note = await cosigned(self._state.store, "evidence", head.size, head.note)
+        note = await cosigned(
+            self._state.store, "evidence", head.size, head.note, told=self._agency
+        )
         await self._send_feed(head, (), (), newest, after, note)
         self._told = told
 

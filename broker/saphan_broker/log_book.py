@@ -59,8 +59,8 @@ class LogBook:
         self.root = self.tree.root()
         self.time = 0
         self.published: Published | None = None
-        self.cosigned = 0
-        """Cosignatures taken on the published head: whoever was told of it is told again."""
+        self.cosigned: frozenset[str] = frozenset()
+        """Agencies that have cosigned the published head: the others are told of it again."""
         self._heads: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
 
     @property
@@ -140,7 +140,7 @@ class LogBook:
         self.published = Published(
             self.origin, head.size, head.root, head.time, head.note, self.tree
         )
-        self.cosigned = 0
+        self.cosigned = frozenset()
         self._heads[head.size] = (head.root, head.time)
         self._heads.move_to_end(head.size)
         while len(self._heads) > REMEMBERED_HEADS:
