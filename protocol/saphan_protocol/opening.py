@@ -113,7 +113,8 @@ def check_authors(
         except InvalidInput as error:
             raise InvalidInput("signature_invalid", error.message, field="inner") from None
         authors.append(key)
-    if len({key.key_id for key in authors}) != len(authors):
+    # By handle, not by key: an officer between two keys has both, and is one pair of eyes.
+    if len({key.handle for key in authors}) != len(authors):
         raise Refused("author_unknown", "one officer cannot sign twice")
     return tuple(authors)
 
