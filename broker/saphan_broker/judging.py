@@ -61,7 +61,6 @@ class Bulletin:
             return Logged(first)
         try:
             self._check_replay(ledger)
-            self._check_due(ledger)
             states = [self._next_state(ledger, agency) for agency in self.agencies]
         except Refused as error:
             peer = admitted.header.sender
@@ -84,16 +83,6 @@ class Bulletin:
                 "another bulletin has the same 16 random bytes in its header",
                 field="header.nonce",
                 hint="make the bulletin anew, with fresh random bytes",
-            )
-
-    def _check_due(self, ledger: Ledger) -> None:
-        # There is no day key for a day that is over: what is due already cannot be kept.
-        if self.admitted.due_day * DAY_MS <= ledger.time:
-            raise Refused(
-                "retention_over",
-                "the bulletin is due for destruction already",
-                field="header.retain_until",
-                hint="make a new bulletin with a later retain_until",
             )
 
     def _next_state(self, ledger: Ledger, agency: str) -> State:

@@ -14,7 +14,7 @@ from typing import Final
 
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
-from saphan_schemas.limits import DAY_MS, LIMITS
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import (
     BatchSignature,
     Blob,
@@ -40,8 +40,11 @@ from saphan_protocol.admission_steps import (
     check_suite,
     check_times,
 )
+from saphan_protocol.admission_steps import (
+    due_day as due_day,
+)
 from saphan_protocol.batch import Batches, verify_item
-from saphan_protocol.delivery import check_code, issuer_of
+from saphan_protocol.delivery import check_said, issuer_of
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity, sha256
 
@@ -89,11 +92,6 @@ class RefusedAfterSignature(Refused):
         super().__init__(cause.code, cause.message, field=cause.field, hint=cause.hint)
         self.bulletin_id = bulletin_id
         self.ciphertext = ciphertext
-
-
-def due_day(header: Header) -> int:
-    """Day on which the broker must have destroyed the bulletin (days since 1970-01-01)."""
-    return min(header.retain_until, header.expires // DAY_MS + LIMITS.delivery_grace_days)
 
 
 def admit(
@@ -212,10 +210,11 @@ def admit_statement(
 
     Raises:
         InvalidInput: codec codes, `signature_*`, `key_mismatch`, `batch_path`.
-        Refused: `issuer_wrong`, `sender_not_peer`, `key_*`, `code_unknown`, `stated_in_future`.
+        Refused: `issuer_wrong`, `sender_not_peer`, `key_*`, `code_unknown`, `detail_malformed`,
+            `stated_in_future`.
     """
     statement = decode(Statement, body, LIMITS.statement_bytes, "statement")
-    check_code(event, statement.code)
+    check_said(event, statement)
     if statement.issuer != issuer_of(event, *corridor):
         raise Refused(
             "issuer_wrong",

@@ -13,7 +13,7 @@ from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import SUITE, Blob, Consignment, Header, Role, StanzaRef
 
-from saphan_protocol.agreement import permits
+from saphan_protocol.agreement import NEAREST, permits
 from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.content import ciphertext_length_valid
 from saphan_protocol.directory import Directory
@@ -35,6 +35,11 @@ class Facts:
     now: int
     at: int | None = None
     verified: VerifiedRoots | None = None
+
+
+def due_day(header: Header) -> int:
+    """Day on which the broker must have destroyed the bulletin (days since 1970-01-01)."""
+    return min(header.retain_until, header.expires // DAY_MS + LIMITS.delivery_grace_days)
 
 
 def check_suite(header: Header) -> None:
@@ -95,6 +100,13 @@ def check_times(header: Header, now: int) -> None:
             field="header.expires",
             hint="make a new bulletin with a later deadline",
         )
+    if due_day(header) * DAY_MS <= now:
+        raise Refused(
+            "retention_over",
+            "the bulletin is due for destruction already",
+            field="header.retain_until",
+            hint="make a new bulletin with a later retain_until",
+        )
     if header.expires > header.created + LIMITS.max_expiry_ms:
         raise Refused(
             "expires_too_late",
@@ -105,14 +117,12 @@ def check_times(header: Header, now: int) -> None:
 
 def check_agreements(header: Header, recipients: Sequence[StanzaRef], facts: Facts) -> None:
     """Step 10: for every pair an agreement in force allows schema, marking and retention."""
-    directory = facts.directory
     for ref in recipients:
-        reason: str | None = "agreement_missing"
-        for agreed in directory.agreements(header.sender, ref.agency, facts.at):
-            reason = permits(agreed, header, ref.agency, facts.now)
-            if reason is None:
-                break
-        if reason is not None:
+        agreements = facts.directory.agreements(header.sender, ref.agency, facts.at)
+        reasons = {permits(agreed, header, ref.agency, facts.now) for agreed in agreements}
+        if None not in reasons:
+            # What an agreement that nearly permits it says, whatever order they are held in.
+            reason = next((near for near in NEAREST if near in reasons), "agreement_missing")
             raise Refused(
                 reason,
                 f"no agreement in force lets {header.sender} send {header.schema} "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, Refused
@@ -161,23 +162,28 @@ def check_pins(agreed: Agreed, directory: LogPin, evidence: LogPin) -> None:
         )
 
 
+NEAREST: Final = (
+    "agreement_retention",
+    "agreement_marking",
+    "agreement_schema",
+    "agreement_dates",
+)
+"""Why an agreement does not permit a bulletin, from the one that is nearest to permitting it."""
+
+
 def permits(agreed: Agreed, header: Header, recipient: str, now: int) -> str | None:
     """Why this agreement does not allow `header` to go to `recipient` at `now`; None if it does.
 
     Returns:
-        One of `agreement_dates`, `agreement_schema`, `agreement_marking`, `agreement_retention`:
-        the most advanced reason among the rules of the corridor.
+        One of `NEAREST`: the nearest among the rules of the corridor.
     """
     text = agreed.text
     if not text.valid_from <= now < text.valid_until:
         return "agreement_dates"
     reasons = {_refusal(rule, header) for rule in agreed.rules.get((header.sender, recipient), ())}
     if None in reasons:
-        return None
-    for reason in ("agreement_retention", "agreement_marking"):
-        if reason in reasons:
-            return reason
-    return "agreement_schema"
+        return None if set(header.marking.codes) <= set(text.handling) else "agreement_marking"
+    return next((near for near in NEAREST if near in reasons), "agreement_schema")
 
 
 def _refusal(rule: CorridorRule, header: Header) -> str | None:

@@ -18,7 +18,7 @@ from saphan_protocol.audit_packs import Shown, choose
 from saphan_protocol.audit_report import AuditStep, Coverage, Trail
 from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.checkpoint import Head
-from saphan_protocol.delivery import check_code
+from saphan_protocol.delivery import check_said
 from saphan_protocol.directory import Directory
 from saphan_protocol.evidence import CONSIGNMENT_TYPE, Leaf, open_leaf
 from saphan_protocol.identity import identity
@@ -200,7 +200,7 @@ def _broker_statement(event: Event, entry: Entry, shown: Shown, facts: Facts) ->
         raise Refused(
             "issuer_wrong", f"{statement.issuer} cannot state {event}", field="statement.issuer"
         )
-    check_code(event, statement.code)
+    check_said(event, statement)
     if statement.code is None:
         raise Refused("code_unknown", f"{event} has no code", field="statement.code")
     if (entry.sender == entry.recipient) is not (event is Event.REFUSED):

@@ -18,7 +18,7 @@ import enum
 from typing import Final
 
 from saphan_schemas.errors import Refused
-from saphan_schemas.records import BROKER, Event
+from saphan_schemas.records import BROKER, Event, SealedDetail, Statement
 
 
 class State(enum.StrEnum):
@@ -91,10 +91,14 @@ UNOPENED_CODES: Final = frozenset({"stanza_unopenable", "mailbox_key_gone", "cip
 EXPIRED_CODES: Final = frozenset({"undelivered", "no_outcome"})
 RECALLED_CODES: Final = frozenset({"error", "consent_withdrawn", "wrong_person", "court_order"})
 
-_CODES: Final[dict[Event, frozenset[str] | None]] = {
-    Event.HANDOVER: None,
-    Event.ACCEPTED: None,
-    Event.READ: None,
+READ_CODES: Final = frozenset({None, "system"})
+"""Read by an officer, or by a case system."""
+
+_NONE: Final[frozenset[str | None]] = frozenset({None})
+_CODES: Final[dict[Event, frozenset[str] | frozenset[str | None]]] = {
+    Event.HANDOVER: _NONE,
+    Event.ACCEPTED: _NONE,
+    Event.READ: READ_CODES,
     Event.REJECTED: REJECTION_CODES,
     Event.UNOPENED: UNOPENED_CODES,
     Event.EXPIRED: EXPIRED_CODES,
@@ -128,17 +132,24 @@ def issuer_of(event: Event, sender: str, recipient: str) -> str:
     return sender if event is Event.RECALLED else recipient
 
 
-def check_code(event: Event, code: str | None) -> None:
-    """A statement's code must come from its event's closed list, or be absent.
+def check_said(event: Event, statement: Statement) -> None:
+    """A statement's code and detail are those of its event (receipts.md, table of events).
 
     Raises:
-        Refused: `code_unknown`.
+        Refused: `code_unknown`, `detail_malformed`.
     """
-    known = _CODES.get(event, frozenset())
-    if event is Event.REFUSED:
-        return
-    if event is Event.READ and code == "system":  # read by a case system, not by a person
-        return
-    if (code is None) if known is None else (code in known):
-        return
-    raise Refused("code_unknown", f"{code} is no code of {event}", field="statement.code")
+    code, detail = statement.code, statement.detail
+    if event is not Event.REFUSED and code not in _CODES[event]:
+        raise Refused("code_unknown", f"{code} is no code of {event}", field="statement.code")
+    fine = detail is None
+    if event is Event.REJECTED:
+        fine = fine or isinstance(detail, SealedDetail)
+    elif event is Event.READ and code is None:
+        fine = isinstance(detail, bytes)
+    if not fine:
+        raise Refused(
+            "detail_malformed",
+            f"{event} cannot carry this detail",
+            field="statement.detail",
+            hint="only a rejection has a sealed detail, and an officer's reading 32 bytes",
+        )

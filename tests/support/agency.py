@@ -233,6 +233,8 @@ class Agency:
         detail: SealedDetail | bytes | None = None,
     ) -> tuple[tuple[StatementItem, ...], BatchSignature]:
         """Signed statements about (bulletin id, ciphertext digest) pairs, one batch."""
+        if event is Event.READ and code is None and detail is None:
+            detail = seed(f"{self.name} commitment to a reading", 32)
         bodies = [encode(Statement(b, c, self.name, now, code, detail)) for b, c in about]
         signing = [(statement_type(event), body, self.random()) for body in bodies]
         batch, items = sign_batch(self.node, signing)
@@ -264,7 +266,7 @@ def agreement(
         instrument="EXERCISE",
         parties=tuple(Party(p.name, (p.root.key_id,), 1) for p in parties),
         rules=rules,
-        handling=("H0",),
+        handling=("H0", "H1", "H2"),
         onward="none",
         languages=("en",),
         in_flight="deliver",

@@ -37,7 +37,7 @@ def _stated(
         admitted = admit_statement(event, data, item, batches, CORRIDOR, FACTS, peer="kh.gpo")
         check_subject(admitted.statement, *ABOUT)
 
-    rare = codes("not_canonical code_unknown")
+    rare = codes("not_canonical code_unknown detail_malformed")
     name = f"receipt: {event.value}"
     return Guarded(name, said[1].statement, judge, codes(f"{COMMON} {found}"), rare, values=values)
 

@@ -21,7 +21,7 @@ from saphan_protocol.stanza import open_stanza
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import StatementItem, Submission
 from saphan_schemas.limits import DAY_MS, LIMITS
-from saphan_schemas.records import BatchSignature, Event, Marking, Role
+from saphan_schemas.records import BatchSignature, Event, Marking, Role, SealedDetail
 from support.agency import Agency, Made
 from support.ceremony import NOW, Ceremony, build_directory, replay, revoke
 
@@ -103,6 +103,12 @@ def test_before_the_signature_check_a_refusal_is_a_plain_error(
         ({"created": NOW - 2 * DAY_MS, "expires": NOW}, "expired"),
         ({"expires": NOW + LIMITS.max_expiry_ms + 1}, "expires_too_late"),
         ({"marking": Marking("red", ("H0",))}, "agreement_marking"),
+        ({"marking": Marking("amber", ("H0", "H3"))}, "agreement_marking"),
+        (
+            {"created": NOW - 3 * DAY_MS, "retain_until": NOW // DAY_MS - 3},
+            "retention_over",
+        ),
+        ({"retain_until": NOW // DAY_MS}, "retention_over"),
         ({"retain_until": NOW // DAY_MS + 4001}, "agreement_retention"),
         ({"schema": "saphan/subject_notice/0"}, "agreement_schema"),
         ({"schema_digest": b"\x00" * 32}, "schema_digest"),
@@ -214,6 +220,9 @@ def test_other_ciphertext_is_another_bulletin() -> None:
         assert code_of(lambda s=cut: judge(s, batch), True) == "bulletin_id"  # type: ignore[misc]
 
 
+DETAIL = SealedDetail(b"\x01" * 32, b"\x02" * 2160)
+
+
 def say(event: Event = Event.HANDOVER, **changes: Any) -> tuple[StatementItem, BatchSignature]:
     about = [(b"\x01" * 32, b"\x02" * 32)]
     arguments: dict[str, Any] = {"corridor": ("la.ospp", "kh.gpo"), "now": NOW} | changes
@@ -245,6 +254,14 @@ def test_a_statement_by_the_recipient_is_admitted() -> None:
         ({"event": Event.REJECTED, "code": "no_such_code"}, "code_unknown"),
         ({"event": Event.REJECTED, "code": None}, "code_unknown"),
         ({"event": Event.ACCEPTED, "code": "undelivered"}, "code_unknown"),
+        ({"event": Event.HANDOVER, "detail": b"\x01" * 32}, "detail_malformed"),
+        ({"event": Event.ACCEPTED, "detail": DETAIL}, "detail_malformed"),
+        (
+            {"event": Event.REJECTED, "code": "rule_broken", "detail": b"\x01" * 32},
+            "detail_malformed",
+        ),
+        ({"event": Event.READ, "detail": DETAIL}, "detail_malformed"),
+        ({"event": Event.READ, "code": "system", "detail": b"\x01" * 32}, "detail_malformed"),
     ),
 )
 def test_statements_that_may_not_be_made(arguments: dict[str, Any], code: str) -> None:
