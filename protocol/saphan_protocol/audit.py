@@ -85,8 +85,9 @@ class _Audit:
     def finding(self, error: SaphanError) -> Finding:
         """Where the trail stands; a pack that cannot be read is wrong as a whole, not at a leaf."""
         trail, whole = self._trail, _OF_PACKS.get(error.code)
-        index, step = (trail.index, trail.step) if whole is None else (None, whole)
-        return Finding(trail.log, index, step, error.code, error.message, trail.pack)
+        if whole is not None:
+            return Finding("evidence", None, whole, error.code, error.message, trail.pack)
+        return Finding(trail.log, trail.index, trail.step, error.code, error.message, trail.pack)
 
     def run(self, directory: LogSource, evidence: LogSource, sources: Iterable[PackSource]) -> None:
         trail = self._trail

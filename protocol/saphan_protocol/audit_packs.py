@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from saphan_schemas.errors import InvalidInput
@@ -65,11 +65,14 @@ class PackSet:
     def __len__(self) -> int:
         return len(self._places)
 
-    def agreements(self) -> Iterable[tuple[str, bytes]]:
-        """(pack, package) of every agreement that any pack opens."""
+    def agreements(self) -> Iterator[tuple[str, bytes]]:
+        """(pack, package) of every agreement that any pack opens; asked for before any entry."""
         for place in self._places:
-            for package in place.reader.agreements:
-                yield place.reader.name, package
+            name = place.reader.name
+            self._trail.at(AuditStep.PACK_FORM, pack=name)
+            for package in place.reader.agreements():
+                yield name, package
+                self._trail.at(AuditStep.PACK_FORM, pack=name)
 
     def at(self, index: int) -> list[Shown]:
         """What the packs show of the leaf at `index`; asked for every index in order (P3)."""

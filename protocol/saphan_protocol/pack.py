@@ -73,14 +73,14 @@ def parse_pack_item(data: bytes) -> PackItem:
 
 
 class PackReader:
-    """Reads one pack: `head` and `agreements` at once, entries one by one.
+    """Reads one pack: `head` at once, then `agreements()`, then entries, one by one.
 
     Args:
         name: what reports call it.
         items: as they come; errors in reading them pass through.
 
     Raises:
-        InvalidInput: `pack_cut`, `pack_malformed`, `pack_order`, `pack_format`.
+        InvalidInput: `pack_cut`, `pack_malformed`, `pack_format`.
     """
 
     def __init__(self, name: str, items: Iterable[PackItem]) -> None:
@@ -89,6 +89,7 @@ class PackReader:
         self._items = iter(items)
         self._counts = [0, 0, 0]
         self._last = -1
+        self._begun = False
         head = self._take()
         if not isinstance(head, PackHead):
             raise malformed("it does not begin with its head")
@@ -99,12 +100,21 @@ class PackReader:
                 field="pack.format",
             )
         self.head = head
-        self.agreements: list[bytes] = []
         self._held: PackItem | None = None
-        while isinstance(item := self._take(), PackAgreement):
-            self._counts[0] += 1
-            self.agreements.append(item.package)
-        self._held = item
+
+    def agreements(self) -> Iterator[bytes]:
+        """The packages, before any entry; those that are not asked for are passed over.
+
+        Raises:
+            InvalidInput: `pack_cut`, `pack_malformed`.
+        """
+        while not self._begun:
+            item = self._take()
+            if isinstance(item, PackAgreement):
+                self._counts[0] += 1
+                yield item.package
+            else:
+                self._begun, self._held = True, item
 
     def next_entry(self) -> PackEntry | None:
         """The next entry, with its signature in `batches`; None after the end, which was checked.
@@ -112,6 +122,8 @@ class PackReader:
         Raises:
             InvalidInput: `pack_cut`, `pack_malformed`, `pack_order`, `pack_counts`.
         """
+        for _ in self.agreements():
+            pass
         while True:
             item = self._take() if self._held is None else self._held
             self._held = None

@@ -106,6 +106,7 @@ def _swapped(items: list[PackItem]) -> list[PackItem]:
         (_cut, AuditStep.PACK_FORM, "pack_cut"),
         (lambda items: [], AuditStep.PACK_FORM, "pack_cut"),
         (lambda items: items[:1], AuditStep.PACK_FORM, "pack_cut"),
+        (lambda items: items[:2], AuditStep.PACK_FORM, "pack_cut"),
         (lambda items: items[1:], AuditStep.PACK_FORM, "pack_malformed"),
         (lambda items: [*items, items[-1]], AuditStep.PACK_FORM, "pack_malformed"),
         (_without_an_entry, AuditStep.PACK_END, "pack_counts"),
@@ -155,6 +156,7 @@ def test_signatures_come_again_when_a_reader_has_forgotten_them(
     items = list(pack_stream(head, [], rows))
     given = [item.batch for item in items if isinstance(item, PackSignature)]
     assert given.count(batch) == 2
+    assert list(PackReader("x", items).agreements()) == []
     reader = PackReader("x", items)
     for needed in needs:
         assert reader.next_entry() is not None
