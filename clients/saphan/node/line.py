@@ -113,6 +113,13 @@ class Line:
                         f"{self._url} does not answer: {type(caught).__name__}",
                         hint="check the address, the network and that the broker runs",
                     )
+                except Exception:
+                    log.exception("the line met a bug")
+                    error = OperatorError(
+                        "internal",
+                        "the line met a bug; it is in this node's log",
+                        hint="report it with the log; the line is tried again",
+                    )
                 finally:
                     lasted = self._session is not None and self._lasted() >= STEADY_S
                     self._session, self.token = None, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from typing import Final
 
@@ -11,6 +12,8 @@ from saphan_schemas.errors import SaphanError, Unavailable
 from saphan.compose import Wish
 from saphan.node.engine import Engine
 from saphan.node.line import Line
+
+log = logging.getLogger("saphan.node")
 
 BATCH: Final = 64
 QUEUE: Final = 1_024
@@ -51,9 +54,10 @@ class Submitting:
             try:
                 await self._seal(batch)
             except SaphanError as error:
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
+                _fail(batch, error)
+            except Exception:
+                log.exception("sealing met a bug")
+                _fail(batch, Unavailable("internal", "the node met a bug; it is in its log"))
 
     async def _seal(self, batch: list[tuple[Wish, asyncio.Future[bytes]]]) -> None:
         wishes = [wish for wish, _ in batch]
@@ -68,3 +72,9 @@ class Submitting:
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
+
+
+def _fail(batch: list[tuple[Wish, asyncio.Future[bytes]]], error: SaphanError) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
