@@ -29,12 +29,15 @@ class Facts:
         now: milliseconds UTC; the broker's clock at the broker, the entry's time elsewhere.
         at: directory size of the last anchor before the entry; None at the broker: newest.
         verified: signatures known to hold; saves arithmetic only.
+        party: the agency whose agreements are at hand (a node holds no others): pairs without it
+            are judged by the broker alone; None: all agreements are at hand.
     """
 
     directory: Directory
     now: int
     at: int | None = None
     verified: VerifiedRoots | None = None
+    party: str | None = None
 
 
 def due_day(header: Header) -> int:
@@ -118,6 +121,8 @@ def check_times(header: Header, now: int) -> None:
 def check_agreements(header: Header, recipients: Sequence[StanzaRef], facts: Facts) -> None:
     """Step 10: for every pair an agreement in force allows schema, marking and retention."""
     for ref in recipients:
+        if facts.party not in (None, header.sender, ref.agency):
+            continue
         agreements = facts.directory.agreements(header.sender, ref.agency, facts.at)
         reasons = {permits(agreed, header, ref.agency, facts.now) for agreed in agreements}
         if None not in reasons:

@@ -286,3 +286,23 @@ def test_a_statement_names_the_exact_bytes() -> None:
     assert code_of(lambda: check_subject(statement, b"\x01" * 32, b"\x03" * 32)) == (
         "statement_subject"
     )
+
+
+def test_a_recipient_judges_by_its_own_agreements_only() -> None:
+    """la.ospp sends to kh.gpo and vn.vks under two agreements; kh.gpo holds the first one alone."""
+    vn = Agency("vn.vks", NOW)
+    directory, _, _ = build_directory([LA, KH])
+    directory.apply(operation_leaf(vn.enrolment()))
+    made = LA.bulletin(["kh.gpo", "vn.vks"], NOW)
+    (s,), batch = LA.submissions([made], [KH, vn])
+
+    def at(party: str | None) -> Admitted:
+        facts = Facts(directory, NOW, party=party)
+        return admit(
+            s.header, s.consignment, s.item, batch, s.ciphertext, facts, peer=None, stanzas=None
+        )
+
+    assert at("kh.gpo").bulletin_id == made.bulletin_id
+    assert code_of(lambda: at("vn.vks")) == "agreement_missing"
+    assert code_of(lambda: at("la.ospp")) == "agreement_missing"
+    assert code_of(lambda: at(None)) == "agreement_missing"

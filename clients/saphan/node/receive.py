@@ -324,6 +324,7 @@ class Intake:
             seen.entry.time,
             self._logs.judged_at(seen.index, effects.check),
             self._verified,
+            self._agency,
         )
 
 
