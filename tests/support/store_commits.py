@@ -167,7 +167,7 @@ class Story:
 
 
 def _fields(row: DeliveryRow) -> dict[str, object]:
-    return {name: getattr(row, name) for name in row.__dataclass_fields__}
+    return {name: getattr(row, name) for name in row.__struct_fields__}
 
 
 def _no_tile(level: int, n: int) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 from saphan_protocol.merkle import EMPTY_ROOT
 from saphan_protocol.tiles import edge_tiles
@@ -274,4 +274,4 @@ class MemoryStore:
 
 
 def _facts(row: BulletinRow) -> BulletinFacts:
-    return BulletinFacts(**{f.name: getattr(row, f.name) for f in fields(BulletinFacts)})
+    return BulletinFacts(*(getattr(row, name) for name in BulletinFacts.__struct_fields__))

@@ -7,9 +7,10 @@ indices are positions in the evidence log unless a field says otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final, Literal
 
+import msgspec
+from msgspec import field
 from saphan_schemas.records import BatchSignature
 
 Log = Literal["evidence", "directory"]
@@ -32,32 +33,33 @@ SignatureKey = tuple[bytes, int, bytes]
 """(key id, batch size, batch root)."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogHead:
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """Base of every row. A commit makes and reads them by the thousand, so they are structs, which
+    Python's collector need not search: no row can hold itself."""
+
+
+class LogHead(Row, frozen=True):
     """Number of leaves and root (32 bytes) of a log, signed or not."""
 
     size: int
     root: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LogState:
+class LogState(Row, frozen=True):
     """The committed (unsigned) head of a log and the time of the commit that made it."""
 
     head: LogHead
     time: int
 
 
-@dataclass(frozen=True, slots=True)
-class SignedHead:
+class SignedHead(Row, frozen=True):
     """The newest durable signed head: its size and the note's exact bytes."""
 
     size: int
     note: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CosignatureRow:
+class CosignatureRow(Row, frozen=True):
     """The newest cosignature lines of one agency's witness, on the head (size, time)."""
 
     agency: str
@@ -66,8 +68,7 @@ class CosignatureRow:
     lines: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryRow:
+class EntryRow(Row, frozen=True):
     """One evidence entry. `record` is sealed: entry, statement, signature item and salt."""
 
     index: int
@@ -82,8 +83,7 @@ class EntryRow:
     record: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulletinFacts:
+class BulletinFacts(Row, frozen=True):
     """What decides about a bulletin, without its bodies. `nonce` is the header's 16 bytes.
 
     Length and digest of the ciphertext outlive it: they prove the bulletin id in a record pack.
@@ -100,16 +100,14 @@ class BulletinFacts:
     expires: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulletinRow(BulletinFacts):
+class BulletinRow(BulletinFacts, frozen=True):
     """A bulletin with its bodies: sealed header, and ciphertext exactly as it was submitted."""
 
     header: bytes
     ciphertext: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryRow:
+class DeliveryRow(Row, frozen=True):
     """The state of one bulletin towards one recipient; upserted whole.
 
     Args:
@@ -134,8 +132,7 @@ class DeliveryRow:
     deadline: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StanzaRow:
+class StanzaRow(Row, frozen=True):
     """The newest stanza of a delivery, sealed under the key of `due_day`."""
 
     bulletin: bytes
@@ -144,8 +141,7 @@ class StanzaRow:
     sealed: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorRow:
+class AnchorRow(Row, frozen=True):
     """An anchor leaf of the evidence log: at `index` it names the directory log's size and root."""
 
     index: int
@@ -153,8 +149,7 @@ class AnchorRow:
     root: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class FeedRow:
+class FeedRow(Row, frozen=True):
     """One entry for one agency's mailbox, with what that agency may have with it.
 
     `bulletin` comes with BODY_EVENTS and `stanza` with STANZA_EVENTS, to the recipient only; both
@@ -172,8 +167,7 @@ class FeedRow:
         return len(self.entry.record) + body + (len(self.stanza.sealed) if self.stanza else 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one commit changes, computed before it: no engine decides anything.
 
     Args:
@@ -207,8 +201,7 @@ class Commit:
     packages: dict[int, bytes] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers for metrics; cheap at any size of the store."""
 
     directory: int

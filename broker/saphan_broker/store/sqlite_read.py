@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from typing import Any, Final, TypeVar
 
 from saphan_protocol.tiles import edge_tiles
@@ -38,11 +37,11 @@ from saphan_broker.store.base import (
 K = TypeVar("K")
 LOG_NUMBERS: Final[dict[Log, int]] = {log: number for number, log in enumerate(LOGS)}
 
-FACT_NAMES: Final = tuple(f.name for f in fields(BulletinFacts))
-BODY_NAMES: Final = tuple(f.name for f in fields(BulletinRow))
-DELIVERY_NAMES: Final = tuple(f.name for f in fields(DeliveryRow))
-ENTRY_NAMES: Final = tuple(f.name for f in fields(EntryRow))
-STANZA_NAMES: Final = tuple(f.name for f in fields(StanzaRow))
+FACT_NAMES: Final = BulletinFacts.__struct_fields__
+BODY_NAMES: Final = BulletinRow.__struct_fields__
+DELIVERY_NAMES: Final = DeliveryRow.__struct_fields__
+ENTRY_NAMES: Final = EntryRow.__struct_fields__
+STANZA_NAMES: Final = StanzaRow.__struct_fields__
 
 _FACTS: Final = (
     "b.id, b.sender, b.nonce, b.header_identity, b.ciphertext_length, b.ciphertext_digest,"
@@ -230,7 +229,7 @@ def read_stanzas(
     db: sqlite3.Connection, keys: Sequence[tuple[bytes, str]]
 ) -> dict[tuple[bytes, str], StanzaRow]:
     rows = _each(db, _STANZA, ((key, key) for key in keys))
-    return {key: StanzaRow(**dict(zip(STANZA_NAMES, row, strict=True))) for key, row in rows}
+    return {key: StanzaRow(*row) for key, row in rows}
 
 
 def read_signatures(
@@ -253,16 +252,16 @@ def _each(
 
 
 def _facts(row: Sequence[Any]) -> BulletinFacts:
-    return BulletinFacts(**dict(zip(FACT_NAMES, row, strict=True)))
+    return BulletinFacts(*row)
 
 
 def _bulletin(row: Sequence[Any]) -> BulletinRow:
-    return BulletinRow(**dict(zip(BODY_NAMES, row, strict=True)))
+    return BulletinRow(*row)
 
 
 def _delivery(row: Sequence[Any]) -> DeliveryRow:
-    return DeliveryRow(**dict(zip(DELIVERY_NAMES, row, strict=True)))
+    return DeliveryRow(*row)
 
 
 def _entry(row: Sequence[Any]) -> EntryRow:
-    return EntryRow(**dict(zip(ENTRY_NAMES, row, strict=True)))
+    return EntryRow(*row)
