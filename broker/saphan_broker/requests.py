@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
-from saphan_protocol.batch import index_batches, item_root, signed_bytes
+from saphan_protocol.batch import index_batches, item_root
 from saphan_protocol.delivery import State as Delivery
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
 from saphan_schemas.frames import Answer, FetchStanzas, Register, Result, Stanzas, Submit
 from saphan_schemas.frames import State as StateFrame
-from saphan_schemas.records import BatchSignature, Role, SignatureItem, statement_type
+from saphan_schemas.records import Role, SignatureItem, statement_type
 
 from saphan_broker.at_rest import open_stanza_row
 from saphan_broker.sequencer import Sequencer
@@ -45,7 +44,6 @@ async def check_signatures(state: State, peer: str, frame: Batch) -> frozenset[S
     alone here, so that nobody's arithmetic is spent on it.
     """
     bad: set[SignatureKey] = set()
-    loop = asyncio.get_running_loop()
     for batch in frame.signatures[: len(frame.items)]:
         if state.verified.holds(batch):
             continue
@@ -55,17 +53,9 @@ async def check_signatures(state: State, peer: str, frame: Batch) -> frozenset[S
             continue
         if key.agency != peer:
             continue
-        try:
-            await loop.run_in_executor(state.verifying, _verify, state, batch)
-        except InvalidInput:
+        if not await state.verifier.holds(state.directory.verifying(batch.key), batch):
             bad.add((batch.key, batch.size, batch.root))
     return frozenset(bad)
-
-
-def _verify(state: State, batch: BatchSignature) -> None:
-    key = state.directory.verifying(batch.key)
-    key.verify(signed_bytes(key.role, batch.size, batch.root), batch.signature)
-    state.verified.add(batch)
 
 
 def enqueue(

@@ -25,6 +25,9 @@ from saphan_broker.work_queue import WorkQueue
 
 _log = logging.getLogger("saphan.broker")
 
+WORTH_JUDGING = 64
+"""Items waiting before the next group is judged beside the write of the one before: fewer are
+judged in less time than a commit costs, and better gather into one group meanwhile."""
 STOPPING = frozenset({"clock_disagrees", "disk_full", "node_not_heard"})
 """Failures that leave no doubt about the store, but while which nothing is logged."""
 RETRY_SECONDS = 1.0
@@ -86,7 +89,10 @@ class Sequencer:
 
     async def run(self) -> None:
         """Work until closed. A failing group is answered with "retry", never with silence."""
-        while group := await self._queue.take():
+        while await self._queue.wait():
+            if len(self._queue) < WORTH_JUDGING:
+                await self._written()
+            group = self._queue.take()
             try:
                 await self._group(group)
             except Exception as error:

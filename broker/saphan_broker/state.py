@@ -27,6 +27,7 @@ from saphan_broker.log_book import LogBook
 from saphan_broker.seeds import DayKeys
 from saphan_broker.signer import Signer
 from saphan_broker.store.base import LOGS, Log, Store
+from saphan_broker.verifying import Verifier
 
 OpenStore = Callable[[], Awaitable[Store]]
 
@@ -83,6 +84,7 @@ class State:
         self.held = False
         """Since the start a node has shown that the store lacks something: nothing is signed."""
         self.verifying = ThreadPoolExecutor(VERIFY_THREADS, "verify")
+        self.verifier = Verifier(self.verifying, VERIFY_THREADS, self.verified)
         self._reopen = reopen
 
     @property

@@ -54,13 +54,17 @@ class WorkQueue:
         self._closed = True
         self._arrived.set()
 
-    async def take(self) -> list[Work]:
-        """The next group, at least one item; empty once the queue is closed and worked off."""
+    async def wait(self) -> bool:
+        """Wait for an item; False once the queue is closed and worked off."""
         while not self._waiting:
             if self._closed:
-                return []
+                return False
             self._arrived.clear()
             await self._arrived.wait()
+        return True
+
+    def take(self) -> list[Work]:
+        """The next group: what waits, as far as one commit takes it."""
         group: list[Work] = []
         weight = 0
         while self._waiting and len(group) < LIMITS.commit_items and weight < LIMITS.commit_bytes:
