@@ -8,12 +8,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from saphan.compose import Wish
 from saphan.node.engine import Engine
 from saphan.node.receive import Effects
 from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.frames import Feed
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
+from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, opened, states, wish
 
 
 @pytest.fixture
@@ -252,3 +253,22 @@ async def test_a_stanza_that_changed_on_the_line_is_asked_for_again(
             assert flipped
             events = [e["event"] for e in la.bulletins.status(bulletin)["timeline"]]
             assert events == ["submitted", "handover", "accepted"]
+
+
+async def test_one_bulletin_goes_to_two_agencies_each_in_its_own_corridor(tmp_path: Path) -> None:
+    """vn.vks is away at first: kh.gpo's answer does not wait, and neither sees the other's."""
+    async with bridged(tmp_path, LA, KH, VN) as bridge, bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            one = wish()
+            both = Wish(to=(VN, KH), schema=one.schema, about=one.about, body=one.body)
+            bulletin = await la.send(both)
+            await eventually(lambda: states(la, bulletin) == ["accepted", "submitted"])
+            async with bridge.node(VN) as vn:
+                await eventually(lambda: states(la, bulletin) == ["accepted", "accepted"])
+                assert (await vn.read_by_system(bulletin))["content"]["body"] == one.body
+            seen = {e["recipient"] for e in kh.bulletins.status(bulletin)["timeline"]}
+            assert seen == {KH}
+            seen = {e["recipient"] for e in la.bulletins.status(bulletin)["timeline"]}
+            assert seen == {KH, VN}

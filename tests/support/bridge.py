@@ -36,8 +36,8 @@ from support.brokers import Clock
 T = TypeVar("T")
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 SECRET = Passphrase("open sesame of a test")
-LA, KH = "la.ospp", "kh.gpo"
-OFFICERS = {LA: "bounmy", KH: "sokha"}
+LA, KH, VN = "la.ospp", "kh.gpo", "vn.vks"
+OFFICERS = {LA: "bounmy", KH: "sokha", VN: "lan"}
 
 
 def wish(to: str = KH, name: str = "case_statistics", **fields: Any) -> Wish:
@@ -66,7 +66,8 @@ async def eventually(look: Callable[[], T | None], seconds: float = 20.0) -> T:
 class Bridge:
     """Folders of a broker and two agencies; nodes and broker start and stop as a test likes."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *agencies: str) -> None:
+        self.agencies = agencies or (LA, KH)
         # Unix sockets have short names only, and pytest's folders have long ones.
         self.place = Path(tempfile.mkdtemp(prefix="sb", dir="/tmp"))
         self.clock = Clock()
@@ -89,7 +90,8 @@ class Bridge:
         """init, agencies, pins; blocking."""
         pins, _ = init(self.place / "data", self.place / "keys", "bridge.example", clock=self.clock)
         self.pins: Pins = pins
-        for name, officer in OFFICERS.items():
+        for name in self.agencies:
+            officer = OFFICERS[name]
             office = ceremony.init(
                 self.place / name, name, SECRET, {officer: SECRET}, now=self.clock(), cost=CHEAP
             )
@@ -100,7 +102,7 @@ class Bridge:
         """A finished agreement between both agencies, signed by their roots."""
         files = [office.read_agency() for office in self.offices.values()]
         today = datetime.fromtimestamp(self.clock() / 1000, UTC).date()
-        draft = propose(parse_terms(first_terms([LA, KH], today)), files, self.pins)
+        draft = propose(parse_terms(first_terms(self.agencies, today)), files, self.pins)
         for office in self.offices.values():
             root = read_key(office.root_key, Role.ROOT, SECRET).signing()
             draft = sign(draft, root, self.pins, os.urandom(32))
@@ -177,9 +179,9 @@ def states(node: NodeService, bulletin: bytes) -> list[str]:
 
 
 @asynccontextmanager
-async def bridged(place: Path) -> AsyncIterator[Bridge]:
+async def bridged(place: Path, *agencies: str) -> AsyncIterator[Bridge]:
     """A bridge whose folders are removed afterwards."""
-    made = Bridge(place)
+    made = Bridge(place, *agencies)
     await asyncio.to_thread(made.prepare)
     try:
         yield made
