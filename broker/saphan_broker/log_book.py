@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from saphan_protocol.checkpoint import Head, KeyPair, verify_head
-from saphan_protocol.merkle import leaf_hash, verify_consistency
+from saphan_protocol.merkle import EMPTY_ROOT, leaf_hash, verify_consistency
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import HeadRef
@@ -112,13 +112,24 @@ class LogBook:
         if size > tree.size:
             return False
         if size in (0, tree.size):
-            return size == 0 or root == self.root
+            return root == (self.root if size else EMPTY_ROOT)
         path = await self.source.prove(lambda: tree.consistency(size))
         try:
             verify_consistency(size, tree.size, root, self.root, path)
         except InvalidInput:
             return False
         return True
+
+    async def showed(self, ref: HeadRef) -> bool:
+        """Whether anybody can have been shown this head: published, or what a published one grew
+        from."""
+        root, _time = self._heads.get(ref.size, (None, 0))
+        if root is not None:
+            return root == ref.root
+        published = self.published
+        if published is None or ref.size > published.size:
+            return False
+        return await self.holds(ref.size, ref.root)
 
     async def grow(
         self, tree: TileTree, leaves: list[bytes]

@@ -143,11 +143,36 @@ async def _admit_all(state: State, group: Sequence[Work], time: int) -> list[tup
         if work.outcome.done():  # refused when the group was prepared before, or nobody waits
             continue
         try:
-            judged.append((work, _admit(work, facts)))
+            ready: Judged = _admit(work, facts)
+            if isinstance(ready, Bulletin) and not await _seen_here(state, ready):
+                ready = _denied_seen(ready)
+            judged.append((work, ready))
         except SaphanError as error:
             state.counters.refused[error.code] += 1
             work.resolve(Rejected(error))
     return judged
+
+
+async def _seen_here(state: State, ready: Bulletin) -> bool:
+    """The evidence head that the sender names is one of this log, or of another origin.
+
+    Whoever audits the log reads from another head that two histories were shown: a sender that
+    makes one up must not be able to say so in our log.
+    """
+    seen = ready.admitted.consignment.seen
+    return seen is None or seen.origin != state.evidence.origin or await state.evidence.showed(seen)
+
+
+def _denied_seen(ready: Bulletin) -> Denied:
+    admitted = ready.admitted
+    cause = Refused(
+        "seen_differs",
+        "the consignment names a head that this log never had",
+        field="consignment.seen",
+        hint="compare heads with the broker's operator: one of the two logs is another",
+    )
+    error = RefusedAfterSignature(cause, admitted.bulletin_id, admitted.ciphertext.digest)
+    return Denied(admitted.header.sender, admitted.consignment_id, ready.agencies, error)
 
 
 def _admit(work: Work, facts: AdmissionFacts) -> Judged:

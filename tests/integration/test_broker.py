@@ -9,7 +9,7 @@ import pytest
 from saphan_protocol.batch import verify_item
 from saphan_protocol.stanza import open_stanza
 from saphan_schemas.codec import decode
-from saphan_schemas.records import Consignment, Event
+from saphan_schemas.records import Consignment, Event, HeadRef
 from support.brokers import World
 
 A, B = "la.ospp", "kh.gpo"
@@ -208,3 +208,27 @@ async def test_restart_keeps_everything_and_goes_on(world: World, tmp_path: Path
         again = await line.submit(items, batch)
         assert [r.indices for r in again[:2]] == [r.indices for r in first]
         assert [r.code for r in again] == [None] * 4
+
+
+async def test_sender_cannot_make_up_the_head_it_has_seen(world: World) -> None:
+    """In the log, such a head would read as a second history that the broker had shown."""
+    sender, to = world.agencies[A], [world.agencies[B]]
+    out = await world.line(A)
+    shown = world.broker.state.evidence.published
+    assert shown is not None
+    heads = {
+        HeadRef(shown.origin, shown.size, bytes(32)): "seen_differs",
+        HeadRef(shown.origin, shown.size + 1, shown.root): "seen_differs",
+        HeadRef(shown.origin, 0, bytes(32)): "seen_differs",
+        shown.ref: None,
+        HeadRef("bridge.test/evidence/0", 9, bytes(32)): None,
+    }
+    for head, code in heads.items():
+        made = sender.bulletin([B], world.clock())
+        items, batch = sender.submissions([made], to, head)
+        (result,) = await out.submit(items, batch)
+        assert result.code == code, head
+    made = sender.bulletin([B], world.clock())
+    items, batch = sender.submissions([made], to, shown.ref)  # grown over since
+    (result,) = await out.submit(items, batch)
+    assert result.code is None
