@@ -17,7 +17,7 @@ from saphan_schemas.records import LeafType
 
 from saphan_protocol.audit_directory import Agreements, Replayed, replay_directory, see_heads
 from saphan_protocol.audit_entries import Entries
-from saphan_protocol.audit_log import CheckedLeaves, LogSource, pinned_head
+from saphan_protocol.audit_log import CheckedLeaves, LogSource, pinned_head, pinned_keys
 from saphan_protocol.audit_packs import PackSet, PackSource
 from saphan_protocol.audit_report import (
     CLEAR_LEAVES,
@@ -61,9 +61,12 @@ def audit(
         known_types: schemas of this program, name to digest.
 
     Raises:
+        InvalidInput: `vkey_*`, the pin file's keys are none.
         OperatorError: a source cannot be read on this machine; whatever is wrong with the logs
             or the packs themselves is the report's finding.
     """
+    for pin in (pins.directory, pins.evidence):
+        pinned_keys(pin)  # a pin file that is wrong says nothing about the log
     work = _Audit(pins, known_types, progress or _silent)
     try:
         work.run(directory, evidence, packs)

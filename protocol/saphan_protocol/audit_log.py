@@ -15,7 +15,7 @@ from saphan_schemas.records import LogPin
 from saphan_protocol.audit_report import AuditStep, Progress, Trail
 from saphan_protocol.checkpoint import Head, KeyPair, verify_head
 from saphan_protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash, node_hash
-from saphan_protocol.notes import parse_vkey
+from saphan_protocol.notes import KeyType, parse_vkey
 from saphan_protocol.tile_tree import TileTree
 
 PROGRESS_LEAVES = 4096
@@ -34,11 +34,25 @@ class LogSource(Protocol):
         """The log's tiles at this size; None without tiles."""
 
 
+def pinned_keys(pin: LogPin) -> KeyPair:
+    """A log's verifier keys as a pin file gives them.
+
+    Raises:
+        InvalidInput: `vkey_*`; the pin file is wrong, not the log.
+    """
+    first, second = (parse_vkey(vkey).named(pin.origin) for vkey in pin.vkeys)
+    if (first.type, second.type) != (KeyType.ED25519, KeyType.COSIGNATURE_MLDSA44):
+        raise InvalidInput(
+            "vkey_pair",
+            f"the pin file does not give {pin.origin} a key of type 01 and then one of type 06",
+            field="pins.vkeys",
+        )
+    return first, second
+
+
 def pinned_head(source: LogSource, pin: LogPin) -> Head:
     """The log's head, believed by the pinned keys alone (log.md, H1 to H7)."""
-    first, second = (parse_vkey(vkey).named(pin.origin) for vkey in pin.vkeys)
-    keys: KeyPair = (first, second)
-    return verify_head(source.note(), keys)
+    return verify_head(source.note(), pinned_keys(pin))
 
 
 class CheckedLeaves:

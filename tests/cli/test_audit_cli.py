@@ -124,7 +124,7 @@ def _cut(data: bytes) -> bytes:
 
 
 def _bomb(data: bytes) -> bytes:
-    return data[:200] + b"\x91" * 1_000_000
+    return b"\x91" * 1_000_000 + data
 
 
 def _hollow(data: bytes) -> bytes:
@@ -218,7 +218,25 @@ def test_a_pipe_in_place_of_a_pack_is_not_waited_for(book: Logbook, tmp_path: Pa
     assert verify(*words, status=5).code == "file_unreadable"
 
 
-def test_a_pin_file_that_is_none_is_refused(book: Logbook, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (b"{", b"[", "pins_malformed"),
+        (b"bridge.test/evidence/1+", b"bridge.test/evidence/1-", "vkey_malformed"),
+    ],
+)
+def test_a_pin_file_that_is_none_is_no_finding(
+    book: Logbook, tmp_path: Path, old: bytes, new: bytes, code: str
+) -> None:
     words = write_logbook(book, tmp_path)
-    put(tmp_path / "pins.json", b"{}")
-    assert verify(*words, status=2).code == "pins_malformed"
+    pins = (tmp_path / "pins.json").read_bytes()
+    put(tmp_path / "pins.json", pins.replace(old, new))
+    assert verify(*words, status=2).code == code
+
+
+def test_two_packs_of_one_name_are_told_apart(book: Logbook, tmp_path: Path) -> None:
+    words = write_logbook(book, tmp_path)
+    other = tmp_path / "other" / "0.pack"
+    put(other, (tmp_path / "0.pack").read_bytes()[:-1])
+    finding = verify(*words, "--pack", str(other), "--json", status=3).json["finding"]
+    assert (finding["code"], finding["pack"]) == ("pack_cut", str(other))

@@ -16,8 +16,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
-from saphan_protocol.checkpoint import Checkpoint, KeyPair, parse_checkpoint, verify_head
-from saphan_protocol.notes import parse_note, parse_vkey
+from saphan_protocol.audit_log import pinned_keys
+from saphan_protocol.checkpoint import Checkpoint, parse_checkpoint, verify_head
+from saphan_protocol.notes import parse_note
 from saphan_protocol.pins import Pins
 from saphan_protocol.tiles import TILE_BYTES, TILE_WIDTH, entries_path, tile_path, tile_widths
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
@@ -91,10 +92,8 @@ class _Remote:
         """The newest note and what it says."""
         note = await self._get(CHECKPOINT, LIMITS.note_bytes)
         if pin is not None:
-            first, second = (parse_vkey(vkey).named(pin.origin) for vkey in pin.vkeys)
-            keys: KeyPair = (first, second)
             # ML-DSA takes a moment: not on the loop that reads the line.
-            await asyncio.to_thread(verify_head, note, keys)
+            await asyncio.to_thread(verify_head, note, pinned_keys(pin))
         return note, parse_checkpoint(parse_note(note).text)
 
     async def copy(self, note: bytes, head: Checkpoint) -> Fetched:

@@ -52,12 +52,18 @@ def _verify(args: argparse.Namespace) -> int:
         pins,
         LogFolder(args.folder / "directory"),
         LogFolder(args.folder / "evidence"),
-        [(path.name, read_pack(path)) for path in args.pack],
+        [(name, read_pack(path)) for name, path in _named(args.pack)],
         {known.name: known.digest for known in known_types()},
         Progress("note.audit_progress"),
     )
     show(report_json(report), report_page(report), as_json=args.json)
     return 0 if report.finding is None else EXIT_FINDING
+
+
+def _named(paths: list[Path]) -> list[tuple[str, Path]]:
+    """File names for the report; whole paths where two files have one name."""
+    names = [path.name for path in paths]
+    return [(n if names.count(n) == 1 else str(p), p) for n, p in zip(names, paths, strict=True)]
 
 
 def _fetch(args: argparse.Namespace) -> int:
