@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.packs import PackEntry, PackItem
@@ -16,6 +17,10 @@ from saphan_protocol.pins import Pins
 
 PackSource = tuple[str, Iterable[PackItem]]
 """(name for reports, items as they are read)."""
+
+
+_SHOWN_ALIKE: Final = ("entry", "salt", "statement", "header", "ciphertext")
+"""Not the signature item: a node may have signed the same statement again, in another batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +115,16 @@ def choose(shown: list[Shown]) -> Shown:
     Raises:
         InvalidInput: `packs_differ`.
     """
-    best = shown[0]
-    for other in shown[1:]:
-        for name in ("entry", "salt", "statement", "item", "header", "ciphertext"):
-            one, two = getattr(best.entry, name), getattr(other.entry, name)
-            if one is not None and two is not None and one != two:
+    for name in _SHOWN_ALIKE:
+        first: Shown | None = None
+        for other in shown:
+            value = getattr(other.entry, name)
+            if first is None:
+                first = None if value is None else other
+            elif value is not None and value != getattr(first.entry, name):
                 raise InvalidInput(
                     "packs_differ",
-                    f"packs {best.pack} and {other.pack} show another {name} of leaf "
+                    f"packs {first.pack} and {other.pack} show another {name} of leaf "
                     f"{other.entry.index}",
                     field=f"pack.{name}",
                 )
