@@ -214,6 +214,8 @@ class Directory:
         self._agencies[record.agency] = agency
 
     def _register(self, types: Types, known: dict[str, bytes]) -> None:
+        if len({entry.name for entry in types.types}) != len(types.types):
+            raise InvalidInput("leaf_malformed", "a schema is registered twice", field="types")
         for entry in types.types:
             for digest in (known.get(entry.name), self._types.get(entry.name, (None, 0))[0]):
                 if digest is not None and digest != entry.digest:

@@ -213,6 +213,11 @@ def test_another_digest_of_a_known_schema_is_refused() -> None:
     assert code_of(lambda: directory.schema_digest(name, at=0)) == "schema_unregistered"
 
 
+def test_a_schema_is_not_registered_twice_in_one_leaf() -> None:
+    twice = Types((TYPES[0], TypeName(TYPES[0].name, b"\x01" * 32)))
+    assert code_of(lambda: Directory().apply(types_leaf(twice))) == "leaf_malformed"
+
+
 @pytest.mark.parametrize(
     "leaf", (b"", b"\x21", b"\x22" + b"\x00" * 31, b"\x20", b"\x01" + b"\x00" * 36)
 )
