@@ -88,6 +88,9 @@ def parse_pins(data: bytes) -> Pins:
     if directory.origin == evidence.origin:
         raise _malformed("both logs have the same origin")
     for pin in (directory, evidence):
+        # The name is what people read first; the words that they compare cover the origins only.
+        if not pin.origin.startswith(f"{found.name}/"):
+            raise _malformed(f"{pin.origin} is no log of {found.name[:80]!r}")
         _check_keys(pin)
     return Pins(name=found.name, directory=directory, evidence=evidence)
 

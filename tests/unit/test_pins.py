@@ -45,6 +45,16 @@ def test_the_digest_covers_origins_and_keys_of_both_logs() -> None:
             "pins_malformed",
         ),
         (format_pins(PINS).replace(b"+", b"-", 1), "vkey_malformed"),
+        (
+            format_pins(
+                Pins(name="bridge.exampl", directory=PINS.directory, evidence=PINS.evidence)
+            ),
+            "pins_malformed",
+        ),
+        (
+            format_pins(Pins(name="", directory=PINS.directory, evidence=PINS.evidence)),
+            "pins_malformed",
+        ),
         (format_pins(PINS).replace(b"/directory/", b"/evidence/"), "pins_malformed"),
         (format_pins(PINS).replace(b'{\n  "saphan"', b'{"name":"x","saphan"'), "pins_malformed"),
         (format_pins(PINS).replace(b'{\n  "saphan"', b'{"more":"x","saphan"'), "pins_malformed"),
