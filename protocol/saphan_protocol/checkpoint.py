@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import HeadRef
 
@@ -33,6 +32,7 @@ from saphan_protocol.notes import (
     verifier_key,
     verify_note,
 )
+from saphan_protocol.suite import MLDSA44PrivateKey
 
 MAX_SIZE: Final = 2**53
 """Leaves of a log: the bound of every index in Saphan's records."""

@@ -18,9 +18,10 @@ from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
+
+from saphan_protocol.suite import MLDSA44PublicKey
 
 KEY_ID_BYTES: Final = 4
 TIME_BYTES: Final = 8

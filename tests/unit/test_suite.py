@@ -12,8 +12,9 @@ HIDE_AND_ASK = """
 import sys
 for name in {hidden!r}:
     sys.modules[name] = None
-import saphan_protocol.keys, saphan_protocol.mailbox, saphan_protocol.content
-import saphan_protocol.witness, saphan_protocol.batch
+import importlib, pkgutil, saphan_protocol
+for found in pkgutil.iter_modules(saphan_protocol.__path__):
+    importlib.import_module(f"saphan_protocol.{{found.name}}")
 from saphan_protocol.suite import require_post_quantum
 from saphan_schemas.errors import OperatorError
 try:
