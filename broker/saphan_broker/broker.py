@@ -39,6 +39,8 @@ from saphan_broker.work import Logged, Operation, Rejected
 
 _log = logging.getLogger("saphan.broker")
 
+CONNECTIONS = 2 * LIMITS.sessions
+"""Open connections, logged in or not: strangers cannot fill the memory."""
 STOP_SECONDS = LIMITS.shutdown_ms / 1000
 
 
@@ -126,7 +128,9 @@ class Broker:
     # --- sessions ---------------------------------------------------------------------------------
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        """Handler of WebSocket /v1/session."""
+        """Handler of WebSocket /v1/session; connections that have not logged in are bounded too."""
+        if len(self._sessions) >= CONNECTIONS:
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
         ws = web.WebSocketResponse(
             max_msg_size=LIMITS.frame_bytes + 1,
             compress=False,

@@ -78,6 +78,7 @@ class FeedPump:
         after: evidence index up to which the node has everything; None: nothing.
         directory: size of the directory head it knows (0: none).
         evidence: size of the evidence head it knows (0: none).
+        check: raises when the session's key may not be fed any more.
     """
 
     def __init__(
@@ -89,7 +90,9 @@ class FeedPump:
         *,
         directory: int,
         evidence: int,
+        check: Callable[[], object],
     ) -> None:
+        self._check = check
         self._state = state
         self._listener = listener
         self._agency = listener.agency
@@ -121,6 +124,7 @@ class FeedPump:
         changed = self._listener.changed
         while True:
             changed.clear()
+            self._check()
             head = self._state.evidence.published
             # The directory first: it is at least as new as any anchor under `head`.
             await self._send_directory()

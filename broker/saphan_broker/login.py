@@ -24,6 +24,8 @@ class Peer:
     """An authenticated node: what it may be fed from."""
 
     agency: str
+    key: bytes
+    """The node key that it has proven to hold."""
     after: int | None
     directory: int
     """Size of the directory head it knows; 0: none."""
@@ -66,6 +68,7 @@ async def check_login(
     await _let_sign(state, login)
     return Peer(
         login.agency,
+        login.key,
         login.after,
         directory=_size(heads.get(asked.directory)),
         evidence=_size(heads.get(asked.evidence)),

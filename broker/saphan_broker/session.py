@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from saphan_schemas.codec import decode, encode
-from saphan_schemas.errors import InvalidInput, SaphanError, Unavailable
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
 from saphan_schemas.frames import (
     Ack,
     Answer,
@@ -31,6 +31,7 @@ from saphan_schemas.frames import (
 )
 from saphan_schemas.frames import State as StateFrame
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Role
 
 from saphan_broker import requests
 from saphan_broker.feed import FeedPump
@@ -65,6 +66,7 @@ class Session:
         self._room = asyncio.Semaphore(LIMITS.session_requests)
         self._lane: asyncio.Queue[tuple[Request, Checked]] = asyncio.Queue()
         self._stopping = asyncio.Event()
+        self._why: SaphanError | None = None
         self._open_requests = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -77,8 +79,9 @@ class Session:
         """Leaves that the feed has not reached yet; 0 before the login."""
         return 0 if self._pump is None else self._pump.behind
 
-    def stop(self) -> None:
+    def stop(self, why: SaphanError | None = None) -> None:
         """Read no more; what was read is answered, then the session says why it ends."""
+        self._why = self._why or why
         self._stopping.set()
 
     async def run(self) -> None:
@@ -102,16 +105,31 @@ class Session:
         state = self._broker.state
         asked = challenge(state)
         await self._send(encode(asked))
-        try:
-            async with asyncio.timeout(LIMITS.login_ms / 1000):
-                frame = await self._receive()
-        except TimeoutError:
-            raise Unavailable("login_timeout", "the challenge was not answered in time") from None
+        frame = await self._first_message()
         if not isinstance(frame, Login):
             raise InvalidInput("login_expected", "the first message is not a login", field="login")
         peer = await check_login(state, asked, frame)
         state.clocks.report(self._number, frame.clock, state.clock())
         return peer
+
+    async def _first_message(self) -> FromNode:
+        """What comes first, if it comes before the time for it, or the broker's own, is over."""
+        receiving = asyncio.create_task(self._receive())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait(
+                (receiving, stopping),
+                timeout=LIMITS.login_ms / 1000,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if receiving.done():
+                return receiving.result()
+        finally:
+            receiving.cancel()
+            stopping.cancel()
+        if self._stopping.is_set():
+            raise _shutting_down()
+        raise Unavailable("login_timeout", "the challenge was not answered in time")
 
     async def _serve(self, peer: Peer) -> None:
         broker, state = self._broker, self._broker.state
@@ -128,10 +146,11 @@ class Session:
                 peer.after,
                 directory=peer.directory,
                 evidence=peer.evidence,
+                check=lambda: state.directory.key(peer.key, Role.NODE),
             )
             self._pump = pump
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(pump.run())
+                tasks.create_task(self._feed(pump))
                 tasks.create_task(self._ping())
                 tasks.create_task(self._work_lane(tasks))
                 tasks.create_task(self._until_stopped())
@@ -140,6 +159,13 @@ class Session:
             broker.tokens.revoke(token)
             state.clocks.forget(self._number)
             state.listeners.remove(listener)
+
+    async def _feed(self, pump: FeedPump) -> None:
+        """Feed until the node's key is revoked; then what is open is answered, and no more."""
+        try:
+            await pump.run()
+        except Refused as error:
+            self.stop(error)
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -234,12 +260,7 @@ class Session:
                 await self._idle.wait()
         except TimeoutError:
             _log.warning("session %d ends with unanswered requests", self._number)
-        raise Unavailable(
-            "shutting_down",
-            "the broker is shutting down",
-            hint="requests without an answer are sent again in the next session",
-            retry_after_ms=RETRY_MS,
-        )
+        raise self._why or _shutting_down()
 
     async def _close(self, error: BaseException) -> None:
         if not isinstance(error, SaphanError) or self._ws.closed:
@@ -253,6 +274,15 @@ class Session:
                 await self._ws.close(code=WSCloseCode.OK)
         except (TimeoutError, ConnectionError, RuntimeError):
             _log.info("session %d was gone before it heard why", self._number)
+
+
+def _shutting_down() -> Unavailable:
+    return Unavailable(
+        "shutting_down",
+        "the broker is shutting down",
+        hint="requests without an answer are sent again in the next session",
+        retry_after_ms=RETRY_MS,
+    )
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -187,9 +187,7 @@ async def test_revoked_node_key_ends_what_it_may_do(world: World) -> None:
     change = Change("revoke", Role.NODE, sender.node.key_id, None, None, None)
     result = await out.register(operation=sender.operation(version + 1, newest, [change]))
     assert result.code is None, result
-    items, batch = sender.submissions([sender.bulletin([B], world.clock())], [world.agencies[B]])
-    (answer,) = await out.submit(items, batch)
-    assert answer.code == "key_revoked"
+    assert (await out.closed()).code == "key_revoked"
     assert (await refused(world)).code == "key_revoked"
 
 
@@ -272,6 +270,16 @@ async def test_stop_answers_what_was_sent_and_says_why(world: World) -> None:
     async with world.running() as broker:
         facts = await broker.store.bulletins([one.bulletin_id for one in made])
         assert len(facts) == logged
+
+
+async def test_stop_does_not_wait_for_one_who_never_logs_in(world: World) -> None:
+    async with aiohttp.ClientSession() as http, http.ws_connect(f"{world.url}/v1/session") as ws:
+        await ws.receive()
+        await world.broker.stop()
+        message = await ws.receive()
+        closing = msgspec.msgpack.decode(message.data, type=FromBroker)
+        assert isinstance(closing, Closing)
+        assert closing.code == "shutting_down"
 
 
 async def test_receiver_that_stalls_costs_little_and_resumes(world: World) -> None:
