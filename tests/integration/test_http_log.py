@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from saphan_broker.http_log import LogPages, TokenCheck
+from saphan_broker.seeds import DayKeys
 from saphan_broker.state import State
 from saphan_broker.store.base import CosignatureRow, Log, LogHead
 from saphan_broker.store.memory import MemoryStore
@@ -31,13 +33,16 @@ ORIGINS: dict[Log, str] = {
 }
 
 
-class NoDayKeys:
+class NoDayKeys(DayKeys):
     """The public logs are read without any day key: one that is asked for ends the test."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("there-is-none.seed"), 0, bytes(32))
 
     def wrap(self, day: int, plaintext: bytes, context: bytes) -> bytes:
         raise AssertionError(day)
 
-    def unwrap(self, day: int, sealed: bytes, context: bytes) -> bytes:
+    def unwrap(self, day: int, wrapped: bytes, context: bytes) -> bytes:
         raise AssertionError(day)
 
 
