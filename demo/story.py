@@ -1,0 +1,200 @@
+"""The story, scene by scene: three bulletins, a disturbed line, a power cut, an audit."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import bulletins
+import secrecy
+from audit import audit
+from houses import OFFICERS, Bridge, agree, enrol, make_houses
+from outage import power_cut
+from packs import broker_header
+from pictures import Screen, day
+from saphan_schemas.records import Header
+from stage import AUDITOR, BROKER, CAMBODIA, LAOS, DemoFailed, Stage
+
+NAMES: Final = {
+    LAOS: "Office of the Supreme People's Prosecutor, Vientiane",
+    CAMBODIA: "General Prosecution Office, Phnom Penh",
+    BROKER: "the broker in the middle: carries, orders, proves; cannot read",
+    AUDITOR: "checks everything afterwards; holds no key",
+}
+
+
+class Story:
+    """One performance.
+
+    Args:
+        stage: a fresh stage; screen: where it is told.
+    """
+
+    def __init__(self, stage: Stage, screen: Screen) -> None:
+        self._stage = stage
+        self._screen = screen
+
+    def play(self) -> None:
+        """All scenes in order.
+
+        Raises:
+            DemoFailed: whatever is not as it should be.
+        """
+        bridge = self._houses()
+        first = self._figures(bridge)
+        self._blindness(bridge, first)
+        self._answer(bridge, first)
+        self._flipped_bit(bridge)
+        power_cut(bridge, self._screen)
+        audit(bridge, self._screen)
+
+    # --- scenes -----------------------------------------------------------------------------------
+
+    def _houses(self) -> Bridge:
+        screen = self._screen
+        screen.scene("Four houses with nothing in common")
+        screen.table([(name, NAMES[name]) for name in (LAOS, CAMBODIA, BROKER, AUDITOR)])
+        screen.say(
+            "Each has its own folder and its own programs. Each makes its own keys; no private key "
+            "ever leaves its house. Between them only files are carried that a courier may see."
+        )
+        bridge = make_houses(self._stage)
+        enrol(bridge)
+        for agency in OFFICERS:
+            words = " ".join(bridge.root_words[agency].split()[:5])
+            screen.good(
+                f"{agency} is enrolled: its key was read aloud to the bridge as words, “{words} …”"
+            )
+        terms = agree(bridge)
+        signed = " and ".join(party["agency"] for party in terms["parties"] if party["signed"])
+        screen.good(
+            f"The memorandum is signed by {signed}: who may send what to whom, until "
+            f"{terms['valid_until']}. Without it the bridge carries nothing."
+        )
+        return bridge
+
+    def _figures(self, bridge: Bridge) -> str:
+        screen = self._screen
+        screen.scene("The figures go from Vientiane to Phnom Penh")
+        screen.say(
+            "As the Lao News Agency reported on 16 July 2025 from the first meeting of the two "
+            "offices, these drug cases were recorded in Laos. They are the only public figures "
+            "here; everything else is made up and marked EXERCISE."
+        )
+        screen.table(bulletins.FIGURES)
+        sent = self._send(bridge, LAOS, CAMBODIA, "case_statistics")
+        self._accepted(bridge, CAMBODIA, sent)
+        content = self._read(bridge, CAMBODIA, sent)
+        values = [cell["value"] for cell in content["body"]["cells"]]
+        if values != [figure.replace(",", "") for _, figure, _ in bulletins.FIGURES]:
+            raise DemoFailed(f"the figures arrived as {values}")
+        screen.good(f"{OFFICERS[CAMBODIA]} in Phnom Penh has read {values[0]} and {values[1]}.")
+        self._timeline(bridge, LAOS, sent, "read")
+        return sent
+
+    def _blindness(self, bridge: Bridge, sent: str) -> None:
+        screen, house = self._screen, self._stage.house(BROKER)
+        screen.scene("What the bridge could see of it")
+        screen.say("Everything that the bridge can read of this bulletin, out of its own records:")
+        header = broker_header(bridge, sent)
+        screen.table(list(_header_rows(header)))
+        self._search(house, "the figures' words")
+
+    def _search(self, house: Any, what: str) -> None:
+        found = secrecy.holding(house, (word.encode() for word in bulletins.CANARIES))
+        known = secrecy.holding(house, (LAOS.encode(),))
+        if found or not known:
+            raise DemoFailed(f"the search of the bridge found {len(found)} files with {what}")
+        count, kilobytes = len(list(secrecy.files(house))), secrecy.size(house) // 1024
+        self._screen.good(
+            f"Searched all {count} files of the bridge ({kilobytes:,} KiB) for words of the text: "
+            f"none has them. The same search finds “{LAOS}”, so it does search."
+        )
+
+    def _answer(self, bridge: Bridge, question: str) -> None:
+        screen = self._screen
+        screen.scene("Phnom Penh answers with an invitation to a course")
+        sent = self._send(bridge, CAMBODIA, LAOS, "training_notice", answers=question)
+        self._accepted(bridge, LAOS, sent)
+        content = self._read(bridge, LAOS, sent)
+        for lang, text in content["about"]["summary"].items():
+            screen.quote(lang, text)
+        self._timeline(bridge, CAMBODIA, sent, "read")
+
+    def _flipped_bit(self, bridge: Bridge) -> None:
+        screen = self._screen
+        screen.scene("A seizure is reported, and one bit is flipped on the line")
+        # Well past the header and inside the sealed text, which follows it in the frame.
+        bridge.wire.flip_once(b"saphan/drug_seizure/0", 1_500)
+        sent = self._send(bridge, LAOS, CAMBODIA, "drug_seizure")
+        self._stage.until("the disturbance", bridge.wire.flipped.is_set)
+        code = self._refusal_of(bridge)
+        screen.refused(
+            "On the line to Phnom Penh one bit of the sealed text was changed. The node of "
+            f"{CAMBODIA} refused it ({code}), told nobody that it had arrived, and asked again."
+        )
+        self._accepted(bridge, CAMBODIA, sent)
+        content = self._read(bridge, CAMBODIA, sent)
+        screen.good("The second time it arrived whole. It reads:")
+        for lang, text in content["about"]["summary"].items():
+            screen.quote(lang, text)
+        self._timeline(bridge, LAOS, sent, "read")
+        self._search(self._stage.house(BROKER), "words of the bulletins")
+
+    # --- what scenes are made of ------------------------------------------------------------------
+
+    def _send(
+        self, bridge: Bridge, sender: str, to: str, name: str, answers: str | None = None
+    ) -> str:
+        file = self._stage.house(sender) / f"{name}.json"
+        bulletins.write(name, file, answers)
+        secret = bridge.passphrase(sender)
+        answer = bridge.saphan(sender, "send", file, "--to", to, "--passphrase-file", secret)
+        sent: str = answer["id"]
+        self._screen.good(f"{OFFICERS[sender]} of {sender} signs and sends {name} {sent[:12]}…")
+        return sent
+
+    def _accepted(self, bridge: Bridge, recipient: str, sent: str) -> None:
+        inbox = bridge.node(recipient).get
+        self._stage.until(
+            f"{sent[:12]} in the inbox of {recipient}",
+            lambda: any(row["id"] == sent for row in inbox("/v1/inbox?limit=500")["bulletins"]),
+        )
+
+    def _read(self, bridge: Bridge, recipient: str, sent: str) -> dict[str, Any]:
+        secret = bridge.passphrase(recipient)
+        answer = bridge.saphan(recipient, "read", sent, "--passphrase-file", secret)
+        content: dict[str, Any] = answer["content"]
+        return content
+
+    def _timeline(self, bridge: Bridge, agency: str, sent: str, last: str) -> None:
+        """The sender's own view, once the last event has come back to it."""
+        events: list[str] = []
+
+        def complete() -> bool:
+            events[:] = [row["event"] for row in bridge.status(agency, sent)["timeline"]]
+            return last in events
+
+        self._stage.until(f"{last} at {agency}", complete)
+        self._screen.timeline(bridge.status(agency, sent))
+        self._screen.good(f"{agency} holds a signed receipt: accepted.")
+
+    def _refusal_of(self, bridge: Bridge) -> str:
+        lines: list[str] = []
+
+        def refused() -> bool:
+            said = bridge.nodes[CAMBODIA].said().splitlines()
+            lines[:] = [line for line in said if "line down" in line]
+            return bool(lines)
+
+        self._stage.until("the refusal", refused)
+        return lines[-1].rpartition("(")[2].partition(")")[0]
+
+
+def _header_rows(header: Header) -> list[tuple[str, str]]:
+    return [
+        ("from, to", f"{header.sender}, {' '.join(header.recipients)}"),
+        ("type", header.schema),
+        ("marking", f"TLP {header.marking.tlp}, {' '.join(header.marking.codes)}"),
+        ("urgency", f"{header.urgency}, {'exercise' if header.exercise else 'real'}"),
+        ("keep until", day(header.retain_until)),
+    ]
