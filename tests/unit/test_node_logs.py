@@ -203,10 +203,10 @@ def test_an_anchor_to_another_directory_stops_the_node(world: World) -> None:
     assert code(world.logs.check_feed, forged) == "directory_differs"
 
 
-def test_leaves_that_do_not_make_the_signed_root_stop_the_node(tmp_path: Path) -> None:
+def test_leaves_that_do_not_make_the_signed_root_are_not_kept(tmp_path: Path) -> None:
     world = World(tmp_path)
     frame = DirectoryLeaves(world.directory.note(), 0, (), (LEAF[:-1] + b"x",), ())
-    assert code(world.logs.take_directory, frame) == "directory_differs"
+    assert code(world.logs.take_directory, frame) == "leaves_differ"
     assert world.db.rows("SELECT * FROM leaves") == []
     assert world.logs.directory.size == 0
     world.db.close()
