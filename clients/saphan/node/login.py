@@ -40,15 +40,17 @@ def decode_frame(data: bytes) -> FromBroker:
     """One message of the broker.
 
     Raises:
-        InvalidInput: `malformed`.
+        InvalidInput: `malformed`, `not_canonical`.
     """
     try:
         frame: FromBroker = _decoder.decode(data)
-        return frame
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
         raise InvalidInput(
-            "malformed", f"a message of the broker does not parse: {error}"
+            "malformed", f"a message does not parse: {error}"
         ) from None
+    if encode(frame) != data:
+        raise InvalidInput("not_canonical", "a message of the broker has a second spelling")
+    return frame
 
 
 async def receive_frame(ws: aiohttp.ClientWebSocketResponse, timeout_s: float) -> FromBroker:

@@ -1,0 +1,162 @@
+"""What waits is sent, what must wait is sent again, what was refused for good is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from saphan.node.db import Database
+from saphan.node.login import decode_frame
+from saphan.node.pumps import IN_FLIGHT, Pumps
+from saphan.node.statements import Said, keep_statements, sign_statements
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.frames import Answer, Ping, Result, State
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Event, Role
+
+T = TypeVar("T")
+KEY = SigningKey(Role.NODE, bytes(range(64)))
+NOW = 1_752_624_000_000
+LOGGED = Result(None, "", None, 0, (1,))
+
+
+class Threads:
+    """The engine's threads, without anything else of it."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def in_reading(self, work: Callable[[], T]) -> T:
+        return await asyncio.to_thread(work)
+
+    in_frames = in_sealing = in_reading
+
+
+class World:
+    """Pumps of one session, and what they have sent."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.sent: asyncio.Queue[Any] = asyncio.Queue()
+        self.pumps = Pumps(Threads(db), self._send, lambda: NOW)  # type: ignore[arg-type]
+
+    async def _send(self, frame: object) -> None:
+        self.sent.put_nowait(frame)
+
+    def state(self, count: int) -> None:
+        """Put `count` statements in the queue, as one batch."""
+        said = [
+            Said(
+                event=Event.HANDOVER,
+                bulletin=bytes([place]) * 32,
+                ciphertext=b"c" * 32,
+                sender="la.ospp",
+                recipient="kh.gpo",
+                time=NOW,
+            )
+            for place in range(count)
+        ]
+        with self.db.transaction() as tx:
+            keep_statements(tx, *sign_statements(KEY, "kh.gpo", said))
+
+    async def next(self) -> State:
+        async with asyncio.timeout(10):
+            frame = await self.sent.get()
+        assert isinstance(frame, State)
+        return frame
+
+    def rows(self) -> list[tuple[str, str | None]]:
+        return [(a, b) for a, b in self.db.rows("SELECT state, code FROM statements ORDER BY id")]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    db = await asyncio.to_thread(Database, tmp_path)
+    made = World(db)
+    pump = asyncio.create_task(made.pumps.run("statements"))
+    yield made
+    pump.cancel()
+    made.pumps.close()
+    await asyncio.to_thread(db.close)
+
+
+async def test_what_waits_goes_out_once_with_its_signature_once(world: World) -> None:
+    await asyncio.to_thread(world.state, 3)
+    world.pumps.wake("statements")
+    frame = await world.next()
+    assert [item.statement for item in frame.items] == [
+        body for (body,) in world.db.rows("SELECT body FROM statements ORDER BY id")
+    ]
+    assert len(frame.signatures) == 1
+    world.pumps.wake("statements")
+    await asyncio.to_thread(world.state, 1)
+    world.pumps.wake("statements")
+    assert len((await world.next()).items) == 1  # only the new one
+
+
+async def test_a_frame_holds_no_more_than_the_broker_takes(world: World) -> None:
+    await asyncio.to_thread(world.state, 200)
+    await asyncio.to_thread(world.state, 200)
+    world.pumps.wake("statements")
+    sizes = [len((await world.next()).items), len((await world.next()).items)]
+    assert sizes == [LIMITS.frame_items, 400 - LIMITS.frame_items]
+
+
+async def test_one_that_must_wait_is_sent_again_and_its_neighbours_are_not(world: World) -> None:
+    await asyncio.to_thread(world.state, 3)
+    world.pumps.wake("statements")
+    first = await world.next()
+    busy = Result("queue_full", "come again", None, 20, ())
+    await world.pumps.answer(Answer(first.request, (LOGGED, busy, LOGGED)))
+    again = await world.next()
+    assert again.items == (first.items[1],)
+    assert again.request != first.request
+
+
+async def test_one_refused_for_good_is_noted_and_left(world: World) -> None:
+    await asyncio.to_thread(world.state, 2)
+    world.pumps.wake("statements")
+    first = await world.next()
+    never = Result("order_illegal", "too late", None, 0, ())
+    await world.pumps.answer(Answer(first.request, (LOGGED, never)))
+    assert world.rows() == [("waiting", None), ("refused", "order_illegal")]
+
+
+async def test_no_more_frames_are_ahead_than_the_window_allows(world: World) -> None:
+    held = []
+    for _ in range(IN_FLIGHT):
+        await asyncio.to_thread(world.state, 1)
+        world.pumps.wake("statements")
+        held.append(await world.next())
+    await asyncio.to_thread(world.state, 1)
+    world.pumps.wake("statements")
+    await asyncio.to_thread(world.rows)  # time enough for a pump that would not wait
+    assert world.sent.empty()
+    await world.pumps.answer(Answer(held[0].request, (LOGGED,)))
+    assert len((await world.next()).items) == 1  # an answer makes room for the next
+
+
+async def test_an_answer_nobody_asked_for_is_nothing(world: World) -> None:
+    await world.pumps.answer(Answer(77, (LOGGED,)))
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "malformed"),
+        (b"\xc1", "malformed"),
+        (b"\x91" * 100_000, "malformed"),
+        (b"\x92\x63\x00", "malformed"),
+        (encode(Ping(NOW)) + b"\x00", "malformed"),
+        (b"\x92\x10\xcf\x00\x00\x00\x00\x00\x00\x00\x05", "not_canonical"),
+    ],
+)
+def test_what_is_no_message_ends_the_session(data: bytes, code: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        decode_frame(data)
+    assert caught.value.code == code
