@@ -124,6 +124,8 @@ class _Audit:
         finally:
             self.coverage.unplaced = entries.deliveries.unplaced
             self.coverage.deliveries = entries.deliveries.states()
+        trail.at(AuditStep.SUBMISSION)
+        entries.recipients.finish(head.size)
         trail.at(AuditStep.ANCHORED)
         anchors.finish(head, replayed.head)
         packs.finish(head.size)
@@ -135,6 +137,8 @@ class _Audit:
         leaf = parse_leaf(raw)
         self.coverage.logged[leaf.type.name.lower()] += 1
         anchors.take(index, leaf)
+        self._trail.at(AuditStep.SUBMISSION, index)
+        entries.recipients.see(index, leaf)
         shown = packs.at(index)
         if shown:
             entries.take(index, raw, shown, anchors.size)

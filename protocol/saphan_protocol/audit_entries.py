@@ -15,6 +15,7 @@ from saphan_protocol.audit_corridors import Corridors, Course
 from saphan_protocol.audit_deliveries import Deliveries
 from saphan_protocol.audit_log import root_at
 from saphan_protocol.audit_packs import Shown, choose
+from saphan_protocol.audit_recipients import Recipients
 from saphan_protocol.audit_report import AuditStep, Coverage, Trail
 from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.checkpoint import Head
@@ -53,6 +54,7 @@ class Entries:
         self._time = 0
         self.corridors = Corridors(coverage)
         self.deliveries = Deliveries()
+        self.recipients = Recipients()
 
     def take(self, index: int, raw: bytes, shown: Sequence[Shown], at: int) -> None:
         """Judge the entry at `index`.
@@ -119,7 +121,7 @@ class Entries:
     def _submission(
         self, index: int, leaf: Leaf, entry: Entry, shown: Shown, facts: Facts
     ) -> Admitted:
-        """Step O5: admission.md at the entry's time, corridor, due-day, random bytes, seen head."""
+        """Step O5: admission.md at the entry's time, corridor, due-day, recipients, bytes, head."""
         given = shown.entry
         if given.item is None or given.header is None or given.ciphertext is None:
             raise InvalidInput(
@@ -147,6 +149,7 @@ class Entries:
                 f"the leaf shows day {leaf.due_day}, and the header gives day {admitted.due_day}",
                 field="leaf.due_day",
             )
+        self.recipients.take(index, entry, admitted.consignment)
         self.deliveries.check_nonce(admitted.header, admitted.bulletin_id)
         self._check_seen(index, admitted.consignment)
         return admitted
