@@ -179,6 +179,10 @@ async def heard(node: NodeService, listener: Listener, code: str) -> None:
     assert messages.error_hint(Refused(code, "", hint=hint)), code
 
 
+async def accepted(node: NodeService, bulletin: bytes) -> None:
+    await eventually(lambda: states(node, bulletin) == ["accepted"])
+
+
 @pytest.mark.parametrize("name", AT_THE_OPENING)
 async def test_a_session_that_opens_wrongly_is_left_and_tried_again(
     bridge: Bridge, name: str
@@ -218,7 +222,7 @@ async def test_a_feed_changed_on_the_line_is_not_kept_and_asked_for_again(
                         await heard(kh, listener, code)
                     assert line.done.is_set()
                     line.done.clear()
-                    await eventually(lambda id_=bulletin: states(la, id_) == ["accepted"])
+                    await accepted(la, bulletin)
                     sent.append(bulletin.hex())
                 assert [row["id"] for row in kh.bulletins.inbox(0, 99)] == sent
                 await eventually(lambda: kh.alarms.standing() == [])
