@@ -28,6 +28,8 @@ Send = Callable[[bytes], Awaitable[None]]
 
 FRAME_ITEMS = 128
 """Entries of one frame: a few milliseconds of work, so that sessions take turns."""
+BREATH = 16
+"""Entries made before other tasks of the event loop get their turn, about 1 ms."""
 FRAME_BYTES = MIB
 ENTRY_BYTES = KIB
 """What an entry costs beside header and ciphertext: path, statement, item, stanza."""
@@ -204,7 +206,9 @@ class FeedPump:
         prove = self._state.evidence.source.prove
         wanted: set[SignatureKey] = set()
         entries = []
-        for row in rows:
+        for place, row in enumerate(rows):
+            if place % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
             index = row.entry.index
             path = await prove(lambda: head.inclusion(index))  # noqa: B023
             entries.append(self._entry(row, path, wanted))
