@@ -1,4 +1,4 @@
-"""A broker's two directories, fresh from `saphan-broker init`, for the tests of its command."""
+"""Folders of a broker and of agencies for tests of commands; every test works on its own copy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.agency_folders import make_agencies
 from support.broker_command import init_broker
 
 
@@ -22,3 +23,17 @@ def place(made_broker: Path, tmp_path: Path) -> Path:
     """A copy of it. Two copies of one broker never run at once: no operator may do that either."""
     shutil.copytree(made_broker, tmp_path / "b")
     return tmp_path / "b"
+
+
+@pytest.fixture(scope="session")
+def agencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two agencies as the command makes them; not to be changed."""
+    folder = tmp_path_factory.mktemp("agencies")
+    make_agencies(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(agencies: Path, tmp_path: Path) -> Path:
+    """A copy of `agencies` to work in."""
+    return Path(shutil.copytree(agencies, tmp_path / "work"))
