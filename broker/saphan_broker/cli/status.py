@@ -4,30 +4,50 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
+from saphan_schemas.errors import OperatorError
 from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
 from saphan_broker.cli.operator_line import ask
 from saphan_broker.cli.options import Parser, Subparsers, add_command
 
+STEP_S: Final = 0.2
+PATIENCE_S: Final = 60.0
+"""A store of millions of bulletins is read within it."""
+
 
 def add_commands(commands: Subparsers[Parser]) -> None:
     """Register `saphan-broker status`."""
-    add_command(commands, "status", "status", _status)
+    parser = add_command(commands, "status", "status", _status)
+    parser.add_argument("--wait", action="store_true", help=text("help.broker_wait"))
 
 
 def _status(args: argparse.Namespace) -> int:
-    answer = ask(args.data, "GET", "/status")
+    answer = _answer(args.data, PATIENCE_S if args.wait else 0)
     if args.json:
         print_json(sys.stdout, answer)
     else:
         for line in _page(answer):
             print_line(sys.stdout, line)
     return 0
+
+
+def _answer(data: Path, patience: float) -> Any:
+    """What the broker says of itself, as soon as it runs."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return ask(data, "GET", "/status")
+        except OperatorError as error:
+            if error.code != "broker_not_running" or time.monotonic() > end:
+                raise
+        time.sleep(STEP_S)
 
 
 def _page(answer: Mapping[str, Any]) -> Iterator[str]:
