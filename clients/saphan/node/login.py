@@ -45,9 +45,7 @@ def decode_frame(data: bytes) -> FromBroker:
     try:
         frame: FromBroker = _decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
-        raise InvalidInput(
-            "malformed", f"a message does not parse: {error}"
-        ) from None
+        raise InvalidInput("malformed", f"a message does not parse: {error}") from None
     if encode(frame) != data:
         raise InvalidInput("not_canonical", "a message of the broker has a second spelling")
     return frame

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import Answer, Result, State, Submit
 
 from saphan.node.engine import Engine
 from saphan.node.statements import next_statements
 from saphan.node.waiting import next_portion, refused, refused_statements
+
+log = logging.getLogger("saphan.node")
 
 Send = Callable[[object], Awaitable[None]]
 Kind = Literal["bulletins", "statements"]
@@ -49,6 +53,7 @@ class Pumps:
         }
         self._again: dict[Kind, list[int]] = {"bulletins": [], "statements": []}
         self._timers: set[asyncio.TimerHandle] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def wake(self, kind: Kind) -> None:
         """Something new waits."""
@@ -63,6 +68,8 @@ class Pumps:
         """Forget timers; what was in flight is sent again in the next session."""
         for timer in self._timers:
             timer.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     async def run(self, kind: Kind) -> None:
         """Send what waits, for ever."""
@@ -135,7 +142,21 @@ class Pumps:
             await engine.in_frames(lambda: refused_statements(engine.db, never))
             return
         now = self._clock()
-        anew = await engine.in_frames(lambda: refused(engine.db, never, now))
+        anew, wait_s = await engine.in_frames(lambda: refused(engine.db, never, now))
         if anew:
-            await engine.in_sealing(lambda: engine.consign_anew(anew))
-            self.wake("bulletins")
+            loop = asyncio.get_running_loop()
+            self._timers.add(loop.call_later(wait_s, self._start_anew, anew))
+
+    def _start_anew(self, anew: list[tuple[bytes, str]]) -> None:
+        task = asyncio.create_task(self._consign_anew(anew))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _consign_anew(self, anew: list[tuple[bytes, str]]) -> None:
+        """If it fails, or the session ends before, the next session finds it undone."""
+        try:
+            await self._engine.in_sealing(lambda: self._engine.consign_anew(anew))
+        except SaphanError as error:
+            log.warning("nothing was consigned anew: %s", error)
+            return
+        self.wake("bulletins")

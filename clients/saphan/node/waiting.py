@@ -32,6 +32,8 @@ ANEW: Final = frozenset(
     }
 )
 """Refusals that a new consignment can cure: the recipient's or our own keys have changed."""
+ANEW_WAIT_S: Final = 0.05
+"""Before the first new consignment; the eighth waits 6 s."""
 MAX_ATTEMPTS: Final = 8
 """Consignments of one bulletin to one recipient before a person must look."""
 
@@ -88,9 +90,17 @@ def _portion(db: Database, rows: Sequence[Row]) -> Portion:
     return portion
 
 
-def refused(db: Database, rows: list[tuple[int, Result]], now: int) -> list[tuple[bytes, str]]:
-    """The broker refused consignments for good: note it; returns what to consign anew."""
+def refused(
+    db: Database, rows: list[tuple[int, Result]], now: int
+) -> tuple[list[tuple[bytes, str]], float]:
+    """The broker refused consignments for good: note it.
+
+    Returns:
+        What to consign anew, and after how many seconds: the directory that names the newer key
+        may still be on its way, so the wait doubles with each attempt.
+    """
     anew: list[tuple[bytes, str]] = []
+    wait_s = 0.0
     with db.transaction() as tx:
         for row, result in rows:
             found = tx.execute(
@@ -111,13 +121,14 @@ def refused(db: Database, rows: list[tuple[int, Result]], now: int) -> list[tupl
                 ).fetchone()
                 if result.code in ANEW and attempts < MAX_ATTEMPTS:
                     anew.append((bulletin, ref.agency))
+                    wait_s = max(wait_s, ANEW_WAIT_S * 2**attempts)
                     continue
                 tx.execute(
                     "UPDATE deliveries SET state = ?, code = ?, changed = ? WHERE bulletin = ?"
                     " AND recipient = ? AND state = 'queued'",
                     (REFUSED, result.code, now, bulletin, ref.agency),
                 )
-    return anew
+    return anew, wait_s
 
 
 def refused_statements(db: Database, rows: list[tuple[int, Result]]) -> None:
@@ -128,11 +139,12 @@ def refused_statements(db: Database, rows: list[tuple[int, Result]]) -> None:
 
 
 def undecided(db: Database, agency: str, limit: int) -> list[tuple[bytes, str]]:
-    """Deliveries of ours that were unopened and that no consignment waits for (after a crash)."""
+    """Deliveries of ours that go on with a new consignment, and none waits (after a crash)."""
     return [
         (bulletin, recipient)
         for bulletin, recipient in db.rows(
-            "SELECT bulletin, recipient FROM deliveries d WHERE sender = ? AND state = 'unopened'"
+            "SELECT bulletin, recipient FROM deliveries d WHERE sender = ?"
+            " AND state IN ('unopened', 'queued')"
             " AND attempts < ? AND NOT EXISTS (SELECT 1 FROM consignments c"
             " WHERE c.bulletin = d.bulletin AND c.state = 'waiting') LIMIT ?",
             (agency, MAX_ATTEMPTS, limit),
