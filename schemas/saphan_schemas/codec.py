@@ -6,13 +6,18 @@ bytes received are what is hashed, signed and logged, so callers keep the bytes 
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import msgspec
 
 from saphan_schemas.errors import InvalidInput
 
 T = TypeVar("T")
+
+Where: TypeAlias = "tuple[Where, str | int] | None"
+"""Place of a value in content: that of what holds it, and its key or index; None at the top."""
+POINTER_CHARS = 400
+"""A pointer in an error is cut here: a hostile key may be as long as the content."""
 
 MAX_CONTENT_DEPTH = 32
 """Levels of nesting in content: our deepest schema needs 9; a parser's stack needs a bound."""
@@ -68,7 +73,7 @@ def encode_content(value: dict[str, Any]) -> bytes:
     Raises:
         InvalidInput: `malformed` for floats, non-string keys, bytes, lone surrogates, deep nesting.
     """
-    _check_content(value, "content", 0)
+    _check_content(value, None, 0)
     try:
         return _sorting_encoder.encode(value)
     except (UnicodeEncodeError, OverflowError) as error:
@@ -108,7 +113,19 @@ def decode_content(data: bytes, max_bytes: int) -> dict[str, Any]:
     return value
 
 
-def _check_content(value: object, where: str, depth: int) -> None:
+def pointer_to(where: Where) -> str:
+    """The JSON pointer of a place, at most `POINTER_CHARS` long; made for an error only.
+
+    Every value's pointer would cost the product of keys' lengths and values, 1 GB for 64 KiB.
+    """
+    steps: list[str] = []
+    while where is not None:
+        where, step = where
+        steps.append(str(step)[:POINTER_CHARS].replace("~", "~0").replace("/", "~1"))
+    return "".join(f"/{step}" for step in reversed(steps))[:POINTER_CHARS]
+
+
+def _check_content(value: object, where: Where, depth: int) -> None:
     if depth > MAX_CONTENT_DEPTH:
         raise InvalidInput(
             "malformed", f"content nests deeper than {MAX_CONTENT_DEPTH}", field="content"
@@ -116,14 +133,18 @@ def _check_content(value: object, where: str, depth: int) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise InvalidInput("malformed", "a key is not text", field=where)
-            _check_content(item, f"{where}/{key}", depth + 1)
+                raise InvalidInput("malformed", "a key is not text", field=_field(where))
+            _check_content(item, (where, key), depth + 1)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _check_content(item, f"{where}/{index}", depth + 1)
+            _check_content(item, (where, index), depth + 1)
     elif not (value is None or isinstance(value, (str, bool, int))):
         raise InvalidInput(
             "malformed",
             f"a {type(value).__name__} cannot stand in content; write numbers as decimal strings",
-            field=where,
+            field=_field(where),
         )
+
+
+def _field(where: Where) -> str:
+    return f"content{pointer_to(where)}"

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from saphan_schemas.codec import MAX_CONTENT_DEPTH
+from saphan_schemas.codec import MAX_CONTENT_DEPTH, Where, pointer_to
 from saphan_schemas.errors import InvalidInput
 
 _BMP_END: Final = 0xFFFF
@@ -58,26 +58,27 @@ def check_texts(content: dict[str, Any]) -> None:
         # What is left without printable ASCII: a fraction of most bulletins, searched at once.
         rest = written.translate(None, _PRINTABLE).decode()
     except (RecursionError, TypeError, UnicodeEncodeError):
-        _locate(content, "", 0)
+        _locate(content, None, 0)
         return
     if _ESCAPED.search(written) or _first_forbidden(rest) is not None:
-        _locate(content, "", 0)
+        _locate(content, None, 0)
 
 
-def _locate(value: Any, pointer: str, depth: int) -> None:
+def _locate(value: Any, where: Where, depth: int) -> None:
     """The slow, exact walk: only for content in which something looks wrong."""
     if depth > MAX_CONTENT_DEPTH:
         raise InvalidInput(
             "schema_invalid", f"content nests deeper than {MAX_CONTENT_DEPTH}", field=""
         )
     if isinstance(value, str):
-        check_text(value, pointer)
+        if _first_forbidden(value) is not None:
+            check_text(value, pointer_to(where))
     elif isinstance(value, dict):
         for key, item in value.items():
-            _locate(item, f"{pointer}/{key}", depth + 1)
+            _locate(item, (where, key), depth + 1)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _locate(item, f"{pointer}/{index}", depth + 1)
+            _locate(item, (where, index), depth + 1)
 
 
 def _first_forbidden(value: str) -> int | None:
