@@ -1,0 +1,138 @@
+"""The broker's small parts: queue, window, clocks, alarms, tokens, tiles on demand, verifier."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import msgspec
+import pytest
+from saphan_broker.alarms import Alarms
+from saphan_broker.clock import SessionClocks
+from saphan_broker.feed import Window
+from saphan_broker.log_tree import TileSource
+from saphan_broker.tokens import Tokens
+from saphan_broker.verifying import Verifier
+from saphan_broker.work import Expiry
+from saphan_broker.work_queue import WorkQueue
+from saphan_protocol.batch import VerifiedRoots, sign_batch
+from saphan_protocol.keys import SigningKey
+from saphan_protocol.merkle import leaf_hash, verify_inclusion
+from saphan_protocol.tile_tree import TileTree
+from saphan_schemas.errors import Unavailable
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Role
+
+ITEM = Expiry(bytes(32), "la.ospp", "kh.gpo", 0)
+
+
+async def test_full_queue_says_busy_and_when_to_come_again() -> None:
+    queue = WorkQueue()
+    for _ in range(LIMITS.queue_items):
+        queue.put(ITEM)
+    with pytest.raises(Unavailable) as caught:
+        queue.put(ITEM)
+    assert caught.value.code == "busy"
+    assert caught.value.retry_after_ms > 0
+    assert len(queue.take()) == LIMITS.commit_items
+    queue.put(ITEM)
+
+
+async def test_closed_queue_is_worked_off_and_takes_no_more() -> None:
+    queue = WorkQueue()
+    queue.put(ITEM)
+    queue.close()
+    with pytest.raises(Unavailable) as caught:
+        queue.put(ITEM)
+    assert caught.value.code == "shutting_down"
+    assert await queue.wait()
+    assert len(queue.take()) == 1
+    assert not await queue.wait()
+
+
+def test_window_opens_by_what_is_acknowledged() -> None:
+    window = Window()
+    window.add(9, 10, 1000)
+    window.add(19, 5, 500)
+    assert window.items == LIMITS.feed_window_items - 15
+    window.acknowledge(8)
+    assert window.items == LIMITS.feed_window_items - 15
+    window.acknowledge(9)
+    assert (window.items, window.bytes) == (
+        LIMITS.feed_window_items - 5,
+        LIMITS.feed_window_bytes - 500,
+    )
+    window.acknowledge(1000)
+    assert (window.items, window.bytes) == (LIMITS.feed_window_items, LIMITS.feed_window_bytes)
+
+
+def test_one_wrong_clock_of_three_stops_nothing_and_two_do() -> None:
+    clocks, now = SessionClocks(), 1_000_000_000
+    clocks.check(now, now)
+    for session, ahead in enumerate((0, 500, 90_000)):
+        clocks.report(session, now + ahead, now)
+    clocks.check(now, now)
+    clocks.report(0, now + 86_400_000, now)
+    with pytest.raises(Unavailable) as caught:
+        clocks.check(now, now)
+    assert caught.value.code == "clock_disagrees"
+    clocks.forget(0)
+    clocks.check(now, now)
+
+
+def test_alarm_counts_once_and_ends() -> None:
+    alarms = Alarms()
+    alarms.sound("disk_full", "no room", stops=True)
+    alarms.sound("disk_full", "no room", stops=True)
+    assert [alarm.code for alarm in alarms.active()] == ["disk_full"]
+    assert alarms.raised_total == 1
+    alarms.clear("disk_full")
+    alarms.clear("disk_full")
+    assert alarms.active() == []
+
+
+def test_token_is_good_until_its_session_ends() -> None:
+    tokens = Tokens()
+    token = tokens.issue("la.ospp")
+    assert len(token) <= 64
+    assert tokens.agency(token) == "la.ospp"
+    assert tokens.agency(token[:-1]) is None
+    tokens.revoke(token)
+    assert tokens.agency(token) is None
+
+
+async def test_proofs_load_the_tiles_they_miss() -> None:
+    """A tree of 70,000 leaves known by its edge only proves any leaf by reading a few tiles."""
+    hashes = [leaf_hash(b"%d" % index) for index in range(70_000)]
+    grown, tiles = TileTree(0, {}, lambda level, n: b"").grow(hashes)
+    read: list[tuple[int, int]] = []
+
+    async def read_tile(level: int, n: int) -> bytes:
+        read.append((level, n))
+        return tiles[level, n]
+
+    source = TileSource(read_tile)
+    edge = {at: tile for at, tile in tiles.items() if len(tile) < 8192}
+    tree = TileTree(70_000, edge, source.fetch)
+    assert await source.prove(tree.root) == grown.root()
+    for index in (0, 255, 256, 65_536, 69_999):
+        path = await source.prove(partial(tree.inclusion, index))
+        verify_inclusion(index, 70_000, hashes[index], path, grown.root())
+    assert 1 <= len(read) <= 10
+    path = await source.prove(lambda: tree.inclusion(0))
+    verify_inclusion(0, 70_000, hashes[0], path, grown.root())
+
+
+async def test_verifier_tells_good_from_bad_among_many() -> None:
+    key = SigningKey(Role.NODE, bytes(range(64)))
+    batches = [sign_batch(key, [("t", b"%d" % i, bytes(32))])[0] for i in range(6)]
+    bad = msgspec.structs.replace(batches[2], signature=batches[3].signature)
+    verified = VerifiedRoots()
+    with ThreadPoolExecutor(2) as pool:
+        verifier = Verifier(pool, 2, verified)
+        asked = [*batches[:2], bad, *batches[3:]]
+        waiting = [verifier.holds(key.verifying(), batch) for batch in asked]
+        held = [await one for one in waiting]
+    assert held == [True, True, False, True, True, True]
+    assert not verified.holds(bad)
+    assert verified.holds(batches[0])
