@@ -10,7 +10,7 @@ from typing import Final
 from saphan_protocol.checkpoint import Head, KeyPair, verify_cosignatures, verify_head
 from saphan_protocol.directory import Directory
 from saphan_protocol.merkle import verify_consistency
-from saphan_protocol.notes import KeyType, parse_vkey, verifier_key
+from saphan_protocol.notes import KeyType, parse_note, parse_vkey, verifier_key
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import LogPin, Role
 
@@ -153,7 +153,8 @@ def cosigners(directory: Directory, head: Head) -> tuple[str, ...]:
     if head.note.count(b"\n\xe2\x80\x94 ") <= 2:  # the log's own two lines, nobody else's
         return ()
     found = []
-    for agency in directory.agencies():
+    named = {line.name for line in parse_note(head.note).lines}
+    for agency in sorted(named.intersection(directory.agencies())):
         pairs = [_pair(agency, key.public) for key in directory.keys(agency, Role.WITNESS)]
         try:
             found += [line.name for line in verify_cosignatures(head.note, pairs)]
