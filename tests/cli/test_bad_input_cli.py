@@ -1,4 +1,4 @@
-"""Files that a person hands to a command: whatever is in them, one line says what and what to do."""
+"""Files that a person hands to a command: whatever is in them, one line says what is wrong."""
 
 from __future__ import annotations
 
