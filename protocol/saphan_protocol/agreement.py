@@ -92,6 +92,10 @@ def check_agreement(signed: SignedAgreement, root: RootLookup, threshold: Thresh
         key = keys.get(signature.item.key)
         if key is None:
             raise Refused("agreement_roots", "a signature is by none of the pinned roots")
+        if key.key_id in signers:  # or 512 copies of one would each be verified
+            raise InvalidInput(
+                "agreement_malformed", "a root has signed twice", field="agreement.signatures"
+            )
         verify_one(signature, key, AGREEMENT_TYPE, signed.agreement)
         signers.add(key.key_id)
     for party in text.parties:

@@ -266,6 +266,13 @@ def test_an_agreement_that_one_party_did_not_sign_is_refused() -> None:
     assert code_of(lambda: directory.check_package(half)) == "agreement_threshold"
 
 
+def test_a_root_does_not_sign_an_agreement_twice() -> None:
+    directory, _, package = build_directory(offices())
+    signed = parse_agreement_package(package)
+    twice = encode(msgspec.structs.replace(signed, signatures=signed.signatures * 2))
+    assert code_of(lambda: directory.check_package(twice)) == "agreement_malformed"
+
+
 def test_an_agreement_with_a_root_that_is_not_enrolled_is_refused(la: Ceremony) -> None:
     directory = enrolled(la)
     package = agreement(offices(), *PINS, NOW)
