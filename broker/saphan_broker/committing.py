@@ -43,8 +43,7 @@ class Committer:
             await state.store.commit(group.commit())
             state.counters.committed(perf_counter() - started)
             book.adopt(group.tree, group.root, group.ledger.time)
-            if group.anchored is not None:
-                state.anchored = group.anchored
+            state.anchored = group.anchored
             await self.sign(book)
             state.listeners.published(group.agencies())
         for work, outcome in group.outcomes:

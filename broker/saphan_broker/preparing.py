@@ -44,7 +44,8 @@ class Prepared:
     root: bytes
     tiles: dict[TileKey, bytes]
     outcomes: list[tuple[Work, Outcome]]
-    anchored: int | None
+    anchored: int
+    """Directory size that the newest anchor names once this is written."""
 
     def commit(self) -> Commit:
         """The group as one commit of the evidence log."""
@@ -88,7 +89,8 @@ async def prepare(state: State, group: Sequence[Work], before: Prepared | None) 
     now = state.clock()
     time = max(now, last)
     state.clocks.check(time, now)
-    anchor = _anchor_due(state)
+    anchored = state.anchored if before is None else before.anchored
+    anchor = _anchor_due(state, anchored)
     judged = await _admit_all(state, group, time)
     wanted = Wanted()
     for _work, ready in judged:
@@ -99,6 +101,7 @@ async def prepare(state: State, group: Sequence[Work], before: Prepared | None) 
     ledger = Ledger(known, tree.size, time, state.keys)
     if anchor is not None:
         ledger.anchor(*anchor)
+        anchored = anchor[0]
     outcomes: list[tuple[Work, Outcome]] = []
     for place, (work, ready) in enumerate(judged):
         if place % BREATH == BREATH - 1:
@@ -106,7 +109,6 @@ async def prepare(state: State, group: Sequence[Work], before: Prepared | None) 
         outcomes.append((work, ready.judge(ledger, state.random)))
     grown, tiles, grown_root = await book.grow(tree, ledger.leaves)
     expected = LogHead(tree.size, root)
-    anchored = None if anchor is None else anchor[0]
     return Prepared(ledger, expected, grown, grown_root, tiles, outcomes, anchored)
 
 
@@ -119,7 +121,7 @@ def _overlay(known: Known, ledger: Ledger) -> None:
     known.corridors.update(ledger.corridors)
 
 
-def _anchor_due(state: State) -> tuple[int, bytes] | None:
+def _anchor_due(state: State, anchored: int) -> tuple[int, bytes] | None:
     """(size, root) of the signed directory head, if the newest anchor names an older one."""
     published = state.registry.published
     if published is None or published.size != state.directory.size:
@@ -128,7 +130,7 @@ def _anchor_due(state: State) -> tuple[int, bytes] | None:
             "the directory log has leaves that are under no signed head",
             hint="nothing is judged by them before they are signed; see the alarms",
         )
-    if published.size == state.anchored:
+    if published.size == anchored:
         return None
     return published.size, published.root
 

@@ -48,7 +48,7 @@ _FROM_NODE = cast("type[FromNode]", FromNode)
 Request: TypeAlias = Submit | StateFrame | Register | FetchStanzas
 Checked: TypeAlias = "asyncio.Task[frozenset[SignatureKey]] | None"
 
-SHUTDOWN_SECONDS = LIMITS.shutdown_ms / 1000
+SHUTDOWN_SECONDS = LIMITS.shutdown_ms / 2000  # half of it: the sequencer needs its share
 RETRY_MS = 1_000
 
 
