@@ -74,6 +74,12 @@ def check_form(header: Header, consignment: Consignment) -> None:
         raise InvalidInput(
             "times_malformed", "deadlines must come after created", field="header.expires"
         )
+    if answer_by is not None and answer_by // DAY_MS >= header.retain_until:
+        raise InvalidInput(
+            "times_malformed",
+            "an answer is asked for when everybody must have destroyed the bulletin",
+            field="header.answer_by",
+        )
     if header.retain_until < header.created // DAY_MS:
         raise InvalidInput(
             "times_malformed", "retain_until lies before created", field="header.retain_until"

@@ -12,14 +12,17 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from saphan_schemas.codec import Record
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import DAY_MS, LIMITS
 
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 KeyId = Digest
 BulletinId = Digest
 Salt = Digest
-Millis = Annotated[int, Meta(ge=0, le=2**53)]
-Day = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+LAST_DAY: Final = 2_932_896
+"""31 December 9999: what calendars of other programs end with, and a time in a record must not
+break whoever shows it."""
+Millis = Annotated[int, Meta(ge=0, lt=(LAST_DAY + 1) * DAY_MS)]
+Day = Annotated[int, Meta(ge=0, le=LAST_DAY)]
 Index = Annotated[int, Meta(ge=0, le=2**53)]
 AgencyId = Annotated[str, Meta(pattern=r"\A[a-z]{2}\.[a-z][a-z0-9-]{0,30}\Z")]
 BROKER: Final = "broker"

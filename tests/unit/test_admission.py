@@ -21,7 +21,7 @@ from saphan_protocol.stanza import open_stanza
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import StatementItem, Submission
 from saphan_schemas.limits import DAY_MS, LIMITS
-from saphan_schemas.records import BatchSignature, Event, Marking, Role, SealedDetail
+from saphan_schemas.records import LAST_DAY, BatchSignature, Event, Marking, Role, SealedDetail
 from support.agency import Agency, Made
 from support.ceremony import NOW, Ceremony, build_directory, replay, revoke
 
@@ -85,6 +85,9 @@ def test_the_due_day_is_the_earlier_of_retention_and_grace() -> None:
         ({"marking": Marking("amber", ("H1", "H0"))}, "marking_malformed"),
         ({"expires": NOW}, "times_malformed"),
         ({"answer_by": NOW - 1}, "times_malformed"),
+        ({"answer_by": NOW + 365 * DAY_MS}, "times_malformed"),
+        ({"answer_by": 253_402_300_800_000}, "malformed"),
+        ({"retain_until": LAST_DAY + 1}, "malformed"),
         ({"retain_until": 0}, "times_malformed"),
         ({"sender": "th.x"}, "sender_not_peer"),
     ),
