@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from saphan_protocol.batch import verify_item
 from saphan_protocol.stanza import open_stanza
 from saphan_schemas.codec import decode
-from saphan_schemas.records import Consignment, Event, HeadRef
+from saphan_schemas.records import Change, Consignment, Event, HeadRef, Role
 from support.brokers import World
 
 A, B = "la.ospp", "kh.gpo"
@@ -105,7 +106,6 @@ async def test_same_random_bytes_with_other_content_are_a_replay(world: World) -
 
 
 async def test_one_bad_item_refuses_none_of_its_neighbours(world: World) -> None:
-    import msgspec
 
     sender = world.agencies[A]
     out = await world.line(A)
@@ -121,7 +121,6 @@ async def test_one_bad_item_refuses_none_of_its_neighbours(world: World) -> None
 
 
 async def test_forged_batch_signature_is_refused_before_anything_is_logged(world: World) -> None:
-    import msgspec
 
     sender = world.agencies[A]
     out = await world.line(A)
@@ -232,3 +231,25 @@ async def test_sender_cannot_make_up_the_head_it_has_seen(world: World) -> None:
     items, batch = sender.submissions([made], to, shown.ref)  # grown over since
     (result,) = await out.submit(items, batch)
     assert result.code is None
+
+
+async def test_backlog_comes_with_the_anchor_that_each_entry_is_judged_by(world: World) -> None:
+    """Timeline: b is away; a sends, revokes its officer's key, sends again; b comes back."""
+    sender, recipient = world.agencies[A], world.agencies[B]
+    out = await world.line(A)
+    items, batch = sender.submissions(
+        [sender.bulletin([B], world.clock()) for _ in range(2)], [recipient]
+    )
+    (before,) = await out.submit(items[:1], batch)
+    version, newest, _ = world.broker.state.directory.version(A)
+    assert newest is not None
+    change = Change("revoke", Role.OFFICER, sender.officer.key_id, None, None, None)
+    result = await out.register(operation=sender.operation(version + 1, newest, [change]))
+    assert result.code is None, result
+    (after,) = await out.submit(items[1:], batch)
+    into = await world.line(B)
+    await into.entry(after.indices[0])
+    told = {index: size for index, size in into.anchors if index < after.indices[0]}
+    assert told[max(index for index in told if index < before.indices[0])] == 4
+    assert told[max(told)] == 5
+    assert before.indices[0] < max(told) < after.indices[0]
