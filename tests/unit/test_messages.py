@@ -6,6 +6,7 @@ import ast
 import json
 import string
 from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -74,6 +75,7 @@ def test_no_title_is_left_of_a_code_that_nothing_raises() -> None:
             assert code in raised or code in mentioned(), key
 
 
+@cache
 def mentioned() -> set[str]:
     """Every string constant of the packages: codes may also come out of tables."""
     return {
