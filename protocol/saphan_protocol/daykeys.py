@@ -17,7 +17,6 @@ from saphan_protocol.kdf import KEY_BYTES, derive
 
 DAY_TYPE: Final = "saphan/day/1"
 NONCE_BYTES: Final = 12
-WRAP_OVERHEAD_BYTES: Final = NONCE_BYTES + 16
 
 
 def next_seed(seed: bytes) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -276,8 +276,3 @@ def _damaged(level: int, n: int, width: int, what: str) -> OperatorError:
         f"{tile_path(level, n, width)} {what}",
         hint="restore the tile from a node's copy, then run fsck",
     )
-
-
-def leaf_hashes_of(tiles: Iterable[bytes]) -> list[bytes]:
-    """All hashes of tiles in order: what replaying level-0 tiles needs."""
-    return [tile[i : i + HASH_BYTES] for tile in tiles for i in range(0, len(tile), HASH_BYTES)]
