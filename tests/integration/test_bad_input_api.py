@@ -225,16 +225,16 @@ async def test_a_full_disk_refuses_whole_and_the_node_goes_on(bridge: Bridge) ->
 
 
 def fill(node: NodeService) -> None:
-    """No page more for the store of this node."""
-    writer = node.db._writer
-    (pages,) = writer.execute("PRAGMA page_count").fetchone()
-    (free_pages,) = writer.execute("PRAGMA freelist_count").fetchone()
-    assert free_pages < 3
-    writer.execute(f"PRAGMA max_page_count={pages}")
+    """No page more for the store of this node, and none left over."""
+    with node.db._writing:
+        node.db._writer.execute("VACUUM")
+        (pages,) = node.db._writer.execute("PRAGMA page_count").fetchone()
+        node.db._writer.execute(f"PRAGMA max_page_count={pages}")
 
 
 def free(node: NodeService) -> None:
-    node.db._writer.execute("PRAGMA max_page_count=1000000")
+    with node.db._writing:
+        node.db._writer.execute("PRAGMA max_page_count=1000000")
 
 
 @pytest.mark.parametrize("name", ["node.key", "witness.key"])
