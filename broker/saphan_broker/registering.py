@@ -89,7 +89,8 @@ class Registrar:
             )
         check_pins(agreed, pins.directory, pins.evidence)
         for known in directory.agreements_of(item.peer):
-            if known.commitment == agreed.commitment and known.index is not None:
+            # By its text: under fresh salts one party could fill the directory with one agreement.
+            if known.package.agreement == agreed.package.agreement and known.index is not None:
                 return Logged((known.index,))
         signed = parse_agreement_package(item.package)
         leaf = agreement_leaf(signed.salt, signed.agreement)

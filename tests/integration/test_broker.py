@@ -9,9 +9,11 @@ import msgspec
 import pytest
 from saphan_protocol.batch import verify_item
 from saphan_protocol.stanza import open_stanza
-from saphan_schemas.codec import decode
-from saphan_schemas.records import Change, Consignment, Event, HeadRef, Role
+from saphan_schemas.codec import decode, encode
+from saphan_schemas.records import Change, Consignment, Event, HeadRef, Role, SignedAgreement
+from support.agency import agreement
 from support.brokers import World
+from support.ceremony import NOW
 
 A, B = "la.ospp", "kh.gpo"
 
@@ -253,3 +255,17 @@ async def test_backlog_comes_with_the_anchor_that_each_entry_is_judged_by(world:
     assert told[max(index for index in told if index < before.indices[0])] == 4
     assert told[max(told)] == 5
     assert before.indices[0] < max(told) < after.indices[0]
+
+
+async def test_one_agreement_under_another_salt_is_the_same_agreement(world: World) -> None:
+    """Or one party could fill the directory, which everybody keeps, with copies of it."""
+    parties = list(world.agencies.values())
+    line = await world.line(A)
+    package = agreement(parties, world.pins.directory, world.pins.evidence, NOW, reference="second")
+    first = await line.register(agreement=package)
+    signed = decode(SignedAgreement, package, 2**20, "agreement")
+    salted = encode(SignedAgreement(signed.agreement, signed.signatures, bytes(32)))
+    again = await line.register(agreement=salted)
+    assert first.code is None
+    assert first.indices
+    assert again == first
