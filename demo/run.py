@@ -7,6 +7,7 @@ are; 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="demo", description="Two agencies exchange bulletins.")
     parser.add_argument("--keep", action="store_true", help="keep the folder, to look at it")
     keep = parser.parse_args(argv).keep
+    # Whoever ends the demo must not leave its programs behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     screen, started = Screen(), time.monotonic()
     try:
         with set_up(screen.tick) as stage:
@@ -42,13 +45,14 @@ def _perform(stage: Stage, screen: Screen, keep: bool, started: float) -> int:
         screen.failed(str(error), [f"the programs' logs are in {stage.logs}"])
         return 1
     stage.keep = keep
-    screen.say("")
     screen.good(f"Done in {time.monotonic() - started:.0f} s.")
     return 0
 
 
 def _play(stage: Stage, screen: Screen, keep: bool) -> None:
-    fate = "stays" if keep else "is removed at the end; keep it with: demo/run.py --keep"
+    fate = (
+        "stays" if keep else "removed at the end; to keep it: .venv/bin/python demo/run.py --keep"
+    )
     screen.title(
         "Saphan: two prosecutors' offices, and a bridge between them that cannot read",
         (

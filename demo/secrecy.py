@@ -1,4 +1,4 @@
-"""Looking through a house's files: for words that must not be there, and for private keys."""
+"""Looking through a house's files: for words that must not be there, and for secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 PUBLIC_FIELDS: Final = ("saphan", "role", "key_id", "public", "origin", "agency", "handle")
 """Fields of key files that may be shown; everything else in them counts as private."""
-KEY_FILES: Final = ("*.key", "days.seed", "archive-keys/*")
+KEY_FILES: Final = ("*.key", "days.seed", "archive-keys/*", "passphrase")
 SHORTEST: Final = 32
 """Bytes of the shortest private key."""
 
@@ -35,22 +35,21 @@ def holding(folder: Path, needles: Iterable[bytes]) -> list[Path]:
     ]
 
 
-def private_keys(houses: Iterable[Path]) -> set[bytes]:
-    """Every private key of some houses: as its raw bytes, and as its file spells it."""
-    return {
-        secret
-        for house in houses
-        for pattern in KEY_FILES
-        for path in house.rglob(pattern)
-        for secret in _secrets(path.read_bytes())
-    }
+def key_files(houses: Iterable[Path]) -> list[Path]:
+    """Every file of some houses in which a private key or a passphrase stands."""
+    return [path for house in houses for pattern in KEY_FILES for path in house.rglob(pattern)]
+
+
+def secrets_of(paths: Iterable[Path]) -> set[bytes]:
+    """The secrets in key files: as raw bytes, and as their file spells them."""
+    return {secret for path in paths for secret in _secrets(path.read_bytes())}
 
 
 def _secrets(data: bytes) -> Iterator[bytes]:
     try:
         value = json.loads(data)
     except ValueError:
-        yield data  # an archive key: 32 raw bytes
+        yield data.strip(b"\n")  # an archive key, 32 raw bytes; or a passphrase
         return
     for name, text in value.items():
         if name not in PUBLIC_FIELDS and isinstance(text, str) and len(text) >= SHORTEST:

@@ -29,16 +29,9 @@ class Wire:
         self.flipped.clear()
         self._needle, self._skip = needle, skip
 
-    def close(self) -> None:
-        """Take no further connection."""
-        self._listener.close()
-
     def _accept(self) -> None:
         while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
+            near, _ = self._listener.accept()
             try:
                 far = socket.create_connection(("127.0.0.1", self._target), 5)
             except OSError:
