@@ -55,15 +55,15 @@ class Story:
         screen.table([(name, NAMES[name]) for name in (LAOS, CAMBODIA, BROKER, AUDITOR)])
         screen.say(
             "Here they are four folders with programs of their own; in real use, four machines. "
-            "Each makes its own keys; no private key ever leaves its house. Between them only files "
-            "are carried that a courier may see."
+            "Each makes its own keys; no private key ever leaves its house. Between them only "
+            "files are carried that a courier may see."
         )
         bridge = make_houses(self._stage)
         enrol(bridge)
         for agency in OFFICERS:
             words = " ".join(bridge.root_words[agency].split()[:5])
             screen.good(
-                f"{agency} is enrolled: the bridge's operator compared its key as words, “{words} …”"
+                f"{agency} is enrolled: the bridge compared its key with it as words, “{words} …”"
             )
         terms = agree(bridge)
         signed = " and ".join(party["agency"] for party in terms["parties"] if party["signed"])

@@ -1,0 +1,34 @@
+"""`--wait`: patience has an end, and it ends with a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from saphan.cli import waiting
+from saphan.local_api import LocalNode
+from saphan_broker.cli import status
+from saphan_broker.cli.main import main as broker
+from saphan_schemas.errors import Unavailable
+
+
+def test_waiting_for_a_node_that_never_runs_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(waiting, "STEP_S", 0.001)
+    with pytest.raises(Unavailable) as refusal:
+        waiting.ready_for(LocalNode(tmp_path), {"la.ospp"})
+    assert refusal.value.code == "waited_in_vain"
+    assert refusal.value.hint
+
+
+def test_waiting_for_a_broker_that_never_runs_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(status, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(status, "STEP_S", 0.001)
+    assert broker(["status", "--data", str(tmp_path), "--wait"]) == 5
+    said = capsys.readouterr().err
+    assert "broker_not_running" in said
+    assert "hint: " in said
