@@ -44,6 +44,8 @@ class Committer:
             state.counters.committed(perf_counter() - started)
             book.adopt(group.tree, group.root, group.ledger.time)
             state.anchored = group.anchored
+            if group.ledger.anchors:
+                state.anchor = group.ledger.anchors[-1]
             await self.sign(book)
             state.listeners.published(group.agencies())
         for work, outcome in group.outcomes:

@@ -37,6 +37,9 @@ HEAD_SECONDS = 1.0
 """A head that brings a session no entry is told at most so often; witnesses need no more."""
 KNOWN_SIGNATURES = 4096
 """Batch signatures that a session is known to have; a forgotten one is sent again."""
+OWN_SECONDS = 0.05
+"""An agency's own statements wait so long for company: it knows them, its requests are answered,
+and every frame costs its node a head to verify and a sync of its disk."""
 LEAVES_BYTES = 2 * MIB
 LEAVES_AT_ONCE = 1024
 
@@ -105,6 +108,7 @@ class FeedPump:
         self._told: tuple[bytes, frozenset[str]] = (b"", frozenset())
         self._anchor = -1
         self._head_at = 0.0
+        self._own_since: float | None = None
         self._window = Window()
         self._known: OrderedDict[SignatureKey, None] = OrderedDict()
         self.entries_sent = 0
@@ -137,10 +141,17 @@ class FeedPump:
                 await self._send_head(head)
                 continue
             try:
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(self._sooner(wait)):
                     await changed.wait()
             except TimeoutError:
                 continue
+
+    def _sooner(self, wait: float | None) -> float | None:
+        """Seconds until something must be done even if nothing changes."""
+        if self._own_since is None:
+            return wait
+        own = self._own_since + OWN_SECONDS - asyncio.get_running_loop().time()
+        return own if wait is None else min(own, wait)
 
     # --- directory --------------------------------------------------------------------------------
 
@@ -183,6 +194,8 @@ class FeedPump:
             self._listener.entries |= self._state.evidence.published is not head
             return False
         self._listener.entries = True
+        if self._may_wait(rows):
+            return False
         rows, anchor = await self._one_anchor(rows)
         entries, wanted = await self._entries(rows, head)
         await self._send_feed(
@@ -191,10 +204,21 @@ class FeedPump:
         self.entries_sent += len(entries)
         return True
 
+    def _may_wait(self, rows: Sequence[FeedRow]) -> bool:
+        """Whether these are only the agency's own statements, and not for OWN_SECONDS already."""
+        own = all(row.entry.issuer == self._agency and row.stanza is None for row in rows)
+        now = asyncio.get_running_loop().time()
+        since = now if self._own_since is None else self._own_since
+        waits = own and len(rows) < FRAME_ITEMS and now < since + OWN_SECONDS
+        self._own_since = since if waits else None
+        return waits
+
     async def _one_anchor(self, rows: list[FeedRow]) -> tuple[list[FeedRow], AnchorRow | None]:
         """The rows up to the next anchor, and the anchor by which all of them are judged."""
         first, last = rows[0].entry.index, rows[-1].entry.index
-        store = self._state.store
+        store, newest = self._state.store, self._state.anchor
+        if newest is not None and newest.index < first:
+            return rows, newest
         between, anchor = await asyncio.gather(store.anchors(first, last + 1), store.anchor(first))
         if between:
             rows = [row for row in rows if row.entry.index < between[0].index]

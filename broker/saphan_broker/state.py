@@ -26,7 +26,7 @@ from saphan_broker.listeners import Listeners
 from saphan_broker.log_book import LogBook
 from saphan_broker.seeds import DayKeys
 from saphan_broker.signer import Signer
-from saphan_broker.store.base import LOGS, Log, Store
+from saphan_broker.store.base import LOGS, AnchorRow, Log, Store
 from saphan_broker.verifying import Verifier
 
 OpenStore = Callable[[], Awaitable[Store]]
@@ -81,6 +81,8 @@ class State:
         self.books = {log: LogBook(log, origins[log], lambda: self.store) for log in LOGS}
         self.anchored = 0
         """Directory size that the newest anchor leaf names."""
+        self.anchor: AnchorRow | None = None
+        """The newest anchor leaf."""
         self.held = False
         """Since the start a node has shown that the store lacks something: nothing is signed."""
         self.verifying = ThreadPoolExecutor(VERIFY_THREADS, "verify")
@@ -113,6 +115,7 @@ class State:
             await book.load_note((first, second))
         await self._replay()
         anchor = await self.store.anchor(self.evidence.tree.size)
+        self.anchor = anchor
         self.anchored = 0 if anchor is None else anchor.size
 
     async def _check_signers(self) -> None:

@@ -210,7 +210,7 @@ async def test_without_its_mailbox_key_a_node_does_not_hand_over(bridge: Bridge)
                 bulletin = await la.send(wish())
                 await eventually(lambda: kh.alarms.standing())
                 assert [a.code for a in kh.alarms.standing()] == ["mailbox_key_missing"]
-            assert states(la, bulletin) == ["submitted"]
+            await eventually(lambda: states(la, bulletin) == ["submitted"])
             away.rename(key)
             async with bridge.node(KH) as kh:
                 await eventually(lambda: states(la, bulletin) == ["accepted"])
