@@ -138,6 +138,8 @@ def sign(draft: Draft, root: SigningKey, pins: Pins, salt: bytes) -> Draft:
 def finish(draft: Draft, salt: bytes) -> bytes:
     """The finished agreement: canonical SignedAgreement, judged as broker and nodes will.
 
+    They also know how many roots each agency itself demands, which no file here can prove.
+
     Args:
         salt: 32 fresh random bytes; the directory log shows nothing else of the agreement.
 
