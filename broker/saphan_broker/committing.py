@@ -44,6 +44,7 @@ class Committer:
             state.counters.committed(perf_counter() - started)
             book.adopt(group.tree, group.root, group.ledger.time)
             state.anchored = group.anchored
+            state.recent.add(group.ledger.signatures.values())
             if group.ledger.anchors:
                 state.anchor = group.ledger.anchors[-1]
             await self.sign(book)

@@ -262,8 +262,10 @@ class FeedPump:
 
     async def _signatures(self, wanted: set[SignatureKey]) -> tuple[BatchSignature, ...]:
         """Signatures this session has not been sent; the set of sent ones is bounded."""
-        missing = [key for key in wanted if key not in self._known]
-        found = await self._state.store.signatures(missing) if missing else {}
+        fresh = [key for key in wanted if key not in self._known]
+        found = self._state.recent.find(fresh)
+        if missing := [key for key in fresh if key not in found]:
+            found |= await self._state.store.signatures(missing)
         for key in wanted:
             self._known[key] = None
             self._known.move_to_end(key)

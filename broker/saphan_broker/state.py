@@ -24,6 +24,7 @@ from saphan_broker.counters import Counters
 from saphan_broker.ledger import Random
 from saphan_broker.listeners import Listeners
 from saphan_broker.log_book import LogBook
+from saphan_broker.recent import RecentSignatures
 from saphan_broker.seeds import DayKeys
 from saphan_broker.signer import Signer
 from saphan_broker.store.base import LOGS, AnchorRow, Log, Store
@@ -71,6 +72,7 @@ class State:
         self.counters = Counters()
         self.clocks = SessionClocks()
         self.verified = VerifiedRoots()
+        self.recent = RecentSignatures()
         self.listeners = Listeners()
         self.directory = Directory()
         self.types = {known.name: known.digest for known in known_types()}

@@ -20,6 +20,8 @@ log = logging.getLogger("saphan.node")
 Send = Callable[[object], Awaitable[None]]
 Kind = Literal["bulletins", "statements"]
 
+FEW: Final = 8
+"""A frame of fewer rows was cut by no limit of items or bytes: nothing more waits."""
 IN_FLIGHT: Final = 16
 """Frames of one kind without an answer: at 64 a frame, 1,024 bulletins cover any round trip."""
 
@@ -79,9 +81,11 @@ class Pumps:
             after, sent = await self._portion(kind, after)
             if not sent:
                 self._slots[kind].release()
+            if sent < FEW:
                 await self._wake[kind].wait()
 
-    async def _portion(self, kind: Kind, after: int) -> tuple[int, bool]:
+    async def _portion(self, kind: Kind, after: int) -> tuple[int, int]:
+        """Send one frame of rows above `after`; the last row, and how many were sent."""
         # Cleared before looking: what is stored after the look sets it again.
         self._wake[kind].clear()
         again, self._again[kind] = self._again[kind], []
@@ -99,14 +103,14 @@ class Pumps:
         left = set(again).difference(rows)
         if rows and left:
             self._again[kind] += sorted(left)
+        if again:
+            # They say nothing about new rows: look at those at once.
+            self._wake[kind].set()
         if not rows:
-            # Rows asked for again may be decided by now; then look at the new ones at once.
-            if again:
-                self._wake[kind].set()
-            return after, False
+            return after, 0
         self._sent[request] = _Sent(kind, rows)
         await self._send(frame)
-        return (after if again else rows[-1]), True
+        return (after if again else rows[-1]), len(rows)
 
     async def answer(self, answer: Answer) -> None:
         """Act on the results of one frame; positions and proofs come with the feed."""
