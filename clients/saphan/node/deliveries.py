@@ -16,7 +16,8 @@ QUEUED: Final = "queued"
 REFUSED: Final = "refused"
 """The broker will not take it: an outcome without a log entry of its corridor."""
 
-OPEN_STATES: Final = (QUEUED, State.SUBMITTED.value, State.HANDED_OVER.value, State.UNOPENED.value)
+MAX_ATTEMPTS: Final = 8
+"""Consignments of one bulletin to one recipient before a person must look."""
 
 
 @dataclass(slots=True)
@@ -81,7 +82,9 @@ class Deliveries:
             "INSERT INTO deliveries (bulletin, recipient, sender, state, changed, code, attempts,"
             " mailbox_key, stanza) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (bulletin, recipient) DO UPDATE SET state = excluded.state,"
-            " changed = excluded.changed, code = excluded.code, attempts = excluded.attempts,"
+            " changed = excluded.changed, code = excluded.code,"
+            # Consigning anew counts in another thread: what this frame had read may be old.
+            " attempts = max(deliveries.attempts, excluded.attempts),"
             " mailbox_key = excluded.mailbox_key, stanza = excluded.stanza",
             [
                 (*key, d.sender, d.state, d.changed, d.code, d.attempts, d.mailbox_key, d.stanza)

@@ -31,7 +31,7 @@ from saphan_schemas.records import (
 )
 
 from saphan.node.db import Database
-from saphan.node.deliveries import QUEUED, Deliveries, Delivery
+from saphan.node.deliveries import MAX_ATTEMPTS, QUEUED, Deliveries, Delivery
 from saphan.node.feed_entry import Seen, parse_entry
 from saphan.node.judging import Judge, Received, seal_reason
 from saphan.node.logs import FeedCheck, Logs
@@ -163,7 +163,23 @@ class Intake:
                 hint="tell the broker's operator and the auditor; this node has stopped",
             ) from None
         if seen.event == Event.UNOPENED and seen.entry.sender == self._agency:
-            effects.consign_anew.append((seen.bulletin, seen.entry.recipient))
+            self._unopened(seen, delivery, effects)
+
+    @staticmethod
+    def _unopened(seen: Seen, delivery: Delivery, effects: Effects) -> None:
+        """Consign anew, but not for ever: the recipient alone decides what it calls unopened."""
+        recipient = seen.entry.recipient
+        if delivery.attempts < MAX_ATTEMPTS:
+            effects.consign_anew.append((seen.bulletin, recipient))
+            return
+        effects.alarms.append(
+            OperatorError(
+                "not_consigned_anew",
+                f"{recipient} could not open bulletin {seen.bulletin.hex()[:16]} in "
+                f"{delivery.attempts} attempts ({seen.code})",
+                hint="ask the recipient what its node says; then send the bulletin anew",
+            )
+        )
 
     # --- consignments -----------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ was unopened at the other end is consigned anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from saphan_protocol.keys import SigningKey
@@ -27,8 +28,8 @@ from saphan.node.storing import mark_shown
 PORTION: Final = LIMITS.frame_items
 _COLUMNS: Final = (
     "SELECT b.id, b.header, b.header_id, b.ciphertext, b.digest, b.judged_at, b.sender,"
-    " b.wrapped, b.wrap_day, d.mailbox_key FROM deliveries d JOIN bulletins b ON b.id = d.bulletin"
-    " WHERE d.recipient = ?"
+    " b.wrapped, b.wrap_day, d.mailbox_key, b.seq"
+    " FROM deliveries d JOIN bulletins b ON b.id = d.bulletin WHERE d.recipient = ?"
 )
 _UNANSWERED: Final = (
     " AND NOT EXISTS (SELECT 1 FROM statements s WHERE s.bulletin = d.bulletin"
@@ -65,11 +66,17 @@ class Recovery:
         """Finish what can be finished here; returns bulletins whose stanzas must be fetched."""
         self._hand_over_late()
         self._judge_waiting()
-        rows = self._db.rows(
-            f"{_COLUMNS} AND d.state = 'handed_over' AND b.wrapped IS NULL{_UNANSWERED} LIMIT ?",
-            (self._agency, PORTION),
-        )
-        return [row[0] for row in rows]
+        return [row[0] for row in self._unanswered("d.state = 'handed_over' AND b.wrapped IS NULL")]
+
+    def _unanswered(self, where: str) -> Iterator[Row]:
+        """All such deliveries, few in memory: one that cannot go on must not hide the next."""
+        after = 0
+        while rows := self._db.rows(
+            f"{_COLUMNS}{_UNANSWERED} AND {where} AND b.seq > ? ORDER BY b.seq LIMIT ?",
+            (self._agency, after, PORTION),
+        ):
+            yield from rows
+            after = rows[-1][10]
 
     def take_stanzas(self, bulletins: Sequence[bytes], stanzas: Sequence[bytes | None]) -> bool:
         """Judge what was fetched; True when there is something to state."""
@@ -87,11 +94,7 @@ class Recovery:
     def _judge_waiting(self) -> None:
         """Bulletins of a schema that this program did not have when they came."""
         answers = []
-        for row in self._db.rows(
-            f"{_COLUMNS} AND d.state = 'handed_over' AND b.wrapped IS NOT NULL{_UNANSWERED}"
-            " LIMIT ?",
-            (self._agency, PORTION),
-        ):
+        for row in self._unanswered("d.state = 'handed_over' AND b.wrapped IS NOT NULL"):
             try:
                 content_key = self._archive.unwrap(row[7], row[0], row[8])
             except SaphanError as error:
@@ -100,29 +103,36 @@ class Recovery:
             verdict = self._judge.judge_content(_received(row), content_key)
             if verdict.code != WAITS:
                 answers.append((_received(row), row[6], verdict))
+            if len(answers) == PORTION:
+                self._answer(answers)
+                answers = []
         self._answer(answers)
 
     def _hand_over_late(self) -> None:
-        said = [
-            Said(
-                event=Event.HANDOVER,
-                bulletin=row[0],
-                ciphertext=row[4],
-                sender=row[6],
-                recipient=self._agency,
-                time=self._clock(),
-            )
-            for row in self._db.rows(
-                f"{_COLUMNS} AND d.state = 'submitted'{_UNANSWERED} LIMIT ?",
-                (self._agency, PORTION),
+        """Bulletins whose mailbox key was missing; what admission refused here stays refused."""
+        late = (
+            row
+            for row in self._unanswered(
+                "d.state = 'submitted' AND coalesce(d.code, 'mailbox_key_missing') ="
+                " 'mailbox_key_missing'"
             )
             if row[9] is not None and self._mailboxes.get(row[9]) is not None
-        ]
-        if said:
+        )
+        while said := [self._handover(row) for row in islice(late, PORTION)]:
             batch, signed = sign_statements(self._key, self._agency, said)
             with self._db.transaction() as tx:
                 keep_statements(tx, batch, signed)
             self._alarms.clear("mailbox_key_missing")
+
+    def _handover(self, row: Row) -> Said:
+        return Said(
+            event=Event.HANDOVER,
+            bulletin=row[0],
+            ciphertext=row[4],
+            sender=row[6],
+            recipient=self._agency,
+            time=self._clock(),
+        )
 
     def _answer(self, answers: Sequence[tuple[Received, str, Verdict]]) -> bool:
         said = [

@@ -7,10 +7,10 @@ first error ends the session, and the line opens the next one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 from saphan_protocol.checkpoint import Head
@@ -40,6 +40,8 @@ from saphan.node.pumps import Pumps
 from saphan.node.recovery import Recovery
 from saphan.node.waiting import undecided
 from saphan.node.witness import Cosigned, Witness, anchor_lags
+
+T = TypeVar("T")
 
 FRAMES_AHEAD: Final = 4
 """Received frames waiting to be judged; the broker's window bounds their bytes."""
@@ -147,18 +149,16 @@ class Session:
         """Finish what an earlier stop left open."""
         engine = self._engine
         missing = await engine.in_frames(self._parts.recovery.run)
-        anew = await engine.in_reading(
-            partial(undecided, engine.db, engine.agency, LIMITS.frame_items)
-        )
-        if anew:
-            await engine.in_sealing(partial(engine.consign_anew, anew))
+        anew = await engine.in_reading(partial(undecided, engine.db, engine.agency))
+        for part in _portions(anew):
+            await engine.in_sealing(partial(engine.consign_anew, part))
         await self._fetch_stanzas(missing)
 
     async def _fetch_stanzas(self, bulletins: list[bytes]) -> None:
-        if bulletins:
+        for part in _portions(bulletins):
             request = self.pumps.request()
-            self._fetched[request] = bulletins
-            await self._send(FetchStanzas(request, tuple(bulletins)))
+            self._fetched[request] = part
+            await self._send(FetchStanzas(request, tuple(part)))
 
     # --- tasks ------------------------------------------------------------------------------------
 
@@ -255,6 +255,12 @@ class Session:
         while True:
             await asyncio.sleep(LIMITS.heartbeat_ms / 1000)
             await self._send(Ping(self._parts.clock()))
+
+
+def _portions(items: list[T]) -> Iterator[list[T]]:
+    """What one message or one transaction takes at a time."""
+    for at in range(0, len(items), LIMITS.frame_items):
+        yield items[at : at + LIMITS.frame_items]
 
 
 async def _until_first_error(*work: Coroutine[Any, Any, None]) -> None:

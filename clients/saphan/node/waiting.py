@@ -13,7 +13,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import BatchSignature, Consignment, SignatureItem
 
 from saphan.node.db import Database, Row
-from saphan.node.deliveries import REFUSED
+from saphan.node.deliveries import MAX_ATTEMPTS, REFUSED
 from saphan.node.signatures import find
 from saphan.node.statements import mark_refused
 
@@ -34,8 +34,6 @@ ANEW: Final = frozenset(
 """Refusals that a new consignment can cure: the recipient's or our own keys have changed."""
 ANEW_WAIT_S: Final = 0.05
 """Before the first new consignment; the eighth waits 6 s."""
-MAX_ATTEMPTS: Final = 8
-"""Consignments of one bulletin to one recipient before a person must look."""
 
 
 @dataclass(slots=True)
@@ -138,7 +136,7 @@ def refused_statements(db: Database, rows: list[tuple[int, Result]]) -> None:
             mark_refused(tx, row, result.code or "refused")
 
 
-def undecided(db: Database, agency: str, limit: int) -> list[tuple[bytes, str]]:
+def undecided(db: Database, agency: str) -> list[tuple[bytes, str]]:
     """Deliveries of ours that go on with a new consignment, and none waits (after a crash)."""
     return [
         (bulletin, recipient)
@@ -146,7 +144,7 @@ def undecided(db: Database, agency: str, limit: int) -> list[tuple[bytes, str]]:
             "SELECT bulletin, recipient FROM deliveries d WHERE sender = ?"
             " AND state IN ('unopened', 'queued')"
             " AND attempts < ? AND NOT EXISTS (SELECT 1 FROM consignments c"
-            " WHERE c.bulletin = d.bulletin AND c.state = 'waiting') LIMIT ?",
-            (agency, MAX_ATTEMPTS, limit),
+            " WHERE c.bulletin = d.bulletin AND c.state = 'waiting')",
+            (agency, MAX_ATTEMPTS),
         )
     ]

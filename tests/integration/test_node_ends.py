@@ -1,0 +1,76 @@
+"""What cannot go on ends, and says so; what can go on is not hidden behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from saphan.node import recovery
+from saphan.node.db import Database
+from saphan.node.deliveries import MAX_ATTEMPTS, Deliveries, Delivery
+from saphan_protocol.stanza import seal_stanza
+from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with bridged(tmp_path) as made:
+        yield made
+
+
+async def test_a_recipient_that_never_opens_anything_ends_the_attempts(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoiled(_: bytes, *rest: object) -> bytes:
+        return seal_stanza(bytes(32), *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("saphan.node.sealing.seal_stanza", spoiled)
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH):
+            await agreed(la)
+            bulletin = await la.send(wish())
+            await eventually(lambda: "not_consigned_anew" in [a.code for a in la.alarms.standing()])
+            events = [e["event"] for e in la.bulletins.status(bulletin)["timeline"]]
+            assert events.count("consigned") == MAX_ATTEMPTS - 1
+            assert states(la, bulletin) == ["unopened"]
+
+
+async def test_all_late_handovers_are_made_when_the_mailbox_key_is_back(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than one portion of them: the first must not hide the rest until the next session."""
+    monkeypatch.setattr(recovery, "PORTION", 2)
+    async with bridge.broker_running():
+        await bridge.enrol()
+        (key,) = (bridge.place / KH / "node" / "mailbox").glob("*.key")
+        away = key.rename(bridge.place / key.name)
+        async with bridge.node(LA) as la:
+            await agreed(la)
+            async with bridge.node(KH) as kh:
+                sent = [await la.send(wish()) for _ in range(5)]
+                missing = "SELECT 1 FROM deliveries WHERE code = 'mailbox_key_missing'"
+                await eventually(lambda: len(kh.db.rows(missing)) == len(sent))
+            away.rename(key)
+            async with bridge.node(KH):
+                await eventually(lambda: all(states(la, one) == ["accepted"] for one in sent))
+
+
+def test_attempts_counted_meanwhile_are_not_forgotten(tmp_path: Path) -> None:
+    """A frame's deliveries are read before, and kept after, another thread consigned anew."""
+    name, db = (b"b" * 32, KH), Database(tmp_path / "data")
+    first = Deliveries(db, ())
+    first.add(*name, Delivery(LA, "unopened", 1, attempts=1))
+    with db.transaction() as tx:
+        first.keep(tx)
+    frame = Deliveries(db, [name[0]])
+    with db.transaction() as tx:
+        tx.execute("UPDATE deliveries SET attempts = attempts + 1")
+    read = frame.get(*name)
+    assert read is not None
+    read.touched = True
+    with db.transaction() as tx:
+        frame.keep(tx)
+    assert db.rows("SELECT attempts FROM deliveries") == [(2,)]
+    db.close()
