@@ -72,6 +72,8 @@ class Limits:
     api_body_bytes: int = 256 * KIB  # JSON of 64 KiB content, escaped
     api_page_items: int = 500  # rows in one listing
     api_connections: int = 64  # case systems and desks of one office
+    api_streams: int = 16  # event streams; they stay, so they must not use up the requests
+    api_patience_ms: int = 30 * SECOND_MS  # for a body that trickles in, a listener that stalls
 
 
 LIMITS = Limits()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -17,7 +18,13 @@ from typing import Final
 import msgspec
 from aiohttp import web
 from saphan_protocol.operation import check_operation
-from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
+from saphan_schemas.errors import (
+    InvalidInput,
+    OperatorError,
+    Refused,
+    SaphanError,
+    Unavailable,
+)
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import error_hint
 
@@ -46,9 +53,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SERVICE: Final = web.AppKey("service", NodeService)
 TOKEN: Final = web.AppKey("token", str)
 BUSY: Final = web.AppKey("busy", asyncio.Semaphore)
+STREAMS: Final = web.AppKey("streams", asyncio.Semaphore)
+EVENTS_PATH: Final = "/v1/events"
 PACKAGE_BYTES: Final = 4 * 1024 * 1024
 """A finished agreement of 32 parties with 512 signatures, in base64."""
 TOKEN_BYTES: Final = 1024
+_TOKEN: Final = re.compile(rb"[!-~]{32,}")
 KEEP_ALIVE_S: Final = 15.0
 HIGHEST: Final = 2**53
 
@@ -58,6 +68,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
     app = web.Application(client_max_size=PACKAGE_BYTES, middlewares=[_errors, _guard])
     app[SERVICE], app[TOKEN] = service, token
     app[BUSY] = asyncio.Semaphore(LIMITS.api_connections)
+    app[STREAMS] = asyncio.Semaphore(LIMITS.api_streams)
     app.add_routes(
         [
             web.get("/healthz", _health),
@@ -70,7 +81,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             web.get("/v1/bulletins/{id}/content", _content),
             web.post("/v1/bulletins/{id}/read", _read),
             web.get("/v1/inbox", _inbox),
-            web.get("/v1/events", _events),
+            web.get(EVENTS_PATH, _events),
             web.post("/v1/directory", _directory),
         ]
     )
@@ -81,12 +92,20 @@ def load_token(config: NodeConfig) -> str:
     """The API's token; made at the first start, 0600, kept for the case systems that hold it.
 
     Raises:
-        OperatorError: `key_file_exposed`, `file_unwritable`.
+        OperatorError: `key_file_exposed`, `file_unwritable`, `token_damaged`.
     """
     path = config.token_file
     if not path.exists():
         create_file(path, secrets.token_urlsafe(32).encode() + b"\n")
-    return read_private(path, TOKEN_BYTES, "api-token").decode().strip()
+    token = read_private(path, TOKEN_BYTES, "api-token").strip()
+    if not _TOKEN.fullmatch(token):
+        raise OperatorError(
+            "token_damaged",
+            f"{path} does not hold a token that nobody can guess",
+            field="api-token",
+            hint="remove the file: a new token is made at the next start",
+        )
+    return token.decode()
 
 
 # --- around every request -------------------------------------------------------------------------
@@ -131,9 +150,11 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             ),
             401,
         )
-    busy = request.app[BUSY]
+    busy, what = request.app[BUSY], f"{LIMITS.api_connections} requests are being served"
+    if request.path == EVENTS_PATH:
+        busy, what = request.app[STREAMS], f"{LIMITS.api_streams} programs listen to events"
     if busy.locked():
-        raise Unavailable("api_busy", f"{LIMITS.api_connections} requests are being served")
+        raise Unavailable("api_busy", what, hint="close what is not needed, or try again")
     async with busy:
         return await handler(request)
 
@@ -241,7 +262,10 @@ async def _directory(request: web.Request) -> web.Response:
 
 
 async def _events(request: web.Request) -> web.StreamResponse:
-    """Server-sent events, each one JSON object; a comment keeps an idle stream alive."""
+    """Server-sent events, each one JSON object; a comment keeps an idle stream alive.
+
+    A listener that takes nothing for 30 s is let go: it holds a place that others need.
+    """
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     response.headers["Cache-Control"] = "no-store"
     with request.app[SERVICE].events.listen() as listener:
@@ -250,7 +274,13 @@ async def _events(request: web.Request) -> web.StreamResponse:
         while True:
             event = await listener.next(KEEP_ALIVE_S)
             text = b": idle\n\n" if event is None else b"data: %b\n\n" % msgspec.json.encode(event)
-            await response.write(text)
+            try:
+                async with asyncio.timeout(LIMITS.api_patience_ms / 1000):
+                    await response.write(text)
+            except TimeoutError:
+                if request.transport is not None:
+                    request.transport.abort()  # closing would wait for the reader again
+                return response
 
 
 async def _bulletin(request: web.Request) -> tuple[NodeService, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 from typing import Any, Final, TypeVar
@@ -54,17 +55,25 @@ async def read_body(request: web.Request, max_bytes: int = LIMITS.api_body_bytes
     """The request's body.
 
     Raises:
-        InvalidInput: `too_large`, before more than the bound was read.
+        InvalidInput: `too_large`, before more than the bound was read; `too_slow` after 30 s.
     """
     parts: list[bytes] = []
     size = 0
-    while part := await request.content.read(64 * 1024):
-        parts.append(part)
-        size += len(part)
-        if size > max_bytes:
-            raise InvalidInput(
-                "too_large", f"the request has more than {max_bytes} bytes", field="body"
-            )
+    try:
+        async with asyncio.timeout(LIMITS.api_patience_ms / 1000):
+            while part := await request.content.read(64 * 1024):
+                parts.append(part)
+                size += len(part)
+                if size > max_bytes:
+                    raise InvalidInput(
+                        "too_large", f"the request has more than {max_bytes} bytes", field="body"
+                    )
+    except TimeoutError:
+        raise InvalidInput(
+            "too_slow",
+            f"the request was not whole after {LIMITS.api_patience_ms // 1000} s",
+            field="body",
+        ) from None
     return b"".join(parts)
 
 
