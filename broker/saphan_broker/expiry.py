@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS, SECOND_MS
 
 from saphan_broker.sequencer import Sequencer
 from saphan_broker.state import State
+from saphan_broker.store.base import DeliveryRow
 from saphan_broker.witnessed import WitnessedTime
 from saphan_broker.work import Expiry, NewHead
 
@@ -38,6 +40,8 @@ class Sweep:
                 await self.look()
             except SaphanError as error:
                 _log.warning("deadlines wait: %s", error)
+            except Exception:  # a bug, or a read error of the disk: without this task time stands
+                _log.exception("a look at the deadlines failed")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
@@ -52,7 +56,7 @@ class Sweep:
         for work in works:
             await work.outcome
         await self._freshen(now, waiting=len(due) > len(ready))
-        self._warn(now, [row.deadline or now for row in due if row not in ready])
+        self._warn(now, due[len(ready) :])  # the earliest come first
 
     async def _freshen(self, now: int, *, waiting: bool) -> None:
         """Sign anew: at least hourly, and while a deadline waits for a witness.
@@ -66,8 +70,9 @@ class Sweep:
         if age >= (RESIGN_MS if waiting else LIMITS.head_idle_ms):
             await self._sequencer.submit(NewHead()).outcome
 
-    def _warn(self, now: int, unwitnessed: list[int]) -> None:
-        if unwitnessed and now - min(unwitnessed) > UNWITNESSED_MS:
+    def _warn(self, now: int, unwitnessed: Sequence[DeliveryRow]) -> None:
+        first = unwitnessed[0].deadline if unwitnessed else None
+        if first is not None and now - first > UNWITNESSED_MS:
             self._state.alarms.sound(
                 "time_unwitnessed",
                 f"{len(unwitnessed)} deliveries are due, but no witness has cosigned the time",

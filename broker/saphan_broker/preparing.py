@@ -17,7 +17,7 @@ from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.codec import decode
-from saphan_schemas.errors import OperatorError, Refused, SaphanError
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment
 
@@ -149,7 +149,7 @@ async def _admit_all(state: State, group: Sequence[Work], time: int) -> list[tup
             if isinstance(ready, Bulletin) and not await _seen_here(state, ready):
                 ready = _denied_seen(ready)
             judged.append((work, ready))
-        except SaphanError as error:
+        except (InvalidInput, Refused) as error:  # what the store cannot say refuses nobody
             state.counters.refused[error.code] += 1
             work.resolve(Rejected(error))
     return judged

@@ -115,6 +115,8 @@ class State:
             pin = self.pins.directory if log == "directory" else self.pins.evidence
             first, second = (parse_vkey(vkey) for vkey in pin.vkeys)
             await book.load_note((first, second))
+            # It may be a head that open sessions were not told of: its write was reported lost.
+            self.listeners.everyone()
         await self._replay()
         anchor = await self.store.anchor(self.evidence.tree.size)
         self.anchor = anchor

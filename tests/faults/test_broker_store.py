@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 from saphan_broker.broker import open_broker
 from saphan_broker.store.base import Commit, CommitUnknown, Store
 from saphan_schemas.errors import OperatorError
+from saphan_schemas.records import HeadRef
 from support.brokers import World
-from support.session import Line
+from support.session import Line, seen
 
 A, B = "la.ospp", "kh.gpo"
 Fail = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
@@ -166,3 +168,73 @@ async def test_groups_behind_a_failed_one_are_judged_anew(world: World, fail: Fa
     await into.until(lambda: len(into.entries) >= 40)
     numbers = [entry.number for _, (entry, _) in sorted(into.entries.items())]
     assert numbers == list(range(1, 41))
+
+
+async def test_sessions_that_stayed_open_are_fed_what_a_failed_group_has_left(
+    world: World,
+) -> None:
+    """Timeline: a group's note is stored, but reported unknown; the logs are read anew and find
+    everything signed; a session that saw nothing of it is fed the group before any later head."""
+    sender, recipient = world.agencies[A], world.agencies[B]
+    out, into = await world.line(A), await world.line(B)
+    first, batch = sender.submissions([sender.bulletin([B], world.clock())], [recipient])
+    ((index,),) = [result.indices for result in await out.submit(first, batch)]
+    await into.entry(index)
+    state = world.broker.state
+    state.store = FailingStore(state.store, "put_note", kept)
+    items, batch = sender.submissions([sender.bulletin([B], world.clock())], [recipient])
+    with suppress(asyncio.CancelledError):
+        (result,) = await out.submit(items, batch)
+        assert result.code == "not_committed"
+    out = await again(world, out)
+    ((left,),) = [result.indices for result in await out.submit(items, batch)]
+    assert left == index + 1
+    world.clock.ahead += 2_000
+    world.broker.session_opened()  # a fresh head, which has nothing for anyone
+    into = await again(world, into)
+    await into.until(lambda: into.after == left)
+    assert sorted(into.entries) == [index, left]
+
+
+async def test_store_that_cannot_be_read_refuses_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a bulletin is judged by cannot be read: the sender is told to send it again."""
+    sender, recipient = world.agencies[A], world.agencies[B]
+    out = await world.line(A)
+    state = world.broker.state
+    showed = state.evidence.showed
+
+    async def unread(ref: HeadRef) -> bool:
+        monkeypatch.setattr(state.evidence, "showed", showed)
+        raise OperatorError("store_closed", "injected: the store is being opened anew")
+
+    await out.until(lambda: seen(out) is not None)
+    made = sender.bulletin([B], world.clock())
+    items, batch = sender.submissions([made], [recipient], seen=seen(out))
+    monkeypatch.setattr(state.evidence, "showed", unread)
+    with suppress(asyncio.CancelledError):
+        (result,) = await out.submit(items, batch)
+        assert result.retry_after_ms > 0, result
+    out = await again(world, out)
+    (result,) = await out.submit(items, batch)
+    assert result.code is None
+
+
+async def test_deadlines_are_looked_at_again_after_any_failure(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that cannot be read once does not stop the broker's sense of time for good."""
+    looked = asyncio.Event()
+    sweep = world.broker._sweep
+
+    async def failing() -> None:
+        monkeypatch.setattr(sweep, "look", again)
+        raise sqlite3.OperationalError("injected: disk I/O error")
+
+    async def again() -> None:
+        looked.set()
+
+    monkeypatch.setattr(sweep, "look", failing)
+    async with asyncio.timeout(10):
+        await looked.wait()
