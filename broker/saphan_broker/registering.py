@@ -87,7 +87,7 @@ class Registrar:
             raise Refused(
                 "agreement_party", f"{item.peer} is no party to it", field="agreement.parties"
             )
-        check_pins(agreed, pins.directory, pins.evidence)
+        check_pins(agreed, *pins.lasting)
         for known in directory.agreements_of(item.peer):
             # By its text: under fresh salts one party could fill the directory with one agreement.
             if known.package.agreement == agreed.package.agreement and known.index is not None:

@@ -163,7 +163,7 @@ def check_draft_pins(draft: Draft, pins: Pins) -> None:
     Raises:
         Refused: `pins_differ`.
     """
-    if (draft.agreement.directory, draft.agreement.evidence) != (pins.directory, pins.evidence):
+    if (draft.agreement.directory, draft.agreement.evidence) != pins.lasting:
         raise Refused(
             "pins_differ",
             f"agreement {draft.agreement.reference} pins other log keys than this agency trusts",

@@ -113,6 +113,7 @@ def make_agreement(terms: Terms, parties: Sequence[AgencyFile], pins: Pins) -> b
     Raises:
         InvalidInput: `malformed`, `agreement_malformed`, `too_large`.
     """
+    directory, evidence = pins.lasting
     record = Agreement(
         reference=terms.reference,
         title=terms.title,
@@ -128,8 +129,8 @@ def make_agreement(terms: Terms, parties: Sequence[AgencyFile], pins: Pins) -> b
         in_flight=terms.in_flight,
         valid_from=_millis(terms.valid_from),
         valid_until=_millis(terms.valid_until),
-        directory=pins.directory,
-        evidence=pins.evidence,
+        directory=directory,
+        evidence=evidence,
         witnesses=WitnessPolicy(terms.witnesses.quorum, terms.witnesses.own_counts),
     )
     try:

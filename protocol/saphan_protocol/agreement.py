@@ -152,7 +152,7 @@ def _by_corridor(text: Agreement) -> dict[tuple[str, str], tuple[CorridorRule, .
 
 
 def check_pins(agreed: Agreed, directory: LogPin, evidence: LogPin) -> None:
-    """A node refuses an agreement that pins other log keys than its pin file.
+    """A node refuses an agreement that pins other log keys than its pin file (`Pins.lasting`).
 
     Raises:
         Refused: `pins_differ`.

@@ -88,7 +88,7 @@ class Agreements:
             InvalidInput, Refused: what `Directory.add_agreement` and `check_pins` raise.
         """
         agreed = self._directory.add_agreement(package)
-        check_pins(agreed, self._pins.directory, self._pins.evidence)
+        check_pins(agreed, *self._pins.lasting)
         self._opened.add(agreed.commitment)
         self._coverage.agreements_opened = len(self._opened)
 

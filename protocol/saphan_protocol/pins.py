@@ -5,11 +5,15 @@ pin it and before they sign an agreement with it. Format, JSON:
 
     {"saphan": "pins/1", "name": "bridge.example",
      "directory": {"origin": "...", "vkeys": ["...", "..."]}, "evidence": {...}}
+
+Origins end with a number that grows when a lost log gets a successor under the same keys. Agreements
+and the compared words hold the **lasting** pins, without it: they outlive the log.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,11 +24,14 @@ from saphan_schemas.records import LogPin
 from saphan_schemas.strict_json import parse_json
 
 from saphan_protocol.identity import sha256
-from saphan_protocol.notes import KeyType, parse_vkey
+from saphan_protocol.notes import KeyType, format_vkey, parse_vkey
 
 PINS_FORMAT: Final = "pins/1"
 PINS_BYTES: Final = 16 * 1024
 """Two origins and four verifier keys of at most 2 KiB, with room for indentation."""
+
+
+_NUMBERED: Final = re.compile(r".+/[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +47,19 @@ class Pins:
     evidence: LogPin
 
     @property
+    def lasting(self) -> tuple[LogPin, LogPin]:
+        """(directory, evidence) without the number of their origins: what agreements sign."""
+        return _lasting(self.directory), _lasting(self.evidence)
+
+    @property
     def digest(self) -> bytes:
-        """SHA-256 of the array [directory pin, evidence pin]; its words are compared aloud."""
-        return sha256(encode([self.directory, self.evidence]))
+        """SHA-256 of the array of both lasting pins; its words are compared aloud."""
+        return sha256(encode(list(self.lasting)))
+
+
+def _lasting(pin: LogPin) -> LogPin:
+    origin = pin.origin.rpartition("/")[0]
+    return LogPin(origin, tuple(format_vkey(parse_vkey(key).named(origin)) for key in pin.vkeys))
 
 
 class _LogFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,6 +109,8 @@ def parse_pins(data: bytes) -> Pins:
         if not pin.origin.startswith(f"{found.name}/"):
             raise _malformed(f"{pin.origin} is no log of {found.name[:80]!r}")
         _check_keys(pin)
+        if not _NUMBERED.fullmatch(pin.origin):
+            raise _malformed(f"{pin.origin} does not end with the log's number")
     return Pins(name=found.name, directory=directory, evidence=evidence)
 
 

@@ -45,7 +45,7 @@ async def _more_agreed(world: World) -> None:
     """A second agreement, for a schema that no program registers."""
     rule = CorridorRule(A, B, ("saphan/unheard_of/0",), "amber", 400)
     parties = [world.agencies[A], world.agencies[B]]
-    pins = (world.pins.directory, world.pins.evidence)
+    pins = world.pins.lasting
     package = agreement(parties, *pins, world.clock(), reference="second", rules=(rule,))
     line = await world.line(A)
     assert (await line.register(agreement=package)).code is None
@@ -131,7 +131,7 @@ async def test_bad_operations_and_agreements_are_refused(world: World) -> None:
     assert newest is not None
     size = world.broker.state.directory.size
     own = [agency, world.agencies[B]]
-    pins = (world.pins.directory, world.pins.evidence)
+    pins = world.pins.lasting
     good = agreement(own, *pins, world.clock(), reference="third")
     signed = decode(SignedAgreement, good, LIMITS.frame_bytes, "agreement")
     stranger = Agency("vn.vks", world.clock())

@@ -261,7 +261,7 @@ async def test_one_agreement_under_another_salt_is_the_same_agreement(world: Wor
     """Or one party could fill the directory, which everybody keeps, with copies of it."""
     parties = list(world.agencies.values())
     line = await world.line(A)
-    package = agreement(parties, world.pins.directory, world.pins.evidence, NOW, reference="second")
+    package = agreement(parties, *world.pins.lasting, NOW, reference="second")
     first = await line.register(agreement=package)
     signed = decode(SignedAgreement, package, 2**20, "agreement")
     salted = encode(SignedAgreement(signed.agreement, signed.signatures, bytes(32)))

@@ -87,7 +87,7 @@ class World:
             await self.broker.admit_operation(agency.enrolment())
         parties = list(self.agencies.values())
         line = await self.line(parties[0].name)
-        package = agreement(parties, self.pins.directory, self.pins.evidence, self.clock())
+        package = agreement(parties, *self.pins.lasting, self.clock())
         result = await line.register(agreement=package)
         assert result.code is None, result
         await line.close()

@@ -98,7 +98,7 @@ class Logbook:
         self.agencies = {agency.name: agency for agency in agencies}
         self.time = now
         self.directory, self.evidence = Log(ORIGINS[0]), Log(ORIGINS[1])
-        self.package = agreement(agencies, PINS.directory, PINS.evidence, now)
+        self.package = agreement(agencies, *PINS.lasting, now)
         self.shown: list[tuple[PackEntry, BatchSignature | None]] = []
         self.corridors: dict[tuple[str, str], tuple[int, int | None]] = {}
         self.random = Bytes("logbook")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from saphan_protocol.notes import format_vkey, parse_vkey
 from saphan_protocol.pins import PINS_BYTES, Pins, format_pins, parse_pins
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import LogPin
@@ -21,13 +22,28 @@ def test_the_digest_covers_origins_and_keys_of_both_logs() -> None:
     digests = {PINS.digest}
     for log in ("directory", "evidence"):
         pin: LogPin = getattr(PINS, log)
+        stranger: LogPin = getattr(pins(key="another"), log)
         for other in (
-            LogPin(origin=pin.origin + "0", vkeys=pin.vkeys),
-            LogPin(origin=pin.origin, vkeys=(pin.vkeys[0], "x")),
+            LogPin(origin=pin.origin.replace("bridge", "brigde"), vkeys=pin.vkeys),
+            LogPin(origin=pin.origin, vkeys=(pin.vkeys[0], stranger.vkeys[1])),
         ):
             logs = {"directory": PINS.directory, "evidence": PINS.evidence} | {log: other}
             digests.add(Pins(name=PINS.name, **logs).digest)
     assert len(digests) == 5
+
+
+def test_agreements_and_words_outlive_a_log_s_number() -> None:
+    """A successor log has the same keys under the origin with the next number."""
+    later = {}
+    for log in ("directory", "evidence"):
+        pin: LogPin = getattr(PINS, log)
+        origin = pin.origin.removesuffix("1") + "2"
+        vkeys = tuple(format_vkey(parse_vkey(key).named(origin)) for key in pin.vkeys)
+        later[log] = LogPin(origin, vkeys)
+    successor = Pins(name=PINS.name, **later)
+    assert successor != PINS
+    assert (successor.lasting, successor.digest) == (PINS.lasting, PINS.digest)
+    assert PINS.lasting[0].origin == "bridge.example/directory"
 
 
 @pytest.mark.parametrize(
@@ -45,6 +61,7 @@ def test_the_digest_covers_origins_and_keys_of_both_logs() -> None:
             "pins_malformed",
         ),
         (format_pins(PINS).replace(b"+", b"-", 1), "vkey_malformed"),
+        (format_pins(PINS).replace(b"/directory/1", b"/directory"), "vkey_id"),
         (
             format_pins(
                 Pins(name="bridge.exampl", directory=PINS.directory, evidence=PINS.evidence)

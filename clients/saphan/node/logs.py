@@ -194,7 +194,7 @@ class Logs:
         """A node refuses an agreement that pins other log keys than its pin file."""
         signed = parse_agreement_package(package)
         agreed = Agreed(parse_agreement(signed.agreement), b"", signed, {})
-        check_pins(agreed, self.pins.directory, self.pins.evidence)
+        check_pins(agreed, *self.pins.lasting)
 
     def check_agreement(self, package: bytes) -> Agreed:
         """Judge a finished agreement before it is registered.
