@@ -8,25 +8,20 @@ import socket
 from pathlib import Path
 from typing import Any, Final
 
-from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
+from saphan_schemas.errors import OperatorError
 
+from saphan.api_answer import (
+    ANSWER_BYTES,
+    SOCKET_NAME,
+    TOKEN_BYTES,
+    TOKEN_NAME,
+    refusal,
+    unreachable,
+)
 from saphan.private import read_private
 
-SOCKET_NAME: Final = "api.sock"
-TOKEN_NAME: Final = "api.token"  # noqa: S105 (a file name)
-TOKEN_BYTES: Final = 1024
-ANSWER_BYTES: Final = 8 * 1024 * 1024
-TIMEOUT_S: Final = 30.0
-
-_FAMILIES: Final[dict[int, type[SaphanError]]] = {
-    400: InvalidInput,
-    401: Refused,
-    403: Refused,
-    404: InvalidInput,
-    405: InvalidInput,
-    413: InvalidInput,
-    503: Unavailable,
-}
+TIMEOUT_S: Final = 60.0
+"""Longer than the node itself waits for the broker."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -77,7 +72,7 @@ class LocalNode:
             answer = connection.getresponse()
             data = answer.read(ANSWER_BYTES + 1)
         except (OSError, http.client.HTTPException) as error:
-            raise self._unreachable(str(error)) from None
+            raise unreachable(str(self._socket), str(error)) from None
         finally:
             connection.close()
         return _judge(answer.status, data)
@@ -87,7 +82,7 @@ class LocalNode:
             data = read_private(self._token, TOKEN_BYTES, "api-token")
         except OperatorError as error:
             if error.code == "file_missing":
-                raise self._unreachable("it has never run here") from None
+                raise unreachable(str(self._socket), "it has never run here") from None
             raise
         token = data.decode("ascii", errors="replace").strip()
         if not token.isascii() or not token.isprintable():
@@ -95,14 +90,6 @@ class LocalNode:
                 "file_unreadable", f"{self._token} holds no token", field="api-token"
             )
         return token
-
-    def _unreachable(self, why: str) -> Unavailable:
-        return Unavailable(
-            "node_unreachable",
-            f"the node at {self._socket} does not answer: {why}",
-            field="node",
-            hint="start it: saphan node run --dir DIR",
-        )
 
 
 def _judge(status: int, data: bytes) -> dict[str, Any]:
@@ -119,9 +106,4 @@ def _judge(status: int, data: bytes) -> dict[str, Any]:
         )
     if status < 300:
         return value
-    raise _FAMILIES.get(status, OperatorError)(
-        str(value.get("code", "node_answer")),
-        str(value.get("message", f"the node answered status {status}")),
-        field=value.get("field"),
-        hint=value.get("hint"),
-    )
+    raise refusal(status, value)

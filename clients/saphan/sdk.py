@@ -18,28 +18,19 @@ from typing import Any, Final, Self
 
 import aiohttp
 import msgspec
-from saphan_schemas.errors import (
-    InvalidInput,
-    OperatorError,
-    Refused,
-    SaphanError,
-    Unavailable,
-)
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.errors import InvalidInput, SaphanError
 
+from saphan.api_answer import (
+    ANSWER_BYTES,
+    SOCKET_NAME,
+    TOKEN_BYTES,
+    TOKEN_NAME,
+    refusal,
+    unreachable,
+)
 from saphan.private import read_private
 
-SOCKET_NAME: Final = "api.sock"
-TOKEN_NAME: Final = "api.token"  # noqa: S105 (a file name)
-ANSWER_BYTES: Final = 8 * 1024 * 1024
 PAGE: Final = 100
-_FAMILIES: Final[dict[int, type[SaphanError]]] = {
-    400: InvalidInput,
-    401: Refused,
-    403: Refused,
-    404: InvalidInput,
-    503: Unavailable,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +168,7 @@ class Node:
         try:
             response = await self._session().get(self._base + "/v1/events", timeout=timeout)
         except (aiohttp.ClientError, OSError) as error:
-            raise _unreachable(error) from None
+            raise unreachable(str(self._folder or self._base), type(error).__name__) from None
         if response.status != 200:
             raise _error(response.status, await response.read())
         return response
@@ -193,7 +184,7 @@ class Node:
                 if response.status >= 300:
                     raise _error(response.status, data)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(error) from None
+            raise unreachable(str(self._folder or self._base), type(error).__name__) from None
         return msgspec.json.decode(data, type=dict[str, Any])
 
     def _session(self) -> aiohttp.ClientSession:
@@ -204,7 +195,7 @@ class Node:
     def _read_token(self) -> str:
         if self._folder is None:
             raise InvalidInput("token_missing", "an address needs its token", field="token")
-        return read_private(self._folder / TOKEN_NAME, 1024, "api-token").decode().strip()
+        return read_private(self._folder / TOKEN_NAME, TOKEN_BYTES, "api-token").decode().strip()
 
 
 async def _something_came(events: aiohttp.ClientResponse) -> bool:
@@ -243,19 +234,4 @@ def _error(status: int, data: bytes) -> SaphanError:
         value = msgspec.json.decode(data[:ANSWER_BYTES], type=dict[str, Any])
     except msgspec.DecodeError:
         value = {}
-    family = _FAMILIES.get(status, OperatorError)
-    return family(
-        str(value.get("code", "node_answer")),
-        str(value.get("message", f"the node answered status {status}")),
-        field=value.get("field"),
-        hint=value.get("hint"),
-    )
-
-
-def _unreachable(error: Exception) -> Unavailable:
-    return Unavailable(
-        "node_unreachable",
-        f"the node's local API does not answer: {type(error).__name__}",
-        hint="start it: saphan node run --dir DIR --broker URL",
-        retry_after_ms=LIMITS.backoff_min_ms,
-    )
+    return refusal(status, value)

@@ -28,6 +28,7 @@ from saphan_schemas.errors import (
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import error_hint
 
+from saphan.api_answer import TOKEN_BYTES
 from saphan.compose import parse_wish
 from saphan.durable import create_file
 from saphan.node.config import NodeConfig
@@ -57,7 +58,6 @@ STREAMS: Final = web.AppKey("streams", asyncio.Semaphore)
 EVENTS_PATH: Final = "/v1/events"
 PACKAGE_BYTES: Final = 4 * 1024 * 1024
 """A finished agreement of 32 parties with 512 signatures, in base64."""
-TOKEN_BYTES: Final = 1024
 _TOKEN: Final = re.compile(rb"[!-~]{32,}")
 KEEP_ALIVE_S: Final = 15.0
 HIGHEST: Final = 2**53

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from saphan_schemas.errors import InvalidInput
 
+from saphan.api_answer import SOCKET_NAME, TOKEN_NAME
 from saphan.office import Office
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -18,6 +19,15 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 def system_clock() -> int:
     """This machine's clock, ms UTC."""
     return time.time_ns() // 1_000_000
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0  # a port that is none raises here
+    except ValueError:
+        return False
+    return named and parts.scheme in ("ws", "wss", "http", "https")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +50,7 @@ class NodeConfig:
     clock: Callable[[], int] = system_clock
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.broker)
-        if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname:
+        if not _is_address(self.broker):
             raise InvalidInput(
                 "address_malformed",
                 f"{self.broker[:200]} is no address of a broker",
@@ -69,9 +78,9 @@ class NodeConfig:
     @property
     def socket(self) -> Path:
         """Unix socket of the local API."""
-        return self.folder / "node" / "api.sock"
+        return self.folder / "node" / SOCKET_NAME
 
     @property
     def token_file(self) -> Path:
         """The local API's bearer token, 0600."""
-        return self.folder / "node" / "api.token"
+        return self.folder / "node" / TOKEN_NAME

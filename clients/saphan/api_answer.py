@@ -1,0 +1,45 @@
+"""The node's local API as its clients see it: where it is found, and what its refusals mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS
+
+SOCKET_NAME: Final = "api.sock"
+TOKEN_NAME: Final = "api.token"  # noqa: S105 (a file name)
+TOKEN_BYTES: Final = 1024
+ANSWER_BYTES: Final = 8 * 1024 * 1024
+
+_FAMILIES: Final[dict[int, type[SaphanError]]] = {
+    400: InvalidInput,
+    401: Refused,
+    403: Refused,
+    404: InvalidInput,
+    405: InvalidInput,
+    413: InvalidInput,
+    503: Unavailable,
+}
+
+
+def refusal(status: int, value: Mapping[str, Any]) -> SaphanError:
+    """The error that an answer of this status carries, with the node's code and words."""
+    return _FAMILIES.get(status, OperatorError)(
+        str(value.get("code", "node_answer")),
+        str(value.get("message", f"the node answered status {status}")),
+        field=value.get("field"),
+        hint=value.get("hint"),
+    )
+
+
+def unreachable(where: str, why: str) -> Unavailable:
+    """The node does not answer."""
+    return Unavailable(
+        "node_unreachable",
+        f"the node at {where} does not answer: {why}",
+        field="node",
+        hint="start it: saphan node run --dir DIR --broker URL",
+        retry_after_ms=LIMITS.backoff_min_ms,
+    )
