@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -49,10 +49,8 @@ def init(
         InvalidInput: `agency_malformed`, `handle_malformed`, `officers_count`.
         OperatorError: `agency_folder_exists`, `file_unwritable`.
     """
-    _check_names(agency, officers)
     folder = folder.absolute()
-    if folder.is_dir() and any(folder.iterdir()):
-        raise _folder_exists(folder)
+    check_new(folder, agency, officers)
     staged = folder.with_name(f".{folder.name}.new")
     if staged.exists():
         shutil.rmtree(staged)  # of a ceremony that was cut off: keys that nobody ever enrolled
@@ -121,7 +119,15 @@ def _make(
     create_file(office.agency_file, format_agency(public), PUBLIC_MODE)
 
 
-def _check_names(agency: str, officers: Mapping[str, Passphrase]) -> None:
+def check_new(folder: Path, agency: str, officers: Collection[str]) -> None:
+    """What can be known before anybody thinks up a passphrase; `officers` are handles.
+
+    Raises:
+        InvalidInput: `agency_malformed`, `handle_malformed`, `officers_count`.
+        OperatorError: `agency_folder_exists`.
+    """
+    if folder.is_dir() and any(folder.iterdir()):
+        raise _folder_exists(folder)
     _check(agency, AgencyId, "agency_malformed", "agency")
     for handle in officers:
         check_handle(handle)

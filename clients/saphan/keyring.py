@@ -103,7 +103,8 @@ def activate(office: Office, role: Role, handle: str | None = None) -> tuple[Pat
             "file_missing",
             f"no {role.value} key waits to be used",
             field="role",
-            hint=f"make one and enrol it first: saphan keys add {role.value}",
+            hint=f"make one and enrol it first: saphan keys add {role.value}"
+            + (f" --handle {handle}" if handle else ""),
         )
     kept = current.with_name(f"{current.stem}.{read_key_id(current).hex()[:16]}.old.key")
     # A crash between the two steps leaves the old key under its old name and its new one.

@@ -25,9 +25,9 @@ def read_private(path: Path, max_bytes: int, name: str) -> bytes:
     except FileNotFoundError:
         raise OperatorError(
             "file_missing",
-            f"there is no file {path}",
+            f"there is no file {path} ({name})",
             field=name,
-            hint="check the folder given with --dir",
+            hint="check the name of the file, and the folder given with --dir",
         ) from None
     except OSError as error:
         raise _unreadable(path, name, error.strerror or "unknown reason") from None

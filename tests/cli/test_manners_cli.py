@@ -18,6 +18,8 @@ from support.command import environment, saphan, saphan_command
         (("keys", "list", "--dir", "{none}"), "not_an_agency_folder"),
         (("words", "{none}"), "file_missing"),
         (("agency", "pin", "{none}", "--dir", "{none}"), "file_missing"),
+        (("inbox", "--dir", "{none}"), "not_an_agency_folder"),
+        (("status", "01234567", "--dir", "{none}"), "not_an_agency_folder"),
     ),
 )
 def test_a_wrong_folder_is_said_in_one_line(
@@ -27,6 +29,25 @@ def test_a_wrong_folder_is_said_in_one_line(
     ran = saphan(*(word.replace("{none}", none) for word in words), status=5)
     assert ran.code == code
     assert ran.out == ""
+
+
+def test_names_are_judged_before_a_passphrase_is_asked_for(folder: Path) -> None:
+    """Without a terminal, asking would fail: what comes first is what the person hears first."""
+    new = folder / "new"
+    ran = saphan("agency", "init", "LA", "--officer", "desk", "--dir", new, status=2)
+    assert ran.code == "agency_malformed"
+    ran = saphan("agency", "init", "la.x", "--officer", "../desk", "--dir", new, status=2)
+    assert ran.code == "handle_malformed"
+    here = folder / "la.ospp"
+    ran = saphan("agency", "init", "la.x", "--officer", "desk", "--dir", here, status=5)
+    assert ran.code == "agency_folder_exists"
+    assert not new.exists()
+
+
+@pytest.mark.parametrize("url", ("ws://[::1", "ws://bridge:99999", "ws://", "ftp://bridge", "x"))
+def test_what_is_no_address_is_said_before_a_node_starts(folder: Path, url: str) -> None:
+    ran = saphan("node", "run", "--dir", folder / "la.ospp", "--broker", url, status=2)
+    assert ran.code == "address_malformed"
 
 
 def test_errors_for_programs_are_one_json_object(tmp_path: Path) -> None:

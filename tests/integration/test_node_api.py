@@ -114,6 +114,9 @@ async def test_an_officer_sends_reads_and_sees_what_happened(
 
     la_dir, kh_dir = ("--dir", str(bridge.place / LA)), ("--dir", str(bridge.place / KH))
     phrase = ("--passphrase-file", str(secret))
+    officers = bridge.place / LA / "officers"
+    for name in ("bounmy.next.key", "bounmy.0123456789abcdef.old.key"):
+        (officers / name).hardlink_to(officers / "bounmy.key")  # a rotation names no new officer
     async with both(bridge) as (la, _):
         sent = await run("send", str(file), "--to", KH, *la_dir, *phrase)
         await eventually(lambda: states(la, bytes.fromhex(sent["id"])) == ["accepted"])

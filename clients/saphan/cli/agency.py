@@ -9,7 +9,7 @@ from pathlib import Path
 from saphan_protocol.pins import PINS_BYTES, parse_pins
 from saphan_protocol.words import fingerprint_words, word_lines
 
-from saphan.agency import init, store_pins
+from saphan.agency import check_new, init, store_pins
 from saphan.agency_file import AGENCY_FILE_BYTES, AgencyFile, parse_agency
 from saphan.cli.options import (
     Parser,
@@ -49,6 +49,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 
 
 def _init(args: argparse.Namespace) -> int:
+    check_new(args.dir, args.name, set(args.officer))
     root = passphrase_source(args).read_new(say("noun.root_key"))
     officers = _officers_passphrases(args.officer, passphrase_source(args, "officer_"))
     office = init(args.dir, args.name, root, officers, now=now_ms())

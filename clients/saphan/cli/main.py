@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -85,7 +84,7 @@ def _parser(arguments: Sequence[str]) -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     asked = next((word for word in arguments if not word.startswith("-")), None)
     wanted = dict(COMMANDS).get(asked or "")
-    if wanted is not None and find_spec(wanted) is not None:
+    if wanted is not None:
         import_module(wanted).add_commands(commands)
     _add_names(commands, wanted)
     return parser
@@ -93,7 +92,7 @@ def _parser(arguments: Sequence[str]) -> Parser:
 
 def _add_names(commands: Subparsers[Parser], loaded: str | None) -> None:
     for name, module in COMMANDS:
-        if module != loaded and find_spec(module) is not None:
+        if module != loaded:
             commands.add_parser(name, help=say(f"command.{name}"), add_help=False)
 
 

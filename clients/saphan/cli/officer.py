@@ -21,6 +21,7 @@ from saphan.cli.options import (
     Subparsers,
     add_command,
     add_passphrase,
+    local_node,
     now_ms,
     office_of,
     passphrase_source,
@@ -62,7 +63,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 
 
 def _inbox(args: argparse.Namespace) -> int:
-    node, after = LocalNode(office_of(args).node), max(0, args.after)
+    node, after = local_node(args), max(0, args.after)
     rows = _pages(node, after)
     if not args.watch:
         show({"bulletins": rows}, _inbox_lines(rows), as_json=args.json)
@@ -92,7 +93,7 @@ def _inbox_lines(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _status(args: argparse.Namespace) -> int:
-    node, bulletin = LocalNode(office_of(args).node), _id(args.id)
+    node, bulletin = local_node(args), _id(args.id)
     found = outcomes(node, bulletin) if args.wait else node.get(f"/v1/bulletins/{bulletin}")
     show(found, status_lines(found), as_json=args.json)
     return 0
@@ -103,7 +104,7 @@ def _status(args: argparse.Namespace) -> int:
 
 def _read(args: argparse.Namespace) -> int:
     office = office_of(args)
-    node, agency = LocalNode(office.node), office.read_agency().agency
+    node, agency = local_node(args), office.read_agency().agency
     found = node.get(f"/v1/bulletins/{_id(args.id)}")
     handle, key = _officer(args)
     if found["direction"] == "received":
@@ -119,8 +120,7 @@ def _read(args: argparse.Namespace) -> int:
 
 
 def _send(args: argparse.Namespace) -> int:
-    office = office_of(args)
-    node = LocalNode(office.node)
+    node = local_node(args)
     wish = parse_wish(read_bounded(args.file, LIMITS.api_body_bytes, "bulletin"), tuple(args.to))
     identity = node.get("/v1/identity")
     draft = compose(
@@ -171,7 +171,9 @@ def _officer(args: argparse.Namespace) -> tuple[str, SigningKey]:
     """
     office, handle = office_of(args), args.handle
     if handle is None:
-        found = sorted(path.stem for path in (office.folder / "officers").glob("*.key"))
+        # A rotated key lies beside as <handle>.next.key or <handle>.<id>.old.key: nobody's name.
+        names = (path.stem for path in (office.folder / "officers").glob("*.key"))
+        found = sorted(name for name in names if "." not in name)
         if len(found) != 1:
             raise OperatorError(
                 "handle_needed",

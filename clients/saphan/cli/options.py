@@ -14,6 +14,7 @@ from saphan_schemas.messages import LANGUAGES
 from saphan.cli.speech import PROGRAM, note, say
 
 if TYPE_CHECKING:
+    from saphan.local_api import LocalNode
     from saphan.office import Office
     from saphan.passphrase import PassphraseSource
 
@@ -94,6 +95,19 @@ def office_of(args: argparse.Namespace) -> Office:
     from saphan.office import Office
 
     return Office(args.dir)
+
+
+def local_node(args: argparse.Namespace) -> LocalNode:
+    """The node of the agency's folder named by `--dir`.
+
+    Raises:
+        OperatorError: `not_an_agency_folder`: starting a node there would not help.
+    """
+    from saphan.local_api import LocalNode
+
+    office = office_of(args)
+    office.read_agency()
+    return LocalNode(office.node)
 
 
 def now_ms() -> int:

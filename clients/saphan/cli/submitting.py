@@ -11,11 +11,10 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Agreement
 
-from saphan.cli.options import office_of
+from saphan.cli.options import local_node
 from saphan.cli.speech import say, show
 from saphan.cli.waiting import in_force, ready_for
 from saphan.durable import read_bounded
-from saphan.local_api import LocalNode
 
 
 def submit_file(args: argparse.Namespace) -> int:
@@ -26,7 +25,7 @@ def submit_file(args: argparse.Namespace) -> int:
     """
     data = read_bounded(args.file, 2 * LIMITS.frame_bytes, "submission")
     kind = kind_of(data)
-    node = LocalNode(office_of(args).node)
+    node = local_node(args)
     waits = kind == "agreement" and getattr(args, "wait", False)
     agreement = _agreement(data) if waits else None
     if agreement is not None:

@@ -121,7 +121,7 @@ def _load(path: Path) -> dict[str, Known]:
         raise OperatorError(
             "witness_state_damaged",
             f"{path} does not parse, so this node cannot know what it has cosigned",
-            hint="revoke the witness key, make a new one (saphan agency keys add), remove the file",
+            hint="revoke the witness key, remove the file, make a new one: saphan keys add witness",
         ) from None
 
 
