@@ -6,8 +6,8 @@ pin it and before they sign an agreement with it. Format, JSON:
     {"saphan": "pins/1", "name": "bridge.example",
      "directory": {"origin": "...", "vkeys": ["...", "..."]}, "evidence": {...}}
 
-Origins end with a number that grows when a lost log gets a successor under the same keys. Agreements
-and the compared words hold the **lasting** pins, without it: they outlive the log.
+Origins end with a number that grows when a lost log gets a successor under the same keys.
+Agreements and the compared words hold the **lasting** pins, without it: they outlive the log.
 """
 
 from __future__ import annotations
