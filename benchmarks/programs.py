@@ -23,6 +23,7 @@ class Program:
     """A running child that speaks JSON, one object a line, on its standard streams."""
 
     name: str
+    log: Path
     process: asyncio.subprocess.Process
 
     async def hear(self) -> dict[str, Any]:
@@ -34,7 +35,9 @@ class Program:
         assert self.process.stdout is not None
         line = await self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.name} ended with {await self.process.wait()}")
+            code = await self.process.wait()
+            said = "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])
+            raise RuntimeError(f"{self.name} ended with {code}; the programs' last words:\n{said}")
         value: dict[str, Any] = json.loads(line)
         return value
 
@@ -82,7 +85,7 @@ async def started(name: str, log: Path, *words: str | Path) -> AsyncIterator[Pro
             stderr=errors,
             limit=LINE_BYTES,
         )
-    program = Program(name, process)
+    program = Program(name, log, process)
     try:
         yield program
     finally:
