@@ -9,9 +9,9 @@ commit (duplicates, states) is judged by the sequencer, against the store, with 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
 from saphan_schemas.limits import LIMITS
@@ -52,8 +52,7 @@ HEADER_TYPE: Final = "saphan/header/1"
 BULLETIN_TYPE: Final = "saphan/bulletin/1"
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True):
     """An admitted submission: records beside the exact bytes they were parsed from."""
 
     header: Header
@@ -73,8 +72,7 @@ class Admitted:
         return due_day(self.header)
 
 
-@dataclass(frozen=True, slots=True)
-class AdmittedStatement:
+class AdmittedStatement(msgspec.Struct, frozen=True):
     """An admitted statement about a delivery."""
 
     event: Event
@@ -124,7 +122,7 @@ def admit(
     check_form(header, consignment)  # step 4
     batch = _prove_sender(header, consignment, consignment_bytes, item, batches, facts, peer)
     header_id = identity(HEADER_TYPE, header_bytes)
-    blob = ciphertext if isinstance(ciphertext, Blob) else measure(ciphertext)
+    blob = measure(ciphertext) if isinstance(ciphertext, bytes) else ciphertext
     try:
         _judge(header, header_id, consignment, blob, stanzas, facts)  # steps 8 to 13
     except SaphanError as error:
