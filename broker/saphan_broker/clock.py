@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from statistics import median_low
 
@@ -26,34 +27,38 @@ def day_of(millis: int) -> int:
 class SessionClocks:
     """How far each open session's clock is ahead of ours, in milliseconds.
 
-    One wrong node moves nothing: the median of all sessions is what counts.
+    An agency has one voice, however many sessions it has open, and one wrong agency among others
+    stops nothing: more than half of the agencies must contradict us.
     """
 
     def __init__(self) -> None:
-        self._ahead: dict[int, int] = {}
+        self._ahead: dict[int, tuple[str, int]] = {}
 
-    def report(self, session: int, theirs: int, ours: int) -> None:
+    def report(self, session: int, agency: str, theirs: int, ours: int) -> None:
         """A session's clock, as it stood when our clock showed `ours`."""
-        self._ahead[session] = theirs - ours
+        self._ahead[session] = agency, theirs - ours
 
     def forget(self, session: int) -> None:
         """A session has ended."""
         self._ahead.pop(session, None)
 
     def check(self, record_time: int, ours: int) -> None:
-        """Refuse to log `record_time` when the sessions' median clock is more than 60 s from it.
+        """Refuse to log `record_time` when it is more than 60 s off most agencies' clocks.
 
         Raises:
             Unavailable: `clock_disagrees`.
         """
-        if not self._ahead:
-            return
-        theirs = ours + median_low(self._ahead.values())
-        if abs(record_time - theirs) > LIMITS.skew_ms:
+        sessions: dict[str, list[int]] = defaultdict(list)
+        for agency, ahead in self._ahead.values():
+            sessions[agency].append(ours + ahead)
+        voices = [median_low(clocks) for clocks in sessions.values()]
+        against = [theirs for theirs in voices if abs(record_time - theirs) > LIMITS.skew_ms]
+        if 2 * len(against) > len(voices):
             raise Unavailable(
                 "clock_disagrees",
-                f"a record would bear time {record_time}, but the open sessions' clocks show "
-                f"{theirs}: nothing is logged on a time that is {LIMITS.skew_ms // 1000} s off",
+                f"a record would bear time {record_time}, but {len(against)} of {len(voices)} "
+                f"agencies' clocks differ, one shows {against[0]}: nothing is logged on a time "
+                f"that is {LIMITS.skew_ms // 1000} s off",
                 hint="set this machine's clock (NTP) and look at the agencies' clocks",
                 retry_after_ms=LIMITS.backoff_max_ms,
             )

@@ -1,7 +1,7 @@
 """One node's session: challenge, login, then requests and feed side by side over one WebSocket.
 
-Four tasks per session: the reader (stops reading at `LIMITS.session_requests` unanswered requests,
-so that TCP slows the node down), the lane (queues requests in the order they came, once their
+Four tasks per session: the reader (stops reading when the unanswered requests fill their `Room`, so
+that TCP slows the node down), the lane (queues requests in the order they came, once their
 signatures are checked), the feed pump, the pinger. Whatever ends one of them ends the session, and
 only this session.
 """
@@ -36,6 +36,7 @@ from saphan_schemas.records import Role
 from saphan_broker import requests
 from saphan_broker.feed import FeedPump
 from saphan_broker.login import Peer, challenge, check_login
+from saphan_broker.room import Room
 from saphan_broker.store.base import SignatureKey
 from saphan_broker.work import Rejected, Work
 
@@ -63,13 +64,10 @@ class Session:
         self._broker = broker
         self._ws = ws
         self._number = number
-        self._room = asyncio.Semaphore(LIMITS.session_requests)
-        self._lane: asyncio.Queue[tuple[Request, Checked]] = asyncio.Queue()
+        self._room = Room()
+        self._lane: asyncio.Queue[tuple[Request, int, Checked]] = asyncio.Queue()
         self._stopping = asyncio.Event()
         self._why: SaphanError | None = None
-        self._open_requests = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._sent_at = 0.0
         self._pump: FeedPump | None = None
         self.agency: str | None = None
@@ -105,14 +103,14 @@ class Session:
         state = self._broker.state
         asked = challenge(state)
         await self._send(encode(asked))
-        frame = await self._first_message()
+        frame, _size = await self._first_message()
         if not isinstance(frame, Login):
             raise InvalidInput("login_expected", "the first message is not a login", field="login")
         peer = await check_login(state, asked, frame)
-        state.clocks.report(self._number, frame.clock, state.clock())
+        state.clocks.report(self._number, peer.agency, frame.clock, state.clock())
         return peer
 
-    async def _first_message(self) -> FromNode:
+    async def _first_message(self) -> tuple[FromNode, int]:
         """What comes first, if it comes before the time for it, or the broker's own, is over."""
         receiving = asyncio.create_task(self._receive())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -171,14 +169,14 @@ class Session:
 
     async def _read(self, pump: FeedPump, tasks: asyncio.TaskGroup) -> None:
         while not self._stopping.is_set():
-            frame = await self._receive()
+            frame, size = await self._receive()
             if isinstance(frame, Submit | StateFrame | Register | FetchStanzas):
-                await self._accept(frame, tasks)
+                await self._accept(frame, size, tasks)
             elif isinstance(frame, Ack):
                 pump.acknowledge(frame.after)
             elif isinstance(frame, Ping):
                 state = self._broker.state
-                state.clocks.report(self._number, frame.clock, state.clock())
+                state.clocks.report(self._number, self.agency or "", frame.clock, state.clock())
             elif isinstance(frame, Cosign):
                 await self._broker.witnessed.take(self.agency or "", frame)
             elif isinstance(frame, Closing):
@@ -186,24 +184,24 @@ class Session:
             else:
                 raise InvalidInput("login_expected", "a second login", field="login")
 
-    async def _receive(self) -> FromNode:
+    async def _receive(self) -> tuple[FromNode, int]:
+        """The next message and its size in bytes."""
         message = await self._ws.receive()
         if message.type is WSMsgType.BINARY:
-            return decode(_FROM_NODE, message.data, LIMITS.frame_bytes, "message")
+            data = message.data
+            return decode(_FROM_NODE, data, LIMITS.frame_bytes, "message"), len(data)
         if message.type is WSMsgType.TEXT:
             raise InvalidInput("malformed", "text was sent where records are spoken")
         raise _Ended
 
-    async def _accept(self, frame: Request, tasks: asyncio.TaskGroup) -> None:
+    async def _accept(self, frame: Request, size: int, tasks: asyncio.TaskGroup) -> None:
         """Take a request in; its signatures are checked while earlier ones wait for the log."""
-        await self._room.acquire()
-        self._open_requests += 1
-        self._idle.clear()
+        await self._room.take(size)
         checked: Checked = None
         if isinstance(frame, Submit | StateFrame):
             state, peer = self._broker.state, self.agency or ""
             checked = tasks.create_task(requests.check_signatures(state, peer, frame))
-        self._lane.put_nowait((frame, checked))
+        self._lane.put_nowait((frame, size, checked))
 
     # --- answering --------------------------------------------------------------------------------
 
@@ -211,31 +209,27 @@ class Session:
         """Queue requests in their order: a node may build on what it sent just before."""
         peer, sequencer = self.agency or "", self._broker.sequencer
         while True:
-            frame, checked = await self._lane.get()
+            frame, size, checked = await self._lane.get()
             if isinstance(frame, FetchStanzas):
-                tasks.create_task(self._answer_stanzas(frame))
+                tasks.create_task(self._answer_stanzas(frame, size))
                 continue
             if isinstance(frame, Register):
                 queued = requests.register(sequencer, peer, frame)
             else:
                 bad = frozenset() if checked is None else await checked
                 queued = requests.enqueue(sequencer, peer, frame, bad)
-            tasks.create_task(self._answer(frame.request, queued))
+            tasks.create_task(self._answer(frame.request, size, queued))
 
-    async def _answer(self, request: int, queued: list[Work | Rejected]) -> None:
-        await self._reply(await requests.answer(request, queued))
+    async def _answer(self, request: int, size: int, queued: list[Work | Rejected]) -> None:
+        await self._reply(await requests.answer(request, queued), size)
 
-    async def _answer_stanzas(self, frame: FetchStanzas) -> None:
-        await self._reply(
-            await requests.fetch_stanzas(self._broker.state, self.agency or "", frame)
-        )
+    async def _answer_stanzas(self, frame: FetchStanzas, size: int) -> None:
+        found = await requests.fetch_stanzas(self._broker.state, self.agency or "", frame)
+        await self._reply(found, size)
 
-    async def _reply(self, frame: Answer | Stanzas) -> None:
+    async def _reply(self, frame: Answer | Stanzas, size: int) -> None:
         await self._send(encode(frame))
-        self._room.release()
-        self._open_requests -= 1
-        if not self._open_requests:
-            self._idle.set()
+        self._room.give_back(size)
 
     async def _send(self, data: bytes) -> None:
         """Waits while the receiver does not take what was sent before."""
@@ -257,7 +251,7 @@ class Session:
         await self._stopping.wait()
         try:
             async with asyncio.timeout(SHUTDOWN_SECONDS):
-                await self._idle.wait()
+                await self._room.empty()
         except TimeoutError:
             _log.warning("session %d ends with unanswered requests", self._number)
         raise self._why or _shutting_down()

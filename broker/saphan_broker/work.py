@@ -68,6 +68,8 @@ class Expiry:
     sender: str
     recipient: str
     witnessed: int
+    peer: None = None
+    """Nobody: time alone."""
 
     @property
     def weight(self) -> int:
@@ -106,6 +108,7 @@ class NewHead:
     """Sign both logs' heads anew, with the present time, whatever their sizes."""
 
     weight: int = 64
+    peer: None = None
 
 
 Item: TypeAlias = Submitted | Stated | Expiry | Operation | Package | NewHead

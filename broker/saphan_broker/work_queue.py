@@ -1,9 +1,13 @@
-"""The sequencer's queue: bounded in items and bytes; beyond it the answer is "retry"."""
+"""The sequencer's queue: bounded in items and bytes; beyond it the answer is "retry".
+
+An agency may hold as much of it as it leaves free: one alone half of the queue, two alone a third
+each. However much some send, what others send finds room.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 
 from saphan_schemas.errors import Unavailable
 from saphan_schemas.limits import LIMITS
@@ -17,6 +21,8 @@ class WorkQueue:
     def __init__(self) -> None:
         self._waiting: deque[Work] = deque()
         self._bytes = 0
+        self._items_of: Counter[str | None] = Counter()
+        self._bytes_of: Counter[str | None] = Counter()
         self._arrived = asyncio.Event()
         self._closed = False
 
@@ -36,16 +42,21 @@ class WorkQueue:
         """
         if self._closed:
             raise Unavailable("shutting_down", "the broker is shutting down; send it again later")
-        if len(self._waiting) >= LIMITS.queue_items or self._bytes >= LIMITS.queue_bytes:
+        peer = item.peer
+        if (
+            self._items_of[peer] >= LIMITS.queue_items - len(self._waiting)
+            or self._bytes_of[peer] >= LIMITS.queue_bytes - self._bytes
+        ):
             raise Unavailable(
                 "busy",
-                f"{len(self._waiting)} items are waiting already",
+                f"{self._items_of[peer]} items of this agency are waiting already, "
+                f"{len(self._waiting)} in all",
                 hint="the node sends it again by itself",
                 retry_after_ms=500,
             )
         work = Work(item)
         self._waiting.append(work)
-        self._bytes += item.weight
+        self._count(item, 1)
         self._arrived.set()
         return work
 
@@ -71,5 +82,12 @@ class WorkQueue:
             work = self._waiting.popleft()
             group.append(work)
             weight += work.item.weight
-        self._bytes -= weight
+            self._count(work.item, -1)
         return group
+
+    def _count(self, item: Item, sign: int) -> None:
+        self._bytes += sign * item.weight
+        self._items_of[item.peer] += sign
+        self._bytes_of[item.peer] += sign * item.weight
+        if not self._items_of[item.peer]:
+            del self._items_of[item.peer], self._bytes_of[item.peer]

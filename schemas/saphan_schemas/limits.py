@@ -56,6 +56,7 @@ class Limits:
     feed_window_bytes: int = 4 * MIB  # unacknowledged feed per session; memory stays flat
     feed_window_items: int = 512  # the same in entries
     session_requests: int = 64  # requests in flight per session before the broker stops reading
+    session_bytes: int = 16 * MIB  # of the same requests; one is read whatever its size
     sessions: int = 256  # open node sessions per broker process
     sessions_per_agency: int = 8  # a node reconnecting before its old line has timed out
     commit_items: int = 512  # bulletins and statements in one group commit

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -11,9 +13,10 @@ from saphan_broker.alarms import Alarms
 from saphan_broker.clock import SessionClocks
 from saphan_broker.feed import Window
 from saphan_broker.log_tree import TileSource
+from saphan_broker.room import Room
 from saphan_broker.tokens import Tokens
 from saphan_broker.verifying import Verifier
-from saphan_broker.work import Expiry
+from saphan_broker.work import Expiry, Operation
 from saphan_broker.work_queue import WorkQueue
 from saphan_protocol.batch import VerifiedRoots, sign_batch
 from saphan_protocol.keys import SigningKey
@@ -26,16 +29,55 @@ from saphan_schemas.records import Role
 ITEM = Expiry(bytes(32), "la.ospp", "kh.gpo", 0)
 
 
-async def test_full_queue_says_busy_and_when_to_come_again() -> None:
+def operation(agency: str, size: int = 1) -> Operation:
+    return Operation(bytes(size), agency)
+
+
+async def test_queue_says_busy_and_when_to_come_again() -> None:
     queue = WorkQueue()
-    for _ in range(LIMITS.queue_items):
-        queue.put(ITEM)
+    for _ in range(LIMITS.queue_items // 2):
+        queue.put(operation("la.ospp"))
     with pytest.raises(Unavailable) as caught:
-        queue.put(ITEM)
+        queue.put(operation("la.ospp"))
     assert caught.value.code == "busy"
     assert caught.value.retry_after_ms > 0
     assert len(queue.take()) == LIMITS.commit_items
-    queue.put(ITEM)
+    queue.put(operation("la.ospp"))
+
+
+@pytest.mark.parametrize("size", [1, LIMITS.queue_bytes // 1000])
+async def test_agencies_that_fill_the_queue_leave_room_for_others(size: int) -> None:
+    queue = WorkQueue()
+    counts = {"la.ospp": 0, "kh.gpo": 0, "vn.spp": 0}
+    for agency in counts:
+        with suppress(Unavailable):
+            while True:
+                queue.put(operation(agency, size))
+                counts[agency] += 1
+    assert len(queue) == sum(counts.values()) < LIMITS.queue_items
+    assert queue.bytes < LIMITS.queue_bytes
+    assert min(counts.values()) >= min(LIMITS.queue_items, LIMITS.queue_bytes // size) // 8
+    while len(queue):
+        queue.take()
+    assert queue.bytes == 0
+    assert not queue._items_of
+    assert not queue._bytes_of
+
+
+async def test_room_is_bounded_in_requests_and_bytes_and_takes_any_one() -> None:
+    room = Room()
+    for sizes in ([1] * LIMITS.session_requests, [LIMITS.session_bytes // 4] * 4, [2**30]):
+        for size in sizes:
+            await asyncio.wait_for(room.take(size), 5)
+        more = asyncio.create_task(room.take(1))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not more.done()
+        room.give_back(sizes[0])
+        await asyncio.wait_for(more, 5)
+        for size in [*sizes[1:], 1]:
+            room.give_back(size)
+        await asyncio.wait_for(room.empty(), 5)
 
 
 async def test_closed_queue_is_worked_off_and_takes_no_more() -> None:
@@ -69,15 +111,28 @@ def test_window_opens_by_what_is_acknowledged() -> None:
 def test_one_wrong_clock_of_three_stops_nothing_and_two_do() -> None:
     clocks, now = SessionClocks(), 1_000_000_000
     clocks.check(now, now)
-    for session, ahead in enumerate((0, 500, 90_000)):
-        clocks.report(session, now + ahead, now)
+    for session, (agency, ahead) in enumerate(
+        (("la.ospp", 0), ("kh.gpo", 500), ("vn.spp", 90_000))
+    ):
+        clocks.report(session, agency, now + ahead, now)
     clocks.check(now, now)
-    clocks.report(0, now + 86_400_000, now)
+    clocks.report(0, "la.ospp", now - 86_400_000, now)
     with pytest.raises(Unavailable) as caught:
         clocks.check(now, now)
     assert caught.value.code == "clock_disagrees"
     clocks.forget(0)
     clocks.check(now, now)
+
+
+def test_many_sessions_of_one_agency_have_one_voice() -> None:
+    clocks, now = SessionClocks(), 1_000_000_000
+    clocks.report(0, "la.ospp", now, now)
+    for session in range(1, 1 + LIMITS.sessions_per_agency):
+        clocks.report(session, "kh.gpo", now - 86_400_000, now)
+    clocks.check(now, now)
+    clocks.forget(0)
+    with pytest.raises(Unavailable):
+        clocks.check(now, now)
 
 
 def test_alarm_counts_once_and_ends() -> None:
