@@ -10,6 +10,7 @@ from saphan.node import recovery
 from saphan.node.db import Database
 from saphan.node.deliveries import MAX_ATTEMPTS, Deliveries, Delivery
 from saphan_protocol.stanza import seal_stanza
+from saphan_schemas.records import Marking
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
 
 
@@ -35,6 +36,24 @@ async def test_a_recipient_that_never_opens_anything_ends_the_attempts(
             events = [e["event"] for e in la.bulletins.status(bulletin)["timeline"]]
             assert events.count("consigned") == MAX_ATTEMPTS - 1
             assert states(la, bulletin) == ["unopened"]
+
+
+async def test_what_the_broker_refuses_for_good_is_an_alarm(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This node's own admission would refuse it; a newer broker may refuse what an older node
+    takes."""
+    monkeypatch.setattr("saphan.node.outbox.admit", lambda *_, **__: None)
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la:
+            await agreed(la)
+            bulletin = await la.send(wish(marking=Marking("red", ("H1",))))
+            await eventually(lambda: states(la, bulletin) == ["refused"])
+            (alarm,) = await eventually(la.alarms.standing)
+            assert alarm.code == "bulletin_refused"
+            assert bulletin.hex()[:16] in alarm.message
+            assert "agreement_marking" in alarm.message
 
 
 async def test_all_late_handovers_are_made_when_the_mailbox_key_is_back(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 from saphan.node.db import Database
 from saphan.node.login import decode_frame
-from saphan.node.pumps import IN_FLIGHT, Pumps
+from saphan.node.pumps import ANSWER_S, IN_FLIGHT, Pumps
 from saphan.node.statements import Said, keep_statements, sign_statements
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import encode
@@ -160,3 +160,14 @@ def test_what_is_no_message_ends_the_session(data: bytes, code: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         decode_frame(data)
     assert caught.value.code == code
+
+
+async def test_a_broker_that_never_answers_is_noticed(world: World) -> None:
+    await asyncio.to_thread(world.state, 1)
+    world.pumps.wake("statements")
+    sent = await world.next()
+    now = asyncio.get_running_loop().time()
+    assert not world.pumps.overdue(now)
+    assert world.pumps.overdue(now + ANSWER_S + 1)
+    await world.pumps.answer(Answer(sent.request, (LOGGED,)))
+    assert not world.pumps.overdue(now + ANSWER_S + 1)

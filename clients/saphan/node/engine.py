@@ -92,6 +92,10 @@ class Engine:
             self._alarms.sound(error)
         return effects
 
+    def sound(self, error: SaphanError) -> None:
+        """Note an error that somebody must see."""
+        self._alarms.sound(error)
+
     def consign_anew(self, deliveries: list[tuple[bytes, str]]) -> None:
         """New consignments after `unopened` or a refusal; what cannot be consigned is an alarm."""
         for outcome in self.outbox.consign_anew(deliveries):

@@ -22,6 +22,9 @@ Kind = Literal["bulletins", "statements"]
 
 FEW: Final = 8
 """A frame of fewer rows was cut by no limit of items or bytes: nothing more waits."""
+ANSWER_S: Final = 120.0
+"""A broker that pings and does not answer: the next session asks again, or shows that it is down.
+It may well wait for a disk; two minutes it does not."""
 IN_FLIGHT: Final = 16
 """Frames of one kind without an answer: at 64 a frame, 1,024 bulletins cover any round trip."""
 
@@ -30,6 +33,7 @@ IN_FLIGHT: Final = 16
 class _Sent:
     kind: Kind
     rows: list[int]
+    at: float
 
 
 class Pumps:
@@ -73,6 +77,10 @@ class Pumps:
         for task in self._tasks:
             task.cancel()
 
+    def overdue(self, now: float) -> bool:
+        """Whether a frame has had no answer for `ANSWER_S`; `now` is of the loop's clock."""
+        return any(now - sent.at > ANSWER_S for sent in self._sent.values())
+
     async def run(self, kind: Kind) -> None:
         """Send what waits, for ever."""
         after = 0
@@ -108,7 +116,7 @@ class Pumps:
             self._wake[kind].set()
         if not rows:
             return after, 0
-        self._sent[request] = _Sent(kind, rows)
+        self._sent[request] = _Sent(kind, rows, asyncio.get_running_loop().time())
         await self._send(frame)
         return (after if again else rows[-1]), len(rows)
 
@@ -134,11 +142,12 @@ class Pumps:
 
     def _retry(self, kind: Kind, wait_ms: int, rows: list[int]) -> None:
         def due() -> None:
+            self._timers.discard(timer)
             self._again[kind] += rows
             self.wake(kind)
 
-        loop = asyncio.get_running_loop()
-        self._timers.add(loop.call_later(wait_ms / 1000, due))
+        timer = asyncio.get_running_loop().call_later(wait_ms / 1000, due)
+        self._timers.add(timer)
 
     async def _refuse(self, kind: Kind, never: list[tuple[int, Result]]) -> None:
         engine = self._engine
@@ -146,18 +155,17 @@ class Pumps:
             await engine.in_frames(lambda: refused_statements(engine.db, never))
             return
         now = self._clock()
-        anew, wait_s = await engine.in_frames(lambda: refused(engine.db, never, now))
-        if anew:
-            loop = asyncio.get_running_loop()
-            self._timers.add(loop.call_later(wait_s, self._start_anew, anew))
+        found = await engine.in_frames(lambda: refused(engine.db, never, now))
+        for error in found.ended:
+            engine.sound(error)
+        if found.anew:
+            task = asyncio.create_task(self._consign_anew(found.anew, found.wait_s))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    def _start_anew(self, anew: list[tuple[bytes, str]]) -> None:
-        task = asyncio.create_task(self._consign_anew(anew))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _consign_anew(self, anew: list[tuple[bytes, str]]) -> None:
+    async def _consign_anew(self, anew: list[tuple[bytes, str]], wait_s: float) -> None:
         """If it fails, or the session ends before, the next session finds it undone."""
+        await asyncio.sleep(wait_s)
         try:
             await self._engine.in_sealing(lambda: self._engine.consign_anew(anew))
         except SaphanError as error:

@@ -254,6 +254,8 @@ class Session:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(LIMITS.heartbeat_ms / 1000)
+            if self.pumps.overdue(asyncio.get_running_loop().time()):
+                raise Unavailable("no_answer", "the broker pings, and does not answer")
             await self._send(Ping(self._parts.clock()))
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 from saphan_protocol.stanza import STANZA_BYTES
+from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import Result, Submission
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import BatchSignature, Consignment, SignatureItem
@@ -88,25 +89,33 @@ def _portion(db: Database, rows: Sequence[Row]) -> Portion:
     return portion
 
 
-def refused(
-    db: Database, rows: list[tuple[int, Result]], now: int
-) -> tuple[list[tuple[bytes, str]], float]:
-    """The broker refused consignments for good: note it.
+@dataclass(slots=True)
+class Refusals:
+    """What refused consignments lead to.
 
-    Returns:
-        What to consign anew, and after how many seconds: the directory that names the newer key
-        may still be on its way, so the wait doubles with each attempt.
+    Attributes:
+        anew: (bulletin, recipient) to consign anew.
+        wait_s: how long to wait before: the directory that names the newer key may still be on its
+            way, so the wait doubles with each attempt.
+        ended: what a person must hear of.
     """
-    anew: list[tuple[bytes, str]] = []
-    wait_s = 0.0
+
+    anew: list[tuple[bytes, str]] = field(default_factory=list)
+    wait_s: float = 0.0
+    ended: list[OperatorError] = field(default_factory=list)
+
+
+def refused(db: Database, rows: list[tuple[int, Result]], now: int) -> Refusals:
+    """The broker refused consignments for good: note it."""
+    found = Refusals()
     with db.transaction() as tx:
         for row, result in rows:
-            found = tx.execute(
+            waiting = tx.execute(
                 "SELECT bulletin, body FROM consignments WHERE id = ? AND state = 'waiting'", (row,)
             ).fetchone()
-            if found is None:
+            if waiting is None:
                 continue
-            bulletin, body = found
+            bulletin, body = waiting
             tx.execute(
                 "UPDATE consignments SET state = 'refused', code = ? WHERE id = ?",
                 (result.code, row),
@@ -118,15 +127,25 @@ def refused(
                     (bulletin, ref.agency),
                 ).fetchone()
                 if result.code in ANEW and attempts < MAX_ATTEMPTS:
-                    anew.append((bulletin, ref.agency))
-                    wait_s = max(wait_s, ANEW_WAIT_S * 2**attempts)
+                    found.anew.append((bulletin, ref.agency))
+                    found.wait_s = max(found.wait_s, ANEW_WAIT_S * 2**attempts)
                     continue
+                found.ended.append(_ended(bulletin, ref.agency, result))
                 tx.execute(
                     "UPDATE deliveries SET state = ?, code = ?, changed = ? WHERE bulletin = ?"
                     " AND recipient = ? AND state = 'queued'",
                     (REFUSED, result.code, now, bulletin, ref.agency),
                 )
-    return anew, wait_s
+    return found
+
+
+def _ended(bulletin: bytes, recipient: str, result: Result) -> OperatorError:
+    return OperatorError(
+        "bulletin_refused",
+        f"the broker does not carry bulletin {bulletin.hex()[:16]} to {recipient}: "
+        f"{result.message} ({result.code})",
+        hint=result.hint or f"tell its author; see: saphan status {bulletin.hex()[:16]}",
+    )
 
 
 def refused_statements(db: Database, rows: list[tuple[int, Result]]) -> None:
