@@ -152,7 +152,7 @@ class _Remote:
                         "token_required",
                         "the broker shows its logs to enrolled agencies only",
                         field="token",
-                        hint="give the token of a node's session with --token-file FILE",
+                        hint="get one: saphan node token --out FILE; then give --token-file FILE",
                     )
                 if answer.status != 200:
                     raise Unavailable("log_unavailable", f"{url} answers {answer.status}")

@@ -1,4 +1,4 @@
-"""`saphan node run`: the agency's node, until it is told to stop."""
+"""`saphan node`: run the agency's node until it is told to stop, and see how it stands."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import argparse
 import asyncio
 import logging
 import sys
+from pathlib import Path
 
 from saphan_schemas.errors import InvalidInput
 
-from saphan.cli.options import Parser, Subparsers, add_command, add_group
+from saphan.cli.node_page import node_lines
+from saphan.cli.options import Parser, Subparsers, add_command, add_group, local_node
 from saphan.cli.speech import say, show
+from saphan.durable import create_file
 from saphan.interpreter import serve_for_long
 from saphan.node.config import NodeConfig
 from saphan.node.service import NodeService
@@ -18,11 +21,28 @@ from saphan.node.serving import run_until_told
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
-    """Register `saphan node run`."""
+    """Register `saphan node run|status|token`."""
     group = add_group(commands, "node")
     run = add_command(group, "run", "node_run", _run)
     run.add_argument("--broker", required=True, metavar="URL", help=say("help.broker"))
     run.add_argument("--listen", metavar="HOST:PORT", help=say("help.listen"))
+    add_command(group, "status", "node_status", _status)
+    token = add_command(group, "token", "node_token", _token)
+    token.add_argument("--out", type=Path, required=True, metavar="FILE", help=say("help.out"))
+
+
+def _status(args: argparse.Namespace) -> int:
+    found = local_node(args).get("/v1/identity")
+    show(found, node_lines(found), as_json=args.json)
+    return 0
+
+
+def _token(args: argparse.Namespace) -> int:
+    """It opens the log's pages and nothing else; still it is a secret, so it is never printed."""
+    token = str(local_node(args).get("/v1/log-token")["token"])
+    create_file(args.out, token.encode() + b"\n")
+    show({"file": str(args.out)}, [say("note.token_written", path=args.out)], as_json=args.json)
+    return 0
 
 
 def _run(args: argparse.Namespace) -> int:

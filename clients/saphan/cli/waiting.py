@@ -62,6 +62,6 @@ def _until(what: str, ready: Callable[[], bool]) -> None:
             raise Unavailable(
                 "waited_in_vain",
                 f"waited {PATIENCE_S:.0f} s for {what}",
-                hint="look at the node's log; then give the same command again",
+                hint="look what is wrong: saphan node status; then give the same command again",
             )
         time.sleep(STEP_S)

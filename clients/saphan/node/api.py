@@ -83,6 +83,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             web.get("/v1/inbox", _inbox),
             web.get(EVENTS_PATH, _events),
             web.post("/v1/directory", _directory),
+            web.get("/v1/log-token", _log_token),
         ]
     )
     return app
@@ -259,6 +260,14 @@ async def _directory(request: web.Request) -> web.Response:
             raise Unavailable(result.code, result.message, hint=result.hint)
         raise Refused(result.code, result.message, hint=result.hint)
     return json_response({"indices": list(result.indices)})
+
+
+async def _log_token(request: web.Request) -> web.Response:
+    """What the broker's session handed out, for `saphan audit fetch`; it ends with the session."""
+    token = request.app[SERVICE].line.token
+    if token is None:
+        raise Unavailable("line_down", "the line to the broker is down, so there is no token")
+    return json_response({"token": token})
 
 
 async def _events(request: web.Request) -> web.StreamResponse:

@@ -86,6 +86,7 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
     ("get", "/v1/inbox", "Accepted bulletins; ?after=&limit=", None, 200, "List"),
     ("get", "/v1/events", "Server-sent events", None, 200, "Object"),
     ("post", "/v1/directory", "Register an operation or agreement", "Directory", 200, "Object"),
+    ("get", "/v1/log-token", "Token for the broker's log pages", None, 200, "Object"),
 )
 """(method, path, summary, request schema, status of success, answer schema)."""
 

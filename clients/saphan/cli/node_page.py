@@ -1,0 +1,42 @@
+"""How a running node looks to its keeper: its line, what was agreed, what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from saphan_schemas.width import fit
+
+from saphan.cli.render import stamp
+from saphan.cli.speech import say
+
+Json = dict[str, Any]
+LABEL_CELLS = 14
+
+
+def node_lines(found: Json) -> Iterator[str]:
+    """The answer of `GET /v1/identity` for a person."""
+    line = found["line"]
+    yield f"{_label('label.agency')}{found['agency']}"
+    yield f"{_label('label.broker')}{found['broker']}"
+    yield f"{_label('label.line')}{say('line.' + line['state'], since=stamp(line['since']))}"
+    if line["code"] is not None:
+        yield f"{_label(None)}{line['message']} ({line['code']})"
+    sizes = say("note.verified", directory=found["directory_size"], evidence=found["evidence_size"])
+    yield f"{_label('label.logs')}{sizes}"
+    yield f"{_label('label.agencies')}{', '.join(found['agencies']) or '-'}"
+    for place, agreed in enumerate(found["agreements"]):
+        dates = f"{stamp(agreed['valid_from'])[:10]} - {stamp(agreed['valid_until'])[:10]}"
+        label = None if place else "label.agreements"
+        yield f"{_label(label)}{agreed['reference']}  {dates}"
+    yield ""
+    if not found["alarms"]:
+        yield say("note.no_alarms")
+    for alarm in found["alarms"]:
+        yield f"{stamp(alarm['last'])}  {alarm['message']} ({alarm['code']}, {alarm['count']})"
+        if alarm["hint"]:
+            yield f"{'':21}{alarm['hint']}"
+
+
+def _label(key: str | None) -> str:
+    return fit("" if key is None else say(key), LABEL_CELLS)
