@@ -136,3 +136,26 @@ def test_help_is_quick_because_it_loads_no_cryptography() -> None:
 def test_the_language_follows_the_option_and_falls_back_to_english() -> None:
     assert "usage: saphan" in saphan("words", "--lang", "lo", "--help").out
     assert "usage: saphan" in saphan("--help", LC_ALL="km_KH.UTF-8").out
+
+
+def test_a_terminal_that_lacks_letters_gets_marks_and_programs_get_utf8(tmp_path: Path) -> None:
+    """The name of the file comes back in the message, in letters that ASCII lacks."""
+    name = tmp_path / "ຈົດໝາຍ"
+    ran = saphan("words", name, status=5, PYTHONIOENCODING="ascii")
+    assert ran.code == "file_missing"
+    assert "?????" in ran.err
+    ran = saphan("words", name, "--json", status=5, PYTHONIOENCODING="ascii")
+    assert name.name in json.loads(ran.err)["error"]["message"]
+    script = (
+        "import sys, saphan.cli.main as m, saphan.cli.words as w\n"
+        "w.fingerprints = lambda what: [('ຈົດໝາຍ', bytes(32))]\n"
+        "sys.exit(m.main(['words', 'x', *sys.argv[1:]]))\n"
+    )
+    for options in ([], ["--json"]):
+        ended = subprocess.run(
+            [saphan_command()[0], "-c", script, *options],
+            capture_output=True,
+            env=environment(PYTHONIOENCODING="ascii"),
+            check=True,
+        )
+        assert ("ຈົດໝາຍ".encode() if options else b"??????\n") in ended.stdout

@@ -69,6 +69,23 @@ async def test_a_listener_that_takes_nothing_is_let_go(
         writer.close()
 
 
+async def test_a_listener_that_goes_away_is_no_error(
+    bridge: Bridge, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with bridge.node_with_api(LA) as node:
+        reader, writer = await ask(node, "GET /v1/events")
+        writer.write(b"\r\n")
+        await reader.readuntil(b": listening")
+        writer.close()
+
+        def heard() -> bool:
+            node.events.publish([{"type": "line"}])
+            return node.events.heard
+
+        await eventually(lambda: not heard())
+    assert [record.message for record in caplog.records if record.exc_info] == []
+
+
 async def test_a_body_that_trickles_in_is_refused(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,15 @@ from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.terminal import EXIT_BUG, EXIT_INTERRUPTED, print_json
 
 from saphan.cli.options import Parser, Subparsers
-from saphan.cli.speech import PROGRAM, close_output, complain, note, say, set_language
+from saphan.cli.speech import (
+    PROGRAM,
+    close_output,
+    complain,
+    fit_output,
+    note,
+    say,
+    set_language,
+)
 
 COMMANDS: Final[tuple[tuple[str, str], ...]] = (
     ("agency", "saphan.cli.agency"),
@@ -47,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     set_language(arguments, os.environ)
     as_json = "--json" in arguments
+    fit_output(as_json=as_json)
     try:
         args = _parser(arguments).parse_strictly(arguments)
         status: int = args.run(args)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from io import TextIOWrapper
 from typing import Final
 
 from saphan_schemas.errors import OperatorError, SaphanError
@@ -79,6 +80,13 @@ def confirm(question: str, *, yes: bool) -> None:
             "it was not confirmed, so nothing was done",
             hint="answer yes at the terminal, or give --yes when you have compared the words",
         )
+
+
+def fit_output(*, as_json: bool) -> None:
+    """A terminal that lacks a letter shows a mark in its place; programs always get UTF-8."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what a test puts there may be another one
+            stream.reconfigure(encoding="utf-8" if as_json else None, errors="replace")
 
 
 def close_output() -> None:

@@ -81,7 +81,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             web.get("/v1/bulletins/{id}/content", _content),
             web.post("/v1/bulletins/{id}/read", _read),
             web.get("/v1/inbox", _inbox),
-            web.get(EVENTS_PATH, _events),
+            web.get(EVENTS_PATH, _events, allow_head=False),
             web.post("/v1/directory", _directory),
             web.get("/v1/log-token", _log_token),
         ]
@@ -129,7 +129,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         return error_response(InvalidInput("malformed", error.reason), error.status)
     except ConnectionError:
-        raise
+        return web.Response(status=400)  # whoever asked went away: nobody reads this
     except Exception:
         log.exception("a request to %s met a bug", request.path)
         return error_response(Unavailable("internal", "the node met a bug; it is in its log"), 500)
@@ -286,6 +286,8 @@ async def _events(request: web.Request) -> web.StreamResponse:
             try:
                 async with asyncio.timeout(LIMITS.api_patience_ms / 1000):
                     await response.write(text)
+            except ConnectionError:
+                return response  # the listener went away
             except TimeoutError:
                 if request.transport is not None:
                     request.transport.abort()  # closing would wait for the reader again
