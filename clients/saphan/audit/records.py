@@ -31,8 +31,9 @@ ITEM_BYTES: Final = 1024
 CONSIGNMENTS: Final = ("submitted", "consigned")
 _ENTRIES: Final = (
     "SELECT e.idx, e.event, e.bulletin, e.issuer, e.entry, e.salt, e.statement, e.item, e.root,"
-    " b.header, length(b.ciphertext), b.digest"
+    " b.header, length(y.ciphertext), b.digest"
     " FROM entries e LEFT JOIN bulletins b ON b.id = e.bulletin"
+    " LEFT JOIN bodies y ON y.seq = b.seq"
     " WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx"
 )
 _OWN: Final = {

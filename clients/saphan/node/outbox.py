@@ -24,6 +24,7 @@ from saphan.node.archive import Archive
 from saphan.node.db import Database
 from saphan.node.deliveries import QUEUED
 from saphan.node.logs import Logs
+from saphan.node.schema import KEEP_BODY
 from saphan.node.sealing import Consigned, SealedBulletin, consign, seal
 from saphan.node.signatures import item_bytes, keep
 
@@ -211,11 +212,12 @@ class Outbox:
         with self._db.transaction() as tx:
             keep(tx, (batch,))
             tx.executemany(
-                "INSERT INTO bulletins (id, sender, nonce, header, header_id, ciphertext,"
+                "INSERT INTO bulletins (id, sender, nonce, header, header_id,"
                 " digest, wrapped, wrap_day, author, stored, judged_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(*_bulletin_row(one, now), self._logs.directory.size) for one, _ in good],
             )
+            tx.executemany(KEEP_BODY, [(one.sealed.id, one.sealed.ciphertext) for one, _ in good])
             tx.executemany(
                 "INSERT INTO deliveries (bulletin, recipient, sender, state, changed, attempts)"
                 " VALUES (?, ?, ?, ?, ?, 1)",
@@ -287,7 +289,6 @@ def _bulletin_row(one: _Ready, now: int) -> tuple[object, ...]:
         header.nonce,
         sealed.draft.header_bytes,
         sealed.draft.header_id,
-        sealed.ciphertext,
         sealed.digest,
         one.wrapped,
         header.retain_until,

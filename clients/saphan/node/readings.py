@@ -107,7 +107,7 @@ class Readings:
     def _open(self, bulletin: bytes) -> tuple[dict[str, Any], Row]:
         row = self._db.row(
             "SELECT sender, header, header_id, ciphertext, digest, wrapped, wrap_day, judged_at,"
-            " arrived FROM bulletins WHERE id = ?",
+            " arrived FROM bulletins JOIN bodies USING (seq) WHERE id = ?",
             (bulletin,),
         )
         if row is None:

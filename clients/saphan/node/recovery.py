@@ -27,9 +27,10 @@ from saphan.node.storing import mark_shown
 
 PORTION: Final = LIMITS.frame_items
 _COLUMNS: Final = (
-    "SELECT b.id, b.header, b.header_id, b.ciphertext, b.digest, b.judged_at, b.sender,"
+    "SELECT b.id, b.header, b.header_id, y.ciphertext, b.digest, b.judged_at, b.sender,"
     " b.wrapped, b.wrap_day, d.mailbox_key, b.seq"
-    " FROM deliveries d JOIN bulletins b ON b.id = d.bulletin WHERE d.recipient = ?"
+    " FROM deliveries d JOIN bulletins b ON b.id = d.bulletin"
+    " JOIN bodies y ON y.seq = b.seq WHERE d.recipient = ?"
 )
 _UNANSWERED: Final = (
     " AND NOT EXISTS (SELECT 1 FROM statements s WHERE s.bulletin = d.bulletin"

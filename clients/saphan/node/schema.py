@@ -37,9 +37,11 @@ CREATE TABLE signatures (
 -- Bulletins, our own and received; content keys rest wrapped under an archive key.
 CREATE TABLE bulletins (
     seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, sender TEXT NOT NULL, nonce BLOB NOT NULL,
-    header BLOB NOT NULL, header_id BLOB NOT NULL, ciphertext BLOB NOT NULL, digest BLOB NOT NULL,
+    header BLOB NOT NULL, header_id BLOB NOT NULL, digest BLOB NOT NULL,
     wrapped BLOB, wrap_day INTEGER NOT NULL, author TEXT, judged_at INTEGER,
     stored INTEGER NOT NULL, arrived INTEGER UNIQUE);
+-- Apart, so that a change of the row beside it does not write the bulletin once more.
+CREATE TABLE bodies (seq INTEGER PRIMARY KEY, ciphertext BLOB NOT NULL);
 CREATE UNIQUE INDEX bulletins_nonce ON bulletins (sender, nonce);
 CREATE TABLE deliveries (
     bulletin BLOB NOT NULL, recipient TEXT NOT NULL, sender TEXT NOT NULL, state TEXT NOT NULL,
@@ -66,3 +68,8 @@ CREATE TABLE readings (
     bulletin BLOB NOT NULL, reader BLOB NOT NULL, handle TEXT, time INTEGER NOT NULL,
     record BLOB, signature BLOB, salt BLOB, PRIMARY KEY (bulletin, reader)) WITHOUT ROWID;
 """
+
+KEEP_BODY: Final = (
+    "INSERT INTO bodies VALUES ((SELECT seq FROM bulletins WHERE id = ?), ?) ON CONFLICT DO NOTHING"
+)
+"""(bulletin id, ciphertext) of a bulletin that has just been stored, or was before."""

@@ -23,10 +23,13 @@ class Stored:
         self._headers: dict[bytes, bytes] = {}
         self._digests: dict[bytes, bytes] = {}
         self._received: dict[bytes, Received] = {}
-        for row in _look(db, "id, header, digest", bulletins):
+        for row in _look(db, "id, header, digest FROM bulletins", bulletins):
             self._headers[row[0]], self._digests[row[0]] = row[1], row[2]
-        columns = "id, header, header_id, ciphertext, digest, judged_at"
-        for row in _look(db, columns, opening):
+        whole = (
+            "id, header, header_id, ciphertext, digest, judged_at"
+            " FROM bulletins JOIN bodies USING (seq)"
+        )
+        for row in _look(db, whole, opening):
             self._received[row[0]] = Received(
                 id=row[0],
                 header=row[1],
@@ -49,9 +52,9 @@ class Stored:
         return self._received.get(bulletin)
 
 
-def _look(db: Database, columns: str, bulletins: Iterable[bytes]) -> Iterator[Row]:
+def _look(db: Database, what: str, bulletins: Iterable[bytes]) -> Iterator[Row]:
     wanted = list(set(bulletins))
     for at in range(0, len(wanted), PART):
         part = wanted[at : at + PART]
         marks = ",".join("?" * len(part))
-        yield from db.rows(f"SELECT {columns} FROM bulletins WHERE id IN ({marks})", part)  # noqa: S608
+        yield from db.rows(f"SELECT {what} WHERE id IN ({marks})", part)

@@ -14,6 +14,7 @@ from saphan.node.db import Database
 from saphan.node.feed_entry import Seen
 from saphan.node.logs import Logs, encoded_path
 from saphan.node.receive import Effects
+from saphan.node.schema import KEEP_BODY
 from saphan.node.signatures import item_bytes, keep
 from saphan.node.statements import keep_statements, mark_logged, sign_statements
 
@@ -78,8 +79,8 @@ def _entry_row(seen: Seen, root: bytes | None, head_size: int) -> tuple[object, 
 def _keep_bulletins(tx: sqlite3.Connection, effects: Effects) -> None:
     """Received bulletins; one that is here already (consigned anew) stays as first judged."""
     tx.executemany(
-        "INSERT INTO bulletins (id, sender, nonce, header, header_id, ciphertext, digest,"
-        " wrap_day, judged_at, stored) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO bulletins (id, sender, nonce, header, header_id, digest,"
+        " wrap_day, judged_at, stored) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
         [
             (
@@ -88,7 +89,6 @@ def _keep_bulletins(tx: sqlite3.Connection, effects: Effects) -> None:
                 admitted.header.nonce,
                 admitted.header_bytes,
                 admitted.header_id,
-                seen.raw.ciphertext,
                 admitted.ciphertext.digest,
                 admitted.header.retain_until,
                 at,
@@ -96,6 +96,10 @@ def _keep_bulletins(tx: sqlite3.Connection, effects: Effects) -> None:
             )
             for seen, admitted, at in effects.arrived
         ],
+    )
+    tx.executemany(
+        KEEP_BODY,
+        [(admitted.bulletin_id, seen.raw.ciphertext) for seen, admitted, _ in effects.arrived],
     )
 
 

@@ -47,8 +47,9 @@ class Portion:
 
 
 _COLUMNS: Final = (
-    "SELECT c.id, b.header, c.body, c.item, c.root, c.salts, c.stanzas, b.ciphertext"
-    " FROM consignments c JOIN bulletins b ON b.id = c.bulletin WHERE c.state = 'waiting'"
+    "SELECT c.id, b.header, c.body, c.item, c.root, c.salts, c.stanzas, y.ciphertext"
+    " FROM consignments c JOIN bulletins b ON b.id = c.bulletin"
+    " JOIN bodies y ON y.seq = b.seq WHERE c.state = 'waiting'"
 )
 
 
