@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from saphan_protocol.batch import item_root
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
@@ -41,6 +41,7 @@ OWN_SECONDS = 0.05
 """An agency's own statements wait so long for company: it knows them, its requests are answered,
 and every frame costs its node a head to verify and a sync of its disk."""
 LEAVES_BYTES = 2 * MIB
+"""Leaves and agreements of one frame; with the longest agreement on top it is still a frame."""
 LEAVES_AT_ONCE = 1024
 
 
@@ -158,21 +159,30 @@ class FeedPump:
     async def _send_directory(self) -> None:
         book = self._state.registry
         while (head := book.published) is not None and self._directory < head.size:
-            start, stop = self._directory, min(head.size, self._directory + LEAVES_AT_ONCE)
-            leaves = _fitting(await self._state.store.leaves("directory", start, stop))
-            end = start + len(leaves)
-            packages = await self._state.store.packages(start, end)
-            own = {agreed.index for agreed in self._state.directory.agreements_of(self._agency)}
-            path = await book.source.prove(lambda: head.consistency(start))  # noqa: B023
-            frame = DirectoryLeaves(
-                head.note,
-                start,
-                path,
-                tuple(leaves),
-                tuple(package for index, package in packages.items() if index in own),
-            )
-            await self._send(encode(frame))
-            self._directory = end
+            # All frames under one head: the node believes nothing before the last leaf is there.
+            while self._directory < head.size:
+                await self._send_leaves(head)
+
+    async def _send_leaves(self, head: Published) -> None:
+        """One frame of directory leaves, with the agreements that this agency is party to."""
+        start, stop = self._directory, min(head.size, self._directory + LEAVES_AT_ONCE)
+        found = await self._state.store.leaves("directory", start, stop)
+        own = {
+            agreed.index: encode(agreed.package)
+            for agreed in self._state.directory.agreements_of(self._agency)
+            if agreed.index is not None and start <= agreed.index < stop
+        }
+        leaves = _fitting(found, start, own)
+        end = start + len(leaves)
+        frame = DirectoryLeaves(
+            head.note,
+            start,
+            await self._state.registry.source.prove(lambda: head.consistency(start)),
+            tuple(leaves),
+            tuple(package for index, package in sorted(own.items()) if index < end),
+        )
+        await self._send(encode(frame))
+        self._directory = end
 
     # --- entries ----------------------------------------------------------------------------------
 
@@ -331,13 +341,11 @@ def _kind(event: str) -> str:
     return CONSIGNMENT_TYPE if event in ("submitted", "consigned") else f"saphan/{event}/1"
 
 
-def _fitting(leaves: Sequence[bytes]) -> list[bytes]:
-    """The first leaves that fit into one frame, at least one."""
-    taken: list[bytes] = []
+def _fitting(leaves: list[bytes], start: int, packages: Mapping[int, bytes]) -> list[bytes]:
+    """The first leaves that fit into one frame with their agreements, at least one."""
     size = 0
-    for leaf in leaves:
-        size += len(leaf)
-        if taken and size > LEAVES_BYTES:
-            break
-        taken.append(leaf)
-    return taken
+    for place, leaf in enumerate(leaves):
+        size += len(leaf) + len(packages.get(start + place, b""))
+        if place and size > LEAVES_BYTES:
+            return leaves[:place]
+    return leaves

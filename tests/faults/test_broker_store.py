@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import pytest
 from saphan_broker.broker import open_broker
 from saphan_broker.store.base import Commit, CommitUnknown, Store
 from saphan_schemas.errors import OperatorError
-from saphan_schemas.records import HeadRef
+from saphan_schemas.frames import Result, Submission
+from saphan_schemas.records import BatchSignature, HeadRef
 from support.brokers import World
 from support.session import Line, seen
 
@@ -99,8 +100,7 @@ async def test_failed_write_is_answered_retried_and_logged_once(
         for result in await out.submit(items, batch):
             assert result.code in {"not_committed", "broker_stopped"}
             assert result.retry_after_ms > 0
-    out = await again(world, out)
-    results = await out.submit(items, batch)
+    out, results = await sent_again(world, out, items, batch)
     assert [result.code for result in results] == [None] * 3
     assert [result.indices for result in results] == [(before + i,) for i in range(3)]
     assert world.broker.ready().ready, world.broker.ready()
@@ -114,6 +114,16 @@ async def again(world: World, line: Line) -> Line:
     if line.closing is None and not line.ws.closed:
         return line
     return await world.line(A, resume=line)
+
+
+async def sent_again(
+    world: World, line: Line, items: Sequence[Submission], batch: BatchSignature
+) -> tuple[Line, tuple[Result, ...]]:
+    """Submit as a node does: in a new session if this one ends while the store is opened anew."""
+    while True:
+        line = await again(world, line)
+        with suppress(asyncio.CancelledError, ConnectionError):
+            return line, await line.submit(items, batch)
 
 
 async def test_store_put_back_from_a_copy_is_not_started(world: World, tmp_path: Path) -> None:
@@ -159,8 +169,10 @@ async def test_groups_behind_a_failed_one_are_judged_anew(world: World, fail: Fa
             assert result.code in {None, "not_committed", "broker_stopped"}
             if result.code is None:
                 first[place] = result.indices
-    out = await again(world, out)
-    results = [await out.submit(items, batch) for items, batch in ready]
+    results = []
+    for items, batch in ready:
+        out, answered = await sent_again(world, out, items, batch)
+        results.append(answered)
     assert [result.code for (result,) in results] == [None] * 40
     for place, indices in first.items():
         assert results[place][0].indices == indices
@@ -186,8 +198,8 @@ async def test_sessions_that_stayed_open_are_fed_what_a_failed_group_has_left(
     with suppress(asyncio.CancelledError):
         (result,) = await out.submit(items, batch)
         assert result.code == "not_committed"
-    out = await again(world, out)
-    ((left,),) = [result.indices for result in await out.submit(items, batch)]
+    out, results = await sent_again(world, out, items, batch)
+    ((left,),) = [result.indices for result in results]
     assert left == index + 1
     world.clock.ahead += 2_000
     world.broker.session_opened()  # a fresh head, which has nothing for anyone
@@ -216,8 +228,7 @@ async def test_store_that_cannot_be_read_refuses_nobody(
     with suppress(asyncio.CancelledError):
         (result,) = await out.submit(items, batch)
         assert result.retry_after_ms > 0, result
-    out = await again(world, out)
-    (result,) = await out.submit(items, batch)
+    _out, (result,) = await sent_again(world, out, items, batch)
     assert result.code is None
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from saphan_protocol.batch import verify_item
 from saphan_protocol.stanza import open_stanza
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.frames import DirectoryLeaves
 from saphan_schemas.records import Change, Consignment, Event, HeadRef, Role, SignedAgreement
 from support.agency import agreement
 from support.brokers import World
@@ -75,6 +77,34 @@ async def test_directory_reaches_both_parties_before_their_entries(world: World)
     await line.until(lambda: bool(line.anchors) and line.anchors[-1][1] == 4)
     assert len(line.leaves) == 4
     assert len(line.packages) == 1
+
+
+async def test_directory_comes_in_frames_of_bounded_size_with_its_agreements(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Agreements are longer than their leaves: they count, or a frame could be beyond any bound."""
+    monkeypatch.setattr("saphan_broker.feed.LEAVES_BYTES", 30_000)
+    parties = [world.agencies[A], world.agencies[B]]
+    line = await world.line(A)
+    for number in range(2, 7):
+        more = agreement(
+            parties, *world.pins.lasting, world.clock(), reference=f"exercise-{number}"
+        )
+        assert (await line.register(agreement=more)).code is None
+    into = await world.line(B)
+    frames: list[int] = []
+    take = into._take
+
+    async def measured(frame: Any) -> None:
+        if isinstance(frame, DirectoryLeaves):
+            frames.append(sum(map(len, (*frame.leaves, *frame.agreements))))
+        await take(frame)
+
+    monkeypatch.setattr(into, "_take", measured)
+    await into.until(lambda: len(into.leaves) == 9)
+    assert len(set(into.packages)) == 6
+    assert len(frames) > 1
+    assert max(frames) <= 30_000
 
 
 async def test_duplicate_gets_the_first_answer(world: World) -> None:

@@ -249,7 +249,7 @@ class Line:
         first, second = (parse_vkey(vkey) for vkey in vkeys)
         head = verify_head(frame.note, (first, second))
         known = self.heads.get(head.origin)
-        if known is not None:
+        if known is not None and known.note != head.note:
             assert frame.start == known.size
             verify_consistency(known.size, head.size, known.root, head.root, frame.consistency)
         self.heads[head.origin] = head
