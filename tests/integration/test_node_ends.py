@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from saphan.node import recovery
 from saphan.node.db import Database
 from saphan.node.deliveries import MAX_ATTEMPTS, Deliveries, Delivery
+from saphan_broker import judging
 from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.records import Marking
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
+from support.hostile import Hostile
+from support.session import Line
 
 
 @pytest.fixture
@@ -93,3 +98,35 @@ def test_attempts_counted_meanwhile_are_not_forgotten(tmp_path: Path) -> None:
         frame.keep(tx)
     assert db.rows("SELECT attempts FROM deliveries") == [(2,)]
     db.close()
+
+
+async def test_two_bulletins_with_one_nonce_are_not_both_taken(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sender and broker agree to lie: what would not be kept is not handed over either."""
+    facts, same = judging.Bulletin._facts, msgspec.structs.replace
+    monkeypatch.setattr(
+        judging.Bulletin, "_facts", lambda *given: same(facts(*given), nonce=os.urandom(16))
+    )
+    async with bridge.broker_running():
+        await bridge.enrol()
+        hostile = Hostile(bridge, LA, KH)
+        header = hostile.agency.header
+        monkeypatch.setattr(hostile.agency, "header", lambda *a: same(header(*a), nonce=b"n" * 16))
+        line = Line(hostile.agency, bridge.pins, bridge.clock, True)
+        async with bridge.node(KH) as kh:
+            await agreed(kh)
+            await line.connect(bridge.url)
+            made = [hostile.bulletin() for _ in range(3)]
+            for part in (made[:2], made[2:]):  # beside each other, and one after the other
+                results = await line.submit(*hostile.submissions(part))
+                assert {result.code for result in results} == {None}
+            refused = "SELECT bulletin FROM deliveries WHERE code = 'replay'"
+            await eventually(lambda: len(kh.db.rows(refused)) == 2)
+            await eventually(lambda: kh.bulletins.inbox(0, 9))
+            assert [row["id"] for row in kh.bulletins.inbox(0, 9)] == [made[0].bulletin_id.hex()]
+            assert kh.db.rows("SELECT DISTINCT bulletin FROM statements") == [
+                (made[0].bulletin_id,)
+            ]
+            assert [alarm.code for alarm in kh.alarms.standing()] == ["admission_differs"]
+        await line.close()
