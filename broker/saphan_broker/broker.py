@@ -39,8 +39,8 @@ from saphan_broker.work import Logged, Operation, Rejected
 
 _log = logging.getLogger("saphan.broker")
 
-CONNECTIONS = 2 * LIMITS.sessions
-"""Open connections, logged in or not: strangers cannot fill the memory."""
+CONNECTIONS = LIMITS.sessions + 2 * LIMITS.strangers
+"""Open connections, logged in or not; as many strangers as may be open are being told to go."""
 STOP_SECONDS = LIMITS.shutdown_ms / 1000
 
 
@@ -80,7 +80,7 @@ class Broker:
         self.witnessed = WitnessedTime(state)
         self.tokens = Tokens()
         self._sweep = Sweep(state, self.sequencer, self.witnessed)
-        self._sessions: set[Session] = set()
+        self._sessions: dict[Session, None] = {}
         self._handlers: set[asyncio.Task[object]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._numbers = itertools.count(1)
@@ -140,16 +140,29 @@ class Broker:
         session = Session(self, ws, next(self._numbers))
         task = asyncio.current_task()
         assert task is not None
-        self._sessions.add(session)
+        self._sessions[session] = None
         self._handlers.add(task)
+        self._make_room()
         if self._stopping:
             session.stop()
         try:
             await session.run()
         finally:
-            self._sessions.discard(session)
+            del self._sessions[session]
             self._handlers.discard(task)
         return ws
+
+    def _make_room(self) -> None:
+        """Too many have not logged in: who has had the longest time for it goes.
+
+        Each may hold a whole message in memory. A node logs in at once, so it is never the oldest
+        for long, however many strangers come.
+        """
+        strangers = [session for session in self._sessions if session.stranger]
+        for session in strangers[: -LIMITS.strangers]:
+            session.stop(
+                Unavailable("login_timeout", "others wait to log in, and this one has not")
+            )
 
     def session_opened(self) -> None:
         """A node was heard: what is unsigned is signed, an idle log shows a fresh head."""

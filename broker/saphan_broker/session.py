@@ -77,6 +77,11 @@ class Session:
         """Leaves that the feed has not reached yet; 0 before the login."""
         return 0 if self._pump is None else self._pump.behind
 
+    @property
+    def stranger(self) -> bool:
+        """Whether it has not logged in yet, and was not told to end."""
+        return self.agency is None and not self._stopping.is_set()
+
     def stop(self, why: SaphanError | None = None) -> None:
         """Read no more; what was read is answered, then the session says why it ends."""
         self._why = self._why or why
@@ -112,7 +117,7 @@ class Session:
 
     async def _first_message(self) -> tuple[FromNode, int]:
         """What comes first, if it comes before the time for it, or the broker's own, is over."""
-        receiving = asyncio.create_task(self._receive())
+        receiving = asyncio.create_task(self._receive(LIMITS.login_bytes))
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait(
@@ -126,7 +131,7 @@ class Session:
             receiving.cancel()
             stopping.cancel()
         if self._stopping.is_set():
-            raise _shutting_down()
+            raise self._why or _shutting_down()
         raise Unavailable("login_timeout", "the challenge was not answered in time")
 
     async def _serve(self, peer: Peer) -> None:
@@ -184,12 +189,12 @@ class Session:
             else:
                 raise InvalidInput("login_expected", "a second login", field="login")
 
-    async def _receive(self) -> tuple[FromNode, int]:
-        """The next message and its size in bytes."""
+    async def _receive(self, limit: int = LIMITS.frame_bytes) -> tuple[FromNode, int]:
+        """The next message, of at most `limit` bytes, and its size."""
         message = await self._ws.receive()
         if message.type is WSMsgType.BINARY:
             data = message.data
-            return decode(_FROM_NODE, data, LIMITS.frame_bytes, "message"), len(data)
+            return decode(_FROM_NODE, data, limit, "message"), len(data)
         if message.type is WSMsgType.TEXT:
             raise InvalidInput("malformed", "text was sent where records are spoken")
         raise _Ended

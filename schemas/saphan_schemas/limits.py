@@ -64,6 +64,8 @@ class Limits:
     queue_items: int = 8_192  # waiting for the sequencer; beyond it the answer is "retry"
     queue_bytes: int = 64 * MIB  # the same in bytes
     heartbeat_ms: int = 20 * SECOND_MS  # ping on an idle line; NAT boxes forget after 30 s
+    login_bytes: int = 16 * KIB  # a login with its signature takes 4 KiB
+    strangers: int = 32  # connections before their login; each may hold a frame in memory
     login_ms: int = 15 * SECOND_MS  # time to answer the challenge
     backoff_min_ms: int = 200  # first wait before a node reconnects
     backoff_max_ms: int = 30 * SECOND_MS  # longest wait; a broker restart is noticed within it

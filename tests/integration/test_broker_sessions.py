@@ -42,6 +42,34 @@ async def refused(world: World, **login: object) -> Closing:
     return line.closing
 
 
+async def test_strangers_make_room_for_those_who_log_in(world: World) -> None:
+    """More connections than may be open before a login: the oldest go, and a node gets in."""
+    async with aiohttp.ClientSession() as http:
+        opened = [
+            await http.ws_connect(f"{world.url}/v1/session") for _ in range(LIMITS.strangers + 3)
+        ]
+        for ws in opened:
+            await ws.receive_bytes()  # the challenge
+        for ws in opened[:3]:
+            said = msgspec.msgpack.decode(await ws.receive_bytes(), type=FromBroker)
+            assert isinstance(said, Closing)
+            assert said.code == "login_timeout"
+        line = await world.line(A)
+        assert line.closing is None
+        assert line.token
+        for ws in opened:
+            await ws.close()
+
+
+async def test_login_of_more_than_a_login_is_not_parsed(world: World) -> None:
+    async with aiohttp.ClientSession() as http, http.ws_connect(f"{world.url}/v1/session") as ws:
+        await ws.receive_bytes()
+        await ws.send_bytes(bytes(LIMITS.login_bytes + 1))
+        said = msgspec.msgpack.decode(await ws.receive_bytes(), type=FromBroker)
+    assert isinstance(said, Closing)
+    assert said.code == "too_large"
+
+
 async def test_login_with_another_agencys_name_is_refused(world: World) -> None:
     assert (await refused(world, agency=B)).code == "key_foreign"
 
