@@ -202,6 +202,7 @@ class FeedPump:
             # A newer head came out while this one was looked at: its flag was taken back above,
             # and an unset flag would let `_send_head` pass over its entries.
             self._listener.entries |= self._state.evidence.published is not head
+            self._own_since = None
             return False
         self._listener.entries = True
         if self._may_wait(rows):
@@ -287,8 +288,8 @@ class FeedPump:
 
     def _until_head(self, head: Published) -> float | None:
         """Seconds until a head without entries should be told; None if this one was."""
-        if self._told == self._tellable(head):
-            return None
+        if self._told == self._tellable(head) or self._own_since is not None:
+            return None  # entries that wait a little bring their head themselves
         return self._head_at + HEAD_SECONDS - asyncio.get_running_loop().time()
 
     def _tellable(self, head: Published) -> tuple[bytes, frozenset[str]]:
