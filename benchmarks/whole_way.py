@@ -16,8 +16,8 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 from saphan import Node
+from saphan.api_answer import SOCKET_NAME, TOKEN_NAME
 from saphan.private import read_private
-from saphan.sdk import SOCKET_NAME, TOKEN_NAME
 
 from benchmarks import programs
 from benchmarks.bulletin import wish

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from saphan.compose import Wish
+from saphan.node.effects import Effects
 from saphan.node.engine import Engine
-from saphan.node.receive import Effects
 from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.frames import Feed

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from saphan.local_api import ANSWER_BYTES, LocalNode
+from saphan.api_answer import ANSWER_BYTES
+from saphan.local_api import LocalNode
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 
 TOKEN = "token-of-the-node"

@@ -18,10 +18,11 @@ from saphan_schemas.frames import DirectoryLeaves, Feed
 
 from saphan.node.alarms import Alarms
 from saphan.node.db import Database
+from saphan.node.effects import Effects
 from saphan.node.events import Event
 from saphan.node.logs import Logs
 from saphan.node.outbox import Outbox
-from saphan.node.receive import Effects, Intake
+from saphan.node.receive import Intake
 from saphan.node.storing import store
 
 T = TypeVar("T")

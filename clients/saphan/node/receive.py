@@ -8,7 +8,6 @@ acknowledgement. A crash anywhere repeats the frame, and repeats nothing that ot
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from saphan_protocol.admission import (
     Admitted,
@@ -32,30 +31,15 @@ from saphan_schemas.records import (
 
 from saphan.node.db import Database
 from saphan.node.deliveries import MAX_ATTEMPTS, QUEUED, Deliveries, Delivery
+from saphan.node.effects import Effects
 from saphan.node.feed_entry import Seen, parse_entry
 from saphan.node.judging import Judge, Received, seal_reason
-from saphan.node.logs import FeedCheck, Logs
+from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes
+from saphan.node.replays import drop_replays
 from saphan.node.signatures import Known
 from saphan.node.statements import Said
 from saphan.node.stored import Stored
-
-
-@dataclass(slots=True)
-class Effects:
-    """What one frame leads to; persisted by `storing.store`, then told to others."""
-
-    check: FeedCheck
-    batches: Known
-    seen: list[Seen] = field(default_factory=list)
-    arrived: list[tuple[Seen, Admitted, int]] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
-    opened: list[tuple[bytes, bytes | None, str | None]] = field(default_factory=list)
-    shown: list[bytes] = field(default_factory=list)
-    consign_anew: list[tuple[bytes, str]] = field(default_factory=list)
-    ask_again: list[bytes] = field(default_factory=list)
-    alarms: list[SaphanError] = field(default_factory=list)
-    deliveries: Deliveries | None = None
 
 
 class Intake:
@@ -102,49 +86,9 @@ class Intake:
         self._verify(effects, deliveries, stored)
         for seen in effects.seen:
             self._one(seen, effects, deliveries, stored)
-        self._drop_replays(effects, deliveries)
+        drop_replays(self._db, self._agency, effects)
         effects.said = [said for said in effects.said if self._still_due(said, deliveries)]
         return effects
-
-    def _drop_replays(self, effects: Effects, deliveries: Deliveries) -> None:
-        """16 random bytes name one bulletin: what a second one says is neither kept nor answered.
-
-        An honest broker refuses it (`replay`), so it is an alarm.
-        """
-        known = self._known_nonces(effects)
-        for arrived in tuple(effects.arrived):
-            seen, admitted, _ = arrived
-            name, bulletin = (admitted.header.sender, admitted.header.nonce), seen.bulletin
-            if known.setdefault(name, bulletin) == bulletin:
-                continue
-            effects.arrived.remove(arrived)
-            effects.said = [said for said in effects.said if said.bulletin != bulletin]
-            delivery = deliveries.get(bulletin, self._agency)
-            if delivery is not None:
-                delivery.code = "replay"
-            effects.alarms.append(
-                OperatorError(
-                    "admission_differs",
-                    f"entry {seen.index} is another bulletin of {name[0]} with the random bytes of "
-                    f"{known[name].hex()[:16]}, and the broker admitted both",
-                    hint="it is not handed over; show both to the broker's operator",
-                )
-            )
-
-    def _known_nonces(self, effects: Effects) -> dict[tuple[str, bytes], bytes]:
-        """(sender, nonce) to bulletin id, of what arrived and was here before."""
-        by_sender: dict[str, list[bytes]] = {}
-        for _, admitted, _ in effects.arrived:
-            by_sender.setdefault(admitted.header.sender, []).append(admitted.header.nonce)
-        known = {}
-        for sender, nonces in by_sender.items():
-            marks = ",".join("?" * len(nonces))
-            for nonce, bulletin in self._db.rows(
-                f"SELECT nonce, id FROM bulletins WHERE sender = ? AND nonce IN ({marks})",  # noqa: S608
-                (sender, *nonces),
-            ):
-                known[sender, nonce] = bulletin
-        return known
 
     @staticmethod
     def _still_due(said: Said, deliveries: Deliveries) -> bool:

@@ -11,9 +11,9 @@ from saphan_protocol.keys import SigningKey
 from saphan_schemas.records import Event, statement_type
 
 from saphan.node.db import Database
+from saphan.node.effects import Effects
 from saphan.node.feed_entry import Seen
 from saphan.node.logs import Logs, encoded_path
-from saphan.node.receive import Effects
 from saphan.node.schema import KEEP_BODY
 from saphan.node.signatures import item_bytes, keep
 from saphan.node.statements import keep_statements, mark_logged, sign_statements

@@ -1,0 +1,31 @@
+"""What one feed frame leads to: collected first, persisted in one transaction, told afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from saphan_protocol.admission import Admitted
+from saphan_schemas.errors import SaphanError
+
+from saphan.node.deliveries import Deliveries
+from saphan.node.feed_entry import Seen
+from saphan.node.logs import FeedCheck
+from saphan.node.signatures import Known
+from saphan.node.statements import Said
+
+
+@dataclass(slots=True)
+class Effects:
+    """What one frame leads to; persisted by `storing.store`, then told to others."""
+
+    check: FeedCheck
+    batches: Known
+    seen: list[Seen] = field(default_factory=list)
+    arrived: list[tuple[Seen, Admitted, int]] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+    opened: list[tuple[bytes, bytes | None, str | None]] = field(default_factory=list)
+    shown: list[bytes] = field(default_factory=list)
+    consign_anew: list[tuple[bytes, str]] = field(default_factory=list)
+    ask_again: list[bytes] = field(default_factory=list)
+    alarms: list[SaphanError] = field(default_factory=list)
+    deliveries: Deliveries | None = None
