@@ -39,8 +39,8 @@ from saphan_broker.work import Logged, Operation, Rejected
 
 _log = logging.getLogger("saphan.broker")
 
-CONNECTIONS = LIMITS.sessions + 2 * LIMITS.strangers
-"""Open connections, logged in or not; as many strangers as may be open are being told to go."""
+STRANGERS = 2 * LIMITS.strangers
+"""Connections without a login, with as many that are being told to go as may be open."""
 STOP_SECONDS = LIMITS.shutdown_ms / 1000
 
 
@@ -129,7 +129,7 @@ class Broker:
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Handler of WebSocket /v1/session; connections that have not logged in are bounded too."""
-        if len(self._sessions) >= CONNECTIONS:
+        if sum(session.agency is None for session in self._sessions) >= STRANGERS:
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
         ws = web.WebSocketResponse(
             max_msg_size=LIMITS.frame_bytes + 1,

@@ -268,7 +268,8 @@ class Session:
         _log.info("session %d of %s ends: %s", self._number, self.agency, error)
         frame = Closing(error.code, error.message, error.hint, retry)
         try:
-            async with asyncio.timeout(2):  # a receiver that has stalled hears nothing any more
+            # A receiver that has stalled hears nothing any more; a stranger is not waited for.
+            async with asyncio.timeout(0.1 if self.agency is None else 2):
                 await self._ws.send_bytes(encode(frame))
                 await self._ws.close(code=WSCloseCode.OK)
         except (TimeoutError, ConnectionError, RuntimeError):
