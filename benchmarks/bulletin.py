@@ -95,7 +95,7 @@ class Sealer:
             self.key, [(INNER_TYPE, inner, os.urandom(32)) for inner in inners]
         )
         return [
-            seal(draft, None, inner, (Signature(item, batch.signature),), os.urandom(32))
+            seal(draft, inner, (Signature(item, batch.signature),), os.urandom(32))
             for draft, inner, item in zip(drafts, inners, items, strict=True)
         ]
 

@@ -24,6 +24,7 @@ KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 SUPPLY: Final = 256
 WRAP_TYPE: Final = "saphan/archive/1"
+AUTHOR_TYPE: Final = "saphan/archive_author/1"
 
 
 class Archive:
@@ -50,8 +51,26 @@ class Archive:
         Raises:
             OperatorError: `file_unwritable`, `key_file_exposed`, `archive_key_damaged`.
         """
-        nonce = self._nonce()
-        return nonce + self._cipher(day, make=True).encrypt(nonce, content_key, _bound(bulletin_id))
+        return self._seal(content_key, bulletin_id, day, WRAP_TYPE)
+
+    def seal_author(self, author: str | None, bulletin_id: bytes, day: int) -> bytes | None:
+        """An author's handle at rest: it stands inside the seal, and goes when its day goes.
+
+        Raises:
+            OperatorError: as `wrap`.
+        """
+        if author is None:
+            return None
+        return self._seal(author.encode(), bulletin_id, day, AUTHOR_TYPE)
+
+    def author(self, sealed: bytes | None, bulletin_id: bytes, day: int) -> str | None:
+        """The handle again; None for a machine's bulletin, and after its day was destroyed."""
+        if sealed is None:
+            return None
+        try:
+            return self._open(sealed, bulletin_id, day, AUTHOR_TYPE).decode()
+        except OperatorError:
+            return None
 
     def unwrap(self, wrapped: bytes, bulletin_id: bytes, day: int) -> bytes:
         """The content key again.
@@ -59,9 +78,17 @@ class Archive:
         Raises:
             OperatorError: `archive_key_gone` after its day was destroyed, `archive_key_damaged`.
         """
-        nonce, sealed = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
+        return self._open(wrapped, bulletin_id, day, WRAP_TYPE)
+
+    def _seal(self, data: bytes, bulletin_id: bytes, day: int, kind: str) -> bytes:
+        nonce = self._nonce()
+        cipher = self._cipher(day, make=True)
+        return nonce + cipher.encrypt(nonce, data, pae(kind, bulletin_id))
+
+    def _open(self, sealed: bytes, bulletin_id: bytes, day: int, kind: str) -> bytes:
+        nonce, data = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
         try:
-            return self._cipher(day, make=False).decrypt(nonce, sealed, _bound(bulletin_id))
+            return self._cipher(day, make=False).decrypt(nonce, data, pae(kind, bulletin_id))
         except InvalidTag:
             raise OperatorError(
                 "archive_key_damaged",
@@ -105,7 +132,3 @@ class Archive:
                 hint="restore the archive-keys folder from its backup",
             )
         return key
-
-
-def _bound(bulletin_id: bytes) -> bytes:
-    return pae(WRAP_TYPE, bulletin_id)

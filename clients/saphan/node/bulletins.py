@@ -12,6 +12,7 @@ from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Header, SealedDetail, Statement
 
+from saphan.node.archive import Archive
 from saphan.node.db import Database, Row
 from saphan.node.mailboxes import Mailboxes
 
@@ -23,16 +24,19 @@ _PREFIX: Final = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 class Bulletins:
     """Read views of the store, for one agency."""
 
-    def __init__(self, agency: str, db: Database, mailboxes: Mailboxes, evidence: str) -> None:
+    def __init__(
+        self, agency: str, db: Database, mailboxes: Mailboxes, archive: Archive, evidence: str
+    ) -> None:
         self._agency = agency
         self._db = db
         self._mailboxes = mailboxes
+        self._archive = archive
         self._evidence = evidence
 
     def inbox(self, after: int, limit: int) -> list[Json]:
         """Accepted bulletins in the order in which they came; `seq` is the place to go on from."""
         rows = self._db.rows(
-            "SELECT b.arrived, b.id, b.header, b.author, b.stored,"
+            "SELECT b.arrived, b.id, b.header, b.author, b.wrap_day, b.stored,"
             " EXISTS (SELECT 1 FROM readings r WHERE r.bulletin = b.id)"
             " FROM bulletins b WHERE b.arrived > ? ORDER BY b.arrived LIMIT ?",
             (after, limit),
@@ -41,31 +45,31 @@ class Bulletins:
             {
                 "seq": seq,
                 "id": bulletin.hex(),
-                "author": author,
+                "author": self._archive.author(author, bulletin, day),
                 "received": stored,
                 "read": bool(read),
                 **header_json(header),
             }
-            for seq, bulletin, header, author, stored, read in rows
+            for seq, bulletin, header, author, day, stored, read in rows
         ]
 
     def sent(self, after: int, limit: int) -> list[Json]:
         """This agency's own bulletins, oldest first."""
         rows = self._db.rows(
-            "SELECT seq, id, header, author, stored FROM bulletins WHERE sender = ? AND seq > ?"
-            " ORDER BY seq LIMIT ?",
+            "SELECT seq, id, header, author, wrap_day, stored FROM bulletins WHERE sender = ?"
+            " AND seq > ? ORDER BY seq LIMIT ?",
             (self._agency, after, limit),
         )
         return [
             {
                 "seq": seq,
                 "id": bulletin.hex(),
-                "author": author,
+                "author": self._archive.author(author, bulletin, day),
                 "stored": stored,
                 "deliveries": self._deliveries(bulletin),
                 **header_json(header),
             }
-            for seq, bulletin, header, author, stored in rows
+            for seq, bulletin, header, author, day, stored in rows
         ]
 
     def resolve(self, text: str) -> bytes:
@@ -101,15 +105,16 @@ class Bulletins:
             InvalidInput: `bulletin_unknown`.
         """
         row = self._db.row(
-            "SELECT sender, header, author, stored FROM bulletins WHERE id = ?", (bulletin,)
+            "SELECT sender, header, author, wrap_day, stored FROM bulletins WHERE id = ?",
+            (bulletin,),
         )
         if row is None:
             raise unknown(bulletin)
-        sender, header, author, stored = row
+        sender, header, author, day, stored = row
         return {
             "id": bulletin.hex(),
             "direction": "sent" if sender == self._agency else "received",
-            "author": author,
+            "author": self._archive.author(author, bulletin, day),
             "stored": stored,
             "header": header_json(header),
             "deliveries": self._deliveries(bulletin),

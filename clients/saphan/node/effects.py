@@ -23,7 +23,7 @@ class Effects:
     seen: list[Seen] = field(default_factory=list)
     arrived: list[tuple[Seen, Admitted, int]] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
-    opened: list[tuple[bytes, bytes | None, str | None]] = field(default_factory=list)
+    opened: list[tuple[bytes, bytes | None, bytes | None]] = field(default_factory=list)
     shown: list[bytes] = field(default_factory=list)
     consign_anew: list[tuple[bytes, str]] = field(default_factory=list)
     ask_again: list[bytes] = field(default_factory=list)

@@ -41,14 +41,15 @@ class Received:
 class Verdict:
     """What the node answers; `event` is None when it cannot judge yet.
 
-    `reason` is for the originator alone; `wrapped` the content key under `wrap_day`'s key.
+    `reason` is for the originator alone; `wrapped` is the content key and `author` the handle,
+    both under the key of the retention day.
     """
 
     event: Event | None
     code: str | None = None
     reason: str | None = None
     wrapped: bytes | None = None
-    author: str | None = None
+    author: bytes | None = None
 
 
 class Judge:
@@ -91,7 +92,7 @@ class Judge:
             if error.code == "ciphertext_invalid":
                 return Verdict(Event.UNOPENED, error.code)
             return self._rejected(error, None)
-        author = opened.inner.author
+        author = self._archive.seal_author(opened.inner.author, bulletin.id, header.retain_until)
         try:
             validate_content(header.schema, opened.content)
         except InvalidInput as error:
@@ -114,7 +115,7 @@ class Judge:
         )
 
     @staticmethod
-    def _rejected(error: SaphanError, author: str | None) -> Verdict:
+    def _rejected(error: SaphanError, author: bytes | None) -> Verdict:
         code = error.code if error.code in REJECTION_CODES else "content_malformed"
         return Verdict(Event.REJECTED, code, reason=str(error), author=author)
 

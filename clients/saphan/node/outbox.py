@@ -46,6 +46,7 @@ class Prepared:
 class _Ready:
     sealed: SealedBulletin
     wrapped: bytes
+    author: bytes | None
     consigned: Consigned
 
 
@@ -162,12 +163,13 @@ class Outbox:
     def _make(self, one: Prepared) -> _Ready:
         header = one.draft.header
         content_key = os.urandom(32)
-        sealed = seal(one.draft, one.author, one.inner, one.signatures, content_key)
+        sealed = seal(one.draft, one.inner, one.signatures, content_key)
         boxes = self._mailboxes(header.recipients)
         consigned = consign(sealed.id, content_key, boxes, self._key.key_id, self._logs.seen())
         # Durable before the bulletin is: a key file without a bulletin is harmless.
         wrapped = self._archive.wrap(content_key, sealed.id, header.retain_until)
-        return _Ready(sealed=sealed, wrapped=wrapped, consigned=consigned)
+        author = self._archive.seal_author(one.author, sealed.id, header.retain_until)
+        return _Ready(sealed=sealed, wrapped=wrapped, author=author, consigned=consigned)
 
     def _known_nonces(self, nonces: Sequence[bytes]) -> set[bytes]:
         marks = ",".join("?" * len(nonces))
@@ -292,7 +294,7 @@ def _bulletin_row(one: _Ready, now: int) -> tuple[object, ...]:
         sealed.digest,
         one.wrapped,
         header.retain_until,
-        sealed.author,
+        one.author,
         now,
     )
 

@@ -38,7 +38,7 @@ CREATE TABLE signatures (
 CREATE TABLE bulletins (
     seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, sender TEXT NOT NULL, nonce BLOB NOT NULL,
     header BLOB NOT NULL, header_id BLOB NOT NULL, digest BLOB NOT NULL,
-    wrapped BLOB, wrap_day INTEGER NOT NULL, author TEXT, judged_at INTEGER,
+    wrapped BLOB, wrap_day INTEGER NOT NULL, author BLOB, judged_at INTEGER,
     stored INTEGER NOT NULL, arrived INTEGER UNIQUE);
 -- Apart, so that a change of the row beside it does not write the bulletin once more.
 CREATE TABLE bodies (seq INTEGER PRIMARY KEY, ciphertext BLOB NOT NULL);

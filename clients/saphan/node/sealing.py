@@ -29,7 +29,6 @@ class SealedBulletin:
     """A bulletin as it travels, with the key that opens it."""
 
     draft: Draft
-    author: str | None
     id: bytes
     ciphertext: bytes
     digest: bytes
@@ -48,7 +47,6 @@ class Consigned:
 
 def seal(
     draft: Draft,
-    author: str | None,
     inner: bytes,
     signatures: tuple[Signature, ...],
     content_key: bytes,
@@ -67,7 +65,6 @@ def seal(
     record = Bulletin(draft.header_id, Blob(len(ciphertext), digest), ())
     return SealedBulletin(
         draft=draft,
-        author=author,
         id=identity(BULLETIN_TYPE, encode(record)),
         ciphertext=ciphertext,
         digest=digest,

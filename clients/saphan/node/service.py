@@ -122,7 +122,7 @@ def build(config: NodeConfig) -> NodeService:
         engine = Engine(agency, key, db, logs, intake, outbox, alarms)
         recovery = Recovery(agency, key, db, logs, archive, judge, mailboxes, alarms, clock)
         line = Line(config.broker, Parts(engine, recovery, witness, alarms, events, clock))
-        bulletins = Bulletins(agency, db, mailboxes, pins.evidence.origin)
+        bulletins = Bulletins(agency, db, mailboxes, archive, pins.evidence.origin)
         return NodeService(
             config=config,
             agency=agency,
