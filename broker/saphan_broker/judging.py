@@ -26,7 +26,7 @@ from saphan_schemas.records import BROKER, Event, LeafType, Statement, statement
 
 from saphan_broker.facts import Wanted
 from saphan_broker.ledger import Ledger, Random
-from saphan_broker.store.base import BulletinFacts, DeliveryRow
+from saphan_broker.store.base import BulletinFacts, DeliveryRow, StatementKey
 from saphan_broker.work import Expiry, Logged, Outcome, Rejected
 
 
@@ -155,6 +155,13 @@ class Said:
         wanted.deliveries.add((bulletin, recipient))
         wanted.statements.add((self.admitted.identity, recipient))
         wanted.corridors.update((self.corridor, (self.peer, self.peer)))
+        if self.admitted.event is Event.READ:
+            wanted.statements.add(self._reading)
+
+    @property
+    def _reading(self) -> StatementKey:
+        """Where a delivery's one reading is noted: a bulletin's id is no statement's identity."""
+        return self.admitted.statement.bulletin, self.corridor[1]
 
     def judge(self, ledger: Ledger, random: Random) -> Outcome:
         """Enter it, or give its first answer again."""
@@ -181,6 +188,8 @@ class Said:
             salt=self.salt,
             item=self.admitted.item,
         )
+        if event is Event.READ:
+            known.statements[self._reading] = ledger.statements[self._reading] = index
         ledger.delivery(advanced(row, state, index))
         return Logged((index,))
 
@@ -196,7 +205,14 @@ class Said:
                 hint="after a broker's loss the sender consigns anew; send it after that",
             )
         check_subject(statement, facts.id, facts.ciphertext_digest)
-        return row, step(State(row.state), Step(self.admitted.event.value))
+        state = step(State(row.state), Step(self.admitted.event.value))
+        if self.admitted.event is Event.READ and self._reading in ledger.known.statements:
+            raise Refused(
+                "already_read",
+                f"that {self.corridor[1]} has read it is logged; later readings stay with its node",
+                field="statement",
+            )
+        return row, state
 
 
 @dataclass(frozen=True, slots=True)

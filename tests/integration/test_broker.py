@@ -299,3 +299,28 @@ async def test_one_agreement_under_another_salt_is_the_same_agreement(world: Wor
     assert first.code is None
     assert first.indices
     assert again == first
+
+
+async def test_one_reading_of_a_delivery_is_logged(world: World) -> None:
+    """The second one, another statement in the same batch or later, is refused by a record."""
+    sender, recipient = world.agencies[A], world.agencies[B]
+    out, into = await world.line(A), await world.line(B)
+    made = sender.bulletin([B], world.clock())
+    items, batch = sender.submissions([made], [recipient])
+    await out.submit(items, batch)
+    about = [(made.bulletin_id, made.ciphertext_digest)]
+    for event in (Event.HANDOVER, Event.ACCEPTED):
+        said, batch = recipient.statements(event, about, (A, B), world.clock())
+        (result,) = await into.state(said, batch)
+        assert result.code is None
+    now = world.clock()
+    first, batch = recipient.statements(Event.READ, about, (A, B), now)
+    second, other = recipient.statements(Event.READ, about, (A, B), now + 1)
+    results = await into.state([*first, *second], batch, other)
+    assert [result.code for result in results] == [None, "already_read"]
+    assert [len(result.indices) for result in results] == [1, 1]
+    (repeated,) = await into.state(first, batch)
+    assert repeated == results[0]
+    third, batch = recipient.statements(Event.READ, about, (A, B), now + 2, "system")
+    (result,) = await into.state(third, batch)
+    assert result.code == "already_read"
