@@ -45,12 +45,9 @@ async def test_a_bulletin_goes_the_whole_way(bridge: Bridge) -> None:
                 )
             )
             assert la.alarms.standing() == kh.alarms.standing() == []
-            # Both agencies have cosigned the newest head, and the sender's node knows it.
+            # The other agency has cosigned the newest head, and the sender's node knows it.
             await eventually(
-                lambda: (
-                    [e["witnesses"] for e in la.bulletins.status(bulletin)["timeline"]]
-                    == [[KH, LA]] * 4
-                )
+                lambda: all(KH in e["witnesses"] for e in la.bulletins.status(bulletin)["timeline"])
             )
 
 

@@ -14,8 +14,8 @@ from saphan_schemas.limits import LIMITS
 
 from saphan.node.engine import Engine
 
-PAUSE_S: Final = 1.0
-"""After new entries: by then the other witnesses have seen the head."""
+PAUSE_S: Final = 3.0
+"""After new entries: by then the feed itself has told of another witness; asking costs 10 KB."""
 LONGEST_PAUSE_S: Final = 30.0
 
 
