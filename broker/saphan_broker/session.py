@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -139,6 +140,10 @@ class Session:
         self.agency = peer.agency
         listener = state.listeners.add(peer.agency)
         token = broker.tokens.issue(peer.agency)
+
+        def check() -> None:
+            state.directory.key(peer.key, Role.NODE)
+
         try:
             broker.session_opened()
             await self._send(encode(Welcome(token, state.clock())))
@@ -149,32 +154,35 @@ class Session:
                 peer.after,
                 directory=peer.directory,
                 evidence=peer.evidence,
-                check=lambda: state.directory.key(peer.key, Role.NODE),
+                check=check,
             )
             self._pump = pump
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._feed(pump))
+                tasks.create_task(self._until_refused(pump.run()))
                 tasks.create_task(self._ping())
                 tasks.create_task(self._work_lane(tasks))
                 tasks.create_task(self._until_stopped())
-                tasks.create_task(self._read(pump, tasks))
+                tasks.create_task(self._until_refused(self._read(pump, check, tasks)))
         finally:
             broker.tokens.revoke(token)
             state.clocks.forget(self._number)
             state.listeners.remove(listener)
 
-    async def _feed(self, pump: FeedPump) -> None:
-        """Feed until the node's key is revoked; then what is open is answered, and no more."""
+    async def _until_refused(self, work: Coroutine[object, object, None]) -> None:
+        """Until the node's key is revoked; then what is open is answered, and no more."""
         try:
-            await pump.run()
+            await work
         except Refused as error:
             self.stop(error)
 
     # --- reading ----------------------------------------------------------------------------------
 
-    async def _read(self, pump: FeedPump, tasks: asyncio.TaskGroup) -> None:
+    async def _read(
+        self, pump: FeedPump, check: Callable[[], None], tasks: asyncio.TaskGroup
+    ) -> None:
         while not self._stopping.is_set():
             frame, size = await self._receive()
+            check()  # the pump asks too, but who takes nothing holds it up
             if isinstance(frame, Submit | StateFrame | Register | FetchStanzas):
                 await self._accept(frame, size, tasks)
             elif isinstance(frame, Ack):

@@ -207,16 +207,45 @@ async def test_pipelined_requests_are_all_answered_in_log_order(world: World) ->
     assert len(set(indices)) == 100
 
 
-async def test_revoked_node_key_ends_what_it_may_do(world: World) -> None:
-    sender = world.agencies[A]
-    out = await world.line(A)
-    version, newest, _ = world.broker.state.directory.version(A)
+def revocation(world: World, name: str) -> bytes:
+    """The agency's next operation: its node key is revoked."""
+    agency = world.agencies[name]
+    version, newest, _ = world.broker.state.directory.version(name)
     assert newest is not None
-    change = Change("revoke", Role.NODE, sender.node.key_id, None, None, None)
-    result = await out.register(operation=sender.operation(version + 1, newest, [change]))
+    change = Change("revoke", Role.NODE, agency.node.key_id, None, None, None)
+    return agency.operation(version + 1, newest, [change])
+
+
+async def test_revoked_node_key_ends_what_it_may_do(world: World) -> None:
+    out = await world.line(A)
+    result = await out.register(operation=revocation(world, A))
     assert result.code is None, result
     assert (await out.closed()).code == "key_revoked"
     assert (await refused(world)).code == "key_revoked"
+
+
+async def test_revoked_node_that_takes_nothing_gets_nothing_more(world: World) -> None:
+    """Timeline: a node does not take its feed; its key is revoked; it asks for stanzas."""
+    out = await world.line(A)
+    await out.until(lambda: bool(out.anchors) and out.anchors[-1][1] == 4)
+    (session,) = world.broker._sessions
+    assert session._pump is not None
+
+    begun = asyncio.Event()
+
+    async def stalled(_data: bytes) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    session._pump._send = stalled
+    world.clock.ahead += 2_000
+    world.broker.session_opened()  # a fresh head to be told
+    await begun.wait()
+    assert await world.broker.admit_operation(revocation(world, A))
+    with suppress(asyncio.CancelledError):
+        await out.stanzas(bytes(32))
+        raise AssertionError("it was answered")
+    assert (await out.closed()).code == "key_revoked"
 
 
 async def test_operation_of_another_agency_or_a_first_one_is_refused(world: World) -> None:
