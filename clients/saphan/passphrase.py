@@ -8,11 +8,13 @@ from __future__ import annotations
 import getpass
 import os
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.messages import text
 
 from saphan.private import read_private
 
@@ -74,6 +76,8 @@ class PassphraseSource:
 
     file: Path | None = None
     descriptor: int | None = None
+    say: Callable[..., str] = text
+    """Texts of the catalogue in the person's language, English if nobody says otherwise."""
 
     def read(self, what: str) -> Passphrase:
         """The passphrase that opens an existing key; `what` names the key to the person.
@@ -87,7 +91,7 @@ class PassphraseSource:
             return _first_line(read_private(self.file, MAX_BYTES + 2, "passphrase-file"))
         if self.descriptor is not None:
             return _first_line(_drain(self.descriptor))
-        return Passphrase(_ask(f"Passphrase of {what}: "))
+        return Passphrase(_ask(self.say("prompt.passphrase", what=what) + " "))
 
     def read_new(self, what: str) -> Passphrase:
         """A passphrase for a new key: long enough, and typed twice at a terminal.
@@ -95,10 +99,11 @@ class PassphraseSource:
         Raises:
             InvalidInput: `passphrase_short`, `passphrase_mismatch`, and what `read` raises.
         """
-        passphrase = self.read(f"{what} (new, at least {MIN_CHARACTERS} characters)")
+        new = self.say("prompt.passphrase_new", what=what, count=MIN_CHARACTERS)
+        passphrase = self.read(new)
         passphrase.require_length()
         if self.file is None and self.descriptor is None:
-            again = Passphrase(_ask(f"The same passphrase of {what} again: "))
+            again = Passphrase(_ask(self.say("prompt.passphrase_again", what=what) + " "))
             if again.reveal() != passphrase.reveal():
                 raise InvalidInput(
                     "passphrase_mismatch",

@@ -12,7 +12,7 @@ from typing import Any
 from saphan_protocol.batch import sign_one
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import encode
-from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.errors import InvalidInput, OperatorError, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import PAE_TYPES, OfficerRead, Role
 
@@ -73,7 +73,20 @@ def _inbox(args: argparse.Namespace) -> int:
             show(row, [inbox_line(row)], as_json=args.json)
             after = row["seq"]
         time.sleep(0 if rows else WATCH_SECONDS)
-        rows = _pages(node, after)
+        rows = _watched(node, after)
+
+
+def _watched(node: LocalNode, after: int) -> list[dict[str, Any]]:
+    """What came since; a node that is started again meanwhile is waited for."""
+    said = False
+    while True:
+        try:
+            return _pages(node, after)
+        except Unavailable as error:
+            if not said:
+                note(f"{error.message}; {say('note.waiting')}")
+            said = True
+        time.sleep(WATCH_SECONDS)
 
 
 def _pages(node: LocalNode, after: int) -> list[dict[str, Any]]:

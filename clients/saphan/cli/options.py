@@ -87,6 +87,7 @@ def passphrase_source(args: argparse.Namespace, prefix: str = "") -> PassphraseS
     return PassphraseSource(
         file=getattr(args, f"{prefix}passphrase_file"),
         descriptor=getattr(args, f"{prefix}passphrase_fd"),
+        say=say,
     )
 
 
