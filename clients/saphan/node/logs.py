@@ -75,8 +75,9 @@ class Logs:
             (sender, recipient): Tail(number, index)
             for sender, recipient, number, index in self._db.rows("SELECT * FROM corridors")
         }
-        row = self._db.row("SELECT max(time) FROM entries")
-        self._time: int = (row[0] if row else None) or 0
+        # The newest entry's: time never falls, and looking for the greatest would read them all.
+        row = self._db.row("SELECT time FROM entries ORDER BY idx DESC LIMIT 1")
+        self._time: int = row[0] if row else 0
         found = self._db.row("SELECT value FROM facts WHERE name = 'after'")
         self.after: int | None = None if found is None else int(found[0])
 

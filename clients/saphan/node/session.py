@@ -98,7 +98,6 @@ class Session:
         challenge, welcome = await log_in(self._ws, engine.agency, engine.key, logs, parts.clock())
         self._check_clock(challenge.clock)
         self._opened(self, welcome.token)
-        parts.alarms.clear("origin_differs")
         await self._take_up()
         try:
             await _until_first_error(
