@@ -112,7 +112,6 @@ class FeedPump:
         self._own_since: float | None = None
         self._window = Window()
         self._known: OrderedDict[SignatureKey, None] = OrderedDict()
-        self.entries_sent = 0
 
     @property
     def behind(self) -> int:
@@ -212,7 +211,6 @@ class FeedPump:
         await self._send_feed(
             head, entries, await self._signatures(wanted), anchor, rows[-1].entry.index
         )
-        self.entries_sent += len(entries)
         return True
 
     def _may_wait(self, rows: Sequence[FeedRow]) -> bool:

@@ -51,7 +51,6 @@ Request: TypeAlias = Submit | StateFrame | Register | FetchStanzas
 Checked: TypeAlias = "asyncio.Task[frozenset[SignatureKey]] | None"
 
 SHUTDOWN_SECONDS = LIMITS.shutdown_ms / 2000  # half of it: the sequencer needs its share
-RETRY_MS = 1_000
 
 
 class _Ended(Exception):
@@ -289,7 +288,6 @@ def _shutting_down() -> Unavailable:
         "shutting_down",
         "the broker is shutting down",
         hint="requests without an answer are sent again in the next session",
-        retry_after_ms=RETRY_MS,
     )
 
 
