@@ -15,8 +15,8 @@ from saphan.audit.folder import LogFolder
 from saphan.audit.packfile import read_pack
 from saphan.audit.records import export_records
 from saphan_broker.app import serving
-from saphan_protocol.audit import audit
-from saphan_protocol.audit_report import Report
+from saphan_protocol.audit.report import Report
+from saphan_protocol.audit.verdict import audit
 from saphan_protocol.pins import Pins, format_pins
 from saphan_schemas.bodies import known_types
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable

@@ -18,8 +18,8 @@ from saphan_broker.log_export import export_logs
 from saphan_broker.records import PackWriter
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.memory import MemoryStore
-from saphan_protocol.audit import audit
-from saphan_protocol.audit_report import Report
+from saphan_protocol.audit.report import Report
+from saphan_protocol.audit.verdict import audit
 from saphan_protocol.pins import Pins
 from saphan_schemas.bodies import known_types
 from saphan_schemas.errors import OperatorError

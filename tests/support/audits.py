@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
-from saphan_protocol.audit_report import AuditStep, Report
+from saphan_protocol.audit.report import AuditStep, Report
 from saphan_schemas.records import BatchSignature
 
 from support.agency import Agency, seed

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from saphan_protocol.admission import due_day
-from saphan_protocol.audit_log import CheckedLeaves, pinned_head
-from saphan_protocol.audit_report import AuditStep, Trail
+from saphan_protocol.audit.log import CheckedLeaves, pinned_head
+from saphan_protocol.audit.report import AuditStep, Trail
 from saphan_protocol.checkpoint import Head, format_checkpoint, verify_head
 from saphan_protocol.evidence import CONSIGNMENT_TYPE, anchor_leaf, entry_leaf, open_leaf
 from saphan_protocol.identity import identity

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from saphan_protocol.admission import due_day
-from saphan_protocol.audit import audit
-from saphan_protocol.audit_report import Report
+from saphan_protocol.audit.report import Report
+from saphan_protocol.audit.verdict import audit
 from saphan_protocol.checkpoint import format_checkpoint
 from saphan_protocol.directory import agreement_leaf, operation_leaf, types_leaf
 from saphan_protocol.evidence import CONSIGNMENT_TYPE, anchor_leaf, entry_leaf

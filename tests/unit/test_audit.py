@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from saphan_protocol.audit_report import AuditStep, CorridorSeen
+from saphan_protocol.audit.report import AuditStep, CorridorSeen
 from saphan_protocol.checkpoint import cosign_lines
 from saphan_protocol.directory import operation_leaf
 from saphan_protocol.evidence import anchor_leaf, entry_leaf

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from saphan_protocol.audit_report import AuditStep
+from saphan_protocol.audit.report import AuditStep
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import BatchSignature, Event, HeadRef
 from support.agency import Agency

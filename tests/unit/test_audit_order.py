@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from saphan_protocol.audit_report import AuditStep
+from saphan_protocol.audit.report import AuditStep
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event, LeafType
 from support.agency import Agency

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from saphan_protocol.audit import audit
-from saphan_protocol.audit_log import root_at
-from saphan_protocol.audit_report import AuditStep
+from saphan_protocol.audit.log import root_at
+from saphan_protocol.audit.report import AuditStep
+from saphan_protocol.audit.verdict import audit
 from saphan_protocol.pack import PackReader, pack_stream
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.packs import PackEntry, PackHead, PackItem, PackSignature

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from saphan_protocol.audit_report import AuditStep
+from saphan_protocol.audit.report import AuditStep
 from saphan_schemas.records import Event
 from support.agency import Agency
 from support.audits import KH, LA, at, found

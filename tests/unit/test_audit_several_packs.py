@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from saphan_protocol.audit_report import AuditStep
+from saphan_protocol.audit.report import AuditStep
 from saphan_protocol.batch import sign_batch
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_schemas.packs import PackEntry, PackItem, PackSignature

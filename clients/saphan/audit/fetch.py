@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
-from saphan_protocol.audit_log import pinned_keys
+from saphan_protocol.audit.log import pinned_keys
 from saphan_protocol.checkpoint import Checkpoint, parse_checkpoint, verify_head
 from saphan_protocol.notes import parse_note
 from saphan_protocol.pins import Pins

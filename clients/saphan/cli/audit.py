@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from saphan_protocol.audit import audit
+from saphan_protocol.audit.verdict import audit
 from saphan_protocol.pins import PINS_BYTES, Pins, parse_pins
 from saphan_schemas.bodies import known_types
 from saphan_schemas.errors import InvalidInput, Refused

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from saphan_protocol.audit_report import Coverage, Finding, HeadSeen, Report
+from saphan_protocol.audit.report import Coverage, Finding, HeadSeen, Report
 from saphan_schemas.messages import has_text
 
 from saphan.cli.speech import say

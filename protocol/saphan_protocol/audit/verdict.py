@@ -2,8 +2,8 @@
 
 Pure: logs and packs come as iterables, nothing is read or written here. The first thing wrong ends
 the audit and is named; entries that no pack opens are counted. Leaves are read once, in order; in
-memory stay the directory, one bit per leaf, corridors, deliveries (`audit_corridors`,
-`audit_deliveries`), 1,024 verified roots and, per pack, 4,096 signatures.
+memory stay the directory, one bit per leaf, corridors, deliveries (`corridors`,
+`deliveries`), 1,024 verified roots and, per pack, 4,096 signatures.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanEr
 from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_schemas.records import LeafType
 
-from saphan_protocol.audit_directory import Agreements, Replayed, replay_directory, see_heads
-from saphan_protocol.audit_entries import Entries
-from saphan_protocol.audit_log import CheckedLeaves, LogSource, pinned_head, pinned_keys
-from saphan_protocol.audit_packs import PackSet, PackSource
-from saphan_protocol.audit_report import (
+from saphan_protocol.audit.directory import Agreements, Replayed, replay_directory, see_heads
+from saphan_protocol.audit.entries import Entries
+from saphan_protocol.audit.log import CheckedLeaves, LogSource, pinned_head, pinned_keys
+from saphan_protocol.audit.packs import PackSet, PackSource
+from saphan_protocol.audit.report import (
     CLEAR_LEAVES,
     AuditStep,
     Coverage,

@@ -15,7 +15,7 @@ from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Entry, Event, Header, LeafType, Statement
 
 from saphan_protocol.admission import Admitted, check_subject
-from saphan_protocol.audit_corridors import Course
+from saphan_protocol.audit.corridors import Course
 from saphan_protocol.delivery import TERMINAL, TRANSITIONS, State, Step, begin, step
 
 _AFTER: Final = {event: state for row in TRANSITIONS.values() for event, state in row.items()}

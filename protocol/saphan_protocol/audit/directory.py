@@ -13,8 +13,8 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import LeafType, Role, SignedOperation
 
 from saphan_protocol.agreement import check_pins
-from saphan_protocol.audit_log import CheckedLeaves, LogSource, pinned_head
-from saphan_protocol.audit_report import AuditStep, Coverage, HeadSeen, Progress, Trail
+from saphan_protocol.audit.log import CheckedLeaves, LogSource, pinned_head
+from saphan_protocol.audit.report import AuditStep, Coverage, HeadSeen, Progress, Trail
 from saphan_protocol.checkpoint import Head, KeyPair, verify_cosignatures
 from saphan_protocol.directory import Directory
 from saphan_protocol.notes import KeyType, verifier_key

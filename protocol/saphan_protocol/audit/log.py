@@ -12,7 +12,7 @@ from typing import Protocol
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import LogPin
 
-from saphan_protocol.audit_report import AuditStep, Progress, Trail
+from saphan_protocol.audit.report import AuditStep, Progress, Trail
 from saphan_protocol.checkpoint import Head, KeyPair, verify_head
 from saphan_protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash, node_hash
 from saphan_protocol.notes import KeyType, parse_vkey

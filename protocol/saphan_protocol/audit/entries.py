@@ -11,12 +11,12 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import BROKER, Consignment, Entry, Event, LeafType, Statement
 
 from saphan_protocol.admission import Admitted, Facts, admit, admit_statement
-from saphan_protocol.audit_corridors import Corridors, Course
-from saphan_protocol.audit_deliveries import Deliveries
-from saphan_protocol.audit_log import root_at
-from saphan_protocol.audit_packs import Shown, choose
-from saphan_protocol.audit_recipients import Recipients
-from saphan_protocol.audit_report import AuditStep, Coverage, Trail
+from saphan_protocol.audit.corridors import Corridors, Course
+from saphan_protocol.audit.deliveries import Deliveries
+from saphan_protocol.audit.log import root_at
+from saphan_protocol.audit.packs import Shown, choose
+from saphan_protocol.audit.recipients import Recipients
+from saphan_protocol.audit.report import AuditStep, Coverage, Trail
 from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.checkpoint import Head
 from saphan_protocol.delivery import check_said

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from saphan_schemas.errors import Refused
 from saphan_schemas.records import Entry
 
-from saphan_protocol.audit_report import CorridorSeen, Coverage
+from saphan_protocol.audit.report import CorridorSeen, Coverage
 from saphan_protocol.corridor import Tail, follow
 
 

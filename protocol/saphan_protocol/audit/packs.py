@@ -10,7 +10,7 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.packs import PackEntry, PackItem
 from saphan_schemas.records import BatchSignature
 
-from saphan_protocol.audit_report import AuditStep, Trail
+from saphan_protocol.audit.report import AuditStep, Trail
 from saphan_protocol.batch import RootRef
 from saphan_protocol.pack import PackReader
 from saphan_protocol.pins import Pins
