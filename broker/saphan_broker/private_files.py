@@ -1,10 +1,11 @@
 """Files in the keys directory: only their owner may read them, and they are replaced durably.
 
-A crash at any point leaves the old bytes or the new ones under a file's name, never a mixture.
+A crash in `replace` leaves the old bytes or the new ones under a file's name, never a mixture.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -94,12 +95,27 @@ def replace(path: Path, data: bytes, *, scrub: bool = False) -> None:
     try:
         _replace(path, data, scrub)
     except OSError as error:
-        raise OperatorError(
-            "key_file_unwritable",
-            f"{path} cannot be written: {error.strerror}",
-            field="keys",
-            hint="free space on the disk of --keys and check its owner; nothing was lost",
-        ) from None
+        raise _unwritable(path, error) from None
+
+
+def overwrite(path: Path, data: bytes, at: int) -> None:
+    """Write bytes in place, inside a file that is there; durable when it returns.
+
+    A crash may leave any mixture of the old and the new bytes: the caller can tell.
+
+    Raises:
+        OperatorError: `key_file_unwritable`; the same mixture then.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            if os.pwrite(descriptor, data, at) != len(data):
+                raise OSError(errno.EIO, "written in part")
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def _replace(path: Path, data: bytes, scrub: bool) -> None:
@@ -149,6 +165,15 @@ def malformed(path: Path, why: str) -> OperatorError:
         f"{path} cannot be used: {why}",
         field="keys",
         hint="the keys directory is moved whole or not at all; use the directory `init` made",
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> OperatorError:
+    return OperatorError(
+        "key_file_unwritable",
+        f"{path} cannot be written: {error.strerror}",
+        field="keys",
+        hint="free space on the disk of --keys and check its owner; nothing was lost",
     )
 
 

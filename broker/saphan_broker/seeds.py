@@ -51,7 +51,6 @@ class _Ratchet:
                 self.seeds[day] = found
         return found
 
-
     def key(self, day: int) -> bytes:
         """key(day): derived once, because three things of every bulletin are sealed under it."""
         found = self._keys.get(day)

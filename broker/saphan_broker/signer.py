@@ -1,7 +1,7 @@
 """The one signer of a log: it writes down what it will sign before it signs (bytes.md, Signer).
 
-    KEYS/<log>.head    the last size, root and time signed: fsynced before each signature, apart
-                       from the store and from every backup
+    KEYS/<log>.head    the last size, root and time signed (`last_head`): on the disk before each
+                       signature, apart from the store and from every backup
     KEYS/<log>.lock    held for every signature
 
 It never signs two roots for one size. After a start it signs nothing until `heard` or
@@ -13,37 +13,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
-import msgspec
 from saphan_protocol.checkpoint import Head
-from saphan_protocol.merkle import EMPTY_ROOT, HASH_BYTES
+from saphan_protocol.merkle import HASH_BYTES
 from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import HeadRef
 
 from saphan_broker import private_files
 from saphan_broker.keys import LogKeys
+from saphan_broker.last_head import LastHead, LastHeadFile
 from saphan_broker.store.base import Log
 
-FORMAT: Final = "head/1"
 _logger = logging.getLogger(__name__)
-
-
-class LastHead(NamedTuple):
-    """What was signed last: leaves, root, POSIX seconds. (0, EMPTY_ROOT, 0): nothing yet."""
-
-    size: int
-    root: bytes
-    time: int
-
-
-class _HeadFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    saphan: str
-    origin: str
-    size: int
-    root: str
-    time: int
 
 
 class Signer:
@@ -56,7 +39,7 @@ class Signer:
     def __init__(self, keys_directory: Path, log: Log, keys: LogKeys) -> None:
         self.origin: Final = keys.origin
         self._keys: Final = keys
-        self._file: Final = keys_directory / f"{log}.head"
+        self._file: Final = LastHeadFile(keys_directory / f"{log}.head", keys.origin)
         self._lock: Final = keys_directory / f"{log}.lock"
         self._released = False
 
@@ -69,7 +52,7 @@ class Signer:
         """
         private_files.make_directory(keys_directory)
         made = cls(keys_directory, log, keys)
-        private_files.write_new(made._file, made._encode(LastHead(0, EMPTY_ROOT, 0)))
+        made._file.create()
         return made
 
     @classmethod
@@ -98,16 +81,7 @@ class Signer:
         Raises:
             OperatorError: `key_file_missing`, `key_file_exposed`, `key_file_malformed`.
         """
-        try:
-            found = msgspec.json.decode(private_files.read(self._file), type=_HeadFile)
-            last = LastHead(found.size, bytes.fromhex(found.root), found.time)
-        except ValueError:
-            raise private_files.malformed(self._file, "it is not a last-head file") from None
-        if found.saphan != FORMAT or found.origin != self.origin:
-            raise private_files.malformed(self._file, f"it is not the file of {self.origin}")
-        if len(last.root) != HASH_BYTES or last.size < 0 or last.time < 0:
-            raise private_files.malformed(self._file, "its values are out of range")
-        return last
+        return self._file.read()
 
     def heard(self, heads: Iterable[HeadRef]) -> None:
         """A node's session has opened with the newest heads it has verified: signing may begin.
@@ -165,7 +139,7 @@ class Signer:
             self._check(last, size, root, time)
             time = max(time, last.time)
             # From here on no other root of this size can be signed, whatever crashes.
-            private_files.replace(self._file, self._encode(LastHead(size, root, time)))
+            self._file.write(LastHead(size, root, time))
             return self._keys.sign_head(size, root, time)
 
     def _check(self, last: LastHead, size: int, root: bytes, time: int) -> None:
@@ -196,7 +170,3 @@ class Signer:
             hint="stop; keep the store and the keys directory as they are, and compare both with "
             "the nodes' copies",
         )
-
-    def _encode(self, head: LastHead) -> bytes:
-        text = _HeadFile(FORMAT, self.origin, head.size, head.root.hex(), head.time)
-        return msgspec.json.encode(text) + b"\n"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import itertools
 import logging
+import os
 import signal
 import stat
 import subprocess
@@ -13,7 +16,8 @@ from pathlib import Path
 
 import pytest
 from saphan_broker.keys import LogKeys, create_log_keys, load_log_keys
-from saphan_broker.signer import LastHead, Signer
+from saphan_broker.last_head import SLOT_AT, LastHead
+from saphan_broker.signer import Signer
 from saphan_protocol.checkpoint import Head, verify_head
 from saphan_protocol.merkle import EMPTY_ROOT
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
@@ -213,11 +217,115 @@ def test_a_crash_before_the_rename_leaves_the_old_head(signer: Signer, keys_dir:
     assert later.sign(4, root(4), NOW).size == 4
 
 
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def slot_of(path: Path, before: bytes) -> int:
+    """The byte at which the slot begins that has changed; exactly one has."""
+    after = path.read_bytes()
+    half = len(after) // 2
+    changed = [at for at in SLOT_AT if before[at : at + half] != after[at : at + half]]
+    assert len(changed) == 1
+    return changed[0]
+
+
+def test_heads_are_written_in_turn_into_one_file(signer: Signer, keys_dir: Path) -> None:
+    """The slot of the last signed head is never the one that is written."""
+    path = keys_dir / "evidence.head"
+    signer.sign(3, root(3), NOW)
+    file, slots = path.stat().st_ino, []
+    for size in range(4, 10):
+        before = path.read_bytes()
+        signer.sign(size, root(size), NOW)
+        slots.append(slot_of(path, before))
+        assert reopened(keys_dir).last() == LastHead(size, root(size), NOW)
+    assert path.stat().st_ino == file
+    assert all(a != b for a, b in itertools.pairwise(slots))
+
+
+@pytest.mark.parametrize("byte", (0, 7, 8, 16, 40, 48, 55, 56, 87))
+def test_a_torn_slot_was_not_signed_under(signer: Signer, keys_dir: Path, byte: int) -> None:
+    """A power cut in the middle of writing a slot: what was signed before it still binds."""
+    path = keys_dir / "evidence.head"
+    for size in (3, 4):
+        signer.sign(size, root(size), NOW)
+    before = path.read_bytes()
+    signer.sign(5, root(5), NOW)  # its slot is torn: this stands for a signature never made
+    flip(path, slot_of(path, before) + byte)
+    later = reopened(keys_dir)
+    later.heard([])
+    assert later.last() == LastHead(4, root(4), NOW)
+    assert_refused("signer_fork", later, 4, "another")
+    assert later.sign(5, root("anew"), NOW).size == 5
+    assert reopened(keys_dir).last() == LastHead(5, root("anew"), NOW)
+
+
+def test_with_both_slots_damaged_nothing_is_signed(signer: Signer, keys_dir: Path) -> None:
+    path = keys_dir / "evidence.head"
+    for size in (3, 4):
+        signer.sign(size, root(size), NOW)
+    for at in SLOT_AT:
+        flip(path, at)
+    for act in (signer.last, lambda: signer.sign(5, root(5), NOW), lambda: reopened(keys_dir)):
+        with pytest.raises(OperatorError) as refused:
+            act()
+        assert refused.value.code == "key_file_malformed"
+
+
+def test_after_a_failed_sync_nothing_is_written_in_place(
+    signer: Signer, keys_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the file reads as after a failed sync may be in memory only.
+
+    1. The slot of 4 leaves is written, its sync fails: nothing is signed.
+    2. Writing the next slot in place would overwrite the only one that is surely on the disk: the
+       file is replaced instead, and only then are slots written in place again.
+    """
+    path = keys_dir / "evidence.head"
+    signer.sign(3, root(3), NOW)
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", fail)
+        with pytest.raises(OperatorError) as refused:
+            signer.sign(4, root(4), NOW)
+    assert refused.value.code == "key_file_unwritable"
+    with path.open("rb"):  # held open, so that its number is not given out again
+        files = [path.stat().st_ino]
+        for size in (4, 5, 6):
+            signer.sign(size, root(size), NOW)
+            files.append(path.stat().st_ino)
+    assert files[0] != files[1] == files[2] == files[3]
+    assert signer.last().size == 6
+
+
+def test_what_another_signer_wrote_is_not_overwritten_in_place(
+    signer: Signer, keys_dir: Path
+) -> None:
+    other = reopened(keys_dir)
+    other.allow_unheard("a test")
+    path = keys_dir / "evidence.head"
+    for size, of in ((3, signer), (4, other), (5, signer)):
+        with path.open("rb"):
+            before = path.stat().st_ino
+            of.sign(size, root(size), NOW)
+            assert path.stat().st_ino != before
+
+
 def test_a_missing_or_foreign_last_head_file_is_refused(signer: Signer, keys_dir: Path) -> None:
     path = keys_dir / "evidence.head"
-    text = path.read_bytes()
+    data = path.read_bytes()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    for damaged in (b"", text[:-3], text.replace(b"evidence/1", b"evidence/2"), b"[]"):
+    foreign = keys_dir / "foreign"
+    other = create_log_keys(foreign, "evidence", "bridge.example/evidence/2")
+    Signer.create(foreign, "evidence", other)
+    of_another = (foreign / "evidence.head").read_bytes()
+    for damaged in (b"", data[:-3], data + b"\0", bytes(len(data)), of_another):
         path.write_bytes(damaged)
         with pytest.raises(OperatorError) as refused:
             reopened(keys_dir)
