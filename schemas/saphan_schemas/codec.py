@@ -21,6 +21,7 @@ POINTER_CHARS = 400
 
 MAX_CONTENT_DEPTH = 32
 """Levels of nesting in content: our deepest schema needs 9; a parser's stack needs a bound."""
+_PLAIN = frozenset({str, int, bool, type(None)})
 
 _encoder = msgspec.msgpack.Encoder()
 _sorting_encoder = msgspec.msgpack.Encoder(order="sorted")
@@ -126,6 +127,7 @@ def pointer_to(where: Where) -> str:
 
 
 def _check_content(value: object, where: Where, depth: int) -> None:
+    """What stands in content, all the way down; plain values, most of it, cost no call."""
     if depth > MAX_CONTENT_DEPTH:
         raise InvalidInput(
             "malformed", f"content nests deeper than {MAX_CONTENT_DEPTH}", field="content"
@@ -134,10 +136,12 @@ def _check_content(value: object, where: Where, depth: int) -> None:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise InvalidInput("malformed", "a key is not text", field=_field(where))
-            _check_content(item, (where, key), depth + 1)
+            if type(item) not in _PLAIN or depth == MAX_CONTENT_DEPTH:
+                _check_content(item, (where, key), depth + 1)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _check_content(item, (where, index), depth + 1)
+            if type(item) not in _PLAIN or depth == MAX_CONTENT_DEPTH:
+                _check_content(item, (where, index), depth + 1)
     elif not (value is None or isinstance(value, (str, bool, int))):
         raise InvalidInput(
             "malformed",

@@ -46,8 +46,9 @@ T = TypeVar("T")
 FRAMES_AHEAD: Final = 4
 """Received frames waiting to be judged; the broker's window bounds their bytes."""
 SILENCE_S: Final = 3 * LIMITS.heartbeat_ms / 1000
-WITNESS_PAUSE_S: Final = 0.2
-"""Between cosignatures: under load a few heads a second are witnessed, not every commit's."""
+WITNESS_PAUSE_S: Final = 1.0
+"""Before a cosignature: the newest head of this second is witnessed, not every commit's, and no
+bulletin on its way waits for the writing of the witness's state."""
 ANSWER_S: Final = 30.0
 """A directory operation is answered after its head is signed; the broker may be busy."""
 
@@ -222,13 +223,13 @@ class Session:
         """Only the newest head of each log: while one is signed, others may pass."""
         while True:
             await self._fresh_head.wait()
+            await asyncio.sleep(WITNESS_PAUSE_S)
             self._fresh_head.clear()
             heads, self._heads = self._heads, {}
             for head in heads.values():
                 cosigned = await self._engine.in_reading(partial(self._witnessed, head))
                 if cosigned is not None:
                     await self._send(Cosign(cosigned.head.ref, cosigned.lines))
-            await asyncio.sleep(WITNESS_PAUSE_S)
 
     def _witnessed(self, head: Head) -> Cosigned | None:
         logs, parts = self._engine.logs, self._parts
