@@ -6,11 +6,35 @@ import asyncio
 from collections.abc import Sequence
 from time import perf_counter
 
+from saphan_protocol.checkpoint import Head
+
 from saphan_broker.log_book import LogBook
 from saphan_broker.preparing import Prepared, prepare
+from saphan_broker.signer import Signer
 from saphan_broker.state import State
 from saphan_broker.store.base import Commit, LogHead
 from saphan_broker.work import Rejected, Work
+
+
+class _Signature:
+    """The signature of one head, to be made on another thread."""
+
+    head: Head
+
+    def __init__(self, signer: Signer, size: int, root: bytes, time: int) -> None:
+        self.size = size
+        self.begun: float | None = None
+        """When `make` was called (`perf_counter`), whether it went well or not."""
+        self._signer = signer
+        self._root = root
+        self._time = time
+
+    def make(self) -> bytes:
+        """Sign; gives the note. The signer's own file is durable first: from here on no other root
+        of this size exists."""
+        self.begun = perf_counter()
+        self.head = self._signer.sign(self.size, self._root, self._time)
+        return self.head.note
 
 
 class Committer:
@@ -38,16 +62,16 @@ class Committer:
         """
         state, book = self._state, self._state.evidence
         if group.ledger.leaves:
-            # A crash in here: all of it or nothing of it is there. A failure drops the grown tree.
+            signature = self._signature(book, group.tree.size, group.root)
             started = perf_counter()
-            await state.store.commit(group.commit())
-            state.counters.committed(perf_counter() - started)
-            book.adopt(group.tree, group.root, group.ledger.time)
-            state.anchored = group.anchored
-            state.recent.add(group.ledger.signatures.values())
-            if group.ledger.anchors:
-                state.anchor = group.ledger.anchors[-1]
-            await self.sign(book)
+            try:
+                # A crash in here: all of it or nothing of it is there, signed or not yet.
+                await state.store.commit(group.commit(), signature.make)
+            finally:
+                if signature.begun is not None:  # the commit is durable, whatever came after it
+                    state.counters.committed(signature.begun - started)
+                    self._adopt(group)
+            book.publish(signature.head)
             state.listeners.published(group.agencies())
         for work, outcome in group.outcomes:
             if isinstance(outcome, Rejected):
@@ -55,6 +79,15 @@ class Committer:
             else:
                 state.counters.logged += 1
             work.resolve(outcome)
+
+    def _adopt(self, group: Prepared) -> None:
+        """The group is committed; nobody is told before it is under a durable signed head."""
+        state, ledger = self._state, group.ledger
+        state.evidence.adopt(group.tree, group.root, ledger.time)
+        state.anchored = group.anchored
+        state.recent.add(ledger.signatures.values())
+        if ledger.anchors:
+            state.anchor = ledger.anchors[-1]
 
     # --- directory --------------------------------------------------------------------------------
 
@@ -89,13 +122,14 @@ class Committer:
 
     async def sign(self, book: LogBook) -> None:
         """Sign the committed head, make the note durable, make it the published one."""
-        size, root = book.tree.size, book.root
+        signature = self._signature(book, book.tree.size, book.root)
+        note = await asyncio.to_thread(signature.make)
+        # A crash here: the next start signs the same size and root again, which is allowed.
+        await self._state.store.put_note(book.log, signature.size, note)
+        book.publish(signature.head)
+
+    def _signature(self, book: LogBook, size: int, root: bytes) -> _Signature:
         now = self._state.clock()
         # A head of a wrong time could never be followed by one of the right time.
         self._state.clocks.check(now, now)
-        signer = self._state.signers[book.log]
-        # The signer's own file is fsynced first: from here on no other root of this size exists.
-        head = await asyncio.to_thread(signer.sign, size, root, now // 1000)
-        # A crash here: the next start signs the same size and root again, which is allowed.
-        await self._state.store.put_note(book.log, size, head.note)
-        book.publish(head)
+        return _Signature(self._state.signers[book.log], size, root, now // 1000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from msgspec.structs import replace
 from saphan_broker.store.base import (
@@ -15,6 +17,7 @@ from saphan_broker.store.base import (
 )
 from saphan_protocol.merkle import EMPTY_ROOT
 from saphan_protocol.tile_tree import TileTree
+from saphan_schemas.errors import Unavailable
 from support.store_commits import Story, digest
 
 PAIR = ("la.ospp", "kh.gpo")
@@ -166,6 +169,45 @@ async def test_a_note_never_runs_ahead_or_back(store: Store) -> None:
         with pytest.raises(RuntimeError):
             await store.put_note("evidence", size, b"other")
     assert await store.note("evidence") == SignedHead(2, b"note")
+
+
+async def test_a_commit_is_signed_once_it_is_there_and_its_note_kept(store: Store) -> None:
+    story = Story()
+    await store.commit(story.bulletins(1))
+    threads: list[int] = []
+
+    def sign() -> bytes:
+        threads.append(threading.get_ident())
+        return b"note of 3"
+
+    commit = story.bulletins(2)
+    await store.commit(commit, sign)
+    assert (await store.state("evidence")).head == commit.head
+    assert await store.note("evidence") == SignedHead(3, b"note of 3")
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()  # it may block on a disk
+    with pytest.raises(HeadMoved):
+        await store.commit(commit, sign)
+    assert len(threads) == 1  # what was not committed is not signed
+    assert await store.note("evidence") == SignedHead(3, b"note of 3")
+
+
+async def test_a_commit_stays_when_its_signature_fails(store: Store) -> None:
+    story = Story()
+    await store.commit(story.bulletins(1), lambda: b"note of 1")
+
+    def refuse() -> bytes:
+        raise Unavailable("signer_unheard", "injected")
+
+    commit = story.bulletins(2)
+    with pytest.raises(Unavailable) as refused:
+        await store.commit(commit, refuse)
+    assert refused.value.code == "signer_unheard"
+    assert (await store.state("evidence")).head == commit.head
+    assert await store.note("evidence") == SignedHead(1, b"note of 1")
+    await store.put_note("evidence", 3, b"note of 3")  # signed later, by whoever finds it so
+    assert await store.note("evidence") == SignedHead(3, b"note of 3")
+    await store.commit(story.bulletins(1), lambda: b"note of 4")
 
 
 async def test_the_newest_cosignature_of_each_agency_is_kept(store: Store) -> None:

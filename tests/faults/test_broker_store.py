@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from saphan_broker.broker import open_broker
-from saphan_broker.store.base import Commit, CommitUnknown, Store
+from saphan_broker.last_head import LastHead, LastHeadFile
+from saphan_broker.store.base import Commit, CommitUnknown, Sign, Store
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import Result, Submission
 from saphan_schemas.records import BatchSignature, HeadRef
@@ -34,8 +35,11 @@ class FailingStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def commit(self, commit: Commit) -> None:
+    async def commit(self, commit: Commit, sign: Sign | None = None) -> None:
+        """Step by step, so that each step can fail."""
         await self._maybe("commit", lambda: self._store.commit(commit))
+        if sign is not None:
+            await self.put_note(commit.log, commit.head.size, await asyncio.to_thread(sign))
 
     async def put_note(self, log: Any, size: int, note: bytes) -> None:
         await self._maybe("put_note", lambda: self._store.put_note(log, size, note))
@@ -107,6 +111,33 @@ async def test_failed_write_is_answered_retried_and_logged_once(
     into = await world.line(B)
     await into.entry(before + 2)
     assert sorted(into.entries) == [before - 1, before, before + 1, before + 2]
+
+
+async def test_what_is_committed_and_could_not_be_signed_is_signed_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Timeline: a group is committed, its signature fails at the disk of the keys; sent again, the
+    same bulletins get the places that they were given."""
+    sender, recipient = world.agencies[A], world.agencies[B]
+    out = await world.line(A)
+    first, batch = sender.submissions([sender.bulletin([B], world.clock())], [recipient])
+    await out.submit(first, batch)
+    before = world.broker.state.evidence.tree.size
+    write = LastHeadFile.write
+
+    def failing(file: LastHeadFile, head: LastHead) -> None:
+        monkeypatch.setattr(LastHeadFile, "write", write)
+        raise OperatorError("key_file_unwritable", "injected", field="keys", hint="none")
+
+    monkeypatch.setattr(LastHeadFile, "write", failing)
+    items, batch = sender.submissions([sender.bulletin([B], world.clock())], [recipient])
+    with suppress(asyncio.CancelledError):
+        (result,) = await out.submit(items, batch)
+        assert result.code == "broker_stopped"
+    out, (result,) = await sent_again(world, out, items, batch)
+    assert (result.code, result.indices) == (None, (before,))
+    into = await world.line(B)
+    await into.entry(before)
 
 
 async def again(world: World, line: Line) -> Line:

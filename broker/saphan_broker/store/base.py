@@ -9,8 +9,8 @@ caller and raises RuntimeError (memory checks all of them, other engines what is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol, TypeAlias
 
 from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.records import BatchSignature
@@ -40,6 +40,10 @@ from saphan_broker.store.rows import TileKey as TileKey
 
 FORMAT: Final = 1
 """Format of the stored data; a store of a newer format is refused, never guessed at."""
+
+
+Sign: TypeAlias = Callable[[], bytes]
+"""Signs the head that is being committed and returns its note; may block on a disk of its own."""
 
 
 class HeadMoved(Unavailable):
@@ -76,8 +80,13 @@ class Logs(Protocol):
     async def state(self, log: Log) -> LogState:
         """The committed, unsigned head and its time; (0, EMPTY_ROOT, 0) before the first commit."""
 
-    async def commit(self, commit: Commit) -> None:
+    async def commit(self, commit: Commit, sign: Sign | None = None) -> None:
         """Apply a commit, all or nothing; durable (fsynced) when it returns.
+
+        `sign` is called once the commit is durable, beside the event loop, and its note kept as by
+        `put_note` before this returns. If it raises, that is raised here, and the commit stays; if
+        its note cannot be kept, the errors below are the note's. Whether it was called tells the
+        caller which of the two has failed.
 
         Order: commits of one log form one sequence; readers see a commit whole or not at all.
         Each entry enters the mailboxes of its sender and its recipient (once when they are equal).

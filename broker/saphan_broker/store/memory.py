@@ -6,6 +6,7 @@ silently damage another engine: gaps, rewritten tiles, repeated nonces, notes ah
 
 from __future__ import annotations
 
+import asyncio
 import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from saphan_broker.store.base import (
     Log,
     LogHead,
     LogState,
+    Sign,
     SignatureKey,
     SignedHead,
     StanzaRow,
@@ -75,7 +77,12 @@ class MemoryStore:
     async def state(self, log: Log) -> LogState:
         return self._log(log).state
 
-    async def commit(self, commit: Commit) -> None:
+    async def commit(self, commit: Commit, sign: Sign | None = None) -> None:
+        self._commit(commit)
+        if sign is not None:
+            await self.put_note(commit.log, commit.head.size, await asyncio.to_thread(sign))
+
+    def _commit(self, commit: Commit) -> None:
         data = self._log(commit.log)
         if data.state.head != commit.expected:
             raise HeadMoved(commit.log, commit.expected.size, data.state.head.size)

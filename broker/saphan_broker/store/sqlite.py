@@ -36,6 +36,7 @@ from saphan_broker.store.base import (
     FeedRow,
     Log,
     LogState,
+    Sign,
     SignatureKey,
     SignedHead,
     StanzaRow,
@@ -125,10 +126,16 @@ class SqliteStore:
     async def state(self, log: Log) -> LogState:
         return await self._read(lambda db: sqlite_read.read_state(db, log))
 
-    async def commit(self, commit: Commit) -> None:
-        await self._checked_write(lambda db: sqlite_write.apply_commit(db, commit))
+    async def commit(self, commit: Commit, sign: Sign | None = None) -> None:
+        def keep_note(db: sqlite3.Connection) -> None:
+            if sign is not None:
+                self._keep_note(db, commit.log, SignedHead(commit.head.size, sign()))
+
+        self._check_open()
+        await self._write(lambda db: sqlite_write.apply_commit(db, commit), keep_note)
         self._unmoved += _size(commit)
-        if self._unmoved > WAL_LIMIT_BYTES:  # notes are missing; do not wait for one
+        # Without a note another write follows at once; do not wait for it for ever.
+        if self._unmoved > (WAL_LIMIT_BYTES if sign is None else CHECKPOINT_BYTES):
             self._checkpoint()
 
     async def edge_tiles(self, log: Log) -> dict[TileKey, bytes]:
@@ -242,13 +249,27 @@ class SqliteStore:
         self._check_open()
         await self._write(work)
 
-    async def _write(self, work: Work[None]) -> None:
-        """Run one transaction on the writer, with the cosignatures that wait for one."""
+    async def _write(self, work: Work[None], then: Work[None] | None = None) -> None:
+        """Run one transaction on the writer, with the cosignatures that wait for one.
+
+        Args:
+            then: what follows it on the same thread: waking that, and the loop again, costs more
+                than a small transaction.
+        """
         waiting = dict(self._pending)
-        await self._writer.run(lambda db: self._transact(db, work, waiting))
+
+        def run(db: sqlite3.Connection) -> None:
+            self._transact(db, work, waiting)
+            if then is not None:
+                then(db)
+
+        await self._writer.run(run)
         for key, row in waiting.items():
             if self._pending.get(key) is row:
                 del self._pending[key]
+
+    def _keep_note(self, db: sqlite3.Connection, log: Log, head: SignedHead) -> None:
+        self._transact(db, lambda db: sqlite_write.apply_note(db, log, head), {})
 
     def _transact(
         self,
