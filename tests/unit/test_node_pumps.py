@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 import pytest
 from saphan.node.db import Database
 from saphan.node.login import decode_frame
+from saphan.node.portions import Portion
 from saphan.node.pumps import ANSWER_S, IN_FLIGHT, Pumps
 from saphan.node.statements import Said, keep_statements, sign_statements
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.frames import Answer, Ping, Result, State
+from saphan_schemas.frames import Answer, Ping, Result, State, StatementItem
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event, Role
 
@@ -48,7 +49,7 @@ class World:
     async def _send(self, frame: object) -> None:
         self.sent.put_nowait(frame)
 
-    def state(self, count: int) -> None:
+    def state(self, count: int) -> Portion[StatementItem]:
         """Put `count` statements in the queue, as one batch."""
         said = [
             Said(
@@ -62,7 +63,12 @@ class World:
             for place in range(count)
         ]
         with self.db.transaction() as tx:
-            keep_statements(tx, *sign_statements(KEY, "kh.gpo", said))
+            return keep_statements(tx, *sign_statements(KEY, "kh.gpo", said))
+
+    def forget(self) -> None:
+        """Take every statement out of the queue."""
+        with self.db.transaction() as tx:
+            tx.execute("DELETE FROM statements")
 
     async def next(self) -> State:
         async with asyncio.timeout(10):
@@ -171,3 +177,34 @@ async def test_a_broker_that_never_answers_is_noticed(world: World) -> None:
     assert world.pumps.overdue(now + ANSWER_S + 1)
     await world.pumps.answer(Answer(sent.request, (LOGGED,)))
     assert not world.pumps.overdue(now + ANSWER_S + 1)
+
+
+async def test_what_was_stored_just_now_goes_out_without_a_look(world: World) -> None:
+    await asyncio.to_thread(world.state, 1)
+    world.pumps.wake("statements")
+    await world.next()
+    offered = await asyncio.to_thread(world.state, 2)
+    await asyncio.to_thread(world.forget)  # nobody could find them any more
+    world.pumps.offer("statements", offered)
+    assert (await world.next()).items == offered.items
+
+
+async def test_offered_rows_that_are_not_next_are_looked_for(world: World) -> None:
+    await asyncio.to_thread(world.state, 1)
+    world.pumps.wake("statements")
+    await world.next()
+    untold = await asyncio.to_thread(world.state, 1)
+    offered = await asyncio.to_thread(world.state, 2)
+    world.pumps.offer("statements", offered)
+    assert (await world.next()).items == untold.items + offered.items
+
+
+async def test_rows_that_a_look_has_sent_are_not_sent_again_when_offered(world: World) -> None:
+    offered = await asyncio.to_thread(world.state, 2)
+    world.pumps.wake("statements")
+    assert (await world.next()).items == offered.items
+    world.pumps.offer("statements", offered)
+    later = await asyncio.to_thread(world.state, 1)
+    world.pumps.offer("statements", later)
+    assert (await world.next()).items == later.items
+    assert world.sent.empty()

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 from saphan_protocol.admission import Admitted
 from saphan_schemas.errors import SaphanError
+from saphan_schemas.frames import StatementItem
 
 from saphan.node.deliveries import Deliveries
 from saphan.node.feed_entry import Seen
 from saphan.node.logs import FeedCheck
+from saphan.node.portions import Portion
 from saphan.node.signatures import Known
 from saphan.node.statements import Said
 
@@ -29,3 +31,4 @@ class Effects:
     ask_again: list[bytes] = field(default_factory=list)
     alarms: list[SaphanError] = field(default_factory=list)
     deliveries: Deliveries | None = None
+    answers: Portion[StatementItem] | None = None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import Answer, Result, State, Submit
 
 from saphan.node.engine import Engine
+from saphan.node.portions import Portion
 from saphan.node.statements import next_statements
 from saphan.node.waiting import next_portion, refused, refused_statements
 
@@ -58,11 +60,22 @@ class Pumps:
             "statements": asyncio.Semaphore(IN_FLIGHT),
         }
         self._again: dict[Kind, list[int]] = {"bulletins": [], "statements": []}
+        self._look: dict[Kind, bool] = {"bulletins": True, "statements": True}
+        self._offered: dict[Kind, deque[Portion[Any]]] = {
+            "bulletins": deque(maxlen=IN_FLIGHT),
+            "statements": deque(maxlen=IN_FLIGHT),
+        }
         self._timers: set[asyncio.TimerHandle] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def wake(self, kind: Kind) -> None:
-        """Something new waits."""
+        """Something new waits in the store."""
+        self._look[kind] = True
+        self._wake[kind].set()
+
+    def offer(self, kind: Kind, portion: Portion[Any]) -> None:
+        """What has just been stored: sent as it is if its rows are next, else looked for."""
+        self._offered[kind].append(portion)
         self._wake[kind].set()
 
     def request(self) -> int:
@@ -89,36 +102,55 @@ class Pumps:
             after, sent = await self._portion(kind, after)
             if not sent:
                 self._slots[kind].release()
-            if sent < FEW:
+            if not (self._look[kind] or self._offered[kind]):
                 await self._wake[kind].wait()
 
     async def _portion(self, kind: Kind, after: int) -> tuple[int, int]:
         """Send one frame of rows above `after`; the last row, and how many were sent."""
-        # Cleared before looking: what is stored after the look sets it again.
         self._wake[kind].clear()
         again, self._again[kind] = self._again[kind], []
-        db, request = self._engine.db, self.request()
-        frame: Submit | State
-        if kind == "bulletins":
-            portion = await self._engine.in_reading(lambda: next_portion(db, after, again))
-            rows = portion.rows
-            frame = Submit(request, tuple(portion.items), portion.signatures)
-        else:
-            rows, items, signatures = await self._engine.in_reading(
-                lambda: next_statements(db, after, again)
-            )
-            frame = State(request, items, signatures)
+        portion = None if again else self._next_offered(kind, after)
+        if portion is None:
+            portion = await self._stored(kind, after, again)
+        rows = portion.rows
         left = set(again).difference(rows)
         if rows and left:
             self._again[kind] += sorted(left)
         if again:
             # They say nothing about new rows: look at those at once.
-            self._wake[kind].set()
+            self.wake(kind)
         if not rows:
             return after, 0
+        request = self.request()
+        frame = Submit if kind == "bulletins" else State
         self._sent[request] = _Sent(kind, rows, asyncio.get_running_loop().time())
-        await self._send(frame)
+        await self._send(frame(request, portion.items, portion.signatures))
         return (after if again else rows[-1]), len(rows)
+
+    def _next_offered(self, kind: Kind, after: int) -> Portion[Any] | None:
+        """The offered rows right above `after`; those that a look has sent are dropped."""
+        offered = self._offered[kind]
+        while offered:
+            portion = offered.popleft()
+            if portion.rows[0] == after + 1:
+                return portion
+            if portion.rows[-1] > after:
+                break
+        return None
+
+    async def _stored(self, kind: Kind, after: int, again: list[int]) -> Portion[Any]:
+        # Before looking: what is stored after the look asks for another one.
+        self._look[kind] = False
+        self._offered[kind].clear()
+        db = self._engine.db
+        portion: Portion[Any]
+        if kind == "bulletins":
+            portion = await self._engine.in_reading(lambda: next_portion(db, after, again))
+        else:
+            portion = await self._engine.in_reading(lambda: next_statements(db, after, again))
+        if len(portion.rows) >= FEW:
+            self._look[kind] = True
+        return portion
 
     async def answer(self, answer: Answer) -> None:
         """Act on the results of one frame; positions and proofs come with the feed."""

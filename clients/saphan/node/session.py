@@ -206,9 +206,9 @@ class Session:
     async def _take_feed(self, frame: Feed) -> Head:
         engine = self._engine
         effects = await engine.in_frames(partial(engine.take_feed, frame))
+        if effects.answers is not None:
+            self.pumps.offer("statements", effects.answers)
         await self._send(Ack(frame.next))
-        if effects.said:
-            self.pumps.wake("statements")
         if effects.seen:
             self._proofs.wake()
         await self._fetch_stanzas(effects.ask_again)

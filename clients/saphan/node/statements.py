@@ -24,6 +24,7 @@ from saphan_schemas.records import (
 )
 
 from saphan.node.db import Database
+from saphan.node.portions import Portion
 from saphan.node.signatures import find, item_bytes, keep
 
 
@@ -77,8 +78,8 @@ def sign_statements(
 
 def keep_statements(
     tx: sqlite3.Connection, batch: BatchSignature, signed: Sequence[SignedSaid]
-) -> None:
-    """Put signed statements in the queue for the broker."""
+) -> Portion[StatementItem]:
+    """Put signed statements in the queue for the broker; what was put there, for `Pumps.offer`."""
     keep(tx, (batch,))
     tx.executemany(
         "INSERT INTO statements (bulletin, event, sender, recipient, body, item, root, salt, state)"
@@ -97,6 +98,14 @@ def keep_statements(
             for one in signed
         ],
     )
+    (last,) = tx.execute("SELECT last_insert_rowid()").fetchone()
+    items = tuple(
+        StatementItem(
+            one.said.event, one.said.sender, one.said.recipient, one.body, one.item, one.salt
+        )
+        for one in signed
+    )
+    return Portion(list(range(last - len(items) + 1, last + 1)), items, (batch,))
 
 
 def mark_logged(tx: sqlite3.Connection, rows: Sequence[tuple[bytes, str, str]]) -> None:
@@ -125,10 +134,8 @@ _COLUMNS: Final = (
 )
 
 
-def next_statements(
-    db: Database, after: int, again: Sequence[int] = ()
-) -> tuple[list[int], tuple[StatementItem, ...], tuple[BatchSignature, ...]]:
-    """Row numbers, items and signatures of statements to send: `again`, or else above `after`."""
+def next_statements(db: Database, after: int, again: Sequence[int] = ()) -> Portion[StatementItem]:
+    """Waiting statements to send: the rows of `again`, or else those above `after`."""
     if again:
         part = list(again)[: LIMITS.frame_items]
         marks = ",".join("?" * len(part))
@@ -140,4 +147,4 @@ def next_statements(
         parsed = msgspec.msgpack.decode(item, type=SignatureItem)
         refs.add((parsed.key, parsed.size, root))
         items.append(StatementItem(Event(event), sender, recipient, body, parsed, salt))
-    return [row[0] for row in rows], tuple(items), find(db.rows, refs)
+    return Portion([row[0] for row in rows], tuple(items), find(db.rows, refs))

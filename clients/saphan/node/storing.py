@@ -34,7 +34,7 @@ def store(db: Database, logs: Logs, key: SigningKey, agency: str, effects: Effec
             effects.deliveries.keep(tx)
         _mark_own(tx, agency, effects)
         if signed is not None:
-            keep_statements(tx, *signed)
+            effects.answers = keep_statements(tx, *signed)
         logs.keep_feed(tx, effects.check)
     logs.adopt_feed(effects.check)
 

@@ -11,10 +11,11 @@ from saphan_protocol.stanza import STANZA_BYTES
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import Result, Submission
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import BatchSignature, Consignment, SignatureItem
+from saphan_schemas.records import Consignment, SignatureItem
 
 from saphan.node.db import Database, Row
 from saphan.node.deliveries import MAX_ATTEMPTS, REFUSED
+from saphan.node.portions import Portion
 from saphan.node.signatures import find
 from saphan.node.statements import mark_refused
 
@@ -37,15 +38,6 @@ ANEW_WAIT_S: Final = 0.05
 """Before the first new consignment; the eighth waits 6 s."""
 
 
-@dataclass(slots=True)
-class Portion:
-    """Submissions to send in one frame, with the rows they come from."""
-
-    rows: list[int] = field(default_factory=list)
-    items: list[Submission] = field(default_factory=list)
-    signatures: tuple[BatchSignature, ...] = ()
-
-
 _COLUMNS: Final = (
     "SELECT c.id, b.header, c.body, c.item, c.root, c.salts, c.stanzas, y.ciphertext"
     " FROM consignments c JOIN bulletins b ON b.id = c.bulletin"
@@ -53,7 +45,7 @@ _COLUMNS: Final = (
 )
 
 
-def next_portion(db: Database, after: int, again: Sequence[int] = ()) -> Portion:
+def next_portion(db: Database, after: int, again: Sequence[int] = ()) -> Portion[Submission]:
     """Waiting consignments to send: the rows of `again`, or else those above `after`."""
     if again:
         part = list(again)[:SUBMIT_ITEMS]
@@ -64,17 +56,19 @@ def next_portion(db: Database, after: int, again: Sequence[int] = ()) -> Portion
     return _portion(db, rows)
 
 
-def _portion(db: Database, rows: Sequence[Row]) -> Portion:
-    portion, refs, size = Portion(), set(), 0
+def _portion(db: Database, rows: Sequence[Row]) -> Portion[Submission]:
+    numbers: list[int] = []
+    items: list[Submission] = []
+    refs, size = set(), 0
     for row in rows:
         number, header, body, item, root, salts, stanzas, ciphertext = row
         size += len(header) + len(body) + len(item) + len(salts) + len(stanzas) + len(ciphertext)
-        if portion.rows and size > SUBMIT_BYTES:
+        if items and size > SUBMIT_BYTES:
             break
         parsed = msgspec.msgpack.decode(item, type=SignatureItem)
         refs.add((parsed.key, parsed.size, root))
-        portion.rows.append(number)
-        portion.items.append(
+        numbers.append(number)
+        items.append(
             Submission(
                 header,
                 body,
@@ -86,8 +80,7 @@ def _portion(db: Database, rows: Sequence[Row]) -> Portion:
                 ciphertext,
             )
         )
-    portion.signatures = find(db.rows, refs)
-    return portion
+    return Portion(numbers, tuple(items), find(db.rows, refs))
 
 
 @dataclass(slots=True)
