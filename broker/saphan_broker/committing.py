@@ -63,14 +63,15 @@ class Committer:
         state, book = self._state, self._state.evidence
         if group.ledger.leaves:
             signature = self._signature(book, group.tree.size, group.root)
+            commit = group.commit()
             started = perf_counter()
             try:
                 # A crash in here: all of it or nothing of it is there, signed or not yet.
-                await state.store.commit(group.commit(), signature.make)
+                await state.store.commit(commit, signature.make)
             finally:
                 if signature.begun is not None:  # the commit is durable, whatever came after it
                     state.counters.committed(signature.begun - started)
-                    self._adopt(group)
+                    self._adopt(group, commit)
             book.publish(signature.head)
             state.listeners.published(group.agencies())
         for work, outcome in group.outcomes:
@@ -80,12 +81,13 @@ class Committer:
                 state.counters.logged += 1
             work.resolve(outcome)
 
-    def _adopt(self, group: Prepared) -> None:
+    def _adopt(self, group: Prepared, commit: Commit) -> None:
         """The group is committed; nobody is told before it is under a durable signed head."""
         state, ledger = self._state, group.ledger
         state.evidence.adopt(group.tree, group.root, ledger.time)
         state.anchored = group.anchored
-        state.recent.add(ledger.signatures.values())
+        state.recent.add(commit.signatures)
+        state.recent_rows.add(commit)
         if ledger.anchors:
             state.anchor = ledger.anchors[-1]
 

@@ -1,7 +1,8 @@
-"""The feed of one session: everything in its agency's corridors, in log order, nothing in memory.
+"""The feed of one session: everything in its agency's corridors, in log order.
 
-The pump keeps cursors only: what was sent, what was told, what is unacknowledged. A receiver that
-stalls stops its own pump at the window's edge and costs at most `LIMITS.feed_window_bytes` of it.
+The pump keeps cursors only: what was sent, what was told, what is unacknowledged. Rows come from
+the store, or from what all pumps share of the newest commits. A receiver that stalls stops its own
+pump at the window's edge and costs at most `LIMITS.feed_window_bytes` of it.
 """
 
 from __future__ import annotations
@@ -190,13 +191,7 @@ class FeedPump:
         if not self._listener.entries or self._window.items <= 0 or self._window.bytes <= 0:
             return False
         self._listener.entries = False  # before the look: what comes after it sets the flag again
-        rows = await self._state.store.feed(
-            self._agency,
-            self._after,
-            head.size,
-            min(FRAME_ITEMS, self._window.items),
-            min(FRAME_BYTES, self._window.bytes),
-        )
+        rows = await self._rows(head)
         if not rows:
             # A newer head came out while this one was looked at: its flag was taken back above,
             # and an unset flag would let `_send_head` pass over its entries.
@@ -212,6 +207,14 @@ class FeedPump:
             head, entries, await self._signatures(wanted), anchor, rows[-1].entry.index
         )
         return True
+
+    async def _rows(self, head: Published) -> list[FeedRow]:
+        """What comes next and has room: from memory if this session keeps up."""
+        items = min(FRAME_ITEMS, self._window.items)
+        size = min(FRAME_BYTES, self._window.bytes)
+        asked = (self._agency, self._after, head.size, items, size)
+        rows = self._state.recent_rows.feed(*asked)
+        return await self._state.store.feed(*asked) if rows is None else rows
 
     def _may_wait(self, rows: Sequence[FeedRow]) -> bool:
         """Whether these are only the agency's own statements, and not for OWN_SECONDS already."""

@@ -25,6 +25,7 @@ from saphan_broker.ledger import Random
 from saphan_broker.listeners import Listeners
 from saphan_broker.log_book import LogBook
 from saphan_broker.recent import RecentSignatures
+from saphan_broker.recent_rows import RecentRows
 from saphan_broker.seeds import DayKeys
 from saphan_broker.signer import Signer
 from saphan_broker.store.base import LOGS, AnchorRow, Log, Store
@@ -73,6 +74,7 @@ class State:
         self.clocks = SessionClocks()
         self.verified = VerifiedRoots()
         self.recent = RecentSignatures()
+        self.recent_rows = RecentRows()
         self.listeners = Listeners()
         self.directory = Directory()
         self.types = {known.name: known.digest for known in known_types()}
@@ -108,6 +110,7 @@ class State:
             OperatorError: `store_behind_signer`, `store_differs`, `store_damaged`, `tile_*`.
             Refused, InvalidInput: a directory leaf that this program does not take.
         """
+        self.recent_rows.clear()
         for book in self.books.values():
             await book.load()
         await self._check_signers()
