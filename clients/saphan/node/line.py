@@ -15,9 +15,10 @@ from typing import Final
 
 import aiohttp
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
-from saphan_schemas.frames import Result
+from saphan_schemas.frames import Result, Submission
 from saphan_schemas.limits import KIB, LIMITS
 
+from saphan.node.portions import Portion
 from saphan.node.proofs import Proofs
 from saphan.node.session import Parts, Session
 
@@ -69,10 +70,14 @@ class Line:
         self._session: Session | None = None
         self._sounded: set[str] = set()
 
-    def wake(self) -> None:
-        """A bulletin was put into the outbox."""
-        if self._session is not None:
+    def offer(self, portion: Portion[Submission] | None) -> None:
+        """Bulletins were put into the outbox; without a portion they are looked for there."""
+        if self._session is None:
+            return
+        if portion is None:
             self._session.pumps.wake("bulletins")
+        else:
+            self._session.pumps.offer("bulletins", portion)
 
     def wake_statements(self) -> None:
         """A statement was signed outside the feed."""

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from saphan_protocol.admission import Facts, admit
-from saphan_protocol.batch import VerifiedRoots, sign_batch
+from saphan_protocol.batch import SALT_BYTES, VerifiedRoots, sign_batch
 from saphan_protocol.directory import KeyInfo
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import InvalidInput, SaphanError
+from saphan_schemas.frames import Submission
 from saphan_schemas.records import BatchSignature, Signature, SignatureItem
 
 from saphan.compose import INNER_TYPE, Draft, Wish, compose
@@ -24,9 +25,11 @@ from saphan.node.archive import Archive
 from saphan.node.db import Database
 from saphan.node.deliveries import QUEUED
 from saphan.node.logs import Logs
+from saphan.node.portions import Portion
 from saphan.node.schema import KEEP_BODY
 from saphan.node.sealing import Consigned, SealedBulletin, consign, seal
 from saphan.node.signatures import item_bytes, keep
+from saphan.node.waiting import SUBMIT_BYTES, bytes_of, cut
 
 Outcome = bytes | SaphanError
 """A bulletin id, or why there is none."""
@@ -48,6 +51,14 @@ class _Ready:
     wrapped: bytes
     author: bytes | None
     consigned: Consigned
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """An outcome for each bulletin, and what to send of it; None leaves that to a look."""
+
+    outcomes: list[Outcome]
+    portion: Portion[Submission] | None
 
 
 class Outbox:
@@ -76,7 +87,7 @@ class Outbox:
 
     # --- in ---------------------------------------------------------------------------------------
 
-    def submit_machine(self, wishes: Sequence[Wish]) -> list[Outcome]:
+    def submit_machine(self, wishes: Sequence[Wish]) -> Submitted:
         """Compose, sign as the node, seal and keep; durable when it returns.
 
         Returns:
@@ -86,6 +97,7 @@ class Outbox:
             OperatorError: the disk; nothing was kept.
         """
         outcomes: list[Outcome | None] = [None] * len(wishes)
+        portion = None
         drafts: list[tuple[int, Draft, bytes]] = []
         now = self._clock()
         for place, wish in enumerate(wishes):
@@ -113,17 +125,20 @@ class Outbox:
                 )
                 for (_, draft, inner), item in zip(drafts, items, strict=True)
             ]
-            for (place, _, _), outcome in zip(drafts, self.submit(prepared), strict=True):
+            submitted = self.submit(prepared)
+            portion = submitted.portion
+            for (place, _, _), outcome in zip(drafts, submitted.outcomes, strict=True):
                 outcomes[place] = outcome
-        return [outcome for outcome in outcomes if outcome is not None]
+        return Submitted([outcome for outcome in outcomes if outcome is not None], portion)
 
-    def submit(self, prepared: Sequence[Prepared]) -> list[Outcome]:
+    def submit(self, prepared: Sequence[Prepared]) -> Submitted:
         """Seal, consign, sign in one batch, judge as the broker will, and keep.
 
         Raises:
             OperatorError: the disk; nothing was kept.
         """
         outcomes: list[Outcome | None] = [None] * len(prepared)
+        portion = None
         ready: list[tuple[int, _Ready]] = []
         known = self._known_nonces([one.draft.header.nonce for one in prepared])
         for place, one in enumerate(prepared):
@@ -142,8 +157,9 @@ class Outbox:
                     outcomes[place] = made.sealed.id
                 except SaphanError as error:
                     outcomes[place] = error
-            self._keep(good, batch)
-        return [outcome for outcome in outcomes if outcome is not None]
+            if good:
+                portion = self._keep(good, batch)
+        return Submitted([outcome for outcome in outcomes if outcome is not None], portion)
 
     def retain_days(self, recipients: Sequence[str], schema: str) -> int:
         """Longest retention that agreements allow for this schema to all of these recipients."""
@@ -207,9 +223,9 @@ class Outbox:
 
     # --- kept -------------------------------------------------------------------------------------
 
-    def _keep(self, good: Sequence[tuple[_Ready, SignatureItem]], batch: BatchSignature) -> None:
-        if not good:
-            return
+    def _keep(
+        self, good: Sequence[tuple[_Ready, SignatureItem]], batch: BatchSignature
+    ) -> Portion[Submission] | None:
         now = self._clock()
         with self._db.transaction() as tx:
             keep(tx, (batch,))
@@ -229,7 +245,14 @@ class Outbox:
                     for recipient in one.consigned.recipients
                 ],
             )
-            keep_consignments(tx, [(one.consigned, item) for one, item in good], batch.root)
+            consigned = [(one.consigned, item) for one, item in good]
+            last, salts = keep_consignments(tx, consigned, batch.root)
+        items = tuple(
+            _submission(one, item, salt) for (one, item), salt in zip(good, salts, strict=True)
+        )
+        if sum(map(bytes_of, items)) > SUBMIT_BYTES:
+            return None
+        return Portion(list(range(last - len(items) + 1, last + 1)), items, (batch,))
 
     def consign_anew(self, deliveries: Sequence[tuple[bytes, str]]) -> list[Outcome]:
         """New stanzas for bulletins that did not open; same id, no officer signs again.
@@ -299,10 +322,22 @@ def _bulletin_row(one: _Ready, now: int) -> tuple[object, ...]:
     )
 
 
+def _submission(one: _Ready, item: SignatureItem, salts: bytes) -> Submission:
+    return Submission(
+        one.sealed.draft.header_bytes,
+        one.consigned.body,
+        item,
+        cut(salts, SALT_BYTES),
+        one.consigned.stanzas,
+        one.sealed.ciphertext,
+    )
+
+
 def keep_consignments(
     tx: sqlite3.Connection, made: Sequence[tuple[Consigned, SignatureItem]], root: bytes
-) -> None:
-    """Put signed consignments, with fresh leaf salts, in the queue for the broker."""
+) -> tuple[int, list[bytes]]:
+    """Put signed consignments in the queue for the broker; the last row, and fresh leaf salts."""
+    salts = [os.urandom(SALT_BYTES * len(one.recipients)) for one, _ in made]
     tx.executemany(
         "INSERT INTO consignments (bulletin, body, item, root, salts, stanzas, state)"
         " VALUES (?, ?, ?, ?, ?, ?, 'waiting')",
@@ -312,9 +347,11 @@ def keep_consignments(
                 one.body,
                 item_bytes(item),
                 root,
-                os.urandom(32 * len(one.recipients)),
+                salt,
                 b"".join(one.stanzas),
             )
-            for one, item in made
+            for (one, item), salt in zip(made, salts, strict=True)
         ],
     )
+    (last,) = tx.execute("SELECT last_insert_rowid()").fetchone()
+    return last, salts

@@ -23,12 +23,16 @@ Send = Callable[[object], Awaitable[None]]
 Kind = Literal["bulletins", "statements"]
 
 FEW: Final = 8
-"""A frame of fewer rows was cut by no limit of items or bytes: nothing more waits."""
+"""A look that finds fewer rows was cut by no limit of items or bytes: nothing more waits."""
 ANSWER_S: Final = 120.0
 """A broker that pings and does not answer: the next session asks again, or shows that it is down.
 It may well wait for a disk; two minutes it does not."""
 IN_FLIGHT: Final = 16
 """Frames of one kind without an answer: at 64 a frame, 1,024 bulletins cover any round trip."""
+
+
+OFFERED: Final = 4
+"""Portions kept in memory until they are sent; what is pushed out is looked for in the store."""
 
 
 @dataclass(slots=True)
@@ -62,8 +66,8 @@ class Pumps:
         self._again: dict[Kind, list[int]] = {"bulletins": [], "statements": []}
         self._look: dict[Kind, bool] = {"bulletins": True, "statements": True}
         self._offered: dict[Kind, deque[Portion[Any]]] = {
-            "bulletins": deque(maxlen=IN_FLIGHT),
-            "statements": deque(maxlen=IN_FLIGHT),
+            "bulletins": deque(maxlen=OFFERED),
+            "statements": deque(maxlen=OFFERED),
         }
         self._timers: set[asyncio.TimerHandle] = set()
         self._tasks: set[asyncio.Task[None]] = set()

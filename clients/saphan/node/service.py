@@ -67,9 +67,9 @@ class NodeService:
 
     async def send_signed(self, prepared: Prepared) -> Outcome:
         """Keep an officer's bulletin; its id, or why it is refused."""
-        found = await self.engine.in_sealing(partial(self.outbox.submit, [prepared]))
-        self.line.wake()
-        return found[0]
+        submitted = await self.engine.in_sealing(partial(self.outbox.submit, [prepared]))
+        self.line.offer(submitted.portion)
+        return submitted.outcomes[0]
 
     async def read(self, bulletin: bytes, record: bytes, signature: bytes) -> dict[str, Any]:
         """Content for an officer who has signed that they read it.

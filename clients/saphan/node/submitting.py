@@ -61,11 +61,11 @@ class Submitting:
 
     async def _seal(self, batch: list[tuple[Wish, asyncio.Future[bytes]]]) -> None:
         wishes = [wish for wish, _ in batch]
-        outcomes = await self._engine.in_sealing(
+        submitted = await self._engine.in_sealing(
             partial(self._engine.outbox.submit_machine, wishes)
         )
-        self._line.wake()
-        for (_, future), outcome in zip(batch, outcomes, strict=True):
+        self._line.offer(submitted.portion)
+        for (_, future), outcome in zip(batch, submitted.outcomes, strict=True):
             if future.done():
                 continue
             if isinstance(outcome, SaphanError):

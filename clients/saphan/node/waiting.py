@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
+from saphan_protocol.batch import SALT_BYTES
 from saphan_protocol.stanza import STANZA_BYTES
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import Result, Submission
@@ -56,30 +57,38 @@ def next_portion(db: Database, after: int, again: Sequence[int] = ()) -> Portion
     return _portion(db, rows)
 
 
+def cut(data: bytes, size: int) -> tuple[bytes, ...]:
+    """Pieces that rest as one."""
+    return tuple(data[at : at + size] for at in range(0, len(data), size))
+
+
+def bytes_of(one: Submission) -> int:
+    """What a submission takes in a frame, but for its item's path, which is short."""
+    stanzas = sum(map(len, one.stanzas))
+    return len(one.header) + len(one.consignment) + stanzas + len(one.ciphertext)
+
+
 def _portion(db: Database, rows: Sequence[Row]) -> Portion[Submission]:
     numbers: list[int] = []
     items: list[Submission] = []
     refs, size = set(), 0
     for row in rows:
         number, header, body, item, root, salts, stanzas, ciphertext = row
-        size += len(header) + len(body) + len(item) + len(salts) + len(stanzas) + len(ciphertext)
+        parsed = msgspec.msgpack.decode(item, type=SignatureItem)
+        one = Submission(
+            header,
+            body,
+            parsed,
+            cut(salts, SALT_BYTES),
+            cut(stanzas, STANZA_BYTES),
+            ciphertext,
+        )
+        size += bytes_of(one)
         if items and size > SUBMIT_BYTES:
             break
-        parsed = msgspec.msgpack.decode(item, type=SignatureItem)
         refs.add((parsed.key, parsed.size, root))
         numbers.append(number)
-        items.append(
-            Submission(
-                header,
-                body,
-                parsed,
-                tuple(salts[at : at + 32] for at in range(0, len(salts), 32)),
-                tuple(
-                    stanzas[at : at + STANZA_BYTES] for at in range(0, len(stanzas), STANZA_BYTES)
-                ),
-                ciphertext,
-            )
-        )
+        items.append(one)
     return Portion(numbers, tuple(items), find(db.rows, refs))
 
 
