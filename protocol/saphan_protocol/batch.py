@@ -134,11 +134,7 @@ def verify_item(
     Raises:
         InvalidInput: `key_mismatch`, `batch_path`, `signature_missing`, `signature_invalid`.
     """
-    # I1: the key is the one the item names, and may sign a batch of this size.
-    if item.key != key.key_id:
-        raise _key_mismatch(item, key)
-    if item.size != 1 and key.role is not Role.NODE:
-        raise _bad_path(f"a {key.role.value} signs one at a time, not {item.size}")
+    _check_named(item, key)  # I1
     # I2: the way to the root.
     root = item_root(item, kind, body)
     # I3: the signature of that root.
@@ -157,11 +153,7 @@ def verify_item(
         raise _bad_path("it leads to another root than the one signed")
     if batch.key != item.key:
         raise _key_mismatch(item, key)
-    # I4: once for each signature.
-    if verified is None or not verified.holds(batch):
-        key.verify(signed_bytes(key.role, batch.size, root), batch.signature)
-        if verified is not None:
-            verified.add(batch)
+    _check_signed(batch, key, verified)  # I4
     return batch
 
 
@@ -178,11 +170,25 @@ def verify_one(
         InvalidInput: `key_mismatch`, `batch_path`, `signature_invalid`.
     """
     item = signature.item
+    _check_named(item, key)  # I1
+    root = item_root(item, kind, body)  # I2; I3 is given: the signature stands beside the item
+    _check_signed(BatchSignature(item.key, item.size, root, signature.signature), key, verified)
+
+
+def _check_named(item: SignatureItem, key: VerifyingKey) -> None:
+    """Step I1: the key is the one the item names, and may sign a batch of this size."""
     if item.key != key.key_id:
         raise _key_mismatch(item, key)
-    root = item_root(item, kind, body)
-    batch = BatchSignature(item.key, item.size, root, signature.signature)
-    verify_item(item, batch, key, kind, body, verified)
+    if item.size != 1 and key.role is not Role.NODE:
+        raise _bad_path(f"a {key.role.value} signs one at a time, not {item.size}")
+
+
+def _check_signed(batch: BatchSignature, key: VerifyingKey, verified: VerifiedRoots | None) -> None:
+    """Step I4, once for each signature."""
+    if verified is None or not verified.holds(batch):
+        key.verify(signed_bytes(key.role, batch.size, batch.root), batch.signature)
+        if verified is not None:
+            verified.add(batch)
 
 
 def item_root(item: SignatureItem, kind: str, body: bytes) -> bytes:

@@ -12,7 +12,17 @@ from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.frames import FeedEntry
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import BROKER, Bulletin, Consignment, Entry, Event, Header, Statement
+from saphan_schemas.records import (
+    BROKER,
+    BatchSignature,
+    Blob,
+    Bulletin,
+    Consignment,
+    Entry,
+    Event,
+    Header,
+    Statement,
+)
 
 SUBMITTED: Final = "submitted"
 CONSIGNED: Final = "consigned"
@@ -25,6 +35,8 @@ class Seen:
     Attributes:
         event: an Event's value; SUBMITTED until `leaf` tells a first consignment from a later one.
         consignment, statement: exactly one of both.
+        blob: measure of the ciphertext that came with a consignment.
+        batch: the signature that vouches for the record, once it was verified.
     """
 
     raw: FeedEntry
@@ -35,6 +47,8 @@ class Seen:
     code: str | None
     consignment: Consignment | None
     statement: Statement | None
+    blob: Blob | None = None
+    batch: BatchSignature | None = None
 
     @property
     def index(self) -> int:
@@ -81,8 +95,8 @@ def parse_entry(raw: FeedEntry) -> Seen:
         )
     if entry.type == CONSIGNMENT_TYPE:
         record = decode(Consignment, raw.statement, LIMITS.consignment_bytes, "consignment")
-        _check_bytes(raw, record)
-        return Seen(raw, entry, SUBMITTED, entry.sender, record.bulletin, None, record, None)
+        blob = _check_bytes(raw, record)
+        return Seen(raw, entry, SUBMITTED, entry.sender, record.bulletin, None, record, None, blob)
     event = Event[leaf_of(entry, False).name]
     statement = decode(Statement, raw.statement, LIMITS.statement_bytes, "statement")
     if (statement.issuer == BROKER) != (event in (Event.EXPIRED, Event.REFUSED)):
@@ -93,14 +107,15 @@ def parse_entry(raw: FeedEntry) -> Seen:
     return Seen(raw, entry, event.value, statement.issuer, bulletin, code, None, statement)
 
 
-def _check_bytes(raw: FeedEntry, record: Consignment) -> None:
+def _check_bytes(raw: FeedEntry, record: Consignment) -> Blob | None:
     """Bytes that changed on the way are no bulletin: the frame is refused and asked for again.
 
     `admit` would refuse them too, but as what the broker admitted, and that is final.
     """
     if raw.header is None or raw.ciphertext is None:
-        return
-    made = Bulletin(record_identity(Header, raw.header), measure(raw.ciphertext), ())
+        return None
+    blob = measure(raw.ciphertext)
+    made = Bulletin(record_identity(Header, raw.header), blob, ())
     if record_identity(Bulletin, encode(made)) != record.bulletin:
         raise InvalidInput(
             "bulletin_id",
@@ -108,3 +123,4 @@ def _check_bytes(raw: FeedEntry, record: Consignment) -> None:
             field="ciphertext",
             hint="they changed on the line, or the broker is at fault; they are asked for again",
         )
+    return blob

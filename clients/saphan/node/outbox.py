@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from saphan_protocol.admission import Facts, admit
 from saphan_protocol.batch import SALT_BYTES, VerifiedRoots, sign_batch
@@ -18,7 +19,7 @@ from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.frames import Submission
-from saphan_schemas.records import BatchSignature, Signature, SignatureItem
+from saphan_schemas.records import BatchSignature, Blob, Signature, SignatureItem
 
 from saphan.compose import INNER_TYPE, Draft, Wish, compose
 from saphan.node.archive import Archive
@@ -30,6 +31,8 @@ from saphan.node.schema import KEEP_BODY
 from saphan.node.sealing import Consigned, SealedBulletin, consign, seal
 from saphan.node.signatures import item_bytes, keep
 from saphan.node.waiting import SUBMIT_BYTES, bytes_of, cut
+
+NONCE_BYTES: Final = 16
 
 Outcome = bytes | SaphanError
 """A bulletin id, or why there is none."""
@@ -100,22 +103,22 @@ class Outbox:
         portion = None
         drafts: list[tuple[int, Draft, bytes]] = []
         now = self._clock()
-        for place, wish in enumerate(wishes):
+        # Random bytes once for all: the system is asked a few times, not five times a bulletin.
+        nonces = cut(os.urandom(NONCE_BYTES * len(wishes)), NONCE_BYTES)
+        for place, (wish, nonce) in enumerate(zip(wishes, nonces, strict=True)):
             try:
                 draft = compose(
                     wish,
                     sender=self._agency,
                     now=now,
-                    nonce=os.urandom(16),
+                    nonce=nonce,
                     retain_days=self.retain_days(wish.to, wish.schema),
                 )
                 drafts.append((place, draft, draft.inner(None, self._key.key_id)))
             except SaphanError as error:
                 outcomes[place] = error
         if drafts:
-            batch, items = sign_batch(
-                self._key, [(INNER_TYPE, inner, os.urandom(32)) for _, _, inner in drafts]
-            )
+            batch, items = self._sign(INNER_TYPE, [inner for _, _, inner in drafts])
             prepared = [
                 Prepared(
                     draft=draft,
@@ -148,7 +151,7 @@ class Outbox:
             except SaphanError as error:
                 outcomes[place] = error
         if ready:
-            batch, items = self._sign([made.consigned for _, made in ready])
+            batch, items = self._sign(CONSIGNMENT_TYPE, [made.consigned.body for _, made in ready])
             good: list[tuple[_Ready, SignatureItem]] = []
             for (place, made), item in zip(ready, items, strict=True):
                 try:
@@ -201,10 +204,11 @@ class Outbox:
             return [self._logs.directory.mailbox(agency, now) for agency in recipients]
 
     def _sign(
-        self, consigned: Sequence[Consigned]
+        self, kind: str, bodies: Sequence[bytes]
     ) -> tuple[BatchSignature, Sequence[SignatureItem]]:
+        salts = cut(os.urandom(SALT_BYTES * len(bodies)), SALT_BYTES)
         return sign_batch(
-            self._key, [(CONSIGNMENT_TYPE, one.body, os.urandom(32)) for one in consigned]
+            self._key, [(kind, body, salt) for body, salt in zip(bodies, salts, strict=True)]
         )
 
     def _admit(self, one: _Ready, item: SignatureItem, batch: BatchSignature) -> None:
@@ -215,7 +219,7 @@ class Outbox:
                 one.consigned.body,
                 item,
                 batch,
-                one.sealed.ciphertext,
+                Blob(len(one.sealed.ciphertext), one.sealed.digest),
                 Facts(self._logs.directory, self._clock(), verified=self._verified),
                 peer=self._agency,
                 stanzas=one.consigned.stanzas,
@@ -272,7 +276,7 @@ class Outbox:
             except SaphanError as error:
                 outcomes.append(error)
         if made:
-            batch, items = self._sign(made)
+            batch, items = self._sign(CONSIGNMENT_TYPE, [one.body for one in made])
             with self._db.transaction() as tx:
                 keep(tx, (batch,))
                 keep_consignments(tx, list(zip(made, items, strict=True)), batch.root)

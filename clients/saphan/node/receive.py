@@ -198,14 +198,14 @@ class Intake:
         """The same function as the broker's, at the entry's own time; a refusal is an alarm."""
         raw = seen.raw
         try:
-            if raw.header is None or raw.ciphertext is None or raw.item is None:
+            if raw.header is None or seen.blob is None or raw.item is None:
                 raise InvalidInput("entry_incomplete", "a consignment came without its bulletin")
-            return admit(
+            admitted = admit(
                 raw.header,
                 raw.statement,
                 raw.item,
                 effects.batches,
-                raw.ciphertext,
+                seen.blob,
                 self._facts(seen, effects),
                 peer=seen.entry.sender,
                 stanzas=None,
@@ -220,6 +220,8 @@ class Intake:
                 )
             )
             return None
+        seen.batch = admitted.batch
+        return admitted
 
     def _hand_over(self, admitted: Admitted, delivery: Delivery, effects: Effects) -> None:
         """Only with the mailbox key at hand: a handover without it could open nothing."""
@@ -248,7 +250,7 @@ class Intake:
             raise InvalidInput(
                 "signature_missing", f"the entry at {seen.index} came without a signature item"
             )
-        admit_statement(
+        admitted = admit_statement(
             Event(seen.event),
             seen.raw.statement,
             seen.raw.item,
@@ -257,6 +259,7 @@ class Intake:
             self._facts(seen, effects),
             peer=None,
         )
+        seen.batch = admitted.batch
         digest = stored.digest(seen.bulletin)
         if digest is not None:
             check_subject(seen.statement, seen.bulletin, digest)

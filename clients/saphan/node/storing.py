@@ -42,8 +42,11 @@ def store(db: Database, logs: Logs, key: SigningKey, agency: str, effects: Effec
 def _keep_entries(tx: sqlite3.Connection, effects: Effects) -> None:
     rows, used = [], []
     for seen in effects.seen:
-        item, root = seen.raw.item, None
-        if item is not None:
+        item, batch, root = seen.raw.item, seen.batch, None
+        if batch is not None:
+            root = batch.root
+            used.append(batch)
+        elif item is not None:
             kind = CONSIGNMENT_TYPE if seen.statement is None else statement_type(Event(seen.event))
             root = item_root(item, kind, seen.raw.statement)
             batch = effects.batches.get((item.key, item.size, root))
