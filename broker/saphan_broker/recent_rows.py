@@ -60,12 +60,17 @@ class RecentRows:
         """Remember a durable commit of the evidence log; the oldest ones make room."""
         if self._groups and self._groups[-1].stop != commit.expected.size:
             self.clear()
-        agencies = {name for row in commit.entries for name in (row.sender, row.recipient)}
+        corridors = {(entry.sender, entry.recipient) for entry in commit.entries}
+        agencies = {agency for corridor in corridors for agency in corridor}
+        boxes = self._boxes
+        for agency in agencies:
+            boxes.setdefault(agency, [])
         for entry in commit.entries:
-            for agency in {entry.sender, entry.recipient}:
-                self._boxes.setdefault(agency, []).append(entry)
-        self._bulletins.update((row.id, row) for row in commit.bulletins)
-        self._stanzas.update(((row.bulletin, row.recipient), row) for row in commit.stanzas)
+            boxes[entry.sender].append(entry)
+            if entry.recipient != entry.sender:
+                boxes[entry.recipient].append(entry)
+        self._bulletins |= {row.id: row for row in commit.bulletins}
+        self._stanzas |= {(row.bulletin, row.recipient): row for row in commit.stanzas}
         group = _Group(
             commit.expected.size,
             commit.head.size,
@@ -137,6 +142,6 @@ def _index(entry: EntryRow) -> int:
 
 
 def _weight(commit: Commit) -> int:
-    records = sum(ROW_BYTES + len(row.record) for row in commit.entries)
-    bodies = sum(len(row.header) + len(row.ciphertext) for row in commit.bulletins)
-    return records + bodies + sum(len(row.sealed) for row in commit.stanzas)
+    records = sum([ROW_BYTES + len(row.record) for row in commit.entries])
+    bodies = sum([len(row.header) + len(row.ciphertext) for row in commit.bulletins])
+    return records + bodies + sum([len(row.sealed) for row in commit.stanzas])

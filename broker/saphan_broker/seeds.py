@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from saphan_protocol import daykeys
 
 from saphan_broker import private_files
@@ -17,6 +18,8 @@ from saphan_broker import private_files
 FORMAT: Final = "days/1"
 SEED_BYTES: Final = 32
 SEED_NAME: Final = "days.seed"
+NONCES_DRAWN: Final = 192
+"""What a frame of 64 bulletins takes; they are no secret."""
 CACHED_DAYS: Final = 4_096
 """About eleven years of due-days; a key is computed in 3 us for each day from the seed."""
 
@@ -34,12 +37,12 @@ class _Ratchet:
     the whole object.
     """
 
-    __slots__ = ("_keys", "day", "seeds")
+    __slots__ = ("_ciphers", "day", "seeds")
 
     def __init__(self, day: int, seed: bytes) -> None:
         self.day: Final = day
         self.seeds: Final = {day: seed}
-        self._keys: Final[dict[int, bytes]] = {}
+        self._ciphers: Final[dict[int, AESGCM]] = {}
 
     def at(self, day: int) -> bytes:
         """seed(day), from the nearest known one: due-days lie close together, years from now."""
@@ -51,14 +54,37 @@ class _Ratchet:
                 self.seeds[day] = found
         return found
 
-    def key(self, day: int) -> bytes:
-        """key(day): derived once, because three things of every bulletin are sealed under it."""
-        found = self._keys.get(day)
+    def cipher(self, day: int) -> AESGCM:
+        """Of key(day): made once, because three things of every bulletin are sealed under it."""
+        found = self._ciphers.get(day)
         if found is None:
-            found = daykeys.day_key(self.at(day))
-            if len(self._keys) < CACHED_DAYS:
-                self._keys[day] = found
+            found = daykeys.day_cipher(daykeys.day_key(self.at(day)))
+            if len(self._ciphers) < CACHED_DAYS:
+                self._ciphers[day] = found
         return found
+
+
+class _Nonces:
+    """Fresh random nonces, each given out once, whichever thread asks.
+
+    They are drawn many at a time: a draw is a system call that lets go of the interpreter, and
+    under load other threads take it.
+    """
+
+    __slots__ = ("_ready",)
+
+    def __init__(self) -> None:
+        self._ready: Final[list[bytes]] = []
+
+    def take(self) -> bytes:
+        """The next one, 12 bytes."""
+        while True:
+            try:
+                return self._ready.pop()
+            except IndexError:
+                width = daykeys.NONCE_BYTES
+                drawn = os.urandom(NONCES_DRAWN * width)
+                self._ready.extend([drawn[at : at + width] for at in range(0, len(drawn), width)])
 
 
 class DayKeys:
@@ -67,6 +93,7 @@ class DayKeys:
     def __init__(self, path: Path, day: int, seed: bytes) -> None:
         self._path: Final = path
         self._ratchet = _Ratchet(day, seed)
+        self._nonces: Final = _Nonces()
 
     @property
     def day(self) -> int:
@@ -111,8 +138,8 @@ class DayKeys:
         Raises:
             OperatorError: `day_key_destroyed`, `day_out_of_range`.
         """
-        nonce = os.urandom(daykeys.NONCE_BYTES)
-        return daykeys.wrap(self._key(day), nonce, plaintext, context)
+        cipher = self._ratchet.cipher(day)
+        return daykeys.wrap(cipher, self._nonces.take(), plaintext, context)
 
     def unwrap(self, day: int, wrapped: bytes, context: bytes) -> bytes:
         """Open what `wrap` sealed for this day and context.
@@ -120,7 +147,7 @@ class DayKeys:
         Raises:
             OperatorError: `day_key_destroyed`, `day_out_of_range`, `unwrap_failed`.
         """
-        return daykeys.unwrap(self._key(day), wrapped, context)
+        return daykeys.unwrap(self._ratchet.cipher(day), wrapped, context)
 
     def advance(self, to_day: int) -> None:
         """Destroy the keys of all days before `to_day`; blocks on the disk, then it is done.
@@ -136,9 +163,6 @@ class DayKeys:
         # A crash here destroys nothing; after the next line a restart finds the later seed only.
         private_files.replace(self._path, _encode(later), scrub=True)
         self._ratchet = later
-
-    def _key(self, day: int) -> bytes:
-        return self._ratchet.key(day)
 
 
 def _encode(ratchet: _Ratchet) -> bytes:

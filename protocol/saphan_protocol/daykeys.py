@@ -54,28 +54,35 @@ def advance(seed: bytes, from_day: int, to_day: int) -> bytes:
     return seed
 
 
-def wrap(key: bytes, nonce: bytes, plaintext: bytes, context: bytes) -> bytes:
+def day_cipher(key: bytes) -> AESGCM:
+    """AES-256-GCM under the 32 bytes of `day_key`; made once for all that is due on that day."""
+    if len(key) != KEY_BYTES:
+        raise RuntimeError("a day key has 32 bytes")
+    return AESGCM(key)
+
+
+def wrap(cipher: AESGCM, nonce: bytes, plaintext: bytes, context: bytes) -> bytes:
     """AES-256-GCM under a day key: nonce (12) || ciphertext || tag (16).
 
     Args:
-        key: 32 bytes from `day_key`.
+        cipher: from `day_cipher`.
         nonce: 12 fresh random bytes; one repeated under one key gives both plaintexts away.
         plaintext: a stanza, a record or a salt.
         context: what it is and to whom it belongs; authenticated, not stored.
     """
-    if len(nonce) != NONCE_BYTES or len(key) != KEY_BYTES:
-        raise RuntimeError("a day key has 32 bytes and its nonce 12")
-    return nonce + AESGCM(key).encrypt(nonce, plaintext, context)
+    if len(nonce) != NONCE_BYTES:
+        raise RuntimeError("a day key's nonce has 12 bytes")
+    return nonce + cipher.encrypt(nonce, plaintext, context)
 
 
-def unwrap(key: bytes, wrapped: bytes, context: bytes) -> bytes:
-    """Plaintext of what `wrap` returned for this key and context.
+def unwrap(cipher: AESGCM, wrapped: bytes, context: bytes) -> bytes:
+    """Plaintext of what `wrap` returned for this cipher and context.
 
     Raises:
         OperatorError: `unwrap_failed` (another day's key, another context, or damaged bytes).
     """
     try:
-        return AESGCM(key).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], context)
+        return cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], context)
     except (InvalidTag, ValueError):
         raise OperatorError(
             "unwrap_failed",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from saphan_protocol.admission import admit_statement, check_subject
 from saphan_protocol.batch import index_batches, sign_one, verify_item, verify_one
-from saphan_protocol.daykeys import unwrap, wrap
+from saphan_protocol.daykeys import day_cipher, unwrap, wrap
 from saphan_protocol.detail import open_detail, seal_detail
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.records import (
@@ -49,7 +49,7 @@ READ = encode(OfficerRead(MADE.bulletin_id, "kh.gpo", "officer", KH.officer.key_
 READ_TYPE = PAE_TYPES[OfficerRead]
 READ_SIGNATURE = sign_one(KH.officer, READ_TYPE, READ, KH.random())
 (ACCEPTED,), RECEIPT_BATCH = KH.statements(Event.ACCEPTED, [ABOUT], CORRIDOR, NOW)
-DAY_KEY, CONTEXT = LA.random(), b"record 7"
+DAY_CIPHER, CONTEXT = day_cipher(LA.random()), b"record 7"
 
 
 def _read(data: bytes) -> None:
@@ -101,8 +101,8 @@ RECEIPTS = named(
     ),
     Guarded(
         "record at rest",
-        wrap(DAY_KEY, LA.random(12), SENT.consignment, CONTEXT),
-        lambda data: unwrap(DAY_KEY, data, CONTEXT),
+        wrap(DAY_CIPHER, LA.random(12), SENT.consignment, CONTEXT),
+        lambda data: unwrap(DAY_CIPHER, data, CONTEXT),
         codes("unwrap_failed"),
     ),
 )

@@ -8,7 +8,7 @@ import hmac
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from saphan_protocol.daykeys import advance, day_key, next_seed, unwrap, wrap
+from saphan_protocol.daykeys import advance, day_cipher, day_key, next_seed, unwrap, wrap
 from saphan_protocol.identity import pae
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS
@@ -49,11 +49,11 @@ def test_a_day_beyond_reason_is_refused() -> None:
 
 
 def test_what_was_wrapped_opens_and_carries_its_nonce() -> None:
-    key = day_key(SEED)
-    wrapped = wrap(key, b"n" * 12, b"stanza", b"bulletin 1")
+    cipher = day_cipher(day_key(SEED))
+    wrapped = wrap(cipher, b"n" * 12, b"stanza", b"bulletin 1")
     assert wrapped[:12] == b"n" * 12
     assert len(wrapped) == 12 + 6 + 16
-    assert unwrap(key, wrapped, b"bulletin 1") == b"stanza"
+    assert unwrap(cipher, wrapped, b"bulletin 1") == b"stanza"
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_what_was_wrapped_opens_and_carries_its_nonce() -> None:
     ids=["other day", "changed byte", "other context", "cut short", "empty"],
 )
 def test_anything_else_does_not_open(day: int, change: int, context: bytes) -> None:
-    wrapped = wrap(day_key(SEED), NONCE, b"stanza", b"bulletin 1")
+    wrapped = wrap(day_cipher(day_key(SEED)), NONCE, b"stanza", b"bulletin 1")
     bad = wrapped[:change] if change < 0 else bytes([wrapped[0] ^ change]) + wrapped[1:]
     with pytest.raises(OperatorError) as refused:
-        unwrap(day_key(advance(SEED, 0, day)), bad, context)
+        unwrap(day_cipher(day_key(advance(SEED, 0, day))), bad, context)
     assert refused.value.code == "unwrap_failed"
 
 
@@ -82,4 +82,4 @@ def test_a_seed_of_another_length_is_a_bug() -> None:
 
 def test_a_nonce_of_another_length_is_a_bug() -> None:
     with pytest.raises(RuntimeError, match="nonce"):
-        wrap(day_key(SEED), bytes(11), b"", b"")
+        wrap(day_cipher(day_key(SEED)), bytes(11), b"", b"")
