@@ -82,13 +82,20 @@ class Intake:
         bulletins = [seen.bulletin for seen in effects.seen]
         opening = [seen.bulletin for seen in effects.seen if seen.raw.stanza is not None]
         deliveries = effects.deliveries = Deliveries(self._db, bulletins)
-        stored = Stored(self._db, bulletins, opening)
+        needed = [seen.bulletin for seen in effects.seen if self._needs_stored(seen)]
+        stored = Stored(self._db, needed, opening)
         self._verify(effects, deliveries, stored)
         for seen in effects.seen:
             self._one(seen, effects, deliveries, stored)
         drop_replays(self._db, self._agency, effects)
         effects.said = [said for said in effects.said if self._still_due(said, deliveries)]
         return effects
+
+    def _needs_stored(self, seen: Seen) -> bool:
+        """For the header of a consignment of ours, and what a peer's statement is about."""
+        if seen.consignment is not None:
+            return seen.raw.header is None
+        return seen.issuer not in (self._agency, BROKER)
 
     @staticmethod
     def _still_due(said: Said, deliveries: Deliveries) -> bool:

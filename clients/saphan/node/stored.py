@@ -16,7 +16,8 @@ class Stored:
     """Stored bulletins of a frame.
 
     Args:
-        bulletins: every bulletin the frame is about; opening: those whose stanza came with it.
+        bulletins: those whose header or digest the frame needs; opening: those whose stanza came
+            with it.
     """
 
     def __init__(self, db: Database, bulletins: Iterable[bytes], opening: Iterable[bytes]) -> None:

@@ -125,18 +125,18 @@ def mark_shown(tx: sqlite3.Connection, bulletins: list[bytes]) -> None:
 
 def _mark_own(tx: sqlite3.Connection, agency: str, effects: Effects) -> None:
     """What the log shows need not be sent again."""
-    stated = []
+    consigned, stated = [], []
     for seen in effects.seen:
         if seen.issuer != agency:
             continue
         if seen.consignment is not None:
-            tx.execute(
-                "UPDATE consignments SET state = 'logged', code = NULL WHERE bulletin = ?"
-                " AND body = ?",
-                (seen.bulletin, seen.raw.statement),
-            )
+            consigned.append((seen.bulletin, seen.raw.statement))
         else:
             stated.append((seen.bulletin, seen.event, seen.entry.recipient))
+    tx.executemany(
+        "UPDATE consignments SET state = 'logged', code = NULL WHERE bulletin = ? AND body = ?",
+        consigned,
+    )
     mark_logged(tx, stated)
     ended = [seen.bulletin for seen in effects.seen if seen.event in _ENDINGS]
     tx.executemany(
