@@ -18,8 +18,6 @@ from saphan_broker import private_files
 FORMAT: Final = "days/1"
 SEED_BYTES: Final = 32
 SEED_NAME: Final = "days.seed"
-NONCES_DRAWN: Final = 192
-"""What a frame of 64 bulletins takes; they are no secret."""
 CACHED_DAYS: Final = 4_096
 """About eleven years of due-days; a key is computed in 3 us for each day from the seed."""
 
@@ -64,36 +62,12 @@ class _Ratchet:
         return found
 
 
-class _Nonces:
-    """Fresh random nonces, each given out once, whichever thread asks.
-
-    They are drawn many at a time: a draw is a system call that lets go of the interpreter, and
-    under load other threads take it.
-    """
-
-    __slots__ = ("_ready",)
-
-    def __init__(self) -> None:
-        self._ready: Final[list[bytes]] = []
-
-    def take(self) -> bytes:
-        """The next one, 12 bytes."""
-        while True:
-            try:
-                return self._ready.pop()
-            except IndexError:
-                width = daykeys.NONCE_BYTES
-                drawn = os.urandom(NONCES_DRAWN * width)
-                self._ready.extend([drawn[at : at + width] for at in range(0, len(drawn), width)])
-
-
 class DayKeys:
     """Wraps and unwraps by due-day. `wrap` and `unwrap` only compute; the rest reads and writes."""
 
     def __init__(self, path: Path, day: int, seed: bytes) -> None:
         self._path: Final = path
         self._ratchet = _Ratchet(day, seed)
-        self._nonces: Final = _Nonces()
 
     @property
     def day(self) -> int:
@@ -135,11 +109,14 @@ class DayKeys:
     def wrap(self, day: int, plaintext: bytes, context: bytes) -> bytes:
         """Seal under the key of `day`, with a fresh nonce.
 
+        Nonces are drawn one at a time: a pool of them, in a virtual machine that is set back to a
+        snapshot, would be given out twice.
+
         Raises:
             OperatorError: `day_key_destroyed`, `day_out_of_range`.
         """
-        cipher = self._ratchet.cipher(day)
-        return daykeys.wrap(cipher, self._nonces.take(), plaintext, context)
+        nonce = os.urandom(daykeys.NONCE_BYTES)
+        return daykeys.wrap(self._ratchet.cipher(day), nonce, plaintext, context)
 
     def unwrap(self, day: int, wrapped: bytes, context: bytes) -> bytes:
         """Open what `wrap` sealed for this day and context.
