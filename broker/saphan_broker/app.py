@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from aiohttp import web
 from saphan_schemas.errors import OperatorError
@@ -18,6 +19,8 @@ from saphan_broker.broker import Broker
 _log = logging.getLogger("saphan.broker")
 
 BROKER = web.AppKey("broker", Broker)
+TURNS_TO_COME_UP: Final = 4
+"""Accepted, its transport made, its protocol told; and one to spare."""
 
 
 async def _session(request: web.Request) -> web.StreamResponse:
@@ -61,7 +64,20 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[t
         await _listen(runner, host, port)
         yield runner.addresses[0][:2]
     finally:
-        await runner.cleanup()
+        await _close(runner)
+
+
+async def _close(runner: web.AppRunner) -> None:
+    """Take no more connections, let those just accepted come up, then close them all.
+
+    The server can close only what it knows, and an accepted connection needs some turns of the
+    event loop until it does; one that it does not know would stay open.
+    """
+    for site in list(runner.sites):
+        await site.stop()
+    for _ in range(TURNS_TO_COME_UP):
+        await asyncio.sleep(0)
+    await runner.cleanup()
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:

@@ -21,6 +21,8 @@ from saphan.node.api import load_token, make_app
 from saphan.node.config import NodeConfig
 from saphan.node.service import NodeService, running
 
+TURNS_TO_COME_UP: Final = 4
+"""Accepted, its transport made, its protocol told; and one to spare."""
 SOCKET_PATH_BYTES: Final = 107
 """What the kernel takes as the name of a Unix socket."""
 
@@ -46,9 +48,22 @@ async def serving(config: NodeConfig) -> AsyncIterator[NodeService]:
                 await _listen(runner, *config.listen)
             yield service
         finally:
-            await runner.cleanup()
+            await _close(runner)
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(config.socket.unlink)
+
+
+async def _close(runner: web.AppRunner) -> None:
+    """Take no more connections, let those just accepted come up, then close them all.
+
+    The server can close only what it knows, and an accepted connection needs some turns of the
+    event loop until it does; one that it does not know would stay open.
+    """
+    for site in list(runner.sites):
+        await site.stop()
+    for _ in range(TURNS_TO_COME_UP):
+        await asyncio.sleep(0)
+    await runner.cleanup()
 
 
 async def run_until_told(config: NodeConfig, started: Callable[[NodeService], None]) -> None:
