@@ -28,7 +28,7 @@ from saphan_broker.keys import load_log_keys, make_pins
 from saphan_broker.log_book import Published
 from saphan_broker.seeds import DayKeys
 from saphan_broker.sequencer import Sequencer
-from saphan_broker.session import Session
+from saphan_broker.session import Session, Shared
 from saphan_broker.signer import Signer
 from saphan_broker.state import State
 from saphan_broker.store.base import LOGS, Log, Store
@@ -80,6 +80,7 @@ class Broker:
         self.witnessed = WitnessedTime(state)
         self.tokens = Tokens()
         self._sweep = Sweep(state, self.sequencer, self.witnessed)
+        self._shared = Shared(state, self.sequencer, self.witnessed, self.tokens)
         self._sessions: dict[Session, None] = {}
         self._handlers: set[asyncio.Task[object]] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -137,7 +138,7 @@ class Broker:
             heartbeat=3 * LIMITS.heartbeat_ms / 1000,
         )
         await ws.prepare(request)
-        session = Session(self, ws, next(self._numbers))
+        session = Session(self._shared, ws, next(self._numbers))
         task = asyncio.current_task()
         assert task is not None
         self._sessions[session] = None
@@ -164,8 +165,8 @@ class Broker:
                 Unavailable("login_timeout", "others wait to log in, and this one has not")
             )
 
-    def session_opened(self) -> None:
-        """A node was heard: what is unsigned is signed, an idle log shows a fresh head."""
+    def freshen(self) -> None:
+        """What is unsigned is signed, and an idle log shows a fresh head."""
         freshen(self.state, self.sequencer)
 
     # --- for the operator's side ------------------------------------------------------------------
@@ -180,7 +181,7 @@ class Broker:
         self.state.held = False
         for signer in self.state.signers.values():
             signer.allow_unheard(reason)
-        self.session_opened()
+        self.freshen()
 
     @property
     def head(self) -> Published | None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, TypeAlias, cast
+from dataclasses import dataclass
+from typing import TypeAlias, cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from saphan_schemas.codec import decode, encode
@@ -35,14 +36,16 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role
 
 from saphan_broker import requests
+from saphan_broker.expiry import freshen
 from saphan_broker.feed import FeedPump
 from saphan_broker.login import Peer, challenge, check_login
 from saphan_broker.room import Room
+from saphan_broker.sequencer import Sequencer
+from saphan_broker.state import State
 from saphan_broker.store.base import SignatureKey
+from saphan_broker.tokens import Tokens
+from saphan_broker.witnessed import WitnessedTime
 from saphan_broker.work import Rejected, Work
-
-if TYPE_CHECKING:
-    from saphan_broker.broker import Broker
 
 _log = logging.getLogger("saphan.broker")
 _FROM_NODE = cast("type[FromNode]", FromNode)
@@ -57,11 +60,21 @@ class _Ended(Exception):
     """The session is over without anything to say."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all sessions of one broker use."""
+
+    state: State
+    sequencer: Sequencer
+    witnessed: WitnessedTime
+    tokens: Tokens
+
+
 class Session:
     """Serves one connection; owned by its own task."""
 
-    def __init__(self, broker: Broker, ws: web.WebSocketResponse, number: int) -> None:
-        self._broker = broker
+    def __init__(self, shared: Shared, ws: web.WebSocketResponse, number: int) -> None:
+        self._shared = shared
         self._ws = ws
         self._number = number
         self._room = Room()
@@ -105,7 +118,7 @@ class Session:
     # --- opening ----------------------------------------------------------------------------------
 
     async def _log_in(self) -> Peer:
-        state = self._broker.state
+        state = self._shared.state
         asked = challenge(state)
         await self._send(encode(asked))
         frame, _size = await self._first_message()
@@ -135,16 +148,16 @@ class Session:
         raise Unavailable("login_timeout", "the challenge was not answered in time")
 
     async def _serve(self, peer: Peer) -> None:
-        broker, state = self._broker, self._broker.state
+        shared, state = self._shared, self._shared.state
         self.agency = peer.agency
         listener = state.listeners.add(peer.agency)
-        token = broker.tokens.issue(peer.agency)
+        token = shared.tokens.issue(peer.agency)
 
         def check() -> None:
             state.directory.key(peer.key, Role.NODE)
 
         try:
-            broker.session_opened()
+            freshen(state, shared.sequencer)  # a node was heard
             await self._send(encode(Welcome(token, state.clock())))
             pump = FeedPump(
                 state,
@@ -163,7 +176,7 @@ class Session:
                 tasks.create_task(self._until_stopped())
                 tasks.create_task(self._until_refused(self._read(pump, check, tasks)))
         finally:
-            broker.tokens.revoke(token)
+            shared.tokens.revoke(token)
             state.clocks.forget(self._number)
             state.listeners.remove(listener)
 
@@ -187,10 +200,10 @@ class Session:
             elif isinstance(frame, Ack):
                 pump.acknowledge(frame.after)
             elif isinstance(frame, Ping):
-                state = self._broker.state
+                state = self._shared.state
                 state.clocks.report(self._number, self.agency or "", frame.clock, state.clock())
             elif isinstance(frame, Cosign):
-                await self._broker.witnessed.take(self.agency or "", frame)
+                await self._shared.witnessed.take(self.agency or "", frame)
             elif isinstance(frame, Closing):
                 raise _Ended
             else:
@@ -211,7 +224,7 @@ class Session:
         await self._room.take(size)
         checked: Checked = None
         if isinstance(frame, Submit | StateFrame):
-            state, peer = self._broker.state, self.agency or ""
+            state, peer = self._shared.state, self.agency or ""
             checked = tasks.create_task(requests.check_signatures(state, peer, frame))
         self._lane.put_nowait((frame, size, checked))
 
@@ -219,7 +232,7 @@ class Session:
 
     async def _work_lane(self, tasks: asyncio.TaskGroup) -> None:
         """Queue requests in their order: a node may build on what it sent just before."""
-        peer, sequencer = self.agency or "", self._broker.sequencer
+        peer, sequencer = self.agency or "", self._shared.sequencer
         while True:
             frame, size, checked = await self._lane.get()
             if isinstance(frame, FetchStanzas):
@@ -236,7 +249,7 @@ class Session:
         await self._reply(await requests.answer(request, queued), size)
 
     async def _answer_stanzas(self, frame: FetchStanzas, size: int) -> None:
-        found = await requests.fetch_stanzas(self._broker.state, self.agency or "", frame)
+        found = await requests.fetch_stanzas(self._shared.state, self.agency or "", frame)
         await self._reply(found, size)
 
     async def _reply(self, frame: Answer | Stanzas, size: int) -> None:
@@ -255,7 +268,7 @@ class Session:
         while True:
             await asyncio.sleep(max(0.05, self._sent_at + period - loop.time()))
             if loop.time() - self._sent_at >= period:
-                await self._send(encode(Ping(self._broker.state.clock())))
+                await self._send(encode(Ping(self._shared.state.clock())))
 
     # --- ending -----------------------------------------------------------------------------------
 

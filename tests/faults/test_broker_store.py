@@ -233,7 +233,7 @@ async def test_sessions_that_stayed_open_are_fed_what_a_failed_group_has_left(
     ((left,),) = [result.indices for result in results]
     assert left == index + 1
     world.clock.ahead += 2_000
-    world.broker.session_opened()  # a fresh head, which has nothing for anyone
+    world.broker.freshen()  # a fresh head, which has nothing for anyone
     into = await again(world, into)
     await into.until(lambda: into.after == left)
     assert sorted(into.entries) == [index, left]

@@ -239,7 +239,7 @@ async def test_revoked_node_that_takes_nothing_gets_nothing_more(world: World) -
 
     session._pump._send = stalled
     world.clock.ahead += 2_000
-    world.broker.session_opened()  # a fresh head to be told
+    world.broker.freshen()  # a fresh head to be told
     await begun.wait()
     assert await world.broker.admit_operation(revocation(world, A))
     with suppress(asyncio.CancelledError):
