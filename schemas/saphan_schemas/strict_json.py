@@ -22,8 +22,11 @@ def parse_json(kind: type[T], data: bytes) -> T:
         ValueError: whatever is wrong; its text may quote the data.
     """
     try:
-        json.loads(data, object_pairs_hook=_check_names)
+        # As text: from bytes `json` would guess UTF-16 and UTF-32 too, and complain of those.
+        json.loads(data.decode("utf-8"), object_pairs_hook=_check_names)
         return msgspec.json.decode(data, type=kind)
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8") from None
     except RecursionError:
         raise ValueError("it is nested too deep") from None
 
