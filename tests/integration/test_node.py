@@ -47,7 +47,10 @@ async def test_a_bulletin_goes_the_whole_way(bridge: Bridge) -> None:
             assert la.alarms.standing() == kh.alarms.standing() == []
             # The other agency has cosigned the newest head, and the sender's node knows it.
             await eventually(
-                lambda: all(KH in e["witnesses"] for e in la.bulletins.status(bulletin)["timeline"])
+                lambda: (
+                    [KH in e["witnesses"] for e in la.bulletins.status(bulletin)["timeline"]]
+                    == [True] * 4
+                )
             )
 
 
