@@ -17,6 +17,8 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import (
     AgencyId,
     BatchSignature,
+    Blob,
+    Blobs,
     BulletinId,
     Digest,
     Event,
@@ -95,6 +97,8 @@ class Submission(Record, frozen=True):
     salts: Annotated[tuple[Salt, ...], Meta(min_length=1, max_length=LIMITS.recipients)]
     stanzas: Annotated[tuple[StanzaBytes, ...], Meta(min_length=1, max_length=LIMITS.recipients)]
     ciphertext: Annotated[bytes, Meta(max_length=LIMITS.ciphertext_bytes)]
+    attachments: Blobs = ()
+    """Sealed attachments, all of them whole at the broker before (`Offer`, `Part`)."""
 
 
 class Submit(Record, frozen=True, tag=10):
@@ -154,6 +158,57 @@ class Ping(Record, frozen=True, tag=16):
     clock: Millis
 
 
+# --- parts: sealed bytes that travel in pieces, resumable, beside the records ---------------------
+
+PartData = Annotated[bytes, Meta(max_length=LIMITS.part_bytes)]
+
+
+class Offer(Record, frozen=True, tag=17):
+    """Node: sealed attachments it is about to bring, before the `Submit` that names them."""
+
+    request: RequestId
+    blobs: Annotated[tuple[Blob, ...], Meta(min_length=1, max_length=LIMITS.attachments)]
+
+
+class Held(Record, frozen=True, tag=24):
+    """Broker's answer to `Offer`: how many bytes of each it holds; a node goes on from there.
+
+    After every `Part` it is said again for that one blob, with the request of its offer: the
+    node may send that much more. What is whole has its full length here, its digest checked.
+    """
+
+    request: RequestId
+    held: Annotated[tuple[Index, ...], Meta(min_length=1, max_length=LIMITS.attachments)]
+
+
+class Part(Record, frozen=True, tag=18):
+    """Node: the next bytes of blob `place` of offer `request`; `offset` is what is held already."""
+
+    request: RequestId
+    place: Annotated[int, Meta(ge=0, le=LIMITS.attachments)]
+    offset: Index
+    data: PartData
+
+
+class FetchPart(Record, frozen=True, tag=19):
+    """Node: bytes of a bulletin in its mailbox: place 0 is the ciphertext, i its attachment i-1."""
+
+    request: RequestId
+    bulletin: BulletinId
+    place: Annotated[int, Meta(ge=0, le=LIMITS.attachments)]
+    offset: Index
+    length: Annotated[int, Meta(ge=1, le=LIMITS.part_bytes)]
+
+
+class PartFetched(Record, frozen=True, tag=25):
+    """Broker's answer to `FetchPart`: `data` is empty at the end; None: not for this agency, or
+    destroyed (`code` says which)."""
+
+    request: RequestId
+    data: PartData | None
+    code: str | None
+
+
 # --- broker to node ------------------------------------------------------------------------------
 
 
@@ -178,8 +233,10 @@ class FeedEntry(Record, frozen=True):
     """One entry with its proof under the frame's head.
 
     `item` is None for the agency's own statements (it has them) and for the broker's events.
-    `header` and `ciphertext` come with submitted and consigned entries to the recipient; `stanza`
-    with the handover entry to the recipient, whose record under this head is the release.
+    `header`, `ciphertext` and `attachments` come with submitted and consigned entries to the
+    recipient; of the attachments, and on a slow line of the ciphertext, length and digest only: the
+    bytes are fetched in parts. `stanza` comes with the handover entry to the recipient, whose
+    record under this head is the release.
     """
 
     index: Index
@@ -189,8 +246,9 @@ class FeedEntry(Record, frozen=True):
     statement: Annotated[bytes, Meta(max_length=LIMITS.consignment_bytes)]
     item: SignatureItem | None
     header: Annotated[bytes, Meta(max_length=LIMITS.header_bytes)] | None
-    ciphertext: Annotated[bytes, Meta(max_length=LIMITS.ciphertext_bytes)] | None
+    ciphertext: Annotated[bytes, Meta(max_length=LIMITS.ciphertext_bytes)] | Blob | None
     stanza: StanzaBytes | None
+    attachments: Blobs = ()
 
 
 class AnchorProof(Record, frozen=True):
@@ -241,8 +299,32 @@ class Stanzas(Record, frozen=True, tag=23):
     stanzas: Annotated[tuple[StanzaBytes | None, ...], Items]
 
 
-FromNode = Login | Submit | State | FetchStanzas | Register | Cosign | Ack | Ping | Closing
-FromBroker = Challenge | Welcome | Answer | Feed | DirectoryLeaves | Stanzas | Ping | Closing
+FromNode = (
+    Login
+    | Submit
+    | State
+    | FetchStanzas
+    | Register
+    | Cosign
+    | Ack
+    | Ping
+    | Closing
+    | Offer
+    | Part
+    | FetchPart
+)
+FromBroker = (
+    Challenge
+    | Welcome
+    | Answer
+    | Feed
+    | DirectoryLeaves
+    | Stanzas
+    | Ping
+    | Closing
+    | Held
+    | PartFetched
+)
 
 
 def session_context(

@@ -23,7 +23,12 @@ class Limits:
     consignment_bytes: int = 16 * KIB  # 64 recipients of 105 bytes
     statement_bytes: int = 4 * KIB  # 1 KiB of sealed detail costs 1,120 + 1,040 bytes
     recipients: int = 64  # a bulletin is addressed by name; there is no "all"
-    attachments: int = 32  # per bulletin; none before the attachments issue
+    attachments: int = 32  # per bulletin
+    attachment_bytes: int = 16 * MIB  # of one, as its author has it: a scanned warrant of 100 pages
+    attachments_bytes: int = 32 * MIB  # of all attachments of one bulletin
+    part_bytes: int = 16 * KIB  # of a blob in one message: 2 s at 64 kbit/s, all that is sent twice
+    staged_bytes: int = 128 * MIB  # of sealed attachments one agency has brought and not consigned
+    staged_ms: int = 7 * DAY_MS  # until what nobody consigns is removed; lines are cut for days
     detail_bytes: int = 1 * KIB  # plaintext of a sealed rejection detail, always padded to this
 
     # Keys and the directory

@@ -114,8 +114,9 @@ def _check_bytes(raw: FeedEntry, record: Consignment) -> Blob | None:
     """
     if raw.header is None or raw.ciphertext is None:
         return None
-    blob = measure(raw.ciphertext)
-    made = Bulletin(record_identity(Header, raw.header), blob, ())
+    given = raw.ciphertext
+    blob = given if isinstance(given, Blob) else measure(given)
+    made = Bulletin(record_identity(Header, raw.header), blob, raw.attachments)
     if record_identity(Bulletin, encode(made)) != record.bulletin:
         raise InvalidInput(
             "bulletin_id",

@@ -341,12 +341,13 @@ class Intake:
 
 def _just_arrived(effects: Effects, bulletin: bytes) -> Received | None:
     for seen, admitted, at in effects.arrived:
-        if admitted.bulletin_id == bulletin and seen.raw.ciphertext is not None:
+        ciphertext = seen.raw.ciphertext
+        if admitted.bulletin_id == bulletin and isinstance(ciphertext, bytes):
             return Received(
                 id=bulletin,
                 header=admitted.header_bytes,
                 header_id=admitted.header_id,
-                ciphertext=seen.raw.ciphertext,
+                ciphertext=ciphertext,
                 digest=admitted.ciphertext.digest,
                 judged_at=at,
             )
