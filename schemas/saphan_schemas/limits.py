@@ -83,5 +83,10 @@ class Limits:
     api_streams: int = 16  # event streams; they stay, so they must not use up the requests
     api_patience_ms: int = 30 * SECOND_MS  # for a body that trickles in, a listener that stalls
 
+    # What an agency sets at its node
+    rules: int = 256  # rules that say what officers are shown; each is asked for each bulletin
+    rule_names: int = 256  # handles, types or agencies that one rule names
+    escalation_steps: int = 8  # of officers named one after the other while nobody reads
+
 
 LIMITS = Limits()

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from saphan_schemas.errors import InvalidInput
 
 from saphan.api_answer import SOCKET_NAME, TOKEN_NAME
+from saphan.node.settings import SETTINGS_NAME
 from saphan.office import Office
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -74,6 +75,11 @@ class NodeConfig:
     def data(self) -> Path:
         """Store, witness state, archive keys."""
         return self.folder / "node" / "data"
+
+    @property
+    def settings_file(self) -> Path:
+        """What the agency has set; it may be missing."""
+        return self.folder / "node" / SETTINGS_NAME
 
     @property
     def socket(self) -> Path:
