@@ -18,6 +18,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import (
     BatchSignature,
     Blob,
+    Blobs,
     Bulletin,
     Consignment,
     Event,
@@ -33,6 +34,7 @@ from saphan_protocol.admission_steps import (
 )
 from saphan_protocol.admission_steps import (
     check_agreements,
+    check_attachments,
     check_form,
     check_mailboxes,
     check_schema,
@@ -63,6 +65,7 @@ class Admitted(msgspec.Struct, frozen=True):
     consignment_id: bytes
     bulletin_id: bytes
     ciphertext: Blob
+    attachments: Blobs
     item: SignatureItem
     batch: BatchSignature
 
@@ -102,6 +105,7 @@ def admit(
     *,
     peer: str | None,
     stanzas: Sequence[bytes] | None,
+    attachments: Blobs = (),
 ) -> Admitted:
     """Judge a consigned bulletin.
 
@@ -111,6 +115,7 @@ def admit(
         ciphertext: the bytes; or their length and digest, for an auditor who has only those.
         peer: the authenticated agency at the broker; None for node and auditor.
         stanzas: in the consignment's order at the broker; None where they are withheld.
+        attachments: length and digest of each sealed attachment, in order.
 
     Raises:
         InvalidInput: malformed (steps 1 to 4), `signature_*` (step 7).
@@ -124,7 +129,7 @@ def admit(
     header_id = identity(HEADER_TYPE, header_bytes)
     blob = measure(ciphertext) if isinstance(ciphertext, bytes) else ciphertext
     try:
-        _judge(header, header_id, consignment, blob, stanzas, facts)  # steps 8 to 13
+        _judge(header, header_id, consignment, blob, attachments, stanzas, facts)  # steps 8 to 13
     except SaphanError as error:
         raise RefusedAfterSignature(error, consignment.bulletin, blob.digest) from None
     return Admitted(
@@ -136,6 +141,7 @@ def admit(
         identity(CONSIGNMENT_TYPE, consignment_bytes),
         consignment.bulletin,
         blob,
+        attachments,
         item,
         batch,
     )
@@ -171,15 +177,16 @@ def _judge(
     header_id: bytes,
     consignment: Consignment,
     blob: Blob,
+    attachments: Blobs,
     stanzas: Sequence[bytes] | None,
     facts: Facts,
 ) -> None:
     """Steps 8 to 13: what the proven sender may do."""
-    bulletin_id = identity(BULLETIN_TYPE, encode(Bulletin(header_id, blob, ())))
+    bulletin_id = identity(BULLETIN_TYPE, encode(Bulletin(header_id, blob, attachments)))
     if bulletin_id != consignment.bulletin:  # step 8
         raise InvalidInput(
             "bulletin_id",
-            "header and ciphertext do not make the consigned bulletin id",
+            "header, ciphertext and attachments do not make the consigned bulletin id",
             field="consignment.bulletin",
         )
     check_times(header, facts.now)  # step 9
@@ -187,6 +194,7 @@ def _judge(
     check_schema(header, facts)  # step 11
     check_mailboxes(header, consignment.recipients, facts)  # step 12
     check_sizes(blob, consignment.recipients, stanzas)  # step 13
+    check_attachments(attachments)
 
 
 def measure(data: bytes) -> Blob:

@@ -11,11 +11,15 @@ from itertools import pairwise
 
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import DAY_MS, LIMITS
-from saphan_schemas.records import SUITE, Blob, Consignment, Header, Role, StanzaRef
+from saphan_schemas.records import SUITE, Blob, Blobs, Consignment, Header, Role, StanzaRef
 
 from saphan_protocol.agreement import NEAREST, permits
 from saphan_protocol.batch import VerifiedRoots
-from saphan_protocol.content import ciphertext_length_valid
+from saphan_protocol.content import (
+    ATTACHMENT_SEALED_BYTES,
+    ATTACHMENTS_SEALED_BYTES,
+    ciphertext_length_valid,
+)
 from saphan_protocol.directory import Directory
 from saphan_protocol.identity import sha256
 
@@ -199,3 +203,23 @@ def check_sizes(
             raise Refused(
                 "stanza_digest", f"the stanza for {ref.agency} has another digest", field="stanzas"
             )
+
+
+def check_attachments(attachments: Blobs) -> None:
+    """Step 13, the attachments: each a padded one, not too many and not too long together."""
+    for place, blob in enumerate(attachments):
+        if blob.length > ATTACHMENT_SEALED_BYTES or not ciphertext_length_valid(blob.length):
+            raise Refused(
+                "attachment_length",
+                f"{blob.length} bytes cannot be a sealed attachment",
+                field=f"attachments.{place}",
+                hint=f"an attachment has at most {LIMITS.attachment_bytes} bytes",
+            )
+    total = sum(blob.length for blob in attachments)
+    if len(attachments) > LIMITS.attachments or total > ATTACHMENTS_SEALED_BYTES:
+        raise Refused(
+            "attachments_too_large",
+            f"{len(attachments)} sealed attachments of {total} bytes are too many for one bulletin",
+            field="attachments",
+            hint=f"a bulletin takes {LIMITS.attachments} of {LIMITS.attachments_bytes} bytes",
+        )

@@ -60,6 +60,14 @@ def ciphertext_length_valid(length: int) -> bool:
     return rest >= _TAG and plain >= FLOOR_BYTES and padded_length(plain) == plain
 
 
+ATTACHMENT_SEALED_BYTES: Final = ciphertext_length(LIMITS.attachment_bytes)
+"""The longest sealed attachment."""
+ATTACHMENTS_SEALED_BYTES: Final = (
+    LIMITS.attachments_bytes * 9 // 8 + LIMITS.attachments * ciphertext_length(0)
+)
+"""All sealed attachments of a bulletin at their longest: Padmé adds at most 12 %, and the floor."""
+
+
 def content_cipher_key(content_key: bytes, header_identity: bytes) -> bytes:
     """Cobblestone key of the content, 32 bytes."""
     return derive(content_key, CONTENT_KEY_TYPE, [header_identity])

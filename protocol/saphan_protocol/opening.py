@@ -13,10 +13,10 @@ from typing import Any, Final
 from saphan_schemas.codec import decode, decode_content
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Header, Inner, Role, Sealed, Signature
+from saphan_schemas.records import Blobs, Header, Inner, Role, Sealed, Signature
 
 from saphan_protocol.batch import VerifiedRoots, verify_one
-from saphan_protocol.content import open_content
+from saphan_protocol.content import ciphertext_length, open_content
 from saphan_protocol.directory import Directory, KeyInfo
 from saphan_protocol.identity import CONTENT_TYPE, identity
 
@@ -43,11 +43,14 @@ def open_bulletin(
     directory: Directory,
     at: int | None,
     verified: VerifiedRoots | None = None,
+    *,
+    attachments: Blobs = (),
 ) -> Opened:
     """Decrypt, parse and judge the author; the schema is validated by the caller.
 
     Args:
         verified: signatures known to hold; a node signs the inners of a batch together.
+        attachments: length and digest of each sealed attachment, as the bulletin id covers them.
 
     Raises:
         InvalidInput: `ciphertext_invalid` (unopened), `padding_invalid`, `content_malformed`,
@@ -62,6 +65,7 @@ def open_bulletin(
     except InvalidInput as error:
         raise InvalidInput("content_malformed", error.message, field=error.field) from None
     _check_binding(inner, header_id, sealed.content)
+    _check_attachments(inner, attachments, content)
     authors = check_authors(
         inner, sealed.inner, sealed.signatures, header.sender, directory, at, verified
     )
@@ -77,10 +81,30 @@ def _check_binding(inner: Inner, header_id: bytes, content: bytes) -> None:
         raise InvalidInput(
             "inner_mismatch", "the author signed another content", field="inner.content"
         )
-    if inner.attachments:
+
+
+def _check_attachments(inner: Inner, sealed: Blobs, content: dict[str, Any]) -> None:
+    """What is signed, what is sealed and what the content describes are as many and as long.
+
+    The bytes themselves are compared with the signed digests when each attachment is opened.
+    """
+    described = content.get("attachments")
+    counts = {len(inner.attachments), len(sealed)}
+    if isinstance(described, list):  # what has another form is the schema's to refuse
+        counts.add(len(described))
+    if len(counts) != 1:
         raise InvalidInput(
-            "inner_mismatch", "attachments are named but none are sealed", field="inner.attachments"
+            "inner_mismatch",
+            "the attachments that are signed, sealed and described are not as many",
+            field="inner.attachments",
         )
+    for plain, blob in zip(inner.attachments, sealed, strict=True):
+        if ciphertext_length(plain.length) != blob.length:
+            raise InvalidInput(
+                "inner_mismatch",
+                f"{plain.length} bytes are signed, and none so long is sealed",
+                field="inner.attachments",
+            )
 
 
 def check_authors(

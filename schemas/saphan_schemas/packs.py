@@ -16,6 +16,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import (
     BatchSignature,
     Blob,
+    Blobs,
     Index,
     Issuer,
     Millis,
@@ -57,8 +58,9 @@ class PackEntry(Record, frozen=True, tag=4):
 
     Args:
         item: None for the broker's own events, which the head vouches for.
-        header, ciphertext: with submitted and consigned entries: exact header bytes, and length
-            and digest of the ciphertext (the bytes themselves are never in a pack).
+        header, ciphertext, attachments: with submitted and consigned entries: exact header bytes,
+            and length and digest of the ciphertext and of each sealed attachment (the bytes
+            themselves are never in a pack).
     """
 
     index: Index
@@ -68,6 +70,7 @@ class PackEntry(Record, frozen=True, tag=4):
     item: SignatureItem | None
     header: Annotated[bytes, Meta(max_length=LIMITS.header_bytes)] | None
     ciphertext: Blob | None
+    attachments: Blobs = ()
 
 
 class PackEnd(Record, frozen=True, tag=5):

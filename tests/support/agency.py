@@ -13,7 +13,7 @@ from typing import Any
 from saphan_protocol.admission import BULLETIN_TYPE, HEADER_TYPE
 from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.batch import sign_batch, sign_one
-from saphan_protocol.content import seal_content
+from saphan_protocol.content import attachment_cipher_key, padded_length, seal_content
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import CONTENT_TYPE, identity
 from saphan_protocol.identity import sha256 as digest_of
@@ -22,6 +22,7 @@ from saphan_protocol.mailbox import MailboxKey
 from saphan_protocol.opening import INNER_TYPE
 from saphan_protocol.operation import sign_operation
 from saphan_protocol.stanza import seal_stanza
+from saphan_protocol.suite import Cobblestone256Encryptor
 from saphan_protocol.witness import WitnessKey
 from saphan_schemas.bodies import digest as schema_digest
 from saphan_schemas.codec import encode, encode_content
@@ -32,6 +33,7 @@ from saphan_schemas.records import (
     Agreement,
     BatchSignature,
     Blob,
+    Blobs,
     Bulletin,
     Change,
     Consignment,
@@ -85,6 +87,13 @@ class Made:
     ciphertext: bytes
     content_key: bytes
     bulletin_id: bytes
+    attachments: tuple[bytes, ...] = ()
+    """Each one sealed."""
+
+    @property
+    def blobs(self) -> Blobs:
+        """Length and digest of each sealed attachment."""
+        return tuple(Blob(len(sealed), digest_of(sealed)) for sealed in self.attachments)
 
     @property
     def ciphertext_digest(self) -> bytes:
@@ -167,22 +176,31 @@ class Agency:
         recipients: Sequence[str],
         now: int,
         content: dict[str, Any] | None = None,
+        attachments: Sequence[bytes] = (),
         **changes: Any,
     ) -> Made:
-        """Compose, sign (by the officer) and seal one bulletin."""
+        """Compose, sign (by the officer) and seal one bulletin with its attachments."""
         header = self.header(recipients, now, **changes)
         header_bytes = encode(header)
         header_id = identity(HEADER_TYPE, header_bytes)
-        body = encode_content(sample("training_notice") if content is None else content)
+        told = sample("training_notice") if content is None else content
+        if attachments:
+            told = told | {"attachments": [_described(place) for place in range(len(attachments))]}
+        body = encode_content(told)
+        plain = tuple(Blob(len(data), digest_of(data)) for data in attachments)
         inner = encode(
-            Inner("officer", self.officer.key_id, header_id, identity(CONTENT_TYPE, body), ())
+            Inner("officer", self.officer.key_id, header_id, identity(CONTENT_TYPE, body), plain)
         )
         signature = sign_one(self.officer, INNER_TYPE, inner, self.random())
         key = self.random()
         ciphertext = seal_content(key, header_id, encode(Sealed(inner, (signature,), body)))
-        record = Bulletin(header_id, Blob(len(ciphertext), digest_of(ciphertext)), ())
+        sealed = tuple(
+            seal_attachment(key, header_id, place, data) for place, data in enumerate(attachments)
+        )
+        blobs = tuple(Blob(len(data), digest_of(data)) for data in sealed)
+        record = Bulletin(header_id, Blob(len(ciphertext), digest_of(ciphertext)), blobs)
         bulletin_id = identity(BULLETIN_TYPE, encode(record))
-        return Made(header, header_bytes, header_id, ciphertext, key, bulletin_id)
+        return Made(header, header_bytes, header_id, ciphertext, key, bulletin_id, sealed)
 
     def submissions(
         self, made: Sequence[Made], to: Sequence[Agency], seen: HeadRef | None = None
@@ -215,6 +233,7 @@ class Agency:
                     tuple(self.random() for _ in stanzas),
                     stanzas,
                     one.ciphertext,
+                    one.blobs,
                 )
                 for one, (body, stanzas), item in zip(made, consigned, items, strict=True)
             ),
@@ -245,6 +264,18 @@ class Agency:
             ),
             batch,
         )
+
+
+def seal_attachment(content_key: bytes, header_id: bytes, place: int, data: bytes) -> bytes:
+    """Cobblestone of `data` and zeros to a Padmé length, as attachment `place` (from 0)."""
+    key = attachment_cipher_key(content_key, header_id, place)
+    encryptor = Cobblestone256Encryptor(key, header_id)
+    padded = data.ljust(padded_length(len(data)), b"\x00")
+    return encryptor.update(padded) + encryptor.finalize()
+
+
+def _described(place: int) -> dict[str, str]:
+    return {"name": f"report-{place}.pdf", "media_type": "application/pdf"}
 
 
 def agreement(

@@ -45,7 +45,15 @@ def judge(
     s = submission
     facts = Facts(directory, now)
     return admit(
-        s.header, s.consignment, s.item, batch, s.ciphertext, facts, peer=peer, stanzas=s.stanzas
+        s.header,
+        s.consignment,
+        s.item,
+        batch,
+        s.ciphertext,
+        facts,
+        peer=peer,
+        stanzas=s.stanzas,
+        attachments=s.attachments,
     )
 
 

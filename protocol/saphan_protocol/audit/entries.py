@@ -138,6 +138,7 @@ class Entries:
             facts,
             peer=None,
             stanzas=None,
+            attachments=given.attachments,
         )
         self._coverage.signatures += 1
         consigned = {ref.agency for ref in admitted.consignment.recipients}
