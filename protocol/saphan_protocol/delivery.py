@@ -83,6 +83,10 @@ REJECTION_CODES: Final = frozenset(
         "author_revoked",  # the inner signature's key was revoked at its place in the log
         "signature_invalid",  # the inner signature does not verify
         "padding_invalid",  # the sealed bytes are not padded as specified
+        "attachment_invalid",  # an attachment does not open with its derived key
+        "attachment_mismatch",  # an attachment is not the one that the author signed
+        "attachment_name",  # an attachment's name could harm whoever saves it
+        "attachment_type",  # an attachment's first bytes are not its media type's
     }
 )
 """Why a recipient may reject a bulletin; anything more is sealed to the originator."""

@@ -13,6 +13,7 @@ import json
 from importlib import resources
 from typing import Any, Final
 
+from saphan_schemas import attachments
 from saphan_schemas.codec import encode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.pae import pae
@@ -55,8 +56,8 @@ def bundle(name: str) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "about": {"$ref": f"{_INSIDE}about"},
-            # Attachments travel sealed beside the content; until they do, the list is empty.
-            "attachments": {"type": "array", "maxItems": 0},
+            # Sealed apart; their lengths and digests stand in the inner record, in this order.
+            "attachments": attachments.describe_schema(),
             "body": body,
         },
     }

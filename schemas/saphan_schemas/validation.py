@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Final
 
+from saphan_schemas.attachments import check_list
 from saphan_schemas.bodies import bundle
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.rules import Rule, check_rules
@@ -40,15 +41,15 @@ PLAIN: Final[dict[str, tuple[str, str]]] = {
 
 
 def validate_content(schema_name: str, content: dict[str, Any]) -> None:
-    """Check content against a type: forbidden characters, schema, rules, in this order.
+    """Check content against a type: forbidden characters, schema, names, rules, in this order.
 
     Args:
         schema_name: `Header.schema`, one of `bodies.NAMES`.
         content: the decoded map {about, body, attachments} (`codec.decode_content` made it).
 
     Raises:
-        InvalidInput: `schema_unknown`, `text_forbidden`, `schema_invalid` or `rule_broken`;
-            `field` is the JSON pointer of the offending value.
+        InvalidInput: `schema_unknown`, `text_forbidden`, `schema_invalid`, `attachment_name` or
+            `rule_broken`; `field` is the JSON pointer of the offending value.
     """
     validator, rules = _compiled(schema_name)
     check_texts(content)
@@ -59,6 +60,7 @@ def validate_content(schema_name: str, content: dict[str, Any]) -> None:
         raise InvalidInput("schema_invalid", "content holds what JSON cannot", field="") from None
     if error is not None:
         raise _explain(error)
+    check_list(content["attachments"])
     check_rules(rules, content)
 
 

@@ -26,11 +26,11 @@ from support.rooms import ROOT
 # deliberate edit here.
 DIGESTS = {
     "saphan/case_statistics/0": (
-        "8fd57cf34790a7776d7e9fed034b13c07ee907e1dde9c0d385f5e126144e317e"
+        "0de76a4cf2e5c44849bb7315c2112c5142d6ba788d549f79aa7cc99f23aedaff"
     ),
-    "saphan/drug_seizure/0": ("e17fa96a4fd585eb3add1f85395af7f07e90ecf7ddc49207a4f46189538cbcb9"),
+    "saphan/drug_seizure/0": ("609ca34de3028d00cb5cb9ad6f0eedf5b3554e7716a0eff4810dc82a2140a8a2"),
     "saphan/training_notice/0": (
-        "91b918a9656d38ae1ba2a290da289adaf4573a2eebd3721856d1e68b8d788bd7"
+        "1a1596ad82811bba7adabc221f814352da62cef7cd84b3234a7fe5c1bd44a1df"
     ),
 }
 
