@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from saphan.node.db import Database
-from saphan.node.schema import FORMAT
+from saphan.node.schema import APPLICATION_ID, FORMAT, SCHEMA
 from saphan_schemas.errors import OperatorError
 
 PUT = "INSERT INTO facts VALUES ('a', x'01')"
@@ -52,6 +52,20 @@ def test_a_newer_format_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="store_newer"):
         Database(tmp_path)
     assert (tmp_path / "node.db").read_bytes() == before
+
+
+def test_a_store_of_an_older_release_is_brought_up_and_keeps_what_it_has(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "node.db") as old:
+        old.executescript(
+            f"{SCHEMA}{PUT}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;"
+        )
+    old.close()
+    for _ in range(2):
+        db = Database(tmp_path)
+        assert db.row("PRAGMA user_version") == (FORMAT,)
+        assert db.row(COUNT) == (1,)
+        assert db.rows("SELECT * FROM parts") == []
+        db.close()
 
 
 def test_another_programs_database_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from saphan_schemas.errors import OperatorError
 
 from saphan.durable import make_folder
-from saphan.node.schema import APPLICATION_ID, FORMAT, SCHEMA
+from saphan.node.schema import APPLICATION_ID, FORMAT, SCHEMA, UPGRADES
 
 Row = tuple[Any, ...]
 BUSY_SECONDS: Final = 5.0
@@ -145,13 +145,18 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("PRAGMA secure_delete = ON")
         # 16 MiB: hot pages are copied back once in thousands of bulletins, not in hundreds.
         connection.execute("PRAGMA wal_autocheckpoint = 4096")
-        if not tables:
-            connection.executescript(
-                f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
-                f"PRAGMA user_version = {FORMAT}; COMMIT;"
-            )
+        _bring_up(connection, found if tables else 0)
     except sqlite3.Error as error:
         raise _explain(error) from error
+
+
+def _bring_up(connection: sqlite3.Connection, found: int) -> None:
+    """Make the tables (`found` 0), or add what an older release did not have; all or nothing."""
+    if found == FORMAT:
+        return
+    made = "" if found else f"{SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+    added = "".join(UPGRADES[number] for number in range(max(found, 1) + 1, FORMAT + 1))
+    connection.executescript(f"BEGIN; {made}{added} PRAGMA user_version = {FORMAT}; COMMIT;")
 
 
 def _explain(error: sqlite3.Error) -> OperatorError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Format of the stored data; a newer one is refused, never guessed at."""
 
 APPLICATION_ID: Final = 0x5A504E44
@@ -68,6 +68,18 @@ CREATE TABLE readings (
     bulletin BLOB NOT NULL, reader BLOB NOT NULL, handle TEXT, time INTEGER NOT NULL,
     record BLOB, signature BLOB, salt BLOB, PRIMARY KEY (bulletin, reader)) WITHOUT ROWID;
 """
+
+UPGRADES: Final[dict[int, str]] = {
+    2: """
+-- Sealed bytes that travel in parts and rest in files: place 0 is a ciphertext that came late,
+-- i the attachment i-1. `whole`: the file is on disk, its length and digest checked.
+CREATE TABLE parts (
+    bulletin BLOB NOT NULL, place INTEGER NOT NULL, length INTEGER NOT NULL, digest BLOB NOT NULL,
+    whole INTEGER NOT NULL, PRIMARY KEY (bulletin, place)) WITHOUT ROWID;
+CREATE INDEX parts_missing ON parts (bulletin) WHERE whole = 0;
+""",
+}
+"""What each format adds to the one before; a store of an older release is brought up in order."""
 
 KEEP_BODY: Final = (
     "INSERT INTO bodies VALUES ((SELECT seq FROM bulletins WHERE id = ?), ?) ON CONFLICT DO NOTHING"
