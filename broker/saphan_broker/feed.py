@@ -270,6 +270,7 @@ class FeedPump:
             None if body is None else open_header(keys, body),
             None if body is None else body.ciphertext,
             None if stanza is None else open_stanza_row(keys, stanza),
+            () if body is None else body.attachments,
         )
 
     async def _signatures(self, wanted: set[SignatureKey]) -> tuple[BatchSignature, ...]:

@@ -101,6 +101,7 @@ class Bulletin:
             due_day=admitted.due_day,
             record_day=ledger.record_day,
             expires=header.expires,
+            attachments=admitted.attachments,
         )
 
     def _enter(self, ledger: Ledger, place: int, state: State) -> int:

@@ -117,6 +117,7 @@ class Ledger:
                 due_day=facts.due_day,
                 record_day=facts.record_day,
                 expires=facts.expires,
+                attachments=facts.attachments,
                 header=seal_header(self.keys, facts.id, facts.record_day, header),
                 ciphertext=ciphertext,
             )

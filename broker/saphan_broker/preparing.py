@@ -200,6 +200,7 @@ def _admit_submission(item: Submitted, facts: AdmissionFacts) -> Judged:
             facts,
             peer=item.peer,
             stanzas=given.stanzas,
+            attachments=given.attachments,
         )
         if len(given.salts) != len(admitted.consignment.recipients):
             raise RefusedAfterSignature(

@@ -28,7 +28,7 @@ from saphan_schemas.packs import (
     PackItem,
     PackSignature,
 )
-from saphan_schemas.records import BROKER, BatchSignature, Blob, Entry
+from saphan_schemas.records import BROKER, BatchSignature, Blob, Blobs, Entry
 
 from saphan_broker.at_rest import KeptRecord, open_header, open_record
 from saphan_broker.seeds import DayKeys
@@ -217,12 +217,21 @@ def _pack_entry(
     one: _Opened, facts: dict[bytes, BulletinFacts], headers: dict[bytes, bytes]
 ) -> PackEntry:
     header = ciphertext = None
+    attachments: Blobs = ()
     id_ = one.row.bulletin
     if one.entry.type == CONSIGNMENT_TYPE and id_ is not None:
         header = headers.get(id_)
         if id_ in facts:
             ciphertext = Blob(facts[id_].ciphertext_length, facts[id_].ciphertext_digest)
+            attachments = facts[id_].attachments
     kept = one.kept
     return PackEntry(
-        one.row.index, kept.entry, kept.salt, kept.statement, kept.item, header, ciphertext
+        one.row.index,
+        kept.entry,
+        kept.salt,
+        kept.statement,
+        kept.item,
+        header,
+        ciphertext,
+        attachments,
     )

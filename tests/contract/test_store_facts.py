@@ -17,6 +17,7 @@ from saphan_broker.store.memory import MemoryStore
 from saphan_broker.store.sqlite import SqliteStore
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import DAY_MS
+from saphan_schemas.records import Blob
 from support.store_commits import START, Story, digest
 
 PAIR = ("la.ospp", "kh.gpo")
@@ -43,6 +44,23 @@ async def test_look_ups_find_what_is_stored_and_leave_out_the_rest(store: Store)
     signature = commit.signatures[0]
     found = (signature.key, signature.size, signature.root)
     assert await store.signatures([found, (digest(0), 1, digest(0))]) == {found: signature}
+
+
+async def test_attachments_are_kept_with_the_facts(store: Store) -> None:
+    blobs = tuple(Blob(2**40 + at, digest("attachment", at)) for at in range(32))
+    story = Story(attachments=blobs)
+    commit = story.bulletins(1)
+    await store.commit(commit)
+    story.attachments = ()
+    bare = story.bulletins(1, name="bare")
+    await store.commit(bare)
+    row, other = commit.bulletins[0], bare.bulletins[0]
+    facts = await store.bulletins([row.id, other.id])
+    assert facts[row.id].attachments == blobs
+    assert facts[other.id].attachments == ()
+    assert (await store.bodies([row.id]))[row.id] == row
+    (fed, _bare) = await store.feed("kh.gpo", None, 2, **PLENTY)
+    assert fed.bulletin == row
 
 
 async def test_a_signature_stored_before_stays_as_it_is(store: Store) -> None:

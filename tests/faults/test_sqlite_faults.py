@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
+from importlib import resources
 from pathlib import Path
 
 import pytest
-from saphan_broker.store.base import FORMAT, CommitUnknown, LogHead
+from saphan_broker.store.base import FORMAT, Commit, CommitUnknown, LogHead
 from saphan_broker.store.sqlite import SqliteStore
-from saphan_broker.store.sqlite_file import STORE_NAME
-from saphan_protocol.merkle import leaf_hash
+from saphan_broker.store.sqlite_file import APPLICATION_ID, STORE_NAME
+from saphan_broker.store.sqlite_read import FACT_NAMES
+from saphan_broker.store.sqlite_reader import SqliteReader
+from saphan_protocol.merkle import EMPTY_ROOT, leaf_hash
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.errors import OperatorError
+from saphan_schemas.records import Blob
 from support.rooms import ROOT
 from support.store_commits import Story
 
@@ -262,3 +268,46 @@ async def test_a_long_wal_is_moved_into_the_file(
     found = files_in(data)
     assert found[f"{STORE_NAME}-wal"].st_size < 3_000_000
     assert found[STORE_NAME].st_size > 3_000_000
+
+
+# --- formats -------------------------------------------------------------------------------------
+
+
+def make_format_1(data: Path, commit: Commit) -> None:
+    """A store as the first release's program left it, with one bulletin."""
+    data.mkdir()
+    script = resources.files("saphan_broker.store").joinpath("sql/0001.sql")
+    row = commit.bulletins[0]
+    facts = [getattr(row, name) for name in FACT_NAMES[:-1]]
+    with closing(sqlite3.connect(data / STORE_NAME, isolation_level=None)) as db:
+        db.executescript(script.read_text(encoding="utf-8"))
+        db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        db.execute("PRAGMA user_version=1")
+        db.executemany(
+            "INSERT INTO log (log, size, root, time) VALUES (?, 0, ?, 0)",
+            [(0, EMPTY_ROOT), (1, EMPTY_ROOT)],
+        )
+        db.execute("INSERT INTO bulletin VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)", facts)
+
+
+async def test_a_store_of_the_first_format_is_brought_up_to_date(data: Path) -> None:
+    commit = Story().bulletins(1)
+    await asyncio.to_thread(make_format_1, data, commit)
+    id_ = commit.bulletins[0].id
+    with pytest.raises(OperatorError) as refused:
+        await SqliteReader.open(data)
+    assert refused.value.code == "store_format_older"
+    for _ in range(2):
+        store = await SqliteStore.open(data)
+        assert (await store.bulletins([id_]))[id_].attachments == ()
+        await store.close()
+    story = Story(attachments=(Blob(5000, id_),), corridors={})
+    store = await SqliteStore.open(data)
+    later = story.bulletins(1, name="later")
+    await store.commit(later)
+    row = later.bulletins[0]
+    assert (await store.bulletins([row.id]))[row.id].attachments == row.attachments
+    await store.close()
+    reader = await SqliteReader.open(data)
+    assert (await reader.bulletins([row.id]))[row.id].attachments == row.attachments
+    await reader.close()

@@ -19,7 +19,7 @@ from saphan_broker.store.base import (
 from saphan_protocol.merkle import leaf_hash
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.records import BatchSignature
+from saphan_schemas.records import BatchSignature, Blobs
 
 START = 1_790_000_000_000
 """Time of the first commit, ms."""
@@ -39,6 +39,7 @@ class Story:
     tree: TileTree = field(default_factory=lambda: TileTree(0, {}, _no_tile))
     corridors: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     body_bytes: int = 64
+    attachments: Blobs = ()
 
     @classmethod
     async def resumed(cls, store: Store, log: Log = "evidence") -> Story:
@@ -128,6 +129,7 @@ class Story:
             due_day=30_000,
             record_day=33_000,
             expires=START + DAY_MS,
+            attachments=self.attachments,
             header=b"header " + id_,
             ciphertext=(id_ * (self.body_bytes // 32 + 1))[: self.body_bytes],
         )

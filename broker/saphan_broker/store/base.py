@@ -38,8 +38,8 @@ from saphan_broker.store.rows import StanzaRow as StanzaRow
 from saphan_broker.store.rows import StatementKey as StatementKey
 from saphan_broker.store.rows import TileKey as TileKey
 
-FORMAT: Final = 1
-"""Format of the stored data; a store of a newer format is refused, never guessed at."""
+FORMAT: Final = 2
+"""Format of the stored data; a store of a newer one is refused, an older one brought up to it."""
 
 
 Sign: TypeAlias = Callable[[], bytes]

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 from msgspec import field
-from saphan_schemas.records import BatchSignature
+from saphan_schemas.records import BatchSignature, Blobs
 
 Log = Literal["evidence", "directory"]
 LOGS: Final[tuple[Log, Log]] = ("directory", "evidence")
@@ -86,7 +86,8 @@ class EntryRow(Row, frozen=True):
 class BulletinFacts(Row, frozen=True):
     """What decides about a bulletin, without its bodies. `nonce` is the header's 16 bytes.
 
-    Length and digest of the ciphertext outlive it: they prove the bulletin id in a record pack.
+    Length and digest of the ciphertext, and of each sealed attachment, outlive the bytes: they
+    prove the bulletin id in a record pack. The attachments' bytes are in the blob store.
     """
 
     id: bytes
@@ -98,6 +99,7 @@ class BulletinFacts(Row, frozen=True):
     due_day: int
     record_day: int
     expires: int
+    attachments: Blobs
 
 
 class BulletinRow(BulletinFacts, frozen=True):

@@ -97,6 +97,8 @@ class SqliteStore:
         try:
             if fresh:
                 sqlite_file.create(directory)
+            else:
+                sqlite_file.upgrade(directory)
             return cls(directory, held)
         except BaseException:
             os.close(held)

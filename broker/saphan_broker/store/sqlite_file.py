@@ -71,8 +71,7 @@ def create(directory: Path) -> None:
     connection = sqlite3.connect(fresh, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
-        script = resources.files("saphan_broker.store").joinpath(f"sql/{FORMAT:04d}.sql")
-        connection.executescript(f"BEGIN; {script.read_text(encoding='utf-8')}")
+        connection.executescript(f"BEGIN; {_script(0)}")
         rows = [(number, EMPTY_ROOT) for number in range(len(LOGS))]
         connection.executemany("INSERT INTO log (log, size, root, time) VALUES (?, 0, ?, 0)", rows)
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -85,11 +84,38 @@ def create(directory: Path) -> None:
     sync_path(directory)
 
 
-def connect(directory: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open the store's file, which must exist and be of a format this program knows.
+def upgrade(directory: Path) -> None:
+    """Bring a store of an older format up to this program's, in one transaction.
 
     Raises:
-        OperatorError: `store_missing`, `store_unreadable`, `store_foreign`, `store_format_newer`.
+        OperatorError: as `connect`.
+    """
+    connection = connect(directory, older=True)
+    try:
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found < FORMAT:
+            connection.executescript(f"BEGIN IMMEDIATE; {_script(found)}")
+            connection.execute(f"PRAGMA user_version={FORMAT}")
+            connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise _unreadable(directory, error) from None
+    finally:
+        connection.close()
+
+
+def _script(after: int) -> str:
+    """Every step from format `after` (0: nothing is there) to this program's."""
+    folder = resources.files("saphan_broker.store").joinpath("sql")
+    steps = [folder.joinpath(f"{number:04d}.sql") for number in range(after + 1, FORMAT + 1)]
+    return "".join(step.read_text(encoding="utf-8") for step in steps)
+
+
+def connect(directory: Path, *, read_only: bool = False, older: bool = False) -> sqlite3.Connection:
+    """Open the store's file, which must exist and be of this program's format, or an older one.
+
+    Raises:
+        OperatorError: `store_missing`, `store_unreadable`, `store_foreign`, `store_format_newer`,
+            `store_format_older`.
     """
     path = directory / STORE_NAME
     if not path.is_file():
@@ -102,7 +128,9 @@ def connect(directory: Path, *, read_only: bool = False) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise _unreadable(directory, error) from None
     try:
-        check_format(connection, directory)
+        found = check_format(connection, directory)
+        if found < FORMAT and not older:
+            raise _older(directory, found)
         _configure(connection, read_only)
     except BaseException as error:
         connection.close()
@@ -124,8 +152,8 @@ def _configure(connection: sqlite3.Connection, read_only: bool) -> None:
     connection.execute(f"PRAGMA query_only={int(read_only)}")
 
 
-def check_format(connection: sqlite3.Connection, directory: Path) -> None:
-    """Refuse what this program did not write, and what a newer one did."""
+def check_format(connection: sqlite3.Connection, directory: Path) -> int:
+    """The store's format; refuses what this program did not write, and what a newer one did."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID or found < 1:
@@ -142,6 +170,16 @@ def check_format(connection: sqlite3.Connection, directory: Path) -> None:
             field="data",
             hint="run the program version that wrote the store, or a newer one",
         )
+    return int(found)
+
+
+def _older(directory: Path, found: int) -> OperatorError:
+    return OperatorError(
+        "store_format_older",
+        f"the store in {directory} has format {found}, this program writes format {FORMAT}",
+        field="data",
+        hint="start the broker once: it brings the store up to date",
+    )
 
 
 def sync_path(path: Path) -> None:

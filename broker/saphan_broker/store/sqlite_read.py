@@ -7,11 +7,12 @@ number of keys is bounded by a frame, not by SQLite's limit on parameters.
 from __future__ import annotations
 
 import sqlite3
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 from saphan_protocol.tiles import edge_tiles
-from saphan_schemas.records import BatchSignature
+from saphan_schemas.records import BatchSignature, Blob, Blobs
 
 from saphan_broker.store.base import (
     BODY_EVENTS,
@@ -45,7 +46,7 @@ STANZA_NAMES: Final = StanzaRow.__struct_fields__
 
 _FACTS: Final = (
     "b.id, b.sender, b.nonce, b.header_identity, b.ciphertext_length, b.ciphertext_digest,"
-    " b.due_day, b.record_day, b.expires"
+    " b.due_day, b.record_day, b.expires, b.attachments"
 )
 _FACTS_BY_ID: Final = f"SELECT {_FACTS} FROM bulletin b WHERE id = ?"  # noqa: S608 - constants
 _FACTS_BY_NONCE: Final = f"SELECT {_FACTS} FROM bulletin b WHERE sender = ? AND nonce = ?"  # noqa: S608
@@ -252,11 +253,24 @@ def _each(
 
 
 def _facts(row: Sequence[Any]) -> BulletinFacts:
-    return BulletinFacts(*row)
+    return BulletinFacts(*row[:-1], attachments=_blobs(row[-1]))
 
 
 def _bulletin(row: Sequence[Any]) -> BulletinRow:
-    return BulletinRow(*row)
+    *facts, attachments, header, ciphertext = row
+    blobs = _blobs(attachments)
+    return BulletinRow(*facts, attachments=blobs, header=header, ciphertext=ciphertext)
+
+
+def packed(blobs: Blobs) -> bytes:
+    """The column of attachments: length (8 bytes) and digest of each; most have none."""
+    return b"".join([blob.length.to_bytes(8) + blob.digest for blob in blobs]) if blobs else b""
+
+
+def _blobs(column: bytes) -> Blobs:
+    if not column:
+        return ()
+    return tuple(Blob(length, digest) for length, digest in struct.iter_unpack(">Q32s", column))
 
 
 def _delivery(row: Sequence[Any]) -> DeliveryRow:

@@ -19,12 +19,13 @@ from saphan_broker.store.sqlite_read import (
     FACT_NAMES,
     LOG_NUMBERS,
     STANZA_NAMES,
+    packed,
     read_note,
     read_state,
 )
 
 _ENTRY: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_BULLETIN: Final = "INSERT INTO bulletin VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_BULLETIN: Final = "INSERT INTO bulletin VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BODY: Final = "INSERT INTO body VALUES (?, ?, ?)"
 _DELIVERY: Final = (
     "INSERT OR REPLACE INTO delivery VALUES"
@@ -47,9 +48,9 @@ _COSIGNATURE: Final = (
 )
 
 
-# The tables' columns are the rows' fields, in order.
+# The tables' columns are the rows' fields, in order; a bulletin's attachments are packed.
 _entry = attrgetter(*ENTRY_NAMES)
-_facts = attrgetter(*FACT_NAMES)
+_facts = attrgetter(*FACT_NAMES[:-1])
 _delivery = attrgetter(*DELIVERY_NAMES)
 _stanza = attrgetter(*STANZA_NAMES)
 
@@ -96,7 +97,7 @@ def _write_bulletins(db: sqlite3.Connection, commit: Commit) -> None:
         return
     (last,) = db.execute("SELECT max(seq) FROM bulletin").fetchone()
     rows = list(enumerate(commit.bulletins, (last or 0) + 1))
-    db.executemany(_BULLETIN, [(seq, *_facts(row)) for seq, row in rows])
+    db.executemany(_BULLETIN, [(seq, *_facts(row), packed(row.attachments)) for seq, row in rows])
     db.executemany(_BODY, [(seq, row.header, row.ciphertext) for seq, row in rows])
 
 
