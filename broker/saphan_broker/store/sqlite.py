@@ -52,7 +52,9 @@ CHECKPOINT_BYTES: Final = 16 * MIB
 """Written since the last checkpoint before the next one starts, after a group's note is stored."""
 WAL_LIMIT_BYTES: Final = 64 * MIB
 """A longer WAL is checkpointed by the writer itself: beside unbroken load none ever catches up."""
-PAGE_BYTES: Final = 4096
+
+ROW_BYTES: Final = 4 * 1024
+"""What an entry costs in the WAL beside its record: its share of the pages of six trees."""
 
 
 class SqliteStore:
@@ -346,7 +348,7 @@ def _move(db: sqlite3.Connection) -> tuple[int, int]:
     except sqlite3.Error as error:
         _logger.warning("the WAL was not moved into the store's file: %s", error)
         return 0, 0
-    return int(in_wal) * PAGE_BYTES, int(in_wal - moved) * PAGE_BYTES
+    return int(in_wal) * sqlite_file.PAGE_BYTES, int(in_wal - moved) * sqlite_file.PAGE_BYTES
 
 
 def _size(commit: Commit) -> int:
@@ -355,4 +357,5 @@ def _size(commit: Commit) -> int:
     bodies = sum(len(row.header) + len(row.ciphertext) for row in commit.bulletins)
     records = sum(len(row.record) for row in commit.entries)
     stanzas = sum(len(row.sealed) for row in commit.stanzas)
-    return sum(map(len, parts)) + bodies + records + stanzas + PAGE_BYTES * len(commit.entries)
+    parts_and_rows = sum(map(len, parts)) + ROW_BYTES * len(commit.entries)
+    return parts_and_rows + bodies + records + stanzas

@@ -22,6 +22,9 @@ STORE_NAME: Final = "broker.db"
 LOCK_NAME: Final = "broker.lock"
 APPLICATION_ID: Final = 0x53617068
 """`Saph` in SQLite's header: another program's database is refused before it is touched."""
+PAGE_BYTES: Final = 16 * 1024
+"""A bulletin of 8 KiB lies in one page: with pages of 4 KiB a group of 64 costs a third more
+processor time, and a lone bulletin no less."""
 CACHE_KIB: Final = 16 * 1024
 READER_CACHE_KIB: Final = 2 * 1024
 """What is read is read once, mostly; a receiver that catches up must not cost three full caches."""
@@ -70,6 +73,7 @@ def create(directory: Path) -> None:
     os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     connection = sqlite3.connect(fresh, isolation_level=None)
     try:
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.executescript(f"BEGIN; {_script(0)}")
         rows = [(number, EMPTY_ROOT) for number in range(len(LOGS))]
