@@ -23,9 +23,11 @@ from saphan_protocol.tiles import (
     parse_tile_path,
 )
 from saphan_schemas.errors import InvalidInput, SaphanError
+from saphan_schemas.limits import KIB, MIB
 
 from saphan_broker.cosigned import cosigned
 from saphan_broker.log_book import Published
+from saphan_broker.room import Room
 from saphan_broker.state import State
 from saphan_broker.store.base import LOGS, Log
 
@@ -33,7 +35,13 @@ TokenCheck = Callable[[str], bool]
 """Whether a bearer token belongs to an open session of an enrolled agency."""
 
 READS_AT_ONCE: Final = 8
-"""Bundles in memory at one time: 256 leaves of the directory log may be 16 MiB together."""
+"""Bundles read at one time: 256 leaves of the directory log may be 16 MiB together."""
+READERS: Final = 256
+SENT_BYTES: Final = 32 * MIB
+"""Answers on their way to readers, however slowly those take them; the next one waits."""
+PIECE: Final = 64 * KIB
+PATIENCE_S: Final = 30.0
+"""For one piece, 17 kbit/s: a reader that takes less holds room that others need."""
 FOREVER: Final = "max-age=31536000, immutable"
 NOT_KEPT: Final = "no-cache"
 _BEARER: Final = re.compile(r"Bearer ([A-Za-z0-9_=-]{1,64})", re.ASCII)
@@ -50,6 +58,7 @@ class LogPages:
         self._state = state
         self._admits = admits
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        self._room = Room(READERS, SENT_BYTES)
         self._scope = "public" if admits is None else "private"
 
     def routes(self) -> list[web.RouteDef]:
@@ -62,21 +71,33 @@ class LogPages:
 
     def _handler(
         self, log: Log, show: Callable[[Log, str], Awaitable[web.Response]]
-    ) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def handle(request: web.Request) -> web.Response:
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
             if self._admits is not None and not _bears(request, self._admits):
                 return _error(401, "token_required", "the log is shown to enrolled agencies only")
             # The path as it was sent: decoding %31 would give one tile many names.
             path = request.raw_path.partition("?")[0].removeprefix(f"/{log}/")
             try:
                 async with self._reads:
-                    return await show(log, path)
+                    answer = await show(log, path)
             except InvalidInput as error:
                 return _error(404, error.code, error.message)
             except SaphanError as error:
                 return _error(error.http_status, error.code, "the log cannot be read now")
+            return await self._send(request, answer)
 
         return handle
+
+    async def _send(self, request: web.Request, answer: web.Response) -> web.StreamResponse:
+        """Write an answer piece by piece; a reader that stalls is let go."""
+        body = answer.body
+        if not isinstance(body, bytes) or len(body) <= PIECE:
+            return answer
+        await self._room.take(len(body))
+        try:
+            return await _in_pieces(request, answer, body)
+        finally:
+            self._room.give_back(len(body))
 
     async def _checkpoint(self, log: Log, path: str) -> web.Response:
         if path != "checkpoint":
@@ -116,6 +137,21 @@ class LogPages:
             charset="utf-8" if content_type == "text/plain" else None,
             headers={hdrs.CACHE_CONTROL: f"{self._scope}, {kept}"},
         )
+
+
+async def _in_pieces(request: web.Request, answer: web.Response, body: bytes) -> web.StreamResponse:
+    stream = web.StreamResponse(status=answer.status, headers=answer.headers)
+    stream.content_length = len(body)
+    await stream.prepare(request)
+    try:
+        if request.method != hdrs.METH_HEAD:
+            for start in range(0, len(body), PIECE):
+                async with asyncio.timeout(PATIENCE_S):
+                    await stream.write(body[start : start + PIECE])
+    except (TimeoutError, ConnectionError):
+        if request.transport is not None:
+            request.transport.abort()  # closing would wait for the reader again
+    return stream
 
 
 def _check_covered(size: int, level: int, n: int, width: int) -> None:

@@ -1,4 +1,4 @@
-"""What one session's unanswered requests may hold: so many of them, and so many bytes."""
+"""What answers under way may hold together: so many of them, and so many bytes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from saphan_schemas.limits import LIMITS
 
 
 class Room:
-    """Owned by the event loop. A request of any size finds room once no other is open."""
+    """Owned by the event loop. A request of any size finds room once no other is open.
 
-    def __init__(self) -> None:
+    Args:
+        requests, size: how many at once, and their bytes together; one session's by default.
+    """
+
+    def __init__(
+        self, requests: int = LIMITS.session_requests, size: int = LIMITS.session_bytes
+    ) -> None:
+        self._most_requests = requests
+        self._most_bytes = size
         self._requests = 0
         self._bytes = 0
         self._freed = asyncio.Event()
@@ -20,7 +28,7 @@ class Room:
     async def take(self, size: int) -> None:
         """Wait for room for a request of `size` bytes; give it back once it is answered."""
         while self._requests and (
-            self._requests >= LIMITS.session_requests or self._bytes + size > LIMITS.session_bytes
+            self._requests >= self._most_requests or self._bytes + size > self._most_bytes
         ):
             self._freed.clear()
             await self._freed.wait()

@@ -69,12 +69,14 @@ def leaf(index: int) -> bytes:
     return b"leaf %d" % index
 
 
-async def grow(state: State, log: Log, number: int, *, sign: bool = True) -> None:
-    """Commit leaves; sign and publish the head that covers them."""
+async def grow(state: State, log: Log, number: int, *, sign: bool = True, pad: int = 0) -> None:
+    """Commit leaves, each `pad` bytes longer; sign and publish the head that covers them."""
     book = state.books[log]
     story = await Story.resumed(state.store, log)
     first = story.tree.size
-    await state.store.commit(story.leaves([leaf(i) for i in range(first, first + number)]))
+    await state.store.commit(
+        story.leaves([leaf(i).ljust(pad, b".") for i in range(first, first + number)])
+    )
     await book.load()
     if sign:
         note = log_note(book.origin, checkpoint_text(book.origin, book.head), TIME)
@@ -210,6 +212,38 @@ async def raw_status(client: Client, path: str) -> int:
     writer.close()
     await writer.wait_closed()
     return int(line.split()[1])
+
+
+async def test_readers_that_stall_hold_no_more_than_their_room_and_are_let_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("saphan_broker.http_log.SENT_BYTES", 12_000_000)
+    monkeypatch.setattr("saphan_broker.http_log.PATIENCE_S", 0.3)
+    state = await made_state()
+    await grow(state, "directory", 256, pad=40_000)  # one bundle of 10 MB: room for one at a time
+    path = f"/directory/{entries_path(0, 256)}"
+    async with served(state) as client:
+        stalled = [await asyncio.open_connection("127.0.0.1", client.port) for _ in range(3)]
+        for _, writer in stalled:
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await asyncio.sleep(0)  # none of them reads on: each must be let go for the next
+        status, data = await get(client, path)
+        assert status == 200
+        assert len(decode_bundle(data, 256)) == 256
+        for reader, writer in stalled:
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                await reader.readexactly(10_000_000)
+            writer.close()
+
+
+async def test_a_long_answer_is_only_measured_by_head() -> None:
+    state = await made_state()
+    await grow(state, "directory", 256, pad=1_000)
+    async with served(state) as client:
+        async with client.head(f"/directory/{entries_path(0, 256)}") as response:
+            assert response.headers["Content-Length"] == str(256 * 1_002)
+            assert await response.read() == b""
+        assert (await get(client, "/directory/checkpoint"))[0] == 200
 
 
 async def test_without_public_log_a_token_of_an_open_session_is_needed() -> None:
