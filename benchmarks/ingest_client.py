@@ -91,7 +91,7 @@ class Session:
         nonce = os.urandom(32)
         context = session_context(asked.evidence, asked.nonce, nonce, None, None)
         signature = sign_one(key, SESSION_TYPE, encode(context), os.urandom(32))
-        login = Login(agency, key.key_id, nonce, (), None, system_clock(), signature)
+        login = Login(agency, key.key_id, nonce, (), None, system_clock(), None, signature)
         await self._ws.send_bytes(encode(login))
         welcome = await self._frame()
         assert isinstance(welcome, Welcome), welcome

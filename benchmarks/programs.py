@@ -95,7 +95,7 @@ async def started(name: str, log: Path, *words: str | Path) -> AsyncIterator[Pro
 @asynccontextmanager
 async def broker(data: Path, keys: Path, log: Path) -> AsyncIterator[tuple[Program, str]]:
     """`saphan-broker run` on a free port; (program, url)."""
-    words = ["saphan_broker", "run", "--json", "--listen", "127.0.0.1:0"]
+    words = ["saphan_broker", "run", "--json", "--plain", "--listen", "127.0.0.1:0"]
     async with started("saphan-broker", log, *words, "--data", data, "--keys", keys) as program:
         ready = await program.hear()
         yield program, ready["url"]

@@ -83,7 +83,7 @@ async def make_world(place: Path, senders: int = SENDERS) -> World:
 def _prepare(world: World, names: list[str]) -> bytes:
     """The broker's and every agency's ceremony; gives the agreement signed by all."""
     world.place.mkdir(mode=0o700)
-    pins, _ = init(world.data, world.keys, NAME)
+    pins = init(world.data, world.keys, NAME)[0].pins
     for name in names:
         folder, now = world.place / name, system_clock()
         office = ceremony.init(folder, name, SECRET, {"officer": SECRET}, now=now, cost=CHEAP)

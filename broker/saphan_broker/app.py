@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import signal
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -15,6 +16,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS
 
 from saphan_broker.broker import Broker
+from saphan_broker.tls_files import PLAIN, Shown
 
 _log = logging.getLogger("saphan.broker")
 
@@ -47,11 +49,14 @@ async def _stop(app: web.Application) -> None:
 
 
 @asynccontextmanager
-async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
+async def serving(
+    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, int]]:
     """Serve the application inside the block; gives the address it listens at.
 
     Args:
         port: 0 takes a free one.
+        tls: None listens in clear.
 
     Raises:
         OperatorError: `port_taken`, `address_unusable`.
@@ -61,7 +66,7 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[t
     )
     await runner.setup()
     try:
-        await _listen(runner, host, port)
+        await _listen(runner, host, port, tls)
         yield runner.addresses[0][:2]
     finally:
         await _close(runner)
@@ -80,9 +85,9 @@ async def _close(runner: web.AppRunner) -> None:
     await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+async def _listen(runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None) -> None:
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise OperatorError(
@@ -105,15 +110,21 @@ async def run_until_told(
     host: str,
     port: int,
     *,
+    shown: Shown = PLAIN,
     started: Callable[[str, int], None] | None = None,
 ) -> None:
-    """Serve a started broker until SIGTERM or SIGINT, then end cleanly."""
+    """Serve a started broker until SIGTERM or SIGINT, then end cleanly.
+
+    Args:
+        shown: what it shows to nodes; their sessions are bound to it.
+    """
+    broker.state.certificate = shown.fingerprint
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     try:
-        async with serving(app, host, port) as (name, bound):
+        async with serving(app, host, port, shown.context) as (name, bound):
             _log.info("listening at %s:%d", name, bound)
             if started is not None:
                 started(name, bound)

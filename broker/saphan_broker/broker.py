@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
-from saphan_schemas.errors import OperatorError, Unavailable
+from saphan_schemas.errors import Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import HeadRef
 
@@ -24,7 +24,7 @@ from saphan_broker.clock import Clock, system_clock
 from saphan_broker.committing import Committer
 from saphan_broker.expiry import Sweep, freshen
 from saphan_broker.init import check_finished
-from saphan_broker.keys import load_log_keys, make_pins
+from saphan_broker.keys import load_log_keys, pins_of
 from saphan_broker.log_book import Published
 from saphan_broker.seeds import DayKeys
 from saphan_broker.sequencer import Sequencer
@@ -259,22 +259,13 @@ async def open_broker(data: Path, keys: Path, *, clock: Clock = system_clock) ->
     """
     await asyncio.to_thread(check_finished, keys)
     log_keys = {log: await asyncio.to_thread(load_log_keys, keys, log) for log in LOGS}
+    pins = pins_of(log_keys)
     signers: dict[Log, Signer] = {
         log: await asyncio.to_thread(Signer.open, keys, log, log_keys[log]) for log in LOGS
     }
     day_keys = await asyncio.to_thread(DayKeys.open, keys)
-    directory, evidence = log_keys["directory"], log_keys["evidence"]
-    name = directory.origin.partition("/")[0]
-    if evidence.origin.partition("/")[0] != name:
-        raise OperatorError(
-            "key_file_malformed",
-            f"{directory.origin} and {evidence.origin} are logs of two brokers",
-            field="keys",
-            hint="--keys is moved whole or not at all",
-        )
 
     async def reopen() -> Store:
         return await SqliteStore.open(data)
 
-    pins = make_pins(name, directory, evidence)
     return Broker(State(await reopen(), reopen, pins, day_keys, signers, clock=clock))

@@ -1,9 +1,10 @@
-"""`saphan-broker init`: an empty broker whose logs have begun, and the pin file that agencies need.
+"""`saphan-broker init`: an empty broker whose logs have begun, and the invitation for agencies.
 
-Order: a marker; day-key seed, log keys, last-head files; the store; directory leaf 0 (the schemas
-of this program) under a signed head; evidence leaf 0 (the anchor) under a signed head; pin file;
-marker away. The leaves enter by the functions that log everything else. A crash leaves the marker:
-nothing of such a broker was ever shown to anyone, so it is removed and made again, never repaired.
+Order: a marker; TLS key, day-key seed, log keys, last-head files; the store; directory leaf 0 (the
+schemas of this program) under a signed head; evidence leaf 0 (the anchor) under a signed head; pin
+file and invitation; marker away. The leaves enter by the functions that log everything else. A
+crash leaves the marker: nothing of such a broker was ever shown to anyone, so it is removed and
+made again, never repaired.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from saphan_protocol.invitation import DEFAULT_PORT, Invitation, split_address
 from saphan_protocol.pins import Pins
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import HeadRef
@@ -25,6 +27,7 @@ from saphan_schemas.records import HeadRef
 from saphan_broker import private_files
 from saphan_broker.clock import Clock, day_of, system_clock
 from saphan_broker.committing import Committer
+from saphan_broker.inviting import INVITATION_NAME, write_invitation
 from saphan_broker.keys import create_log_keys, make_pins, write_pins
 from saphan_broker.registering import Registrar
 from saphan_broker.seeds import DayKeys
@@ -32,6 +35,7 @@ from saphan_broker.signer import Signer
 from saphan_broker.state import State
 from saphan_broker.store.base import LOGS, Log, Store
 from saphan_broker.store.sqlite import SqliteStore
+from saphan_broker.tls_files import create_tls
 
 MARKER_NAME: Final = "init.unfinished"
 PINS_NAME: Final = "pins.json"
@@ -39,9 +43,16 @@ _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,78}[a-z0-9])?", re.ASCII)
 
 
 def init(
-    data: Path, keys: Path, name: str, pins_file: Path | None = None, *, clock: Clock = system_clock
-) -> tuple[Pins, list[HeadRef]]:
-    """Make a broker in two directories that are empty or not there; gives pins and first heads.
+    data: Path,
+    keys: Path,
+    name: str,
+    pins_file: Path | None = None,
+    *,
+    address: str | None = None,
+    invitation_file: Path | None = None,
+    clock: Clock = system_clock,
+) -> tuple[Invitation, list[HeadRef]]:
+    """Make a broker in two directories that are empty or not there; its invitation, first heads.
 
     Blocks on the disk and runs an event loop of its own: for the command line, not for a server.
 
@@ -50,9 +61,11 @@ def init(
         keys: log keys, last-head files, day-key seed; is never backed up with the store.
         name: what the broker calls itself, such as "bridge.example"; the start of both origins.
         pins_file: where the pin file is written; None: DATA/pins.json.
+        address: HOST:PORT by which nodes reach the broker; None: NAME:8470.
+        invitation_file: where the invitation is written; None: DATA/invitation.json.
 
     Raises:
-        InvalidInput: `broker_name`.
+        InvalidInput: `broker_name`, `address_malformed`.
         OperatorError: `broker_exists`, `init_unfinished`, `directory_not_empty`,
             `directories_overlap`, `directory_unusable`, `disk_full`, `key_file_exposed`.
     """
@@ -63,6 +76,8 @@ def init(
             field="name",
             hint="take a host name: lower-case letters, digits, dots and hyphens",
         )
+    address = f"{name}:{DEFAULT_PORT}" if address is None else address
+    host, _port = split_address(address)
     data, keys = data.absolute(), keys.absolute()
     with _said(data, keys):
         _check_places(data, keys)
@@ -70,12 +85,15 @@ def init(
             private_files.make_directory(directory)
         marker = keys / MARKER_NAME
         private_files.write_new(marker, b"init began here and has not finished\n")
+        facts = create_tls(keys, list(dict.fromkeys((host, name))), clock())
         pins, heads = asyncio.run(_begin(data, keys, name, clock))
         write_pins(data / PINS_NAME if pins_file is None else pins_file, pins)
+        invitation = Invitation(address=address, pins=pins, tls=facts.pin)
+        write_invitation(invitation_file or data / INVITATION_NAME, invitation)
         # A crash before this line leaves a broker that nobody has seen; after it, a whole one.
         marker.unlink()
         private_files.sync_directory(keys)
-    return pins, heads
+    return invitation, heads
 
 
 def check_finished(keys: Path) -> None:

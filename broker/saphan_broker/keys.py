@@ -6,6 +6,7 @@ KEYS/directory.key, KEYS/evidence.key    JSON, mode 0600 (bytes.md, Signer)
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from saphan_protocol.checkpoint import Head, KeyPair, format_checkpoint, log_lin
 from saphan_protocol.notes import KeyType, format_vkey, verifier_key
 from saphan_protocol.pins import Pins, format_pins, parse_pins
 from saphan_protocol.suite import MLDSA44PrivateKey
-from saphan_schemas.errors import InvalidInput
+from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import LogPin
 
 from saphan_broker import private_files
@@ -120,6 +121,24 @@ def load_log_keys(keys: Path, log: Log) -> LogKeys:
 def make_pins(name: str, directory: LogKeys, evidence: LogKeys) -> Pins:
     """What agencies pin of a broker."""
     return Pins(name=name, directory=directory.pin, evidence=evidence.pin)
+
+
+def pins_of(log_keys: Mapping[Log, LogKeys]) -> Pins:
+    """The pins of a broker from both of its log keys.
+
+    Raises:
+        OperatorError: `key_file_malformed`: the files are of two brokers.
+    """
+    directory, evidence = log_keys["directory"], log_keys["evidence"]
+    name = directory.origin.partition("/")[0]
+    if evidence.origin.partition("/")[0] != name:
+        raise OperatorError(
+            "key_file_malformed",
+            f"{directory.origin} and {evidence.origin} are logs of two brokers",
+            field="keys",
+            hint="--keys is moved whole or not at all",
+        )
+    return make_pins(name, directory, evidence)
 
 
 def write_pins(path: Path, pins: Pins) -> None:

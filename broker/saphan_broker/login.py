@@ -53,10 +53,11 @@ async def check_login(
         tls: SHA-256 of the certificate of the line, None without TLS.
 
     Raises:
-        Refused: `key_*`, `clock_skew`, `store_behind_node`; InvalidInput: `signature_*`,
-            `heads_malformed`; Unavailable: `sessions_full`.
+        Refused: `tls_differs`, `agency_unknown`, `key_*`, `clock_skew`, `store_behind_node`;
+            InvalidInput: `signature_*`, `heads_malformed`; Unavailable: `sessions_full`.
     """
     heads = _by_origin(login)
+    _check_certificate(login, tls)
     await _check_signature(state, asked, login, tls, heads.get(asked.evidence))
     _check_clock(state, login)
     _check_room(state, login.agency)
@@ -82,10 +83,34 @@ def _by_origin(login: Login) -> dict[str, HeadRef]:
     return heads
 
 
+def _check_certificate(login: Login, tls: bytes | None) -> None:
+    """Name what differs; who relays and rewrites this field fails at the signature instead."""
+    if login.tls != tls:
+        raise Refused(
+            "tls_differs",
+            f"{login.agency}'s node sees another TLS certificate ({_named(login.tls)}) than this "
+            f"broker shows ({_named(tls)})",
+            field="login.tls",
+            hint="somebody stands in the line: tell the broker's operator; behind a proxy of the "
+            "operator's own, the broker is run with --plain --tls-cert and the proxy's certificate",
+        )
+
+
+def _named(tls: bytes | None) -> str:
+    return "none" if tls is None else f"{tls.hex()[:16]}…"
+
+
 async def _check_signature(
     state: State, asked: Challenge, login: Login, tls: bytes | None, head: HeadRef | None
 ) -> None:
     directory = state.directory
+    if not directory.version(login.agency)[0]:
+        raise Refused(
+            "agency_unknown",
+            f"{login.agency} is not in this broker's directory",
+            field="login.agency",
+            hint="carry enrol.saphan to the broker's operator, who admits it: saphan-broker admit",
+        )
     key = directory.key(login.key, Role.NODE)
     if key.agency != login.agency:
         raise Refused(

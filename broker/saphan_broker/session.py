@@ -54,6 +54,10 @@ Request: TypeAlias = Submit | StateFrame | Register | FetchStanzas
 Checked: TypeAlias = "asyncio.Task[frozenset[SignatureKey]] | None"
 
 SHUTDOWN_SECONDS = LIMITS.shutdown_ms / 2000  # half of it: the sequencer needs its share
+PATIENCE_SECONDS = 1.25 * LIMITS.heartbeat_ms / 1000
+"""Longer than the node's own: on an idle line the node pings, and is answered."""
+PONG_SECONDS = 1.0
+"""Whoever was sent something just now knows that the line holds."""
 
 
 class _Ended(Exception):
@@ -124,7 +128,7 @@ class Session:
         frame, _size = await self._first_message()
         if not isinstance(frame, Login):
             raise InvalidInput("login_expected", "the first message is not a login", field="login")
-        peer = await check_login(state, asked, frame)
+        peer = await check_login(state, asked, frame, state.certificate)
         state.clocks.report(self._number, peer.agency, frame.clock, state.clock())
         return peer
 
@@ -202,6 +206,7 @@ class Session:
             elif isinstance(frame, Ping):
                 state = self._shared.state
                 state.clocks.report(self._number, self.agency or "", frame.clock, state.clock())
+                await self._pong()
             elif isinstance(frame, Cosign):
                 await self._shared.witnessed.take(self.agency or "", frame)
             elif isinstance(frame, Closing):
@@ -261,9 +266,14 @@ class Session:
         self._sent_at = asyncio.get_running_loop().time()
         await self._ws.send_bytes(data)
 
+    async def _pong(self) -> None:
+        """Our clock in answer to the node's: with it travels what the network acknowledges."""
+        if asyncio.get_running_loop().time() - self._sent_at >= PONG_SECONDS:
+            await self._send(encode(Ping(self._shared.state.clock())))
+
     async def _ping(self) -> None:
-        """Our clock on an idle line."""
-        period = LIMITS.heartbeat_ms / 1000
+        """Our clock on a line where nothing is said and nothing asked."""
+        period = PATIENCE_SECONDS
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(max(0.05, self._sent_at + period - loop.time()))

@@ -87,6 +87,8 @@ class State:
         """Directory size that the newest anchor leaf names."""
         self.anchor: AnchorRow | None = None
         """The newest anchor leaf."""
+        self.certificate: bytes | None = None
+        """SHA-256 of the TLS certificate that nodes see, our own or a proxy's; None without TLS."""
         self.held = False
         """Since the start a node has shown that the store lacks something: nothing is signed."""
         self.verifying = ThreadPoolExecutor(VERIFY_THREADS, "verify")

@@ -46,12 +46,14 @@ class CertificateFacts:
         pin: SHA-256 of its public key (SubjectPublicKeyInfo, DER); an invitation names it.
         not_before: ms UTC.
         not_after: ms UTC, the last instant at which it holds.
+        names: its DNS names and IP addresses.
     """
 
     fingerprint: bytes
     pin: bytes
     not_before: int
     not_after: int
+    names: tuple[str, ...]
 
     def validity(self, now: int) -> Validity:
         """Whether it holds at `now`, ms UTC."""
@@ -122,6 +124,7 @@ def read_certificate(der: bytes) -> CertificateFacts:
             pin=hashlib.sha256(public).digest(),
             not_before=_millis(found.not_valid_before_utc),
             not_after=_millis(found.not_valid_after_utc),
+            names=_names(found),
         )
     except Exception as error:  # the parser's errors are of many kinds, none of them ours
         raise malformed(type(error).__name__) from None
@@ -209,6 +212,15 @@ def _name(name: str) -> x509.GeneralName:
             hint="give a host name in ASCII, or an IP address",
         )
     return x509.DNSName(name)
+
+
+def _names(found: x509.Certificate) -> tuple[str, ...]:
+    try:
+        listed = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    addresses = (str(address) for address in listed.get_values_for_type(x509.IPAddress))
+    return (*listed.get_values_for_type(x509.DNSName), *addresses)
 
 
 def _time(millis: int) -> datetime:

@@ -65,6 +65,9 @@ class Login(Record, frozen=True, tag=2):
     after: Index | None
     """Evidence index up to which the node has everything of its corridors; None: nothing."""
     clock: Millis
+    tls: Digest | None
+    """SHA-256 of the certificate that the node has seen, so that a difference can be named; the
+    signature covers it."""
     signature: Signature
 
 
@@ -264,7 +267,8 @@ class Feed(Record, frozen=True, tag=21):
     """Entries in log order under one signed head.
 
     Args:
-        note: the signed evidence head; every path leads to its root.
+        note: the signed evidence head; every path leads to its root. Empty: the head of the feed
+            frame before, which travels once.
         start: size of the node's last acknowledged head for `consistency` (0: none needed).
         consistency: path from the head of size `start` to this one.
         anchor: newest anchor at or below this head, when the node has not been told it yet.
@@ -281,7 +285,10 @@ class Feed(Record, frozen=True, tag=21):
 
 
 class DirectoryLeaves(Record, frozen=True, tag=22):
-    """Directory leaves from `start` on, under a signed head; agreements of the node's agency."""
+    """Directory leaves from `start` on, under a signed head; agreements of the node's agency.
+
+    The note is empty when it is that of the frame before.
+    """
 
     note: Note
     start: Index
@@ -290,6 +297,13 @@ class DirectoryLeaves(Record, frozen=True, tag=22):
         tuple[Annotated[bytes, Meta(max_length=LIMITS.leaf_bytes)], ...], Meta(max_length=1024)
     ]
     agreements: Annotated[tuple[bytes, ...], Meta(max_length=1024)]
+
+
+class Witnessed(Record, frozen=True, tag=26):
+    """Cosignature lines of other agencies on a head that this session was told before."""
+
+    head: HeadRef
+    lines: Annotated[bytes, Meta(min_length=1, max_length=LIMITS.note_bytes)]
 
 
 class Stanzas(Record, frozen=True, tag=23):
@@ -324,6 +338,7 @@ FromBroker = (
     | Closing
     | Held
     | PartFetched
+    | Witnessed
 )
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 from saphan_broker.init import MARKER_NAME
+from saphan_protocol import tls
 from saphan_protocol.checkpoint import verify_head
+from saphan_protocol.invitation import parse_invitation
 from saphan_protocol.notes import parse_vkey
 from saphan_protocol.pins import parse_pins
-from saphan_protocol.words import fingerprint_words
 from support.agency import Agency
 from support.broker_command import (
     broker_line,
@@ -49,7 +50,10 @@ def mode(path: Path) -> int:
 def test_init_makes_a_broker_whose_pins_verify_its_first_heads(tmp_path: Path) -> None:
     shown = init_broker(tmp_path).json
     pins = parse_pins((tmp_path / "data/pins.json").read_bytes())
-    assert shown["words"] == fingerprint_words(pins.digest)
+    invitation = parse_invitation((tmp_path / "data/invitation.json").read_bytes())
+    assert shown["words"] == invitation.words
+    assert invitation.pins == pins
+    assert shown["address"] == invitation.address == "bridge.example:8470"
     assert [head["size"] for head in shown["heads"]] == [1, 1]
     with sqlite3.connect(tmp_path / "data/broker.db") as db:
         notes = [row[0] for row in db.execute("SELECT note FROM log ORDER BY log")]
@@ -114,10 +118,21 @@ def test_init_says_what_is_wrong_with_its_arguments(
 
 def test_init_writes_the_pin_file_where_it_is_told(tmp_path: Path) -> None:
     words = ("init", "--data", tmp_path / "d", "--keys", tmp_path / "k", "--name", "b.example")
-    ran = saphan_broker(*words, "--pins", tmp_path / "for-agencies.json")
-    pins = parse_pins((tmp_path / "for-agencies.json").read_bytes())
-    assert " ".join(fingerprint_words(pins.digest).split()[:4]) in ran.out
+    saphan_broker(*words, "--pins", tmp_path / "for-auditors.json")
+    parse_pins((tmp_path / "for-auditors.json").read_bytes())
     assert not (tmp_path / "d/pins.json").exists()
+
+
+def test_init_writes_the_invitation_for_the_address_it_is_told(tmp_path: Path) -> None:
+    words = ("init", "--data", tmp_path / "d", "--keys", tmp_path / "k", "--name", "b.example")
+    file = tmp_path / "for-agencies.json"
+    ran = saphan_broker(*words, "--address", "192.0.2.7:9000", "--invitation", file)
+    found = parse_invitation(file.read_bytes())
+    assert " ".join(found.words.split()[:4]) in ran.out
+    certificate = tls.read_certificate(tls.first_certificate((tmp_path / "k/tls.crt").read_bytes()))
+    assert (found.address, found.tls) == ("192.0.2.7:9000", certificate.pin)
+    assert certificate.names == ("b.example", "192.0.2.7")
+    assert not (tmp_path / "d/invitation.json").exists()
 
 
 # --- run ------------------------------------------------------------------------------------------

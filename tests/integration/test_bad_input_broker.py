@@ -106,8 +106,8 @@ async def test_an_agency_that_nobody_knows_gets_no_session(world: World) -> None
     await line.connect(world.url)
     await line.close()
     assert line.closing is not None
-    assert line.closing.code == "key_unknown"
-    assert messages.error_hint(Refused("key_unknown", "", hint=line.closing.hint))
+    assert line.closing.code == "agency_unknown"
+    assert messages.error_hint(Refused("agency_unknown", "", hint=line.closing.hint))
     await deliver(world, await world.line(A))
 
 

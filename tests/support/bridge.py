@@ -88,7 +88,10 @@ class Bridge:
 
     def prepare(self) -> None:
         """init, agencies, pins; blocking."""
-        pins, _ = init(self.place / "data", self.place / "keys", "bridge.example", clock=self.clock)
+        invitation, _ = init(
+            self.place / "data", self.place / "keys", "bridge.example", clock=self.clock
+        )
+        pins = invitation.pins
         self.pins: Pins = pins
         for name in self.agencies:
             officer = OFFICERS[name]

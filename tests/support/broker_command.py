@@ -89,12 +89,15 @@ class RunningBroker:
 
 
 @contextmanager
-def running_broker(place: Path, *options: str) -> Iterator[RunningBroker]:
-    """Run a broker of `place`/data and `place`/keys on a free port until the block ends."""
+def running_broker(place: Path, *options: str | Path, tls: bool = False) -> Iterator[RunningBroker]:
+    """Run a broker of `place`/data and `place`/keys on a free port until the block ends.
+
+    Without TLS unless told: most tests are about something else.
+    """
     words = ("run", "--data", place / "data", "--keys", place / "keys", "--json")
     with (place / "broker.log").open("a") as log:
         process = subprocess.Popen(
-            broker_line(*words, "--listen", "127.0.0.1:0", *options),
+            broker_line(*words, "--listen", "127.0.0.1:0", *([] if tls else ["--plain"]), *options),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

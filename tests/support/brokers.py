@@ -59,10 +59,10 @@ class World:
 
     async def init(self) -> None:
         """`saphan-broker init`."""
-        pins, _heads = await asyncio.to_thread(
+        invitation, _heads = await asyncio.to_thread(
             lambda: init(self.data, self.keys, "bridge.example", clock=self.clock)
         )
-        self._pins = pins
+        self._pins = invitation.pins
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Broker]:

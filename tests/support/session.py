@@ -38,6 +38,7 @@ from saphan_schemas.frames import (
     Submission,
     Submit,
     Welcome,
+    Witnessed,
     session_context,
 )
 from saphan_schemas.records import BatchSignature, Entry, HeadRef
@@ -66,6 +67,8 @@ class Line:
         self.packages: list[bytes] = []
         self.anchors: list[tuple[int, int]] = []
         self.heads: dict[str, Head] = {}
+        self.notes: dict[tuple[str, ...], bytes] = {}
+        self.witnessed: list[Witnessed] = []
         self.after: int | None = None
         self.token = ""
         self.closing: Closing | None = None
@@ -115,6 +118,7 @@ class Line:
             heads=tuple(refs.values()),
             after=self.after,
             clock=self.clock(),
+            tls=None,
             signature=sign_one(
                 self.agency.node, "saphan/session/1", encode(context), self.agency.random()
             ),
@@ -240,6 +244,8 @@ class Line:
             self._feed(frame)
             if self.ack:
                 await self.ws.send_bytes(encode(Ack(frame.next)))
+        elif isinstance(frame, Witnessed):
+            self.witnessed.append(frame)
         elif isinstance(frame, Closing):
             self.closing = frame
         else:
@@ -247,7 +253,9 @@ class Line:
 
     def _head(self, vkeys: tuple[str, ...], frame: Feed | DirectoryLeaves) -> Head:
         first, second = (parse_vkey(vkey) for vkey in vkeys)
-        head = verify_head(frame.note, (first, second))
+        note = frame.note or self.notes[vkeys]
+        self.notes[vkeys] = note
+        head = verify_head(note, (first, second))
         known = self.heads.get(head.origin)
         if known is not None and known.note != head.note:
             assert frame.start == known.size

@@ -40,6 +40,7 @@ def test_facts_are_of_the_certificate_and_the_pin_of_its_key() -> None:
     assert facts.pin == hashlib.sha256(public).digest() == tls.key_pin(KEY)
     assert facts.fingerprint != tls.read_certificate(second).fingerprint
     assert facts.pin == tls.read_certificate(second).pin
+    assert tls.read_certificate(made("a.example", "192.0.2.7")).names == ("a.example", "192.0.2.7")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,17 @@ from saphan_schemas.terminal import EXIT_INTERRUPTED, print_bug, print_error, pr
 
 from saphan_broker.cli.options import PROGRAM, Parser
 
-COMMANDS: Final = ("init", "run", "admit", "allow_unheard", "status", "records", "log")
+COMMANDS: Final = (
+    "init",
+    "invitation",
+    "run",
+    "admit",
+    "allow_unheard",
+    "status",
+    "tls",
+    "records",
+    "log",
+)
 """Modules of this package with `add_commands(subparsers)`; only the one that is used is loaded."""
 
 EXIT_BROKEN_PIPE: Final = 141

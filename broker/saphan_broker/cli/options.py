@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
+from saphan_protocol.invitation import DEFAULT_PORT
 from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_line
 
 PROGRAM: Final = "saphan-broker"
-DEFAULT_LISTEN: Final = "127.0.0.1:8080"
+DEFAULT_LISTEN: Final = f"127.0.0.1:{DEFAULT_PORT}"
 
 Subparsers = argparse._SubParsersAction
 """What `add_commands(subparsers)` of a command module is given."""
@@ -41,15 +42,21 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_command(
-    commands: Subparsers[Parser], name: str, key: str, run: Callable[[argparse.Namespace], int]
+    commands: Subparsers[Parser],
+    name: str,
+    key: str,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    data: bool = True,
 ) -> Parser:
-    """A command with `--data` and `--json`; its summary is `command.broker_<key>`."""
+    """A command with `--json`, and `--data` unless told; its summary is `command.broker_<key>`."""
     summary = text(f"command.broker_{key}")
     parser = commands.add_parser(name, help=summary, description=summary)
     parser.set_defaults(run=run)
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help=text("help.broker_data")
-    )
+    if data:
+        parser.add_argument(
+            "--data", type=Path, required=True, metavar="DIR", help=text("help.broker_data")
+        )
     parser.add_argument("--json", action="store_true", help=text("help.json"))
     return parser
 

@@ -37,17 +37,21 @@ class NodeConfig:
 
     Args:
         folder: the agency's folder; the node writes below `node/` only.
-        broker: ws://, wss://, http:// or https:// address of the broker.
+        broker: wss:// or https:// address of the broker; ws:// or http:// on loopback only.
+        pin: SHA-256 of the broker's TLS key; None: an ordinary authority vouches for its name.
         listen: (host, port) of the local API, loopback only; None: the Unix socket node/api.sock.
+        desks: (host, port) at which officers' desks are served; None: at none.
         clock: ms UTC.
 
     Raises:
-        InvalidInput: `address_malformed`, `not_loopback`.
+        InvalidInput: `address_malformed`, `not_loopback`, `line_in_clear`.
     """
 
     folder: Path
     broker: str
+    pin: bytes | None = None
     listen: tuple[str, int] | None = None
+    desks: tuple[str, int] | None = None
     clock: Callable[[], int] = system_clock
 
     def __post_init__(self) -> None:
@@ -56,7 +60,15 @@ class NodeConfig:
                 "address_malformed",
                 f"{self.broker[:200]} is no address of a broker",
                 field="broker",
-                hint="write wss://bridge.example or ws://127.0.0.1:8470",
+                hint="write wss://bridge.example:8470 or ws://127.0.0.1:8470",
+            )
+        parts = urlsplit(self.broker)
+        if parts.scheme in ("ws", "http") and parts.hostname not in LOOPBACK:
+            raise InvalidInput(
+                "line_in_clear",
+                f"the line to {parts.hostname} would be in clear",
+                field="broker",
+                hint=f"write wss://{parts.netloc}; a broker on another machine speaks TLS",
             )
         if self.listen is not None and self.listen[0] not in LOOPBACK:
             raise InvalidInput(

@@ -19,8 +19,8 @@ from saphan_schemas.frames import Result, Submission
 from saphan_schemas.limits import KIB, LIMITS
 
 from saphan.node.portions import Portion
-from saphan.node.proofs import Proofs
 from saphan.node.session import Parts, Session
+from saphan.trust import connector, line_error
 
 log = logging.getLogger("saphan.node")
 
@@ -60,10 +60,12 @@ class Line:
 
     Args:
         url: ws(s):// or http(s):// address of the broker.
+        pin: SHA-256 of the broker's TLS key; None: an ordinary authority vouches for its name.
     """
 
-    def __init__(self, url: str, parts: Parts) -> None:
+    def __init__(self, url: str, parts: Parts, pin: bytes | None = None) -> None:
         self._url = session_url(url)
+        self._pin = pin
         self._parts = parts
         self.state = LineState(since=parts.clock())
         self.token: str | None = None
@@ -100,24 +102,20 @@ class Line:
     async def run(self) -> None:
         """Keep the line open until the log contradicts itself."""
         failures = 0
-        async with aiohttp.ClientSession() as http:
+        connecting = connector(self._pin, self._parts.clock)
+        async with aiohttp.ClientSession(connector=connecting) as http:
             while True:
                 try:
                     self._set("connecting")
                     async with http.ws_connect(
                         self._url, max_msg_size=LIMITS.frame_bytes + 64 * KIB, compress=0
                     ) as ws:
-                        proofs = Proofs(self._parts.engine, http, self._url, self._bearer)
-                        await Session(ws, self._parts, self._opened, proofs).run()
+                        await Session(ws, self._parts, self._opened).run()
                     error: SaphanError = Unavailable("line_down", "the line was closed")
                 except SaphanError as caught:
                     error = caught
                 except (aiohttp.ClientError, OSError) as caught:
-                    error = Unavailable(
-                        "broker_unreachable",
-                        f"{self._url} does not answer: {type(caught).__name__}",
-                        hint="check the address, the network and that the broker runs",
-                    )
+                    error = line_error(caught, self._url)
                 except Exception:
                     log.exception("the line met a bug")
                     error = OperatorError(
@@ -135,9 +133,6 @@ class Line:
 
     def _lasted(self) -> float:
         return (self._parts.clock() - self.state.since) / 1000
-
-    def _bearer(self) -> str | None:
-        return self.token
 
     def _opened(self, session: Session, token: str) -> None:
         self._session, self.token = session, token

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import ssl
 from typing import Final
 
 import aiohttp
@@ -31,6 +29,7 @@ from saphan_schemas.frames import (
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.logs import Logs
+from saphan.trust import fingerprint_of
 
 SESSION_TYPE: Final = "saphan/session/1"
 _decoder: Final = msgspec.msgpack.Decoder(FromBroker)
@@ -107,7 +106,8 @@ async def log_in(
     _check(challenge, logs)
     nonce = os.urandom(32)
     seen = logs.seen()
-    context = session_context(challenge.evidence, challenge.nonce, nonce, _certificate(ws), seen)
+    tls = fingerprint_of(ws.get_extra_info("ssl_object"))
+    context = session_context(challenge.evidence, challenge.nonce, nonce, tls, seen)
     login = Login(
         agency=agency,
         key=key.key_id,
@@ -115,6 +115,7 @@ async def log_in(
         heads=logs.heads(),
         after=logs.after,
         clock=now,
+        tls=tls,
         signature=sign_one(key, SESSION_TYPE, encode(context), os.urandom(32)),
     )
     await ws.send_bytes(encode(login))
@@ -138,14 +139,5 @@ def _check(challenge: Challenge, logs: Logs) -> None:
         raise OperatorError(
             "origin_differs",
             f"this broker keeps the log {challenge.evidence}; the pin file names {pinned[1]}",
-            hint="check the address given with --broker, and the pin file",
+            hint="check the address of the invitation, or the one given with --broker",
         )
-
-
-def _certificate(ws: aiohttp.ClientWebSocketResponse) -> bytes | None:
-    """SHA-256 of the broker's TLS certificate; None on a line without TLS."""
-    found = ws.get_extra_info("ssl_object")
-    if not isinstance(found, ssl.SSLObject):
-        return None
-    certificate = found.getpeercert(binary_form=True)
-    return None if certificate is None else hashlib.sha256(certificate).digest()

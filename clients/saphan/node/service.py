@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,8 @@ from saphan.node.outbox import Outbox, Outcome, Prepared
 from saphan.node.readings import Readings
 from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
+from saphan.node.resent import first_answer
+from saphan.node.rules import EVERYONE, Rules
 from saphan.node.session import Parts
 from saphan.node.submitting import Submitting
 from saphan.node.witness import Witness
@@ -47,6 +49,7 @@ class NodeService:
     agency: str
     key: SigningKey
     db: Database
+    archive: Archive
     logs: Logs
     engine: Engine
     outbox: Outbox
@@ -56,6 +59,13 @@ class NodeService:
     line: Line
     alarms: Alarms
     events: Events
+    listening: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """(host, port) of what is served besides the local API: "desks"."""
+
+    @property
+    def rules(self) -> Rules:
+        """What its officers are shown."""
+        return EVERYONE
 
     async def send(self, wish: Wish) -> bytes:
         """Keep a machine-made bulletin; its id when it is durable.
@@ -66,10 +76,12 @@ class NodeService:
         return await self.submitting.machine(wish)
 
     async def send_signed(self, prepared: Prepared) -> Outcome:
-        """Keep an officer's bulletin; its id, or why it is refused."""
+        """Keep an officer's bulletin; its id, or why it is refused. Sent again, it has its id."""
         submitted = await self.engine.in_sealing(partial(self.outbox.submit, [prepared]))
         self.line.offer(submitted.portion)
-        return submitted.outcomes[0]
+        (outcome,) = submitted.outcomes
+        again = partial(first_answer, self.db, self.archive, prepared, outcome)
+        return await self.engine.in_reading(again)
 
     async def read(self, bulletin: bytes, record: bytes, signature: bytes) -> dict[str, Any]:
         """Content for an officer who has signed that they read it.
@@ -121,13 +133,15 @@ def build(config: NodeConfig) -> NodeService:
         outbox = Outbox(agency, key, db, archive, logs, clock)
         engine = Engine(agency, key, db, logs, intake, outbox, alarms)
         recovery = Recovery(agency, key, db, logs, archive, judge, mailboxes, alarms, clock)
-        line = Line(config.broker, Parts(engine, recovery, witness, alarms, events, clock))
+        parts = Parts(engine, recovery, witness, alarms, events, clock)
+        line = Line(config.broker, parts, config.pin)
         bulletins = Bulletins(agency, db, mailboxes, archive, pins.evidence.origin)
         return NodeService(
             config=config,
             agency=agency,
             key=key,
             db=db,
+            archive=archive,
             logs=logs,
             engine=engine,
             outbox=outbox,
