@@ -69,6 +69,12 @@ class Pace:
         """Whether the line has shown that it is slow; false until it has shown anything."""
         return self._was_late and self._window <= SLOW
 
+    @property
+    def room(self) -> int:
+        """Bytes that may be sent now; 0: too few to be worth a frame."""
+        room = self._window - self._bytes
+        return max(room, LEAST) if not self._bytes else room if room >= LEAST else 0
+
     def piece(self, most: int) -> int:
         """Bytes of the next piece, at most `most`; 0: wait for an acknowledgement first.
 

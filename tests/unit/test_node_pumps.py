@@ -14,10 +14,11 @@ from saphan.node.portions import Portion
 from saphan.node.pumps import ANSWER_S, IN_FLIGHT, Pumps
 from saphan.node.statements import Said, keep_statements, sign_statements
 from saphan_protocol.keys import SigningKey
+from saphan_protocol.pace import Pace
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.frames import Answer, Ping, Result, State, StatementItem
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import LIMITS, MIB
 from saphan_schemas.records import Event, Role
 
 T = TypeVar("T")
@@ -80,6 +81,11 @@ class World:
         return [(a, b) for a, b in self.db.rows("SELECT state, code FROM statements ORDER BY id")]
 
 
+def wide() -> Pace:
+    """A line that has shown that it is fast."""
+    return Pace(MIB, MIB)
+
+
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     db = await asyncio.to_thread(Database, tmp_path)
@@ -106,6 +112,7 @@ async def test_what_waits_goes_out_once_with_its_signature_once(world: World) ->
 
 
 async def test_a_frame_holds_no_more_than_the_broker_takes(world: World) -> None:
+    world.pumps.pace = wide()
     await asyncio.to_thread(world.state, 200)
     await asyncio.to_thread(world.state, 200)
     world.pumps.wake("statements")
@@ -134,6 +141,7 @@ async def test_one_refused_for_good_is_noted_and_left(world: World) -> None:
 
 
 async def test_no_more_frames_are_ahead_than_the_window_allows(world: World) -> None:
+    world.pumps.pace = wide()
     held = []
     for _ in range(IN_FLIGHT):
         await asyncio.to_thread(world.state, 1)

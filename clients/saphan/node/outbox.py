@@ -21,7 +21,7 @@ from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.frames import Submission
 from saphan_schemas.records import BatchSignature, Blob, Signature, SignatureItem
 
-from saphan.compose import INNER_TYPE, Draft, Wish, compose
+from saphan.compose import INNER_TYPE, URGENCIES, Draft, Wish, compose
 from saphan.node.archive import Archive
 from saphan.node.db import Database
 from saphan.node.deliveries import QUEUED
@@ -235,8 +235,8 @@ class Outbox:
             keep(tx, (batch,))
             tx.executemany(
                 "INSERT INTO bulletins (id, sender, nonce, header, header_id,"
-                " digest, wrapped, wrap_day, author, stored, judged_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " digest, wrapped, wrap_day, author, stored, urgency, judged_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(*_bulletin_row(one, now), self._logs.directory.size) for one, _ in good],
             )
             tx.executemany(KEEP_BODY, [(one.sealed.id, one.sealed.ciphertext) for one, _ in good])
@@ -323,6 +323,7 @@ def _bulletin_row(one: _Ready, now: int) -> tuple[object, ...]:
         header.retain_until,
         one.author,
         now,
+        URGENCIES.index(header.urgency),
     )
 
 
@@ -343,8 +344,9 @@ def keep_consignments(
     """Put signed consignments in the queue for the broker; the last row, and fresh leaf salts."""
     salts = [os.urandom(SALT_BYTES * len(one.recipients)) for one, _ in made]
     tx.executemany(
-        "INSERT INTO consignments (bulletin, body, item, root, salts, stanzas, state)"
-        " VALUES (?, ?, ?, ?, ?, ?, 'waiting')",
+        "INSERT INTO consignments (bulletin, body, item, root, salts, stanzas, state, urgency)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting',"
+        " (SELECT urgency FROM bulletins WHERE id = ?1))",
         [
             (
                 one.bulletin,

@@ -9,21 +9,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from saphan_protocol.pace import Pace
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import Answer, Result, State, Submit
+from saphan_schemas.limits import KIB, MIB
 
 from saphan.node.engine import Engine
-from saphan.node.portions import Portion
-from saphan.node.statements import next_statements
-from saphan.node.waiting import next_portion, refused, refused_statements
+from saphan.node.portions import IMMEDIATE, SIGNATURE_BYTES, Look, Portion, Progress
+from saphan.node.statements import next_statements, statement_bytes
+from saphan.node.waiting import SUBMIT_BYTES, bytes_of, next_portion, refused, refused_statements
 
 log = logging.getLogger("saphan.node")
 
 Send = Callable[[object], Awaitable[None]]
 Kind = Literal["bulletins", "statements"]
 
-FEW: Final = 8
-"""A look that finds fewer rows was cut by no limit of items or bytes: nothing more waits."""
 ANSWER_S: Final = 120.0
 """A broker that pings and does not answer: the next session asks again, or shows that it is down.
 It may well wait for a disk; two minutes it does not."""
@@ -31,6 +31,10 @@ IN_FLIGHT: Final = 16
 """Frames of one kind without an answer: at 64 a frame, 1,024 bulletins cover any round trip."""
 
 
+FIRST_BYTES: Final = 16 * KIB
+"""Of a session's first frames: two seconds at 64 kbit/s, one bulletin with its signature."""
+PACE_BYTES: Final = 8 * MIB
+"""Most that is on its way: what `IN_FLIGHT` frames of ordinary bulletins take."""
 OFFERED: Final = 4
 """Portions kept in memory until they are sent; what is pushed out is looked for in the store."""
 
@@ -40,6 +44,7 @@ class _Sent:
     kind: Kind
     rows: list[int]
     at: float
+    size: int
 
 
 class Pumps:
@@ -53,6 +58,7 @@ class Pumps:
         self._engine = engine
         self._send = send
         self._clock = clock
+        self.pace = Pace(PACE_BYTES, FIRST_BYTES)
         self._next_request = 0
         self._sent: dict[int, _Sent] = {}
         self._wake: dict[Kind, asyncio.Event] = {
@@ -65,6 +71,7 @@ class Pumps:
         }
         self._again: dict[Kind, list[int]] = {"bulletins": [], "statements": []}
         self._look: dict[Kind, bool] = {"bulletins": True, "statements": True}
+        self._blocked: dict[Kind, bool] = {"bulletins": False, "statements": False}
         self._offered: dict[Kind, deque[Portion[Any]]] = {
             "bulletins": deque(maxlen=OFFERED),
             "statements": deque(maxlen=OFFERED),
@@ -100,60 +107,77 @@ class Pumps:
 
     async def run(self, kind: Kind) -> None:
         """Send what waits, for ever."""
-        after = 0
+        progress = Progress()
         while True:
             await self._slots[kind].acquire()
-            after, sent = await self._portion(kind, after)
-            if not sent:
+            if not await self._portion(kind, progress):
                 self._slots[kind].release()
-            if not (self._look[kind] or self._offered[kind]):
+            if self._blocked[kind] or not (self._look[kind] or self._offered[kind]):
                 await self._wake[kind].wait()
 
-    async def _portion(self, kind: Kind, after: int) -> tuple[int, int]:
-        """Send one frame of rows above `after`; the last row, and how many were sent."""
+    async def _portion(self, kind: Kind, progress: Progress) -> bool:
+        """Send one frame of what `progress` has not passed; False if there was none."""
         self._wake[kind].clear()
-        again, self._again[kind] = self._again[kind], []
-        portion = None if again else self._next_offered(kind, after)
+        room = self.pace.room
+        # On a full line only what is immediate goes out, and only bulletins are.
+        self._blocked[kind] = full = not room
+        if full and kind == "statements":
+            return False
+        again: list[int] = []
+        if not full:
+            again, self._again[kind] = self._again[kind], []
+        portion = None if again or full else self._next_offered(kind, progress, room)
         if portion is None:
-            portion = await self._stored(kind, after, again)
-        rows = portion.rows
-        left = set(again).difference(rows)
-        if rows and left:
-            self._again[kind] += sorted(left)
+            least = IMMEDIATE if full else 0
+            look = Look(progress.after, room or FIRST_BYTES, least, tuple(again))
+            portion = await self._stored(kind, look)
+            if portion.rows and not again:
+                progress.passed(portion)
         if again:
-            # They say nothing about new rows: look at those at once.
-            self.wake(kind)
-        if not rows:
-            return after, 0
-        request = self.request()
-        frame = Submit if kind == "bulletins" else State
-        self._sent[request] = _Sent(kind, rows, asyncio.get_running_loop().time())
-        await self._send(frame(request, portion.items, portion.signatures))
-        return (after if again else rows[-1]), len(rows)
+            self._keep_rest(kind, again, portion.rows)
+        if portion.rows:
+            await self._send_portion(kind, portion)
+        return bool(portion.rows)
 
-    def _next_offered(self, kind: Kind, after: int) -> Portion[Any] | None:
-        """The offered rows right above `after`; those that a look has sent are dropped."""
+    def _keep_rest(self, kind: Kind, again: list[int], sent: list[int]) -> None:
+        left = set(again).difference(sent)
+        if sent and left:
+            self._again[kind] += sorted(left)
+        # They say nothing about new rows: look at those at once.
+        self.wake(kind)
+
+    async def _send_portion(self, kind: Kind, portion: Portion[Any]) -> None:
+        request, size = self.request(), _bytes_of(kind, portion)
+        frame = Submit if kind == "bulletins" else State
+        now = asyncio.get_running_loop().time()
+        self._sent[request] = _Sent(kind, portion.rows, now, size)
+        self.pace.sent(size, now * 1000)
+        await self._send(frame(request, portion.items, portion.signatures))
+
+    def _next_offered(self, kind: Kind, progress: Progress, room: int) -> Portion[Any] | None:
+        """The offered rows that follow all that was sent, if nothing else waits and they have room;
+        those that a look has sent are dropped."""
         offered = self._offered[kind]
-        while offered:
+        while offered and not self._look[kind]:
             portion = offered.popleft()
-            if portion.rows[0] == after + 1:
+            if progress.next_is(portion.rows[0]) and _bytes_of(kind, portion) <= room:
+                progress.passed_all(portion.rows[-1])
                 return portion
-            if portion.rows[-1] > after:
+            if portion.rows[-1] > max(progress.after):
                 break
         return None
 
-    async def _stored(self, kind: Kind, after: int, again: list[int]) -> Portion[Any]:
+    async def _stored(self, kind: Kind, look: Look) -> Portion[Any]:
         # Before looking: what is stored after the look asks for another one.
         self._look[kind] = False
         self._offered[kind].clear()
         db = self._engine.db
         portion: Portion[Any]
         if kind == "bulletins":
-            portion = await self._engine.in_reading(lambda: next_portion(db, after, again))
+            portion = await self._engine.in_reading(lambda: next_portion(db, look))
         else:
-            portion = await self._engine.in_reading(lambda: next_statements(db, after, again))
-        if len(portion.rows) >= FEW:
-            self._look[kind] = True
+            portion = await self._engine.in_reading(lambda: next_statements(db, look))
+        self._look[kind] |= portion.more
         return portion
 
     async def answer(self, answer: Answer) -> None:
@@ -162,6 +186,7 @@ class Pumps:
         if sent is None:
             return
         self._slots[sent.kind].release()
+        self.acknowledged(sent.size)
         never: list[tuple[int, Result]] = []
         later: list[tuple[int, int]] = []
         for row, result in zip(sent.rows, answer.results, strict=False):
@@ -175,6 +200,13 @@ class Pumps:
             self._retry(sent.kind, max(wait for wait, _ in later), [row for _, row in later])
         if never:
             await self._refuse(sent.kind, never)
+
+    def acknowledged(self, size: int) -> None:
+        """The broker has answered for `size` bytes more: there may be room for what waits."""
+        self.pace.acknowledged(size, asyncio.get_running_loop().time() * 1000)
+        for kind, blocked in self._blocked.items():
+            if blocked:
+                self._wake[kind].set()
 
     def _retry(self, kind: Kind, wait_ms: int, rows: list[int]) -> None:
         def due() -> None:
@@ -208,3 +240,9 @@ class Pumps:
             log.warning("nothing was consigned anew: %s", error)
             return
         self.wake("bulletins")
+
+
+def _bytes_of(kind: Kind, portion: Portion[Any]) -> int:
+    """What a portion takes in its frame, about."""
+    each = bytes_of if kind == "bulletins" else statement_bytes
+    return sum(map(each, portion.items)) + SIGNATURE_BYTES * len(portion.signatures)

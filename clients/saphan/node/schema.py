@@ -72,11 +72,18 @@ CREATE TABLE readings (
 UPGRADES: Final[dict[int, str]] = {
     2: """
 -- Sealed bytes that travel in parts and rest in files: place 0 is a ciphertext that came late,
--- i the attachment i-1. `whole`: the file is on disk, its length and digest checked.
+-- i the attachment i-1. `stage`: 0 it is not all here; 1 the file is on disk, length and digest
+-- checked; 2 the broker has said that it holds it too (our own only).
 CREATE TABLE parts (
     bulletin BLOB NOT NULL, place INTEGER NOT NULL, length INTEGER NOT NULL, digest BLOB NOT NULL,
-    whole INTEGER NOT NULL, PRIMARY KEY (bulletin, place)) WITHOUT ROWID;
-CREATE INDEX parts_missing ON parts (bulletin) WHERE whole = 0;
+    stage INTEGER NOT NULL, PRIMARY KEY (bulletin, place)) WITHOUT ROWID;
+CREATE INDEX parts_missing ON parts (bulletin) WHERE stage = 0;
+
+-- Place in `saphan.compose.URGENCIES`: what is urgent overtakes what waits.
+ALTER TABLE bulletins ADD COLUMN urgency INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE consignments ADD COLUMN urgency INTEGER NOT NULL DEFAULT 0;
+DROP INDEX consignments_waiting;
+CREATE INDEX consignments_waiting ON consignments (urgency, id) WHERE state = 'waiting';
 """,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""

@@ -24,7 +24,7 @@ from saphan_schemas.records import (
 )
 
 from saphan.node.db import Database
-from saphan.node.portions import Portion
+from saphan.node.portions import Look, Portion
 from saphan.node.signatures import find, item_bytes, keep
 
 
@@ -134,17 +134,30 @@ _COLUMNS: Final = (
 )
 
 
-def next_statements(db: Database, after: int, again: Sequence[int] = ()) -> Portion[StatementItem]:
-    """Waiting statements to send: the rows of `again`, or else those above `after`."""
-    if again:
-        part = list(again)[: LIMITS.frame_items]
+def next_statements(db: Database, look: Look) -> Portion[StatementItem]:
+    """Waiting statements to send; all are of one class."""
+    if look.again:
+        part = look.again[: LIMITS.frame_items]
         marks = ",".join("?" * len(part))
         rows = db.rows(f"{_COLUMNS} AND id IN ({marks}) ORDER BY id", part)
     else:
-        rows = db.rows(f"{_COLUMNS} AND id > ? ORDER BY id LIMIT ?", (after, LIMITS.frame_items))
-    items, refs = [], set()
+        above = (look.after[0], LIMITS.frame_items)
+        rows = db.rows(f"{_COLUMNS} AND id > ? ORDER BY id LIMIT ?", above)
+    items: list[StatementItem] = []
+    refs, size = set(), 0
     for _, event, sender, recipient, body, item, root, salt in rows:
         parsed = msgspec.msgpack.decode(item, type=SignatureItem)
+        one = StatementItem(Event(event), sender, recipient, body, parsed, salt)
+        size += statement_bytes(one)
+        if items and size > look.room:
+            break
         refs.add((parsed.key, parsed.size, root))
-        items.append(StatementItem(Event(event), sender, recipient, body, parsed, salt))
-    return Portion([row[0] for row in rows], tuple(items), find(db.rows, refs))
+        items.append(one)
+    numbers = [row[0] for row in rows[: len(items)]]
+    more = len(items) < len(rows) or len(rows) == LIMITS.frame_items
+    return Portion(numbers, tuple(items), find(db.rows, refs), more=more)
+
+
+def statement_bytes(one: StatementItem) -> int:
+    """What a statement takes in a frame, about."""
+    return len(one.statement) + 32 * len(one.item.path) + 160

@@ -10,6 +10,7 @@ from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.records import Event, statement_type
 
+from saphan.compose import URGENCIES
 from saphan.node.db import Database
 from saphan.node.effects import Effects
 from saphan.node.feed_entry import Seen
@@ -83,7 +84,7 @@ def _keep_bulletins(tx: sqlite3.Connection, effects: Effects) -> None:
     """Received bulletins; one that is here already (consigned anew) stays as first judged."""
     tx.executemany(
         "INSERT INTO bulletins (id, sender, nonce, header, header_id, digest,"
-        " wrap_day, judged_at, stored) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " wrap_day, judged_at, stored, urgency) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
         [
             (
@@ -96,6 +97,7 @@ def _keep_bulletins(tx: sqlite3.Connection, effects: Effects) -> None:
                 admitted.header.retain_until,
                 at,
                 seen.entry.time,
+                URGENCIES.index(admitted.header.urgency),
             )
             for seen, admitted, at in effects.arrived
         ],

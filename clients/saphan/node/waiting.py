@@ -16,13 +16,15 @@ from saphan_schemas.records import Consignment, SignatureItem
 
 from saphan.node.db import Database, Row
 from saphan.node.deliveries import MAX_ATTEMPTS, REFUSED
-from saphan.node.portions import Portion
+from saphan.node.portions import CLASSES, Look, Portion
 from saphan.node.signatures import find
 from saphan.node.statements import mark_refused
 
 SUBMIT_ITEMS: Final = 64
 """Bulletins in one frame: one batch signature, at most 6 MiB cut by `SUBMIT_BYTES`."""
 SUBMIT_BYTES: Final = LIMITS.frame_bytes // 2
+LEAST_BYTES: Final = 4_096
+"""A submission is never smaller: its stanza alone takes a quarter of that, its ciphertext 4 KiB."""
 
 ANEW: Final = frozenset(
     {
@@ -46,15 +48,21 @@ _COLUMNS: Final = (
 )
 
 
-def next_portion(db: Database, after: int, again: Sequence[int] = ()) -> Portion[Submission]:
-    """Waiting consignments to send: the rows of `again`, or else those above `after`."""
-    if again:
-        part = list(again)[:SUBMIT_ITEMS]
+def next_portion(db: Database, look: Look) -> Portion[Submission]:
+    """Waiting consignments to send, all of one class: an urgent one overtakes what waits."""
+    if look.again:
+        part = look.again[:SUBMIT_ITEMS]
         marks = ",".join("?" * len(part))
         rows = db.rows(f"{_COLUMNS} AND c.id IN ({marks}) ORDER BY c.id", part)
-    else:
-        rows = db.rows(f"{_COLUMNS} AND c.id > ? ORDER BY c.id LIMIT ?", (after, SUBMIT_ITEMS))
-    return _portion(db, rows)
+        return _portion(db, rows, look.room)
+    for urgency in range(CLASSES - 1, look.least - 1, -1):
+        few = min(SUBMIT_ITEMS, 1 + look.room // LEAST_BYTES)
+        above = (urgency, look.after[urgency], few)
+        rows = db.rows(f"{_COLUMNS} AND c.urgency = ? AND c.id > ? ORDER BY c.id LIMIT ?", above)
+        if rows:
+            more = urgency > 0 or len(rows) == few
+            return _portion(db, rows, look.room, urgency, more)
+    return Portion([], (), (), more=look.least > 0)
 
 
 def cut(data: bytes, size: int) -> tuple[bytes, ...]:
@@ -68,7 +76,9 @@ def bytes_of(one: Submission) -> int:
     return len(one.header) + len(one.consignment) + stanzas + len(one.ciphertext)
 
 
-def _portion(db: Database, rows: Sequence[Row]) -> Portion[Submission]:
+def _portion(
+    db: Database, rows: Sequence[Row], room: int, urgency: int = 0, more: bool = True
+) -> Portion[Submission]:
     numbers: list[int] = []
     items: list[Submission] = []
     refs, size = set(), 0
@@ -84,12 +94,13 @@ def _portion(db: Database, rows: Sequence[Row]) -> Portion[Submission]:
             ciphertext,
         )
         size += bytes_of(one)
-        if items and size > SUBMIT_BYTES:
+        if items and size > min(room, SUBMIT_BYTES):
             break
         refs.add((parsed.key, parsed.size, root))
         numbers.append(number)
         items.append(one)
-    return Portion(numbers, tuple(items), find(db.rows, refs))
+    more |= len(items) < len(rows)
+    return Portion(numbers, tuple(items), find(db.rows, refs), urgency, more)
 
 
 @dataclass(slots=True)
