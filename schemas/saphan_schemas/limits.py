@@ -54,6 +54,7 @@ class Limits:
     record_days: int = 3_653  # records and salts outlive their bulletin by ten years
     ratchet_days: int = 40_200  # a century of retention and ten years for records; 0.2 s
     head_idle_ms: int = HOUR_MS  # an idle log signs its head anew at least so often
+    head_quiet_ms: int = 30 * MINUTE_MS  # between heads told to who has nothing new: 10 KB each
 
     # Session and queues
     frame_bytes: int = 4 * MIB  # one WebSocket message: 32 bulletins of 96 KiB and room
@@ -68,7 +69,8 @@ class Limits:
     commit_bytes: int = 8 * MIB  # the same in bytes
     queue_items: int = 8_192  # waiting for the sequencer; beyond it the answer is "retry"
     queue_bytes: int = 64 * MIB  # the same in bytes
-    heartbeat_ms: int = 20 * SECOND_MS  # ping on an idle line; NAT boxes forget after 30 s
+    heartbeat_ms: int = MINUTE_MS  # ping on an idle line, 330 KB a day; NAT forgets TCP in minutes
+    unacked_ms: int = MINUTE_MS  # bytes that the other host does not take end the connection
     login_bytes: int = 16 * KIB  # a login with its signature takes 4 KiB
     strangers: int = 32  # connections before their login; each may hold a frame in memory
     login_ms: int = 15 * SECOND_MS  # time to answer the challenge
@@ -81,12 +83,31 @@ class Limits:
     api_page_items: int = 500  # rows in one listing
     api_connections: int = 64  # case systems and desks of one office
     api_streams: int = 16  # event streams; they stay, so they must not use up the requests
+    uploads_bytes: int = 256 * MIB  # of attachments that clients have uploaded and not yet sent
+    uploads_ms: int = DAY_MS  # until an upload that nobody sends is removed: it is not sealed yet
     api_patience_ms: int = 30 * SECOND_MS  # for a body that trickles in, a listener that stalls
+
+    # Desks (officers' own machines, at their node)
+    desk_sessions: int = 256  # open desk sessions of one node; an office of hundreds
+    desk_sessions_per_officer: int = 8  # two desks, and lines that have not timed out yet
+    desk_frame_bytes: int = 128 * KIB  # a message of a desk: 64 KiB content and its records
+    desk_answer_bytes: int = 1 * MIB  # JSON of 64 KiB content, every character escaped
+    desk_page_items: int = 100  # rows of the inbox in one answer to a desk
+    desk_text_chars: int = 2_000  # one sentence of an error, a field's path
+    desk_parts_ahead: int = 64  # requests for an attachment's parts on their way, of 16 KiB
+    desk_waiting: int = 256  # bulletins in a desk's outbox; beyond it something is wrong
+    desk_drafts: int = 512  # drafts kept at a desk
 
     # What an agency sets at its node
     rules: int = 256  # rules that say what officers are shown; each is asked for each bulletin
     rule_names: int = 256  # handles, types or agencies that one rule names
     escalation_steps: int = 8  # of officers named one after the other while nobody reads
+
+    # Backups of a node
+    custodians: int = 7  # of one backup; every k of them have shares of their own, 140 at most
+    backup_header_bytes: int = 512 * KIB  # 140 sealed shares of 1.6 KiB in base64, and names
+    backup_name_bytes: int = 255  # of a file in a backup, its folders included
+    backup_files: int = 1_000_000  # in one backup; 1,000 bulletins a day with an attachment each
 
 
 LIMITS = Limits()

@@ -36,6 +36,7 @@ COMMANDS: Final[tuple[tuple[str, str], ...]] = (
     ("agreement", "saphan.cli.agreement"),
     ("words", "saphan.cli.words"),
     ("node", "saphan.cli.node"),
+    ("custodian", "saphan.cli.custodian"),
     ("inbox", "saphan.cli.officer"),
     ("read", "saphan.cli.officer"),
     ("send", "saphan.cli.officer"),

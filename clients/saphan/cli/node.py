@@ -10,6 +10,7 @@ from pathlib import Path
 
 from saphan_schemas.errors import InvalidInput
 
+from saphan.cli.backup import add_backup_commands
 from saphan.cli.node_page import node_lines
 from saphan.cli.options import Parser, Subparsers, add_command, add_group, local_node
 from saphan.cli.speech import say, show
@@ -21,7 +22,7 @@ from saphan.node.serving import run_until_told
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
-    """Register `saphan node run|status|token`."""
+    """Register `saphan node run|status|token|backup|restore`."""
     group = add_group(commands, "node")
     run = add_command(group, "run", "node_run", _run)
     run.add_argument("--broker", required=True, metavar="URL", help=say("help.broker"))
@@ -29,6 +30,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     add_command(group, "status", "node_status", _status)
     token = add_command(group, "token", "node_token", _token)
     token.add_argument("--out", type=Path, required=True, metavar="FILE", help=say("help.out"))
+    add_backup_commands(group)
 
 
 def _status(args: argparse.Namespace) -> int:

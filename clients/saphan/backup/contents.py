@@ -1,0 +1,79 @@
+"""What of an agency's folder belongs into which backup; what belongs into none is said here too.
+
+In none: the witness key and the witness's state (a witness that was set back could sign a second
+history), the API's token, sockets and locks, and the root key, which belongs offline and has its
+own second copy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import LIMITS
+
+from saphan.backup.header import Part
+
+DATABASE: Final = "node/data/node.db"
+ARCHIVE_KEYS: Final = "node/data/archive-keys"
+
+_WORD: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_PUBLIC: Final = (
+    r"agency\.json",
+    r"enrol\.saphan",
+    r"operations/[0-9]{4}\.saphan",
+    r"node/(?!backup)[a-z][a-z0-9-]*\.json",
+    rf"node/{_WORD}\.crt",
+)
+_DATA: Final = (
+    re.escape(DATABASE),
+    rf"node/data/blobs/(?:in|out)/[0-9a-f/]+(?:\.{_WORD})?",
+)
+_KEYS: Final = (
+    rf"node/(?!witness){_WORD}\.key",
+    r"node/mailbox/[0-9a-f]{16}\.key",
+    rf"{ARCHIVE_KEYS}/[0-9]{{1,6}}",
+    rf"officers/{_WORD}\.key",
+    rf"orders/{_WORD}\.key",
+)
+_MEMBERS: Final[dict[Part, re.Pattern[str]]] = {
+    "data": re.compile("|".join((*_PUBLIC, *_DATA)), re.ASCII),
+    "keys": re.compile("|".join((*_PUBLIC, *_KEYS)), re.ASCII),
+}
+
+
+def belongs(part: Part, name: str) -> bool:
+    """Whether a file of this name, relative to the agency's folder, is of a backup's part."""
+    plain = ".." not in name and "//" not in name and not name.endswith("/")
+    fits = len(name.encode()) <= LIMITS.backup_name_bytes
+    return plain and fits and _MEMBERS[part].fullmatch(name) is not None
+
+
+def check_name(part: Part, name: str) -> None:
+    """Refuse what no backup of this part holds: a name is a path on the machine that restores.
+
+    Raises:
+        InvalidInput: `backup_name`.
+    """
+    if not belongs(part, name):
+        raise InvalidInput(
+            "backup_name",
+            f"the backup holds a file {name[:80]!r}, which belongs into none",
+            field="backup",
+            hint="nothing of it was restored; find out who made this file",
+        )
+
+
+def members(folder: Path, part: Part) -> Iterator[str]:
+    """Names of the files that are there and belong to a part, in order; the database is not."""
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        for file in sorted(files):
+            path = Path(place, file)
+            name = path.relative_to(folder).as_posix()
+            if name != DATABASE and belongs(part, name) and not path.is_symlink():
+                yield name
