@@ -1,0 +1,287 @@
+"""Backups and restores as a keeper types them, with what can go wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from contextlib import closing, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from saphan.backup.custodians import make_custodian
+from saphan.cli.main import main
+from saphan.keyfiles import Argon2Cost
+from saphan.node.archive import Archive
+from saphan.node.db import Database
+from saphan.passphrase import Passphrase
+from support.command import Ran
+
+CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+NAMES = ("dara", "mali", "noy")
+PASSPHRASE = "a custodian's passphrase"
+BLOB = "node/data/blobs/in/ab12/0"
+
+
+def saphan(*words: str | Path, status: int = 0) -> Ran:
+    """The command without a process of its own: there are sixty of them here."""
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        ended = main([*map(str, words)])
+    ran = Ran(ended, out.getvalue(), err.getvalue())
+    assert ran.status == status, ran
+    return ran
+
+
+@dataclass
+class Place:
+    """An agency's folder with a store in it, three custodians, and where files go."""
+
+    folder: Path
+
+    @property
+    def office(self) -> Path:
+        return self.folder / "la.ospp"
+
+    def backup(self, name: str = "a", *words: str | Path, status: int = 0) -> Ran:
+        pubs = ",".join(str(self.folder / f"{one}.pub") for one in NAMES)
+        given = words or (
+            *("--data", self.folder / f"{name}.data"),
+            *("--keys", self.folder / f"{name}.keys"),
+        )
+        return saphan(
+            *("node", "backup", "--dir", self.office, *given),
+            *("--custodians", pubs, "--quorum", "2", "--json"),
+            status=status,
+        )
+
+    def share(self, who: str, name: str = "a.keys", status: int = 0) -> Path:
+        out = self.folder / f"{who}.{name}.share"
+        saphan(
+            *("custodian", "open", self.folder / name, "--key", self.folder / f"{who}.key"),
+            *("--out", out, "--passphrase-file", self.folder / "custodian.txt"),
+            status=status,
+        )
+        return out
+
+    def restore(self, *words: str | Path, shares: list[Path], status: int = 0) -> Ran:
+        listed = ",".join(map(str, shares))
+        return saphan(
+            *("node", "restore", "--dir", self.folder / "new", *words, "--shares", listed),
+            *(("--json",) if not status else ()),
+            status=status,
+        )
+
+
+@pytest.fixture(scope="session")
+def saved(agencies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`la.ospp` with a store, an archive key and an attachment; one backup; two opened shares."""
+    folder = tmp_path_factory.mktemp("saved") / "work"
+    shutil.copytree(agencies, folder)
+    passphrase = folder / "custodian.txt"
+    passphrase.write_text(PASSPHRASE + "\n")
+    passphrase.chmod(0o600)
+    for name in NAMES:
+        make_custodian(folder, name, Passphrase(PASSPHRASE), CHEAP)
+    place = Place(folder)
+    with closing(Database(place.office / "node/data")):
+        Archive(place.office / "node/data/archive-keys").wrap(bytes(32), b"b" * 32, 20_000)
+    blob = place.office / BLOB
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(bytes(200_000))
+    shutil.copy(folder / "pins.json", place.office / "node/pins.json")
+    place.backup()
+    place.share("dara")
+    place.share("noy")
+    return folder
+
+
+@pytest.fixture
+def place(saved: Path, tmp_path: Path) -> Place:
+    return Place(Path(shutil.copytree(saved, tmp_path / "work")))
+
+
+def shares(place: Place) -> list[Path]:
+    return [place.folder / f"{who}.a.keys.share" for who in ("dara", "noy")]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def nothing_left(place: Place) -> bool:
+    return not (place.folder / "new").exists() and not list(place.folder.glob(".new.*"))
+
+
+def test_both_files_bring_back_everything_but_root_and_witness(place: Place) -> None:
+    data, keys = place.folder / "a.data", place.folder / "a.keys"
+    done = place.restore("--data", data, "--keys", keys, shares=shares(place)).json
+    assert done["agency"] == "la.ospp"
+    assert done["node_key"] is True
+    assert done["mailbox_keys"] == 1
+    before, after = files(place.office), files(place.folder / "new")
+    for name in ("node.lock", "node.db-wal", "node.db-shm"):
+        before.pop(f"node/data/{name}", None)
+    assert {name for name in before if name not in after} == {
+        "root/root.key",
+        "node/witness.key",
+        "node/backup.json",
+    }
+    same = set(after) - {"node/data/node.db"}
+    assert {name: before.get(name) for name in same} == {name: after[name] for name in same}
+    for name in after:
+        mode = (place.folder / "new" / name).stat().st_mode & 0o777
+        secret = name.endswith(".key") or "/data/" in name
+        assert mode == (0o600 if secret else 0o644), name
+    for path in (data, keys, *shares(place)):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_secret_of_the_folder_stands_in_a_backup_in_clear(place: Place) -> None:
+    secrets = [
+        json.loads((place.office / "node" / "node.key").read_text())["seed"].encode(),
+        next((place.office / "node/data/archive-keys").iterdir()).read_bytes(),
+    ]
+    for name in ("a.data", "a.keys"):
+        whole = (place.folder / name).read_bytes()
+        assert not any(secret in whole for secret in secrets)
+
+
+def test_a_backup_says_what_it_leaves_out_and_who_opens_it(place: Place) -> None:
+    made = place.backup("b").json
+    assert made["left_out"] == ["witness", "root"]
+    assert made["quorum"] == 2
+    shown = saphan("custodian", "show", place.folder / "b.data").out
+    assert "la.ospp" in shown
+    assert "dara, mali, noy" in shown
+    page = saphan(
+        *("node", "restore", "--dir", place.folder / "new", "--data", place.folder / "a.data"),
+        *("--shares", ",".join(map(str, shares(place)))),
+    ).out
+    assert "Without a backup of the keys" in page
+    assert "saphan keys add witness" in page
+    assert "saphan keys add node" in page
+
+
+def test_half_a_file_restores_nothing(place: Place) -> None:
+    for name, code in (("a.data", "backup_damaged"), ("a.keys", "backup_damaged")):
+        whole = (place.folder / name).read_bytes()
+        (place.folder / "half").write_bytes(whole[: len(whole) // 2 + 5000])
+        part = "--data" if name == "a.data" else "--keys"
+        ran = place.restore(part, place.folder / "half", shares=shares(place), status=2)
+        assert ran.code == code
+    (place.folder / "half").write_bytes(whole[:700])
+    ran = place.restore("--keys", place.folder / "half", shares=shares(place), status=2)
+    assert ran.code == "backup_malformed"
+    assert nothing_left(place)
+
+
+@pytest.mark.parametrize("at", ["header", "stream", "end"])
+def test_a_changed_byte_restores_nothing(place: Place, at: str) -> None:
+    whole = bytearray((place.folder / "a.keys").read_bytes())
+    line = whole.index(b"\n")
+    spot = {"header": whole.index(b'"made": ') + 9, "stream": line + 3000, "end": len(whole) - 1}
+    whole[spot[at]] ^= 1
+    (place.folder / "changed").write_bytes(whole)
+    ran = place.restore("--keys", place.folder / "changed", shares=shares(place), status=2)
+    assert ran.code == "backup_damaged"
+    assert nothing_left(place)
+
+
+def test_too_few_or_the_wrong_custodians_open_nothing(place: Place) -> None:
+    data, dara, noy = place.folder / "a.data", *shares(place)
+    assert place.restore("--data", data, shares=[dara], status=3).code == "custodians_too_few"
+    assert place.restore("--data", data, shares=[dara, dara], status=3).code == "custodians_too_few"
+    place.backup("b")
+    other = place.share("mali", "b.data")
+    ran = place.restore("--data", data, shares=[other], status=3)
+    assert ran.code == "share_foreign"
+    assert (
+        place.restore("--data", data, shares=[dara, other], status=3).code == "custodians_too_few"
+    )
+    stranger, _, _ = make_custodian(place.folder, "pov", Passphrase(PASSPHRASE), CHEAP)
+    ran = saphan(
+        *("custodian", "open", data, "--key", stranger, "--out", place.folder / "x"),
+        *("--passphrase-file", place.folder / "custodian.txt"),
+        status=3,
+    )
+    assert ran.code == "custodian_unknown"
+    ran = saphan(
+        *("custodian", "open", data, "--key", place.office / "node/node.key"),
+        *("--out", place.folder / "x", "--passphrase-file", place.folder / "custodian.txt"),
+        status=2,
+    )
+    assert ran.code == "custodian_malformed"
+    dara.write_bytes(noy.read_bytes()[:200])
+    assert place.restore("--data", data, shares=[dara], status=2).code == "share_malformed"
+    dara.chmod(0o644)
+    assert place.restore("--data", data, shares=[dara], status=5).code == "key_file_exposed"
+    assert nothing_left(place)
+
+
+def test_two_agencies_do_not_make_one_node(place: Place) -> None:
+    other = place.folder / "kh.gpo"
+    pubs = ",".join(str(place.folder / f"{one}.pub") for one in NAMES)
+    saphan(
+        *("node", "backup", "--dir", other, "--keys", place.folder / "kh.keys"),
+        *("--custodians", pubs, "--quorum", "1"),
+    )
+    given = ("--data", place.folder / "a.data", "--keys", place.folder / "kh.keys")
+    assert place.restore(*given, shares=shares(place), status=2).code == "backups_differ"
+    given = ("--data", place.folder / "a.data", "--keys", place.folder / "a.data")
+    assert place.restore(*given, shares=shares(place), status=2).code == "backups_differ"
+
+
+def test_a_newer_format_and_other_files_are_said_to_be_what_they_are(place: Place) -> None:
+    newer = (place.folder / "a.data").read_bytes().replace(b"backup/1", b"backup/2", 1)
+    (place.folder / "newer").write_bytes(newer)
+    ran = place.restore("--data", place.folder / "newer", shares=shares(place), status=5)
+    assert ran.code == "backup_newer"
+    for wrong in (place.office / "agency.json", place.office / "node/data/node.db"):
+        ran = place.restore("--data", wrong, shares=shares(place), status=2)
+        assert ran.code == "backup_malformed"
+    ran = place.restore("--data", place.folder / "none", shares=shares(place), status=5)
+    assert ran.code == "file_missing"
+
+
+def test_nothing_is_written_over(place: Place) -> None:
+    (place.folder / "new").mkdir()
+    (place.folder / "new" / "mine.txt").write_text("mine")
+    data = place.folder / "a.data"
+    assert place.restore("--data", data, shares=shares(place), status=5).code == "target_not_empty"
+    assert [path.name for path in (place.folder / "new").iterdir()] == ["mine.txt"]
+    (place.folder / "new" / "mine.txt").unlink()
+    place.restore("--data", data, shares=shares(place))
+    again = place.backup("c", "--data", data, status=5)
+    assert again.err.count("file_exists") == 1
+
+
+def test_a_backup_needs_a_node_that_has_run_and_custodians_that_can_open(place: Place) -> None:
+    other = place.folder / "kh.gpo"
+    given = ("node", "backup", "--dir", other, "--custodians", place.folder / "dara.pub")
+    out = ("--data", place.folder / "k.data")
+    assert saphan(*given, *out, "--quorum", "1", status=5).code == "store_missing"
+    assert saphan(*given, *out, "--quorum", "2", status=2).code == "custodians_malformed"
+    assert saphan(*given, "--quorum", "1", status=2).code == "backup_part_missing"
+    wrong = ("node", "backup", "--dir", other, "--custodians", place.folder / "dara.key")
+    assert saphan(*wrong, *out, "--quorum", "1", status=2).code == "custodian_malformed"
+    assert not (place.folder / "k.data").exists()
+
+
+def test_a_damaged_store_is_not_saved(place: Place) -> None:
+    store = place.office / "node/data/node.db"
+    whole = bytearray(store.read_bytes())
+    whole[8192:12288] = bytes([255]) * 4096
+    store.write_bytes(whole)
+    ran = saphan(
+        *("node", "backup", "--dir", place.office, "--data", place.folder / "d.data"),
+        *("--custodians", place.folder / "dara.pub", "--quorum", "1"),
+        status=5,
+    )
+    assert ran.code == "store_damaged"
+    assert not (place.folder / "d.data").exists()
+    assert not list((place.office / "node/data").glob(".backup*"))
