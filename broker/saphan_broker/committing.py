@@ -74,6 +74,9 @@ class Committer:
                     self._adopt(group, commit)
             book.publish(signature.head)
             state.listeners.published(group.agencies())
+            if group.ledger.anchors:
+                # Rare, and witnesses refuse a head that lags behind the directory they know.
+                state.listeners.ask_everyone(state.clock())
         for work, outcome in group.outcomes:
             if isinstance(outcome, Rejected):
                 state.counters.refused[outcome.error.code] += 1

@@ -16,14 +16,8 @@ class Cosignatures(Protocol):
         """The newest cosignature of each agency."""
 
 
-async def cosigned(
-    store: Cosignatures, log: Log, size: int, note: bytes, *, told: str | None = None
-) -> bytes:
-    """The note with the lines of every witness whose newest cosignature is on this very head.
-
-    Args:
-        told: an agency to which its own 3.4 KB of lines are nothing new.
-    """
+async def cosigned(store: Cosignatures, log: Log, size: int, note: bytes) -> bytes:
+    """The note with the lines of every witness whose newest cosignature is on this very head."""
     rows = await store.cosignatures(log)
-    lines = b"".join(row.lines for row in rows if row.size == size and row.agency != told)
+    lines = b"".join(row.lines for row in rows if row.size == size)
     return add_lines(note, lines) if lines else note

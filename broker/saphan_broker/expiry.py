@@ -32,6 +32,9 @@ class Sweep:
         self._state = state
         self._sequencer = sequencer
         self._witnessed = witnessed
+        self._asked = (0, 0)
+        """When witnesses were asked last, and the witnessed time then: unmoved, the next ask is to
+        everyone."""
 
     async def run(self) -> None:
         """Look again and again until cancelled; a failing look is tried again."""
@@ -55,10 +58,10 @@ class Sweep:
         ]
         for work in works:
             await work.outcome
-        await self._freshen(now, waiting=len(due) > len(ready))
+        await self._freshen(now, due[len(ready) :])
         self._warn(now, due[len(ready) :])  # the earliest come first
 
-    async def _freshen(self, now: int, *, waiting: bool) -> None:
+    async def _freshen(self, now: int, waiting: Sequence[DeliveryRow]) -> None:
         """Sign anew: at least hourly, and while a deadline waits for a witness.
 
         Only while a session is open: without one nobody vouches for this clock, and nobody looks.
@@ -66,9 +69,19 @@ class Sweep:
         published = self._state.evidence.published
         if published is None or not self._state.listeners.total():
             return
-        age = now - published.time * SECOND_MS
-        if age >= (RESIGN_MS if waiting else LIMITS.head_idle_ms):
+        ask = bool(waiting) and abs(now - self._asked[0]) >= RESIGN_MS
+        if ask or now - published.time * SECOND_MS >= LIMITS.head_idle_ms:
             await self._sequencer.submit(NewHead()).outcome
+        if ask:
+            self._ask(now, waiting)
+
+    def _ask(self, now: int, waiting: Sequence[DeliveryRow]) -> None:
+        """Show the fresh head to the parties' witnesses; to everybody's if that did not help."""
+        listeners, moved = self._state.listeners, self._witnessed.now > self._asked[1]
+        self._asked = (now, self._witnessed.now)
+        parties = {name for row in waiting for name in (row.sender, row.recipient)}
+        if not (moved and listeners.ask(parties, now)):
+            listeners.ask_everyone(now)
 
     def _warn(self, now: int, unwitnessed: Sequence[DeliveryRow]) -> None:
         first = unwitnessed[0].deadline if unwitnessed else None

@@ -13,17 +13,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from saphan_protocol.batch import item_root
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
+from saphan_protocol.pace import Pace
 from saphan_schemas.codec import encode
-from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, FeedEntry
+from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, FeedEntry, Witnessed
 from saphan_schemas.limits import KIB, LIMITS, MIB
-from saphan_schemas.records import BROKER, BatchSignature
+from saphan_schemas.records import BROKER, BatchSignature, HeadRef
 
 from saphan_broker.at_rest import open_header, open_record, open_stanza_row
-from saphan_broker.cosigned import cosigned
 from saphan_broker.listeners import Listener
 from saphan_broker.log_book import Published
 from saphan_broker.state import State
 from saphan_broker.store.base import AnchorRow, FeedRow, SignatureKey
+from saphan_broker.telling import News, Telling
 
 Send = Callable[[bytes], Awaitable[None]]
 
@@ -32,27 +33,31 @@ FRAME_ITEMS = 128
 BREATH = 16
 """Entries made before other tasks of the event loop get their turn, about 1 ms."""
 FRAME_BYTES = MIB
+FIRST_BYTES = 16 * KIB
+"""Of a session's first entries: two seconds at 64 kbit/s, one bulletin."""
 ENTRY_BYTES = KIB
 """What an entry costs beside header and ciphertext: path, statement, item, stanza."""
-HEAD_SECONDS = 1.0
-"""A head that brings a session no entry is told at most so often; witnesses need no more."""
 KNOWN_SIGNATURES = 4096
 """Batch signatures that a session is known to have; a forgotten one is sent again."""
 OWN_SECONDS = 0.05
 """An agency's own statements wait so long for company: it knows them, its requests are answered,
 and every frame costs its node a head to verify and a sync of its disk."""
-LEAVES_BYTES = 2 * MIB
-"""Leaves and agreements of one frame; with the longest agreement on top it is still a frame."""
+LEAVES_BYTES = 32 * KIB
+"""Leaves and agreements of one frame: 4 s at 64 kbit/s. What a cut line has brought it keeps."""
 LEAVES_AT_ONCE = 1024
 
 
 class Window:
-    """What was sent and not acknowledged yet, in entries and bytes."""
+    """What was sent and not acknowledged yet, in entries and bytes.
+
+    It opens as far as the line acknowledges in time: a frame of 1 MiB takes two minutes of a line
+    of 64 kbit/s, and one that is cut every minute would never bring it.
+    """
 
     def __init__(self) -> None:
+        self.pace = Pace(LIMITS.feed_window_bytes, FIRST_BYTES)
         self._sent: deque[tuple[int, int, int]] = deque()
         self._items = 0
-        self._bytes = 0
 
     @property
     def items(self) -> int:
@@ -62,20 +67,20 @@ class Window:
     @property
     def bytes(self) -> int:
         """Bytes that may still be sent."""
-        return LIMITS.feed_window_bytes - self._bytes
+        return self.pace.room
 
     def add(self, after: int, items: int, size: int) -> None:
         """A frame went out that ends at `after`."""
+        self.pace.sent(size, asyncio.get_running_loop().time() * 1000)
         self._sent.append((after, items, size))
         self._items += items
-        self._bytes += size
 
     def acknowledge(self, after: int) -> None:
         """Everything up to `after` is durable at the node."""
         while self._sent and self._sent[0][0] <= after:
             _, items, size = self._sent.popleft()
             self._items -= items
-            self._bytes -= size
+            self.pace.acknowledged(size, asyncio.get_running_loop().time() * 1000)
 
 
 class FeedPump:
@@ -84,6 +89,7 @@ class FeedPump:
     Args:
         after: evidence index up to which the node has everything; None: nothing.
         directory: size of the directory head it knows (0: none).
+        leaves: directory leaves it holds, verified or not.
         evidence: size of the evidence head it knows (0: none).
         check: raises when the session's key may not be fed any more.
     """
@@ -96,6 +102,7 @@ class FeedPump:
         after: int | None,
         *,
         directory: int,
+        leaves: int,
         evidence: int,
         check: Callable[[], object],
     ) -> None:
@@ -105,11 +112,14 @@ class FeedPump:
         self._agency = listener.agency
         self._send = send
         self._after = after
-        self._directory = directory
+        self._directory = leaves
+        self._directory_known = directory
+        self._directory_note = b""
         self._evidence = evidence
-        self._told: tuple[bytes, frozenset[str]] = (b"", frozenset())
+        self._telling = Telling(
+            listener.agency, evidence, 0 if after is None else after + 1, state.clock()
+        )
         self._anchor = -1
-        self._head_at = 0.0
         self._own_since: float | None = None
         self._window = Window()
         self._known: OrderedDict[SignatureKey, None] = OrderedDict()
@@ -137,9 +147,10 @@ class FeedPump:
             await self._send_directory()
             if head is not None and await self._send_entries(head):
                 continue
-            wait = None if head is None else self._until_head(head)
-            if head is not None and wait is not None and wait <= 0:
-                await self._send_head(head)
+            news = None if head is None else self._news(head)
+            wait = None if news is None else news[0] / 1000
+            if news is not None and news[0] <= 0:
+                await self._tell(news[1])
                 continue
             try:
                 async with asyncio.timeout(self._sooner(wait)):
@@ -162,10 +173,12 @@ class FeedPump:
             # All frames under one head: the node believes nothing before the last leaf is there.
             while self._directory < head.size:
                 await self._send_leaves(head)
+            self._directory_known = head.size
 
     async def _send_leaves(self, head: Published) -> None:
         """One frame of directory leaves, with the agreements that this agency is party to."""
-        start, stop = self._directory, min(head.size, self._directory + LEAVES_AT_ONCE)
+        known, start = self._directory_known, self._directory
+        stop = min(head.size, start + LEAVES_AT_ONCE)
         found = await self._state.store.leaves("directory", start, stop)
         own = {
             agreed.index: encode(agreed.package)
@@ -174,15 +187,16 @@ class FeedPump:
         }
         leaves = _fitting(found, start, own)
         end = start + len(leaves)
+        note = b"" if head.note == self._directory_note else head.note
         frame = DirectoryLeaves(
-            head.note,
+            note,
             start,
-            await self._state.registry.source.prove(lambda: head.consistency(start)),
+            await self._state.registry.source.prove(lambda: head.consistency(known)),
             tuple(leaves),
             tuple(package for index, package in sorted(own.items()) if index < end),
         )
         await self._send(encode(frame))
-        self._directory = end
+        self._directory, self._directory_note = end, head.note
 
     # --- entries ----------------------------------------------------------------------------------
 
@@ -288,29 +302,36 @@ class FeedPump:
 
     # --- heads ------------------------------------------------------------------------------------
 
-    def _until_head(self, head: Published) -> float | None:
-        """Seconds until a head without entries should be told; None if this one was."""
-        if self._told == self._tellable(head) or self._own_since is not None:
+    def _news(self, head: Published) -> tuple[int, News] | None:
+        """What it should be told without entries, and in how many ms."""
+        if self._own_since is not None:
             return None  # entries that wait a little bring their head themselves
-        return self._head_at + HEAD_SECONDS - asyncio.get_running_loop().time()
+        if (asked := self._listener.take_asked()) is not None:
+            self._telling.ask(asked)
+        agreed = self._state.directory.agreements_of(self._agency)
+        wanted = max((one.text.witnesses.quorum for one in agreed), default=1)
+        cosigned, now = self._state.evidence.cosigned, self._state.clock()
+        return self._telling.next(head, cosigned, max(1, wanted), now)
 
-    def _tellable(self, head: Published) -> tuple[bytes, frozenset[str]]:
-        """What a head without entries tells: its note, and who else has cosigned it."""
-        return head.note, self._state.evidence.cosigned - {self._agency}
+    async def _tell(self, news: News) -> None:
+        """A head that brings nothing else, and who else has cosigned it."""
+        if news.head is not None:
+            await self._send_head(news.head)
+        if news.lines:
+            book = self._state.evidence
+            root = book.cosigned[news.size].head.root
+            lines = b"".join(news.lines.values())
+            self._telling.showed(news, self._state.clock())
+            await self._send(encode(Witnessed(HeadRef(book.origin, news.size, root), lines)))
 
     async def _send_head(self, head: Published) -> None:
-        """A head that brings nothing else but its witnesses; it moves an idle agency's cursor."""
-        complete = not self._listener.entries
+        """It moves an idle agency's cursor."""
+        complete = not self._listener.entries and head is self._state.evidence.published
         newest = await self._state.store.anchor(head.size) if complete else None
         after = self._after if self._after is not None else 0
         if complete:
             after = max(after, head.size - 1)
-        told = self._tellable(head)
-        note = await cosigned(
-            self._state.store, "evidence", head.size, head.note, told=self._agency
-        )
-        await self._send_feed(head, (), (), newest, after, note)
-        self._told = told
+        await self._send_feed(head, (), (), newest, after)
 
     async def _send_feed(
         self,
@@ -319,7 +340,6 @@ class FeedPump:
         signatures: tuple[BatchSignature, ...],
         anchor: AnchorRow | None,
         after: int,
-        note: bytes | None = None,
     ) -> None:
         source, start = self._state.evidence.source, self._evidence
         proof = None
@@ -328,12 +348,11 @@ class FeedPump:
             proof = AnchorProof(anchor.index, anchor.size, anchor.root, path)
             self._anchor = anchor.index
         consistency = await source.prove(lambda: head.consistency(start))
-        frame = encode(
-            Feed(note or head.note, start, consistency, proof, signatures, entries, after)
-        )
-        self._evidence, self._told = head.size, self._tellable(head)
-        self._after = after
-        self._head_at = asyncio.get_running_loop().time()
+        note = b"" if head.note == self._telling.note else head.note
+        frame = encode(Feed(note, start, consistency, proof, signatures, entries, after))
+        self._evidence, self._after = head.size, after
+        covered = entries[-1].index + 1 if entries else None
+        self._telling.told(head, self._state.clock(), covered)
         if entries:
             self._window.add(after, len(entries), len(frame))
         await self._send(frame)

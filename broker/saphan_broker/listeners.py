@@ -14,6 +14,17 @@ class Listener:
         self.agency = agency
         self.changed = asyncio.Event()
         self.entries = True
+        self._asked: int | None = None
+
+    def ask(self, since: int) -> None:
+        """Have a head told that was signed since then (ms), for its witness."""
+        self._asked = since
+        self.changed.set()
+
+    def take_asked(self) -> int | None:
+        """What was asked, once."""
+        asked, self._asked = self._asked, None
+        return asked
 
     def wake(self) -> None:
         """Let the pump look again."""
@@ -55,6 +66,17 @@ class Listeners:
         for of_agency in self._by_agency.values():
             for listener in of_agency:
                 listener.changed.set()
+
+    def ask(self, agencies: Iterable[str], since: int) -> bool:
+        """Ask the witnesses of these agencies to look; False if no session of theirs is open."""
+        found = [one for agency in agencies for one in self._by_agency.get(agency, ())]
+        for listener in found:
+            listener.ask(since)
+        return bool(found)
+
+    def ask_everyone(self, since: int) -> None:
+        """Ask every witness to look."""
+        self.ask(list(self._by_agency), since)
 
     def everyone(self) -> None:
         """Heads are out whose entries may be anyone's."""

@@ -18,6 +18,9 @@ from saphan_broker.store.base import Log, LogHead, Store, TileKey
 REMEMBERED_HEADS = 1024
 """Signed heads whose cosignatures are still taken: minutes of full load, weeks of an idle log."""
 
+COSIGNED_HEADS = 64
+"""Newest heads kept whole, 4 KB each: a witness signs about the newest of each second."""
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
@@ -47,6 +50,14 @@ class Published:
         return self.tree.consistency(old, self.size) if old else ()
 
 
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """A published head and the lines of the agencies that have cosigned it."""
+
+    head: Published
+    lines: dict[str, bytes]
+
+
 class LogBook:
     """Owned by the sequencer, which alone grows and publishes; everyone may read `published`."""
 
@@ -59,8 +70,9 @@ class LogBook:
         self.root = self.tree.root()
         self.time = 0
         self.published: Published | None = None
-        self.cosigned: frozenset[str] = frozenset()
-        """Agencies that have cosigned the published head: the others are told of it again."""
+        self.cosigned: OrderedDict[int, Cosigned] = OrderedDict()
+        """By size, the newest heads that anybody has cosigned: sessions are told of them."""
+        self._newest: OrderedDict[int, Published] = OrderedDict()
         self._heads: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
 
     @property
@@ -105,6 +117,8 @@ class LogBook:
         if head.size > self.tree.size:
             raise _damaged(f"the stored head of {self.origin} is beyond its leaves")
         self.publish(head)
+        for row in await self._store().cosignatures(self.log):
+            self.add_cosignature(row.agency, row.size, row.lines)
 
     async def holds(self, size: int, root: bytes) -> bool:
         """Whether the committed log had this root at `size` leaves."""
@@ -151,11 +165,24 @@ class LogBook:
         self.published = Published(
             self.origin, head.size, head.root, head.time, head.note, self.tree
         )
-        self.cosigned = frozenset()
+        self._newest[head.size] = self.published
+        while len(self._newest) > COSIGNED_HEADS:
+            self._newest.popitem(last=False)
         self._heads[head.size] = (head.root, head.time)
         self._heads.move_to_end(head.size)
         while len(self._heads) > REMEMBERED_HEADS:
             self._heads.popitem(last=False)
+
+    def add_cosignature(self, agency: str, size: int, lines: bytes) -> None:
+        """Checked lines of an agency on the head of that size, if it is one of the newest."""
+        head = self._newest.get(size)
+        if head is None:
+            return
+        before = self.cosigned.pop(size, None)
+        known = {} if before is None else before.lines
+        self.cosigned[size] = Cosigned(head, known | {agency: lines})
+        while len(self.cosigned) > COSIGNED_HEADS:
+            self.cosigned.popitem(last=False)
 
     def signed_time(self, ref: HeadRef) -> int | None:
         """Newest time (POSIX seconds) signed for exactly this head; None when it is forgotten.

@@ -22,9 +22,13 @@ from saphan_schemas.frames import (
     Answer,
     Closing,
     Cosign,
+    FetchPart,
     FetchStanzas,
     FromNode,
     Login,
+    Offer,
+    Part,
+    PartFetched,
     Ping,
     Register,
     Stanzas,
@@ -35,7 +39,8 @@ from saphan_schemas.frames import State as StateFrame
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role
 
-from saphan_broker import requests
+from saphan_broker import attaching, requests
+from saphan_broker.downloads import fetch_part
 from saphan_broker.expiry import freshen
 from saphan_broker.feed import FeedPump
 from saphan_broker.login import Peer, challenge, check_login
@@ -44,6 +49,7 @@ from saphan_broker.sequencer import Sequencer
 from saphan_broker.state import State
 from saphan_broker.store.base import SignatureKey
 from saphan_broker.tokens import Tokens
+from saphan_broker.uploads import Uploads
 from saphan_broker.witnessed import WitnessedTime
 from saphan_broker.work import Rejected, Work
 
@@ -51,7 +57,9 @@ _log = logging.getLogger("saphan.broker")
 _FROM_NODE = cast("type[FromNode]", FromNode)
 
 Request: TypeAlias = Submit | StateFrame | Register | FetchStanzas
-Checked: TypeAlias = "asyncio.Task[frozenset[SignatureKey]] | None"
+Found: TypeAlias = tuple[frozenset[SignatureKey], dict[int, SaphanError]]
+"""Of a frame: signatures that do not hold, items whose attachments are not here."""
+Checked: TypeAlias = "asyncio.Task[Found] | None"
 
 SHUTDOWN_SECONDS = LIMITS.shutdown_ms / 2000  # half of it: the sequencer needs its share
 PATIENCE_SECONDS = 1.25 * LIMITS.heartbeat_ms / 1000
@@ -162,13 +170,15 @@ class Session:
 
         try:
             freshen(state, shared.sequencer)  # a node was heard
-            await self._send(encode(Welcome(token, state.clock())))
+            newest = await state.store.last_entry(peer.agency)
+            await self._send(encode(Welcome(token, state.clock(), newest)))
             pump = FeedPump(
                 state,
                 listener,
                 self._send,
                 peer.after,
                 directory=peer.directory,
+                leaves=peer.leaves,
                 evidence=peer.evidence,
                 check=check,
             )
@@ -177,8 +187,10 @@ class Session:
                 tasks.create_task(self._until_refused(pump.run()))
                 tasks.create_task(self._ping())
                 tasks.create_task(self._work_lane(tasks))
+                uploads = Uploads(state, peer.agency, self._room)
+                tasks.create_task(self._upload(uploads))
                 tasks.create_task(self._until_stopped())
-                tasks.create_task(self._until_refused(self._read(pump, check, tasks)))
+                tasks.create_task(self._until_refused(self._read(pump, uploads, check, tasks)))
         finally:
             shared.tokens.revoke(token)
             state.clocks.forget(self._number)
@@ -194,13 +206,23 @@ class Session:
     # --- reading ----------------------------------------------------------------------------------
 
     async def _read(
-        self, pump: FeedPump, check: Callable[[], None], tasks: asyncio.TaskGroup
+        self,
+        pump: FeedPump,
+        uploads: Uploads,
+        check: Callable[[], None],
+        tasks: asyncio.TaskGroup,
     ) -> None:
         while not self._stopping.is_set():
             frame, size = await self._receive()
             check()  # the pump asks too, but who takes nothing holds it up
             if isinstance(frame, Submit | StateFrame | Register | FetchStanzas):
                 await self._accept(frame, size, tasks)
+            elif isinstance(frame, Offer | Part):
+                await self._room.take(size)
+                uploads.put(frame, size)
+            elif isinstance(frame, FetchPart):
+                await self._room.take(size)
+                tasks.create_task(self._answer_part(frame, size))
             elif isinstance(frame, Ack):
                 pump.acknowledge(frame.after)
             elif isinstance(frame, Ping):
@@ -229,9 +251,15 @@ class Session:
         await self._room.take(size)
         checked: Checked = None
         if isinstance(frame, Submit | StateFrame):
-            state, peer = self._shared.state, self.agency or ""
-            checked = tasks.create_task(requests.check_signatures(state, peer, frame))
+            checked = tasks.create_task(self._check(frame))
         self._lane.put_nowait((frame, size, checked))
+
+    async def _check(self, frame: Submit | StateFrame) -> Found:
+        """What takes its time and needs no order: signatures, and files of attachments."""
+        state, peer = self._shared.state, self.agency or ""
+        bad = await requests.check_signatures(state, peer, frame)
+        missing = await attaching.settle(state, peer, frame) if isinstance(frame, Submit) else {}
+        return bad, missing
 
     # --- answering --------------------------------------------------------------------------------
 
@@ -246,18 +274,28 @@ class Session:
             if isinstance(frame, Register):
                 queued = requests.register(sequencer, peer, frame)
             else:
-                bad = frozenset() if checked is None else await checked
-                queued = requests.enqueue(sequencer, peer, frame, bad)
+                bad, missing = (frozenset(), {}) if checked is None else await checked
+                queued = requests.enqueue(sequencer, peer, frame, bad, missing)
             tasks.create_task(self._answer(frame.request, size, queued))
 
     async def _answer(self, request: int, size: int, queued: list[Work | Rejected]) -> None:
-        await self._reply(await requests.answer(request, queued), size)
+        answer = await requests.answer(request, queued)
+        await attaching.forget(self._shared.state, self.agency or "", queued)
+        await self._reply(answer, size)
+
+    async def _answer_part(self, frame: FetchPart, size: int) -> None:
+        await self._reply(await fetch_part(self._shared.state, self.agency or "", frame), size)
+
+    async def _upload(self, uploads: Uploads) -> None:
+        """Answer offers and parts in their order, beside requests that wait for the log."""
+        while True:
+            await self._send(encode(await uploads.reply()))
 
     async def _answer_stanzas(self, frame: FetchStanzas, size: int) -> None:
         found = await requests.fetch_stanzas(self._shared.state, self.agency or "", frame)
         await self._reply(found, size)
 
-    async def _reply(self, frame: Answer | Stanzas, size: int) -> None:
+    async def _reply(self, frame: Answer | Stanzas | PartFetched, size: int) -> None:
         await self._send(encode(frame))
         self._room.give_back(size)
 

@@ -70,8 +70,7 @@ class WitnessedTime:
         row = CosignatureRow(agency, frame.head.size, signed, kept)
         await self._state.store.put_cosignature(book.log, row)
         self.taken += 1
-        if book.published is not None and frame.head.size == book.published.size:
-            book.cosigned |= {agency}
-            self._state.listeners.published(())
+        book.add_cosignature(agency, frame.head.size, kept)
+        self._state.listeners.published(())
         # The earlier of both clocks: of one size several heads may have been signed.
         self.now = max(self.now, min(signed, found[-1].time) * SECOND_MS)

@@ -10,9 +10,16 @@ from typing import Final
 from saphan_protocol.checkpoint import Head, KeyPair, verify_cosignatures, verify_head
 from saphan_protocol.directory import Directory
 from saphan_protocol.merkle import verify_consistency
-from saphan_protocol.notes import KeyType, parse_note, parse_vkey, verifier_key
+from saphan_protocol.notes import (
+    KeyType,
+    add_lines,
+    parse_lines,
+    parse_note,
+    parse_vkey,
+    verifier_key,
+)
 from saphan_schemas.errors import InvalidInput, OperatorError
-from saphan_schemas.records import LogPin, Role
+from saphan_schemas.records import HeadRef, LogPin, Role
 
 from saphan.node.db import Database
 
@@ -60,14 +67,20 @@ class Heads:
         """A head that continues the newest one known; nothing is changed yet (see `adopt`).
 
         Args:
+            note: empty for the one verified last, which the broker sends once.
             start: size the consistency path starts from; the newest known one, unless none is.
 
         Raises:
-            InvalidInput: what `checkpoint.verify_head` and `merkle.verify_consistency` raise.
+            InvalidInput: `head_missing`, what `checkpoint.verify_head` and
+                `merkle.verify_consistency` raise.
             OperatorError: `split_view` (two roots for one size), `log_rolled_back`.
         """
-        if self._last is not None and self._last.note == note:
+        if self._last is not None and note in (b"", self._last.note):
             return self._last
+        if not note:
+            raise InvalidInput(
+                "head_missing", f"{self.origin} leaves out a head that was never here", field="note"
+            )
         head = verify_head(note, self._keys)
         known = self.newest
         if known is not None:
@@ -101,20 +114,23 @@ class Heads:
             hint="stop sending; show both heads to the other agencies and to the auditor",
         )
 
-    def verify_known(self, note: bytes) -> Head | None:
-        """A head that was verified before, from another note of it; None if it was not.
+    def with_lines(self, ref: HeadRef, lines: bytes) -> Head | None:
+        """A head that is kept here, with further lines; None if it is not, or they say nothing new.
 
         Raises:
-            InvalidInput: what `checkpoint.verify_head` raises; OperatorError: `split_view`.
+            InvalidInput: `note_*`; OperatorError: `split_view`.
         """
-        head = verify_head(note, self._keys)
         row = self._db.row(
-            "SELECT size, root, time FROM heads WHERE origin = ? AND size = ?",
-            (self.origin, head.size),
+            "SELECT size, root, time, note, witnesses FROM heads WHERE origin = ? AND size = ?",
+            (ref.origin, ref.size),
         )
-        if row is not None and row[1] != head.root:
-            raise self._split(Known(*row))
-        return None if row is None else head
+        if row is None:
+            return None
+        if row[1] != ref.root:
+            raise self._split(Known(*row[:3]))
+        known = row[4].split()
+        new = b"".join(line.encode() for line in parse_lines(lines) if line.name not in known)
+        return verify_head(add_lines(row[3], new), self._keys) if new else None
 
     def adopt(self, head: Head) -> None:
         """Make a verified head the newest, after it was persisted."""

@@ -26,7 +26,7 @@ from saphan_protocol.pins import Pins
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
-from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed
+from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, Witnessed
 from saphan_schemas.records import Entry, HeadRef
 
 from saphan.node.db import Database
@@ -131,6 +131,11 @@ class Logs:
 
     # --- the directory ----------------------------------------------------------------------------
 
+    @property
+    def leaves(self) -> int:
+        """Directory leaves that are here; the last of them may not be believed yet."""
+        return self.directory.size + len(self._pending)
+
     def take_directory(self, frame: DirectoryLeaves) -> tuple[Head, list[SaphanError]]:
         """Verify, persist and replay directory leaves; returns the head and refused agreements.
 
@@ -140,8 +145,10 @@ class Logs:
         Raises:
             InvalidInput: head, proof, `leaves_differ`; OperatorError: `split_view`.
         """
-        head = self.directory_heads.verify(frame.note, frame.start, frame.consistency)
-        have = self.directory.size + len(self._pending)
+        known = self.directory_heads.newest
+        proven = 0 if known is None else known.size
+        head = self.directory_heads.verify(frame.note, proven, frame.consistency)
+        have = self.leaves
         if frame.start > have:
             raise InvalidInput(
                 "directory_gap",
@@ -226,13 +233,15 @@ class Logs:
         """Directory size of the newest anchor known; 0 before any."""
         return self._anchor_size[-1] if self._anchor_size else 0
 
-    def take_cosigned(self, note: bytes) -> None:
+    def take_witnessed(self, frame: Witnessed) -> None:
         """Keep the witnesses of a head that this node has verified before.
 
         Raises:
-            InvalidInput: the log's own lines do not hold; OperatorError: `split_view`.
+            InvalidInput: the lines do not parse; OperatorError: `split_view`.
         """
-        head = self.evidence_heads.verify_known(note)
+        if frame.head.origin != self.evidence_heads.origin:
+            return
+        head = self.evidence_heads.with_lines(frame.head, frame.lines)
         if head is None:
             return
         with self.lock:
@@ -240,14 +249,6 @@ class Logs:
         if names:
             with self._db.transaction() as tx:
                 self.evidence_heads.keep(tx, head, names)
-
-    def cosigned(self) -> int:
-        """Size of the newest head that anybody is known to have cosigned; 0 if none is."""
-        row = self._db.row(
-            "SELECT max(size) FROM heads WHERE origin = ? AND witnesses != ''",
-            (self.evidence_heads.origin,),
-        )
-        return (row[0] if row else None) or 0
 
     # --- the feed ---------------------------------------------------------------------------------
 

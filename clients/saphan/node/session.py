@@ -28,14 +28,14 @@ from saphan_schemas.frames import (
     Register,
     Result,
     Stanzas,
+    Witnessed,
 )
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.alarms import Alarms
 from saphan.node.engine import Engine, told
-from saphan.node.events import Events
+from saphan.node.events import DIRECTORY, Events
 from saphan.node.login import closed, log_in, receive_frame, skewed
-from saphan.node.proofs import Proofs
 from saphan.node.pumps import Pumps
 from saphan.node.recovery import Recovery
 from saphan.node.waiting import undecided
@@ -73,14 +73,14 @@ class Session:
         ws: aiohttp.ClientWebSocketResponse,
         parts: Parts,
         opened: Callable[[Session, str], None],
-        proofs: Proofs,
     ) -> None:
         self._ws = ws
         self._parts = parts
         self._engine = parts.engine
         self._opened = opened
-        self._proofs = proofs
-        self._frames: asyncio.Queue[Feed | DirectoryLeaves] = asyncio.Queue(FRAMES_AHEAD)
+        self._frames: asyncio.Queue[Feed | DirectoryLeaves | Witnessed] = asyncio.Queue(
+            FRAMES_AHEAD
+        )
         self._heads: dict[str, Head] = {}
         self._fresh_head = asyncio.Event()
         self._asked: dict[int, asyncio.Future[Result]] = {}
@@ -106,7 +106,6 @@ class Session:
                 self._judge(),
                 self._cosign(),
                 self._beat(),
-                self._proofs.run(),
                 self.pumps.run("bulletins"),
                 self.pumps.run("statements"),
             )
@@ -166,7 +165,7 @@ class Session:
         while True:
             frame = await receive_frame(self._ws, SILENCE_S)
             match frame:
-                case Feed() | DirectoryLeaves():
+                case Feed() | DirectoryLeaves() | Witnessed():
                     await self._frames.put(frame)
                 case Answer():
                     await self._answered(frame)
@@ -196,8 +195,12 @@ class Session:
         engine = self._engine
         while True:
             frame = await self._frames.get()
+            if isinstance(frame, Witnessed):
+                await engine.in_frames(partial(engine.logs.take_witnessed, frame))
+                continue
             if isinstance(frame, DirectoryLeaves):
                 head = await engine.in_frames(partial(engine.take_directory, frame))
+                self._parts.events.publish([{"type": DIRECTORY}])
             else:
                 head = await self._take_feed(frame)
             self._heads[head.origin] = head
@@ -209,8 +212,6 @@ class Session:
         if effects.answers is not None:
             self.pumps.offer("statements", effects.answers)
         await self._send(Ack(frame.next))
-        if effects.seen:
-            self._proofs.wake()
         await self._fetch_stanzas(effects.ask_again)
         if effects.consign_anew:
             await engine.in_sealing(partial(engine.consign_anew, effects.consign_anew))
