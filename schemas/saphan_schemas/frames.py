@@ -69,13 +69,21 @@ class Login(Record, frozen=True, tag=2):
     """SHA-256 of the certificate that the node has seen, so that a difference can be named; the
     signature covers it."""
     signature: Signature
+    leaves: Index = 0
+    """Directory leaves it holds, those after its newest verified head not verified yet: a line
+    that is cut again and again brings a long directory all the same."""
 
 
 class Welcome(Record, frozen=True, tag=3):
-    """Session open. `token` admits to the HTTP log paths until the session ends."""
+    """Session open. `token` admits to the HTTP log paths until the session ends.
+
+    `newest` is the index of the last entry in the node's corridors now, None if there is none: a
+    node that was restored from a backup says nothing before it has heard so much.
+    """
 
     token: Annotated[str, Meta(max_length=64)]
     clock: Millis
+    newest: Index | None = None
 
 
 class Closing(Record, frozen=True, tag=4):
@@ -287,7 +295,8 @@ class Feed(Record, frozen=True, tag=21):
 class DirectoryLeaves(Record, frozen=True, tag=22):
     """Directory leaves from `start` on, under a signed head; agreements of the node's agency.
 
-    The note is empty when it is that of the frame before.
+    The note is empty when it is that of the frame before. `consistency` leads from the newest head
+    that the node has verified, which it named in its login or was sent whole since.
     """
 
     note: Note

@@ -130,6 +130,9 @@ async def test_a_feed_is_in_order_and_holds_both_ends_of_a_corridor(store: Store
     assert all(row.stanza is None for row in rows)
     assert [row.entry.index for row in await store.feed("vn.c04", None, 100, **PLENTY)] == [4, 5]
     assert await store.feed("mm.ccdac", None, 100, **PLENTY) == []
+    assert await store.last_entry("vn.c04") == 5
+    assert await store.last_entry("kh.gpo") == rows[-1].entry.index
+    assert await store.last_entry("mm.ccdac") is None
 
 
 async def test_a_feed_resumes_after_a_position_and_stops_below_the_signed_size(

@@ -182,6 +182,9 @@ class Mailboxes(Protocol):
         exceed it is left for the next call, but the first row always comes. Empty: nothing there.
         """
 
+    async def last_entry(self, agency: str) -> int | None:
+        """Index of the newest entry in the agency's corridors; None: it has none."""
+
     async def entries(self, start: int, stop: int) -> list[EntryRow]:
         """Entries with start <= index < stop of every corridor, in index order."""
 

@@ -237,6 +237,11 @@ class MemoryStore:
             rows.append(row)
         return rows
 
+    async def last_entry(self, agency: str) -> int | None:
+        self._check_open()
+        mailbox = self._mailboxes.get(agency)
+        return mailbox[-1].index if mailbox else None
+
     def _feed_row(self, agency: str, entry: EntryRow) -> FeedRow:
         if entry.bulletin is None or entry.recipient != agency:
             return FeedRow(entry, None, None)

@@ -220,6 +220,9 @@ class SqliteStore:
             lambda db: sqlite_read.read_feed(db, agency, after, below, max_items, max_bytes)
         )
 
+    async def last_entry(self, agency: str) -> int | None:
+        return await self._read(lambda db: sqlite_read.read_last_entry(db, agency))
+
     async def entries(self, start: int, stop: int) -> list[EntryRow]:
         return await self._read_long(lambda db: sqlite_read.read_entries(db, start, stop))
 

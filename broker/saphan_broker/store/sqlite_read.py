@@ -217,6 +217,13 @@ def _feed_row(db: sqlite3.Connection, agency: str, entry: EntryRow) -> FeedRow:
     return FeedRow(entry, bulletin, stanza)
 
 
+def read_last_entry(db: sqlite3.Connection, agency: str) -> int | None:
+    found: tuple[int | None] = db.execute(
+        "SELECT max(idx) FROM mailbox WHERE agency = ?", (agency,)
+    ).fetchone()
+    return found[0]
+
+
 def read_entries(db: sqlite3.Connection, start: int, stop: int) -> list[EntryRow]:
     query = f"{_ENTRY} entry e WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx"
     return [_entry(row) for row in db.execute(query, (start, stop))]
