@@ -10,14 +10,18 @@ import contextlib
 import os
 from pathlib import Path
 
+from saphan_protocol.batch import sign_one
 from saphan_protocol.directory import KeyInfo
+from saphan_protocol.operation import OPERATION_TYPE
+from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
-from saphan_schemas.records import Change, Role
+from saphan_schemas.records import Change, Role, SignedOperation
 
 from saphan.agency import check_handle
 from saphan.durable import make_folder, sync_folder
 from saphan.keyfiles import DEFAULT_COST, Argon2Cost, SecretKey, new_key, read_key_id
 from saphan.office import Office
+from saphan.officer_request import OfficerRequest
 from saphan.operations import (
     Made,
     addition,
@@ -65,6 +69,40 @@ def add_key(
     write_key(path, key, passphrase, cost)
     # A crash here leaves a key that no operation enrols: `_place` finds it the next time.
     return Made(version, store_operation(office, version, signed), path, key.key_id)
+
+
+def enrol_request(office: Office, request: OfficerRequest, root: Passphrase) -> Made:
+    """Make the operation that enrols an officer whose key was made at a desk.
+
+    The operation is the desk's, signed by the new key; the root adds its own signature.
+
+    Raises:
+        Refused: `request_foreign`, `request_stale`, `key_duplicate`, `operation_threshold`.
+        InvalidInput: `signature_invalid`, `operation_possession`.
+    """
+    agency, operation = office.read_agency().agency, request.operation
+    if operation.agency != agency:
+        raise Refused(
+            "request_foreign",
+            f"the request is for {operation.agency}, this is {agency}",
+            field="request",
+        )
+    directory = office.replay()
+    version, last, threshold = directory.version(agency)
+    found = (operation.version, operation.previous, operation.threshold)
+    if found != (version + 1, last, threshold):
+        raise Refused(
+            "request_stale",
+            f"the request follows operation {operation.version - 1}, this agency is at {version}",
+            field="request",
+            hint="invite the desk again: saphan desk invite --out FILE; there, saphan desk init "
+            "DESK --invitation FILE makes a new request for the same key",
+        )
+    signature = sign_one(open_root(office, root), OPERATION_TYPE, request.body, os.urandom(32))
+    signed = encode(SignedOperation(request.body, (signature,), (request.signature,), ()))
+    directory.check_operation(signed)
+    operation_file = store_operation(office, operation.version, signed)
+    return Made(operation.version, operation_file, key_id=request.key_id)
 
 
 def revoke_key(office: Office, key_id: bytes, root: Passphrase, *, now: int) -> Made:

@@ -11,6 +11,7 @@ from saphan_protocol.words import fingerprint_words
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Role
 
+from saphan.cli.comparing import compare_words
 from saphan.cli.options import (
     Parser,
     Subparsers,
@@ -23,7 +24,10 @@ from saphan.cli.options import (
 )
 from saphan.cli.speech import confirm, say, show
 from saphan.cli.submitting import submit_file
-from saphan.keyring import activate, add_key, find_key, list_keys, revoke_key
+from saphan.durable import read_bounded
+from saphan.keyring import activate, add_key, enrol_request, find_key, list_keys, revoke_key
+from saphan.office import Office
+from saphan.officer_request import REQUEST_BYTES, parse_request
 from saphan.operations import PLAIN_ROLES, Made
 
 ADDED = tuple(role.value for role in Role if role is not Role.ROOT)
@@ -37,6 +41,9 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     add = add_command(group, "add", "keys_add", _add)
     add.add_argument("role", choices=ADDED, help=say("help.role"))
     add.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
+    add.add_argument("--request", type=Path, metavar="FILE", help=say("help.officer_request"))
+    add.add_argument("--words", metavar="WORDS", help=say("help.words"))
+    add.add_argument("--yes", action="store_true", help=say("help.yes"))
     add_passphrase(add, what=say("noun.root_key"))
     add_passphrase(add, "new-", say("noun.new_key"))
     take = add_command(group, "activate", "keys_activate", _activate)
@@ -79,6 +86,8 @@ def _line(row: dict[str, object]) -> str:
 
 def _add(args: argparse.Namespace) -> int:
     role, office = Role(args.role), office_of(args)
+    if args.request is not None:
+        return _add_request(args, role, office)
     _check_handle(role, args.handle)
     office.read_agency()  # a wrong folder is said before a passphrase is asked for
     root = passphrase_source(args).read(say("noun.root_key"))
@@ -89,6 +98,25 @@ def _add(args: argparse.Namespace) -> int:
     made = add_key(office, role, root, now=now_ms(), handle=args.handle, passphrase=passphrase)
     value = _made(made)
     show(value, _made_page(made), as_json=args.json)
+    return 0
+
+
+def _add_request(args: argparse.Namespace, role: Role, office: Office) -> int:
+    """An officer's key that was made at a desk: its words are compared, then the root signs."""
+    request = parse_request(read_bounded(args.request, REQUEST_BYTES, "request"))
+    handle = request.change.handle
+    if role is not Role.OFFICER or args.handle not in (None, handle):
+        raise InvalidInput(
+            "handle_malformed",
+            f"the request is that of an officer, {handle}",
+            field="handle",
+            hint="saphan keys add officer --request FILE",
+        )
+    office.read_agency()
+    what = say("noun.key_of_officer", handle=handle)
+    compare_words(args, what, request.key_id, str(handle))
+    made = enrol_request(office, request, passphrase_source(args).read(say("noun.root_key")))
+    show(_made(made), _made_page(made), as_json=args.json)
     return 0
 
 

@@ -37,6 +37,7 @@ COMMANDS: Final[tuple[tuple[str, str], ...]] = (
     ("words", "saphan.cli.words"),
     ("node", "saphan.cli.node"),
     ("custodian", "saphan.cli.custodian"),
+    ("desk", "saphan.cli.desk"),
     ("inbox", "saphan.cli.officer"),
     ("read", "saphan.cli.officer"),
     ("send", "saphan.cli.officer"),

@@ -12,21 +12,23 @@ from saphan_schemas.errors import InvalidInput
 
 from saphan.cli.backup import add_backup_commands
 from saphan.cli.node_page import node_lines
-from saphan.cli.options import Parser, Subparsers, add_command, add_group, local_node
+from saphan.cli.options import Parser, Subparsers, add_command, add_group, local_node, office_of
 from saphan.cli.speech import say, show
 from saphan.durable import create_file
 from saphan.interpreter import serve_for_long
 from saphan.node.config import NodeConfig
 from saphan.node.service import NodeService
 from saphan.node.serving import run_until_told
+from saphan.node.settings import SETTINGS_NAME, read_settings
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
     """Register `saphan node run|status|token|backup|restore`."""
     group = add_group(commands, "node")
     run = add_command(group, "run", "node_run", _run)
-    run.add_argument("--broker", required=True, metavar="URL", help=say("help.broker"))
+    run.add_argument("--broker", metavar="URL", help=say("help.broker"))
     run.add_argument("--listen", metavar="HOST:PORT", help=say("help.listen"))
+    run.add_argument("--desks", metavar="HOST:PORT", help=say("help.desks"))
     add_command(group, "status", "node_status", _status)
     token = add_command(group, "token", "node_token", _token)
     token.add_argument("--out", type=Path, required=True, metavar="FILE", help=say("help.out"))
@@ -48,7 +50,10 @@ def _token(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    config = NodeConfig(folder=args.dir, broker=args.broker, listen=_address(args.listen))
+    broker, pin = _broker(args)
+    config = NodeConfig(
+        folder=args.dir, broker=broker, pin=pin, listen=_address(args.listen), desks=_desks(args)
+    )
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -57,12 +62,31 @@ def _run(args: argparse.Namespace) -> int:
     def started(service: NodeService) -> None:
         socket = str(config.socket)
         value = {"agency": service.agency, "socket": socket, "broker": config.broker}
+        if "desks" in service.listening:
+            value["desks"] = "{}:{}".format(*service.listening["desks"])
         line = say("note.node_running", agency=service.agency, socket=socket)
         show(value, [line], as_json=args.json)
         sys.stdout.flush()
 
     asyncio.run(run_until_told(config, started))
     return 0
+
+
+def _broker(args: argparse.Namespace) -> tuple[str, bytes | None]:
+    """Address and TLS key of the invitation; --broker names another way to the same broker."""
+    office = office_of(args)
+    office.read_agency()
+    if args.broker is not None and not office.invitation_file.exists():
+        return args.broker, None
+    invitation = office.read_invitation()
+    return args.broker or invitation.url, invitation.tls
+
+
+def _desks(args: argparse.Namespace) -> tuple[str, int] | None:
+    """Where desks are served: as said here, else as the node's settings say."""
+    if args.desks is not None:
+        return _address(args.desks)
+    return read_settings(office_of(args).node / SETTINGS_NAME).desks_at
 
 
 def _address(text: str | None) -> tuple[str, int] | None:

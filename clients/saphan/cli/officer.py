@@ -16,6 +16,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import PAE_TYPES, OfficerRead, Role
 
+from saphan.cli import desk_officer
 from saphan.cli.options import (
     Parser,
     Subparsers,
@@ -26,10 +27,11 @@ from saphan.cli.options import (
     office_of,
     passphrase_source,
 )
-from saphan.cli.render import bulletin_lines, inbox_line, status_lines
+from saphan.cli.render import bulletin_lines, inbox_line, inbox_lines, status_lines
 from saphan.cli.speech import note, say, show
 from saphan.cli.waiting import outcomes
 from saphan.compose import INNER_TYPE, compose, parse_wish
+from saphan.corridors import retain_days
 from saphan.durable import read_bounded
 from saphan.keyfiles import is_sealed, read_key
 from saphan.local_api import LocalNode
@@ -47,7 +49,8 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     read = add_command(commands, "read", "read", _read)
     read.add_argument("id", metavar="ID", help=say("help.bulletin_id"))
     send = add_command(commands, "send", "send", _send)
-    send.add_argument("file", type=Path, metavar="FILE", help=say("help.send_file"))
+    send.add_argument("file", type=Path, nargs="?", metavar="FILE", help=say("help.send_file"))
+    send.add_argument("--draft", type=int, metavar="N", help=say("help.send_draft"))
     send.add_argument(
         "--to", action="append", default=[], metavar="AGENCY", help=say("help.send_to")
     )
@@ -56,6 +59,8 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     status.add_argument("--wait", action="store_true", help=say("help.wait_outcome"))
     for parser in (read, send):
         parser.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
+    for parser in (inbox, read, send, status):
+        parser.add_argument("--desk", type=Path, metavar="DESK", help=say("help.desk_instead"))
         add_passphrase(parser, what=say("noun.officer_key"))
 
 
@@ -63,10 +68,12 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 
 
 def _inbox(args: argparse.Namespace) -> int:
+    if args.desk is not None:
+        return desk_officer.inbox(args)
     node, after = local_node(args), max(0, args.after)
     rows = _pages(node, after)
     if not args.watch:
-        show({"bulletins": rows}, _inbox_lines(rows), as_json=args.json)
+        show({"bulletins": rows}, inbox_lines(rows), as_json=args.json)
         return 0
     while True:
         for row in rows:
@@ -99,14 +106,11 @@ def _pages(node: LocalNode, after: int) -> list[dict[str, Any]]:
         after = page[-1]["seq"]
 
 
-def _inbox_lines(rows: list[dict[str, Any]]) -> list[str]:
-    unread = sum(not row["read"] for row in rows)
-    first = say("note.inbox_count", count=unread) if unread else say("note.inbox_empty")
-    return [first, *(inbox_line(row) for row in rows)]
-
-
 def _status(args: argparse.Namespace) -> int:
-    node, bulletin = local_node(args), _id(args.id)
+    bulletin = _id(args.id)
+    if args.desk is not None:
+        return desk_officer.status(args, bulletin)
+    node = local_node(args)
     found = outcomes(node, bulletin) if args.wait else node.get(f"/v1/bulletins/{bulletin}")
     show(found, status_lines(found), as_json=args.json)
     return 0
@@ -116,6 +120,8 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _read(args: argparse.Namespace) -> int:
+    if args.desk is not None:
+        return desk_officer.read(args, _id(args.id))
     office = office_of(args)
     node, agency = local_node(args), office.read_agency().agency
     found = node.get(f"/v1/bulletins/{_id(args.id)}")
@@ -133,6 +139,10 @@ def _read(args: argparse.Namespace) -> int:
 
 
 def _send(args: argparse.Namespace) -> int:
+    if args.desk is not None:
+        return desk_officer.send(args)
+    if args.file is None:
+        raise InvalidInput("file_missing", "name the file of the bulletin to send", field="file")
     node = local_node(args)
     wish = parse_wish(read_bounded(args.file, LIMITS.api_body_bytes, "bulletin"), tuple(args.to))
     identity = node.get("/v1/identity")
@@ -141,7 +151,7 @@ def _send(args: argparse.Namespace) -> int:
         sender=identity["agency"],
         now=now_ms(),
         nonce=os.urandom(16),
-        retain_days=_retain_days(identity, wish.to, wish.schema),
+        retain_days=retain_days(identity, identity["agency"], wish.to, wish.schema),
     )
     handle, key = _officer(args)
     inner = draft.inner(handle, key.key_id)
@@ -158,22 +168,6 @@ def _send(args: argparse.Namespace) -> int:
     lines = [say("note.sent", to=", ".join(wish.to), id=answer["id"][:16])]
     show(answer, lines, as_json=args.json)
     return 0
-
-
-def _retain_days(identity: dict[str, Any], to: tuple[str, ...], schema: str) -> int:
-    """The longest retention that agreements allow to all recipients."""
-    days = 36_525
-    for recipient in to:
-        allowed = [
-            rule["retain_days"]
-            for agreement in identity["agreements"]
-            for rule in agreement["rules"]
-            if (rule["sender"], rule["recipient"]) == (identity["agency"], recipient)
-            and schema in rule["schemas"]
-        ]
-        if allowed:
-            days = min(days, max(allowed))
-    return days
 
 
 def _officer(args: argparse.Namespace) -> tuple[str, SigningKey]:

@@ -38,6 +38,13 @@ def inbox_line(row: Json) -> str:
     return "  ".join(cells).rstrip()
 
 
+def inbox_lines(rows: list[Json]) -> list[str]:
+    """The list, and how many of it nobody has read."""
+    unread = sum(not row["read"] for row in rows)
+    first = say("note.inbox_count", count=unread) if unread else say("note.inbox_empty")
+    return [first, *(inbox_line(row) for row in rows)]
+
+
 def status_lines(found: Json) -> Iterator[str]:
     """A bulletin's life: what it is, where each delivery stands, every signed event."""
     yield from header_lines(found["header"], found["author"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from saphan_protocol.detail import open_detail
@@ -19,6 +20,14 @@ from saphan.node.mailboxes import Mailboxes
 Json = dict[str, Any]
 _ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _PREFIX: Final = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Exact bytes of a bulletin's header, and its author's handle if it has one."""
+
+    header: bytes
+    author: str | None
 
 
 class Bulletins:
@@ -97,6 +106,15 @@ class Bulletins:
             raise _unknown(text)
         found: bytes = rows[0][0]
         return found
+
+    def known(self, bulletin: bytes) -> Known | None:
+        """What rules judge a bulletin by; None if it is not here."""
+        row = self._db.row(
+            "SELECT header, author, wrap_day FROM bulletins WHERE id = ?", (bulletin,)
+        )
+        if row is None:
+            return None
+        return Known(row[0], self._archive.author(row[1], bulletin, row[2]))
 
     def status(self, bulletin: bytes) -> Json:
         """One bulletin's life: its deliveries, and every signed event with its proof.

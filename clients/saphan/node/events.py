@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 Event = dict[str, Any]
+DIRECTORY: Final = "directory"
+"""Type of the event that the directory has grown: keys may be new, or revoked."""
 KEPT: Final = 1_024
 """Events waiting for one listener; beyond it the oldest go and `lagged` tells so."""
 

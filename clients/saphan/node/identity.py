@@ -17,6 +17,32 @@ def health(service: NodeService) -> dict[str, Any]:
     return {"status": "ok", "line": service.line.state.state}
 
 
+def describe_corridors(service: NodeService) -> dict[str, Any]:
+    """What this agency may send to whom, for officers' desks: short, for lines that are slow."""
+    agency = service.agency
+    with service.logs.lock:
+        agreements = [
+            {
+                "reference": agreed.text.reference,
+                "valid_from": agreed.text.valid_from,
+                "valid_until": agreed.text.valid_until,
+                "rules": [
+                    {
+                        "sender": rule.sender,
+                        "recipient": rule.recipient,
+                        "schemas": list(rule.schemas),
+                        "tlp_ceiling": rule.tlp_ceiling,
+                        "retain_days": rule.retain_days,
+                    }
+                    for rule in agreed.text.rules
+                    if rule.sender == agency
+                ],
+            }
+            for agreed in service.logs.directory.agreements_of(agency)
+        ]
+    return {"agency": agency, "agreements": agreements}
+
+
 def describe(service: NodeService) -> dict[str, Any]:
     """The node in full, for its own people and programs."""
     logs = service.logs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
+import logging
 import os
 import signal
 import socket
@@ -18,8 +18,12 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.messages import known_keys
 
 from saphan.node.api import load_token, make_app
+from saphan.node.binding import bind
 from saphan.node.config import NodeConfig
+from saphan.node.desks import desks_served
 from saphan.node.service import NodeService, running
+
+log = logging.getLogger("saphan.node")
 
 TURNS_TO_COME_UP: Final = 4
 """Accepted, its transport made, its protocol told; and one to spare."""
@@ -45,8 +49,14 @@ async def serving(config: NodeConfig) -> AsyncIterator[NodeService]:
             listening = await asyncio.to_thread(_bind_socket, config.socket)
             await web.SockSite(runner, listening).start()
             if config.listen is not None:
-                await _listen(runner, *config.listen)
-            yield service
+                await bind(runner, *config.listen)
+            if config.desks is None:
+                yield service
+                return
+            async with desks_served(service, *config.desks) as (host, port):
+                log.info("desks are served at %s:%d", host, port)
+                service.listening["desks"] = (host, port)
+                yield service
         finally:
             await _close(runner)
             with contextlib.suppress(OSError):
@@ -107,19 +117,3 @@ def _bind_socket(path: Path) -> socket.socket:
     finally:
         os.umask(previous)
     return made
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise OperatorError(
-                "port_taken",
-                f"port {port} of {host} is in use by another program",
-                field="listen",
-                hint="choose another with --listen HOST:PORT, or stop the other program",
-            ) from None
-        raise OperatorError(
-            "address_unusable", f"cannot listen at {host}:{port}: {error.strerror}", field="listen"
-        ) from None

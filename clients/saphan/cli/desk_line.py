@@ -1,0 +1,91 @@
+"""A desk for one command: opened with the passphrase, with the line to its node if there is one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, NoReturn
+
+from saphan_schemas.errors import SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS
+
+from saphan.cli.options import now_ms, passphrase_source
+from saphan.cli.render import stamp
+from saphan.cli.speech import note, say
+from saphan.desk.desk import Desk, open_desk
+from saphan.desk.folder import DeskFolder
+from saphan.desk.inbox import Inbox
+from saphan.desk.line import DeskLine, connected
+from saphan.desk.syncing import Synced, sync
+from saphan.keyfiles import is_sealed
+
+WATCH_MS: Final = 1_000
+"""The first wait after the line broke; doubled each time."""
+
+
+@contextmanager
+def at_desk(args: argparse.Namespace) -> Iterator[Desk]:
+    """The desk that `args.desk` names.
+
+    Raises:
+        OperatorError: what `open_desk` raises.
+    """
+    folder = DeskFolder(args.desk)
+    handle = folder.read().handle
+    passphrase = None
+    if is_sealed(folder.key_file):
+        passphrase = passphrase_source(args).read(say("noun.key_of_officer", handle=handle))
+    with open_desk(folder, passphrase, now_ms) as desk:
+        yield desk
+
+
+def over_line(desk: Desk, work: Callable[[DeskLine], Awaitable[None]]) -> Unavailable | None:
+    """Do what needs the node; why it was not (wholly) done, if the line is to blame.
+
+    Raises:
+        SaphanError: what is not the line's fault.
+    """
+
+    async def run() -> None:
+        async with connected(desk.me, desk.key, desk.clock) as line:
+            await work(line)
+
+    try:
+        asyncio.run(run())
+    except Unavailable as error:
+        return error
+    return None
+
+
+def note_offline(desk: Desk, error: SaphanError) -> None:
+    """Tell the person that they see what this desk heard before."""
+    heard = Inbox(desk).heard()
+    when = say("note.never") if heard is None else f"{stamp(heard)} UTC"
+    note(say("note.desk_offline", why=error.message, when=when))
+
+
+def watch(desk: Desk, told: Callable[[Synced], None]) -> NoReturn:
+    """Stay on the line, sync whenever the node has news, and come back when it breaks.
+
+    Raises:
+        SaphanError: what is not the line's fault, such as a revoked key.
+    """
+    wait_ms = WATCH_MS
+    while True:
+        heard = False
+
+        async def stay(line: DeskLine) -> None:
+            nonlocal heard
+            while True:
+                told(await sync(desk, line))
+                heard = True
+                await line.news()
+
+        error = over_line(desk, stay)
+        assert error is not None
+        wait_ms = WATCH_MS if heard else min(2 * wait_ms, LIMITS.backoff_max_ms)
+        note(f"{error.message}; {say('note.waiting')}")
+        time.sleep(wait_ms / 1000)

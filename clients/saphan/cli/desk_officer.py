@@ -1,0 +1,149 @@
+"""`saphan inbox|read|send|status --desk DESK`: the officer's commands on the officer's machine."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from saphan_schemas.errors import InvalidInput, SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS
+
+from saphan.cli.desk_line import at_desk, note_offline, over_line, watch
+from saphan.cli.render import bulletin_lines, inbox_line, inbox_lines, stamp, status_lines
+from saphan.cli.speech import note, say, show
+from saphan.desk.desk import Desk
+from saphan.desk.drafts import Drafts, Written
+from saphan.desk.inbox import Inbox
+from saphan.desk.line import DeskLine
+from saphan.desk.outbox import Outbox
+from saphan.durable import read_bounded
+
+Json = dict[str, Any]
+
+
+def inbox(args: argparse.Namespace) -> int:
+    """The list: as it is now, or as this desk heard it last."""
+    after = max(0, args.after)
+    with at_desk(args) as desk:
+        box = Inbox(desk)
+        if args.watch:
+            watch(desk, lambda synced: _show_rows(args, synced.new))
+
+        async def pull(line: DeskLine) -> None:
+            await box.pull(line)
+
+        error = over_line(desk, pull)
+        if error is not None:
+            note_offline(desk, error)
+        rows = box.rows(after)
+        value = {"bulletins": rows, "online": error is None, "heard": box.heard()}
+        show(value, inbox_lines(rows), as_json=args.json)
+    return 0
+
+
+def _show_rows(args: argparse.Namespace, rows: list[Json]) -> None:
+    for row in rows:
+        show(row, [inbox_line(row)], as_json=args.json)
+
+
+def status(args: argparse.Namespace, bulletin: str) -> int:
+    """A bulletin's life: as it is now, or as this desk heard it last."""
+    with at_desk(args) as desk:
+        box = Inbox(desk)
+        found: list[Json] = []
+
+        async def look(line: DeskLine) -> None:
+            found.append(await box.status(line, bulletin))
+
+        error = over_line(desk, look)
+        if error is not None:
+            kept = box.status_kept(bulletin)
+            if kept is None:
+                raise error
+            note_offline(desk, error)
+            found.append(kept)
+        show(found[0], status_lines(found[0]), as_json=args.json)
+    return 0
+
+
+def read(args: argparse.Namespace, bulletin: str) -> int:
+    """A bulletin: from this desk if it was opened here, else from the node, which notes it."""
+    with at_desk(args) as desk:
+        box = Inbox(desk)
+        content = box.opened(bulletin)
+        if content is not None:
+            note(say("note.opened_here", when=stamp(content["kept"])))
+            show(content, bulletin_lines(content), as_json=args.json)
+            return 0
+        content = _fetch(desk, bulletin)
+        show(content, bulletin_lines(content), as_json=args.json)
+        box.keep(content)  # a full disk is said after the officer has seen it
+    return 0
+
+
+def _fetch(desk: Desk, bulletin: str) -> Json:
+    found: list[Json] = []
+
+    async def ask(line: DeskLine) -> None:
+        box = Inbox(desk)
+        life = await box.status(line, bulletin)
+        if life["direction"] == "received":
+            note(say("note.read_is_recorded", agency=life["header"]["sender"]))
+        found.append(await box.read(line, bytes.fromhex(life["id"])))
+
+    error = over_line(desk, ask)
+    if error is not None:
+        raise _not_here(error)
+    return found[0]
+
+
+def send(args: argparse.Namespace) -> int:
+    """Sign and queue; then send, if the line is there. What is queued is never lost by a cut."""
+    with at_desk(args) as desk:
+        box, outbox = Inbox(desk), Outbox(desk)
+        queued = outbox.queue(_written(args, desk), box.corridors(), args.draft)
+        refused: list[SaphanError] = []
+
+        async def bring(line: DeskLine) -> None:
+            refused.extend(await outbox.send(line, [queued.number]))
+            await outbox.send(line)
+
+        error = over_line(desk, bring)
+        if refused and not isinstance(refused[0], Unavailable):
+            note(say("note.refused_is_draft"))
+            raise refused[0]
+        (kept,) = [one for one in outbox.all() if one.number == queued.number]
+        sent = None if kept.bulletin is None else kept.bulletin.hex()
+        to = list(kept.shown.recipients)
+        value = {"id": sent, "number": kept.number, "state": "sent" if sent else "waiting"}
+        if sent is not None:
+            lines = [say("note.sent", to=", ".join(to), id=sent[:16])]
+        else:
+            why = error or refused[0]
+            lines = [say("note.queued", number=kept.number, why=why.message)]
+        show(value, lines, as_json=args.json)
+    return 0
+
+
+def _written(args: argparse.Namespace, desk: Desk) -> Written:
+    if (args.file is None) == (args.draft is None):
+        raise InvalidInput(
+            "file_or_draft",
+            "name one bulletin to send: a file, or a draft of this desk",
+            field="file",
+            hint="saphan send FILE --desk DESK, or saphan send --draft N --desk DESK",
+        )
+    if args.draft is not None:
+        written = Drafts(desk).get(args.draft).written
+        return Written(written.data, tuple(args.to)) if args.to else written
+    return Written(read_bounded(args.file, LIMITS.api_body_bytes, "bulletin"), tuple(args.to))
+
+
+def _not_here(error: Unavailable) -> Unavailable:
+    return Unavailable(
+        error.code,
+        f"{error.message}; this bulletin was not opened at this desk before",
+        field=error.field,
+        hint="read it when the line is back; what was opened here can be read again at any time",
+        retry_after_ms=error.retry_after_ms,
+    )

@@ -1,0 +1,109 @@
+"""Drafts: bulletins that an officer has written and not signed, kept sealed at the desk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from saphan_schemas.codec import Record, decode, encode
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import LIMITS
+
+from saphan.compose import Wish, parse_wish
+from saphan.desk.desk import Desk, number_name
+from saphan.desk.store import ROW_BYTES, Shelf
+
+Json = dict[str, Any]
+
+
+class Written(Record, frozen=True):
+    """What was written, as it came from its file; `to` was given beside it."""
+
+    data: bytes
+    to: tuple[str, ...]
+
+    def wish(self) -> Wish:
+        """Parsed; raises what `parse_wish` raises."""
+        return parse_wish(self.data, self.to)
+
+
+class Draft(Record, frozen=True):
+    """A draft; `code` and `message` say why the node refused it when it was sent."""
+
+    number: int
+    written: Written
+    kept: int
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """The drafts of one desk."""
+
+    desk: Desk
+
+    def add(self, written: Written, code: str | None = None, message: str | None = None) -> Draft:
+        """Keep a draft; inside a transaction.
+
+        Raises:
+            InvalidInput: what `parse_wish` raises, `drafts_full`; OperatorError: the disk.
+        """
+        written.wish()
+        if self.desk.store.count(Shelf.DRAFTS) >= LIMITS.desk_drafts:
+            raise InvalidInput(
+                "drafts_full",
+                f"this desk keeps {LIMITS.desk_drafts} drafts already",
+                field="draft",
+                hint="remove what is not needed: saphan desk drafts --remove NUMBER",
+            )
+        draft = Draft(self.desk.take_number(), written, self.desk.clock(), code, message)
+        self.desk.store.put(Shelf.DRAFTS, number_name(draft.number), encode(draft))
+        return draft
+
+    def all(self) -> list[Draft]:
+        """Every draft, oldest first."""
+        return [_draft(value) for _, value in self.desk.store.all(Shelf.DRAFTS)]
+
+    def get(self, number: int) -> Draft:
+        """One draft.
+
+        Raises:
+            InvalidInput: `draft_unknown`.
+        """
+        value = self.desk.store.get(Shelf.DRAFTS, number_name(number))
+        if value is None:
+            raise InvalidInput(
+                "draft_unknown",
+                f"this desk keeps no draft {number}",
+                field="draft",
+                hint="list them: saphan desk drafts",
+            )
+        return _draft(value)
+
+    def remove(self, number: int) -> None:
+        """Take a draft away.
+
+        Raises:
+            InvalidInput: `draft_unknown`.
+        """
+        self.get(number)
+        self.desk.store.remove(Shelf.DRAFTS, number_name(number))
+
+
+def draft_row(draft: Draft) -> Json:
+    """A draft in a list; without what it says."""
+    wish = draft.written.wish()
+    return {
+        "number": draft.number,
+        "kept": draft.kept,
+        "to": list(wish.to),
+        "schema": wish.schema,
+        "urgency": wish.urgency,
+        "code": draft.code,
+        "message": draft.message,
+    }
+
+
+def _draft(value: bytes) -> Draft:
+    return decode(Draft, value, ROW_BYTES, "draft")

@@ -1,0 +1,182 @@
+"""What came for the officer, as far as this desk has heard: the list, what was opened, the lives.
+
+Content is kept once it was opened; before that only the list is here. The content leaves the node
+after the officer's signed reading is durable there.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from saphan_protocol.batch import sign_one
+from saphan_protocol.identity import sha256
+from saphan_schemas.codec import Record, decode, encode
+from saphan_schemas.desk_frames import AskIdentity, AskInbox, AskRead, AskStatus
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import PAE_TYPES, OfficerRead
+from saphan_schemas.strict_json import parse_json
+
+from saphan.desk.desk import Desk, number_name
+from saphan.desk.line import DeskLine
+from saphan.desk.store import ROW_BYTES, Shelf
+
+Json = dict[str, Any]
+READ_TYPE: Final = PAE_TYPES[OfficerRead]
+LOOKED_AGAIN: Final = 100
+"""Newest bulletins of the list whose marks are fetched again while one of them is unread."""
+_NEXT: Final = b"next of the inbox"
+_HEARD: Final = b"heard"
+_CORRIDORS: Final = b"corridors"
+
+
+class Opened(Record, frozen=True):
+    """Content as the node gave it, in JSON, and when (ms UTC)."""
+
+    value: bytes
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """The received side of one desk."""
+
+    desk: Desk
+
+    # --- kept here --------------------------------------------------------------------------------
+
+    def rows(self, after: int = 0) -> list[Json]:
+        """Rows as the local API's inbox has them, in their order, `opened` added."""
+        store = self.desk.store
+        rows = [_json(value) for _, value in store.all(Shelf.INBOX)]
+        rows = sorted((row for row in rows if row["seq"] > after), key=lambda row: row["seq"])
+        return [row | {"opened": store.has(Shelf.OPENED, bytes.fromhex(row["id"]))} for row in rows]
+
+    def opened(self, text: str) -> Json | None:
+        """Content that was opened here, by its id or the beginning of it; `opened` is when.
+
+        Raises:
+            InvalidInput: `id_ambiguous`.
+        """
+        return self._find(Shelf.OPENED, text)
+
+    def status_kept(self, text: str) -> Json | None:
+        """A bulletin's life as the node told it last; raises as `opened`."""
+        return self._find(Shelf.STATUS, text)
+
+    def heard(self) -> int | None:
+        """When the node was heard last, ms UTC; None: never."""
+        kept = self.desk.store.get(Shelf.STATE, _HEARD)
+        return None if kept is None else int.from_bytes(kept, "big")
+
+    def corridors(self) -> Json:
+        """What may be sent to whom, as the node told it last; empty before it did."""
+        kept = self.desk.store.get(Shelf.STATE, _CORRIDORS)
+        return {} if kept is None else _json(kept)
+
+    # --- with the line ----------------------------------------------------------------------------
+
+    async def pull(self, line: DeskLine) -> list[Json]:
+        """Fetch the list from where it ended, and older marks again; gives what is new.
+
+        Raises:
+            SaphanError: of the line, the node, the disk.
+        """
+        await self._pull_corridors(line)
+        known = {row["id"]: row for row in self.rows()}
+        after, new = self._start(known.values()), []
+        while True:
+            page = await line.ask(AskInbox(line.number(), after, LIMITS.desk_page_items))
+            new += [row for row in page["bulletins"] if row["id"] not in known]
+            self._keep_page(page, after)
+            after = page["next"]
+            if not page["more"]:
+                return new
+
+    async def read(self, line: DeskLine, bulletin: bytes) -> Json:
+        """Sign that the officer reads it, and get the content; `keep` it next.
+
+        Raises:
+            SaphanError: of the line, the node.
+        """
+        desk = self.desk
+        record = encode(
+            OfficerRead(bulletin, desk.me.agency, desk.me.handle, desk.key.key_id, desk.clock())
+        )
+        signature = sign_one(desk.key, READ_TYPE, record, os.urandom(32))
+        return await line.ask(AskRead(line.number(), bulletin, record, signature))
+
+    def keep(self, content: Json) -> None:
+        """Keep content, to be read again without the line.
+
+        Raises:
+            OperatorError: `desk_disk_full`, `desk_store_damaged`.
+        """
+        kept = Opened(msgspec.json.encode(content), self.desk.clock())
+        self.desk.store.put(Shelf.OPENED, bytes.fromhex(content["id"]), encode(kept))
+
+    async def status(self, line: DeskLine, text: str) -> Json:
+        """A bulletin's life, kept for when the line is down.
+
+        Raises:
+            SaphanError: of the line, the node, the disk.
+        """
+        found = await line.ask(AskStatus(line.number(), text))
+        kept = Opened(msgspec.json.encode(found), self.desk.clock())
+        self.desk.store.put(Shelf.STATUS, bytes.fromhex(found["id"]), encode(kept))
+        return found
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    async def _pull_corridors(self, line: DeskLine) -> None:
+        store = self.desk.store
+        kept = store.get(Shelf.STATE, _CORRIDORS)
+        known = None if kept is None else sha256(kept)
+        found = await line.ask(AskIdentity(line.number(), known))
+        with store.transaction():
+            if found:
+                store.put(Shelf.STATE, _CORRIDORS, msgspec.json.encode(found))
+            store.put(Shelf.STATE, _HEARD, number_name(self.desk.clock()))
+
+    def _start(self, rows: Any) -> int:
+        newest = sorted(rows, key=lambda row: int(row["seq"]))[-LOOKED_AGAIN:]
+        unread = [row["seq"] for row in newest if not row["read"]]
+        kept = self.desk.store.get(Shelf.STATE, _NEXT)
+        end = 0 if kept is None else int.from_bytes(kept, "big")
+        return min([end, *(seq - 1 for seq in unread)])
+
+    def _keep_page(self, page: Json, after: int) -> None:
+        """The page, and its end; what the node shows no longer in this range goes away."""
+        store = self.desk.store
+        shown = {row["seq"] for row in page["bulletins"]}
+        with store.transaction():
+            for row in self.rows(after):
+                if row["seq"] <= page["next"] and row["seq"] not in shown:
+                    store.remove(Shelf.INBOX, number_name(row["seq"]))
+            for row in page["bulletins"]:
+                store.put(Shelf.INBOX, number_name(row["seq"]), msgspec.json.encode(row))
+            store.put(Shelf.STATE, _NEXT, number_name(page["next"]))
+
+    def _find(self, shelf: Shelf, text: str) -> Json | None:
+        store = self.desk.store
+        names = [name for name, _ in store.all(shelf) if name.hex().startswith(text)]
+        if len(names) > 1:
+            raise InvalidInput(
+                "id_ambiguous",
+                f"more than one bulletin's id begins with {text}",
+                field="id",
+                hint="give more digits",
+            )
+        value = store.get(shelf, names[0]) if names else None
+        if value is None:
+            return None
+        kept = decode(Opened, value, ROW_BYTES, "opened")
+        return _json(kept.value) | {"kept": kept.at}
+
+
+def _json(value: bytes) -> Json:
+    found: Json = parse_json(dict, value)
+    return found

@@ -1,0 +1,260 @@
+"""The desk's line to its node: TLS by the pinned key, the officer's signature, then questions.
+
+Nothing of the officer's leaves before the node's key was recognized. Answers come in the order of
+the questions; news that come between are noted.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+from saphan_protocol.batch import sign_one
+from saphan_protocol.keys import SigningKey
+from saphan_protocol.tls import CertificateFacts, read_certificate
+from saphan_schemas.codec import encode
+from saphan_schemas.desk_frames import (
+    DESK_PROTOCOL,
+    DESK_SESSION_TYPE,
+    DeskAnswer,
+    DeskChallenge,
+    DeskClosing,
+    DeskLogin,
+    DeskNews,
+    DeskRefusal,
+    DeskWelcome,
+    FromNodeToDesk,
+    desk_session_context,
+)
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
+from saphan_schemas.limits import KIB, LIMITS
+from saphan_schemas.strict_json import parse_json
+
+from saphan.desk.folder import DeskId
+from saphan.desk_errors import clock_differs, told
+
+Json = dict[str, Any]
+
+
+ANSWER_S: Final = 60.0
+"""Silence after which the line is taken for dead; the node pings an idle one every 20 s."""
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=30.0)
+"""A handshake over 64 kbit/s and 600 ms takes 5 s; a dead line must not keep a person waiting."""
+_decoder: Final = msgspec.msgpack.Decoder(FromNodeToDesk)
+
+
+class DeskLine:
+    """An open session; one task uses it.
+
+    Args:
+        ws: logged in; handle: as the node knows the officer.
+    """
+
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse, handle: str) -> None:
+        self._ws = ws
+        self.handle = handle
+        self._request = 0
+        self._news = False
+
+    def number(self) -> int:
+        """A fresh number for a question."""
+        self._request += 1
+        return self._request
+
+    async def ask(self, frame: Any) -> Json:
+        """The JSON object that answers a question (`AskInbox(line.number(), ...)`).
+
+        Raises:
+            SaphanError: what the node answers; Unavailable: `line_down`, `line_silent`.
+        """
+        await self.send(frame)
+        answer = await self.answer(frame.request)
+        if not isinstance(answer, DeskAnswer):
+            raise _out_of_turn()
+        try:
+            value: Json = parse_json(dict, answer.value)
+        except ValueError as error:
+            raise InvalidInput("malformed", f"the node's answer does not parse: {error}") from None
+        return value
+
+    async def send(self, frame: object) -> None:
+        """Send a question; its answer comes after those of the questions before."""
+        try:
+            await self._ws.send_bytes(encode(frame))
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise _down(type(error).__name__) from None
+
+    async def answer(self, request: int) -> FromNodeToDesk:
+        """The next answer, which must be the one to `request`; raises as `ask`."""
+        while True:
+            frame = await receive(self._ws, ANSWER_S)
+            match frame:
+                case DeskNews():
+                    self._news = True
+                case DeskRefusal() if frame.request == request:
+                    raise told(frame)
+                case DeskAnswer() if frame.request == request:
+                    return frame
+                case _:
+                    raise _out_of_turn()
+
+    async def news(self) -> None:
+        """Wait until the node says that there is something new."""
+        while not self._news:
+            frame = await receive(self._ws, None)
+            if not isinstance(frame, DeskNews):
+                raise _out_of_turn()
+            self._news = True
+        self._news = False
+
+
+@asynccontextmanager
+async def connected(
+    desk: DeskId, key: SigningKey, clock: Callable[[], int]
+) -> AsyncIterator[DeskLine]:
+    """A session with the node for as long as the block lasts.
+
+    Raises:
+        Unavailable: `node_unreachable`, `line_down`, `line_silent`, and what the node says.
+        Refused: `tls_differs`, `key_*`; OperatorError: `tls_expired`, `desk_clock`,
+            `protocol_differs`.
+    """
+    async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+        try:
+            ws = await http.ws_connect(
+                f"https://{desk.address}/v1/desk",
+                ssl=_context(),
+                compress=0,
+                heartbeat=LIMITS.heartbeat_ms / 1000,
+                max_msg_size=LIMITS.desk_answer_bytes + 64 * KIB,
+                timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
+            )
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise Unavailable(
+                "node_unreachable",
+                f"the node at {desk.address} does not answer: {type(error).__name__}",
+                field="node",
+                hint="check the network; what is written meanwhile waits here: saphan desk sync",
+            ) from None
+        async with ws:
+            facts = _recognize(ws, desk)
+            handle = await _log_in(ws, desk, key, facts, clock)
+            yield DeskLine(ws, handle)
+
+
+async def receive(ws: aiohttp.ClientWebSocketResponse, timeout_s: float | None) -> FromNodeToDesk:
+    """The next message.
+
+    Raises:
+        Unavailable: `line_down`, `line_silent`; InvalidInput: `malformed`, `not_canonical`;
+            what a closing says.
+    """
+    try:
+        message = await ws.receive(timeout=timeout_s)
+    except TimeoutError:
+        raise Unavailable("line_silent", f"the node said nothing for {timeout_s:.0f} s") from None
+    if message.type is not aiohttp.WSMsgType.BINARY:
+        raise _down("closed")
+    try:
+        frame: FromNodeToDesk = _decoder.decode(message.data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
+        raise InvalidInput("malformed", f"a message of the node does not parse: {error}") from None
+    if encode(frame) != message.data:
+        raise InvalidInput("not_canonical", "a message of the node has a second spelling")
+    if isinstance(frame, DeskClosing):
+        raise told(frame)
+    return frame
+
+
+def _context() -> ssl.SSLContext:
+    """No authority and no name count: the key itself is compared, by `_recognize`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _recognize(ws: aiohttp.ClientWebSocketResponse, desk: DeskId) -> CertificateFacts:
+    """The node's certificate, if its key is the one of the invitation."""
+    found = ws.get_extra_info("ssl_object")
+    der = found.getpeercert(binary_form=True) if isinstance(found, ssl.SSLObject) else None
+    facts = None if der is None else read_certificate(der)
+    if facts is None or facts.pin != desk.tls:
+        raise Refused(
+            "tls_differs",
+            f"{desk.address} shows another key than the invitation names: it is not your node",
+            field="address",
+            hint="nothing was sent; ask the node's keeper, and take a new invitation if the key "
+            "was changed: saphan desk init DESK --invitation FILE",
+        )
+    return facts
+
+
+async def _log_in(
+    ws: aiohttp.ClientWebSocketResponse,
+    desk: DeskId,
+    key: SigningKey,
+    facts: CertificateFacts,
+    clock: Callable[[], int],
+) -> str:
+    """Step 2: answer the challenge; gives the handle by which the node knows the officer."""
+    timeout_s = LIMITS.login_ms / 1000
+    asked = await receive(ws, timeout_s)
+    if not isinstance(asked, DeskChallenge):
+        raise _out_of_turn()
+    if asked.protocol != DESK_PROTOCOL:
+        raise OperatorError(
+            "protocol_differs",
+            f"the node speaks desk protocol {asked.protocol}, this desk {DESK_PROTOCOL}",
+            hint="upgrade the older of the two",
+        )
+    if asked.agency != desk.agency:
+        raise Refused(
+            "agency_differs",
+            f"{desk.address} is the node of {asked.agency}, not of {desk.agency}",
+            field="agency",
+        )
+    _check_time(asked.clock, clock(), facts)
+    nonce, tls = os.urandom(32), facts.fingerprint
+    context = desk_session_context(asked.agency, asked.nonce, nonce, tls)
+    signature = sign_one(key, DESK_SESSION_TYPE, encode(context), os.urandom(32))
+    try:
+        await ws.send_bytes(encode(DeskLogin(key.key_id, nonce, clock(), tls, signature)))
+    except (aiohttp.ClientError, ConnectionError) as error:
+        raise _down(type(error).__name__) from None
+    welcome = await receive(ws, timeout_s)
+    if not isinstance(welcome, DeskWelcome):
+        raise _out_of_turn()
+    return welcome.handle
+
+
+def _check_time(theirs: int, ours: int, facts: CertificateFacts) -> None:
+    """A wrong clock first: it would make a good certificate look bad."""
+    if abs(theirs - ours) > LIMITS.skew_ms:
+        raise clock_differs(ours, theirs)
+    if facts.validity(ours) != "valid":
+        raise OperatorError(
+            "tls_expired",
+            "the certificate of the node does not hold today",
+            field="address",
+            hint="the node's keeper starts the node again, which makes a new certificate",
+        )
+
+
+def _down(why: str) -> Unavailable:
+    return Unavailable(
+        "line_down",
+        f"the line to the node broke: {why}",
+        field="node",
+        hint="give the same command again; what was queued waits here: saphan desk sync",
+    )
+
+
+def _out_of_turn() -> InvalidInput:
+    return InvalidInput("malformed", "the node said something that was not asked for")

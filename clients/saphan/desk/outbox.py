@@ -1,0 +1,184 @@
+"""The desk's own outbox: signed here, kept until the node has answered with the bulletin's id.
+
+A bulletin is signed when it is queued, so what is sent again is the very same bytes and the node
+answers with the first id. What the node refuses becomes a draft again, with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from saphan_protocol.batch import sign_one
+from saphan_schemas.codec import Record, decode, encode
+from saphan_schemas.desk_frames import AskSend
+from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Header, Signature
+
+from saphan.compose import INNER_TYPE, URGENCIES, compose
+from saphan.corridors import retain_days
+from saphan.desk.desk import Desk, number_name
+from saphan.desk.drafts import Draft, Drafts, Written
+from saphan.desk.line import DeskLine
+from saphan.desk.store import ROW_BYTES, Shelf
+
+Json = dict[str, Any]
+LINE_ENDED: Final = frozenset({"line_down", "line_silent"})
+
+
+class Queued(Record, frozen=True):
+    """A signed bulletin; `bulletin` is its id once the node has answered."""
+
+    number: int
+    written: Written
+    header: bytes
+    inner: bytes
+    signature: Signature
+    content: bytes
+    kept: int
+    bulletin: bytes | None = None
+    sent: int | None = None
+    code: str | None = None
+    """Why the node did not take it the last time; it is tried again."""
+
+    @property
+    def shown(self) -> Header:
+        """Its header, parsed."""
+        return decode(Header, self.header, LIMITS.header_bytes, "header")
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """The outbox of one desk."""
+
+    desk: Desk
+
+    def queue(self, written: Written, corridors: Json, draft: int | None = None) -> Queued:
+        """Compose, sign and keep a bulletin; durable when it returns.
+
+        Args:
+            corridors: what the agency may send to whom, as the node told it last; may be empty.
+            draft: number of the draft that this was, and that goes away.
+
+        Raises:
+            InvalidInput: what `compose` raises, `outbox_full`; OperatorError: the disk, and
+                nothing was queued.
+        """
+        desk = self.desk
+        if len(self.waiting()) >= LIMITS.desk_waiting:
+            raise InvalidInput(
+                "outbox_full",
+                f"{LIMITS.desk_waiting} bulletins wait here to be sent",
+                field="outbox",
+                hint="send them first: saphan desk sync",
+            )
+        wish = written.wish()
+        made = compose(
+            wish,
+            sender=desk.me.agency,
+            now=desk.clock(),
+            nonce=os.urandom(16),
+            retain_days=retain_days(corridors, desk.me.agency, wish.to, wish.schema),
+        )
+        inner = made.inner(desk.me.handle, desk.key.key_id)
+        signature = sign_one(desk.key, INNER_TYPE, inner, os.urandom(32))
+        with desk.store.transaction():
+            number = desk.take_number()
+            queued = Queued(
+                number, written, made.header_bytes, inner, signature, made.content, desk.clock()
+            )
+            self._keep(queued)
+            if draft is not None:
+                desk.store.remove(Shelf.DRAFTS, number_name(draft))
+        return queued
+
+    def all(self) -> list[Queued]:
+        """Everything queued and sent here, oldest first."""
+        rows = self.desk.store.all(Shelf.OUTBOX)
+        return [decode(Queued, value, ROW_BYTES, "queued") for _, value in rows]
+
+    def waiting(self) -> list[Queued]:
+        """What has no answer yet: the most urgent first, then the oldest."""
+        waiting = [one for one in self.all() if one.bulletin is None]
+        return sorted(waiting, key=lambda one: -URGENCIES.index(one.shown.urgency))
+
+    def withdraw(self, number: int) -> Draft:
+        """Make a draft of what waits; what was sent cannot be taken back here.
+
+        Raises:
+            InvalidInput: `queued_unknown`.
+        """
+        found = [one for one in self.waiting() if one.number == number]
+        if not found:
+            raise InvalidInput(
+                "queued_unknown",
+                f"no bulletin {number} waits in this outbox",
+                field="number",
+                hint="list what waits: saphan desk outbox",
+            )
+        return self._to_draft(found[0], None)
+
+    async def send(self, line: DeskLine, only: Sequence[int] | None = None) -> list[SaphanError]:
+        """Send what waits; gives the refusals.
+
+        Args:
+            only: these numbers; None: everything.
+
+        Raises:
+            Unavailable: `line_down`, `line_silent`: what has no answer waits on.
+        """
+        refused: list[SaphanError] = []
+        for one in self.waiting():
+            if only is None or one.number in only:
+                error = await self._send_one(line, one)
+                refused += [] if error is None else [error]
+        return refused
+
+    async def _send_one(self, line: DeskLine, one: Queued) -> SaphanError | None:
+        asked = AskSend(line.number(), one.header, one.inner, one.signature, one.content)
+        try:
+            answer = await line.ask(asked)
+        except SaphanError as error:
+            if error.code in LINE_ENDED:
+                raise
+            if isinstance(error, Unavailable | OperatorError):
+                self._keep(msgspec.structs.replace(one, code=error.code))  # the node's trouble
+            else:
+                self._to_draft(one, error)
+            return error
+        # A crash here leaves it waiting: it is sent again, and the node answers the same.
+        bulletin = bytes.fromhex(str(answer["id"]))
+        now = self.desk.clock()
+        self._keep(msgspec.structs.replace(one, bulletin=bulletin, sent=now, code=None))
+        return None
+
+    def _to_draft(self, one: Queued, error: SaphanError | None) -> Draft:
+        code = None if error is None else error.code
+        message = None if error is None else error.message
+        with self.desk.store.transaction():
+            draft = Drafts(self.desk).add(one.written, code, message)
+            self.desk.store.remove(Shelf.OUTBOX, number_name(one.number))
+        return draft
+
+    def _keep(self, one: Queued) -> None:
+        self.desk.store.put(Shelf.OUTBOX, number_name(one.number), encode(one))
+
+
+def queued_row(one: Queued) -> Json:
+    """A bulletin of the outbox in a list; without what it says."""
+    header = one.shown
+    return {
+        "number": one.number,
+        "state": "waiting" if one.bulletin is None else "sent",
+        "id": None if one.bulletin is None else one.bulletin.hex(),
+        "kept": one.kept,
+        "sent": one.sent,
+        "to": list(header.recipients),
+        "schema": header.schema,
+        "urgency": header.urgency,
+        "code": one.code,
+    }

@@ -1,0 +1,255 @@
+"""What a desk keeps, sealed row by row: who copies the file learns how many rows there are.
+
+A row is AES-256-GCM under the desk's key, with its shelf and place as additional data; the place is
+a keyed digest of the row's name, so that names do not stand in clear either. The desk's key comes
+from the officer's, which opens with the passphrase (`store_key`).
+"""
+
+from __future__ import annotations
+
+import enum
+import hmac
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from saphan_protocol.identity import pae_array
+from saphan_schemas.codec import decode, encode
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.limits import MIB
+
+STORE_TYPE: Final = "saphan/desk_store/1"
+ROW_TYPE: Final = "saphan/desk_row/1"
+APPLICATION_ID: Final = 0x5A504454
+"""Marks the file as a Saphan desk's ("ZPDT")."""
+FORMAT: Final = 1
+NONCE_BYTES: Final = 12
+ROW_BYTES: Final = 2 * MIB
+BUSY_SECONDS: Final = 10.0
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS rows (
+    seq INTEGER PRIMARY KEY, shelf INTEGER NOT NULL, place BLOB NOT NULL, sealed BLOB NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS rows_place ON rows (shelf, place);
+"""
+
+
+class Shelf(enum.IntEnum):
+    """Kinds of rows; how many there are of each is all that the file shows."""
+
+    STATE = 1
+    INBOX = 2
+    OPENED = 3
+    STATUS = 4
+    DRAFTS = 5
+    OUTBOX = 6
+
+
+def store_key(seed: bytes, key_id: bytes) -> bytes:
+    """The desk's 32-byte key: HKDF-SHA256 of the officer's seed, info PAE(STORE_TYPE, [key id])."""
+    info = pae_array(STORE_TYPE, [key_id])
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(seed)
+
+
+class DeskStore:
+    """The open store.
+
+    Args:
+        path: created if it is not there; key: `store_key`.
+
+    Raises:
+        OperatorError: `desk_key_differs`, `desk_store_damaged`, `desk_store_newer`,
+            `desk_disk_full`.
+    """
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        self._path = path
+        self._cipher = AESGCM(key)
+        self._place_key = hmac.digest(key, b"saphan/desk_place/1", "sha256")
+        with self._explained():
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.close(handle)
+            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; durable when the block ends without an error.
+
+        Raises:
+            OperatorError: `desk_disk_full`, `desk_store_damaged`; nothing was kept.
+        """
+        with self._explained():
+            self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            with self._explained():
+                self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def put(self, shelf: Shelf, name: bytes, value: bytes) -> None:
+        """Keep a value, in place of the one of this name; inside a transaction, or by itself."""
+        place = self._place(shelf, name)
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = nonce + self._cipher.encrypt(nonce, encode([name, value]), _aad(shelf, place))
+        with self._explained():
+            self._db.execute(
+                "INSERT INTO rows (shelf, place, sealed) VALUES (?, ?, ?)"
+                " ON CONFLICT (shelf, place) DO UPDATE SET sealed = excluded.sealed",
+                (shelf, place, sealed),
+            )
+
+    def get(self, shelf: Shelf, name: bytes) -> bytes | None:
+        """The value of this name.
+
+        Raises:
+            OperatorError: `desk_store_damaged`.
+        """
+        place = self._place(shelf, name)
+        with self._explained():
+            row = self._db.execute(
+                "SELECT sealed FROM rows WHERE shelf = ? AND place = ?", (shelf, place)
+            ).fetchone()
+        return None if row is None else self._open(shelf, place, row[0])[1]
+
+    def has(self, shelf: Shelf, name: bytes) -> bool:
+        """Whether there is a row of this name."""
+        with self._explained():
+            place = self._place(shelf, name)
+            query = "SELECT 1 FROM rows WHERE shelf = ? AND place = ?"
+            found = self._db.execute(query, (shelf, place)).fetchone()
+        return found is not None
+
+    def all(self, shelf: Shelf) -> list[tuple[bytes, bytes]]:
+        """(name, value) of every row of a shelf, in the order in which they were first kept.
+
+        Raises:
+            OperatorError: `desk_store_damaged`.
+        """
+        with self._explained():
+            rows = self._db.execute(
+                "SELECT place, sealed FROM rows WHERE shelf = ? ORDER BY seq", (shelf,)
+            ).fetchall()
+        return [self._open(shelf, place, sealed) for place, sealed in rows]
+
+    def count(self, shelf: Shelf) -> int:
+        """How many rows a shelf has."""
+        with self._explained():
+            (found,) = self._db.execute(
+                "SELECT count(*) FROM rows WHERE shelf = ?", (shelf,)
+            ).fetchone()
+        return int(found)
+
+    def remove(self, shelf: Shelf, name: bytes) -> bool:
+        """Take a row away; whether there was one. Its bytes are overwritten."""
+        with self._explained():
+            taken = self._db.execute(
+                "DELETE FROM rows WHERE shelf = ? AND place = ?", (shelf, self._place(shelf, name))
+            )
+        return taken.rowcount > 0
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _place(self, shelf: Shelf, name: bytes) -> bytes:
+        return hmac.digest(self._place_key, pae_array(ROW_TYPE, [int(shelf), name]), "sha256")[:16]
+
+    def _open(self, shelf: Shelf, place: bytes, sealed: bytes) -> tuple[bytes, bytes]:
+        nonce, ciphertext = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+        try:
+            plain = self._cipher.decrypt(nonce, ciphertext, _aad(shelf, place))
+        except (InvalidTag, ValueError):
+            raise self._damaged("a row was changed, or cut off") from None
+        name, value = decode(tuple[bytes, bytes], plain, ROW_BYTES, "row")
+        return name, value
+
+    def _prepare(self) -> None:
+        with self._explained():
+            (found,) = self._db.execute("PRAGMA user_version").fetchone()
+            (owner,) = self._db.execute("PRAGMA application_id").fetchone()
+            (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if tables and owner != APPLICATION_ID:
+                raise self._damaged("it is not a desk's store")
+            if found > FORMAT:
+                raise OperatorError(
+                    "desk_store_newer",
+                    f"{self._path} has format {found}; this program knows formats up to {FORMAT}",
+                    hint="install the newer Saphan again",
+                )
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA secure_delete = ON")
+            if not tables:
+                self._make()
+        if self._marked() != b"desk":
+            raise OperatorError(
+                "desk_key_differs",
+                f"{self._path} was written with another officer's key than {self._path.parent} has",
+                field="officer.key",
+                hint="put back the officer.key that belongs to this desk, or make a new desk",
+            )
+
+    def _make(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for line in SCHEMA.strip().split(";")[:-1]:
+                self._db.execute(line)
+            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._db.execute(f"PRAGMA user_version = {FORMAT}")
+            self.put(Shelf.STATE, b"mark", b"desk")
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+
+    def _marked(self) -> bytes | None:
+        """With another key, the row's place differs too: it is not found."""
+        return self.get(Shelf.STATE, b"mark")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                raise OperatorError(
+                    "desk_disk_full",
+                    "there is no room left for this desk's store; nothing of this step was kept",
+                    hint="free space on this disk, then give the same command again",
+                ) from error
+            raise self._damaged(str(error)) from error
+        except OSError as error:
+            raise OperatorError(
+                "file_unwritable",
+                f"{self._path} cannot be opened: {error.strerror}",
+                hint="check that the folder exists, has room and belongs to you",
+            ) from None
+
+    def _damaged(self, why: str) -> OperatorError:
+        return OperatorError(
+            "desk_store_damaged",
+            f"{self._path} cannot be used: {why}",
+            field="desk",
+            hint="what was not sent is lost; everything else comes again: move the file away and "
+            "give the command again",
+        )
+
+
+def _aad(shelf: Shelf, place: bytes) -> bytes:
+    return pae_array(ROW_TYPE, [int(shelf), place])

@@ -1,0 +1,35 @@
+"""Bringing a desk and its node together: first what was written here, then what came there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from saphan_schemas.errors import SaphanError
+
+from saphan.desk.desk import Desk
+from saphan.desk.inbox import Inbox
+from saphan.desk.line import DeskLine
+from saphan.desk.outbox import Outbox, Queued
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What happened: sent from the outbox, refused by the node, new in the inbox."""
+
+    sent: list[Queued]
+    refused: list[SaphanError]
+    new: list[dict[str, Any]]
+
+
+async def sync(desk: Desk, line: DeskLine) -> Synced:
+    """Send what waits, then fetch the list of what came.
+
+    Raises:
+        SaphanError: of the line, the node, the disk; what was done before stays done.
+    """
+    outbox, inbox = Outbox(desk), Inbox(desk)
+    waiting = {one.number for one in outbox.waiting()}
+    refused = await outbox.send(line)
+    sent = [one for one in outbox.all() if one.number in waiting and one.bulletin is not None]
+    return Synced(sent, refused, await inbox.pull(line))

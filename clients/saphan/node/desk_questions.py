@@ -1,0 +1,150 @@
+"""What a desk may ask, answered from the parts that serve the local API too.
+
+The node's rules stand before every answer: a bulletin that they do not show to this officer is
+unknown to their desk.
+"""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+from typing import Any, TypeAlias
+
+import msgspec
+from saphan_protocol.identity import sha256
+from saphan_schemas.codec import decode, encode
+from saphan_schemas.desk_frames import (
+    AskIdentity,
+    AskInbox,
+    AskRead,
+    AskSend,
+    AskStatus,
+    DeskAnswer,
+)
+from saphan_schemas.errors import Refused, SaphanError
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Header, Inner
+
+from saphan.node.bulletins import unknown
+from saphan.node.desk_login import DeskPeer
+from saphan.node.identity import describe_corridors
+from saphan.node.outbox import Prepared
+from saphan.node.requests import INNER_BYTES, SignedBody, prepare_signed
+from saphan.node.service import NodeService
+
+Json = dict[str, Any]
+Question: TypeAlias = AskIdentity | AskInbox | AskStatus | AskRead | AskSend
+SEARCHED: int = 20 * LIMITS.desk_page_items
+"""Rows looked at for one page, when the rules hide many."""
+
+
+class Questions:
+    """Questions of one officer."""
+
+    def __init__(self, service: NodeService, peer: DeskPeer) -> None:
+        self._service = service
+        self._peer = peer
+
+    async def identity(self, asked: AskIdentity) -> DeskAnswer:
+        """What may be sent to whom; an empty object when the desk has it already."""
+        value = await self._service.engine.in_reading(partial(describe_corridors, self._service))
+        answer = _answer(asked.request, value)
+        if sha256(answer.value) == asked.known:
+            return _answer(asked.request, {})
+        return answer
+
+    async def inbox(self, asked: AskInbox) -> DeskAnswer:
+        """A page of the inbox; `next` is the place to go on from, `more` whether there is more."""
+        value = await self._service.engine.in_reading(
+            partial(self._inbox, asked.after, asked.limit)
+        )
+        return _answer(asked.request, value)
+
+    async def status(self, asked: AskStatus) -> DeskAnswer:
+        """One bulletin's life."""
+
+        def look() -> Json:
+            bulletins = self._service.bulletins
+            bulletin = bulletins.resolve(asked.bulletin)
+            self._check_shown(bulletin)
+            return bulletins.status(bulletin)
+
+        return _answer(asked.request, await self._service.engine.in_reading(look))
+
+    async def read(self, asked: AskRead) -> DeskAnswer:
+        """Content; the officer's signed reading is durable here before it leaves.
+
+        Raises:
+            Refused: `key_foreign` for a reading by another officer's key; what `read` raises.
+        """
+        await self._service.engine.in_reading(partial(self._check_shown, asked.bulletin))
+        if asked.signature.item.key != self._peer.key:
+            raise _foreign("record")
+        content = await self._service.read(asked.bulletin, asked.record, encode(asked.signature))
+        return _answer(asked.request, content)
+
+    async def send(self, asked: AskSend) -> DeskAnswer:
+        """Keep a bulletin that this officer has signed; the same again gets the same id."""
+        service = self._service
+
+        def prepare() -> Prepared:
+            if decode(Inner, asked.inner, INNER_BYTES, "inner").author_key != self._peer.key:
+                raise _foreign("inner.author_key")
+            with service.logs.lock:
+                return prepare_signed(_body(asked), service.agency, service.logs.directory)
+
+        outcome = await service.send_signed(await service.engine.in_sealing(prepare))
+        if isinstance(outcome, SaphanError):
+            raise outcome
+        return _answer(asked.request, {"id": outcome.hex()})
+
+    # --- what the rules show ----------------------------------------------------------------------
+
+    def _inbox(self, after: int, limit: int) -> Json:
+        rows: list[Json] = []
+        looked = 0
+        while True:
+            page = self._service.bulletins.inbox(after, limit)
+            for row in page:
+                if len(rows) == limit:
+                    return {"bulletins": rows, "next": after, "more": True}
+                after = row["seq"]
+                if self._shown(bytes.fromhex(row["id"])):
+                    rows.append(row)
+            looked += len(page)
+            if len(page) < limit or looked >= SEARCHED:
+                return {"bulletins": rows, "next": after, "more": len(page) == limit}
+
+    def _shown(self, bulletin: bytes) -> bool:
+        service = self._service
+        found = service.bulletins.known(bulletin)
+        if found is None:
+            return False
+        header = decode(Header, found.header, LIMITS.header_bytes, "header")
+        author = found.author if header.sender == service.agency else None
+        return service.rules.shows(self._peer.handle, header, author)
+
+    def _check_shown(self, bulletin: bytes) -> None:
+        if not self._shown(bulletin):
+            raise unknown(bulletin)
+
+
+def _body(asked: AskSend) -> SignedBody:
+    return SignedBody(
+        _text(asked.header), _text(asked.inner), _text(encode(asked.signature)),
+        _text(asked.content),
+    )  # fmt: skip
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _answer(request: int, value: Json) -> DeskAnswer:
+    return DeskAnswer(request, msgspec.json.encode(value))
+
+
+def _foreign(field: str) -> Refused:
+    return Refused(
+        "key_foreign", "another officer's key signed this than the desk's own", field=field
+    )

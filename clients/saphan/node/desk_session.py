@@ -1,0 +1,181 @@
+"""One desk's session: who it is, then its questions, one after the other (desk.md).
+
+What an officer is not shown by the node's rules does not exist for their desk. The key is judged
+again at every question, and whenever the directory has grown: a revoked officer's session ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+import msgspec
+from aiohttp import WSMsgType, web
+from saphan_schemas.codec import encode
+from saphan_schemas.desk_frames import (
+    AskIdentity,
+    AskInbox,
+    AskRead,
+    AskSend,
+    AskStatus,
+    DeskLogin,
+    DeskNews,
+    DeskWelcome,
+    FromDesk,
+)
+from saphan_schemas.errors import InvalidInput, SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS
+
+from saphan.desk_errors import closing, refusal
+from saphan.node.desk_login import DeskPeer, active_officer, challenge, check_login
+from saphan.node.desk_questions import Question, Questions
+from saphan.node.events import DIRECTORY, Listener
+from saphan.node.service import NodeService
+
+log = logging.getLogger("saphan.node")
+
+_decoder: Final = msgspec.msgpack.Decoder(FromDesk)
+NEWS: Final = frozenset({"inbox", "event", "lagged"})
+"""Kinds of events after which a desk looks again."""
+PATIENCE_S: Final = LIMITS.api_patience_ms / 1000
+
+
+def decode_desk_frame(data: bytes) -> FromDesk:
+    """One message of a desk.
+
+    Raises:
+        InvalidInput: `malformed`, `not_canonical`.
+    """
+    try:
+        frame: FromDesk = _decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
+        raise InvalidInput("malformed", f"a message does not parse: {error}") from None
+    if encode(frame) != data:
+        raise InvalidInput("not_canonical", "a message of the desk has a second spelling")
+    return frame
+
+
+class DeskSession:
+    """A session on an open WebSocket.
+
+    Args:
+        tls: SHA-256 of the certificate that this listener shows.
+    """
+
+    def __init__(self, ws: web.WebSocketResponse, service: NodeService, tls: bytes) -> None:
+        self._ws = ws
+        self._service = service
+        self._tls = tls
+
+    async def log_in(self) -> DeskPeer:
+        """Challenge, answer, verdict; the welcome is left to `work`.
+
+        Raises:
+            SaphanError: why this is nobody's desk.
+        """
+        service = self._service
+        asked = challenge(service.agency, service.config.clock)
+        await self._send(asked)
+        try:
+            async with asyncio.timeout(LIMITS.login_ms / 1000):
+                login = await self._receive()
+        except TimeoutError:
+            raise Unavailable("login_timeout", "no login came in time") from None
+        if not isinstance(login, DeskLogin):
+            raise InvalidInput("malformed", "the desk did not begin with its login")
+        now = service.config.clock()
+        return await service.engine.in_reading(
+            lambda: check_login(asked, login, service.logs, self._tls, now)
+        )
+
+    async def work(self, peer: DeskPeer) -> None:
+        """Answer until the line breaks or the officer's key is revoked.
+
+        Raises:
+            SaphanError: why it ended.
+        """
+        service = self._service
+        await self._send(DeskWelcome(peer.handle, service.config.clock()))
+        with service.events.listen() as listener:
+            tasks = [
+                asyncio.create_task(self._answer(peer)),
+                asyncio.create_task(self._tell(peer, listener)),
+            ]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self, error: SaphanError) -> None:
+        """Say why, and go."""
+        try:
+            await self._send(closing(error))
+        except Unavailable:
+            return
+        await self._ws.close()
+
+    async def _answer(self, peer: DeskPeer) -> None:
+        questions = Questions(self._service, peer)
+        while True:
+            frame = await self._receive()
+            if isinstance(frame, DeskLogin):
+                raise InvalidInput("malformed", "the desk logs in a second time")
+            self._check_key(peer)
+            await self._send(await self._result(questions, frame))
+
+    async def _result(self, questions: Questions, frame: Question) -> object:
+        try:
+            match frame:
+                case AskIdentity():
+                    return await questions.identity(frame)
+                case AskInbox():
+                    return await questions.inbox(frame)
+                case AskStatus():
+                    return await questions.status(frame)
+                case AskRead():
+                    return await questions.read(frame)
+                case AskSend():
+                    return await questions.send(frame)
+        except SaphanError as error:
+            return refusal(frame.request, error)
+        except Exception:
+            log.exception("a desk's %s met a bug", type(frame).__name__)
+            error = Unavailable("internal", "the node met a bug; it is in its log")
+            return refusal(frame.request, error)
+
+    async def _tell(self, peer: DeskPeer, listener: Listener) -> None:
+        """What the desk should know without asking; and whether it may stay."""
+        while True:
+            event = await listener.next(LIMITS.heartbeat_ms / 1000)
+            if event is None:
+                continue
+            if event["type"] in (DIRECTORY, "lagged"):
+                self._check_key(peer)
+            if event["type"] in NEWS:
+                await self._send(DeskNews(self._service.config.clock()))
+
+    def _check_key(self, peer: DeskPeer) -> None:
+        active_officer(self._service.logs, self._service.agency, peer.key)
+
+    async def _receive(self) -> FromDesk:
+        message = await self._ws.receive()
+        if message.type is WSMsgType.BINARY:
+            return decode_desk_frame(message.data)
+        if message.type is WSMsgType.TEXT:
+            raise InvalidInput("malformed", "the desk sent text where records are spoken")
+        raise Unavailable("line_down", "the desk's line was closed")
+
+    async def _send(self, frame: object) -> None:
+        """Raises Unavailable `line_down`; a desk that takes nothing for 30 s is let go."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._ws.send_bytes(encode(frame))
+        except (TimeoutError, ConnectionError, RuntimeError) as error:
+            raise Unavailable(
+                "line_down", f"the desk's line broke: {type(error).__name__}"
+            ) from None

@@ -1,0 +1,123 @@
+"""Desks for tests: enrolled at a real node that serves them, in this process or in one of theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from saphan.desk.desk import Desk, open_desk
+from saphan.desk.folder import DeskFolder
+from saphan.desk.invitation import DeskInvitation
+from saphan.desk.inviting import invite
+from saphan.desk.line import DeskLine, connected
+from saphan.desk.start import start_desk
+from saphan.keyring import enrol_request, revoke_key
+from saphan.node.service import NodeService
+from saphan.officer_request import parse_request
+
+from support.bridge import CHEAP, KH, LA, SECRET, Bridge, agreed, eventually, opened
+
+ANYWHERE = ("127.0.0.1", 0)
+
+
+@dataclass
+class DeskBridge:
+    """A running bridge whose kh.gpo serves desks."""
+
+    bridge: Bridge
+    la: NodeService
+    kh: NodeService
+    made: int = field(default=0)
+
+    @property
+    def address(self) -> str:
+        """Where kh.gpo's node serves desks."""
+        return "{}:{}".format(*self.kh.listening["desks"])
+
+    def invitation(self) -> DeskInvitation:
+        """A fresh invitation; blocking."""
+        return invite(self.bridge.offices[KH], self.address, self.bridge.clock())
+
+    async def desk(self, handle: str = "dao", *, enrolled: bool = True) -> DeskFolder:
+        """A desk that kh.gpo's node knows, in a folder of its own."""
+        self.made += 1
+        folder = DeskFolder(self.bridge.place / f"desk-{self.made}")
+        return await self.start(folder, handle, enrolled=enrolled)
+
+    async def start(
+        self, folder: DeskFolder, handle: str | None, *, enrolled: bool = True
+    ) -> DeskFolder:
+        """Make the desk, or invite it again; enrol the key of its request."""
+        invitation = await asyncio.to_thread(self.invitation)
+        clock = self.bridge.clock
+        made = await asyncio.to_thread(
+            lambda: start_desk(
+                folder, invitation, SECRET, now=clock(), handle=handle, cost=CHEAP
+            )
+        )
+        if enrolled:
+            assert made.request is not None
+            await self.enrol(made.request)
+        return folder
+
+    async def enrol(self, request: Path) -> None:
+        """`saphan keys add officer --request` and `saphan keys submit`."""
+        parsed = parse_request(request.read_bytes())
+        office = self.bridge.offices[KH]
+        done = await asyncio.to_thread(enrol_request, office, parsed, SECRET)
+        await self._submit(done.operation)
+        await eventually(lambda: self.kh.logs.directory.find(parsed.key_id))
+
+    async def revoke(self, key: bytes) -> None:
+        """`saphan keys revoke` and `saphan keys submit`."""
+        office, now = self.bridge.offices[KH], self.bridge.clock()
+        done = await asyncio.to_thread(lambda: revoke_key(office, key, SECRET, now=now))
+        await self._submit(done.operation)
+
+    async def _submit(self, operation: Path) -> None:
+        result = await self.kh.line.register(operation.read_bytes(), None)
+        assert result.code is None, result
+
+
+@asynccontextmanager
+async def desk_bridge(bridge: Bridge) -> AsyncIterator[DeskBridge]:
+    """Broker and both nodes run; kh.gpo serves desks."""
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with (
+            bridge.node_with_api(LA) as la,
+            bridge.node_with_api(KH, desks=ANYWHERE) as kh,
+        ):
+            await agreed(la)
+            await agreed(kh)
+            await opened(kh)
+            yield DeskBridge(bridge, la, kh)
+
+
+@asynccontextmanager
+async def at(folder: DeskFolder, bridge: Bridge) -> AsyncIterator[Desk]:
+    """The open desk."""
+    with open_desk(folder, SECRET, bridge.node_clock) as desk:
+        yield desk
+
+
+@asynccontextmanager
+async def on_line(folder: DeskFolder, bridge: Bridge) -> AsyncIterator[tuple[Desk, DeskLine]]:
+    """The open desk, logged in."""
+    async with at(folder, bridge) as desk, connected(desk.me, desk.key, desk.clock) as line:
+        yield desk, line
+
+
+def everything(folder: Path) -> bytes:
+    """All bytes and names that a thief of the folder holds."""
+    found = [os.fsencode(path.name) for path in folder.rglob("*")]
+    found += [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    return b"\n".join(found)
+
+
+Json = dict[str, Any]
