@@ -29,6 +29,8 @@ class Peer:
     after: int | None
     directory: int
     """Size of the directory head it knows; 0: none."""
+    leaves: int
+    """Directory leaves that it holds: more than that if a line was cut in the middle of them."""
     evidence: int
     """Size of the evidence head it knows; 0: none."""
 
@@ -72,6 +74,7 @@ async def check_login(
         login.key,
         login.after,
         directory=_size(heads.get(asked.directory)),
+        leaves=login.leaves,
         evidence=_size(heads.get(asked.evidence)),
     )
 

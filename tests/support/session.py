@@ -122,6 +122,7 @@ class Line:
             signature=sign_one(
                 self.agency.node, "saphan/session/1", encode(context), self.agency.random()
             ),
+            leaves=len(self.leaves),
         )
 
     async def close(self) -> None:

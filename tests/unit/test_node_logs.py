@@ -212,6 +212,25 @@ def test_leaves_that_do_not_make_the_signed_root_are_not_kept(tmp_path: Path) ->
     world.db.close()
 
 
+def test_leaves_that_came_before_a_cut_are_kept_and_the_next_session_goes_on(
+    tmp_path: Path,
+) -> None:
+    """Nothing is judged before the last leaf is here; one byte changed, and all is asked for."""
+    world = World(tmp_path)
+    world.directory.add(LEAF, LEAF)
+    note = world.directory.note()
+    world.logs.take_directory(DirectoryLeaves(note, 0, (), (LEAF,), ()))
+    assert (world.logs.leaves, world.logs.directory.size) == (1, 0)
+    world.logs.take_directory(DirectoryLeaves(note, 1, (), (LEAF[:-1] + b"x",), ()))
+    assert world.logs.leaves == 2
+    assert world.logs.heads() == ()
+    wrong = DirectoryLeaves(note, 2, (), (LEAF,), ())
+    assert code(world.logs.take_directory, wrong) == "leaves_differ"
+    assert world.logs.leaves == 0, "nothing of it is believed: all is asked for again"
+    assert code(world.logs.take_directory, wrong) == "directory_gap"
+    world.db.close()
+
+
 def test_a_restored_store_never_goes_behind_its_own_witness(world: World) -> None:
     """The witness has signed 9 leaves; the store is an old copy with none: 9 is what is known."""
     world.logs.expect(None, Known(9, b"r" * 32, NOW))

@@ -117,6 +117,7 @@ async def log_in(
         clock=now,
         tls=tls,
         signature=sign_one(key, SESSION_TYPE, encode(context), os.urandom(32)),
+        leaves=logs.leaves,
     )
     await ws.send_bytes(encode(login))
     welcome = await receive_frame(ws, timeout_s)
