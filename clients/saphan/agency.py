@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 from saphan_protocol.directory import Directory
+from saphan_protocol.invitation import Invitation, format_invitation
 from saphan_protocol.pins import Pins, format_pins
 from saphan_protocol.words import same_words
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
@@ -34,6 +35,7 @@ def init(
     *,
     now: int,
     cost: Argon2Cost = DEFAULT_COST,
+    invitation: Invitation | None = None,
 ) -> Office:
     """Make an agency: root (1 of 1), node, mailbox, witness and officers' keys, and `enrol.saphan`.
 
@@ -44,6 +46,7 @@ def init(
         officers: handle to passphrase, one to six.
         now: ms UTC.
         cost: of Argon2id; cheaper ones are for tests only.
+        invitation: of the broker that it trusts, its words compared already.
 
     Raises:
         InvalidInput: `agency_malformed`, `handle_malformed`, `officers_count`.
@@ -56,6 +59,8 @@ def init(
         shutil.rmtree(staged)  # of a ceremony that was cut off: keys that nobody ever enrolled
     try:
         _make(Office(staged), agency, root, officers, now, cost)
+        if invitation is not None:
+            _store(Office(staged), invitation)
         try:
             staged.rename(folder)  # an empty folder is replaced, a filled one refuses
         except OSError:
@@ -77,13 +82,38 @@ def store_pins(office: Office, pins: Pins, words: str) -> None:
     Raises:
         InvalidInput: `words_malformed`. Refused: `words_differ`, `pins_differ` (others are stored).
     """
-    if not same_words(words, pins.digest):
+    check_words(words, pins.digest, "pin file")
+    _check_pins(office, pins)
+    replace_file(office.pins_file, format_pins(pins))
+
+
+def store_invitation(office: Office, invitation: Invitation, words: str) -> None:
+    """The same with the broker's address and TLS key; a new address or key replaces the old.
+
+    Raises:
+        InvalidInput: `words_malformed`. Refused: `words_differ`, `pins_differ`.
+    """
+    check_words(words, invitation.digest, "invitation")
+    _check_pins(office, invitation.pins)
+    _store(office, invitation)
+
+
+def check_words(words: str, digest: bytes, what: str) -> None:
+    """The words that a person was told are those of the file.
+
+    Raises:
+        InvalidInput: `words_malformed`. Refused: `words_differ`.
+    """
+    if not same_words(words, digest):
         raise Refused(
             "words_differ",
-            "the words are not those of this pin file",
+            f"the words are not those of this {what}",
             field="words",
             hint="do not go on: this file is not the one the broker's operator holds",
         )
+
+
+def _check_pins(office: Office, pins: Pins) -> None:
     if office.pins_file.exists() and office.read_pins() != pins:
         raise Refused(
             "pins_differ",
@@ -91,7 +121,12 @@ def store_pins(office: Office, pins: Pins, words: str) -> None:
             field="pins",
             hint=f"if the change is agreed with all parties, move {office.pins_file} away first",
         )
-    replace_file(office.pins_file, format_pins(pins))
+
+
+def _store(office: Office, invitation: Invitation) -> None:
+    """A crash between the two leaves a node that trusts the logs and does not know the address."""
+    replace_file(office.pins_file, format_pins(invitation.pins))
+    replace_file(office.invitation_file, format_invitation(invitation))
 
 
 def _make(

@@ -8,6 +8,8 @@ officers/<handle>.key    sealed by passphrase
 orders/order.key         sealed by passphrase
 node/node.key, node/witness.key, node/mailbox/<key id>.key    0600, of the service user
 node/pins.json           the broker's logs, after their words were compared
+node/invitation.json     the same with the broker's address and TLS key
+agreements/<name>.saphan finished agreements, with their salts: 0600
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from saphan_protocol.directory import Directory, operation_leaf
+from saphan_protocol.invitation import INVITATION_BYTES, Invitation, parse_invitation
 from saphan_protocol.pins import PINS_BYTES, Pins, parse_pins
 from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.limits import LIMITS
@@ -25,7 +28,15 @@ from saphan_schemas.records import Role
 from saphan.agency_file import AGENCY_FILE_BYTES, AgencyFile, parse_agency
 from saphan.durable import read_bounded
 
-FOLDERS: Final = ("root", "officers", "orders", "operations", "node", "node/mailbox")
+FOLDERS: Final = (
+    "root",
+    "officers",
+    "orders",
+    "operations",
+    "agreements",
+    "node",
+    "node/mailbox",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,14 @@ class Office:
     @property
     def pins_file(self) -> Path:
         return self.node / "pins.json"
+
+    @property
+    def invitation_file(self) -> Path:
+        return self.node / "invitation.json"
+
+    def agreement_file(self, reference: str) -> Path:
+        """Where the finished agreement of this reference is kept."""
+        return self.folder / "agreements" / f"{reference}.saphan"
 
     def operation(self, version: int) -> Path:
         """File of the agency's operation with this version."""
@@ -101,6 +120,23 @@ class Office:
                 hint="compare the words with the broker's operator: saphan agency pin FILE",
             )
         return parse_pins(read_bounded(self.pins_file, PINS_BYTES, "pins"))
+
+    def read_invitation(self) -> Invitation:
+        """Where the broker is, and how its TLS is known.
+
+        Raises:
+            OperatorError: `invitation_missing`, `file_unreadable`; InvalidInput: `invitation_*`.
+        """
+        if not self.invitation_file.exists():
+            raise OperatorError(
+                "invitation_missing",
+                "no broker's invitation is stored here, so its address is not known",
+                field="invitation",
+                hint="compare the words with the broker's operator: saphan agency pin FILE; or "
+                "name the address: --broker wss://bridge.example:8470",
+            )
+        data = read_bounded(self.invitation_file, INVITATION_BYTES, "invitation")
+        return parse_invitation(data)
 
     def replay(self) -> Directory:
         """The agency's own operations, checked and replayed in order.

@@ -155,8 +155,12 @@ def parse_trust(data: bytes) -> Pins:
     Raises:
         InvalidInput: what `parse_pins` and `parse_invitation` raise.
     """
-    marked = f'"{INVITATION_FORMAT}"'.encode() in data[:200]
-    return parse_invitation(data).pins if marked else parse_pins(data)
+    return parse_invitation(data).pins if is_invitation(data) else parse_pins(data)
+
+
+def is_invitation(data: bytes) -> bool:
+    """Whether a file says of itself that it is an invitation; whether it is one is judged apart."""
+    return f'"{INVITATION_FORMAT}"'.encode() in data[:200]
 
 
 def _decoded(data: bytes) -> _File:

@@ -27,6 +27,8 @@ from saphan_schemas.records import LogPin
 
 from saphan.audit.folder import BUNDLE_BYTES, CHECKPOINT
 from saphan.durable import PUBLIC_MODE, replace_file
+from saphan.node.config import system_clock
+from saphan.trust import connector, line_error
 
 AT_ONCE: Final = 8
 """Requests in flight: as many as a broker answers at one time."""
@@ -46,7 +48,12 @@ class Fetched:
 
 
 async def fetch_logs(
-    url: str, folder: Path, token: str | None, pins: Pins | None, progress: Progress
+    url: str,
+    folder: Path,
+    token: str | None,
+    pins: Pins | None,
+    progress: Progress,
+    tls: bytes | None = None,
 ) -> dict[str, Fetched]:
     """Copy both logs up to their present heads.
 
@@ -54,17 +61,20 @@ async def fetch_logs(
         url: http:// or https:// address of the broker; the logs lie below it.
         token: bearer token of an enrolled agency; None for public logs.
         pins: heads are verified before anything is fetched for them; None leaves that to `verify`.
+        tls: SHA-256 of the broker's TLS key; None: an ordinary authority vouches for its name.
 
     Raises:
         InvalidInput: `address_malformed`, what is wrong with a head, `too_large`.
-        Refused: `token_required`, `token_in_clear`.
-        Unavailable: `broker_unreachable`, `log_unavailable`.
+        Refused: `token_required`, `token_in_clear`, `tls_pin_differs`, `certificate_*`.
+        Unavailable: `broker_unreachable`, `log_unavailable`, `tls_failed`.
         OperatorError: `file_unwritable`, `folder_foreign`.
     """
     base = _base(url, secret=token is not None)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
+    async with aiohttp.ClientSession(
+        connector=connector(tls, system_clock), headers=headers, timeout=timeout
+    ) as http:
         logs = [_Remote(http, base, folder, name, progress) for name in ("evidence", "directory")]
         heads = []
         for log in logs:
@@ -158,6 +168,8 @@ class _Remote:
                     raise Unavailable("log_unavailable", f"{url} answers {answer.status}")
                 return await _body(answer, bound, path)
         except (aiohttp.ClientError, TimeoutError) as error:
+            if isinstance(error, aiohttp.ServerFingerprintMismatch | aiohttp.ClientSSLError):
+                raise line_error(error, url) from None
             raise Unavailable(
                 "broker_unreachable",
                 f"{url} cannot be fetched: {type(error).__name__}",

@@ -6,10 +6,15 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from saphan_protocol.pins import PINS_BYTES, parse_pins
+from saphan_protocol.invitation import (
+    INVITATION_BYTES,
+    is_invitation,
+    parse_invitation,
+    parse_trust,
+)
 from saphan_protocol.words import fingerprint_words, word_lines
 
-from saphan.agency import check_new, init, store_pins
+from saphan.agency import check_new, check_words, init, store_invitation, store_pins
 from saphan.agency_file import AGENCY_FILE_BYTES, AgencyFile, parse_agency
 from saphan.cli.options import (
     Parser,
@@ -38,25 +43,38 @@ def add_commands(commands: Subparsers[Parser]) -> None:
         metavar="HANDLE",
         help=say("help.officer_handle"),
     )
+    make.add_argument("--invitation", type=Path, metavar="FILE", help=say("help.invitation"))
+    _add_comparing(make)
     add_passphrase(make, what=say("noun.root_key"))
     add_passphrase(make, "officer-", say("noun.officer_key"))
     shown = add_command(group, "show", "agency_show", _show)
     shown.add_argument("file", type=Path, nargs="?", metavar="FILE", help=say("help.agency_file"))
     pin = add_command(group, "pin", "agency_pin", _pin)
-    pin.add_argument("file", type=Path, metavar="FILE", help=say("help.pin_file"))
-    pin.add_argument("--words", metavar="WORDS", help=say("help.words"))
-    pin.add_argument("--yes", action="store_true", help=say("help.yes"))
+    pin.add_argument("file", type=Path, metavar="FILE", help=say("help.trust_file"))
+    _add_comparing(pin)
+
+
+def _add_comparing(parser: Parser) -> None:
+    parser.add_argument("--words", metavar="WORDS", help=say("help.words"))
+    parser.add_argument("--yes", action="store_true", help=say("help.yes"))
 
 
 def _init(args: argparse.Namespace) -> int:
     check_new(args.dir, args.name, set(args.officer))
+    invitation = None
+    if args.invitation is not None:
+        data = read_bounded(args.invitation, INVITATION_BYTES, "invitation")
+        invitation = parse_invitation(data)
+        words = _compared(args, invitation.address, invitation.digest)
+        check_words(words, invitation.digest, "invitation")
     root = passphrase_source(args).read_new(say("noun.root_key"))
     officers = _officers_passphrases(args.officer, passphrase_source(args, "officer_"))
-    office = init(args.dir, args.name, root, officers, now=now_ms())
+    office = init(args.dir, args.name, root, officers, now=now_ms(), invitation=invitation)
     value = _identity(office.read_agency()) | {
         "dir": str(office.folder),
         "enrolment": str(office.enrolment),
         "officers": sorted(officers),
+        "broker": None if invitation is None else invitation.url,
     }
     show(value, _made_page(value), as_json=args.json)
     return 0
@@ -107,23 +125,35 @@ def _words_page(value: dict[str, object]) -> Iterator[str]:
 
 
 def _pin(args: argparse.Namespace) -> int:
-    pins = parse_pins(read_bounded(args.file, PINS_BYTES, "pins"))
+    data = read_bounded(args.file, INVITATION_BYTES, "pins")
     office = office_of(args)
     agency = office.read_agency().agency
-    words = args.words
-    if words is None:
-        for line in (f"{pins.name}", *(f"    {line}" for line in word_lines(pins.digest))):
-            note(line)
-        confirm(say("prompt.same_words"), yes=args.yes)
-        words = fingerprint_words(pins.digest)
-    store_pins(office, pins, words)
+    pins = parse_trust(data)
+    if is_invitation(data):
+        invitation = parse_invitation(data)
+        file, digest = office.invitation_file, invitation.digest
+        words = _compared(args, invitation.address, digest)
+        store_invitation(office, invitation, words)
+    else:
+        file, digest = office.pins_file, pins.digest
+        store_pins(office, pins, _compared(args, pins.name, digest))
     value = {
         "agency": agency,
         "name": pins.name,
         "directory": pins.directory.origin,
         "evidence": pins.evidence.origin,
-        "words": fingerprint_words(pins.digest),
-        "file": str(office.pins_file),
+        "words": fingerprint_words(digest),
+        "file": str(file),
     }
-    show(value, [say("note.pinned", name=pins.name, path=office.pins_file)], as_json=args.json)
+    show(value, [say("note.pinned", name=pins.name, path=file)], as_json=args.json)
     return 0
+
+
+def _compared(args: argparse.Namespace, name: str, digest: bytes) -> str:
+    """The words that the operator read: given by --words, or shown here and confirmed."""
+    if args.words is not None:
+        return str(args.words)
+    for line in (name, *(f"    {line}" for line in word_lines(digest))):
+        note(line)
+    confirm(say("prompt.same_words"), yes=args.yes)
+    return fingerprint_words(digest)

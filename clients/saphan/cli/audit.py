@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from saphan_protocol.audit.verdict import audit
-from saphan_protocol.pins import PINS_BYTES, Pins, parse_pins
+from saphan_protocol.invitation import (
+    INVITATION_BYTES,
+    is_invitation,
+    parse_invitation,
+    parse_trust,
+)
+from saphan_protocol.pins import Pins
 from saphan_schemas.bodies import known_types
 from saphan_schemas.errors import InvalidInput, Refused
 
@@ -69,7 +75,8 @@ def _named(paths: list[Path]) -> list[tuple[str, Path]]:
 def _fetch(args: argparse.Namespace) -> int:
     pins = None if args.pins is None else _read_pins(args.pins)
     token = None if args.token_file is None else _read_token(args.token_file)
-    work = fetch_logs(args.url, args.folder, token, pins, Progress("note.audit_fetching"))
+    tls = None if args.pins is None else _tls_key(args.pins)
+    work = fetch_logs(args.url, args.folder, token, pins, Progress("note.audit_fetching"), tls)
     found = asyncio.run(work)
     value = {
         name: {"origin": log.origin, "size": log.size, "files": log.files}
@@ -94,7 +101,13 @@ class Progress:
 
 
 def _read_pins(path: Path) -> Pins:
-    return parse_pins(read_bounded(path, PINS_BYTES, "pins"))
+    return parse_trust(read_bounded(path, INVITATION_BYTES, "pins"))
+
+
+def _tls_key(path: Path) -> bytes | None:
+    """The broker's TLS key that an invitation names; a pin file names none."""
+    data = read_bounded(path, INVITATION_BYTES, "pins")
+    return parse_invitation(data).tls if is_invitation(data) else None
 
 
 def _read_token(path: Path) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import base64
+from pathlib import Path
+from typing import Any
 
 from saphan_protocol.agreement import parse_agreement
 from saphan_protocol.operation import check_operation, parse_agreement_package
@@ -23,19 +25,32 @@ def submit_file(args: argparse.Namespace) -> int:
     Raises:
         InvalidInput: `submission_malformed`; what the node answers, with its own code.
     """
-    data = read_bounded(args.file, 2 * LIMITS.frame_bytes, "submission")
+    kind, answer = hand_over(args, args.file, wait=getattr(args, "wait", False))
+    value = {"kind": kind, "file": str(args.file), "answer": answer}
+    show(value, [say("note.submitted", path=args.file)], as_json=args.json)
+    return 0
+
+
+def hand_over(args: argparse.Namespace, path: Path, *, wait: bool) -> tuple[str, dict[str, Any]]:
+    """Give a file to the node of --dir; what it was, and the node's answer.
+
+    Args:
+        wait: for an agreement, until the parties are in the directory, and until it is in force.
+
+    Raises:
+        InvalidInput: `submission_malformed`; Unavailable: `node_unreachable`, `waited_in_vain`;
+            what the node answers, with its own code.
+    """
+    data = read_bounded(path, 2 * LIMITS.frame_bytes, "submission")
     kind = kind_of(data)
     node = local_node(args)
-    waits = kind == "agreement" and getattr(args, "wait", False)
-    agreement = _agreement(data) if waits else None
+    agreement = _agreement(data) if wait and kind == "agreement" else None
     if agreement is not None:
         ready_for(node, {party.agency for party in agreement.parties})
     answer = node.post("/v1/directory", {kind: base64.b64encode(data).decode()})
     if agreement is not None:
         in_force(node, agreement.reference)
-    value = {"kind": kind, "file": str(args.file), "answer": answer}
-    show(value, [say("note.submitted", path=args.file)], as_json=args.json)
-    return 0
+    return kind, answer
 
 
 def _agreement(data: bytes) -> Agreement:

@@ -6,6 +6,7 @@ import argparse
 import string
 from pathlib import Path
 
+from saphan_protocol.invitation import parse_invitation
 from saphan_protocol.operation import check_operation
 from saphan_protocol.pins import parse_pins
 from saphan_protocol.words import fingerprint_words, same_words, word_lines
@@ -58,17 +59,22 @@ def fingerprints(what: str) -> list[tuple[str, bytes]]:
     if len(what) == 64 and all(digit in string.hexdigits for digit in what):
         return [(what[:16].lower(), bytes.fromhex(what))]
     data = read_bounded(Path(what), LIMITS.operation_bytes, "file")
-    for read in (_of_pins, _of_agency, _of_operation):
+    for read in (_of_invitation, _of_pins, _of_agency, _of_operation):
         try:
             return read(data)
         except SaphanError:
             continue  # another kind of file; the last resort below says what is taken
     raise InvalidInput(
         "words_unknown",
-        f"{what[:200]} is no key id, pin file, agency file or operation",
+        f"{what[:200]} is no key id, invitation, pin file, agency file or operation",
         field="file",
-        hint="give 64 hexadecimal digits, pins.json, agency.json or enrol.saphan",
+        hint="give 64 hexadecimal digits, invitation.json, pins.json, agency.json or enrol.saphan",
     )
+
+
+def _of_invitation(data: bytes) -> list[tuple[str, bytes]]:
+    invitation = parse_invitation(data)
+    return [(invitation.address, invitation.digest)]
 
 
 def _of_pins(data: bytes) -> list[tuple[str, bytes]]:

@@ -34,6 +34,7 @@ from saphan.durable import create_file
 from saphan.node.config import NodeConfig
 from saphan.node.identity import describe, health
 from saphan.node.openapi import document
+from saphan.node.parties import party
 from saphan.node.requests import (
     DirectoryBody,
     ReadBody,
@@ -82,6 +83,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             web.post("/v1/bulletins/{id}/read", _read),
             web.get("/v1/inbox", _inbox),
             web.get(EVENTS_PATH, _events, allow_head=False),
+            web.get("/v1/directory", _party),
             web.post("/v1/directory", _directory),
             web.get("/v1/log-token", _log_token),
         ]
@@ -260,6 +262,11 @@ async def _directory(request: web.Request) -> web.Response:
             raise Unavailable(result.code, result.message, hint=result.hint)
         raise Refused(result.code, result.message, hint=result.hint)
     return json_response({"indices": list(result.indices)})
+
+
+async def _party(request: web.Request) -> web.Response:
+    service, agency = request.app[SERVICE], request.query.get("agency", "")
+    return json_response(await service.engine.in_reading(partial(party, service, agency)))
 
 
 async def _log_token(request: web.Request) -> web.Response:

@@ -85,6 +85,7 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
     ("post", "/v1/bulletins/{id}/read", "Content, read by an officer", "Read", 200, "Object"),
     ("get", "/v1/inbox", "Accepted bulletins; ?after=&limit=", None, 200, "List"),
     ("get", "/v1/events", "Server-sent events", None, 200, "Object"),
+    ("get", "/v1/directory", "An enrolled agency's roots; ?agency=", None, 200, "Object"),
     ("post", "/v1/directory", "Register an operation or agreement", "Directory", 200, "Object"),
     ("get", "/v1/log-token", "Token for the broker's log pages", None, 200, "Object"),
 )
@@ -126,6 +127,8 @@ def _operation(path: str, summary: str, body: str | None, status: int, answer: s
         found["security"] = []
     if "{id}" in path:
         found["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": _ID}]
+    if "?agency" in summary:
+        found["parameters"] = [{"name": "agency", "in": "query", "schema": _STRING}]
     if "?after" in summary:
         found["parameters"] = [
             {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}}

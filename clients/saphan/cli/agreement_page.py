@@ -1,0 +1,98 @@
+"""An agreement as JSON, and as the page that two people read to each other before they sign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from saphan_protocol.agreement import AGREEMENT_TYPE
+from saphan_protocol.identity import identity, sha256
+from saphan_protocol.words import fingerprint_words, word_lines
+from saphan_schemas.codec import encode
+from saphan_schemas.records import Agreement
+
+from saphan.agreement_draft import Draft
+from saphan.cli.speech import say
+
+
+def draft_value(draft: Draft) -> dict[str, Any]:
+    """A draft as JSON, with how many of each party's roots have signed."""
+    signed = {p.agency: draft.signers(p) for p in draft.agreement.parties}
+    return describe(draft.agreement, draft.text, signed)
+
+
+def describe(agreement: Agreement, text: bytes, signed: dict[str, int]) -> dict[str, Any]:
+    """An agreement as JSON: everything that is signed, fingerprints as words too."""
+    pins = sha256(encode([agreement.directory, agreement.evidence]))
+    return {
+        "reference": agreement.reference,
+        "title": agreement.title,
+        "instrument": agreement.instrument,
+        "identity": identity(AGREEMENT_TYPE, text).hex(),
+        "valid_from": _day(agreement.valid_from),
+        "valid_until": _day(agreement.valid_until),
+        "parties": [
+            {
+                "agency": party.agency,
+                "threshold": party.threshold,
+                "signed": signed[party.agency],
+                "roots": [
+                    {"key_id": name.hex(), "words": fingerprint_words(name)} for name in party.roots
+                ],
+            }
+            for party in agreement.parties
+        ],
+        "rules": [
+            {
+                "from": rule.sender,
+                "to": rule.recipient,
+                "schemas": list(rule.schemas),
+                "tlp_ceiling": rule.tlp_ceiling,
+                "retain_days": rule.retain_days,
+            }
+            for rule in agreement.rules
+        ],
+        "handling": list(agreement.handling),
+        "onward": agreement.onward,
+        "languages": list(agreement.languages),
+        "in_flight": agreement.in_flight,
+        "directory": agreement.directory.origin,
+        "evidence": agreement.evidence.origin,
+        "pins_words": fingerprint_words(pins),
+        "witnesses": {
+            "quorum": agreement.witnesses.quorum,
+            "own_counts": agreement.witnesses.own_counts,
+        },
+        "finished": False,
+    }
+
+
+def _day(millis: int) -> str:
+    return datetime.fromtimestamp(millis / 1_000, UTC).date().isoformat()
+
+
+def page(value: dict[str, Any]) -> Iterator[str]:
+    """An agreement as a page that two people read to each other."""
+    yield f"{value['title']}  ({value['instrument']} {value['reference']})"
+    yield f"{value['valid_from']} – {value['valid_until']}"
+    for party in value["parties"]:
+        yield ""
+        count = say("note.signed_by", signed=party["signed"], needed=party["threshold"])
+        yield f"{party['agency']}: {count}"
+        for root in party["roots"]:
+            yield f"  {root['key_id'][:16]}"
+            yield from (f"    {line}" for line in word_lines(bytes.fromhex(root["key_id"])))
+    yield ""
+    for rule in value["rules"]:
+        yield (
+            f"{rule['from']} -> {rule['to']}: "
+            + say("note.rule", tlp=rule["tlp_ceiling"], days=rule["retain_days"])
+        )
+        yield from (f"    {name}" for name in rule["schemas"])
+    yield from (f"{code}: {say(f'handling.{code}')}" for code in value["handling"])
+    yield ""
+    yield say("note.pins_of", directory=value["directory"], evidence=value["evidence"])
+    words = value["pins_words"].split()
+    yield from ("    " + " ".join(words[at : at + 4]) for at in range(0, len(words), 4))
+    yield say("note.compare_words")
