@@ -20,6 +20,8 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import HeadRef
 
 from saphan_broker.alarms import Alarm
+from saphan_broker.blob_sweep import BlobSweep
+from saphan_broker.blobs.store import FOLDER, BlobStore
 from saphan_broker.clock import Clock, system_clock
 from saphan_broker.committing import Committer
 from saphan_broker.expiry import Sweep, freshen
@@ -80,6 +82,7 @@ class Broker:
         self.witnessed = WitnessedTime(state)
         self.tokens = Tokens()
         self._sweep = Sweep(state, self.sequencer, self.witnessed)
+        self._blob_sweep = BlobSweep(state)
         self._shared = Shared(state, self.sequencer, self.witnessed, self.tokens)
         self._sessions: dict[Session, None] = {}
         self._handlers: set[asyncio.Task[object]] = set()
@@ -103,9 +106,11 @@ class Broker:
             for signer in self.state.signers.values():
                 signer.allow_unheard(override or "no node is enrolled")
             await self.sequencer.settle()
+        await self._blob_sweep.look(starting=True)
         self._tasks = [
             asyncio.create_task(self.sequencer.run(), name="sequencer"),
             asyncio.create_task(self._sweep.run(), name="sweep"),
+            asyncio.create_task(self._blob_sweep.run(), name="blobs"),
         ]
 
     async def stop(self) -> None:
@@ -119,11 +124,12 @@ class Broker:
             await asyncio.wait(self._handlers, timeout=STOP_SECONDS)
         self.sequencer.close()
         if self._tasks:
-            sequencer, sweep = self._tasks
-            sweep.cancel()
+            sequencer, *sweeps = self._tasks
+            for sweep in sweeps:
+                sweep.cancel()
             await asyncio.wait([sequencer], timeout=STOP_SECONDS)
             sequencer.cancel()
-            await asyncio.gather(sequencer, sweep, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.state.close()
 
     # --- sessions ---------------------------------------------------------------------------------
@@ -268,4 +274,6 @@ async def open_broker(data: Path, keys: Path, *, clock: Clock = system_clock) ->
     async def reopen() -> Store:
         return await SqliteStore.open(data)
 
-    return Broker(State(await reopen(), reopen, pins, day_keys, signers, clock=clock))
+    blobs = BlobStore(data / FOLDER, clock)
+    state = State(await reopen(), reopen, pins, day_keys, signers, blobs=blobs, clock=clock)
+    return Broker(state)

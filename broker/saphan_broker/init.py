@@ -25,6 +25,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import HeadRef
 
 from saphan_broker import private_files
+from saphan_broker.blobs.store import FOLDER, BlobStore
 from saphan_broker.clock import Clock, day_of, system_clock
 from saphan_broker.committing import Committer
 from saphan_broker.inviting import INVITATION_NAME, write_invitation
@@ -122,7 +123,9 @@ async def _begin(data: Path, keys: Path, name: str, clock: Clock) -> tuple[Pins,
     async def reopen() -> Store:
         return await SqliteStore.open(data)
 
-    state = State(await SqliteStore.create(data), reopen, pins, day_keys, signers, clock=clock)
+    store = await SqliteStore.create(data)
+    blobs = BlobStore(data / FOLDER, clock)
+    state = State(store, reopen, pins, day_keys, signers, blobs=blobs, clock=clock)
     try:
         await state.load()
         committer = Committer(state)

@@ -36,6 +36,8 @@ class Bulletin:
 
     admitted: Admitted
     submission: Submission
+    missing: SaphanError | None
+    """Why its attachments are not all here."""
 
     @property
     def agencies(self) -> tuple[str, ...]:
@@ -59,6 +61,8 @@ class Bulletin:
         first = known.first_answer(admitted.consignment_id, self.agencies)
         if first is not None:
             return Logged(first)
+        if self.missing is not None:
+            return Rejected(self.missing)
         try:
             self._check_replay(ledger)
             states = [self._next_state(ledger, agency) for agency in self.agencies]

@@ -218,7 +218,7 @@ def _admit_submission(item: Submitted, facts: AdmissionFacts) -> Judged:
             tuple(ref.agency for ref in consignment.recipients),
             error,
         )
-    return Bulletin(admitted, given)
+    return Bulletin(admitted, given, item.missing)
 
 
 def _admit_statement(item: Stated, facts: AdmissionFacts) -> Judged:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from saphan_protocol.batch import index_batches, item_root
 from saphan_protocol.delivery import State as Delivery
@@ -59,14 +59,22 @@ async def check_signatures(state: State, peer: str, frame: Batch) -> frozenset[S
 
 
 def enqueue(
-    sequencer: Sequencer, peer: str, frame: Batch, bad: frozenset[SignatureKey]
+    sequencer: Sequencer,
+    peer: str,
+    frame: Batch,
+    bad: frozenset[SignatureKey],
+    missing: Mapping[int, SaphanError],
 ) -> list[Work | Rejected]:
-    """Queue every item of a frame; an item that cannot be queued refuses none of its neighbours."""
+    """Queue every item of a frame; an item that cannot be queued refuses none of its neighbours.
+
+    Args:
+        missing: for the items whose attachments are not here: why.
+    """
     batches = index_batches(frame.signatures[: len(frame.items)])
     queued: list[Work | Rejected] = []
-    for given in frame.items:
+    for place, given in enumerate(frame.items):
         if isinstance(frame, Submit):
-            item: Item = Submitted(peer, given, batches)  # type: ignore[arg-type]
+            item: Item = Submitted(peer, given, batches, missing.get(place))  # type: ignore[arg-type]
         else:
             item = Stated(peer, given, batches)  # type: ignore[arg-type]
         try:

@@ -19,6 +19,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import HeadRef
 
 from saphan_broker.alarms import Alarms
+from saphan_broker.blobs.store import BlobStore
 from saphan_broker.clock import Clock, SessionClocks, system_clock
 from saphan_broker.counters import Counters
 from saphan_broker.ledger import Random
@@ -48,6 +49,7 @@ class State:
         pins: this broker's own pins: origins and log keys.
         keys: day keys.
         signers: the one signer of each log.
+        blobs: where attachments are.
         clock: milliseconds UTC.
         random: fresh random bytes.
     """
@@ -60,6 +62,7 @@ class State:
         keys: DayKeys,
         signers: dict[Log, Signer],
         *,
+        blobs: BlobStore,
         clock: Clock = system_clock,
         random: Random = os.urandom,
     ) -> None:
@@ -67,6 +70,7 @@ class State:
         self.pins = pins
         self.keys = keys
         self.signers = signers
+        self.blobs = blobs
         self.clock = clock
         self.random = random
         self.alarms = Alarms()
@@ -175,4 +179,5 @@ class State:
     async def close(self) -> None:
         """Free threads and store; idempotent."""
         self.verifying.shutdown(wait=False, cancel_futures=True)
+        self.blobs.close()
         await self.store.close()

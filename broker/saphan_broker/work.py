@@ -39,6 +39,8 @@ class Submitted:
     peer: str
     submission: Submission
     batches: Batches
+    missing: SaphanError | None = None
+    """Why its attachments are not all here; said only if it is new."""
 
     @property
     def weight(self) -> int:

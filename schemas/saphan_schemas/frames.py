@@ -175,17 +175,22 @@ PartData = Annotated[bytes, Meta(max_length=LIMITS.part_bytes)]
 
 
 class Offer(Record, frozen=True, tag=17):
-    """Node: sealed attachments it is about to bring, before the `Submit` that names them."""
+    """Node: sealed attachments it is about to bring, before the `Submit` that names them.
+
+    The broker answers with `Held`; with an `Answer` of one result if it refuses the offer, at once
+    or because of what came for it later: then nothing more of this offer is taken.
+    """
 
     request: RequestId
     blobs: Annotated[tuple[Blob, ...], Meta(min_length=1, max_length=LIMITS.attachments)]
 
 
 class Held(Record, frozen=True, tag=24):
-    """Broker's answer to `Offer`: how many bytes of each it holds; a node goes on from there.
+    """Broker: how many bytes of each blob of offer `request` it holds; the node goes on from there.
 
-    After every `Part` it is said again for that one blob, with the request of its offer: the
-    node may send that much more. What is whole has its full length here, its digest checked.
+    Said after the `Offer`, and again, for all of its blobs, after parts: one says it for several
+    that came together. What has its full length here is whole, its digest checked. A count may
+    fall: to 0 when the whole had a wrong digest, or when other attachments needed the room.
     """
 
     request: RequestId
@@ -193,7 +198,10 @@ class Held(Record, frozen=True, tag=24):
 
 
 class Part(Record, frozen=True, tag=18):
-    """Node: the next bytes of blob `place` of offer `request`; `offset` is what is held already."""
+    """Node: the next bytes of blob `place` (from 0) of offer `request`.
+
+    A part is written only if `offset` is what is held by then; `Held` says it either way.
+    """
 
     request: RequestId
     place: Annotated[int, Meta(ge=0, le=LIMITS.attachments)]
@@ -212,8 +220,11 @@ class FetchPart(Record, frozen=True, tag=19):
 
 
 class PartFetched(Record, frozen=True, tag=25):
-    """Broker's answer to `FetchPart`: `data` is empty at the end; None: not for this agency, or
-    destroyed (`code` says which)."""
+    """Broker's answer to `FetchPart`: `data` is empty at the end.
+
+    None: `code` says why: `part_unknown` (not in this agency's mailbox), `part_withdrawn` (recalled
+    or expired), `part_missing` (the broker has lost it).
+    """
 
     request: RequestId
     data: PartData | None

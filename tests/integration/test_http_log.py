@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from saphan_broker.blobs.store import BlobStore
+from saphan_broker.clock import system_clock
 from saphan_broker.http_log import LogPages, TokenCheck
 from saphan_broker.seeds import DayKeys
 from saphan_broker.state import State
@@ -62,7 +64,9 @@ async def made_state() -> State:
         directory=pin(ORIGINS["directory"]),
         evidence=pin(ORIGINS["evidence"]),
     )
-    return State(store, reopen, pins, NoDayKeys(), {})
+    return State(
+        store, reopen, pins, NoDayKeys(), {}, blobs=BlobStore(Path("no-attachments"), system_clock)
+    )
 
 
 def leaf(index: int) -> bytes:

@@ -260,13 +260,14 @@ def _each(
 
 
 def _facts(row: Sequence[Any]) -> BulletinFacts:
-    return BulletinFacts(*row[:-1], attachments=_blobs(row[-1]))
+    values = [*row[:-1], _blobs(row[-1])]
+    return BulletinFacts(*values)
 
 
 def _bulletin(row: Sequence[Any]) -> BulletinRow:
     *facts, attachments, header, ciphertext = row
-    blobs = _blobs(attachments)
-    return BulletinRow(*facts, attachments=blobs, header=header, ciphertext=ciphertext)
+    values = [*facts, _blobs(attachments), header, ciphertext]
+    return BulletinRow(*values)
 
 
 def packed(blobs: Blobs) -> bytes:

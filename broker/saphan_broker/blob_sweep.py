@@ -1,0 +1,52 @@
+"""Attachments that nobody will name: what was brought long ago, and files without a bulletin."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from typing import Final
+
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.limits import HOUR_MS
+
+from saphan_broker.state import State
+from saphan_broker.uploads import ALARM
+
+_log = logging.getLogger("saphan.broker")
+
+LOOK_SECONDS: Final = HOUR_MS / 1000
+
+
+class BlobSweep:
+    """Removes staged files of a past age, and files whose submission was never logged."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def look(self, *, starting: bool = False) -> None:
+        """One look; a failing disk is an alarm, and the next look tries again.
+
+        Args:
+            starting: no session is open yet: whatever no bulletin names is an orphan.
+        """
+        try:
+            aged = await self._state.blobs.age_out()
+            orphans = await self._state.blobs.sweep(self._logged, any_age=starting)
+        except OperatorError as error:
+            self._state.alarms.sound(ALARM, error.message)
+            return
+        if aged or orphans:
+            _log.info("attachments: %d staged files, %d orphans removed", aged, orphans)
+
+    async def run(self) -> None:
+        """Look again and again until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.look()
+            except Exception:  # a bug: the sweep of later hours must not end with it
+                _log.exception("a look at the attachments failed")
+
+    async def _logged(self, bulletins: list[bytes]) -> Collection[bytes]:
+        return (await self._state.store.bulletins(bulletins)).keys()

@@ -1,0 +1,92 @@
+"""The attachments of bulletins: DATA/blobs/<first two digits of the id>/<id>/<place>, from place 0.
+
+A file gets its name here by one link to staged bytes that are durable, before the commit that
+names the bulletin. What a crash means: a bulletin's folder without a commit is an orphan; the
+resubmission finds its files and links the rest, or a sweep removes them. A bulletin id covers the
+digests of its attachments, so whatever stands here under an id is right, whoever brought it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from saphan_schemas.records import Blobs
+
+
+class BlobFiles:
+    """Final files under `place`; functions run on threads."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def missing(self, bulletin: bytes, blobs: Blobs) -> list[int]:
+        """Places whose file is not here with its whole length."""
+        folder = self._folder(bulletin)
+        return [
+            place
+            for place, blob in enumerate(blobs)
+            if not (path := folder / str(place)).is_file() or path.stat().st_size != blob.length
+        ]
+
+    def link(self, bulletin: bytes, sources: Sequence[tuple[int, Path]], now: int) -> None:
+        """Give staged files their final names and make the names durable.
+
+        Args:
+            sources: (place, staged file), whole and synced.
+            now: ms; from now on a sweep of orphans counts their age.
+
+        Raises:
+            OSError: as the disk says; what was linked stays.
+        """
+        folder = self._folder(bulletin)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for place, source in sources:
+            with suppress(FileExistsError):  # another session of the same agency was faster
+                os.link(source, folder / str(place))
+        os.utime(folder, ns=(now * 1_000_000, now * 1_000_000))
+        # Also when all was there: a crash may have come between an earlier link and its sync.
+        for path in (folder, folder.parent, self._place, self._place.parent):
+            _sync(path)
+
+    def read(self, bulletin: bytes, place: int, offset: int, length: int) -> bytes:
+        """Up to `length` bytes from `offset`; empty at the end.
+
+        Raises:
+            OSError: as the disk says, FileNotFoundError among it.
+        """
+        path = self._folder(bulletin) / str(place)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.pread(descriptor, length, offset)
+        finally:
+            os.close(descriptor)
+
+    def ids(self) -> Iterator[tuple[bytes, int]]:
+        """Every bulletin that has files here, with the time (ms) of its newest link."""
+        for prefix in sorted(self._place.glob("[0-9a-f][0-9a-f]")):
+            for folder in sorted(prefix.iterdir()):
+                with suppress(ValueError, FileNotFoundError):
+                    touched = folder.stat().st_mtime_ns // 1_000_000
+                    yield bytes.fromhex(folder.name), touched
+
+    def remove(self, bulletin: bytes, before: int) -> None:
+        """Remove a bulletin's files, unless some were linked at `before` (ms) or later."""
+        folder = self._folder(bulletin)
+        if folder.is_dir() and folder.stat().st_mtime_ns // 1_000_000 < before:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _folder(self, bulletin: bytes) -> Path:
+        name = bulletin.hex()
+        return self._place / name[:2] / name
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,63 @@
+"""Bytes of bulletins on their way out: what a recipient's node fetches in parts.
+
+Each part is judged by itself: a recall or an expiry that is logged before it stops the next one.
+After the handover the bytes were all taken; asking again (another node of the agency, a restored
+one) is allowed as long as the delivery is not recalled or expired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from saphan_protocol.delivery import State as Delivery
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.frames import FetchPart, PartFetched
+
+from saphan_broker.state import State
+from saphan_broker.uploads import ALARM
+
+WITHDRAWN: Final = frozenset({Delivery.RECALLED.value, Delivery.EXPIRED.value})
+
+
+async def fetch_part(state: State, agency: str, frame: FetchPart) -> PartFetched:
+    """Up to `frame.length` bytes from `frame.offset`; empty at the end.
+
+    Without bytes the code says why: `part_unknown` (no such part in this agency's mailbox),
+    `part_withdrawn` (recalled or expired), `part_missing` (the broker has lost it: an alarm).
+    """
+    key = (frame.bulletin, agency)
+    deliveries, bulletins = await asyncio.gather(
+        state.store.deliveries([key]), state.store.bulletins([frame.bulletin])
+    )
+    row, facts = deliveries.get(key), bulletins.get(frame.bulletin)
+    head = state.evidence.published
+    if row is None or facts is None or head is None or row.submitted >= head.size:
+        return PartFetched(frame.request, None, "part_unknown")
+    if row.state in WITHDRAWN:
+        return PartFetched(frame.request, None, "part_withdrawn")
+    if frame.place > len(facts.attachments):
+        return PartFetched(frame.request, None, "part_unknown")
+    if frame.place == 0:
+        return await _ciphertext(state, frame)
+    return await _attachment(state, frame)
+
+
+async def _ciphertext(state: State, frame: FetchPart) -> PartFetched:
+    body = (await state.store.bodies([frame.bulletin])).get(frame.bulletin)
+    if body is None:
+        return PartFetched(frame.request, None, "part_missing")
+    data = body.ciphertext[frame.offset : frame.offset + frame.length]
+    return PartFetched(frame.request, data, None)
+
+
+async def _attachment(state: State, frame: FetchPart) -> PartFetched:
+    place = frame.place - 1
+    try:
+        data = await state.blobs.read(frame.bulletin, place, frame.offset, frame.length)
+    except OperatorError as error:
+        state.alarms.sound(
+            ALARM, f"attachment {place} of {frame.bulletin.hex()[:16]}: {error.message}"
+        )
+        return PartFetched(frame.request, None, "part_missing")
+    return PartFetched(frame.request, data, None)
