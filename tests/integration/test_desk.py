@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from saphan.desk.inbox import Inbox
-from support.bridge import KH, Bridge, bridged, eventually, states, wish
+from support.bridge import Bridge, bridged, eventually, states, wish
 from support.desks import desk_bridge, on_line
 
 
@@ -28,6 +29,6 @@ async def test_an_officer_reads_far_from_the_node(bridge: Bridge) -> None:
             assert [row["id"] for row in new] == [sent.hex()]
             content = await Inbox(desk).read(line, sent)
             assert content["content"]["body"] == wish().body
-            Inbox(desk).keep(content)
+            await asyncio.to_thread(Inbox(desk).keep, content)
         rows = world.kh.db.rows("SELECT handle FROM readings WHERE bulletin = ?", (sent,))
         assert rows == [("dao",)]

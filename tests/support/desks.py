@@ -56,9 +56,7 @@ class DeskBridge:
         invitation = await asyncio.to_thread(self.invitation)
         clock = self.bridge.clock
         made = await asyncio.to_thread(
-            lambda: start_desk(
-                folder, invitation, SECRET, now=clock(), handle=handle, cost=CHEAP
-            )
+            lambda: start_desk(folder, invitation, SECRET, now=clock(), handle=handle, cost=CHEAP)
         )
         if enrolled:
             assert made.request is not None
@@ -102,8 +100,12 @@ async def desk_bridge(bridge: Bridge) -> AsyncIterator[DeskBridge]:
 @asynccontextmanager
 async def at(folder: DeskFolder, bridge: Bridge) -> AsyncIterator[Desk]:
     """The open desk."""
-    with open_desk(folder, SECRET, bridge.node_clock) as desk:
+    opening = open_desk(folder, SECRET, bridge.node_clock)
+    desk = await asyncio.to_thread(opening.__enter__)
+    try:
         yield desk
+    finally:
+        await asyncio.to_thread(opening.__exit__, None, None, None)
 
 
 @asynccontextmanager

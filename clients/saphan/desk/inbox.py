@@ -6,6 +6,7 @@ after the officer's signed reading is durable there.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import dataclass
 from typing import Any, Final
@@ -86,12 +87,13 @@ class Inbox:
             SaphanError: of the line, the node, the disk.
         """
         await self._pull_corridors(line)
-        known = {row["id"]: row for row in self.rows()}
-        after, new = self._start(known.values()), []
+        known = {row["id"]: row for row in await asyncio.to_thread(self.rows)}
+        after = await asyncio.to_thread(self._start, list(known.values()))
+        new: list[Json] = []
         while True:
             page = await line.ask(AskInbox(line.number(), after, LIMITS.desk_page_items))
             new += [row for row in page["bulletins"] if row["id"] not in known]
-            self._keep_page(page, after)
+            await asyncio.to_thread(self._keep_page, page, after)
             after = page["next"]
             if not page["more"]:
                 return new
@@ -125,23 +127,28 @@ class Inbox:
             SaphanError: of the line, the node, the disk.
         """
         found = await line.ask(AskStatus(line.number(), text))
-        kept = Opened(msgspec.json.encode(found), self.desk.clock())
-        self.desk.store.put(Shelf.STATUS, bytes.fromhex(found["id"]), encode(kept))
+        kept = encode(Opened(msgspec.json.encode(found), self.desk.clock()))
+        name = bytes.fromhex(found["id"])
+        await asyncio.to_thread(self.desk.store.put, Shelf.STATUS, name, kept)
         return found
 
     # --- inside -----------------------------------------------------------------------------------
 
     async def _pull_corridors(self, line: DeskLine) -> None:
         store = self.desk.store
-        kept = store.get(Shelf.STATE, _CORRIDORS)
+        kept = await asyncio.to_thread(store.get, Shelf.STATE, _CORRIDORS)
         known = None if kept is None else sha256(kept)
         found = await line.ask(AskIdentity(line.number(), known))
+        await asyncio.to_thread(self._keep_corridors, found)
+
+    def _keep_corridors(self, found: Json) -> None:
+        store = self.desk.store
         with store.transaction():
             if found:
                 store.put(Shelf.STATE, _CORRIDORS, msgspec.json.encode(found))
             store.put(Shelf.STATE, _HEARD, number_name(self.desk.clock()))
 
-    def _start(self, rows: Any) -> int:
+    def _start(self, rows: list[Json]) -> int:
         newest = sorted(rows, key=lambda row: int(row["seq"]))[-LOOKED_AGAIN:]
         unread = [row["seq"] for row in newest if not row["read"]]
         kept = self.desk.store.get(Shelf.STATE, _NEXT)

@@ -6,6 +6,7 @@ answers with the first id. What the node refuses becomes a draft again, with the
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ class Outbox:
             Unavailable: `line_down`, `line_silent`: what has no answer waits on.
         """
         refused: list[SaphanError] = []
-        for one in self.waiting():
+        for one in await asyncio.to_thread(self.waiting):
             if only is None or one.number in only:
                 error = await self._send_one(line, one)
                 refused += [] if error is None else [error]
@@ -145,15 +146,17 @@ class Outbox:
         except SaphanError as error:
             if error.code in LINE_ENDED:
                 raise
-            if isinstance(error, Unavailable | OperatorError):
-                self._keep(msgspec.structs.replace(one, code=error.code))  # the node's trouble
+            if isinstance(error, Unavailable | OperatorError):  # the node's trouble
+                kept = msgspec.structs.replace(one, code=error.code)
+                await asyncio.to_thread(self._keep, kept)
             else:
-                self._to_draft(one, error)
+                await asyncio.to_thread(self._to_draft, one, error)
             return error
         # A crash here leaves it waiting: it is sent again, and the node answers the same.
         bulletin = bytes.fromhex(str(answer["id"]))
         now = self.desk.clock()
-        self._keep(msgspec.structs.replace(one, bulletin=bulletin, sent=now, code=None))
+        kept = msgspec.structs.replace(one, bulletin=bulletin, sent=now, code=None)
+        await asyncio.to_thread(self._keep, kept)
         return None
 
     def _to_draft(self, one: Queued, error: SaphanError | None) -> Draft:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,8 @@ async def sync(desk: Desk, line: DeskLine) -> Synced:
         SaphanError: of the line, the node, the disk; what was done before stays done.
     """
     outbox, inbox = Outbox(desk), Inbox(desk)
-    waiting = {one.number for one in outbox.waiting()}
+    waiting = {one.number for one in await asyncio.to_thread(outbox.waiting)}
     refused = await outbox.send(line)
-    sent = [one for one in outbox.all() if one.number in waiting and one.bulletin is not None]
+    kept = await asyncio.to_thread(outbox.all)
+    sent = [one for one in kept if one.number in waiting and one.bulletin is not None]
     return Synced(sent, refused, await inbox.pull(line))

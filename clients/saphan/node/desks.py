@@ -59,7 +59,7 @@ class Desks:
     def __init__(self, service: NodeService, tls: bytes) -> None:
         self._service = service
         self._tls = tls
-        self._strangers: dict[web.Request, None] = {}
+        self._strangers: dict[DeskSession, web.Request] = {}
         self._open: dict[web.WebSocketResponse, str] = {}
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -87,18 +87,18 @@ class Desks:
         """The node stops: every desk is told by the closing of its line."""
         for ws in list(self._open):
             await ws.close(code=WSCloseCode.GOING_AWAY)
-        for request in list(self._strangers):
+        for request in list(self._strangers.values()):
             _abort(request)
 
     async def _log_in(self, request: web.Request, session: DeskSession) -> DeskPeer:
         """Of too many that have not logged in, the oldest makes room."""
         if len(self._strangers) >= LIMITS.strangers:
-            _abort(next(iter(self._strangers)))
-        self._strangers[request] = None
+            _abort(next(iter(self._strangers.values())))
+        self._strangers[session] = request
         try:
             return await session.log_in()
         finally:
-            del self._strangers[request]
+            del self._strangers[session]
 
     def _check_room(self, peer: DeskPeer) -> None:
         own = Counter(self._open.values())[peer.handle]
