@@ -13,6 +13,7 @@ import msgspec
 from saphan_protocol.batch import sign_one
 from saphan_protocol.checkpoint import Head, cosign_lines, verify_head
 from saphan_protocol.evidence import commitment, entry_leaf, leaf_of
+from saphan_protocol.identity import sha256
 from saphan_protocol.merkle import leaf_hash, verify_consistency, verify_inclusion
 from saphan_protocol.notes import parse_vkey
 from saphan_protocol.pins import Pins
@@ -26,9 +27,14 @@ from saphan_schemas.frames import (
     DirectoryLeaves,
     Feed,
     FeedEntry,
+    FetchPart,
     FetchStanzas,
     FromBroker,
+    Held,
     Login,
+    Offer,
+    Part,
+    PartFetched,
     Ping,
     Register,
     Result,
@@ -41,7 +47,8 @@ from saphan_schemas.frames import (
     Witnessed,
     session_context,
 )
-from saphan_schemas.records import BatchSignature, Entry, HeadRef
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import BatchSignature, Blob, Blobs, Entry, HeadRef
 
 from support.agency import Agency
 
@@ -72,6 +79,10 @@ class Line:
         self.after: int | None = None
         self.token = ""
         self.closing: Closing | None = None
+        self.held: dict[int, tuple[int, ...]] = {}
+        """By offer: what the broker has said last that it holds."""
+        self.refused: dict[int, Result] = {}
+        """By offer: why the broker takes no more of it."""
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._changed = asyncio.Condition()
         self._http: aiohttp.ClientSession | None = None
@@ -177,6 +188,49 @@ class Line:
         found: tuple[bytes | None, ...] = await answer
         return found
 
+    # --- parts ------------------------------------------------------------------------------------
+
+    async def offer(self, blobs: Blobs) -> int:
+        """Offer attachments and wait for what the broker says; `held` and `refused` keep it."""
+        number = next(_requests)
+        await self.ws.send_bytes(encode(Offer(number, blobs)))
+        await self.until(lambda: number in self.held or number in self.refused)
+        return number
+
+    async def part(self, offer: int, place: int, offset: int, data: bytes) -> None:
+        """Send one part; what is held then comes into `held`."""
+        await self.ws.send_bytes(encode(Part(offer, place, offset, data)))
+
+    async def bring(self, sealed: Sequence[bytes], part: int = LIMITS.part_bytes) -> int:
+        """Offer sealed attachments and send what the broker lacks; gives the bytes sent."""
+        blobs = tuple(Blob(len(data), sha256(data)) for data in sealed)
+        number = await self.offer(blobs)
+        assert number not in self.refused, self.refused[number]
+        sent = 0
+        for place, (data, held) in enumerate(zip(sealed, self.held[number], strict=True)):
+            for offset in range(held, len(data), part):
+                await self.part(number, place, offset, data[offset : offset + part])
+                sent += len(data[offset : offset + part])
+        lengths = tuple(len(data) for data in sealed)
+        await self.until(lambda: self.held[number] == lengths or number in self.refused)
+        return sent
+
+    async def fetch_part(
+        self, bulletin: bytes, place: int, offset: int = 0, length: int = LIMITS.part_bytes
+    ) -> PartFetched:
+        """Fetch bytes of a bulletin."""
+        number, answer = self._ask()
+        await self.ws.send_bytes(encode(FetchPart(number, bulletin, place, offset, length)))
+        found: PartFetched = await answer
+        return found
+
+    async def fetch_whole(self, bulletin: bytes, place: int) -> bytes:
+        """Fetch a part of a bulletin to its end."""
+        whole = b""
+        while data := (await self.fetch_part(bulletin, place, len(whole))).data:
+            whole += data
+        return whole
+
     async def cosign(self, head: Head, time: int | None = None) -> None:
         """Send this agency's witness lines over a head."""
         witness = self.agency.witness
@@ -232,8 +286,14 @@ class Line:
             self._changed.notify_all()
 
     async def _take(self, frame: Any) -> None:
-        if isinstance(frame, Answer):
+        if isinstance(frame, Answer) and frame.request not in self._answers:
+            (self.refused[frame.request],) = frame.results
+        elif isinstance(frame, Answer):
             self._answers.pop(frame.request).set_result(frame.results)
+        elif isinstance(frame, Held):
+            self.held[frame.request] = frame.held
+        elif isinstance(frame, PartFetched):
+            self._answers.pop(frame.request).set_result(frame)
         elif isinstance(frame, Stanzas):
             self._answers.pop(frame.request).set_result(frame.stanzas)
         elif isinstance(frame, DirectoryLeaves):
