@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "admit",
     "allow_unheard",
     "status",
+    "doctor",
     "tls",
     "records",
     "log",

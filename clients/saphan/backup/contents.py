@@ -31,6 +31,7 @@ _PUBLIC: Final = (
 )
 _DATA: Final = (
     re.escape(DATABASE),
+    rf"agreements/{_WORD}\.saphan",
     rf"node/data/blobs/(?:in|out)/[0-9a-f/]+(?:\.{_WORD})?",
 )
 _KEYS: Final = (
@@ -46,11 +47,19 @@ _MEMBERS: Final[dict[Part, re.Pattern[str]]] = {
 }
 
 
+_EVERYBODY: Final = re.compile("|".join(_PUBLIC), re.ASCII)
+
+
 def belongs(part: Part, name: str) -> bool:
     """Whether a file of this name, relative to the agency's folder, is of a backup's part."""
     plain = ".." not in name and "//" not in name and not name.endswith("/")
     fits = len(name.encode()) <= LIMITS.backup_name_bytes
     return plain and fits and _MEMBERS[part].fullmatch(name) is not None
+
+
+def is_public(name: str) -> bool:
+    """Whether everybody on the machine may read it: it is what others are given anyway."""
+    return _EVERYBODY.fullmatch(name) is not None
 
 
 def check_name(part: Part, name: str) -> None:

@@ -21,7 +21,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanEr
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role, Signature
 
-from saphan.backup.contents import check_name
+from saphan.backup.contents import check_name, is_public
 from saphan.backup.header import BACKUP_TYPE, Header, Part, malformed, parse_header
 from saphan.backup.making import signed_body
 from saphan.backup.new_file import disk_errors
@@ -144,8 +144,7 @@ def _extract(path: Path, secret: bytes, staging: Path) -> tuple[bytes, bytes]:
 
 def _write(path: Path, pieces: Iterator[bytes], name: str) -> None:
     path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    public = name.startswith("operations/") or path.suffix in (".json", ".crt", ".saphan")
-    mode = PUBLIC_MODE if public else SECRET_MODE
+    mode = PUBLIC_MODE if is_public(name) else SECRET_MODE
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     with os.fdopen(handle, "wb") as file:
         for piece in pieces:

@@ -11,6 +11,7 @@ from pathlib import Path
 from saphan_schemas.errors import InvalidInput
 
 from saphan.cli.backup import add_backup_commands
+from saphan.cli.doctor import add_doctor_command
 from saphan.cli.node_page import node_lines
 from saphan.cli.options import Parser, Subparsers, add_command, add_group, local_node, office_of
 from saphan.cli.speech import say, show
@@ -23,7 +24,7 @@ from saphan.node.settings import SETTINGS_NAME, read_settings
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
-    """Register `saphan node run|status|token|backup|restore`."""
+    """Register `saphan node run|status|token|backup|restore|doctor`."""
     group = add_group(commands, "node")
     run = add_command(group, "run", "node_run", _run)
     run.add_argument("--broker", metavar="URL", help=say("help.broker"))
@@ -33,6 +34,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     token = add_command(group, "token", "node_token", _token)
     token.add_argument("--out", type=Path, required=True, metavar="FILE", help=say("help.out"))
     add_backup_commands(group)
+    add_doctor_command(group)
 
 
 def _status(args: argparse.Namespace) -> int:

@@ -1,0 +1,180 @@
+"""What `saphan-broker doctor` looks at: keys, certificate, disks, and the broker if it runs.
+
+Nothing is changed, and nothing needs to run.
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.findings import Finding, Level
+from saphan_schemas.limits import DAY_MS, HOUR_MS, LIMITS, MIB, SECOND_MS
+
+from saphan_broker import private_files
+from saphan_broker.keys import key_path, load_log_keys
+from saphan_broker.seeds import DayKeys
+from saphan_broker.store.base import LOGS
+from saphan_broker.tls_files import CERTIFICATE_NAME, read_certificate
+
+DISK_WARN: Final = 4_096 * MIB
+DISK_BAD: Final = 512 * MIB
+CERTIFICATE_WARN_DAYS: Final = 30
+KEY_WARN_DAYS: Final = 1_095
+"""Log keys change by a new agreement of everybody: nobody does that every year."""
+WITNESS_WARN_MS: Final = 2 * LIMITS.head_idle_ms
+"""An idle log signs a head each hour, and some node cosigns it."""
+CLOCK_CODES: Final = frozenset({"clock_disagrees", "signer_clock"})
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A broker under examination.
+
+    Args:
+        now: ms UTC; status: what the running broker says of itself; None if it does not answer.
+    """
+
+    data: Path
+    keys: Path
+    now: int
+    status: Mapping[str, Any] | None
+
+
+def examine(patient: Patient) -> list[Finding]:
+    """Everything that there is to look at."""
+    found: list[Finding] = []
+    for name, look in CHECKS:
+        try:
+            found += look(patient)
+        except SaphanError as error:
+            found.append(Finding(name, "bad", error=error))
+        except OSError as error:
+            values = {"why": error.strerror or str(error), "path": error.filename or "-"}
+            found.append(Finding(name, "bad", "doctor.unreadable", values))
+    return found
+
+
+def _running(patient: Patient) -> Iterator[Finding]:
+    status = patient.status
+    if status is None:
+        yield Finding("running", "bad", "doctor.broker_not_running", {}, "doctor.broker_next")
+        return
+    level: Level = "ok" if status["ready"] else "bad"
+    key = "doctor.broker_ready" if status["ready"] else "doctor.broker_not_ready"
+    yield Finding("running", level, key, {"name": status["name"]}, "doctor.broker_look")
+
+
+def _line(patient: Patient) -> Iterator[Finding]:
+    """Agencies' sessions, and whether their witnesses still confirm the time."""
+    status = patient.status
+    if status is None:
+        return
+    values = {"sessions": status["sessions"], "waiting": status["waiting"]}
+    if not status["sessions"] and status["agencies"]:
+        yield Finding("line", "warn", "doctor.no_sessions", values, "doctor.no_sessions_next")
+    else:
+        yield Finding("line", "ok", "doctor.sessions", values)
+    seen = status["witnessed_at"]
+    if seen is None or not status["sessions"]:
+        return
+    age = patient.now - seen * SECOND_MS
+    values = {"hours": max(0, age) // HOUR_MS}
+    late = age > WITNESS_WARN_MS
+    level: Level = "warn" if late else "ok"
+    yield Finding("witness", level, "doctor.witnessed", values, "doctor.witnessed_next")
+
+
+def _alarms(patient: Patient) -> Iterator[Finding]:
+    if patient.status is None:
+        yield Finding("clock", "warn", "doctor.broker_clock_unknown", {}, "doctor.broker_next")
+        return
+    codes = set()
+    for alarm in (*patient.status["reasons"], *patient.status["alarms"]):
+        if alarm["code"] in codes:
+            continue
+        codes.add(alarm["code"])
+        error = Unavailable(alarm["code"], alarm["message"])
+        if alarm["code"] in CLOCK_CODES:
+            yield Finding("clock", "bad", error=error)
+        else:
+            yield Finding("alarm", "bad", error=error)
+    if not codes & CLOCK_CODES:
+        values = {"seconds": LIMITS.skew_ms // SECOND_MS}
+        known = patient.status["sessions"] > 0
+        key = "doctor.broker_clock_ok" if known else "doctor.broker_clock_unheard"
+        yield Finding("clock", "ok", key, values)
+
+
+def _disk(patient: Patient) -> Iterator[Finding]:
+    for folder in (patient.data, patient.keys):
+        usage = shutil.disk_usage(folder)
+        values = {"free": usage.free // MIB, "percent": usage.free * 100 // max(1, usage.total)}
+        level: Level = "ok" if usage.free >= DISK_WARN else "warn"
+        if usage.free < DISK_BAD:
+            level = "bad"
+        yield Finding("disk", level, "doctor.disk_free", values, "doctor.disk_next")
+        if patient.data.stat().st_dev == patient.keys.stat().st_dev:
+            return  # one disk, one line
+
+
+def _keys(patient: Patient) -> Iterator[Finding]:
+    """The files that make heads, each readable by its owner only."""
+    private_files.check_private(patient.keys)
+    for log in LOGS:
+        load_log_keys(patient.keys, log)
+        days = (patient.now - key_path(patient.keys, log).stat().st_mtime_ns // 10**6) // DAY_MS
+        level: Level = "warn" if days > KEY_WARN_DAYS else "ok"
+        values = {"log": log, "days": max(0, days)}
+        yield Finding("keys", level, "doctor.log_key", values, "doctor.log_key_next")
+    DayKeys.open(patient.keys)
+    for path in sorted(patient.keys.glob("*")):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077 and path.suffix in (".key", ".seed", ".head"):
+            seen = {"path": path, "mode": f"{mode:04o}"}
+            yield Finding("keys", "bad", "doctor.key_exposed", seen, "doctor.key_exposed_next")
+
+
+def _certificate(patient: Patient) -> Iterator[Finding]:
+    path = patient.keys / CERTIFICATE_NAME
+    if not path.exists():
+        yield Finding("tls", "ok", "doctor.tls_none")
+        return
+    facts = read_certificate(path)
+    days = (facts.not_after - patient.now) // DAY_MS
+    values = {"days": max(0, days)}
+    if facts.validity(patient.now) != "valid":
+        yield Finding("tls", "bad", "doctor.tls_over", values, "doctor.broker_tls_next")
+        return
+    level: Level = "warn" if days < CERTIFICATE_WARN_DAYS else "ok"
+    yield Finding("tls", level, "doctor.tls_days", values, "doctor.broker_tls_next")
+
+
+def _store(patient: Patient) -> Iterator[Finding]:
+    if not patient.data.is_dir():
+        raise OperatorError(
+            "store_missing",
+            f"there is no data directory {patient.data}",
+            field="data",
+            hint="name the directory that `saphan-broker init --data` made",
+        )
+    files = [path for path in patient.data.rglob("*") if path.is_file()]
+    values = {"size": sum(path.stat().st_size for path in files) // MIB}
+    yield Finding("store", "ok", "doctor.store_size", values)
+
+
+CHECKS: Final[tuple[tuple[str, Callable[[Patient], Iterator[Finding]]], ...]] = (
+    ("running", _running),
+    ("clock", _alarms),
+    ("disk", _disk),
+    ("store", _store),
+    ("keys", _keys),
+    ("tls", _certificate),
+    ("line", _line),
+)
+"""What is looked at, in this order; the name stands for what looking there has raised."""
