@@ -7,15 +7,26 @@ chooses anything at random: `now` and `nonce` are given.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 from saphan_protocol.identity import CONTENT_TYPE, identity, record_identity
 from saphan_schemas.bodies import digest
 from saphan_schemas.codec import decode, encode, encode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import DAY_MS, LIMITS
-from saphan_schemas.records import PAE_TYPES, SUITE, Header, Inner, Marking, Tlp, Urgency
+from saphan_schemas.records import (
+    PAE_TYPES,
+    SUITE,
+    Blob,
+    Blobs,
+    Header,
+    Inner,
+    Marking,
+    Tlp,
+    Urgency,
+)
 from saphan_schemas.strict_json import parse_json
 from saphan_schemas.validation import validate_content
 
@@ -28,6 +39,20 @@ URGENCIES: Final[tuple[Urgency, ...]] = ("routine", "priority", "immediate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A file to attach: what the content says of it, and its length and SHA-256.
+
+    Args:
+        blob: of a file that was named by its digest only, the length is 0 until it is measured.
+    """
+
+    name: str
+    media_type: str
+    role: str
+    blob: Blob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """What an author decides; None takes the default.
 
@@ -36,6 +61,7 @@ class Wish:
         schema: name of a body type, such as "saphan/case_statistics/0".
         about, body: JSON maps of the schema.
         expires, answer_by: ms UTC; retain_until: days since 1970-01-01.
+        attachments: in the order in which they are shown.
     """
 
     to: tuple[str, ...]
@@ -48,6 +74,7 @@ class Wish:
     expires: int | None = None
     answer_by: int | None = None
     retain_until: int | None = None
+    attachments: tuple[Attached, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +85,13 @@ class Draft:
     header_bytes: bytes
     header_id: bytes
     content: bytes
+    attachments: tuple[Attached, ...] = ()
 
     def inner(self, author: str | None, author_key: bytes) -> bytes:
         """The record that the author signs as `INNER_TYPE`."""
-        return encode(
-            Inner(author, author_key, self.header_id, identity(CONTENT_TYPE, self.content), ())
-        )
+        content = identity(CONTENT_TYPE, self.content)
+        blobs = tuple(one.blob for one in self.attachments)
+        return encode(Inner(author, author_key, self.header_id, content, blobs))
 
 
 def compose(
@@ -76,18 +104,24 @@ def compose(
 
     Raises:
         InvalidInput: `schema_unknown`, `schema_invalid`, `rule_broken`, `text_forbidden`,
-            `too_large`, `header_invalid`.
+            `too_large`, `header_invalid`, `attachment_name`, `attachment_empty`,
+            `attachments_too_large`.
     """
-    content = {"about": wish.about, "attachments": [], "body": wish.body}
+    described = [
+        {"media_type": one.media_type, "name": one.name, "role": one.role}
+        for one in wish.attachments
+    ]
+    content = {"about": wish.about, "attachments": described, "body": wish.body}
     data = encode_content(content)
     if len(data) > LIMITS.content_bytes:
         raise InvalidInput(
             "too_large",
             f"the content has {len(data)} bytes, at most {LIMITS.content_bytes} are taken",
             field="content",
-            hint="shorten it, or split it into several bulletins",
+            hint="shorten it, or send large parts as attachments",
         )
     validate_content(wish.schema, content)
+    check_lengths(tuple(one.blob for one in wish.attachments))
     if len(set(wish.to)) != len(wish.to):
         raise InvalidInput("header_invalid", "a recipient stands twice", field="header.recipients")
     days = min(retain_days, DEFAULT_RETAIN_DAYS)
@@ -112,7 +146,54 @@ def compose(
     except InvalidInput as error:
         raise InvalidInput("header_invalid", error.message, field="header") from None
     header_id = record_identity(Header, header_bytes)
-    return Draft(header=header, header_bytes=header_bytes, header_id=header_id, content=data)
+    return Draft(
+        header=header,
+        header_bytes=header_bytes,
+        header_id=header_id,
+        content=data,
+        attachments=wish.attachments,
+    )
+
+
+def check_lengths(blobs: Blobs) -> None:
+    """Refuse attachments that are empty, too long, or too long together.
+
+    Raises:
+        InvalidInput: `attachment_empty`, `attachments_too_large`.
+    """
+    for place, blob in enumerate(blobs):
+        field = f"attachments.{place}"
+        if not blob.length:
+            raise InvalidInput(
+                "attachment_empty",
+                f"attachment {place + 1} has no bytes",
+                field=field,
+                hint="look at the file; attach it again when it has its content",
+            )
+        if blob.length > LIMITS.attachment_bytes:
+            raise _too_large(f"attachment {place + 1} has {blob.length} bytes", field)
+    total = sum(blob.length for blob in blobs)
+    if total > LIMITS.attachments_bytes:
+        raise _too_large(f"the attachments have {total} bytes together", "attachments")
+
+
+def _too_large(what: str, field: str) -> InvalidInput:
+    return InvalidInput(
+        "attachments_too_large",
+        what,
+        field=field,
+        hint=f"at most {LIMITS.attachment_bytes} bytes are taken for one, and "
+        f"{LIMITS.attachments_bytes} for all of a bulletin; send several bulletins",
+    )
+
+
+class _Attached(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An attachment that was uploaded before, by its SHA-256."""
+
+    digest: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    name: str
+    media_type: str
+    role: str = "other"
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,6 +209,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires: int | None = None
     answer_by: int | None = None
     retain_until: int | None = None
+    attachments: Annotated[tuple[_Attached, ...], Meta(max_length=LIMITS.attachments)] = ()
 
 
 class _Marking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,7 +218,7 @@ class _Marking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_wish(data: bytes, to: tuple[str, ...] = ()) -> Wish:
-    """Read a bulletin from JSON: {schema, about, body, to?, marking?, urgency?, exercise?, ...}.
+    """Read a bulletin from JSON: {schema, about, body, to?, marking?, attachments?, ...}.
 
     Args:
         data: at most `LIMITS.api_body_bytes`; `marking` is {"tlp": "amber", "codes": ["H1"]}.
@@ -167,7 +249,16 @@ def parse_wish(data: bytes, to: tuple[str, ...] = ()) -> Wish:
             "recipients_missing", "the bulletin names no recipient", field="to", hint="--to kh.gpo"
         )
     fields = {name: getattr(found, name) for name in _File.__struct_fields__}
-    return Wish(**(fields | {"to": recipients, "marking": mark}))
+    attachments = tuple(
+        Attached(
+            name=one.name,
+            media_type=one.media_type,
+            role=one.role,
+            blob=Blob(0, bytes.fromhex(one.digest)),
+        )
+        for one in found.attachments
+    )
+    return Wish(**(fields | {"to": recipients, "marking": mark, "attachments": attachments}))
 
 
 def _marking(value: object) -> Marking:

@@ -89,6 +89,11 @@ class NodeConfig:
         return self.folder / "node" / "data"
 
     @property
+    def blobs(self) -> Path:
+        """Attachments: sealed ones, and what clients upload."""
+        return self.data / "blobs"
+
+    @property
     def settings_file(self) -> Path:
         """What the agency has set; it may be missing."""
         return self.folder / "node" / SETTINGS_NAME

@@ -18,7 +18,12 @@ from saphan.node.statements import Said
 
 @dataclass(slots=True)
 class Effects:
-    """What one frame leads to; persisted by `storing.store`, then told to others."""
+    """What one frame leads to; persisted by `storing.store`, then told to others.
+
+    Attributes:
+        lacking: bulletins of the frame that wait for parts; damaged: those whose parts on this
+            disk are not what they were, so that they are fetched again.
+    """
 
     check: FeedCheck
     batches: Known
@@ -29,6 +34,8 @@ class Effects:
     shown: list[bytes] = field(default_factory=list)
     consign_anew: list[tuple[bytes, str]] = field(default_factory=list)
     ask_again: list[bytes] = field(default_factory=list)
+    lacking: set[bytes] = field(default_factory=set)
+    damaged: list[bytes] = field(default_factory=list)
     alarms: list[SaphanError] = field(default_factory=list)
     deliveries: Deliveries | None = None
     answers: Portion[StatementItem] | None = None

@@ -14,10 +14,12 @@ from saphan_protocol.stanza import open_stanza
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Event, Header, SealedDetail
+from saphan_schemas.records import Blobs, Event, Header, SealedDetail
 from saphan_schemas.validation import validate_content
 
 from saphan.node.archive import Archive
+from saphan.node.attachments import check_received
+from saphan.node.blobs import BlobFiles
 from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes
 
@@ -35,6 +37,7 @@ class Received:
     ciphertext: bytes
     digest: bytes
     judged_at: int | None
+    attachments: Blobs = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +60,30 @@ class Judge:
 
     Args:
         directory: replayed; authors are judged at the bulletin's first admission.
+        files: received attachments, sealed.
     """
 
     def __init__(
-        self, agency: str, archive: Archive, mailboxes: Mailboxes, directory: Directory
+        self,
+        agency: str,
+        archive: Archive,
+        mailboxes: Mailboxes,
+        directory: Directory,
+        files: BlobFiles,
     ) -> None:
         self._agency = agency
         self._archive = archive
         self._mailboxes = mailboxes
         self._directory = directory
+        self._files = files
         self._verified = VerifiedRoots()
 
     def judge(self, bulletin: Received, stanza: bytes, mailbox_key: bytes) -> Verdict:
         """Open with a stanza; the content key is durable under its archive key before an answer.
 
         Raises:
-            OperatorError: the archive key cannot be written; nothing was answered.
+            OperatorError: the archive key cannot be written, `attachment_damaged`; nothing was
+                answered.
         """
         key = self._mailboxes.get(mailbox_key)
         if key is None:
@@ -95,6 +106,7 @@ class Judge:
         author = self._archive.seal_author(opened.inner.author, bulletin.id, header.retain_until)
         try:
             validate_content(header.schema, opened.content)
+            self._check_attachments(bulletin, content_key, opened)
         except InvalidInput as error:
             if error.code == WAITS:
                 wrapped = self._archive.wrap(content_key, bulletin.id, header.retain_until)
@@ -112,6 +124,18 @@ class Judge:
             self._directory,
             bulletin.judged_at,
             self._verified,
+            attachments=bulletin.attachments,
+        )
+
+    def _check_attachments(self, bulletin: Received, content_key: bytes, opened: Opened) -> None:
+        check_received(
+            self._files,
+            bulletin.id,
+            content_key,
+            bulletin.header_id,
+            bulletin.attachments,
+            opened.inner.attachments,
+            opened.content["attachments"],
         )
 
     @staticmethod

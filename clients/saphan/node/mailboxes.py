@@ -40,3 +40,14 @@ class Mailboxes:
                     if found.key_id == key_id:
                         known = self._keys[key_id] = found
             return known
+
+
+def mailbox_missing(bulletin: bytes, mailbox_key: bytes | None) -> OperatorError:
+    """A bulletin is sealed to a key that is not here; `mailbox_key` is the key's id."""
+    name = "" if mailbox_key is None else mailbox_key.hex()[:16]
+    return OperatorError(
+        "mailbox_key_missing",
+        f"bulletin {bulletin.hex()[:16]} is sealed to mailbox key {name}, "
+        "which is not in this node's mailbox folder",
+        hint="put the key file back and start the node again: it then hands over",
+    )

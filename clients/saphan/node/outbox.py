@@ -23,13 +23,17 @@ from saphan_schemas.records import BatchSignature, Blob, Signature, SignatureIte
 
 from saphan.compose import INNER_TYPE, URGENCIES, Draft, Wish, compose
 from saphan.node.archive import Archive
+from saphan.node.attachments import seal_files
+from saphan.node.blobs import BlobFiles
 from saphan.node.db import Database
 from saphan.node.deliveries import QUEUED
 from saphan.node.logs import Logs
+from saphan.node.parts import HERE, keep_parts
 from saphan.node.portions import Portion
 from saphan.node.schema import KEEP_BODY
 from saphan.node.sealing import Consigned, SealedBulletin, consign, seal
 from saphan.node.signatures import item_bytes, keep
+from saphan.node.uploads import Uploads
 from saphan.node.waiting import SUBMIT_BYTES, bytes_of, cut
 
 NONCE_BYTES: Final = 16
@@ -68,7 +72,8 @@ class Outbox:
     """Seals and keeps what this agency sends. Thread-safe.
 
     Args:
-        key: the node's signing key; clock: ms UTC.
+        key: the node's signing key; clock: ms UTC; files: sealed attachments; uploads: those
+            that clients have brought.
     """
 
     def __init__(
@@ -78,6 +83,8 @@ class Outbox:
         db: Database,
         archive: Archive,
         logs: Logs,
+        files: BlobFiles,
+        uploads: Uploads,
         clock: Callable[[], int],
     ) -> None:
         self._agency = agency
@@ -85,6 +92,8 @@ class Outbox:
         self._db = db
         self._archive = archive
         self._logs = logs
+        self._files = files
+        self._uploads = uploads
         self._clock = clock
         self._verified = VerifiedRoots()
 
@@ -108,7 +117,7 @@ class Outbox:
         for place, (wish, nonce) in enumerate(zip(wishes, nonces, strict=True)):
             try:
                 draft = compose(
-                    wish,
+                    self._uploads.measured(wish),
                     sender=self._agency,
                     now=now,
                     nonce=nonce,
@@ -159,6 +168,7 @@ class Outbox:
                     good.append((made, item))
                     outcomes[place] = made.sealed.id
                 except SaphanError as error:
+                    self._files.remove(made.sealed.id)
                     outcomes[place] = error
             if good:
                 portion = self._keep(good, batch)
@@ -182,13 +192,32 @@ class Outbox:
     def _make(self, one: Prepared) -> _Ready:
         header = one.draft.header
         content_key = os.urandom(32)
-        sealed = seal(one.draft, one.inner, one.signatures, content_key)
         boxes = self._mailboxes(header.recipients)
+        sealed = self._seal(one, content_key)
         consigned = consign(sealed.id, content_key, boxes, self._key.key_id, self._logs.seen())
         # Durable before the bulletin is: a key file without a bulletin is harmless.
         wrapped = self._archive.wrap(content_key, sealed.id, header.retain_until)
         author = self._archive.seal_author(one.author, sealed.id, header.retain_until)
         return _Ready(sealed=sealed, wrapped=wrapped, author=author, consigned=consigned)
+
+    def _seal(self, one: Prepared, content_key: bytes) -> SealedBulletin:
+        """Attachments first: the bulletin id covers their sealed bytes, and their folder bears it.
+
+        A crash after this leaves a folder that no row of the store names: swept at the start.
+        """
+        draft = one.draft
+        if not draft.attachments:
+            return seal(draft, one.inner, one.signatures, content_key)
+        sources = [self._uploads.path(each.blob.digest) for each in draft.attachments]
+        staged = self._files.stage(draft.header.nonce.hex())
+        try:
+            blobs = seal_files(sources, draft.attachments, content_key, draft.header_id, staged)
+            sealed = seal(draft, one.inner, one.signatures, content_key, blobs)
+            self._files.adopt(staged, sealed.id)
+        except BaseException:
+            self._files.unstage(staged)
+            raise
+        return sealed
 
     def _known_nonces(self, nonces: Sequence[bytes]) -> set[bytes]:
         marks = ",".join("?" * len(nonces))
@@ -223,6 +252,7 @@ class Outbox:
                 Facts(self._logs.directory, self._clock(), verified=self._verified),
                 peer=self._agency,
                 stanzas=one.consigned.stanzas,
+                attachments=one.sealed.attachments,
             )
 
     # --- kept -------------------------------------------------------------------------------------
@@ -240,6 +270,8 @@ class Outbox:
                 [(*_bulletin_row(one, now), self._logs.directory.size) for one, _ in good],
             )
             tx.executemany(KEEP_BODY, [(one.sealed.id, one.sealed.ciphertext) for one, _ in good])
+            for one, _ in good:
+                keep_parts(tx, one.sealed.id, one.sealed.attachments, HERE)
             tx.executemany(
                 "INSERT INTO deliveries (bulletin, recipient, sender, state, changed, attempts)"
                 " VALUES (?, ?, ?, ?, ?, 1)",
@@ -251,10 +283,12 @@ class Outbox:
             )
             consigned = [(one.consigned, item) for one, item in good]
             last, salts = keep_consignments(tx, consigned, batch.root)
+        taken = [each.blob.digest for one, _ in good for each in one.sealed.draft.attachments]
+        self._uploads.remove(taken)
         items = tuple(
             _submission(one, item, salt) for (one, item), salt in zip(good, salts, strict=True)
         )
-        if sum(map(bytes_of, items)) > SUBMIT_BYTES:
+        if taken or sum(map(bytes_of, items)) > SUBMIT_BYTES:
             return None
         return Portion(list(range(last - len(items) + 1, last + 1)), items, (batch,))
 

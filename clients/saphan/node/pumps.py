@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from saphan_protocol.pace import Pace
 from saphan_schemas.errors import SaphanError
@@ -17,7 +17,7 @@ from saphan_schemas.limits import KIB, MIB
 from saphan.node.engine import Engine
 from saphan.node.portions import IMMEDIATE, SIGNATURE_BYTES, Look, Portion, Progress
 from saphan.node.statements import next_statements, statement_bytes
-from saphan.node.waiting import SUBMIT_BYTES, bytes_of, next_portion, refused, refused_statements
+from saphan.node.waiting import bytes_of, next_portion, refused, refused_statements
 
 log = logging.getLogger("saphan.node")
 
@@ -37,6 +37,22 @@ PACE_BYTES: Final = 8 * MIB
 """Most that is on its way: what `IN_FLIGHT` frames of ordinary bulletins take."""
 OFFERED: Final = 4
 """Portions kept in memory until they are sent; what is pushed out is looked for in the store."""
+
+
+ATTACHMENT_MISSING: Final = "attachment_missing"
+
+
+class Bulk(Protocol):
+    """Who brings attachments beside: their consignments are sent when all of them are there."""
+
+    def wake(self) -> None:
+        """New consignments may wait."""
+
+    def room(self) -> None:
+        """The line may have room again."""
+
+    def lacked(self, row: int) -> None:
+        """The broker does not have the attachments of a consignment that was sent."""
 
 
 @dataclass(slots=True)
@@ -59,6 +75,7 @@ class Pumps:
         self._send = send
         self._clock = clock
         self.pace = Pace(PACE_BYTES, FIRST_BYTES)
+        self.bulk: Bulk | None = None
         self._next_request = 0
         self._sent: dict[int, _Sent] = {}
         self._wake: dict[Kind, asyncio.Event] = {
@@ -83,6 +100,14 @@ class Pumps:
         """Something new waits in the store."""
         self._look[kind] = True
         self._wake[kind].set()
+        if kind == "bulletins" and self.bulk is not None:
+            self.bulk.wake()
+
+    def send_rows(self, rows: list[int]) -> None:
+        """Consignments whose attachments the broker holds."""
+        self._again["bulletins"] += rows
+        self._wake["bulletins"].set()
+        self._look["bulletins"] = True
 
     def offer(self, kind: Kind, portion: Portion[Any]) -> None:
         """What has just been stored: sent as it is if its rows are next, else looked for."""
@@ -192,7 +217,9 @@ class Pumps:
         for row, result in zip(sent.rows, answer.results, strict=False):
             if result.code is None:
                 continue
-            if result.retry_after_ms > 0:
+            if result.code == ATTACHMENT_MISSING and self.bulk is not None:
+                self.bulk.lacked(row)
+            elif result.retry_after_ms > 0:
                 later.append((result.retry_after_ms, row))
             else:
                 never.append((row, result))
@@ -201,12 +228,22 @@ class Pumps:
         if never:
             await self._refuse(sent.kind, never)
 
+    def sent(self, size: int) -> None:
+        """`size` bytes of something else were handed to the line."""
+        self.pace.sent(size, asyncio.get_running_loop().time() * 1000)
+
+    async def refuse(self, row: int, why: Result) -> None:
+        """A consignment can never be sent."""
+        await self._refuse("bulletins", [(row, why)])
+
     def acknowledged(self, size: int) -> None:
         """The broker has answered for `size` bytes more: there may be room for what waits."""
         self.pace.acknowledged(size, asyncio.get_running_loop().time() * 1000)
         for kind, blocked in self._blocked.items():
             if blocked:
                 self._wake[kind].set()
+        if self.bulk is not None:
+            self.bulk.room()
 
     def _retry(self, kind: Kind, wait_ms: int, rows: list[int]) -> None:
         def due() -> None:

@@ -24,6 +24,7 @@ from saphan.node.archive import Archive
 from saphan.node.bulletins import header_json, unknown
 from saphan.node.db import Database, Row
 from saphan.node.logs import Logs
+from saphan.node.restored import Restored
 from saphan.node.statements import Said, keep_statements, sign_statements
 
 READ_TYPE: Final = PAE_TYPES[OfficerRead]
@@ -43,6 +44,7 @@ class Readings:
         db: Database,
         logs: Logs,
         archive: Archive,
+        restored: Restored,
         clock: Callable[[], int],
     ) -> None:
         self._agency = agency
@@ -50,6 +52,7 @@ class Readings:
         self._db = db
         self._logs = logs
         self._archive = archive
+        self._restored = restored
         self._clock = clock
 
     def officer(
@@ -105,6 +108,7 @@ class Readings:
         verify_one(signed, key, READ_TYPE, record)
 
     def _open(self, bulletin: bytes) -> tuple[dict[str, Any], Row]:
+        self._restored.require_heard()
         row = self._db.row(
             "SELECT sender, header, header_id, ciphertext, digest, wrapped, wrap_day, judged_at,"
             " arrived FROM bulletins JOIN bodies USING (seq) WHERE id = ?",
@@ -138,8 +142,11 @@ class Readings:
     ) -> bool:
         """Keep the reading; the first one of a received bulletin is stated."""
         with self._db.transaction() as tx:
+            # A restored node may have lost who read; the log still knows that somebody did.
             (before,) = tx.execute(
-                "SELECT count(*) FROM readings WHERE bulletin = ?", (bulletin,)
+                "SELECT (SELECT count(*) FROM readings WHERE bulletin = ?1) + (SELECT count(*)"
+                " FROM entries WHERE bulletin = ?1 AND event = 'read' AND issuer = ?2)",
+                (bulletin, self._agency),
             ).fetchone()
             tx.execute(
                 "INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", kept

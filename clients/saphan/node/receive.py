@@ -29,17 +29,21 @@ from saphan_schemas.records import (
     SealedDetail,
 )
 
+from saphan.node.blobs import DAMAGED
 from saphan.node.db import Database
 from saphan.node.deliveries import MAX_ATTEMPTS, QUEUED, Deliveries, Delivery
 from saphan.node.effects import Effects
 from saphan.node.feed_entry import Seen, parse_entry
 from saphan.node.judging import Judge, Received, seal_reason
 from saphan.node.logs import Logs
-from saphan.node.mailboxes import Mailboxes
+from saphan.node.mailboxes import Mailboxes, mailbox_missing
+from saphan.node.parts import WAITING, known, lacking, parts_of
 from saphan.node.replays import drop_replays
+from saphan.node.restored import Restored
 from saphan.node.signatures import Known
 from saphan.node.statements import Said
 from saphan.node.stored import Stored
+from saphan.node.unknown_leaf import find_leaf
 
 
 class Intake:
@@ -57,6 +61,7 @@ class Intake:
         logs: Logs,
         judge: Judge,
         mailboxes: Mailboxes,
+        restored: Restored,
         clock: Callable[[], int],
     ) -> None:
         self._agency = agency
@@ -65,6 +70,7 @@ class Intake:
         self._logs = logs
         self._judge = judge
         self._mailboxes = mailboxes
+        self._restored = restored
         self._clock = clock
         self._verified = VerifiedRoots()
 
@@ -82,6 +88,7 @@ class Intake:
         bulletins = [seen.bulletin for seen in effects.seen]
         opening = [seen.bulletin for seen in effects.seen if seen.raw.stanza is not None]
         deliveries = effects.deliveries = Deliveries(self._db, bulletins)
+        effects.lacking = lacking(self._db, bulletins)
         needed = [seen.bulletin for seen in effects.seen if self._needs_stored(seen)]
         stored = Stored(self._db, needed, opening)
         self._verify(effects, deliveries, stored)
@@ -89,6 +96,9 @@ class Intake:
             self._one(seen, effects, deliveries, stored)
         drop_replays(self._db, self._agency, effects)
         effects.said = [said for said in effects.said if self._still_due(said, deliveries)]
+        if self._restored.listening:
+            # A later frame may show that all this was done before; what was not, `Recovery` does.
+            effects.said, effects.consign_anew, effects.ask_again = [], [], []
         return effects
 
     def _needs_stored(self, seen: Seen) -> bool:
@@ -115,7 +125,8 @@ class Intake:
                 first = pair not in started and (delivery is None or not delivery.logged)
                 started.add(pair)
             header = seen.raw.header or stored.header(seen.bulletin)
-            leaf = seen.leaf(first, header)
+            lost = first and header is None and self._restored.at is not None
+            leaf = find_leaf(seen, effects.check.head) if lost else seen.leaf(first, header)
             self._logs.check_entry(effects.check, seen.index, leaf, seen.raw.path, seen.entry)
 
     def _one(self, seen: Seen, effects: Effects, deliveries: Deliveries, stored: Stored) -> None:
@@ -132,6 +143,8 @@ class Intake:
             return
         delivery = deliveries.get(seen.bulletin, entry.recipient)
         if delivery is None:
+            if self._restored.at is not None:
+                return  # of a bulletin that the lost store held; the entry is kept
             effects.alarms.append(
                 OperatorError(
                     "bulletin_unknown", f"entry {seen.index} is about an unknown bulletin"
@@ -192,6 +205,11 @@ class Intake:
             return
         at = self._logs.judged_at(seen.index, effects.check)
         effects.arrived.append((seen, admitted, at))
+        if parts_of(seen, admitted) and not known(self._db, seen.bulletin):
+            effects.lacking.add(seen.bulletin)
+        if seen.bulletin in effects.lacking:
+            delivery.code = WAITING
+            return
         self._hand_over(admitted, delivery, effects)
 
     @staticmethod
@@ -216,6 +234,7 @@ class Intake:
                 self._facts(seen, effects),
                 peer=seen.entry.sender,
                 stanzas=None,
+                attachments=raw.attachments,
             )
         except SaphanError as error:
             delivery.code = error.code
@@ -235,15 +254,7 @@ class Intake:
         mailbox = delivery.mailbox_key
         if mailbox is None or self._mailboxes.get(mailbox) is None:
             delivery.code = "mailbox_key_missing"
-            name = "" if mailbox is None else mailbox.hex()[:16]
-            effects.alarms.append(
-                OperatorError(
-                    "mailbox_key_missing",
-                    f"bulletin {admitted.bulletin_id.hex()[:16]} is sealed to mailbox key {name}, "
-                    "which is not in this node's mailbox folder",
-                    hint="put the key file back and start the node again: it then hands over",
-                )
-            )
+            effects.alarms.append(mailbox_missing(admitted.bulletin_id, mailbox))
             return
         self._say(
             effects, Event.HANDOVER, admitted.bulletin_id, admitted.ciphertext.digest, delivery
@@ -279,6 +290,8 @@ class Intake:
         stored: Stored,
     ) -> None:
         """Our handover is in the log: the stanza came with it (step 4)."""
+        if seen.bulletin in effects.lacking:
+            return  # only after a lost store: what was here when it was handed over comes again
         bulletin, stanza = stored.received(seen.bulletin), seen.raw.stanza
         if bulletin is None:
             bulletin = _just_arrived(effects, seen.bulletin)
@@ -291,7 +304,14 @@ class Intake:
             # Lost or changed on the line: asked for again; judged as it is if it comes so twice.
             effects.ask_again.append(seen.bulletin)
             return
-        verdict = self._judge.judge(bulletin, stanza, delivery.mailbox_key)
+        try:
+            verdict = self._judge.judge(bulletin, stanza, delivery.mailbox_key)
+        except OperatorError as error:
+            if error.code != DAMAGED:
+                raise
+            effects.alarms.append(error)
+            effects.damaged.append(bulletin.id)
+            return
         if verdict.wrapped is not None or verdict.author is not None:
             effects.opened.append((seen.bulletin, verdict.wrapped, verdict.author))
         if verdict.event is None:
@@ -350,5 +370,6 @@ def _just_arrived(effects: Effects, bulletin: bytes) -> Received | None:
                 ciphertext=ciphertext,
                 digest=admitted.ciphertext.digest,
                 judged_at=at,
+                attachments=admitted.attachments,
             )
     return None

@@ -1,41 +1,56 @@
 """What a stop in the wrong moment, a missing key or an old release left open, taken up again.
 
 The same functions as in normal work finish it: stanzas are fetched again, a bulletin of an unknown
-schema is judged again after an upgrade, one whose mailbox key was missing is handed over, and what
-was unopened at the other end is consigned anew.
+schema is judged again after an upgrade, one whose mailbox key was missing or whose attachments have
+come is handed over, and what was unopened at the other end is consigned anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Final
 
+from saphan_protocol.delivery import State
 from saphan_protocol.keys import SigningKey
-from saphan_schemas.errors import SaphanError
+from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event
 
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
+from saphan.node.blobs import DAMAGED
 from saphan.node.db import Database, Row
 from saphan.node.judging import WAITS, Judge, Received, Verdict, seal_reason
 from saphan.node.logs import Logs
-from saphan.node.mailboxes import Mailboxes
+from saphan.node.mailboxes import Mailboxes, mailbox_missing
+from saphan.node.parts import MISSING, WAITING, attachments_of, mark
 from saphan.node.statements import Said, keep_statements, sign_statements
 from saphan.node.storing import mark_shown
 
 PORTION: Final = LIMITS.frame_items
 _COLUMNS: Final = (
     "SELECT b.id, b.header, b.header_id, y.ciphertext, b.digest, b.judged_at, b.sender,"
-    " b.wrapped, b.wrap_day, d.mailbox_key, b.seq"
+    " b.wrapped, b.wrap_day, d.mailbox_key, b.seq, d.state"
     " FROM deliveries d JOIN bulletins b ON b.id = d.bulletin"
     " JOIN bodies y ON y.seq = b.seq WHERE d.recipient = ?"
 )
 _UNANSWERED: Final = (
     " AND NOT EXISTS (SELECT 1 FROM statements s WHERE s.bulletin = d.bulletin"
     " AND s.state = 'waiting')"
+    " AND NOT EXISTS (SELECT 1 FROM parts p WHERE p.bulletin = d.bulletin AND p.stage = 0)"
 )
+_LATE: Final = (
+    f"d.state = 'submitted' AND coalesce(d.code, '{WAITING}')"
+    f" IN ('mailbox_key_missing', '{WAITING}')"
+)
+"""Everything is here; what admission refused has another code, and stays refused."""
+_STANZA: Final = (
+    "b.wrapped IS NULL AND (d.state = 'handed_over' OR (d.state = 'accepted'"
+    " AND EXISTS (SELECT 1 FROM parts p WHERE p.bulletin = d.bulletin)))"
+)
+"""Without its key; accepted ones after a lost store, whose parts came after the log had spoken."""
 
 
 class Recovery:
@@ -67,7 +82,33 @@ class Recovery:
         """Finish what can be finished here; returns bulletins whose stanzas must be fetched."""
         self._hand_over_late()
         self._judge_waiting()
-        return [row[0] for row in self._unanswered("d.state = 'handed_over' AND b.wrapped IS NULL")]
+        return [row[0] for row in self._unanswered(_STANZA)]
+
+    def parts_came(self, bulletin: bytes) -> tuple[bool, bool]:
+        """Every part is here: hand over, or go on with what was handed over before.
+
+        Returns:
+            Whether something is to be stated, and whether the stanza must be fetched.
+        """
+        row = self._one(bulletin, _LATE)
+        if row is None:
+            return False, self._one(bulletin, _STANZA) is not None
+        if row[9] is not None and self._mailboxes.get(row[9]) is not None:
+            self._state_handovers([row])
+            return True, False
+        with self._db.transaction() as tx:
+            tx.execute(
+                "UPDATE deliveries SET code = 'mailbox_key_missing' WHERE bulletin = ?"
+                " AND recipient = ?",
+                (bulletin, self._agency),
+            )
+        self._alarms.sound(mailbox_missing(bulletin, row[9]))
+        return False, False
+
+    def _one(self, bulletin: bytes, where: str) -> Row | None:
+        return self._db.row(
+            f"{_COLUMNS}{_UNANSWERED} AND {where} AND b.id = ?", (self._agency, bulletin)
+        )
 
     def _unanswered(self, where: str) -> Iterator[Row]:
         """All such deliveries, few in memory: one that cannot go on must not hide the next."""
@@ -81,16 +122,31 @@ class Recovery:
 
     def take_stanzas(self, bulletins: Sequence[bytes], stanzas: Sequence[bytes | None]) -> bool:
         """Judge what was fetched; True when there is something to state."""
-        answers: list[tuple[Received, str, Verdict]] = []
+        answers: list[tuple[Received, Row, Verdict]] = []
         for bulletin, stanza in zip(bulletins, stanzas, strict=False):
             rows = self._db.rows(
-                f"{_COLUMNS} AND b.id = ? AND d.state = 'handed_over'", (self._agency, bulletin)
+                f"{_COLUMNS} AND b.id = ? AND {_STANZA}", (self._agency, bulletin)
             )
             if stanza is None or not rows or rows[0][9] is None:
                 continue
-            received = _received(rows[0])
-            answers.append((received, rows[0][6], self._judge.judge(received, stanza, rows[0][9])))
+            received = self._received(rows[0])
+            judge = partial(self._judge.judge, received, stanza, rows[0][9])
+            verdict = self._judged(judge, bulletin)
+            if verdict is not None:
+                answers.append((received, rows[0], verdict))
         return self._answer(answers)
+
+    def _judged(self, judge: Callable[[], Verdict], bulletin: bytes) -> Verdict | None:
+        """The verdict; None if this disk has changed the attachments, which are fetched again."""
+        try:
+            return judge()
+        except OperatorError as error:
+            if error.code != DAMAGED:
+                raise
+            with self._db.transaction() as tx:
+                mark(tx, bulletin, MISSING)
+            self._alarms.sound(error)
+            return None
 
     def _judge_waiting(self) -> None:
         """Bulletins of a schema that this program did not have when they came."""
@@ -101,29 +157,32 @@ class Recovery:
             except SaphanError as error:
                 self._alarms.sound(error)
                 continue
-            verdict = self._judge.judge_content(_received(row), content_key)
-            if verdict.code != WAITS:
-                answers.append((_received(row), row[6], verdict))
+            received = self._received(row)
+            judge = partial(self._judge.judge_content, received, content_key)
+            verdict = self._judged(judge, received.id)
+            if verdict is not None and verdict.code != WAITS:
+                answers.append((received, row, verdict))
             if len(answers) == PORTION:
                 self._answer(answers)
                 answers = []
         self._answer(answers)
 
     def _hand_over_late(self) -> None:
-        """Bulletins whose mailbox key was missing; what admission refused here stays refused."""
+        """Bulletins whose mailbox key was missing, or whose last part came before a crash."""
         late = (
             row
-            for row in self._unanswered(
-                "d.state = 'submitted' AND coalesce(d.code, 'mailbox_key_missing') ="
-                " 'mailbox_key_missing'"
-            )
+            for row in self._unanswered(_LATE)
             if row[9] is not None and self._mailboxes.get(row[9]) is not None
         )
-        while said := [self._handover(row) for row in islice(late, PORTION)]:
-            batch, signed = sign_statements(self._key, self._agency, said)
-            with self._db.transaction() as tx:
-                keep_statements(tx, batch, signed)
+        while rows := list(islice(late, PORTION)):
+            self._state_handovers(rows)
             self._alarms.clear("mailbox_key_missing")
+
+    def _state_handovers(self, rows: list[Row]) -> None:
+        said = [self._handover(row) for row in rows]
+        batch, signed = sign_statements(self._key, self._agency, said)
+        with self._db.transaction() as tx:
+            keep_statements(tx, batch, signed)
 
     def _handover(self, row: Row) -> Said:
         return Said(
@@ -135,22 +194,33 @@ class Recovery:
             time=self._clock(),
         )
 
-    def _answer(self, answers: Sequence[tuple[Received, str, Verdict]]) -> bool:
+    def _received(self, row: Row) -> Received:
+        return Received(
+            id=row[0],
+            header=row[1],
+            header_id=row[2],
+            ciphertext=row[3],
+            digest=row[4],
+            judged_at=row[5],
+            attachments=attachments_of(self._db, [row[0]]).get(row[0], ()),
+        )
+
+    def _answer(self, answers: Sequence[tuple[Received, Row, Verdict]]) -> bool:
         said = [
             Said(
                 event=verdict.event,
                 bulletin=received.id,
                 ciphertext=received.digest,
-                sender=sender,
+                sender=row[6],
                 recipient=self._agency,
                 time=self._clock(),
                 code=verdict.code,
                 detail=seal_reason(
-                    self._logs, self._agency, received.id, sender, verdict.reason, self._clock()
+                    self._logs, self._agency, received.id, row[6], verdict.reason, self._clock()
                 ),
             )
-            for received, sender, verdict in answers
-            if verdict.event is not None
+            for received, row, verdict in answers
+            if verdict.event is not None and row[11] == State.HANDED_OVER.value
         ]
         if not answers:
             return False
@@ -165,14 +235,3 @@ class Recovery:
             if signed is not None:
                 keep_statements(tx, *signed)
         return bool(said)
-
-
-def _received(row: Row) -> Received:
-    return Received(
-        id=row[0],
-        header=row[1],
-        header_id=row[2],
-        ciphertext=row[3],
-        digest=row[4],
-        judged_at=row[5],
-    )

@@ -13,6 +13,7 @@ from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.codec import encode
 from saphan_schemas.records import (
     Blob,
+    Blobs,
     Bulletin,
     Consignment,
     HeadRef,
@@ -32,6 +33,7 @@ class SealedBulletin:
     id: bytes
     ciphertext: bytes
     digest: bytes
+    attachments: Blobs
     content_key: bytes = field(repr=False)
 
 
@@ -50,11 +52,13 @@ def seal(
     inner: bytes,
     signatures: tuple[Signature, ...],
     content_key: bytes,
+    attachments: Blobs = (),
 ) -> SealedBulletin:
     """Ciphertext and bulletin id of a signed bulletin (design section 3).
 
     Args:
         content_key: 32 fresh random bytes, used for this bulletin alone.
+        attachments: length and SHA-256 of each one, sealed under the same content key.
 
     Raises:
         InvalidInput: `too_large`.
@@ -62,12 +66,13 @@ def seal(
     plain = encode(Sealed(inner, signatures, draft.content))
     ciphertext = seal_content(content_key, draft.header_id, plain)
     digest = sha256(ciphertext)
-    record = Bulletin(draft.header_id, Blob(len(ciphertext), digest), ())
+    record = Bulletin(draft.header_id, Blob(len(ciphertext), digest), attachments)
     return SealedBulletin(
         draft=draft,
         id=identity(BULLETIN_TYPE, encode(record)),
         ciphertext=ciphertext,
         digest=digest,
+        attachments=attachments,
         content_key=content_key,
     )
 

@@ -13,12 +13,14 @@ from typing import Any
 
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.suite import require_post_quantum
+from saphan_protocol.witness import WitnessKey
 from saphan_schemas.records import Role
 
 from saphan.compose import Wish
 from saphan.keyfiles import read_node, read_witness
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
+from saphan.node.blobs import BlobFiles
 from saphan.node.bulletins import Bulletins
 from saphan.node.config import NodeConfig
 from saphan.node.db import Database
@@ -29,14 +31,18 @@ from saphan.node.line import Line
 from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes
 from saphan.node.outbox import Outbox, Outcome, Prepared
+from saphan.node.parts import sweep
 from saphan.node.readings import Readings
 from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
 from saphan.node.resent import first_answer
+from saphan.node.restored import Restored
 from saphan.node.rules import EVERYONE, Rules
 from saphan.node.session import Parts
 from saphan.node.submitting import Submitting
+from saphan.node.uploads import Uploads
 from saphan.node.witness import Witness
+from saphan.office import Office
 
 log = logging.getLogger("saphan.node")
 
@@ -50,6 +56,7 @@ class NodeService:
     key: SigningKey
     db: Database
     archive: Archive
+    uploads: Uploads
     logs: Logs
     engine: Engine
     outbox: Outbox
@@ -119,21 +126,25 @@ def build(config: NodeConfig) -> NodeService:
     agency = office.read_agency().agency
     pins = office.read_pins()
     key = read_node(office.key_file(Role.NODE, b""))
-    witness_key = read_witness(office.key_file(Role.WITNESS, b""))
     mailboxes = Mailboxes(office.node / "mailbox")
     db = Database(config.data)
     try:
         alarms, events, clock = Alarms(config.clock), Events(), config.clock
-        witness = Witness(agency, witness_key, config.data / "witness.json", clock)
         logs = Logs(db, pins)
+        restored = Restored(db, logs)
+        witness_key = _witness_key(office, restored)
+        witness = Witness(agency, witness_key, config.data / "witness.json", clock)
         logs.expect(witness.known(pins.directory.origin), witness.known(pins.evidence.origin))
         archive = Archive(config.data / "archive-keys")
-        judge = Judge(agency, archive, mailboxes, logs.directory)
-        intake = Intake(agency, key, db, logs, judge, mailboxes, clock)
-        outbox = Outbox(agency, key, db, archive, logs, clock)
+        files = BlobFiles(config.blobs)
+        sweep(db, files, agency)
+        uploads = Uploads(config.blobs / "uploads", clock)
+        judge = Judge(agency, archive, mailboxes, logs.directory, files)
+        intake = Intake(agency, key, db, logs, judge, mailboxes, restored, clock)
+        outbox = Outbox(agency, key, db, archive, logs, files, uploads, clock)
         engine = Engine(agency, key, db, logs, intake, outbox, alarms)
         recovery = Recovery(agency, key, db, logs, archive, judge, mailboxes, alarms, clock)
-        parts = Parts(engine, recovery, witness, alarms, events, clock)
+        parts = Parts(engine, recovery, witness, restored, files, alarms, events, clock)
         line = Line(config.broker, parts, config.pin)
         bulletins = Bulletins(agency, db, mailboxes, archive, pins.evidence.origin)
         return NodeService(
@@ -142,12 +153,13 @@ def build(config: NodeConfig) -> NodeService:
             key=key,
             db=db,
             archive=archive,
+            uploads=uploads,
             logs=logs,
             engine=engine,
             outbox=outbox,
             submitting=Submitting(engine, line),
             bulletins=bulletins,
-            readings=Readings(agency, key, db, logs, archive, clock),
+            readings=Readings(agency, key, db, logs, archive, restored, clock),
             line=line,
             alarms=alarms,
             events=events,
@@ -155,6 +167,14 @@ def build(config: NodeConfig) -> NodeService:
     except BaseException:
         db.close()
         raise
+
+
+def _witness_key(office: Office, restored: Restored) -> WitnessKey | None:
+    """The witness key; a restored node has none before its agency has made a new one."""
+    path = office.key_file(Role.WITNESS, b"")
+    if restored.at is not None and not path.exists():
+        return None
+    return read_witness(path)
 
 
 @asynccontextmanager

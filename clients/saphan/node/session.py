@@ -7,6 +7,7 @@ first error ends the session, and the line opens the next one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,8 @@ from saphan_schemas.frames import (
     DirectoryLeaves,
     Feed,
     FetchStanzas,
+    Held,
+    PartFetched,
     Ping,
     Register,
     Result,
@@ -33,11 +36,15 @@ from saphan_schemas.frames import (
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.alarms import Alarms
+from saphan.node.blobs import BlobFiles
 from saphan.node.engine import Engine, told
 from saphan.node.events import DIRECTORY, Events
+from saphan.node.fetching import Fetching
 from saphan.node.login import closed, log_in, receive_frame, skewed
 from saphan.node.pumps import Pumps
 from saphan.node.recovery import Recovery
+from saphan.node.restored import Restored
+from saphan.node.uploading import Uploading
 from saphan.node.waiting import undecided
 from saphan.node.witness import Cosigned, Witness, anchor_lags
 
@@ -60,6 +67,8 @@ class Parts:
     engine: Engine
     recovery: Recovery
     witness: Witness
+    restored: Restored
+    files: BlobFiles
     alarms: Alarms
     events: Events
     clock: Callable[[], int]
@@ -85,7 +94,14 @@ class Session:
         self._fresh_head = asyncio.Event()
         self._asked: dict[int, asyncio.Future[Result]] = {}
         self._fetched: dict[int, list[bytes]] = {}
-        self.pumps = Pumps(parts.engine, self._send, parts.clock)
+        self._newest: int | None = None
+        self._heard = asyncio.Event()
+        self.pumps = pumps = Pumps(parts.engine, self._send, parts.clock)
+        self._uploading = Uploading(parts.engine, parts.files, self._send, pumps)
+        pumps.bulk = self._uploading
+        self._fetching = Fetching(
+            parts.engine, parts.files, self._send, pumps.request, self._parts_came
+        )
 
     async def run(self) -> None:
         """Log in and work until the line breaks; always ends with an error.
@@ -98,6 +114,7 @@ class Session:
         logs = await engine.in_frames(lambda: engine.logs)
         challenge, welcome = await log_in(self._ws, engine.agency, engine.key, logs, parts.clock())
         self._check_clock(challenge.clock)
+        self._newest = welcome.newest
         self._opened(self, welcome.token)
         await self._take_up()
         try:
@@ -106,8 +123,10 @@ class Session:
                 self._judge(),
                 self._cosign(),
                 self._beat(),
-                self.pumps.run("bulletins"),
-                self.pumps.run("statements"),
+                self._speak(self.pumps.run("bulletins")),
+                self._speak(self.pumps.run("statements")),
+                self._speak(self._uploading.run()),
+                self._speak(self._fetching.run()),
             )
         finally:
             self.pumps.close()
@@ -145,13 +164,23 @@ class Session:
             self._parts.alarms.sound(alarm)
 
     async def _take_up(self) -> None:
-        """Finish what an earlier stop left open."""
-        engine = self._engine
+        """Finish what an earlier stop left open; a restored node first hears what it missed."""
+        engine, restored = self._engine, self._parts.restored
+        if restored.listening:
+            if not restored.has_heard(self._newest):
+                return
+            await engine.in_frames(restored.heard)
         missing = await engine.in_frames(self._parts.recovery.run)
         anew = await engine.in_reading(partial(undecided, engine.db, engine.agency))
         for part in _portions(anew):
             await engine.in_sealing(partial(engine.consign_anew, part))
         await self._fetch_stanzas(missing)
+        self._heard.set()
+
+    async def _speak(self, work: Coroutine[Any, Any, None]) -> None:
+        with contextlib.closing(work):
+            await self._heard.wait()
+            await work
 
     async def _fetch_stanzas(self, bulletins: list[bytes]) -> None:
         for part in _portions(bulletins):
@@ -169,6 +198,10 @@ class Session:
                     await self._frames.put(frame)
                 case Answer():
                     await self._answered(frame)
+                case Held():
+                    self._uploading.held(frame)
+                case PartFetched():
+                    self._fetching.take(frame)
                 case Stanzas():
                     await self._stanzas(frame)
                 case Ping():
@@ -181,7 +214,8 @@ class Session:
     async def _answered(self, answer: Answer) -> None:
         future = self._asked.get(answer.request)
         if future is None:
-            await self.pumps.answer(answer)
+            if not self._uploading.refused(answer):
+                await self.pumps.answer(answer)
         elif answer.results and not future.done():
             future.set_result(answer.results[0])
 
@@ -190,6 +224,16 @@ class Session:
         take = partial(self._parts.recovery.take_stanzas, bulletins, frame.stanzas)
         if await self._engine.in_frames(take):
             self.pumps.wake("statements")
+        self._fetching.wake()
+
+    async def _parts_came(self, bulletin: bytes) -> None:
+        """Everything of it is durable here."""
+        came = partial(self._parts.recovery.parts_came, bulletin)
+        stated, stanza = await self._engine.in_frames(came)
+        if stated:
+            self.pumps.wake("statements")
+        if stanza:
+            await self._fetch_stanzas([bulletin])
 
     async def _judge(self) -> None:
         engine = self._engine
@@ -212,6 +256,10 @@ class Session:
         if effects.answers is not None:
             self.pumps.offer("statements", effects.answers)
         await self._send(Ack(frame.next))
+        if not self._heard.is_set():
+            await self._take_up()
+        if effects.lacking or effects.damaged:
+            self._fetching.wake()
         await self._fetch_stanzas(effects.ask_again)
         if effects.consign_anew:
             await engine.in_sealing(partial(engine.consign_anew, effects.consign_anew))
@@ -246,6 +294,12 @@ class Session:
             )
             return None
         parts.alarms.clear("anchor_lags")
+        try:
+            parts.restored.check_witness(parts.witness.key_id)
+        except OperatorError as error:
+            parts.alarms.sound(error)
+            return None
+        parts.alarms.clear("witness_key_needed")
         try:
             return parts.witness.cosign(head)
         except Refused:

@@ -7,6 +7,7 @@ from typing import Final
 
 from saphan.node.db import Database, Row
 from saphan.node.judging import Received
+from saphan.node.parts import attachments_of
 
 PART: Final = 256
 """Ids in one query; the most entries that a frame holds."""
@@ -30,7 +31,9 @@ class Stored:
             "id, header, header_id, ciphertext, digest, judged_at"
             " FROM bulletins JOIN bodies USING (seq)"
         )
-        for row in _look(db, whole, opening):
+        opened = set(opening)
+        attachments = attachments_of(db, opened)
+        for row in _look(db, whole, opened):
             self._received[row[0]] = Received(
                 id=row[0],
                 header=row[1],
@@ -38,6 +41,7 @@ class Stored:
                 ciphertext=row[3],
                 digest=row[4],
                 judged_at=row[5],
+                attachments=attachments.get(row[0], ()),
             )
 
     def header(self, bulletin: bytes) -> bytes | None:

@@ -15,6 +15,7 @@ from saphan.node.db import Database
 from saphan.node.effects import Effects
 from saphan.node.feed_entry import Seen
 from saphan.node.logs import Logs, encoded_path
+from saphan.node.parts import MISSING, keep_rows, mark, parts_of
 from saphan.node.schema import KEEP_BODY
 from saphan.node.signatures import item_bytes, keep
 from saphan.node.statements import keep_statements, mark_logged, sign_statements
@@ -104,8 +105,16 @@ def _keep_bulletins(tx: sqlite3.Connection, effects: Effects) -> None:
     )
     tx.executemany(
         KEEP_BODY,
-        [(admitted.bulletin_id, seen.raw.ciphertext) for seen, admitted, _ in effects.arrived],
+        [
+            (admitted.bulletin_id, seen.raw.ciphertext)
+            for seen, admitted, _ in effects.arrived
+            if isinstance(seen.raw.ciphertext, bytes)
+        ],
     )
+    for seen, admitted, _ in effects.arrived:
+        keep_rows(tx, admitted.bulletin_id, parts_of(seen, admitted), MISSING)
+    for bulletin in effects.damaged:
+        mark(tx, bulletin, MISSING)
 
 
 def _keep_openings(tx: sqlite3.Connection, effects: Effects) -> None:

@@ -16,6 +16,7 @@ from saphan_schemas.records import Consignment, SignatureItem
 
 from saphan.node.db import Database, Row
 from saphan.node.deliveries import MAX_ATTEMPTS, REFUSED
+from saphan.node.parts import attachments_of
 from saphan.node.portions import CLASSES, Look, Portion
 from saphan.node.signatures import find
 from saphan.node.statements import mark_refused
@@ -42,10 +43,12 @@ ANEW_WAIT_S: Final = 0.05
 
 
 _COLUMNS: Final = (
-    "SELECT c.id, b.header, c.body, c.item, c.root, c.salts, c.stanzas, y.ciphertext"
+    "SELECT c.id, b.header, c.body, c.item, c.root, c.salts, c.stanzas, y.ciphertext, b.id"
     " FROM consignments c JOIN bulletins b ON b.id = c.bulletin"
     " JOIN bodies y ON y.seq = b.seq WHERE c.state = 'waiting'"
 )
+_BARE: Final = " AND NOT EXISTS (SELECT 1 FROM parts p WHERE p.bulletin = c.bulletin)"
+"""Those with attachments are sent by name, when the broker holds them (`Uploading`)."""
 
 
 def next_portion(db: Database, look: Look) -> Portion[Submission]:
@@ -58,7 +61,9 @@ def next_portion(db: Database, look: Look) -> Portion[Submission]:
     for urgency in range(CLASSES - 1, look.least - 1, -1):
         few = min(SUBMIT_ITEMS, 1 + look.room // LEAST_BYTES)
         above = (urgency, look.after[urgency], few)
-        rows = db.rows(f"{_COLUMNS} AND c.urgency = ? AND c.id > ? ORDER BY c.id LIMIT ?", above)
+        rows = db.rows(
+            f"{_COLUMNS}{_BARE} AND c.urgency = ? AND c.id > ? ORDER BY c.id LIMIT ?", above
+        )
         if rows:
             more = urgency > 0 or len(rows) == few
             return _portion(db, rows, look.room, urgency, more)
@@ -82,8 +87,9 @@ def _portion(
     numbers: list[int] = []
     items: list[Submission] = []
     refs, size = set(), 0
+    attachments = attachments_of(db, [row[8] for row in rows])
     for row in rows:
-        number, header, body, item, root, salts, stanzas, ciphertext = row
+        number, header, body, item, root, salts, stanzas, ciphertext, bulletin = row
         parsed = msgspec.msgpack.decode(item, type=SignatureItem)
         one = Submission(
             header,
@@ -92,6 +98,7 @@ def _portion(
             cut(salts, SALT_BYTES),
             cut(stanzas, STANZA_BYTES),
             ciphertext,
+            attachments.get(bulletin, ()),
         )
         size += bytes_of(one)
         if items and size > min(room, SUBMIT_BYTES):

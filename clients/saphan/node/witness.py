@@ -38,6 +38,7 @@ class Witness:
 
     Args:
         name: the agency, under which its lines stand.
+        key: None at a restored node that has no new one yet.
         path: the state file; a missing one means that nothing was ever signed.
         clock: ms UTC.
 
@@ -45,12 +46,19 @@ class Witness:
         OperatorError: `witness_state_damaged`.
     """
 
-    def __init__(self, name: str, key: WitnessKey, path: Path, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, name: str, key: WitnessKey | None, path: Path, clock: Callable[[], int]
+    ) -> None:
         self._name = name
         self._key = key
         self._path = path
         self._clock = clock
         self._state = _load(path)
+
+    @property
+    def key_id(self) -> bytes | None:
+        """The witness key's identity; None where there is no key, so that nothing is cosigned."""
+        return None if self._key is None else self._key.key_id
 
     def known(self, origin: str) -> Known | None:
         """The head signed last for a log."""
@@ -63,6 +71,8 @@ class Witness:
             Refused: `head_stale` (60 s off this clock).
             OperatorError: `split_view`, `witness_ahead`, `file_unwritable`.
         """
+        if self._key is None:
+            return None
         known = self._state.get(head.origin)
         if known is not None:
             if head.size < known.size:

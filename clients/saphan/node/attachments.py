@@ -1,0 +1,142 @@
+"""Attachments between clear and sealed: sealed once, checked once, then opened only to be shown.
+
+Everything streams: memory is one piece, whatever an attachment's size. Nothing is unpacked,
+rendered or executed; only the first bytes are looked at. Received attachments rest sealed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from saphan_protocol.attachment import AttachmentOpener, AttachmentSealer
+from saphan_schemas.attachments import HEAD_BYTES, check_bytes
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.records import Blob, Blobs
+
+from saphan.compose import Attached
+from saphan.durable import SECRET_MODE
+from saphan.node.blobs import BlobFiles, damaged, guarded, pieces
+
+
+def seal_files(
+    sources: Sequence[Path],
+    attached: Sequence[Attached],
+    content_key: bytes,
+    header_id: bytes,
+    folder: Path,
+) -> Blobs:
+    """Seal files into `folder`/1, /2, ...; durable but for the folder's own name.
+
+    Raises:
+        InvalidInput: `attachment_mismatch`, `attachment_type`: the file is not what is signed.
+        OperatorError: `attachment_damaged` (a source is gone), `disk_full`, `file_unwritable`.
+    """
+    sealed = []
+    for place, (source, one) in enumerate(zip(sources, attached, strict=True)):
+        sealer = AttachmentSealer(content_key, header_id, place, one.blob.length)
+        sealed.append(_seal_file(source, one, sealer, folder / str(place + 1)))
+    return tuple(sealed)
+
+
+def _seal_file(source: Path, one: Attached, sealer: AttachmentSealer, target: Path) -> Blob:
+    head = b""
+    with guarded(target):
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET_MODE)
+        with open(handle, "wb") as file:
+            for data in pieces(source):
+                head = head or data[:HEAD_BYTES]
+                file.write(sealer.update(data))
+            check_bytes(one.media_type, head)
+            file.writelines(sealer.finish())
+            file.flush()
+            os.fsync(handle)
+    if sealer.plain != one.blob:
+        raise InvalidInput(
+            "attachment_mismatch",
+            f"{one.name} is not the file that was signed: its digest is another",
+            field="attachments",
+            hint="the file has changed since it was signed: attach it again",
+        )
+    return sealer.sealed
+
+
+def check_received(
+    files: BlobFiles,
+    bulletin: bytes,
+    content_key: bytes,
+    header_id: bytes,
+    sealed: Blobs,
+    plain: Blobs,
+    described: Sequence[dict[str, Any]],
+) -> None:
+    """Open every attachment once, keep nothing of it, and compare with what was signed.
+
+    Args:
+        sealed: as the bulletin id covers them; plain: `Inner.attachments`; described:
+            `content.attachments`, valid against the schema.
+
+    Raises:
+        InvalidInput: `attachment_invalid`, `attachment_mismatch`, `attachment_type`,
+            `padding_invalid`: the sender's fault.
+        OperatorError: `attachment_damaged`: this disk's.
+    """
+    for place, (blob, signed, one) in enumerate(zip(sealed, plain, described, strict=True)):
+        path = files.received(bulletin, place + 1)
+        opener = AttachmentOpener(content_key, header_id, place, signed)
+        try:
+            head = _opened(opener, path)
+        except InvalidInput:
+            # The sender's fault, if these are the bytes that it consigned; else this disk's.
+            if measure_file(path) != blob:
+                raise damaged(path, "its digest is another") from None
+            raise
+        check_bytes(one["media_type"], head, f"attachments.{place}")
+
+
+def _opened(opener: AttachmentOpener, path: Path) -> bytes:
+    """The first bytes of an attachment that opens to its end."""
+    head = b""
+    for data in pieces(path):
+        head += opener.update(data)[: HEAD_BYTES - len(head)]
+    return head + opener.finish()[: HEAD_BYTES - len(head)]
+
+
+def measure_file(path: Path) -> Blob:
+    """Length and SHA-256 of a file.
+
+    Raises:
+        OperatorError: `attachment_damaged`.
+    """
+    digest, length = hashlib.sha256(), 0
+    for data in pieces(path):
+        digest.update(data)
+        length += len(data)
+    return Blob(length, digest.digest())
+
+
+def plaintext(
+    path: Path, content_key: bytes, header_id: bytes, place: int, plain: Blob, offset: int = 0
+) -> Iterator[bytes]:
+    """An attachment's bytes from `offset` on; whoever takes them compares length and digest.
+
+    Raises:
+        OperatorError: `attachment_damaged`, maybe after some bytes.
+    """
+    opener = AttachmentOpener(content_key, header_id, place, plain)
+    left = offset
+    try:
+        for data in pieces(path):
+            clear = opener.update(data)
+            skipped = min(left, len(clear))
+            left -= skipped
+            if len(clear) > skipped:
+                yield clear[skipped:]
+        rest = opener.finish()
+        if len(rest) > left:
+            yield rest[left:]
+    except InvalidInput as error:
+        raise damaged(path, error.message) from None
