@@ -267,7 +267,7 @@ async def test_ten_thousand_attachments_end_the_session_and_nothing_else(world: 
     line = await world.line(A)
     submission, batch = world.agencies[A].submissions([seal(world)], [world.agencies[B]])
     many = replace(submission[0], attachments=(blob,) * 10_000)
-    await line.send_submit([many], batch)
+    _answer = await line.send_submit([many], batch)
     assert (await line.closed()).code == "malformed"
 
 

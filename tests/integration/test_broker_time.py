@@ -58,6 +58,7 @@ async def test_undelivered_bulletin_expires_only_once_the_time_is_witnessed(worl
     late, batch = world.agencies[B].statements(Event.HANDOVER, about, (A, B), world.clock())
     (result,) = await recipient.state(late, batch)
     assert result.code == "already_decided"
+    assert (await recipient.fetch_part(made.bulletin_id, 0)).code == "part_withdrawn"
 
 
 async def test_delivered_bulletin_without_an_answer_expires_at_its_due_day(world: World) -> None:

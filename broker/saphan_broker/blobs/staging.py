@@ -63,7 +63,7 @@ class Staging:
         Raises:
             InvalidInput: `attachment_length` (longer than declared), `attachment_digest` (the whole
                 is other bytes: nothing is held any more).
-            OSError: as the disk says; what was held is still held.
+            OSError: as the disk says; what it has taken is held.
         """
         whole, part = self._paths(agency, blob)
         if whole.exists():
@@ -79,9 +79,12 @@ class Staging:
             )
         self._make_room(agency, len(data), part)
         part.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _append(part, held, data)
+        used = self._used_by(agency)
+        try:
+            _append(part, held, data)
+        finally:  # on a full disk some of it is there
+            self._used[agency] = used + _length(part) - held
         _touch(part, now)
-        self._used[agency] = self._used_by(agency) + len(data)
         held += len(data)
         if held == blob.length and not self._finish(agency, blob):
             raise InvalidInput(
@@ -176,15 +179,12 @@ def _touch(path: Path, now: int) -> None:
 
 
 def _append(path: Path, held: int, data: bytes) -> None:
-    """All of `data` behind the `held` bytes; on a full disk none of it."""
+    """All of `data` behind the `held` bytes."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         rest = memoryview(data)
         while rest:
             rest = rest[os.pwrite(descriptor, rest, held + len(data) - len(rest)) :]
-    except OSError:
-        os.ftruncate(descriptor, held)
-        raise
     finally:
         os.close(descriptor)
 
