@@ -1,4 +1,4 @@
-"""Desks for tests: enrolled at a real node that serves them, in this process or in one of theirs."""
+"""Desks for tests, enrolled at a real node that serves them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from saphan.desk.desk import Desk, open_desk
 from saphan.desk.folder import DeskFolder
@@ -19,6 +18,7 @@ from saphan.desk.start import start_desk
 from saphan.keyring import enrol_request, revoke_key
 from saphan.node.service import NodeService
 from saphan.officer_request import parse_request
+from saphan.passphrase import Passphrase
 
 from support.bridge import CHEAP, KH, LA, SECRET, Bridge, agreed, eventually, opened
 
@@ -65,7 +65,7 @@ class DeskBridge:
 
     async def enrol(self, request: Path) -> None:
         """`saphan keys add officer --request` and `saphan keys submit`."""
-        parsed = parse_request(request.read_bytes())
+        parsed = parse_request(await asyncio.to_thread(request.read_bytes))
         office = self.bridge.offices[KH]
         done = await asyncio.to_thread(enrol_request, office, parsed, SECRET)
         await self._submit(done.operation)
@@ -78,7 +78,8 @@ class DeskBridge:
         await self._submit(done.operation)
 
     async def _submit(self, operation: Path) -> None:
-        result = await self.kh.line.register(operation.read_bytes(), None)
+        signed = await asyncio.to_thread(operation.read_bytes)
+        result = await self.kh.line.register(signed, None)
         assert result.code is None, result
 
 
@@ -98,9 +99,12 @@ async def desk_bridge(bridge: Bridge) -> AsyncIterator[DeskBridge]:
 
 
 @asynccontextmanager
-async def at(folder: DeskFolder, bridge: Bridge) -> AsyncIterator[Desk]:
-    """The open desk."""
-    opening = open_desk(folder, SECRET, bridge.node_clock)
+async def at(
+    folder: DeskFolder, bridge: Bridge, *, ahead: int = 0, passphrase: str | None = None
+) -> AsyncIterator[Desk]:
+    """The open desk; its clock is `ahead` ms."""
+    secret = SECRET if passphrase is None else Passphrase(passphrase)
+    opening = open_desk(folder, secret, lambda: bridge.clock() + ahead)
     desk = await asyncio.to_thread(opening.__enter__)
     try:
         yield desk
@@ -109,10 +113,14 @@ async def at(folder: DeskFolder, bridge: Bridge) -> AsyncIterator[Desk]:
 
 
 @asynccontextmanager
-async def on_line(folder: DeskFolder, bridge: Bridge) -> AsyncIterator[tuple[Desk, DeskLine]]:
-    """The open desk, logged in."""
-    async with at(folder, bridge) as desk, connected(desk.me, desk.key, desk.clock) as line:
-        yield desk, line
+async def on_line(
+    folder: DeskFolder, bridge: Bridge, *, address: str | None = None, ahead: int = 0
+) -> AsyncIterator[tuple[Desk, DeskLine]]:
+    """The open desk, logged in; `address`: of a relay before the node."""
+    async with at(folder, bridge, ahead=ahead) as desk:
+        me = desk.me if address is None else replace(desk.me, address=address)
+        async with connected(me, desk.key, desk.clock) as line:
+            yield desk, line
 
 
 def everything(folder: Path) -> bytes:
@@ -120,6 +128,3 @@ def everything(folder: Path) -> bytes:
     found = [os.fsencode(path.name) for path in folder.rglob("*")]
     found += [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     return b"\n".join(found)
-
-
-Json = dict[str, Any]

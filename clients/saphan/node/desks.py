@@ -22,6 +22,8 @@ from saphan.node.service import NodeService
 log = logging.getLogger("saphan.node")
 
 DESK_PATH: Final = "/v1/desk"
+STRANGERS: Final = LIMITS.strangers
+"""Connections that have not logged in."""
 SHUTDOWN_S: Final = 2.0
 
 
@@ -92,7 +94,7 @@ class Desks:
 
     async def _log_in(self, request: web.Request, session: DeskSession) -> DeskPeer:
         """Of too many that have not logged in, the oldest makes room."""
-        if len(self._strangers) >= LIMITS.strangers:
+        if len(self._strangers) >= STRANGERS:
             _abort(next(iter(self._strangers.values())))
         self._strangers[session] = request
         try:
