@@ -16,14 +16,17 @@ from saphan_protocol.identity import pae
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.opening import Opened, open_bulletin
 from saphan_schemas.codec import decode
-from saphan_schemas.errors import Refused
+from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import PAE_TYPES, Event, Header, OfficerRead, Role, Signature
 
 from saphan.node.archive import Archive
+from saphan.node.attachments import Shown
+from saphan.node.blobs import BlobFiles
 from saphan.node.bulletins import header_json, unknown
 from saphan.node.db import Database, Row
 from saphan.node.logs import Logs
+from saphan.node.parts import attachments_of
 from saphan.node.restored import Restored
 from saphan.node.statements import Said, keep_statements, sign_statements
 
@@ -44,6 +47,7 @@ class Readings:
         db: Database,
         logs: Logs,
         archive: Archive,
+        files: BlobFiles,
         restored: Restored,
         clock: Callable[[], int],
     ) -> None:
@@ -52,6 +56,7 @@ class Readings:
         self._db = db
         self._logs = logs
         self._archive = archive
+        self._files = files
         self._restored = restored
         self._clock = clock
 
@@ -68,7 +73,8 @@ class Readings:
         read = decode(OfficerRead, record, RECORD_BYTES, "record")
         signed = decode(Signature, signature, SIGNATURE_BYTES, "signature")
         self._check(bulletin, read, signed, record)
-        content, row = self._open(bulletin)
+        opened, row, _ = self._open(bulletin)
+        content = _content(bulletin, row, opened)
         salt = os.urandom(32)
         detail = hmac.digest(salt, pae(READ_TYPE, record), "sha256")
         kept = (bulletin, read.key, read.handle, read.time, record, signature, salt)
@@ -80,9 +86,49 @@ class Readings:
         Raises:
             InvalidInput: `bulletin_unknown`; Refused: `not_readable`; OperatorError.
         """
-        content, row = self._open(bulletin)
+        opened, row, _ = self._open(bulletin)
+        content = _content(bulletin, row, opened)
         kept = (bulletin, SYSTEM, None, self._clock(), None, None, None)
         return content, self._note(bulletin, row, kept, "system", None)
+
+    def attachment(self, bulletin: bytes, number: int, reader: bytes | None = None) -> Shown:
+        """An attachment of a bulletin that has been read.
+
+        Args:
+            number: from 1, as the bulletin lists them.
+            reader: id of the officer's key whose reading counts; None: anybody's of this agency.
+
+        Raises:
+            InvalidInput: `bulletin_unknown`, `attachment_unknown`.
+            Refused: `not_readable`, `attachment_unread`; OperatorError: `archive_key_gone`.
+        """
+        opened, row, content_key = self._open(bulletin)
+        query = "SELECT 1 FROM readings WHERE bulletin = ?1 AND (?2 IS NULL OR reader = ?2)"
+        if self._db.row(query, (bulletin, reader)) is None:
+            raise Refused(
+                "attachment_unread",
+                "attachments are given to those who have read their bulletin",
+                field="id",
+                hint=f"read it first: saphan read {bulletin.hex()[:16]}",
+            )
+        if not 1 <= number <= len(opened.inner.attachments):
+            raise InvalidInput(
+                "attachment_unknown",
+                f"the bulletin has {len(opened.inner.attachments)} attachments",
+                field="number",
+                hint="their numbers stand in the bulletin, from 1",
+            )
+        described = opened.content["attachments"][number - 1]
+        where = self._files.sent if row[0] == self._agency else self._files.received
+        return Shown(
+            name=described["name"],
+            media_type=described["media_type"],
+            blob=opened.inner.attachments[number - 1],
+            path=where(bulletin, number),
+            place=number - 1,
+            header_id=row[2],
+            content_key=content_key,
+        )
 
     def _check(self, bulletin: bytes, read: OfficerRead, signed: Signature, record: bytes) -> None:
         if read.bulletin != bulletin or read.agency != self._agency:
@@ -107,7 +153,8 @@ class Readings:
             )
         verify_one(signed, key, READ_TYPE, record)
 
-    def _open(self, bulletin: bytes) -> tuple[dict[str, Any], Row]:
+    def _open(self, bulletin: bytes) -> tuple[Opened, Row, bytes]:
+        """The bulletin, its row and its content key."""
         self._restored.require_heard()
         row = self._db.row(
             "SELECT sender, header, header_id, ciphertext, digest, wrapped, wrap_day, judged_at,"
@@ -126,11 +173,18 @@ class Readings:
             )
         header = decode(Header, row[1], LIMITS.header_bytes, "header")
         content_key = self._archive.unwrap(row[5], bulletin, row[6])
+        attachments = attachments_of(self._db, [bulletin]).get(bulletin, ())
         with self._logs.lock:
             opened = open_bulletin(
-                content_key, header, row[2], row[3], self._logs.directory, row[7]
+                content_key,
+                header,
+                row[2],
+                row[3],
+                self._logs.directory,
+                row[7],
+                attachments=attachments,
             )
-        return _content(bulletin, row, opened), row
+        return opened, row, content_key
 
     def _note(
         self,
@@ -182,4 +236,10 @@ def _content(bulletin: bytes, row: Row, opened: Opened) -> dict[str, Any]:
             for key in opened.authors
         ],
         "content": opened.content,
+        "attachments": [
+            {"number": number, **described, "length": blob.length, "sha256": blob.digest.hex()}
+            for number, (described, blob) in enumerate(
+                zip(opened.content["attachments"], opened.inner.attachments, strict=True), 1
+            )
+        ],
     }

@@ -159,7 +159,7 @@ def build(config: NodeConfig) -> NodeService:
             outbox=outbox,
             submitting=Submitting(engine, line),
             bulletins=bulletins,
-            readings=Readings(agency, key, db, logs, archive, restored, clock),
+            readings=Readings(agency, key, db, logs, archive, files, restored, clock),
             line=line,
             alarms=alarms,
             events=events,
