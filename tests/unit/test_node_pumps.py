@@ -15,15 +15,17 @@ from saphan.node.pumps import ANSWER_S, IN_FLIGHT, Pumps
 from saphan.node.statements import Said, keep_statements, sign_statements
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.pace import Pace
+from saphan_protocol.stanza import STANZA_BYTES
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.frames import Answer, Ping, Result, State, StatementItem
-from saphan_schemas.limits import LIMITS, MIB
-from saphan_schemas.records import Event, Role
+from saphan_schemas.frames import Answer, Ping, Result, State, StatementItem, Submit
+from saphan_schemas.limits import KIB, LIMITS, MIB
+from saphan_schemas.records import Event, Role, SignatureItem
 
 T = TypeVar("T")
 KEY = SigningKey(Role.NODE, bytes(range(64)))
 NOW = 1_752_624_000_000
+ITEM = SignatureItem(KEY.key_id, 1, 0, (), bytes(32))
 LOGGED = Result(None, "", None, 0, (1,))
 
 
@@ -66,6 +68,31 @@ class World:
         with self.db.transaction() as tx:
             return keep_statements(tx, *sign_statements(KEY, "kh.gpo", said))
 
+    def consign(self, *urgencies: int) -> None:
+        """Put a bulletin of 8 KiB in the queue for each."""
+        with self.db.transaction() as tx:
+            for urgency in urgencies:
+                (last,) = tx.execute("SELECT coalesce(max(seq), 0) FROM bulletins").fetchone()
+                bulletin = bytes([last]) * 32
+                tx.execute(
+                    "INSERT INTO bulletins (id, sender, nonce, header, header_id, digest, wrap_day,"
+                    " stored, urgency) VALUES (?1, 'la.ospp', ?1, ?2, x'', x'', 0, 0, ?3)",
+                    (bulletin, encode([urgency]), urgency),
+                )
+                tx.execute("INSERT INTO bodies VALUES (?, ?)", (last + 1, bytes(8 * KIB)))
+                tx.execute(
+                    "INSERT INTO consignments (bulletin, body, item, root, salts, stanzas, state,"
+                    " urgency) VALUES (?, x'', ?, x'00', ?, ?, 'waiting', ?)",
+                    (bulletin, encode(ITEM), bytes(32), bytes(STANZA_BYTES), urgency),
+                )
+
+    async def urgencies(self) -> list[int]:
+        """Urgencies of the bulletins in the next frame, in their order."""
+        async with asyncio.timeout(10):
+            frame = await self.sent.get()
+        assert isinstance(frame, Submit)
+        return [one.header[-1] for one in frame.items]
+
     def forget(self) -> None:
         """Take every statement out of the queue."""
         with self.db.transaction() as tx:
@@ -90,9 +117,10 @@ def wide() -> Pace:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     db = await asyncio.to_thread(Database, tmp_path)
     made = World(db)
-    pump = asyncio.create_task(made.pumps.run("statements"))
+    pumps = [asyncio.create_task(made.pumps.run(kind)) for kind in ("statements", "bulletins")]
     yield made
-    pump.cancel()
+    for pump in pumps:
+        pump.cancel()
     made.pumps.close()
     await asyncio.to_thread(db.close)
 
@@ -216,3 +244,38 @@ async def test_rows_that_a_look_has_sent_are_not_sent_again_when_offered(world: 
     world.pumps.offer("statements", later)
     assert (await world.next()).items == later.items
     assert world.sent.empty()
+
+
+async def test_a_full_line_holds_back_all_but_what_is_immediate(world: World) -> None:
+    await asyncio.to_thread(world.consign, 0, 0, 0, 0, 0)
+    world.pumps.wake("bulletins")
+    assert await world.urgencies() == [0], "nobody knows yet what the line carries"
+    assert await world.urgencies() == [0]
+    await asyncio.to_thread(world.state, 1)
+    world.pumps.wake("statements")
+    await asyncio.to_thread(world.consign, 1, 2, 2)
+    world.pumps.wake("bulletins")
+    assert await world.urgencies() == [2]
+    assert await world.urgencies() == [2]
+    await asyncio.to_thread(world.rows)  # time enough for a pump that would not wait
+    assert world.sent.empty()
+
+
+async def test_answers_make_room_and_the_more_urgent_goes_first(world: World) -> None:
+    await asyncio.to_thread(world.consign, 0, 0, 0, 1, 0, 2, 1)
+    world.pumps.wake("bulletins")
+    order = []
+    for request in range(1, 8):
+        order += await world.urgencies()
+        await world.pumps.answer(Answer(request, (LOGGED,)))
+        if len(order) == 7:
+            break
+    assert order == [2, 1, 1, 0, 0, 0, 0]
+
+
+async def test_rows_of_every_class_that_come_later_are_found(world: World) -> None:
+    for urgency in (0, 2, 0, 1, 2, 0):
+        await asyncio.to_thread(world.consign, urgency)
+        world.pumps.wake("bulletins")
+        assert await world.urgencies() == [urgency]
+        await world.pumps.answer(Answer(world.pumps._next_request, (LOGGED,)))

@@ -135,9 +135,11 @@ class Pumps:
         progress = Progress()
         while True:
             await self._slots[kind].acquire()
-            if not await self._portion(kind, progress):
+            sent = await self._portion(kind, progress)
+            if not sent:
                 self._slots[kind].release()
-            if self._blocked[kind] or not (self._look[kind] or self._offered[kind]):
+            idle = not (self._look[kind] or self._offered[kind])
+            if idle or (self._blocked[kind] and not sent):
                 await self._wake[kind].wait()
 
     async def _portion(self, kind: Kind, progress: Progress) -> bool:
