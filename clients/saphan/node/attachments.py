@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,23 @@ def measure_file(path: Path) -> Blob:
         digest.update(data)
         length += len(data)
     return Blob(length, digest.digest())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An attachment of a bulletin that somebody here has read; `place` counts from 0."""
+
+    name: str
+    media_type: str
+    blob: Blob
+    path: Path
+    place: int
+    header_id: bytes
+    content_key: bytes = field(repr=False)
+
+    def pieces(self, offset: int = 0) -> Iterator[bytes]:
+        """Its bytes from `offset` on; raises what `plaintext` raises."""
+        return plaintext(self.path, self.content_key, self.header_id, self.place, self.blob, offset)
 
 
 def plaintext(

@@ -7,7 +7,6 @@ Work comes in batches: one node signature for all inners, one for all consignmen
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,10 +20,11 @@ from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.frames import Submission
 from saphan_schemas.records import BatchSignature, Blob, Signature, SignatureItem
 
-from saphan.compose import INNER_TYPE, URGENCIES, Draft, Wish, compose
+from saphan.compose import INNER_TYPE, Draft, Wish, compose
 from saphan.node.archive import Archive
 from saphan.node.attachments import seal_files
 from saphan.node.blobs import BlobFiles
+from saphan.node.consignments import Ready, bulletin_row, keep_consignments, submission_of
 from saphan.node.db import Database
 from saphan.node.deliveries import QUEUED
 from saphan.node.logs import Logs
@@ -32,7 +32,7 @@ from saphan.node.parts import HERE, keep_parts
 from saphan.node.portions import Portion
 from saphan.node.schema import KEEP_BODY
 from saphan.node.sealing import Consigned, SealedBulletin, consign, seal
-from saphan.node.signatures import item_bytes, keep
+from saphan.node.signatures import keep
 from saphan.node.uploads import Uploads
 from saphan.node.waiting import SUBMIT_BYTES, bytes_of, cut
 
@@ -50,14 +50,6 @@ class Prepared:
     author: str | None
     inner: bytes
     signatures: tuple[Signature, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ready:
-    sealed: SealedBulletin
-    wrapped: bytes
-    author: bytes | None
-    consigned: Consigned
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +143,7 @@ class Outbox:
         """
         outcomes: list[Outcome | None] = [None] * len(prepared)
         portion = None
-        ready: list[tuple[int, _Ready]] = []
+        ready: list[tuple[int, Ready]] = []
         known = self._known_nonces([one.draft.header.nonce for one in prepared])
         for place, one in enumerate(prepared):
             try:
@@ -161,7 +153,7 @@ class Outbox:
                 outcomes[place] = error
         if ready:
             batch, items = self._sign(CONSIGNMENT_TYPE, [made.consigned.body for _, made in ready])
-            good: list[tuple[_Ready, SignatureItem]] = []
+            good: list[tuple[Ready, SignatureItem]] = []
             for (place, made), item in zip(ready, items, strict=True):
                 try:
                     self._admit(made, item, batch)
@@ -189,7 +181,7 @@ class Outbox:
                     days = min(days, max(allowed))
         return days
 
-    def _make(self, one: Prepared) -> _Ready:
+    def _make(self, one: Prepared) -> Ready:
         header = one.draft.header
         content_key = os.urandom(32)
         boxes = self._mailboxes(header.recipients)
@@ -198,7 +190,7 @@ class Outbox:
         # Durable before the bulletin is: a key file without a bulletin is harmless.
         wrapped = self._archive.wrap(content_key, sealed.id, header.retain_until)
         author = self._archive.seal_author(one.author, sealed.id, header.retain_until)
-        return _Ready(sealed=sealed, wrapped=wrapped, author=author, consigned=consigned)
+        return Ready(sealed=sealed, wrapped=wrapped, author=author, consigned=consigned)
 
     def _seal(self, one: Prepared, content_key: bytes) -> SealedBulletin:
         """Attachments first: the bulletin id covers their sealed bytes, and their folder bears it.
@@ -208,6 +200,8 @@ class Outbox:
         draft = one.draft
         if not draft.attachments:
             return seal(draft, one.inner, one.signatures, content_key)
+        for each in draft.attachments:
+            self._uploads.require(each.blob.digest)
         sources = [self._uploads.path(each.blob.digest) for each in draft.attachments]
         staged = self._files.stage(draft.header.nonce.hex())
         try:
@@ -240,7 +234,7 @@ class Outbox:
             self._key, [(kind, body, salt) for body, salt in zip(bodies, salts, strict=True)]
         )
 
-    def _admit(self, one: _Ready, item: SignatureItem, batch: BatchSignature) -> None:
+    def _admit(self, one: Ready, item: SignatureItem, batch: BatchSignature) -> None:
         """The broker's own function, before anything leaves: the author hears of it at once."""
         with self._logs.lock:
             admit(
@@ -258,7 +252,7 @@ class Outbox:
     # --- kept -------------------------------------------------------------------------------------
 
     def _keep(
-        self, good: Sequence[tuple[_Ready, SignatureItem]], batch: BatchSignature
+        self, good: Sequence[tuple[Ready, SignatureItem]], batch: BatchSignature
     ) -> Portion[Submission] | None:
         now = self._clock()
         with self._db.transaction() as tx:
@@ -267,7 +261,7 @@ class Outbox:
                 "INSERT INTO bulletins (id, sender, nonce, header, header_id,"
                 " digest, wrapped, wrap_day, author, stored, urgency, judged_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [(*_bulletin_row(one, now), self._logs.directory.size) for one, _ in good],
+                [(*bulletin_row(one, now), self._logs.directory.size) for one, _ in good],
             )
             tx.executemany(KEEP_BODY, [(one.sealed.id, one.sealed.ciphertext) for one, _ in good])
             for one, _ in good:
@@ -286,7 +280,7 @@ class Outbox:
         taken = [each.blob.digest for one, _ in good for each in one.sealed.draft.attachments]
         self._uploads.remove(taken)
         items = tuple(
-            _submission(one, item, salt) for (one, item), salt in zip(good, salts, strict=True)
+            submission_of(one, item, salt) for (one, item), salt in zip(good, salts, strict=True)
         )
         if taken or sum(map(bytes_of, items)) > SUBMIT_BYTES:
             return None
@@ -342,56 +336,3 @@ def _check_new(nonce: bytes, known: set[bytes]) -> None:
             hint="compose the bulletin anew; never reuse a header",
         )
     known.add(nonce)
-
-
-def _bulletin_row(one: _Ready, now: int) -> tuple[object, ...]:
-    sealed, header = one.sealed, one.sealed.draft.header
-    return (
-        sealed.id,
-        header.sender,
-        header.nonce,
-        sealed.draft.header_bytes,
-        sealed.draft.header_id,
-        sealed.digest,
-        one.wrapped,
-        header.retain_until,
-        one.author,
-        now,
-        URGENCIES.index(header.urgency),
-    )
-
-
-def _submission(one: _Ready, item: SignatureItem, salts: bytes) -> Submission:
-    return Submission(
-        one.sealed.draft.header_bytes,
-        one.consigned.body,
-        item,
-        cut(salts, SALT_BYTES),
-        one.consigned.stanzas,
-        one.sealed.ciphertext,
-    )
-
-
-def keep_consignments(
-    tx: sqlite3.Connection, made: Sequence[tuple[Consigned, SignatureItem]], root: bytes
-) -> tuple[int, list[bytes]]:
-    """Put signed consignments in the queue for the broker; the last row, and fresh leaf salts."""
-    salts = [os.urandom(SALT_BYTES * len(one.recipients)) for one, _ in made]
-    tx.executemany(
-        "INSERT INTO consignments (bulletin, body, item, root, salts, stanzas, state, urgency)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting',"
-        " (SELECT urgency FROM bulletins WHERE id = ?1))",
-        [
-            (
-                one.bulletin,
-                one.body,
-                item_bytes(item),
-                root,
-                salt,
-                b"".join(one.stanzas),
-            )
-            for (one, item), salt in zip(made, salts, strict=True)
-        ],
-    )
-    (last,) = tx.execute("SELECT last_insert_rowid()").fetchone()
-    return last, salts

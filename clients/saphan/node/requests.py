@@ -19,7 +19,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Header, Inner, Signature
 from saphan_schemas.validation import validate_content
 
-from saphan.compose import Draft
+from saphan.compose import Attached, Draft, check_lengths
 from saphan.node.outbox import Prepared
 
 T = TypeVar("T")
@@ -125,7 +125,8 @@ def prepare_signed(body: SignedBody, agency: str, directory: Directory) -> Prepa
     """An officer's bulletin, checked before it is sealed: binding, author, schema.
 
     Raises:
-        InvalidInput: codec codes, `inner_mismatch`, `signature_invalid`, `schema_*`.
+        InvalidInput: codec codes, `inner_mismatch`, `signature_invalid`, `schema_*`,
+            `attachment_*`, `attachments_too_large`.
         Refused: `author_unknown`, `author_revoked`, `sender_not_peer`.
     """
     header_bytes, inner_bytes = unbase64(body.header, "header"), unbase64(body.inner, "inner")
@@ -140,8 +141,7 @@ def prepare_signed(body: SignedBody, agency: str, directory: Directory) -> Prepa
         raise Refused(
             "sender_not_peer", f"this node sends for {agency} only", field="header.sender"
         )
-    bound = (inner.header, inner.content) == (header_id, identity(CONTENT_TYPE, content_bytes))
-    if not bound or inner.attachments:
+    if (inner.header, inner.content) != (header_id, identity(CONTENT_TYPE, content_bytes)):
         raise InvalidInput(
             "inner_mismatch", "the officer signed another header or content", field="inner"
         )
@@ -151,11 +151,29 @@ def prepare_signed(body: SignedBody, agency: str, directory: Directory) -> Prepa
     validate_content(header.schema, content)
     return Prepared(
         draft=Draft(
-            header=header, header_bytes=header_bytes, header_id=header_id, content=content_bytes
+            header=header,
+            header_bytes=header_bytes,
+            header_id=header_id,
+            content=content_bytes,
+            attachments=_attached(inner, content["attachments"]),
         ),
         author=inner.author,
         inner=inner_bytes,
         signatures=(signature,),
+    )
+
+
+def _attached(inner: Inner, described: list[dict[str, str]]) -> tuple[Attached, ...]:
+    """What the content says of each attachment, with what the officer signed of it."""
+    if len(described) != len(inner.attachments):
+        raise InvalidInput(
+            "inner_mismatch",
+            f"{len(inner.attachments)} attachments are signed, {len(described)} described",
+            field="inner.attachments",
+        )
+    check_lengths(inner.attachments)
+    return tuple(
+        Attached(**one, blob=blob) for one, blob in zip(described, inner.attachments, strict=True)
     )
 
 
