@@ -113,7 +113,7 @@ async def test_a_lost_desk_is_enrolled_anew_and_everything_comes_again(bridge: B
             await Inbox(desk).read(line, sent)
             old = desk.key.key_id
         await world.revoke(old)
-        await eventually(lambda: world.kh.logs.directory.find(old).revoked is not None)
+        await eventually(lambda: world.revoked(old))
         assert (await refusal(world, lost)).code == "key_revoked"
         new = await world.desk()
         async with on_line(new, bridge) as (desk, line):

@@ -77,6 +77,11 @@ class DeskBridge:
         done = await asyncio.to_thread(lambda: revoke_key(office, key, SECRET, now=now))
         await self._submit(done.operation)
 
+    def revoked(self, key: bytes) -> bool:
+        """Whether kh.gpo's node has heard that this key is revoked."""
+        info = self.kh.logs.directory.find(key)
+        return info is not None and info.revoked is not None
+
     async def _submit(self, operation: Path) -> None:
         signed = await asyncio.to_thread(operation.read_bytes)
         result = await self.kh.line.register(signed, None)
@@ -84,13 +89,16 @@ class DeskBridge:
 
 
 @asynccontextmanager
-async def desk_bridge(bridge: Bridge) -> AsyncIterator[DeskBridge]:
-    """Broker and both nodes run; kh.gpo serves desks."""
+async def desk_bridge(
+    bridge: Bridge, *, enrol: bool = True, desks: tuple[str, int] = ANYWHERE
+) -> AsyncIterator[DeskBridge]:
+    """Broker and both nodes run; kh.gpo serves desks. `enrol`: for the first time."""
     async with bridge.broker_running():
-        await bridge.enrol()
+        if enrol:
+            await bridge.enrol()
         async with (
             bridge.node_with_api(LA) as la,
-            bridge.node_with_api(KH, desks=ANYWHERE) as kh,
+            bridge.node_with_api(KH, desks=desks) as kh,
         ):
             await agreed(la)
             await agreed(kh)

@@ -1,0 +1,192 @@
+"""`saphan desk` and `--desk`: an officer's day on their own machine, by the commands alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from saphan.cli.main import main
+from support.bridge import KH, LA, Bridge, bridged, eventually, states, wish
+from support.command import environment, saphan_command
+from support.desk_letters import kept_here, letter
+from support.desks import DeskBridge, desk_bridge
+
+Run = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with bridged(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """What the officer, and here the root's holder too, types."""
+    path = tmp_path / "passphrase"
+    path.touch(mode=0o600)
+    path.write_text("open sesame of a test\n")
+    return path
+
+
+@pytest.fixture
+def run(secret: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    async def command(*words: str | Path, status: int = 0, asks: bool = True) -> dict[str, Any]:
+        """One command; its JSON, or that of its error. `asks`: it needs a passphrase."""
+        line = [*map(str, words), "--json"]
+        line += ["--passphrase-file", str(secret)] if asks else []
+        capsys.readouterr()
+        ended = await asyncio.to_thread(main, line)
+        out = capsys.readouterr()
+        assert ended == status, out.err
+        last = out.err.strip().splitlines()[-1:] if status else [out.out]
+        found: dict[str, Any] = json.loads(last[0])
+        return dict(found["error"]) if status else found
+
+    return command
+
+
+async def enrolled(world: DeskBridge, run: Run, handle: str = "dao") -> Path:
+    """A desk made by the commands of both sides."""
+    place, office = world.bridge.place, ("--dir", world.bridge.place / KH)
+    desk, invitation = place / f"desk-of-{handle}", place / f"{handle}.invitation"
+    invited = await run(
+        "desk", "invite", *office, "--out", invitation, "--address", world.address, asks=False
+    )
+    made = await run(
+        *("desk", "init", desk, "--invitation", invitation, "--handle", handle),
+        *("--words", invited["words"]),
+    )
+    assert (made["agency"], made["handle"]) == (KH, handle)
+    request = made["request"]
+    added = await run(
+        "keys", "add", "officer", "--request", request, "--words", made["words"], *office
+    )
+    await run("keys", "submit", added["operation"], *office, asks=False)
+    await eventually(lambda: world.kh.logs.directory.find(bytes.fromhex(made["key_id"])))
+    return desk
+
+
+async def test_an_officers_day(bridge: Bridge, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "bulletin.json"
+    await asyncio.to_thread(file.write_bytes, letter(LA).data)
+    async with desk_bridge(bridge) as world:
+        desk = await enrolled(world, run)
+        at = ("--desk", desk)
+        sent = (await world.la.send(wish())).hex()
+        await eventually(lambda: states(world.la, bytes.fromhex(sent)) == ["accepted"])
+        inbox = await run("inbox", *at)
+        assert inbox["online"]
+        assert [row["id"] for row in inbox["bulletins"]] == [sent]
+        read = await run("read", sent[:12], *at)
+        assert read["content"]["body"] == wish().body
+        mine = await run("send", file, "--to", LA, *at)
+        assert mine["state"] == "sent"
+        await eventually(lambda: states(world.kh, bytes.fromhex(mine["id"])) == ["accepted"])
+        status = await run("status", mine["id"], *at)
+        assert (status["author"], status["deliveries"][0]["state"]) == ("dao", "accepted")
+        draft = await run("desk", "drafts", desk, "--add", file, "--to", LA)
+    # The line is gone, and the officer works on.
+    again = await run("read", sent[:8], *at)
+    assert again["content"] == read["content"]
+    assert (await run("status", mine["id"][:8], *at))["id"] == mine["id"]
+    inbox = await run("inbox", *at)
+    assert (inbox["online"], len(inbox["bulletins"])) == (False, 1)
+    error = await run("read", "0123456789", *at, status=4)
+    assert "was not opened at this desk" in error["message"]
+    assert (await run("send", "--draft", str(draft["number"]), *at))["state"] == "waiting"
+    assert (await run("desk", "drafts", desk))["drafts"] == []
+    assert (await run("desk", "sync", desk, status=4))["code"] == "node_unreachable"
+    waiting = (await run("desk", "outbox", desk))["outbox"]
+    assert [one["state"] for one in waiting] == ["sent", "waiting"]
+
+
+async def test_the_line_comes_back(bridge: Bridge, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "bulletin.json"
+    await asyncio.to_thread(file.write_bytes, letter(LA).data)
+    async with desk_bridge(bridge) as world:
+        desk = await enrolled(world, run)
+        listening = world.kh.listening["desks"]
+    at = ("--desk", desk)
+    queued = await run("send", file, "--to", LA, *at)
+    assert (queued["state"], queued["id"]) == ("waiting", None)
+    again = await run("desk", "outbox", desk, "--withdraw", str(queued["number"]))
+    queued = await run("send", "--draft", str(again["number"]), "--to", LA, *at)
+    async with desk_bridge(bridge, enrol=False, desks=listening) as world:
+        done = await run("desk", "sync", desk)
+        assert [one["state"] for one in done["sent"]] == ["sent"]
+        assert (done["waiting"], done["refused"]) == (0, [])
+        assert [one.hex() for one in kept_here(world)] == [done["sent"][0]["id"]]
+        assert (await run("desk", "sync", desk))["sent"] == []
+
+
+async def test_words_that_differ_end_it(bridge: Bridge, run: Run) -> None:
+    async with desk_bridge(bridge) as world:
+        office = ("--dir", bridge.place / KH)
+        other = (await run("agency", "show", *office, asks=False))["roots"][0]["words"]
+        invitation = bridge.place / "invitation"
+        await run("desk", "invite", *office, "--out", invitation, "--address", world.address,
+                  asks=False)  # fmt: skip
+        desk = bridge.place / "desk"
+        init = ("desk", "init", desk, "--invitation", invitation, "--handle", "dao")
+        assert (await run(*init, "--words", other, status=3))["code"] == "words_differ"
+        assert not desk.exists()
+        made = await run(*init, "--yes")
+        add = ("keys", "add", "officer", "--request", made["request"], *office)
+        assert (await run(*add, "--words", other, status=3))["code"] == "words_differ"
+        error = await run("inbox", "--desk", desk, status=3)
+        assert error["code"] == "key_unknown"
+
+
+async def test_what_is_wrong_is_said(bridge: Bridge, run: Run, tmp_path: Path) -> None:
+    office = ("--dir", bridge.place / KH)
+    nothing = tmp_path / "nothing"
+    assert (await run("inbox", "--desk", nothing, status=5))["code"] == "not_a_desk"
+    assert (await run("desk", "sync", nothing, status=5))["code"] == "not_a_desk"
+    invite = ("desk", "invite", *office, "--out", tmp_path / "i")
+    assert (await run(*invite, asks=False, status=2))["code"] == "address_needed"
+    for address in ("0.0.0.0:1", "node.example", "node.example:0"):
+        error = await run(*invite, "--address", address, asks=False, status=2)
+        assert error["code"] in ("address_needed", "address_malformed")
+    damaged = tmp_path / "damaged"
+    for text in ("", "{}", '{"saphan": "desk_invitation/2"}', "[" * 5000):
+        await asyncio.to_thread(damaged.write_text, text)
+        init = ("desk", "init", nothing, "--invitation", damaged, "--handle", "dao", "--yes")
+        assert (await run(*init, status=2))["code"] == "desk_invitation_malformed"
+        add = ("keys", "add", "officer", "--request", damaged, "--yes", *office)
+        assert (await run(*add, status=2))["code"] == "request_malformed"
+    await run(*invite, "--address", "node.example:8472", asks=False)
+    make = ("desk", "init", nothing, "--invitation", tmp_path / "i", "--yes")
+    assert (await run(*make, status=2))["code"] == "handle_needed"
+    assert (await run(*make, "--handle", "../dao", status=2))["code"] == "handle_malformed"
+    brought = bridge.offices[KH].folder / "officers" / "sokha.key"
+    made = await run(*make, "--key", brought)
+    assert (made["handle"], made["request"]) == ("sokha", None)
+    assert (await run("send", "--desk", nothing, status=2))["code"] == "file_or_draft"
+    error = await run("send", "--draft", "7", "--desk", nothing, status=2)
+    assert error["code"] == "draft_unknown"
+
+
+async def test_an_officer_who_watches_hears_at_once(bridge: Bridge, run: Run, secret: Path) -> None:
+    async with desk_bridge(bridge) as world:
+        desk = await enrolled(world, run)
+        watching = await asyncio.create_subprocess_exec(
+            *saphan_command("inbox", "--watch", "--json", "--desk", desk),
+            *("--passphrase-file", str(secret)),
+            stdout=subprocess.PIPE,
+            env=environment(),
+        )
+        assert watching.stdout is not None
+        sent = await world.la.send(wish())
+        async with asyncio.timeout(30):
+            assert sent.hex().encode() in await watching.stdout.readline()
+        second = await world.la.send(wish(urgency="immediate"))
+        async with asyncio.timeout(30):
+            assert second.hex().encode() in await watching.stdout.readline()
+        watching.terminate()
+        await watching.wait()
