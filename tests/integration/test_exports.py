@@ -10,6 +10,7 @@ import stat
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from saphan.audit.folder import LogFolder
 from saphan.audit.packfile import read_pack
@@ -46,7 +47,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def carry(world: World) -> None:
     sender, recipient = world.agencies[A], world.agencies[B]
     out, into = await world.line(A), await world.line(B)
-    made = [sender.bulletin([B], world.clock()) for _ in range(BULLETINS)]
+    attached: list[tuple[bytes, ...]] = [(b"warrant" * 900, b"photo")] + [()] * (BULLETINS - 1)
+    made = [sender.bulletin([B], world.clock(), attachments=files) for files in attached]
+    await out.bring(made[0].attachments)
     replay = sender.bulletin([B], world.clock(), nonce=made[0].header.nonce)
     items, batch = sender.submissions([*made, replay], [recipient])
     *good, bad = await out.submit(items, batch)
@@ -100,6 +103,30 @@ async def test_a_pack_and_a_folder_pass_the_audit_whole(world: World) -> None:
     assert ran.json["signatures"] == 3  # three batches, each given once
     assert ran.json["destroyed"] == 0
     assert stat.S_IMODE(pack.stat().st_mode) == 0o600
+
+
+async def test_a_pack_without_an_attachments_digest_fails_the_audit(world: World) -> None:
+    folder = world.place / "log"
+    await command("log", "export", "--data", world.data, "--out", folder)
+    _, pack = await exported(world)
+    items = await asyncio.to_thread(lambda: list(read_pack(pack)))
+    (with_files,) = [item for item in entries(items) if item.attachments]
+    assert len(with_files.attachments) == 2
+    for attachments in ((), with_files.attachments[:1], with_files.attachments[::-1]):
+        other = [
+            msgspec.structs.replace(item, attachments=attachments) if item is with_files else item
+            for item in items
+        ]
+        report = await asyncio.to_thread(
+            audit,
+            world.pins,
+            LogFolder(folder / "directory"),
+            LogFolder(folder / "evidence"),
+            [("records.pack", iter(other))],
+            {known.name: known.digest for known in known_types()},
+        )
+        assert report.finding is not None
+        assert (report.finding.code, report.finding.index) == ("bulletin_id", with_files.index)
 
 
 async def test_a_pack_of_a_stretch_opens_only_that(world: World) -> None:

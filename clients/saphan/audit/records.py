@@ -21,7 +21,7 @@ from saphan_protocol.pins import Pins
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.packs import PACK_FORMAT, PackEnd, PackEntry, PackHead, PackItem
-from saphan_schemas.records import BROKER, BatchSignature, Blob, SignatureItem
+from saphan_schemas.records import BROKER, BatchSignature, Blob, Blobs, SignatureItem
 
 from saphan.audit.packfile import write_pack
 from saphan.node.schema import APPLICATION_ID, FORMAT
@@ -41,6 +41,8 @@ _OWN: Final = {
     False: "SELECT item, root FROM statements WHERE bulletin = ? AND body = ? LIMIT 1",
 }
 """The feed leaves out the signatures that the agency made itself: they lie with what it sent."""
+_PARTS: Final = "SELECT place, length, digest FROM parts WHERE bulletin = ? ORDER BY place"
+"""Place 0 is a ciphertext that came late, the others are the sealed attachments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,9 +188,21 @@ class _Opened:
             if (batch is None and issuer != BROKER) or (consigned and digest is None):
                 self.left_out += 1
                 continue
-            shown = Blob(length, digest) if consigned else None
-            header = header if consigned else None
-            yield PackEntry(index, entry, salt, statement, item, header, shown), batch
+            if not consigned:
+                yield PackEntry(index, entry, salt, statement, item, None, None), batch
+                continue
+            shown, attachments = self._bodies(bulletin, length, digest)
+            yield (
+                PackEntry(index, entry, salt, statement, item, header, shown, attachments),
+                batch,
+            )
+
+    def _bodies(self, bulletin: bytes, length: int | None, digest: bytes) -> tuple[Blob, Blobs]:
+        """What the bulletin id covers beside the header: ciphertext and sealed attachments."""
+        parts = self._db.execute(_PARTS, (bulletin,)).fetchall()
+        late = [size for place, size, _ in parts if place == 0]
+        attachments = tuple(Blob(size, found) for place, size, found in parts if place)
+        return Blob(late[0] if late else length or 0, digest), attachments
 
     def _own(self, consigned: bool, bulletin: bytes, body: bytes) -> tuple[Any, Any]:
         row = self._db.execute(_OWN[consigned], (bulletin, body)).fetchone()
