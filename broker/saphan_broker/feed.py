@@ -304,8 +304,8 @@ class FeedPump:
 
     def _news(self, head: Published) -> tuple[int, News] | None:
         """What it should be told without entries, and in how many ms."""
-        if self._own_since is not None:
-            return None  # entries that wait a little bring their head themselves
+        if self._own_since is not None or self._listener.entries:
+            return None  # entries that wait a little, or for room, bring their head themselves
         if (asked := self._listener.take_asked()) is not None:
             self._telling.ask(asked)
         agreed = self._state.directory.agreements_of(self._agency)
@@ -325,11 +325,10 @@ class FeedPump:
             await self._send(encode(Witnessed(HeadRef(book.origin, news.size, root), lines)))
 
     async def _send_head(self, head: Published) -> None:
-        """It moves an idle agency's cursor."""
-        complete = not self._listener.entries and head is self._state.evidence.published
-        newest = await self._state.store.anchor(head.size) if complete else None
-        after = self._after if self._after is not None else 0
-        if complete:
+        """There is no entry up to the newest one: it moves an idle agency's cursor."""
+        newest, after = None, self._after if self._after is not None else 0
+        if head is self._state.evidence.published and not self._listener.entries:
+            newest = await self._state.store.anchor(head.size)
             after = max(after, head.size - 1)
         await self._send_feed(head, (), (), newest, after)
 

@@ -44,7 +44,7 @@ class Telling:
     Args:
         agency: its own cosignatures are nothing new to it.
         known: size of the evidence head that it logged in with; 0: none.
-        covered: up to where it has entries: size of the smallest head over all of them.
+        covered: up to where it has entries: size of the smallest head over all of them; 0: none.
     """
 
     def __init__(self, agency: str, known: int, covered: int, now: int) -> None:
@@ -102,8 +102,10 @@ class Telling:
 
     def _lines(self, cosigned: Mapping[int, Cosigned], wanted: int) -> News | None:
         """Lines that are new to it: on a head that it knows, or else on a newer one."""
+        if not self._covered:
+            return None
         newest = self._told[-1] if self._told else 0
-        sizes = [size for size in cosigned if size >= max(1, self._covered)]
+        sizes = [size for size in cosigned if size >= self._covered]
         for size in sorted(sizes, key=lambda size: (size not in self._told, -size)):
             if size not in self._told and size < newest:
                 continue

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from saphan_broker.witnessed import witness_keys
 from saphan_protocol.checkpoint import Head, cosign_lines, verify_cosignatures
+from saphan_protocol.notes import add_lines
 from saphan_schemas.codec import encode
 from saphan_schemas.frames import Ack, Closing, Cosign, FromBroker, Ping, Register
 from saphan_schemas.limits import LIMITS
@@ -238,7 +239,7 @@ async def test_revoked_node_that_takes_nothing_gets_nothing_more(world: World) -
         await asyncio.Event().wait()
 
     session._pump._send = stalled
-    world.clock.ahead += 2_000
+    world.clock.ahead += LIMITS.head_quiet_ms
     world.broker.freshen()  # a fresh head to be told
     await begun.wait()
     assert await world.broker.admit_operation(revocation(world, A))
@@ -273,20 +274,25 @@ async def test_cosigned_head_becomes_witnessed_time(world: World) -> None:
     assert [(row.agency, row.size) for row in rows] == [(A, head.size)]
 
 
-async def test_cosigned_head_is_told_to_the_other_agencies(world: World) -> None:
-    """Timeline: a cosigns the newest head; b, to whom nothing is sent, gets it with a's lines."""
-    line, other = await world.line(A), await world.line(B)
+async def test_cosigned_head_is_told_to_who_has_entries_under_it(world: World) -> None:
+    """Timeline: a consigns to b; b cosigns the head that it was told; a gets b's lines alone."""
+    out, into = await world.line(A), await world.line(B)
     origin = world.pins.evidence.origin
-    pairs = witness_keys(world.broker.state, A)
-
-    def witnessed() -> bool:
-        head = other.heads.get(origin)
-        return head is not None and bool(verify_cosignatures(head.note, pairs))
-
-    await line.until(lambda: bool(line.anchors) and line.anchors[-1][1] == 4)
-    await line.cosign(line.heads[origin])
-    await other.until(witnessed)
-    assert other.heads[origin].size == line.heads[origin].size
+    items, batch = world.agencies[A].submissions(
+        [world.agencies[A].bulletin([B], world.clock())], [world.agencies[B]]
+    )
+    (result,) = await out.submit(items, batch)
+    await out.entry(result.indices[0])
+    await into.entry(result.indices[0])
+    head = into.heads[origin]
+    await into.cosign(head)
+    world.clock.ahead += 2_000  # past the shortest pause
+    await out.until(lambda: bool(out.witnessed))
+    (told,) = out.witnessed
+    assert told.head == head.ref == out.heads[origin].ref
+    pairs = witness_keys(world.broker.state, B)
+    assert verify_cosignatures(add_lines(head.note, told.lines), pairs)
+    assert into.witnessed == []  # its own lines are nothing new to it
 
 
 async def test_cosignature_by_another_witness_or_on_another_root_ends_the_session(
