@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
+from saphan_schemas.attachments import check_name
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Blob
 
 SOCKET_NAME: Final = "api.sock"
 TOKEN_NAME: Final = "api.token"  # noqa: S105 (a file name)
@@ -22,6 +25,26 @@ _FAMILIES: Final[dict[int, type[SaphanError]]] = {
     413: InvalidInput,
     503: Unavailable,
 }
+
+
+def attachment_of(headers: Mapping[str, str]) -> tuple[str, Blob]:
+    """Name, length and SHA-256 of an attachment whose bytes follow these headers.
+
+    Raises:
+        OperatorError: `node_answer`.
+    """
+    try:
+        media_type, name = headers["Saphan-Media-Type"], unquote(headers["Saphan-Name"])
+        check_name(name, media_type)
+        blob = Blob(int(headers["Content-Length"]), bytes.fromhex(headers["Saphan-SHA256"]))
+    except (KeyError, ValueError, InvalidInput):
+        raise OperatorError(
+            "node_answer",
+            "the node answered with something that is no attachment",
+            field="node",
+            hint="node and command should be of one version",
+        ) from None
+    return name, blob
 
 
 def refusal(status: int, value: Mapping[str, Any]) -> SaphanError:

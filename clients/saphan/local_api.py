@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, Unavailable
+from saphan_schemas.limits import KIB
+from saphan_schemas.records import Blob
 
 from saphan.api_answer import (
     ANSWER_BYTES,
     SOCKET_NAME,
     TOKEN_BYTES,
     TOKEN_NAME,
+    attachment_of,
     refusal,
     unreachable,
 )
 from saphan.private import read_private
+from saphan.saving import Saving
 
 TIMEOUT_S: Final = 60.0
 """Longer than the node itself waits for the broker."""
+
+
+PIECE_BYTES: Final = 256 * KIB
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -62,8 +71,69 @@ class LocalNode:
         """
         return self._ask("POST", path, json.dumps(value).encode())
 
+    def upload(self, path: Path, blob: Blob) -> None:
+        """Bring a file to the node before a bulletin names it; goes on where it stopped before.
+
+        Raises:
+            OperatorError: `file_unreadable`; what the node answers.
+        """
+        where = f"/v1/attachments/{blob.digest.hex()}"
+        found = self.get(where)
+        if found["whole"]:
+            return
+        offset = int(found["held"])
+        headers = self._headers() | {"Content-Length": str(blob.length - offset)}
+        try:
+            with open(path, "rb") as file:
+                file.seek(offset)
+                target = f"{where}?offset={offset}&length={blob.length}"
+                with self._answer("PUT", target, file, headers) as answer:
+                    found = _judge(answer.status, answer.read(ANSWER_BYTES + 1))
+        except OSError as error:
+            raise OperatorError(
+                "file_unreadable", f"{path} cannot be read: {error.strerror}", field="attachments"
+            ) from None
+        if not found["whole"]:
+            raise Unavailable("attachment_cut", f"{path} has become shorter", field="attachments")
+
+    def save(self, bulletin: str, number: int, out: Path) -> Path:
+        """Write an attachment of a bulletin that was read to a file, or into a folder.
+
+        Raises:
+            Unavailable: `attachment_cut`, `node_unreachable`.
+            OperatorError: `file_exists`, `disk_full`, `file_unwritable`; what the node answers.
+        """
+        where = f"/v1/bulletins/{bulletin}/attachments/{number}"
+        with self._answer("GET", where, None, self._headers()) as answer:
+            if answer.status >= 300:
+                _judge(answer.status, answer.read(ANSWER_BYTES + 1))
+            name, blob = attachment_of(dict(answer.headers.items()))
+            with Saving(out, name, blob) as saving:
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    while data := answer.read(PIECE_BYTES):
+                        saving.write(data)
+                return saving.finish()
+
+    @contextlib.contextmanager
+    def _answer(
+        self, method: str, path: str, body: IO[bytes] | None, headers: dict[str, str]
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = _UnixConnection(self._socket)
+        try:
+            try:
+                connection.request(method, path, body, headers)
+                answer = connection.getresponse()
+            except (OSError, http.client.HTTPException) as error:
+                raise unreachable(str(self._socket), str(error)) from None
+            yield answer
+        finally:
+            connection.close()
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._read_token()}"}
+
     def _ask(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._read_token()}"}
+        headers = self._headers()
         if body is not None:
             headers["Content-Type"] = "application/json"
         connection = _UnixConnection(self._socket)

@@ -10,7 +10,9 @@ async with Node("/srv/saphan/la.ospp") as node:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,19 +20,36 @@ from typing import Any, Final, Self
 
 import aiohttp
 import msgspec
-from saphan_schemas.errors import InvalidInput, SaphanError
+from saphan_schemas.errors import InvalidInput, SaphanError, Unavailable
+from saphan_schemas.records import Blob
 
 from saphan.api_answer import (
     ANSWER_BYTES,
     SOCKET_NAME,
     TOKEN_BYTES,
     TOKEN_NAME,
+    attachment_of,
     refusal,
     unreachable,
 )
+from saphan.attaching import PIECE_BYTES, LocalFile, measure_all
+from saphan.compose import Attached
 from saphan.private import read_private
+from saphan.saving import Saving
 
 PAGE: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """What a bulletin says of an attachment; `number` is from 1, `length` in bytes."""
+
+    number: int
+    name: str
+    media_type: str
+    role: str
+    length: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +75,7 @@ class Bulletin:
     author: str | None
     about: dict[str, Any]
     body: dict[str, Any]
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Node:
@@ -103,21 +123,29 @@ class Node:
         schema: str,
         about: dict[str, Any],
         body: dict[str, Any],
+        attachments: Sequence[str | Path | tuple[str, str | Path]] = (),
         **options: Any,
     ) -> str:
         """Send a machine-made bulletin; its id once it is durable in the node's outbox.
 
         Args:
             to: an agency, or several.
+            attachments: files, or (role, file); at most 32 of 16 MiB, together 32 MiB.
             options: marking={"tlp": ..., "codes": [...]}, urgency, exercise, expires, answer_by,
                 retain_until, as in the API.
 
         Raises:
-            InvalidInput: `schema_invalid` with the field, and others; Refused: `agreement_*`;
-            Unavailable: `node_unreachable`, `outbox_busy`.
+            InvalidInput: `schema_invalid` with the field, `attachment_*`, and others;
+            Refused: `agreement_*`; Unavailable: `node_unreachable`, `outbox_busy`.
         """
         recipients = [to] if isinstance(to, str) else list(to)
         wish = {"to": recipients, "schema": schema, "about": about, "body": body, **options}
+        named = [one if isinstance(one, tuple) else ("other", one) for one in attachments]
+        files = await asyncio.to_thread(measure_all, [(Path(file), role) for role, file in named])
+        for file in files:
+            await self._upload(file)
+        if files:
+            wish["attachments"] = [_named(file.attached) for file in files]
         answer = await self._ask("POST", "/v1/bulletins", wish)
         return str(answer["id"])
 
@@ -128,6 +156,67 @@ class Node:
             InvalidInput: `bulletin_unknown`, `id_malformed`; Unavailable: `node_unreachable`.
         """
         return await self._ask("GET", f"/v1/bulletins/{bulletin_id}")
+
+    async def attachment(
+        self, bulletin_id: str, number: int, *, offset: int = 0
+    ) -> AsyncIterator[bytes]:
+        """An attachment's bytes, after its bulletin was read (`inbox` reads); the last of them only
+        when the SHA-256 of all was right, if they were asked for from the beginning.
+
+        Raises:
+            Refused: `attachment_unread`; InvalidInput: `attachment_unknown`, `bulletin_unknown`;
+            Unavailable: `node_unreachable`, `attachment_cut`.
+        """
+        async with self._attachment(bulletin_id, number, offset) as (response, _, blob):
+            async for data in _checked(response, blob, whole=not offset):
+                yield data
+
+    async def save(self, bulletin_id: str, number: int, out: str | Path) -> Path:
+        """Write an attachment to a new file, or into a folder under its own safe name.
+
+        Raises:
+            OperatorError: `file_exists`, `disk_full`, `file_unwritable`; what `attachment` raises.
+        """
+        async with self._attachment(bulletin_id, number, 0) as (response, name, blob):
+            saving = await asyncio.to_thread(Saving, Path(out), name, blob)
+            try:
+                async for data in response.content.iter_chunked(PIECE_BYTES):
+                    await asyncio.to_thread(saving.write, data)
+                return await asyncio.to_thread(saving.finish)
+            finally:
+                await asyncio.to_thread(saving.close)
+
+    @asynccontextmanager
+    async def _attachment(
+        self, bulletin_id: str, number: int, offset: int
+    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, str, Blob]]:
+        """The node's answer, with the attachment's name, and its length from `offset` on."""
+        where = f"/v1/bulletins/{bulletin_id}/attachments/{number}?offset={offset}"
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=60)
+        try:
+            async with self._session().get(self._base + where, timeout=timeout) as response:
+                if response.status != 200:
+                    raise _error(response.status, await response.read())
+                yield response, *attachment_of(response.headers)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise unreachable(str(self._folder or self._base), type(error).__name__) from None
+
+    async def _upload(self, file: LocalFile) -> None:
+        """Bring a file to the node; goes on where it stopped before."""
+        blob = file.attached.blob
+        where = f"/v1/attachments/{blob.digest.hex()}"
+        found = await self._ask("GET", where)
+        if found["whole"]:
+            return
+        offset = int(found["held"])
+        target = f"{self._base}{where}?offset={offset}&length={blob.length}"
+        try:
+            async with self._session().put(target, data=_pieces(file.path, offset)) as response:
+                data = await response.read()
+                if response.status >= 300:
+                    raise _error(response.status, data)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise unreachable(str(self._folder or self._base), type(error).__name__) from None
 
     async def identity(self) -> dict[str, Any]:
         """Who the node is, how its line stands, its agreements and alarms."""
@@ -152,7 +241,7 @@ class Node:
                     for row in page["bulletins"]:
                         content = await self._ask("GET", f"/v1/bulletins/{row['id']}/content")
                         after = row["seq"]
-                        yield _bulletin(row, content["content"])
+                        yield _bulletin(row, content)
                     if len(page["bulletins"]) == PAGE:
                         continue
                     if events is None:
@@ -198,6 +287,42 @@ class Node:
         return read_private(self._folder / TOKEN_NAME, TOKEN_BYTES, "api-token").decode().strip()
 
 
+async def _pieces(path: Path, offset: int) -> AsyncIterator[bytes]:
+    """A file's bytes, read beside the event loop."""
+    file = await asyncio.to_thread(open, path, "rb")
+    try:
+        await asyncio.to_thread(file.seek, offset)
+        while data := await asyncio.to_thread(file.read, PIECE_BYTES):
+            yield data
+    finally:
+        await asyncio.to_thread(file.close)
+
+
+async def _checked(
+    response: aiohttp.ClientResponse, blob: Blob, *, whole: bool
+) -> AsyncIterator[bytes]:
+    """The bytes, the last piece held back until the digest of all is right."""
+    digest, last = hashlib.sha256(), b""
+    async for data in response.content.iter_chunked(PIECE_BYTES):
+        digest.update(data)
+        if last:
+            yield last
+        last = data
+    if whole and digest.digest() != blob.digest:
+        raise Unavailable("attachment_cut", "other bytes than the attachment's came; try again")
+    if last:
+        yield last
+
+
+def _named(attached: Attached) -> dict[str, str]:
+    return {
+        "digest": attached.blob.digest.hex(),
+        "name": attached.name,
+        "media_type": attached.media_type,
+        "role": attached.role,
+    }
+
+
 async def _something_came(events: aiohttp.ClientResponse) -> bool:
     """Wait for an event of the inbox; False when the stream ended and must be opened anew."""
     try:
@@ -209,7 +334,8 @@ async def _something_came(events: aiohttp.ClientResponse) -> bool:
     return False
 
 
-def _bulletin(row: dict[str, Any], content: dict[str, Any]) -> Bulletin:
+def _bulletin(row: dict[str, Any], found: dict[str, Any]) -> Bulletin:
+    content = found["content"]
     return Bulletin(
         id=row["id"],
         seq=row["seq"],
@@ -226,6 +352,7 @@ def _bulletin(row: dict[str, Any], content: dict[str, Any]) -> Bulletin:
         author=row["author"],
         about=content["about"],
         body=content["body"],
+        attachments=tuple(Attachment(**one) for one in found["attachments"]),
     )
 
 

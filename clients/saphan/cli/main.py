@@ -41,6 +41,7 @@ COMMANDS: Final[tuple[tuple[str, str], ...]] = (
     ("inbox", "saphan.cli.officer"),
     ("read", "saphan.cli.officer"),
     ("send", "saphan.cli.officer"),
+    ("attachment", "saphan.cli.attachment"),
     ("status", "saphan.cli.officer"),
     ("records", "saphan.cli.records"),
     ("audit", "saphan.cli.audit"),

@@ -16,6 +16,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import PAE_TYPES, OfficerRead, Role
 
+from saphan.attaching import measure_all, parse_role, with_files
 from saphan.cli import desk_officer
 from saphan.cli.options import (
     Parser,
@@ -53,6 +54,13 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     send.add_argument("--draft", type=int, metavar="N", help=say("help.send_draft"))
     send.add_argument(
         "--to", action="append", default=[], metavar="AGENCY", help=say("help.send_to")
+    )
+    send.add_argument(
+        "--attach",
+        action="append",
+        default=[],
+        metavar="[ROLE=]FILE",
+        help=say("help.attach"),
     )
     status = add_command(commands, "status", "status", _status)
     status.add_argument("id", metavar="ID", help=say("help.bulletin_id"))
@@ -107,7 +115,7 @@ def _pages(node: LocalNode, after: int) -> list[dict[str, Any]]:
 
 
 def _status(args: argparse.Namespace) -> int:
-    bulletin = _id(args.id)
+    bulletin = bulletin_id(args.id)
     if args.desk is not None:
         return desk_officer.status(args, bulletin)
     node = local_node(args)
@@ -121,10 +129,10 @@ def _status(args: argparse.Namespace) -> int:
 
 def _read(args: argparse.Namespace) -> int:
     if args.desk is not None:
-        return desk_officer.read(args, _id(args.id))
+        return desk_officer.read(args, bulletin_id(args.id))
     office = office_of(args)
     node, agency = local_node(args), office.read_agency().agency
-    found = node.get(f"/v1/bulletins/{_id(args.id)}")
+    found = node.get(f"/v1/bulletins/{bulletin_id(args.id)}")
     handle, key = _officer(args)
     if found["direction"] == "received":
         note(say("note.read_is_recorded", agency=found["header"]["sender"]))
@@ -144,7 +152,9 @@ def _send(args: argparse.Namespace) -> int:
     if args.file is None:
         raise InvalidInput("file_missing", "name the file of the bulletin to send", field="file")
     node = local_node(args)
+    files = measure_all([parse_role(text) for text in args.attach])
     wish = parse_wish(read_bounded(args.file, LIMITS.api_body_bytes, "bulletin"), tuple(args.to))
+    wish = with_files(wish, files)
     identity = node.get("/v1/identity")
     draft = compose(
         wish,
@@ -156,6 +166,8 @@ def _send(args: argparse.Namespace) -> int:
     handle, key = _officer(args)
     inner = draft.inner(handle, key.key_id)
     signature = encode(sign_one(key, INNER_TYPE, inner, os.urandom(32)))
+    for file in files:
+        node.upload(file.path, file.attached.blob)
     answer = node.post(
         "/v1/bulletins/signed",
         {
@@ -196,7 +208,7 @@ def _officer(args: argparse.Namespace) -> tuple[str, SigningKey]:
     return handle, read_key(path, Role.OFFICER, passphrase).signing()
 
 
-def _id(text: str) -> str:
+def bulletin_id(text: str) -> str:
     """A bulletin id, or at least its first 8 digits."""
     if not 8 <= len(text) <= 64 or any(char not in "0123456789abcdef" for char in text):
         raise InvalidInput(

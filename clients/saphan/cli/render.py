@@ -101,6 +101,16 @@ def bulletin_lines(found: Json) -> Iterator[str]:
     for part in ({k: v for k, v in first.items() if v}, found["content"]["body"], about):
         yield ""
         yield from _value(part, 0)
+    if found.get("attachments"):
+        yield ""
+        yield from attachment_lines(found)
+
+
+def attachment_lines(found: Json) -> Iterator[str]:
+    """What is attached: number, name, size; how it is saved stands beside the first."""
+    for one in found.get("attachments", ()):
+        label = _label("label.attachments" if one["number"] == 1 else None)
+        yield f"{label}{one['number']}  {one['name']}  ({one['role']}, {one['length']:,} bytes)"
 
 
 def _value(value: Any, depth: int) -> Iterator[str]:

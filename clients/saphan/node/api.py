@@ -31,6 +31,8 @@ from saphan_schemas.messages import error_hint
 from saphan.api_answer import TOKEN_BYTES
 from saphan.compose import parse_wish
 from saphan.durable import create_file
+from saphan.node.api_app import BUSY, SERVICE, STREAMS, TOKEN
+from saphan.node.api_attachments import routes as attachment_routes
 from saphan.node.config import NodeConfig
 from saphan.node.identity import describe, health
 from saphan.node.openapi import document
@@ -52,10 +54,6 @@ from saphan.private import read_private
 log = logging.getLogger("saphan.node")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-SERVICE: Final = web.AppKey("service", NodeService)
-TOKEN: Final = web.AppKey("token", str)
-BUSY: Final = web.AppKey("busy", asyncio.Semaphore)
-STREAMS: Final = web.AppKey("streams", asyncio.Semaphore)
 EVENTS_PATH: Final = "/v1/events"
 PACKAGE_BYTES: Final = 4 * 1024 * 1024
 """A finished agreement of 32 parties with 512 signatures, in base64."""
@@ -86,6 +84,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             web.get("/v1/directory", _party),
             web.post("/v1/directory", _directory),
             web.get("/v1/log-token", _log_token),
+            *attachment_routes(),
         ]
     )
     return app

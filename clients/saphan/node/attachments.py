@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,14 +131,14 @@ class Shown:
     header_id: bytes
     content_key: bytes = field(repr=False)
 
-    def pieces(self, offset: int = 0) -> Iterator[bytes]:
+    def pieces(self, offset: int = 0) -> Generator[bytes, None, None]:
         """Its bytes from `offset` on; raises what `plaintext` raises."""
         return plaintext(self.path, self.content_key, self.header_id, self.place, self.blob, offset)
 
 
 def plaintext(
     path: Path, content_key: bytes, header_id: bytes, place: int, plain: Blob, offset: int = 0
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """An attachment's bytes from `offset` on; whoever takes them compares length and digest.
 
     Raises:

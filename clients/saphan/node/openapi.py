@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from saphan_schemas.attachments import MEDIA_TYPES, ROLES
+from saphan_schemas.limits import LIMITS
+
 Json = dict[str, Any]
 
 _STRING: Final[Json] = {"type": "string"}
 _BASE64: Final[Json] = {"type": "string", "contentEncoding": "base64"}
 _MILLIS: Final[Json] = {"type": "integer", "description": "ms UTC since 1970"}
 _ID: Final[Json] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+
+_BYTES: Final[Json] = {"application/octet-stream": {"schema": {}}}
 
 _SCHEMAS: Final[Json] = {
     "Error": {
@@ -44,7 +49,27 @@ _SCHEMAS: Final[Json] = {
             "expires": _MILLIS,
             "answer_by": _MILLIS,
             "retain_until": {"type": "integer", "description": "days since 1970-01-01"},
+            "attachments": {
+                "type": "array",
+                "maxItems": LIMITS.attachments,
+                "items": {
+                    "type": "object",
+                    "required": ["digest", "name", "media_type"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "digest": _ID,
+                        "name": _STRING,
+                        "media_type": {"enum": sorted(MEDIA_TYPES)},
+                        "role": {"enum": list(ROLES)},
+                    },
+                },
+            },
         },
+    },
+    "Upload": {
+        "type": "object",
+        "required": ["held", "whole"],
+        "properties": {"held": {"type": "integer"}, "whole": {"type": "boolean"}},
     },
     "Signed": {
         "type": "object",
@@ -83,6 +108,23 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
     ("get", "/v1/bulletins/{id}", "Status, receipts, timeline", None, 200, "Object"),
     ("get", "/v1/bulletins/{id}/content", "Content, read by a system", None, 200, "Object"),
     ("post", "/v1/bulletins/{id}/read", "Content, read by an officer", "Read", 200, "Object"),
+    (
+        "get",
+        "/v1/bulletins/{id}/attachments/{number}",
+        "An attachment's bytes, after its bulletin was read; ?offset=",
+        None,
+        200,
+        "Object",
+    ),
+    ("get", "/v1/attachments/{digest}", "How much is uploaded", None, 200, "Upload"),
+    (
+        "put",
+        "/v1/attachments/{digest}",
+        "Upload bytes to attach; ?offset=&length=, length of the whole",
+        "Bytes",
+        200,
+        "Upload",
+    ),
     ("get", "/v1/inbox", "Accepted bulletins; ?after=&limit=", None, 200, "List"),
     ("get", "/v1/events", "Server-sent events", None, 200, "Object"),
     ("get", "/v1/directory", "An enrolled agency's roots; ?agency=", None, 200, "Object"),
@@ -125,8 +167,21 @@ def _operation(path: str, summary: str, body: str | None, status: int, answer: s
         found["responses"]["200"]["content"] = {"text/event-stream": {"schema": _STRING}}
     if path == "/healthz":
         found["security"] = []
-    if "{id}" in path:
-        found["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": _ID}]
+    named = [
+        {"name": name, "in": "path", "required": True, "schema": schema}
+        for name, schema in (("id", _ID), ("digest", _ID), ("number", {"type": "integer"}))
+        if f"{{{name}}}" in path
+    ]
+    if named:
+        found["parameters"] = named
+    if "?offset" in summary:
+        names = ("offset", "length") if body else ("offset",)
+        found["parameters"] = named + [
+            {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}}
+            for name in names
+        ]
+    if path.endswith("{number}"):
+        found["responses"]["200"]["content"] = _BYTES
     if "?agency" in summary:
         found["parameters"] = [{"name": "agency", "in": "query", "schema": _STRING}]
     if "?after" in summary:
@@ -135,7 +190,8 @@ def _operation(path: str, summary: str, body: str | None, status: int, answer: s
             for name in ("after", "limit")
         ]
     if body is not None:
-        found["requestBody"] = {"required": True, "content": _json(body)}
+        content = _BYTES if body == "Bytes" else _json(body)
+        found["requestBody"] = {"required": True, "content": content}
     return found
 
 
