@@ -65,6 +65,11 @@ class Pace:
         return self._bytes
 
     @property
+    def quickest_ms(self) -> float:
+        """The shortest time that an acknowledgement took on this line; 0 before the first."""
+        return self._quickest or 0.0
+
+    @property
     def slow(self) -> bool:
         """Whether the line has shown that it is slow; false until it has shown anything."""
         return self._was_late and self._window <= SLOW
