@@ -64,8 +64,6 @@ Checked: TypeAlias = "asyncio.Task[Found] | None"
 SHUTDOWN_SECONDS = LIMITS.shutdown_ms / 2000  # half of it: the sequencer needs its share
 PATIENCE_SECONDS = 1.25 * LIMITS.heartbeat_ms / 1000
 """Longer than the node's own: on an idle line the node pings, and is answered."""
-PONG_SECONDS = 1.0
-"""Whoever was sent something just now knows that the line holds."""
 
 
 class _Ended(Exception):
@@ -306,8 +304,7 @@ class Session:
 
     async def _pong(self) -> None:
         """Our clock in answer to the node's: with it travels what the network acknowledges."""
-        if asyncio.get_running_loop().time() - self._sent_at >= PONG_SECONDS:
-            await self._send(encode(Ping(self._shared.state.clock())))
+        await self._send(encode(Ping(self._shared.state.clock())))
 
     async def _ping(self) -> None:
         """Our clock on a line where nothing is said and nothing asked."""

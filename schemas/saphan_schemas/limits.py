@@ -70,7 +70,6 @@ class Limits:
     queue_items: int = 8_192  # waiting for the sequencer; beyond it the answer is "retry"
     queue_bytes: int = 64 * MIB  # the same in bytes
     heartbeat_ms: int = MINUTE_MS  # ping on an idle line, 330 KB a day; NAT forgets TCP in minutes
-    unacked_ms: int = MINUTE_MS  # bytes that the other host does not take end the connection
     login_bytes: int = 16 * KIB  # a login with its signature takes 4 KiB
     strangers: int = 32  # connections before their login; each may hold a frame in memory
     login_ms: int = 15 * SECOND_MS  # time to answer the challenge

@@ -94,6 +94,7 @@ class Session:
         )
         self._heads: dict[str, Head] = {}
         self._fresh_head = asyncio.Event()
+        self._heard = 0
         self._asked: dict[int, asyncio.Future[Result]] = {}
         self._fetched: dict[int, list[bytes]] = {}
         self._newest: int | None = None
@@ -195,6 +196,7 @@ class Session:
     async def _read(self) -> None:
         while True:
             frame = await receive_frame(self._ws, SILENCE_S)
+            self._heard += 1
             match frame:
                 case Feed() | DirectoryLeaves() | Witnessed():
                     await self._frames.put(frame)
@@ -318,8 +320,12 @@ class Session:
             return None
 
     async def _beat(self) -> None:
+        heard = -1
         while True:
             await asyncio.sleep(LIMITS.heartbeat_ms / 1000)
+            if self._heard == heard and not self._frames.full():  # the last ping has no answer
+                raise Unavailable("line_silent", "the broker does not answer; the line is dead")
+            heard = self._heard
             if self.pumps.overdue(asyncio.get_running_loop().time()):
                 raise Unavailable("no_answer", "the broker pings, and does not answer")
             await self._send(Ping(self._parts.clock()))
