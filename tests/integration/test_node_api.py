@@ -201,7 +201,7 @@ async def test_the_openapi_document_names_every_path(bridge: Bridge) -> None:
             for path, methods in document["paths"].items():
                 for method in methods:
                     async with http.request(
-                        method.upper(), "http://node" + path.format(id="0" * 64)
+                        method.upper(), "http://node" + path.format(id="0" * 64, digest="0" * 64, number=1)
                     ) as response:
                         found = {} if path == "/v1/events" else await response.json()
                         assert found.get("code") not in ("path_unknown", "method_unknown")
