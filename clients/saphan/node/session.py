@@ -98,7 +98,7 @@ class Session:
         self._asked: dict[int, asyncio.Future[Result]] = {}
         self._fetched: dict[int, list[bytes]] = {}
         self._newest: int | None = None
-        self._heard = asyncio.Event()
+        self._caught_up = asyncio.Event()
         self.pumps = pumps = Pumps(parts.engine, self._send, parts.clock)
         self._uploading = Uploading(parts.engine, parts.files, self._send, pumps)
         pumps.bulk = self._uploading
@@ -178,11 +178,11 @@ class Session:
         for part in _portions(anew):
             await engine.in_sealing(partial(engine.consign_anew, part))
         await self._fetch_stanzas(missing)
-        self._heard.set()
+        self._caught_up.set()
 
     async def _speak(self, work: Coroutine[Any, Any, None]) -> None:
         with contextlib.closing(work):
-            await self._heard.wait()
+            await self._caught_up.wait()
             await work
 
     async def _fetch_stanzas(self, bulletins: list[bytes]) -> None:
@@ -260,7 +260,7 @@ class Session:
         if effects.answers is not None:
             self.pumps.offer("statements", effects.answers)
         await self._send(Ack(frame.next))
-        if not self._heard.is_set():
+        if not self._caught_up.is_set():
             await self._take_up()
         if effects.lacking or effects.damaged:
             self._fetching.wake()
