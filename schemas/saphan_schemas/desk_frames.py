@@ -142,7 +142,7 @@ class AskFetch(Record, frozen=True, tag=17):
 
     request: RequestId
     bulletin: BulletinId
-    place: Annotated[int, Meta(ge=0, lt=LIMITS.attachments)]
+    number: Annotated[int, Meta(ge=1, le=LIMITS.attachments)]
     offset: Index
     length: Annotated[int, Meta(ge=1, le=LIMITS.part_bytes)]
 
@@ -190,11 +190,26 @@ class DeskNews(Record, frozen=True, tag=24):
 
 
 FromDesk = (
-    DeskLogin | AskIdentity | AskInbox | AskStatus | AskRead | AskSend
-)  # fmt: skip
+    DeskLogin
+    | AskIdentity
+    | AskInbox
+    | AskStatus
+    | AskRead
+    | AskSend
+    | AskUpload
+    | AskPart
+    | AskFetch
+)
 FromNodeToDesk = (
-    DeskChallenge | DeskWelcome | DeskClosing | DeskAnswer | DeskRefusal | DeskNews
-)  # fmt: skip
+    DeskChallenge
+    | DeskWelcome
+    | DeskClosing
+    | DeskAnswer
+    | DeskRefusal
+    | DeskHeld
+    | DeskPart
+    | DeskNews
+)
 
 
 def desk_session_context(

@@ -145,7 +145,7 @@ def _drafts(args: argparse.Namespace) -> int:
             text = draft.written.data.decode()
             show(draft_row(draft) | {"text": text}, text.splitlines(), as_json=args.json)
         elif args.remove is not None:
-            drafts.remove(args.remove)
+            Outbox(desk).remove_draft(args.remove)
             line = say("note.draft_removed", number=args.remove)
             show({"number": args.remove}, [line], as_json=args.json)
         else:

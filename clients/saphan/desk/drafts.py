@@ -2,29 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from saphan_schemas.codec import Record, decode, encode
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Blob
 
-from saphan.compose import Wish, parse_wish
+from saphan.compose import Attached, Wish, parse_wish
 from saphan.desk.desk import Desk, number_name
 from saphan.desk.store import ROW_BYTES, Shelf
 
 Json = dict[str, Any]
 
 
+class AttachedFile(Record, frozen=True):
+    """A file that goes with it; its bytes are kept by `files.Files`."""
+
+    name: str
+    media_type: str
+    role: str
+    blob: Blob
+
+
 class Written(Record, frozen=True):
-    """What was written, as it came from its file; `to` was given beside it."""
+    """What was written, as it came from its file; `to` and attachments were given beside it."""
 
     data: bytes
     to: tuple[str, ...]
+    attachments: tuple[AttachedFile, ...] = ()
 
     def wish(self) -> Wish:
-        """Parsed; raises what `parse_wish` raises."""
-        return parse_wish(self.data, self.to)
+        """Parsed.
+
+        Raises:
+            InvalidInput: what `parse_wish` raises, `attachment_missing`.
+        """
+        wish = parse_wish(self.data, self.to)
+        if wish.attachments:
+            raise InvalidInput(
+                "attachment_missing",
+                "the file names attachments that this desk does not have",
+                field="attachments",
+                hint="leave them out of the file, and give them with --attach",
+            )
+        attached = (
+            Attached(name=one.name, media_type=one.media_type, role=one.role, blob=one.blob)
+            for one in self.attachments
+        )
+        return replace(wish, attachments=tuple(attached))
 
 
 class Draft(Record, frozen=True):
@@ -100,6 +127,7 @@ def draft_row(draft: Draft) -> Json:
         "to": list(wish.to),
         "schema": wish.schema,
         "urgency": wish.urgency,
+        "attachments": [one.name for one in draft.written.attachments],
         "code": draft.code,
         "message": draft.message,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -24,14 +24,22 @@ from saphan_schemas.desk_frames import (
     DeskAnswer,
     DeskChallenge,
     DeskClosing,
+    DeskHeld,
     DeskLogin,
     DeskNews,
+    DeskPart,
     DeskRefusal,
     DeskWelcome,
     FromNodeToDesk,
     desk_session_context,
 )
-from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
+from saphan_schemas.errors import (
+    InvalidInput,
+    OperatorError,
+    Refused,
+    SaphanError,
+    Unavailable,
+)
 from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.strict_json import parse_json
 
@@ -43,6 +51,8 @@ Json = dict[str, Any]
 
 ANSWER_S: Final = 60.0
 """Silence after which the line is taken for dead; the node pings an idle one every 20 s."""
+LINE_ENDED: Final = frozenset({"line_down", "line_silent"})
+"""Codes after which there is no line any more."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=30.0)
 """A handshake over 64 kbit/s and 600 ms takes 5 s; a dead line must not keep a person waiting."""
 _decoder: Final = msgspec.msgpack.Decoder(FromNodeToDesk)
@@ -98,10 +108,19 @@ class DeskLine:
                     self._news = True
                 case DeskRefusal() if frame.request == request:
                     raise told(frame)
-                case DeskAnswer() if frame.request == request:
+                case DeskAnswer() | DeskHeld() | DeskPart() if frame.request == request:
                     return frame
                 case _:
                     raise _out_of_turn()
+
+    async def drain(self, requests: Iterable[int]) -> None:
+        """Take the answers that nobody wants any more, after one of several was a refusal."""
+        for request in requests:
+            try:
+                await self.answer(request)
+            except SaphanError as error:
+                if error.code in LINE_ENDED:
+                    raise
 
     async def news(self) -> None:
         """Wait until the node says that there is something new."""

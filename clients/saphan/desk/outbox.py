@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from saphan_protocol.batch import sign_one
@@ -24,11 +24,11 @@ from saphan.compose import INNER_TYPE, URGENCIES, compose
 from saphan.corridors import retain_days
 from saphan.desk.desk import Desk, number_name
 from saphan.desk.drafts import Draft, Drafts, Written
-from saphan.desk.line import DeskLine
+from saphan.desk.files import Files, upload_name
+from saphan.desk.line import LINE_ENDED, DeskLine
 from saphan.desk.store import ROW_BYTES, Shelf
 
 Json = dict[str, Any]
-LINE_ENDED: Final = frozenset({"line_down", "line_silent"})
 
 
 class Queued(Record, frozen=True):
@@ -45,6 +45,8 @@ class Queued(Record, frozen=True):
     sent: int | None = None
     code: str | None = None
     """Why the node did not take it the last time; it is tried again."""
+    asked: bool = False
+    """Whether its attachments were brought once and the node was asked to take it: maybe it has."""
 
     @property
     def shown(self) -> Header:
@@ -107,6 +109,17 @@ class Outbox:
         waiting = [one for one in self.all() if one.bulletin is None]
         return sorted(waiting, key=lambda one: -URGENCIES.index(one.shown.urgency))
 
+    def remove_draft(self, number: int) -> None:
+        """Take a draft away, with the attachments that nothing else needs.
+
+        Raises:
+            InvalidInput: `draft_unknown`.
+        """
+        drafts = Drafts(self.desk)
+        written = drafts.get(number).written
+        drafts.remove(number)
+        self._drop_unused(written)
+
     def withdraw(self, number: int) -> Draft:
         """Make a draft of what waits; what was sent cannot be taken back here.
 
@@ -140,9 +153,8 @@ class Outbox:
         return refused
 
     async def _send_one(self, line: DeskLine, one: Queued) -> SaphanError | None:
-        asked = AskSend(line.number(), one.header, one.inner, one.signature, one.content)
         try:
-            answer = await line.ask(asked)
+            answer = await self._bring(line, one)
         except SaphanError as error:
             if error.code in LINE_ENDED:
                 raise
@@ -157,7 +169,40 @@ class Outbox:
         now = self.desk.clock()
         kept = msgspec.structs.replace(one, bulletin=bulletin, sent=now, code=None)
         await asyncio.to_thread(self._keep, kept)
+        await asyncio.to_thread(self._drop_unused, one.written)
         return None
+
+    async def _bring(self, line: DeskLine, one: Queued) -> Json:
+        """Attachments first, unless the node may have them, and the bulletin, from an earlier time:
+        they are not brought over a slow line twice to be told so."""
+        if one.written.attachments and not one.asked:
+            await self._upload(line, one)
+        try:
+            return await self._ask(line, one)
+        except InvalidInput as error:
+            if error.code != "attachment_missing" or not one.asked:
+                raise
+        await self._upload(line, one)
+        return await self._ask(line, one)
+
+    async def _upload(self, line: DeskLine, one: Queued) -> None:
+        for file in one.written.attachments:
+            await Files(self.desk).upload(line, file.blob)
+        # A crash here, and from here on: the node is asked before anything is brought again.
+        await asyncio.to_thread(self._keep, msgspec.structs.replace(one, asked=True))
+
+    async def _ask(self, line: DeskLine, one: Queued) -> Json:
+        asked = AskSend(line.number(), one.header, one.inner, one.signature, one.content)
+        return await line.ask(asked)
+
+    def _drop_unused(self, written: Written) -> None:
+        """Attachments of what is sent or removed, unless a draft or the queue still needs them."""
+        drafts = [draft.written for draft in Drafts(self.desk).all()]
+        queued = [one.written for one in self.waiting()]
+        used = {file.blob for other in drafts + queued for file in other.attachments}
+        for file in written.attachments:
+            if file.blob not in used:
+                self.desk.store.drop_parts(upload_name(file.blob))
 
     def _to_draft(self, one: Queued, error: SaphanError | None) -> Draft:
         code = None if error is None else error.code
@@ -183,5 +228,6 @@ def queued_row(one: Queued) -> Json:
         "to": list(header.recipients),
         "schema": header.schema,
         "urgency": header.urgency,
+        "attachments": [file.name for file in one.written.attachments],
         "code": one.code,
     }

@@ -27,6 +27,7 @@ from saphan_schemas.limits import MIB
 
 STORE_TYPE: Final = "saphan/desk_store/1"
 ROW_TYPE: Final = "saphan/desk_row/1"
+PART_TYPE: Final = "saphan/desk_part/1"
 APPLICATION_ID: Final = 0x5A504454
 """Marks the file as a Saphan desk's ("ZPDT")."""
 FORMAT: Final = 1
@@ -37,6 +38,9 @@ SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS rows (
     seq INTEGER PRIMARY KEY, shelf INTEGER NOT NULL, place BLOB NOT NULL, sealed BLOB NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS rows_place ON rows (shelf, place);
+CREATE TABLE IF NOT EXISTS parts (
+    place BLOB NOT NULL, n INTEGER NOT NULL, sealed BLOB NOT NULL,
+    PRIMARY KEY (place, n)) WITHOUT ROWID;
 """
 
 
@@ -49,6 +53,7 @@ class Shelf(enum.IntEnum):
     STATUS = 4
     DRAFTS = 5
     OUTBOX = 6
+    FILES = 7
 
 
 def store_key(seed: bytes, key_id: bytes) -> bytes:
@@ -110,8 +115,7 @@ class DeskStore:
     def put(self, shelf: Shelf, name: bytes, value: bytes) -> None:
         """Keep a value, in place of the one of this name; inside a transaction, or by itself."""
         place = self._place(shelf, name)
-        nonce = os.urandom(NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, encode([name, value]), _aad(shelf, place))
+        sealed = self._seal(encode([name, value]), _aad(shelf, place))
         with self._explained():
             self._db.execute(
                 "INSERT INTO rows (shelf, place, sealed) VALUES (?, ?, ?)"
@@ -168,19 +172,61 @@ class DeskStore:
             )
         return taken.rowcount > 0
 
+    # --- long things, in parts --------------------------------------------------------------------
+
+    def parts(self, name: bytes) -> int:
+        """How many parts of this name are here, from part 0 on."""
+        with self._explained():
+            (found,) = self._db.execute(
+                "SELECT count(*) FROM parts WHERE place = ?", (self._place(Shelf.FILES, name),)
+            ).fetchone()
+        return int(found)
+
+    def part(self, name: bytes, n: int) -> bytes | None:
+        """One part.
+
+        Raises:
+            OperatorError: `desk_store_damaged`.
+        """
+        place = self._place(Shelf.FILES, name)
+        with self._explained():
+            row = self._db.execute(
+                "SELECT sealed FROM parts WHERE place = ? AND n = ?", (place, n)
+            ).fetchone()
+        return None if row is None else self._unseal(row[0], pae_array(PART_TYPE, [place, n]))
+
+    def put_part(self, name: bytes, n: int, data: bytes) -> None:
+        """Keep one part; inside a transaction, or by itself."""
+        place = self._place(Shelf.FILES, name)
+        sealed = self._seal(data, pae_array(PART_TYPE, [place, n]))
+        with self._explained():
+            self._db.execute("REPLACE INTO parts VALUES (?, ?, ?)", (place, n, sealed))
+
+    def drop_parts(self, name: bytes) -> None:
+        """Take all parts of a name away."""
+        with self._explained():
+            place = self._place(Shelf.FILES, name)
+            self._db.execute("DELETE FROM parts WHERE place = ?", (place,))
+
     # --- inside -----------------------------------------------------------------------------------
 
     def _place(self, shelf: Shelf, name: bytes) -> bytes:
         return hmac.digest(self._place_key, pae_array(ROW_TYPE, [int(shelf), name]), "sha256")[:16]
 
     def _open(self, shelf: Shelf, place: bytes, sealed: bytes) -> tuple[bytes, bytes]:
-        nonce, ciphertext = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-        try:
-            plain = self._cipher.decrypt(nonce, ciphertext, _aad(shelf, place))
-        except (InvalidTag, ValueError):
-            raise self._damaged("a row was changed, or cut off") from None
+        plain = self._unseal(sealed, _aad(shelf, place))
         name, value = decode(tuple[bytes, bytes], plain, ROW_BYTES, "row")
         return name, value
+
+    def _seal(self, plain: bytes, aad: bytes) -> bytes:
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, plain, aad)
+
+    def _unseal(self, sealed: bytes, aad: bytes) -> bytes:
+        try:
+            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
+        except (InvalidTag, ValueError):
+            raise self._damaged("a row was changed, or cut off") from None
 
     def _prepare(self) -> None:
         with self._explained():

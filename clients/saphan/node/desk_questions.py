@@ -14,12 +14,16 @@ import msgspec
 from saphan_protocol.identity import sha256
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.desk_frames import (
+    AskFetch,
     AskIdentity,
     AskInbox,
+    AskPart,
     AskRead,
     AskSend,
     AskStatus,
+    AskUpload,
     DeskAnswer,
+    DeskPart,
 )
 from saphan_schemas.errors import Refused, SaphanError
 from saphan_schemas.limits import LIMITS
@@ -27,13 +31,16 @@ from saphan_schemas.records import Header, Inner
 
 from saphan.node.bulletins import unknown
 from saphan.node.desk_login import DeskPeer
+from saphan.node.desk_parts import Bringing, DeskParts
 from saphan.node.identity import describe_corridors
 from saphan.node.outbox import Prepared
 from saphan.node.requests import INNER_BYTES, SignedBody, prepare_signed
 from saphan.node.service import NodeService
 
 Json = dict[str, Any]
-Question: TypeAlias = AskIdentity | AskInbox | AskStatus | AskRead | AskSend
+Question: TypeAlias = (
+    AskIdentity | AskInbox | AskStatus | AskRead | AskSend | AskUpload | AskPart | AskFetch
+)
 SEARCHED: int = 20 * LIMITS.desk_page_items
 """Rows looked at for one page, when the rules hide many."""
 
@@ -41,9 +48,10 @@ SEARCHED: int = 20 * LIMITS.desk_page_items
 class Questions:
     """Questions of one officer."""
 
-    def __init__(self, service: NodeService, peer: DeskPeer) -> None:
+    def __init__(self, service: NodeService, peer: DeskPeer, bringing: Bringing) -> None:
         self._service = service
         self._peer = peer
+        self.parts = DeskParts(service, peer, bringing)
 
     async def identity(self, asked: AskIdentity) -> DeskAnswer:
         """What may be sent to whom; an empty object when the desk has it already."""
@@ -97,6 +105,11 @@ class Questions:
         if isinstance(outcome, SaphanError):
             raise outcome
         return _answer(asked.request, {"id": outcome.hex()})
+
+    async def fetch(self, asked: AskFetch) -> DeskPart:
+        """The next bytes of an attachment."""
+        await self._service.engine.in_reading(partial(self._check_shown, asked.bulletin))
+        return await self.parts.fetch(asked)
 
     # --- what the rules show ----------------------------------------------------------------------
 

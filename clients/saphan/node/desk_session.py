@@ -14,11 +14,14 @@ import msgspec
 from aiohttp import WSMsgType, web
 from saphan_schemas.codec import encode
 from saphan_schemas.desk_frames import (
+    AskFetch,
     AskIdentity,
     AskInbox,
+    AskPart,
     AskRead,
     AskSend,
     AskStatus,
+    AskUpload,
     DeskLogin,
     DeskNews,
     DeskWelcome,
@@ -29,6 +32,7 @@ from saphan_schemas.limits import LIMITS
 
 from saphan.desk_errors import closing, refusal
 from saphan.node.desk_login import DeskPeer, active_officer, challenge, check_login
+from saphan.node.desk_parts import Bringing
 from saphan.node.desk_questions import Question, Questions
 from saphan.node.events import DIRECTORY, Listener
 from saphan.node.service import NodeService
@@ -61,10 +65,14 @@ class DeskSession:
 
     Args:
         tls: SHA-256 of the certificate that this listener shows.
+        bringing: uploads of all sessions.
     """
 
-    def __init__(self, ws: web.WebSocketResponse, service: NodeService, tls: bytes) -> None:
+    def __init__(
+        self, ws: web.WebSocketResponse, service: NodeService, tls: bytes, bringing: Bringing
+    ) -> None:
         self._ws = ws
+        self._bringing = bringing
         self._service = service
         self._tls = tls
 
@@ -120,13 +128,16 @@ class DeskSession:
         await self._ws.close()
 
     async def _answer(self, peer: DeskPeer) -> None:
-        questions = Questions(self._service, peer)
-        while True:
-            frame = await self._receive()
-            if isinstance(frame, DeskLogin):
-                raise InvalidInput("malformed", "the desk logs in a second time")
-            self._check_key(peer)
-            await self._send(await self._result(questions, frame))
+        questions = Questions(self._service, peer, self._bringing)
+        try:
+            while True:
+                frame = await self._receive()
+                if isinstance(frame, DeskLogin):
+                    raise InvalidInput("malformed", "the desk logs in a second time")
+                self._check_key(peer)
+                await self._send(await self._result(questions, frame))
+        finally:
+            await questions.parts.close()
 
     async def _result(self, questions: Questions, frame: Question) -> object:
         try:
@@ -141,6 +152,12 @@ class DeskSession:
                     return await questions.read(frame)
                 case AskSend():
                     return await questions.send(frame)
+                case AskUpload():
+                    return await questions.parts.held(frame)
+                case AskPart():
+                    return await questions.parts.append(frame)
+                case AskFetch():
+                    return await questions.fetch(frame)
         except SaphanError as error:
             return refusal(frame.request, error)
         except Exception:

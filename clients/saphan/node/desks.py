@@ -15,6 +15,7 @@ from saphan_schemas.limits import LIMITS
 
 from saphan.node.binding import bind
 from saphan.node.desk_login import DeskPeer
+from saphan.node.desk_parts import Bringing
 from saphan.node.desk_session import DeskSession
 from saphan.node.desk_tls import desk_tls
 from saphan.node.service import NodeService
@@ -63,6 +64,7 @@ class Desks:
         self._tls = tls
         self._strangers: dict[DeskSession, web.Request] = {}
         self._open: dict[web.WebSocketResponse, str] = {}
+        self._bringing: Bringing = {}
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One desk, from its challenge to its end."""
@@ -72,7 +74,7 @@ class Desks:
             compress=False,
         )
         await ws.prepare(request)
-        session = DeskSession(ws, self._service, self._tls)
+        session = DeskSession(ws, self._service, self._tls, self._bringing)
         try:
             peer = await self._log_in(request, session)
             self._check_room(peer)

@@ -1,0 +1,245 @@
+"""Attachments at a desk: kept sealed in parts, brought to the node or fetched from it in pieces.
+
+A cut costs what was on the way: an upload goes on from what the node holds, a download from what
+is kept here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from saphan_protocol.pace import Pace
+from saphan_schemas.desk_frames import AskFetch, AskPart, AskUpload, DeskHeld, DeskPart
+from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Blob
+
+from saphan.desk.desk import Desk
+from saphan.desk.line import LINE_ENDED, DeskLine
+
+PART: Final = LIMITS.part_bytes
+PARTS_AT_ONCE: Final = 32
+"""Parts of one transaction: 512 KiB, so that a disk's sync is paid once for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Attachments of one desk."""
+
+    desk: Desk
+
+    # --- kept here --------------------------------------------------------------------------------
+
+    def take(self, path: Path, blob: Blob) -> None:
+        """Keep a file that will be attached; it may vanish afterwards.
+
+        Raises:
+            OperatorError: `file_unreadable`, `desk_disk_full`; InvalidInput: `attachment_mismatch`.
+        """
+        store, name = self.desk.store, upload_name(blob)
+        digest = hashlib.sha256()
+        try:
+            with open(path, "rb") as file, store.transaction():
+                for n in range(_parts(blob)):
+                    data = file.read(PART)
+                    digest.update(data)
+                    store.put_part(name, n, data)
+                more = file.read(1)
+                if more or digest.digest() != blob.digest:
+                    raise InvalidInput(
+                        "attachment_mismatch",
+                        f"{path} has changed while it was read",
+                        field="attachments",
+                        hint="attach it again",
+                    )
+        except OSError as error:
+            raise OperatorError(
+                "file_unreadable", f"{path} cannot be read: {error.strerror}", field="attachments"
+            ) from None
+
+    def has(self, name: bytes, blob: Blob) -> bool:
+        """Whether all of it is here."""
+        return self.desk.store.parts(name) == _parts(blob)
+
+    def pieces(self, name: bytes, blob: Blob) -> Iterator[bytes]:
+        """Its bytes in parts.
+
+        Raises:
+            OperatorError: `desk_store_damaged`.
+        """
+        for n in range(_parts(blob)):
+            yield self._part(name, n)
+
+    def _part(self, name: bytes, n: int) -> bytes:
+        data = self.desk.store.part(name, n)
+        if data is None:
+            raise OperatorError(
+                "desk_store_damaged", "a part of an attachment is missing", field="attachments"
+            )
+        return data
+
+    def _bytes(self, name: bytes, offset: int, length: int) -> bytes:
+        """At most `length` bytes; fewer at the end of a part."""
+        n, begin = divmod(offset, PART)
+        return self._part(name, n)[begin : begin + length]
+
+    # --- to the node ------------------------------------------------------------------------------
+
+    async def upload(self, line: DeskLine, blob: Blob) -> None:
+        """Bring an attachment, from where the node has it on.
+
+        Raises:
+            SaphanError: of the line, the node, the disk.
+        """
+        name = upload_name(blob)
+        asked = AskUpload(line.number(), blob)
+        await line.send(asked)
+        held = _held(await line.answer(asked.request))
+
+        async def send(offset: int, length: int) -> tuple[int, int]:
+            data = await asyncio.to_thread(self._bytes, name, offset, length)
+            frame = AskPart(line.number(), blob, offset, data)
+            await line.send(frame)
+            return frame.request, len(data)
+
+        async def take(request: int) -> None:
+            _held(await line.answer(request))
+
+        await _piecewise(line, held, blob.length, send, take)
+
+    # --- from the node ----------------------------------------------------------------------------
+
+    async def fetch(self, line: DeskLine, bulletin: bytes, number: int, blob: Blob) -> None:
+        """Get an attachment of a bulletin that the officer has read; kept sealed.
+
+        Raises:
+            SaphanError: of the line, the node, the disk; Unavailable: `attachment_cut`.
+        """
+        name = download_name(bulletin, number)
+        begin = await asyncio.to_thread(self.desk.store.parts, name)
+        keeping = _Keeping(self.desk, name, begin)
+
+        async def send(offset: int, length: int) -> tuple[int, int]:
+            frame = AskFetch(line.number(), bulletin, number, offset, length)
+            await line.send(frame)
+            asked[frame.request] = length
+            return frame.request, length
+
+        async def take(request: int) -> None:
+            found = await line.answer(request)
+            if not isinstance(found, DeskPart) or len(found.data) != asked.pop(request):
+                raise _cut(number)
+            await asyncio.to_thread(keeping.add, found.data)
+
+        asked: dict[int, int] = {}
+        try:
+            await _piecewise(line, begin * PART, blob.length, send, take)
+        finally:
+            await asyncio.to_thread(keeping.flush, blob.length)
+        await asyncio.to_thread(self._check, name, number, blob)
+
+    def _check(self, name: bytes, number: int, blob: Blob) -> None:
+        digest = hashlib.sha256()
+        for data in self.pieces(name, blob):
+            digest.update(data)
+        if digest.digest() != blob.digest:
+            self.desk.store.drop_parts(name)
+            raise _cut(number)
+
+
+class _Keeping:
+    """Bytes that come, kept in whole parts; the last one may be shorter."""
+
+    def __init__(self, desk: Desk, name: bytes, parts: int) -> None:
+        self._desk = desk
+        self._name = name
+        self._parts = parts
+        self._rest = b""
+
+    def add(self, data: bytes) -> None:
+        self._rest += data
+        if len(self._rest) >= PARTS_AT_ONCE * PART:
+            self._keep(len(self._rest) // PART * PART)
+
+    def flush(self, length: int) -> None:
+        """What has come before an end, or a cut; a part that is not whole comes again."""
+        whole = self._parts * PART + len(self._rest) == length
+        self._keep(len(self._rest) if whole else len(self._rest) // PART * PART)
+
+    def _keep(self, length: int) -> None:
+        if not length:
+            return
+        store = self._desk.store
+        with store.transaction():
+            for begin in range(0, length, PART):
+                data = self._rest[begin : min(begin + PART, length)]
+                store.put_part(self._name, self._parts + begin // PART, data)
+        self._parts += -(-length // PART)
+        self._rest = self._rest[length:]
+
+
+async def _piecewise(
+    line: DeskLine,
+    begin: int,
+    end: int,
+    send: Callable[[int, int], Awaitable[tuple[int, int]]],
+    take: Callable[[int], Awaitable[None]],
+) -> None:
+    """Ask for all pieces from `begin` to `end`, as many at once as the line carries in a second."""
+    pace, waiting = Pace(), deque[tuple[int, int]]()
+    while begin < end or waiting:
+        while begin < end and (size := pace.piece(min(PART, end - begin))):
+            if len(waiting) >= LIMITS.desk_parts_ahead:
+                break
+            request, length = await send(begin, size)
+            waiting.append((request, length))
+            pace.sent(length, _now())
+            begin += length
+        request, length = waiting.popleft()
+        try:
+            await take(request)
+        except SaphanError as error:
+            if error.code not in LINE_ENDED:
+                await line.drain(request for request, _ in waiting)
+            raise
+        pace.acknowledged(length, _now())
+
+
+def upload_name(blob: Blob) -> bytes:
+    """The name of an attachment that waits to be sent."""
+    return b"up" + blob.digest
+
+
+def download_name(bulletin: bytes, number: int) -> bytes:
+    """The name of a received attachment; `number` from 1."""
+    return b"down" + bulletin + bytes([number])
+
+
+def _parts(blob: Blob) -> int:
+    return -(-blob.length // PART)
+
+
+def _held(answer: object) -> int:
+    if not isinstance(answer, DeskHeld):
+        raise InvalidInput("malformed", "the node said something that was not asked for")
+    return answer.held
+
+
+def _cut(number: int) -> Unavailable:
+    return Unavailable(
+        "attachment_cut",
+        f"attachment {number} did not come as it was signed",
+        field="attachments",
+        hint="try again; what came is not shown",
+    )
+
+
+def _now() -> float:
+    return time.monotonic() * 1000

@@ -1,0 +1,152 @@
+"""Attachments in a desk's session, piece by piece: brought for a bulletin, or fetched.
+
+Both go on where they stopped. What is open stays open between two pieces of one session, so that
+nothing is read or opened from its beginning for each of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from functools import partial
+
+from saphan_schemas.desk_frames import AskFetch, AskPart, AskUpload, DeskHeld, DeskPart
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.records import Blob
+
+from saphan.node.desk_login import DeskPeer
+from saphan.node.service import NodeService
+from saphan.node.uploads import Upload
+
+Bringing = dict[bytes, "DeskParts"]
+"""SHA-256 to the session that brings it, for all desks of a node."""
+
+
+class DeskParts:
+    """The open ends of one session; `close` when it is over.
+
+    Args:
+        bringing: shared by all sessions; a desk that comes back takes its upload from the session
+            whose line has died without the node noticing.
+    """
+
+    def __init__(self, service: NodeService, peer: DeskPeer, bringing: Bringing) -> None:
+        self._service = service
+        self._peer = peer
+        self._bringing = bringing
+        self._lock = asyncio.Lock()
+        self._upload: Upload | None = None
+        self._blob: Blob | None = None
+        self._fetch: _Fetch | None = None
+
+    async def held(self, asked: AskUpload) -> DeskHeld:
+        """How much of an upload is here."""
+        await self._take_over(asked.blob.digest)
+        look = partial(self._service.uploads.held, asked.blob.digest)
+        held, _ = await self._service.engine.in_reading(look)
+        return DeskHeld(asked.request, held)
+
+    async def append(self, asked: AskPart) -> DeskHeld:
+        """The next bytes; durable when all of it is held.
+
+        Raises:
+            InvalidInput: `attachment_offset`, `attachment_digest`, `attachment_empty`,
+                `attachments_too_large`. Unavailable: `attachment_busy`, `uploads_full`.
+            OperatorError: the disk.
+        """
+        async with self._lock:
+            try:
+                return DeskHeld(asked.request, await self._append(asked))
+            except BaseException:
+                await self._let_go()
+                raise
+
+    async def fetch(self, asked: AskFetch) -> DeskPart:
+        """The next bytes of an attachment of a bulletin that this officer has read.
+
+        Raises:
+            InvalidInput: `attachment_unknown`. Refused: `attachment_unread`, `not_readable`.
+            OperatorError: `attachment_damaged`, `archive_key_gone`.
+        """
+        engine, fetch = self._service.engine, self._fetch
+        if fetch is None or not fetch.continues(asked):
+            fetch = await engine.in_sealing(partial(self._open, asked))
+            self._fetch = fetch
+        data = await engine.in_reading(partial(fetch.take, asked.length))
+        return DeskPart(asked.request, data)
+
+    async def close(self) -> None:
+        """Keep what came, for the next session."""
+        async with self._lock:
+            await self._let_go()
+        self._fetch = None
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    async def _append(self, asked: AskPart) -> int:
+        engine = self._service.engine
+        if self._upload is None or self._blob != asked.blob:
+            await self._let_go()
+            await self._take_over(asked.blob.digest)
+            begin = partial(
+                self._service.uploads.begin, asked.blob.digest, asked.offset, asked.blob.length
+            )
+            upload = await engine.in_reading(begin)
+            if upload is None:
+                return asked.blob.length
+            self._upload, self._blob = upload, asked.blob
+            self._bringing[asked.blob.digest] = self
+        upload = self._upload
+        if upload.held != asked.offset:
+            raise InvalidInput(
+                "attachment_offset",
+                f"{upload.held} bytes of this attachment are here, not {asked.offset}",
+                field="offset",
+                hint="ask how much is here, and go on from there",
+            )
+        await engine.in_reading(partial(upload.append, asked.data))
+        if await engine.in_reading(upload.finish):
+            await self._let_go()
+        return upload.held
+
+    async def _take_over(self, digest: bytes) -> None:
+        other = self._bringing.get(digest)
+        if other is not None and other is not self:
+            await other.close()
+
+    async def _let_go(self) -> None:
+        upload, blob = self._upload, self._blob
+        self._upload = self._blob = None
+        if upload is not None and blob is not None:
+            if self._bringing.get(blob.digest) is self:
+                del self._bringing[blob.digest]
+            await self._service.engine.in_reading(upload.close)
+
+    def _open(self, asked: AskFetch) -> _Fetch:
+        shown = self._service.readings.attachment(asked.bulletin, asked.number, self._peer.key)
+        return _Fetch(asked, shown.pieces(asked.offset))
+
+
+class _Fetch:
+    """An attachment that is being read from its beginning to its end."""
+
+    def __init__(self, asked: AskFetch, pieces: Iterator[bytes]) -> None:
+        self._of = (asked.bulletin, asked.number)
+        self._at = asked.offset
+        self._pieces = pieces
+        self._rest = b""
+
+    def continues(self, asked: AskFetch) -> bool:
+        """Whether the next bytes of this are the ones asked for."""
+        return (asked.bulletin, asked.number, asked.offset) == (*self._of, self._at)
+
+    def take(self, length: int) -> bytes:
+        """That many bytes, or what is left."""
+        while len(self._rest) < length:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            self._rest += piece
+        data, self._rest = self._rest[:length], self._rest[length:]
+        self._at += len(data)
+        return data
