@@ -8,22 +8,23 @@ pump at the window's edge and costs at most `LIMITS.feed_window_bytes` of it.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from saphan_protocol.batch import item_root
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
-from saphan_protocol.pace import Pace
-from saphan_schemas.codec import encode
+from saphan_schemas.codec import decode, encode
 from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, FeedEntry, Witnessed
-from saphan_schemas.limits import KIB, LIMITS, MIB
-from saphan_schemas.records import BROKER, BatchSignature, HeadRef
+from saphan_schemas.limits import KIB, LIMITS
+from saphan_schemas.records import BROKER, BatchSignature, Blob, Header, HeadRef, Urgency
 
 from saphan_broker.at_rest import open_header, open_record, open_stanza_row
+from saphan_broker.deferring import choose, wanted_bytes
+from saphan_broker.feed_window import Window
 from saphan_broker.listeners import Listener
 from saphan_broker.log_book import Published
 from saphan_broker.state import State
-from saphan_broker.store.base import AnchorRow, FeedRow, SignatureKey
+from saphan_broker.store.base import AnchorRow, BulletinRow, FeedRow, SignatureKey
 from saphan_broker.telling import News, Telling
 
 Send = Callable[[bytes], Awaitable[None]]
@@ -32,9 +33,6 @@ FRAME_ITEMS = 128
 """Entries of one frame: a few milliseconds of work, so that sessions take turns."""
 BREATH = 16
 """Entries made before other tasks of the event loop get their turn, about 1 ms."""
-FRAME_BYTES = MIB
-FIRST_BYTES = 16 * KIB
-"""Of a session's first entries: two seconds at 64 kbit/s, one bulletin."""
 ENTRY_BYTES = KIB
 """What an entry costs beside header and ciphertext: path, statement, item, stanza."""
 KNOWN_SIGNATURES = 4096
@@ -45,42 +43,6 @@ and every frame costs its node a head to verify and a sync of its disk."""
 LEAVES_BYTES = 32 * KIB
 """Leaves and agreements of one frame: 4 s at 64 kbit/s. What a cut line has brought it keeps."""
 LEAVES_AT_ONCE = 1024
-
-
-class Window:
-    """What was sent and not acknowledged yet, in entries and bytes.
-
-    It opens as far as the line acknowledges in time: a frame of 1 MiB takes two minutes of a line
-    of 64 kbit/s, and one that is cut every minute would never bring it.
-    """
-
-    def __init__(self) -> None:
-        self.pace = Pace(LIMITS.feed_window_bytes, FIRST_BYTES)
-        self._sent: deque[tuple[int, int, int]] = deque()
-        self._items = 0
-
-    @property
-    def items(self) -> int:
-        """Entries that may still be sent."""
-        return LIMITS.feed_window_items - self._items
-
-    @property
-    def bytes(self) -> int:
-        """Bytes that may still be sent."""
-        return self.pace.room
-
-    def add(self, after: int, items: int, size: int) -> None:
-        """A frame went out that ends at `after`."""
-        self.pace.sent(size, asyncio.get_running_loop().time() * 1000)
-        self._sent.append((after, items, size))
-        self._items += items
-
-    def acknowledge(self, after: int) -> None:
-        """Everything up to `after` is durable at the node."""
-        while self._sent and self._sent[0][0] <= after:
-            _, items, size = self._sent.popleft()
-            self._items -= items
-            self.pace.acknowledged(size, asyncio.get_running_loop().time() * 1000)
 
 
 class FeedPump:
@@ -121,7 +83,7 @@ class FeedPump:
         )
         self._anchor = -1
         self._own_since: float | None = None
-        self._window = Window()
+        self._window = Window(lambda: asyncio.get_running_loop().time() * 1000)
         self._known: OrderedDict[SignatureKey, None] = OrderedDict()
 
     @property
@@ -216,16 +178,28 @@ class FeedPump:
         if self._may_wait(rows):
             return False
         rows, anchor = await self._one_anchor(rows)
-        entries, wanted = await self._entries(rows, head)
-        await self._send_feed(
-            head, entries, await self._signatures(wanted), anchor, rows[-1].entry.index
-        )
+        chosen = self._choose(rows)
+        entries, wanted = await self._entries(chosen, head)
+        last = chosen[-1][0].entry.index
+        await self._send_feed(head, entries, await self._signatures(wanted), anchor, last)
         return True
+
+    def _choose(self, rows: list[FeedRow]) -> list[tuple[FeedRow, bool]]:
+        """The rows of a frame, and whether their ciphertexts go with them."""
+        window = self._window
+        if not window.careful:
+            return [(row, True) for row in rows]
+        slow, idle = window.pace.slow, not window.pace.on_way
+        return choose(rows, window.bytes, self._urgency, slow=slow, idle=idle)
+
+    def _urgency(self, body: BulletinRow) -> Urgency:
+        header = open_header(self._state.keys, body)
+        return decode(Header, header, LIMITS.header_bytes, "header").urgency
 
     async def _rows(self, head: Published) -> list[FeedRow]:
         """What comes next and has room: from memory if this session keeps up."""
         items = min(FRAME_ITEMS, self._window.items)
-        size = min(FRAME_BYTES, self._window.bytes)
+        size = wanted_bytes(self._window.bytes, self._window.careful)
         asked = (self._agency, self._after, head.size, items, size)
         rows = self._state.recent_rows.feed(*asked)
         return await self._state.store.feed(*asked) if rows is None else rows
@@ -251,20 +225,23 @@ class FeedPump:
         return rows, anchor
 
     async def _entries(
-        self, rows: Sequence[FeedRow], head: Published
+        self, rows: Sequence[tuple[FeedRow, bool]], head: Published
     ) -> tuple[tuple[FeedEntry, ...], set[SignatureKey]]:
         prove = self._state.evidence.source.prove
         wanted: set[SignatureKey] = set()
         entries = []
-        for place, row in enumerate(rows):
+        for place, (row, here) in enumerate(rows):
             if place % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
             index = row.entry.index
             path = await prove(lambda: head.inclusion(index))  # noqa: B023
-            entries.append(self._entry(row, path, wanted))
+            entries.append(self._entry(row, here, path, wanted))
         return tuple(entries), wanted
 
-    def _entry(self, row: FeedRow, path: tuple[bytes, ...], wanted: set[SignatureKey]) -> FeedEntry:
+    def _entry(
+        self, row: FeedRow, here: bool, path: tuple[bytes, ...], wanted: set[SignatureKey]
+    ) -> FeedEntry:
+        """`here`: the ciphertext goes with it."""
         keys, entry = self._state.keys, row.entry
         record = open_record(keys, entry)
         item = None if entry.issuer in (self._agency, BROKER) else record.item
@@ -282,7 +259,7 @@ class FeedPump:
             record.statement,
             item,
             None if body is None else open_header(keys, body),
-            None if body is None else body.ciphertext,
+            None if body is None else _ciphertext(body, here),
             None if stanza is None else open_stanza_row(keys, stanza),
             () if body is None else body.attachments,
         )
@@ -355,6 +332,10 @@ class FeedPump:
         if entries:
             self._window.add(after, len(entries), len(frame))
         await self._send(frame)
+
+
+def _ciphertext(body: BulletinRow, here: bool) -> bytes | Blob:
+    return body.ciphertext if here else Blob(body.ciphertext_length, body.ciphertext_digest)
 
 
 def _kind(event: str) -> str:

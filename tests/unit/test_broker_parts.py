@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from saphan_broker.alarms import Alarms
 from saphan_broker.clock import SessionClocks
-from saphan_broker.feed import Window
+from saphan_broker.feed_window import FIRST_BYTES, Window
 from saphan_broker.log_tree import TileSource
 from saphan_broker.room import Room
 from saphan_broker.tokens import Tokens
@@ -93,19 +93,40 @@ async def test_closed_queue_is_worked_off_and_takes_no_more() -> None:
 
 
 def test_window_opens_by_what_is_acknowledged() -> None:
-    window = Window()
+    now = [0.0]
+    window = Window(lambda: now[0])
     window.add(9, 10, 1000)
     window.add(19, 5, 500)
     assert window.items == LIMITS.feed_window_items - 15
     window.acknowledge(8)
     assert window.items == LIMITS.feed_window_items - 15
+    assert window.careful  # nothing has come back yet
     window.acknowledge(9)
-    assert (window.items, window.bytes) == (
-        LIMITS.feed_window_items - 5,
-        LIMITS.feed_window_bytes - 500,
-    )
+    assert (window.items, window.bytes) == (LIMITS.feed_window_items - 5, FIRST_BYTES - 500)
     window.acknowledge(1000)
-    assert (window.items, window.bytes) == (LIMITS.feed_window_items, LIMITS.feed_window_bytes)
+    assert (window.items, window.bytes) == (LIMITS.feed_window_items, FIRST_BYTES)
+    assert not window.careful
+
+
+def test_window_grows_on_a_quick_line_and_shrinks_on_a_slow_one() -> None:
+    now = [0.0]
+    window = Window(lambda: now[0])
+    index = 0
+    for _ in range(40):
+        index += 1
+        window.add(index, 1, max(window.bytes, 1))
+        assert not window.bytes
+        now[0] += 20
+        window.acknowledge(index)
+    assert window.bytes == LIMITS.feed_window_bytes
+    for _ in range(40):
+        index += 1
+        size = window.bytes
+        window.add(index, 1, size)
+        now[0] += size / 8  # 64 kbit/s
+        window.acknowledge(index)
+    assert window.bytes <= 16 * 1024
+    assert window.careful
 
 
 def test_one_wrong_clock_of_three_stops_nothing_and_two_do() -> None:
