@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from saphan.attaching import LocalFile, measure
 from saphan.desk.desk import Desk
-from saphan.desk.drafts import AttachedFile, Drafts, Written
-from saphan.desk.files import Files, download_name, upload_name
+from saphan.desk.drafts import Drafts, Written
+from saphan.desk.files import AttachedFile, Files, download_name, upload_name
 from saphan.desk.folder import DeskFolder
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine

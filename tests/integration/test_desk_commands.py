@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from saphan.cli.main import main
-from support.bridge import KH, LA, Bridge, bridged, eventually, states, wish
+from saphan.keyfiles import read_key, write_sealed
+from saphan_schemas.records import Role
+from support.bridge import CHEAP, KH, LA, SECRET, Bridge, bridged, eventually, states, wish
 from support.command import environment, saphan_command
 from support.desk_letters import kept_here, letter
 from support.desks import DeskBridge, desk_bridge
@@ -63,6 +65,7 @@ async def enrolled(world: DeskBridge, run: Run, handle: str = "dao") -> Path:
         *("--words", invited["words"]),
     )
     assert (made["agency"], made["handle"]) == (KH, handle)
+    await asyncio.to_thread(cheapen, desk / "officer.key")
     request = made["request"]
     added = await run(
         "keys", "add", "officer", "--request", request, "--words", made["words"], *office
@@ -70,6 +73,13 @@ async def enrolled(world: DeskBridge, run: Run, handle: str = "dao") -> Path:
     await run("keys", "submit", added["operation"], *office, asks=False)
     await eventually(lambda: world.kh.logs.directory.find(bytes.fromhex(made["key_id"])))
     return desk
+
+
+def cheapen(path: Path) -> None:
+    """The same key under the same passphrase, for the dozens of commands that will open it."""
+    key = read_key(path, Role.OFFICER, SECRET)
+    path.unlink()
+    write_sealed(path, key, SECRET, CHEAP)
 
 
 async def test_an_officers_day(bridge: Bridge, run: Run, tmp_path: Path) -> None:
@@ -123,6 +133,36 @@ async def test_the_line_comes_back(bridge: Bridge, run: Run, tmp_path: Path) -> 
         assert (done["waiting"], done["refused"]) == (0, [])
         assert [one.hex() for one in kept_here(world)] == [done["sent"][0]["id"]]
         assert (await run("desk", "sync", desk))["sent"] == []
+
+
+async def test_a_file_goes_along_and_is_saved_from_the_desk(
+    bridge: Bridge, run: Run, tmp_path: Path
+) -> None:
+    file, photo = tmp_path / "bulletin.json", tmp_path / "scene.png"
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(100_000)
+    await asyncio.to_thread(file.write_bytes, letter(LA).data)
+    await asyncio.to_thread(photo.write_bytes, picture)
+    async with desk_bridge(bridge) as world:
+        desk = await enrolled(world, run)
+        at = ("--desk", desk)
+        add = ("desk", "drafts", desk, "--add", file, "--to", LA, "--attach", f"photo={photo}")
+        draft = await run(*add)
+        assert draft["attachments"] == ["scene.png"]
+        await asyncio.to_thread(photo.unlink)
+        sent = await run("send", "--draft", str(draft["number"]), *at)
+        assert sent["state"] == "sent"
+        out = tmp_path / "saved.png"
+        ask = ("attachment", sent["id"], "1", "--out", out, *at)
+        assert (await run(*ask, status=3))["code"] == "attachment_unread"
+        read = await run("read", sent["id"], *at)
+        assert [one["name"] for one in read["attachments"]] == ["scene.png"]
+        assert (await run(*ask))["length"] == len(picture)
+        assert await asyncio.to_thread(out.read_bytes) == picture
+        assert (await run(*ask, status=5))["code"] == "file_exists"
+        other = ("attachment", sent["id"], "2", "--out", tmp_path / "x", *at)
+        assert (await run(*other, status=2))["code"] == "attachment_unknown"
+    # The desk has it: the line is not needed any more.
+    await run("attachment", sent["id"][:10], "1", "--out", tmp_path / "again.png", *at)
 
 
 async def test_words_that_differ_end_it(bridge: Bridge, run: Run) -> None:

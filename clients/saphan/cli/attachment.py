@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from saphan.cli import desk_officer
 from saphan.cli.officer import bulletin_id
-from saphan.cli.options import Parser, Subparsers, add_command, local_node
+from saphan.cli.options import Parser, Subparsers, add_command, add_passphrase, local_node
 from saphan.cli.speech import say, show
 
 
@@ -18,9 +19,13 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help=say("help.attachment_out")
     )
+    parser.add_argument("--desk", type=Path, metavar="DESK", help=say("help.desk_instead"))
+    add_passphrase(parser, what=say("noun.officer_key"))
 
 
 def _attachment(args: argparse.Namespace) -> int:
+    if args.desk is not None:
+        return desk_officer.attachment(args, bulletin_id(args.id))
     path = local_node(args).save(bulletin_id(args.id), max(0, args.number), args.out)
     length = path.stat().st_size
     value = {"file": str(path), "number": args.number, "length": length}

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from saphan_protocol.words import fingerprint_words, word_lines
-from saphan_schemas.limits import LIMITS
 
 from saphan.cli.comparing import compare_words
 from saphan.cli.desk_line import at_desk, over_line, watch
+from saphan.cli.desk_officer import written_file
 from saphan.cli.options import (
     Parser,
     Subparsers,
@@ -25,7 +25,7 @@ from saphan.cli.options import (
 from saphan.cli.render import inbox_line, stamp, type_text
 from saphan.cli.speech import say, show
 from saphan.desk.desk import Desk
-from saphan.desk.drafts import Drafts, Written, draft_row
+from saphan.desk.drafts import Drafts, draft_row
 from saphan.desk.folder import DeskFolder
 from saphan.desk.invitation import INVITATION_BYTES, format_invitation, parse_invitation
 from saphan.desk.inviting import invite
@@ -65,6 +65,9 @@ def _add_drafts(group: Subparsers[Parser]) -> None:
     what.add_argument("--add", type=Path, metavar="FILE", help=say("help.draft_add"))
     what.add_argument("--show", type=int, metavar="N", help=say("help.draft_show"))
     what.add_argument("--remove", type=int, metavar="N", help=say("help.draft_remove"))
+    drafts.add_argument(
+        "--attach", action="append", default=[], metavar="[ROLE=]FILE", help=say("help.attach")
+    )
     drafts.add_argument(
         "--to", action="append", default=[], metavar="AGENCY", help=say("help.send_to")
     )
@@ -136,9 +139,9 @@ def _drafts(args: argparse.Namespace) -> int:
     with at_desk(args) as desk:
         drafts = Drafts(desk)
         if args.add is not None:
-            data = read_bounded(args.add, LIMITS.api_body_bytes, "bulletin")
+            written = written_file(args, desk, args.add)
             with desk.store.transaction():
-                made = drafts.add(Written(data, tuple(args.to)))
+                made = drafts.add(written)
             show(draft_row(made), [say("note.draft_kept", number=made.number)], as_json=args.json)
         elif args.show is not None:
             draft = drafts.get(args.show)

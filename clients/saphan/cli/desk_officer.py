@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from saphan_schemas.errors import InvalidInput, SaphanError, Unavailable
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Blob
 
+from saphan.attaching import LocalFile, measure_all, parse_role
 from saphan.cli.desk_line import at_desk, note_offline, over_line, watch
 from saphan.cli.render import bulletin_lines, inbox_line, inbox_lines, stamp, status_lines
 from saphan.cli.speech import note, say, show
 from saphan.desk.desk import Desk
 from saphan.desk.drafts import Drafts, Written
+from saphan.desk.files import Files, download_name
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
 from saphan.desk.outbox import Outbox
 from saphan.durable import read_bounded
+from saphan.saving import Saving
 
 Json = dict[str, Any]
 
@@ -133,10 +138,67 @@ def _written(args: argparse.Namespace, desk: Desk) -> Written:
             field="file",
             hint="saphan send FILE --desk DESK, or saphan send --draft N --desk DESK",
         )
-    if args.draft is not None:
-        written = Drafts(desk).get(args.draft).written
-        return Written(written.data, tuple(args.to)) if args.to else written
-    return Written(read_bounded(args.file, LIMITS.api_body_bytes, "bulletin"), tuple(args.to))
+    if args.draft is None:
+        return written_file(args, desk, args.file)
+    found = Drafts(desk).get(args.draft).written
+    attached = found.attachments + Files(desk).attach(_measured(args))
+    return Written(found.data, tuple(args.to) or found.to, attached)
+
+
+def written_file(args: argparse.Namespace, desk: Desk, path: Path) -> Written:
+    """A bulletin's file with what was given beside it; its attachments are kept at the desk."""
+    written = Written(read_bounded(path, LIMITS.api_body_bytes, "bulletin"), tuple(args.to))
+    written.wish()  # what is wrong in it is said before files are copied
+    return Written(written.data, written.to, Files(desk).attach(_measured(args)))
+
+
+def _measured(args: argparse.Namespace) -> tuple[LocalFile, ...]:
+    return measure_all([parse_role(text) for text in args.attach])
+
+
+def attachment(args: argparse.Namespace, bulletin: str) -> int:
+    """An attachment as a file; fetched from the node, unless this desk has it."""
+    with at_desk(args) as desk:
+        content = Inbox(desk).opened(bulletin)
+        if content is None:
+            raise Refused(
+                "attachment_unread",
+                "attachments are given to those who have read their bulletin",
+                field="id",
+                hint=f"read it at this desk first: saphan read {bulletin[:16]} --desk DESK",
+            )
+        path = _save(desk, content, args.number, args.out)
+        length = path.stat().st_size
+        value = {"file": str(path), "number": args.number, "length": length}
+        line = say("note.attachment_saved", number=args.number, length=length, path=path)
+        show(value, [line], as_json=args.json)
+    return 0
+
+
+def _save(desk: Desk, content: Json, number: int, out: Path) -> Path:
+    listed = content["attachments"]
+    if not 1 <= number <= len(listed):
+        raise InvalidInput(
+            "attachment_unknown",
+            f"the bulletin has {len(listed)} attachments",
+            field="number",
+            hint="their numbers stand in the bulletin, from 1",
+        )
+    one, bulletin = listed[number - 1], bytes.fromhex(content["id"])
+    blob = Blob(one["length"], bytes.fromhex(one["sha256"]))
+    files, name = Files(desk), download_name(bulletin, number)
+    with Saving(out, one["name"], blob) as saving:
+        if not files.has(name, blob):
+
+            async def fetch(line: DeskLine) -> None:
+                await files.fetch(line, bulletin, number, blob)
+
+            error = over_line(desk, fetch)
+            if error is not None:
+                raise error
+        for data in files.pieces(name, blob):
+            saving.write(data)
+        return saving.finish()
 
 
 def _not_here(error: Unavailable) -> Unavailable:

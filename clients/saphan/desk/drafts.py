@@ -8,22 +8,13 @@ from typing import Any
 from saphan_schemas.codec import Record, decode, encode
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Blob
 
 from saphan.compose import Attached, Wish, parse_wish
 from saphan.desk.desk import Desk, number_name
+from saphan.desk.files import AttachedFile
 from saphan.desk.store import ROW_BYTES, Shelf
 
 Json = dict[str, Any]
-
-
-class AttachedFile(Record, frozen=True):
-    """A file that goes with it; its bytes are kept by `files.Files`."""
-
-    name: str
-    media_type: str
-    role: str
-    blob: Blob
 
 
 class Written(Record, frozen=True):

@@ -10,23 +10,34 @@ import asyncio
 import hashlib
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from saphan_protocol.pace import Pace
+from saphan_schemas.codec import Record
 from saphan_schemas.desk_frames import AskFetch, AskPart, AskUpload, DeskHeld, DeskPart
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob
 
+from saphan.attaching import LocalFile
 from saphan.desk.desk import Desk
 from saphan.desk.line import LINE_ENDED, DeskLine
 
 PART: Final = LIMITS.part_bytes
 PARTS_AT_ONCE: Final = 32
 """Parts of one transaction: 512 KiB, so that a disk's sync is paid once for them."""
+
+
+class AttachedFile(Record, frozen=True):
+    """A file that goes with a bulletin; its bytes are kept apart."""
+
+    name: str
+    media_type: str
+    role: str
+    blob: Blob
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,19 @@ class Files:
             raise OperatorError(
                 "file_unreadable", f"{path} cannot be read: {error.strerror}", field="attachments"
             ) from None
+
+    def attach(self, files: Sequence[LocalFile]) -> tuple[AttachedFile, ...]:
+        """Keep measured files; gives what a bulletin says of them.
+
+        Raises:
+            OperatorError, InvalidInput: as `take`.
+        """
+        for file in files:
+            self.take(file.path, file.attached.blob)
+        return tuple(
+            AttachedFile(one.name, one.media_type, one.role, one.blob)
+            for one in (file.attached for file in files)
+        )
 
     def has(self, name: bytes, blob: Blob) -> bool:
         """Whether all of it is here."""
