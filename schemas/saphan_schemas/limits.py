@@ -54,7 +54,7 @@ class Limits:
     record_days: int = 3_653  # records and salts outlive their bulletin by ten years
     ratchet_days: int = 40_200  # a century of retention and ten years for records; 0.2 s
     head_idle_ms: int = HOUR_MS  # an idle log signs its head anew at least so often
-    head_quiet_ms: int = 30 * MINUTE_MS  # between heads told to who has nothing new: 10 KB each
+    head_quiet_ms: int = 45 * MINUTE_MS  # between heads told to who has nothing new: 8 KB each
 
     # Session and queues
     frame_bytes: int = 4 * MIB  # one WebSocket message: 32 bulletins of 96 KiB and room

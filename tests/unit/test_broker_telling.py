@@ -1,0 +1,120 @@
+"""When a session is told a head without entries: soon for its own, seldom for that of others."""
+
+from __future__ import annotations
+
+from saphan_broker.log_book import Cosigned, Published
+from saphan_broker.telling import FIRST_PAUSE_MS, START_MS, News, Telling
+from saphan_protocol.tile_tree import TileTree
+from saphan_schemas.limits import LIMITS
+
+A, B, C = "la.ospp", "kh.gpo", "vn.vks"
+NOW = 1_750_000_000_000
+QUIET = LIMITS.head_quiet_ms
+
+
+def head(size: int, now: int = NOW) -> Published:
+    tree = TileTree(0, {}, lambda _level, _n: b"")
+    return Published("origin", size, bytes(32), now // 1000, b"head %d %d" % (size, now), tree)
+
+
+def cosigned(*heads: tuple[Published, str]) -> dict[int, Cosigned]:
+    found: dict[int, Cosigned] = {}
+    for one, agency in heads:
+        before = found.get(one.size)
+        found[one.size] = Cosigned(
+            one, (before.lines if before else {}) | {agency: agency.encode()}
+        )
+    return found
+
+
+def started(now: int = NOW, covered: int = 0) -> Telling:
+    """A session of A that was told the head that it asks for at its start."""
+    telling = Telling(A, 0, covered, now)
+    first = head(5, now)
+    assert telling.next(first, {}, 1, now) == (0, News(first, 5, {}))
+    telling.told(first, now)
+    return telling
+
+
+def test_a_head_of_others_waits_until_the_session_is_due() -> None:
+    telling = started()
+    newer = head(6)
+    assert telling.next(newer, {}, 1, NOW) == (QUIET, News(newer, 6, {}))
+    assert telling.next(newer, {}, 1, NOW + QUIET) == (0, News(newer, 6, {}))
+    telling.told(newer, NOW + QUIET)
+    assert telling.next(newer, {}, 1, NOW + 9 * QUIET) is None
+
+
+def test_a_start_waits_a_little_for_a_fresh_head() -> None:
+    telling = Telling(A, 0, 0, NOW)
+    old = head(5, NOW - 60_000)
+    assert telling.next(old, {}, 1, NOW) == (START_MS, News(old, 5, {}))
+    fresh = head(5, NOW + 1000)
+    assert telling.next(fresh, {}, 1, NOW + 1000) == (0, News(fresh, 5, {}))
+
+
+def test_who_is_asked_is_told_at_once_and_once() -> None:
+    telling = started()
+    telling.ask(NOW + 60_000)
+    old, fresh = head(6), head(6, NOW + 60_000)
+    assert telling.next(old, {}, 1, NOW + 60_000) == (QUIET - 60_000, News(old, 6, {}))
+    assert telling.next(fresh, {}, 1, NOW + 60_000) == (0, News(fresh, 6, {}))
+    telling.told(fresh, NOW + 60_000)
+    later = head(7, NOW + 61_000)
+    assert telling.next(later, {}, 1, NOW + 61_000) == (QUIET - 1000, News(later, 7, {}))
+
+
+def test_lines_on_a_known_head_come_alone_and_only_of_others() -> None:
+    telling, ours = started(), head(8)
+    telling.told(ours, NOW, covered=8)
+    assert telling.next(ours, cosigned((ours, A)), 1, NOW) is None
+    wait, news = telling.next(head(9), cosigned((ours, A), (ours, B)), 1, NOW) or (None, None)
+    assert (wait, news) == (FIRST_PAUSE_MS, News(None, 8, {B: B.encode()}))
+    assert news is not None
+    telling.showed(news, NOW + 1000)
+    assert telling.next(ours, cosigned((ours, B), (ours, C)), 1, NOW + QUIET) is None
+
+
+def test_a_head_that_it_does_not_know_comes_with_its_lines() -> None:
+    telling = started()
+    telling.told(head(8), NOW, covered=8)
+    other = head(9)
+    found = telling.next(head(10), cosigned((other, B)), 1, NOW)
+    assert found == (FIRST_PAUSE_MS, News(other, 9, {B: B.encode()}))
+
+
+def test_nothing_is_told_of_a_head_before_the_newest_known_or_before_its_entries() -> None:
+    telling = started()
+    telling.told(head(8), NOW, covered=8)
+    assert telling.next(head(8), cosigned((head(6), B), (head(7), B)), 1, NOW) is None
+    telling.told(head(12), NOW, covered=8)
+    assert telling.next(head(12), cosigned((head(9), B)), 1, NOW) is None
+
+
+def test_as_many_witnesses_as_the_agreements_want_each_after_a_longer_pause() -> None:
+    telling, ours = started(), head(8)
+    telling.told(ours, NOW, covered=8)
+    first = telling.next(ours, cosigned((ours, B)), 2, NOW)
+    assert first == (FIRST_PAUSE_MS, News(None, 8, {B: B.encode()}))
+    telling.showed(first[1], NOW)
+    second = telling.next(ours, cosigned((ours, B), (ours, C)), 2, NOW)
+    assert second == (2 * FIRST_PAUSE_MS, News(None, 8, {C: C.encode()}))
+
+
+def test_without_entries_no_witness_is_told() -> None:
+    telling = started()
+    assert telling.next(head(5), cosigned((head(5), B)), 1, NOW + QUIET) is None
+    resumed = started(covered=4)
+    found = resumed.next(head(5), cosigned((head(5), B)), 1, NOW)
+    assert found == (FIRST_PAUSE_MS, News(None, 5, {B: B.encode()}))
+
+
+def test_new_entries_want_a_witness_of_their_own_and_soon() -> None:
+    telling, ours = started(), head(8)
+    telling.told(ours, NOW, covered=8)
+    telling.showed(News(None, 8, {B: b""}), NOW)
+    newer = head(10)
+    telling.told(newer, NOW, covered=10)
+    assert telling.next(newer, cosigned((ours, B)), 1, NOW) is None
+    found = telling.next(newer, cosigned((newer, B)), 1, NOW)
+    assert found == (FIRST_PAUSE_MS, News(None, 10, {B: B.encode()}))
