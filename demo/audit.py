@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import secrecy
-from houses import Bridge, together
+from houses import INVITATION, Bridge, together
 from packs import export_broker, export_node
 from pictures import Screen
 from saphan_protocol.notes import parse_note
 from stage import AUDITOR, BROKER, CAMBODIA, LAOS, DemoFailed
 
 LOGS: Final = "logs"
-FEWEST_KEYS: Final = 13
-"""Two log keys and the day seed; for each agency root, officer, node, mailbox and witness."""
+FEWEST_KEYS: Final = 14
+"""Two log keys, TLS key, day seed; for each agency root, officer, node, mailbox and witness."""
 
 
 def audit(bridge: Bridge, screen: Screen) -> None:
@@ -53,8 +53,8 @@ def _hand_over(bridge: Bridge) -> list[Path]:
 def _witnesses(bridge: Bridge) -> set[str]:
     """Fetch the public log; who else than the log itself has signed its head by now."""
     house = bridge.stage.house(AUDITOR)
-    url = f"http://127.0.0.1:{bridge.port}"
-    pins = house / "pins-of-the-bridge.json"
+    url = f"https://127.0.0.1:{bridge.port}"
+    pins = house / INVITATION
     bridge.stage.run(AUDITOR, "saphan", "audit", "fetch", url, house / LOGS, "--pins", pins)
     note = parse_note((house / LOGS / "evidence" / "checkpoint").read_bytes())
     return {line.name for line in note.lines} & {LAOS, CAMBODIA}
@@ -74,7 +74,7 @@ def _no_private_key(bridge: Bridge, screen: Screen) -> None:
 
 def _verify(bridge: Bridge, packs: list[Path], refused: bool = False) -> dict[str, Any]:
     house = bridge.stage.house(AUDITOR)
-    handed: list[str | Path] = ["--pins", house / "pins-of-the-bridge.json"]
+    handed: list[str | Path] = ["--pins", house / INVITATION]
     for pack in packs:
         handed += ["--pack", pack]
     return bridge.stage.run(

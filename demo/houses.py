@@ -6,7 +6,7 @@ operator carries, or words that two people read to each other.
 
 from __future__ import annotations
 
-import re
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,8 +20,10 @@ from stage import AUDITOR, BROKER, CAMBODIA, LAOS, Program, Stage
 from wire import Wire
 
 NAME: Final = "bridge.example"
+DRAFT: Final = "agreement.draft"
 FOLDER: Final = "agency"
-READY: Final = re.compile(r" is ready at http://127\.0\.0\.1:(\d+)\n")
+READY: Final = " is ready at https://127.0.0.1:"
+INVITATION: Final = "invitation-of-the-bridge.json"
 OFFICERS: Final = {LAOS: "khamla", CAMBODIA: "sokha"}
 PASSPHRASES: Final = {
     LAOS: "ferry lantern rice seven drums",
@@ -38,7 +40,7 @@ class Bridge:
     stage: Stage
     words: str
     root_words: dict[str, str]
-    port: int = 0
+    port: int
     nodes: dict[str, Program] = field(default_factory=dict)
     running: Program | None = None
     disturbed: Wire | None = None
@@ -83,18 +85,13 @@ class Bridge:
             "--keys", house / "keys", "--listen", f"127.0.0.1:{self.port}",
             "--public-log",
         )  # fmt: skip
-        self.stage.until("the broker", self._ready)
+        self.stage.until("the broker", lambda: READY in self.broker.said())
 
-    def _ready(self) -> bool:
-        found = READY.search(self.broker.said())
-        self.port = int(found[1]) if found else self.port
-        return found is not None
-
-    def start_node(self, agency: str, port: int) -> None:
+    def start_node(self, agency: str, *options: str) -> None:
         """Start an agency's node."""
         self.nodes[agency] = self.stage.start(
             f"node-{agency}", agency, "saphan", "node", "run", "--dir", self.folder(agency),
-            "--broker", f"ws://127.0.0.1:{port}",
+            *options,
         )  # fmt: skip
 
     def has_agreement(self, agency: str) -> bool:
@@ -105,85 +102,82 @@ class Bridge:
 
 
 def make_houses(stage: Stage) -> Bridge:
-    """Keys of broker and agencies, made at the same time in three processes."""
+    """The bridge's keys and invitation; then both agencies' keys, made at the same time."""
     for agency, text in PASSPHRASES.items():
         stage.secret(agency, "passphrase", text)
-    broker, *agencies = together(
-        lambda: _make_broker(stage),
-        lambda: _make_agency(stage, LAOS),
-        lambda: _make_agency(stage, CAMBODIA),
+    port = _free_port()
+    broker = _make_broker(stage, port)
+    for house in (LAOS, CAMBODIA, AUDITOR):
+        stage.carry(stage.house(BROKER) / INVITATION, house)
+    agencies = together(
+        lambda: _make_agency(stage, LAOS, broker["words"]),
+        lambda: _make_agency(stage, CAMBODIA, broker["words"]),
     )
     words = {made["agency"]: made["roots"][0]["words"] for made in agencies}
-    return Bridge(stage, broker["words"], words)
+    return Bridge(stage, broker["words"], words, port)
 
 
-def _make_broker(stage: Stage) -> dict[str, Any]:
+def _free_port() -> int:
+    """The invitation names it before the broker runs."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _make_broker(stage: Stage, port: int) -> dict[str, Any]:
     house = stage.house(BROKER)
     return stage.run(
         BROKER, "saphan-broker", "init", "--data", house / "data", "--keys", house / "keys",
-        "--name", NAME, "--pins", house / "pins.json",
+        "--name", NAME, "--address", f"127.0.0.1:{port}", "--invitation", house / INVITATION,
     )  # fmt: skip
 
 
-def _make_agency(stage: Stage, agency: str) -> dict[str, Any]:
-    secret = stage.house(agency) / "passphrase"
+def _make_agency(stage: Stage, agency: str, words: str) -> dict[str, Any]:
+    """Its people have heard the invitation's words from the bridge's operator."""
+    house = stage.house(agency)
+    secret = house / "passphrase"
     return stage.run(
-        agency, "saphan", "agency", "init", agency, "--dir", stage.house(agency) / FOLDER,
-        "--officer", OFFICERS[agency],
+        agency, "saphan", "agency", "init", agency, "--dir", house / FOLDER,
+        "--invitation", house / INVITATION, "--words", words, "--officer", OFFICERS[agency],
         "--passphrase-file", secret, "--officer-passphrase-file", secret,
     )  # fmt: skip
 
 
 def enrol(bridge: Bridge) -> None:
-    """Carry pins out and enrolments in, words compared on both ways; then open the lines."""
-    stage = bridge.stage
+    """Carry the enrolments to the bridge's operator, words compared; then open the lines."""
+    stage, house = bridge.stage, bridge.stage.house(BROKER)
     bridge.start_broker()
-    bridge.disturbed = Wire(bridge.port)
-    for house in (LAOS, CAMBODIA, AUDITOR):
-        stage.carry(stage.house(BROKER) / "pins.json", house, "pins-of-the-bridge.json")
-    together(lambda: _pin(bridge, LAOS), lambda: _pin(bridge, CAMBODIA))
+    bridge.disturbed = Wire(bridge.port, house / "keys")
     for agency in PASSPHRASES:
         file = stage.carry(bridge.folder(agency) / "enrol.saphan", BROKER, f"{agency}.saphan")
         stage.run(
-            BROKER, "saphan-broker", "admit", file, "--data", stage.house(BROKER) / "data",
+            BROKER, "saphan-broker", "admit", file, "--data", house / "data",
             "--fingerprint", bridge.root_words[agency],
         )  # fmt: skip
-    bridge.start_node(LAOS, bridge.port)
-    bridge.start_node(CAMBODIA, bridge.wire.port)
-
-
-def _pin(bridge: Bridge, agency: str) -> None:
-    file = bridge.stage.house(agency) / "pins-of-the-bridge.json"
-    bridge.saphan(agency, "agency", "pin", file, "--words", bridge.words)
+    bridge.start_node(LAOS)
+    bridge.start_node(CAMBODIA, "--broker", f"wss://127.0.0.1:{bridge.wire.port}")
 
 
 def agree(bridge: Bridge) -> dict[str, Any]:
-    """The memorandum: drafted at one office, signed by both, handed to the broker by one node."""
+    """The memorandum: proposed and signed at one office, signed and handed over at the other."""
     stage = bridge.stage
-    la, kh = stage.house(LAOS), stage.house(CAMBODIA)
-    theirs = stage.carry(bridge.folder(CAMBODIA) / "agency.json", LAOS, "agency-of-kh.gpo.json")
-    parties = ("--party", bridge.folder(LAOS) / "agency.json", "--party", theirs)
-    bridge.saphan(LAOS, "agreement", "terms", *parties, "--out", la / "terms.json")
+    draft = stage.house(LAOS) / DRAFT
+    secret = bridge.passphrase(LAOS)
     bridge.saphan(
-        LAOS, "agreement", "propose", *parties, "--terms", la / "terms.json",
-        "--pins", la / "pins-of-the-bridge.json", "--out", la / "agreement.draft",
+        LAOS, "agreement", "propose", "--with", CAMBODIA, "--out", draft, "--wait",
+        "--words", bridge.root_words[CAMBODIA], "--passphrase-file", secret,
     )  # fmt: skip
-    sign(bridge, LAOS)
-    stage.carry(la / "agreement.draft", CAMBODIA)
-    sign(bridge, CAMBODIA)
-    done = kh / "agreement.saphan"
-    bridge.saphan(CAMBODIA, "agreement", "finish", kh / "agreement.draft", "--out", done)
-    bridge.saphan(CAMBODIA, "agreement", "submit", done, "--wait")
-    shown = bridge.saphan(CAMBODIA, "agreement", "show", done)
+    stage.carry(draft, CAMBODIA)
+    shown = sign(bridge, CAMBODIA)
     stage.until("the agreement in Vientiane", lambda: bridge.has_agreement(LAOS))
     return shown
 
 
-def sign(bridge: Bridge, agency: str) -> None:
-    """Sign the draft with the agency's root key."""
-    draft = bridge.stage.house(agency) / "agreement.draft"
+def sign(bridge: Bridge, agency: str) -> dict[str, Any]:
+    """Sign the draft with the agency's root key; the last one to sign hands it to its node."""
+    draft = bridge.stage.house(agency) / DRAFT
     secret = bridge.passphrase(agency)
-    bridge.saphan(agency, "agreement", "sign", draft, "--yes", "--passphrase-file", secret)
+    return bridge.saphan(agency, "agreement", "sign", draft, "--yes", "--passphrase-file", secret)
 
 
 def together(*work: Callable[[], T]) -> list[T]:

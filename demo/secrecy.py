@@ -46,6 +46,10 @@ def secrets_of(paths: Iterable[Path]) -> set[bytes]:
 
 
 def _secrets(data: bytes) -> Iterator[bytes]:
+    if data.startswith(b"-----BEGIN"):  # the TLS key: as PEM, and the bytes in it
+        yield data.strip()
+        yield base64.b64decode(b"".join(data.split()[3:-3]))
+        return
     try:
         value = json.loads(data)
     except ValueError:

@@ -124,15 +124,16 @@ class Story:
 
     def _flipped_bit(self, bridge: Bridge) -> None:
         screen = self._screen
-        screen.scene("A seizure is reported, and one bit is flipped on the line")
+        screen.scene("A seizure is reported, and one bit is flipped on its way")
         # Well past the header and inside the sealed text, which follows it in the frame.
         bridge.wire.flip_once(b"saphan/drug_seizure/0", 1_500)
         sent = self._send(bridge, LAOS, CAMBODIA, "drug_seizure")
         self._stage.until("the disturbance", bridge.wire.flipped.is_set)
         code = self._refusal_of(bridge)
         screen.refused(
-            "On the line to Phnom Penh one bit of the sealed text was changed. The node of "
-            f"{CAMBODIA} refused it ({code}), told nobody that it had arrived, and asked again."
+            "On the line itself TLS would notice. So it was where TLS ends, at the bridge, that "
+            f"one bit of the sealed text was changed. The node of {CAMBODIA} refused it ({code}), told "
+            "nobody that it had arrived, and asked again."
         )
         self._accepted(bridge, CAMBODIA, sent)
         content = self._read(bridge, CAMBODIA, sent)
