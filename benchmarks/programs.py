@@ -93,9 +93,12 @@ async def started(name: str, log: Path, *words: str | Path) -> AsyncIterator[Pro
 
 
 @asynccontextmanager
-async def broker(data: Path, keys: Path, log: Path) -> AsyncIterator[tuple[Program, str]]:
+async def broker(
+    data: Path, keys: Path, log: Path, *, tls: bool = False
+) -> AsyncIterator[tuple[Program, str]]:
     """`saphan-broker run` on a free port; (program, url)."""
-    words = ["saphan_broker", "run", "--json", "--plain", "--listen", "127.0.0.1:0"]
+    words = ["saphan_broker", "run", "--json", "--listen", "127.0.0.1:0"]
+    words += [] if tls else ["--plain"]
     async with started("saphan-broker", log, *words, "--data", data, "--keys", keys) as program:
         ready = await program.hear()
         yield program, ready["url"]
@@ -103,7 +106,7 @@ async def broker(data: Path, keys: Path, log: Path) -> AsyncIterator[tuple[Progr
 
 @asynccontextmanager
 async def node(folder: Path, url: str, log: Path) -> AsyncIterator[Program]:
-    """`saphan node run` of one agency."""
+    """`saphan node run` of one agency, which knows the broker's TLS key if it has one."""
     words = ["saphan", "node", "run", "--json", "--broker", url, "--dir"]
     async with started("saphan node", log, *words, folder) as program:
         await program.hear()

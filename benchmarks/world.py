@@ -24,6 +24,7 @@ from saphan.terms import first_terms, parse_terms
 from saphan_broker.broker import open_broker
 from saphan_broker.init import init
 from saphan_broker.work import Logged, Package
+from saphan_protocol.invitation import format_invitation
 from saphan_protocol.pins import Pins, format_pins
 from saphan_schemas.records import Role
 
@@ -83,11 +84,13 @@ async def make_world(place: Path, senders: int = SENDERS) -> World:
 def _prepare(world: World, names: list[str]) -> bytes:
     """The broker's and every agency's ceremony; gives the agreement signed by all."""
     world.place.mkdir(mode=0o700)
-    pins = init(world.data, world.keys, NAME)[0].pins
+    invitation, _ = init(world.data, world.keys, NAME)
+    pins = invitation.pins
     for name in names:
         folder, now = world.place / name, system_clock()
         office = ceremony.init(folder, name, SECRET, {"officer": SECRET}, now=now, cost=CHEAP)
         office.pins_file.write_bytes(format_pins(pins))
+        office.invitation_file.write_bytes(format_invitation(invitation))
     return _agreement(world, names, pins)
 
 

@@ -11,15 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-from saphan_schemas.frames import FromBroker, FromNode
-
+from benchmarks.carried import frames
 from support.rooms import ROOT
-
-_FROM = {
-    "up": msgspec.msgpack.Decoder(FromNode),
-    "down": msgspec.msgpack.Decoder(FromBroker),
-}
 
 
 class WeakLine:
@@ -27,7 +20,7 @@ class WeakLine:
 
     def __init__(self, process: asyncio.subprocess.Process, url: str, record: Path) -> None:
         self._process = process
-        self._record = record
+        self.record = record
         self.url = url
 
     async def count(self) -> dict[str, int]:
@@ -52,40 +45,7 @@ class WeakLine:
 
     def frames(self, way: str) -> Iterator[tuple[int, Any]]:
         """(connection, frame) of every message of sessions that arrived whole, in order."""
-        for file in sorted(self._record.glob(f"*.{way}")):
-            data = file.read_bytes()
-            if b"\r\nSec-WebSocket-" not in data:
-                continue
-            for message in messages(data):
-                yield int(file.stem), _FROM[way].decode(message)
-
-
-def messages(data: bytes) -> Iterator[bytes]:
-    """Binary WebSocket messages after the HTTP head; a cut one at the end is left out."""
-    at = data.index(b"\r\n\r\n") + 4
-    while at + 2 <= len(data):
-        kind, length, masked = data[at] & 15, data[at + 1] & 127, data[at + 1] & 128
-        at += 2
-        if length >= 126:
-            wide = 2 if length == 126 else 8
-            length = int.from_bytes(data[at : at + wide])
-            at += wide
-        mask = data[at : at + 4] if masked else b""
-        at += len(mask)
-        body = data[at : at + length]
-        at += length
-        if len(body) < length:
-            return
-        if kind == 2:
-            yield _unmasked(body, mask)
-
-
-def _unmasked(body: bytes, mask: bytes) -> bytes:
-    if not mask:
-        return body
-    long = mask * (len(body) // 4 + 1)
-    whole = int.from_bytes(body) ^ int.from_bytes(long[: len(body)])
-    return whole.to_bytes(len(body))
+        return frames(self.record, way)
 
 
 @asynccontextmanager
