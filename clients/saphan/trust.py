@@ -14,6 +14,7 @@ from collections.abc import Callable
 import aiohttp
 from saphan_protocol.tls import read_certificate
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS
 
 _EXPIRED = 10
 _EARLY = 9
@@ -107,6 +108,7 @@ def line_error(error: Exception, url: str) -> SaphanError:
         "broker_unreachable",
         f"{url} does not answer: {type(error).__name__}",
         hint="check the address, the network and that the broker runs",
+        retry_after_ms=LIMITS.backoff_min_ms,  # nobody asked us to wait; whoever fails again does
     )
 
 

@@ -98,6 +98,7 @@ class Session:
         self._asked: dict[int, asyncio.Future[Result]] = {}
         self._fetched: dict[int, list[bytes]] = {}
         self._newest: int | None = None
+        self._answer_s = 0.0
         self._caught_up = asyncio.Event()
         self.pumps = pumps = Pumps(parts.engine, self._send, parts.clock)
         self._uploading = Uploading(parts.engine, parts.files, self._send, pumps)
@@ -115,7 +116,10 @@ class Session:
         engine, parts = self._engine, self._parts
         # In the frames' thread: a frame of the session before may still be on its way to disk.
         logs = await engine.in_frames(lambda: engine.logs)
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
         challenge, welcome = await log_in(self._ws, engine.agency, engine.key, logs, parts.clock())
+        self._answer_s = loop.time() - begin
         self._check_clock(challenge.clock)
         self._newest = welcome.newest
         self._opened(self, welcome.token)
@@ -287,11 +291,8 @@ class Session:
     async def _witness_pause(self) -> None:
         """A cosignature takes 3.4 KB: on a slow line one of many heads is cosigned, several round
         trips after the first of them."""
-        loop, pace = asyncio.get_running_loop(), self.pumps.pace
-        begin = loop.time()
-        await asyncio.sleep(WITNESS_PAUSE_S)
-        latest = begin + min(ROUND_TRIPS * pace.quickest_ms / 1000, WITNESS_LATEST_S)
-        await asyncio.sleep(max(0.0, latest - loop.time()))
+        slow = max(self._answer_s, self.pumps.pace.quickest_ms / 1000) * ROUND_TRIPS
+        await asyncio.sleep(min(max(WITNESS_PAUSE_S, slow), WITNESS_LATEST_S))
 
     def _witnessed(self, head: Head) -> Cosigned | None:
         logs, parts = self._engine.logs, self._parts
