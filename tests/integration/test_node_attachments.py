@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
-from saphan.compose import Attached
-from saphan.node.service import NodeService
-from saphan_schemas.limits import LIMITS, MIB
-from saphan_schemas.records import Blob
+from saphan.node.events import Listener
+from saphan_schemas.codec import decode
+from saphan_schemas.frames import FeedEntry, Held, PartFetched
+from saphan_schemas.limits import MIB
+from saphan_schemas.records import Event, Statement
+from support.attaching import pdf, send, shown
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
-
-PDF = b"%PDF-1.7\n"
+from support.hostile import Hostile
+from support.hostile_attachments import Attacker, bomb, described
+from support.mauling_line import mauling_line
+from support.session import Line
 
 
 @pytest.fixture
@@ -24,43 +29,298 @@ async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
         yield made
 
 
-def pdf(length: int, seed: int = 1) -> bytes:
-    """Bytes that look like a PDF and like nothing else."""
-    return (PDF + random.Random(seed).randbytes(length))[:length]
+def stored(bridge: Bridge, agency: str, way: str) -> list[Path]:
+    """Sealed files of a node."""
+    folder = bridge.place / agency / "node/data/blobs" / way
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def bring(node: NodeService, data: bytes, name: str = "warrant.pdf") -> Attached:
-    """Upload as a client does."""
-    digest = hashlib.sha256(data).digest()
-    upload = node.uploads.begin(digest, 0, len(data))
-    assert upload is not None
-    try:
-        for at in range(0, len(data), MIB):
-            upload.append(data[at : at + MIB])
-        assert upload.finish()
-    finally:
-        upload.close()
-    blob = Blob(len(data), digest)
-    return Attached(name=name, media_type="application/pdf", role="warrant", blob=blob)
+SIZES = {
+    "one byte more than nothing": (9,),
+    "a whole bucket and one byte more": (4_096, 4_097),
+    "a mebibyte": (MIB,),
+    "thirty-two": tuple(range(100, 132)),
+    "the most there is": (16 * MIB, 16 * MIB - 1),
+}
 
 
-async def send(node: NodeService, *attachments: bytes, **fields: object) -> bytes:
-    """A bulletin with attachments 1.pdf, 2.pdf, ..."""
-    attached = [
-        await asyncio.to_thread(bring, node, data, f"{number}.pdf")
-        for number, data in enumerate(attachments, 1)
-    ]
-    return await node.send(wish(attachments=tuple(attached), **fields))
-
-
-@pytest.mark.parametrize("length", [9, 4096, 1 * MIB])
-async def test_an_attachment_goes_the_whole_way(bridge: Bridge, length: int) -> None:
-    data = pdf(length)
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES.keys())
+async def test_attachments_go_the_whole_way(bridge: Bridge, sizes: tuple[int, ...]) -> None:
+    data = [pdf(size, seed) for seed, size in enumerate(sizes)]
     async with bridge.broker_running():
         await bridge.enrol()
         async with bridge.node(LA) as la, bridge.node(KH) as kh:
             await agreed(la)
             await opened(kh)
+            bulletin = await send(la, *data)
+            await eventually(lambda: states(la, bulletin) == ["accepted"], 60)
+            for number, one in enumerate(data, 1):
+                assert await shown(kh, bulletin, number) == one
+            assert la.alarms.standing() == kh.alarms.standing() == []
+    # What rests is sealed, on both sides, and nothing is left of what the client uploaded.
+    assert [path.name for path in stored(bridge, KH, "in")] == sorted(
+        str(number) for number in range(1, len(data) + 1)
+    )
+    for way in ("in", "uploads"):
+        assert stored(bridge, LA, way) == []
+    for path in (*stored(bridge, LA, "out"), *stored(bridge, KH, "in")):
+        assert path.stat().st_mode & 0o077 == 0
+        assert data[0][:9] not in path.read_bytes()
+
+
+async def test_an_urgent_bulletin_overtakes_attachments(bridge: Bridge) -> None:
+    """While 16 MiB travel, an immediate bulletin and one with its own attachment come first."""
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(kh)
+            bulk = await send(la, pdf(16 * MIB))
+            await eventually(lambda: next(held_by_broker(bridge), 0) > 0)
+            bare = await la.send(wish(urgency="immediate"))
+            own = await send(la, pdf(MIB // 2, 2), urgency="immediate")
+            await eventually(lambda: states(la, own) == states(la, bare) == ["accepted"], 40)
+            assert states(la, bulk) == ["queued"]
+            await eventually(lambda: states(la, bulk) == ["accepted"], 60)
+            rows = [row["id"] for row in kh.bulletins.inbox(0, 9)]
+            assert rows[-1] == bulk.hex()
+            assert await shown(kh, own, 1) == pdf(MIB // 2, 2)
+
+
+def held_by_broker(bridge: Bridge) -> Any:
+    """Lengths of what the broker has staged."""
+    return (path.stat().st_size for path in (bridge.place / "data").rglob("*.part"))
+
+
+async def test_a_lost_store_fetches_its_attachments_again(bridge: Bridge) -> None:
+    """kh.gpo loses node.db and its files, keeps its keys: nothing is stated twice."""
+    data = pdf(100_000)
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la:
+            await agreed(la)
+            bulletin = await send(la, data)
+            async with bridge.node(KH) as kh:
+                await eventually(lambda: states(la, bulletin) == ["accepted"])
+                await eventually(lambda: states(kh, bulletin) == ["accepted"])
+            for path in (bridge.place / KH / "node/data").glob("node.db*"):
+                path.unlink()
+            for path in stored(bridge, KH, "in"):
+                path.unlink()
+            async with bridge.node(KH) as kh:
+                await eventually(lambda: kh.bulletins.inbox(0, 9))
+                assert await shown(kh, bulletin, 1) == data
+                assert kh.db.rows("SELECT 1 FROM statements WHERE state = 'refused'") == []
+                assert [row["id"] for row in kh.bulletins.inbox(0, 9)] == [bulletin.hex()]
+                assert states(kh, bulletin) == ["accepted"]
+
+
+async def test_a_file_that_the_disk_changed_is_fetched_again(bridge: Bridge) -> None:
+    """Between handover and opening one byte of the received file changes: the disk is blamed."""
+    data = pdf(100_000)
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(kh)
+            state = kh.engine._intake._judge._files
+            whole, changed = state.received, []
+
+            def received(bulletin: bytes, place: int) -> Path:
+                path = whole(bulletin, place)
+                if path.exists() and not changed:
+                    changed.append(path)
+                    damaged = bytearray(path.read_bytes())
+                    damaged[5_000] ^= 1
+                    path.write_bytes(damaged)
+                return path
+
+            state.received = received  # type: ignore[method-assign]
             bulletin = await send(la, data)
             await eventually(lambda: states(la, bulletin) == ["accepted"])
-            assert la.alarms.standing() == kh.alarms.standing() == []
+            assert [alarm.code for alarm in kh.alarms.standing()] == ["attachment_damaged"]
+            assert await shown(kh, bulletin, 1) == data
+
+
+# --- the line -------------------------------------------------------------------------------------
+
+
+def part(change: Callable[[bytes], bytes | None]) -> Callable[[Any], object]:
+    return lambda frame: (
+        msgspec.structs.replace(frame, data=change(frame.data))
+        if isinstance(frame, PartFetched) and frame.data
+        else None
+    )
+
+
+def flipped(data: bytes) -> bytes:
+    return bytes([data[0] ^ 1]) + data[1:]
+
+
+MAULED: dict[str, tuple[str | None, Any]] = {
+    "a changed byte": (None, part(flipped)),
+    "one byte fewer": ("part_length", part(lambda data: data[:-1])),
+    "one byte more": ("part_length", part(lambda data: data + b"x")),
+    "nothing": ("part_length", part(lambda _: b"")),
+    "another answer": (
+        "part_length",
+        lambda f: msgspec.structs.replace(f, request=9_999) if isinstance(f, PartFetched) else None,
+    ),
+    "an attachment that was not consigned": (
+        "bulletin_id",
+        lambda f: without_attachments(f),
+    ),
+}
+
+
+def without_attachments(frame: Any) -> object:
+    entries = getattr(frame, "entries", ())
+    if not any(isinstance(one, FeedEntry) and one.attachments for one in entries):
+        return None
+    changed = tuple(msgspec.structs.replace(one, attachments=()) for one in entries)
+    return msgspec.structs.replace(frame, entries=changed)
+
+
+@pytest.mark.parametrize(("code", "change"), MAULED.values(), ids=MAULED.keys())
+async def test_a_mauled_part_is_fetched_again(
+    bridge: Bridge, code: str | None, change: Any
+) -> None:
+    data = pdf(60_000)
+    async with bridge.broker_running(), mauling_line(bridge.url) as (line, url):
+        await bridge.enrol()
+        async with bridge.node(LA) as la:
+            await agreed(la)
+            bulletin = await send(la, data)
+            bridge.url = url
+            line.change = change
+            async with bridge.node(KH) as kh:
+                with kh.events.listen() as listener:
+                    await asyncio.wait_for(line.done.wait(), 20)
+                    await eventually(lambda: states(la, bulletin) == ["accepted"], 40)
+                    assert await shown(kh, bulletin, 1) == data
+                    waits = [event async for event in downs(listener)]
+                    assert waits == ([] if code is None else [code])
+
+
+async def downs(listener: Listener) -> AsyncIterator[str]:
+    """Why the line went down since somebody listens."""
+    while (event := await listener.next(0.05)) is not None:
+        if event["type"] == "line" and event["state"] == "waiting":
+            yield event["code"]
+
+
+async def test_an_upload_that_the_broker_does_not_keep_begins_again(bridge: Bridge) -> None:
+    """The broker's answer is changed on the line: the node sends what it believes is missing."""
+    data = pdf(60_000)
+
+    def half(frame: Any) -> object:
+        if isinstance(frame, Held) and frame.held[0] > 30_000:
+            return msgspec.structs.replace(frame, held=(0,))
+        return None
+
+    async with bridge.broker_running(), mauling_line(bridge.url) as (line, url):
+        await bridge.enrol()
+        bridge.url, line.change = url, half
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(kh)
+            bulletin = await send(la, data)
+            await asyncio.wait_for(line.done.wait(), 20)
+            await eventually(lambda: states(la, bulletin) == ["accepted"], 40)
+            assert await shown(kh, bulletin, 1) == data
+
+
+async def test_our_own_damaged_file_is_never_sent(bridge: Bridge) -> None:
+    data = pdf(60_000)
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH):
+            await agreed(la)
+        async with bridge.node(LA) as la:
+            bridge_url, bridge.url = bridge.url, bridge.url
+            la.line._url = "ws://127.0.0.1:9"
+            bulletin = await send(la, data)
+            (path,) = stored(bridge, LA, "out")
+            changed = bytearray(path.read_bytes())
+            changed[100] ^= 1
+            path.write_bytes(changed)
+        bridge.url = bridge_url
+        async with bridge.node(LA) as la:
+            await eventually(lambda: states(la, bulletin) == ["refused"])
+            (delivery,) = la.bulletins.status(bulletin)["deliveries"]
+            assert delivery["code"] == "attachment_damaged"
+            assert "bulletin_refused" in [alarm.code for alarm in la.alarms.standing()]
+
+
+# --- a hostile sender -----------------------------------------------------------------------------
+
+
+async def test_hostile_attachments_are_rejected_and_shown_to_nobody(bridge: Bridge) -> None:
+    """Each gets its code; an archive that nobody unpacks is an attachment like any other."""
+    async with bridge.broker_running():
+        await bridge.enrol()
+        hostile = Hostile(bridge, LA, KH)
+        attacker, line = Attacker(hostile), Line(hostile.agency, bridge.pins, bridge.clock, True)
+        async with bridge.node(KH) as kh:
+            await agreed(kh)
+            await line.connect(bridge.url)
+            cases = {made.bulletin_id: (what, code, made) for what, code, made in attacker.cases()}
+            archive = [described("report.zip", "application/zip")]
+            good = attacker.bulletin(bomb(), content=archive)
+            sent = [*(made for _, _, made in cases.values()), good]
+            for made in sent:
+                await line.bring(made.attachments)
+            results = await line.submit(*hostile.submissions(sent))
+            assert {result.code for result in results} == {None}
+            answers = await answered(line, len(sent))
+            assert answers.pop(good.bulletin_id) == (Event.ACCEPTED, None)
+            for bulletin, found in answers.items():
+                what, code, _ = cases[bulletin]
+                assert found == (Event.REJECTED, code), what
+            assert [row["id"] for row in kh.bulletins.inbox(0, 99)] == [good.bulletin_id.hex()]
+            assert hashlib.sha256(await shown(kh, good.bulletin_id, 1)).digest() == (
+                hashlib.sha256(bomb()).digest()
+            )
+            assert kh.alarms.standing() == []
+        await line.close()
+        # What was rejected is nobody's: it goes at the next start.
+        assert len(stored(bridge, KH, "in")) == len(sent)
+        async with bridge.node(KH) as kh:
+            assert len(stored(bridge, KH, "in")) == 1
+            assert await shown(kh, good.bulletin_id, 1) == bomb()
+
+
+async def answered(line: Line, count: int) -> dict[bytes, tuple[Event, str | None]]:
+    """The recipient's answers, as the sender's feed shows them."""
+    found: dict[bytes, tuple[Event, str | None]] = {}
+    async with asyncio.timeout(40):
+        while len(found) < count:
+            await asyncio.sleep(0.01)
+            for entry, given in line.entries.values():
+                event = entry.type.split("/")[1]
+                if event in (Event.ACCEPTED, Event.REJECTED, Event.UNOPENED):
+                    said = decode(Statement, given.statement, 4096, "statement")
+                    found[said.bulletin] = (Event(event), said.code)
+    return found
+
+
+async def test_a_recipient_without_the_attachments_says_that_it_waits(bridge: Bridge) -> None:
+    """No handover while bytes are missing; the next session asks for them again."""
+    data = pdf(60_000)
+    async with bridge.broker_running(), mauling_line(bridge.url) as (line, url):
+        await bridge.enrol()
+        async with bridge.node(LA) as la:
+            await agreed(la)
+            bulletin = await send(la, data)
+            await eventually(lambda: states(la, bulletin) == ["submitted"])
+            bridge.url, line.change = url, part(lambda _: None)
+            async with bridge.node(KH) as kh:
+                await eventually(kh.alarms.standing)
+                assert [alarm.code for alarm in kh.alarms.standing()] == ["attachment_gone"]
+                (delivery,) = kh.bulletins.status(bulletin)["deliveries"]
+                assert (delivery["state"], delivery["code"]) == ("submitted", "waiting_for_parts")
+                assert kh.bulletins.inbox(0, 9) == []
+                assert states(la, bulletin) == ["submitted"]
+            async with bridge.node(KH) as kh:
+                await eventually(lambda: states(la, bulletin) == ["accepted"])
+                assert await shown(kh, bulletin, 1) == data
