@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,27 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(OperatorError, match="store_closed"):
         db.rows(COUNT)
+
+
+LOOK = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+print(db.execute("SELECT count(*) FROM facts").fetchone()[0])
+db.close()
+"""
+
+
+def test_others_who_look_into_the_store_take_nothing_from_it(tmp_path: Path) -> None:
+    """A connection of another process that closes is not the last one, so the journal stays."""
+    db = Database(tmp_path / "data")
+    path = tmp_path / "data" / "node.db"
+    for number in range(3):
+        with db.transaction() as tx:
+            tx.execute("INSERT INTO facts VALUES (?, 1)", (str(number),))
+        command = [sys.executable, "-c", LOOK, str(path)]
+        seen = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert int(seen.stdout) == number + 1
+    db.close()
+    again = Database(tmp_path / "data")
+    assert len(again.rows("SELECT 1 FROM facts")) == 3
+    again.close()

@@ -37,6 +37,7 @@ class Database:
         self._guard = _lock(folder / "node.lock")
         path = folder / "node.db"
         try:
+            _create(path)
             self._writer = _connect(path)
             _prepare(self._writer, path)
             self._reader = _connect(path)
@@ -113,15 +114,24 @@ def _lock(path: Path) -> int:
     return handle
 
 
+def _create(path: Path) -> None:
+    """A file that nobody else may read, before the first connection and never after it.
+
+    Closing any descriptor of the file takes this process's locks off it. Whoever then closed a
+    connection of their own (a backup, a person who looks) would be the last one to SQLite, and take
+    away the journal into which this node goes on writing.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.close(handle)
         connection = sqlite3.connect(
             path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-    except OSError as error:
-        raise _unwritable(path, error) from None
     except sqlite3.Error as error:
         raise _explain(error) from error
     return connection
