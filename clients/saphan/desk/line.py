@@ -6,7 +6,10 @@ the questions; news that come between are noted.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -51,6 +54,7 @@ Json = dict[str, Any]
 
 ANSWER_S: Final = 60.0
 """Silence after which the line is taken for dead; the node pings an idle one every 20 s."""
+TURNS_TO_CLOSE: Final = 500
 LINE_ENDED: Final = frozenset({"line_down", "line_silent"})
 """Codes after which there is no line any more."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=30.0)
@@ -160,10 +164,27 @@ async def connected(
                 field="node",
                 hint="check the network; what is written meanwhile waits here: saphan desk sync",
             ) from None
-        async with ws:
+        try:
             facts = _recognize(ws, desk)
             handle = await _log_in(ws, desk, key, facts, clock)
             yield DeskLine(ws, handle)
+        finally:
+            await _hang_up(ws)
+
+
+async def _hang_up(ws: aiohttp.ClientWebSocketResponse) -> None:
+    """Close, and see the socket closed: TLS would wait for a farewell that a dead line never gives,
+    longer than the event loop of a command lasts."""
+    line = ws.get_extra_info("socket")
+    await ws.close()
+    if line is None:
+        return
+    with contextlib.suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)
+    for _ in range(TURNS_TO_CLOSE):
+        if line.fileno() < 0:
+            return
+        await asyncio.sleep(0.001)
 
 
 async def receive(ws: aiohttp.ClientWebSocketResponse, timeout_s: float | None) -> FromNodeToDesk:
