@@ -182,6 +182,7 @@ class Session:
         for part in _portions(anew):
             await engine.in_sealing(partial(engine.consign_anew, part))
         await self._fetch_stanzas(missing)
+        await engine.in_reading(self._may_witness)
         self._caught_up.set()
 
     async def _speak(self, work: Coroutine[Any, Any, None]) -> None:
@@ -294,6 +295,16 @@ class Session:
         slow = max(self._answer_s, self.pumps.pace.quickest_ms / 1000) * ROUND_TRIPS
         await asyncio.sleep(min(max(WITNESS_PAUSE_S, slow), WITNESS_LATEST_S))
 
+    def _may_witness(self) -> bool:
+        parts = self._parts
+        try:
+            parts.restored.check_witness(parts.witness.key_id)
+        except OperatorError as error:
+            parts.alarms.sound(error)
+            return False
+        parts.alarms.clear("witness_key_needed")
+        return True
+
     def _witnessed(self, head: Head) -> Cosigned | None:
         logs, parts = self._engine.logs, self._parts
         if head.origin == logs.evidence_heads.origin and anchor_lags(
@@ -308,12 +319,8 @@ class Session:
             )
             return None
         parts.alarms.clear("anchor_lags")
-        try:
-            parts.restored.check_witness(parts.witness.key_id)
-        except OperatorError as error:
-            parts.alarms.sound(error)
+        if not self._may_witness():
             return None
-        parts.alarms.clear("witness_key_needed")
         try:
             return parts.witness.cosign(head)
         except Refused:
