@@ -132,8 +132,8 @@ class Story:
         code = self._refusal_of(bridge)
         screen.refused(
             "On the line itself TLS would notice. So it was where TLS ends, at the bridge, that "
-            f"one bit of the sealed text was changed. The node of {CAMBODIA} refused it ({code}), told "
-            "nobody that it had arrived, and asked again."
+            f"one bit of the sealed text was changed. The node of {CAMBODIA} refused it ({code}), "
+            "told nobody that it had arrived, and asked again."
         )
         self._accepted(bridge, CAMBODIA, sent)
         content = self._read(bridge, CAMBODIA, sent)

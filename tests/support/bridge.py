@@ -26,6 +26,7 @@ from saphan_broker.app import make_app, serving
 from saphan_broker.broker import Broker, open_broker
 from saphan_broker.http_log import LogPages
 from saphan_broker.init import init
+from saphan_broker.tls_files import PLAIN
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.pins import Pins, format_pins
 from saphan_schemas.records import Role
@@ -74,6 +75,8 @@ class Bridge:
         self.node_clock = Clock()
         self.offices: dict[str, Office] = {}
         self.url = ""
+        self.shown = PLAIN
+        """What the broker shows to its nodes; most tests are about something else than TLS."""
         self._port = 0
         self._broker: Broker | None = None
 
@@ -131,19 +134,19 @@ class Bridge:
             tokens = self._broker.tokens
             pages = LogPages(self._broker.state, lambda token: tokens.agency(token) is not None)
             app = make_app(self._broker, pages.routes())
-            async with serving(app, "127.0.0.1", self._port) as (
-                host,
-                port,
-            ):
-                self._port, self.url = port, f"http://{host}:{port}"
+            self._broker.state.certificate = self.shown.fingerprint
+            tls = self.shown.context
+            async with serving(app, "127.0.0.1", self._port, tls) as (host, port):
+                scheme = "http" if tls is None else "https"
+                self._port, self.url = port, f"{scheme}://{host}:{port}"
                 yield self._broker
         finally:
             await self._broker.stop()
 
     @asynccontextmanager
-    async def node(self, agency: str) -> AsyncIterator[NodeService]:
+    async def node(self, agency: str, **options: Any) -> AsyncIterator[NodeService]:
         """A running node."""
-        async with running(self.config(agency)) as service:
+        async with running(self.config(agency, **options)) as service:
             yield service
 
     @asynccontextmanager

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from saphan_broker.app import make_app, serving
 from saphan_broker.broker import Broker, open_broker
@@ -92,12 +93,23 @@ class World:
         assert result.code is None, result
         await line.close()
 
-    async def line(self, name: str, *, ack: bool = True, resume: Line | None = None) -> Line:
-        """A logged-in session of an agency; `resume` goes on where another line ended."""
+    async def line(
+        self,
+        name: str,
+        *,
+        ack: bool = True,
+        resume: Line | None = None,
+        login: Mapping[str, Any] | None = None,
+    ) -> Line:
+        """A logged-in session of an agency; `resume` goes on where another line ended.
+
+        Args:
+            login: fields of the login that are exchanged after it was signed.
+        """
         line = Line(self.agencies[name], self.pins, self.clock, ack)
         if resume is not None:
             line.heads, line.after = dict(resume.heads), resume.after
             line.leaves, line.entries = list(resume.leaves), dict(resume.entries)
         self._lines.append(line)
-        await line.connect(self.url)
+        await line.connect(self.url, **(login or {}))
         return line
