@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from saphan.cli import desk_officer
 from saphan.cli.officer import bulletin_id
 from saphan.cli.options import Parser, Subparsers, add_command, add_passphrase, local_node
 from saphan.cli.speech import say, show
@@ -25,6 +24,8 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 
 def _attachment(args: argparse.Namespace) -> int:
     if args.desk is not None:
+        from saphan.cli import desk_officer
+
         return desk_officer.attachment(args, bulletin_id(args.id))
     path = local_node(args).save(bulletin_id(args.id), max(0, args.number), args.out)
     length = path.stat().st_size

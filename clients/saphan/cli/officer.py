@@ -17,7 +17,6 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import PAE_TYPES, OfficerRead, Role
 
 from saphan.attaching import measure_all, parse_role, with_files
-from saphan.cli import desk_officer
 from saphan.cli.options import (
     Parser,
     Subparsers,
@@ -77,6 +76,8 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 
 def _inbox(args: argparse.Namespace) -> int:
     if args.desk is not None:
+        from saphan.cli import desk_officer
+
         return desk_officer.inbox(args)
     node, after = local_node(args), max(0, args.after)
     rows = _pages(node, after)
@@ -117,6 +118,8 @@ def _pages(node: LocalNode, after: int) -> list[dict[str, Any]]:
 def _status(args: argparse.Namespace) -> int:
     bulletin = bulletin_id(args.id)
     if args.desk is not None:
+        from saphan.cli import desk_officer
+
         return desk_officer.status(args, bulletin)
     node = local_node(args)
     found = outcomes(node, bulletin) if args.wait else node.get(f"/v1/bulletins/{bulletin}")
@@ -129,6 +132,8 @@ def _status(args: argparse.Namespace) -> int:
 
 def _read(args: argparse.Namespace) -> int:
     if args.desk is not None:
+        from saphan.cli import desk_officer
+
         return desk_officer.read(args, bulletin_id(args.id))
     office = office_of(args)
     node, agency = local_node(args), office.read_agency().agency
@@ -148,6 +153,8 @@ def _read(args: argparse.Namespace) -> int:
 
 def _send(args: argparse.Namespace) -> int:
     if args.desk is not None:
+        from saphan.cli import desk_officer
+
         return desk_officer.send(args)
     if args.file is None:
         raise InvalidInput("file_missing", "name the file of the bulletin to send", field="file")

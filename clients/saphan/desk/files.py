@@ -19,14 +19,15 @@ from saphan_protocol.pace import Pace
 from saphan_schemas.codec import Record
 from saphan_schemas.desk_frames import AskFetch, AskPart, AskUpload, DeskHeld, DeskPart
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.records import Blob
 
 from saphan.attaching import LocalFile
 from saphan.desk.desk import Desk
 from saphan.desk.line import LINE_ENDED, DeskLine
 
-PART: Final = LIMITS.part_bytes
+PART: Final = 16 * KIB
+"""Of a file in one row and one message: 2 s at 64 kbit/s."""
 PARTS_AT_ONCE: Final = 32
 """Parts of one transaction: 512 KiB, so that a disk's sync is paid once for them."""
 
