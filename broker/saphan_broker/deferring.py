@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from saphan_schemas.limits import KIB, LIMITS, MIB
+from saphan_schemas.limits import KIB, MIB
 from saphan_schemas.records import Urgency
 
 from saphan_broker.store.base import BulletinRow, FeedRow
@@ -18,6 +18,8 @@ from saphan_broker.store.base import BulletinRow, FeedRow
 LOOK_BYTES: Final = 128 * KIB
 """Of rows looked at for one frame of a slow line: most of them are ciphertexts that stay here."""
 READ_BYTES: Final = MIB
+SHORT: Final = 16 * KIB
+"""A ciphertext that is not worth a question of its own: 2 s at 64 kbit/s."""
 
 
 def wanted_bytes(room: int, careful: bool) -> int:
@@ -56,6 +58,6 @@ def choose(
 def _goes(
     body: BulletinRow, slow: bool, alone: bool, urgency: Callable[[BulletinRow], Urgency]
 ) -> bool:
-    if len(body.ciphertext) <= LIMITS.part_bytes and (alone or not slow):
+    if len(body.ciphertext) <= SHORT and (alone or not slow):
         return True
     return urgency(body) == "immediate"

@@ -219,6 +219,7 @@ class Session:
                 await self._room.take(size)
                 uploads.put(frame, size)
             elif isinstance(frame, FetchPart):
+                size += frame.length
                 await self._room.take(size)
                 tasks.create_task(self._answer_part(frame, size))
             elif isinstance(frame, Ack):

@@ -26,7 +26,7 @@ class Limits:
     attachments: int = 32  # per bulletin
     attachment_bytes: int = 16 * MIB  # of one, as its author has it: a scanned warrant of 100 pages
     attachments_bytes: int = 32 * MIB  # of all attachments of one bulletin
-    part_bytes: int = 16 * KIB  # of a blob in one message: 2 s at 64 kbit/s, all that is sent twice
+    part_bytes: int = 128 * KIB  # of a blob in one message; a pace sends 4 KiB on a slow line
     staged_bytes: int = 128 * MIB  # of sealed attachments one agency has brought and not consigned
     staged_ms: int = 7 * DAY_MS  # until what nobody consigns is removed; lines are cut for days
     detail_bytes: int = 1 * KIB  # plaintext of a sealed rejection detail, always padded to this
@@ -100,6 +100,9 @@ class Limits:
     # What an agency sets at its node
     rules: int = 256  # rules that say what officers are shown; each is asked for each bulletin
     rule_names: int = 256  # handles, types or agencies that one rule names
+    notice_ms: int = 30 * SECOND_MS  # a notice command that takes longer is ended
+    notice_running: int = 4  # notice commands at one time
+    notice_tries: int = 6  # of a command that fails, in half an hour
     escalation_steps: int = 8  # of officers named one after the other while nobody reads
 
     # Backups of a node

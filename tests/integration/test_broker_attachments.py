@@ -330,7 +330,9 @@ async def test_after_a_recall_nothing_is_given(world: World) -> None:
     made = seal(world, PHOTO)
     await out.bring(made.attachments)
     assert (await submit(world, out, made)).code is None
-    assert (await into.fetch_part(made.bulletin_id, 1)).data == made.attachments[0][: 16 * KIB]
+    assert (await into.fetch_part(made.bulletin_id, 1)).data == made.attachments[0][
+        : LIMITS.part_bytes
+    ]
     assert await state(world, out, Event.RECALLED, made, "error") == "logged"
     for place in (0, 1):
         fetched = await into.fetch_part(made.bulletin_id, place, 16 * KIB)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from saphan_broker import deferring
 from saphan_broker.deferring import LOOK_BYTES, READ_BYTES, choose, wanted_bytes
 from saphan_broker.store.base import BulletinRow, FeedRow
-from saphan_schemas.limits import KIB, LIMITS, MIB
+from saphan_schemas.limits import KIB, MIB
 from support.store_commits import Story
 
 SHORT, LONG = 5 * KIB, 64 * KIB
@@ -40,7 +41,7 @@ def test_an_unknown_line_gets_what_is_short_and_what_is_immediate() -> None:
     given = rows(SHORT, LONG, 0, SHORT)
     assert here(choose(given, MIB, routine, **UNKNOWN)) == [True, False, True, True]
     assert here(choose(given, MIB, immediate_if_long, **UNKNOWN)) == [True, True, True, True]
-    edge = rows(LIMITS.part_bytes, LIMITS.part_bytes + 1)
+    edge = rows(deferring.SHORT, deferring.SHORT + 1)
     assert here(choose(edge, MIB, routine, **UNKNOWN)) == [True, False]
 
 
