@@ -16,6 +16,7 @@ from saphan_schemas.records import Header, SealedDetail, Statement
 from saphan.node.archive import Archive
 from saphan.node.db import Database, Row
 from saphan.node.mailboxes import Mailboxes
+from saphan.node.notices import noted
 
 Json = dict[str, Any]
 _ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -137,6 +138,7 @@ class Bulletins:
             "header": header_json(header),
             "deliveries": self._deliveries(bulletin),
             "timeline": self._timeline(bulletin),
+            "notices": noted(self._db, bulletin),
         }
 
     def _deliveries(self, bulletin: bytes) -> list[Json]:

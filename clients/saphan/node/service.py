@@ -23,6 +23,7 @@ from saphan.node.archive import Archive
 from saphan.node.blobs import BlobFiles
 from saphan.node.bulletins import Bulletins
 from saphan.node.config import NodeConfig
+from saphan.node.current import Current
 from saphan.node.db import Database
 from saphan.node.engine import Engine
 from saphan.node.events import Events
@@ -30,6 +31,7 @@ from saphan.node.judging import Judge
 from saphan.node.line import Line
 from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes
+from saphan.node.notices import Notices
 from saphan.node.outbox import Outbox, Outcome, Prepared
 from saphan.node.parts import sweep
 from saphan.node.readings import Readings
@@ -37,7 +39,7 @@ from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
 from saphan.node.resent import first_answer
 from saphan.node.restored import Restored
-from saphan.node.rules import EVERYONE, Rules
+from saphan.node.rules import Rules
 from saphan.node.session import Parts
 from saphan.node.submitting import Submitting
 from saphan.node.uploads import Uploads
@@ -66,13 +68,20 @@ class NodeService:
     line: Line
     alarms: Alarms
     events: Events
+    settings: Current
+    notices: Notices
     listening: dict[str, tuple[str, int]] = field(default_factory=dict)
     """(host, port) of what is served besides the local API: "desks"."""
 
     @property
     def rules(self) -> Rules:
         """What its officers are shown."""
-        return EVERYONE
+        return self.settings.now.shown
+
+    async def reread_settings(self) -> None:
+        """Take the settings file as it is now; a damaged one is an alarm, and changes nothing."""
+        await asyncio.to_thread(self.settings.reread)
+        self.events.publish([{"type": "settings"}])
 
     async def send(self, wish: Wish) -> bytes:
         """Keep a machine-made bulletin; its id when it is durable.
@@ -130,6 +139,7 @@ def build(config: NodeConfig) -> NodeService:
     db = Database(config.data)
     try:
         alarms, events, clock = Alarms(config.clock), Events(), config.clock
+        settings = Current(config.settings_file, alarms)
         logs = Logs(db, pins)
         restored = Restored(db, logs)
         witness_key = _witness_key(office, restored)
@@ -163,6 +173,8 @@ def build(config: NodeConfig) -> NodeService:
             line=line,
             alarms=alarms,
             events=events,
+            settings=settings,
+            notices=Notices(agency, db, logs, settings, alarms, events, clock),
         )
     except BaseException:
         db.close()
@@ -188,6 +200,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
     tasks = [
         asyncio.create_task(service.line.run()),
         asyncio.create_task(service.submitting.run()),
+        asyncio.create_task(service.notices.run()),
     ]
     try:
         yield service
@@ -198,5 +211,6 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         # What has begun is finished: a transaction is whole, an answer durable.
+        await asyncio.to_thread(service.notices.close)
         await asyncio.to_thread(service.engine.close)
         await asyncio.to_thread(service.db.close)

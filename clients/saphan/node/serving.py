@@ -77,7 +77,7 @@ async def _close(runner: web.AppRunner) -> None:
 
 
 async def run_until_told(config: NodeConfig, started: Callable[[NodeService], None]) -> None:
-    """Run until SIGTERM or SIGINT; what was begun is finished.
+    """Run until SIGTERM or SIGINT; what was begun is finished. SIGHUP: read the settings again.
 
     Raises:
         OperatorError: what `serving` raises.
@@ -87,6 +87,14 @@ async def run_until_told(config: NodeConfig, started: Callable[[NodeService], No
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     async with serving(config) as service:
+        rereading: set[asyncio.Task[None]] = set()
+
+        def reread() -> None:
+            task = asyncio.create_task(service.reread_settings())
+            rereading.add(task)
+            task.add_done_callback(rereading.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reread)
         started(service)
         await told.wait()
 

@@ -1,0 +1,248 @@
+"""Telling somebody that a bulletin is there, and somebody else when nobody reads it.
+
+1. What was put into the inbox gets a row, once, after the newest one that had its row before.
+2. When a row is due, the command runs; then its end is written, in one transaction with the next
+   step's row. A crash between the two runs it once more: that is the only second notice there is.
+3. A step whose bulletin an officer has read tells nobody any more, and no step follows it.
+
+A command that fails is tried again, after 1, 2, 4, 8 and 16 minutes; the steps go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.limits import LIMITS, MINUTE_MS, SECOND_MS
+from saphan_schemas.records import Header, Role
+
+from saphan.node.alarms import Alarms
+from saphan.node.current import Current
+from saphan.node.db import Database, Row
+from saphan.node.events import Events
+from saphan.node.hook import Ended, Hook, Notice
+from saphan.node.logs import Logs
+from saphan.node.settings import NodeSettings, NoticeSettings
+
+log = logging.getLogger("saphan.node")
+
+NEWEST: Final = "noticed"
+"""Fact: place in the inbox up to which every bulletin has had its first row."""
+AT_ONCE: Final = 64
+"""Rows of one look; the most urgent come first."""
+LONGEST_MS: Final = 30 * SECOND_MS
+"""Between looks, so that a clock that is set does not put off what is due."""
+RETRY_MS: Final = MINUTE_MS
+
+_DUE: Final = (
+    "SELECT n.bulletin, n.step, n.tries, b.header, b.stored, EXISTS (SELECT 1 FROM readings r"
+    " WHERE r.bulletin = n.bulletin AND r.handle IS NOT NULL)"
+    " FROM notices n JOIN bulletins b ON b.id = n.bulletin WHERE n.state = 'waiting' AND n.due <= ?"
+    " ORDER BY b.urgency DESC, n.due LIMIT ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A row whose time has come."""
+
+    notice: Notice
+    tries: int
+    arrived: int
+    read: bool
+
+
+class Notices:
+    """The notices of one node; `run` on the event loop, everything else in threads.
+
+    Args:
+        agency: this node's; clock: ms UTC.
+    """
+
+    def __init__(
+        self,
+        agency: str,
+        db: Database,
+        logs: Logs,
+        settings: Current,
+        alarms: Alarms,
+        events: Events,
+        clock: Callable[[], int],
+        hook: Hook | None = None,
+    ) -> None:
+        self._agency = agency
+        self._db = db
+        self._logs = logs
+        self._settings = settings
+        self._alarms = alarms
+        self._events = events
+        self._clock = clock
+        self._hook = hook or Hook()
+        self._pool = ThreadPoolExecutor(LIMITS.notice_running, "saphan-notice")
+
+    def close(self) -> None:
+        """End what runs; blocking."""
+        self._hook.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    async def run(self) -> None:
+        """Tell, for ever: when something comes into the inbox, and when something is due."""
+        with self._events.listen() as listener:
+            while True:
+                wait_ms = await self.look()
+                await listener.next(wait_ms / 1000)
+
+    async def look(self) -> int:
+        """Tell of everything that is due; ms until the next look."""
+        loop = asyncio.get_running_loop()
+        try:
+            due = await loop.run_in_executor(self._pool, self._due)
+            await asyncio.gather(
+                *(loop.run_in_executor(self._pool, partial(self._tell, one)) for one in due)
+            )
+            return 0 if due else await loop.run_in_executor(self._pool, self._until_next)
+        except OperatorError as error:  # the disk: what was not written is told again
+            self._alarms.sound(error)
+        except Exception:  # a bug; without this task nobody would be told of anything any more
+            log.exception("a look at the notices met a bug")
+        return LONGEST_MS
+
+    # --- rows ---------------------------------------------------------------------------------
+
+    def _due(self) -> list[_Due]:
+        now, settings = self._clock(), self._settings.now
+        if settings.notice is None:
+            self._forget()
+            return []
+        self._add(now)
+        return [self._parse(row, settings) for row in self._db.rows(_DUE, (now, AT_ONCE))]
+
+    def _forget(self) -> None:
+        """Nobody is to be told: what comes now is never told of, whoever is named later."""
+        if self._db.row("SELECT 1 FROM facts WHERE name = ?", (NEWEST,)):
+            with self._db.transaction() as tx:
+                tx.execute("DELETE FROM facts WHERE name = ?", (NEWEST,))
+                tx.execute("DELETE FROM notices WHERE state = 'waiting'")
+
+    def _add(self, now: int) -> None:
+        """A row for each bulletin of the inbox that has had none."""
+        found = self._db.row("SELECT value FROM facts WHERE name = ?", (NEWEST,))
+        newest = self._db.row("SELECT max(arrived) FROM bulletins")
+        last = (newest[0] if newest else None) or 0
+        if found is not None and int(found[0]) >= last:
+            return
+        with self._db.transaction() as tx:
+            if found is not None:
+                tx.execute(
+                    "INSERT INTO notices (bulletin, step, due, state) SELECT id, 0, ?, 'waiting'"
+                    " FROM bulletins WHERE arrived > ? AND arrived <= ? ON CONFLICT DO NOTHING",
+                    (now, int(found[0]), last),
+                )
+            tx.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (NEWEST, str(last)))
+
+    def _parse(self, row: Row, settings: NodeSettings) -> _Due:
+        bulletin, step, tries, data, stored, read = row
+        header = decode(Header, data, LIMITS.header_bytes, "header")
+        assert settings.notice is not None
+        officers = self._officers(header, step, settings.notice, settings)
+        deadline = header.expires if header.answer_by is None else header.answer_by
+        notice = Notice(bulletin, step, header.urgency, deadline, officers)
+        return _Due(notice, tries, stored, bool(read))
+
+    def _officers(
+        self, header: Header, step: int, notice: NoticeSettings, settings: NodeSettings
+    ) -> tuple[str, ...]:
+        """Those of the step whom the rules show the bulletin; nobody is told of what they may not
+        see."""
+        with self._logs.lock:
+            keys = self._logs.directory.keys(self._agency, Role.OFFICER)
+            enrolled = [key.handle for key in keys if key.handle is not None]
+        shown = settings.shown.officers(header, enrolled)
+        if step == 0:
+            return tuple(shown)
+        if step > len(notice.escalate):
+            return ()  # the settings have fewer steps now
+        return tuple(name for name in shown if name in notice.escalate[step - 1].to)
+
+    # --- telling ------------------------------------------------------------------------------
+
+    def _tell(self, due: _Due) -> None:
+        settings = self._settings.now.notice
+        if settings is None:
+            return
+        if due.read:
+            self._end(due, settings, "read", None)
+        elif not due.notice.officers:
+            self._end(due, settings, "nobody", None)
+        else:
+            ended = self._hook.run(settings.command, due.notice)
+            if ended is not None:
+                self._note(due, settings, ended)
+
+    def _note(self, due: _Due, settings: NoticeSettings, ended: Ended) -> None:
+        if ended.well:
+            self._end(due, settings, "told", ended.code)
+            self._alarms.clear("notice_failed")
+            return
+        self._alarms.sound(
+            OperatorError(
+                "notice_failed",
+                f"the notice command did not tell of {due.notice.bulletin.hex()[:16]}: {ended.why}",
+                field="notice.command",
+                hint="run it by hand with one line of JSON on its input; see docs/node-settings.md",
+            )
+        )
+        last = due.tries + 1 >= LIMITS.notice_tries
+        self._end(due, settings, "failed" if last else "waiting", ended.code)
+
+    def _end(self, due: _Due, settings: NoticeSettings, state: str, code: int | None) -> None:
+        """Write how a step ended; a crash before this runs the command once more."""
+        now, notice = self._clock(), due.notice
+        again = now + (RETRY_MS << due.tries)
+        with self._db.transaction() as tx:
+            tx.execute(
+                "UPDATE notices SET state = ?, tries = tries + 1, told = ?, code = ?, due = ?"
+                " WHERE bulletin = ? AND step = ?",
+                (state, now, code, again, notice.bulletin, notice.step),
+            )
+            if state != "read":
+                _next_step(tx, due, settings)
+
+    def _until_next(self) -> int:
+        row = self._db.row("SELECT min(due) FROM notices WHERE state = 'waiting'")
+        if row is None or row[0] is None:
+            return LONGEST_MS
+        wait: int = row[0] - self._clock()
+        return min(LONGEST_MS, max(0, wait))
+
+
+def _next_step(tx: sqlite3.Connection, due: _Due, settings: NoticeSettings) -> None:
+    """The row of the step after this one, if the settings have one."""
+    step = due.notice.step
+    if step >= len(settings.escalate):
+        return
+    share = settings.escalate[step].share
+    at = due.arrived + int(share * max(0, due.notice.deadline - due.arrived))
+    tx.execute(
+        "INSERT INTO notices (bulletin, step, due, state) VALUES (?, ?, ?, 'waiting')"
+        " ON CONFLICT DO NOTHING",
+        (due.notice.bulletin, step + 1, at),
+    )
+
+
+def noted(db: Database, bulletin: bytes) -> list[dict[str, object]]:
+    """What came of a bulletin's notices, step by step; `told` is ms UTC of the newest try."""
+    rows = db.rows(
+        "SELECT step, due, state, tries, told, code FROM notices WHERE bulletin = ? ORDER BY step",
+        (bulletin,),
+    )
+    names = ("step", "due", "state", "tries", "told", "code")
+    return [dict(zip(names, row, strict=True)) for row in rows]
