@@ -16,7 +16,7 @@ from saphan_broker.blobs.files import BlobFiles
 from saphan_broker.blobs.staging import Staging
 from saphan_broker.store.sqlite_file import STORE_NAME
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.limits import KIB
+from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.records import Blob
 from support.agency import Agency
 from support.broker_process import broker_process
@@ -224,3 +224,35 @@ async def test_a_killed_broker_goes_on_from_what_it_holds(tmp_path: Path) -> Non
         await line.close()
         await into.close()
     assert (world.data / STORE_NAME).exists()
+
+
+def peak(process: int) -> int:
+    """The most memory that a process has had, KiB."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0])
+
+
+async def test_the_largest_attachments_cost_the_broker_little_memory(tmp_path: Path) -> None:
+    """Two of 16 MiB in and out: neither is ever whole in the broker's memory."""
+    world = World(tmp_path, "la.ospp", "kh.gpo")
+    await world.init()
+    async with world.running():
+        await world.enrol()
+    sender, recipient = world.agencies["la.ospp"], world.agencies["kh.gpo"]
+    files = [bytes([at]) * LIMITS.attachment_bytes for at in range(2)]
+    made = sender.bulletin(["kh.gpo"], world.clock(), attachments=files)
+    async with broker_process(world.data, world.keys) as process:
+        world.url = process.url
+        line, into = await world.line("la.ospp"), await world.line("kh.gpo")
+        idle = peak(process.process.pid)
+        await line.bring(made.attachments)
+        items, batch = sender.submissions([made], [recipient])
+        (result,) = await line.submit(items, batch)
+        assert result.code is None
+        for place, data in enumerate(made.attachments, 1):
+            assert sha256(await into.fetch_whole(made.bulletin_id, place)).digest() == (
+                sha256(data).digest()
+            )
+        assert peak(process.process.pid) - idle < 32 * KIB
+        await line.close()
+        await into.close()

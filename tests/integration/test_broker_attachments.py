@@ -107,6 +107,38 @@ async def test_one_item_without_attachments_holds_up_none_of_its_neighbours(worl
     assert codes == [None, "attachment_missing", None]
 
 
+async def test_a_bulletin_consigned_anew_needs_its_bytes_no_second_time(world: World) -> None:
+    out, into = await world.line(A), await world.line(B)
+    made = seal(world, PHOTO)
+    await out.bring(made.attachments)
+    assert (await submit(world, out, made)).code is None
+    assert await state(world, into, Event.HANDOVER, made) == "logged"
+    assert await state(world, into, Event.UNOPENED, made, "mailbox_key_gone") == "logged"
+    again = await submit(world, out, made)
+    assert again.code is None
+    _, arrived = await into.entry(again.indices[0])
+    assert arrived.attachments == made.blobs
+    assert await into.fetch_whole(made.bulletin_id, 1) == made.attachments[0]
+
+
+async def test_two_sessions_of_an_agency_bring_one_attachment_together(world: World) -> None:
+    """A node that reconnects before its old line has timed out: both send, nothing is mixed up."""
+    made = seal(world, PHOTO)
+    (data,) = made.attachments
+    old, new = await world.line(A), await world.line(A)
+    offers = {line: await line.offer(made.blobs) for line in (old, new)}
+    for offset in range(0, len(data), 4 * KIB):
+        for line, number in offers.items():
+            await line.part(number, 0, offset, data[offset : offset + 4 * KIB])
+    for line in (old, new):  # where parts met, one goes on from what is held
+        while line.held[number := await line.offer(made.blobs)] != (len(data),):
+            (held,) = line.held.pop(number)
+            await line.part(number, 0, held, data[held : held + 4 * KIB])
+            await line.until(lambda: number in line.held)  # noqa: B023
+    assert (await submit(world, new, made)).code is None
+    assert final(world, made) == [data]
+
+
 # --- cut lines and restarts ----------------------------------------------------------------------
 
 

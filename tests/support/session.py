@@ -226,10 +226,10 @@ class Line:
 
     async def fetch_whole(self, bulletin: bytes, place: int) -> bytes:
         """Fetch a part of a bulletin to its end."""
-        whole = b""
+        whole = bytearray()
         while data := (await self.fetch_part(bulletin, place, len(whole))).data:
             whole += data
-        return whole
+        return bytes(whole)
 
     async def cosign(self, head: Head, time: int | None = None) -> None:
         """Send this agency's witness lines over a head."""
