@@ -41,6 +41,7 @@ class Bridge:
     words: str
     root_words: dict[str, str]
     port: int
+    desk_port: int
     nodes: dict[str, Program] = field(default_factory=dict)
     running: Program | None = None
     disturbed: Wire | None = None
@@ -94,6 +95,18 @@ class Bridge:
             *options,
         )  # fmt: skip
 
+    def start_cambodia(self) -> None:
+        """The node in Phnom Penh: behind the wire, and serving desks."""
+        self.start_node(
+            CAMBODIA, "--broker", f"wss://127.0.0.1:{self.wire.port}",
+            "--desks", f"127.0.0.1:{self.desk_port}",
+        )  # fmt: skip
+
+    def node_answers(self) -> bool:
+        """Whether the node in Phnom Penh serves desks."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.desk_port)) == 0
+
     def has_agreement(self, agency: str) -> bool:
         """Whether the node has replayed the agreement from the directory log."""
         with suppress(SaphanError):
@@ -105,7 +118,7 @@ def make_houses(stage: Stage) -> Bridge:
     """The bridge's keys and invitation; then both agencies' keys, made at the same time."""
     for agency, text in PASSPHRASES.items():
         stage.secret(agency, "passphrase", text)
-    port = _free_port()
+    port = free_port()
     broker = _make_broker(stage, port)
     for house in (LAOS, CAMBODIA, AUDITOR):
         stage.carry(stage.house(BROKER) / INVITATION, house)
@@ -114,11 +127,11 @@ def make_houses(stage: Stage) -> Bridge:
         lambda: _make_agency(stage, CAMBODIA, broker["words"]),
     )
     words = {made["agency"]: made["roots"][0]["words"] for made in agencies}
-    return Bridge(stage, broker["words"], words, port)
+    return Bridge(stage, broker["words"], words, port, free_port())
 
 
-def _free_port() -> int:
-    """The invitation names it before the broker runs."""
+def free_port() -> int:
+    """An invitation names it before the program runs that listens there."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -155,7 +168,7 @@ def enrol(bridge: Bridge) -> None:
             "--fingerprint", bridge.root_words[agency],
         )  # fmt: skip
     bridge.start_node(LAOS)
-    bridge.start_node(CAMBODIA, "--broker", f"wss://127.0.0.1:{bridge.wire.port}")
+    bridge.start_cambodia()
 
 
 def agree(bridge: Bridge) -> dict[str, Any]:

@@ -24,7 +24,8 @@ BROKER: Final = "bridge"
 LAOS: Final = "la.ospp"
 CAMBODIA: Final = "kh.gpo"
 AUDITOR: Final = "auditor"
-HOUSES: Final = (BROKER, LAOS, CAMBODIA, AUDITOR)
+DESK: Final = "battambang"
+HOUSES: Final = (BROKER, LAOS, CAMBODIA, AUDITOR, DESK)
 
 COMMAND_S: Final = 30.0
 WAIT_S: Final = 45.0

@@ -7,6 +7,7 @@ from typing import Any, Final
 import bulletins
 import secrecy
 from audit import audit
+from desk import OFFICER, Province
 from houses import OFFICERS, Bridge, agree, enrol, make_houses
 from outage import power_cut
 from packs import broker_header
@@ -40,9 +41,11 @@ class Story:
             DemoFailed: whatever is not as it should be.
         """
         bridge = self._houses()
-        first = self._figures(bridge)
+        province = Province(bridge)
+        province.make(self._screen)
+        first = self._figures(bridge, province)
         self._blindness(bridge, first)
-        self._answer(bridge, first)
+        self._answer(bridge, province, first)
         self._flipped_bit(bridge)
         power_cut(bridge, self._screen)
         audit(bridge, self._screen)
@@ -73,7 +76,7 @@ class Story:
         )
         return bridge
 
-    def _figures(self, bridge: Bridge) -> str:
+    def _figures(self, bridge: Bridge, province: Province) -> str:
         screen = self._screen
         screen.scene("The figures go from Vientiane to Phnom Penh")
         screen.say(
@@ -84,11 +87,11 @@ class Story:
         screen.table(bulletins.FIGURES)
         sent = self._send(bridge, LAOS, CAMBODIA, "case_statistics")
         self._accepted(bridge, CAMBODIA, sent)
-        content = self._read(bridge, CAMBODIA, sent)
+        content = province.read(sent)
         values = [cell["value"] for cell in content["body"]["cells"]]
         if values != [figure.replace(",", "") for _, figure, _ in bulletins.FIGURES]:
             raise DemoFailed(f"the figures arrived as {values}")
-        screen.good(f"{OFFICERS[CAMBODIA]} in Phnom Penh has read {values[0]} and {values[1]}.")
+        screen.good(f"{OFFICER} in Battambang has read {values[0]} and {values[1]}.")
         self._timeline(bridge, LAOS, sent, "read")
         return sent
 
@@ -112,15 +115,16 @@ class Story:
             "none has them. The same search finds them in the sender's folder."
         )
 
-    def _answer(self, bridge: Bridge, question: str) -> None:
+    def _answer(self, bridge: Bridge, province: Province, question: str) -> None:
         screen = self._screen
-        screen.scene("Phnom Penh answers with an invitation to a course")
-        sent = self._send(bridge, CAMBODIA, LAOS, "training_notice", answers=question)
+        screen.scene("Battambang answers with an invitation to a course")
+        sent = province.answer_without_a_line(screen, question)
         self._accepted(bridge, LAOS, sent)
         content = self._read(bridge, LAOS, sent)
         for lang, text in content["about"]["summary"].items():
             screen.quote(lang, text)
         self._timeline(bridge, CAMBODIA, sent, "read")
+        province.search(screen)
 
     def _flipped_bit(self, bridge: Bridge) -> None:
         screen = self._screen
@@ -145,11 +149,9 @@ class Story:
 
     # --- what scenes are made of ------------------------------------------------------------------
 
-    def _send(
-        self, bridge: Bridge, sender: str, to: str, name: str, answers: str | None = None
-    ) -> str:
+    def _send(self, bridge: Bridge, sender: str, to: str, name: str) -> str:
         file = self._stage.house(sender) / f"{name}.json"
-        bulletins.write(name, file, answers)
+        bulletins.write(name, file)
         secret = bridge.passphrase(sender)
         answer = bridge.saphan(sender, "send", file, "--to", to, "--passphrase-file", secret)
         sent: str = answer["id"]
