@@ -100,7 +100,7 @@ class AttachmentOpener:
         """
         self._sealed.take(data)
         try:
-            return self._unpadded(self._cipher.update(data))  # O2
+            return self._unpadded(self._cipher.update(data))  # A2
         except InvalidTag:
             raise self._invalid() from None
 
@@ -116,11 +116,11 @@ class AttachmentOpener:
         except InvalidTag:
             raise self._invalid() from None
         length = self._plain.length
-        if length != self._expected.length:  # O4
+        if length != self._expected.length:  # A4
             raise _mismatch(self._place, f"it has {length} bytes, {self._expected.length} signed")
-        if length + self._padding != padded_length(length):  # O3
+        if length + self._padding != padded_length(length):  # A3
             raise self._badly_padded()
-        if self._plain.blob != self._expected:  # O4
+        if self._plain.blob != self._expected:  # A4
             raise _mismatch(self._place, "its digest is not the one that was signed")
         return rest
 
@@ -130,7 +130,7 @@ class AttachmentOpener:
         return self._sealed.blob
 
     def _unpadded(self, data: bytes) -> bytes:
-        """The first bytes are the attachment, as many as were signed; zeros follow (O3)."""
+        """The first bytes are the attachment, as many as were signed; zeros follow (A3)."""
         wanted = self._expected.length - self._plain.length
         zeros = len(data) - wanted
         if zeros > 0:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from cases_attachments import attachment
 from cases_batch import batch
 from cases_content import content
 from cases_identity import bulletin_id, dsse
@@ -30,6 +31,7 @@ FAMILIES: Final[dict[str, Callable[[Frozen], Cases]]] = {
     "stanza": stanza,
     "detail": detail,
     "content": content,
+    "attachment": attachment,
     "bulletin_id": bulletin_id,
 }
 

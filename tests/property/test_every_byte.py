@@ -19,6 +19,7 @@ from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.packs import PackHead
 from support.ceremony import NOW
+from support.guarded_attachments import ATTACHMENTS
 from support.guarded_bulletins import AT_THE_BROKER, AT_THE_RECIPIENT
 from support.guarded_directory import DIRECTORY
 from support.guarded_logs import ENTRIES, HEAD, LOGS, ORIGIN, SHELF
@@ -27,13 +28,16 @@ from support.guarded_receipts import RECEIPTS
 from support.log_keys import log_pair, witness_lines, witness_pair
 from support.mauling import Guarded, replaced
 
-TABLE = AT_THE_BROKER | AT_THE_RECIPIENT | RECEIPTS | ENTRIES | LOGS | DIRECTORY | PACKS
+TABLE = (
+    AT_THE_BROKER | AT_THE_RECIPIENT | ATTACHMENTS | RECEIPTS | ENTRIES | LOGS | DIRECTORY | PACKS
+)
 OBJECTS = (
     "header",
     "consignment",
     "signature",
     "stanza",
     "ciphertext",
+    "attachment",
     "inner",
     "content",
     "receipt",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from saphan_protocol.attachment import AttachmentOpener
 from saphan_protocol.batch import signed_bytes, verify_item
 from saphan_protocol.content import ciphertext_length_valid, open_content
 from saphan_protocol.detail import open_detail
@@ -22,6 +23,7 @@ from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import (
     BatchSignature,
+    Blob,
     Bulletin,
     Header,
     Role,
@@ -32,7 +34,7 @@ from support.rooms import ROOT
 
 FOLDER = ROOT / "schemas/vectors"
 GENERATOR = FOLDER / "generate.py"
-FAMILIES = ("batch", "bulletin_id", "content", "detail", "dsse", "stanza")
+FAMILIES = ("attachment", "batch", "bulletin_id", "content", "detail", "dsse", "stanza")
 FILES = tuple(
     sorted(str(path.relative_to(FOLDER)) for f in FAMILIES for path in (FOLDER / f).glob("*.json"))
 )
@@ -92,6 +94,17 @@ def read_content(vector: Vector) -> None:
     _expect_equal("cipher", sealed, vector["sealed"])
 
 
+def read_attachment(vector: Vector) -> None:
+    signed = Blob(vector["length"], _bytes(vector, "sha256"))
+    for step in (1_000, 16_384):
+        opener = AttachmentOpener(
+            _bytes(vector, "content_key"), _bytes(vector, "header"), vector["place"], signed
+        )
+        sealed = _bytes(vector, "ciphertext")
+        parts = [opener.update(sealed[at : at + step]) for at in range(0, len(sealed), step)]
+        _expect_equal("cipher", b"".join(parts) + opener.finish(), vector["plain"])
+
+
 def read_bulletin_id(vector: Vector) -> None:
     header, bulletin = _bytes(vector, "header"), _bytes(vector, "bulletin")
     decode(Header, header, 4096, "header")
@@ -102,6 +115,7 @@ def read_bulletin_id(vector: Vector) -> None:
 
 
 READERS: dict[str, Callable[[Vector], None]] = {
+    "attachment": read_attachment,
     "batch": read_batch,
     "bulletin_id": read_bulletin_id,
     "content": read_content,
@@ -115,9 +129,10 @@ LAYER_CODES = {
     "key": {"key_mismatch"},
     "path": {"batch_path"},
     "signature": {"signature_invalid", "signature_missing"},
-    "length": {"stanza_unopenable", "ciphertext_invalid"},
+    "length": {"stanza_unopenable", "ciphertext_invalid", "attachment_invalid"},
     "hpke": {"stanza_unopenable"},
-    "cipher": {"ciphertext_invalid"},
+    "cipher": {"ciphertext_invalid", "attachment_invalid"},
+    "signed": {"attachment_mismatch"},
     "padding": {"padding_invalid"},
     "text": {"malformed"},
     "pae": {"differs"},
