@@ -105,9 +105,9 @@ async def broker(
 
 
 @asynccontextmanager
-async def node(folder: Path, url: str, log: Path) -> AsyncIterator[Program]:
+async def node(folder: Path, url: str, log: Path, *more: str) -> AsyncIterator[Program]:
     """`saphan node run` of one agency, which knows the broker's TLS key if it has one."""
     words = ["saphan", "node", "run", "--json", "--broker", url, "--dir"]
-    async with started("saphan node", log, *words, folder) as program:
+    async with started("saphan node", log, *words, folder, *more) as program:
         await program.hear()
         yield program
