@@ -16,6 +16,7 @@ from saphan_schemas.codec import decode, encode, encode_content
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import (
     BatchSignature,
+    Blobs,
     HeadRef,
     Inner,
     Marking,
@@ -34,11 +35,13 @@ DIRECTORY, LEAVES, PACKAGE = build_directory([LA, KH])
 FACTS = Facts(DIRECTORY, NOW, verified=VerifiedRoots())
 SEEN = HeadRef("bridge.test/evidence/1", 70_000, LA.random())
 MADE = LA.bulletin(["kh.gpo", "th.oncb"], NOW, marking=Marking("amber", ("H0", "H1")))
+ATTACHED = LA.bulletin(["kh.gpo"], NOW, attachments=[b"warrant", b"photo" * 1000])
 # The middle of three: its item has a path, an index and a size that could be other ones.
 (_, SENT, _), BATCH = LA.submissions(
     [LA.bulletin(["kh.gpo"], NOW), MADE, LA.bulletin(["kh.gpo"], NOW)], [KH], SEEN
 )
 BATCHES = index_batches([BATCH])
+(WITH_FILES,), FILES_BATCH = LA.submissions([ATTACHED], [KH], SEEN)
 CIPHERTEXT = blob_of(SENT.ciphertext)
 
 
@@ -53,6 +56,19 @@ def submitted(**changes: Any) -> object:
         "stanzas": SENT.stanzas,
     }
     return admit(**(parts | changes), facts=FACTS, peer="la.ospp")
+
+
+def attached(blobs: Any) -> object:
+    """The same for a bulletin with two attachments, whose lengths and digests are replaced."""
+    return submitted(
+        header_bytes=WITH_FILES.header,
+        consignment_bytes=WITH_FILES.consignment,
+        item=WITH_FILES.item,
+        batches=index_batches([FILES_BATCH]),
+        ciphertext=blob_of(WITH_FILES.ciphertext),
+        stanzas=WITH_FILES.stanzas,
+        attachments=blobs,
+    )
 
 
 def _record(kind: type[Any], data: bytes) -> Any:
@@ -109,6 +125,12 @@ AT_THE_BROKER = named(
         codes("bulletin_id"),
         stride=5,
         values=1,
+    ),
+    Guarded(
+        "attachments' lengths and digests, at the broker",
+        encode(ATTACHED.blobs),
+        lambda data: attached(_record(Blobs, data)),
+        codes("malformed not_canonical bulletin_id"),
     ),
 )
 

@@ -15,8 +15,10 @@ from support.mauling import Guarded, codes, named
 
 
 def _book() -> Logbook:
-    book = Logbook([Agency("la.ospp", NOW), Agency("kh.gpo", NOW)])
-    made, _ = book.submit("la.ospp", "kh.gpo")
+    sender = Agency("la.ospp", NOW)
+    book = Logbook([sender, Agency("kh.gpo", NOW)])
+    attached = sender.bulletin(["kh.gpo"], NOW, attachments=[b"warrant", b"photo"])
+    made, _ = book.submit("la.ospp", "kh.gpo", attached)
     book.time += 1000
     book.state(Event.HANDOVER, made, ("la.ospp", "kh.gpo"))
     book.sign()

@@ -190,6 +190,7 @@ class Logbook:
             "item": item.item,
             "header": made.header_bytes,
             "ciphertext": Blob(len(made.ciphertext), made.ciphertext_digest),
+            "attachments": made.blobs,
         } | changes
         if given["kind"] is LeafType.CONSIGNED:
             given["due"] = None
