@@ -34,7 +34,9 @@ class Listener:
             self._lagged = False
             return {"type": "lagged"}
         try:
-            return await asyncio.wait_for(self._waiting.get(), timeout_s)
+            # Not `wait_for`: in Python 3.11 it forgets a cancellation that an event meets.
+            async with asyncio.timeout(timeout_s):
+                return await self._waiting.get()
         except TimeoutError:
             return None
 
