@@ -29,7 +29,7 @@ from saphan.cli.options import (
 )
 from saphan.cli.render import bulletin_lines, inbox_line, inbox_lines, status_lines
 from saphan.cli.speech import note, say, show
-from saphan.cli.waiting import outcomes
+from saphan.cli.waiting import outcomes, permitted, unread
 from saphan.compose import INNER_TYPE, compose, parse_wish
 from saphan.corridors import retain_days
 from saphan.durable import read_bounded
@@ -47,7 +47,8 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     inbox.add_argument("--watch", action="store_true", help=say("help.watch"))
     inbox.add_argument("--after", type=int, default=0, metavar="N", help=say("help.after"))
     read = add_command(commands, "read", "read", _read)
-    read.add_argument("id", metavar="ID", help=say("help.bulletin_id"))
+    read.add_argument("id", nargs="?", metavar="ID", help=say("help.bulletin_or_oldest"))
+    read.add_argument("--wait", action="store_true", help=say("help.wait_unread"))
     send = add_command(commands, "send", "send", _send)
     send.add_argument("file", type=Path, nargs="?", metavar="FILE", help=say("help.send_file"))
     send.add_argument("--draft", type=int, metavar="N", help=say("help.send_draft"))
@@ -61,6 +62,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
         metavar="[ROLE=]FILE",
         help=say("help.attach"),
     )
+    send.add_argument("--wait", action="store_true", help=say("help.wait_send"))
     status = add_command(commands, "status", "status", _status)
     status.add_argument("id", metavar="ID", help=say("help.bulletin_id"))
     status.add_argument("--wait", action="store_true", help=say("help.wait_outcome"))
@@ -134,10 +136,11 @@ def _read(args: argparse.Namespace) -> int:
     if args.desk is not None:
         from saphan.cli import desk_officer
 
-        return desk_officer.read(args, bulletin_id(args.id))
+        return desk_officer.read(args, bulletin_id(args.id or ""))
     office = office_of(args)
     node, agency = local_node(args), office.read_agency().agency
-    found = node.get(f"/v1/bulletins/{bulletin_id(args.id)}")
+    wanted = args.id or unread(lambda: _pages(node, 0), wait=args.wait)
+    found = node.get(f"/v1/bulletins/{bulletin_id(wanted)}")
     handle, key = _officer(args)
     if found["direction"] == "received":
         note(say("note.read_is_recorded", agency=found["header"]["sender"]))
@@ -162,6 +165,8 @@ def _send(args: argparse.Namespace) -> int:
     files = measure_all([parse_role(text) for text in args.attach])
     wish = parse_wish(read_bounded(args.file, LIMITS.api_body_bytes, "bulletin"), tuple(args.to))
     wish = with_files(wish, files)
+    if args.wait:
+        permitted(node, wish.to)
     identity = node.get("/v1/identity")
     draft = compose(
         wish,
@@ -185,6 +190,8 @@ def _send(args: argparse.Namespace) -> int:
         },
     )
     lines = [say("note.sent", to=", ".join(wish.to), id=answer["id"][:16])]
+    if args.wait:
+        lines += status_lines(outcomes(node, answer["id"]))
     show(answer, lines, as_json=args.json)
     return 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -41,6 +41,47 @@ def in_force(node: LocalNode, reference: str) -> None:
         return any(one["reference"] == reference for one in agreements)
 
     _until(f"agreement {reference}", found)
+
+
+def permitted(node: LocalNode, to: Sequence[str]) -> None:
+    """Wait until agreements let the node send to all of these; raises as `ready_for`."""
+
+    def allowed() -> bool:
+        with suppress(Unavailable):  # the node may not even run yet
+            found = node.get("/v1/identity")
+            rules = [rule for agreement in found["agreements"] for rule in agreement["rules"]]
+            open_to = {rule["recipient"] for rule in rules if rule["sender"] == found["agency"]}
+            return open_to.issuperset(to)
+        return False
+
+    _until("an agreement with " + ", ".join(to), allowed)
+
+
+def unread(rows: Callable[[], list[dict[str, Any]]], *, wait: bool) -> str:
+    """Id of the oldest bulletin of the inbox that nobody has read.
+
+    Args:
+        rows: the inbox, oldest first.
+        wait: until there is one.
+
+    Raises:
+        Unavailable: `nothing_unread`, `waited_in_vain`, what the node answers.
+    """
+    found: list[str] = []
+
+    def looked() -> bool:
+        found.extend(row["id"] for row in rows() if not row["read"])
+        return bool(found)
+
+    if wait:
+        _until("a bulletin that nobody has read", looked)
+    elif not looked():
+        raise Unavailable(
+            "nothing_unread",
+            "there is no bulletin that nobody has read yet",
+            hint="saphan read --wait waits for one; saphan inbox lists those that were read",
+        )
+    return found[0]
 
 
 def outcomes(node: LocalNode, bulletin: str) -> dict[str, Any]:

@@ -1,0 +1,90 @@
+"""The page for new offices works as it stands there: every command, every file that is carried."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.command import environment
+from support.rooms import ROOT
+from support.terminals import Terminal
+
+PAGE = ROOT / "docs/getting-started.md"
+PLACES = ("broker's operator", "Vientiane", "Phnom Penh")
+STEP = re.compile(
+    r"^[^\n]*(?:In|At the) \*\*(?P<place>[^*]+)\*\*[^\n]*:\n\n```sh\n(?P<block>.*?)```"
+    r"|^- Carry `(?P<file>[^`]+)` from (?:the )?\*\*(?P<source>[^*]+)\*\* "
+    r"to (?:the )?\*\*(?P<to>[^*]+)\*\*(?: as `(?P<name>[^`]+)`)?\.$",
+    re.DOTALL | re.MULTILINE,
+)
+COMMAND = re.compile(r"^saphan ", re.MULTILINE)
+ANSWERS = {
+    r"root key[^\n]*: ": "ferry lantern rice seven drums",
+    r"key of (?:khamla|sokha)[^\n]*: ": "lotus ladder copper nine boats",
+    r"Type yes to go on: ": "yes",
+}
+
+
+@pytest.fixture
+def terminals() -> Iterator[dict[str, Terminal]]:
+    """Three places; Unix sockets have short names only, and pytest's folders have long ones."""
+    top = Path("/tmp") / f"g{os.getpid()}"
+    commands = top / "bin"
+    commands.mkdir(parents=True)
+    for name, module in (("saphan", "saphan"), ("saphan-broker", "saphan_broker")):
+        (commands / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
+        (commands / name).chmod(0o755)
+    env = environment(PATH=f"{commands}{os.pathsep}{os.environ['PATH']}")
+    made = {}
+    for number, place in enumerate(PLACES):
+        (top / str(number)).mkdir()
+        made[place] = Terminal(top / str(number), env, ANSWERS)
+    try:
+        yield made
+    finally:
+        for terminal in made.values():
+            terminal.close()
+        shutil.rmtree(top)
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def test_the_page_leads_from_nothing_to_a_bulletin_that_was_read(
+    terminals: dict[str, Terminal],
+) -> None:
+    """Only the port is another one: 8470 may be taken on a machine that runs a broker."""
+    text, port = PAGE.read_text(encoding="utf-8"), free_port()
+    shutil.copy(ROOT / "demo/figures.json", terminals["Vientiane"].folder)
+    carried, typed = set(), dict.fromkeys(PLACES, 0)
+    for step in STEP.finditer(text):
+        if step["file"]:
+            target = terminals[step["to"]].folder / (step["name"] or Path(step["file"]).name)
+            shutil.copy(terminals[step["source"]].folder / step["file"], target)
+            carried.add((step["source"], step["to"]))
+            continue
+        terminals[step["place"]].type(step["block"].replace("8470", port))
+        typed[step["place"]] += len(COMMAND.findall(step["block"]))
+    shown = {place: terminal.shown for place, terminal in terminals.items()}
+    assert "kh.gpo: Accepted" in shown["Vientiane"]
+    assert "EXERCISE" in shown["Phnom Penh"]
+    assert "value: 5012" in shown["Phnom Penh"]
+    assert "ferry" not in "".join(shown.values())
+    # What the page promises: four commands an office, one file each way with the operator.
+    assert (typed["Vientiane"], typed["Phnom Penh"]) == (4, 4)
+    operator = PLACES[0]
+    assert carried == {
+        *((operator, place) for place in PLACES[1:]),
+        *((place, operator) for place in PLACES[1:]),
+        ("Vientiane", "Phnom Penh"),
+    }
+    assert text.count("```sh") == sum(bool(step["block"]) for step in STEP.finditer(text))
