@@ -175,6 +175,14 @@ def test_a_disk_that_fills_up_within_a_part_keeps_what_it_took(
     assert staging.append(AGENCY, BLOBS[0], held, DATA[0][held:], 1) == BLOBS[0].length
 
 
+def test_attachments_leave_the_log_its_room_on_the_disk(tmp_path: Path) -> None:
+    full = Staging(tmp_path / "staging", reserve=2**62)
+    with pytest.raises(OSError, match="kept for the log"):
+        full.append(AGENCY, BLOBS[0], 0, DATA[0][:PART], 1)
+    assert full.held(AGENCY, BLOBS[0], 1) == 0
+    assert Staging(tmp_path / "staging").append(AGENCY, BLOBS[0], 0, DATA[0][:PART], 1) == PART
+
+
 def test_bytes_that_a_power_cut_damaged_are_found_by_the_digest(tmp_path: Path) -> None:
     staging = Staging(tmp_path / "staging")
     staging.append(AGENCY, BLOBS[0], 0, DATA[0][:PART], 1)

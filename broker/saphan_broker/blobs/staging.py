@@ -10,6 +10,7 @@ at a time for each agency.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,8 @@ from saphan_schemas.records import Blob
 
 PART: Final = ".part"
 READ_BYTES: Final = MIB
+DISK_RESERVE_BYTES: Final = 256 * MIB
+"""With less left on the disk nothing more is staged: the rest is the log's."""
 
 
 class Staging:
@@ -29,10 +32,17 @@ class Staging:
 
     Args:
         most: bytes that one agency may have there; the oldest files make room.
+        reserve: bytes of the disk that attachments leave free.
     """
 
-    def __init__(self, place: Path, most: int = LIMITS.staged_bytes) -> None:
+    def __init__(
+        self,
+        place: Path,
+        most: int = LIMITS.staged_bytes,
+        reserve: int = DISK_RESERVE_BYTES,
+    ) -> None:
         self._place = place
+        self._reserve = reserve
         self._most = most
         self._used: dict[str, int] = {}
 
@@ -79,6 +89,7 @@ class Staging:
             )
         self._make_room(agency, len(data), part)
         part.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._check_disk()
         used = self._used_by(agency)
         try:
             _append(part, held, data)
@@ -147,6 +158,11 @@ class Staging:
                 self._remove(agency, path)
             if self._used_by(agency) + wanted <= self._most:
                 return
+
+    def _check_disk(self) -> None:
+        disk = os.statvfs(self._place)
+        if disk.f_bavail * disk.f_frsize < self._reserve:
+            raise OSError(errno.ENOSPC, "the rest of the disk is kept for the log")
 
     def _used_by(self, agency: str) -> int:
         if agency not in self._used:
