@@ -71,11 +71,11 @@ def restore(
     headers = [read_header(path) for path in backups]  # R1
     _check_pair(headers)
     secrets = [join(header, opened) for header in headers]  # R2
-    _check_empty(target)
+    _check_empty(target)  # R3
     # The newer part's public files stay: an operation or a pin may have come between them.
     order = sorted(range(len(headers)), key=lambda at: headers[at].made)
     with _staged(target) as staging:
-        ends = [_extract(backups[at], secrets[at], staging) for at in order]  # R3, R4
+        ends = [_extract(backups[at], secrets[at], staging) for at in order]  # R4
         directory = Office(staging).replay()
         for at, end in zip(order, ends, strict=True):
             _check_signature(headers[at], *end, directory)  # R5

@@ -1,0 +1,68 @@
+"""A restored node listens first, whatever pieces the past comes in."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from saphan.node.db import Database
+from saphan.node.restored import mark_restored
+from saphan_broker import feed
+from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with bridged(tmp_path) as made:
+        yield made
+
+
+def lose_store(bridge: Bridge, agency: str) -> None:
+    """The store is gone, all keys but the witness's are there: as after a restore of keys only."""
+    folder = bridge.place / agency / "node" / "data"
+    keys = folder / "archive-keys"
+    for path in folder.iterdir():
+        if path.is_dir() and path != keys:
+            shutil.rmtree(path)
+        elif path != keys:
+            path.unlink()
+    (bridge.place / agency / "node" / "witness.key").unlink()
+    with closing(Database(folder)) as db, db.transaction() as tx:
+        mark_restored(tx, bridge.clock())
+
+
+async def test_it_says_nothing_twice_when_every_entry_comes_alone(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the consignment and the handover that it signed long ago the node can be asked for
+    nothing: it would sign another one, and the broker would refuse it."""
+    monkeypatch.setattr(feed, "FRAME_ITEMS", 1)
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la:
+            async with bridge.node(KH) as kh:
+                await agreed(la)
+                sent = [await la.send(wish()) for _ in range(2)]
+                await eventually(lambda: all(states(la, one) == ["accepted"] for one in sent))
+                await agreed(kh)
+                own = await kh.send(wish(LA))
+                await eventually(lambda: states(kh, own) == ["accepted"])
+            late = await la.send(wish())
+            await asyncio.to_thread(lose_store, bridge, KH)
+            async with bridge.node(KH) as kh:
+                await eventually(lambda: states(la, late) == ["accepted"])
+                await eventually(lambda: len(kh.bulletins.inbox(0, 9)) == 3)
+                assert [row["id"] for row in kh.bulletins.inbox(0, 9)] == [
+                    one.hex() for one in (*sent, late)
+                ]
+                assert kh.db.rows("SELECT event, state FROM statements ORDER BY id") == [
+                    ("handover", "logged"),
+                    ("accepted", "logged"),
+                ]
+                assert [alarm.code for alarm in kh.alarms.standing()] == ["witness_key_needed"]
+                events = [e["event"] for e in la.bulletins.status(sent[0])["timeline"]]
+                assert events == ["submitted", "handover", "accepted"]
