@@ -50,7 +50,7 @@ class Fetching:
         self._send = send
         self._request = request
         self._came = came
-        self._pace = Pace()
+        self._pace = Pace(first=LIMITS.part_bytes)
         self._turn = asyncio.Event()
         self._look = True
         self._asked: dict[int, tuple[int, int]] = {}
