@@ -13,10 +13,11 @@ import pytest
 from saphan.node.events import Listener
 from saphan_schemas.codec import decode
 from saphan_schemas.frames import FeedEntry, Held, PartFetched
-from saphan_schemas.limits import MIB
+from saphan_schemas.limits import KIB, MIB
 from saphan_schemas.records import Event, Statement
 from support.attaching import pdf, send, shown
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
+from support.cutting_line import cutting_line
 from support.hostile import Hostile
 from support.hostile_attachments import Attacker, bomb, described
 from support.mauling_line import mauling_line
@@ -70,26 +71,25 @@ async def test_attachments_go_the_whole_way(bridge: Bridge, sizes: tuple[int, ..
 
 async def test_an_urgent_bulletin_overtakes_attachments(bridge: Bridge) -> None:
     """While 16 MiB travel, an immediate bulletin and one with its own attachment come first."""
-    async with bridge.broker_running():
+    async with bridge.broker_running(), cutting_line(bridge.url, 0) as (line, url):
         await bridge.enrol()
-        async with bridge.node(LA) as la, bridge.node(KH) as kh:
-            await agreed(la)
-            await opened(kh)
-            bulk = await send(la, pdf(16 * MIB))
-            await eventually(lambda: next(held_by_broker(bridge), 0) > 0)
-            bare = await la.send(wish(urgency="immediate"))
-            own = await send(la, pdf(MIB // 2, 2), urgency="immediate")
-            await eventually(lambda: states(la, own) == states(la, bare) == ["accepted"], 40)
-            assert states(la, bulk) == ["queued"]
-            await eventually(lambda: states(la, bulk) == ["accepted"], 60)
-            rows = [row["id"] for row in kh.bulletins.inbox(0, 9)]
-            assert rows[-1] == bulk.hex()
-            assert await shown(kh, own, 1) == pdf(MIB // 2, 2)
-
-
-def held_by_broker(bridge: Bridge) -> Any:
-    """Lengths of what the broker has staged."""
-    return (path.stat().st_size for path in (bridge.place / "data").rglob("*.part"))
+        straight, bridge.url, line.enough = bridge.url, url, True
+        async with bridge.node(LA) as la:
+            bridge.url = straight
+            async with bridge.node(KH) as kh:
+                await agreed(la)
+                await opened(kh)
+                line.hold_at = 32 * KIB
+                bulk = await send(la, pdf(16 * MIB))
+                await asyncio.wait_for(line.held.wait(), 20)
+                bare = await la.send(wish(urgency="immediate"))
+                own = await send(la, pdf(MIB // 2, 2), urgency="immediate")
+                line.hold_at = None
+                line.go.set()
+                await eventually(lambda: states(la, bulk) == ["accepted"], 60)
+                rows = [row["id"] for row in kh.bulletins.inbox(0, 9)]
+                assert rows == [bare.hex(), own.hex(), bulk.hex()]
+                assert await shown(kh, own, 1) == pdf(MIB // 2, 2)
 
 
 async def test_a_lost_store_fetches_its_attachments_again(bridge: Bridge) -> None:
@@ -282,6 +282,8 @@ async def test_hostile_attachments_are_rejected_and_shown_to_nobody(bridge: Brid
                 hashlib.sha256(bomb()).digest()
             )
             assert kh.alarms.standing() == []
+            over = "SELECT 1 FROM deliveries WHERE state = 'rejected'"
+            await eventually(lambda: len(kh.db.rows(over)) == len(cases))
         await line.close()
         # What was rejected is nobody's: it goes at the next start.
         assert len(stored(bridge, KH, "in")) == len(sent)

@@ -24,6 +24,8 @@ class CuttingLine:
     Attributes:
         parts: bytes of attachments that passed, up and down.
         cuts: sessions that were cut.
+        hold_at: when so many bytes of parts have passed, `held` is set and nothing passes before
+            `go`; None: never.
     """
 
     def __init__(self, broker: str, first: int) -> None:
@@ -32,6 +34,8 @@ class CuttingLine:
         self.enough = False
         self.cuts = 0
         self.parts = 0
+        self.hold_at: int | None = None
+        self.held, self.go = asyncio.Event(), asyncio.Event()
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """One session through the line."""
@@ -65,6 +69,9 @@ class CuttingLine:
             frame = decoder.decode(message.data)
             if isinstance(frame, Part | PartFetched):
                 self.parts += len(frame.data or b"")
+            if self.hold_at is not None and self.parts >= self.hold_at:
+                self.held.set()
+                await self.go.wait()
             await sink.send_bytes(message.data)
 
 
