@@ -100,7 +100,7 @@ def test_health_check_asks_the_port_that_is_served() -> None:
     assert (program, option) == ("python", "-c")
     ast.parse(source)
     port = only(stage, "EXPOSE")
-    assert f"http://127.0.0.1:{port}/healthz" in source
+    assert f"https://127.0.0.1:{port}/healthz" in source
     assert json.loads(only(stage, "CMD"))[-1].endswith(f":{port}")
 
 
