@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 from saphan.node.events import Listener
+from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.codec import decode
+from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import FeedEntry, Held, PartFetched
 from saphan_schemas.limits import KIB, MIB
 from saphan_schemas.records import Event, Statement
@@ -140,6 +142,61 @@ async def test_a_file_that_the_disk_changed_is_fetched_again(bridge: Bridge) -> 
             await eventually(lambda: states(la, bulletin) == ["accepted"])
             assert [alarm.code for alarm in kh.alarms.standing()] == ["attachment_damaged"]
             assert await shown(kh, bulletin, 1) == data
+
+
+async def test_what_is_lost_after_it_was_read_is_fetched_again(bridge: Bridge) -> None:
+    data = pdf(100_000)
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(kh)
+            bulletin = await send(la, data, data[:50_000])
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+            assert await shown(kh, bulletin, 1) == data
+            for path in stored(bridge, KH, "in"):
+                path.unlink()
+            with pytest.raises(OperatorError, match="attachment_damaged"):
+                await kh.attachment(bulletin, 2)
+            await eventually(lambda: len(stored(bridge, KH, "in")) == 2)
+            missing = "SELECT 1 FROM parts WHERE stage = 0"
+            await eventually(lambda: not kh.db.rows(missing))
+            assert await shown(kh, bulletin, 1) == data
+            # Our own file is nobody's to give: the error stays, and nothing is asked for.
+            for path in stored(bridge, LA, "out"):
+                path.unlink()
+            await la.read_by_system(bulletin)
+            with pytest.raises(OperatorError, match="attachment_damaged"):
+                await la.attachment(bulletin, 1)
+            assert la.db.rows(missing) == []
+
+
+async def test_consigned_anew_nothing_is_brought_twice(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first stanza is spoiled; the second consignment goes without its attachments."""
+    whole, made = seal_stanza, []
+
+    def spoiled(key: bytes, *rest: object) -> bytes:
+        made.append(1)
+        return whole(key if len(made) > 1 else bytes(32), *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("saphan.node.sealing.seal_stanza", spoiled)
+    data = pdf(100_000)
+    async with bridge.broker_running(), cutting_line(bridge.url, 0) as (line, url):
+        await bridge.enrol()
+        straight, bridge.url, line.enough = bridge.url, url, True
+        async with bridge.node(LA) as la:
+            bridge.url = straight
+            async with bridge.node(KH) as kh:
+                await agreed(la)
+                await opened(kh)
+                bulletin = await send(la, data)
+                await eventually(lambda: states(la, bulletin) == ["accepted"])
+                assert await shown(kh, bulletin, 1) == data
+                assert len(made) == 2
+                (path,) = stored(bridge, LA, "out")
+                assert line.parts == path.stat().st_size
 
 
 # --- the line -------------------------------------------------------------------------------------

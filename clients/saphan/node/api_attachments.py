@@ -95,9 +95,7 @@ async def _shown(request: web.Request) -> web.StreamResponse:
         raise InvalidInput(
             "attachment_unknown", "an attachment's number is 1, 2, ...", field="number"
         )
-    shown = await service.engine.in_sealing(
-        partial(service.readings.attachment, bulletin, int(wanted))
-    )
+    shown = await service.attachment(bulletin, int(wanted))
     offset = number(request, "offset", 0, shown.blob.length)
     response = web.StreamResponse(headers=_headers(shown))
     response.content_length = shown.blob.length - offset
@@ -110,6 +108,8 @@ async def _shown(request: web.Request) -> web.StreamResponse:
         log.warning("attachment of %s: %s", bulletin.hex()[:16], str(error) or "nobody took it")
         if request.transport is not None:
             request.transport.abort()
+        if isinstance(error, OperatorError):
+            await service.fetch_again(bulletin)
     return response
 
 

@@ -195,6 +195,20 @@ def pieces(path: Path, offset: int = 0) -> Iterator[bytes]:
         raise damaged(path, error.strerror or "unknown reason") from None
 
 
+def require_length(path: Path, length: int) -> None:
+    """A file of ours is there, and as long as it was.
+
+    Raises:
+        OperatorError: `attachment_damaged`.
+    """
+    try:
+        found = path.stat().st_size
+    except OSError as error:
+        raise damaged(path, error.strerror or "unknown reason") from None
+    if found != length:
+        raise damaged(path, f"it has {found} bytes, not {length}")
+
+
 def damaged(path: Path, why: str) -> OperatorError:
     """A file of ours is not what it was when it was written."""
     return OperatorError(

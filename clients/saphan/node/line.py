@@ -86,6 +86,11 @@ class Line:
         if self._session is not None:
             self._session.pumps.wake("statements")
 
+    def wake_parts(self) -> None:
+        """Something is to be fetched from the broker."""
+        if self._session is not None:
+            self._session.wake_parts()
+
     async def register(self, operation: bytes | None, agreement: bytes | None) -> Result:
         """Send a directory operation or an agreement; the broker's result.
 

@@ -83,6 +83,15 @@ def mark(tx: sqlite3.Connection, bulletin: bytes, stage: int, place: int | None 
         )
 
 
+def mark_lost(tx: sqlite3.Connection, bulletin: bytes, agency: str) -> None:
+    """A received bulletin's parts are not what they were; our own nobody can give us again."""
+    tx.execute(
+        "UPDATE parts SET stage = 0 WHERE bulletin = ?1 AND EXISTS (SELECT 1 FROM bulletins b"
+        " WHERE b.id = ?1 AND b.sender != ?2)",
+        (bulletin, agency),
+    )
+
+
 def attachments_of(db: Database, bulletins: Iterable[bytes]) -> dict[bytes, Blobs]:
     """Sealed attachments of those bulletins that have any, in order."""
     found: dict[bytes, Blobs] = {}

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from saphan_protocol.batch import verify_one
+from saphan_protocol.content import ciphertext_length
 from saphan_protocol.identity import pae
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.opening import Opened, open_bulletin
@@ -22,7 +23,7 @@ from saphan_schemas.records import PAE_TYPES, Event, Header, OfficerRead, Role, 
 
 from saphan.node.archive import Archive
 from saphan.node.attachments import Shown
-from saphan.node.blobs import BlobFiles
+from saphan.node.blobs import BlobFiles, require_length
 from saphan.node.bulletins import header_json, unknown
 from saphan.node.db import Database, Row
 from saphan.node.logs import Logs
@@ -100,7 +101,8 @@ class Readings:
 
         Raises:
             InvalidInput: `bulletin_unknown`, `attachment_unknown`.
-            Refused: `not_readable`, `attachment_unread`; OperatorError: `archive_key_gone`.
+            Refused: `not_readable`, `attachment_unread`.
+            OperatorError: `archive_key_gone`, `attachment_damaged`.
         """
         opened, row, content_key = self._open(bulletin)
         query = "SELECT 1 FROM readings WHERE bulletin = ?1 AND (?2 IS NULL OR reader = ?2)"
@@ -120,11 +122,13 @@ class Readings:
             )
         described = opened.content["attachments"][number - 1]
         where = self._files.sent if row[0] == self._agency else self._files.received
+        path, blob = where(bulletin, number), opened.inner.attachments[number - 1]
+        require_length(path, ciphertext_length(blob.length))
         return Shown(
             name=described["name"],
             media_type=described["media_type"],
-            blob=opened.inner.attachments[number - 1],
-            path=where(bulletin, number),
+            blob=blob,
+            path=path,
             place=number - 1,
             header_id=row[2],
             content_key=content_key,

@@ -14,13 +14,15 @@ from typing import Any
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.suite import require_post_quantum
 from saphan_protocol.witness import WitnessKey
+from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import Role
 
 from saphan.compose import Wish
 from saphan.keyfiles import read_node, read_witness
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
-from saphan.node.blobs import BlobFiles
+from saphan.node.attachments import Shown
+from saphan.node.blobs import DAMAGED, BlobFiles
 from saphan.node.bulletins import Bulletins
 from saphan.node.config import NodeConfig
 from saphan.node.current import Current
@@ -33,7 +35,7 @@ from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes
 from saphan.node.notices import Notices
 from saphan.node.outbox import Outbox, Outcome, Prepared
-from saphan.node.parts import sweep
+from saphan.node.parts import mark_lost, sweep
 from saphan.node.readings import Readings
 from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
@@ -111,6 +113,30 @@ class NodeService:
         if stated:
             self.line.wake_statements()
         return content
+
+    async def attachment(self, bulletin: bytes, number: int, reader: bytes | None = None) -> Shown:
+        """An attachment for those who have read its bulletin; a lost one is fetched again.
+
+        Raises:
+            SaphanError: what `Readings.attachment` raises.
+        """
+        look = partial(self.readings.attachment, bulletin, number, reader)
+        try:
+            return await self.engine.in_sealing(look)
+        except OperatorError as error:
+            if error.code == DAMAGED:
+                await self.fetch_again(bulletin)
+            raise
+
+    async def fetch_again(self, bulletin: bytes) -> None:
+        """Received attachments of a bulletin are damaged on this disk: the broker may have them."""
+
+        def lose() -> None:
+            with self.db.transaction() as tx:
+                mark_lost(tx, bulletin, self.agency)
+
+        await self.engine.in_frames(lose)
+        self.line.wake_parts()
 
     async def read_by_system(self, bulletin: bytes) -> dict[str, Any]:
         """Content for the agency's own case system.

@@ -141,6 +141,10 @@ class Session:
                 if not future.done():
                     future.set_exception(Unavailable("line_down", "the line went down meanwhile"))
 
+    def wake_parts(self) -> None:
+        """Something is to be fetched."""
+        self._fetching.wake()
+
     async def register(self, operation: bytes | None, agreement: bytes | None) -> Result:
         """Send a directory operation or an agreement and wait for the broker's result.
 
