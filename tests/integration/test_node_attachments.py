@@ -6,10 +6,12 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
+import saphan.node.line
 from saphan.node.events import Listener
 from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.codec import decode
@@ -238,25 +240,30 @@ def without_attachments(frame: Any) -> object:
     return msgspec.structs.replace(frame, entries=changed)
 
 
-@pytest.mark.parametrize(("code", "change"), MAULED.values(), ids=MAULED.keys())
 async def test_a_mauled_part_is_fetched_again(
-    bridge: Bridge, code: str | None, change: Any
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = pdf(60_000)
+    """One bulletin after the other, each with one message of the broker changed on the line."""
+    hasty = SimpleNamespace(sleep=lambda _: asyncio.sleep(0))
+    monkeypatch.setattr(saphan.node.line, "asyncio", hasty)  # no waiting between sessions
     async with bridge.broker_running(), mauling_line(bridge.url) as (line, url):
         await bridge.enrol()
-        async with bridge.node(LA) as la:
-            await agreed(la)
-            bulletin = await send(la, data)
-            bridge.url = url
-            line.change = change
-            async with bridge.node(KH) as kh:
-                with kh.events.listen() as listener:
-                    await asyncio.wait_for(line.done.wait(), 20)
-                    await eventually(lambda: states(la, bulletin) == ["accepted"], 40)
-                    assert await shown(kh, bulletin, 1) == data
-                    waits = [event async for event in downs(listener)]
-                    assert waits == ([] if code is None else [code])
+        straight, bridge.url = bridge.url, url
+        async with bridge.node(KH) as kh:
+            bridge.url = straight
+            async with bridge.node(LA) as la:
+                await agreed(la)
+                await opened(kh)
+                for number, (what, (code, change)) in enumerate(MAULED.items()):
+                    line.done.clear()
+                    data, line.change = pdf(60_000, number), change
+                    with kh.events.listen() as listener:
+                        bulletin = await send(la, data)
+                        await asyncio.wait_for(line.done.wait(), 20)
+                        await eventually(lambda: states(la, bulletin) == ["accepted"], 40)  # noqa: B023
+                        assert await shown(kh, bulletin, 1) == data
+                        waits = [event async for event in downs(listener)]
+                        assert waits == ([] if code is None else [code]), what
 
 
 async def downs(listener: Listener) -> AsyncIterator[str]:
