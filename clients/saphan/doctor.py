@@ -178,7 +178,7 @@ def _mailboxes(patient: Patient, directory: Directory, agency: str) -> Iterator[
     active, now = directory.keys(agency, Role.MAILBOX), patient.now
     for key in active:
         path = patient.office.key_file(Role.MAILBOX, key.key_id)
-        values: dict[str, object] = {"key": key.key_id.hex()[:16]}
+        values: dict[str, object] = {"id": key.key_id.hex()[:16]}
         if (key.open_until or 0) > now and not path.exists():
             yield Finding(
                 "mailbox", "bad", "doctor.mailbox_gone", values, "doctor.mailbox_gone_next"

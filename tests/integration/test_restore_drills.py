@@ -96,6 +96,9 @@ async def _witnesses_anew(drill: Drill, old_witness: bytes) -> None:
     await drill.start(KH)
     await eventually(state.exists)
     assert await drill.alarms(KH) == set()
+    report = await drill.saphan("node", "doctor", "--dir", drill.place / KH)
+    found = {(one["check"], one["level"]) for one in report["findings"]}
+    assert {("running", "ok"), ("line", "ok"), ("clock", "ok"), ("mailbox", "ok")} <= found
 
 
 async def test_a_backup_of_a_sender_whose_outbox_was_full(drill: Drill) -> None:

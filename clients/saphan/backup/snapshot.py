@@ -8,11 +8,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Final
 
 from saphan_schemas.errors import OperatorError
 
 from saphan.backup.new_file import disk_errors
 from saphan.node.schema import APPLICATION_ID
+
+_NO_ROOM: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 
 
 @contextmanager
@@ -37,8 +40,9 @@ def snapshot(database: Path) -> Iterator[Path]:
         _copy(database, copy)
         yield copy
     finally:
-        with contextlib.suppress(OSError):
-            copy.unlink()
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                copy.with_name(f"{copy.name}{suffix}").unlink()
 
 
 def _copy(database: Path, copy: Path) -> None:
@@ -53,7 +57,7 @@ def _copy(database: Path, copy: Path) -> None:
             (owner,) = target.execute("PRAGMA application_id").fetchone()
             (verdict,) = target.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        if getattr(error, "sqlite_errorcode", None) in _NO_ROOM:
             raise OperatorError(
                 "disk_full",
                 f"there is no room for a copy of the store beside {database}",
