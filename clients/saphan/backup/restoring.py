@@ -37,11 +37,13 @@ class Restoration:
     """What was put back.
 
     Args:
+        roots: ids of the root keys by the operations that came back; a person compares them.
         made: when each part was made, ms UTC; a part that is missing was not given.
     """
 
     office: Office
     agency: str
+    roots: tuple[bytes, ...]
     made: dict[Part, int]
     recovered: Recovered
 
@@ -76,6 +78,7 @@ def restore(
     order = sorted(range(len(headers)), key=lambda at: headers[at].made)
     with _staged(target) as staging:
         ends = [_extract(backups[at], secrets[at], staging) for at in order]  # R4
+        _check_agency(Office(staging), headers[0].agency)
         directory = Office(staging).replay()
         for at, end in zip(order, ends, strict=True):
             _check_signature(headers[at], *end, directory)  # R5
@@ -83,9 +86,13 @@ def restore(
         _sync_all(staging)
         staging.rename(target)  # R7: from here on it is there, whole
         sync_folder(target.parent)
-    made = {header.part: header.made for header in headers}
+    agency = headers[0].agency
     return Restoration(
-        office=Office(target), agency=headers[0].agency, made=made, recovered=recovered
+        office=Office(target),
+        agency=agency,
+        roots=tuple(key.key_id for key in directory.keys(agency, Role.ROOT)),
+        made={header.part: header.made for header in headers},
+        recovered=recovered,
     )
 
 
@@ -94,6 +101,12 @@ def _check_pair(headers: Sequence[Header]) -> None:
         raise _differ(f"both hold {headers[0].part}")
     if len({header.agency for header in headers}) != 1:
         raise _differ(" and ".join(f"one is {header.agency}'s" for header in headers))
+
+
+def _check_agency(office: Office, agency: str) -> None:
+    found = office.read_agency().agency
+    if found != agency:
+        raise _differ(f"the first line says {agency}, the files inside are {found}'s")
 
 
 def _differ(why: str) -> InvalidInput:

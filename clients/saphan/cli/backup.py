@@ -125,7 +125,7 @@ def _restored(done: Restoration) -> Json:
         "readable": found.readable,
         "node_key": found.node_key,
         "mailbox_keys": found.mailboxes,
-        "roots": [fingerprint_words(one) for one in done.office.read_agency().root_ids],
+        "roots": [fingerprint_words(one) for one in done.roots],
     }
 
 
@@ -140,7 +140,7 @@ def _restored_page(done: Restoration, value: Json) -> Iterator[str]:
             yield say(f"note.restored_without_{part}")
     yield say("note.restored_lost")
     yield say("note.restored_root_words")
-    for root in done.office.read_agency().root_ids:
+    for root in done.roots:
         yield f"  {' '.join(fingerprint_words(root))}"
     yield say("note.restored_next")
     if not done.recovered.node_key:
