@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.agency_folders import make_agencies
 from support.broker_command import init_broker
+from support.joining import Joining, copied
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +40,13 @@ def agencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(agencies: Path, tmp_path: Path) -> Path:
     """A copy of `agencies` to work in."""
     return Path(shutil.copytree(agencies, tmp_path / "work"))
+
+
+@pytest.fixture
+def joining(made_broker: Path, agencies: Path) -> Iterator[Joining]:
+    """Copies of both. Unix sockets have short names only, and pytest's folders have long ones."""
+    top = Path(tempfile.mkdtemp(prefix="sj", dir="/tmp"))
+    try:
+        yield copied(top, made_broker, agencies)
+    finally:
+        shutil.rmtree(top)

@@ -1,0 +1,139 @@
+"""Joining as an agency's people do it: the invitation, and an agreement by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from saphan_protocol.invitation import Invitation, format_invitation, parse_invitation
+from saphan_protocol.words import fingerprint_words
+from support.broker_command import running_broker
+from support.command import Ran, saphan
+from support.joining import Joining, line_of, running_node
+from support.pin_files import pins
+
+MADE = Invitation(address="bridge.example:8470", pins=pins(), tls=bytes(32))
+OTHER_WORDS = fingerprint_words(bytes(20))
+
+
+def begin(folder: Path, invitation: bytes, *options: str | Path, status: int = 0) -> Ran:
+    """`saphan agency init` with an invitation, in a folder with the agencies' passphrases."""
+    (folder / "invitation.json").write_bytes(invitation)
+    return saphan(
+        *("agency", "init", "th.oncb", "--dir", folder / "th.oncb", "--officer", "dao"),
+        *("--passphrase-file", folder / "root.txt"),
+        *("--officer-passphrase-file", folder / "desk.txt"),
+        *("--invitation", folder / "invitation.json", "--json"),
+        *options,
+        status=status,
+    )
+
+
+def code(ran: Ran) -> str:
+    error = json.loads(ran.err.splitlines()[-1])["error"]
+    assert error["hint"]
+    return str(error["code"])
+
+
+def test_one_command_makes_the_keys_and_trusts_the_broker(folder: Path) -> None:
+    made = begin(folder, format_invitation(MADE), "--words", MADE.words).json
+    assert made["broker"] == MADE.url
+    assert (folder / "th.oncb/enrol.saphan").exists()
+    assert parse_invitation((folder / "th.oncb/node/invitation.json").read_bytes()) == MADE
+    shown = saphan("words", folder / "invitation.json", "--json").json
+    assert [row["words"] for row in shown["fingerprints"]] == [MADE.words]
+
+
+@pytest.mark.parametrize(
+    ("cut", "options", "expected", "status"),
+    (
+        (len(format_invitation(MADE)) // 2, ("--words", MADE.words), "invitation_cut_off", 2),
+        (None, ("--words", OTHER_WORDS), "words_differ", 3),
+        (None, ("--words", "half a word"), "words_malformed", 2),
+        (None, (), "not_confirmed", 5),  # there is no terminal to ask
+    ),
+)
+def test_nothing_is_made_from_half_a_file_or_under_other_words(
+    folder: Path, cut: int | None, options: tuple[str, ...], expected: str, status: int
+) -> None:
+    ran = begin(folder, format_invitation(MADE)[:cut], *options, status=status)
+    assert code(ran) == expected
+    assert not (folder / "th.oncb").exists()
+
+
+def test_an_invitation_that_was_changed_on_its_way_is_not_used(folder: Path) -> None:
+    text = format_invitation(MADE).replace(b"bridge.example:8470", b"bridge.example:8471")
+    assert code(begin(folder, text, "--yes", status=2)) == "invitation_damaged"
+
+
+def test_a_later_invitation_may_move_the_broker_but_not_exchange_its_logs(folder: Path) -> None:
+    here: tuple[str | Path, ...] = ("--dir", folder / "la.ospp", "--yes")
+    for number, invitation in enumerate(
+        (
+            MADE,
+            Invitation(address="bridge.example:9", pins=MADE.pins, tls=None),
+            Invitation(address="bridge.example:9", pins=pins(key="other"), tls=None),
+        )
+    ):
+        (folder / f"{number}.json").write_bytes(format_invitation(invitation))
+    for number in (0, 1):
+        saphan("agency", "pin", folder / f"{number}.json", *here)
+    assert saphan("agency", "pin", folder / "2.json", *here, status=3).code == "pins_differ"
+    stored = parse_invitation((folder / "la.ospp/node/invitation.json").read_bytes())
+    assert (stored.address, stored.tls) == ("bridge.example:9", None)
+
+
+def test_a_node_without_an_address_says_where_it_comes_from(folder: Path) -> None:
+    ran = saphan("node", "run", "--dir", folder / "la.ospp", status=5)
+    assert ran.code == "invitation_missing"
+    ran = saphan(
+        "node", "run", "--dir", folder / "la.ospp", "--broker", "ws://192.0.2.7:8470", status=2
+    )
+    assert ran.code == "line_in_clear"
+
+
+def propose(joining: Joining, *options: str | Path, status: int = 0) -> Ran:
+    return saphan(
+        *("agreement", "propose", *options, "--dir", joining.agency("la.ospp")),
+        *("--out", joining.top / "draft.json", "--passphrase-file", joining.passphrase),
+        status=status,
+    )
+
+
+def sign(joining: Joining, status: int = 0) -> Ran:
+    return saphan(
+        *("agreement", "sign", joining.top / "draft.json", "--dir", joining.agency("kh.gpo")),
+        *("--yes", "--passphrase-file", joining.passphrase),
+        status=status,
+    )
+
+
+def test_an_agreement_by_name_and_what_may_be_missing_on_the_way(joining: Joining) -> None:
+    la, kh = joining.agency("la.ospp"), joining.agency("kh.gpo")
+    assert propose(joining, status=2).code == "parties_needed"
+    with running_broker(joining.broker, tls=True) as broker:
+        joining.invite(broker.url)
+        assert propose(joining, "--with", "kh.gpo", "--yes", status=4).code == "node_unreachable"
+        joining.admit("la.ospp")
+        with running_node(la):
+            assert line_of(la, "open") == "open"
+            refused = propose(joining, "--with", "kh.gpo", "--yes", status=3)
+            assert refused.code == "agency_unknown"
+            assert "admitted" in refused.err
+            joining.admit("kh.gpo")
+            wrong = ("--with", "kh.gpo", "--wait", "--words", OTHER_WORDS)
+            assert propose(joining, *wrong, status=3).code == "words_differ"
+            assert not (joining.top / "draft.json").exists()
+            shown = saphan("agency", "show", "--dir", kh, "--json").json
+            propose(joining, "--with", "kh.gpo", "--words", shown["roots"][0]["words"])
+            # Its own node does not run: the signatures are kept, and the way on is named.
+            kept = sign(joining, status=4)
+            assert kept.err.splitlines()[-2].endswith("(node_unreachable)")
+            with running_node(kh):
+                sign(joining)  # again: it changes nothing, and now it comes to the broker
+                found = saphan("node", "status", "--dir", kh, "--json").json["agreements"]
+                assert [one["reference"] for one in found] == [
+                    path.stem for path in (kh / "agreements").iterdir()
+                ]
+    assert {path.stat().st_mode & 0o077 for path in (kh / "agreements").iterdir()} == {0}
