@@ -109,8 +109,11 @@ async def test_a_backup_of_a_sender_whose_outbox_was_full(drill: Drill) -> None:
         await drill.start(KH)
         before = await drill.send(LA, KH, 1)
         await drill.states(LA, before, "accepted")
-    waiting = await drill.send(LA, KH, 2)
+    report = drill.place / "report.txt"
+    report.write_text("what the laboratory found\n" * 2000, encoding="utf-8")
+    waiting = await drill.send(LA, KH, 2, report)
     await drill.backup(LA, *BOTH)
+    text = report.read_bytes()
     await drill.lose(LA)
     await drill.kill(KH)
     await drill.restore(LA, *BOTH)
@@ -128,6 +131,8 @@ async def test_a_backup_of_a_sender_whose_outbox_was_full(drill: Drill) -> None:
         again = await drill.send(LA, KH, 1)
         await drill.states(LA, again, "accepted")
         assert [one for _, one in await drill.inbox(KH)] == [*before, *waiting, *later, *again]
+        for one in waiting:
+            assert await drill.attachment(KH, one) == text
         sent = [row["id"] for row in (await drill.ask(LA, "/v1/bulletins"))["bulletins"]]
         assert sent == [*before, *waiting, *again]
         assert drill.said_once()

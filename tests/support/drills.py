@@ -132,18 +132,24 @@ class Drill:
 
     # --- what is seen -----------------------------------------------------------------------------
 
-    async def send(self, agency: str, to: str, count: int) -> list[str]:
+    async def send(self, agency: str, to: str, count: int, *files: Path) -> list[str]:
         """Bulletins that the node has taken."""
         one = wish(to)
+        given: dict[str, Any] = {"schema": one.schema, "about": one.about, "body": one.body}
         async with Node(self.place / agency) as node:
-            return [
-                await node.send(to=to, schema=one.schema, about=one.about, body=one.body)
-                for _ in range(count)
-            ]
+            return [await node.send(to=to, attachments=files, **given) for _ in range(count)]
 
     async def read(self, agency: str, bulletin: str) -> Any:
         """Content for the agency's case system."""
         return await self.ask(agency, f"/v1/bulletins/{bulletin}/content")
+
+    async def attachment(self, agency: str, bulletin: str) -> bytes:
+        """The first attachment of a bulletin that the case system has read."""
+        await self.read(agency, bulletin)
+        out = self.place / f"{agency}.{bulletin[:16]}.out"
+        async with Node(self.place / agency) as node:
+            await node.save(bulletin, 1, out)
+        return await asyncio.to_thread(out.read_bytes)
 
     async def ask(self, agency: str, path: str) -> dict[str, Any]:
         """An answer of a node's API."""
