@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from saphan.backup.custodians import make_custodian
+from saphan.backup.making import LOCK_NAME
+from saphan.backup.one_at_a_time import alone
 from saphan.cli.main import main
 from saphan.keyfiles import Argon2Cost
 from saphan.node.archive import Archive
@@ -114,7 +117,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def nothing_left(place: Place) -> bool:
-    return not (place.folder / "new").exists() and not list(place.folder.glob(".new.*"))
+    return not (place.folder / "new").exists() and not list(place.folder.glob(".new*"))
 
 
 def test_both_files_bring_back_everything_but_root_and_witness(place: Place) -> None:
@@ -130,6 +133,7 @@ def test_both_files_bring_back_everything_but_root_and_witness(place: Place) -> 
         "root/root.key",
         "node/witness.key",
         "node/backup.json",
+        "node/backup.lock",
     }
     same = set(after) - {"node/data/node.db"}
     assert {name: before.get(name) for name in same} == {name: after[name] for name in same}
@@ -285,3 +289,30 @@ def test_a_damaged_store_is_not_saved(place: Place) -> None:
     assert ran.code == "store_damaged"
     assert not (place.folder / "d.data").exists()
     assert not list((place.office / "node/data").glob(".backup*"))
+
+
+def test_a_killed_backup_or_restore_is_cleared_away_by_the_next_one(place: Place) -> None:
+    copy, part = place.office / "node/data/.backup.db", place.folder / ".k.data.part"
+    for left in (copy, copy.with_name(".backup.db-journal"), part):
+        left.write_bytes(b"half")
+    place.backup("k")
+    assert not any(left.exists() for left in (copy, part))
+    staging = place.folder / ".new.restoring"
+    (staging / "node").mkdir(parents=True)
+    (staging / "node" / "node.key").write_text("a secret of the one before")
+    place.restore("--data", place.folder / "a.data", shares=shares(place))
+    assert not staging.exists()
+    assert not (place.folder / "new/node/node.key").exists()
+
+
+def test_one_backup_and_one_restore_at_a_time(place: Place) -> None:
+    with alone(place.office / "node" / LOCK_NAME):
+        assert place.backup("k", status=4).err.count("backup_running") == 1
+    assert not (place.folder / "k.data").exists()
+    staging = place.folder / ".new.restoring"
+    staging.mkdir()
+    (staging / "theirs").touch()
+    with alone(staging, os.O_RDONLY | os.O_DIRECTORY):
+        ran = place.restore("--data", place.folder / "a.data", shares=shares(place), status=4)
+        assert ran.code == "backup_running"
+        assert (staging / "theirs").exists()

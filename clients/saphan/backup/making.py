@@ -33,6 +33,7 @@ from saphan.backup.header import (
     make_split,
 )
 from saphan.backup.new_file import new_file
+from saphan.backup.one_at_a_time import alone
 from saphan.backup.snapshot import snapshot
 from saphan.backup.stream import PIECE, SealedWriter
 from saphan.durable import replace_file
@@ -40,6 +41,7 @@ from saphan.keyfiles import read_node
 from saphan.office import Office
 
 MARK_NAME: Final = "backup.json"
+LOCK_NAME: Final = "backup.lock"
 MARK_FORMAT: Final = "backup-made/1"
 
 
@@ -82,6 +84,7 @@ def make_backup(plan: Plan) -> Saved:
         InvalidInput: `custodians_malformed`, `key_weak`.
         OperatorError: `store_missing`, `store_damaged`, `file_exists`, `disk_full`,
             `file_unwritable`, what `Office.read_agency` and `read_node` raise.
+        Unavailable: `backup_running`.
     """
     agency = plan.office.read_agency().agency
     signer = read_node(plan.office.key_file(Role.NODE, b""))
@@ -92,6 +95,7 @@ def make_backup(plan: Plan) -> Saved:
     shares = seal_shares(split, publics, secret, os.urandom(split.random_bytes))
     saved = Saved(agency, backup_id)
     with ExitStack() as stack:
+        stack.enter_context(alone(plan.office.node / LOCK_NAME))
         copy = None
         if "data" in plan.out:
             copy = stack.enter_context(snapshot(plan.office.folder / DATABASE))

@@ -29,11 +29,11 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             field="out",
             hint="name a file that does not exist yet: backups do not replace each other",
         )
-    part = path.with_name(f".{path.name}.{os.getpid()}.new")
+    part = path.with_name(f".{path.name}.part")
     with disk_errors(path):
         try:
             with contextlib.suppress(FileNotFoundError):
-                part.unlink()  # from a process of the same number that died here
+                part.unlink()  # what a killed one left
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             with os.fdopen(os.open(part, flags, SECRET_MODE), "wb") as file:
                 yield file

@@ -25,6 +25,7 @@ from saphan.backup.contents import check_name, is_public
 from saphan.backup.header import BACKUP_TYPE, Header, Part, malformed, parse_header
 from saphan.backup.making import signed_body
 from saphan.backup.new_file import disk_errors
+from saphan.backup.one_at_a_time import alone
 from saphan.backup.restored_store import Recovered, adopt_store
 from saphan.backup.shares import Opened, join
 from saphan.backup.stream import SIGNATURE_BYTES, SealedReader, damaged
@@ -132,15 +133,27 @@ def _check_empty(target: Path) -> None:
 @contextmanager
 def _staged(target: Path) -> Iterator[Path]:
     """A folder beside the target, gone at the end if it was not renamed."""
-    staging = target.absolute().with_name(f".{target.absolute().name}.{os.getpid()}.restoring")
+    staging = target.absolute().with_name(f".{target.absolute().name}.restoring")
     with disk_errors(target):
-        try:
-            staging.mkdir(mode=FOLDER_MODE)
-            for name in FOLDERS:
-                (staging / name).mkdir(mode=FOLDER_MODE)
-            yield staging
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        with alone(staging, os.O_RDONLY | os.O_DIRECTORY):
+            try:
+                _clear(staging)  # what a killed one left: keys, among other things
+                for name in FOLDERS:
+                    (staging / name).mkdir(mode=FOLDER_MODE)
+                yield staging
+            finally:
+                if staging.exists():
+                    _clear(staging)
+                    staging.rmdir()
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _extract(path: Path, secret: bytes, staging: Path) -> tuple[bytes, bytes]:

@@ -15,12 +15,15 @@ from saphan_schemas.errors import OperatorError
 from saphan.backup.new_file import disk_errors
 from saphan.node.schema import APPLICATION_ID
 
+COPY_NAME: Final = ".backup.db"
 _NO_ROOM: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 
 
 @contextmanager
 def snapshot(database: Path) -> Iterator[Path]:
     """A copy of the store as of one moment, beside it, removed at the end of the block.
+
+    One at a time: the caller sees to that.
 
     Raises:
         OperatorError: `store_missing`, `store_damaged`, `disk_full`, `file_unwritable`.
@@ -32,7 +35,8 @@ def snapshot(database: Path) -> Iterator[Path]:
             field="dir",
             hint="name the agency's folder with --dir; a node that never ran has nothing to save",
         )
-    copy = database.with_name(f".backup-{os.getpid()}.db")
+    copy = database.with_name(COPY_NAME)
+    _remove(copy)  # a killed backup's
     try:
         with disk_errors(copy):
             # Created here, so that nobody else may read it for a moment.
@@ -40,9 +44,13 @@ def snapshot(database: Path) -> Iterator[Path]:
         _copy(database, copy)
         yield copy
     finally:
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            with contextlib.suppress(OSError):
-                copy.with_name(f"{copy.name}{suffix}").unlink()
+        _remove(copy)
+
+
+def _remove(copy: Path) -> None:
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        with contextlib.suppress(OSError):
+            copy.with_name(f"{copy.name}{suffix}").unlink()
 
 
 def _copy(database: Path, copy: Path) -> None:
