@@ -26,7 +26,7 @@ async def start(bridge: Bridge, listen: str) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "saphan_broker", "run",
         "--data", str(bridge.place / "data"), "--keys", str(bridge.place / "keys"),
-        "--listen", listen, "--json",
+        "--listen", listen, "--plain", "--json",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdout is not None

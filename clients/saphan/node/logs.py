@@ -133,8 +133,11 @@ class Logs:
 
     @property
     def leaves(self) -> int:
-        """Directory leaves that are here; the last of them may not be believed yet."""
-        return self.directory.size + len(self._pending)
+        """Directory leaves that need not come again; the last of them may not be believed yet.
+
+        What is replayed and not on disk comes again: with it, it is stored.
+        """
+        return self.directory.size - len(self._unstored) + len(self._pending)
 
     def take_directory(self, frame: DirectoryLeaves) -> tuple[Head, list[SaphanError]]:
         """Verify, persist and replay directory leaves; returns the head and refused agreements.
@@ -148,7 +151,7 @@ class Logs:
         known = self.directory_heads.newest
         proven = 0 if known is None else known.size
         head = self.directory_heads.verify(frame.note, proven, frame.consistency)
-        have = self.leaves
+        have = self.directory.size + len(self._pending)
         if frame.start > have:
             raise InvalidInput(
                 "directory_gap",
