@@ -32,7 +32,7 @@ def choose(
     room: int,
     urgency: Callable[[BulletinRow], Urgency],
     *,
-    slow: bool,
+    most: int,
     idle: bool,
 ) -> list[tuple[FeedRow, bool]]:
     """The rows of a frame of about `room` bytes, each with whether its ciphertext goes with it.
@@ -40,24 +40,17 @@ def choose(
     Args:
         rows: what comes next, at least one.
         urgency: what the header of a bulletin says.
-        slow: the line has shown that it is; else it has shown nothing yet.
+        most: the longest ciphertext that this line carries in a second or so; 0: the line is slow.
         idle: nothing is on its way.
     """
-    alone = idle and len(rows) == 1
+    if idle and len(rows) == 1:
+        most = max(most, SHORT)
     chosen: list[tuple[FeedRow, bool]] = []
     for row in rows:
         body = row.bulletin
-        here = body is None or _goes(body, slow, alone, urgency)
+        here = body is None or len(body.ciphertext) <= most or urgency(body) == "immediate"
         room -= row.weight if here or body is None else row.weight - len(body.ciphertext)
         if chosen and room < 0:
             break
         chosen.append((row, here))
     return chosen
-
-
-def _goes(
-    body: BulletinRow, slow: bool, alone: bool, urgency: Callable[[BulletinRow], Urgency]
-) -> bool:
-    if len(body.ciphertext) <= SHORT and (alone or not slow):
-        return True
-    return urgency(body) == "immediate"

@@ -83,6 +83,8 @@ class FeedPump:
         )
         self._anchor = -1
         self._own_since: float | None = None
+        self.sparing = False
+        """The node fetches the ciphertexts of routine bulletins when it can afford them."""
         self._window = Window(lambda: asyncio.get_running_loop().time() * 1000)
         self._known: OrderedDict[SignatureKey, None] = OrderedDict()
 
@@ -188,9 +190,15 @@ class FeedPump:
         """The rows of a frame, and whether their ciphertexts go with them."""
         window = self._window
         if not window.careful:
-            return [(row, True) for row in rows]
-        slow, idle = window.pace.slow, not window.pace.on_way
-        return choose(rows, window.bytes, self._urgency, slow=slow, idle=idle)
+            return [(row, not self._spares(row)) for row in rows]
+        idle = not window.pace.on_way
+        chosen = choose(rows, window.bytes, self._urgency, most=window.longest, idle=idle)
+        return [(row, here and not self._spares(row)) for row, here in chosen]
+
+    def _spares(self, row: FeedRow) -> bool:
+        """Whether a ciphertext waits until it is fetched because the node's day has cost enough."""
+        body = row.bulletin
+        return self.sparing and body is not None and self._urgency(body) == "routine"
 
     def _urgency(self, body: BulletinRow) -> Urgency:
         header = open_header(self._state.keys, body)

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 from saphan_protocol.pace import Pace
-from saphan_schemas.limits import KIB, LIMITS
+from saphan_schemas.limits import KIB, LIMITS, SECOND_MS
+
+from saphan_broker.deferring import SHORT
 
 FIRST_BYTES: Final = 16 * KIB
 """Of a session's first entries: two seconds at 64 kbit/s, one bulletin."""
@@ -26,9 +28,9 @@ class Window:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.pace = Pace(LIMITS.feed_window_bytes, FIRST_BYTES)
-        self._sent: deque[tuple[int, int, int]] = deque()
+        self._sent: deque[tuple[int, int, int, float]] = deque()
         self._items = 0
-        self._shown = False
+        self._rate = 0
 
     @property
     def items(self) -> int:
@@ -41,20 +43,28 @@ class Window:
         return self.pace.room
 
     @property
+    def longest(self) -> int:
+        """The longest ciphertext that goes with its entry: what the line has shown that it carries
+        in a second; 0: it has shown that it is slow."""
+        return 0 if self.pace.slow else max(SHORT, self._rate)
+
+    @property
     def careful(self) -> bool:
-        """Whether the line is slow, or has not shown yet what it is."""
-        return self.pace.slow or not self._shown
+        """Whether there are ciphertexts that do not go with their entries."""
+        return self.longest < LIMITS.ciphertext_bytes
 
     def add(self, after: int, items: int, size: int) -> None:
         """A frame went out that ends at `after`."""
-        self.pace.sent(size, self._clock())
-        self._sent.append((after, items, size))
+        now = self._clock()
+        self.pace.sent(size, now)
+        self._sent.append((after, items, size, now))
         self._items += items
 
     def acknowledge(self, after: int) -> None:
         """Everything up to `after` is durable at the node."""
+        now = self._clock()
         while self._sent and self._sent[0][0] <= after:
-            _, items, size = self._sent.popleft()
+            _, items, size, sent = self._sent.popleft()
             self._items -= items
-            self._shown = True
-            self.pace.acknowledged(size, self._clock())
+            self._rate = max(self._rate, int(size * SECOND_MS / max(now - sent, 1)))
+            self.pace.acknowledged(size, now)

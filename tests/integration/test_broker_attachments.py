@@ -13,7 +13,7 @@ from saphan_broker.blobs import store as blob_store
 from saphan_protocol.admission import measure
 from saphan_protocol.content import ATTACHMENT_SEALED_BYTES, ciphertext_length
 from saphan_schemas.codec import encode
-from saphan_schemas.frames import Ack, Offer, Result
+from saphan_schemas.frames import FeedEntry, Offer, Result
 from saphan_schemas.limits import KIB, LIMITS, MIB
 from saphan_schemas.records import Blob, Event
 from support.agency import Made
@@ -444,28 +444,20 @@ async def test_parts_are_taken_while_a_bulletin_waits_for_the_log(world: World) 
 # --- ciphertexts that come later -----------------------------------------------------------------
 
 
-async def test_a_line_that_has_shown_nothing_gets_long_ciphertexts_later(world: World) -> None:
-    """Until its first acknowledgement; what is immediate comes at once, and all of it is there."""
+async def test_a_line_that_has_shown_little_gets_long_ciphertexts_later(world: World) -> None:
+    """It has acknowledged nothing yet; what is immediate comes at once, and all of it is there."""
     content = {"about": {}, "attachments": [], "body": {"summary": "x" * 40_000}}
     sender = world.agencies[A]
-    made = [
-        sender.bulletin([B], world.clock(), content, urgency=urgency)
-        for urgency in ("routine", "immediate")
-    ]
     out, into = await world.line(A), await world.line(B, ack=False)
-    items, batch = sender.submissions(made, [world.agencies[B]])
-    first, second = [result.indices[0] for result in await out.submit(items, batch)]
-    _, late = await into.entry(first)
-    assert late.ciphertext == measure(made[0].ciphertext)
-    assert late.header == made[0].header_bytes
-    await into.ws.send_bytes(encode(Ack(first)))
-    _, soon = await into.entry(second)
-    assert soon.ciphertext == made[1].ciphertext
-    assert await into.fetch_whole(made[0].bulletin_id, 0) == made[0].ciphertext
-    await into.ws.send_bytes(encode(Ack(second)))
-    items, batch = sender.submissions(
-        [sender.bulletin([B], world.clock(), content)], [world.agencies[B]]
-    )
-    (third,) = await out.submit(items, batch)
-    _, whole = await into.entry(third.indices[0])
-    assert isinstance(whole.ciphertext, bytes)
+
+    async def sent(urgency: str) -> tuple[Made, FeedEntry]:
+        made = sender.bulletin([B], world.clock(), content, urgency=urgency)
+        result = await submit(world, out, made)
+        return made, (await into.entry(result.indices[0]))[1]
+
+    made, late = await sent("routine")
+    assert late.ciphertext == measure(made.ciphertext)
+    assert late.header == made.header_bytes
+    assert await into.fetch_whole(made.bulletin_id, 0) == made.ciphertext
+    made, soon = await sent("immediate")
+    assert soon.ciphertext == made.ciphertext

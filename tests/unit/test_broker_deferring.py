@@ -12,8 +12,8 @@ from saphan_schemas.limits import KIB, MIB
 from support.store_commits import Story
 
 SHORT, LONG = 5 * KIB, 64 * KIB
-UNKNOWN: Mapping[str, Any] = {"slow": False, "idle": True}
-SLOW: Mapping[str, Any] = {"slow": True, "idle": True}
+UNKNOWN: Mapping[str, Any] = {"most": deferring.SHORT, "idle": True}
+SLOW: Mapping[str, Any] = {"most": 0, "idle": True}
 
 
 def rows(*lengths: int) -> list[FeedRow]:
@@ -43,6 +43,7 @@ def test_an_unknown_line_gets_what_is_short_and_what_is_immediate() -> None:
     assert here(choose(given, MIB, immediate_if_long, **UNKNOWN)) == [True, True, True, True]
     edge = rows(deferring.SHORT, deferring.SHORT + 1)
     assert here(choose(edge, MIB, routine, **UNKNOWN)) == [True, False]
+    assert here(choose(given, MIB, routine, most=LONG, idle=False)) == [True, True, True, True]
 
 
 def test_a_slow_line_gets_entries_first_and_immediate_bulletins() -> None:
@@ -52,9 +53,9 @@ def test_a_slow_line_gets_entries_first_and_immediate_bulletins() -> None:
 
 
 def test_a_short_bulletin_alone_comes_at_once() -> None:
-    assert here(choose(rows(SHORT), MIB, routine, slow=True, idle=True)) == [True]
-    assert here(choose(rows(SHORT), MIB, routine, slow=True, idle=False)) == [False]
-    assert here(choose(rows(LONG), MIB, routine, slow=True, idle=True)) == [False]
+    assert here(choose(rows(SHORT), MIB, routine, most=0, idle=True)) == [True]
+    assert here(choose(rows(SHORT), MIB, routine, most=0, idle=False)) == [False]
+    assert here(choose(rows(LONG), MIB, routine, most=0, idle=True)) == [False]
 
 
 def test_a_frame_holds_what_has_room_and_at_least_one() -> None:

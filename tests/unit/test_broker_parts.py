@@ -97,28 +97,31 @@ def test_window_opens_by_what_is_acknowledged() -> None:
     window = Window(lambda: now[0])
     window.add(9, 10, 1000)
     window.add(19, 5, 500)
+    now[0] = 600
     assert window.items == LIMITS.feed_window_items - 15
     window.acknowledge(8)
     assert window.items == LIMITS.feed_window_items - 15
-    assert window.careful  # nothing has come back yet
+    assert window.careful  # little has come back yet
     window.acknowledge(9)
     assert (window.items, window.bytes) == (LIMITS.feed_window_items - 5, FIRST_BYTES - 500)
     window.acknowledge(1000)
     assert (window.items, window.bytes) == (LIMITS.feed_window_items, FIRST_BYTES)
-    assert not window.careful
+    assert window.longest == FIRST_BYTES
 
 
 def test_window_grows_on_a_quick_line_and_shrinks_on_a_slow_one() -> None:
     now = [0.0]
     window = Window(lambda: now[0])
-    index = 0
+    index, careful = 0, list[bool]()
     for _ in range(40):
         index += 1
-        window.add(index, 1, max(window.bytes, 1))
+        careful.append(window.careful)
+        window.add(index, 1, window.bytes)
         assert not window.bytes
         now[0] += 20
         window.acknowledge(index)
     assert window.bytes == LIMITS.feed_window_bytes
+    assert careful == [True] + [False] * 39  # 16 KiB in 20 ms: it carries all there is
     for _ in range(40):
         index += 1
         size = window.bytes
@@ -127,6 +130,7 @@ def test_window_grows_on_a_quick_line_and_shrinks_on_a_slow_one() -> None:
         window.acknowledge(index)
     assert window.bytes <= 16 * 1024
     assert window.careful
+    assert window.longest == 0
 
 
 def test_one_wrong_clock_of_three_stops_nothing_and_two_do() -> None:
