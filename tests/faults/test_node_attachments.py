@@ -18,6 +18,7 @@ import pytest
 import saphan.node.line
 from saphan import Node
 from saphan.local_api import LocalNode
+from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import KIB, LIMITS, MIB
 from support.attaching import pdf, send, shown
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
@@ -180,16 +181,21 @@ def agreed_there(bridge: Bridge) -> None:
 async def test_a_full_disk_stops_the_fetching_and_room_lets_it_go_on(
     bridge: Bridge, tmp_path: Path
 ) -> None:
-    """Files of the recipient may grow to 3 MiB, as on a disk that is full; then there is room."""
+    """Files may grow to 3 MiB, as on a disk that is full, the sender's, then the recipient's."""
     data, file = pdf(8 * MIB), tmp_path / "scan.pdf"
     file.write_bytes(data)
     async with bridge.broker_running():
         await bridge.enrol()
-        async with process(bridge, KH) as kh, process(bridge, LA):
+        async with process(bridge, KH) as kh, process(bridge, LA) as la:
             await asyncio.to_thread(agreed_there, bridge)
             full = (3 * MIB, resource.RLIM_INFINITY)
+            room = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            resource.prlimit(la[0].pid, resource.RLIMIT_FSIZE, full)
+            with pytest.raises(OperatorError, match="disk_full"):
+                await send_file(bridge, file)
+            resource.prlimit(la[0].pid, resource.RLIMIT_FSIZE, room)
             resource.prlimit(kh[0].pid, resource.RLIMIT_FSIZE, full)
-            bulletin = await send_file(bridge, file)
+            bulletin = await send_file(bridge, file)  # the upload goes on where it stopped
             node = LocalNode(bridge.place / KH / "node")
 
             def alarms() -> list[str]:
@@ -201,7 +207,6 @@ async def test_a_full_disk_stops_the_fetching_and_room_lets_it_go_on(
 
             await asyncio.wait_for(asyncio.to_thread(until_full), 40)
             assert not accepted(bridge)
-            room = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
             resource.prlimit(kh[0].pid, resource.RLIMIT_FSIZE, room)
             await eventually(lambda: accepted(bridge), 60)
             assert await saved(bridge, bulletin, tmp_path / "out.pdf") == data

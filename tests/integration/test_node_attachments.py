@@ -13,6 +13,7 @@ import msgspec
 import pytest
 import saphan.node.line
 from saphan.node.events import Listener
+from saphan_protocol.admission import measure
 from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import OperatorError
@@ -264,6 +265,40 @@ async def test_a_mauled_part_is_fetched_again(
                         assert await shown(kh, bulletin, 1) == data
                         waits = [event async for event in downs(listener)]
                         assert waits == ([] if code is None else [code]), what
+
+
+@pytest.mark.parametrize("attached", [(), (pdf(9_000),)], ids=["alone", "with an attachment"])
+async def test_a_ciphertext_that_was_put_off_is_fetched(
+    bridge: Bridge, attached: tuple[bytes, ...]
+) -> None:
+    """On a slow line the feed gives length and digest only; the handover waits for the bytes."""
+
+    def put_off(frame: Any) -> object:
+        if not any(isinstance(one.ciphertext, bytes) for one in getattr(frame, "entries", ())):
+            return None
+        entries = tuple(
+            msgspec.structs.replace(one, ciphertext=measure(one.ciphertext))
+            if isinstance(one.ciphertext, bytes)
+            else one
+            for one in frame.entries
+        )
+        return msgspec.structs.replace(frame, entries=entries)
+
+    async with bridge.broker_running(), mauling_line(bridge.url) as (line, url):
+        await bridge.enrol()
+        async with bridge.node(LA) as la:
+            await agreed(la)
+            bulletin = await send(la, *attached)
+            await eventually(lambda: states(la, bulletin) == ["submitted"])
+            bridge.url, line.change = url, put_off
+            async with bridge.node(KH) as kh:
+                await asyncio.wait_for(line.done.wait(), 20)
+                await eventually(lambda: states(la, bulletin) == ["accepted"])
+                content = await kh.read_by_system(bulletin)
+                assert content["content"]["body"] == wish().body
+                assert len(content["attachments"]) == len(attached)
+                assert len(stored(bridge, KH, "in")) == len(attached)
+                assert kh.alarms.standing() == []
 
 
 async def downs(listener: Listener) -> AsyncIterator[str]:
