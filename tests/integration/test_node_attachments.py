@@ -418,7 +418,9 @@ async def test_a_recipient_without_the_attachments_says_that_it_waits(bridge: Br
             async with bridge.node(KH) as kh:
                 await eventually(kh.alarms.standing)
                 assert [alarm.code for alarm in kh.alarms.standing()] == ["attachment_gone"]
-                (delivery,) = kh.bulletins.status(bulletin)["deliveries"]
+                status = kh.bulletins.status(bulletin)
+                (delivery,), (attached,) = status["deliveries"], status["attachments"]
+                assert (attached["number"], attached["here"]) == (1, False)
                 assert (delivery["state"], delivery["code"]) == ("submitted", "waiting_for_parts")
                 assert kh.bulletins.inbox(0, 9) == []
                 assert states(la, bulletin) == ["submitted"]

@@ -51,6 +51,12 @@ def status_lines(found: Json) -> Iterator[str]:
     for delivery in found["deliveries"]:
         code = f" ({delivery['code']})" if delivery["code"] else ""
         yield f"{_label('label.status')}{delivery['recipient']}: {state_text(delivery)}{code}"
+    attached = found.get("attachments", ())
+    if attached:
+        here = sum(one["here"] for one in attached)
+        length = sum(one["length"] for one in attached)
+        text = say("note.attachments_here", here=here, count=len(attached), length=f"{length:,}")
+        yield f"{_label('label.attachments')}{text}"
     yield ""
     for event in found["timeline"]:
         yield event_line(event)

@@ -137,6 +137,7 @@ class Bulletins:
             "stored": stored,
             "header": header_json(header),
             "deliveries": self._deliveries(bulletin),
+            "attachments": self._attachments(bulletin),
             "timeline": self._timeline(bulletin),
             "notices": noted(self._db, bulletin),
         }
@@ -149,6 +150,16 @@ class Bulletins:
         )
         names = ("recipient", "state", "code", "changed", "attempts")
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _attachments(self, bulletin: bytes) -> list[Json]:
+        """Sealed attachments by number: their lengths, and whether all of each is here."""
+        rows = self._db.rows(
+            "SELECT place, length, stage > 0 FROM parts WHERE bulletin = ? AND place > 0"
+            " ORDER BY place",
+            (bulletin,),
+        )
+        names = ("number", "length", "here")
+        return [dict(zip(names, (*row[:2], bool(row[2])), strict=True)) for row in rows]
 
     def _timeline(self, bulletin: bytes) -> list[Json]:
         rows = self._db.rows(
