@@ -31,6 +31,7 @@ from saphan_schemas.frames import (
     PartFetched,
     Ping,
     Register,
+    Spare,
     Stanzas,
     Submit,
     Welcome,
@@ -230,6 +231,8 @@ class Session:
                 await self._pong()
             elif isinstance(frame, Cosign):
                 await self._shared.witnessed.take(self.agency or "", frame)
+            elif isinstance(frame, Spare):
+                pump.sparing = frame.on
             elif isinstance(frame, Closing):
                 raise _Ended
             else:

@@ -231,6 +231,13 @@ class PartFetched(Record, frozen=True, tag=25):
     code: str | None
 
 
+class Spare(Record, frozen=True, tag=27):
+    """Node: from here on the ciphertexts of routine bulletins stay at the broker until they are
+    fetched (`on`), or come with their entries again."""
+
+    on: bool
+
+
 # --- broker to node ------------------------------------------------------------------------------
 
 
@@ -346,6 +353,7 @@ FromNode = (
     | Offer
     | Part
     | FetchPart
+    | Spare
 )
 FromBroker = (
     Challenge

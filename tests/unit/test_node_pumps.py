@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from saphan.node.alarms import Alarms
+from saphan.node.budget import Budget
+from saphan.node.current import Current
 from saphan.node.db import Database
 from saphan.node.login import decode_frame
 from saphan.node.portions import Portion
@@ -34,6 +37,8 @@ class Threads:
 
     def __init__(self, db: Database) -> None:
         self.db = db
+        alarms = Alarms(lambda: NOW)
+        self.budget = Budget(db, Current(Path("/none/settings.json"), alarms), alarms, lambda: NOW)
 
     async def in_reading(self, work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
@@ -47,7 +52,9 @@ class World:
     def __init__(self, db: Database) -> None:
         self.db = db
         self.sent: asyncio.Queue[Any] = asyncio.Queue()
-        self.pumps = Pumps(Threads(db), self._send, lambda: NOW)  # type: ignore[arg-type]
+        threads = Threads(db)
+        self.budget = threads.budget
+        self.pumps = Pumps(threads, self._send, lambda: NOW)  # type: ignore[arg-type]
 
     async def _send(self, frame: object) -> None:
         self.sent.put_nowait(frame)
@@ -259,6 +266,19 @@ async def test_a_full_line_holds_back_all_but_what_is_immediate(world: World) ->
     assert await world.urgencies() == [2]
     await asyncio.to_thread(world.rows)  # time enough for a pump that would not wait
     assert world.sent.empty()
+
+
+async def test_on_a_day_that_has_cost_enough_routine_bulletins_wait(world: World) -> None:
+    world.budget.spent = True
+    await asyncio.to_thread(world.consign, 0, 1, 0, 2)
+    world.pumps.wake("bulletins")
+    assert [await world.urgencies(), await world.urgencies()] == [[2], [1]]
+    world.pumps.acknowledged(world.pumps.pace.on_way)
+    await asyncio.to_thread(world.rows)  # time enough for a pump that would not wait
+    assert world.sent.empty()
+    world.budget.spent = False
+    world.pumps.wake("bulletins")
+    assert await world.urgencies() == [0, 0]
 
 
 async def test_answers_make_room_and_the_more_urgent_goes_first(world: World) -> None:

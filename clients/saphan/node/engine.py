@@ -17,6 +17,7 @@ from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import DirectoryLeaves, Feed
 
 from saphan.node.alarms import Alarms
+from saphan.node.budget import Budget
 from saphan.node.db import Database
 from saphan.node.effects import Effects
 from saphan.node.events import Event
@@ -40,12 +41,14 @@ class Engine:
         intake: Intake,
         outbox: Outbox,
         alarms: Alarms,
+        budget: Budget,
     ) -> None:
         self.agency = agency
         self.key = key
         self.db = db
         self.logs = logs
         self.outbox = outbox
+        self.budget = budget
         self._intake = intake
         self._alarms = alarms
         self._frames = ThreadPoolExecutor(1, "saphan-frames")

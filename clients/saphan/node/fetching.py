@@ -85,7 +85,8 @@ class Fetching:
         db, skipped = self._engine.db, frozenset(self._skipped)
         agency = self._engine.agency
         found = await self._engine.in_reading(lambda: next_missing(db, agency, skipped))
-        return found[0] if found else None
+        least = self._engine.budget.least
+        return found[0] if found and found[0].urgency >= least else None
 
     async def _bulletin(self, job: Missing) -> bool:
         """Whether every part of it is here now; not if something more urgent came between."""
@@ -133,6 +134,8 @@ class Fetching:
 
     async def _overtaken(self, job: Missing) -> bool:
         """Whether something more urgent is to be fetched; looked for only when somebody woke us."""
+        if job.urgency < self._engine.budget.least:
+            return True
         if not self._look:
             return False
         self._look = False

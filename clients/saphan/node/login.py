@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Final
 
 import aiohttp
@@ -50,8 +51,12 @@ def decode_frame(data: bytes) -> FromBroker:
     return frame
 
 
-async def receive_frame(ws: aiohttp.ClientWebSocketResponse, timeout_s: float) -> FromBroker:
-    """The next message.
+async def receive_frame(
+    ws: aiohttp.ClientWebSocketResponse,
+    timeout_s: float,
+    count: Callable[[int], None] | None = None,
+) -> FromBroker:
+    """The next message; `count` is told its bytes.
 
     Raises:
         Unavailable: `line_down`, `line_silent`; InvalidInput: `malformed`.
@@ -61,6 +66,8 @@ async def receive_frame(ws: aiohttp.ClientWebSocketResponse, timeout_s: float) -
     except TimeoutError:
         raise Unavailable("line_silent", f"the broker said nothing for {timeout_s:.0f} s") from None
     if message.type is aiohttp.WSMsgType.BINARY:
+        if count is not None:
+            count(len(message.data))
         return decode_frame(message.data)
     if message.type is aiohttp.WSMsgType.TEXT:
         raise InvalidInput("malformed", "the broker sent text where records are spoken")

@@ -147,15 +147,18 @@ class Pumps:
         self._wake[kind].clear()
         room = self.pace.room
         # On a full line only what is immediate goes out, and only bulletins are.
-        self._blocked[kind] = full = not room
+        full, afforded = not room, self._engine.budget.least if kind == "bulletins" else 0
+        self._blocked[kind] = full or afforded > 0
         if full and kind == "statements":
             return False
         again: list[int] = []
         if not full:
             again, self._again[kind] = self._again[kind], []
-        portion = None if again or full else self._next_offered(kind, progress, room)
+        portion = None
+        if not (again or full or afforded):
+            portion = self._next_offered(kind, progress, room)
         if portion is None:
-            least = IMMEDIATE if full else 0
+            least = IMMEDIATE if full else afforded
             look = Look(progress.after, room or FIRST_BYTES, least, tuple(again))
             portion = await self._stored(kind, look)
             if portion.rows and not again:

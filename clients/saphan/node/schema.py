@@ -85,9 +85,9 @@ ALTER TABLE consignments ADD COLUMN urgency INTEGER NOT NULL DEFAULT 0;
 DROP INDEX consignments_waiting;
 CREATE INDEX consignments_waiting ON consignments (urgency, id) WHERE state = 'waiting';
 
--- Who is to be told of a bulletin, and what came of it: step 0 when it comes, then the steps of the
--- settings. `state`: waiting, told, read (nobody had to be told any more), nobody (none may see it),
--- failed (given up). `code`: exit code of the command, nil if it did not end by itself.
+-- Who is to be told of a bulletin, and what came of it: step 0 when it comes, then those of the
+-- settings. `state`: waiting, told, read (nobody had to be told any more), nobody (none may see
+-- it), failed (given up). `code`: exit code of the command, NULL if it did not end by itself.
 CREATE TABLE notices (
     bulletin BLOB NOT NULL, step INTEGER NOT NULL, due INTEGER NOT NULL, state TEXT NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0, told INTEGER, code INTEGER,

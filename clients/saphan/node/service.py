@@ -14,8 +14,10 @@ from typing import Any
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.suite import require_post_quantum
 from saphan_protocol.witness import WitnessKey
+from saphan_schemas.codec import decode
 from saphan_schemas.errors import OperatorError
-from saphan_schemas.records import Role
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Header, OfficerRead, Role
 
 from saphan.compose import Wish
 from saphan.keyfiles import read_node, read_witness
@@ -23,7 +25,8 @@ from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
 from saphan.node.attachments import Shown
 from saphan.node.blobs import DAMAGED, BlobFiles
-from saphan.node.bulletins import Bulletins
+from saphan.node.budget import Budget
+from saphan.node.bulletins import Bulletins, unknown
 from saphan.node.config import NodeConfig
 from saphan.node.current import Current
 from saphan.node.db import Database
@@ -36,7 +39,7 @@ from saphan.node.mailboxes import Mailboxes
 from saphan.node.notices import Notices
 from saphan.node.outbox import Outbox, Outcome, Prepared
 from saphan.node.parts import mark_lost, sweep
-from saphan.node.readings import Readings
+from saphan.node.readings import RECORD_BYTES, Readings
 from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
 from saphan.node.resent import first_answer
@@ -80,9 +83,19 @@ class NodeService:
         """What its officers are shown."""
         return self.settings.now.shown
 
+    def shows(self, handle: str, bulletin: bytes) -> bool:
+        """Whether the rules show this bulletin to this officer; blocking."""
+        found = self.bulletins.known(bulletin)
+        if found is None:
+            return False
+        header = decode(Header, found.header, LIMITS.header_bytes, "header")
+        author = found.author if header.sender == self.agency else None
+        return self.rules.shows(handle, header, author)
+
     async def reread_settings(self) -> None:
         """Take the settings file as it is now; a damaged one is an alarm, and changes nothing."""
         await asyncio.to_thread(self.settings.reread)
+        self.engine.budget.look()
         self.events.publish([{"type": "settings"}])
 
     async def send(self, wish: Wish) -> bytes:
@@ -105,8 +118,12 @@ class NodeService:
         """Content for an officer who has signed that they read it.
 
         Raises:
+            InvalidInput: `bulletin_unknown` for what the rules do not show to this officer;
             SaphanError: what `Readings.officer` raises.
         """
+        handle = decode(OfficerRead, record, RECORD_BYTES, "record").handle
+        if not await self.engine.in_reading(partial(self.shows, handle, bulletin)):
+            raise unknown(bulletin)
         content, stated = await self.engine.in_sealing(
             partial(self.readings.officer, bulletin, record, signature)
         )
@@ -178,7 +195,8 @@ def build(config: NodeConfig) -> NodeService:
         judge = Judge(agency, archive, mailboxes, logs.directory, files)
         intake = Intake(agency, key, db, logs, judge, mailboxes, restored, clock)
         outbox = Outbox(agency, key, db, archive, logs, files, uploads, clock)
-        engine = Engine(agency, key, db, logs, intake, outbox, alarms)
+        budget = Budget(db, settings, alarms, clock)
+        engine = Engine(agency, key, db, logs, intake, outbox, alarms, budget)
         recovery = Recovery(agency, key, db, logs, archive, judge, mailboxes, alarms, clock)
         parts = Parts(engine, recovery, witness, restored, files, alarms, events, clock)
         line = Line(config.broker, parts, config.pin)
@@ -227,6 +245,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         asyncio.create_task(service.line.run()),
         asyncio.create_task(service.submitting.run()),
         asyncio.create_task(service.notices.run()),
+        asyncio.create_task(service.engine.budget.run()),
     ]
     try:
         yield service
@@ -239,4 +258,6 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         # What has begun is finished: a transaction is whole, an answer durable.
         await asyncio.to_thread(service.notices.close)
         await asyncio.to_thread(service.engine.close)
+        with contextlib.suppress(OperatorError):  # a full disk: a part of today is forgotten
+            await asyncio.to_thread(service.engine.budget.save)
         await asyncio.to_thread(service.db.close)

@@ -25,11 +25,13 @@ from saphan_schemas.frames import (
     DirectoryLeaves,
     Feed,
     FetchStanzas,
+    FromBroker,
     Held,
     PartFetched,
     Ping,
     Register,
     Result,
+    Spare,
     Stanzas,
     Witnessed,
 )
@@ -95,6 +97,8 @@ class Session:
         self._heads: dict[str, Head] = {}
         self._fresh_head = asyncio.Event()
         self._heard = 0
+        self.useful = False
+        """Whether it has brought anything that the next session need not bring again."""
         self._asked: dict[int, asyncio.Future[Result]] = {}
         self._fetched: dict[int, list[bytes]] = {}
         self._newest: int | None = None
@@ -122,6 +126,7 @@ class Session:
         self._answer_s = loop.time() - begin
         self._check_clock(challenge.clock)
         self._newest = welcome.newest
+        engine.budget.spend_session()
         self._opened(self, welcome.token)
         await self._take_up()
         try:
@@ -130,6 +135,7 @@ class Session:
                 self._judge(),
                 self._cosign(),
                 self._beat(),
+                self._save_bytes(),
                 self._speak(self.pumps.run("bulletins")),
                 self._speak(self.pumps.run("statements")),
                 self._speak(self._uploading.run()),
@@ -162,8 +168,10 @@ class Session:
             self._asked.pop(request, None)
 
     async def _send(self, frame: object) -> None:
+        data = encode(frame)
+        self._engine.budget.spend(len(data))
         try:
-            await self._ws.send_bytes(encode(frame))
+            await self._ws.send_bytes(data)
         except (aiohttp.ClientError, ConnectionError) as error:
             raise Unavailable("line_down", f"the line broke: {type(error).__name__}") from None
 
@@ -204,8 +212,9 @@ class Session:
 
     async def _read(self) -> None:
         while True:
-            frame = await receive_frame(self._ws, SILENCE_S)
+            frame = await receive_frame(self._ws, SILENCE_S, self._engine.budget.spend)
             self._heard += 1
+            self.useful |= _brings(frame)
             match frame:
                 case Feed() | DirectoryLeaves() | Witnessed():
                     await self._frames.put(frame)
@@ -331,6 +340,16 @@ class Session:
             # An idle log's head may be an hour old at login: the broker signs a fresh one.
             return None
 
+    async def _save_bytes(self) -> None:
+        """When the day's budget is spent routine ciphertexts stay at the broker; then all go on."""
+        spent = False
+        while True:
+            spent = await self._engine.budget.turned_from(spent)
+            await self._send(Spare(spent))
+            if not spent:
+                self.pumps.wake("bulletins")
+                self._fetching.wake()
+
     async def _beat(self) -> None:
         heard = -1
         while True:
@@ -341,6 +360,15 @@ class Session:
             if self.pumps.overdue(asyncio.get_running_loop().time()):
                 raise Unavailable("no_answer", "the broker pings, and does not answer")
             await self._send(Ping(self._parts.clock()))
+
+
+def _brings(frame: FromBroker) -> bool:
+    match frame:
+        case Feed():
+            return bool(frame.entries)
+        case Answer() | Held() | PartFetched() | DirectoryLeaves():
+            return True
+    return False
 
 
 def _portions(items: list[T]) -> Iterator[list[T]]:

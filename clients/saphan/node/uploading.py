@@ -154,7 +154,8 @@ class Uploading:
         left_out = self._released | self._later
         db = self._engine.db
         found = await self._engine.in_reading(lambda: next_outgoing(db, left_out))
-        return found[0] if found else None
+        least = self._engine.budget.least
+        return found[0] if found and found[0].urgency >= least else None
 
     def _release(self, job: Outgoing) -> None:
         self._released.add(job.row)
@@ -192,6 +193,8 @@ class Uploading:
 
     async def _overtaken(self, job: Outgoing) -> bool:
         """Whether something more urgent waits; it is looked for only after somebody woke us."""
+        if job.urgency < self._engine.budget.least:
+            return True
         if not self._look:
             return False
         self._look = False
