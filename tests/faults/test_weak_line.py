@@ -14,8 +14,11 @@ from saphan_schemas.codec import decode
 from saphan_schemas.frames import DirectoryLeaves, Submit
 from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.records import Header
+from support.attaching import pdf, send, shown
 from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, states, wish
 from support.weak_line import WeakLine, weak_line
+
+from benchmarks.carried import brought_twice, fetched_twice
 
 CUT = 48 * KIB
 """Three agencies' keys take 75 KB of the directory, a frame of it 32 KiB at most, and a bulletin
@@ -80,3 +83,30 @@ async def test_what_is_immediate_goes_before_all_that_waits(tmp_path: Path) -> N
             header = decode(Header, sent[0].items[0].header, LIMITS.header_bytes, "header")
             assert header.urgency == "immediate"
             assert len(sent[0].items) == 1, "nothing else is in its frame"
+
+
+async def test_an_attachment_arrives_over_a_line_that_never_carries_it_in_one_go(
+    tmp_path: Path,
+) -> None:
+    """256 KiB over lines that are cut every 160 KiB: both ends go on where they were."""
+    quality = {"cut_bytes": 160 * KIB, "rate": 2e6, "delay": 0.01}
+    data = pdf(256 * KIB)
+    async with bridged(tmp_path) as bridge, bridge.broker_running():
+        await enrol(bridge)
+        async with (
+            weak_line(bridge.url, tmp_path / "la", **quality) as la_line,
+            weak_line(bridge.url, tmp_path / "kh", **quality) as kh_line,
+        ):
+            bridge.url = la_line.url
+            async with bridge.node(LA) as la:
+                bridge.url = kh_line.url
+                async with bridge.node(KH) as kh:
+                    await agreed(la)
+                    bulletin = await send(la, data)
+                    await eventually(lambda: states(la, bulletin) == ["accepted"], 60)
+                    assert await shown(kh, bulletin, 1) == data
+            for line, again in ((la_line, brought_twice), (kh_line, fetched_twice)):
+                cuts = (await line.count())["cuts"]
+                assert cuts >= 2
+                twice = await asyncio.to_thread(again, line.record)
+                assert twice <= cuts * LIMITS.part_bytes, "one frame for each cut"
