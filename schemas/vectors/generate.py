@@ -18,6 +18,7 @@ from typing import Final
 from cases_attachments import attachment
 from cases_batch import batch
 from cases_content import content
+from cases_custody import custody
 from cases_identity import bulletin_id, dsse
 from cases_seals import detail, stanza
 from vector_kit import Cases, Frozen
@@ -29,6 +30,7 @@ FAMILIES: Final[dict[str, Callable[[Frozen], Cases]]] = {
     "dsse": dsse,
     "batch": batch,
     "stanza": stanza,
+    "custody": custody,
     "detail": detail,
     "content": content,
     "attachment": attachment,

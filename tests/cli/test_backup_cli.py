@@ -316,3 +316,26 @@ def test_one_backup_and_one_restore_at_a_time(place: Place) -> None:
         ran = place.restore("--data", place.folder / "a.data", shares=shares(place), status=4)
         assert ran.code == "backup_running"
         assert (staging / "theirs").exists()
+
+
+def test_a_custodian_makes_a_key_once_and_shows_its_words(place: Place) -> None:
+    given = ("custodian", "init", "vanna", "--dir", place.folder / "hers")
+    secret = ("--passphrase-file", place.folder / "custodian.txt")
+    made = saphan(*given, *secret, "--json").json
+    assert len(made["words"]) == 20
+    assert Path(made["key_file"]).stat().st_mode & 0o777 == 0o600
+    assert saphan(*given, *secret, status=5).code == "file_exists"
+    assert saphan("custodian", "init", "../x", *secret, status=2).code == "handle_malformed"
+    out = ("--data", place.folder / "v.data")
+    pub = ("--custodians", made["public_file"], "--quorum", "1")
+    saphan("node", "backup", "--dir", place.office, *out, *pub)
+    share = place.folder / "vanna.share"
+    opening = ("custodian", "open", place.folder / "v.data", "--key", made["key_file"])
+    wrong = place.folder / "wrong.txt"
+    wrong.write_text("not her passphrase at all\n")
+    wrong.chmod(0o600)
+    ran = saphan(*opening, "--out", share, "--passphrase-file", wrong, status=5)
+    assert ran.code == "passphrase_wrong"
+    saphan(*opening, "--out", share, *secret)
+    assert share.stat().st_mode & 0o777 == 0o600
+    place.restore("--data", place.folder / "v.data", shares=[share])

@@ -14,13 +14,14 @@ import pytest
 from saphan_protocol.attachment import AttachmentOpener
 from saphan_protocol.batch import signed_bytes, verify_item
 from saphan_protocol.content import ciphertext_length_valid, open_content
+from saphan_protocol.custody import Split, custodian_id, join_shares, open_shares
 from saphan_protocol.detail import open_detail
 from saphan_protocol.identity import pae, record_identity
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.mailbox import MailboxKey
 from saphan_protocol.stanza import STANZA_BYTES, open_stanza
 from saphan_schemas.codec import decode
-from saphan_schemas.errors import InvalidInput
+from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.records import (
     BatchSignature,
     Blob,
@@ -34,7 +35,7 @@ from support.rooms import ROOT
 
 FOLDER = ROOT / "schemas/vectors"
 GENERATOR = FOLDER / "generate.py"
-FAMILIES = ("attachment", "batch", "bulletin_id", "content", "detail", "dsse", "stanza")
+FAMILIES = ("attachment", "batch", "bulletin_id", "content", "custody", "detail", "dsse", "stanza")
 FILES = tuple(
     sorted(str(path.relative_to(FOLDER)) for f in FAMILIES for path in (FOLDER / f).glob("*.json"))
 )
@@ -94,6 +95,18 @@ def read_content(vector: Vector) -> None:
     _expect_equal("cipher", sealed, vector["sealed"])
 
 
+def read_custody(vector: Vector) -> None:
+    keys = [MailboxKey(bytes.fromhex(seed)) for seed in vector["seeds"]]
+    split = Split(
+        custodians=tuple(custodian_id(key.public) for key in keys),
+        quorum=vector["quorum"],
+        context=_bytes(vector, "context"),
+    )
+    sealed = [bytes.fromhex(share) for share in vector["shares"]]
+    opened = {place: open_shares(split, sealed, keys[place]) for place in vector["openers"]}
+    _expect_equal("join", join_shares(split, opened), vector["secret"])
+
+
 def read_attachment(vector: Vector) -> None:
     signed = Blob(vector["length"], _bytes(vector, "sha256"))
     for step in (1_000, 16_384):
@@ -119,6 +132,7 @@ READERS: dict[str, Callable[[Vector], None]] = {
     "batch": read_batch,
     "bulletin_id": read_bulletin_id,
     "content": read_content,
+    "custody": read_custody,
     "detail": read_detail,
     "dsse": read_dsse,
     "stanza": read_stanza,
@@ -131,6 +145,8 @@ LAYER_CODES = {
     "signature": {"signature_invalid", "signature_missing"},
     "length": {"stanza_unopenable", "ciphertext_invalid", "attachment_invalid"},
     "hpke": {"stanza_unopenable"},
+    "share": {"custody_malformed"},
+    "join": {"custodians_too_few"},
     "cipher": {"ciphertext_invalid", "attachment_invalid"},
     "signed": {"attachment_mismatch"},
     "padding": {"padding_invalid"},
@@ -155,7 +171,7 @@ def test_vector(file: str) -> None:
     code = None
     try:
         read(vector)
-    except (InvalidInput, Differs) as refused:
+    except (InvalidInput, Refused, Differs) as refused:
         code = refused.code
     assert code == vector["code"], vector["why"]
     assert vector["code"] in LAYER_CODES[vector["expect"]]
