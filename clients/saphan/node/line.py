@@ -129,15 +129,18 @@ class Line:
                         hint="report it with the log; the line is tried again",
                     )
                 finally:
-                    lasted = self._session is not None and self._lasted() >= STEADY_S
-                    self._session, self.token = None, None
+                    session, self._session, self.token = self._session, None, None
                 # A session that opens and breaks at once is a failure too: no storm of logins.
-                failures = 0 if lasted else failures + 1
+                failures = 0 if self._was_good(session, error) else failures + 1
                 if await self._wait(error, failures):
                     return
 
-    def _lasted(self) -> float:
-        return (self._parts.clock() - self.state.since) / 1000
+    def _was_good(self, session: Session | None, error: SaphanError) -> bool:
+        """It lasted, or the line broke after it had brought something: a bad line is no storm."""
+        if session is None:
+            return False
+        seconds = (self._parts.clock() - self.state.since) / 1000
+        return seconds >= STEADY_S or (error.code == "line_down" and session.useful)
 
     def _opened(self, session: Session, token: str) -> None:
         self._session, self.token = session, token

@@ -363,12 +363,9 @@ class Session:
 
 
 def _brings(frame: FromBroker) -> bool:
-    match frame:
-        case Feed():
-            return bool(frame.entries)
-        case Answer() | Held() | PartFetched() | DirectoryLeaves():
-            return True
-    return False
+    if isinstance(frame, Feed):
+        return bool(frame.entries)
+    return isinstance(frame, Answer | Held | PartFetched | DirectoryLeaves)
 
 
 def _portions(items: list[T]) -> Iterator[list[T]]:
