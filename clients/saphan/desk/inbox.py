@@ -30,6 +30,7 @@ READ_TYPE: Final = PAE_TYPES[OfficerRead]
 LOOKED_AGAIN: Final = 100
 """Newest bulletins of the list whose marks are fetched again while one of them is unread."""
 _NEXT: Final = b"next of the inbox"
+_RULES: Final = b"rules"
 _HEARD: Final = b"heard"
 _CORRIDORS: Final = b"corridors"
 
@@ -92,6 +93,9 @@ class Inbox:
         new: list[Json] = []
         while True:
             page = await line.ask(AskInbox(line.number(), after, LIMITS.desk_page_items))
+            if after and page["rules"] != await asyncio.to_thread(self._rules):
+                after = 0  # other rules: what they show of the past is here to be seen too
+                continue
             new += [row for row in page["bulletins"] if row["id"] not in known]
             await asyncio.to_thread(self._keep_page, page, after)
             after = page["next"]
@@ -166,6 +170,10 @@ class Inbox:
             for row in page["bulletins"]:
                 store.put(Shelf.INBOX, number_name(row["seq"]), msgspec.json.encode(row))
             store.put(Shelf.STATE, _NEXT, number_name(page["next"]))
+            store.put(Shelf.STATE, _RULES, page["rules"].encode())
+
+    def _rules(self) -> str:
+        return (self.desk.store.get(Shelf.STATE, _RULES) or b"").decode()
 
     def _find(self, shelf: Shelf, text: str) -> Json | None:
         store = self.desk.store

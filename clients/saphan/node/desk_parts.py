@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from saphan_schemas.desk_frames import AskFetch, AskPart, AskUpload, DeskHeld, DeskPart
-from saphan_schemas.errors import InvalidInput
+from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import Blob
 
+from saphan.node.blobs import DAMAGED
 from saphan.node.desk_login import DeskPeer
 from saphan.node.service import NodeService
 from saphan.node.uploads import Upload
@@ -70,10 +71,18 @@ class DeskParts:
         """
         engine, fetch = self._service.engine, self._fetch
         if fetch is None or not fetch.continues(asked):
-            fetch = await engine.in_sealing(partial(self._open, asked))
-            self._fetch = fetch
-        data = await engine.in_reading(partial(fetch.take, asked.length))
-        return DeskPart(asked.request, data)
+            service, self._fetch = self._service, None
+            shown = await service.attachment(asked.bulletin, asked.number, self._peer.key)
+            fetch = self._fetch = _Fetch(asked, shown.pieces(asked.offset))
+        try:
+            return DeskPart(
+                asked.request, await engine.in_reading(partial(fetch.take, asked.length))
+            )
+        except OperatorError as error:
+            self._fetch = None
+            if error.code == DAMAGED:
+                await self._service.fetch_again(asked.bulletin)
+            raise
 
     async def close(self) -> None:
         """Keep what came, for the next session."""
@@ -121,10 +130,6 @@ class DeskParts:
             if self._bringing.get(blob.digest) is self:
                 del self._bringing[blob.digest]
             await self._service.engine.in_reading(upload.close)
-
-    def _open(self, asked: AskFetch) -> _Fetch:
-        shown = self._service.readings.attachment(asked.bulletin, asked.number, self._peer.key)
-        return _Fetch(asked, shown.pieces(asked.offset))
 
 
 class _Fetch:

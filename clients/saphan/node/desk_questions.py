@@ -27,7 +27,7 @@ from saphan_schemas.desk_frames import (
 )
 from saphan_schemas.errors import Refused, SaphanError
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Header, Inner
+from saphan_schemas.records import Inner
 
 from saphan.node.bulletins import unknown
 from saphan.node.desk_login import DeskPeer
@@ -62,7 +62,8 @@ class Questions:
         return answer
 
     async def inbox(self, asked: AskInbox) -> DeskAnswer:
-        """A page of the inbox; `next` is the place to go on from, `more` whether there is more."""
+        """A page of the inbox; `next` is the place to go on from, `more` whether there is more,
+        `rules` the mark of the rules that it was shown under."""
         value = await self._service.engine.in_reading(
             partial(self._inbox, asked.after, asked.limit)
         )
@@ -115,27 +116,22 @@ class Questions:
 
     def _inbox(self, after: int, limit: int) -> Json:
         rows: list[Json] = []
-        looked = 0
+        looked, mark = 0, self._service.rules.mark
         while True:
             page = self._service.bulletins.inbox(after, limit)
             for row in page:
                 if len(rows) == limit:
-                    return {"bulletins": rows, "next": after, "more": True}
+                    return {"bulletins": rows, "next": after, "more": True, "rules": mark}
                 after = row["seq"]
                 if self._shown(bytes.fromhex(row["id"])):
                     rows.append(row)
             looked += len(page)
             if len(page) < limit or looked >= SEARCHED:
-                return {"bulletins": rows, "next": after, "more": len(page) == limit}
+                more = len(page) == limit
+                return {"bulletins": rows, "next": after, "more": more, "rules": mark}
 
     def _shown(self, bulletin: bytes) -> bool:
-        service = self._service
-        found = service.bulletins.known(bulletin)
-        if found is None:
-            return False
-        header = decode(Header, found.header, LIMITS.header_bytes, "header")
-        author = found.author if header.sender == service.agency else None
-        return service.rules.shows(self._peer.handle, header, author)
+        return self._service.shows(self._peer.handle, bulletin)
 
     def _check_shown(self, bulletin: bytes) -> None:
         if not self._shown(bulletin):

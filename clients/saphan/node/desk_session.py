@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -34,13 +35,13 @@ from saphan.desk_errors import closing, refusal
 from saphan.node.desk_login import DeskPeer, active_officer, challenge, check_login
 from saphan.node.desk_parts import Bringing
 from saphan.node.desk_questions import Question, Questions
-from saphan.node.events import DIRECTORY, Listener
+from saphan.node.events import DIRECTORY, Event, Listener
 from saphan.node.service import NodeService
 
 log = logging.getLogger("saphan.node")
 
 _decoder: Final = msgspec.msgpack.Decoder(FromDesk)
-NEWS: Final = frozenset({"inbox", "event", "lagged"})
+NEWS: Final = frozenset({"inbox", "event", "settings", "lagged"})
 """Kinds of events after which a desk looks again."""
 PATIENCE_S: Final = LIMITS.api_patience_ms / 1000
 
@@ -173,8 +174,15 @@ class DeskSession:
                 continue
             if event["type"] in (DIRECTORY, "lagged"):
                 self._check_key(peer)
-            if event["type"] in NEWS:
+            if event["type"] in NEWS and await self._concerns(peer, event):
                 await self._send(DeskNews(self._service.config.clock()))
+
+    async def _concerns(self, peer: DeskPeer, event: Event) -> bool:
+        """What is not shown to this officer is no news either."""
+        if "id" not in event:
+            return True
+        service, bulletin = self._service, bytes.fromhex(event["id"])
+        return await service.engine.in_reading(partial(service.shows, peer.handle, bulletin))
 
     def _check_key(self, peer: DeskPeer) -> None:
         active_officer(self._service.logs, self._service.agency, peer.key)

@@ -7,6 +7,7 @@ it, and an author their own. Who is shown a bulletin is also who is told of it (
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Annotated, Final
 
 import msgspec
@@ -57,6 +58,11 @@ class Rules:
 
     def __init__(self, rules: tuple[Rule, ...] | None) -> None:
         self._rules = rules
+
+    @property
+    def mark(self) -> str:
+        """Differs when the rules differ: what a desk was shown under others is shown anew."""
+        return "" if self._rules is None else sha256(msgspec.json.encode(self._rules)).hexdigest()
 
     def shows(self, handle: str, header: Header, author: str | None = None) -> bool:
         """Whether an enrolled officer is shown a bulletin.
