@@ -18,7 +18,9 @@ from saphan.cli.main import main
 from saphan.keyfiles import Argon2Cost
 from saphan.node.archive import Archive
 from saphan.node.db import Database
+from saphan.office import Office
 from saphan.passphrase import Passphrase
+from saphan_protocol.words import word_lines
 from support.command import Ran
 
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
@@ -167,6 +169,8 @@ def test_a_backup_says_what_it_leaves_out_and_who_opens_it(place: Place) -> None
         *("--shares", ",".join(map(str, shares(place)))),
     ).out
     assert "Without a backup of the keys" in page
+    (root,) = Office(place.office).read_agency().root_ids
+    assert all(line in page for line in word_lines(root))
     assert "saphan keys add witness" in page
     assert "saphan keys add node" in page
 
@@ -322,7 +326,9 @@ def test_a_custodian_makes_a_key_once_and_shows_its_words(place: Place) -> None:
     given = ("custodian", "init", "vanna", "--dir", place.folder / "hers")
     secret = ("--passphrase-file", place.folder / "custodian.txt")
     made = saphan(*given, *secret, "--json").json
-    assert len(made["words"]) == 20
+    assert len(made["words"].split()) == 20
+    page = saphan("custodian", "init", "other", "--dir", place.folder / "hers", *secret).out
+    assert [len(line.split()) for line in page.splitlines()[-5:]] == [4] * 5
     assert Path(made["key_file"]).stat().st_mode & 0o777 == 0o600
     assert saphan(*given, *secret, status=5).code == "file_exists"
     assert saphan("custodian", "init", "../x", *secret, status=2).code == "handle_malformed"

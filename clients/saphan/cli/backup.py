@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saphan_protocol.words import fingerprint_words
+from saphan_protocol.words import fingerprint_words, word_lines
 from saphan_schemas.errors import InvalidInput
 
 from saphan.cli.options import Parser, Subparsers, add_command, now_ms, office_of
@@ -141,7 +141,7 @@ def _restored_page(done: Restoration, value: Json) -> Iterator[str]:
     yield say("note.restored_lost")
     yield say("note.restored_root_words")
     for root in done.roots:
-        yield f"  {' '.join(fingerprint_words(root))}"
+        yield from (f"  {line}" for line in word_lines(root))
     yield say("note.restored_next")
     if not done.recovered.node_key:
         yield say("note.restored_next_node")

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from saphan_protocol.words import fingerprint_words
+from saphan_protocol.words import fingerprint_words, word_lines
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import Role
 
@@ -23,9 +23,6 @@ from saphan.cli.options import (
 from saphan.cli.render import stamp
 from saphan.cli.speech import say, show
 from saphan.durable import make_folder
-
-GROUPED = 4
-"""Words of a fingerprint on one line."""
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
@@ -58,7 +55,7 @@ def _init(args: argparse.Namespace) -> int:
     lines = [
         say("note.key_written", path=secret),
         say("note.custodian_public", path=public),
-        *(" ".join(words[at : at + GROUPED]) for at in range(0, len(words), GROUPED)),
+        *word_lines(made.id),
     ]
     show(value, lines, as_json=args.json)
     return 0
