@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from saphan_schemas.attachments import HEAD_BYTES, ROLES, check_bytes, media_type_of, safe_name
+from saphan_schemas.attachments import (
+    HEAD_BYTES,
+    NAME_CHARS,
+    ROLES,
+    check_bytes,
+    media_type_of,
+    safe_name,
+)
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.records import Blob
@@ -102,6 +109,23 @@ def measure_all(files: list[tuple[Path, str]]) -> tuple[LocalFile, ...]:
             field="attachments",
             hint="send several bulletins, or put the files into one",
         )
-    found = tuple(measure(path, role) for path, role in files)
+    found = [measure(path, role) for path, role in files]
     check_lengths(tuple(one.attached.blob for one in found))
-    return found
+    return _told_apart(found)
+
+
+def _told_apart(files: list[LocalFile]) -> tuple[LocalFile, ...]:
+    """Names of their own for files that are called the same in different folders."""
+    seen: set[str] = set()
+    found = []
+    for file in files:
+        name, number = file.attached.name, 1
+        while name.casefold() in seen:
+            number += 1
+            stem, _, ending = file.attached.name.rpartition(".")
+            name = safe_name(
+                f"{stem[: NAME_CHARS // 2]}-{number}.{ending}", file.attached.media_type
+            )
+        seen.add(name.casefold())
+        found.append(replace(file, attached=replace(file.attached, name=name)))
+    return tuple(found)

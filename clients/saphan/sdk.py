@@ -38,6 +38,10 @@ from saphan.private import read_private
 from saphan.saving import Saving
 
 PAGE: Final = 100
+UPLOADS: Final = 5
+"""Times that attachments are brought for one bulletin: each bulletin takes its own away, and two
+programs may bring the same file."""
+UPLOAD_WAIT_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,7 @@ class Node:
         self._folder = None if str(address).startswith("http") else Path(address) / "node"
         self._base = "http://node" if self._folder is not None else str(address).rstrip("/")
         self._token = token
+        self._attaching = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -142,12 +147,11 @@ class Node:
         wish = {"to": recipients, "schema": schema, "about": about, "body": body, **options}
         named = [one if isinstance(one, tuple) else ("other", one) for one in attachments]
         files = await asyncio.to_thread(measure_all, [(Path(file), role) for role, file in named])
-        for file in files:
-            await self._upload(file)
-        if files:
-            wish["attachments"] = [_named(file.attached) for file in files]
-        answer = await self._ask("POST", "/v1/bulletins", wish)
-        return str(answer["id"])
+        if not files:
+            return str((await self._ask("POST", "/v1/bulletins", wish))["id"])
+        wish["attachments"] = [_named(file.attached) for file in files]
+        async with self._attaching:
+            return await self._send_with(files, wish)
 
     async def status(self, bulletin_id: str) -> dict[str, Any]:
         """Deliveries and the timeline of signed events with their proofs.
@@ -200,6 +204,19 @@ class Node:
                 yield response, *attachment_of(response.headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise unreachable(str(self._folder or self._base), type(error).__name__) from None
+
+    async def _send_with(self, files: Sequence[LocalFile], wish: dict[str, Any]) -> str:
+        """Bring the files and send; again if another program's bulletin took an upload away."""
+        for left in reversed(range(UPLOADS)):
+            try:
+                for file in files:
+                    await self._upload(file)
+                return str((await self._ask("POST", "/v1/bulletins", wish))["id"])
+            except (InvalidInput, Unavailable) as error:
+                if error.code not in ("attachment_missing", "attachment_busy") or not left:
+                    raise
+            await asyncio.sleep(UPLOAD_WAIT_S)
+        raise RuntimeError("the last attempt returns or raises")
 
     async def _upload(self, file: LocalFile) -> None:
         """Bring a file to the node; goes on where it stopped before."""

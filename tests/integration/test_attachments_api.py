@@ -135,6 +135,31 @@ async def test_an_officer_attaches_and_another_saves(
     assert [path.name for path in tmp_path.glob("*saved*")] == ["saved.pdf"]  # noqa: ASYNC240
 
 
+async def test_bulletins_that_share_a_file_do_not_take_it_from_each_other(
+    bridge: Bridge, tmp_path: Path
+) -> None:
+    """Eight at once attach the same two files, which are called the same in different folders."""
+    files = [tmp_path / folder / "report.pdf" for folder in ("one", "two")]
+    for number, path in enumerate(files):
+        path.parent.mkdir()
+        path.write_bytes(pdf(20_000, number))
+    one = wish()
+    async with both(bridge) as (la, kh), Node(bridge.place / LA) as here:
+        sent = await asyncio.gather(
+            *(
+                here.send(
+                    to=KH, schema=one.schema, about=one.about, body=one.body, attachments=files
+                )
+                for _ in range(8)
+            )
+        )
+        ids = [bytes.fromhex(bulletin) for bulletin in sent]
+        await eventually(lambda: all(states(la, one) == ["accepted"] for one in ids), 40)
+        for bulletin in ids:
+            names = [a["name"] for a in (await kh.read_by_system(bulletin))["attachments"]]
+            assert names == ["report.pdf", "report-2.pdf"]
+
+
 def content() -> dict[str, Any]:
     found = sample("drug_seizure")
     return {"about": found["about"], "body": found["body"]}

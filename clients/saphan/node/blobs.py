@@ -13,6 +13,7 @@ import errno
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -112,6 +113,9 @@ class BlobFiles:
 class PartFile:
     """A part that grows until it is whole; what it holds is read once, to go on from there.
 
+    It is closed by whoever opened it, maybe while a thread that nobody waits for any more still
+    writes: the lock keeps the file's number from being another file's meanwhile.
+
     Args:
         path: its name when it is whole; blob: what it must then be.
 
@@ -124,6 +128,7 @@ class PartFile:
         self._growing = path.with_name(path.name + PART)
         self._blob = blob
         self._digest = hashlib.sha256()
+        self._lock = threading.Lock()
         self.held = 0
         with guarded(path):
             if path.exists():  # whole once, and asked for again: its digest decides
@@ -139,7 +144,7 @@ class PartFile:
         Raises:
             OperatorError: `disk_full`, `file_unwritable`; the file is to be opened anew.
         """
-        with guarded(self._path):
+        with self._lock, guarded(self._path):
             view = memoryview(data)
             while view:
                 written = os.write(self._handle, view)
@@ -153,23 +158,21 @@ class PartFile:
         Raises:
             OperatorError: `disk_full`, `file_unwritable`.
         """
-        if Blob(self.held, self._digest.digest()) != self._blob:
-            self.close()
-            with guarded(self._path):
+        with self._lock, guarded(self._path):
+            if Blob(self.held, self._digest.digest()) != self._blob:
                 self._growing.unlink()
-            return False
-        with guarded(self._path):
+                return False
             os.fsync(self._handle)
-            self.close()
             self._growing.replace(self._path)
         sync_folder(self._path.parent)
         return True
 
     def close(self) -> None:
         """Let go of it as it is; idempotent."""
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+        with self._lock:
+            if self._handle >= 0:
+                os.close(self._handle)
+                self._handle = -1
 
     def _take_up(self) -> None:
         """Digest what is there; more than there should be is nothing of ours."""
