@@ -201,7 +201,8 @@ async def test_the_openapi_document_names_every_path(bridge: Bridge) -> None:
             for path, methods in document["paths"].items():
                 for method in methods:
                     async with http.request(
-                        method.upper(), "http://node" + path.format(id="0" * 64, digest="0" * 64, number=1)
+                        method.upper(),
+                        "http://node" + path.format(id="0" * 64, digest="0" * 64, number=1),
                     ) as response:
                         found = {} if path == "/v1/events" else await response.json()
                         assert found.get("code") not in ("path_unknown", "method_unknown")
@@ -319,7 +320,7 @@ async def test_a_taken_port_is_named(bridge: Bridge) -> None:
 
 def test_the_api_listens_on_this_machine_only(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="not_loopback"):
-        NodeConfig(folder=tmp_path, broker="ws://bridge.test", listen=("0.0.0.0", 8471))  # noqa: S104
+        NodeConfig(folder=tmp_path, broker="wss://bridge.test", listen=("0.0.0.0", 8471))  # noqa: S104
 
 
 async def test_a_key_file_that_others_can_read_stops_the_node(bridge: Bridge) -> None:
