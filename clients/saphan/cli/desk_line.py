@@ -13,6 +13,7 @@ from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
 from saphan.cli.options import now_ms, passphrase_source
+from saphan.cli.popup import popup
 from saphan.cli.render import stamp
 from saphan.cli.speech import note, say
 from saphan.desk.desk import Desk, open_desk
@@ -80,7 +81,9 @@ def watch(desk: Desk, told: Callable[[Synced], None]) -> NoReturn:
         async def stay(line: DeskLine) -> None:
             nonlocal heard
             while True:
-                told(await sync(desk, line))
+                synced = await sync(desk, line)
+                told(synced)
+                await asyncio.to_thread(popup, synced.new)
                 heard = True
                 await line.news()
 

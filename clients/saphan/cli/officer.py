@@ -27,6 +27,7 @@ from saphan.cli.options import (
     office_of,
     passphrase_source,
 )
+from saphan.cli.popup import popup
 from saphan.cli.render import bulletin_lines, inbox_line, inbox_lines, status_lines
 from saphan.cli.speech import note, say, show
 from saphan.cli.waiting import outcomes, permitted, unread
@@ -92,6 +93,7 @@ def _inbox(args: argparse.Namespace) -> int:
             after = row["seq"]
         time.sleep(0 if rows else WATCH_SECONDS)
         rows = _watched(node, after)
+        popup(rows)
 
 
 def _watched(node: LocalNode, after: int) -> list[dict[str, Any]]:
