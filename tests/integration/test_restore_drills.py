@@ -241,6 +241,7 @@ async def test_a_restored_node_says_nothing_while_the_broker_is_away(drill: Dril
     with pytest.raises(SaphanError) as early:
         await drill.read(KH, received[0])
     assert early.value.code == "catching_up"
+    assert "catching_up" in await drill.alarms(KH)
     own = await drill.send(KH, LA, 1)
     await drill.kill(LA)
     await drill.kill(KH)

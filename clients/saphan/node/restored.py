@@ -22,6 +22,7 @@ from saphan.node.logs import Logs
 
 RESTORED: Final = "restored"
 """Fact: ms UTC of the last restore, by this machine's clock."""
+CATCHING_UP: Final = "catching_up"
 LISTENING: Final = "listening"
 """Fact: 1 until the node has heard what it missed."""
 
@@ -78,11 +79,7 @@ class Restored:
             Unavailable: `catching_up`.
         """
         if self.listening:
-            raise Unavailable(
-                "catching_up",
-                "this node was restored and has not yet heard what it missed",
-                hint="wait until its line has been open for a while: saphan node status",
-            )
+            raise catching_up()
 
     def check_witness(self, key_id: bytes | None) -> None:
         """Refuse a witness key that may have signed what this node does not know.
@@ -113,6 +110,16 @@ class Restored:
             return None
         signed = decode(SignedOperation, row[0][1:], LIMITS.leaf_bytes, "leaf")
         return decode(Operation, signed.operation, LIMITS.leaf_bytes, "operation").time
+
+
+def catching_up() -> Unavailable:
+    """What stands as an alarm while a restored node listens, and answers who would read."""
+    return Unavailable(
+        "catching_up",
+        "this node was restored and has not yet heard what it missed; it says nothing until then",
+        hint="keep its line to the broker open: saphan node status",
+        retry_after_ms=10_000,
+    )
 
 
 def _needed(why: str) -> OperatorError:

@@ -43,7 +43,7 @@ from saphan.node.readings import RECORD_BYTES, Readings
 from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
 from saphan.node.resent import first_answer
-from saphan.node.restored import Restored
+from saphan.node.restored import Restored, catching_up
 from saphan.node.rules import Rules
 from saphan.node.session import Parts
 from saphan.node.submitting import Submitting
@@ -185,6 +185,8 @@ def build(config: NodeConfig) -> NodeService:
         settings = Current(config.settings_file, alarms)
         logs = Logs(db, pins)
         restored = Restored(db, logs)
+        if restored.listening:
+            alarms.sound(catching_up())
         witness_key = _witness_key(office, restored)
         witness = Witness(agency, witness_key, config.data / "witness.json", clock)
         logs.expect(witness.known(pins.directory.origin), witness.known(pins.evidence.origin))

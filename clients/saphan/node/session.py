@@ -45,7 +45,7 @@ from saphan.node.fetching import Fetching
 from saphan.node.login import closed, log_in, receive_frame, skewed
 from saphan.node.pumps import Pumps
 from saphan.node.recovery import Recovery
-from saphan.node.restored import Restored
+from saphan.node.restored import CATCHING_UP, Restored
 from saphan.node.uploading import Uploading
 from saphan.node.waiting import undecided
 from saphan.node.witness import Cosigned, Witness, anchor_lags
@@ -189,6 +189,7 @@ class Session:
             if not restored.has_heard(self._newest):
                 return
             await engine.in_frames(restored.heard)
+            self._parts.alarms.clear(CATCHING_UP)
         missing = await engine.in_frames(self._parts.recovery.run)
         anew = await engine.in_reading(partial(undecided, engine.db, engine.agency))
         for part in _portions(anew):
