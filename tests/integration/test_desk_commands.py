@@ -97,8 +97,7 @@ async def test_an_officers_day(bridge: Bridge, run: Run, tmp_path: Path) -> None
         assert read["content"]["body"] == wish().body
         mine = await run("send", file, "--to", LA, *at)
         assert mine["state"] == "sent"
-        await eventually(lambda: states(world.kh, bytes.fromhex(mine["id"])) == ["accepted"])
-        status = await run("status", mine["id"], *at)
+        status = await run("status", mine["id"], "--wait", *at)
         assert (status["author"], status["deliveries"][0]["state"]) == ("dao", "accepted")
         draft = await run("desk", "drafts", desk, "--add", file, "--to", LA)
     # The line is gone, and the officer works on.

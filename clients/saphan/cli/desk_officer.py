@@ -14,6 +14,7 @@ from saphan.attaching import LocalFile, measure_all, parse_role
 from saphan.cli.desk_line import at_desk, note_offline, over_line, watch
 from saphan.cli.render import bulletin_lines, inbox_line, inbox_lines, stamp, status_lines
 from saphan.cli.speech import note, say, show
+from saphan.cli.waiting import decided
 from saphan.desk.desk import Desk
 from saphan.desk.drafts import Drafts, Written
 from saphan.desk.files import Files, download_name
@@ -58,7 +59,11 @@ def status(args: argparse.Namespace, bulletin: str) -> int:
         found: list[Json] = []
 
         async def look(line: DeskLine) -> None:
-            found.append(await box.status(line, bulletin))
+            life = await box.status(line, bulletin)
+            while args.wait and not decided(life):
+                await line.news()
+                life = await box.status(line, bulletin)
+            found.append(life)
 
         error = over_line(desk, look)
         if error is not None:

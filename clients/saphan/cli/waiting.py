@@ -88,12 +88,17 @@ def outcomes(node: LocalNode, bulletin: str) -> dict[str, Any]:
     """The status of a bulletin once every recipient has an outcome; raises as `ready_for`."""
     status: dict[str, Any] = {}
 
-    def decided() -> bool:
+    def look() -> bool:
         status.update(node.get(f"/v1/bulletins/{bulletin}"))
-        return all(one["state"] in OUTCOMES for one in status["deliveries"])
+        return decided(status)
 
-    _until("an outcome", decided)
+    _until("an outcome", look)
     return status
+
+
+def decided(status: dict[str, Any]) -> bool:
+    """Whether every recipient has an outcome."""
+    return all(one["state"] in OUTCOMES for one in status["deliveries"])
 
 
 def _until(what: str, ready: Callable[[], bool]) -> None:
