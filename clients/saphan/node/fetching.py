@@ -22,6 +22,7 @@ from saphan_schemas.records import Blob
 from saphan.node.blobs import BlobFiles, PartFile
 from saphan.node.engine import Engine
 from saphan.node.parts import HERE, Missing, mark, next_missing
+from saphan.node.pumps import FIRST_BYTES
 from saphan.node.schema import KEEP_BODY
 
 Send = Callable[[object], Awaitable[None]]
@@ -50,7 +51,7 @@ class Fetching:
         self._send = send
         self._request = request
         self._came = came
-        self._pace = Pace(first=LIMITS.part_bytes)
+        self._pace = Pace(first=FIRST_BYTES)
         self._turn = asyncio.Event()
         self._look = True
         self._asked: dict[int, tuple[int, int]] = {}
