@@ -55,18 +55,18 @@ async def measure(world: World, log: Path, size: int) -> Large:
         while not (await sender.identity())["agreements"]:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_SECONDS)
         small = await asyncio.to_thread(_pdf, world.place / "small.pdf", 64 * 1024)
-        await _accepted(sender, await _send(sender, small))
+        await accepted(sender, await _send(sender, small))
         large = await asyncio.to_thread(_pdf, world.place / "large.pdf", size)
         parties = dict(zip(PARTIES, (broker, nodes[SENDER], nodes[RECIPIENT]), strict=True))
         before = {name: _settled(party) for name, party in parties.items()}
         begin = time.perf_counter()
         bulletin = await _send(sender, large)
         taken = time.perf_counter() - begin
-        await _accepted(sender, bulletin)
-        accepted = time.perf_counter() - begin
+        await accepted(sender, bulletin)
+        done = time.perf_counter() - begin
         saved = await _saved(recipient, bulletin, world.place / "saved.pdf", large)
         peaks = {name: party.memory()[1] - before[name] for name, party in parties.items()}
-    return Large(size, taken, accepted, saved, peaks)
+    return Large(size, taken, done, saved, peaks)
 
 
 def _settled(party: Program) -> int:
@@ -92,7 +92,9 @@ async def _send(sender: Node, file: Path) -> str:
     )
 
 
-async def _accepted(sender: Node, bulletin: str) -> None:
+async def accepted(sender: Node, bulletin: str) -> None:
+    """Wait until the sender knows that every recipient has accepted it."""
+
     def done(status: dict[str, Any]) -> bool:
         return all(one["state"] == "accepted" for one in status["deliveries"])
 

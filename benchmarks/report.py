@@ -99,10 +99,10 @@ def _values(value: Callable[[Run], float], runs: Sequence[Run]) -> list[float]:
     return found
 
 
-def targets(runs: Sequence[Run]) -> list[str]:
+def targets(runs: Sequence[Run], aims: Sequence[Target] = TARGETS) -> list[str]:
     """Each target with its figure and whether it is met."""
     rows = []
-    for target in TARGETS:
+    for target in aims:
         values = _values(target.value, runs)
         if not values:
             continue
@@ -113,10 +113,10 @@ def targets(runs: Sequence[Run]) -> list[str]:
     return _table(("target", "measured", "aim", ""), rows)
 
 
-def figures(runs: Sequence[Run]) -> list[str]:
+def figures(runs: Sequence[Run], names: Mapping[str, str] = FIGURES) -> list[str]:
     """Every figure of every run."""
     rows = []
-    for name, what in FIGURES.items():
+    for name, what in names.items():
         values = _values(_figure(name), runs)
         if values:
             form = "{:,.0f}" if median(values) >= 100 else "{:.2f}"
