@@ -67,6 +67,19 @@ def test_whatever_was_changed_on_the_way_has_other_words(
     assert code(changed(change)) == "invitation_damaged"
 
 
+def test_every_changed_byte_is_noticed_or_means_the_same() -> None:
+    taken = 0
+    for place in range(len(FILE)):
+        data = bytearray(FILE)
+        data[place] ^= 1
+        try:
+            assert parse_invitation(bytes(data)) == MADE, place
+            taken += 1
+        except SaphanError as error:
+            assert error.code
+    assert taken < len(FILE) // 50  # white space
+
+
 def test_other_log_keys_have_other_words() -> None:
     other = json.loads(format_pins(pins(key="other")))
     forged = changed(lambda value: value.update(evidence=other["evidence"]))
