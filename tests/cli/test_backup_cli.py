@@ -345,3 +345,23 @@ def test_a_custodian_makes_a_key_once_and_shows_its_words(place: Place) -> None:
     saphan(*opening, "--out", share, *secret)
     assert share.stat().st_mode & 0o777 == 0o600
     place.restore("--data", place.folder / "v.data", shares=[share])
+
+
+def test_newer_data_than_keys_opens_only_what_the_keys_know(place: Place) -> None:
+    """An archive key is made with the first bulletin of its retention day."""
+    data = place.office / "node/data"
+    Archive(data / "archive-keys").wrap(bytes(32), b"c" * 32, 20_001)
+    with closing(Database(data)) as db, db.transaction() as tx:
+        tx.executemany(
+            "INSERT INTO bulletins (id, sender, nonce, header, header_id, digest, wrapped,"
+            " wrap_day, stored) VALUES (?1, 'la.ospp', ?1, x'', x'', x'', x'00', ?2, 1)",
+            [(b"b", 20_000), (b"c", 20_001)],
+        )
+    place.backup("n")
+    both = [*shares(place), place.share("dara", "n.data"), place.share("noy", "n.data")]
+    given = ("--data", place.folder / "n.data", "--keys")
+    found = place.restore(*given, place.folder / "a.keys", shares=both).json
+    assert (found["bulletins"], found["readable"]) == (2, 1)
+    shutil.rmtree(place.folder / "new")
+    found = place.restore(*given, place.folder / "n.keys", shares=both).json
+    assert (found["bulletins"], found["readable"]) == (2, 2)
