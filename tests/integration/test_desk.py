@@ -264,7 +264,7 @@ async def test_another_nodes_certificate_is_not_spoken_to(bridge: Bridge) -> Non
         await asyncio.to_thread(folder.write, replace(me, tls=bytes(32)))
         error = await refusal(world, folder)
         assert isinstance(error, Refused)
-        assert error.code == "tls_differs"
+        assert error.code == "tls_pin_differs"
         await asyncio.to_thread(folder.write, replace(me, agency=LA))
         assert (await refusal(world, folder)).code == "agency_differs"
         await asyncio.to_thread(folder.write, me)

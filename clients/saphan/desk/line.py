@@ -144,7 +144,8 @@ async def connected(
 
     Raises:
         Unavailable: `node_unreachable`, `line_down`, `line_silent`, and what the node says.
-        Refused: `tls_differs`, `key_*`; OperatorError: `tls_expired`, `desk_clock`,
+        Refused: `tls_pin_differs`, `tls_differs`, `key_*`; OperatorError: `desk_clock`,
+            `certificate_expired`, `certificate_early`,
             `protocol_differs`.
     """
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
@@ -227,7 +228,7 @@ def _recognize(ws: aiohttp.ClientWebSocketResponse, desk: DeskId) -> Certificate
     facts = None if der is None else read_certificate(der)
     if facts is None or facts.pin != desk.tls:
         raise Refused(
-            "tls_differs",
+            "tls_pin_differs",
             f"{desk.address} shows another key than the invitation names: it is not your node",
             field="address",
             hint="nothing was sent; ask the node's keeper, and take a new invitation if the key "
@@ -278,9 +279,10 @@ def _check_time(theirs: int, ours: int, facts: CertificateFacts) -> None:
     """A wrong clock first: it would make a good certificate look bad."""
     if abs(theirs - ours) > LIMITS.skew_ms:
         raise clock_differs(ours, theirs)
-    if facts.validity(ours) != "valid":
+    found = facts.validity(ours)
+    if found != "valid":
         raise OperatorError(
-            "tls_expired",
+            "certificate_early" if found == "early" else "certificate_expired",
             "the certificate of the node does not hold today",
             field="address",
             hint="the node's keeper starts the node again, which makes a new certificate",
