@@ -17,7 +17,7 @@ from saphan_protocol.admission import measure
 from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import OperatorError
-from saphan_schemas.frames import FeedEntry, Held, PartFetched
+from saphan_schemas.frames import Answer, FeedEntry, Held, PartFetched, Result
 from saphan_schemas.limits import KIB, MIB
 from saphan_schemas.records import Event, Statement
 from support.attaching import pdf, send, shown
@@ -327,6 +327,32 @@ async def test_an_upload_that_the_broker_does_not_keep_begins_again(bridge: Brid
             await asyncio.wait_for(line.done.wait(), 20)
             await eventually(lambda: states(la, bulletin) == ["accepted"], 40)
             assert await shown(kh, bulletin, 1) == data
+
+
+async def test_a_broker_that_finds_a_wrong_digest_twice_is_alarmed_about_and_tried_again(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line says so of right bytes: nothing is refused, a person hears of it, it goes on."""
+    monkeypatch.setattr("saphan.node.uploading.DIGEST_WAIT_MS", 1)
+    data = pdf(60_000)
+
+    def refuse(frame: Any) -> object:
+        if isinstance(frame, Held) and frame.held[0] > 0:
+            why = Result("attachment_digest", "other bytes", None, 0, ())
+            return Answer(frame.request, (why,))
+        return None
+
+    async with bridge.broker_running(), mauling_line(bridge.url) as (line, url):
+        await bridge.enrol()
+        bridge.url, line.change = url, refuse
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(kh)
+            bulletin = await send(la, data)
+            await asyncio.wait_for(line.done.wait(), 20)
+            await eventually(lambda: states(la, bulletin) == ["accepted"], 40)
+            assert await shown(kh, bulletin, 1) == data
+            assert "attachment_digest" in [alarm.code for alarm in la.alarms.standing()]
 
 
 async def test_our_own_damaged_file_is_never_sent(bridge: Bridge) -> None:

@@ -29,6 +29,9 @@ Send = Callable[[object], Awaitable[None]]
 STALLS: Final = 8
 """Times that an offer may begin again where the broker stands, before the session ends."""
 
+DIGEST_WAIT_MS: Final = 60_000
+"""Before attachments are brought again whose bytes the broker found wrong, and they are right."""
+
 
 @dataclass(slots=True)
 class _Offered:
@@ -36,7 +39,8 @@ class _Offered:
 
     Attributes:
         held: None until the broker has answered; refused: why it takes no more of it.
-        stalls: how often parts were not taken as they were sent.
+        stalls: how often parts were not taken as they were sent; looked: at how many of them the
+            files were looked at.
     """
 
     job: Outgoing
@@ -44,6 +48,7 @@ class _Offered:
     held: list[int] | None = None
     refused: Result | None = None
     stalls: int = 0
+    looked: int = 0
 
     @property
     def whole(self) -> bool:
@@ -174,7 +179,7 @@ class Uploading:
             if offered.refused is not None:
                 await self._put_off(job, offered.refused)
                 return
-            if offered.stalls:
+            if offered.stalls > offered.looked:
                 await self._check_files(offered)
             if await self._overtaken(job):
                 return
@@ -235,27 +240,40 @@ class Uploading:
         Raises:
             OperatorError: `attachment_stalled`.
         """
-        job = offered.job
+        job, offered.looked = offered.job, offered.stalls
         if offered.stalls >= STALLS:
             raise OperatorError(
                 "attachment_stalled",
                 f"the broker does not keep the attachments of {job.bulletin.hex()[:16]}",
                 hint="tell the broker's operator; the line is tried again",
             )
+        why = await self._damage(job)
+        if why is not None:
+            self._pumps.acknowledged(offered.end(why))
+
+    async def _damage(self, job: Outgoing) -> Result | None:
+        """Why a bulletin's attachments can never be sent; None if they are as they were sealed."""
         for place, blob in enumerate(job.blobs):
             path = self._files.sent(job.bulletin, place + 1)
             why = await self._engine.in_reading(partial(_damage, path, blob))
             if why is not None:
-                self._pumps.acknowledged(offered.end(why))
-                return
+                return why
+        return None
 
     async def _put_off(self, job: Outgoing, why: Result) -> None:
         """Try again later, or never."""
         self._close(job)
         self._later.add(job.row)
-        if why.retry_after_ms:
-            loop = asyncio.get_running_loop()
-            loop.call_later(why.retry_after_ms / 1000, self._again, job.row)
+        wait_ms: int = why.retry_after_ms
+        if why.code == "attachment_digest":
+            found = await self._damage(job)
+            if found is None:  # not our bytes: a person looks, and the node goes on trying
+                self._engine.sound(OperatorError(why.code, why.message, hint=why.hint))
+                wait_ms = DIGEST_WAIT_MS
+            else:
+                why = found
+        if wait_ms:
+            asyncio.get_running_loop().call_later(wait_ms / 1000, self._again, job.row)
         else:
             await self._pumps.refuse(job.row, why)
 
