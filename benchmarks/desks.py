@@ -37,8 +37,6 @@ from benchmarks.world import CHEAP, RECIPIENT, SECRET, SENDER, World
 
 PATIENCE_SECONDS: Final = 120.0
 TRIES: Final = 5
-COMMANDS: Final = 5
-"""Times that the command is given; the median counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +126,14 @@ async def send(sender: Node, count: int) -> None:
             await asyncio.sleep(0.05)
 
 
-async def start(world: World, log: Path, listed: int, quality: Quality | None = None) -> Start:
-    """The command of one officer, with `listed` bulletins in the inbox, over a line or without."""
+async def start(
+    world: World, log: Path, listed: int, times: int, quality: Quality | None = None
+) -> Start:
+    """The command of one officer, with `listed` bulletins in the inbox, over a line or without.
+
+    Args:
+        times: how often it is given again; the median counts.
+    """
     port = free_port()
     (folder,) = await make_desks(world, port, 1, DEFAULT_COST)
     secret = world.place / "passphrase"
@@ -144,7 +148,7 @@ async def start(world: World, log: Path, listed: int, quality: Quality | None = 
             address = urlsplit((await relay.hear())["url"]).netloc
             folder.write(replace(folder.read(), address=address))
         first = await asyncio.to_thread(_inbox, folder, secret, listed)
-        again = [await asyncio.to_thread(_inbox, folder, secret, listed) for _ in range(COMMANDS)]
+        again = [await asyncio.to_thread(_inbox, folder, secret, listed) for _ in range(times)]
     return Start(first, median(again))
 
 

@@ -44,6 +44,7 @@ class Plan:
     idle_seconds: float
     settle_seconds: float
     listed: int
+    times: int
     desks: int
 
 
@@ -57,6 +58,7 @@ FULL: Final = Plan(
     idle_seconds=600,
     settle_seconds=30,
     listed=20,
+    times=5,
     desks=50,
 )
 TOY: Final = Plan(
@@ -69,6 +71,7 @@ TOY: Final = Plan(
     idle_seconds=1,
     settle_seconds=0.5,
     listed=2,
+    times=1,
     desks=3,
 )
 
@@ -134,7 +137,7 @@ class Bench:
             memory = {name: size / MB for name, size in one.memory.items()}
             runs.append(speed | {"saved": one.size / MB / one.saved} | memory)
         _say("(10) desks")
-        here = await self._on_copy(lambda w, log: desks.start(w, log, plan.listed))
+        here = await self._on_copy(lambda w, log: desks.start(w, log, plan.listed, plan.times))
         crowd = await self._on_copy(lambda w, log: desks.crowd(w, log, plan.desks, plan.listed))
         runs.append({"desk_first": here.first, "desk_again": here.again, "opened": crowd.opened})
         runs.append({"told": crowd.told, "crowd": crowd.memory / MB})
@@ -182,7 +185,9 @@ class Bench:
         plan = self._plan
         if not plan.several:
             return []
-        one = await self._on_copy(lambda w, log: desks.start(w, log, plan.listed, plan.quality))
+        one = await self._on_copy(
+            lambda w, log: desks.start(w, log, plan.listed, plan.times, plan.quality)
+        )
         return [{"weak_first": one.first, "weak_again": one.again}]
 
 
@@ -202,8 +207,8 @@ async def measured(plan: Plan, place: Path) -> str:
         "# Results: weak lines, attachments, desks",
         "",
         f"Measured {datetime.now(UTC):%d %B %Y, %H:%M} UTC by `make bench-desks`; how and what is "
-        "in README.md. Medians with [min..max]. A weak line carries 64 kbit/s each way, takes 600 ms "
-        "one way, loses 2 % of the segments and is cut every 20 s for a second; sender and "
+        "in README.md. Medians with [min..max]. A weak line carries 64 kbit/s each way, takes "
+        "600 ms one way, loses 2 % of the segments and is cut every 20 s for a second; sender and "
         "recipient each have one.",
         "",
         *report.targets(runs, TARGETS),
