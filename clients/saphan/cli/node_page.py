@@ -22,6 +22,7 @@ def node_lines(found: Json) -> Iterator[str]:
     yield f"{_label('label.line')}{say('line.' + line['state'], since=stamp(line['since']))}"
     if line["code"] is not None:
         yield f"{_label(None)}{line['message']} ({line['code']})"
+    yield f"{_label('label.today')}{_cost(found['budget'])}"
     sizes = say("note.verified", directory=found["directory_size"], evidence=found["evidence_size"])
     yield f"{_label('label.logs')}{sizes}"
     yield f"{_label('label.agencies')}{', '.join(found['agencies']) or '-'}"
@@ -36,6 +37,13 @@ def node_lines(found: Json) -> Iterator[str]:
         yield f"{stamp(alarm['last'])}  {alarm['message']} ({alarm['code']}, {alarm['count']})"
         if alarm["hint"]:
             yield f"{'':21}{alarm['hint']}"
+
+
+def _cost(budget: Json) -> str:
+    used = f"{budget['cost'] / 1e6:.1f}"
+    if budget["per_day"] is None:
+        return say("note.cost", used=used)
+    return say("note.cost_of", used=used, of=f"{budget['per_day'] / 1e6:.1f}")
 
 
 def _label(key: str | None) -> str:

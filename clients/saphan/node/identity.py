@@ -83,6 +83,10 @@ def describe(service: NodeService) -> dict[str, Any]:
         "node_key": service.key.key_id.hex(),
         "broker": logs.pins.name,
         "line": asdict(service.line.state),
+        "budget": {
+            "cost": service.engine.budget.cost,
+            "per_day": service.settings.now.budget_bytes_per_day,
+        },
         "alarms": [asdict(alarm) for alarm in service.alarms.standing()],
         "directory_size": logs.directory.size,
         "evidence_size": logs.evidence_heads.newest.size if logs.evidence_heads.newest else 0,

@@ -1,0 +1,39 @@
+"""The page about a node's settings: its example is one, and it names every member there is."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import msgspec
+from saphan.node.hook import Notice
+from saphan.node.rules import Rule
+from saphan.node.settings import NodeSettings, NoticeSettings, Step, parse_settings
+from support.rooms import ROOT
+
+PAGE = (ROOT / "docs/node-settings.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_example_is_read_and_leaves_nothing_out() -> None:
+    found = parse_settings(BLOCKS[0].encode())
+    assert found.notice is not None
+    assert found.rules is not None
+    for struct in (found, found.notice, found.notice.escalate[0], found.rules[0]):
+        fields = msgspec.structs.fields(struct)
+        assert [one.name for one in fields if getattr(struct, one.name) is None] == []
+
+
+def test_every_member_is_explained() -> None:
+    names = [
+        field.encode_name
+        for kind in (NodeSettings, NoticeSettings, Step, Rule)
+        for field in msgspec.structs.fields(kind)
+    ]
+    assert [name for name in names if f'"{name}"' not in BLOCKS[0]] == []
+
+
+def test_the_line_of_a_notice_is_what_a_command_gets() -> None:
+    shown = json.loads(BLOCKS[1])
+    given = json.loads(Notice(bytes(32), 0, "immediate", 1, ("dao",)).line())
+    assert list(shown) == list(given)
