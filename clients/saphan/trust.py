@@ -71,8 +71,7 @@ def check_pinned(der: bytes, pin: bytes, now: int) -> None:
             "the server's TLS key is not the one of the invitation",
             field="invitation.tls",
             hint="somebody may stand in the line: ask the operator whether the key was changed; "
-            "if so, get the new invitation and compare its words (saphan agency pin FILE), then start "
-            "the node again",
+            "if so, pin the new invitation (saphan agency pin FILE) and start the node again",
         )
     match facts.validity(now):
         case "expired":

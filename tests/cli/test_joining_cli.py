@@ -132,6 +132,7 @@ def test_an_agreement_by_name_and_what_may_be_missing_on_the_way(joining: Joinin
             assert kept.err.splitlines()[-2].endswith("(node_unreachable)")
             with running_node(kh):
                 sign(joining)  # again: it changes nothing, and now it comes to the broker
+                assert saphan("read", "--dir", kh, status=4).code == "nothing_unread"
                 found = saphan("node", "status", "--dir", kh, "--json").json["agreements"]
                 assert [one["reference"] for one in found] == [
                     path.stem for path in (kh / "agreements").iterdir()

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from saphan.audit.fetch import fetch_logs
 from saphan.node.service import NodeService
 from saphan.trust import connector, line_error
 from saphan_broker.app import make_app, serving
@@ -132,6 +133,25 @@ async def test_an_agency_that_is_not_admitted_is_told_what_to_do(
     async with bridge.broker_running(), bridge.node(LA, pin=PIN) as node:
         assert await refused(node) == "agency_unknown"
         assert "enrol.saphan" in (node.line.state.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("days", "pin", "code"),
+    (
+        ((-1, 1), OTHER_PIN, "tls_pin_differs"),
+        ((-1, 1), None, "certificate_untrusted"),
+        ((-2, -1), PIN, "certificate_expired"),
+    ),
+)
+async def test_an_auditor_fetches_logs_from_the_right_server_only(
+    bridge: Bridge, tmp_path: Path, days: tuple[int, int], pin: bytes | None, code: str
+) -> None:
+    bridge.shown = certificates.own(tmp_path, days=days)
+    async with bridge.broker_running():
+        with pytest.raises(SaphanError) as caught:
+            await fetch_logs(bridge.url, tmp_path / "logs", None, None, print, pin)
+    assert caught.value.code == code
+    assert not (tmp_path / "logs").exists()
 
 
 async def test_a_server_that_speaks_no_tls_is_named(bridge: Bridge) -> None:

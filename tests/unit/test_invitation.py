@@ -73,10 +73,11 @@ def test_every_changed_byte_is_noticed_or_means_the_same() -> None:
         data = bytearray(FILE)
         data[place] ^= 1
         try:
-            assert parse_invitation(bytes(data)) == MADE, place
-            taken += 1
-        except SaphanError as error:
-            assert error.code
+            found = parse_invitation(bytes(data))
+        except SaphanError:
+            continue
+        assert found == MADE, place
+        taken += 1
     assert taken < len(FILE) // 50  # white space
 
 
