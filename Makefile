@@ -12,10 +12,10 @@ BIN := .venv/bin
 # One stamp for each interpreter asked for: another PY builds .venv anew.
 STAMP := .venv/.installed$(subst /,-,$(PY))
 
-.PHONY: help setup demo test check lint format bench vectors clean
+.PHONY: help setup demo test check lint format bench bench-desks vectors clean
 
 help: ## show the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 setup: $(STAMP) ## create .venv and install everything into it
 
@@ -43,6 +43,9 @@ format: $(STAMP) ## format all Python files
 
 bench: $(STAMP) ## measure, about ten minutes; writes benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.run
+
+bench-desks: $(STAMP) ## measure weak lines and desks, a quarter of an hour; RESULTS-desks.md
+	@$(BIN)/python -m benchmarks.run_desks
 
 vectors: $(STAMP) ## write the test vectors anew (the result must not differ)
 	@for generator in schemas/vectors/generate*.py; do $(BIN)/python "$$generator"; done

@@ -8,9 +8,10 @@ import sys
 from support.rooms import ROOT
 
 
-def test_every_piece_runs() -> None:
+def printed(module: str) -> str:
+    """The page of a toy measurement."""
     ended = subprocess.run(
-        [sys.executable, "-m", "benchmarks.run", "--toy"],
+        [sys.executable, "-m", module, "--toy"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -18,6 +19,24 @@ def test_every_piece_runs() -> None:
         timeout=100,
     )
     assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_every_piece_on_weak_lines_and_desks_runs() -> None:
+    page = printed("benchmarks.run_desks")
+    for figure in (
+        "(7) first bulletin of new nodes",
+        "(7) bytes of the attachment that came twice",
+        "(8) memory of the broker",
+        "(9) bytes a day",
+        "(10) saphan inbox --desk",
+        "(10) 50 desks at once",
+    ):
+        assert f"| {figure}" in page
+
+
+def test_every_piece_runs() -> None:
+    page = printed("benchmarks.run")
     for figure in (
         "(1) ingest",
         "(2) 20 senders",
@@ -25,6 +44,6 @@ def test_every_piece_runs() -> None:
         "(4) latency",
         "(6) broker",
     ):
-        assert f"| {figure}" in ended.stdout
-    assert "| broker to recipient |" in ended.stdout
-    assert "Broker after 128 bulletins" in ended.stdout
+        assert f"| {figure}" in page
+    assert "| broker to recipient |" in page
+    assert "Broker after 128 bulletins" in page
