@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 from saphan_protocol.checkpoint import Head
 from saphan_schemas.codec import encode
-from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
 from saphan_schemas.frames import (
     Ack,
     Answer,
@@ -46,6 +46,7 @@ from saphan.node.login import closed, log_in, receive_frame, skewed
 from saphan.node.pumps import Pumps
 from saphan.node.recovery import Recovery
 from saphan.node.restored import CATCHING_UP, Restored
+from saphan.node.together import until_first_error
 from saphan.node.uploading import Uploading
 from saphan.node.waiting import undecided
 from saphan.node.witness import Cosigned, Witness, anchor_lags
@@ -130,7 +131,7 @@ class Session:
         self._opened(self, welcome.token)
         await self._take_up()
         try:
-            await _until_first_error(
+            await until_first_error(
                 self._read(),
                 self._judge(),
                 self._cosign(),
@@ -373,32 +374,3 @@ def _portions(items: list[T]) -> Iterator[list[T]]:
     """What one message or one transaction takes at a time."""
     for at in range(0, len(items), LIMITS.frame_items):
         yield items[at : at + LIMITS.frame_items]
-
-
-async def _until_first_error(*work: Coroutine[Any, Any, None]) -> None:
-    tasks = [asyncio.create_task(one) for one in work]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-    raise _worst(results)
-
-
-def _worst(results: Sequence[BaseException | None]) -> BaseException:
-    """A bug first, then what a person must see, then the broken line."""
-    errors = [
-        one
-        for one in results
-        if isinstance(one, BaseException) and not isinstance(one, asyncio.CancelledError)
-    ]
-    rank = {Unavailable: 2, SaphanError: 1}
-    for kind in (0, 1, 2):
-        for error in errors:
-            found = next((n for family, n in rank.items() if isinstance(error, family)), 0)
-            if isinstance(error, OperatorError):
-                found = 1
-            if found == kind:
-                return error
-    return Unavailable("line_down", "the session ended")
