@@ -96,12 +96,7 @@ class Uploads:
         self._offers.pop(request, None)
         if isinstance(error, OperatorError):
             self._state.alarms.sound_error(error)
-            error = Unavailable(
-                "attachments_wait",
-                "the broker cannot keep attachments at the moment",
-                hint="the broker's operator has been alarmed; the node tries again by itself",
-                retry_after_ms=RETRY_MS,
-            )
+            error = waiting()
         retry = error.retry_after_ms if isinstance(error, Unavailable) else 0
         return Answer(request, (Result(error.code, error.message, error.hint, retry, ()),))
 
@@ -144,3 +139,13 @@ class Uploads:
                 raise
             held[frame.place] = 0  # a byte was damaged on a disk, perhaps: once more from the start
         return self._tell(offer, held)
+
+
+def waiting() -> Unavailable:
+    """What a node is told while the disk fails or is full."""
+    return Unavailable(
+        "attachments_wait",
+        "the broker cannot keep attachments at the moment",
+        hint="the broker's operator has been alarmed; the node tries again by itself",
+        retry_after_ms=RETRY_MS,
+    )

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from saphan_broker.blobs.files import BlobFiles
-from saphan_broker.blobs.staging import Staging
+from saphan_broker.blobs.staging import FILE_BYTES, Staging
 from saphan_broker.store.sqlite_file import STORE_NAME
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import KIB, LIMITS
@@ -181,6 +181,19 @@ def test_attachments_leave_the_log_its_room_on_the_disk(tmp_path: Path) -> None:
         full.append(AGENCY, BLOBS[0], 0, DATA[0][:PART], 1)
     assert full.held(AGENCY, BLOBS[0], 1) == 0
     assert Staging(tmp_path / "staging").append(AGENCY, BLOBS[0], 0, DATA[0][:PART], 1) == PART
+
+
+def test_files_are_bounded_however_little_is_in_them(tmp_path: Path) -> None:
+    staging = Staging(tmp_path / "staging", 10 * FILE_BYTES)
+    blobs = [Blob(5000, sha256(bytes([at])).digest()) for at in range(50)]
+    for now, blob in enumerate(blobs, 1):
+        assert staging.append(AGENCY, blob, 0, b"x", now) == 1
+        assert staging.append("kh.gpo", blobs[0], 0, b"x", now) == 1
+    assert len(list((tmp_path / "staging" / AGENCY).iterdir())) == 10
+    assert [staging.held(AGENCY, blob, 99) for blob in blobs] == [0] * 40 + [1] * 10
+    anew = Staging(tmp_path / "staging", 10 * FILE_BYTES)
+    anew.append(AGENCY, blobs[0], 0, b"x", 100)
+    assert len(list((tmp_path / "staging" / AGENCY).iterdir())) == 10
 
 
 def test_bytes_that_a_power_cut_damaged_are_found_by_the_digest(tmp_path: Path) -> None:

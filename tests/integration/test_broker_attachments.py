@@ -15,7 +15,7 @@ from saphan_protocol.content import ATTACHMENT_SEALED_BYTES, ciphertext_length
 from saphan_schemas.codec import encode
 from saphan_schemas.frames import FeedEntry, Offer, Result
 from saphan_schemas.limits import KIB, LIMITS, MIB
-from saphan_schemas.records import Blob, Event
+from saphan_schemas.records import Blob, Event, Marking
 from support.agency import Made
 from support.brokers import World
 from support.session import Line
@@ -403,6 +403,48 @@ async def test_the_oldest_staged_bytes_make_room(
     await line.bring(bulletins[0].attachments)
     assert (await submit(world, line, bulletins[0])).code is None
     store.close()
+
+
+async def test_files_of_refused_bulletins_are_bounded_and_swept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only the commit can refuse has its files by then: so many an hour, and no more."""
+    line = await world.line(A)
+    first = seal(world)
+    assert (await submit(world, line, first)).code is None
+    replays = [seal(world, PHOTO, nonce=first.header.nonce) for _ in range(3)]
+    room = 2 * len(replays[0].attachments[0])
+    store = blob_store.BlobStore(world.data / "blobs", world.clock, staged_bytes=room)
+    monkeypatch.setattr(world.broker.state, "blobs", store)
+    codes = []
+    for made in replays:
+        await line.bring(made.attachments)
+        codes.append((await submit(world, line, made)).code)
+    assert codes == ["replay", "replay", "attachments_wait"]
+    assert len(list((world.data / "blobs").glob("??/*/0"))) == 2
+    good = seal(world, REPORT)
+    await line.bring(good.attachments)
+    assert (await submit(world, line, good)).code == "attachments_wait"
+    await world.broker._blob_sweep.look()
+    assert len(list((world.data / "blobs").glob("??/*/0"))) == 2  # not an hour old
+    world.clock.ahead = blob_store.ORPHAN_MS + 1000
+    await world.broker._blob_sweep.look()
+    assert list((world.data / "blobs").glob("??/*/0")) == []
+    world.clock.ahead = 0
+    assert (await submit(world, line, good)).code is None
+    assert final(world, good) == list(good.attachments)
+    store.close()
+
+
+async def test_a_refused_bulletin_gets_no_files(world: World) -> None:
+    """Admission is asked before anything is linked; what it says stands in the log as always."""
+    line = await world.line(A)
+    made = seal(world, PHOTO, marking=Marking("red", ("H0",)))
+    await line.bring(made.attachments)
+    refused = await submit(world, line, made)
+    assert refused.code == "agreement_marking"
+    assert len(refused.indices) == 1
+    assert list((world.data / "blobs").glob("??")) == []
 
 
 async def test_a_failing_disk_is_an_alarm_and_the_sender_is_told_to_wait(world: World) -> None:

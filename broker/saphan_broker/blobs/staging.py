@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Final
 
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.limits import LIMITS, MIB
+from saphan_schemas.limits import KIB, LIMITS, MIB
 from saphan_schemas.records import Blob
 
 PART: Final = ".part"
 READ_BYTES: Final = MIB
+FILE_BYTES: Final = 64 * KIB
+"""A shorter file counts as so much: 2,048 of them at most, however little is in them."""
 DISK_RESERVE_BYTES: Final = 256 * MIB
 """With less left on the disk nothing more is staged: the rest is the log's."""
 
@@ -87,14 +89,15 @@ class Staging:
                 f"the attachment has more than the {blob.length} bytes that were declared",
                 field="part.data",
             )
-        self._make_room(agency, len(data), part)
+        before = _charge(part)
+        self._make_room(agency, max(FILE_BYTES, held + len(data)) - before, part)
         part.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._check_disk()
         used = self._used_by(agency)
         try:
             _append(part, held, data)
         finally:  # on a full disk some of it is there
-            self._used[agency] = used + _length(part) - held
+            self._used[agency] = used + _charge(part) - before
         _touch(part, now)
         held += len(data)
         if held == blob.length and not self._finish(agency, blob):
@@ -166,7 +169,7 @@ class Staging:
 
     def _used_by(self, agency: str) -> int:
         if agency not in self._used:
-            self._used[agency] = sum(_length(path) for path in _inside(self._place / agency))
+            self._used[agency] = sum(_charge(path) for path in _inside(self._place / agency))
         return self._used[agency]
 
     def _by_age(self, agency: str) -> list[tuple[Path, int]]:
@@ -177,9 +180,9 @@ class Staging:
         return sorted(aged, key=lambda pair: pair[1])
 
     def _remove(self, agency: str, path: Path) -> None:
-        used, length = self._used_by(agency), _length(path)
+        used, charge = self._used_by(agency), _charge(path)
         path.unlink(missing_ok=True)
-        self._used[agency] = used - length
+        self._used[agency] = used - charge
 
 
 def _inside(folder: Path) -> Iterator[Path]:
@@ -188,6 +191,11 @@ def _inside(folder: Path) -> Iterator[Path]:
 
 def _length(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+def _charge(path: Path) -> int:
+    """What a file counts towards its agency's bytes; no file counts nothing."""
+    return max(FILE_BYTES, path.stat().st_size) if path.exists() else 0
 
 
 def _touch(path: Path, now: int) -> None:

@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
-from saphan_schemas.errors import OperatorError, Unavailable
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.limits import HOUR_MS, LIMITS
 from saphan_schemas.records import Blob, Blobs
 
 from saphan_broker.blobs.files import BlobFiles
@@ -31,6 +31,8 @@ THREADS: Final = 2
 """Hashing and file work release the interpreter; the disk is one."""
 PAGE: Final = 256
 FOLDER: Final = "blobs"
+ORPHAN_MS: Final = HOUR_MS
+"""From the last submission to the sweep of a bulletin that was not logged; none waits so long."""
 _FAR: Final = 2**62
 
 
@@ -49,6 +51,10 @@ class BlobStore:
         self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, "blobs")
         self._locks: dict[str, asyncio.Lock] = {}
+        self._most = staged_bytes
+        self._unlogged: dict[str, dict[bytes, int]] = {}
+        """By agency: bytes of bulletins whose files are final, since the last sweep, and that were
+        not logged by now."""
 
     async def held(self, agency: str, blobs: Blobs) -> tuple[int, ...]:
         """How many bytes of each blob this agency has brought."""
@@ -72,21 +78,32 @@ class BlobStore:
         """Make the files of a bulletin final and durable, before the commit that names it.
 
         Raises:
-            Unavailable: `attachment_missing`: the agency has to bring it first.
+            Unavailable: `attachment_missing`: the agency has to bring it first; `attachments_wait`:
+                too much of what it has submitted was never logged.
         """
-        await self._locked(agency, lambda: self._settle(agency, bulletin, blobs))
+        mine = self._unlogged.setdefault(agency, {})
+        size = sum(blob.length for blob in blobs)
+        if bulletin not in mine and sum(mine.values()) + size > self._most:
+            raise _too_much()
+        mine[bulletin] = size
+        try:
+            await self._locked(agency, lambda: self._settle(agency, bulletin, blobs))
+        except SaphanError:
+            mine.pop(bulletin, None)
+            raise
 
     def _settle(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
         sources = []
         for place in self._files.missing(bulletin, blobs):
             staged = self._staging.whole(agency, blobs[place])
             if staged is None:
-                raise _not_here(place)
+                raise not_here(place)
             sources.append((place, staged))
         self._files.link(bulletin, sources, self._clock())
 
-    async def forget(self, agency: str, blobs: Blobs) -> None:
+    async def forget(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
         """A bulletin that names them is logged: nothing is staged for it any more."""
+        self._unlogged.get(agency, {}).pop(bulletin, None)
         await self._locked(agency, lambda: self._staging.forget(agency, blobs))
 
     async def read(self, bulletin: bytes, place: int, offset: int, length: int) -> bytes:
@@ -110,7 +127,7 @@ class BlobStore:
         Args:
             any_age: also what was linked a moment ago; only while no session is open.
         """
-        before = _FAR if any_age else self._clock() - LIMITS.staged_ms
+        before = _FAR if any_age else self._clock() - ORPHAN_MS
         found = self._files.ids()
         gone = 0
         while page := await self._run(lambda: list(islice(found, PAGE))):
@@ -120,6 +137,7 @@ class BlobStore:
             for bulletin in orphans:
                 await self._run(lambda: self._files.remove(bulletin, before))  # noqa: B023
             gone += len(orphans)
+        self._unlogged.clear()
         return gone
 
     def close(self) -> None:
@@ -147,11 +165,22 @@ class BlobStore:
             ) from None
 
 
-def _not_here(place: int) -> Unavailable:
+def not_here(place: int) -> Unavailable:
+    """An attachment (from 0) has to be brought first."""
     return Unavailable(
         "attachment_missing",
         f"the broker does not hold attachment {place} whole",
         field=f"attachments.{place}",
         hint="the node brings it, and submits again, by itself",
         retry_after_ms=0,
+    )
+
+
+def _too_much() -> Unavailable:
+    return Unavailable(
+        "attachments_wait",
+        "too many bulletins with attachments of this agency were refused within the hour",
+        field="attachments",
+        hint="look at why they were refused; the node tries again by itself",
+        retry_after_ms=HOUR_MS // 6,
     )
