@@ -83,9 +83,9 @@ def test_admit_refuses_words_of_another_root(place: Path) -> None:
 
 def test_admit_refuses_what_is_no_operation(place: Path, tmp_path: Path) -> None:
     cases = {
-        "empty": (b"", "malformed", 2),
-        "text": (b"not an operation", "malformed", 2),
-        "cut": (Agency("la.ospp", NOW).enrolment()[:-1], "malformed", 2),
+        "empty": (b"", "enrolment_malformed", 2),
+        "text": (b"not an operation", "enrolment_malformed", 2),
+        "cut": (Agency("la.ospp", NOW).enrolment()[:-1], "enrolment_malformed", 2),
         "long": (bytes(70_000), "too_large", 2),
     }
     for name, (data, code, status) in cases.items():

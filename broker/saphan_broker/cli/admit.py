@@ -32,7 +32,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 
 def _admit(args: argparse.Namespace) -> int:
     signed = _read(args.file)
-    enrolment = read_enrolment(signed)
+    enrolment = _parsed(signed)
     words = args.fingerprint
     if words or not enrolment.roots:
         check_fingerprints(enrolment, words)
@@ -71,6 +71,20 @@ def _read(path: Path) -> bytes:
             field="file",
         )
     return data
+
+
+def _parsed(signed: bytes) -> Enrolment:
+    try:
+        return read_enrolment(signed)
+    except InvalidInput as error:
+        if error.code not in ("malformed", "not_canonical"):
+            raise
+        raise InvalidInput(
+            "enrolment_malformed",
+            f"the file is no operation of an agency, or only a part of one: {error.message}",
+            field="file",
+            hint="ask the agency to send its enrol.saphan once more, as a file and unchanged",
+        ) from None
 
 
 def _show(enrolment: Enrolment) -> None:
