@@ -33,6 +33,7 @@ def inbox(args: argparse.Namespace) -> int:
     with at_desk(args) as desk:
         box = Inbox(desk)
         if args.watch:
+            _show_rows(args, box.rows(after))
             watch(desk, lambda synced: _show_rows(args, synced.new))
 
         async def pull(line: DeskLine) -> None:

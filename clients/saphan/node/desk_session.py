@@ -43,6 +43,10 @@ log = logging.getLogger("saphan.node")
 _decoder: Final = msgspec.msgpack.Decoder(FromDesk)
 NEWS: Final = frozenset({"inbox", "event", "settings", "lagged"})
 """Kinds of events after which a desk looks again."""
+NEWS_PAUSE_S: Final = 1.0
+"""Between two news to a desk: what happens meanwhile is one news."""
+LOOKED_AT: Final = 32
+"""Bulletins of which more at once are news to everybody."""
 PATIENCE_S: Final = LIMITS.api_patience_ms / 1000
 
 
@@ -172,17 +176,20 @@ class DeskSession:
             event = await listener.next(LIMITS.heartbeat_ms / 1000)
             if event is None:
                 continue
-            if event["type"] in (DIRECTORY, "lagged"):
+            events = [event, *listener.drain()]
+            if any(one["type"] in (DIRECTORY, "lagged") for one in events):
                 self._check_key(peer)
-            if event["type"] in NEWS and await self._concerns(peer, event):
+            news = [one for one in events if one["type"] in NEWS]
+            if news and await self._service.engine.in_reading(partial(self._concern, peer, news)):
                 await self._send(DeskNews(self._service.config.clock()))
+                await asyncio.sleep(NEWS_PAUSE_S)
 
-    async def _concerns(self, peer: DeskPeer, event: Event) -> bool:
+    def _concern(self, peer: DeskPeer, news: list[Event]) -> bool:
         """What is not shown to this officer is no news either."""
-        if "id" not in event:
+        bulletins = {one["id"] for one in news if "id" in one}
+        if len(bulletins) > LOOKED_AT or any("id" not in one for one in news):
             return True
-        service, bulletin = self._service, bytes.fromhex(event["id"])
-        return await service.engine.in_reading(partial(service.shows, peer.handle, bulletin))
+        return any(self._service.shows(peer.handle, bytes.fromhex(one)) for one in bulletins)
 
     def _check_key(self, peer: DeskPeer) -> None:
         active_officer(self._service.logs, self._service.agency, peer.key)

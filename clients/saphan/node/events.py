@@ -40,6 +40,13 @@ class Listener:
         except TimeoutError:
             return None
 
+    def drain(self) -> list[Event]:
+        """What waits, without waiting."""
+        found: list[Event] = []
+        while not self._waiting.empty():
+            found.append(self._waiting.get_nowait())
+        return found
+
 
 class Events:
     """All listeners of this node; used on the event loop only."""
