@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from saphan_protocol.batch import index_batches, item_root
 from saphan_protocol.delivery import State as Delivery
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
+from saphan_protocol.told import Kept
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
 from saphan_schemas.frames import Answer, FetchStanzas, Register, Result, Stanzas, Submit
 from saphan_schemas.frames import State as StateFrame
@@ -64,13 +65,16 @@ def enqueue(
     frame: Batch,
     bad: frozenset[SignatureKey],
     missing: Mapping[int, SaphanError],
+    kept: Kept,
 ) -> list[Work | Rejected]:
     """Queue every item of a frame; an item that cannot be queued refuses none of its neighbours.
 
     Args:
         missing: for the items whose attachments are not here: why.
+        kept: batch signatures of this session; what does not hold is not kept.
     """
-    batches = index_batches(frame.signatures[: len(frame.items)])
+    fresh = index_batches(frame.signatures[: len(frame.items)])
+    batches = kept.take(one for ref, one in fresh.items() if ref not in bad)
     queued: list[Work | Rejected] = []
     for place, given in enumerate(frame.items):
         if isinstance(frame, Submit):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from saphan_protocol.told import Kept
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
 from saphan_schemas.frames import (
@@ -267,7 +268,7 @@ class Session:
 
     async def _work_lane(self, tasks: asyncio.TaskGroup) -> None:
         """Queue requests in their order: a node may build on what it sent just before."""
-        peer, sequencer = self.agency or "", self._shared.sequencer
+        peer, sequencer, kept = self.agency or "", self._shared.sequencer, Kept()
         while True:
             frame, size, checked = await self._lane.get()
             if isinstance(frame, FetchStanzas):
@@ -277,7 +278,7 @@ class Session:
                 queued = requests.register(sequencer, peer, frame)
             else:
                 bad, missing = (frozenset(), {}) if checked is None else await checked
-                queued = requests.enqueue(sequencer, peer, frame, bad, missing)
+                queued = requests.enqueue(sequencer, peer, frame, bad, missing, kept)
             tasks.create_task(self._answer(frame.request, size, queued))
 
     async def _answer(self, request: int, size: int, queued: list[Work | Rejected]) -> None:

@@ -64,7 +64,7 @@ class World:
         said = [
             Said(
                 event=Event.HANDOVER,
-                bulletin=bytes([place]) * 32,
+                bulletin=place.to_bytes(32),
                 ciphertext=b"c" * 32,
                 sender="la.ospp",
                 recipient="kh.gpo",
@@ -299,3 +299,16 @@ async def test_rows_of_every_class_that_come_later_are_found(world: World) -> No
         world.pumps.wake("bulletins")
         assert await world.urgencies() == [urgency]
         await world.pumps.answer(Answer(world.pumps._next_request, (LOGGED,)))
+
+
+async def test_a_batch_signature_goes_with_the_first_of_its_items_only(world: World) -> None:
+    """What is sent again because the broker was busy finds it there too."""
+    world.pumps.pace = wide()
+    await asyncio.to_thread(world.state, LIMITS.frame_items + 3)
+    world.pumps.wake("statements")
+    first, second = await world.next(), await world.next()
+    assert (len(first.signatures), len(second.signatures)) == (1, 0)
+    busy = Result("queue_full", "come again", None, 20, ())
+    await world.pumps.answer(Answer(first.request, (busy, *(LOGGED,) * (LIMITS.frame_items - 1))))
+    again = await world.next()
+    assert (again.items, again.signatures) == (first.items[:1], ())

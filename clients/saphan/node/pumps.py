@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 from saphan_protocol.pace import Pace
+from saphan_protocol.told import Sent
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import Answer, Result, State, Submit
 from saphan_schemas.limits import KIB, MIB
@@ -76,6 +77,7 @@ class Pumps:
         self._clock = clock
         self.pace = Pace(PACE_BYTES, FIRST_BYTES)
         self.bulk: Bulk | None = None
+        self._told = Sent()
         self._next_request = 0
         self._sent: dict[int, _Sent] = {}
         self._wake: dict[Kind, asyncio.Event] = {
@@ -177,12 +179,14 @@ class Pumps:
         self.wake(kind)
 
     async def _send_portion(self, kind: Kind, portion: Portion[Any]) -> None:
+        fresh = self._told.fresh(portion.signatures)
+        portion = replace(portion, signatures=fresh)
         request, size = self.request(), _bytes_of(kind, portion)
         frame = Submit if kind == "bulletins" else State
         now = asyncio.get_running_loop().time()
         self._sent[request] = _Sent(kind, portion.rows, now, size)
         self.pace.sent(size, now * 1000)
-        await self._send(frame(request, portion.items, portion.signatures))
+        await self._send(frame(request, portion.items, fresh))
 
     def _next_offered(self, kind: Kind, progress: Progress, room: int) -> Portion[Any] | None:
         """The offered rows that follow all that was sent, if nothing else waits and they have room;
