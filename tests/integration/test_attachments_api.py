@@ -19,7 +19,7 @@ from saphan.node.service import NodeService
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.samples import sample
-from support.attaching import pdf
+from support.attaching import pdf, upload
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(3_000)
@@ -226,23 +226,39 @@ async def test_an_upload_goes_on_where_it_stopped_and_is_dropped_if_it_is_anothe
         ):
             assert (await put(body, 0, length, other))[1]["code"] == code
         assert (await put(b"", 0, 9, "/v1/attachments/xyz"))[1]["code"] == "attachment_digest"
-        names = {path.name for path in (node.config.blobs / "uploads").iterdir()}
-        assert digest in names
-        for path in (node.config.blobs / "uploads").iterdir():
-            assert path.stat().st_mode & 0o777 == 0o600
+        uploads = node.config.blobs / "uploads"
+        (kept,) = (path for path in uploads.iterdir() if path.name == digest)
+        assert (kept.name, kept.stat().st_mode & 0o777) == (digest, 0o600)
+        assert data[:9] not in await asyncio.to_thread(kept.read_bytes)
+        opened = b"".join(await asyncio.to_thread(list, node.uploads.pieces(bytes.fromhex(digest))))
+        assert opened == data
 
 
 async def test_what_nobody_sends_is_removed_after_a_day(bridge: Bridge) -> None:
     bridge.url = "ws://127.0.0.1:9"
     async with bridge.node(LA) as node:
-        upload = await asyncio.to_thread(node.uploads.begin, b"d" * 32, 0, 100)
-        assert upload is not None
-        await asyncio.to_thread(upload.append, b"half")
-        upload.close()
+        begun = await asyncio.to_thread(node.uploads.begin, b"d" * 32, 0, 100)
+        assert begun is not None
+        await asyncio.to_thread(begun.append, b"half")
+        begun.close()
         assert node.uploads.held(b"d" * 32) == (4, False)
-    bridge.node_clock.ahead = LIMITS.uploads_ms + 60_000
-    async with bridge.node(LA) as node:
+        bridge.node_clock.ahead = LIMITS.uploads_ms + 60_000
+        await asyncio.to_thread(node.uploads.sweep)
         assert node.uploads.held(b"d" * 32) == (0, False)
+        assert list((node.config.blobs / "uploads").iterdir()) == []
+
+
+async def test_what_a_stopped_node_had_of_uploads_is_noise_and_goes(bridge: Bridge) -> None:
+    """The key is in memory alone: a disk that is taken away shows nothing of them."""
+    bridge.url, data = "ws://127.0.0.1:9", pdf(50_000)
+    uploads = bridge.place / LA / "node/data/blobs/uploads"
+    async with bridge.node(LA) as node:
+        await asyncio.to_thread(upload, node, data)
+    (left,) = uploads.iterdir()
+    assert not any(data[at : at + 16] in left.read_bytes() for at in range(0, 50_000, 16))
+    async with bridge.node(LA) as node:
+        assert list(uploads.iterdir()) == []
+        assert node.uploads.held(hashlib.sha256(data).digest()) == (0, False)
 
 
 async def test_ten_thousand_attachments_are_refused_by_their_number(bridge: Bridge) -> None:

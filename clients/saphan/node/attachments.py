@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,17 +24,17 @@ from saphan.node.blobs import BlobFiles, damaged, guarded, pieces
 
 
 def seal_files(
-    sources: Sequence[Path],
+    sources: Sequence[Iterable[bytes]],
     attached: Sequence[Attached],
     content_key: bytes,
     header_id: bytes,
     folder: Path,
 ) -> Blobs:
-    """Seal files into `folder`/1, /2, ...; durable but for the folder's own name.
+    """Seal what `sources` give into `folder`/1, /2, ...; durable but for the folder's own name.
 
     Raises:
-        InvalidInput: `attachment_mismatch`, `attachment_type`: the file is not what is signed.
-        OperatorError: `attachment_damaged` (a source is gone), `disk_full`, `file_unwritable`.
+        InvalidInput: `attachment_mismatch`, `attachment_type`: the bytes are not what is signed.
+        OperatorError: `disk_full`, `file_unwritable`; what the sources raise.
     """
     sealed = []
     for place, (source, one) in enumerate(zip(sources, attached, strict=True)):
@@ -43,12 +43,14 @@ def seal_files(
     return tuple(sealed)
 
 
-def _seal_file(source: Path, one: Attached, sealer: AttachmentSealer, target: Path) -> Blob:
+def _seal_file(
+    source: Iterable[bytes], one: Attached, sealer: AttachmentSealer, target: Path
+) -> Blob:
     head = b""
     with guarded(target):
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET_MODE)
         with open(handle, "wb") as file:
-            for data in pieces(source):
+            for data in source:
                 head = head or data[:HEAD_BYTES]
                 file.write(sealer.update(data))
             check_bytes(one.media_type, head)

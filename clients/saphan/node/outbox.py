@@ -202,7 +202,7 @@ class Outbox:
             return seal(draft, one.inner, one.signatures, content_key)
         for each in draft.attachments:
             self._uploads.require(each.blob.digest)
-        sources = [self._uploads.path(each.blob.digest) for each in draft.attachments]
+        sources = [self._uploads.pieces(each.blob.digest) for each in draft.attachments]
         staged = self._files.stage(draft.header.nonce.hex())
         try:
             blobs = seal_files(sources, draft.attachments, content_key, draft.header_id, staged)

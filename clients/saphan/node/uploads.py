@@ -1,32 +1,61 @@
 """Attachments that clients of this machine bring to the node before they send a bulletin.
 
 An upload is named by its SHA-256, may stop anywhere and goes on where it stopped; it is whole when
-length and digest are right. It lies unsealed in DIR/node/data/blobs/uploads, readable by the
-node's user alone, until a bulletin takes it, and a day at most.
+length and digest are right. In DIR/node/data/blobs/uploads it lies enciphered under a key that this
+process alone has, in memory: nothing is left in clear on the disk, neither after a bulletin has
+taken it nor after a crash. A node that starts again has no uploads; its clients bring them anew.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Final
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from saphan_schemas.errors import InvalidInput, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob
 
 from saphan.compose import Wish
-from saphan.durable import FOLDER_MODE
-from saphan.node.blobs import PART, PartFile, guarded
+from saphan.durable import FOLDER_MODE, SECRET_MODE
+from saphan.node.blobs import guarded, pieces
+
+BLOCK: Final = 16
+
+
+@dataclass(slots=True)
+class _Kept:
+    """An upload as far as it has come; its key is used for it alone."""
+
+    length: int
+    touched: int
+    key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+    held: int = 0
+    whole: bool = False
+    writing: bool = False
+    digest: Any = field(default_factory=hashlib.sha256)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def cipher(self, offset: int) -> Callable[[bytes], bytes]:
+        """Enciphers, and deciphers, the bytes from `offset` on (AES-256 in counter mode)."""
+        counter = (offset // BLOCK).to_bytes(BLOCK, "big")
+        stream = Cipher(algorithms.AES(self.key), modes.CTR(counter)).encryptor()
+        stream.update(bytes(offset % BLOCK))
+        return stream.update
 
 
 class Uploads:
     """The uploads of one node. Thread-safe.
 
     Args:
-        folder: made if it is missing; clock: ms UTC.
+        folder: made if it is missing; what an earlier process left there cannot be read, and goes.
+        clock: ms UTC.
 
     Raises:
         OperatorError: `file_unwritable`, `disk_full`.
@@ -35,24 +64,18 @@ class Uploads:
     def __init__(self, folder: Path, clock: Callable[[], int]) -> None:
         self._folder = folder
         self._clock = clock
-        self._writing: set[bytes] = set()
+        self._kept: dict[bytes, _Kept] = {}
         self._lock = threading.Lock()
         with guarded(folder):
             folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        self.sweep()
-
-    def path(self, digest: bytes) -> Path:
-        """File of a whole upload."""
-        return self._folder / digest.hex()
+            for path in folder.iterdir():
+                path.unlink()
 
     def held(self, digest: bytes) -> tuple[int, bool]:
         """Bytes that are here, and whether that is all of it."""
-        for path, whole in ((self.path(digest), True), (self._part(digest), False)):
-            try:
-                return path.stat().st_size, whole
-            except FileNotFoundError:
-                continue
-        return 0, False
+        with self._lock:
+            kept = self._kept.get(digest)
+            return (0, False) if kept is None else (kept.held, kept.whole)
 
     def begin(self, digest: bytes, offset: int, length: int) -> Upload | None:
         """Go on with an upload; None if it is whole already.
@@ -68,26 +91,19 @@ class Uploads:
         _check_length(length)
         self.sweep()
         with self._lock:
-            held, whole = self.held(digest)
-            if whole:
+            kept = self._kept.get(digest)
+            if kept is not None and kept.whole:
                 return None
-            if digest in self._writing:
+            if kept is not None and kept.writing:
                 raise Unavailable("attachment_busy", "another program is uploading this attachment")
-            if offset != held:
-                raise InvalidInput(
-                    "attachment_offset",
-                    f"{held} bytes of this attachment are here, and the upload goes on at {offset}",
-                    field="offset",
-                    hint=f"send it again with ?offset={held}",
-                )
-            self._check_room(length - held)
-            self._writing.add(digest)
-        try:
-            file = PartFile(self.path(digest), Blob(length, digest))
-        except BaseException:
-            self._done(digest)
-            raise
-        return Upload(file, length, lambda: self._done(digest))
+            if kept is None or kept.held > length:
+                kept = _Kept(length, self._clock())
+            _check_offset(offset, kept.held)
+            self._check_room(length - kept.held)
+            file = self._open(digest, kept.held)
+            kept.length, kept.touched, kept.writing = length, self._clock(), True
+            self._kept[digest] = kept
+        return Upload(self, digest, kept, self._path(digest), file)
 
     def measured(self, wish: Wish) -> Wish:
         """The wish with the lengths of its uploaded attachments.
@@ -119,25 +135,51 @@ class Uploads:
             )
         return held
 
+    def pieces(self, digest: bytes) -> Generator[bytes, None, None]:
+        """The bytes of a whole upload; whoever takes them compares the digest.
+
+        Raises:
+            InvalidInput: `attachment_missing`; OperatorError: `attachment_damaged`.
+        """
+        self.require(digest)
+        with self._lock:
+            decipher = self._kept[digest].cipher(0)
+        for data in pieces(self._path(digest)):
+            yield decipher(data)
+
     def remove(self, digests: Iterable[bytes]) -> None:
-        """Take away what a bulletin has taken."""
-        for digest in digests:
-            self.path(digest).unlink(missing_ok=True)
+        """Take away what a bulletin has taken; without its key the file would be noise anyway."""
+        with self._lock:
+            for digest in digests:
+                self._drop(digest)
 
     def sweep(self) -> None:
         """Take away what nobody has sent for a day."""
-        oldest = (self._clock() - LIMITS.uploads_ms) / 1000
+        oldest = self._clock() - LIMITS.uploads_ms
         with self._lock:
-            for path in self._folder.iterdir():
-                busy = any(path.name.startswith(digest.hex()) for digest in self._writing)
-                if not busy and path.stat().st_mtime < oldest:
-                    path.unlink(missing_ok=True)
+            for digest, kept in list(self._kept.items()):
+                if not kept.writing and kept.touched < oldest:
+                    self._drop(digest)
 
-    def _part(self, digest: bytes) -> Path:
-        return self._folder / (digest.hex() + PART)
+    def _drop(self, digest: bytes) -> None:
+        self._kept.pop(digest, None)
+        with contextlib.suppress(OSError):
+            self._path(digest).unlink()
+
+    def _path(self, digest: bytes) -> Path:
+        return self._folder / digest.hex()
+
+    def _open(self, digest: bytes, held: int) -> int:
+        path = self._path(digest)
+        with guarded(path):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            handle = os.open(path, flags, SECRET_MODE)
+            os.ftruncate(handle, held)
+            os.lseek(handle, held, os.SEEK_SET)
+        return handle
 
     def _check_room(self, more: int) -> None:
-        kept = sum(one.stat().st_size for one in os.scandir(self._folder))
+        kept = sum(max(one.held, one.length * one.writing) for one in self._kept.values())
         if kept + more > LIMITS.uploads_bytes:
             raise Unavailable(
                 "uploads_full",
@@ -145,50 +187,84 @@ class Uploads:
                 hint="send those bulletins; what nobody sends is removed after a day",
             )
 
-    def _done(self, digest: bytes) -> None:
+    def ended(self, digest: bytes, kept: _Kept, *, dropped: bool) -> None:
+        """An upload's request is over; called by `Upload`."""
         with self._lock:
-            self._writing.discard(digest)
+            kept.writing = False
+            if dropped and self._kept.get(digest) is kept:
+                self._drop(digest)
 
 
 class Upload:
     """One request's part of an upload; `close` in any case."""
 
-    def __init__(self, file: PartFile, length: int, done: Callable[[], None]) -> None:
-        self._file = file
-        self._length = length
-        self._done = done
+    def __init__(
+        self, uploads: Uploads, digest: bytes, kept: _Kept, path: Path, handle: int
+    ) -> None:
+        self._uploads = uploads
+        self._path = path
+        self._digest = digest
+        self._kept = kept
+        self._handle = handle
+        self._dropped = False
 
     @property
     def held(self) -> int:
         """Bytes that are here."""
-        return self._file.held
+        return self._kept.held
 
     def append(self, data: bytes) -> None:
         """Add the next bytes.
 
         Raises:
-            InvalidInput: `attachment_digest`: more than were announced; OperatorError: the disk.
+            InvalidInput: `attachment_digest`: more than were announced.
+            OperatorError: `disk_full`, `file_unwritable`; what was written is kept.
         """
-        if self._file.held + len(data) > self._length:
-            raise _other("more bytes came than were announced")
-        self._file.append(data)
+        kept = self._kept
+        with kept.lock, guarded(self._path):
+            if kept.held + len(data) > kept.length:
+                raise _other("more bytes came than were announced")
+            sealed, clear = memoryview(kept.cipher(kept.held)(data)), memoryview(data)
+            while sealed:
+                written = os.write(self._handle, sealed)
+                kept.digest.update(clear[:written])
+                kept.held += written
+                sealed, clear = sealed[written:], clear[written:]
 
     def finish(self) -> bool:
-        """Whether it is whole now, and durable.
+        """Whether it is whole now.
 
         Raises:
-            InvalidInput: `attachment_digest`: it is dropped; OperatorError: the disk.
+            InvalidInput: `attachment_digest`: it is dropped.
         """
-        if self._file.held < self._length:
-            return False
-        if not self._file.finish():
-            raise _other("their SHA-256 is another")
-        return True
+        kept = self._kept
+        with kept.lock:
+            if kept.held < kept.length:
+                return False
+            if kept.digest.digest() != self._digest:
+                self._dropped = True
+                raise _other("their SHA-256 is another")
+            kept.whole = True
+            return True
 
     def close(self) -> None:
-        """Let others go on with it."""
-        self._file.close()
-        self._done()
+        """Let others go on with it; idempotent."""
+        with self._kept.lock:
+            if self._handle < 0:
+                return
+            os.close(self._handle)
+            self._handle = -1
+        self._uploads.ended(self._digest, self._kept, dropped=self._dropped or not self.held)
+
+
+def _check_offset(offset: int, held: int) -> None:
+    if offset != held:
+        raise InvalidInput(
+            "attachment_offset",
+            f"{held} bytes of this attachment are here, and the upload goes on at {offset}",
+            field="offset",
+            hint=f"send it again with ?offset={held}",
+        )
 
 
 def _check_length(length: int) -> None:
