@@ -124,9 +124,7 @@ class Recovery:
         """Judge what was fetched; True when there is something to state."""
         answers: list[tuple[Received, Row, Verdict]] = []
         for bulletin, stanza in zip(bulletins, stanzas, strict=False):
-            rows = self._db.rows(
-                f"{_COLUMNS} AND b.id = ? AND {_STANZA}", (self._agency, bulletin)
-            )
+            rows = self._db.rows(f"{_COLUMNS} AND b.id = ? AND {_STANZA}", (self._agency, bulletin))
             if stanza is None or not rows or rows[0][9] is None:
                 continue
             received = self._received(rows[0])
