@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+from pathlib import Path
 from typing import Any
 
 from saphan.compose import Attached
@@ -12,7 +13,7 @@ from saphan.node.service import NodeService
 from saphan_schemas.limits import MIB
 from saphan_schemas.records import Blob
 
-from support.bridge import wish
+from support.bridge import Bridge, wish
 
 PDF = b"%PDF-1.7\n"
 
@@ -54,3 +55,9 @@ async def shown(node: NodeService, bulletin: bytes, number: int) -> bytes:
         return b"".join(node.readings.attachment(bulletin, number).pieces())
 
     return await asyncio.to_thread(look)
+
+
+def stored(bridge: Bridge, agency: str, way: str) -> list[Path]:
+    """Files of a node: `way` is in, out or uploads."""
+    folder = bridge.place / agency / "node/data/blobs" / way
+    return sorted(path for path in folder.rglob("*") if path.is_file())
