@@ -264,7 +264,7 @@ async def test_what_a_stopped_node_had_of_uploads_is_noise_and_goes(bridge: Brid
 async def test_ten_thousand_attachments_are_refused_by_their_number(bridge: Bridge) -> None:
     one = wish()
     attached = {"digest": "0" * 64, "name": "a.pdf", "media_type": "application/pdf"}
-    value = {"to": [KH], "schema": one.schema, "about": one.about, "body": one.body}
+    value: dict[str, Any] = {"to": [KH], "schema": one.schema, "about": one.about, "body": one.body}
     async with alone(bridge) as (_, http):
         for count, code in ((10_000, "too_large"), (33, "malformed"), (32, "attachment_missing")):
             value["attachments"] = [attached] * count

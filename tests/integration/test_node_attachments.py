@@ -109,7 +109,8 @@ async def test_a_file_that_the_disk_changed_is_fetched_again(bridge: Bridge) -> 
             await agreed(la)
             await opened(kh)
             state = kh.engine._intake._judge._files
-            whole, changed = state.received, []
+            whole = state.received
+            changed: list[Path] = []
 
             def received(bulletin: bytes, place: int) -> Path:
                 path = whole(bulletin, place)
