@@ -30,7 +30,7 @@ from support.desk_letters import kept_here, letter
 from support.desks import DeskBridge, at, desk_bridge, on_line
 from support.raw_desk import RawDesk, raw_desk
 
-STEPS: Final = 14
+STEPS: Final = 8
 """Places of a cut in each direction, spread over the bytes of a whole visit."""
 
 

@@ -155,12 +155,12 @@ async def test_an_answer_that_was_lost_brings_nothing_twice(
         async with on_line(folder, bridge, address=relay.address) as (desk, line):
             queued = await queue(desk, report)
             outbox = Outbox(desk)
-            await outbox._upload(line, queued)
-            (asked,) = await asyncio.to_thread(outbox.waiting)
-            assert asked.asked
-            relay.cut["down"] = relay.carried["down"]  # no answer comes any more
+            await Files(desk).upload(line, report.attached.blob)
+            relay.cut["down"] = relay.carried["down"] + 80  # no answer but the first, a number
             with pytest.raises(Unavailable, match="line_down"):
                 await outbox.send(line)
+            with pytest.raises(InvalidInput, match="queued_asked"):
+                await asyncio.to_thread(outbox.withdraw, queued.number)
         await eventually(lambda: kept_here(world))
         relay.cut, relay.carried = {"up": None, "down": None}, {"up": 0, "down": 0}
         async with on_line(folder, bridge, address=relay.address) as (desk, line):
@@ -217,3 +217,26 @@ async def half(desk: Desk, line: DeskLine, blob: Blob) -> None:
     asked = AskPart(line.number(), blob, 0, part)
     await line.send(asked)
     await line.answer(asked.request)
+
+
+async def test_two_programs_of_one_desk_send_everything_once(
+    bridge: Bridge, report: LocalFile
+) -> None:
+    """A desk that watches, and an officer who syncs beside it."""
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk()
+        async with at(folder, bridge) as desk:
+            for _ in range(4):
+                await queue(desk, report)
+
+        async def program() -> None:
+            async with on_line(folder, bridge) as (desk, line):
+                await Outbox(desk).send(line)
+
+        await asyncio.gather(program(), program())
+        await program()  # what one of them left to the other
+        async with at(folder, bridge) as desk:
+            sent = [one.bulletin for one in await asyncio.to_thread(Outbox(desk).all)]
+            assert await asyncio.to_thread(Drafts(desk).all) == []
+        assert len(set(sent)) == 4
+        assert sorted(kept_here(world)) == sorted(one for one in sent if one is not None)

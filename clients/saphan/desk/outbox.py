@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from saphan_protocol.batch import sign_one
@@ -30,6 +30,9 @@ from saphan.desk.store import ROW_BYTES, Shelf
 
 Json = dict[str, Any]
 
+ELSEWHERE: Final = frozenset({"attachment_offset"})
+"""Refusals of two programs that bring the same file at the same time: one of them will have it."""
+
 
 class Queued(Record, frozen=True):
     """A signed bulletin; `bulletin` is its id once the node has answered."""
@@ -46,7 +49,7 @@ class Queued(Record, frozen=True):
     code: str | None = None
     """Why the node did not take it the last time; it is tried again."""
     asked: bool = False
-    """Whether its attachments were brought once and the node was asked to take it: maybe it has."""
+    """Whether the node was asked to take it, and has not answered: maybe it has."""
 
     @property
     def shown(self) -> Header:
@@ -126,15 +129,24 @@ class Outbox:
         Raises:
             InvalidInput: `queued_unknown`.
         """
-        found = [one for one in self.waiting() if one.number == number]
-        if not found:
+        one = self._get(number)
+        if one is None or one.bulletin is not None:
             raise InvalidInput(
                 "queued_unknown",
                 f"no bulletin {number} waits in this outbox",
                 field="number",
                 hint="list what waits: saphan desk outbox",
             )
-        return self._to_draft(found[0], None)
+        if one.asked:
+            raise InvalidInput(
+                "queued_asked",
+                f"bulletin {number} was on its way when the line broke: the node may have it",
+                field="number",
+                hint="ask the node when the line is back: saphan desk sync",
+            )
+        draft = self._to_draft(one, None)
+        assert draft is not None
+        return draft
 
     async def send(self, line: DeskLine, only: Sequence[int] | None = None) -> list[SaphanError]:
         """Send what waits; gives the refusals.
@@ -158,25 +170,22 @@ class Outbox:
         except SaphanError as error:
             if error.code in LINE_ENDED:
                 raise
-            if isinstance(error, Unavailable | OperatorError):  # the node's trouble
-                kept = msgspec.structs.replace(one, code=error.code)
-                await asyncio.to_thread(self._keep, kept)
+            if isinstance(error, Unavailable | OperatorError) or error.code in ELSEWHERE:
+                await asyncio.to_thread(self._put_off, one, error)
             else:
                 await asyncio.to_thread(self._to_draft, one, error)
             return error
         # A crash here leaves it waiting: it is sent again, and the node answers the same.
-        bulletin = bytes.fromhex(str(answer["id"]))
-        now = self.desk.clock()
-        kept = msgspec.structs.replace(one, bulletin=bulletin, sent=now, code=None)
-        await asyncio.to_thread(self._keep, kept)
-        await asyncio.to_thread(self._drop_unused, one.written)
+        await asyncio.to_thread(self._sent, one, bytes.fromhex(str(answer["id"])))
         return None
 
     async def _bring(self, line: DeskLine, one: Queued) -> Json:
         """Attachments first, unless the node may have them, and the bulletin, from an earlier time:
         they are not brought over a slow line twice to be told so."""
-        if one.written.attachments and not one.asked:
+        if not one.asked:
             await self._upload(line, one)
+        # A crash here, and from here on: nothing but the node knows whether it has the bulletin.
+        await asyncio.to_thread(self._change, msgspec.structs.replace(one, asked=True))
         try:
             return await self._ask(line, one)
         except InvalidInput as error:
@@ -188,8 +197,6 @@ class Outbox:
     async def _upload(self, line: DeskLine, one: Queued) -> None:
         for file in one.written.attachments:
             await Files(self.desk).upload(line, file.blob)
-        # A crash here, and from here on: the node is asked before anything is brought again.
-        await asyncio.to_thread(self._keep, msgspec.structs.replace(one, asked=True))
 
     async def _ask(self, line: DeskLine, one: Queued) -> Json:
         asked = AskSend(line.number(), one.header, one.inner, one.signature, one.content)
@@ -204,13 +211,38 @@ class Outbox:
             if file.blob not in used:
                 self.desk.store.drop_parts(upload_name(file.blob))
 
-    def _to_draft(self, one: Queued, error: SaphanError | None) -> Draft:
+    # --- what becomes of one; another program of this desk may have been faster -------------------
+
+    def _sent(self, one: Queued, bulletin: bytes) -> None:
+        now = self.desk.clock()
+        self._change(msgspec.structs.replace(one, bulletin=bulletin, sent=now, code=None))
+        self._drop_unused(one.written)
+
+    def _put_off(self, one: Queued, error: SaphanError) -> None:
+        self._change(msgspec.structs.replace(one, code=error.code, asked=False))
+
+    def _to_draft(self, one: Queued, error: SaphanError | None) -> Draft | None:
         code = None if error is None else error.code
         message = None if error is None else error.message
         with self.desk.store.transaction():
+            if not self._waits(one):
+                return None
             draft = Drafts(self.desk).add(one.written, code, message)
             self.desk.store.remove(Shelf.OUTBOX, number_name(one.number))
         return draft
+
+    def _change(self, one: Queued) -> None:
+        with self.desk.store.transaction():
+            if self._waits(one):
+                self._keep(one)
+
+    def _waits(self, one: Queued) -> bool:
+        kept = self._get(one.number)
+        return kept is not None and kept.bulletin is None
+
+    def _get(self, number: int) -> Queued | None:
+        value = self.desk.store.get(Shelf.OUTBOX, number_name(number))
+        return None if value is None else decode(Queued, value, ROW_BYTES, "queued")
 
     def _keep(self, one: Queued) -> None:
         self.desk.store.put(Shelf.OUTBOX, number_name(one.number), encode(one))
