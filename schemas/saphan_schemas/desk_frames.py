@@ -184,9 +184,13 @@ class DeskPart(Record, frozen=True, tag=23):
 
 
 class DeskNews(Record, frozen=True, tag=24):
-    """Something came, or something happened to a bulletin: ask for the inbox. Comes unasked."""
+    """Something came, or something happened to a bulletin: ask for the inbox. Comes unasked.
+
+    `named`: bulletins that nobody has read, and for which the settings name this officer now.
+    """
 
     clock: Millis
+    named: Annotated[tuple[BulletinId, ...], Meta(max_length=LIMITS.desk_named)] = ()
 
 
 FromDesk = (

@@ -103,6 +103,7 @@ class Limits:
     notice_ms: int = 30 * SECOND_MS  # a notice command that takes longer is ended
     notice_running: int = 4  # notice commands at one time
     notice_tries: int = 6  # of a command that fails, in half an hour
+    desk_named: int = 32  # unread bulletins for which a desk's officer is named in one message
     escalation_steps: int = 8  # of officers named one after the other while nobody reads
 
     # Backups of a node

@@ -80,15 +80,23 @@ def watch(desk: Desk, told: Callable[[Synced], None]) -> NoReturn:
 
         async def stay(line: DeskLine) -> None:
             nonlocal heard
+            named: frozenset[str] = frozenset()
             while True:
                 synced = await sync(desk, line)
                 told(synced)
-                await asyncio.to_thread(popup, synced.new)
+                await asyncio.to_thread(_popup, desk, synced, named)
                 heard = True
-                await line.news()
+                named = await line.news()
 
         error = over_line(desk, stay)
         assert error is not None
         wait_ms = WATCH_MS if heard else min(2 * wait_ms, LIMITS.backoff_max_ms)
         note(f"{error.message}; {say('note.waiting')}")
         time.sleep(wait_ms / 1000)
+
+
+def _popup(desk: Desk, synced: Synced, named: frozenset[str]) -> None:
+    """What is new, and what this officer is named for because nobody has read it."""
+    new = {row["id"] for row in synced.new}
+    again = [row for row in Inbox(desk).rows() if row["id"] in named - new] if named else []
+    popup([*synced.new, *again])

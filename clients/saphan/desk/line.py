@@ -74,6 +74,7 @@ class DeskLine:
         self.handle = handle
         self._request = 0
         self._news = False
+        self._named: dict[bytes, None] = {}
 
     def number(self) -> int:
         """A fresh number for a question."""
@@ -109,7 +110,7 @@ class DeskLine:
             frame = await receive(self._ws, ANSWER_S)
             match frame:
                 case DeskNews():
-                    self._news = True
+                    self._note(frame)
                 case DeskRefusal() if frame.request == request:
                     raise told(frame)
                 case DeskAnswer() | DeskHeld() | DeskPart() if frame.request == request:
@@ -126,14 +127,22 @@ class DeskLine:
                 if error.code in LINE_ENDED:
                     raise
 
-    async def news(self) -> None:
-        """Wait until the node says that there is something new."""
+    async def news(self) -> frozenset[str]:
+        """Wait until the node says that there is something new; gives the ids of bulletins that
+        nobody has read, and for which this officer is named now."""
         while not self._news:
             frame = await receive(self._ws, None)
             if not isinstance(frame, DeskNews):
                 raise _out_of_turn()
-            self._news = True
+            self._note(frame)
+        named, self._named = self._named, {}
         self._news = False
+        return frozenset(one.hex() for one in named)
+
+    def _note(self, frame: DeskNews) -> None:
+        self._news = True
+        if len(self._named) < LIMITS.desk_named:
+            self._named |= dict.fromkeys(frame.named)
 
 
 @asynccontextmanager

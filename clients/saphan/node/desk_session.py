@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
@@ -35,7 +36,7 @@ from saphan.desk_errors import closing, refusal
 from saphan.node.desk_login import DeskPeer, active_officer, challenge, check_login
 from saphan.node.desk_parts import Bringing
 from saphan.node.desk_questions import Question, Questions
-from saphan.node.events import DIRECTORY, Event, Listener
+from saphan.node.events import DIRECTORY, NOTICE, Event, Listener
 from saphan.node.service import NodeService
 
 log = logging.getLogger("saphan.node")
@@ -167,8 +168,8 @@ class DeskSession:
             return refusal(frame.request, error)
         except Exception:
             log.exception("a desk's %s met a bug", type(frame).__name__)
-            error = Unavailable("internal", "the node met a bug; it is in its log")
-            return refusal(frame.request, error)
+            bug = Unavailable("internal", "the node met a bug; it is in its log")
+            return refusal(frame.request, bug)
 
     async def _tell(self, peer: DeskPeer, listener: Listener) -> None:
         """What the desk should know without asking; and whether it may stay."""
@@ -180,8 +181,13 @@ class DeskSession:
             if any(one["type"] in (DIRECTORY, "lagged") for one in events):
                 self._check_key(peer)
             news = [one for one in events if one["type"] in NEWS]
-            if news and await self._service.engine.in_reading(partial(self._concern, peer, news)):
-                await self._send(DeskNews(self._service.config.clock()))
+            named = named_for(peer.handle, events)
+            concerned = bool(named)
+            if news and not concerned:
+                look = partial(self._concern, peer, news)
+                concerned = await self._service.engine.in_reading(look)
+            if concerned:
+                await self._send(DeskNews(self._service.config.clock(), named))
                 await asyncio.sleep(NEWS_PAUSE_S)
 
     def _concern(self, peer: DeskPeer, news: list[Event]) -> bool:
@@ -211,3 +217,13 @@ class DeskSession:
             raise Unavailable(
                 "line_down", f"the desk's line broke: {type(error).__name__}"
             ) from None
+
+
+def named_for(handle: str, events: Iterable[Event]) -> tuple[bytes, ...]:
+    """Bulletins of these events for which an officer is named because nobody has read them."""
+    found = [
+        bytes.fromhex(one["id"])
+        for one in events
+        if one["type"] == NOTICE and one["step"] and handle in one["officers"]
+    ]
+    return tuple(dict.fromkeys(found))[: LIMITS.desk_named]

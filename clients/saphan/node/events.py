@@ -10,6 +10,8 @@ from typing import Any, Final
 Event = dict[str, Any]
 DIRECTORY: Final = "directory"
 """Type of the event that the directory has grown: keys may be new, or revoked."""
+NOTICE: Final = "notice"
+"""Of a bulletin's notice whose time has come: its step, and the officers it names."""
 KEPT: Final = 1_024
 """Events waiting for one listener; beyond it the oldest go and `lagged` tells so."""
 

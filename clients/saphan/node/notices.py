@@ -27,7 +27,7 @@ from saphan_schemas.records import Header, Role
 from saphan.node.alarms import Alarms
 from saphan.node.current import Current
 from saphan.node.db import Database, Row
-from saphan.node.events import Events
+from saphan.node.events import NOTICE, Events
 from saphan.node.hook import Ended, Hook, Notice
 from saphan.node.logs import Logs
 from saphan.node.settings import NodeSettings, NoticeSettings
@@ -105,6 +105,7 @@ class Notices:
         loop = asyncio.get_running_loop()
         try:
             due = await loop.run_in_executor(self._pool, self._due)
+            self._publish(due)
             await asyncio.gather(
                 *(loop.run_in_executor(self._pool, partial(self._tell, one)) for one in due)
             )
@@ -114,6 +115,21 @@ class Notices:
         except Exception:  # a bug; without this task nobody would be told of anything any more
             log.exception("a look at the notices met a bug")
         return LONGEST_MS
+
+    def _publish(self, due: list[_Due]) -> None:
+        """Tell whoever listens: programs of this machine, and the desks of those who are named."""
+        told = [one.notice for one in due if not (one.tries or one.read) and one.notice.officers]
+        self._events.publish(
+            [
+                {
+                    "type": NOTICE,
+                    "id": notice.bulletin.hex(),
+                    "step": notice.step,
+                    "officers": list(notice.officers),
+                }
+                for notice in told
+            ]
+        )
 
     # --- rows ---------------------------------------------------------------------------------
 

@@ -1,0 +1,55 @@
+"""A desk hears that its officer is named now, because nobody has read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from saphan.desk.inbox import Inbox
+from saphan.node.settings import SETTINGS_NAME
+from saphan_schemas.limits import HOUR_MS
+from support.bridge import KH, Bridge, bridged, eventually, states, wish
+from support.desks import DeskBridge, desk_bridge, on_line
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with bridged(tmp_path) as made:
+        yield made
+
+
+async def escalate(world: DeskBridge, *steps: tuple[float, str]) -> None:
+    """kh.gpo's keeper names who is told when nobody reads."""
+    escalation = [{"share": share, "to": [handle]} for share, handle in steps]
+    notice = {"command": ["/bin/true"], "escalate": escalation}
+    path = world.bridge.offices[KH].node / SETTINGS_NAME
+    await asyncio.to_thread(path.write_text, json.dumps({"saphan": "settings/1", "notice": notice}))
+    await world.kh.reread_settings()
+
+
+async def later(world: DeskBridge, millis: int) -> None:
+    world.bridge.clock.ahead += millis
+    world.bridge.node_clock.ahead += millis
+    await world.kh.reread_settings()
+
+
+async def test_the_desk_named_next_hears_of_what_nobody_has_read(bridge: Bridge) -> None:
+    """Timeline: dao's desk waits on the line; half of the time passes; only then it is named."""
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk("dao")
+        await escalate(world, (0.5, "dao"))
+        await eventually(lambda: world.kh.db.row("SELECT 1 FROM facts WHERE name = 'noticed'"))
+        async with on_line(folder, bridge) as (desk, line):
+            sent = await world.la.send(wish(expires=bridge.clock() + 10 * HOUR_MS))
+            await eventually(lambda: states(world.la, sent) == ["accepted"])
+            found: list[str] = []
+            while not found:
+                assert await line.news() == frozenset()
+                found = [row["id"] for row in await Inbox(desk).pull(line)]
+            await later(world, 5 * HOUR_MS)
+            while not (named := await line.news()):
+                pass
+            assert named == {sent.hex()}
