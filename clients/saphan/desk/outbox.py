@@ -30,8 +30,8 @@ from saphan.desk.store import ROW_BYTES, Shelf
 
 Json = dict[str, Any]
 
-ELSEWHERE: Final = frozenset({"attachment_offset"})
-"""Refusals of two programs that bring the same file at the same time: one of them will have it."""
+ELSEWHERE: Final = frozenset({"attachment_offset", "attachment_missing"})
+"""Refusals because another bulletin with the same file took it, or brings it at the same time."""
 
 
 class Queued(Record, frozen=True):
@@ -182,17 +182,20 @@ class Outbox:
     async def _bring(self, line: DeskLine, one: Queued) -> Json:
         """Attachments first, unless the node may have them, and the bulletin, from an earlier time:
         they are not brought over a slow line twice to be told so."""
-        if not one.asked:
-            await self._upload(line, one)
-        # A crash here, and from here on: nothing but the node knows whether it has the bulletin.
-        await asyncio.to_thread(self._change, msgspec.structs.replace(one, asked=True))
-        try:
-            return await self._ask(line, one)
-        except InvalidInput as error:
-            if error.code != "attachment_missing" or not one.asked:
-                raise
-        await self._upload(line, one)
-        return await self._ask(line, one)
+        ask_first = one.asked
+        for last in (False, False, True):
+            try:
+                if not ask_first:
+                    await self._upload(line, one)
+                # A crash here, and from here on: only the node knows whether it has the bulletin.
+                asked = msgspec.structs.replace(one, asked=True)
+                await asyncio.to_thread(self._change, asked)
+                return await self._ask(line, one)
+            except InvalidInput as error:
+                if last or error.code not in ELSEWHERE:
+                    raise
+                ask_first = False
+        raise RuntimeError("the last try has answered or raised")
 
     async def _upload(self, line: DeskLine, one: Queued) -> None:
         for file in one.written.attachments:
