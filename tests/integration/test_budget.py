@@ -9,8 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from saphan.node.service import NodeService, running
-from saphan_schemas.limits import DAY_MS
+from saphan_schemas.limits import DAY_MS, MIB
 from saphan_schemas.records import Urgency
+from support.attaching import pdf, shown
+from support.attaching import send as send_files
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
 from support.counting_relay import counting
 
@@ -101,3 +103,21 @@ async def test_to_a_recipient_that_has_spent_its_day_routine_ciphertexts_come_la
             assert states(la, held) == ["submitted"]
             allow(kh, None)
             await ended(la, held)
+
+
+async def test_attachments_stop_where_the_day_is_spent_and_go_on_from_there(bridge: Bridge) -> None:
+    """Timeline: 2 MiB are on their way when the budget ends; an urgent one passes; it is raised."""
+    async with bridge.node(LA) as la, bridge.node(KH) as kh:
+        await agreed(la)
+        await ended(la, await send(la))
+        allow(la, la.engine.budget.cost + MIB // 2)
+        bulk = await send_files(la, pdf(2 * MIB))
+        await eventually(lambda: la.engine.budget.spent)
+        own = await send_files(la, pdf(MIB // 4, 2), urgency="priority")
+        await ended(la, own)
+        assert states(la, bulk) == ["queued"]
+        assert la.engine.budget.cost < 2 * MIB
+        allow(la, None)
+        await ended(la, bulk)
+        assert la.engine.budget.cost < 4 * MIB  # nothing was brought twice
+        assert await shown(kh, bulk, 1) == pdf(2 * MIB)
