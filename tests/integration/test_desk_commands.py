@@ -207,6 +207,8 @@ async def test_what_is_wrong_is_said(bridge: Bridge, run: Run, tmp_path: Path) -
     made = await run(*make, "--key", brought)
     assert (made["handle"], made["request"]) == ("sokha", None)
     assert (await run("send", "--desk", nothing, status=2))["code"] == "file_or_draft"
+    other = ("read", "0123456789", "--handle", "dao", "--desk", nothing)
+    assert (await run(*other, status=3))["code"] == "desk_differs"
     error = await run("send", "--draft", "7", "--desk", nothing, status=2)
     assert error["code"] == "draft_unknown"
 

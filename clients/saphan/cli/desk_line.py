@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NoReturn
 
-from saphan_schemas.errors import SaphanError, Unavailable
+from saphan_schemas.errors import Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
 from saphan.cli.options import now_ms, passphrase_source
@@ -32,10 +32,17 @@ def at_desk(args: argparse.Namespace) -> Iterator[Desk]:
     """The desk that `args.desk` names.
 
     Raises:
-        OperatorError: what `open_desk` raises.
+        OperatorError: what `open_desk` raises. Refused: `desk_differs`.
     """
     folder = DeskFolder(args.desk)
     handle = folder.read().handle
+    if getattr(args, "handle", None) not in (None, handle):
+        raise Refused(
+            "desk_differs",
+            f"{args.desk} is {handle}'s desk, not {args.handle}'s",
+            field="handle",
+            hint="leave --handle out: a desk is one officer's",
+        )
     passphrase = None
     if is_sealed(folder.key_file):
         passphrase = passphrase_source(args).read(say("noun.key_of_officer", handle=handle))
