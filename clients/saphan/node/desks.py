@@ -72,6 +72,7 @@ class Desks:
             heartbeat=LIMITS.heartbeat_ms / 1000,
             max_msg_size=LIMITS.desk_frame_bytes,
             compress=False,
+            timeout=SHUTDOWN_S,  # for the other end's farewell
         )
         await ws.prepare(request)
         session = DeskSession(ws, self._service, self._tls, self._bringing)
@@ -89,10 +90,10 @@ class Desks:
 
     async def close(self, app: web.Application) -> None:
         """The node stops: every desk is told by the closing of its line."""
-        for ws in list(self._open):
-            await ws.close(code=WSCloseCode.GOING_AWAY)
         for request in list(self._strangers.values()):
             _abort(request)
+        closing = (ws.close(code=WSCloseCode.GOING_AWAY) for ws in list(self._open))
+        await asyncio.gather(*closing, return_exceptions=True)
 
     async def _log_in(self, request: web.Request, session: DeskSession) -> DeskPeer:
         """Of too many that have not logged in, the oldest makes room."""
