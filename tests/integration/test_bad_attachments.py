@@ -137,8 +137,14 @@ async def downs(listener: Listener) -> AsyncIterator[str]:
             yield event["code"]
 
 
-async def test_an_upload_that_the_broker_does_not_keep_begins_again(bridge: Bridge) -> None:
-    """The broker's answer is changed on the line: the node sends what it believes is missing."""
+async def test_an_upload_that_the_broker_does_not_keep_begins_again(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker's answer is changed on the line: the node sends what it believes is missing.
+
+    If it was the last answer the broker has nothing more to say, and the next session asks.
+    """
+    monkeypatch.setattr("saphan.node.uploading.ANSWER_S", 2)
     data = pdf(60_000)
 
     def half(frame: Any) -> object:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from saphan_protocol.pace import Pace
-from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.errors import InvalidInput, OperatorError, Unavailable
 from saphan_schemas.frames import FetchPart, PartFetched
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob
@@ -23,6 +23,7 @@ from saphan.node.blobs import BlobFiles, PartFile
 from saphan.node.engine import Engine
 from saphan.node.parts import HERE, Missing, mark, next_missing
 from saphan.node.pumps import FIRST_BYTES
+from saphan.node.pumps import ANSWER_S
 from saphan.node.schema import KEEP_BODY
 
 Send = Callable[[object], Awaitable[None]]
@@ -124,11 +125,23 @@ class Fetching:
                 asked += size
             if not self._asked:
                 return False
-            while not self._answers:
-                self._turn.clear()
-                await self._turn.wait()
+            await self._answered()
             going_on = await self._write(job, file) and going_on
         return True
+
+    async def _answered(self) -> None:
+        """Until the broker has answered something.
+
+        Raises:
+            Unavailable: `no_answer`.
+        """
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                while not self._answers:
+                    self._turn.clear()
+                    await self._turn.wait()
+        except TimeoutError:
+            raise Unavailable("no_answer", "the broker does not give what was asked for") from None
 
     def _piece(self, left: int) -> int:
         return self._pace.piece(min(LIMITS.part_bytes, left)) if left else 0

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.frames import Answer, Held, Offer, Part, Result
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob
@@ -23,7 +23,7 @@ from saphan.node.attachments import measure_file
 from saphan.node.blobs import BlobFiles, damaged
 from saphan.node.engine import Engine
 from saphan.node.parts import BROUGHT, Outgoing, mark, next_outgoing
-from saphan.node.pumps import Pumps
+from saphan.node.pumps import ANSWER_S, Pumps
 
 Send = Callable[[object], Awaitable[None]]
 STALLS: Final = 8
@@ -68,6 +68,7 @@ class _Offered:
             self.sent = list(held)
             self.stalls += 1
             return done
+        self.sent = [max(pair) for pair in zip(self.sent, held, strict=True)]
         return sum(held) - sum(before)
 
     def end(self, why: Result | None) -> int:
@@ -184,10 +185,24 @@ class Uploading:
             if await self._overtaken(job):
                 return
             if offered.held is None or not await self._send_part(offered):
-                await self._turn.wait()
+                await self._wait(offered)
         self._close(job)
         await self._engine.in_sealing(lambda: self._mark(job))
         self._release(job)
+
+    async def _wait(self, offered: _Offered) -> None:
+        """Until something happens; a broker that owes an answer is not waited for without end.
+
+        Raises:
+            Unavailable: `no_answer`: the next session asks what the broker holds.
+        """
+        owed = offered.held is None or offered.held != offered.sent
+        try:
+            await asyncio.wait_for(self._turn.wait(), ANSWER_S if owed else None)
+        except TimeoutError:
+            raise Unavailable(
+                "no_answer", "the broker does not say what it holds of an attachment"
+            ) from None
 
     async def _offer(self, job: Outgoing) -> _Offered:
         offered = self._offers[job.row] = _Offered(job)
