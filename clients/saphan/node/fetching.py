@@ -22,8 +22,7 @@ from saphan_schemas.records import Blob
 from saphan.node.blobs import BlobFiles, PartFile
 from saphan.node.engine import Engine
 from saphan.node.parts import HERE, Missing, mark, next_missing
-from saphan.node.pumps import FIRST_BYTES
-from saphan.node.pumps import ANSWER_S
+from saphan.node.pumps import ANSWER_S, FIRST_BYTES
 from saphan.node.schema import KEEP_BODY
 
 Send = Callable[[object], Awaitable[None]]
