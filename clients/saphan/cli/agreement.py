@@ -148,7 +148,7 @@ def _signed_here(args: argparse.Namespace) -> Draft:
     partners = known_to_node(args)
     parties = [own, *partners]
     draft = propose(_read_terms(args, parties), parties, pins)
-    compare_roots(args, partners)
+    compare_roots(args, draft, partners)
     root = open_root(office, passphrase_source(args).read(say("noun.root_key")))
     return sign(draft, root, pins, os.urandom(32))
 

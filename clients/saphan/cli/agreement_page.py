@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.identity import identity, sha256
 from saphan_protocol.words import fingerprint_words, word_lines
 from saphan_schemas.codec import encode
+from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Agreement
 
 from saphan.agreement_draft import Draft
@@ -69,11 +70,16 @@ def describe(agreement: Agreement, text: bytes, signed: dict[str, int]) -> dict[
 
 
 def _day(millis: int) -> str:
-    return datetime.fromtimestamp(millis / 1_000, UTC).date().isoformat()
+    """The day that begins at this instant; an instant within a day is shown whole."""
+    day, rest = divmod(millis, DAY_MS)
+    shown = datetime.fromtimestamp(day * DAY_MS // 1_000, UTC)
+    if not rest:
+        return shown.date().isoformat()
+    return (shown + timedelta(milliseconds=rest)).isoformat(timespec="milliseconds")
 
 
 def page(value: dict[str, Any]) -> Iterator[str]:
-    """An agreement as a page that two people read to each other."""
+    """An agreement as a page that two people read to each other: everything that is signed."""
     yield f"{value['title']}  ({value['instrument']} {value['reference']})"
     yield f"{value['valid_from']} – {value['valid_until']}"
     for party in value["parties"]:
@@ -91,6 +97,12 @@ def page(value: dict[str, Any]) -> Iterator[str]:
         )
         yield from (f"    {name}" for name in rule["schemas"])
     yield from (f"{code}: {say(f'handling.{code}')}" for code in value["handling"])
+    yield say(f"onward.{value['onward']}")
+    yield say(f"in_flight.{value['in_flight']}")
+    yield say("note.languages", languages=", ".join(value["languages"]))
+    witnesses = value["witnesses"]
+    own = "note.witnesses_own" if witnesses["own_counts"] else "note.witnesses"
+    yield say(own, quorum=witnesses["quorum"])
     yield ""
     yield say("note.pins_of", directory=value["directory"], evidence=value["evidence"])
     words = value["pins_words"].split()

@@ -7,11 +7,13 @@ import base64
 from collections.abc import Sequence
 
 from saphan_protocol.keys import check_public_key
-from saphan_protocol.words import FINGERPRINT_WORDS, parse_words, word_lines
+from saphan_protocol.words import FINGERPRINT_WORDS, parse_words
 from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.records import Role
 
 from saphan.agency_file import AgencyFile
+from saphan.agreement_draft import Draft
+from saphan.cli.agreement_page import draft_value, page
 from saphan.cli.options import local_node
 from saphan.cli.speech import confirm, note, say
 from saphan.cli.waiting import ready_for
@@ -30,25 +32,23 @@ def known_to_node(args: argparse.Namespace) -> list[AgencyFile]:
     return [_party(node.get(f"/v1/directory?agency={name}")) for name in args.partners]
 
 
-def compare_roots(args: argparse.Namespace, parties: Sequence[AgencyFile]) -> None:
-    """Every root of the other side is compared aloud: at the terminal, or given by --words.
+def compare_roots(args: argparse.Namespace, draft: Draft, parties: Sequence[AgencyFile]) -> None:
+    """Show what this agency is about to sign; every root of the other side is compared aloud.
 
     Raises:
         InvalidInput: `words_malformed`. Refused: `words_differ`. OperatorError: `not_confirmed`.
     """
-    roots = {name: party.agency for party in parties for name in party.root_ids}
-    if not args.words:
-        for name, agency in roots.items():
-            for line in (agency, *(f"    {line}" for line in word_lines(name))):
-                note(line)
-        confirm(say("prompt.partners_words"), yes=args.yes)
-        return
     given = sorted(parse_words(words) for words in args.words)
-    if given != sorted(name[:FINGERPRINT_WORDS] for name in roots):
+    for line in page(draft_value(draft)):
+        note(line)
+    if not given:
+        confirm(say("prompt.sign"), yes=args.yes)
+        return
+    if given != sorted(name[:FINGERPRINT_WORDS] for party in parties for name in party.root_ids):
         raise Refused(
             "words_differ",
             "the words are not those of the root keys that the directory has of "
-            + ", ".join(sorted(set(roots.values()))),
+            + ", ".join(sorted(party.agency for party in parties)),
             field="words",
             hint="do not go on: call the other side on a number that you knew before, and ask for "
             "the words that it sees: saphan agency show",
