@@ -97,8 +97,8 @@ def skewed(theirs: int, ours: int) -> OperatorError | None:
 
 async def log_in(
     ws: aiohttp.ClientWebSocketResponse, agency: str, key: SigningKey, logs: Logs, now: int
-) -> tuple[Challenge, Welcome]:
-    """Answer the challenge and wait for the welcome.
+) -> Challenge:
+    """Answer the challenge; the welcome is `welcomed`, and what waits may be sent before it comes.
 
     Raises:
         Unavailable: the broker's reason for closing; OperatorError: `origin_differs`,
@@ -127,12 +127,21 @@ async def log_in(
         leaves=logs.leaves,
     )
     await ws.send_bytes(encode(login))
-    welcome = await receive_frame(ws, timeout_s)
+    return challenge
+
+
+async def welcomed(ws: aiohttp.ClientWebSocketResponse) -> Welcome:
+    """Wait for the answer to the login.
+
+    Raises:
+        Refused, Unavailable: the broker's reason for closing; InvalidInput: `malformed`.
+    """
+    welcome = await receive_frame(ws, LIMITS.login_ms / 1000)
     if isinstance(welcome, Closing):
         raise closed(welcome)
     if not isinstance(welcome, Welcome):
         raise InvalidInput("malformed", "the broker did not welcome this node")
-    return challenge, welcome
+    return welcome
 
 
 def _check(challenge: Challenge, logs: Logs) -> None:

@@ -42,7 +42,7 @@ from saphan.node.blobs import BlobFiles
 from saphan.node.engine import Engine, told
 from saphan.node.events import DIRECTORY, Events
 from saphan.node.fetching import Fetching
-from saphan.node.login import closed, log_in, receive_frame, skewed
+from saphan.node.login import closed, log_in, receive_frame, skewed, welcomed
 from saphan.node.pumps import Pumps
 from saphan.node.recovery import Recovery
 from saphan.node.restored import CATCHING_UP, Restored
@@ -121,15 +121,11 @@ class Session:
         engine, parts = self._engine, self._parts
         # In the frames' thread: a frame of the session before may still be on its way to disk.
         logs = await engine.in_frames(lambda: engine.logs)
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
-        challenge, welcome = await log_in(self._ws, engine.agency, engine.key, logs, parts.clock())
-        self._answer_s = loop.time() - begin
+        challenge = await log_in(self._ws, engine.agency, engine.key, logs, parts.clock())
         self._check_clock(challenge.clock)
-        self._newest = welcome.newest
-        engine.budget.spend_session()
-        self._opened(self, welcome.token)
-        await self._take_up()
+        if not parts.restored.listening:
+            # Nothing waits for the welcome: on a long line it is a second later.
+            await self._take_up()
         try:
             await until_first_error(
                 self._read(),
@@ -212,7 +208,24 @@ class Session:
 
     # --- tasks ------------------------------------------------------------------------------------
 
+    async def _greet(self) -> None:
+        """The session is open; what was stored while it was not known to be is looked for."""
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        welcome = await welcomed(self._ws)
+        self._answer_s = loop.time() - begin
+        self._newest = welcome.newest
+        self._engine.budget.spend_session()
+        self._opened(self, welcome.token)
+        if self._parts.restored.listening:
+            await self._take_up()
+        self.pumps.wake("bulletins")
+        self.pumps.wake("statements")
+        self._uploading.wake()
+        self._fetching.wake()
+
     async def _read(self) -> None:
+        await self._greet()
         while True:
             frame = await receive_frame(self._ws, SILENCE_S, self._engine.budget.spend)
             self._heard += 1
