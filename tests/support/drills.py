@@ -52,13 +52,15 @@ class Drill:
 
     async def start(self, agency: str) -> None:
         """`saphan node run`, once it says that it runs and knows the agreement."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "saphan", "node", "run", "--json",
-            "--dir", str(self.place / agency), "--broker", self.bridge.url,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
+        said = self.place / f"{agency}.log"
+        with said.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "saphan", "node", "run", "--json",
+                "--dir", str(self.place / agency), "--broker", self.bridge.url,
+                stdout=asyncio.subprocess.PIPE, stderr=log,
+            )  # fmt: skip
         assert process.stdout is not None
-        assert b'"agency"' in await process.stdout.readline()
+        assert b'"agency"' in await process.stdout.readline(), said.read_text(encoding="utf-8")
         self._nodes[agency] = process
         # The directory came with the first session, or with the backup.
         await eventually(lambda: self.store(agency, "SELECT 1 FROM agreements"))
@@ -183,7 +185,20 @@ class Drill:
             found = {name.lower(): where for name, where in rows}
             return all(found.get(one) == state for one in bulletins)
 
-        await eventually(all_there, 40)
+        try:
+            await eventually(all_there, 40)
+        except TimeoutError:
+            raise AssertionError([await self._standing(name) for name in self._nodes]) from None
+
+    async def _standing(self, agency: str) -> object:
+        """How a node stands, for whoever reads why a drill failed."""
+        with suppress(SaphanError):
+            found = await self.ask(agency, "/v1/identity")
+            rows = "SELECT hex(bulletin), recipient, state, code FROM deliveries"
+            facts = self.store(agency, "SELECT name, value FROM facts")
+            log = (self.place / f"{agency}.log").read_text(encoding="utf-8")[-4000:]
+            return found["line"], found["alarms"], facts, self.store(agency, rows), log
+        return agency, "does not answer"
 
     async def listened(self, agency: str) -> None:
         """Wait until a restored node has heard what it missed."""
