@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -122,14 +122,7 @@ def sign(draft: Draft, root: SigningKey, pins: Pins, salt: bytes) -> Draft:
     Raises:
         Refused: `agreement_not_party`, `pins_differ`.
     """
-    check_draft_pins(draft, pins)
-    if root.key_id not in draft.roots:
-        raise Refused(
-            "agreement_not_party",
-            f"root {root.key_id.hex()[:16]} belongs to no party of this agreement",
-            field="agreement.parties",
-            hint="ask for a draft that was made with your present agency.json",
-        )
+    check_signable(draft, (root.key_id,), pins)
     if any(signature.item.key == root.key_id for signature in draft.signatures):
         return draft
     return _with(draft, sign_one(root, AGREEMENT_TYPE, draft.text, salt))
@@ -157,12 +150,22 @@ def finish(draft: Draft, salt: bytes) -> bytes:
     return encode(package)
 
 
-def check_draft_pins(draft: Draft, pins: Pins) -> None:
-    """Refuse to sign what pins other logs than this agency trusts.
+def check_signable(draft: Draft, roots: Collection[bytes], pins: Pins) -> None:
+    """Refuse what this agency is no party to, and what pins other logs than it trusts.
+
+    Args:
+        roots: key ids of the agency's own roots.
 
     Raises:
-        Refused: `pins_differ`.
+        Refused: `agreement_not_party`, `pins_differ`.
     """
+    if not draft.roots.keys() & roots:
+        raise Refused(
+            "agreement_not_party",
+            f"your root {next(iter(roots)).hex()[:16]} belongs to no party of this agreement",
+            field="agreement.parties",
+            hint="ask for a draft that was made with your present agency.json",
+        )
     if (draft.agreement.directory, draft.agreement.evidence) != pins.lasting:
         raise Refused(
             "pins_differ",

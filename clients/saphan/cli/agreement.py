@@ -6,7 +6,6 @@ import argparse
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from saphan_protocol.agreement import parse_agreement
 from saphan_protocol.invitation import INVITATION_BYTES, parse_trust
@@ -17,13 +16,14 @@ from saphan.agency_file import AGENCY_FILE_BYTES, AgencyFile, parse_agency
 from saphan.agreement_draft import (
     DRAFT_BYTES,
     Draft,
-    check_draft_pins,
+    check_signable,
     finish,
     format_draft,
     parse_draft,
     propose,
     sign,
 )
+from saphan.agreement_kept import keep
 from saphan.cli.agreement_page import describe, draft_value, page
 from saphan.cli.options import (
     Parser,
@@ -38,12 +38,9 @@ from saphan.cli.options import (
 from saphan.cli.partners import compare_roots, known_to_node
 from saphan.cli.speech import confirm, note, say, show
 from saphan.cli.submitting import hand_over, submit_file
-from saphan.durable import PUBLIC_MODE, create_file, make_folder, read_bounded, replace_file
+from saphan.durable import PUBLIC_MODE, create_file, read_bounded, replace_file
 from saphan.operations import open_root
 from saphan.terms import TERMS_BYTES, Terms, first_terms, parse_terms
-
-if TYPE_CHECKING:
-    from saphan.office import Office
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
@@ -184,7 +181,8 @@ def _show(args: argparse.Namespace) -> int:
 def _sign(args: argparse.Namespace) -> int:
     office, draft = office_of(args), _read_draft(args.file)
     pins = office.read_pins()
-    check_draft_pins(draft, pins)  # before anybody is asked for a passphrase
+    # Before anybody reads it, or is asked for a passphrase.
+    check_signable(draft, office.read_agency().root_ids, pins)
     if not args.yes:
         for line in page(draft_value(draft)):
             note(line)
@@ -195,25 +193,12 @@ def _sign(args: argparse.Namespace) -> int:
     if signed.missing or args.offline:
         _result(args, signed, args.file)
         return 0
-    path = _keep(office, signed)
+    path = keep(office, signed, os.urandom(32))
     _submit(args, path)
     value = draft_value(signed) | {"file": str(args.file), "finished": True, "agreement": str(path)}
     lines = [say("note.agreement_in_force", reference=signed.agreement.reference)]
     show(value, lines, as_json=args.json)
     return 0
-
-
-def _keep(office: Office, draft: Draft) -> Path:
-    """The finished agreement in the agency's folder; one that is there with this text stays."""
-    path = office.agreement_file(draft.agreement.reference)
-    if path.exists():
-        there = parse_agreement_package(read_bounded(path, DRAFT_BYTES, "agreement"))
-        if there.agreement == draft.text:
-            return path
-    make_folder(path.parent)
-    # The salt must stay among the parties and the broker, so nobody else may read the file.
-    replace_file(path, finish(draft, os.urandom(32)))
-    return path
 
 
 def _submit(args: argparse.Namespace, path: Path) -> None:
