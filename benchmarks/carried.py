@@ -89,11 +89,11 @@ def fetched_twice(record: Path) -> int:
 
 
 def _twice(ranges: Iterable[tuple[bytes, int, int]]) -> int:
-    """Bytes of (what, offset, length) below the end of what came before."""
-    ends: dict[bytes, int] = {}
+    """Bytes of (what, offset, length) above what all of them cover; their order does not matter."""
     twice = 0
-    for what, offset, length in ranges:
-        end = ends.get(what, 0)
+    last: tuple[bytes, int] = (b"", 0)
+    for what, offset, length in sorted(ranges):
+        end = last[1] if last[0] == what else 0
         twice += max(0, min(end, offset + length) - offset)
-        ends[what] = max(end, offset + length)
+        last = what, max(end, offset + length)
     return twice

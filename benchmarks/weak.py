@@ -31,9 +31,14 @@ LOOK_SECONDS: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """Seconds from the start of two nodes that know nothing, and of their first bulletin alone."""
+    """Seconds until a first bulletin is accepted between two nodes that know nothing.
 
-    from_start: float
+    Attributes:
+        running: from when both programs run: connections, directory, bulletin.
+        bulletin: from when the bulletin is given to the sender's node.
+    """
+
+    running: float
     bulletin: float
 
 
@@ -101,7 +106,7 @@ def _accepted(status: dict[str, Any]) -> bool:
 async def lines(
     world: World, log: Path, quality: Quality, *, tls: bool = True, record: Path | None = None
 ) -> AsyncIterator[Lines]:
-    """Broker, a line for each party, and both nodes; the clock of `First` starts before."""
+    """Broker, a line for each party, and both nodes, which run but may not have a session yet."""
     async with AsyncExitStack() as stack:
         at = programs.broker(world.data, world.keys, log, tls=tls)
         _, url = await stack.enter_async_context(at)
@@ -127,8 +132,8 @@ async def lines(
 
 async def first(world: World, log: Path, quality: Quality = WEAK) -> First:
     """Two nodes that have never run, and their first bulletin."""
-    begin = time.perf_counter()
     async with lines(world, log, quality) as pair:
+        begin = time.perf_counter()
         await pair.ready()
         alone = await pair.send()
         return First(time.perf_counter() - begin, alone)
