@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from benchmarks.carried import _twice
 
 A, B = b"a" * 33, b"b" * 33
