@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from saphan_protocol.admission import Facts, admit
-from saphan_protocol.batch import index_batches
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 from saphan_schemas.frames import Submission, Submit
@@ -23,19 +22,21 @@ from saphan_broker.uploads import ALARM, waiting
 from saphan_broker.work import Batches, Logged, Rejected, Submitted, Work
 
 
-async def settle(state: State, peer: str, frame: Submit) -> dict[int, SaphanError]:
+async def settle(
+    state: State, peer: str, frame: Submit, batches: Batches
+) -> dict[int, SaphanError]:
     """Make the attachments of a frame's submissions final.
+
+    Args:
+        batches: signatures that came with the frame, and before it in the session.
 
     Returns:
         For each item whose attachments are not: why, to be said if it is admitted.
     """
     missing: dict[int, SaphanError] = {}
-    batches: Batches | None = None
     for place, given in enumerate(frame.items):
         if not given.attachments:
             continue
-        if batches is None:
-            batches = index_batches(frame.signatures[: len(frame.items)])
         error = await _settle(state, peer, given, batches)
         if error is not None:
             missing[place] = error

@@ -53,7 +53,7 @@ from saphan_broker.store.base import SignatureKey
 from saphan_broker.tokens import Tokens
 from saphan_broker.uploads import Uploads
 from saphan_broker.witnessed import WitnessedTime
-from saphan_broker.work import Rejected, Work
+from saphan_broker.work import Batches, Rejected, Work
 
 _log = logging.getLogger("saphan.broker")
 _FROM_NODE = cast("type[FromNode]", FromNode)
@@ -91,6 +91,9 @@ class Session:
         self._number = number
         self._room = Room()
         self._lane: asyncio.Queue[tuple[Request, int, Checked]] = asyncio.Queue()
+        self._kept = Kept()
+        """Batch signatures in the order in which they were read, for what does not wait for the
+        lane; nobody has checked them."""
         self._stopping = asyncio.Event()
         self._why: SaphanError | None = None
         self._sent_at = 0.0
@@ -254,15 +257,17 @@ class Session:
         await self._room.take(size)
         checked: Checked = None
         if isinstance(frame, Submit | StateFrame):
-            checked = tasks.create_task(self._check(frame))
+            batches = self._kept.take(frame.signatures[: len(frame.items)])
+            checked = tasks.create_task(self._check(frame, batches))
         self._lane.put_nowait((frame, size, checked))
 
-    async def _check(self, frame: Submit | StateFrame) -> Found:
+    async def _check(self, frame: Submit | StateFrame, batches: Batches) -> Found:
         """What takes its time and needs no order: signatures, and files of attachments."""
         state, peer = self._shared.state, self.agency or ""
         bad = await requests.check_signatures(state, peer, frame)
-        missing = await attaching.settle(state, peer, frame) if isinstance(frame, Submit) else {}
-        return bad, missing
+        if isinstance(frame, StateFrame):
+            return bad, {}
+        return bad, await attaching.settle(state, peer, frame, batches)
 
     # --- answering --------------------------------------------------------------------------------
 
