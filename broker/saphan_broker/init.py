@@ -28,7 +28,7 @@ from saphan_broker import private_files
 from saphan_broker.blobs.store import FOLDER, BlobStore
 from saphan_broker.clock import Clock, day_of, system_clock
 from saphan_broker.committing import Committer
-from saphan_broker.inviting import INVITATION_NAME, write_invitation
+from saphan_broker.inviting import INVITATION_NAME, check_place, write_invitation
 from saphan_broker.keys import create_log_keys, make_pins, write_pins
 from saphan_broker.registering import Registrar
 from saphan_broker.seeds import DayKeys
@@ -68,7 +68,8 @@ def init(
     Raises:
         InvalidInput: `broker_name`, `address_malformed`.
         OperatorError: `broker_exists`, `init_unfinished`, `directory_not_empty`,
-            `directories_overlap`, `directory_unusable`, `disk_full`, `key_file_exposed`.
+            `directories_overlap`, `directory_unusable`, `disk_full`, `key_file_exposed`,
+            `file_exists` (where the invitation should be written).
     """
     if not _NAME.fullmatch(name):
         raise InvalidInput(
@@ -80,6 +81,8 @@ def init(
     address = f"{name}:{DEFAULT_PORT}" if address is None else address
     host, _port = split_address(address)
     data, keys = data.absolute(), keys.absolute()
+    invitation_file = data / INVITATION_NAME if invitation_file is None else invitation_file
+    check_place(invitation_file)
     with _said(data, keys):
         _check_places(data, keys)
         for directory in (data, keys):
@@ -90,7 +93,7 @@ def init(
         pins, heads = asyncio.run(_begin(data, keys, name, clock))
         write_pins(data / PINS_NAME if pins_file is None else pins_file, pins)
         invitation = Invitation(address=address, pins=pins, tls=facts.pin)
-        write_invitation(invitation_file or data / INVITATION_NAME, invitation)
+        write_invitation(invitation_file, invitation)
         # A crash before this line leaves a broker that nobody has seen; after it, a whole one.
         marker.unlink()
         private_files.sync_directory(keys)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from saphan_protocol.invitation import Invitation, format_invitation, split_address
+from saphan_protocol.invitation import (
+    INVITATION_BYTES,
+    Invitation,
+    format_invitation,
+    is_invitation,
+    split_address,
+)
+from saphan_schemas.errors import OperatorError
 
 from saphan_broker import private_files
 from saphan_broker.keys import PINS_MODE, load_log_keys, pins_of
@@ -33,7 +40,30 @@ def invite(keys: Path, address: str, *, authority: bool) -> Invitation:
     return Invitation(address=address, pins=pins, tls=pin)
 
 
+def check_place(path: Path) -> None:
+    """Refuse to replace anything but an invitation: a slip of the hand may name a key.
+
+    Raises:
+        OperatorError: `file_exists`.
+    """
+    try:
+        with path.open("rb") as file:
+            is_one = is_invitation(file.read(INVITATION_BYTES))
+    except FileNotFoundError:
+        return
+    except OSError:
+        is_one = False
+    if not is_one:
+        raise OperatorError(
+            "file_exists",
+            f"{path} exists and is no invitation, so it is not replaced",
+            field="invitation",
+            hint="name another file",
+        )
+
+
 def write_invitation(path: Path, invitation: Invitation) -> None:
-    """Write the public file, replacing one that is there."""
+    """Write the public file, replacing an invitation that is there; raises as `check_place`."""
+    check_place(path)
     private_files.replace(path, format_invitation(invitation))
     path.chmod(PINS_MODE)

@@ -94,7 +94,7 @@ def split_address(address: str) -> tuple[str, int]:
             "address_malformed",
             f"{address[:200]!r} is not HOST:PORT",
             field="address",
-            hint=f"write the name by which nodes reach the broker, bridge.example:{DEFAULT_PORT}",
+            hint=f"write a host's name in small letters and a port: bridge.example:{DEFAULT_PORT}",
         )
     return bare, int(port)
 
@@ -185,7 +185,8 @@ def _pin(found: _Tls) -> bytes | None:
 
 def _is_ipv6(text: str) -> bool:
     try:
-        return str(ipaddress.IPv6Address(text)) == text
+        # A zone ("fe80::1%eth0") means something on one machine only, and may hold anything.
+        return "%" not in text and str(ipaddress.IPv6Address(text)) == text
     except ValueError:
         return False
 

@@ -63,7 +63,10 @@ def test_a_damaged_invitation_is_refused(change: dict[str, Any]) -> None:
         parse_invitation(json.dumps(found | change).encode())
 
 
-@pytest.mark.parametrize("address", ["node.example", "node.example:", ":1", "a:99999", "a:-1"])
+@pytest.mark.parametrize(
+    "address",
+    ["node.example", "node.example:", ":1", "a:99999", "a:-1", "u@h:1", "h/x:1", "[::1%x]:1"],
+)
 def test_an_invitation_to_nowhere_is_refused(address: str) -> None:
     found = json.loads(format_invitation(INVITATION)) | {"address": address}
     with pytest.raises(InvalidInput, match="address_malformed"):

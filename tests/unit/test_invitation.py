@@ -140,7 +140,7 @@ def test_addresses(address: str, host: str, port: int) -> None:
         "", ":", "bridge.example", "bridge.example:", ":8470", "bridge.example:0",
         "bridge.example:65536", "bridge.example:08470", "bridge.example:٣", "Bridge.example:1",
         "a b:1", "2001:db8::7:8470", "[2001:DB8::7]:1", "[bridge.example]:1", "u@h:1", "h/x:1",
-        "wss://bridge.example:8470", "-a:1",
+        "wss://bridge.example:8470", "-a:1", "[fe80::1%eth0]:1", "[::1%\x1b[31m@h/]:1",
     ),
 )  # fmt: skip
 def test_what_is_no_address(address: str) -> None:

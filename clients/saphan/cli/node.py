@@ -8,8 +8,6 @@ import logging
 import sys
 from pathlib import Path
 
-from saphan_schemas.errors import InvalidInput
-
 from saphan.cli.backup import add_backup_commands
 from saphan.cli.doctor import add_doctor_command
 from saphan.cli.node_page import node_lines
@@ -20,7 +18,7 @@ from saphan.interpreter import serve_for_long
 from saphan.node.config import NodeConfig
 from saphan.node.service import NodeService
 from saphan.node.serving import run_until_told
-from saphan.node.settings import SETTINGS_NAME, read_settings
+from saphan.node.settings import SETTINGS_NAME, parse_endpoint, read_settings
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
@@ -53,9 +51,8 @@ def _token(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     broker, pin = _broker(args)
-    config = NodeConfig(
-        folder=args.dir, broker=broker, pin=pin, listen=_address(args.listen), desks=_desks(args)
-    )
+    listen = None if args.listen is None else parse_endpoint(args.listen, "listen")
+    config = NodeConfig(folder=args.dir, broker=broker, pin=pin, listen=listen, desks=_desks(args))
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -87,19 +84,5 @@ def _broker(args: argparse.Namespace) -> tuple[str, bytes | None]:
 def _desks(args: argparse.Namespace) -> tuple[str, int] | None:
     """Where desks are served: as said here, else as the node's settings say."""
     if args.desks is not None:
-        return _address(args.desks)
+        return parse_endpoint(args.desks, "desks")
     return read_settings(office_of(args).node / SETTINGS_NAME).desks_at
-
-
-def _address(text: str | None) -> tuple[str, int] | None:
-    if text is None:
-        return None
-    host, colon, port = text.rpartition(":")
-    if not colon or not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
-        raise InvalidInput(
-            "address_malformed",
-            f"{text[:80]!r} is not HOST:PORT",
-            field="listen",
-            hint="write 127.0.0.1:8471",
-        )
-    return host.strip("[]"), int(port)

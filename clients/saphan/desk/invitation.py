@@ -14,12 +14,11 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 from saphan_protocol.identity import pae_array, sha256
+from saphan_protocol.invitation import split_address
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import AgencyId
 from saphan_schemas.strict_json import parse_json
-
-from saphan.node.settings import parse_endpoint
 
 FORMAT: Final = "desk_invitation/1"
 INVITATION_BYTES: Final = 8 * 1024
@@ -87,7 +86,7 @@ def parse_invitation(data: bytes) -> DeskInvitation:
         raise _malformed(f"it does not parse: {error}") from None
     if file.saphan != FORMAT:
         raise _malformed(f"its format is not {FORMAT}")
-    parse_endpoint(file.address, "address")
+    split_address(file.address)
     return DeskInvitation(
         agency=file.agency, address=file.address, tls=bytes.fromhex(file.tls), chain=file.chain
     )

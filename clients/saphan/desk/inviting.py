@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from saphan_protocol.invitation import split_address
 from saphan_schemas.errors import InvalidInput, OperatorError
 
 from saphan.desk.invitation import Chain, DeskInvitation
 from saphan.node.desk_tls import desk_certificate
-from saphan.node.settings import SETTINGS_NAME, parse_endpoint, read_settings
+from saphan.node.settings import SETTINGS_NAME, read_settings
 from saphan.office import Office
 
 EVERYWHERE = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104 (refused, not listened at)
@@ -25,8 +26,8 @@ def invite(office: Office, address: str | None, now: int) -> DeskInvitation:
     """
     agency = office.read_agency().agency
     named = address or read_settings(office.node / SETTINGS_NAME).desks
-    host, port = ("", 0) if named is None else parse_endpoint(named, "address")
-    if named is None or host in EVERYWHERE or port == 0:
+    host = "" if named is None else split_address(named)[0]
+    if named is None or host in EVERYWHERE:
         raise InvalidInput(
             "address_needed",
             "desks need the name or the address at which they reach the node",
