@@ -87,20 +87,23 @@ class Inbox:
         Raises:
             SaphanError: of the line, the node, the disk.
         """
-        await self._pull_corridors(line)
+        corridors = await asyncio.to_thread(self.desk.store.get, Shelf.STATE, _CORRIDORS)
+        heard = AskIdentity(line.number(), None if corridors is None else sha256(corridors))
         known = {row["id"]: row for row in await asyncio.to_thread(self.rows)}
         after = await asyncio.to_thread(self._start, list(known.values()))
+        found, page = await line.ask_both(heard, _page(line, after))
+        await asyncio.to_thread(self._keep_corridors, found)
         new: list[Json] = []
         while True:
-            page = await line.ask(AskInbox(line.number(), after, LIMITS.desk_page_items))
             if after and page["rules"] != await asyncio.to_thread(self._rules):
                 after = 0  # other rules: what they show of the past is here to be seen too
-                continue
-            new += [row for row in page["bulletins"] if row["id"] not in known]
-            await asyncio.to_thread(self._keep_page, page, after)
-            after = page["next"]
-            if not page["more"]:
-                return new
+            else:
+                new += [row for row in page["bulletins"] if row["id"] not in known]
+                await asyncio.to_thread(self._keep_page, page, after)
+                after = page["next"]
+                if not page["more"]:
+                    return new
+            page = await line.ask(_page(line, after))
 
     async def read(self, line: DeskLine, bulletin: bytes) -> Json:
         """Sign that the officer reads it, and get the content; `keep` it next.
@@ -138,13 +141,6 @@ class Inbox:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    async def _pull_corridors(self, line: DeskLine) -> None:
-        store = self.desk.store
-        kept = await asyncio.to_thread(store.get, Shelf.STATE, _CORRIDORS)
-        known = None if kept is None else sha256(kept)
-        found = await line.ask(AskIdentity(line.number(), known))
-        await asyncio.to_thread(self._keep_corridors, found)
-
     def _keep_corridors(self, found: Json) -> None:
         store = self.desk.store
         with store.transaction():
@@ -154,7 +150,7 @@ class Inbox:
 
     def _start(self, rows: list[Json]) -> int:
         newest = sorted(rows, key=lambda row: int(row["seq"]))[-LOOKED_AGAIN:]
-        unread = [row["seq"] for row in newest if not row["read"]]
+        unread = [int(row["seq"]) for row in newest if not row["read"]]
         kept = self.desk.store.get(Shelf.STATE, _NEXT)
         end = 0 if kept is None else int.from_bytes(kept, "big")
         return min([end, *(seq - 1 for seq in unread)])
@@ -190,6 +186,10 @@ class Inbox:
             return None
         kept = decode(Opened, value, ROW_BYTES, "opened")
         return _json(kept.value) | {"kept": kept.at}
+
+
+def _page(line: DeskLine, after: int) -> AskInbox:
+    return AskInbox(line.number(), after, LIMITS.desk_page_items)
 
 
 def _json(value: bytes) -> Json:

@@ -88,7 +88,22 @@ class DeskLine:
             SaphanError: what the node answers; Unavailable: `line_down`, `line_silent`.
         """
         await self.send(frame)
-        answer = await self.answer(frame.request)
+        return await self._value(frame.request)
+
+    async def ask_both(self, first: Any, second: Any) -> tuple[Json, Json]:
+        """Two questions in one round trip, answered in their order; raises as `ask`."""
+        await self.send(first)
+        await self.send(second)
+        try:
+            value = await self._value(first.request)
+        except SaphanError as error:
+            if error.code not in LINE_ENDED:
+                await self.drain((second.request,))
+            raise
+        return value, await self._value(second.request)
+
+    async def _value(self, request: int) -> Json:
+        answer = await self.answer(request)
         if not isinstance(answer, DeskAnswer):
             raise _out_of_turn()
         try:
