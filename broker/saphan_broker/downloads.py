@@ -40,7 +40,7 @@ async def fetch_part(state: State, agency: str, frame: FetchPart) -> PartFetched
         return PartFetched(frame.request, None, "part_unknown")
     if frame.place == 0:
         return await _ciphertext(state, frame)
-    return await _attachment(state, frame)
+    return await _attachment(state, frame, facts.attachments[frame.place - 1].length)
 
 
 async def _ciphertext(state: State, frame: FetchPart) -> PartFetched:
@@ -51,13 +51,15 @@ async def _ciphertext(state: State, frame: FetchPart) -> PartFetched:
     return PartFetched(frame.request, data, None)
 
 
-async def _attachment(state: State, frame: FetchPart) -> PartFetched:
+async def _attachment(state: State, frame: FetchPart, length: int) -> PartFetched:
     place = frame.place - 1
+    wanted = max(0, min(frame.length, length - frame.offset))
     try:
-        data = await state.blobs.read(frame.bulletin, place, frame.offset, frame.length)
+        data = await state.blobs.read(frame.bulletin, place, frame.offset, wanted)
+        why = None if len(data) == wanted else f"its file ends before its {length} bytes"
     except OperatorError as error:
-        state.alarms.sound(
-            ALARM, f"attachment {place} of {frame.bulletin.hex()[:16]}: {error.message}"
-        )
-        return PartFetched(frame.request, None, "part_missing")
-    return PartFetched(frame.request, data, None)
+        data, why = b"", error.message
+    if why is None:
+        return PartFetched(frame.request, data, None)
+    state.alarms.sound(ALARM, f"attachment {place} of {frame.bulletin.hex()[:16]}: {why}")
+    return PartFetched(frame.request, None, "part_missing")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,10 +19,16 @@ from saphan_schemas.records import Blobs
 
 
 class BlobFiles:
-    """Final files under `place`; functions run on threads."""
+    """Final files under `place`; functions run on threads.
+
+    Attributes:
+        sweeping: held by whoever removes, and from `missing` to the end of `link`: what was found
+            to be here must not go before it has its new time.
+    """
 
     def __init__(self, place: Path) -> None:
         self._place = place
+        self.sweeping = threading.Lock()
 
     def missing(self, bulletin: bytes, blobs: Blobs) -> list[int]:
         """Places whose file is not here with its whole length."""
@@ -36,7 +43,7 @@ class BlobFiles:
         """Give staged files their final names and make the names durable.
 
         Args:
-            sources: (place, staged file), whole and synced.
+            sources: (place, staged file), whole and synced; a file that stands there goes.
             now: ms; from now on a sweep of orphans counts their age.
 
         Raises:
@@ -45,8 +52,8 @@ class BlobFiles:
         folder = self._folder(bulletin)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for place, source in sources:
-            with suppress(FileExistsError):  # another session of the same agency was faster
-                os.link(source, folder / str(place))
+            (folder / str(place)).unlink(missing_ok=True)  # a disk has cut it short
+            os.link(source, folder / str(place))
         os.utime(folder, ns=(now * 1_000_000, now * 1_000_000))
         # Also when all was there: a crash may have come between an earlier link and its sync.
         for path in (folder, folder.parent, self._place, self._place.parent):
@@ -76,8 +83,9 @@ class BlobFiles:
     def remove(self, bulletin: bytes, before: int) -> None:
         """Remove a bulletin's files, unless some were linked at `before` (ms) or later."""
         folder = self._folder(bulletin)
-        if folder.is_dir() and folder.stat().st_mtime_ns // 1_000_000 < before:
-            shutil.rmtree(folder, ignore_errors=True)
+        with self.sweeping:
+            if folder.is_dir() and folder.stat().st_mtime_ns // 1_000_000 < before:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _folder(self, bulletin: bytes) -> Path:
         name = bulletin.hex()

@@ -93,13 +93,14 @@ class BlobStore:
             raise
 
     def _settle(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
-        sources = []
-        for place in self._files.missing(bulletin, blobs):
-            staged = self._staging.whole(agency, blobs[place])
-            if staged is None:
-                raise not_here(place)
-            sources.append((place, staged))
-        self._files.link(bulletin, sources, self._clock())
+        with self._files.sweeping:
+            sources = []
+            for place in self._files.missing(bulletin, blobs):
+                staged = self._staging.whole(agency, blobs[place])
+                if staged is None:
+                    raise not_here(place)
+                sources.append((place, staged))
+            self._files.link(bulletin, sources, self._clock())
 
     async def forget(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
         """A bulletin that names them is logged: nothing is staged for it any more."""
