@@ -10,9 +10,10 @@ import asyncio
 import hashlib
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 import aiohttp
-from saphan_protocol.tls import read_certificate
+from saphan_protocol.tls import CertificateFacts, read_certificate
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
@@ -34,10 +35,10 @@ class KeyPin(aiohttp.Fingerprint):
 
     Args:
         pin: SHA-256 of the public key (SubjectPublicKeyInfo, DER).
-        clock: ms UTC.
+        clock: ms UTC; None: whoever opens the line judges the dates later.
     """
 
-    def __init__(self, pin: bytes, clock: Callable[[], int]) -> None:
+    def __init__(self, pin: bytes, clock: Callable[[], int] | None) -> None:
         super().__init__(pin)
         self._pin = pin
         self._clock = clock
@@ -47,19 +48,21 @@ class KeyPin(aiohttp.Fingerprint):
         found = transport.get_extra_info("ssl_object")
         der = found.getpeercert(binary_form=True) if found is not None else None
         try:
-            check_pinned(der or b"", self._pin, self._clock())
+            facts = check_key(der or b"", self._pin)
+            if self._clock is not None:
+                check_dates(facts, self._clock())
         except SaphanError as why:
             raise CertificateRefused(why) from None
 
 
-def check_pinned(der: bytes, pin: bytes, now: int) -> None:
+def check_key(der: bytes, pin: bytes) -> CertificateFacts:
     """Whether a server that shows this certificate is the one of the invitation.
 
     Args:
-        der: its certificate; pin: SHA-256 of the key; now: ms UTC.
+        der: its certificate; pin: SHA-256 of the key.
 
     Raises:
-        Refused: `tls_pin_differs`, `certificate_expired`, `certificate_early`.
+        Refused: `tls_pin_differs`.
     """
     try:
         facts = read_certificate(der)
@@ -70,9 +73,19 @@ def check_pinned(der: bytes, pin: bytes, now: int) -> None:
             "tls_pin_differs",
             "the server's TLS key is not the one of the invitation",
             field="invitation.tls",
-            hint="somebody may stand in the line: ask the operator whether the key was changed; "
-            "if so, pin the new invitation (saphan agency pin FILE) and start the node again",
+            hint="nothing was sent: somebody may stand in the line; ask whoever keeps the server "
+            "whether the key was changed; if so, take the new invitation: saphan agency pin FILE "
+            "and start the node again, or at a desk: saphan desk init DESK --invitation FILE",
         )
+    return facts
+
+
+def check_dates(facts: CertificateFacts, now: int) -> None:
+    """Whether a certificate holds at `now`, ms UTC.
+
+    Raises:
+        Refused: `certificate_expired`, `certificate_early`.
+    """
     match facts.validity(now):
         case "expired":
             raise _expired()
@@ -82,14 +95,33 @@ def check_pinned(der: bytes, pin: bytes, now: int) -> None:
             return
 
 
-def connector(pin: bytes | None, clock: Callable[[], int]) -> aiohttp.TCPConnector:
-    """What an aiohttp session connects with; on the running event loop.
+def client(
+    pin: bytes | None, clock: Callable[[], int] | None, **options: Any
+) -> aiohttp.ClientSession:
+    """An HTTP session with one server, which goes nowhere else; on the running event loop.
 
     Args:
         pin: SHA-256 of the server's TLS key; None: ordinary authorities.
-        clock: ms UTC; authorities' certificates are judged by the machine's own.
+        clock: ms UTC, see `KeyPin`; authorities' certificates are judged by the machine's own.
+        options: of aiohttp's session.
     """
-    return aiohttp.TCPConnector(ssl=True if pin is None else KeyPin(pin, clock))
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse_redirect)
+    connecting = aiohttp.TCPConnector(ssl=True if pin is None else KeyPin(pin, clock))
+    return aiohttp.ClientSession(connector=connecting, trace_configs=[trace], **options)
+
+
+async def _refuse_redirect(
+    _session: object, _context: object, asked: aiohttp.TraceRequestRedirectParams
+) -> None:
+    """Another address may be one without TLS, or another server with its own good certificate."""
+    asked.response.close()
+    raise Refused(
+        "line_redirected",
+        f"{asked.url} sends to another address, which no invitation names",
+        field="address",
+        hint="ask whoever keeps the server; a proxy before it must pass the line on by itself",
+    )
 
 
 def line_error(error: Exception, url: str) -> SaphanError:
@@ -141,7 +173,8 @@ def _expired() -> Refused:
         "certificate_expired",
         "the server's TLS certificate has expired",
         field="certificate",
-        hint="check this machine's clock; then the operator renews it: saphan-broker tls renew",
+        hint="check this machine's clock; then the operator renews it: saphan-broker tls renew; a "
+        "node's own, for desks, is made anew when the node starts",
     )
 
 

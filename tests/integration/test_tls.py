@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,12 +11,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 from saphan.audit.fetch import fetch_logs
+from saphan.desk.folder import DeskId
+from saphan.desk.line import connected
 from saphan.node.service import NodeService
-from saphan.trust import connector, line_error
+from saphan.trust import client, line_error
 from saphan_broker.app import make_app, serving
 from saphan_broker.tls_files import Shown
 from saphan_protocol import tls
-from saphan_schemas.errors import SaphanError
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.errors import Refused, SaphanError
+from saphan_schemas.records import Role
 from support import certificates
 from support.bridge import LA, Bridge, bridged, eventually, opened
 from support.brokers import World
@@ -161,6 +166,45 @@ async def test_a_server_that_speaks_no_tls_is_named(bridge: Bridge) -> None:
             assert await eventually(lambda: node.line.state.code) == "tls_failed"
 
 
+async def test_a_stranger_in_the_place_of_a_desks_node_reads_nothing(tmp_path: Path) -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.read())
+        writer.close()
+
+    shown = certificates.own(tmp_path, key=certificates.OTHER_KEY)
+    async with await asyncio.start_server(listen, "127.0.0.1", 0, ssl=shown.context) as server:
+        port = server.sockets[0].getsockname()[1]
+        desk = DeskId(agency=LA, address=f"127.0.0.1:{port}", tls=PIN, handle="dao")
+        key = SigningKey(Role.OFFICER, bytes(64))
+        with pytest.raises(Refused) as caught:
+            async with connected(desk, key, certificates.now):
+                pytest.fail("a stranger was taken for the node")
+        assert caught.value.code == "tls_pin_differs"
+        assert await heard.get() == b""
+
+
+async def test_a_server_that_sends_elsewhere_is_not_followed() -> None:
+    """Elsewhere may be without TLS, and the node has promised never to speak there."""
+    asked = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=307, headers={"Location": "/other"}, body=bytes(100_000))
+
+    app = web.Application()
+    app.router.add_get("/{name:.*}", elsewhere)
+    async with (
+        serving(app, "127.0.0.1", 0) as (host, port),
+        client(None, certificates.now) as http,
+    ):
+        with pytest.raises(Refused) as caught:
+            await http.ws_connect(f"ws://{host}:{port}/v1/session")
+    assert caught.value.code == "line_redirected"
+    assert asked == ["/v1/session"]
+
+
 # --- an ordinary authority's certificate ----------------------------------------------------------
 
 
@@ -221,7 +265,7 @@ async def test_without_a_pin_only_authorities_count(tmp_path: Path) -> None:
     async with (
         world.running() as broker,
         serving(make_app(broker), "127.0.0.1", 0, shown.context) as (host, port),
-        aiohttp.ClientSession(connector=connector(None, certificates.now)) as http,
+        client(None, certificates.now) as http,
     ):
         with pytest.raises(aiohttp.ClientConnectorCertificateError) as caught:
             await http.get(f"https://{host}:{port}/evidence/checkpoint")

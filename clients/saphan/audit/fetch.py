@@ -28,7 +28,7 @@ from saphan_schemas.records import LogPin
 from saphan.audit.folder import BUNDLE_BYTES, CHECKPOINT
 from saphan.durable import PUBLIC_MODE, replace_file
 from saphan.node.config import system_clock
-from saphan.trust import connector, line_error
+from saphan.trust import client, line_error
 
 AT_ONCE: Final = 8
 """Requests in flight: as many as a broker answers at one time."""
@@ -72,9 +72,7 @@ async def fetch_logs(
     base = _base(url, secret=token is not None)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-    async with aiohttp.ClientSession(
-        connector=connector(tls, system_clock), headers=headers, timeout=timeout
-    ) as http:
+    async with client(tls, system_clock, headers=headers, timeout=timeout) as http:
         logs = [_Remote(http, base, folder, name, progress) for name in ("evidence", "directory")]
         heads = []
         for log in logs:

@@ -19,7 +19,7 @@ import aiohttp
 import msgspec
 from saphan_protocol.batch import sign_one
 from saphan_protocol.keys import SigningKey
-from saphan_protocol.tls import CertificateFacts, read_certificate
+from saphan_protocol.tls import CertificateFacts
 from saphan_schemas.codec import encode
 from saphan_schemas.desk_frames import (
     DESK_PROTOCOL,
@@ -48,6 +48,7 @@ from saphan_schemas.strict_json import parse_json
 
 from saphan.desk.folder import DeskId
 from saphan.desk_errors import clock_differs, told
+from saphan.trust import CertificateRefused, check_dates, check_key, client
 
 Json = dict[str, Any]
 
@@ -168,20 +169,22 @@ async def connected(
 
     Raises:
         Unavailable: `node_unreachable`, `line_down`, `line_silent`, and what the node says.
-        Refused: `tls_pin_differs`, `tls_differs`, `key_*`; OperatorError: `desk_clock`,
-            `certificate_expired`, `certificate_early`,
+        Refused: `tls_pin_differs`, `tls_differs`, `key_*`, `certificate_expired`,
+            `certificate_early`, `line_redirected`; OperatorError: `desk_clock`,
             `protocol_differs`.
     """
-    async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+    # A wrong clock would make a good certificate look bad: dates are judged after the challenge.
+    async with client(desk.tls, None, timeout=_TIMEOUT) as http:
         try:
             ws = await http.ws_connect(
                 f"https://{desk.address}/v1/desk",
-                ssl=_context(),
                 compress=0,
                 heartbeat=LIMITS.heartbeat_ms / 1000,
                 max_msg_size=LIMITS.desk_answer_bytes + 64 * KIB,
                 timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
             )
+        except CertificateRefused as refused:
+            raise refused.why from None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise Unavailable(
                 "node_unreachable",
@@ -190,8 +193,7 @@ async def connected(
                 hint="check the network; what is written meanwhile waits here: saphan desk sync",
             ) from None
         try:
-            facts = _recognize(ws, desk)
-            handle = await _log_in(ws, desk, key, facts, clock)
+            handle = await _log_in(ws, desk, key, _shown(ws, desk), clock)
             yield DeskLine(ws, handle)
         finally:
             await _hang_up(ws)
@@ -236,29 +238,11 @@ async def receive(ws: aiohttp.ClientWebSocketResponse, timeout_s: float | None) 
     return frame
 
 
-def _context() -> ssl.SSLContext:
-    """No authority and no name count: the key itself is compared, by `_recognize`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _recognize(ws: aiohttp.ClientWebSocketResponse, desk: DeskId) -> CertificateFacts:
-    """The node's certificate, if its key is the one of the invitation."""
+def _shown(ws: aiohttp.ClientWebSocketResponse, desk: DeskId) -> CertificateFacts:
+    """The node's certificate on this line, known by its key already."""
     found = ws.get_extra_info("ssl_object")
     der = found.getpeercert(binary_form=True) if isinstance(found, ssl.SSLObject) else None
-    facts = None if der is None else read_certificate(der)
-    if facts is None or facts.pin != desk.tls:
-        raise Refused(
-            "tls_pin_differs",
-            f"{desk.address} shows another key than the invitation names: it is not your node",
-            field="address",
-            hint="nothing was sent; ask the node's keeper, and take a new invitation if the key "
-            "was changed: saphan desk init DESK --invitation FILE",
-        )
-    return facts
+    return check_key(der or b"", desk.tls)
 
 
 async def _log_in(
@@ -303,14 +287,7 @@ def _check_time(theirs: int, ours: int, facts: CertificateFacts) -> None:
     """A wrong clock first: it would make a good certificate look bad."""
     if abs(theirs - ours) > LIMITS.skew_ms:
         raise clock_differs(ours, theirs)
-    found = facts.validity(ours)
-    if found != "valid":
-        raise OperatorError(
-            "certificate_early" if found == "early" else "certificate_expired",
-            "the certificate of the node does not hold today",
-            field="address",
-            hint="the node's keeper starts the node again, which makes a new certificate",
-        )
+    check_dates(facts, ours)
 
 
 def _down(why: str) -> Unavailable:

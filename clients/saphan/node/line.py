@@ -20,7 +20,7 @@ from saphan_schemas.limits import KIB, LIMITS
 
 from saphan.node.portions import Portion
 from saphan.node.session import Parts, Session
-from saphan.trust import connector, line_error
+from saphan.trust import client, line_error
 
 log = logging.getLogger("saphan.node")
 
@@ -107,8 +107,7 @@ class Line:
     async def run(self) -> None:
         """Keep the line open until the log contradicts itself."""
         failures = 0
-        connecting = connector(self._pin, self._parts.clock)
-        async with aiohttp.ClientSession(connector=connecting) as http:
+        async with client(self._pin, self._parts.clock) as http:
             while True:
                 try:
                     self._set("connecting")
