@@ -121,3 +121,20 @@ async def cost_of_a_ping(
         bytes_before, pieces_before = relay.total, relay.pieces
         await eventually(lambda: relay.pieces >= pieces_before + 40)
         return 2 * (relay.total - bytes_before) // (relay.pieces - pieces_before)
+
+
+async def test_a_line_that_answers_no_ping_is_given_up_and_opened_anew(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Timeline: a line is open; what is sent is lost from then on; a new line is not lost."""
+    often = dataclasses.replace(LIMITS, heartbeat_ms=50)
+    monkeypatch.setattr("saphan.node.session.LIMITS", often)
+    async with (
+        counting(bridge.url) as relay,
+        running(dataclasses.replace(bridge.config(VN), broker=relay.url)) as vn,
+    ):
+        await cosigned(bridge)
+        relay.swallows = True
+        await eventually(lambda: vn.line.state.code == "line_silent")
+        relay.swallows = False
+        await eventually(lambda: vn.line.state.state == "open")
