@@ -12,7 +12,6 @@ import msgspec
 from saphan_protocol.directory import Directory
 from saphan_protocol.invitation import Invitation, format_invitation
 from saphan_protocol.pins import Pins, format_pins
-from saphan_protocol.words import same_words
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.records import AgencyId, Handle, Operation, Role
 
@@ -73,44 +72,24 @@ def init(
     return Office(folder)
 
 
-def store_pins(office: Office, pins: Pins, words: str) -> None:
+def store_pins(office: Office, pins: Pins) -> None:
     """Trust a broker's logs, after a person has compared the words aloud.
 
-    Args:
-        words: the 20 words as the broker's operator read them.
-
     Raises:
-        InvalidInput: `words_malformed`. Refused: `words_differ`, `pins_differ` (others are stored).
+        Refused: `pins_differ` (others are stored).
     """
-    check_words(words, pins.digest, "pin file")
     _check_pins(office, pins)
     replace_file(office.pins_file, format_pins(pins))
 
 
-def store_invitation(office: Office, invitation: Invitation, words: str) -> None:
+def store_invitation(office: Office, invitation: Invitation) -> None:
     """The same with the broker's address and TLS key; a new address or key replaces the old.
 
     Raises:
-        InvalidInput: `words_malformed`. Refused: `words_differ`, `pins_differ`.
+        Refused: `pins_differ`.
     """
-    check_words(words, invitation.digest, "invitation")
     _check_pins(office, invitation.pins)
     _store(office, invitation)
-
-
-def check_words(words: str, digest: bytes, what: str) -> None:
-    """The words that a person was told are those of the file.
-
-    Raises:
-        InvalidInput: `words_malformed`. Refused: `words_differ`.
-    """
-    if not same_words(words, digest):
-        raise Refused(
-            "words_differ",
-            f"the words are not those of this {what}",
-            field="words",
-            hint="do not go on: this file is not the one the broker's operator holds",
-        )
 
 
 def _check_pins(office: Office, pins: Pins) -> None:
@@ -161,7 +140,8 @@ def check_new(folder: Path, agency: str, officers: Collection[str]) -> None:
         InvalidInput: `agency_malformed`, `handle_malformed`, `officers_count`.
         OperatorError: `agency_folder_exists`.
     """
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and (any(folder.iterdir()) or folder.samefile(".")):
+        # The folder appears whole, by a rename: a shell that stands in it would see the old one.
         raise _folder_exists(folder)
     _check(agency, AgencyId, "agency_malformed", "agency")
     for handle in officers:
@@ -199,7 +179,7 @@ def _check(value: str, kind: object, code: str, field: str) -> None:
 def _folder_exists(folder: Path) -> OperatorError:
     return OperatorError(
         "agency_folder_exists",
-        f"{folder} holds something already; an agency is made in a new folder",
+        f"{folder} holds something already, or you stand in it; an agency is made in a new folder",
         field="dir",
         hint="name another folder with --dir; keys that exist are never overwritten",
     )

@@ -21,7 +21,6 @@ from saphan.passphrase import Passphrase
 from saphan.terms import first_terms, parse_terms
 from saphan_protocol.directory import Directory, agreement_leaf, operation_leaf
 from saphan_protocol.operation import check_operation
-from saphan_protocol.words import fingerprint_words
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.limits import LIMITS
@@ -96,6 +95,17 @@ def test_an_agency_is_never_made_over_another(office: Office) -> None:
     again = refusal(lambda: found(office.folder.parent))
     assert again.code == "agency_folder_exists"
     assert office.root_key.read_bytes() == before
+
+
+def test_an_agency_is_not_made_under_the_feet_of_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder that appears is another one: whoever stands in the old one would find nothing."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    here = refusal(lambda: init(Path(), "la.ospp", ROOT, {"b": DESK}, now=NOW, cost=CHEAP))
+    assert here.code == "agency_folder_exists"
+    assert "--dir" in str(here.hint)
 
 
 def test_an_interrupted_init_leaves_nothing(tmp_path: Path) -> None:
@@ -219,20 +229,11 @@ def test_every_operation_proves_possession_of_its_new_keys(office: Office) -> No
 # --- pins ------------------------------------------------------------------------------------
 
 
-def test_pins_are_stored_only_under_the_words_that_were_read_aloud(office: Office) -> None:
-    words = fingerprint_words(PINS.digest)
-    error = refusal(lambda: store_pins(office, OTHER_PINS, words))
-    assert error.code == "words_differ"
-    assert refusal(office.read_pins).code == "pins_missing"
-    store_pins(office, PINS, words)
-    store_pins(office, PINS, words)
-    assert office.read_pins() == PINS
-
-
 def test_a_second_broker_never_replaces_the_first_silently(office: Office) -> None:
-    store_pins(office, PINS, fingerprint_words(PINS.digest))
-    other = fingerprint_words(OTHER_PINS.digest)
-    assert refusal(lambda: store_pins(office, OTHER_PINS, other)).code == "pins_differ"
+    assert refusal(office.read_pins).code == "pins_missing"
+    store_pins(office, PINS)
+    store_pins(office, PINS)
+    assert refusal(lambda: store_pins(office, OTHER_PINS)).code == "pins_differ"
     assert office.read_pins() == PINS
 
 

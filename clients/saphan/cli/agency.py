@@ -14,8 +14,9 @@ from saphan_protocol.invitation import (
 )
 from saphan_protocol.words import fingerprint_words, word_lines
 
-from saphan.agency import check_new, check_words, init, store_invitation, store_pins
+from saphan.agency import check_new, init, store_invitation, store_pins
 from saphan.agency_file import AGENCY_FILE_BYTES, AgencyFile, parse_agency
+from saphan.cli.comparing import add_comparing, compare_words
 from saphan.cli.options import (
     Parser,
     Subparsers,
@@ -26,7 +27,7 @@ from saphan.cli.options import (
     office_of,
     passphrase_source,
 )
-from saphan.cli.speech import confirm, note, say, show
+from saphan.cli.speech import say, show
 from saphan.durable import read_bounded
 from saphan.passphrase import Passphrase, PassphraseSource
 
@@ -44,19 +45,14 @@ def add_commands(commands: Subparsers[Parser]) -> None:
         help=say("help.officer_handle"),
     )
     make.add_argument("--invitation", type=Path, metavar="FILE", help=say("help.invitation"))
-    _add_comparing(make)
+    add_comparing(make)
     add_passphrase(make, what=say("noun.root_key"))
     add_passphrase(make, "officer-", say("noun.officer_key"))
     shown = add_command(group, "show", "agency_show", _show)
     shown.add_argument("file", type=Path, nargs="?", metavar="FILE", help=say("help.agency_file"))
     pin = add_command(group, "pin", "agency_pin", _pin)
     pin.add_argument("file", type=Path, metavar="FILE", help=say("help.trust_file"))
-    _add_comparing(pin)
-
-
-def _add_comparing(parser: Parser) -> None:
-    parser.add_argument("--words", metavar="WORDS", help=say("help.words"))
-    parser.add_argument("--yes", action="store_true", help=say("help.yes"))
+    add_comparing(pin)
 
 
 def _init(args: argparse.Namespace) -> int:
@@ -65,8 +61,7 @@ def _init(args: argparse.Namespace) -> int:
     if args.invitation is not None:
         data = read_bounded(args.invitation, INVITATION_BYTES, "invitation")
         invitation = parse_invitation(data)
-        words = _compared(args, invitation.address, invitation.digest)
-        check_words(words, invitation.digest, "invitation")
+        compare_words(args, invitation.address, invitation.digest, say("noun.broker_operator"))
     root = passphrase_source(args).read_new(say("noun.root_key"))
     officers = _officers_passphrases(args.officer, passphrase_source(args, "officer_"))
     office = init(args.dir, args.name, root, officers, now=now_ms(), invitation=invitation)
@@ -132,11 +127,12 @@ def _pin(args: argparse.Namespace) -> int:
     if is_invitation(data):
         invitation = parse_invitation(data)
         file, digest = office.invitation_file, invitation.digest
-        words = _compared(args, invitation.address, digest)
-        store_invitation(office, invitation, words)
+        compare_words(args, invitation.address, digest, say("noun.broker_operator"))
+        store_invitation(office, invitation)
     else:
         file, digest = office.pins_file, pins.digest
-        store_pins(office, pins, _compared(args, pins.name, digest))
+        compare_words(args, pins.name, digest, say("noun.broker_operator"))
+        store_pins(office, pins)
     value = {
         "agency": agency,
         "name": pins.name,
@@ -147,13 +143,3 @@ def _pin(args: argparse.Namespace) -> int:
     }
     show(value, [say("note.pinned", name=pins.name, path=file)], as_json=args.json)
     return 0
-
-
-def _compared(args: argparse.Namespace, name: str, digest: bytes) -> str:
-    """The words that the operator read: given by --words, or shown here and confirmed."""
-    if args.words is not None:
-        return str(args.words)
-    for line in (name, *(f"    {line}" for line in word_lines(digest))):
-        note(line)
-    confirm(say("prompt.same_words"), yes=args.yes)
-    return fingerprint_words(digest)

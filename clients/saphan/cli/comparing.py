@@ -7,7 +7,14 @@ import argparse
 from saphan_protocol.words import same_words, word_lines
 from saphan_schemas.errors import Refused
 
+from saphan.cli.options import Parser
 from saphan.cli.speech import confirm, note, say
+
+
+def add_comparing(parser: Parser) -> None:
+    """`--words` and `--yes`."""
+    parser.add_argument("--words", metavar="WORDS", help=say("help.words"))
+    parser.add_argument("--yes", action="store_true", help=say("help.yes"))
 
 
 def compare_words(args: argparse.Namespace, what: str, digest: bytes, who: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from saphan_protocol.words import fingerprint_words, word_lines
 
-from saphan.cli.comparing import compare_words
+from saphan.cli.comparing import add_comparing, compare_words
 from saphan.cli.desk_line import at_desk, over_line, watch
 from saphan.cli.desk_officer import written_file
 from saphan.cli.options import (
@@ -50,8 +50,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     )
     make.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
     make.add_argument("--key", type=Path, metavar="FILE", help=say("help.desk_key"))
-    make.add_argument("--words", metavar="WORDS", help=say("help.words"))
-    make.add_argument("--yes", action="store_true", help=say("help.yes"))
+    add_comparing(make)
     _add_drafts(group)
     outbox = _at_desk(group, "outbox", "desk_outbox", _outbox)
     outbox.add_argument("--withdraw", type=int, metavar="N", help=say("help.desk_withdraw"))

@@ -11,7 +11,7 @@ from saphan_protocol.words import fingerprint_words
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Role
 
-from saphan.cli.comparing import compare_words
+from saphan.cli.comparing import add_comparing, compare_words
 from saphan.cli.options import (
     Parser,
     Subparsers,
@@ -42,8 +42,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     add.add_argument("role", choices=ADDED, help=say("help.role"))
     add.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
     add.add_argument("--request", type=Path, metavar="FILE", help=say("help.officer_request"))
-    add.add_argument("--words", metavar="WORDS", help=say("help.words"))
-    add.add_argument("--yes", action="store_true", help=say("help.yes"))
+    add_comparing(add)
     add_passphrase(add, what=say("noun.root_key"))
     add_passphrase(add, "new-", say("noun.new_key"))
     take = add_command(group, "activate", "keys_activate", _activate)
