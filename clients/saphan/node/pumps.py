@@ -52,7 +52,7 @@ class Bulk(Protocol):
     def room(self) -> None:
         """The line may have room again."""
 
-    def lacked(self, row: int) -> None:
+    def lacked(self, row: int, why: Result) -> None:
         """The broker does not have the attachments of a consignment that was sent."""
 
 
@@ -227,7 +227,7 @@ class Pumps:
             if result.code is None:
                 continue
             if result.code == ATTACHMENT_MISSING and self.bulk is not None:
-                self.bulk.lacked(row)
+                self.bulk.lacked(row, result)
             elif result.retry_after_ms > 0:
                 later.append((result.retry_after_ms, row))
             else:

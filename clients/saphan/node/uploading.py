@@ -8,13 +8,14 @@ is sent twice but what a cut has swallowed: at most what the line's pace had on 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from saphan_schemas.errors import OperatorError, Unavailable
+from saphan_schemas.errors import InvalidInput, OperatorError, Unavailable
 from saphan_schemas.frames import Answer, Held, Offer, Part, Result
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob
@@ -28,9 +29,10 @@ from saphan.node.pumps import ANSWER_S, Pumps
 Send = Callable[[object], Awaitable[None]]
 STALLS: Final = 8
 """Times that an offer may begin again where the broker stands, before the session ends."""
-
+LACKS: Final = 3
+"""Submissions of a session that the broker may answer with `attachment_missing` at once."""
 DIGEST_WAIT_MS: Final = 60_000
-"""Before attachments are brought again whose bytes the broker found wrong, and they are right."""
+"""Before attachments are brought again that the broker found wrong, or not, and they are right."""
 
 
 @dataclass(slots=True)
@@ -103,6 +105,7 @@ class Uploading:
         self._requests: dict[int, int] = {}
         self._released: set[int] = set()
         self._lacked: set[int] = set()
+        self._lacks: Counter[int] = Counter()
         self._later: set[int] = set()
 
     def wake(self) -> None:
@@ -114,18 +117,35 @@ class Uploading:
         """The line may have room again."""
         self._turn.set()
 
-    def lacked(self, row: int) -> None:
+    def lacked(self, row: int, why: Result) -> None:
         """The broker does not have the attachments of a consignment that was sent to it."""
         self._lacked.add(row)
         self._released.discard(row)
+        self._lacks[row] += 1
+        if self._lacks[row] >= LACKS:  # it said before that it held them
+            self._engine.sound(OperatorError(why.code or "", why.message, hint=why.hint))
+            self._wait_for(row, DIGEST_WAIT_MS)
         self.wake()
 
     def held(self, frame: Held) -> None:
-        """The broker says what it holds of an offer."""
+        """The broker says what it holds of an offer.
+
+        Raises:
+            InvalidInput: `malformed`: more than there is.
+        """
         offered = self._offers.get(self._requests.get(frame.request, 0))
-        if offered is not None and len(frame.held) == len(offered.job.blobs):
-            self._pumps.acknowledged(offered.take(list(frame.held)))
-            self._turn.set()
+        if offered is None:
+            return
+        lengths = [blob.length for blob in offered.job.blobs]
+        if len(frame.held) != len(lengths) or any(map(int.__gt__, frame.held, lengths)):
+            raise InvalidInput(
+                "malformed",
+                "the broker holds more of an attachment than there is",
+                field="held",
+                hint="the broker is at fault: tell its operator",
+            )
+        self._pumps.acknowledged(offered.take(list(frame.held)))
+        self._turn.set()
 
     def refused(self, answer: Answer) -> bool:
         """The broker takes no more of an offer; False if the answer is about something else."""
@@ -288,9 +308,13 @@ class Uploading:
             else:
                 why = found
         if wait_ms:
-            asyncio.get_running_loop().call_later(wait_ms / 1000, self._again, job.row)
+            self._wait_for(job.row, wait_ms)
         else:
             await self._pumps.refuse(job.row, why)
+
+    def _wait_for(self, row: int, wait_ms: int) -> None:
+        self._later.add(row)
+        asyncio.get_running_loop().call_later(wait_ms / 1000, self._again, row)
 
     def _again(self, row: int) -> None:
         self._later.discard(row)

@@ -1,0 +1,84 @@
+"""A broker that lies about attachments: the node does not hang, run hot or lose anything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from saphan_broker import attaching
+from saphan_broker.blobs.store import not_here
+from saphan_schemas.frames import Held
+from support.attaching import pdf, send, shown
+from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
+from support.mauling_line import mauling_line
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with bridged(tmp_path) as made:
+        yield made
+
+
+async def test_a_broker_that_never_finds_what_it_holds_is_asked_now_and_then(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds everything, and answers each submission that something is missing."""
+    whole = attaching.settle
+    asked: list[int] = []
+
+    async def missing(*given: Any) -> Any:
+        if len(asked) > 20:
+            return await whole(*given)
+        asked.append(1)
+        return {place: not_here(0) for place, _ in enumerate(given[2].items)}
+
+    monkeypatch.setattr(attaching, "settle", missing)
+    data = pdf(60_000)
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(kh)
+            bulletin = await send(la, data)
+            await eventually(la.alarms.standing)
+            (alarm,) = la.alarms.standing()
+            assert (alarm.code, len(asked)) == ("attachment_missing", 3)
+            # Other bulletins go on meanwhile.
+            monkeypatch.setattr(attaching, "settle", whole)
+            other = await la.send(wish())
+            await eventually(lambda: states(la, other) == ["accepted"])
+            assert states(la, bulletin) == ["queued"]
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+            assert await shown(kh, bulletin, 1) == data
+
+
+@pytest.mark.parametrize("more", [1, 10_000])
+async def test_a_broker_that_holds_more_than_there_is_ends_the_session(
+    bridge: Bridge, more: int
+) -> None:
+    data = pdf(60_000)
+
+    def beyond(frame: Any) -> object:
+        if isinstance(frame, Held):
+            return msgspec.structs.replace(frame, held=(frame.held[0] + 100_000 + more,))
+        return None
+
+    async with bridge.broker_running(), mauling_line(bridge.url) as (line, url):
+        await bridge.enrol()
+        bridge.url, line.change = url, beyond
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(kh)
+            with la.events.listen() as listener:
+                bulletin = await send(la, data)
+                await eventually(lambda: states(la, bulletin) == ["accepted"], 40)
+                codes = []
+                while (event := await listener.next(0.05)) is not None:
+                    if event["type"] == "line" and event["state"] == "waiting":
+                        codes.append(event["code"])
+                assert codes == ["malformed"]
+            assert await shown(kh, bulletin, 1) == data
