@@ -60,7 +60,7 @@ class Drill:
                 stdout=asyncio.subprocess.PIPE, stderr=log,
             )  # fmt: skip
         assert process.stdout is not None
-        assert b'"agency"' in await process.stdout.readline(), said.read_text(encoding="utf-8")
+        assert b'"agency"' in await process.stdout.readline(), self._words(agency)
         self._nodes[agency] = process
         # The directory came with the first session, or with the backup.
         await eventually(lambda: self.store(agency, "SELECT 1 FROM agreements"))
@@ -196,9 +196,14 @@ class Drill:
             found = await self.ask(agency, "/v1/identity")
             rows = "SELECT hex(bulletin), recipient, state, code FROM deliveries"
             facts = self.store(agency, "SELECT name, value FROM facts")
-            log = (self.place / f"{agency}.log").read_text(encoding="utf-8")[-4000:]
-            return found["line"], found["alarms"], facts, self.store(agency, rows), log
+            more = (facts, self.store(agency, rows), self._words(agency))
+            return found["line"], found["alarms"], more
         return agency, "does not answer"
+
+    def _words(self, agency: str) -> str:
+        """The end of what the process has said, and of the page of code that it has written."""
+        files = (self.place / f"{agency}.log", self.place / agency / "saphan-error.log")
+        return "".join(path.read_text(encoding="utf-8")[-4000:] for path in files if path.exists())
 
     async def listened(self, agency: str) -> None:
         """Wait until a restored node has heard what it missed."""
