@@ -16,7 +16,10 @@ from support.rooms import ROOT
 
 UNITS = sorted((ROOT / "deploy/systemd").iterdir())
 SERVICES = [path for path in UNITS if path.suffix == ".service"]
-PROGRAMS = {"saphan": saphan_parser, "saphan-broker": broker_parser}
+PARSE = {
+    "saphan": lambda words: saphan_parser(words).parse_strictly(words),
+    "saphan-broker": lambda words: broker_parser(words).parse_strictly(words),
+}
 HARDENED = {
     "NoNewPrivileges": "yes",
     "ProtectSystem": "strict",
@@ -62,7 +65,7 @@ def command(unit: Path) -> list[str]:
 def test_a_unit_starts_a_command_with_options_that_it_has(unit: Path) -> None:
     program, *words = command(unit)
     assert Path(program).parent == Path("/opt/saphan/bin")
-    args = PROGRAMS[Path(program).name](words).parse_strictly(words)
+    args = PARSE[Path(program).name](words)
     assert isinstance(args, argparse.Namespace)
     assert callable(args.run)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 from saphan_protocol.admission import BULLETIN_TYPE, Admitted, Facts, RefusedAfterSignature, admit
+from saphan_protocol.batch import sign_one
 from saphan_protocol.content import (
     ATTACHMENT_SEALED_BYTES,
     ATTACHMENTS_SEALED_BYTES,
@@ -21,7 +22,7 @@ from saphan_schemas.frames import Submission
 from saphan_schemas.limits import KIB, LIMITS, MIB
 from saphan_schemas.records import BatchSignature, Blob, Blobs, Bulletin, Inner, Sealed
 from saphan_schemas.samples import sample
-from support.agency import Agency, Made, sign_one
+from support.agency import Agency, Made
 from support.ceremony import NOW, build_directory
 
 LA, KH = Agency("la.ospp", NOW), Agency("kh.gpo", NOW)
