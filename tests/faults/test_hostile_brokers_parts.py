@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from saphan_broker import attaching
 from saphan_broker.blobs.store import not_here
-from saphan_schemas.frames import Held
+from saphan_schemas.frames import Held, PartFetched, Ping
+from saphan_schemas.limits import LIMITS
 from support.attaching import pdf, send, shown
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
 from support.mauling_line import mauling_line
@@ -82,3 +83,21 @@ async def test_a_broker_that_holds_more_than_there_is_ends_the_session(
                         codes.append(event["code"])
                 assert codes == ["malformed"]
             assert await shown(kh, bulletin, 1) == data
+
+
+async def test_parts_that_nobody_asked_for_end_the_session(bridge: Bridge) -> None:
+    """Kept for whoever may ask one day they would fill the memory of an idle node."""
+
+    def unasked(frame: Any) -> object:
+        return PartFetched(77, bytes(LIMITS.part_bytes), None) if isinstance(frame, Ping) else None
+
+    async with bridge.broker_running(), mauling_line(bridge.url) as (line, url):
+        await bridge.enrol()
+        bridge.url, line.change = url, unasked
+        async with bridge.node(LA) as la:
+            await opened(la)
+            session = la.line._session
+            assert session is not None
+            await session._send(Ping(bridge.node_clock()))
+            await eventually(lambda: la.line.state.code == "part_length")
+            await opened(la)

@@ -55,7 +55,7 @@ class Fetching:
         self._turn = asyncio.Event()
         self._look = True
         self._asked: dict[int, tuple[int, int]] = {}
-        self._answers: list[PartFetched] = []
+        self._answers: list[tuple[int, PartFetched]] = []
         self._came_early: dict[int, bytes] = {}
         self._wrong: Counter[tuple[bytes, int]] = Counter()
         self._skipped: set[bytes] = set()
@@ -66,8 +66,21 @@ class Fetching:
         self._turn.set()
 
     def take(self, frame: PartFetched) -> None:
-        """The broker has answered."""
-        self._answers.append(frame)
+        """The broker has answered.
+
+        Raises:
+            InvalidInput: `part_length`: not as many bytes as were asked for, or none were.
+        """
+        offset, size = self._asked.pop(frame.request, (0, 0))
+        came = size if frame.data is None else len(frame.data)
+        if not size or came != size:
+            raise InvalidInput(
+                "part_length",
+                f"{size} bytes of a bulletin were asked for, {came} came",
+                hint="the broker is at fault; they are asked for again",
+            )
+        self._pace.acknowledged(size, _now())
+        self._answers.append((offset, frame))
         self._turn.set()
 
     async def run(self) -> None:
@@ -122,7 +135,7 @@ class Fetching:
                 self._pace.sent(size, _now())
                 await self._send(FetchPart(request, job.bulletin, place, asked, size))
                 asked += size
-            if not self._asked:
+            if not (self._asked or self._answers):
                 return False
             await self._answered()
             going_on = await self._write(job, file) and going_on
@@ -159,23 +172,14 @@ class Fetching:
         """Write what has come, together; False if the broker does not give it.
 
         Raises:
-            InvalidInput: `part_length`; OperatorError: the disk.
+            OperatorError: the disk.
         """
         answers, self._answers = self._answers, []
         given = True
-        for answer in answers:
-            offset, size = self._asked.pop(answer.request, (0, 0))
-            self._pace.acknowledged(size, _now())
+        for offset, answer in answers:
             if answer.data is None:
                 given = False
                 self._not_given(job, answer.code)
-            elif len(answer.data) != size or not size:
-                raise InvalidInput(
-                    "part_length",
-                    f"{size} bytes of bulletin {job.bulletin.hex()[:16]} were asked for, "
-                    f"{len(answer.data)} came",
-                    hint="the broker is at fault; they are asked for again",
-                )
             else:
                 self._came_early[offset] = answer.data
         data, end = [], file.held
@@ -192,10 +196,11 @@ class Fetching:
         self._skipped.add(job.bulletin)
         if code == "part_withdrawn":
             return  # the feed says it too; what came of it goes at the next start
+        why = code if code in ("part_missing", "part_unknown") else "without a reason"
         self._engine.sound(
             OperatorError(
                 "attachment_gone",
-                f"the broker does not give parts of bulletin {job.bulletin.hex()[:16]} ({code})",
+                f"the broker does not give parts of bulletin {job.bulletin.hex()[:16]} ({why})",
                 hint="it is asked again with the next session; tell the broker's operator",
             )
         )
