@@ -15,7 +15,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -23,8 +23,10 @@ from saphan_protocol.words import fingerprint_words
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
 from saphan_schemas.limits import LIMITS, SECOND_MS
 
-from saphan_broker.broker import Broker
 from saphan_broker.enrolment import check_fingerprints, read_enrolment
+
+if TYPE_CHECKING:  # the operator's commands need the socket's path, and no broker
+    from saphan_broker.broker import Broker
 
 SOCKET_NAME: Final = "admin.sock"
 PATH_BYTES: Final = 107

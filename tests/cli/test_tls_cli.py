@@ -10,7 +10,7 @@ from saphan_protocol import tls
 from saphan_protocol.invitation import parse_invitation
 from saphan_schemas.limits import DAY_MS
 from support import certificates
-from support.broker_command import running_broker, saphan_broker
+from support.broker_command import running_broker, saphan_broker_here
 from support.certificates import KEY
 from support.joining import Joining, line_of, running_node
 
@@ -18,7 +18,7 @@ from support.joining import Joining, line_of, running_node
 def run_once(place: Path, *options: str | Path, status: int) -> str:
     """A broker that refuses to start; gives the code. The hint says what to do."""
     words = ("run", "--data", place / "data", "--keys", place / "keys", "--listen", "127.0.0.1:0")
-    ran = saphan_broker(*words, *options, status=status)
+    ran = saphan_broker_here(*words, *options, status=status)
     assert ran.hint
     return ran.code
 
@@ -47,7 +47,7 @@ def test_tls_is_what_a_broker_speaks_and_a_renewed_certificate_keeps_the_key(pla
     before = facts(own)
     with running_broker(place, tls=True) as broker:
         assert served(broker.url).fingerprint == before.fingerprint
-    renewed = saphan_broker("tls", "renew", "--keys", place / "keys", "--json").json
+    renewed = saphan_broker_here("tls", "renew", "--keys", place / "keys", "--json").json
     assert renewed["key"] == before.pin.hex()
     after = facts(own)
     assert (after.pin, after.names) == (before.pin, before.names)
@@ -58,9 +58,9 @@ def test_tls_is_what_a_broker_speaks_and_a_renewed_certificate_keeps_the_key(pla
 
 def test_a_new_key_needs_a_new_invitation(place: Path) -> None:
     before = parse_invitation((place / "data/invitation.json").read_bytes())
-    saphan_broker("tls", "renew", "--keys", place / "keys", "--new-key")
+    saphan_broker_here("tls", "renew", "--keys", place / "keys", "--new-key")
     words = ("--keys", place / "keys", "--out", place / "new.json")
-    saphan_broker("invitation", "--address", "192.0.2.7:8470", *words)
+    saphan_broker_here("invitation", "--address", "192.0.2.7:8470", *words)
     after = parse_invitation((place / "new.json").read_bytes())
     assert after.pins == before.pins
     assert after.tls == facts(place / "keys/tls.crt").pin != before.tls

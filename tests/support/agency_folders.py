@@ -6,7 +6,7 @@ from pathlib import Path
 
 from saphan_protocol.pins import format_pins
 
-from support.command import saphan
+from support.command import saphan_here
 from support.pin_files import pins
 
 ROOT_PASSPHRASE = "the root passphrase of la"
@@ -20,7 +20,7 @@ def make_agencies(folder: Path) -> None:
     _secret(folder / "desk.txt", DESK_PASSPHRASE)
     (folder / "pins.json").write_bytes(format_pins(PINS))
     for name in ("la.ospp", "kh.gpo"):
-        ran = saphan(
+        ran = saphan_here(
             *("agency", "init", name, "--dir", folder / name, "--officer", "bounmy"),
             *("--passphrase-file", folder / "root.txt"),
             *("--officer-passphrase-file", folder / "desk.txt"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import queue
 import signal
@@ -9,11 +10,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from saphan_broker.cli.main import main
 from saphan_protocol.words import fingerprint_words
 
 from support.agency import Agency
@@ -70,6 +72,16 @@ def saphan_broker(*words: str | Path, status: int = 0) -> BrokerRan:
         timeout=PATIENCE,
     )
     ran = BrokerRan(ended.returncode, ended.stdout, ended.stderr)
+    assert ran.status == status, ran
+    return ran
+
+
+def saphan_broker_here(*words: str | Path, status: int = 0) -> BrokerRan:
+    """The same inside this process, without its start of half a second; nothing may be asked."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        ended = main([str(word) for word in words])
+    ran = BrokerRan(ended, out.getvalue(), err.getvalue())
     assert ran.status == status, ran
     return ran
 

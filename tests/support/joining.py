@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from saphan.local_api import LocalNode
+from saphan.office import Office
 from saphan_protocol.invitation import Invitation, parse_invitation
+from saphan_protocol.words import fingerprint_words
 
-from support.broker_command import saphan_broker
-from support.command import environment, saphan, saphan_command
+from support.broker_command import saphan_broker_here
+from support.command import environment, saphan_command, saphan_here
 
 PATIENCE_S = 60
 
@@ -47,18 +50,21 @@ class Joining:
         """Both agencies pin a fresh invitation to a broker that listens at `url`."""
         address = url.partition("://")[2]
         words = ("--keys", self.broker / "keys", "--address", address, "--out", self.invitation)
-        saphan_broker("invitation", *words, *options)
+        saphan_broker_here("invitation", *words, *options)
         for name in ("la.ospp", "kh.gpo"):
-            saphan("agency", "pin", self.invitation, "--yes", "--dir", self.agency(name))
+            saphan_here("agency", "pin", self.invitation, "--yes", "--dir", self.agency(name))
         return parse_invitation(self.invitation.read_bytes())
 
     def admit(self, name: str) -> None:
         """The running broker's operator lets an agency in."""
         file = self.agency(name) / "enrol.saphan"
-        shown = saphan("agency", "show", "--dir", self.agency(name), "--json").json
-        words = shown["roots"][0]["words"]
         data = self.broker / "data"
-        saphan_broker("admit", file, "--data", data, "--fingerprint", words)
+        saphan_broker_here("admit", file, "--data", data, "--fingerprint", self.words(name))
+
+    def words(self, name: str) -> str:
+        """Those of an agency's root."""
+        (root,) = Office(self.agency(name)).read_agency().root_ids
+        return fingerprint_words(root)
 
 
 def copied(top: Path, made_broker: Path, agencies: Path) -> Joining:
@@ -92,8 +98,8 @@ def line_of(folder: Path, wanted: str) -> str:
     """The line's state, or the code for which it is down, as soon as it is `wanted`."""
     end = time.monotonic() + PATIENCE_S
     while True:
-        line = saphan("node", "status", "--dir", folder, "--json").json["line"]
+        line = LocalNode(folder / "node").get("/v1/identity")["line"]
         found = str(line["code"] or line["state"])
         if found == wanted or time.monotonic() > end:
             return found
-        time.sleep(0.1)
+        time.sleep(0.02)

@@ -70,9 +70,9 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     require_post_quantum()
-    log_to_stderr(as_json=args.json)
     check_finished(args.keys)
     showing = _shown(args)
+    log_to_stderr(as_json=args.json)
     serve_for_long()
     asyncio.run(_serve(args, showing))
     return 0

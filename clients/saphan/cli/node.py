@@ -7,6 +7,7 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from saphan.cli.backup import add_backup_commands
 from saphan.cli.doctor import add_doctor_command
@@ -15,10 +16,10 @@ from saphan.cli.options import Parser, Subparsers, add_command, add_group, local
 from saphan.cli.speech import say, show
 from saphan.durable import create_file
 from saphan.interpreter import serve_for_long
-from saphan.node.config import NodeConfig
-from saphan.node.service import NodeService
-from saphan.node.serving import run_until_told
 from saphan.node.settings import SETTINGS_NAME, parse_endpoint, read_settings
+
+if TYPE_CHECKING:
+    from saphan.node.service import NodeService
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
@@ -50,6 +51,10 @@ def _token(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    # A whole node: the other commands here only ask one, and should not wait for it.
+    from saphan.node.config import NodeConfig
+    from saphan.node.serving import run_until_told
+
     broker, pin = _broker(args)
     listen = None if args.listen is None else parse_endpoint(args.listen, "listen")
     config = NodeConfig(folder=args.dir, broker=broker, pin=pin, listen=listen, desks=_desks(args))
