@@ -54,6 +54,7 @@ class Fetching:
         self._pace = Pace(first=FIRST_BYTES)
         self._turn = asyncio.Event()
         self._look = True
+        self._found: list[Missing] = []
         self._asked: dict[int, tuple[int, int]] = {}
         self._answers: list[tuple[int, PartFetched]] = []
         self._came_early: dict[int, bytes] = {}
@@ -86,21 +87,26 @@ class Fetching:
     async def run(self) -> None:
         """Fetch what is missing, for ever."""
         while True:
-            self._look = False
             job = await self._next()
             if job is None:
                 while not self._look:
                     self._turn.clear()
                     await self._turn.wait()
             elif await self._bulletin(job):
+                self._found = [one for one in self._found if one.bulletin != job.bulletin]
                 await self._came(job.bulletin)
+            else:
+                self._look = True
 
     async def _next(self) -> Missing | None:
-        db, skipped = self._engine.db, frozenset(self._skipped)
-        agency = self._engine.agency
-        found = await self._engine.in_reading(lambda: next_missing(db, agency, skipped))
-        least = self._engine.budget.least
-        return found[0] if found and found[0].urgency >= least else None
+        """What goes first; the store is asked after somebody woke us, or when all found is done."""
+        if self._look or not self._found:
+            self._look = False
+            db, skipped = self._engine.db, frozenset(self._skipped)
+            agency = self._engine.agency
+            self._found = await self._engine.in_reading(lambda: next_missing(db, agency, skipped))
+        first = self._found[0] if self._found else None
+        return first if first is not None and first.urgency >= self._engine.budget.least else None
 
     async def _bulletin(self, job: Missing) -> bool:
         """Whether every part of it is here now; not if something more urgent came between."""
@@ -164,7 +170,6 @@ class Fetching:
             return True
         if not self._look:
             return False
-        self._look = False
         first = await self._next()
         return first is not None and first.urgency > job.urgency
 
