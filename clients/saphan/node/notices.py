@@ -38,6 +38,7 @@ NEWEST: Final = "noticed"
 """Fact: place in the inbox up to which every bulletin has had its first row."""
 AT_ONCE: Final = 64
 """Rows of one look; the most urgent come first."""
+TOGETHER_S: Final = 0.2
 LONGEST_MS: Final = 30 * SECOND_MS
 """Between looks, so that a clock that is set does not put off what is due."""
 RETRY_MS: Final = MINUTE_MS
@@ -98,7 +99,10 @@ class Notices:
         with self._events.listen() as listener:
             while True:
                 wait_ms = await self.look()
-                await listener.next(wait_ms / 1000)
+                if await listener.next(wait_ms / 1000) is not None:
+                    # Events come by the hundred, and a look for all of them is one look.
+                    await asyncio.sleep(TOGETHER_S)
+                    listener.drain()
 
     async def look(self) -> int:
         """Tell of everything that is due; ms until the next look."""
