@@ -10,14 +10,14 @@ from saphan_protocol.operation import parse_agreement_package
 from saphan_protocol.pins import format_pins
 from saphan_protocol.words import fingerprint_words
 from support.agency_folders import PINS
-from support.command import saphan
+from support.command import saphan, saphan_here
 from support.pin_files import pins
 
 
 def pinned(folder: Path, *agencies: str) -> None:
     words = fingerprint_words(PINS.digest)
     for name in agencies:
-        saphan("agency", "pin", folder / "pins.json", "--words", words, "--dir", folder / name)
+        saphan_here("agency", "pin", folder / "pins.json", "--words", words, "--dir", folder / name)
 
 
 def proposed(folder: Path) -> Path:
@@ -26,8 +26,8 @@ def proposed(folder: Path) -> Path:
         for name in ("la.ospp", "kh.gpo")
         for word in ("--party", folder / name / "agency.json")
     ]
-    saphan("agreement", "terms", *parties, "--out", folder / "terms.json")
-    saphan(
+    saphan_here("agreement", "terms", *parties, "--out", folder / "terms.json")
+    saphan_here(
         *("agreement", "propose", *parties, "--terms", folder / "terms.json"),
         *("--pins", folder / "pins.json", "--out", folder / "draft.json"),
     )
@@ -35,7 +35,7 @@ def proposed(folder: Path) -> Path:
 
 
 def sign(folder: Path, name: str, status: int = 0) -> str:
-    ran = saphan(
+    ran = saphan_here(
         *("agreement", "sign", folder / "draft.json", "--yes", "--offline", "--dir", folder / name),
         *("--passphrase-file", folder / "root.txt"),
         status=status,
@@ -44,7 +44,7 @@ def sign(folder: Path, name: str, status: int = 0) -> str:
 
 
 def test_init_says_in_json_what_it_made(folder: Path) -> None:
-    shown = saphan("agency", "show", "--dir", folder / "la.ospp", "--json").json
+    shown = saphan_here("agency", "show", "--dir", folder / "la.ospp", "--json").json
     (root,) = shown["roots"]
     assert shown["agency"] == "la.ospp"
     assert root["words"] == fingerprint_words(bytes.fromhex(root["key_id"]))
@@ -55,7 +55,8 @@ def test_init_says_in_json_what_it_made(folder: Path) -> None:
 
 
 def test_words_of_another_agency_are_not_taken_for_the_same(folder: Path) -> None:
-    words = saphan("agency", "show", "--dir", folder / "kh.gpo", "--json").json["roots"][0]["words"]
+    shown = saphan_here("agency", "show", "--dir", folder / "kh.gpo", "--json").json
+    words = shown["roots"][0]["words"]
     ran = saphan("words", folder / "la.ospp" / "agency.json", "--compare", words, status=3)
     assert ran.code == "words_differ"
 
@@ -111,7 +112,7 @@ def test_both_parties_sign_and_the_agreement_is_finished(folder: Path) -> None:
     early = saphan(*finish, status=3)
     assert early.code == "agreement_threshold"
     sign(folder, "kh.gpo")
-    saphan(*finish)
+    saphan_here(*finish)
     # Its salt is for the parties and the broker: nobody else may read the file.
     assert (folder / "mou.saphan").stat().st_mode & 0o077 == 0
     package = parse_agreement_package((folder / "mou.saphan").read_bytes())
@@ -120,16 +121,16 @@ def test_both_parties_sign_and_the_agreement_is_finished(folder: Path) -> None:
         directory.apply(operation_leaf((folder / name / "enrol.saphan").read_bytes()))
     directory.apply(agreement_leaf(package.salt, package.agreement))
     directory.add_agreement((folder / "mou.saphan").read_bytes())
-    shown = saphan("agreement", "show", folder / "mou.saphan", "--json").json
+    shown = saphan_here("agreement", "show", folder / "mou.saphan", "--json").json
     assert shown["finished"] is True
     assert [party["signed"] for party in shown["parties"]] == [1, 1]
 
 
 def test_the_page_shows_every_fingerprint_as_words(folder: Path) -> None:
     draft = proposed(folder)
-    page = saphan("agreement", "show", draft).out
+    page = saphan_here("agreement", "show", draft).out
     for name in ("la.ospp", "kh.gpo"):
-        ran = saphan("agency", "show", "--dir", folder / name, "--json")
+        ran = saphan_here("agency", "show", "--dir", folder / name, "--json")
         words = ran.json["roots"][0]["words"]
         assert words in " ".join(page.split())
     assert fingerprint_words(PINS.digest) in " ".join(page.split())
