@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from saphan_schemas.errors import InvalidInput
+from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import LIMITS
 
 from saphan.backup.header import Part
@@ -78,11 +78,42 @@ def check_name(part: Part, name: str) -> None:
 
 
 def members(folder: Path, part: Part) -> Iterator[str]:
-    """Names of the files that are there and belong to a part, in order; the database is not."""
-    for place, folders, files in os.walk(folder):
-        folders.sort()
+    """Names of the files that are there and belong to a part, in order; the database is not.
+
+    Links are followed, as the node follows them: a keeper may have moved the data to another disk.
+
+    Raises:
+        OperatorError: `file_unreadable`: what is left out in silence is missed at the restore.
+    """
+    seen: set[tuple[int, int]] = set()
+    for place, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if _first_time(Path(place, name), seen)]
         for file in sorted(files):
             path = Path(place, file)
             name = path.relative_to(folder).as_posix()
-            if name != DATABASE and belongs(part, name) and not path.is_symlink():
+            if name != DATABASE and belongs(part, name):
                 yield name
+
+
+def _first_time(folder: Path, seen: set[tuple[int, int]]) -> bool:
+    """Whether this folder was not walked yet: a link may lead back."""
+    try:
+        found = folder.stat()
+    except OSError:  # gone, or not to be entered: the walk says so
+        return True
+    place = found.st_dev, found.st_ino
+    if place in seen:
+        return False
+    seen.add(place)
+    return True
+
+
+def _refuse(error: OSError) -> None:
+    if isinstance(error, FileNotFoundError):
+        return  # of a bulletin that has gone meanwhile
+    raise OperatorError(
+        "file_unreadable",
+        f"{error.filename} cannot be read: {error.strerror}",
+        field="dir",
+        hint="make the backup as the user whom the agency's folder belongs to",
+    ) from None

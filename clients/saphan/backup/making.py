@@ -83,7 +83,7 @@ def make_backup(plan: Plan) -> Saved:
     Raises:
         InvalidInput: `custodians_malformed`, `key_weak`.
         OperatorError: `store_missing`, `store_damaged`, `file_exists`, `disk_full`,
-            `file_unwritable`, what `Office.read_agency` and `read_node` raise.
+            `file_unreadable`, `file_unwritable`, what `Office.read_agency` and `read_node` raise.
         Unavailable: `backup_running`.
     """
     agency = plan.office.read_agency().agency

@@ -1,0 +1,55 @@
+"""What a backup takes of a folder: all of it that belongs, wherever the keeper has put the disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from saphan.backup import contents
+from saphan.backup.contents import members
+from saphan_schemas.errors import OperatorError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("node/node.key", "node/data/archive-keys/20500", "node/data/blobs/in/ab/1"):
+        path = tmp_path / "office" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path / "office"
+
+
+def test_a_store_that_was_moved_to_another_disk_is_saved_whole(folder: Path) -> None:
+    """Without its archive keys a backup opens nothing, and nobody would notice before a restore."""
+    away = folder.parent / "large-disk"
+    (folder / "node" / "data").rename(away)
+    (folder / "node" / "data").symlink_to(away)
+    key = folder.parent / "node.key"
+    (folder / "node" / "node.key").rename(key)
+    (folder / "node" / "node.key").symlink_to(key)
+    assert list(members(folder, "keys")) == ["node/node.key", "node/data/archive-keys/20500"]
+    assert list(members(folder, "data")) == ["node/data/blobs/in/ab/1"]
+
+
+def test_a_link_that_leads_back_ends(folder: Path) -> None:
+    (folder / "node" / "data" / "blobs" / "in" / "ab" / "c").symlink_to(folder / "node" / "data")
+    assert list(members(folder, "data")) == ["node/data/blobs/in/ab/1"]
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = os.scandir
+
+    def refusing(path: str | Path) -> object:
+        if str(path).endswith("archive-keys"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(contents.os, "scandir", refusing)
+    with pytest.raises(OperatorError) as caught:
+        list(members(folder, "keys"))
+    assert caught.value.code == "file_unreadable"
+    assert "archive-keys" in str(caught.value)
+    assert list(members(folder.parent / "gone", "keys")) == []
