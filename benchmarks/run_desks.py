@@ -92,6 +92,12 @@ TARGETS: Final = (
         FRAME,
         True,
     ),
+    Target(
+        "(7) bytes on their way that a cut threw away, for each cut",
+        lambda r: r["lost"],
+        FRAME,
+        True,
+    ),
     Target("(8) memory of the broker above idle, MB", lambda r: r["broker"], 64, True, "{:.1f}"),
     Target("(8) of the sender's node, MB", lambda r: r["sender's node"], 64, True, "{:.1f}"),
     Target("(8) of the recipient's node, MB", lambda r: r["recipient's node"], 64, True, "{:.1f}"),
@@ -182,7 +188,8 @@ class Bench:
             lambda w, log: weak.attachment(w, log, plan.carried, record, plan.quality)
         )
         twice = (one.twice_up + one.twice_down) / max(1, one.cuts)
-        return [{"carried": one.seconds, "cuts": one.cuts, "twice": twice}]
+        lost = one.lost / max(1, one.cuts)
+        return [{"carried": one.seconds, "cuts": one.cuts, "twice": twice, "lost": lost}]
 
     async def _idle(self) -> list[Run]:
         plan = self._plan

@@ -52,13 +52,19 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """An attachment over both lines; `twice` are bytes that arrived more than once."""
+    """An attachment over both lines.
+
+    Attributes:
+        twice_up, twice_down: its bytes that arrived more than once at broker and recipient.
+        lost: bytes of any kind that were on their way when a line was cut, in all cuts.
+    """
 
     seconds: float
     size: int
     cuts: int
     twice_up: int
     twice_down: int
+    lost: int
 
 
 class Lines:
@@ -73,9 +79,12 @@ class Lines:
         counts = [await line.ask({"do": "count"}) for line in self._lines]
         return sum(one["up"] + one["down"] for one in counts)
 
-    async def cuts(self) -> int:
-        """Cuts of both lines so far."""
-        return sum([(await line.ask({"do": "count"}))["cuts"] for line in self._lines])
+    async def lost(self) -> tuple[int, int]:
+        """Cuts of both lines so far, and bytes that entered a line and have not arrived."""
+        counts = [await line.ask({"do": "count"}) for line in self._lines]
+        entered = sum(one["up_entered"] + one["down_entered"] for one in counts)
+        arrived = sum(one["up"] + one["down"] for one in counts)
+        return sum(one["cuts"] for one in counts), entered - arrived
 
     async def ready(self) -> None:
         """Wait until the sender's node has the agreement."""
@@ -163,9 +172,9 @@ async def attachment(
     await asyncio.to_thread(file.write_bytes, data)
     async with lines(world, log, quality, tls=False, record=record) as pair:
         await pair.ready()
-        before = await pair.cuts()
+        cuts, lost = await pair.lost()
         seconds = await pair.send(file)
-        cuts = await pair.cuts() - before
+        after = await pair.lost()
     up = await asyncio.to_thread(carried.brought_twice, record / SENDER)
     down = await asyncio.to_thread(carried.fetched_twice, record / RECIPIENT)
-    return Carried(seconds, size, cuts, up, down)
+    return Carried(seconds, size, after[0] - cuts, up, down, after[1] - lost)
