@@ -84,6 +84,22 @@ def test_a_restart_does_not_give_a_second_budget(place: Place) -> None:
     assert not place.budget().spent
 
 
+def test_a_clock_that_once_ran_ahead_does_not_hold_bulletins_for_years(place: Place) -> None:
+    """A machine that starts in 2099 until NTP corrects it, and has its count written meanwhile."""
+    right = place.now
+    place.now = MIDNIGHT + 25_000 * DAY_MS
+    place.budget().save()
+    place.now = right
+    budget = place.budget()
+    budget.spend(LEAST_BUDGET)
+    budget.save()
+    assert budget.spent
+    place.now = MIDNIGHT + DAY_MS
+    budget.look()
+    assert (budget.spent, budget.cost) == (False, 0)
+    assert not place.budget().spent
+
+
 def test_a_larger_budget_lets_all_flow_again(place: Place) -> None:
     budget = place.budget()
     budget.spend(LEAST_BUDGET)

@@ -48,6 +48,7 @@ class Budget:
         day, cost = str(row[0]).split() if row else ("0", "0")
         self._day, self._cost = int(day), int(cost)
         self._saved = self._day, self._cost
+        self._seen = min(self._day, clock() // DAY_MS)
         self._turned = asyncio.Event()
         self.spent = False
         """Whether routine bulletins wait."""
@@ -76,8 +77,11 @@ class Budget:
     def look(self) -> None:
         """Begin a new day if it is one, and take the settings as they are now."""
         day = self._clock() // DAY_MS
-        if day > self._day:  # a clock that is set back gives no second budget
+        if day > self._seen and day != self._day:
             self._day, self._cost = day, 0
+        # A clock that is set back gives no second budget, and one that ran ahead holds nothing
+        # until the day that it had shown.
+        self._seen = day
         most = self._settings.now.budget_bytes_per_day
         spent = most is not None and self._cost >= most
         if spent == self.spent:
