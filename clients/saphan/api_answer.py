@@ -63,6 +63,6 @@ def unreachable(where: str, why: str) -> Unavailable:
         "node_unreachable",
         f"the node at {where} does not answer: {why}",
         field="node",
-        hint="start it: saphan node run --dir DIR --broker URL",
+        hint="start it: saphan node run --dir DIR",
         retry_after_ms=LIMITS.backoff_min_ms,
     )

@@ -123,6 +123,9 @@ def test_an_agreement_by_name_and_what_may_be_missing_on_the_way(joining: Joinin
             refused = propose(joining, "--with", "kh.gpo", "--yes", status=3)
             assert refused.code == "agency_unknown"
             assert "admitted" in refused.err
+            for name in ("kh gpo", "ຂະແມ", "kh.gpo&agency=la.ospp", "la.ospp#"):
+                unknown = propose(joining, "--with", name, "--yes", status=3)
+                assert unknown.code == "agency_unknown", name
             joining.admit("kh.gpo")
             wrong = ("--with", "kh.gpo", "--wait", "--words", OTHER_WORDS)
             assert propose(joining, *wrong, status=3).code == "words_differ"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import base64
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from saphan_protocol.keys import check_public_key
 from saphan_protocol.words import FINGERPRINT_WORDS, parse_words
@@ -29,7 +30,9 @@ def known_to_node(args: argparse.Namespace) -> list[AgencyFile]:
     node = local_node(args)
     if args.wait:
         ready_for(node, set(args.partners))
-    return [_party(node.get(f"/v1/directory?agency={name}")) for name in args.partners]
+    # Names as they were typed: the node says of each what it is, or that it knows none of the kind.
+    named = (quote(name, safe="") for name in args.partners)
+    return [_party(node.get(f"/v1/directory?agency={name}")) for name in named]
 
 
 def compare_roots(args: argparse.Namespace, draft: Draft, parties: Sequence[AgencyFile]) -> None:
