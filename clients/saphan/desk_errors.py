@@ -16,6 +16,8 @@ _FAMILIES: Final[dict[Family, type[SaphanError]]] = {
     "operator": OperatorError,
 }
 
+NODE_ANSWER: Final = "node_answer"
+
 
 def closing(error: SaphanError) -> DeskClosing:
     """The error as the last message of a session."""
@@ -49,6 +51,16 @@ def clock_differs(desk: int, node: int) -> OperatorError:
         f"this computer's clock is {seconds} s {'ahead of' if ahead else 'behind'} the node's",
         field="clock",
         hint="set this computer's date and time; what was written here meanwhile is kept",
+    )
+
+
+def malformed(message: str) -> OperatorError:
+    """The node said what no node says; nothing of it is kept."""
+    return OperatorError(
+        NODE_ANSWER,
+        message,
+        field="node",
+        hint="nothing of it was kept; tell the node's keeper, and compare the versions of both",
     )
 
 

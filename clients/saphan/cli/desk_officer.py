@@ -119,11 +119,17 @@ def send(args: argparse.Namespace) -> int:
             refused.extend(await outbox.send(line, [queued.number]))
             await outbox.send(line)
 
-        error = over_line(desk, bring)
+        try:
+            error = over_line(desk, bring)
+        except SaphanError as failed:
+            # Not the line's fault, such as a wrong clock: whoever sends it again sends it twice.
+            if outbox.waits(queued.number):
+                note(say("note.queued", number=queued.number, why=failed.message))
+            raise
         if refused and not isinstance(refused[0], Unavailable):
             note(say("note.refused_is_draft"))
             raise refused[0]
-        (kept,) = [one for one in outbox.all() if one.number == queued.number]
+        (kept,) = outbox.some([queued.number])
         sent = None if kept.bulletin is None else kept.bulletin.hex()
         to = list(kept.shown.recipients)
         value = {"id": sent, "number": kept.number, "state": "sent" if sent else "waiting"}

@@ -61,8 +61,8 @@ class Drafts:
 
     desk: Desk
 
-    def add(self, written: Written, code: str | None = None, message: str | None = None) -> Draft:
-        """Keep a draft; inside a transaction.
+    def add(self, written: Written) -> Draft:
+        """Keep what was written; inside a transaction.
 
         Raises:
             InvalidInput: what `parse_wish` raises, `drafts_full`; OperatorError: the disk.
@@ -75,6 +75,14 @@ class Drafts:
                 field="draft",
                 hint="remove what is not needed: saphan desk drafts --remove NUMBER",
             )
+        return self.take_back(written, None, None)
+
+    def take_back(self, written: Written, code: str | None, message: str | None) -> Draft:
+        """Keep what was in the outbox, also where drafts are many: there is no other place for it.
+
+        Raises:
+            OperatorError: the disk.
+        """
         draft = Draft(self.desk.take_number(), written, self.desk.clock(), code, message)
         self.desk.store.put(Shelf.DRAFTS, number_name(draft.number), encode(draft))
         return draft

@@ -25,6 +25,7 @@ from saphan_schemas.records import Blob
 from saphan.attaching import LocalFile
 from saphan.desk.desk import Desk
 from saphan.desk.line import LINE_ENDED, DeskLine
+from saphan.desk_errors import malformed
 
 PART: Final = 16 * KIB
 """Of a file in one row and one message: 2 s at 64 kbit/s."""
@@ -253,7 +254,7 @@ def _parts(blob: Blob) -> int:
 
 def _held(answer: object) -> int:
     if not isinstance(answer, DeskHeld):
-        raise InvalidInput("malformed", "the node said something that was not asked for")
+        raise malformed("the node said something that was not asked for")
     return answer.held
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -21,14 +23,26 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import PAE_TYPES, OfficerRead
 from saphan_schemas.strict_json import parse_json
 
+from saphan.desk.answers import (
+    Content,
+    Corridors,
+    Life,
+    Page,
+    checked,
+    checked_of,
+)
 from saphan.desk.desk import Desk, number_name
 from saphan.desk.line import DeskLine
 from saphan.desk.store import ROW_BYTES, Shelf
+from saphan.desk_errors import malformed
 
 Json = dict[str, Any]
 READ_TYPE: Final = PAE_TYPES[OfficerRead]
 LOOKED_AGAIN: Final = 100
 """Newest bulletins of the list whose marks are fetched again while one of them is unread."""
+RULES_AT_ONCE: Final = 8
+"""Times that one listing begins anew because the rules have changed; a node may never end."""
+_ID: Final = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 _NEXT: Final = b"next of the inbox"
 _RULES: Final = b"rules"
 _HEARD: Final = b"heard"
@@ -52,16 +66,15 @@ class Inbox:
 
     def rows(self, after: int = 0) -> list[Json]:
         """Rows as the local API's inbox has them, in their order, `opened` added."""
-        store = self.desk.store
-        rows = [_json(value) for _, value in store.all(Shelf.INBOX)]
-        rows = sorted((row for row in rows if row["seq"] > after), key=lambda row: row["seq"])
+        store, kept = self.desk.store, self._listed()
+        rows = [kept[seq] for seq in sorted(kept) if seq > after]
         return [row | {"opened": store.has(Shelf.OPENED, bytes.fromhex(row["id"]))} for row in rows]
 
     def opened(self, text: str) -> Json | None:
         """Content that was opened here, by its id or the beginning of it; `opened` is when.
 
         Raises:
-            InvalidInput: `id_ambiguous`.
+            InvalidInput: `id_ambiguous`, `id_malformed`.
         """
         return self._find(Shelf.OPENED, text)
 
@@ -89,17 +102,24 @@ class Inbox:
         """
         corridors = await asyncio.to_thread(self.desk.store.get, Shelf.STATE, _CORRIDORS)
         heard = AskIdentity(line.number(), None if corridors is None else sha256(corridors))
-        known = {row["id"]: row for row in await asyncio.to_thread(self.rows)}
-        after = await asyncio.to_thread(self._start, list(known.values()))
+        listed = await asyncio.to_thread(self._listed)
+        known = {row["id"] for row in listed.values()}
+        after = await asyncio.to_thread(self._start, list(listed.values()))
         found, page = await line.ask_both(heard, _page(line, after))
-        await asyncio.to_thread(self._keep_corridors, found)
+        await asyncio.to_thread(self._keep_corridors, checked(Corridors, found))
         new: list[Json] = []
+        again = 0
         while True:
+            _check_page(page, after)
             if after and page["rules"] != await asyncio.to_thread(self._rules):
                 after = 0  # other rules: what they show of the past is here to be seen too
+                again += 1
+                if again > RULES_AT_ONCE:
+                    raise malformed("the node shows every page of the inbox by other rules")
             else:
                 new += [row for row in page["bulletins"] if row["id"] not in known]
-                await asyncio.to_thread(self._keep_page, page, after)
+                known |= {row["id"] for row in new[-LIMITS.desk_page_items :]}
+                await asyncio.to_thread(self._keep_page, page, after, listed)
                 after = page["next"]
                 if not page["more"]:
                     return new
@@ -116,7 +136,8 @@ class Inbox:
             OfficerRead(bulletin, desk.me.agency, desk.me.handle, desk.key.key_id, desk.clock())
         )
         signature = sign_one(desk.key, READ_TYPE, record, os.urandom(32))
-        return await line.ask(AskRead(line.number(), bulletin, record, signature))
+        content = await line.ask(AskRead(line.number(), bulletin, record, signature))
+        return checked_of(Content, content, bulletin.hex())
 
     def keep(self, content: Json) -> None:
         """Keep content, to be read again without the line.
@@ -133,7 +154,7 @@ class Inbox:
         Raises:
             SaphanError: of the line, the node, the disk.
         """
-        found = await line.ask(AskStatus(line.number(), text))
+        found = checked_of(Life, await line.ask(AskStatus(line.number(), text)), text)
         kept = encode(Opened(msgspec.json.encode(found), self.desk.clock()))
         name = bytes.fromhex(found["id"])
         await asyncio.to_thread(self.desk.store.put, Shelf.STATUS, name, kept)
@@ -155,16 +176,26 @@ class Inbox:
         end = 0 if kept is None else int.from_bytes(kept, "big")
         return min([end, *(seq - 1 for seq in unread)])
 
-    def _keep_page(self, page: Json, after: int) -> None:
-        """The page, and its end; what the node shows no longer in this range goes away."""
+    def _listed(self) -> dict[int, Json]:
+        """Every row by its place."""
+        rows = (_json(value) for _, value in self.desk.store.each(Shelf.INBOX))
+        return {row["seq"]: row for row in rows}
+
+    def _keep_page(self, page: Json, after: int, listed: dict[int, Json]) -> None:
+        """The page, and its end; what the node shows no longer in this range goes away.
+
+        Args:
+            listed: what was here before this listing began; opened once, not for every page.
+        """
         store = self.desk.store
         shown = {row["seq"] for row in page["bulletins"]}
+        gone = [seq for seq in listed if after < seq <= page["next"] and seq not in shown]
         with store.transaction():
-            for row in self.rows(after):
-                if row["seq"] <= page["next"] and row["seq"] not in shown:
-                    store.remove(Shelf.INBOX, number_name(row["seq"]))
+            for seq in gone:
+                store.remove(Shelf.INBOX, number_name(seq))
             for row in page["bulletins"]:
-                store.put(Shelf.INBOX, number_name(row["seq"]), msgspec.json.encode(row))
+                if listed.get(row["seq"]) != row:
+                    store.put(Shelf.INBOX, number_name(row["seq"]), msgspec.json.encode(row))
             store.put(Shelf.STATE, _NEXT, number_name(page["next"]))
             store.put(Shelf.STATE, _RULES, page["rules"].encode())
 
@@ -172,24 +203,41 @@ class Inbox:
         return (self.desk.store.get(Shelf.STATE, _RULES) or b"").decode()
 
     def _find(self, shelf: Shelf, text: str) -> Json | None:
-        store = self.desk.store
-        names = [name for name, _ in store.all(shelf) if name.hex().startswith(text)]
-        if len(names) > 1:
+        if not _ID.fullmatch(text):
+            raise InvalidInput(
+                "id_malformed",
+                "a bulletin id is 64 hexadecimal digits; its first 8 or more will do",
+                field="id",
+            )
+        found = [
+            (name, value)
+            for name, value in self.desk.store.each(shelf)
+            if name.hex().startswith(text)
+        ]
+        if len(found) > 1:
             raise InvalidInput(
                 "id_ambiguous",
                 f"more than one bulletin's id begins with {text}",
                 field="id",
                 hint="give more digits",
             )
-        value = store.get(shelf, names[0]) if names else None
-        if value is None:
+        if not found:
             return None
-        kept = decode(Opened, value, ROW_BYTES, "opened")
+        kept = decode(Opened, found[0][1], ROW_BYTES, "opened")
         return _json(kept.value) | {"kept": kept.at}
 
 
 def _page(line: DeskLine, after: int) -> AskInbox:
     return AskInbox(line.number(), after, LIMITS.desk_page_items)
+
+
+def _check_page(page: Json, after: int) -> None:
+    """A page goes forward, or it is the last one; raises OperatorError `node_answer`."""
+    checked(Page, page)
+    places = [after, *(row["seq"] for row in page["bulletins"]), page["next"] + 1]
+    forward = all(one < next_ for one, next_ in pairwise(places))
+    if not forward or (page["more"] and page["next"] == after):
+        raise malformed("the node's pages of the inbox do not go forward")
 
 
 def _json(value: bytes) -> Json:

@@ -37,7 +37,6 @@ from saphan_schemas.desk_frames import (
     desk_session_context,
 )
 from saphan_schemas.errors import (
-    InvalidInput,
     OperatorError,
     Refused,
     SaphanError,
@@ -47,7 +46,7 @@ from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.strict_json import parse_json
 
 from saphan.desk.folder import DeskId
-from saphan.desk_errors import clock_differs, told
+from saphan.desk_errors import NODE_ANSWER, clock_differs, malformed, told
 from saphan.trust import CertificateRefused, check_dates, check_key, client
 
 Json = dict[str, Any]
@@ -56,8 +55,8 @@ Json = dict[str, Any]
 ANSWER_S: Final = 60.0
 """Silence after which the line is taken for dead; the node pings an idle one every 20 s."""
 TURNS_TO_CLOSE: Final = 500
-LINE_ENDED: Final = frozenset({"line_down", "line_silent"})
-"""Codes after which there is no line any more."""
+LINE_ENDED: Final = frozenset({"line_down", "line_silent", NODE_ANSWER})
+"""Codes after which there is no line any more, or none that can be trusted to be in step."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=30.0)
 """A handshake over 64 kbit/s and 600 ms takes 5 s; a dead line must not keep a person waiting."""
 _decoder: Final = msgspec.msgpack.Decoder(FromNodeToDesk)
@@ -110,7 +109,7 @@ class DeskLine:
         try:
             value: Json = parse_json(dict, answer.value)
         except ValueError as error:
-            raise InvalidInput("malformed", f"the node's answer does not parse: {error}") from None
+            raise malformed(f"the node's answer does not parse: {error}") from None
         return value
 
     async def send(self, frame: object) -> None:
@@ -218,7 +217,7 @@ async def receive(ws: aiohttp.ClientWebSocketResponse, timeout_s: float | None) 
     """The next message.
 
     Raises:
-        Unavailable: `line_down`, `line_silent`; InvalidInput: `malformed`, `not_canonical`;
+        Unavailable: `line_down`, `line_silent`; OperatorError: `node_answer`;
             what a closing says.
     """
     try:
@@ -230,9 +229,9 @@ async def receive(ws: aiohttp.ClientWebSocketResponse, timeout_s: float | None) 
     try:
         frame: FromNodeToDesk = _decoder.decode(message.data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
-        raise InvalidInput("malformed", f"a message of the node does not parse: {error}") from None
+        raise malformed(f"a message of the node does not parse: {error}") from None
     if encode(frame) != message.data:
-        raise InvalidInput("not_canonical", "a message of the node has a second spelling")
+        raise malformed("a message of the node has a second spelling")
     if isinstance(frame, DeskClosing):
         raise told(frame)
     return frame
@@ -299,5 +298,5 @@ def _down(why: str) -> Unavailable:
     )
 
 
-def _out_of_turn() -> InvalidInput:
-    return InvalidInput("malformed", "the node said something that was not asked for")
+def _out_of_turn() -> OperatorError:
+    return malformed("the node said something that was not asked for")

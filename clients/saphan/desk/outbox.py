@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from saphan_schemas.records import Header, Signature
 
 from saphan.compose import INNER_TYPE, URGENCIES, compose
 from saphan.corridors import retain_days
+from saphan.desk.answers import Sent, checked
 from saphan.desk.desk import Desk, number_name
 from saphan.desk.drafts import Draft, Drafts, Written
 from saphan.desk.files import Files, upload_name
@@ -71,8 +72,8 @@ class Outbox:
             draft: number of the draft that this was, and that goes away.
 
         Raises:
-            InvalidInput: what `compose` raises, `outbox_full`; OperatorError: the disk, and
-                nothing was queued.
+            InvalidInput: what `compose` raises, `outbox_full`, `draft_unknown`; OperatorError:
+                the disk, and nothing was queued.
         """
         desk = self.desk
         if len(self.waiting()) >= LIMITS.desk_waiting:
@@ -93,24 +94,31 @@ class Outbox:
         inner = made.inner(desk.me.handle, desk.key.key_id)
         signature = sign_one(desk.key, INNER_TYPE, inner, os.urandom(32))
         with desk.store.transaction():
+            if draft is not None:
+                Drafts(desk).remove(draft)  # another program may have sent it meanwhile
             number = desk.take_number()
             queued = Queued(
                 number, written, made.header_bytes, inner, signature, made.content, desk.clock()
             )
             self._keep(queued)
-            if draft is not None:
-                desk.store.remove(Shelf.DRAFTS, number_name(draft))
         return queued
 
     def all(self) -> list[Queued]:
         """Everything queued and sent here, oldest first."""
-        rows = self.desk.store.all(Shelf.OUTBOX)
-        return [decode(Queued, value, ROW_BYTES, "queued") for _, value in rows]
+        return list(self._each())
+
+    def some(self, numbers: Iterable[int]) -> list[Queued]:
+        """Those of these numbers that are here."""
+        return [one for number in numbers if (one := self._get(number)) is not None]
 
     def waiting(self) -> list[Queued]:
         """What has no answer yet: the most urgent first, then the oldest."""
-        waiting = [one for one in self.all() if one.bulletin is None]
+        waiting = [one for one in self._each() if one.bulletin is None]
         return sorted(waiting, key=lambda one: -URGENCIES.index(one.shown.urgency))
+
+    def waits(self, number: int) -> bool:
+        """Whether it is here and has no answer yet."""
+        return any(one.bulletin is None for one in self.some([number]))
 
     def remove_draft(self, number: int) -> None:
         """Take a draft away, with the attachments that nothing else needs.
@@ -127,26 +135,25 @@ class Outbox:
         """Make a draft of what waits; what was sent cannot be taken back here.
 
         Raises:
-            InvalidInput: `queued_unknown`.
+            InvalidInput: `queued_unknown`, `queued_asked`.
         """
-        one = self._get(number)
-        if one is None or one.bulletin is not None:
-            raise InvalidInput(
-                "queued_unknown",
-                f"no bulletin {number} waits in this outbox",
-                field="number",
-                hint="list what waits: saphan desk outbox",
-            )
-        if one.asked:
-            raise InvalidInput(
-                "queued_asked",
-                f"bulletin {number} was on its way when the line broke: the node may have it",
-                field="number",
-                hint="ask the node when the line is back: saphan desk sync",
-            )
-        draft = self._to_draft(one, None)
-        assert draft is not None
-        return draft
+        with self.desk.store.transaction():
+            one = self._get(number)
+            if one is None or one.bulletin is not None:
+                raise InvalidInput(
+                    "queued_unknown",
+                    f"no bulletin {number} waits in this outbox",
+                    field="number",
+                    hint="list what waits: saphan desk outbox",
+                )
+            if one.asked:
+                raise InvalidInput(
+                    "queued_asked",
+                    f"bulletin {number} was on its way when the line broke: the node may have it",
+                    field="number",
+                    hint="ask the node when the line is back: saphan desk sync",
+                )
+            return self._back(one, None)
 
     async def send(self, line: DeskLine, only: Sequence[int] | None = None) -> list[SaphanError]:
         """Send what waits; gives the refusals.
@@ -176,11 +183,14 @@ class Outbox:
                 await asyncio.to_thread(self._to_draft, one, error)
             return error
         # A crash here leaves it waiting: it is sent again, and the node answers the same.
-        await asyncio.to_thread(self._sent, one, bytes.fromhex(str(answer["id"])))
+        if answer is not None:
+            await asyncio.to_thread(self._sent, one, bytes.fromhex(answer["id"]))
         return None
 
-    async def _bring(self, line: DeskLine, one: Queued) -> Json:
-        """Attachments first, unless the node may have them, and the bulletin, from an earlier time:
+    async def _bring(self, line: DeskLine, one: Queued) -> Json | None:
+        """The node's answer; None when another program of this desk has sent it or withdrawn it.
+
+        Attachments first, unless the node may have them, and the bulletin, from an earlier time:
         they are not brought over a slow line twice to be told so."""
         ask_first = one.asked
         for last in (False, False, True):
@@ -189,7 +199,8 @@ class Outbox:
                     await self._upload(line, one)
                 # A crash here, and from here on: only the node knows whether it has the bulletin.
                 asked = msgspec.structs.replace(one, asked=True)
-                await asyncio.to_thread(self._change, asked)
+                if not await asyncio.to_thread(self._change, asked):
+                    return None
                 return await self._ask(line, one)
             except InvalidInput as error:
                 if last or error.code not in ELSEWHERE:
@@ -203,7 +214,7 @@ class Outbox:
 
     async def _ask(self, line: DeskLine, one: Queued) -> Json:
         asked = AskSend(line.number(), one.header, one.inner, one.signature, one.content)
-        return await line.ask(asked)
+        return checked(Sent, await line.ask(asked))
 
     def _drop_unused(self, written: Written) -> None:
         """Attachments of what is sent or removed, unless a draft or the queue still needs them."""
@@ -218,30 +229,46 @@ class Outbox:
 
     def _sent(self, one: Queued, bulletin: bytes) -> None:
         now = self.desk.clock()
-        self._change(msgspec.structs.replace(one, bulletin=bulletin, sent=now, code=None))
+        # What was written stays; its signed form is the node's now.
+        sent = msgspec.structs.replace(
+            one, bulletin=bulletin, sent=now, code=None, inner=b"", content=b""
+        )
+        self._change(sent)
         self._drop_unused(one.written)
 
     def _put_off(self, one: Queued, error: SaphanError) -> None:
-        self._change(msgspec.structs.replace(one, code=error.code, asked=False))
-
-    def _to_draft(self, one: Queued, error: SaphanError | None) -> Draft | None:
-        code = None if error is None else error.code
-        message = None if error is None else error.message
+        """Only an answer about the bulletin itself says that the node has not got it."""
         with self.desk.store.transaction():
-            if not self._waits(one):
-                return None
-            draft = Drafts(self.desk).add(one.written, code, message)
-            self.desk.store.remove(Shelf.OUTBOX, number_name(one.number))
-        return draft
+            kept = self._get(one.number)
+            if kept is not None and kept.bulletin is None:
+                asked = kept.asked and error.code not in ELSEWHERE
+                self._keep(msgspec.structs.replace(kept, code=error.code, asked=asked))
 
-    def _change(self, one: Queued) -> None:
+    def _to_draft(self, one: Queued, error: SaphanError) -> None:
         with self.desk.store.transaction():
             if self._waits(one):
+                self._back(one, error)
+
+    def _back(self, one: Queued, error: SaphanError | None) -> Draft:
+        self.desk.store.remove(Shelf.OUTBOX, number_name(one.number))
+        code, message = (None, None) if error is None else (error.code, error.message)
+        return Drafts(self.desk).take_back(one.written, code, message)
+
+    def _change(self, one: Queued) -> bool:
+        """Keep it so, if it still waits; whether it did."""
+        with self.desk.store.transaction():
+            waits = self._waits(one)
+            if waits:
                 self._keep(one)
+        return waits
 
     def _waits(self, one: Queued) -> bool:
         kept = self._get(one.number)
         return kept is not None and kept.bulletin is None
+
+    def _each(self) -> Iterator[Queued]:
+        for _, value in self.desk.store.each(Shelf.OUTBOX):
+            yield decode(Queued, value, ROW_BYTES, "queued")
 
     def _get(self, number: int) -> Queued | None:
         value = self.desk.store.get(Shelf.OUTBOX, number_name(number))

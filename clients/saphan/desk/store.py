@@ -150,11 +150,14 @@ class DeskStore:
         Raises:
             OperatorError: `desk_store_damaged`.
         """
+        return list(self.each(shelf))
+
+    def each(self, shelf: Shelf) -> Iterator[tuple[bytes, bytes]]:
+        """The same one by one: a shelf of years is never in memory as a whole; raises the same."""
+        query = "SELECT place, sealed FROM rows WHERE shelf = ? ORDER BY seq"
         with self._explained():
-            rows = self._db.execute(
-                "SELECT place, sealed FROM rows WHERE shelf = ? ORDER BY seq", (shelf,)
-            ).fetchall()
-        return [self._open(shelf, place, sealed) for place, sealed in rows]
+            for place, sealed in self._db.execute(query, (shelf,)):
+                yield self._open(shelf, place, sealed)
 
     def count(self, shelf: Shelf) -> int:
         """How many rows a shelf has."""

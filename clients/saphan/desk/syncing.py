@@ -32,6 +32,6 @@ async def sync(desk: Desk, line: DeskLine) -> Synced:
     outbox, inbox = Outbox(desk), Inbox(desk)
     waiting = {one.number for one in await asyncio.to_thread(outbox.waiting)}
     refused = await outbox.send(line)
-    kept = await asyncio.to_thread(outbox.all)
-    sent = [one for one in kept if one.number in waiting and one.bulletin is not None]
+    kept = await asyncio.to_thread(outbox.some, sorted(waiting))
+    sent = [one for one in kept if one.bulletin is not None]
     return Synced(sent, refused, await inbox.pull(line))

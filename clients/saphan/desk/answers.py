@@ -1,0 +1,178 @@
+"""What a node's answers have to be: checked before a desk keeps or shows a word of them.
+
+A node of another version, or one that somebody else has taken over, may say anything. Members that
+this version does not know are left in; what is missing or of another kind refuses the answer.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import AgencyId, Day, Event, Index, Millis, Tlp, Urgency
+
+from saphan.corridors import MOST_DAYS
+from saphan.desk_errors import malformed
+
+Json = dict[str, Any]
+Hex = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Place = Annotated[int, Meta(ge=1, le=2**53)]
+Number = Annotated[int, Meta(ge=1, le=LIMITS.attachments)]
+
+
+class Marking(msgspec.Struct):
+    """As the header has it."""
+
+    tlp: Tlp
+    codes: list[str]
+
+
+class Shown(msgspec.Struct):
+    """A header in JSON."""
+
+    sender: AgencyId
+    recipients: list[AgencyId]
+    schema: Annotated[str, Meta(pattern="/")]
+    marking: Marking
+    urgency: Urgency
+    exercise: bool
+    created: Millis
+    expires: Millis
+    answer_by: Millis | None
+    retain_until: Day
+
+
+class Row(Shown):
+    """One row of the inbox."""
+
+    seq: Place
+    id: Hex
+    author: str | None
+    received: Millis
+    read: bool
+
+
+class Page(msgspec.Struct):
+    """Answers `AskInbox`."""
+
+    bulletins: Annotated[list[Row], Meta(max_length=LIMITS.desk_page_items)]
+    next: Index
+    more: bool
+    rules: Annotated[str, Meta(max_length=64)]
+
+
+class Delivery(msgspec.Struct):
+    """Where one recipient's delivery stands."""
+
+    recipient: AgencyId
+    state: str
+    code: str | None
+
+
+class Happened(msgspec.Struct):
+    """One signed event."""
+
+    index: Index
+    time: Millis
+    event: Event
+    issuer: str
+    code: str | None
+    witnesses: list[str]
+    detail: str | None = None
+
+
+class Sealed(msgspec.Struct):
+    """A sealed attachment."""
+
+    number: Number
+    length: Index
+    here: bool
+
+
+class Life(msgspec.Struct):
+    """Answers `AskStatus`."""
+
+    id: Hex
+    direction: Literal["sent", "received"]
+    author: str | None
+    header: Shown
+    deliveries: list[Delivery]
+    attachments: list[Sealed]
+    timeline: list[Happened]
+
+
+class File(msgspec.Struct):
+    """An attachment of an opened bulletin."""
+
+    number: Number
+    name: str
+    media_type: str
+    role: str
+    length: Annotated[int, Meta(ge=1, le=LIMITS.attachment_bytes)]
+    sha256: Hex
+
+
+class Said(msgspec.Struct):
+    """What a bulletin says; its schema was judged by the node."""
+
+    about: Json
+    body: Json
+
+
+class Content(msgspec.Struct):
+    """Answers `AskRead`."""
+
+    id: Hex
+    header: Shown
+    author: str | None
+    content: Said
+    attachments: Annotated[list[File], Meta(max_length=LIMITS.attachments)]
+
+
+class Rule(msgspec.Struct):
+    """What an agreement allows in one direction."""
+
+    sender: AgencyId
+    recipient: AgencyId
+    schemas: list[str]
+    retain_days: Annotated[int, Meta(ge=0, le=MOST_DAYS)]
+
+
+class Agreement(msgspec.Struct):
+    """One memorandum."""
+
+    rules: list[Rule]
+
+
+class Corridors(msgspec.Struct):
+    """Answers `AskIdentity`; without a member when the desk has it already."""
+
+    agreements: list[Agreement] = []
+
+
+class Sent(msgspec.Struct):
+    """Answers `AskSend`."""
+
+    id: Hex
+
+
+def checked(kind: type[msgspec.Struct], value: Json) -> Json:
+    """The answer as it came, if it is one.
+
+    Raises:
+        OperatorError: `node_answer`.
+    """
+    try:
+        msgspec.convert(value, kind)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise malformed(f"an answer of the node is none: {error}") from None
+    return value
+
+
+def checked_of(kind: type[msgspec.Struct], value: Json, asked: str) -> Json:
+    """The same, for a bulletin whose id begins with `asked`; raises the same."""
+    if not str(checked(kind, value)["id"]).startswith(asked):
+        raise malformed("the node answered with another bulletin than was asked for")
+    return value
