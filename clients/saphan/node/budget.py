@@ -45,10 +45,9 @@ class Budget:
         self._alarms = alarms
         self._clock = clock
         row = db.row("SELECT value FROM facts WHERE name = ?", (FACT,))
-        day, cost = str(row[0]).split() if row else ("0", "0")
-        self._day, self._cost = int(day), int(cost)
-        self._saved = self._day, self._cost
-        self._seen = min(self._day, clock() // DAY_MS)
+        # The day that was counted, its cost, and the day that the clock showed last.
+        self._day, self._cost, self._seen = map(int, str(row[0] if row else "0 0 0").split())
+        self._saved = self._day, self._cost, self._seen
         self._turned = asyncio.Event()
         self.spent = False
         """Whether routine bulletins wait."""
@@ -124,9 +123,11 @@ class Budget:
         Raises:
             OperatorError: the disk.
         """
-        now = self._day, self._cost
+        now = self._day, self._cost, self._seen
         if now == self._saved:
             return
         with self._db.transaction() as tx:
-            tx.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (FACT, f"{now[0]} {now[1]}"))
+            tx.execute(
+                "INSERT OR REPLACE INTO facts VALUES (?, ?)", (FACT, " ".join(map(str, now)))
+            )
         self._saved = now
