@@ -129,11 +129,13 @@ def next_missing(db: Database, agency: str, skipped: Iterable[bytes] = ()) -> li
     """Received bulletins with parts to fetch: urgent ones first, then as they came.
 
     One that was handed over or accepted already is among them after a lost store or a bad disk.
+    CROSS JOIN: from the few missing parts, never from all that was ever accepted.
     """
     left_out = set(skipped)
     rows = db.rows(
-        "SELECT DISTINCT b.id, b.urgency, b.seq FROM parts p JOIN bulletins b ON b.id = p.bulletin"
-        " JOIN deliveries d ON d.bulletin = b.id AND d.recipient = ?"
+        "SELECT DISTINCT b.id, b.urgency, b.seq FROM parts p"
+        " CROSS JOIN bulletins b ON b.id = p.bulletin"
+        " CROSS JOIN deliveries d ON d.bulletin = b.id AND d.recipient = ?"
         " WHERE p.stage = 0 AND (d.state IN ('handed_over', 'accepted')"
         " OR (d.state = 'submitted' AND d.code = ?))"
         " ORDER BY b.urgency DESC, b.seq LIMIT ?",

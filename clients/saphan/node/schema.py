@@ -78,6 +78,8 @@ CREATE TABLE parts (
     bulletin BLOB NOT NULL, place INTEGER NOT NULL, length INTEGER NOT NULL, digest BLOB NOT NULL,
     stage INTEGER NOT NULL, PRIMARY KEY (bulletin, place)) WITHOUT ROWID;
 CREATE INDEX parts_missing ON parts (bulletin) WHERE stage = 0;
+-- Those whose content key is not here: few, however many were accepted.
+CREATE INDEX bulletins_closed ON bulletins (seq) WHERE wrapped IS NULL;
 
 -- Place in `saphan.compose.URGENCIES`: what is urgent overtakes what waits.
 ALTER TABLE bulletins ADD COLUMN urgency INTEGER NOT NULL DEFAULT 0;

@@ -1,0 +1,67 @@
+"""What each session and each attachment looks for costs the same, however much was accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from saphan.node import recovery
+from saphan.node.db import Database
+from saphan.node.parts import WAITING, next_missing
+
+BEFORE = 1_000
+STEP = 100
+"""Instructions of SQLite between two calls of the handler that counts."""
+
+
+def keep(db: Database, number: int, state: str, code: str | None, stage: int) -> None:
+    name = number.to_bytes(32)
+    wrapped = name if state == "accepted" else None
+    with db.transaction() as tx:
+        tx.execute(
+            "INSERT INTO bulletins (seq, id, sender, nonce, header, header_id, digest, wrapped,"
+            " wrap_day, stored) VALUES (?1, ?2, 'la.ospp', ?2, ?2, ?2, ?2, ?3, 1, 1)",
+            (number, name, wrapped),
+        )
+        tx.execute("INSERT INTO bodies VALUES (?, ?)", (number, name))
+        tx.execute(
+            "INSERT INTO deliveries (bulletin, recipient, sender, state, code, changed)"
+            " VALUES (?, 'kh.gpo', 'la.ospp', ?, ?, 1)",
+            (name, state, code),
+        )
+        tx.execute("INSERT INTO parts VALUES (?, 1, 6, ?, ?)", (name, name, stage))
+
+
+SEARCHES: dict[str, Callable[[Database], list[object]]] = {
+    "parts to fetch": lambda db: [one.bulletin for one in next_missing(db, "kh.gpo")],
+    "stanzas to fetch": lambda db: [row[0] for row in db.rows(recovery._CLOSED, ("kh.gpo",))],
+}
+
+
+def test_old_bulletins_cost_nothing(tmp_path: Path) -> None:
+    db = Database(tmp_path)
+    keep(db, 1, "submitted", WAITING, 0)
+    keep(db, 2, "handed_over", None, 1)
+    found = {"parts to fetch": 1, "stanzas to fetch": 2}
+    spent = {name: steps(db, name, found[name]) for name in SEARCHES}
+    for number in range(3, BEFORE):
+        keep(db, number, "accepted", None, 1)
+    for name in SEARCHES:
+        assert steps(db, name, found[name]) <= spent[name] + 2, name
+    db.close()
+
+
+def steps(db: Database, name: str, found: int) -> int:
+    """Hundreds of instructions that a search takes; it finds what it must."""
+    count = [0]
+
+    def one() -> int:
+        count[0] += 1
+        return 0
+
+    db._reader.set_progress_handler(one, STEP)
+    try:
+        assert SEARCHES[name](db) == [found.to_bytes(32)]
+    finally:
+        db._reader.set_progress_handler(None, 0)
+    return count[0]
