@@ -14,10 +14,13 @@ import pytest
 from saphan.backup.custodians import make_custodian
 from saphan.backup.making import LOCK_NAME
 from saphan.backup.one_at_a_time import alone
+from saphan.backup.restoring import read_header, restore
+from saphan.backup.shares import read_share
 from saphan.cli.main import main
 from saphan.keyfiles import Argon2Cost
 from saphan.node.archive import Archive
 from saphan.node.db import Database
+from saphan.node.restored import RESTORED
 from saphan.office import Office
 from saphan.passphrase import Passphrase
 from saphan_protocol.words import word_lines
@@ -345,6 +348,17 @@ def test_a_custodian_makes_a_key_once_and_shows_its_words(place: Place) -> None:
     saphan(*opening, "--out", share, *secret)
     assert share.stat().st_mode & 0o777 == 0o600
     place.restore("--data", place.folder / "v.data", shares=[share])
+
+
+def test_a_dead_clock_does_not_make_the_old_witness_a_new_one(place: Place) -> None:
+    """A spare machine starts in 1970: what was enrolled before the backup is still older."""
+    files = [place.folder / "a.data", place.folder / "a.keys"]
+    opened = [read_share(path) for path in shares(place)]
+    made = read_header(files[0]).made
+    restored = restore(place.folder / "new", files, opened, now=1)
+    with closing(Database(restored.office.node / "data")) as db:
+        (row,) = db.rows("SELECT value FROM facts WHERE name = ?", (RESTORED,))
+    assert row[0] == made
 
 
 def test_newer_data_than_keys_opens_only_what_the_keys_know(place: Place) -> None:

@@ -83,7 +83,8 @@ def restore(
         directory = Office(staging).replay()
         for at, end in zip(order, ends, strict=True):
             _check_signature(headers[at], *end, directory)  # R5
-        recovered = adopt_store(staging, now)  # R6
+        # A machine whose clock was never set cannot make it older than what it restores.
+        recovered = adopt_store(staging, max(now, *(header.made for header in headers)))  # R6
         _sync_all(staging)
         staging.rename(target)  # R7: from here on it is there, whole
         sync_folder(target.parent)
