@@ -135,6 +135,10 @@ class Pace:
         if took > self._quickest + LATE_MS:
             # What was sent before the window shrank says nothing about the smaller one.
             if at >= self._shrunk_at:
+                if self._window == LEAST:
+                    # Late with nothing to wait behind: the way has become longer.
+                    self._quickest, self._settled, self._was_late = took, False, False
+                    return
                 much = took > self._quickest + 2 * LATE_MS
                 self._window = max(LEAST, self._window // 2 if much else self._window * 3 // 4)
                 self._shrunk_at = now
