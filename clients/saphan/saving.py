@@ -30,14 +30,15 @@ class Saving:
     """
 
     def __init__(self, path: Path, name: str, blob: Blob) -> None:
-        self.path = path / name if path.is_dir() else path
+        with _guarded(path):
+            self.path = path / name if path.is_dir() else path
+            there = self.path.exists() or self.path.is_symlink()
+        if there:
+            raise _exists(self.path)
         self._blob = blob
         self._digest, self._length = hashlib.sha256(), 0
-        self._staged = self.path.with_name(f".{self.path.name[:100]}.{os.getpid()}.new")
-        if self.path.exists() or self.path.is_symlink():
-            raise _exists(self.path)
-        with _guarded(self.path), contextlib.suppress(FileNotFoundError):
-            self._staged.unlink()
+        # Random: a name of its own beside a long one, and for each of two who save the same.
+        self._staged = self.path.with_name(f".{os.urandom(8).hex()}.saphan.new")
         with _guarded(self.path):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._file = open(os.open(self._staged, flags, SECRET_MODE), "wb")  # noqa: SIM115
