@@ -95,7 +95,8 @@ def _check_certificate(login: Login, tls: bytes | None) -> None:
             f"broker shows ({_named(tls)})",
             field="login.tls",
             hint="somebody stands in the line: tell the broker's operator; behind a proxy of the "
-            "operator's own, the broker is run with --plain --tls-cert and the proxy's certificate",
+            "operator's own, the broker is run with --plain --tls-cert and the proxy's "
+            "certificate, and started again whenever that is renewed",
         )
 
 

@@ -173,7 +173,7 @@ def _unwritable(path: Path, error: OSError) -> OperatorError:
         "key_file_unwritable",
         f"{path} cannot be written: {error.strerror}",
         field="keys",
-        hint="free space on the disk of --keys and check its owner; nothing was lost",
+        hint="check that its folder exists, has space and is your own; nothing was lost",
     )
 
 

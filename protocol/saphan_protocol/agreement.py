@@ -116,7 +116,12 @@ def _check_shape(text: Agreement) -> None:
     check_text(text.title, "agreement.title")  # people read it on a terminal before they sign
     names = [party.agency for party in text.parties]
     if len(set(names)) != len(names):
-        raise InvalidInput("agreement_malformed", "a party stands twice", field="agreement.parties")
+        raise InvalidInput(
+            "agreement_malformed",
+            "a party stands twice",
+            field="agreement.parties",
+            hint="name every other party once; your own agency is one already",
+        )
     for party in text.parties:
         if len(set(party.roots)) != len(party.roots) or party.threshold > len(party.roots):
             raise InvalidInput(

@@ -35,7 +35,7 @@ from saphan.cli.options import (
     office_of,
     passphrase_source,
 )
-from saphan.cli.partners import compare_roots, known_to_node
+from saphan.cli.partners import check_root_words, known_to_node
 from saphan.cli.speech import confirm, note, say, show
 from saphan.cli.submitting import hand_over, submit_file
 from saphan.durable import PUBLIC_MODE, create_file, read_bounded, replace_file
@@ -145,7 +145,9 @@ def _signed_here(args: argparse.Namespace) -> Draft:
     partners = known_to_node(args)
     parties = [own, *partners]
     draft = propose(_read_terms(args, parties), parties, pins)
-    compare_roots(args, draft, partners)
+    if args.words:
+        check_root_words(args.words, partners)
+    _confirm(draft, yes=args.yes or bool(args.words))
     root = open_root(office, passphrase_source(args).read(say("noun.root_key")))
     return sign(draft, root, pins, os.urandom(32))
 
@@ -183,10 +185,7 @@ def _sign(args: argparse.Namespace) -> int:
     pins = office.read_pins()
     # Before anybody reads it, or is asked for a passphrase.
     check_signable(draft, office.read_agency().root_ids, pins)
-    if not args.yes:
-        for line in page(draft_value(draft)):
-            note(line)
-    confirm(say("prompt.sign"), yes=args.yes)
+    _confirm(draft, yes=args.yes)
     root = open_root(office, passphrase_source(args).read(say("noun.root_key")))
     signed = sign(draft, root, pins, os.urandom(32))
     replace_file(args.file, format_draft(signed), PUBLIC_MODE)
@@ -199,6 +198,13 @@ def _sign(args: argparse.Namespace) -> int:
     lines = [say("note.agreement_in_force", reference=signed.agreement.reference)]
     show(value, lines, as_json=args.json)
     return 0
+
+
+def _confirm(draft: Draft, *, yes: bool) -> None:
+    """Show everything that is about to be signed, and ask, unless the person has said it."""
+    for line in page(draft_value(draft)):
+        note(line)
+    confirm(say("prompt.sign"), yes=yes)
 
 
 def _submit(args: argparse.Namespace, path: Path) -> None:

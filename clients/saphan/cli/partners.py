@@ -13,10 +13,7 @@ from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.records import Role
 
 from saphan.agency_file import AgencyFile
-from saphan.agreement_draft import Draft
-from saphan.cli.agreement_page import draft_value, page
 from saphan.cli.options import local_node
-from saphan.cli.speech import confirm, note, say
 from saphan.cli.waiting import ready_for
 
 
@@ -35,19 +32,14 @@ def known_to_node(args: argparse.Namespace) -> list[AgencyFile]:
     return [_party(node.get(f"/v1/directory?agency={name}")) for name in named]
 
 
-def compare_roots(args: argparse.Namespace, draft: Draft, parties: Sequence[AgencyFile]) -> None:
-    """Show what this agency is about to sign; every root of the other side is compared aloud.
+def check_root_words(given: Sequence[str], parties: Sequence[AgencyFile]) -> None:
+    """The words given are those of every root of the other side.
 
     Raises:
-        InvalidInput: `words_malformed`. Refused: `words_differ`. OperatorError: `not_confirmed`.
+        InvalidInput: `words_malformed`. Refused: `words_differ`.
     """
-    given = sorted(parse_words(words) for words in args.words)
-    for line in page(draft_value(draft)):
-        note(line)
-    if not given:
-        confirm(say("prompt.sign"), yes=args.yes)
-        return
-    if given != sorted(name[:FINGERPRINT_WORDS] for party in parties for name in party.root_ids):
+    roots = sorted(name[:FINGERPRINT_WORDS] for party in parties for name in party.root_ids)
+    if sorted(parse_words(words) for words in given) != roots:
         raise Refused(
             "words_differ",
             "the words are not those of the root keys that the directory has of "
