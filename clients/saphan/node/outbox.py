@@ -6,6 +6,7 @@ Work comes in batches: one node signature for all inners, one for all consignmen
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -163,7 +164,11 @@ class Outbox:
                     self._files.remove(made.sealed.id)
                     outcomes[place] = error
             if good:
-                portion = self._keep(good, batch)
+                try:
+                    portion = self._keep(good, batch)
+                except SaphanError:
+                    self._take_away([made.sealed for made, _ in good])
+                    raise
         return Submitted([outcome for outcome in outcomes if outcome is not None], portion)
 
     def retain_days(self, recipients: Sequence[str], schema: str) -> int:
@@ -285,6 +290,14 @@ class Outbox:
         if taken or sum(map(bytes_of, items)) > SUBMIT_BYTES:
             return None
         return Portion(list(range(last - len(items) + 1, last + 1)), items, (batch,))
+
+    def _take_away(self, unkept: Sequence[SealedBulletin]) -> None:
+        """Sealed files of what the store did not take; if it does not even say so, they are swept
+        at the next start."""
+        with contextlib.suppress(SaphanError):
+            for one in unkept:
+                if self._db.row("SELECT 1 FROM bulletins WHERE id = ?", (one.id,)) is None:
+                    self._files.remove(one.id)
 
     def consign_anew(self, deliveries: Sequence[tuple[bytes, str]]) -> list[Outcome]:
         """New stanzas for bulletins that did not open; same id, no officer signs again.
