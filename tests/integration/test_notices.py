@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from saphan.node import notices
@@ -18,50 +16,10 @@ from saphan_schemas.codec import encode
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import MINUTE_MS
 from saphan_schemas.records import OfficerRead
-from support.bridge import KH, LA, OFFICERS, Bridge, agreed, bridged, eventually, wish
+from support.bridge import KH, LA, OFFICERS, bridged, eventually
+from support.notices import HOUR_MS, Office, sent
 
 SOKHA = OFFICERS[KH]
-HOUR_MS = 60 * MINUTE_MS
-
-
-class Office:
-    """KH's folder with its settings, its notice command, and what the command was told."""
-
-    def __init__(self, bridge: Bridge) -> None:
-        self.bridge = bridge
-        self.folder = bridge.place / KH / "node"
-        self.told = bridge.place / "told"
-        self.code = bridge.place / "code"
-        self.command = bridge.place / "page"
-        self.command.write_text(f"#!/bin/sh\ncat >> {self.told}\nexit $(cat {self.code})\n")
-        self.command.chmod(0o700)
-        self.ends_with(0)
-        self.told.touch()
-
-    def ends_with(self, code: int) -> None:
-        staged = self.code.with_suffix(".new")
-        staged.write_text(str(code))
-        staged.replace(self.code)
-
-    def set(self, *steps: tuple[float, str], **settings: Any) -> None:
-        escalate = [{"share": share, "to": [handle]} for share, handle in steps]
-        notice = {"command": [str(self.command)], "escalate": escalate}
-        value = {"saphan": "settings/1", "notice": notice} | settings
-        path = self.folder / "settings.json"
-        path.write_text(json.dumps(value))
-        path.chmod(0o600)
-
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.told.read_text().splitlines()]
-
-    async def after(self, kh: NodeService, millis: int) -> None:
-        """Some time later the node looks."""
-        self.bridge.clock.ahead += millis
-        self.bridge.node_clock.ahead += millis
-        await kh.reread_settings()
-
-    def states(self, kh: NodeService, bulletin: bytes) -> list[object]:
-        return [one["state"] for one in noted(kh.db, bulletin)]
 
 
 @pytest.fixture
@@ -69,13 +27,6 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
     async with bridged(tmp_path) as bridge, bridge.broker_running():
         await bridge.enrol()
         yield Office(bridge)
-
-
-async def sent(office: Office, la: NodeService, **fields: Any) -> bytes:
-    """A bulletin to KH that is to be answered within ten hours."""
-    await agreed(la)
-    now = office.bridge.clock()
-    return await la.send(wish(expires=now + 20 * HOUR_MS, answer_by=now + 10 * HOUR_MS, **fields))
 
 
 async def test_it_is_told_once_and_no_word_of_the_content(office: Office) -> None:

@@ -3,6 +3,7 @@
 1. What was put into the inbox gets a row, once, after the newest one that had its row before.
 2. When a row is due, the command runs; then its end is written, in one transaction with the next
    step's row. A crash between the two runs it once more: that is the only second notice there is.
+   A disk that does not take the record is asked again; the command is not.
 3. A step whose bulletin an officer has read tells nobody any more, and no step follows it.
 
 A command that fails is tried again, after 1, 2, 4, 8 and 16 minutes; the steps go on meanwhile.
@@ -36,8 +37,8 @@ log = logging.getLogger("saphan.node")
 
 NEWEST: Final = "noticed"
 """Fact: place in the inbox up to which every bulletin has had its first row."""
-AT_ONCE: Final = 64
-"""Rows of one look; the most urgent come first."""
+AT_ONCE: Final = LIMITS.notice_running
+"""Rows of one look, the most urgent first: what is more urgent waits for no more commands."""
 TOGETHER_S: Final = 0.2
 LONGEST_MS: Final = 30 * SECOND_MS
 """Between looks, so that a clock that is set does not put off what is due."""
@@ -59,6 +60,11 @@ class _Due:
     tries: int
     arrived: int
     read: bool
+
+    @property
+    def key(self) -> tuple[bytes, int]:
+        """What names the row."""
+        return self.notice.bulletin, self.notice.step
 
 
 class Notices:
@@ -88,6 +94,8 @@ class Notices:
         self._clock = clock
         self._hook = hook or Hook()
         self._pool = ThreadPoolExecutor(LIMITS.notice_running, "saphan-notice")
+        self._unwritten: dict[tuple[bytes, int], Ended] = {}
+        """Commands that have ended, which the disk has not taken yet: at most one per row."""
 
     def close(self) -> None:
         """End what runs; blocking."""
@@ -110,9 +118,12 @@ class Notices:
         try:
             due = await loop.run_in_executor(self._pool, self._due)
             self._publish(due)
-            await asyncio.gather(
-                *(loop.run_in_executor(self._pool, partial(self._tell, one)) for one in due)
+            told = await asyncio.gather(
+                *(loop.run_in_executor(self._pool, partial(self._tell, one)) for one in due),
+                return_exceptions=True,
             )
+            for failure in filter(None, told):  # after all have ended: none runs beside itself
+                raise failure
             return 0 if due else await loop.run_in_executor(self._pool, self._until_next)
         except OperatorError as error:  # the disk: what was not written is told again
             self._alarms.sound(error)
@@ -122,7 +133,11 @@ class Notices:
 
     def _publish(self, due: list[_Due]) -> None:
         """Tell whoever listens: programs of this machine, and the desks of those who are named."""
-        told = [one.notice for one in due if not (one.tries or one.read) and one.notice.officers]
+        told = [
+            one.notice
+            for one in due
+            if not (one.tries or one.read or one.key in self._unwritten) and one.notice.officers
+        ]
         self._events.publish(
             [
                 {
@@ -203,9 +218,11 @@ class Notices:
         elif not due.notice.officers:
             self._end(due, settings, "nobody", None)
         else:
-            ended = self._hook.run(settings.command, due.notice)
+            ended = self._unwritten.get(due.key) or self._hook.run(settings.command, due.notice)
             if ended is not None:
+                self._unwritten[due.key] = ended
                 self._note(due, settings, ended)
+                del self._unwritten[due.key]
 
     def _note(self, due: _Due, settings: NoticeSettings, ended: Ended) -> None:
         if ended.well:
