@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -24,10 +23,10 @@ from saphan_schemas.desk_frames import (
     desk_session_context,
 )
 from saphan_schemas.errors import SaphanError, Unavailable
-from support.bridge import LA, Bridge, bridged, eventually, states, wish
+from support.bridge import LA, Bridge, eventually, states, wish
 from support.cutting_relay import CuttingRelay, cutting_relay
 from support.desk_letters import kept_here, letter
-from support.desks import DeskBridge, at, desk_bridge, on_line
+from support.desks import DeskBridge, at, desk_bridge, on_line, ready_bridge
 from support.raw_desk import RawDesk, raw_desk
 
 STEPS: Final = 8
@@ -35,8 +34,8 @@ STEPS: Final = 8
 
 
 @pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
+async def bridge() -> AsyncIterator[Bridge]:
+    async with ready_bridge() as made:
         yield made
 
 

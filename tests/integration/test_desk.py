@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -18,15 +17,15 @@ from saphan.desk.outbox import Outbox, Queued
 from saphan.desk.syncing import sync
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
-from support.bridge import LA, Bridge, bridged, eventually, states, wish
+from support.bridge import LA, Bridge, eventually, states, wish
 from support.desk_letters import kept_here, letter
-from support.desks import DeskBridge, at, desk_bridge, on_line
+from support.desks import DeskBridge, at, desk_bridge, on_line, ready_bridge
 from support.desks import everything as stolen
 
 
 @pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
+async def bridge() -> AsyncIterator[Bridge]:
+    async with ready_bridge() as made:
         yield made
 
 

@@ -21,18 +21,18 @@ from saphan_schemas.desk_frames import AskPart
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import KIB
 from saphan_schemas.records import Blob
-from support.bridge import LA, Bridge, bridged, eventually, states
+from support.bridge import LA, Bridge, eventually, states
 from support.cutting_relay import cutting_relay
 from support.desk_letters import kept_here, letter
-from support.desks import at, desk_bridge, everything, on_line
+from support.desks import at, desk_bridge, everything, on_line, ready_bridge
 
 SIZE = 300 * KIB + 77
 """Nineteen pieces, the last one short."""
 
 
 @pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
+async def bridge() -> AsyncIterator[Bridge]:
+    async with ready_bridge() as made:
         yield made
 
 

@@ -13,17 +13,17 @@ import pytest
 from saphan.cli.main import main
 from saphan.keyfiles import read_key, write_sealed
 from saphan_schemas.records import Role
-from support.bridge import CHEAP, KH, LA, SECRET, Bridge, bridged, eventually, states, wish
+from support.bridge import CHEAP, KH, LA, SECRET, Bridge, eventually, states, wish
 from support.command import environment, saphan_command
 from support.desk_letters import kept_here, letter
-from support.desks import DeskBridge, desk_bridge
+from support.desks import DeskBridge, desk_bridge, ready_bridge
 
 Run = Callable[..., Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
+async def bridge() -> AsyncIterator[Bridge]:
+    async with ready_bridge() as made:
         yield made
 
 
@@ -126,7 +126,7 @@ async def test_the_line_comes_back(bridge: Bridge, run: Run, tmp_path: Path) -> 
     assert (queued["state"], queued["id"]) == ("waiting", None)
     again = await run("desk", "outbox", desk, "--withdraw", str(queued["number"]))
     queued = await run("send", "--draft", str(again["number"]), "--to", LA, *at)
-    async with desk_bridge(bridge, enrol=False, desks=listening) as world:
+    async with desk_bridge(bridge, desks=listening) as world:
         done = await run("desk", "sync", desk)
         assert [one["state"] for one in done["sent"]] == ["sent"]
         assert (done["waiting"], done["refused"]) == (0, [])

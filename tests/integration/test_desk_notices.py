@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from saphan.desk.inbox import Inbox
 from saphan.node.settings import SETTINGS_NAME
 from saphan_schemas.limits import HOUR_MS
-from support.bridge import KH, Bridge, bridged, eventually, states, wish
-from support.desks import DeskBridge, desk_bridge, on_line
+from support.bridge import KH, Bridge, eventually, states, wish
+from support.desks import DeskBridge, desk_bridge, on_line, ready_bridge
 
 
 @pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
+async def bridge() -> AsyncIterator[Bridge]:
+    async with ready_bridge() as made:
         yield made
 
 

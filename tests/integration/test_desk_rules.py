@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from saphan.desk.desk import Desk
 from saphan.desk.inbox import Inbox
+from saphan.desk.line import DeskLine
 from saphan.node.settings import SETTINGS_NAME
 from saphan_protocol.batch import sign_one
 from saphan_schemas.codec import encode
 from saphan_schemas.desk_frames import AskFetch
-from saphan_schemas.errors import InvalidInput
+from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.records import PAE_TYPES, OfficerRead
-from support.bridge import KH, OFFICERS, Bridge, bridged, eventually, states, wish
-from support.desks import DeskBridge, desk_bridge, on_line
+from support.bridge import KH, OFFICERS, Bridge, eventually, states, wish
+from support.desks import DeskBridge, desk_bridge, on_line, ready_bridge
 
 
 @pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
+async def bridge() -> AsyncIterator[Bridge]:
+    async with ready_bridge() as made:
         yield made
 
 
@@ -65,6 +66,27 @@ async def test_a_hidden_bulletin_is_unknown_to_the_desk(bridge: Bridge) -> None:
         async with on_line(lim, bridge) as (desk, line):
             assert await Inbox(desk).pull(line) == []
         assert world.kh.db.rows("SELECT bulletin FROM readings") == [(shown,)]
+
+
+async def test_a_hidden_id_is_not_guessed_by_its_beginning(bridge: Bridge) -> None:
+    """What is said of a hidden bulletin is said of none: not one digit more than was asked for."""
+    async with desk_bridge(bridge) as world:
+        dao = await world.desk("dao")
+        await rules(world, {"officers": ["lim"]})
+        hidden = (await two(world))[0].hex()
+        async with on_line(dao, bridge) as (desk, line):
+            for asked in (hidden[:8], hidden[:31], hidden):
+                other = asked[:-1] + "0123456789abcdef"[int(asked[-1], 16) - 1]
+                found, nothing = [await refused(desk, line, one) for one in (asked, other)]
+                assert found.code == "bulletin_unknown"
+                assert found.message == nothing.message.replace(other[:16], asked[:16])
+                assert hidden[: min(17, len(asked) + 1)] not in found.message
+
+
+async def refused(desk: Desk, line: DeskLine, text: str) -> SaphanError:
+    with pytest.raises(InvalidInput) as caught:
+        await Inbox(desk).status(line, text)
+    return caught.value
 
 
 async def test_an_officer_at_the_node_is_shown_no_more(bridge: Bridge) -> None:

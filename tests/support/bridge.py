@@ -104,6 +104,12 @@ class Bridge:
             office.pins_file.write_bytes(format_pins(pins))
             self.offices[name] = office
 
+    def copy(self, other: Bridge) -> None:
+        """The folders of another one that does not run now; blocking."""
+        shutil.copytree(other.place, self.place, dirs_exist_ok=True)
+        self.pins = other.pins
+        self.offices = {name: Office(self.place / name) for name in other.offices}
+
     def agreement(self) -> bytes:
         """A finished agreement between both agencies, signed by their roots."""
         files = [office.read_agency() for office in self.offices.values()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,35 @@ from saphan.passphrase import Passphrase
 from support.bridge import CHEAP, KH, LA, SECRET, Bridge, agreed, eventually, opened
 
 ANYWHERE = ("127.0.0.1", 0)
+
+
+@asynccontextmanager
+async def ready_bridge() -> AsyncIterator[Bridge]:
+    """A bridge whose two agencies are enrolled and agreed.
+
+    It has copies of the folders of this process's first one: a test pays for files, not for keys.
+    """
+    template = await _template()
+    bridge = Bridge(template.place)
+    await asyncio.to_thread(bridge.copy, template)
+    try:
+        yield bridge
+    finally:
+        await asyncio.to_thread(bridge.remove)
+
+
+_templates: list[Bridge] = []
+
+
+async def _template() -> Bridge:
+    if not _templates:
+        made = Bridge(Path())
+        atexit.register(made.remove)
+        await asyncio.to_thread(made.prepare)
+        async with made.broker_running():
+            await made.enrol()
+        _templates.append(made)
+    return _templates[0]
 
 
 @dataclass
@@ -90,20 +120,18 @@ class DeskBridge:
 
 @asynccontextmanager
 async def desk_bridge(
-    bridge: Bridge, *, enrol: bool = True, desks: tuple[str, int] = ANYWHERE
+    bridge: Bridge, *, desks: tuple[str, int] = ANYWHERE
 ) -> AsyncIterator[DeskBridge]:
-    """Broker and both nodes run; kh.gpo serves desks. `enrol`: for the first time."""
-    async with bridge.broker_running():
-        if enrol:
-            await bridge.enrol()
-        async with (
-            bridge.node_with_api(LA) as la,
-            bridge.node_with_api(KH, desks=desks) as kh,
-        ):
-            await agreed(la)
-            await agreed(kh)
-            await opened(kh)
-            yield DeskBridge(bridge, la, kh)
+    """Broker and both nodes of a `ready_bridge` run; kh.gpo serves desks."""
+    async with (
+        bridge.broker_running(),
+        bridge.node_with_api(LA) as la,
+        bridge.node_with_api(KH, desks=desks) as kh,
+    ):
+        await agreed(la)
+        await agreed(kh)
+        await opened(kh)
+        yield DeskBridge(bridge, la, kh)
 
 
 @asynccontextmanager

@@ -34,6 +34,7 @@ from saphan.desk.outbox import Outbox, queued_row
 from saphan.desk.start import start_desk
 from saphan.desk.syncing import Synced, sync
 from saphan.durable import PUBLIC_MODE, create_file, read_bounded
+from saphan.keyfiles import is_sealed
 
 Json = dict[str, Any]
 
@@ -107,7 +108,7 @@ def _init(args: argparse.Namespace) -> int:
     what = say("noun.desk_invitation", agency=invitation.agency)
     compare_words(args, what, invitation.digest, say("noun.node_keeper"))
     source = passphrase_source(args)
-    new = not folder.key_file.exists() and args.key is None
+    new = not folder.key_file.exists() and (args.key is None or not is_sealed(args.key))
     passphrase = (source.read_new if new else source.read)(say("noun.officer_key"))
     made = start_desk(
         folder, invitation, passphrase, now=now_ms(), handle=args.handle, brought=args.key

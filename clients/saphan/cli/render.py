@@ -70,7 +70,7 @@ def status_lines(found: Json) -> Iterator[str]:
 def event_line(event: Json) -> str:
     """One signed event: when, what, by whom, under which proof."""
     code = f" ({event['code']})" if event["code"] else ""
-    what = say(f"event.{event['event']}") + code
+    what = _event_text(event["event"]) + code
     proof = say("proof.logged", index=event["index"])
     if event["witnesses"]:
         proof = say("proof.witnessed", index=event["index"], who=", ".join(event["witnesses"]))
@@ -163,8 +163,13 @@ def state_text(delivery: Json) -> str:
     key = f"state.{delivery['state']}"
     if has_text(key):
         return say(key)
-    event = {"handed_over": "handover"}.get(delivery["state"], delivery["state"])
-    return say(f"event.{event}")
+    return _event_text({"handed_over": "handover"}.get(delivery["state"], delivery["state"]))
+
+
+def _event_text(event: str) -> str:
+    """An event in words; one of a newer node as it names it."""
+    key = f"event.{event}"
+    return say(key) if has_text(key) else event
 
 
 def _label(key: str | None) -> str:

@@ -11,13 +11,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import AgencyId, Day, Event, Index, Millis, Tlp, Urgency
+from saphan_schemas.records import AgencyId, Day, Index, Millis, Tlp, Urgency
 
 from saphan.corridors import MOST_DAYS
 from saphan.desk_errors import malformed
 
 Json = dict[str, Any]
 Hex = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Word = Annotated[str, Meta(pattern=r"\A[a-z_]{1,32}\Z")]
 Place = Annotated[int, Meta(ge=1, le=2**53)]
 Number = Annotated[int, Meta(ge=1, le=LIMITS.attachments)]
 
@@ -67,7 +68,7 @@ class Delivery(msgspec.Struct):
     """Where one recipient's delivery stands."""
 
     recipient: AgencyId
-    state: str
+    state: Word
     code: str | None
 
 
@@ -76,7 +77,7 @@ class Happened(msgspec.Struct):
 
     index: Index
     time: Millis
-    event: Event
+    event: Word
     issuer: str
     code: str | None
     witnesses: list[str]

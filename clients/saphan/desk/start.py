@@ -18,6 +18,7 @@ from saphan.keyfiles import (
     KEY_FILE_BYTES,
     Argon2Cost,
     SecretKey,
+    is_sealed,
     new_key,
     read_key,
     write_sealed,
@@ -52,7 +53,7 @@ def start_desk(
         passphrase: of the officer's key, new or old.
         now: ms UTC.
         handle: the officer's, for a key that is made here.
-        brought: a sealed key file from the office, in place of a new key.
+        brought: a key file from the office, in place of a new key; kept sealed in any case.
 
     Raises:
         InvalidInput: `handle_malformed`. Refused: `desk_differs`. OperatorError: key file codes,
@@ -96,7 +97,11 @@ def _key(
     make_folder(folder.folder)
     if brought is not None:
         key = _named(read_key(brought, Role.OFFICER, passphrase), handle, brought)
-        create_file(folder.key_file, read_private(brought, KEY_FILE_BYTES, "key-file"))
+        if is_sealed(brought):
+            create_file(folder.key_file, read_private(brought, KEY_FILE_BYTES, "key-file"))
+        else:  # what a desk keeps is worth what its key file is
+            passphrase.require_length()
+            write_sealed(folder.key_file, key, passphrase, cost)
         return key
     if handle is None:
         raise InvalidInput(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from saphan.node.mailboxes import Mailboxes
 from saphan.node.notices import noted
 
 Json = dict[str, Any]
+ALIKE: Final = 16
+"""Bulletins looked at whose ids begin alike; already two are one chance in four billion."""
 _ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _PREFIX: Final = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 
@@ -82,21 +84,27 @@ class Bulletins:
             for seq, bulletin, header, author, day, stored in rows
         ]
 
-    def resolve(self, text: str) -> bytes:
+    def resolve(self, text: str, shown: Callable[[bytes], bool] | None = None) -> bytes:
         """The bulletin whose id begins with these 8 to 64 hexadecimal digits.
+
+        Args:
+            shown: whether whoever asks is shown a bulletin; what is not is no candidate, and no
+                word about it is said. None: everything is shown.
 
         Raises:
             InvalidInput: `id_malformed`, `bulletin_unknown`, `id_ambiguous`.
         """
-        if len(text) == 64:
-            return parse_id(text)
         if not _PREFIX.fullmatch(text):
             raise _malformed()
         low, high = bytes.fromhex(text.ljust(64, "0")), bytes.fromhex(text.ljust(64, "f"))
-        rows = self._db.rows(
-            "SELECT id FROM bulletins WHERE id BETWEEN ? AND ? LIMIT 2", (low, high)
-        )
-        if len(rows) == 2:
+        rows = [
+            row
+            for row in self._db.rows(
+                "SELECT id FROM bulletins WHERE id BETWEEN ? AND ? LIMIT ?", (low, high, ALIKE)
+            )
+            if shown is None or shown(row[0])
+        ]
+        if len(rows) > 1:
             raise InvalidInput(
                 "id_ambiguous",
                 f"more than one bulletin's id begins with {text}",
@@ -104,7 +112,7 @@ class Bulletins:
                 hint="give more digits",
             )
         if not rows:
-            raise _unknown(text)
+            raise _unknown(text[:16])
         found: bytes = rows[0][0]
         return found
 

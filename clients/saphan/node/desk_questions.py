@@ -74,9 +74,7 @@ class Questions:
 
         def look() -> Json:
             bulletins = self._service.bulletins
-            bulletin = bulletins.resolve(asked.bulletin)
-            self._check_shown(bulletin)
-            return bulletins.status(bulletin)
+            return bulletins.status(bulletins.resolve(asked.bulletin, self._shown))
 
         return _answer(asked.request, await self._service.engine.in_reading(look))
 

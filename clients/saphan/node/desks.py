@@ -25,6 +25,8 @@ log = logging.getLogger("saphan.node")
 DESK_PATH: Final = "/v1/desk"
 STRANGERS: Final = LIMITS.strangers
 """Connections that have not logged in."""
+SILENCE_S: Final = LIMITS.login_ms / 1000
+"""Of a connection that asks for nothing; every one costs the node a file handle."""
 SHUTDOWN_S: Final = 2.0
 
 
@@ -44,7 +46,13 @@ async def desks_served(
     app = web.Application()
     app.router.add_get(DESK_PATH, desks.serve)
     app.on_shutdown.append(desks.close)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=SHUTDOWN_S,
+        keepalive_timeout=SILENCE_S,
+    )
     await runner.setup()
     try:
         yield await bind(runner, host, port, tls.context)
