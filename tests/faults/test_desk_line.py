@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Final
@@ -183,6 +184,24 @@ async def test_noise_on_the_desks_port_ends_its_own_line_only(bridge: Bridge) ->
                 await raw.text("hello")
                 assert (await raw.closing()).code == "malformed"
             assert await Inbox(desk).pull(line) == []
+
+
+@pytest.mark.parametrize("begin", [b"", b"GET /v1/desk HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_connection_that_asks_for_nothing_ends(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, begin: bytes
+) -> None:
+    """Each costs the node a file handle, and anybody on the network can open them."""
+    monkeypatch.setattr("saphan.node.desks.SILENCE_S", 0.3)
+    async with desk_bridge(bridge) as world:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        host, port = world.kh.listening["desks"]
+        reader, writer = await asyncio.open_connection(host, port, ssl=context)
+        writer.write(begin)
+        async with asyncio.timeout(20):
+            assert await reader.read(1) == b""
+        writer.close()
 
 
 async def test_strangers_make_room_for_each_other(

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from saphan.cli.main import main
-from saphan.keyfiles import read_key, write_sealed
+from saphan.compose import Wish
+from saphan.keyfiles import is_sealed, new_key, read_key, write_plain, write_sealed
 from saphan_schemas.records import Role
 from support.bridge import CHEAP, KH, LA, SECRET, Bridge, eventually, states, wish
 from support.command import environment, saphan_command
@@ -182,6 +183,40 @@ async def test_words_that_differ_end_it(bridge: Bridge, run: Run) -> None:
         assert error["code"] == "key_unknown"
 
 
+async def test_what_is_signed_before_an_error_is_said_to_wait(
+    bridge: Bridge, run: Run, secret: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who is told of the error alone sends it once more when the error is gone: twice in all."""
+    file = tmp_path / "bulletin.json"
+    await asyncio.to_thread(file.write_bytes, letter(LA).data)
+    async with desk_bridge(bridge) as world:
+        folder = (await world.desk(enrolled=False)).folder
+        line = ["send", str(file), "--to", LA, "--desk", str(folder), "--passphrase-file"]
+        capsys.readouterr()
+        assert await asyncio.to_thread(main, [*line, str(secret)]) == 3
+        said = capsys.readouterr().err
+        assert "(key_unknown)" in said
+        (one,) = (await run("desk", "outbox", folder))["outbox"]
+        assert one["state"] == "waiting"
+        assert f"kept as number {one['number']};" in said
+
+
+async def test_a_key_that_comes_plain_rests_sealed(bridge: Bridge, run: Run) -> None:
+    async with desk_bridge(bridge) as world:
+        office = ("--dir", bridge.place / KH)
+        invitation, desk = bridge.place / "invitation", bridge.place / "desk"
+        await run("desk", "invite", *office, "--out", invitation, "--address", world.address,
+                  asks=False)  # fmt: skip
+        plain = bridge.place / "plain.key"
+        key = new_key(Role.OFFICER, "dao")
+        await asyncio.to_thread(write_plain, plain, key)
+        made = await run("desk", "init", desk, "--invitation", invitation, "--key", plain, "--yes")
+        assert (made["handle"], made["key_id"]) == ("dao", key.key_id.hex())
+        kept = desk / "officer.key"
+        assert await asyncio.to_thread(is_sealed, kept)
+        assert (await asyncio.to_thread(read_key, kept, Role.OFFICER, SECRET)).seed == key.seed
+
+
 async def test_what_is_wrong_is_said(bridge: Bridge, run: Run, tmp_path: Path) -> None:
     office = ("--dir", bridge.place / KH)
     nothing = tmp_path / "nothing"
@@ -214,13 +249,16 @@ async def test_what_is_wrong_is_said(bridge: Bridge, run: Run, tmp_path: Path) -
 
 
 async def test_an_officer_who_watches_hears_at_once(bridge: Bridge, run: Run, secret: Path) -> None:
+    programs = bridge.place / "programs"
+    popups = await asyncio.to_thread(notifying, programs)
     async with desk_bridge(bridge) as world:
         desk = await enrolled(world, run)
+        env = environment()
         watching = await asyncio.create_subprocess_exec(
             *saphan_command("inbox", "--watch", "--json", "--desk", desk),
             *("--passphrase-file", str(secret)),
             stdout=subprocess.PIPE,
-            env=environment(),
+            env=env | {"PATH": f"{programs}:{env['PATH']}"},
         )
         assert watching.stdout is not None
         sent = await world.la.send(wish())
@@ -229,5 +267,26 @@ async def test_an_officer_who_watches_hears_at_once(bridge: Bridge, run: Run, se
         second = await world.la.send(wish(urgency="immediate"))
         async with asyncio.timeout(30):
             assert second.hex().encode() in await watching.stdout.readline()
+        await eventually(lambda: popups.read_text().count("--app-name=Saphan") == 2)
         watching.terminate()
         await watching.wait()
+    one, two = popups.read_text().split("--app-name=Saphan\n")[1:]
+    assert "--urgency=low" in one
+    assert "--urgency=critical" in two
+    for word in (sent.hex(), second.hex(), LA, KH, "case_statistics", "amber", *titles(wish())):
+        assert word not in one + two
+
+
+def notifying(folder: Path) -> Path:
+    """A notify-send that writes what it is told, one argument a line."""
+    folder.mkdir()
+    program, told = folder / "notify-send", folder / "told"
+    told.touch()
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {told}\n')
+    program.chmod(0o700)
+    return told
+
+
+def titles(one: Wish) -> list[str]:
+    """What stands first in a bulletin, in every language."""
+    return [str(text) for text in one.about["title"].values()]
