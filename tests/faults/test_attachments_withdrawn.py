@@ -1,4 +1,4 @@
-"""A recall while its attachments are being fetched; a store that fails once they are sealed."""
+"""A recall while attachments are being fetched; a disk with no room for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import KIB
 from saphan_schemas.records import Event
 from support.attaching import pdf, send, shown, stored
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states
+from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
 from support.cutting_line import cutting_line
 from support.hostile import Hostile
 from support.hostile_attachments import Attacker
@@ -93,3 +93,31 @@ async def test_what_was_sealed_and_not_kept_takes_no_room(
             await eventually(lambda: states(la, bulletin) == ["accepted"])
             assert await shown(kh, bulletin, 1) == pdf(60_000)
             assert len(stored(bridge, LA, "out")) == 1
+
+
+async def test_attachments_leave_room_for_the_store(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A partner cannot fill a node's disk: bulletins go on, attachments wait for room."""
+    monkeypatch.setattr("saphan.node.fetching.ROOM_WAIT_MS", 10)
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(kh)
+            files = kh.engine._intake._judge._files
+            files.reserve = 1 << 60
+            attached = await send(la, pdf(60_000))
+            await eventually(kh.alarms.standing)
+            assert [alarm.code for alarm in kh.alarms.standing()] == ["disk_full"]
+            bare = await la.send(wish())
+            await eventually(lambda: states(la, bare) == ["accepted"])
+            assert stored(bridge, KH, "in") == []
+            assert states(la, attached) == ["submitted"]
+            assert kh.line.state.state == "open"
+            with pytest.raises(OperatorError, match="disk_full"):
+                await send(kh, pdf(60_000))
+            files.reserve = 0
+            await eventually(lambda: states(la, attached) == ["accepted"])
+            assert await shown(kh, attached, 1) == pdf(60_000)
+            assert kh.alarms.standing() == []

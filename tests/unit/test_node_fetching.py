@@ -58,7 +58,12 @@ async def test_a_backlog_is_looked_for_by_the_page(
         return await asyncio.to_thread(work)
 
     engine: Any = SimpleNamespace(
-        db=db, agency="kh.gpo", budget=SimpleNamespace(least=0), in_reading=run, in_frames=run
+        db=db,
+        agency="kh.gpo",
+        budget=SimpleNamespace(least=0),
+        in_reading=run,
+        in_frames=run,
+        quiet=lambda _: None,
     )
 
     async def send(frame: Any) -> None:

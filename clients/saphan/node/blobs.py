@@ -19,13 +19,16 @@ from pathlib import Path
 from typing import Final
 
 from saphan_schemas.errors import OperatorError
-from saphan_schemas.limits import KIB
+from saphan_schemas.limits import KIB, MIB
 from saphan_schemas.records import Blob
 
 from saphan.durable import FOLDER_MODE, SECRET_MODE, sync_folder
 
 PIECE_BYTES: Final = 256 * KIB
 DAMAGED: Final = "attachment_damaged"
+DISK_FULL: Final = "disk_full"
+RESERVE_BYTES: Final = 256 * MIB
+"""With less left on the disk no attachment is sealed or received: the rest is the store's."""
 NEW: Final = ".new"
 """A folder of attachments that are being sealed; it gets the bulletin's name when that is known."""
 PART: Final = ".part"
@@ -44,6 +47,7 @@ class BlobFiles:
     def __init__(self, folder: Path) -> None:
         self.out = folder / "out"
         self.incoming = folder / "in"
+        self.reserve = RESERVE_BYTES
         with guarded(folder):
             for one in (folder, self.out, self.incoming):
                 one.mkdir(mode=FOLDER_MODE, exist_ok=True)
@@ -83,6 +87,17 @@ class BlobFiles:
         with guarded(staged):
             staged.rename(self.out / bulletin.hex())
         sync_folder(self.out)
+
+    def require_room(self, wanted: int) -> None:
+        """The disk takes `wanted` bytes more and has enough left for everything else.
+
+        Raises:
+            OperatorError: `disk_full`, `file_unwritable`.
+        """
+        with guarded(self.incoming):
+            disk = os.statvfs(self.incoming)
+            if disk.f_bavail * disk.f_frsize < wanted + self.reserve:
+                raise OSError(errno.ENOSPC, "the rest of the disk is kept for the store")
 
     def open_incoming(self, bulletin: bytes, place: int, blob: Blob) -> PartFile:
         """The growing file of a part, with what came before.
@@ -234,7 +249,7 @@ def guarded(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise OperatorError(
-                "disk_full",
+                DISK_FULL,
                 f"there is no room left for {path}; what was there before is kept",
                 hint="free space on this disk; the node takes up its work again by itself",
             ) from None

@@ -100,6 +100,10 @@ class Engine:
         """Note an error that somebody must see."""
         self._alarms.sound(error)
 
+    def quiet(self, code: str) -> None:
+        """What an error of this code told is over."""
+        self._alarms.clear(code)
+
     def consign_anew(self, deliveries: list[tuple[bytes, str]]) -> None:
         """New consignments after `unopened` or a refusal; what cannot be consigned is an alarm."""
         for outcome in self.outbox.consign_anew(deliveries):

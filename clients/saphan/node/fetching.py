@@ -19,7 +19,7 @@ from saphan_schemas.frames import FetchPart, PartFetched
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob
 
-from saphan.node.blobs import BlobFiles, PartFile
+from saphan.node.blobs import DISK_FULL, BlobFiles, PartFile
 from saphan.node.engine import Engine
 from saphan.node.parts import HERE, Missing, mark, next_missing
 from saphan.node.pumps import ANSWER_S, FIRST_BYTES
@@ -28,6 +28,8 @@ from saphan.node.schema import KEEP_BODY
 Send = Callable[[object], Awaitable[None]]
 TRIES: Final = 2
 """Times that a part may come whole with a wrong digest before it is left for the next session."""
+ROOM_WAIT_MS: Final = 60_000
+"""Before a bulletin is tried again whose attachments the disk had no room for."""
 
 
 class Fetching:
@@ -110,6 +112,8 @@ class Fetching:
 
     async def _bulletin(self, job: Missing) -> bool:
         """Whether every part of it is here now; not if something more urgent came between."""
+        if not await self._has_room(job):
+            return False
         for place, blob in job.parts:
             file = await self._engine.in_reading(
                 partial(self._files.open_incoming, job.bulletin, place, blob)
@@ -125,6 +129,24 @@ class Fetching:
                 return False
             await self._engine.in_frames(partial(self._keep, job.bulletin, place))
         return True
+
+    async def _has_room(self, job: Missing) -> bool:
+        """Whether the disk takes it; if not, others go on, and it is tried again by itself."""
+        wanted = sum(blob.length for _, blob in job.parts)
+        try:
+            await self._engine.in_reading(partial(self._files.require_room, wanted))
+        except OperatorError as error:
+            self._engine.sound(error)
+            self._skipped.add(job.bulletin)
+            wait = ROOM_WAIT_MS / 1000
+            asyncio.get_running_loop().call_later(wait, self._again, job.bulletin)
+            return False
+        self._engine.quiet(DISK_FULL)
+        return True
+
+    def _again(self, bulletin: bytes) -> None:
+        self._skipped.discard(bulletin)
+        self.wake()
 
     async def _part(self, job: Missing, place: int, blob: Blob, file: PartFile) -> bool:
         """Fetch what the file lacks; False if the bulletin must wait.

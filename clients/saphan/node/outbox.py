@@ -207,6 +207,7 @@ class Outbox:
             return seal(draft, one.inner, one.signatures, content_key)
         for each in draft.attachments:
             self._uploads.require(each.blob.digest)
+        self._files.require_room(sum(each.blob.length for each in draft.attachments))
         sources = [self._uploads.pieces(each.blob.digest) for each in draft.attachments]
         staged = self._files.stage(draft.header.nonce.hex())
         try:
