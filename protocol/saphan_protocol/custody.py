@@ -8,7 +8,7 @@ Numbered steps are those of schemas/spec/backup.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -148,12 +148,23 @@ def join_shares(split: Split, opened: Mapping[int, Mapping[Group, bytes]]) -> by
     Raises:
         Refused: `custodians_too_few`.
     """
+    for secret in joined_shares(split, opened):
+        return secret
+    raise too_few(split, len(opened))
+
+
+def joined_shares(split: Split, opened: Mapping[int, Mapping[Group, bytes]]) -> Iterator[bytes]:
+    """What each group of which all have opened their shares joins; one secret, if none lies."""
     for group in split.groups:
         if all(group in opened.get(place, {}) for place in group):
-            return _xor([opened[place][group] for place in group])
-    raise Refused(
+            yield _xor([opened[place][group] for place in group])
+
+
+def too_few(split: Split, count: int) -> Refused:
+    """The error when only `count` custodians have opened their shares."""
+    return Refused(
         "custodians_too_few",
-        f"{len(opened)} of the custodians have opened their shares; {split.quorum} are needed",
+        f"{count} of the custodians have opened their shares; {split.quorum} are needed",
         field="custodians",
         hint="each of them runs: saphan custodian open FILE --key KEY --out SHARE",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -359,6 +360,27 @@ def test_a_dead_clock_does_not_make_the_old_witness_a_new_one(place: Place) -> N
     with closing(Database(restored.office.node / "data")) as db:
         (row,) = db.rows("SELECT value FROM facts WHERE name = ?", (RESTORED,))
     assert row[0] == made
+
+
+def test_one_custodian_who_lies_does_not_stop_those_who_suffice(place: Place) -> None:
+    """Two of three suffice: a wrong share, under the own place or another's, is passed over."""
+    true = [*shares(place), place.share("mali")]
+    lie = json.loads(true[0].read_text())
+    for share in lie["shares"]:
+        share["share"] = base64.b64encode(bytes(32)).decode()
+    forged = place.folder / "forged.share"
+    given = ("--data", place.folder / "a.data", "--keys", place.folder / "a.keys")
+    for at in range(3):
+        forged.write_text(json.dumps(lie | {"place": at}))
+        forged.chmod(0o600)
+        place.restore(*given, shares=[*true, forged])
+        shutil.rmtree(place.folder / "new")
+        place.restore(*given, shares=[forged, *true])
+        shutil.rmtree(place.folder / "new")
+    forged.write_text(json.dumps(lie))
+    ran = place.restore(*given, shares=[forged, true[1]], status=2)
+    assert ran.code == "backup_damaged"
+    assert nothing_left(place)
 
 
 def test_newer_data_than_keys_opens_only_what_the_keys_know(place: Place) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -73,11 +73,12 @@ def restore(
     """
     headers = [read_header(path) for path in backups]  # R1
     _check_pair(headers)
-    secrets = [join(header, opened) for header in headers]  # R2
+    joined = [join(header, opened) for header in headers]  # R2
     _check_empty(target)  # R3
     # The newer part's public files stay: an operation or a pin may have come between them.
     order = sorted(range(len(headers)), key=lambda at: headers[at].made)
     with _staged(target) as staging:
+        secrets = [_true(path, those) for path, those in zip(backups, joined, strict=True)]
         ends = [_extract(backups[at], secrets[at], staging) for at in order]  # R4
         _check_agency(Office(staging), headers[0].agency)
         directory = Office(staging).replay()
@@ -155,6 +156,15 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def _true(path: Path, secrets: Sequence[bytes]) -> bytes:
+    """The one that opens the stream's beginning; the last if none does, which the end will say."""
+    for secret in secrets[:-1]:
+        with _opened(path) as file, suppress(InvalidInput):
+            SealedReader(_first_line(file), secret, file).next_file()
+            return secret
+    return secrets[-1]
 
 
 def _extract(path: Path, secret: bytes, staging: Path) -> tuple[bytes, bytes]:

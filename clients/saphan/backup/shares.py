@@ -10,6 +10,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice, product
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -19,8 +20,9 @@ from saphan_protocol.custody import (
     SECRET_BYTES,
     Group,
     custodian_id,
-    join_shares,
+    joined_shares,
     open_shares,
+    too_few,
 )
 from saphan_protocol.mailbox import MailboxKey
 from saphan_schemas.errors import InvalidInput, Refused
@@ -34,6 +36,8 @@ from saphan.private import read_private
 SHARE_FORMAT: Final = "custodian-share/1"
 SHARE_FILE_BYTES: Final = 16 * KIB
 """At most twenty shares of 44 characters."""
+TRIED: Final = 1024
+"""Combinations of shares: seven custodians, quorum four, and five places claimed twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +110,16 @@ def read_share(path: Path) -> Opened:
     return Opened(bytes.fromhex(file.backup), file.place, shares)
 
 
-def join(header: Header, opened: Sequence[Opened]) -> bytes:
-    """The secret of a backup from the shares that belong to it.
+def join(header: Header, opened: Sequence[Opened]) -> list[bytes]:
+    """What may be the secret of a backup, by the shares that belong to it; not all need be true.
 
     Raises:
         Refused: `share_foreign` (none of them is of this backup), `custodians_too_few`.
     """
-    mine = {one.place: one.shares for one in opened if one.backup == header.id}
+    mine: dict[int, list[dict[Group, bytes]]] = {}
+    for one in opened:
+        if one.backup == header.id and one.shares not in mine.setdefault(one.place, []):
+            mine[one.place].append(one.shares)
     if opened and not mine:
         raise Refused(
             "share_foreign",
@@ -120,7 +127,13 @@ def join(header: Header, opened: Sequence[Opened]) -> bytes:
             field="share",
             hint="each custodian opens the very file that is restored: saphan custodian open",
         )
-    return join_shares(header.split, mine)
+    # Two files may claim one place: a custodian who lies must not stop those who suffice.
+    choices = (dict(zip(mine, chosen, strict=True)) for chosen in product(*mine.values()))
+    found = (secret for chosen in choices for secret in joined_shares(header.split, chosen))
+    secrets = list(dict.fromkeys(islice(found, TRIED)))
+    if not secrets:
+        raise too_few(header.split, len(mine))
+    return secrets
 
 
 def _malformed(path: Path) -> InvalidInput:
