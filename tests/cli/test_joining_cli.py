@@ -111,6 +111,12 @@ def sign(joining: Joining, status: int = 0) -> Ran:
     )
 
 
+def agreements(agency: Path) -> list[str]:
+    """References of those that its node knows to be in force."""
+    found = saphan_here("node", "status", "--dir", agency, "--json").json["agreements"]
+    return [one["reference"] for one in found]
+
+
 def test_an_agreement_by_name_and_what_may_be_missing_on_the_way(joining: Joining) -> None:
     la, kh = joining.agency("la.ospp"), joining.agency("kh.gpo")
     assert propose(joining, status=2).code == "parties_needed"
@@ -132,13 +138,24 @@ def test_an_agreement_by_name_and_what_may_be_missing_on_the_way(joining: Joinin
             assert not (joining.top / "draft.json").exists()
             propose(joining, "--with", "kh.gpo", "--words", joining.words("kh.gpo"))
             # Its own node does not run: the signatures are kept, and the way on is named.
-            kept = sign(joining, status=4)
-            assert kept.err.splitlines()[-2].endswith("(node_unreachable)")
+            told = sign(joining, status=4)
+            assert told.err.splitlines()[-2].endswith("(node_unreachable)")
             with running_node(kh):
                 sign(joining)  # again: it changes nothing, and now it comes to the broker
                 assert saphan_here("read", "--dir", kh, status=4).code == "nothing_unread"
-                found = saphan_here("node", "status", "--dir", kh, "--json").json["agreements"]
-                assert [one["reference"] for one in found] == [
-                    path.stem for path in (kh / "agreements").iterdir()
-                ]
+                (reference,) = agreements(kh)
+                # Other terms under the same reference: in force too, and neither file is replaced.
+                (joining.top / "draft.json").unlink()
+                terms = joining.top / "terms.json"
+                saphan_here(
+                    *("agreement", "terms", "--with", "kh.gpo", "--dir", la, "--out", terms)
+                )
+                terms.write_text(terms.read_text().replace("amber", "green"))
+                propose(joining, "--with", "kh.gpo", "--terms", terms, "--yes")
+                before = [path.read_bytes() for path in (kh / "agreements").iterdir()]
+                sign(joining)
+                assert agreements(kh) == [reference, reference]
+    kept = {path.stem: path.read_bytes() for path in (kh / "agreements").iterdir()}
+    assert len(kept) == 2
+    assert [kept[reference]] == before
     assert {path.stat().st_mode & 0o077 for path in (kh / "agreements").iterdir()} == {0}

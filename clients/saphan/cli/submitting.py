@@ -7,11 +7,11 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from saphan_protocol.agreement import parse_agreement
+from saphan_protocol.agreement import AGREEMENT_TYPE, parse_agreement
+from saphan_protocol.identity import identity
 from saphan_protocol.operation import check_operation, parse_agreement_package
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Agreement
 
 from saphan.cli.options import local_node
 from saphan.cli.speech import say, show
@@ -44,17 +44,15 @@ def hand_over(args: argparse.Namespace, path: Path, *, wait: bool) -> tuple[str,
     data = read_bounded(path, 2 * LIMITS.frame_bytes, "submission")
     kind = kind_of(data)
     node = local_node(args)
-    agreement = _agreement(data) if wait and kind == "agreement" else None
-    if agreement is not None:
-        ready_for(node, {party.agency for party in agreement.parties})
-    answer = node.post("/v1/directory", {kind: base64.b64encode(data).decode()})
-    if agreement is not None:
-        in_force(node, agreement.reference)
+    body = {kind: base64.b64encode(data).decode()}
+    if not wait or kind != "agreement":
+        return kind, node.post("/v1/directory", body)
+    text = parse_agreement_package(data).agreement
+    agreement = parse_agreement(text)
+    ready_for(node, {party.agency for party in agreement.parties})
+    answer = node.post("/v1/directory", body)
+    in_force(node, agreement.reference, identity(AGREEMENT_TYPE, text))
     return kind, answer
-
-
-def _agreement(data: bytes) -> Agreement:
-    return parse_agreement(parse_agreement_package(data).agreement)
 
 
 def kind_of(data: bytes) -> str:

@@ -33,12 +33,13 @@ def ready_for(node: LocalNode, agencies: set[str]) -> None:
     _until("the node's line and the directory", ready)
 
 
-def in_force(node: LocalNode, reference: str) -> None:
-    """Wait until the node has this agreement from the log; raises as `ready_for`."""
+def in_force(node: LocalNode, reference: str, identity: bytes) -> None:
+    """Wait until the node has this very agreement from the log, not an older one of the same
+    reference; raises as `ready_for`."""
 
     def found() -> bool:
         agreements = node.get("/v1/identity")["agreements"]
-        return any(one["reference"] == reference for one in agreements)
+        return any(one["identity"] == identity.hex() for one in agreements)
 
     _until(f"agreement {reference}", found)
 

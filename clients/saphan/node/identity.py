@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from saphan_protocol.agreement import AGREEMENT_TYPE
+from saphan_protocol.identity import identity
 from saphan_protocol.words import fingerprint_words
 from saphan_schemas.records import Role
 
@@ -60,6 +62,7 @@ def describe(service: NodeService) -> dict[str, Any]:
         ]
         agreements = [
             {
+                "identity": identity(AGREEMENT_TYPE, agreed.package.agreement).hex(),
                 "reference": agreed.text.reference,
                 "title": agreed.text.title,
                 "valid_from": agreed.text.valid_from,
