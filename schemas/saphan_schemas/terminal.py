@@ -52,8 +52,12 @@ def print_line(out: Stream, line: str) -> None:
 
 
 def print_json(out: Stream, value: Mapping[str, object]) -> None:
-    """One JSON object on one line; letters of every script as they are."""
-    out.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    """One JSON object on one line; letters of every script as they are, what a terminal would obey
+    in JSON's own spelling: a person may look at it too."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    out.write(f"{text}\n")
     out.flush()
 
 
