@@ -34,8 +34,12 @@ class Stream(Protocol):
 
 def plain(text: str) -> str:
     """The text on one line, with everything replaced that a terminal would obey."""
+    return "".join(c if _harmless(c) else "\ufffd" for c in text)
+
+
+def _harmless(c: str) -> bool:
     # U+200B (zero width space) is how Lao and Khmer prose marks where a line may break.
-    return "".join(c if c.isprintable() or c == "\u200b" else "\ufffd" for c in text)
+    return c.isprintable() or c == "\u200b"
 
 
 def lowered(sentence: str) -> str:
@@ -56,7 +60,7 @@ def print_json(out: Stream, value: Mapping[str, object]) -> None:
     in JSON's own spelling: a person may look at it too."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if not text.isprintable():
-        text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+        text = "".join(c if _harmless(c) else json.dumps(c)[1:-1] for c in text)
     out.write(f"{text}\n")
     out.flush()
 

@@ -88,9 +88,7 @@ def test_every_script_stays_readable() -> None:
     assert out.getvalue().splitlines() == [f'{{"title":"{text}"}}', text]
 
 
-@pytest.mark.parametrize(
-    "sign", ("\x1b", "\x7f", "\x9b", "\u202e", "\u200b", "\udcff", "\U000e0001")
-)
+@pytest.mark.parametrize("sign", ("\x1b", "\x7f", "\x9b", "\u202e", "\udcff", "\U000e0001"))
 def test_an_object_steers_no_terminal_and_loses_nothing(sign: str) -> None:
     out, value = io.StringIO(), {"name": f"ລາວ{sign}[31m", f"k{sign}": "\n"}
     print_json(out, value)
