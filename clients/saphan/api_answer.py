@@ -25,6 +25,12 @@ _FAMILIES: Final[dict[int, type[SaphanError]]] = {
     413: InvalidInput,
     503: Unavailable,
 }
+UPLOADS: Final = 5
+"""Times that attachments are brought for one bulletin: each bulletin takes its own away, and two
+programs may bring the same file."""
+UPLOAD_WAIT_S: Final = 0.2
+UPLOAD_TAKEN: Final = frozenset({"attachment_missing", "attachment_busy"})
+"""Codes of that."""
 
 
 def attachment_of(headers: Mapping[str, str]) -> tuple[str, Blob]:

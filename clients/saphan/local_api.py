@@ -6,11 +6,12 @@ import contextlib
 import http.client
 import json
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
-from saphan_schemas.errors import OperatorError, Unavailable
+from saphan_schemas.errors import InvalidInput, OperatorError, Unavailable
 from saphan_schemas.limits import KIB
 from saphan_schemas.records import Blob
 
@@ -19,12 +20,18 @@ from saphan.api_answer import (
     SOCKET_NAME,
     TOKEN_BYTES,
     TOKEN_NAME,
+    UPLOAD_TAKEN,
+    UPLOAD_WAIT_S,
+    UPLOADS,
     attachment_of,
     refusal,
     unreachable,
 )
 from saphan.private import read_private
 from saphan.saving import Saving
+
+if TYPE_CHECKING:  # commands that attach nothing need not load what composes bulletins
+    from saphan.attaching import LocalFile
 
 TIMEOUT_S: Final = 60.0
 """Longer than the node itself waits for the broker."""
@@ -95,6 +102,23 @@ class LocalNode:
             ) from None
         if not found["whole"]:
             raise Unavailable("attachment_cut", f"{path} has become shorter", field="attachments")
+
+    def send_signed(self, files: Sequence[LocalFile], value: dict[str, Any]) -> dict[str, Any]:
+        """Bring the files and send a signed bulletin; again if another one took an upload away.
+
+        Raises:
+            SaphanError: what `upload` and `post` raise.
+        """
+        for left in reversed(range(UPLOADS)):
+            try:
+                for file in files:
+                    self.upload(file.path, file.attached.blob)
+                return self.post("/v1/bulletins/signed", value)
+            except (InvalidInput, Unavailable) as error:
+                if error.code not in UPLOAD_TAKEN or not left:
+                    raise
+            time.sleep(UPLOAD_WAIT_S)
+        raise RuntimeError("the last attempt returns or raises")
 
     def save(self, bulletin: str, number: int, out: Path) -> Path:
         """Write an attachment of a bulletin that was read to a file, or into a folder.

@@ -28,6 +28,9 @@ from saphan.api_answer import (
     SOCKET_NAME,
     TOKEN_BYTES,
     TOKEN_NAME,
+    UPLOAD_TAKEN,
+    UPLOAD_WAIT_S,
+    UPLOADS,
     attachment_of,
     refusal,
     unreachable,
@@ -38,10 +41,6 @@ from saphan.private import read_private
 from saphan.saving import Saving
 
 PAGE: Final = 100
-UPLOADS: Final = 5
-"""Times that attachments are brought for one bulletin: each bulletin takes its own away, and two
-programs may bring the same file."""
-UPLOAD_WAIT_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +212,7 @@ class Node:
                     await self._upload(file)
                 return str((await self._ask("POST", "/v1/bulletins", wish))["id"])
             except (InvalidInput, Unavailable) as error:
-                if error.code not in ("attachment_missing", "attachment_busy") or not left:
+                if error.code not in UPLOAD_TAKEN or not left:
                     raise
             await asyncio.sleep(UPLOAD_WAIT_S)
         raise RuntimeError("the last attempt returns or raises")

@@ -15,9 +15,11 @@ import aiohttp
 import pytest
 from saphan import Node
 from saphan.cli.main import main
+from saphan.local_api import LocalNode
 from saphan.node.service import NodeService
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Blob
 from saphan_schemas.samples import sample
 from support.attaching import pdf, upload
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
@@ -158,6 +160,33 @@ async def test_bulletins_that_share_a_file_do_not_take_it_from_each_other(
         for bulletin in ids:
             names = [a["name"] for a in (await kh.read_by_system(bulletin))["attachments"]]
             assert names == ["report.pdf", "report-2.pdf"]
+
+
+async def test_a_command_whose_upload_another_bulletin_took_brings_it_again(
+    bridge: Bridge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warrant, file = tmp_path / "warrant.pdf", tmp_path / "bulletin.json"
+    secret = tmp_path / "passphrase"
+    secret.write_text("open sesame of a test\n")
+    secret.chmod(0o600)
+    warrant.write_bytes(pdf(5_000))
+    file.write_text(json.dumps(content() | {"schema": "saphan/drug_seizure/0"}))
+    whole = LocalNode.upload
+    taken: list[bytes] = []
+    async with both(bridge) as (la, _):
+
+        def upload(node: LocalNode, path: Path, blob: Blob) -> None:
+            whole(node, path, blob)
+            if not taken:
+                taken.append(blob.digest)
+                la.uploads.remove(taken)
+
+        monkeypatch.setattr(LocalNode, "upload", upload)
+        words = ["send", str(file), "--to", KH, "--attach", str(warrant)]
+        words += ("--dir", str(bridge.place / LA), "--passphrase-file", str(secret))
+        assert await asyncio.to_thread(main, words) == 0
+        (bulletin,) = [row[0] for row in la.db.rows("SELECT id FROM bulletins")]
+        await eventually(lambda: states(la, bulletin) == ["accepted"])
 
 
 def content() -> dict[str, Any]:

@@ -180,10 +180,8 @@ def _send(args: argparse.Namespace) -> int:
     handle, key = _officer(args)
     inner = draft.inner(handle, key.key_id)
     signature = encode(sign_one(key, INNER_TYPE, inner, os.urandom(32)))
-    for file in files:
-        node.upload(file.path, file.attached.blob)
-    answer = node.post(
-        "/v1/bulletins/signed",
+    answer = node.send_signed(
+        files,
         {
             "header": _text(draft.header_bytes),
             "inner": _text(inner),
