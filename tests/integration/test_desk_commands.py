@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 from saphan.cli.main import main
 from saphan.compose import Wish
+from saphan.desk.folder import DeskFolder
+from saphan.desk.outbox import Outbox
 from saphan.keyfiles import is_sealed, new_key, read_key, write_plain, write_sealed
+from saphan_schemas.limits import HOUR_MS
 from saphan_schemas.records import Role
 from support.bridge import CHEAP, KH, LA, SECRET, Bridge, eventually, states, wish
 from support.command import environment, saphan_command
 from support.desk_letters import kept_here, letter
 from support.desks import DeskBridge, desk_bridge, ready_bridge
+from support.desks import at as opened_desk
 
 Run = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -133,6 +137,30 @@ async def test_the_line_comes_back(bridge: Bridge, run: Run, tmp_path: Path) -> 
         assert (done["waiting"], done["refused"]) == (0, [])
         assert [one.hex() for one in kept_here(world)] == [done["sent"][0]["id"]]
         assert (await run("desk", "sync", desk))["sent"] == []
+
+
+async def test_the_list_comes_first_and_then_what_waits_goes(
+    bridge: Bridge, run: Run, tmp_path: Path
+) -> None:
+    """One of them could not be delivered in time any more: it is a draft again, with the reason."""
+    file, past = tmp_path / "bulletin.json", bridge.clock() - HOUR_MS
+    await asyncio.to_thread(file.write_bytes, letter(LA).data)
+    async with desk_bridge(bridge) as world:
+        desk = await enrolled(world, run)
+        listening = world.kh.listening["desks"]
+    async with opened_desk(DeskFolder(desk), bridge, ahead=-2 * HOUR_MS) as before:
+        await asyncio.to_thread(Outbox(before).queue, letter(LA, expires=past), {})
+    assert (await run("send", file, "--to", LA, "--desk", desk))["state"] == "waiting"
+    async with desk_bridge(bridge, desks=listening) as world:
+        assert (await run("inbox", "--desk", desk))["online"]
+        (sent,) = kept_here(world)
+    (one,) = (await run("desk", "outbox", desk))["outbox"]
+    assert (one["state"], one["id"]) == ("sent", sent.hex())
+    (draft,) = (await run("desk", "drafts", desk))["drafts"]
+    assert (draft["code"], draft["to"]) == ("expired", [LA])
+    assert "deadline has passed" in draft["message"]
+    shown = await run("desk", "drafts", desk, "--show", str(draft["number"]))
+    assert json.loads(shown["text"])["expires"] == past
 
 
 async def test_a_file_goes_along_and_is_saved_from_the_desk(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from saphan.desk.store import DeskStore, Shelf, store_key
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, Unavailable
 
 KEY = store_key(bytes(range(64)), bytes(32))
 
@@ -167,3 +167,22 @@ def test_whatever_is_kept_is_found(
         for shelf, name in rows:
             store.remove(shelf, name)
     assert sum(store.count(shelf) for shelf in list(Shelf)[1:]) == 0
+
+
+def test_a_store_that_another_program_holds_is_not_called_damaged(
+    store: DeskStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told of damage moves the file away, and with it what waits to be sent."""
+    monkeypatch.setattr("saphan.desk.store.BUSY_SECONDS", 0.0)
+    other = DeskStore(tmp_path / "desk.db", KEY)
+    try:
+        with store.transaction(), pytest.raises(Unavailable, match="desk_busy"):
+            other.put(Shelf.DRAFTS, b"1", b"one")
+    finally:
+        other.close()
+
+
+def test_a_store_that_cannot_be_written_is_not_called_damaged(store: DeskStore) -> None:
+    store._db.execute("PRAGMA query_only = ON")  # as on a disk that went read-only
+    with pytest.raises(OperatorError, match="file_unwritable"):
+        store.put(Shelf.DRAFTS, b"1", b"one")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,28 @@ def inbox(args: argparse.Namespace) -> int:
             _show_rows(args, box.rows(after))
             watch(desk, lambda synced: _show_rows(args, synced.new))
 
+        shown = False
+
+        def list_it() -> None:
+            nonlocal shown
+            rows, shown = box.rows(after), True
+            value = {"bulletins": rows, "online": error is None, "heard": box.heard()}
+            show(value, inbox_lines(rows), as_json=args.json)
+
         async def pull(line: DeskLine) -> None:
             await box.pull(line)
+            await asyncio.to_thread(list_it)  # before files that wait go over a slow line
+            for refused in await Outbox(desk).send(line):
+                note(f"{refused.message} ({refused.code})")
 
+        error: SaphanError | None = None
         error = over_line(desk, pull)
-        if error is not None:
+        if not shown:
+            assert error is not None
             note_offline(desk, error)
-        rows = box.rows(after)
-        value = {"bulletins": rows, "online": error is None, "heard": box.heard()}
-        show(value, inbox_lines(rows), as_json=args.json)
+            list_it()
+        elif error is not None:
+            note(error.message)  # while something was sent: it waits on
     return 0
 
 

@@ -163,7 +163,8 @@ def state_text(delivery: Json) -> str:
     key = f"state.{delivery['state']}"
     if has_text(key):
         return say(key)
-    return _event_text({"handed_over": "handover"}.get(delivery["state"], delivery["state"]))
+    state: str = delivery["state"]
+    return _event_text("handover" if state == "handed_over" else state)
 
 
 def _event_text(event: str) -> str:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from saphan_protocol.identity import pae_array
 from saphan_schemas.codec import decode, encode
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import MIB
 
 STORE_TYPE: Final = "saphan/desk_store/1"
@@ -34,6 +34,15 @@ FORMAT: Final = 1
 NONCE_BYTES: Final = 12
 ROW_BYTES: Final = 2 * MIB
 BUSY_SECONDS: Final = 10.0
+_OF_THE_MACHINE: Final = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS rows (
     seq INTEGER PRIMARY KEY, shelf INTEGER NOT NULL, place BLOB NOT NULL, sealed BLOB NOT NULL);
@@ -70,7 +79,7 @@ class DeskStore:
 
     Raises:
         OperatorError: `desk_key_differs`, `desk_store_damaged`, `desk_store_newer`,
-            `desk_disk_full`.
+            `desk_disk_full`, `file_unwritable`. Unavailable: `desk_busy`.
     """
 
     def __init__(self, path: Path, key: bytes) -> None:
@@ -279,19 +288,37 @@ class DeskStore:
         try:
             yield
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-                raise OperatorError(
-                    "desk_disk_full",
-                    "there is no room left for this desk's store; nothing of this step was kept",
-                    hint="free space on this disk, then give the same command again",
-                ) from error
-            raise self._damaged(str(error)) from error
+            raise self._failed(error) from error
         except OSError as error:
             raise OperatorError(
                 "file_unwritable",
                 f"{self._path} cannot be opened: {error.strerror}",
                 hint="check that the folder exists, has room and belongs to you",
             ) from None
+
+    def _failed(self, error: sqlite3.Error) -> SaphanError:
+        """Only a file that is no store any more is said to be damaged: people move those away."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            return OperatorError(
+                "desk_disk_full",
+                "there is no room left for this desk's store; nothing of this step was kept",
+                hint="free space on this disk, then give the same command again",
+            )
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return Unavailable(
+                "desk_busy",
+                f"another program has been writing to this desk for {BUSY_SECONDS:.0f} s",
+                field="desk",
+                hint="wait for it or end it, then give the same command again; nothing is lost",
+            )
+        if code in _OF_THE_MACHINE:
+            return OperatorError(
+                "file_unwritable",
+                f"{self._path} cannot be used: {error}",
+                hint="check that the folder exists, has room and belongs to you",
+            )
+        return self._damaged(str(error))
 
     def _damaged(self, why: str) -> OperatorError:
         return OperatorError(
