@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 from saphan_broker import attaching
-from saphan_broker.blobs.store import not_here
+from saphan_broker.blobs.store import BlobStore, not_here
 from saphan_schemas.frames import Held, PartFetched, Ping
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Blob
 from support.attaching import pdf, send, shown
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
 from support.mauling_line import mauling_line
@@ -101,3 +102,33 @@ async def test_parts_that_nobody_asked_for_end_the_session(bridge: Bridge) -> No
             await session._send(Ping(bridge.node_clock()))
             await eventually(lambda: la.line.state.code == "part_length")
             await opened(la)
+
+
+async def test_a_broker_that_keeps_nothing_of_one_bulletin_holds_up_no_other(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every part of it is forgotten again: the line stays open, a person hears of it."""
+    whole = BlobStore.append
+
+    async def forget(self: BlobStore, agency: str, blob: Blob, offset: int, data: bytes) -> int:
+        return 0
+
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(kh)
+            monkeypatch.setattr(BlobStore, "append", forget)
+            monkeypatch.setattr("saphan.node.uploading.DIGEST_WAIT_MS", 500)
+            with la.events.listen() as listener:
+                bulletin = await send(la, pdf(60_000))
+                await eventually(la.alarms.standing)
+                (alarm,) = la.alarms.standing()
+                assert alarm.code == "attachment_stalled"
+                monkeypatch.setattr(BlobStore, "append", whole)
+                other = await send(la, pdf(50_000))
+                await eventually(lambda: states(la, other) == ["accepted"])
+                await eventually(lambda: states(la, bulletin) == ["accepted"])
+                while (event := await listener.next(0.05)) is not None:
+                    assert event["type"] != "line"
+            assert await shown(kh, bulletin, 1) == pdf(60_000)

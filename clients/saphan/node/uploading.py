@@ -28,7 +28,7 @@ from saphan.node.pumps import ANSWER_S, Pumps
 
 Send = Callable[[object], Awaitable[None]]
 STALLS: Final = 8
-"""Times that an offer may begin again where the broker stands, before the session ends."""
+"""Times that an offer may begin again where the broker stands, before its bulletin waits."""
 LACKS: Final = 3
 """Submissions of a session that the broker may answer with `attachment_missing` at once."""
 DIGEST_WAIT_MS: Final = 60_000
@@ -202,6 +202,7 @@ class Uploading:
                 return
             if offered.stalls > offered.looked:
                 await self._check_files(offered)
+                continue
             if await self._overtaken(job):
                 return
             if offered.held is None or not await self._send_part(offered):
@@ -270,18 +271,18 @@ class Uploading:
             del self._requests[request]
 
     async def _check_files(self, offered: _Offered) -> None:
-        """The broker has dropped something: if a file here is damaged, it can never be sent.
-
-        Raises:
-            OperatorError: `attachment_stalled`.
-        """
+        """The broker has dropped something: if a file here is damaged, it can never be sent."""
         job, offered.looked = offered.job, offered.stalls
         if offered.stalls >= STALLS:
-            raise OperatorError(
+            stalled = OperatorError(
                 "attachment_stalled",
                 f"the broker does not keep the attachments of {job.bulletin.hex()[:16]}",
-                hint="tell the broker's operator; the line is tried again",
+                hint="tell the broker's operator; the node tries again by itself",
             )
+            self._engine.sound(stalled)
+            wait = Result(stalled.code, stalled.message, stalled.hint, DIGEST_WAIT_MS, ())
+            self._pumps.acknowledged(offered.end(wait))
+            return
         why = await self._damage(job)
         if why is not None:
             self._pumps.acknowledged(offered.end(why))
