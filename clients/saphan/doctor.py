@@ -21,6 +21,7 @@ from saphan_schemas.findings import Finding, Level
 from saphan_schemas.limits import DAY_MS, HOUR_MS, LIMITS, MIB
 from saphan_schemas.records import Operation, Role, SignedOperation
 
+from saphan.api_answer import TOKEN_NAME
 from saphan.backup.contents import ARCHIVE_KEYS, DATABASE
 from saphan.backup.header import PARTS
 from saphan.backup.making import MARK_NAME, read_mark
@@ -39,10 +40,14 @@ KEY_WARN_DAYS: Final = 730
 MAILBOX_WARN_DAYS: Final = 90
 """A new mailbox key takes a root ceremony, and others seal to the old one until they know it."""
 CERTIFICATE_WARN_DAYS: Final = 30
+LINE_BAD_MS: Final = HOUR_MS
+"""A bad line comes back by itself; a wrong pin, an old certificate, a dead broker do not."""
 OUTBOX_WARN_MS: Final = HOUR_MS
 OUTBOX_BAD_MS: Final = DAY_MS
 BACKUP_WARN_DAYS: Final = 2
 BACKUP_BAD_DAYS: Final = 14
+FUTURE_MS: Final = 2 * DAY_MS
+"""A backup of later than that was made under a wrong clock: nobody knows how old it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,8 @@ def _running(patient: Patient) -> Iterator[Finding]:
     if line["state"] == "open":
         yield Finding("line", "ok", "doctor.line_open")
         return
-    level: Level = "bad" if line["state"] == "stopped" else "warn"
+    late = patient.now - line["down_since"] >= LINE_BAD_MS
+    level: Level = "bad" if late or line["state"] == "stopped" else "warn"
     code, message = line["code"] or "line_down", line["message"] or line["state"]
     yield Finding("line", level, error=Unavailable(code, message, hint=line["hint"]))
 
@@ -143,13 +149,13 @@ def _settings(patient: Patient) -> Iterator[Finding]:
 
 def _key_files(patient: Patient) -> Iterator[Finding]:
     """Nobody but their owner reads them; what others have read must be revoked."""
-    exposed = [
-        path
-        for path in sorted(patient.office.folder.rglob("*.key"))
-        if stat.S_IMODE(path.lstat().st_mode) & 0o077
-    ]
-    for path in exposed:
-        values = {"path": path, "mode": f"{stat.S_IMODE(path.lstat().st_mode):04o}"}
+    folder = patient.office.folder
+    paths = [*folder.rglob("*.key"), *(folder / ARCHIVE_KEYS).glob("*")]
+    for path in sorted([*paths, patient.office.node / TOKEN_NAME]):
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0
+        if not mode & 0o077:
+            continue
+        values = {"path": path, "mode": f"{mode:04o}"}
         yield Finding("keys", "bad", "doctor.key_exposed", values, "doctor.key_exposed_next")
     if patient.office.root_key.exists():
         yield Finding("keys", "warn", "doctor.root_here", {}, "doctor.root_here_next")
@@ -246,7 +252,7 @@ def _store(patient: Patient) -> Iterator[Finding]:
 def _backup(patient: Patient) -> Iterator[Finding]:
     made = read_mark(patient.office.node / MARK_NAME)
     for part in PARTS:
-        if part not in made:
+        if made.get(part, patient.now + FUTURE_MS) >= patient.now + FUTURE_MS:
             yield Finding("backup", "warn", f"doctor.backup_no_{part}", {}, "doctor.backup_next")
             continue
         days = (patient.now - made[part]) // DAY_MS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from saphan_broker.doctor import examine as examine_broker
 from saphan_schemas.findings import Finding, exit_status, findings_lines, worst
 from saphan_schemas.limits import DAY_MS, HOUR_MS
 from saphan_schemas.messages import LANGUAGES
+from support.bridge import KH, bridged, eventually
 from support.broker_command import running_broker, saphan_broker
 from support.brokers import Clock
 from support.command import saphan
@@ -70,6 +72,49 @@ def test_keys_that_others_can_read_or_that_are_gone_are_bad(office: Office) -> N
     assert ("bad", "there is no witness key in use") in found(examine(office, NOW), "keys")
 
 
+def test_whatever_opens_something_is_nobody_elses_to_read(office: Office) -> None:
+    """Archive keys and the API's token too, and keys that a link names."""
+    days = office.node / "data" / "archive-keys"
+    days.mkdir(parents=True)
+    key = office.node / "node.key"
+    key.rename(office.folder / "moved")
+    key.symlink_to(office.folder / "moved")
+    for path in (days / "20500", office.node / "api.token"):
+        path.write_bytes(b"x")
+        path.chmod(0o600)
+    assert "bad" not in levels(examine(office, NOW), "keys")
+    for path in (days / "20500", office.node / "api.token"):
+        path.chmod(0o644)
+        bad = [message for level, message in found(examine(office, NOW), "keys") if level == "bad"]
+        assert len(bad) == 1
+        assert str(path) in bad[0]
+        path.chmod(0o600)
+
+
+async def test_a_line_that_is_down_for_an_hour_wakes_somebody(tmp_path: Path) -> None:
+    """A warning exits with 0: with a wrong pin nobody would ever hear of it."""
+    async with bridged(tmp_path) as bridge:
+        async with bridge.broker_running():
+            await bridge.enrol()
+        office = Office(bridge.place / KH)
+
+        async def level() -> set[str]:
+            return levels(await asyncio.to_thread(examine, office, bridge.clock()), "line")
+
+        async with bridge.node_with_api(KH) as kh:
+            for _ in range(2):  # whatever tries it makes meanwhile
+                await eventually(lambda: kh.line.state.code == "broker_unreachable")
+                assert await level() == {"warn"}
+                bridge.clock.ahead += HOUR_MS // 2 + 1
+                bridge.node_clock.ahead += HOUR_MS // 2 + 1
+            assert await level() == {"bad"}
+            async with bridge.broker_running():
+                await eventually(lambda: kh.line.state.state == "open")
+                assert await level() == {"ok"}
+            await eventually(lambda: kh.line.state.state != "open")
+            assert await level() == {"warn"}
+
+
 def test_what_grows_old_is_said_in_time(office: Office) -> None:
     for days, level in ((0, "ok"), (320, "warn"), (401, "bad")):
         assert level in levels(examine(office, NOW + days * DAY_MS), "mailbox")
@@ -107,6 +152,9 @@ def test_backups_grow_old_too(office: Office) -> None:
         ]) == level  # fmt: skip
     (office.node / MARK_NAME).write_text(mark.replace(str(NOW + DAY_MS), "1"))
     assert "keys were made after" in str(found(examine(office, NOW), "backup"))
+    ahead = NOW + 20_000 * DAY_MS  # the clock was wrong on that night: this would be fine for ever
+    (office.node / MARK_NAME).write_text(mark.replace(str(NOW), str(ahead)))
+    assert ("warn", "the data was never saved from here") in found(examine(office, NOW), "backup")
 
 
 def test_settings_and_pins_that_do_not_parse_are_findings_not_failures(office: Office) -> None:

@@ -45,10 +45,16 @@ CONTRADICTIONS: Final = frozenset(
 
 @dataclass(slots=True)
 class LineState:
-    """How the line stands, for status: `state` is connecting, open, waiting or stopped."""
+    """How the line stands, for status: `state` is connecting, open, waiting or stopped.
+
+    Attributes:
+        since: of this state, ms UTC; down_since: when it was open last, through all that was tried
+            since; None while it is open.
+    """
 
     state: str = "connecting"
     since: int = 0
+    down_since: int | None = None
     code: str | None = None
     message: str | None = None
     hint: str | None = None
@@ -67,7 +73,8 @@ class Line:
         self._url = session_url(url)
         self._pin = pin
         self._parts = parts
-        self.state = LineState(since=parts.clock())
+        now = parts.clock()
+        self.state = LineState(since=now, down_since=now)
         self.token: str | None = None
         self._session: Session | None = None
         self._sounded: set[str] = set()
@@ -164,7 +171,9 @@ class Line:
         return False
 
     def _set(self, state: str, error: SaphanError | None = None, retry_ms: int = 0) -> None:
-        self.state = LineState(state, self._parts.clock(), retry_ms=retry_ms)
+        now, down = self._parts.clock(), self.state.down_since
+        down = None if state == "open" else now if down is None else down
+        self.state = LineState(state, now, down, retry_ms=retry_ms)
         if error is not None:
             self.state.code, self.state.message = error.code, error.message
             self.state.hint = error.hint
