@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +176,11 @@ async def test_a_file_goes_along_and_is_saved_from_the_desk(
         desk = await enrolled(world, run)
         at = ("--desk", desk)
         add = ("desk", "drafts", desk, "--add", file, "--to", LA, "--attach", f"photo={photo}")
+        wrong = tmp_path / "wrong.json"
+        await asyncio.to_thread(wrong.write_bytes, letter(LA, body={"nothing": "of it"}).data)
+        sending = ("send", wrong, "--to", LA, "--attach", f"photo={photo}", *at)
+        assert (await run(*sending, status=2))["code"] == "schema_invalid"
+        assert await asyncio.to_thread(parts_kept, desk) == 0  # what was not kept has no files
         draft = await run(*add)
         assert draft["attachments"] == ["scene.png"]
         await asyncio.to_thread(photo.unlink)
@@ -191,6 +198,12 @@ async def test_a_file_goes_along_and_is_saved_from_the_desk(
         assert (await run(*other, status=2))["code"] == "attachment_unknown"
     # The desk has it: the line is not needed any more.
     await run("attachment", sent["id"][:10], "1", "--out", tmp_path / "again.png", *at)
+
+
+def parts_kept(desk: Path) -> int:
+    with closing(sqlite3.connect(desk / "desk.db")) as db:
+        (found,) = db.execute("SELECT count(*) FROM parts").fetchone()
+    return int(found)
 
 
 async def test_words_that_differ_end_it(bridge: Bridge, run: Run) -> None:

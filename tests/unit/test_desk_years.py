@@ -7,8 +7,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from saphan.attaching import measure
 from saphan.desk.desk import Desk, number_name
-from saphan.desk.drafts import Drafts
+from saphan.desk.drafts import Drafts, Written
+from saphan.desk.files import Files, upload_name
 from saphan.desk.inbox import Inbox
 from saphan.desk.outbox import Outbox
 from saphan.desk.store import DeskStore, Shelf
@@ -87,6 +89,27 @@ def test_what_was_sent_meanwhile_is_not_taken_back(desk: Desk) -> None:
     with pytest.raises(InvalidInput, match="queued_unknown"):
         outbox.withdraw(one.number)
     assert Drafts(desk).all() == []
+
+
+def test_a_file_that_another_program_sent_away_is_missed_at_once(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """Not weeks later, when the bulletin is to be sent without it."""
+    path = tmp_path / "report.pdf"
+    path.write_bytes(b"%PDF-1.7\n" + bytes(40_000))
+    outbox, files = Outbox(desk), Files(desk)
+    (file,) = files.attach([measure(path, "lab_report")])
+    written = Written(letter(LA).data, (LA,), (file,))
+    outbox.drop_unused(written)
+    with pytest.raises(InvalidInput, match="attachment_missing"):
+        outbox.queue(written, {})
+    assert outbox.all() == []
+    files.take(path, file.blob)
+    one = outbox.queue(written, {})
+    outbox.drop_unused(written)  # it is needed now
+    assert files.has(upload_name(file.blob), file.blob)
+    outbox._sent(one, bytes(32))
+    assert desk.store.parts(upload_name(file.blob)) == 0
 
 
 @pytest.mark.parametrize("text", ["", "a", "ab12cd3", "AB12CD34", "../../..", "g" * 8, "a" * 65])

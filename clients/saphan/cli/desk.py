@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from saphan_protocol.words import fingerprint_words, word_lines
+from saphan_schemas.errors import SaphanError
 
 from saphan.cli.comparing import add_comparing, compare_words
 from saphan.cli.desk_line import at_desk, over_line, watch
@@ -140,8 +141,12 @@ def _drafts(args: argparse.Namespace) -> int:
         drafts = Drafts(desk)
         if args.add is not None:
             written = written_file(args, desk, args.add)
-            with desk.store.transaction():
-                made = drafts.add(written)
+            try:
+                with desk.store.transaction():
+                    made = drafts.add(written)
+            except SaphanError:
+                Outbox(desk).drop_unused(written)
+                raise
             show(draft_row(made), [say("note.draft_kept", number=made.number)], as_json=args.json)
         elif args.show is not None:
             draft = drafts.get(args.show)

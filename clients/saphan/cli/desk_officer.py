@@ -126,7 +126,12 @@ def send(args: argparse.Namespace) -> int:
     """Sign and queue; then send, if the line is there. What is queued is never lost by a cut."""
     with at_desk(args) as desk:
         box, outbox = Inbox(desk), Outbox(desk)
-        queued = outbox.queue(_written(args, desk), box.corridors(), args.draft)
+        written = _written(args, desk)
+        try:
+            queued = outbox.queue(written, box.corridors(), args.draft)
+        except SaphanError:
+            outbox.drop_unused(written)  # it was not kept, nor are its files
+            raise
         refused: list[SaphanError] = []
 
         async def bring(line: DeskLine) -> None:

@@ -72,8 +72,8 @@ class Outbox:
             draft: number of the draft that this was, and that goes away.
 
         Raises:
-            InvalidInput: what `compose` raises, `outbox_full`, `draft_unknown`; OperatorError:
-                the disk, and nothing was queued.
+            InvalidInput: what `compose` raises, `outbox_full`, `draft_unknown`,
+                `attachment_missing`; OperatorError: the disk, and nothing was queued.
         """
         desk = self.desk
         if len(self.waiting()) >= LIMITS.desk_waiting:
@@ -96,6 +96,7 @@ class Outbox:
         with desk.store.transaction():
             if draft is not None:
                 Drafts(desk).remove(draft)  # another program may have sent it meanwhile
+            self._check_files(written)
             number = desk.take_number()
             queued = Queued(
                 number, written, made.header_bytes, inner, signature, made.content, desk.clock()
@@ -129,7 +130,19 @@ class Outbox:
         drafts = Drafts(self.desk)
         written = drafts.get(number).written
         drafts.remove(number)
-        self._drop_unused(written)
+        self.drop_unused(written)
+
+    def drop_unused(self, written: Written) -> None:
+        """Take away the files of what was sent, removed or never kept; not those that a draft or
+        the queue still needs."""
+        store = self.desk.store
+        with store.transaction():  # nobody queues one of them meanwhile
+            drafts = [draft.written for draft in Drafts(self.desk).all()]
+            queued = [one.written for one in self.waiting()]
+            used = {file.blob for other in drafts + queued for file in other.attachments}
+            for file in written.attachments:
+                if file.blob not in used:
+                    store.drop_parts(upload_name(file.blob))
 
     def withdraw(self, number: int) -> Draft:
         """Make a draft of what waits; what was sent cannot be taken back here.
@@ -216,15 +229,6 @@ class Outbox:
         asked = AskSend(line.number(), one.header, one.inner, one.signature, one.content)
         return checked(Sent, await line.ask(asked))
 
-    def _drop_unused(self, written: Written) -> None:
-        """Attachments of what is sent or removed, unless a draft or the queue still needs them."""
-        drafts = [draft.written for draft in Drafts(self.desk).all()]
-        queued = [one.written for one in self.waiting()]
-        used = {file.blob for other in drafts + queued for file in other.attachments}
-        for file in written.attachments:
-            if file.blob not in used:
-                self.desk.store.drop_parts(upload_name(file.blob))
-
     # --- what becomes of one; another program of this desk may have been faster -------------------
 
     def _sent(self, one: Queued, bulletin: bytes) -> None:
@@ -234,7 +238,7 @@ class Outbox:
             one, bulletin=bulletin, sent=now, code=None, inner=b"", content=b""
         )
         self._change(sent)
-        self._drop_unused(one.written)
+        self.drop_unused(one.written)
 
     def _put_off(self, one: Queued, error: SaphanError) -> None:
         """Only an answer about the bulletin itself says that the node has not got it."""
@@ -253,6 +257,17 @@ class Outbox:
         self.desk.store.remove(Shelf.OUTBOX, number_name(one.number))
         code, message = (None, None) if error is None else (error.code, error.message)
         return Drafts(self.desk).take_back(one.written, code, message)
+
+    def _check_files(self, written: Written) -> None:
+        """Another program that has sent a bulletin with the same file took it away with it."""
+        for file in written.attachments:
+            if not Files(self.desk).has(upload_name(file.blob), file.blob):
+                raise InvalidInput(
+                    "attachment_missing",
+                    f"{file.name} is not at this desk any more",
+                    field="attachments",
+                    hint="give the same command again",
+                )
 
     def _change(self, one: Queued) -> bool:
         """Keep it so, if it still waits; whether it did."""
