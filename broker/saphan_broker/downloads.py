@@ -15,8 +15,9 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import FetchPart, PartFetched
 
 from saphan_broker.state import State
-from saphan_broker.uploads import ALARM
 
+ALARM: Final = "attachment_gone"
+"""Until the broker starts again: nothing shows that a lost file is back."""
 WITHDRAWN: Final = frozenset({Delivery.RECALLED.value, Delivery.EXPIRED.value})
 
 

@@ -38,7 +38,9 @@ async def test_a_file_that_was_cut_short_is_an_alarm_and_ends_no_session(world: 
     os.truncate(world.data / "blobs" / name[:2] / name / "0", 10_000)
     assert (await into.fetch_part(made.bulletin_id, 1, 0, 8 * KIB)).data is not None
     assert (await into.fetch_part(made.bulletin_id, 1, 8 * KIB, 8 * KIB)).code == "part_missing"
-    assert "blobs_unusable" in {alarm.code for alarm in world.broker.state.alarms.active()}
+    # What others bring is no sign that this one is back.
+    await out.bring(seal(world, PHOTO).attachments)
+    assert "attachment_gone" in {alarm.code for alarm in world.broker.state.alarms.active()}
     length = made.blobs[0].length
     assert (await into.fetch_part(made.bulletin_id, 1, length, 100)).data == b""
 

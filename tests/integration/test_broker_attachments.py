@@ -229,7 +229,7 @@ async def test_a_lost_file_is_an_alarm_and_no_silence(world: World) -> None:
     path = world.data / "blobs" / name[:2] / name / "0"
     await asyncio.to_thread(path.unlink)
     assert (await into.fetch_part(made.bulletin_id, 1)).code == "part_missing"
-    assert "blobs_unusable" in {alarm.code for alarm in world.broker.state.alarms.active()}
+    assert "attachment_gone" in {alarm.code for alarm in world.broker.state.alarms.active()}
 
 
 # --- ciphertexts that come later -----------------------------------------------------------------
