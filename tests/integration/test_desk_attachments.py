@@ -17,7 +17,7 @@ from saphan.desk.folder import DeskFolder
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
 from saphan.desk.outbox import Outbox, Queued
-from saphan_schemas.desk_frames import AskPart
+from saphan_schemas.desk_frames import AskFetch, AskInbox, AskPart, DeskPart
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import KIB
 from saphan_schemas.records import Blob
@@ -240,3 +240,37 @@ async def test_two_programs_of_one_desk_send_everything_once(
             assert await asyncio.to_thread(Drafts(desk).all) == []
         assert len(set(sent)) == 4
         assert sorted(kept_here(world)) == sorted(one for one in sent if one is not None)
+
+
+async def test_a_desk_that_asks_for_nonsense_is_answered(bridge: Bridge, report: LocalFile) -> None:
+    """Whatever the numbers, an answer or a refusal with a code; the line goes on."""
+    blob = report.attached.blob
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk()
+        async with on_line(folder, bridge) as (desk, line):
+            await queue(desk, report)
+            assert await Outbox(desk).send(line) == []
+            (sent,) = kept_here(world)
+            await Inbox(desk).read(line, sent)
+            for offset in (SIZE - 1, SIZE, SIZE + 1, 2**53):
+                asked = AskFetch(line.number(), sent, 1, offset, 16)
+                await line.send(asked)
+                found = await line.answer(asked.request)
+                assert isinstance(found, DeskPart)
+                assert len(found.data) == max(0, SIZE - offset)
+            ghost = Blob(blob.length, bytes(32))
+            for asking, code in (
+                (AskFetch(0, bytes(32), 1, 0, 16), "bulletin_unknown"),
+                (AskPart(0, ghost, 4, b"x"), "attachment_offset"),
+                (AskPart(0, Blob(0, bytes(32)), 0, b""), "attachment_empty"),
+                (AskPart(0, Blob(2**40, bytes(32)), 0, b"x"), "attachments_too_large"),
+                (AskPart(0, Blob(1, bytes(32)), 0, b"xx"), "attachment_digest"),
+                (AskPart(0, Blob(1, bytes(32)), 0, b"x"), "attachment_digest"),
+            ):
+                await line.send(asking)
+                with pytest.raises(SaphanError) as caught:
+                    await line.answer(0)
+                assert caught.value.code == code
+            page = await line.ask(AskInbox(line.number(), 2**53, 100))
+            assert (page["bulletins"], page["more"]) == ([], False)
+            assert world.kh.uploads.held(bytes(32)) == (0, False)
