@@ -20,7 +20,9 @@ _log = logging.getLogger("saphan.broker")
 LOOK_SECONDS = 1.0
 DUE_AT_ONCE = 256
 RESIGN_MS = 10 * SECOND_MS
-"""While something is due that no witness has seen the time of: ask them with a fresh head."""
+"""While something is due that no witness has seen the time of: ask them with a fresh head. Each
+time that nobody has answered the pause doubles, to `LIMITS.head_quiet_ms`: an ask costs everybody
+who listens 4 KB, and who comes anew is shown a fresh head anyway."""
 UNWITNESSED_MS = 10 * LIMITS.skew_ms
 """A deadline passed so long ago without a witness is an alarm; bulletins stay deliverable."""
 
@@ -35,6 +37,7 @@ class Sweep:
         self._asked = (0, 0)
         """When witnesses were asked last, and the witnessed time then: unmoved, the next ask is to
         everyone."""
+        self._pause = RESIGN_MS
 
     async def run(self) -> None:
         """Look again and again until cancelled; a failing look is tried again."""
@@ -69,15 +72,23 @@ class Sweep:
         published = self._state.evidence.published
         if published is None or not self._state.listeners.total():
             return
-        ask = bool(waiting) and abs(now - self._asked[0]) >= RESIGN_MS
+        if self._moved:
+            self._pause = RESIGN_MS
+        ask = bool(waiting) and abs(now - self._asked[0]) >= self._pause
         if ask or now - published.time * SECOND_MS >= LIMITS.head_idle_ms:
             await self._sequencer.submit(NewHead()).outcome
         if ask:
             self._ask(now, waiting)
 
+    @property
+    def _moved(self) -> bool:
+        """Whether a witness has vouched for a later time since it was asked."""
+        return self._witnessed.now > self._asked[1]
+
     def _ask(self, now: int, waiting: Sequence[DeliveryRow]) -> None:
         """Show the fresh head to the parties' witnesses; to everybody's if that did not help."""
-        listeners, moved = self._state.listeners, self._witnessed.now > self._asked[1]
+        listeners, moved = self._state.listeners, self._moved
+        self._pause = RESIGN_MS if moved else min(2 * self._pause, LIMITS.head_quiet_ms)
         self._asked = (now, self._witnessed.now)
         parties = {name for row in waiting for name in (row.sender, row.recipient)}
         if not (moved and listeners.ask(parties, now)):
