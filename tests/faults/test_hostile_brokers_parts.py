@@ -132,3 +132,30 @@ async def test_a_broker_that_keeps_nothing_of_one_bulletin_holds_up_no_other(
                 while (event := await listener.next(0.05)) is not None:
                     assert event["type"] != "line"
             assert await shown(kh, bulletin, 1) == pdf(60_000)
+
+
+async def test_an_offer_without_an_answer_is_no_wait_without_end(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything else is answered, so the node is busy; the next session asks again."""
+    monkeypatch.setattr("saphan.node.uploading.ANSWER_S", 0.5)
+
+    def lost(frame: Any) -> object:
+        return Ping(bridge.clock()) if isinstance(frame, Held) else None
+
+    async with bridge.broker_running(), mauling_line(bridge.url) as (line, url):
+        await bridge.enrol()
+        bridge.url, line.change = url, lost
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(kh)
+            bulletin = await send(la, pdf(60_000))
+
+            def down() -> bool:
+                session = la.line._session
+                if session is not None:
+                    session._uploading.wake()  # what every other bulletin does
+                return la.line.state.code == "no_answer"
+
+            await eventually(down, 10)
+            await eventually(lambda: states(la, bulletin) == ["accepted"])

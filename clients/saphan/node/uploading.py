@@ -41,6 +41,7 @@ class _Offered:
 
     Attributes:
         held: None until the broker has answered; refused: why it takes no more of it.
+        since: when the broker said something of it, or when it came to owe an answer (s).
         stalls: how often parts were not taken as they were sent; looked: at how many of them the
             files were looked at.
     """
@@ -49,6 +50,7 @@ class _Offered:
     sent: list[int] = field(default_factory=list)
     held: list[int] | None = None
     refused: Result | None = None
+    since: float = field(default_factory=lambda: _now())
     stalls: int = 0
     looked: int = 0
 
@@ -144,6 +146,7 @@ class Uploading:
                 field="held",
                 hint="the broker is at fault: tell its operator",
             )
+        offered.since = _now()
         self._pumps.acknowledged(offered.take(list(frame.held)))
         self._turn.set()
 
@@ -218,8 +221,9 @@ class Uploading:
             Unavailable: `no_answer`: the next session asks what the broker holds.
         """
         owed = offered.held is None or offered.held != offered.sent
+        left = offered.since + ANSWER_S - _now()
         try:
-            await asyncio.wait_for(self._turn.wait(), ANSWER_S if owed else None)
+            await asyncio.wait_for(self._turn.wait(), left if owed else None)
         except TimeoutError:
             raise Unavailable(
                 "no_answer", "the broker does not say what it holds of an attachment"
@@ -256,6 +260,8 @@ class Uploading:
             data = await self._engine.in_reading(partial(_read, path, offset, size))
             if offered.sent[place] != offset or offered.refused is not None:
                 return True  # the broker has dropped it meanwhile
+            if offered.held == offered.sent:
+                offered.since = _now()
             offered.sent[place] += size
             self._pumps.sent(size)
             await self._send(Part(self._request_of(job), place, offset, data))
@@ -324,6 +330,10 @@ class Uploading:
     def _mark(self, job: Outgoing) -> None:
         with self._engine.db.transaction() as tx:
             mark(tx, job.bulletin, BROUGHT)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _damage(path: Path, blob: Blob) -> Result | None:
