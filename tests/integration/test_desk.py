@@ -11,20 +11,25 @@ from typing import Any, NoReturn
 import pytest
 from saphan.desk.desk import Desk
 from saphan.desk.drafts import Drafts, Written
+from saphan.desk.folder import DeskFolder
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
 from saphan.desk.outbox import Outbox, Queued
+from saphan.desk.start import start_desk
 from saphan.desk.syncing import sync
+from saphan.keyfiles import is_sealed, new_key, read_key, write_plain
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
-from support.bridge import LA, Bridge, eventually, states, wish
+from saphan_schemas.records import Role
+from support.bridge import CHEAP, LA, SECRET, Bridge, eventually, states, wish
 from support.desk_letters import kept_here, letter
 from support.desks import DeskBridge, at, desk_bridge, on_line, ready_bridge
 from support.desks import everything as stolen
 
 
 @pytest.fixture
-async def bridge() -> AsyncIterator[Bridge]:
+async def bridge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridge]:
+    monkeypatch.setattr("saphan.node.desk_session.NEWS_PAUSE_S", 0.05)
     async with ready_bridge() as made:
         yield made
 
@@ -323,6 +328,22 @@ def texts(value: Any) -> set[str]:
     if isinstance(value, list):
         return set().union(*(texts(item) for item in value))
     return {value} if isinstance(value, str) and len(value) > 5 else set()
+
+
+async def test_a_key_that_comes_plain_rests_sealed(bridge: Bridge) -> None:
+    async with desk_bridge(bridge) as world:
+        invitation = await asyncio.to_thread(world.invitation)
+    plain, folder = bridge.place / "plain.key", DeskFolder(bridge.place / "desk")
+    key = new_key(Role.OFFICER, "dao")
+
+    def work() -> None:
+        write_plain(plain, key)
+        made = start_desk(folder, invitation, SECRET, now=bridge.clock(), brought=plain, cost=CHEAP)
+        assert (made.me.handle, made.key_id, made.request) == ("dao", key.key_id, None)
+        assert is_sealed(folder.key_file)
+        assert read_key(folder.key_file, Role.OFFICER, SECRET).seed == key.seed
+
+    await asyncio.to_thread(work)
 
 
 async def test_a_full_disk_keeps_nothing_by_halves(bridge: Bridge) -> None:

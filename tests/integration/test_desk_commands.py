@@ -16,7 +16,7 @@ from saphan.cli.main import main
 from saphan.compose import Wish
 from saphan.desk.folder import DeskFolder
 from saphan.desk.outbox import Outbox
-from saphan.keyfiles import is_sealed, new_key, read_key, write_plain, write_sealed
+from saphan.keyfiles import read_key, write_sealed
 from saphan_schemas.limits import HOUR_MS
 from saphan_schemas.records import Role
 from support.bridge import CHEAP, KH, LA, SECRET, Bridge, eventually, states, wish
@@ -29,7 +29,8 @@ Run = Callable[..., Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture
-async def bridge() -> AsyncIterator[Bridge]:
+async def bridge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridge]:
+    monkeypatch.setattr("saphan.node.desk_session.NEWS_PAUSE_S", 0.05)
     async with ready_bridge() as made:
         yield made
 
@@ -126,7 +127,7 @@ async def test_the_line_comes_back(bridge: Bridge, run: Run, tmp_path: Path) -> 
     file = tmp_path / "bulletin.json"
     await asyncio.to_thread(file.write_bytes, letter(LA).data)
     async with desk_bridge(bridge) as world:
-        desk = await enrolled(world, run)
+        desk = (await world.desk()).folder
         listening = world.kh.listening["desks"]
     at = ("--desk", desk)
     queued = await run("send", file, "--to", LA, *at)
@@ -148,7 +149,7 @@ async def test_the_list_comes_first_and_then_what_waits_goes(
     file, past = tmp_path / "bulletin.json", bridge.clock() - HOUR_MS
     await asyncio.to_thread(file.write_bytes, letter(LA).data)
     async with desk_bridge(bridge) as world:
-        desk = await enrolled(world, run)
+        desk = (await world.desk()).folder
         listening = world.kh.listening["desks"]
     async with opened_desk(DeskFolder(desk), bridge, ahead=-2 * HOUR_MS) as before:
         await asyncio.to_thread(Outbox(before).queue, letter(LA, expires=past), {})
@@ -173,7 +174,7 @@ async def test_a_file_goes_along_and_is_saved_from_the_desk(
     await asyncio.to_thread(file.write_bytes, letter(LA).data)
     await asyncio.to_thread(photo.write_bytes, picture)
     async with desk_bridge(bridge) as world:
-        desk = await enrolled(world, run)
+        desk = (await world.desk()).folder
         at = ("--desk", desk)
         add = ("desk", "drafts", desk, "--add", file, "--to", LA, "--attach", f"photo={photo}")
         wrong = tmp_path / "wrong.json"
@@ -242,22 +243,6 @@ async def test_what_is_signed_before_an_error_is_said_to_wait(
         assert f"kept as number {one['number']};" in said
 
 
-async def test_a_key_that_comes_plain_rests_sealed(bridge: Bridge, run: Run) -> None:
-    async with desk_bridge(bridge) as world:
-        office = ("--dir", bridge.place / KH)
-        invitation, desk = bridge.place / "invitation", bridge.place / "desk"
-        await run("desk", "invite", *office, "--out", invitation, "--address", world.address,
-                  asks=False)  # fmt: skip
-        plain = bridge.place / "plain.key"
-        key = new_key(Role.OFFICER, "dao")
-        await asyncio.to_thread(write_plain, plain, key)
-        made = await run("desk", "init", desk, "--invitation", invitation, "--key", plain, "--yes")
-        assert (made["handle"], made["key_id"]) == ("dao", key.key_id.hex())
-        kept = desk / "officer.key"
-        assert await asyncio.to_thread(is_sealed, kept)
-        assert (await asyncio.to_thread(read_key, kept, Role.OFFICER, SECRET)).seed == key.seed
-
-
 async def test_what_is_wrong_is_said(bridge: Bridge, run: Run, tmp_path: Path) -> None:
     office = ("--dir", bridge.place / KH)
     nothing = tmp_path / "nothing"
@@ -293,7 +278,7 @@ async def test_an_officer_who_watches_hears_at_once(bridge: Bridge, run: Run, se
     programs = bridge.place / "programs"
     popups = await asyncio.to_thread(notifying, programs)
     async with desk_bridge(bridge) as world:
-        desk = await enrolled(world, run)
+        desk = (await world.desk()).folder
         env = environment()
         watching = await asyncio.create_subprocess_exec(
             *saphan_command("inbox", "--watch", "--json", "--desk", desk),

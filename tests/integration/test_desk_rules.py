@@ -22,7 +22,8 @@ from support.desks import DeskBridge, desk_bridge, on_line, ready_bridge
 
 
 @pytest.fixture
-async def bridge() -> AsyncIterator[Bridge]:
+async def bridge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridge]:
+    monkeypatch.setattr("saphan.node.desk_session.NEWS_PAUSE_S", 0.05)
     async with ready_bridge() as made:
         yield made
 
