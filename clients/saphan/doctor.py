@@ -19,7 +19,7 @@ from saphan_schemas.codec import decode
 from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.findings import Finding, Level
 from saphan_schemas.limits import DAY_MS, HOUR_MS, LIMITS, MIB
-from saphan_schemas.records import Operation, Role, SignedOperation
+from saphan_schemas.records import Header, Operation, Role, SignedOperation
 
 from saphan.api_answer import TOKEN_NAME
 from saphan.backup.contents import ARCHIVE_KEYS, DATABASE
@@ -46,6 +46,8 @@ OUTBOX_WARN_MS: Final = HOUR_MS
 OUTBOX_BAD_MS: Final = DAY_MS
 BACKUP_WARN_DAYS: Final = 2
 BACKUP_BAD_DAYS: Final = 14
+LOOKED_AT: Final = 1_000
+"""Newest bulletins of the inbox that are compared with the rules."""
 FUTURE_MS: Final = 2 * DAY_MS
 """A backup of later than that was made under a wrong clock: nobody knows how old it is."""
 
@@ -249,6 +251,33 @@ def _store(patient: Patient) -> Iterator[Finding]:
         yield Finding("restored", "warn", "doctor.listening", {}, "doctor.listening_next")
 
 
+def _rules(patient: Patient) -> Iterator[Finding]:
+    """Whether the rules leave something to nobody: no officer would ever know that it came."""
+    office, path = patient.office, patient.office.folder / DATABASE
+    try:
+        shown = read_settings(office.node / SETTINGS_NAME).shown
+    except SaphanError:
+        return  # `_settings` says it
+    keys = office.replay().keys(office.read_agency().agency, Role.OFFICER)
+    officers = [key.handle for key in keys if key.handle is not None]
+    if not officers or not path.exists():
+        return  # programs only
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as store:
+            rows = store.execute(
+                "SELECT header FROM bulletins WHERE arrived IS NOT NULL"
+                " ORDER BY arrived DESC LIMIT ?",
+                (LOOKED_AT,),
+            ).fetchall()
+    except sqlite3.Error:
+        return  # `_store` says it
+    headers = (decode(Header, data, LIMITS.header_bytes, "header") for (data,) in rows)
+    hidden = sum(not shown.officers(header, officers) for header in headers)
+    if hidden:
+        values = {"count": hidden, "of": len(rows)}
+        yield Finding("settings", "warn", "doctor.shown_nobody", values, "doctor.shown_nobody_next")
+
+
 def _backup(patient: Patient) -> Iterator[Finding]:
     made = read_mark(patient.office.node / MARK_NAME)
     for part in PARTS:
@@ -282,6 +311,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[Patient], Iterator[Finding]]], ...]] = 
     ("keys", _keys),
     ("tls", _certificate),
     ("outbox", _store),
+    ("settings", _rules),
     ("backup", _backup),
     ("alarm", _alarms),
 )

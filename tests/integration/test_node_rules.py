@@ -13,8 +13,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from saphan.doctor import examine
 from saphan.node.service import NodeService
 from saphan.node.serving import run_until_told
+from saphan.office import Office
 from saphan_protocol.batch import sign_one
 from saphan_schemas.codec import encode
 from saphan_schemas.records import OfficerRead
@@ -65,12 +67,20 @@ async def test_what_the_rules_do_not_show_cannot_be_read(bridge: Bridge) -> None
         assert (status, answer["code"]) == (404, "bulletin_unknown")
         assert kh.db.rows("SELECT 1 FROM readings") == []
         assert kh.db.rows("SELECT 1 FROM statements WHERE event = 'read'") == []
+        assert await hidden(bridge) == ["doctor.shown_nobody"]
 
         set_rules(bridge, {"officers": [OFFICERS[KH]], "schemas": ["saphan/case_statistics/0"]})
         await kh.reread_settings()
         status, answer = await read(bridge, kh, bulletin)
         assert (status, answer["id"]) == (200, bulletin.hex())
         assert len(kh.db.rows("SELECT 1 FROM readings WHERE handle IS NOT NULL")) == 1
+        assert await hidden(bridge) == []
+
+
+async def hidden(bridge: Bridge) -> list[str]:
+    """What the doctor warns of the rules."""
+    found = await asyncio.to_thread(examine, Office(bridge.place / KH), bridge.clock())
+    return [one.key for one in found if one.check == "settings" and one.level == "warn"]
 
 
 async def test_a_running_node_reads_its_settings_again_when_it_is_told_to(bridge: Bridge) -> None:
