@@ -109,6 +109,27 @@ async def test_rules_that_change_with_every_page_end_the_listing(
     assert next(numbers) < 100
 
 
+async def test_rules_that_change_once_hide_what_was_listed_a_page_ago(
+    desk: Desk, tmp_path: Path
+) -> None:
+    one, two, three = row(1), row(2), row(3)
+
+    def says(asked: object) -> object:
+        if not isinstance(asked, AskInbox):
+            return {}
+        asks.append(asked.after)
+        if len(asks) == 1:
+            return page(one, two, more=True, rules="before")
+        return page(*(each for each in (two, three) if each["seq"] > asked.after), rules="after")
+
+    asks: list[int] = []
+    async with told_by(desk, tmp_path, says) as line:
+        await Inbox(desk).pull(line)
+    assert asks == [0, 2, 0]
+    kept = await asyncio.to_thread(Inbox(desk).rows)
+    assert [each["seq"] for each in kept] == [2, 3]
+
+
 @pytest.mark.parametrize(
     "lie",
     [

@@ -113,6 +113,7 @@ class Inbox:
             _check_page(page, after)
             if after and page["rules"] != await asyncio.to_thread(self._rules):
                 after = 0  # other rules: what they show of the past is here to be seen too
+                listed = await asyncio.to_thread(self._listed)
                 again += 1
                 if again > RULES_AT_ONCE:
                     raise malformed("the node shows every page of the inbox by other rules")
