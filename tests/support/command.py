@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -52,7 +56,16 @@ def saphan_command(*words: str | Path) -> list[str]:
 def environment(**variables: str) -> dict[str, str]:
     """This process's variables, with the checkout's packages importable."""
     rooms = os.pathsep.join(str(ROOT / room) for room in CONTAINERS[:4])
-    return os.environ | {"PYTHONPATH": rooms, "LC_ALL": "C.UTF-8"} | variables
+    fixed = {"PYTHONPATH": rooms, "LC_ALL": "C.UTF-8"}
+    return os.environ | fixed | (_bytecode() if sys.dont_write_bytecode else {}) | variables
+
+
+@functools.cache
+def _bytecode() -> dict[str, str]:
+    """Where nothing is written beside the sources, hundreds of commands compile them only once."""
+    folder = tempfile.mkdtemp(prefix="saphan-bytecode-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": folder}
 
 
 def saphan(
