@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from saphan.backup import contents
-from saphan.backup.contents import members
+from saphan.backup.contents import is_public, members
 from saphan_schemas.errors import OperatorError
 
 
@@ -53,3 +53,10 @@ def test_a_folder_that_cannot_be_read_is_no_empty_one(
     assert caught.value.code == "file_unreadable"
     assert "archive-keys" in str(caught.value)
     assert list(members(folder.parent / "gone", "keys")) == []
+
+
+def test_who_is_paged_how_is_nobody_elses_business() -> None:
+    assert is_public("agency.json")
+    assert is_public("node/pins.json")
+    assert not is_public("node/settings.json")
+    assert not is_public("node/node.key")

@@ -47,6 +47,8 @@ _MEMBERS: Final[dict[Part, re.Pattern[str]]] = {
 }
 
 
+_SETTINGS: Final = "node/settings.json"
+"""In both parts, but who reads what, and how people are paged, is nobody else's business."""
 _EVERYBODY: Final = re.compile("|".join(_PUBLIC), re.ASCII)
 
 
@@ -59,7 +61,7 @@ def belongs(part: Part, name: str) -> bool:
 
 def is_public(name: str) -> bool:
     """Whether everybody on the machine may read it: it is what others are given anyway."""
-    return _EVERYBODY.fullmatch(name) is not None
+    return _EVERYBODY.fullmatch(name) is not None and name != _SETTINGS
 
 
 def check_name(part: Part, name: str) -> None:
