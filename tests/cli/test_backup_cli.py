@@ -355,11 +355,10 @@ def test_a_dead_clock_does_not_make_the_old_witness_a_new_one(place: Place) -> N
     """A spare machine starts in 1970: what was enrolled before the backup is still older."""
     files = [place.folder / "a.data", place.folder / "a.keys"]
     opened = [read_share(path) for path in shares(place)]
-    made = read_header(files[0]).made
     restored = restore(place.folder / "new", files, opened, now=1)
     with closing(Database(restored.office.node / "data")) as db:
         (row,) = db.rows("SELECT value FROM facts WHERE name = ?", (RESTORED,))
-    assert row[0] == made
+    assert row[0] == read_header(files[0]).made
 
 
 def test_one_custodian_who_lies_does_not_stop_those_who_suffice(place: Place) -> None:
@@ -373,13 +372,11 @@ def test_one_custodian_who_lies_does_not_stop_those_who_suffice(place: Place) ->
     for at in range(3):
         forged.write_text(json.dumps(lie | {"place": at}))
         forged.chmod(0o600)
-        place.restore(*given, shares=[*true, forged])
-        shutil.rmtree(place.folder / "new")
-        place.restore(*given, shares=[forged, *true])
-        shutil.rmtree(place.folder / "new")
+        for brought in ([*true, forged], [forged, *true]):
+            place.restore(*given, shares=brought)
+            shutil.rmtree(place.folder / "new")
     forged.write_text(json.dumps(lie))
-    ran = place.restore(*given, shares=[forged, true[1]], status=2)
-    assert ran.code == "backup_damaged"
+    assert place.restore(*given, shares=[forged, true[1]], status=2).code == "backup_damaged"
     assert nothing_left(place)
 
 
