@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-from saphan.backup import contents
 from saphan.backup.contents import is_public, members
 from saphan_schemas.errors import OperatorError
 
@@ -47,7 +46,7 @@ def test_a_folder_that_cannot_be_read_is_no_empty_one(
             raise PermissionError(13, "Permission denied", str(path))
         return listing(path)
 
-    monkeypatch.setattr(contents.os, "scandir", refusing)
+    monkeypatch.setattr(os, "scandir", refusing)
     with pytest.raises(OperatorError) as caught:
         list(members(folder, "keys"))
     assert caught.value.code == "file_unreadable"
