@@ -23,7 +23,7 @@ from saphan.passphrase import Passphrase
 from saphan.terms import first_terms, parse_terms
 from saphan_broker.broker import open_broker
 from saphan_broker.init import init
-from saphan_broker.work import Logged, Package
+from saphan_broker.sequencing.work import Logged, Package
 from saphan_protocol.invitation import format_invitation
 from saphan_protocol.pins import Pins, format_pins
 from saphan_schemas.records import Role

@@ -10,8 +10,8 @@ from typing import Final
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import HOUR_MS
 
+from saphan_broker.sessions.uploads import ALARM
 from saphan_broker.state import State
-from saphan_broker.uploads import ALARM
 
 _log = logging.getLogger("saphan.broker")
 

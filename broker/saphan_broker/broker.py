@@ -23,21 +23,21 @@ from saphan_broker.alarms import Alarm
 from saphan_broker.blob_sweep import BlobSweep
 from saphan_broker.blobs.store import FOLDER, BlobStore
 from saphan_broker.clock import Clock, system_clock
-from saphan_broker.committing import Committer
-from saphan_broker.expiry import Sweep, freshen
 from saphan_broker.init import check_finished
 from saphan_broker.keys import load_log_keys, pins_of
-from saphan_broker.log_book import Published
+from saphan_broker.logs.log_book import Published
+from saphan_broker.logs.signer import Signer
 from saphan_broker.seeds import DayKeys
-from saphan_broker.sequencer import Sequencer
-from saphan_broker.session import Session, Shared
-from saphan_broker.signer import Signer
+from saphan_broker.sequencing.committing import Committer
+from saphan_broker.sequencing.expiry import Sweep, freshen
+from saphan_broker.sequencing.sequencer import Sequencer
+from saphan_broker.sequencing.work import Logged, Operation, Rejected
+from saphan_broker.sessions.session import Session, Shared
+from saphan_broker.sessions.tokens import Tokens
 from saphan_broker.state import State
 from saphan_broker.store.base import LOGS, Log, Store
 from saphan_broker.store.sqlite import SqliteStore
-from saphan_broker.tokens import Tokens
 from saphan_broker.witnessed import WitnessedTime
-from saphan_broker.work import Logged, Operation, Rejected
 
 _log = logging.getLogger("saphan.broker")
 

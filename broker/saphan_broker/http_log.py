@@ -25,9 +25,9 @@ from saphan_protocol.tiles import (
 from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.limits import KIB, MIB
 
-from saphan_broker.cosigned import cosigned
-from saphan_broker.log_book import Published
-from saphan_broker.room import Room
+from saphan_broker.logs.cosigned import cosigned
+from saphan_broker.logs.log_book import Published
+from saphan_broker.sessions.room import Room
 from saphan_broker.state import State
 from saphan_broker.store.base import LOGS, Log
 

@@ -27,12 +27,12 @@ from saphan_schemas.records import HeadRef
 from saphan_broker import private_files
 from saphan_broker.blobs.store import FOLDER, BlobStore
 from saphan_broker.clock import Clock, day_of, system_clock
-from saphan_broker.committing import Committer
 from saphan_broker.inviting import INVITATION_NAME, check_place, write_invitation
 from saphan_broker.keys import create_log_keys, make_pins, write_pins
-from saphan_broker.registering import Registrar
+from saphan_broker.logs.signer import Signer
 from saphan_broker.seeds import DayKeys
-from saphan_broker.signer import Signer
+from saphan_broker.sequencing.committing import Committer
+from saphan_broker.sequencing.registering import Registrar
 from saphan_broker.state import State
 from saphan_broker.store.base import LOGS, Log, Store
 from saphan_broker.store.sqlite import SqliteStore

@@ -20,7 +20,7 @@ from saphan_schemas.errors import SaphanError
 from saphan_schemas.limits import MIB, SECOND_MS
 
 from saphan_broker.broker import Broker
-from saphan_broker.log_book import LogBook
+from saphan_broker.logs.log_book import LogBook
 
 DISK_RESERVE_BYTES: Final = 256 * MIB
 """With less left on the store's disk the broker says that it is not ready, while it still is."""

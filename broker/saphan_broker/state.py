@@ -22,17 +22,18 @@ from saphan_broker.alarms import Alarms
 from saphan_broker.blobs.store import BlobStore
 from saphan_broker.clock import Clock, SessionClocks, system_clock
 from saphan_broker.counters import Counters
-from saphan_broker.ledger import Random
 from saphan_broker.listeners import Listeners
-from saphan_broker.log_book import LogBook
-from saphan_broker.recent import RecentSignatures
-from saphan_broker.recent_rows import RecentRows
+from saphan_broker.logs.log_book import LogBook
+from saphan_broker.logs.recent import RecentSignatures
+from saphan_broker.logs.recent_rows import RecentRows
+from saphan_broker.logs.signer import Signer
 from saphan_broker.seeds import DayKeys
-from saphan_broker.signer import Signer
 from saphan_broker.store.base import LOGS, AnchorRow, Log, Store
 from saphan_broker.verifying import Verifier
 
 OpenStore = Callable[[], Awaitable[Store]]
+Random = Callable[[int], bytes]
+"""Gives so many fresh random bytes."""
 
 VERIFY_THREADS = 2
 """Signature checks release the GIL; more threads than this only wait for each other."""

@@ -27,7 +27,7 @@ from saphan.backup.header import PARTS
 from saphan.backup.making import MARK_NAME, read_mark
 from saphan.durable import read_bounded
 from saphan.local_api import LocalNode
-from saphan.node.desk_tls import CERTIFICATE_NAME
+from saphan.node.desks.tls import CERTIFICATE_NAME
 from saphan.node.settings import SETTINGS_NAME, read_settings
 from saphan.office import Office
 

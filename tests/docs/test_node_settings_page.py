@@ -6,9 +6,9 @@ import json
 import re
 
 import msgspec
-from saphan.node.hook import Notice
 from saphan.node.rules import Rule
 from saphan.node.settings import NodeSettings, NoticeSettings, Step, parse_settings
+from saphan.node.telling.hook import Notice
 from support.rooms import ROOT
 
 PAGE = (ROOT / "docs/node-settings.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from saphan_broker.broker import open_broker
-from saphan_broker.last_head import LastHead, LastHeadFile
+from saphan_broker.logs.last_head import LastHead, LastHeadFile
 from saphan_broker.store.base import Commit, CommitUnknown, Sign, Store
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import Result, Submission

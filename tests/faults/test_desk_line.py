@@ -191,7 +191,7 @@ async def test_a_connection_that_asks_for_nothing_ends(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch, begin: bytes
 ) -> None:
     """Each costs the node a file handle, and anybody on the network can open them."""
-    monkeypatch.setattr("saphan.node.desks.SILENCE_S", 0.3)
+    monkeypatch.setattr("saphan.node.desks.listener.SILENCE_S", 0.3)
     async with desk_bridge(bridge) as world:
         context = ssl.create_default_context()
         context.check_hostname = False
@@ -209,7 +209,7 @@ async def test_strangers_make_room_for_each_other(
 ) -> None:
     async with desk_bridge(bridge) as world:
         folder = await world.desk()
-        monkeypatch.setattr("saphan.node.desks.STRANGERS", 2)
+        monkeypatch.setattr("saphan.node.desks.listener.STRANGERS", 2)
         async with raw_desk(world.address) as first, raw_desk(world.address) as second:
             await first.challenge()
             await second.challenge()

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from saphan_broker import attaching
 from saphan_broker.blobs.store import BlobStore, not_here
+from saphan_broker.sessions import attaching
 from saphan_schemas.frames import Held, PartFetched, Ping
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from saphan_broker.work import Logged, Package
+from saphan_broker.sequencing.work import Logged, Package
 from saphan_schemas.codec import decode
 from saphan_schemas.frames import DirectoryLeaves, Submit
 from saphan_schemas.limits import KIB, LIMITS

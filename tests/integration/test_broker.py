@@ -83,7 +83,7 @@ async def test_directory_comes_in_frames_of_bounded_size_with_its_agreements(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Agreements are longer than their leaves: they count, or a frame could be beyond any bound."""
-    monkeypatch.setattr("saphan_broker.feed.LEAVES_BYTES", 30_000)
+    monkeypatch.setattr("saphan_broker.sessions.feed.LEAVES_BYTES", 30_000)
     parties = [world.agencies[A], world.agencies[B]]
     line = await world.line(A)
     for number in range(2, 7):

@@ -16,7 +16,7 @@ from support.desks import DeskBridge, desk_bridge, on_line, ready_bridge
 
 @pytest.fixture
 async def bridge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridge]:
-    monkeypatch.setattr("saphan.node.desk_session.NEWS_PAUSE_S", 0.05)
+    monkeypatch.setattr("saphan.node.desks.session.NEWS_PAUSE_S", 0.05)
     async with ready_bridge() as made:
         yield made
 

@@ -15,7 +15,7 @@ import pytest
 from saphan.audit.folder import LogFolder
 from saphan.audit.packfile import read_pack
 from saphan_broker.export_file import file_error, new_file
-from saphan_broker.log_export import export_logs
+from saphan_broker.logs.log_export import export_logs
 from saphan_broker.records import PackWriter
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.memory import MemoryStore

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from saphan.node.service import NodeService, running
-from saphan_broker.log_book import Cosigned
+from saphan_broker.logs.log_book import Cosigned
 from saphan_schemas.limits import DAY_MS, LIMITS
 from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, states, wish
 from support.counting_relay import CountingRelay, counting

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from saphan_broker import downloads, session
+from saphan_broker.sessions import downloads, session
 from saphan_broker.state import State
 from saphan_schemas.frames import FetchPart, PartFetched
 from support.bridge import KH, LA, agreed, bridged, eventually, states, wish

@@ -11,7 +11,7 @@ import pytest
 from saphan.node import recovery
 from saphan.node.db import Database
 from saphan.node.deliveries import MAX_ATTEMPTS, Deliveries, Delivery
-from saphan_broker import judging
+from saphan_broker.sequencing import judging
 from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.records import Marking
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish

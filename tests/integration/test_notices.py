@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from saphan.node import notices
-from saphan.node.notices import Notices, noted
 from saphan.node.service import NodeService
+from saphan.node.telling import notices
+from saphan.node.telling.notices import Notices, noted
 from saphan_protocol.batch import sign_one
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import OperatorError

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from saphan.node.notices import Notices, noted
+from saphan.node.telling.notices import Notices, noted
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS, MINUTE_MS
 from support.bridge import KH, LA, bridged, eventually

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from saphan.node.db import Database
 from saphan.node.restored import mark_restored
-from saphan_broker import feed
+from saphan_broker.sessions import feed
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
 
 

@@ -66,7 +66,7 @@ async def test_heads_and_batch_signatures_travel_once(world: World) -> None:
 
 
 async def test_directory_heads_travel_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saphan_broker.feed.LEAVES_BYTES", 1)
+    monkeypatch.setattr("saphan_broker.sessions.feed.LEAVES_BYTES", 1)
     line = await recording(world, C)
     await line.until(lambda: len(line.leaves) == 5)
     frames = [frame for frame in line.frames if isinstance(frame, DirectoryLeaves)]

@@ -18,9 +18,9 @@ from saphan.desk.line import DeskLine, connected
 from saphan.desk.store import DeskStore, store_key
 from saphan.keyfiles import new_key
 from saphan.node.binding import bind
-from saphan.node.desk_login import challenge
-from saphan.node.desk_session import decode_desk_frame
-from saphan.node.desk_tls import desk_tls
+from saphan.node.desks.login import challenge
+from saphan.node.desks.session import decode_desk_frame
+from saphan.node.desks.tls import desk_tls
 from saphan_schemas.codec import encode
 from saphan_schemas.desk_frames import DeskAnswer, DeskLogin, DeskWelcome
 from saphan_schemas.records import Role

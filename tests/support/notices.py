@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from saphan.node.notices import noted
 from saphan.node.service import NodeService
+from saphan.node.telling.notices import noted
 
 from support.bridge import KH, Bridge, agreed, wish
 

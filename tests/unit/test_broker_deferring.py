@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from saphan_broker import deferring
-from saphan_broker.deferring import LOOK_BYTES, READ_BYTES, choose, wanted_bytes
+from saphan_broker.sessions import deferring
+from saphan_broker.sessions.deferring import LOOK_BYTES, READ_BYTES, choose, wanted_bytes
 from saphan_broker.store.base import BulletinRow, FeedRow
 from saphan_schemas.limits import KIB, MIB
 from support.store_commits import Story

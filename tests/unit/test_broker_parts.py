@@ -11,13 +11,13 @@ import msgspec
 import pytest
 from saphan_broker.alarms import Alarms
 from saphan_broker.clock import SessionClocks
-from saphan_broker.feed_window import FIRST_BYTES, Window
-from saphan_broker.log_tree import TileSource
-from saphan_broker.room import Room
-from saphan_broker.tokens import Tokens
+from saphan_broker.logs.log_tree import TileSource
+from saphan_broker.sequencing.work import Expiry, Operation
+from saphan_broker.sequencing.work_queue import WorkQueue
+from saphan_broker.sessions.feed_window import FIRST_BYTES, Window
+from saphan_broker.sessions.room import Room
+from saphan_broker.sessions.tokens import Tokens
 from saphan_broker.verifying import Verifier
-from saphan_broker.work import Expiry, Operation
-from saphan_broker.work_queue import WorkQueue
 from saphan_protocol.batch import VerifiedRoots, sign_batch
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.merkle import leaf_hash, verify_inclusion

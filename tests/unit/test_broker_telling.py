@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from saphan_broker.log_book import Cosigned, Published
-from saphan_broker.telling import FIRST_PAUSE_MS, START_MS, News, Telling
+from saphan_broker.logs.log_book import Cosigned, Published
+from saphan_broker.sessions.telling import FIRST_PAUSE_MS, START_MS, News, Telling
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.limits import LIMITS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from saphan.node.desk_tls import RENEW_DAYS, desk_certificate, desk_tls
+from saphan.node.desks.tls import RENEW_DAYS, desk_certificate, desk_tls
 from saphan_protocol.tls import CERTIFICATE_DAYS
 from saphan_schemas.limits import DAY_MS
 from support.certificates import now

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from saphan.node.blobs import BlobFiles, pieces
+from saphan.node.files.blobs import BlobFiles, pieces
 from saphan_protocol.identity import sha256
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import Blob

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import pytest
 import saphan.node.fetching
-from saphan.node.blobs import BlobFiles
 from saphan.node.db import Database
 from saphan.node.fetching import Fetching
-from saphan.node.parts import WAITING, next_missing
+from saphan.node.files.blobs import BlobFiles
+from saphan.node.files.parts import WAITING, next_missing
 from saphan_protocol.identity import sha256
 from saphan_schemas.frames import FetchPart, PartFetched
 from support.bridge import eventually

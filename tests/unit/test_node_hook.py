@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from saphan.node.hook import Ended, Hook, Notice
+from saphan.node.telling.hook import Ended, Hook, Notice
 
 NOTICE = Notice(bytes(range(32)), 1, "immediate", 1_790_000_000_000, ("dao", "sokha"))
 

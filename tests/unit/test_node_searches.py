@@ -7,7 +7,7 @@ from pathlib import Path
 
 from saphan.node import recovery
 from saphan.node.db import Database
-from saphan.node.parts import WAITING, next_missing
+from saphan.node.files.parts import WAITING, next_missing
 
 BEFORE = 1_000
 STEP = 100

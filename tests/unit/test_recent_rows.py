@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 from msgspec.structs import replace
-from saphan_broker.recent_rows import KEPT_BYTES, RecentRows
+from saphan_broker.logs.recent_rows import KEPT_BYTES, RecentRows
 from saphan_broker.store.base import Commit
 from saphan_broker.store.memory import MemoryStore
 from support.store_commits import Story

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 from saphan_broker.keys import LogKeys, create_log_keys, load_log_keys
-from saphan_broker.last_head import SLOT_AT, LastHead
-from saphan_broker.signer import Signer
+from saphan_broker.logs.last_head import SLOT_AT, LastHead
+from saphan_broker.logs.signer import Signer
 from saphan_protocol.checkpoint import Head, verify_head
 from saphan_protocol.merkle import EMPTY_ROOT
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
@@ -184,7 +184,7 @@ KILLED_WHILE_SIGNING = """
 import os, signal, sys
 from pathlib import Path
 from saphan_broker.keys import LogKeys, load_log_keys
-from saphan_broker.signer import Signer
+from saphan_broker.logs.signer import Signer
 LogKeys.sign_head = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
 keys = Path(sys.argv[1])
 signer = Signer.open(keys, "evidence", load_log_keys(keys, "evidence"))

@@ -122,7 +122,7 @@ def test_files_are_named_for_their_concept() -> None:
 
 WRONG_DIRECTIONS = (
     ("saphan_schemas", "from saphan_protocol.identity import pae"),
-    ("saphan_protocol", "import saphan_broker.sequencer"),
+    ("saphan_protocol", "import saphan_broker.sequencing.sequencer"),
     ("saphan_broker", "def late():\n    from saphan import Node"),
     ("saphan_broker", "import importlib\nimportlib.import_module('saphan.node')"),
     ("saphan", "from saphan_broker.cli import main"),

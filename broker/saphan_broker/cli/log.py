@@ -12,7 +12,7 @@ from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_group
-from saphan_broker.log_export import ExportedLog, export_logs
+from saphan_broker.logs.log_export import ExportedLog, export_logs
 from saphan_broker.store.base import Log
 from saphan_broker.store.sqlite_reader import SqliteReader
 

@@ -6,7 +6,7 @@ from saphan_protocol.invitation import split_address
 from saphan_schemas.errors import InvalidInput, OperatorError
 
 from saphan.desk.invitation import Chain, DeskInvitation
-from saphan.node.desk_tls import desk_certificate
+from saphan.node.desks.tls import desk_certificate
 from saphan.node.settings import SETTINGS_NAME, read_settings
 from saphan.office import Office
 

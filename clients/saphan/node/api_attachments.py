@@ -20,11 +20,11 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.api_app import SERVICE
-from saphan.node.attachments import Shown
-from saphan.node.blobs import PIECE_BYTES
+from saphan.node.files.attachments import Shown
+from saphan.node.files.blobs import PIECE_BYTES
+from saphan.node.files.uploads import Upload
 from saphan.node.requests import json_response, number
 from saphan.node.service import NodeService
-from saphan.node.uploads import Upload
 
 log = logging.getLogger("saphan.node")
 

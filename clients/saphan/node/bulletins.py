@@ -16,7 +16,7 @@ from saphan_schemas.records import Header, SealedDetail, Statement
 from saphan.node.archive import Archive
 from saphan.node.db import Database, Row
 from saphan.node.mailboxes import Mailboxes
-from saphan.node.notices import noted
+from saphan.node.telling.notices import noted
 
 Json = dict[str, Any]
 ALIKE: Final = 16

@@ -19,9 +19,9 @@ from saphan_schemas.frames import FetchPart, PartFetched
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob
 
-from saphan.node.blobs import DISK_FULL, BlobFiles, PartFile
 from saphan.node.engine import Engine
-from saphan.node.parts import HERE, Missing, mark, next_missing
+from saphan.node.files.blobs import DISK_FULL, BlobFiles, PartFile
+from saphan.node.files.parts import HERE, Missing, mark, next_missing
 from saphan.node.pumps import ANSWER_S, FIRST_BYTES
 from saphan.node.schema import KEEP_BODY
 

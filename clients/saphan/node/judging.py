@@ -18,8 +18,8 @@ from saphan_schemas.records import Blobs, Event, Header, SealedDetail
 from saphan_schemas.validation import validate_content
 
 from saphan.node.archive import Archive
-from saphan.node.attachments import check_received
-from saphan.node.blobs import BlobFiles
+from saphan.node.files.attachments import check_received
+from saphan.node.files.blobs import BlobFiles
 from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes
 

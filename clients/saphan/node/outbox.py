@@ -23,18 +23,18 @@ from saphan_schemas.records import BatchSignature, Blob, Signature, SignatureIte
 
 from saphan.compose import INNER_TYPE, Draft, Wish, compose
 from saphan.node.archive import Archive
-from saphan.node.attachments import seal_files
-from saphan.node.blobs import BlobFiles
 from saphan.node.consignments import Ready, bulletin_row, keep_consignments, submission_of
 from saphan.node.db import Database
 from saphan.node.deliveries import QUEUED
+from saphan.node.files.attachments import seal_files
+from saphan.node.files.blobs import BlobFiles
+from saphan.node.files.parts import HERE, keep_parts
+from saphan.node.files.uploads import Uploads
 from saphan.node.logs import Logs
-from saphan.node.parts import HERE, keep_parts
 from saphan.node.portions import Portion
 from saphan.node.schema import KEEP_BODY
 from saphan.node.sealing import Consigned, SealedBulletin, consign, seal
 from saphan.node.signatures import keep
-from saphan.node.uploads import Uploads
 from saphan.node.waiting import SUBMIT_BYTES, bytes_of, cut
 
 NONCE_BYTES: Final = 16

@@ -22,12 +22,12 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import PAE_TYPES, Event, Header, OfficerRead, Role, Signature
 
 from saphan.node.archive import Archive
-from saphan.node.attachments import Shown
-from saphan.node.blobs import BlobFiles, require_length
 from saphan.node.bulletins import header_json, unknown
 from saphan.node.db import Database, Row
+from saphan.node.files.attachments import Shown
+from saphan.node.files.blobs import BlobFiles, require_length
+from saphan.node.files.parts import attachments_of
 from saphan.node.logs import Logs
-from saphan.node.parts import attachments_of
 from saphan.node.restored import Restored
 from saphan.node.statements import Said, keep_statements, sign_statements
 

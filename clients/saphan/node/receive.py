@@ -29,15 +29,15 @@ from saphan_schemas.records import (
     SealedDetail,
 )
 
-from saphan.node.blobs import DAMAGED
 from saphan.node.db import Database
 from saphan.node.deliveries import MAX_ATTEMPTS, QUEUED, Deliveries, Delivery
 from saphan.node.effects import Effects
 from saphan.node.feed_entry import Seen, parse_entry
+from saphan.node.files.blobs import DAMAGED
+from saphan.node.files.parts import WAITING, known, lacking, parts_of
 from saphan.node.judging import Judge, Received, seal_reason
 from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes, mailbox_missing
-from saphan.node.parts import WAITING, known, lacking, parts_of
 from saphan.node.replays import drop_replays
 from saphan.node.restored import Restored
 from saphan.node.signatures import Known

@@ -20,12 +20,12 @@ from saphan_schemas.records import Event
 
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
-from saphan.node.blobs import DAMAGED
 from saphan.node.db import Database, Row
+from saphan.node.files.blobs import DAMAGED
+from saphan.node.files.parts import MISSING, WAITING, attachments_of, mark
 from saphan.node.judging import WAITS, Judge, Received, Verdict, seal_reason
 from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes, mailbox_missing
-from saphan.node.parts import MISSING, WAITING, attachments_of, mark
 from saphan.node.statements import Said, keep_statements, sign_statements
 from saphan.node.storing import mark_shown
 

@@ -23,8 +23,6 @@ from saphan.compose import Wish
 from saphan.keyfiles import read_node, read_witness
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
-from saphan.node.attachments import Shown
-from saphan.node.blobs import DAMAGED, BlobFiles
 from saphan.node.budget import Budget
 from saphan.node.bulletins import Bulletins, unknown
 from saphan.node.config import NodeConfig
@@ -32,13 +30,15 @@ from saphan.node.current import Current
 from saphan.node.db import Database
 from saphan.node.engine import Engine
 from saphan.node.events import Events
+from saphan.node.files.attachments import Shown
+from saphan.node.files.blobs import DAMAGED, BlobFiles
+from saphan.node.files.parts import mark_lost, sweep
+from saphan.node.files.uploads import Uploads
 from saphan.node.judging import Judge
 from saphan.node.line import Line
 from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes
-from saphan.node.notices import Notices
 from saphan.node.outbox import Outbox, Outcome, Prepared
-from saphan.node.parts import mark_lost, sweep
 from saphan.node.readings import RECORD_BYTES, Readings
 from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
@@ -47,7 +47,7 @@ from saphan.node.restored import Restored, catching_up
 from saphan.node.rules import Rules
 from saphan.node.session import Parts
 from saphan.node.submitting import Submitting
-from saphan.node.uploads import Uploads
+from saphan.node.telling.notices import Notices
 from saphan.node.witness import Witness
 from saphan.office import Office
 

@@ -20,7 +20,7 @@ from saphan_schemas.messages import known_keys
 from saphan.node.api import load_token, make_app
 from saphan.node.binding import bind
 from saphan.node.config import NodeConfig
-from saphan.node.desks import desks_served
+from saphan.node.desks.listener import desks_served
 from saphan.node.service import NodeService, running
 
 log = logging.getLogger("saphan.node")

@@ -38,10 +38,10 @@ from saphan_schemas.frames import (
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.alarms import Alarms
-from saphan.node.blobs import BlobFiles
 from saphan.node.engine import Engine, told
 from saphan.node.events import DIRECTORY, Events
 from saphan.node.fetching import Fetching
+from saphan.node.files.blobs import BlobFiles
 from saphan.node.login import closed, log_in, receive_frame, skewed, welcomed
 from saphan.node.pumps import Pumps
 from saphan.node.recovery import Recovery

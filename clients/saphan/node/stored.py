@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from saphan.node.db import Database, Row
+from saphan.node.files.parts import attachments_of
 from saphan.node.judging import Received
-from saphan.node.parts import attachments_of
 
 PART: Final = 256
 """Ids in one query; the most entries that a frame holds."""

@@ -14,8 +14,8 @@ from saphan.compose import URGENCIES
 from saphan.node.db import Database
 from saphan.node.effects import Effects
 from saphan.node.feed_entry import Seen
+from saphan.node.files.parts import MISSING, keep_rows, mark, parts_of
 from saphan.node.logs import Logs, encoded_path
-from saphan.node.parts import MISSING, keep_rows, mark, parts_of
 from saphan.node.schema import KEEP_BODY
 from saphan.node.signatures import item_bytes, keep
 from saphan.node.statements import keep_statements, mark_logged, sign_statements

@@ -20,10 +20,10 @@ from saphan_schemas.frames import Answer, Held, Offer, Part, Result
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob
 
-from saphan.node.attachments import measure_file
-from saphan.node.blobs import BlobFiles, damaged
 from saphan.node.engine import Engine
-from saphan.node.parts import BROUGHT, Outgoing, mark, next_outgoing
+from saphan.node.files.attachments import measure_file
+from saphan.node.files.blobs import BlobFiles, damaged
+from saphan.node.files.parts import BROUGHT, Outgoing, mark, next_outgoing
 from saphan.node.pumps import ANSWER_S, Pumps
 
 Send = Callable[[object], Awaitable[None]]

@@ -16,7 +16,7 @@ from saphan_schemas.records import Consignment, SignatureItem
 
 from saphan.node.db import Database, Row
 from saphan.node.deliveries import MAX_ATTEMPTS, REFUSED
-from saphan.node.parts import attachments_of
+from saphan.node.files.parts import attachments_of
 from saphan.node.portions import CLASSES, Look, Portion
 from saphan.node.signatures import find
 from saphan.node.statements import mark_refused

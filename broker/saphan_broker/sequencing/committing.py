@@ -8,12 +8,12 @@ from time import perf_counter
 
 from saphan_protocol.checkpoint import Head
 
-from saphan_broker.log_book import LogBook
-from saphan_broker.preparing import Prepared, prepare
-from saphan_broker.signer import Signer
+from saphan_broker.logs.log_book import LogBook
+from saphan_broker.logs.signer import Signer
+from saphan_broker.sequencing.preparing import Prepared, prepare
+from saphan_broker.sequencing.work import Rejected, Work
 from saphan_broker.state import State
 from saphan_broker.store.base import Commit, LogHead
-from saphan_broker.work import Rejected, Work
 
 
 class _Signature:

@@ -41,19 +41,19 @@ from saphan_schemas.frames import State as StateFrame
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role
 
-from saphan_broker import attaching, requests
-from saphan_broker.downloads import fetch_part
-from saphan_broker.expiry import freshen
-from saphan_broker.feed import FeedPump
-from saphan_broker.login import Peer, challenge, check_login
-from saphan_broker.room import Room
-from saphan_broker.sequencer import Sequencer
+from saphan_broker.sequencing.expiry import freshen
+from saphan_broker.sequencing.sequencer import Sequencer
+from saphan_broker.sequencing.work import Batches, Rejected, Work
+from saphan_broker.sessions import attaching, requests
+from saphan_broker.sessions.downloads import fetch_part
+from saphan_broker.sessions.feed import FeedPump
+from saphan_broker.sessions.login import Peer, challenge, check_login
+from saphan_broker.sessions.room import Room
+from saphan_broker.sessions.tokens import Tokens
+from saphan_broker.sessions.uploads import Uploads
 from saphan_broker.state import State
 from saphan_broker.store.base import SignatureKey
-from saphan_broker.tokens import Tokens
-from saphan_broker.uploads import Uploads
 from saphan_broker.witnessed import WitnessedTime
-from saphan_broker.work import Batches, Rejected, Work
 
 _log = logging.getLogger("saphan.broker")
 _FROM_NODE = cast("type[FromNode]", FromNode)

@@ -19,8 +19,8 @@ from saphan_protocol.tiles import TILE_WIDTH, encode_bundle, entries_path, tile_
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import LIMITS
 
-from saphan_broker.cosigned import cosigned
 from saphan_broker.export_file import file_error, put_file
+from saphan_broker.logs.cosigned import cosigned
 from saphan_broker.store.base import LOGS, CosignatureRow, Log, SignedHead
 
 CHECKPOINT: Final = "checkpoint"

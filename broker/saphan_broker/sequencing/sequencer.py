@@ -15,13 +15,13 @@ from collections.abc import Sequence
 
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 
-from saphan_broker.committing import Committer
-from saphan_broker.preparing import Prepared, prepare
-from saphan_broker.registering import Registrar
+from saphan_broker.sequencing.committing import Committer
+from saphan_broker.sequencing.preparing import Prepared, prepare
+from saphan_broker.sequencing.registering import Registrar
+from saphan_broker.sequencing.work import Item, Logged, NewHead, Operation, Package, Rejected, Work
+from saphan_broker.sequencing.work_queue import WorkQueue
 from saphan_broker.state import State
 from saphan_broker.store.base import CommitUnknown, HeadMoved
-from saphan_broker.work import Item, Logged, NewHead, Operation, Package, Rejected, Work
-from saphan_broker.work_queue import WorkQueue
 
 _log = logging.getLogger("saphan.broker")
 

@@ -33,9 +33,9 @@ from saphan_schemas.errors import InvalidInput, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
 from saphan.desk_errors import closing, refusal
-from saphan.node.desk_login import DeskPeer, active_officer, challenge, check_login
-from saphan.node.desk_parts import Bringing
-from saphan.node.desk_questions import Question, Questions
+from saphan.node.desks.login import DeskPeer, active_officer, challenge, check_login
+from saphan.node.desks.parts import Bringing
+from saphan.node.desks.questions import Question, Questions
 from saphan.node.events import DIRECTORY, NOTICE, Event, Listener
 from saphan.node.service import NodeService
 

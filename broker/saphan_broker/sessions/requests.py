@@ -14,10 +14,8 @@ from saphan_schemas.frames import State as StateFrame
 from saphan_schemas.records import Role, SignatureItem, statement_type
 
 from saphan_broker.at_rest import open_stanza_row
-from saphan_broker.sequencer import Sequencer
-from saphan_broker.state import State
-from saphan_broker.store.base import SignatureKey
-from saphan_broker.work import (
+from saphan_broker.sequencing.sequencer import Sequencer
+from saphan_broker.sequencing.work import (
     Item,
     Logged,
     Operation,
@@ -28,6 +26,8 @@ from saphan_broker.work import (
     Submitted,
     Work,
 )
+from saphan_broker.state import State
+from saphan_broker.store.base import SignatureKey
 
 Batch = Submit | StateFrame
 

@@ -29,9 +29,9 @@ from saphan.node.alarms import Alarms
 from saphan.node.current import Current
 from saphan.node.db import Database, Row
 from saphan.node.events import NOTICE, Events
-from saphan.node.hook import Ended, Hook, Notice
 from saphan.node.logs import Logs
 from saphan.node.settings import NodeSettings, NoticeSettings
+from saphan.node.telling.hook import Ended, Hook, Notice
 
 log = logging.getLogger("saphan.node")
 

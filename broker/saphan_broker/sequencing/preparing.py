@@ -21,12 +21,12 @@ from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment
 
-from saphan_broker.facts import Known, Wanted, load
-from saphan_broker.judging import Bulletin, Denied, Expired, Said
-from saphan_broker.ledger import Ledger
+from saphan_broker.sequencing.facts import Known, Wanted, load
+from saphan_broker.sequencing.judging import Bulletin, Denied, Expired, Said
+from saphan_broker.sequencing.ledger import Ledger
+from saphan_broker.sequencing.work import Expiry, Outcome, Rejected, Stated, Submitted, Work
 from saphan_broker.state import State
 from saphan_broker.store.base import Commit, LogHead, TileKey
-from saphan_broker.work import Expiry, Outcome, Rejected, Stated, Submitted, Work
 
 Judged: TypeAlias = Bulletin | Said | Denied | Expired
 

@@ -14,10 +14,10 @@ from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.binding import bind
-from saphan.node.desk_login import DeskPeer
-from saphan.node.desk_parts import Bringing
-from saphan.node.desk_session import DeskSession
-from saphan.node.desk_tls import desk_tls
+from saphan.node.desks.login import DeskPeer
+from saphan.node.desks.parts import Bringing
+from saphan.node.desks.session import DeskSession
+from saphan.node.desks.tls import desk_tls
 from saphan.node.service import NodeService
 
 log = logging.getLogger("saphan.node")

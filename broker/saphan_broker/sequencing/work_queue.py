@@ -12,7 +12,7 @@ from collections import Counter, deque
 from saphan_schemas.errors import Unavailable
 from saphan_schemas.limits import LIMITS
 
-from saphan_broker.work import Item, Work
+from saphan_broker.sequencing.work import Item, Work
 
 
 class WorkQueue:

@@ -14,10 +14,10 @@ from saphan_schemas.desk_frames import AskFetch, AskPart, AskUpload, DeskHeld, D
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import Blob
 
-from saphan.node.blobs import DAMAGED
-from saphan.node.desk_login import DeskPeer
+from saphan.node.desks.login import DeskPeer
+from saphan.node.files.blobs import DAMAGED
+from saphan.node.files.uploads import Upload
 from saphan.node.service import NodeService
-from saphan.node.uploads import Upload
 
 Bringing = dict[bytes, "DeskParts"]
 """SHA-256 to the session that brings it, for all desks of a node."""

@@ -30,8 +30,8 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Inner
 
 from saphan.node.bulletins import unknown
-from saphan.node.desk_login import DeskPeer
-from saphan.node.desk_parts import Bringing, DeskParts
+from saphan.node.desks.login import DeskPeer
+from saphan.node.desks.parts import Bringing, DeskParts
 from saphan.node.identity import describe_corridors
 from saphan.node.outbox import Prepared
 from saphan.node.requests import INNER_BYTES, SignedBody, prepare_signed

@@ -17,9 +17,9 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Operation as OperationRecord
 from saphan_schemas.records import SignedOperation, Types
 
-from saphan_broker.committing import Committer
+from saphan_broker.sequencing.committing import Committer
+from saphan_broker.sequencing.work import Logged, Operation, Outcome, Package, Rejected, Work
 from saphan_broker.state import State
-from saphan_broker.work import Logged, Operation, Outcome, Package, Rejected, Work
 
 T = TypeVar("T")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from saphan_protocol.evidence import anchor_leaf, entry_leaf
 from saphan_schemas.codec import encode
 from saphan_schemas.limits import LIMITS
@@ -11,8 +9,8 @@ from saphan_schemas.records import BatchSignature, Entry, LeafType, SignatureIte
 
 from saphan_broker.at_rest import KeptRecord, seal_header, seal_record, seal_stanza_row
 from saphan_broker.clock import day_of
-from saphan_broker.facts import Known
 from saphan_broker.seeds import DayKeys
+from saphan_broker.sequencing.facts import Known
 from saphan_broker.store.base import (
     AnchorRow,
     BulletinFacts,
@@ -25,8 +23,6 @@ from saphan_broker.store.base import (
     StanzaRow,
     StatementKey,
 )
-
-Random = Callable[[int], bytes]
 
 
 class Ledger:

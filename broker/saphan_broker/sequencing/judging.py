@@ -24,10 +24,11 @@ from saphan_schemas.frames import Submission
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import BROKER, Event, LeafType, Statement, statement_type
 
-from saphan_broker.facts import Wanted
-from saphan_broker.ledger import Ledger, Random
+from saphan_broker.sequencing.facts import Wanted
+from saphan_broker.sequencing.ledger import Ledger
+from saphan_broker.sequencing.work import Expiry, Logged, Outcome, Rejected
+from saphan_broker.state import Random
 from saphan_broker.store.base import BulletinFacts, DeliveryRow, StatementKey
-from saphan_broker.work import Expiry, Logged, Outcome, Rejected
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unav
 from saphan_schemas.frames import Answer, Held, Offer, Part, Result
 from saphan_schemas.limits import MIB
 
-from saphan_broker.room import Room
+from saphan_broker.sessions.room import Room
 from saphan_broker.state import State
 
 JOINED_BYTES: Final = MIB

@@ -20,7 +20,7 @@ from saphan_schemas.records import Blob, Blobs
 
 from saphan.compose import Attached
 from saphan.durable import SECRET_MODE
-from saphan.node.blobs import BlobFiles, damaged, guarded, pieces
+from saphan.node.files.blobs import BlobFiles, damaged, guarded, pieces
 
 
 def seal_files(

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS, SECOND_MS
 
-from saphan_broker.sequencer import Sequencer
+from saphan_broker.sequencing.sequencer import Sequencer
+from saphan_broker.sequencing.work import Expiry, NewHead
 from saphan_broker.state import State
 from saphan_broker.store.base import DeliveryRow
 from saphan_broker.witnessed import WitnessedTime
-from saphan_broker.work import Expiry, NewHead
 
 _log = logging.getLogger("saphan.broker")
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from saphan_schemas.limits import LIMITS, SECOND_MS
 
-from saphan_broker.log_book import Cosigned, Published
+from saphan_broker.logs.log_book import Cosigned, Published
 
 FIRST_PAUSE_MS = SECOND_MS
 """Between heads told without entries; it doubles with each until entries come."""

@@ -17,9 +17,9 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment
 
 from saphan_broker.blobs.store import not_here
+from saphan_broker.sequencing.work import Batches, Logged, Rejected, Submitted, Work
+from saphan_broker.sessions.uploads import ALARM, waiting
 from saphan_broker.state import State
-from saphan_broker.uploads import ALARM, waiting
-from saphan_broker.work import Batches, Logged, Rejected, Submitted, Work
 
 
 async def settle(

@@ -23,7 +23,7 @@ from saphan_schemas.records import HeadRef
 
 from saphan_broker import private_files
 from saphan_broker.keys import LogKeys
-from saphan_broker.last_head import LastHead, LastHeadFile
+from saphan_broker.logs.last_head import LastHead, LastHeadFile
 from saphan_broker.store.base import Log
 
 _logger = logging.getLogger(__name__)

@@ -19,13 +19,13 @@ from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.records import BROKER, BatchSignature, Blob, Header, HeadRef, Urgency
 
 from saphan_broker.at_rest import open_header, open_record, open_stanza_row
-from saphan_broker.deferring import choose, wanted_bytes
-from saphan_broker.feed_window import Window
 from saphan_broker.listeners import Listener
-from saphan_broker.log_book import Published
+from saphan_broker.logs.log_book import Published
+from saphan_broker.sessions.deferring import choose, wanted_bytes
+from saphan_broker.sessions.feed_window import Window
+from saphan_broker.sessions.telling import News, Telling
 from saphan_broker.state import State
 from saphan_broker.store.base import AnchorRow, BulletinRow, FeedRow, SignatureKey
-from saphan_broker.telling import News, Telling
 
 Send = Callable[[bytes], Awaitable[None]]
 

@@ -9,7 +9,7 @@ from typing import Final
 from saphan_protocol.pace import Pace
 from saphan_schemas.limits import KIB, LIMITS, SECOND_MS
 
-from saphan_broker.deferring import SHORT
+from saphan_broker.sessions.deferring import SHORT
 
 FIRST_BYTES: Final = 16 * KIB
 """Of a session's first entries: two seconds at 64 kbit/s, one bulletin."""

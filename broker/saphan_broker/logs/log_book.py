@@ -12,7 +12,7 @@ from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import HeadRef
 
-from saphan_broker.log_tree import TileSource
+from saphan_broker.logs.log_tree import TileSource
 from saphan_broker.store.base import Log, LogHead, Store, TileKey
 
 REMEMBERED_HEADS = 1024

@@ -24,7 +24,7 @@ from saphan_schemas.records import Blob
 
 from saphan.compose import Wish
 from saphan.durable import FOLDER_MODE, SECRET_MODE
-from saphan.node.blobs import guarded, pieces
+from saphan.node.files.blobs import guarded, pieces
 
 BLOCK: Final = 16
 

@@ -1,0 +1,1 @@
+"""The two logs: their trees, heads, signers, and their newest rows."""

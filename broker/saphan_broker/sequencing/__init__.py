@@ -1,0 +1,1 @@
+"""From queued items to one commit at a time: judge, enter, write, sign, answer."""

@@ -1,0 +1,1 @@
+"""The agency's own desks at its node: listener, login, session, answers."""

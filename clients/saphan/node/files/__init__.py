@@ -1,0 +1,1 @@
+"""Attachments and late ciphertexts on the node's disk: received, sealed, uploaded, checked."""

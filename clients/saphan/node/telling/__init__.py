@@ -1,0 +1,1 @@
+"""How somebody is told that a bulletin waits, and others when nobody reads it."""
