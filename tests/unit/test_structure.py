@@ -64,8 +64,8 @@ def test_inner_packages_have_no_clock_randomness_or_io(package: str) -> None:
     assert found == []
 
 
-@EVERY_PACKAGE
-def test_modules_of_a_package_import_each_other_without_cycles(package: str) -> None:
+def import_graph(package: str) -> dict[str, set[str]]:
+    """Each module of a package, and those of its modules that it imports when it is loaded."""
     files = modules(package)
     graph: dict[str, set[str]] = {}
     for name, path in files.items():
@@ -75,8 +75,29 @@ def test_modules_of_a_package_import_each_other_without_cycles(package: str) -> 
             used_name if used_name in files else used_name.rpartition(".")[0] for used_name in used
         }
         graph[name] = {other for other in loaded if other in files and other != name}
-    order = tuple(graphlib.TopologicalSorter(graph).static_order())
-    assert set(order) == set(files)
+    return graph
+
+
+@EVERY_PACKAGE
+def test_modules_of_a_package_import_each_other_without_cycles(package: str) -> None:
+    order = tuple(graphlib.TopologicalSorter(import_graph(package)).static_order())
+    assert set(order) == set(modules(package))
+
+
+@pytest.mark.parametrize("room", [*PACKAGES, "saphan.node"])
+def test_folders_stand_on_floors(room: str) -> None:
+    """A folder imports only what stands below it: between folders there is no way back up."""
+
+    def floor(module: str) -> str:
+        return module.removeprefix(f"{room}.").partition(".")[0]
+
+    floors: dict[str, set[str]] = {}
+    for name, used in import_graph(room.partition(".")[0]).items():
+        if name.startswith(f"{room}."):
+            below = {floor(other) for other in used if other.startswith(f"{room}.")}
+            floors.setdefault(floor(name), set()).update(below - {floor(name)})
+    order = tuple(graphlib.TopologicalSorter(floors).static_order())
+    assert set(order) == set(floors)
 
 
 @EVERY_PACKAGE
