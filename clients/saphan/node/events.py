@@ -57,9 +57,9 @@ class Events:
         self._listeners: set[Listener] = set()
 
     @property
-    def heard(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._listeners)
+    def listeners(self) -> int:
+        """How many listen."""
+        return len(self._listeners)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Tell everybody."""

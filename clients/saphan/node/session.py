@@ -301,8 +301,7 @@ class Session:
         if effects.consign_anew:
             await engine.in_sealing(partial(engine.consign_anew, effects.consign_anew))
             self.pumps.wake("bulletins")
-        if self._parts.events.heard:
-            self._parts.events.publish(told(effects))
+        self._parts.events.publish(told(effects))
         return effects.check.head
 
     async def _cosign(self) -> None:
