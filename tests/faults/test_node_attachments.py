@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
-import signal
 import sqlite3
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +20,7 @@ from saphan_schemas.limits import KIB, LIMITS, MIB
 from support.attaching import pdf, send, shown
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
 from support.cutting_line import cutting_line
+from support.node_process import kill, process
 
 LENGTH = 13_000
 """Four parts of the size with which a line begins: every message is one step."""
@@ -65,35 +63,6 @@ async def test_a_line_that_is_cut_at_every_step_brings_it_and_little_twice(
 
 
 # --- killed, and starved --------------------------------------------------------------------------
-
-
-async def start(bridge: Bridge, agency: str) -> asyncio.subprocess.Process:
-    """`saphan node run`, once it says that it runs."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "saphan", "node", "run",
-        "--dir", str(bridge.place / agency), "--broker", bridge.url, "--json",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert b'"agency"' in await process.stdout.readline()
-    return process
-
-
-@asynccontextmanager
-async def process(bridge: Bridge, agency: str) -> AsyncIterator[list[asyncio.subprocess.Process]]:
-    """A node's process; the caller may put another one in its place."""
-    running = [await start(bridge, agency)]
-    try:
-        yield running
-    finally:
-        running[0].send_signal(signal.SIGTERM)
-        assert await running[0].wait() == 0
-
-
-async def kill(bridge: Bridge, agency: str, running: list[asyncio.subprocess.Process]) -> None:
-    running[0].kill()
-    await running[0].wait()
-    running[0] = await start(bridge, agency)
 
 
 async def send_file(bridge: Bridge, file: Path) -> str:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from saphan import Node
 from saphan.local_api import LocalNode
 from saphan_schemas.errors import Unavailable
 from support.bridge import KH, LA, Bridge, bridged, eventually, wish
+from support.node_process import kill, process
 
 BULLETINS = 120
 OPEN = "SELECT 1 FROM deliveries WHERE state != 'accepted'"
@@ -26,35 +24,6 @@ OPEN = "SELECT 1 FROM deliveries WHERE state != 'accepted'"
 async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
     async with bridged(tmp_path) as made:
         yield made
-
-
-async def start(bridge: Bridge, agency: str) -> asyncio.subprocess.Process:
-    """`saphan node run`, once it says that it runs."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "saphan", "node", "run",
-        "--dir", str(bridge.place / agency), "--broker", bridge.url, "--json",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert b'"agency"' in await process.stdout.readline()
-    return process
-
-
-@asynccontextmanager
-async def process(bridge: Bridge, agency: str) -> AsyncIterator[list[asyncio.subprocess.Process]]:
-    """A node's process; the caller may put another one in its place."""
-    running = [await start(bridge, agency)]
-    try:
-        yield running
-    finally:
-        running[0].send_signal(signal.SIGTERM)
-        assert await running[0].wait() == 0
-
-
-async def kill(bridge: Bridge, agency: str, running: list[asyncio.subprocess.Process]) -> None:
-    running[0].kill()
-    await running[0].wait()
-    running[0] = await start(bridge, agency)
 
 
 async def send_all(bridge: Bridge, ids: list[str]) -> None:
