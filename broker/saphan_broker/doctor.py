@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.findings import Finding, Level
+from saphan_schemas.findings import examine as found_by
 from saphan_schemas.limits import DAY_MS, HOUR_MS, LIMITS, MIB, SECOND_MS
 
 from saphan_broker import private_files
@@ -48,16 +49,7 @@ class Patient:
 
 def examine(patient: Patient) -> list[Finding]:
     """Everything that there is to look at."""
-    found: list[Finding] = []
-    for name, look in CHECKS:
-        try:
-            found += look(patient)
-        except SaphanError as error:
-            found.append(Finding(name, "bad", error=error))
-        except OSError as error:
-            values = {"why": error.strerror or str(error), "path": error.filename or "-"}
-            found.append(Finding(name, "bad", "doctor.unreadable", values))
-    return found
+    return found_by(patient, CHECKS)
 
 
 def _running(patient: Patient) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from saphan_protocol.tls import CERTIFICATE_BYTES, first_certificate, read_certi
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.findings import Finding, Level
+from saphan_schemas.findings import examine as found_by
 from saphan_schemas.limits import DAY_MS, HOUR_MS, LIMITS, MIB
 from saphan_schemas.records import Header, Operation, Role, SignedOperation
 
@@ -74,16 +75,7 @@ def examine(office: Office, now: int) -> list[Finding]:
     """
     office.read_agency()
     patient = Patient(office, now, _identity(office))
-    found: list[Finding] = []
-    for name, look in CHECKS:
-        try:
-            found += look(patient)
-        except SaphanError as error:
-            found.append(Finding(name, "bad", error=error))
-        except OSError as error:
-            values = {"why": error.strerror or str(error), "path": error.filename or "-"}
-            found.append(Finding(name, "bad", "doctor.unreadable", values))
-    return found
+    return found_by(patient, CHECKS)
 
 
 def _identity(office: Office) -> Json | None:

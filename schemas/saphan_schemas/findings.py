@@ -6,14 +6,15 @@ theirs, how it is said and what the exit status means is the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.messages import error_hint, text
 from saphan_schemas.width import fit
 
+T = TypeVar("T")
 Level = Literal["ok", "warn", "bad"]
 LEVELS: Final[tuple[Level, ...]] = ("ok", "warn", "bad")
 NAME_CELLS: Final = 12
@@ -50,6 +51,26 @@ class Finding:
         if self.error is not None:
             return error_hint(self.error, lang)
         return None if self.next_key is None else text(self.next_key, lang, **self.values)
+
+
+def examine(
+    patient: T, checks: Iterable[tuple[str, Callable[[T], Iterable[Finding]]]]
+) -> list[Finding]:
+    """What every check finds; one that cannot look is a finding too, and stops no other.
+
+    Args:
+        checks: (name, look); the name stands for what looking there has raised.
+    """
+    found: list[Finding] = []
+    for name, look in checks:
+        try:
+            found += look(patient)
+        except SaphanError as error:
+            found.append(Finding(name, "bad", error=error))
+        except OSError as error:
+            values = {"why": error.strerror or str(error), "path": error.filename or "-"}
+            found.append(Finding(name, "bad", "doctor.unreadable", values))
+    return found
 
 
 def findings_value(findings: Sequence[Finding], lang: str = "en") -> dict[str, object]:
