@@ -8,7 +8,7 @@ A leaf whose day key is destroyed stays closed: the auditor's coverage says so.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -58,7 +58,7 @@ class Source(Protocol):
     async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, BulletinFacts]: ...
     async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]: ...
     async def signatures(
-        self, keys: Iterable[SignatureKey]
+        self, keys: Mapping[SignatureKey, int]
     ) -> dict[SignatureKey, BatchSignature]: ...
 
 
@@ -180,7 +180,7 @@ class PackWriter:
             self._entries += 1
 
     async def _signatures_of(self, opened: Iterable[_Opened]) -> dict[SignatureKey, BatchSignature]:
-        needed = {one.signature for one in opened if one.signature is not None}
+        needed = {one.signature: one.row.index for one in opened if one.signature is not None}
         found = await self._source.signatures(needed)
         for key in needed:
             if key not in found:

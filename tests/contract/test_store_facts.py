@@ -37,13 +37,15 @@ async def test_look_ups_find_what_is_stored_and_leave_out_the_rest(store: Store)
     by_nonce = await store.by_nonce([(row.sender, row.nonce), ("th.oncb", row.nonce)])
     assert by_nonce == {(row.sender, row.nonce): facts}
     assert await store.deliveries([key, (row.id, "th.oncb")]) == {key: delivery}
-    assert await store.statements([key, (row.id, "th.oncb")]) == {key: 1}
+    said = (row.id, digest("said", row.id))
+    known, unknown = (*said, "kh.gpo"), (*said, "th.oncb")
+    assert await store.statements([known, unknown]) == {known: 1}
     assert await store.corridors([PAIR, PAIR[::-1]]) == {PAIR: (3, 2)}
     assert await store.bodies([row.id, digest("unknown")]) == {row.id: row}
     assert await store.stanzas([key]) == {key: commit.stanzas[1]}
     signature = commit.signatures[0]
     found = (signature.key, signature.size, signature.root)
-    assert await store.signatures([found, (digest(0), 1, digest(0))]) == {found: signature}
+    assert await store.signatures({found: 1, (digest(0), 1, digest(0)): 0}) == {found: signature}
 
 
 async def test_attachments_are_kept_with_the_facts(store: Store) -> None:
@@ -71,7 +73,8 @@ async def test_a_signature_stored_before_stays_as_it_is(store: Store) -> None:
     await store.commit(again)
     signature = first.signatures[0]
     key = (signature.key, signature.size, signature.root)
-    assert await store.signatures([key]) == {key: signature}
+    assert await store.signatures({key: 0}) == {key: signature}
+    assert await store.signatures({key: 1}) == {key: signature}
 
 
 async def test_a_statement_logged_twice_keeps_its_first_answer(store: Store) -> None:

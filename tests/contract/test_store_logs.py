@@ -99,7 +99,7 @@ async def test_illegal_commits_raise_and_leave_nothing(store: Store) -> None:
         replace(good, bulletins=[replace(good.bulletins[0], nonce=first.bulletins[0].nonce)]),
         replace(good, anchors=[AnchorRow(good.head.size, 1, digest(1))]),
         replace(good, packages={2: b"agreement"}),
-        replace(good, statements={(digest(0), "kh.gpo"): 1}),
+        replace(good, statements={(digest(0), digest(1), "kh.gpo"): 1}),
     )
     for commit in bad:
         with pytest.raises(RuntimeError):

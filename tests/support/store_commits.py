@@ -92,7 +92,9 @@ class Story:
                 for id_ in ids
             ],
             signatures=[signature],
-            statements={(id_, recipient): first + i for i, id_ in enumerate(ids)},
+            statements={
+                (id_, digest("said", id_), recipient): first + i for i, id_ in enumerate(ids)
+            },
             corridors={(sender, recipient): self.corridors[sender, recipient]},
         )
 
@@ -109,7 +111,7 @@ class Story:
             [digest("leaf", identity)],
             entries=[entry],
             deliveries=[DeliveryRow(**{**_fields(delivery), **after})],  # type: ignore[arg-type]
-            statements={(identity, delivery.recipient): index},
+            statements={(delivery.bulletin, identity, delivery.recipient): index},
             corridors={pair: self.corridors[pair]},
         )
 

@@ -45,9 +45,13 @@ class Known:
     statements: dict[StatementKey, int]
     corridors: dict[Corridor, tuple[int, int]]
 
-    def first_answer(self, statement: bytes, recipients: Iterable[str]) -> tuple[int, ...] | None:
+    def first_answer(
+        self, bulletin: bytes, statement: bytes, recipients: Iterable[str]
+    ) -> tuple[int, ...] | None:
         """Indices that a statement got in its corridors when it was first admitted."""
-        indices = [self.statements.get((statement, recipient)) for recipient in recipients]
+        indices = [
+            self.statements.get((bulletin, statement, recipient)) for recipient in recipients
+        ]
         found = tuple(index for index in indices if index is not None)
         return found if indices and len(found) == len(indices) else None
 

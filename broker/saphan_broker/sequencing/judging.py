@@ -52,14 +52,14 @@ class Bulletin:
         wanted.nonces.add((header.sender, header.nonce))
         for agency in self.agencies:
             wanted.deliveries.add((admitted.bulletin_id, agency))
-            wanted.statements.add((admitted.consignment_id, agency))
+            wanted.statements.add((admitted.bulletin_id, admitted.consignment_id, agency))
             wanted.corridors.add((header.sender, agency))
         wanted.corridors.add((header.sender, header.sender))
 
     def judge(self, ledger: Ledger, random: Random) -> Outcome:
         """Enter it once per recipient, or give its first answer again."""
         admitted, known = self.admitted, ledger.known
-        first = known.first_answer(admitted.consignment_id, self.agencies)
+        first = known.first_answer(admitted.bulletin_id, admitted.consignment_id, self.agencies)
         if first is not None:
             return Logged(first)
         if self.missing is not None:
@@ -159,7 +159,7 @@ class Said:
         bulletin, recipient = self.admitted.statement.bulletin, self.corridor[1]
         wanted.bulletins.add(bulletin)
         wanted.deliveries.add((bulletin, recipient))
-        wanted.statements.add((self.admitted.identity, recipient))
+        wanted.statements.add((bulletin, self.admitted.identity, recipient))
         wanted.corridors.update((self.corridor, (self.peer, self.peer)))
         if self.admitted.event is Event.READ:
             wanted.statements.add(self._reading)
@@ -167,12 +167,13 @@ class Said:
     @property
     def _reading(self) -> StatementKey:
         """Where a delivery's one reading is noted: a bulletin's id is no statement's identity."""
-        return self.admitted.statement.bulletin, self.corridor[1]
+        bulletin = self.admitted.statement.bulletin
+        return bulletin, bulletin, self.corridor[1]
 
     def judge(self, ledger: Ledger, random: Random) -> Outcome:
         """Enter it, or give its first answer again."""
         statement, known = self.admitted.statement, ledger.known
-        first = known.first_answer(self.admitted.identity, (self.corridor[1],))
+        first = known.first_answer(statement.bulletin, self.admitted.identity, (self.corridor[1],))
         if first is not None:
             return Logged(first)
         try:
@@ -232,12 +233,13 @@ class Denied:
 
     def want(self, wanted: Wanted) -> None:
         """Name the facts that `judge` will ask for."""
-        wanted.statements.update((self.consignment, agency) for agency in self.agencies)
+        bulletin = self.error.bulletin_id
+        wanted.statements.update((bulletin, self.consignment, agency) for agency in self.agencies)
         wanted.corridors.add((self.peer, self.peer))
 
     def judge(self, ledger: Ledger, random: Random) -> Outcome:
         """What was admitted before gets its first answer, even after its time is over."""
-        first = ledger.known.first_answer(self.consignment, self.agencies)
+        first = ledger.known.first_answer(self.error.bulletin_id, self.consignment, self.agencies)
         if first is not None:
             return Logged(first)
         error = self.error
@@ -321,7 +323,7 @@ def refuse(
     body, statement_id = _broker_statement(
         Event.REFUSED, bulletin, ciphertext, ledger.time, error.code
     )
-    known = ledger.known.statements.get((statement_id, peer))
+    known = ledger.known.statements.get((bulletin, statement_id, peer))
     if known is not None:  # the same refusal in the same millisecond is the same statement
         return Rejected(error, (known,))
     index = ledger.enter(

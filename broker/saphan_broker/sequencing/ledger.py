@@ -96,7 +96,7 @@ class Ledger:
             )
         )
         self.known.corridors[corridor] = self.corridors[corridor] = (number + 1, index)
-        key = (statement_id, corridor[1])
+        key = (bulletin, statement_id, corridor[1])
         self.known.statements[key] = self.statements[key] = index
         return index
 

@@ -234,9 +234,9 @@ class FeedPump:
 
     async def _entries(
         self, rows: Sequence[tuple[FeedRow, bool]], head: Published
-    ) -> tuple[tuple[FeedEntry, ...], set[SignatureKey]]:
+    ) -> tuple[tuple[FeedEntry, ...], dict[SignatureKey, int]]:
         prove = self._state.evidence.source.prove
-        wanted: set[SignatureKey] = set()
+        wanted: dict[SignatureKey, int] = {}
         entries = []
         for place, (row, here) in enumerate(rows):
             if place % BREATH == BREATH - 1:
@@ -247,7 +247,7 @@ class FeedPump:
         return tuple(entries), wanted
 
     def _entry(
-        self, row: FeedRow, here: bool, path: tuple[bytes, ...], wanted: set[SignatureKey]
+        self, row: FeedRow, here: bool, path: tuple[bytes, ...], wanted: dict[SignatureKey, int]
     ) -> FeedEntry:
         """`here`: the ciphertext goes with it."""
         keys, entry = self._state.keys, row.entry
@@ -255,7 +255,7 @@ class FeedPump:
         item = None if entry.issuer in (self._agency, BROKER) else record.item
         if item is not None:
             root = item_root(item, _kind(entry.event), record.statement)
-            wanted.add((item.key, item.size, root))
+            wanted[item.key, item.size, root] = entry.index
         receives = entry.recipient == self._agency
         body = row.bulletin if receives else None
         stanza = row.stanza if receives else None
@@ -272,11 +272,11 @@ class FeedPump:
             () if body is None else body.attachments,
         )
 
-    async def _signatures(self, wanted: set[SignatureKey]) -> tuple[BatchSignature, ...]:
+    async def _signatures(self, wanted: dict[SignatureKey, int]) -> tuple[BatchSignature, ...]:
         """Signatures this session has not been sent; the set of sent ones is bounded."""
-        fresh = [key for key in wanted if key not in self._known]
+        fresh = {key: at for key, at in wanted.items() if key not in self._known}
         found = self._state.recent.find(fresh)
-        if missing := [key for key in fresh if key not in found]:
+        if missing := {key: at for key, at in fresh.items() if key not in found}:
             found |= await self._state.store.signatures(missing)
         for key in wanted:
             self._known[key] = None

@@ -9,7 +9,7 @@ caller and raises RuntimeError (memory checks all of them, other engines what is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
 from saphan_schemas.errors import OperatorError, Unavailable
@@ -158,7 +158,7 @@ class Facts(Protocol):
         """Deliveries by (bulletin id, recipient)."""
 
     async def statements(self, keys: Iterable[StatementKey]) -> dict[StatementKey, int]:
-        """Index of the first entry about a statement, by (statement identity, recipient)."""
+        """Index of the first entry about a statement."""
 
     async def corridors(self, keys: Iterable[Corridor]) -> dict[Corridor, tuple[int, int]]:
         """End of a corridor, by (sender, recipient): (running number, index) of its last entry."""
@@ -194,8 +194,10 @@ class Mailboxes(Protocol):
     async def stanzas(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, StanzaRow]:
         """Newest stanzas by (bulletin id, recipient). Whether they may be given is not asked."""
 
-    async def signatures(self, keys: Iterable[SignatureKey]) -> dict[SignatureKey, BatchSignature]:
-        """Batch signatures by (key id, size, root)."""
+    async def signatures(
+        self, keys: Mapping[SignatureKey, int]
+    ) -> dict[SignatureKey, BatchSignature]:
+        """Batch signatures, each by its key and the index of an entry that names it."""
 
 
 class Store(Logs, Facts, Mailboxes, Protocol):

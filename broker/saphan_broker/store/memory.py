@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from saphan_protocol.merkle import EMPTY_ROOT
@@ -267,7 +267,9 @@ class MemoryStore:
         self._check_open()
         return {key: self._stanzas[key] for key in keys if key in self._stanzas}
 
-    async def signatures(self, keys: Iterable[SignatureKey]) -> dict[SignatureKey, BatchSignature]:
+    async def signatures(
+        self, keys: Mapping[SignatureKey, int]
+    ) -> dict[SignatureKey, BatchSignature]:
         self._check_open()
         return {key: self._signatures[key] for key in keys if key in self._signatures}
 

@@ -27,8 +27,8 @@ Corridor = tuple[str, str]
 """(sender, recipient)."""
 DeliveryKey = tuple[bytes, str]
 """(bulletin id, recipient)."""
-StatementKey = tuple[bytes, str]
-"""(statement identity, recipient)."""
+StatementKey = tuple[bytes, bytes, str]
+"""(bulletin id, statement identity, recipient); an identity occurs with one bulletin only."""
 SignatureKey = tuple[bytes, int, bytes]
 """(key id, batch size, batch root)."""
 
@@ -180,9 +180,9 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
         time: time of the commit; never falls along a log.
         entries: one for each leaf that is an entry (an anchor leaf is none), in index order.
         corridors: new end of each corridor touched: -> (running number, index).
-        statements: (statement identity, recipient) -> index of its entry; of one that is stored
-            already the first index stays, because it is the first answer that is given again.
-        signatures: batch signatures not stored yet, or stored with the same bytes.
+        statements: (bulletin, statement identity, recipient) -> index of its entry; of one that is
+            stored already the first index stays: it is the first answer that is given again.
+        signatures: every batch signature that an entry of this commit names, stored before or not.
         packages: agreement packages of the directory log: index of the leaf -> bytes.
     """
 

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -232,7 +232,9 @@ class SqliteStore:
     async def stanzas(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, StanzaRow]:
         return await self._read(lambda db: sqlite_read.read_stanzas(db, keys))
 
-    async def signatures(self, keys: Iterable[SignatureKey]) -> dict[SignatureKey, BatchSignature]:
+    async def signatures(
+        self, keys: Mapping[SignatureKey, int]
+    ) -> dict[SignatureKey, BatchSignature]:
         return await self._read(lambda db: sqlite_read.read_signatures(db, keys))
 
     # --- threads ---------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from saphan_broker.store.base import (
     SignatureKey,
     SignedHead,
     StanzaRow,
+    StatementKey,
     TileKey,
 )
 
@@ -154,10 +155,10 @@ def read_deliveries(
 
 
 def read_statements(
-    db: sqlite3.Connection, keys: Iterable[tuple[bytes, str]]
-) -> dict[tuple[bytes, str], int]:
+    db: sqlite3.Connection, keys: Iterable[StatementKey]
+) -> dict[StatementKey, int]:
     query = "SELECT idx FROM statement WHERE identity = ? AND recipient = ?"
-    return {key: row[0] for key, row in _each(db, query, ((key, key) for key in keys))}
+    return {key: row[0] for key, row in _each(db, query, ((key, key[1:]) for key in keys))}
 
 
 def read_corridors(

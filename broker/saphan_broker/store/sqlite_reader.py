@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self, TypeVar
@@ -76,7 +76,9 @@ class SqliteReader:
     async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
         return await self._read(lambda db: sqlite_read.read_bodies(db, ids))
 
-    async def signatures(self, keys: Iterable[SignatureKey]) -> dict[SignatureKey, BatchSignature]:
+    async def signatures(
+        self, keys: Mapping[SignatureKey, int]
+    ) -> dict[SignatureKey, BatchSignature]:
         return await self._read(lambda db: sqlite_read.read_signatures(db, keys))
 
     async def _read(self, work: Work[T]) -> T:

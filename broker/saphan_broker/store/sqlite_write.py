@@ -107,7 +107,7 @@ def _write_entries(db: sqlite3.Connection, commit: Commit) -> None:
     db.executemany("INSERT INTO mailbox VALUES (?, ?)", boxes)
     db.executemany(_CORRIDOR, [(*pair, *end) for pair, end in commit.corridors.items()])
     # In key order: neighbours share pages.
-    statements = sorted((*key, index) for key, index in commit.statements.items())
+    statements = sorted((*key[1:], index) for key, index in commit.statements.items())
     db.executemany("INSERT OR IGNORE INTO statement VALUES (?, ?, ?)", statements)
 
 
