@@ -28,6 +28,7 @@ class Limits:
     attachments_bytes: int = 32 * MIB  # of all attachments of one bulletin
     part_bytes: int = 128 * KIB  # of a blob in one message; a pace sends 4 KiB on a slow line
     staged_bytes: int = 128 * MIB  # of sealed attachments one agency has brought and not consigned
+    object_bytes: int = 8 * MIB  # read whole into memory; a pack of the archive has half of it
     staged_ms: int = 7 * DAY_MS  # until what nobody consigns is removed; lines are cut for days
     detail_bytes: int = 1 * KIB  # plaintext of a sealed rejection detail, always padded to this
 
