@@ -31,6 +31,7 @@ COMMANDS: Final = (
     "status",
     "doctor",
     "tls",
+    "keys",
     "records",
     "log",
 )
