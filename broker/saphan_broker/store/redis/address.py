@@ -1,0 +1,182 @@
+"""Where the server is, who we are there, and what it must promise before a commit counts."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
+from redis.asyncio import Redis
+from saphan_schemas.errors import OperatorError
+
+from saphan_broker import private_files
+
+SCHEMES: Final = ("redis", "rediss", "unix")
+DEFAULT_PORT: Final = 6379
+NAME_BYTES: Final = 100
+
+
+class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """One server and one broker's place in it; holds no secret, only the files that do.
+
+    Args:
+        url: `redis://host[:port][/db]`, `rediss://...` (TLS) or `unix:///path`; no password in it.
+        name: of the broker's keys in that server, all under `saphan:{name/...}:`.
+        user: of the server's access list; None: the default user.
+        password_file: private file whose first line is the password; None: none is asked.
+        ca_file: PEM certificates that the server's own must lead to; None: the system's.
+        cert_file: our certificate where the server wants one, with `key_file`.
+        replicas: how many replicas must hold a commit before it is answered.
+        wait_ms: how long they may take.
+        accept_loss: open a server that is set up to lose data, and say so.
+    """
+
+    url: str
+    name: str = "saphan"
+    user: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    replicas: int = 0
+    wait_ms: int = 5_000
+    accept_loss: bool = False
+
+    @property
+    def parts(self) -> SplitResult:
+        """The URL taken apart.
+
+        Raises:
+            OperatorError: `redis_url`, `redis_password_in_url`.
+        """
+        try:
+            parts = urlsplit(self.url)
+            _ = parts.port
+        except ValueError:
+            raise _bad_url("it cannot be read") from None
+        if parts.password is not None or parts.username is not None:
+            raise OperatorError(
+                "redis_password_in_url",
+                "the URL of the Redis server holds a user or password, where others can read it",
+                field="redis",
+                hint="name the user with --redis-user, and a file with --redis-password-file",
+            )
+        if parts.scheme not in SCHEMES:
+            raise _bad_url("it begins with none of " + ", ".join(f"{s}://" for s in SCHEMES))
+        if parts.scheme == "unix" and (parts.netloc or not parts.path.startswith("/")):
+            raise _bad_url("a socket is named as unix:///its/path")
+        if parts.scheme != "unix" and not parts.hostname:
+            raise _bad_url("it names no host")
+        if not (0 < len(self.name.encode()) <= NAME_BYTES) or set(self.name) & set("{}:/"):
+            raise OperatorError(
+                "redis_name",
+                f"{self.name!r} cannot name a broker's keys",
+                field="redis",
+                hint=f"use 1 to {NAME_BYTES} bytes without braces, colons and slashes",
+            )
+        return parts
+
+    @property
+    def socket(self) -> str | None:
+        """Path of the server's socket, None when it is reached by host and port."""
+        parts = self.parts
+        return unquote(parts.path) if parts.scheme == "unix" else None
+
+    @property
+    def host(self) -> str:
+        return self.parts.hostname or ""
+
+    @property
+    def port(self) -> int:
+        return self.parts.port or DEFAULT_PORT
+
+    @property
+    def database(self) -> int:
+        """Number of the server's database.
+
+        Raises:
+            OperatorError: `redis_url`.
+        """
+        parts = self.parts
+        named = "" if parts.scheme == "unix" else parts.path.removeprefix("/")
+        if named and not (named.isascii() and named.isdecimal()):
+            raise _bad_url(f"{named!r} is no number of a database")
+        return int(named or 0)
+
+    @property
+    def place(self) -> str:
+        """For messages: where the server is."""
+        return self.socket or f"{self.host}:{self.port}"
+
+    def password(self) -> str | None:
+        """The password; reads a file.
+
+        Raises:
+            OperatorError: `key_file_missing`, `key_file_exposed`, `key_file_malformed`.
+        """
+        if self.password_file is None:
+            return None
+        text = private_files.read(self.password_file).partition(b"\n")[0].rstrip(b"\r")
+        try:
+            return text.decode()
+        except UnicodeDecodeError:
+            raise private_files.malformed(self.password_file, "it is not UTF-8") from None
+
+    def tls(self) -> ssl.SSLContext | None:
+        """What the server's certificate is judged by, None for a line without TLS; reads files.
+
+        Raises:
+            OperatorError: `redis_tls`, `key_file_missing`, `key_file_exposed`.
+        """
+        if self.parts.scheme != "rediss":
+            return None
+        if self.key_file is not None:
+            private_files.check_private(self.key_file)
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.cert_file is not None:
+                context.load_cert_chain(self.cert_file, self.key_file)
+        except (OSError, ssl.SSLError) as error:
+            raise OperatorError(
+                "redis_tls",
+                f"the certificates for the Redis server cannot be used: {error.strerror or error}",
+                field="redis",
+                hint="check --redis-ca, --redis-cert and --redis-key: PEM files that belong together",
+            ) from None
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
+
+def connect(address: RedisAddress) -> Redis:
+    """A client of the redis package, for hints between processes; reads files, opens no line yet.
+
+    Raises:
+        OperatorError: as `RedisAddress.password` and `RedisAddress.tls`.
+    """
+    options: dict[str, object] = {
+        "db": address.database,
+        "username": address.user,
+        "password": address.password(),
+    }
+    if address.socket is not None:
+        return Redis(unix_socket_path=address.socket, **options)  # type: ignore[arg-type]
+    options |= {"host": address.host, "port": address.port}
+    if address.tls() is not None:
+        options |= {
+            "ssl": True,
+            "ssl_ca_certs": address.ca_file and str(address.ca_file),
+            "ssl_certfile": address.cert_file and str(address.cert_file),
+            "ssl_keyfile": address.key_file and str(address.key_file),
+        }
+    return Redis(**options)  # type: ignore[arg-type]
+
+
+def _bad_url(why: str) -> OperatorError:
+    return OperatorError(
+        "redis_url",
+        f"the URL of the Redis server cannot be used: {why}",
+        field="redis",
+        hint="name it as redis://host:port, rediss://host:port or unix:///path/of/socket",
+    )

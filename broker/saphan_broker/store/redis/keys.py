@@ -1,0 +1,68 @@
+"""Names of the keys: one hash tag, so one slot of a cluster, for each log; nothing outside them."""
+
+from __future__ import annotations
+
+from saphan_broker.store.base import LOGS, Log
+
+WIDTH = 256
+"""Leaves in a block: those of one full tile."""
+
+
+class Keys:
+    """The keys of one log of one broker.
+
+    head           hash    format, store (random id), size, root, time, commit (id of the last one),
+                           epoch (of the lease), note_size, note, bulletins (how many)
+    blocks:<n>     hash    index in the block -> leaf and entry
+    sigs:<n>       hash    batch signatures that entries of that block name
+    tiles          hash    <level>/<n> -> hashes
+    cosignatures   hash    agency -> its newest one
+    packages       hash    index -> agreement package (directory)
+    anchors        zset    packed row, by index
+    corridors      hash    sender, 0, recipient -> number, index
+    box:<agency>   stream  id <index + 1>-0; the fields say nothing
+    b:<id>         hash    a bulletin, see `packing`
+    n:<sender>:<nonce>     -> bulletin id
+    due            zset    submitted, id, recipient; by deadline
+    done           zset    bulletin id, by the log's size when its last deadline went
+    lease          string  who sequences (evidence)
+    barrier        string  counts openings
+    """
+
+    def __init__(self, name: str, log: Log) -> None:
+        self.prefix = f"saphan:{{{name}/{log}}}:".encode()
+        for key in ("head", "tiles", "cosignatures", "packages", "anchors", "corridors"):
+            setattr(self, key, self.prefix + key.encode())
+        for key in ("due", "done", "lease", "barrier"):
+            setattr(self, key, self.prefix + key.encode())
+
+    head: bytes
+    tiles: bytes
+    cosignatures: bytes
+    packages: bytes
+    anchors: bytes
+    corridors: bytes
+    due: bytes
+    done: bytes
+    lease: bytes
+    barrier: bytes
+
+    def block(self, n: int) -> bytes:
+        return b"%sblocks:%d" % (self.prefix, n)
+
+    def signatures(self, n: int) -> bytes:
+        return b"%ssigs:%d" % (self.prefix, n)
+
+    def box(self, agency: str) -> bytes:
+        return b"%sbox:%s" % (self.prefix, agency.encode())
+
+    def bulletin(self, id_: bytes) -> bytes:
+        return b"%sb:%s" % (self.prefix, id_)
+
+    def nonce(self, sender: str, nonce: bytes) -> bytes:
+        return b"%sn:%s:%s" % (self.prefix, sender.encode(), nonce)
+
+
+def all_keys(name: str) -> dict[Log, Keys]:
+    """The keys of both logs."""
+    return {log: Keys(name, log) for log in LOGS}
