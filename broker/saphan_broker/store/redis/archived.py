@@ -31,7 +31,10 @@ class Archive(Protocol):
         """Archived indices of a mailbox with after < index < below, the first `limit` in order."""
 
     async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, Fields]:
-        """Fields of `keys.bulletin(id)` as they were when it was archived."""
+        """Fields of `keys.bulletin(id)` when it was archived, without ciphertext and stanzas."""
+
+    async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, Fields]:
+        """The rest of them: ciphertext (unless an object of its own holds it) and stanzas."""
 
     async def nonces(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], bytes]:
         """Bulletin ids by (sender, nonce)."""
@@ -53,6 +56,9 @@ class NothingArchived:
         return []
 
     async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, Fields]:
+        return {}
+
+    async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, Fields]:
         return {}
 
     async def nonces(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], bytes]:
