@@ -5,16 +5,19 @@ No container engine is needed. Steps that only fetch tools or make the system us
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import shlex
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.broker_command import PATIENCE, broker_line, init_broker
 from support.rooms import ROOT
+from support.servers import free_port
 from support.wheels import dependencies_of_this_environment, run
 
 Instruction = tuple[str, str]
@@ -23,10 +26,13 @@ PROJECT_STEPS = re.compile(r"hatchling build|-m venv|/dist/\*\.whl|saphan-broker
 CONTAINER_PATHS = ("/opt/saphan", "/dist", "/src")
 
 
+def text() -> str:
+    return (ROOT / "docker/Dockerfile").read_text(encoding="utf-8")
+
+
 def stages() -> list[list[Instruction]]:
     """Instructions of each stage, continued lines joined and comments dropped."""
-    text = (ROOT / "docker/Dockerfile").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    lines = [line for line in text().splitlines() if line.strip() and not line.startswith("#")]
     found: list[list[Instruction]] = []
     for line in "\n".join(lines).replace("\\\n", " ").splitlines():
         name, _, rest = line.partition(" ")
@@ -93,15 +99,37 @@ def test_image_starts_the_broker_on_its_two_volumes() -> None:
     assert [command[command.index(option) + 1] for option in ("--data", "--keys")] == volumes
 
 
-def test_health_check_asks_the_port_that_is_served() -> None:
-    stage = stages()[-1]
-    _options, _, command = only(stage, "HEALTHCHECK").partition("CMD ")
-    program, option, source = json.loads(command)
-    assert (program, option) == ("python", "-c")
-    ast.parse(source)
-    port = only(stage, "EXPOSE")
-    assert f"https://127.0.0.1:{port}/healthz" in source
-    assert json.loads(only(stage, "CMD"))[-1].endswith(f":{port}")
+def test_its_command_and_health_check_run(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    init_broker(made)
+    stage, port = stages()[-1], free_port()
+    served = only(stage, "EXPOSE")
+    places = {
+        "/var/lib/saphan": str(made),
+        f"0.0.0.0:{served}": f"127.0.0.1:{port}",
+        f"127.0.0.1:{served}": f"127.0.0.1:{port}",
+    }
+    places |= {"/opt/saphan/probe.py": f"{ROOT}/docker/probe.py", "python": sys.executable}
+
+    def outside(words: list[str]) -> list[str]:
+        for inside, here in places.items():
+            words = [word.replace(inside, here) for word in words]
+        return words
+
+    assert "COPY docker/probe.py /opt/saphan/probe.py" in text()
+    _options, _, check = only(stage, "HEALTHCHECK").partition("CMD ")
+    probe = outside(json.loads(check))
+    assert subprocess.run(probe, check=False, capture_output=True).returncode == 1
+    command = broker_line(*outside(json.loads(only(stage, "CMD"))), "--json")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as broker:
+        try:
+            assert broker.stdout is not None
+            assert json.loads(broker.stdout.readline())["url"] == f"https://127.0.0.1:{port}"
+            assert run([*probe], tmp_path) == '{"alive": true}\n'
+        finally:
+            broker.send_signal(getattr(signal, only(stage, "STOPSIGNAL")))
+            assert broker.wait(timeout=PATIENCE) == 0
 
 
 def test_both_stages_start_from_the_same_image() -> None:
@@ -111,7 +139,9 @@ def test_both_stages_start_from_the_same_image() -> None:
     assert images[0].startswith("python:3.11-slim")
 
 
-@pytest.mark.parametrize("name", ("constraints.txt", "pyproject.toml", "README.md", "LICENSE"))
+@pytest.mark.parametrize(
+    "name", ("constraints.txt", "pyproject.toml", "README.md", "LICENSE", "docker/probe.py")
+)
 def test_what_the_image_copies_is_not_ignored(name: str) -> None:
     kept = (ROOT / "docker/Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
     assert f"!{name}" in kept
