@@ -74,7 +74,7 @@ class Exported:
     destroyed: int
 
 
-class _Opened:
+class OpenedEntry:
     """One entry, opened, with the key of the signature that vouches for it."""
 
     __slots__ = ("entry", "kept", "row", "signature")
@@ -160,10 +160,10 @@ class PackWriter:
                 self._agreements += 1
 
     async def _page(self, start: int, stop: int) -> None:
-        opened: list[_Opened] = []
+        opened: list[OpenedEntry] = []
         for row in await self._source.entries(start, stop):
             try:
-                opened.append(_Opened(row, open_record(self._keys, row)))
+                opened.append(OpenedEntry(row, open_record(self._keys, row)))
             except OperatorError as error:
                 if error.code != DESTROYED:
                     raise
@@ -179,7 +179,9 @@ class PackWriter:
             self._item(_pack_entry(one, facts, headers))
             self._entries += 1
 
-    async def _signatures_of(self, opened: Iterable[_Opened]) -> dict[SignatureKey, BatchSignature]:
+    async def _signatures_of(
+        self, opened: Iterable[OpenedEntry]
+    ) -> dict[SignatureKey, BatchSignature]:
         needed = {one.signature: one.row.index for one in opened if one.signature is not None}
         found = await self._source.signatures(needed)
         for key in needed:
@@ -214,7 +216,7 @@ class PackWriter:
 
 
 def _pack_entry(
-    one: _Opened, facts: dict[bytes, BulletinFacts], headers: dict[bytes, bytes]
+    one: OpenedEntry, facts: dict[bytes, BulletinFacts], headers: dict[bytes, bytes]
 ) -> PackEntry:
     header = ciphertext = None
     attachments: Blobs = ()

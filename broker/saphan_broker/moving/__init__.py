@@ -1,0 +1,1 @@
+"""Moving house: one store copied into another, backups of a running one, and their return."""

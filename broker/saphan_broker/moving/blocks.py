@@ -1,0 +1,254 @@
+"""A stretch of a log as the commit that would have made it, read from another store.
+
+Of the rows that hang on an entry a store is asked by key, and some of the keys are inside the
+sealed record: the identity of the statement, the signature that vouches for it. So records are
+opened with the day keys, and each must be what its leaf commits to. What a destroyed day has closed
+needs neither any more: its row is copied as it lies there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from saphan_protocol.directory import agreement_leaf
+from saphan_protocol.evidence import anchor_leaf, open_leaf, parse_leaf
+from saphan_protocol.identity import identity
+from saphan_protocol.operation import parse_agreement_package
+from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.records import BatchSignature, LeafType
+
+from saphan_broker.at_rest import open_record
+from saphan_broker.moving.damage import damaged
+from saphan_broker.moving.deliveries import consigns, delivery_of, replayed
+from saphan_broker.records import DESTROYED, OpenedEntry
+from saphan_broker.seeds import DayKeys
+from saphan_broker.store.base import (
+    AnchorRow,
+    BulletinRow,
+    Corridor,
+    DeliveryKey,
+    DeliveryRow,
+    EntryRow,
+    Log,
+    SignatureKey,
+    StanzaRow,
+    StatementKey,
+    Store,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Block:
+    """Leaves start <= index < stop of one log with everything that hangs on them."""
+
+    log: Log
+    leaves: list[bytes]
+    time: int = 0
+    """Of the last entry, ms; 0: none says it."""
+    destroyed: int = 0
+    """Entries whose day key is gone."""
+    entries: list[EntryRow] = field(default_factory=list)
+    anchors: list[AnchorRow] = field(default_factory=list)
+    bulletins: list[BulletinRow] = field(default_factory=list)
+    deliveries: list[DeliveryRow] = field(default_factory=list)
+    stanzas: list[StanzaRow] = field(default_factory=list)
+    signatures: list[BatchSignature] = field(default_factory=list)
+    statements: dict[StatementKey, int] = field(default_factory=dict)
+    packages: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def corridors(self) -> dict[Corridor, tuple[int, int]]:
+        """The last entry of each corridor in this block."""
+        return {(row.sender, row.recipient): (row.number, row.index) for row in self.entries}
+
+
+async def directory_block(source: Store, start: int, stop: int) -> Block:
+    """Leaves of the directory log and the agreements that they commit to.
+
+    Raises:
+        OperatorError: `store_damaged`.
+    """
+    leaves = await _leaves(source, "directory", start, stop)
+    packages = await source.packages(start, stop)
+    for index, leaf in enumerate(leaves, start):
+        if leaf[:1] == bytes((LeafType.AGREEMENT,)) and _agreement_leaf(packages, index) != leaf:
+            raise damaged(f"the agreement of directory leaf {index} is not there, or another one")
+    return Block(log="directory", leaves=leaves, packages=packages)
+
+
+def _agreement_leaf(packages: Mapping[int, bytes], index: int) -> bytes | None:
+    """The leaf that commits to the agreement at `index`; None: there is none that parses."""
+    try:
+        signed = parse_agreement_package(packages[index])
+    except (KeyError, InvalidInput):
+        return None
+    return agreement_leaf(signed.salt, signed.agreement)
+
+
+class EvidenceBlocks:
+    """Reads blocks of the evidence log of `source` as `target` needs them, in order.
+
+    Args:
+        keys: day keys of the broker that both stores are of.
+    """
+
+    def __init__(self, source: Store, target: Store, keys: DayKeys) -> None:
+        self._source = source
+        self._target = target
+        self._keys = keys
+
+    async def read(self, start: int, stop: int) -> Block:
+        """Leaves start <= index < stop with their rows; `target` holds everything before.
+
+        Raises:
+            OperatorError: `store_damaged`, `unwrap_failed`.
+        """
+        source = self._source
+        block = Block(
+            log="evidence",
+            leaves=await _leaves(source, "evidence", start, stop),
+            entries=await source.entries(start, stop),
+            anchors=await source.anchors(start, stop),
+        )
+        _check_rows(block, start)
+        if block.entries:
+            block.time = block.entries[-1].time
+        opened, block.destroyed = open_entries(self._keys, block.entries)
+        for one in opened:
+            _check_entry(one, block.leaves[one.row.index - start])
+        block.statements = await self._statements(opened, range(start, stop))
+        block.signatures = await self._signatures(opened)
+        block.bulletins = await self._bulletins(block.entries)
+        await self._deliveries(block)
+        return block
+
+    async def _statements(
+        self, opened: Sequence[OpenedEntry], new: range
+    ) -> dict[StatementKey, int]:
+        """Those whose first entry is in this block; a later entry of one changes nothing."""
+        wanted = {key: one.row.index for one in opened for key in statement_keys(one)}
+        found = await self._source.statements(wanted)
+        for key, index in wanted.items():
+            if found.get(key, new.stop) > index:
+                raise damaged(f"the statement of entry {index} is not found by its identity")
+        return {key: index for key, index in found.items() if index in new}
+
+    async def _signatures(self, opened: Sequence[OpenedEntry]) -> list[BatchSignature]:
+        wanted: dict[SignatureKey, int] = {
+            one.signature: one.row.index for one in opened if one.signature is not None
+        }
+        found = await self._source.signatures(wanted)
+        for key, index in wanted.items():
+            if key not in found:
+                raise damaged(f"the signature of entry {index} is not there")
+        return list(found.values())
+
+    async def _bulletins(self, entries: Sequence[EntryRow]) -> list[BulletinRow]:
+        """Those whose first entry is in this block, in the order of their entries."""
+        first: dict[bytes, int] = {}
+        for row in entries:
+            if row.event == "submitted" and row.bulletin is not None:
+                first.setdefault(row.bulletin, row.index)
+        known = await self._target.bulletins(first)
+        new = [id_ for id_ in first if id_ not in known]
+        found = await self._source.bodies(new)
+        for id_ in new:
+            _check_body(found.get(id_), first[id_])
+        return [found[id_] for id_ in new]
+
+    async def _deliveries(self, block: Block) -> None:
+        """Where each delivery of these entries stands after the last of them, and its stanza."""
+        keys = dict.fromkeys(key for row in block.entries if (key := delivery_of(row)) is not None)
+        stored = await self._source.deliveries(keys)
+        now = await self._target.deliveries(keys)
+        consigned: dict[DeliveryKey, int] = {}
+        for row in block.entries:
+            key = delivery_of(row)
+            if key is None:
+                continue
+            now[key] = replayed(row, now.get(key), stored)
+            if consigns(row):
+                consigned[key] = row.index
+        stanzas = await self._source.stanzas(list(consigned))
+        for key, index in consigned.items():
+            if key not in stanzas:
+                raise damaged(f"the stanza of entry {index} is not there")
+        block.deliveries = [now[key] for key in keys]
+        block.stanzas = [stanzas[key] for key in consigned]
+
+
+def open_entries(keys: DayKeys, entries: Iterable[EntryRow]) -> tuple[list[OpenedEntry], int]:
+    """Those that open, and how many were closed for good with their day.
+
+    Raises:
+        OperatorError: `unwrap_failed`.
+    """
+    opened: list[OpenedEntry] = []
+    destroyed = 0
+    for row in entries:
+        try:
+            opened.append(OpenedEntry(row, open_record(keys, row)))
+        except OperatorError as error:
+            if error.code != DESTROYED:
+                raise
+            destroyed += 1
+    return opened, destroyed
+
+
+def statement_keys(one: OpenedEntry) -> Iterable[StatementKey]:
+    """By what the sequencer finds it: its identity, and for a reading the bulletin itself."""
+    row = one.row
+    if row.bulletin is None:
+        return
+    yield row.bulletin, one.entry.statement, row.recipient
+    if row.event == "read":
+        yield row.bulletin, row.bulletin, row.recipient
+
+
+async def _leaves(source: Store, log: Log, start: int, stop: int) -> list[bytes]:
+    leaves = await source.leaves(log, start, stop)
+    if len(leaves) != stop - start:
+        raise damaged(f"leaf {start + len(leaves)} of the {log} log is not there")
+    return leaves
+
+
+def _check_rows(block: Block, start: int) -> None:
+    """Every leaf has its row, and an anchor's row says what its leaf says."""
+    rows = {row.index for row in block.entries} | {row.index for row in block.anchors}
+    for index, leaf in enumerate(block.leaves, start):
+        if index not in rows and not _stands_alone(leaf):
+            raise damaged(f"the row of evidence leaf {index} is not there")
+    for anchor in block.anchors:
+        if anchor_leaf(anchor.size, anchor.root) != block.leaves[anchor.index - start]:
+            raise damaged(f"the anchor of evidence leaf {anchor.index} is another one")
+
+
+def _stands_alone(leaf: bytes) -> bool:
+    try:
+        return parse_leaf(leaf).type is LeafType.SUCCESSOR
+    except InvalidInput:
+        return False
+
+
+def _check_entry(one: OpenedEntry, leaf: bytes) -> None:
+    """The record opens its leaf's commitment, and the row in clear says the same as the record."""
+    row = one.row
+    try:
+        parsed, entry = open_leaf(leaf, one.kept.entry, one.kept.salt)
+    except InvalidInput as error:
+        raise damaged(f"the record of entry {row.index}: {error.message}") from None
+    said = (entry.sender, entry.recipient, entry.number, entry.time, parsed.type.name.lower())
+    if said != (row.sender, row.recipient, row.number, row.time, row.event):
+        raise damaged(f"the row of entry {row.index} says something else than its record")
+    if identity(entry.type, one.kept.statement) != entry.statement:
+        raise damaged(f"the statement of entry {row.index} is another one")
+
+
+def _check_body(row: BulletinRow | None, index: int) -> None:
+    if row is None:
+        raise damaged(f"the bulletin of entry {index} is not there")
+    given = (len(row.ciphertext), hashlib.sha256(row.ciphertext).digest())
+    if given != (row.ciphertext_length, row.ciphertext_digest):
+        raise damaged(f"the ciphertext of entry {index} is not that of its digest")
