@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from support.event_loop import watch_event_loop
+from support.s3_server import S3Server, s3_server
 
 settings.register_profile("local", deadline=None, max_examples=50)
 # In CI every run sees the same examples: a red build can be repeated, a green one is not luck.
@@ -47,3 +48,10 @@ def _own_home(
     previous = os.umask(0o022)  # a usual umask, so that tests of file permissions mean something
     yield home
     os.umask(previous)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server for all tests that need one; who kills it starts it again."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server

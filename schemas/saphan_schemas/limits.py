@@ -29,6 +29,14 @@ class Limits:
     part_bytes: int = 128 * KIB  # of a blob in one message; a pace sends 4 KiB on a slow line
     staged_bytes: int = 128 * MIB  # of sealed attachments one agency has brought and not consigned
     object_bytes: int = 8 * MIB  # read whole into memory; a pack of the archive has half of it
+    object_ms: int = 30 * SECOND_MS  # one request to an S3 service: 8 MiB at 2.5 Mbit/s
+    object_retry_ms: int = 10 * SECOND_MS  # after a request began, in which it is repeated
+    archive_pack_items: int = 256  # finished bulletins in one pack of the archive
+    archive_pack_bytes: int = 4 * MIB  # of their bodies in one object
+    archive_cache_bytes: int = 64 * MIB  # of archived objects that a process keeps in memory
+    archive_keep_bulletins: int = 4_096  # finished ones left in the server's memory: some are read
+    archive_keep_blocks: int = 32  # full ones of 256 leaves left there: feeds that are a bit behind
+    archive_box_items: int = 4_096  # of a mailbox in one object; as many stay in the server
     staged_ms: int = 7 * DAY_MS  # until what nobody consigns is removed; lines are cut for days
     detail_bytes: int = 1 * KIB  # plaintext of a sealed rejection detail, always padded to this
 
@@ -70,6 +78,13 @@ class Limits:
     commit_bytes: int = 8 * MIB  # the same in bytes
     queue_items: int = 8_192  # waiting for the sequencer; beyond it the answer is "retry"
     queue_bytes: int = 64 * MIB  # the same in bytes
+    forward_items: int = 1_024  # on their way from one process to the one that sequences
+    forward_bytes: int = 16 * MIB  # the same in bytes; servers cut a subscriber off at 32 MiB
+    forward_piece: int = 1 * MIB  # of one message between processes: others get their turn
+    forward_ms: int = 30 * SECOND_MS  # until a silent holder's answer is "retry"
+    beat_ms: int = SECOND_MS  # between signs of life of a process
+    silence_ms: int = 5 * SECOND_MS  # without a sign of life a process counts as gone
+    processes: int = 64  # of one broker, on all hosts
     heartbeat_ms: int = MINUTE_MS  # ping on an idle line, 330 KB a day; NAT forgets TCP in minutes
     login_bytes: int = 16 * KIB  # a login with its signature takes 4 KiB
     strangers: int = 32  # connections before their login; each may hold a frame in memory
@@ -77,6 +92,9 @@ class Limits:
     backoff_min_ms: int = 200  # first wait before a node reconnects
     backoff_max_ms: int = 30 * SECOND_MS  # longest wait; a broker restart is noticed within it
     shutdown_ms: int = 20 * SECOND_MS  # clean shutdown finishes or refuses within this
+    store_connect_ms: int = 5 * SECOND_MS  # to a Redis server: connected and logged in
+    store_reply_ms: int = 10 * SECOND_MS  # of a Redis server, beside what replicas may take
+    store_settle_ms: int = 5 * SECOND_MS  # to find out what became of a commit: a server's restart
 
     # Local API
     api_body_bytes: int = 256 * KIB  # JSON of 64 KiB content, escaped

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import stat
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -138,7 +139,7 @@ class DirectoryObjects:
                 return
 
     def _delete(self, path: Path) -> None:
-        with suppress(FileNotFoundError, NotADirectoryError):
+        with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
             path.unlink()
             _sync(path.parent)
         with suppress(OSError):  # a folder that is not empty stays
@@ -193,9 +194,10 @@ def _drop(descriptor: int, fresh: Path) -> None:
 
 def _size(path: Path) -> int | None:
     try:
-        return path.stat().st_size
+        found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _read(path: Path, name: str) -> bytes | None:
@@ -206,13 +208,15 @@ def _read(path: Path, name: str) -> bytes | None:
 
 
 def _read_range(path: Path, offset: int, length: int) -> bytes | None:
+    if _size(path) is None:
+        return None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:  # deleted meanwhile
         return None
     try:
         pieces = []
-        while length and (piece := os.pread(descriptor, length, offset)):
+        while length > 0 and (piece := os.pread(descriptor, length, offset)):
             pieces.append(piece)
             offset, length = offset + len(piece), length - len(piece)
         return b"".join(pieces)
