@@ -1,7 +1,9 @@
 """The operator's side of a running broker: a Unix socket in its data directory, for its owner only.
 
 DATA/admin.sock (0600) speaks HTTP with JSON bodies: POST /admit, POST /allow-unheard, GET /status.
-What is admitted goes through the sequencer like everything else.
+What is admitted goes through the sequencer like everything else. Where several processes serve on
+one data directory each has its own, DATA/admin-2.sock and so on: any of them admits, each signer is
+told by itself, and numbers are added up by who asks.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -24,6 +27,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
 from saphan_schemas.limits import LIMITS, SECOND_MS
 
 from saphan_broker.enrolment import check_fingerprints, read_enrolment
+from saphan_broker.standing import standing_of
 
 if TYPE_CHECKING:  # the operator's commands need the socket's path, and no broker
     from saphan_broker.broker import Broker
@@ -51,13 +55,24 @@ class OverrideRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
-def socket_path(data: Path) -> Path:
-    """Where the socket of a broker lies.
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Which of how many processes on one data directory a process is, from 1."""
+
+    number: int = 1
+    of: int = 1
+
+
+ALONE: Final = Seat()
+
+
+def socket_path(data: Path, number: int = 1) -> Path:
+    """Where the socket of a broker's process lies.
 
     Raises:
         OperatorError: `socket_path_long`.
     """
-    path = data.absolute() / SOCKET_NAME
+    path = data.absolute() / (SOCKET_NAME if number == 1 else f"admin-{number}.sock")
     if len(str(path).encode()) > PATH_BYTES:
         raise OperatorError(
             "socket_path_long",
@@ -68,16 +83,30 @@ def socket_path(data: Path) -> Path:
     return path
 
 
+def sockets(data: Path) -> list[Path]:
+    """The sockets of a data directory's processes, and what a crash has left, by number."""
+    found = {_number(path): path for path in data.absolute().glob("admin*.sock")}
+    return [found[number] for number in sorted(found) if number]
+
+
+def _number(path: Path) -> int:
+    """Of a socket's name; 0 for another name."""
+    if path.name == SOCKET_NAME:
+        return 1
+    number = path.stem.removeprefix("admin-")
+    return int(number) if number.isascii() and number.isdecimal() else 0
+
+
 @asynccontextmanager
-async def administered(broker: Broker, data: Path) -> AsyncIterator[None]:
+async def administered(broker: Broker, data: Path, seat: Seat = ALONE) -> AsyncIterator[None]:
     """Serve the socket inside the block.
 
     Raises:
         OperatorError: `socket_path_long`, `socket_unusable`.
     """
-    path = await asyncio.to_thread(socket_path, data)
+    path = await asyncio.to_thread(socket_path, data, seat.number)
     app = web.Application(client_max_size=LIMITS.api_body_bytes)
-    app.add_routes(AdminPages(broker).routes())
+    app.add_routes(AdminPages(broker, seat).routes())
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
     listener = await asyncio.to_thread(_bind, path)
     try:
@@ -93,7 +122,7 @@ async def administered(broker: Broker, data: Path) -> AsyncIterator[None]:
 def _bind(path: Path) -> socket.socket:
     """A socket with mode 0600 from its first moment; one that a crash left is replaced.
 
-    The store's lock is held by this process, so nobody serves the old one.
+    The data directory is locked by this process or its parent, so nobody serves the old one.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
@@ -117,8 +146,9 @@ def _bind(path: Path) -> socket.socket:
 class AdminPages:
     """Handlers of the operator's requests."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, seat: Seat = ALONE) -> None:
         self._broker = broker
+        self._seat = seat
 
     def routes(self) -> list[web.RouteDef]:
         """All of them."""
@@ -177,8 +207,12 @@ class AdminPages:
                 "signed": 0 if published is None else published.size,
                 "signed_at": None if published is None else published.time,
             }
-        readiness = broker.ready()
+        readiness, standing = broker.ready(), standing_of(broker)
         return {
+            "process": {"number": self._seat.number, "of": self._seat.of, "pid": os.getpid()},
+            "role": standing.role,
+            "holder": standing.holder,
+            "accepted_losses": list(standing.accepted_losses),
             "name": state.pins.name,
             "words": fingerprint_words(state.pins.digest),
             "ready": readiness.ready,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import signal
 import ssl
@@ -12,10 +11,10 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aiohttp import web
-from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS
 
 from saphan_broker.broker import Broker
+from saphan_broker.listening import cannot_listen
 from saphan_broker.tls_files import PLAIN, Shown
 
 _log = logging.getLogger("saphan.broker")
@@ -50,13 +49,20 @@ async def _stop(app: web.Application) -> None:
 
 @asynccontextmanager
 async def serving(
-    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None
+    app: web.Application,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None = None,
+    *,
+    beside_others: bool = False,
 ) -> AsyncIterator[tuple[str, int]]:
     """Serve the application inside the block; gives the address it listens at.
 
     Args:
         port: 0 takes a free one.
         tls: None listens in clear.
+        beside_others: other processes of this user listen at the same port, and the system shares
+            connections out among them.
 
     Raises:
         OperatorError: `port_taken`, `address_unusable`.
@@ -66,7 +72,7 @@ async def serving(
     )
     await runner.setup()
     try:
-        await _listen(runner, host, port, tls)
+        await _listen(runner, host, port, tls, beside_others)
         yield runner.addresses[0][:2]
     finally:
         await _close(runner)
@@ -85,23 +91,14 @@ async def _close(runner: web.AppRunner) -> None:
     await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+async def _listen(
+    runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None, beside_others: bool
+) -> None:
+    shared = True if beside_others else None
     try:
-        await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls, reuse_port=shared).start()
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise OperatorError(
-                "port_taken",
-                f"port {port} of {host} is in use by another program",
-                field="listen",
-                hint="choose another with --listen HOST:PORT, or stop the other program",
-            ) from None
-        raise OperatorError(
-            "address_unusable",
-            f"cannot listen at {host}:{port}: {error.strerror or error}",
-            field="listen",
-            hint="name an address of this machine with --listen HOST:PORT",
-        ) from None
+        raise cannot_listen(host, port, error) from None
 
 
 async def run_until_told(
@@ -112,19 +109,26 @@ async def run_until_told(
     *,
     shown: Shown = PLAIN,
     started: Callable[[str, int], None] | None = None,
+    told: asyncio.Event | None = None,
+    beside_others: bool = False,
 ) -> None:
     """Serve a started broker until SIGTERM or SIGINT, then end cleanly.
 
     Args:
         shown: what it shows to nodes; their sessions are bound to it.
+        told: ends it too when somebody sets it.
+        beside_others: as for `serving`.
     """
     broker.state.certificate = shown.fingerprint
-    told = asyncio.Event()
+    told = asyncio.Event() if told is None else told
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     try:
-        async with serving(app, host, port, shown.context) as (name, bound):
+        async with serving(app, host, port, shown.context, beside_others=beside_others) as (
+            name,
+            bound,
+        ):
             _log.info("listening at %s:%d", name, bound)
             if started is not None:
                 started(name, bound)

@@ -21,6 +21,7 @@ from saphan_schemas.limits import MIB, SECOND_MS
 
 from saphan_broker.broker import Broker
 from saphan_broker.logs.log_book import LogBook
+from saphan_broker.standing import standing_of
 
 DISK_RESERVE_BYTES: Final = 256 * MIB
 """With less left on the store's disk the broker says that it is not ready, while it still is."""
@@ -67,7 +68,14 @@ class MetricsPages:
     async def _readyz(self, _request: web.Request) -> web.Response:
         """200 when bulletins are taken and logged at this moment, else 503 with the reasons."""
         reasons = await self.reasons()
-        value = {"ready": not reasons, "reasons": reasons}
+        standing = standing_of(self._broker)
+        value = {
+            "ready": not reasons,
+            "reasons": reasons,
+            "role": standing.role,
+            "holder": standing.holder,
+            "accepted_losses": list(standing.accepted_losses),
+        }
         return web.json_response(value, status=503 if reasons else 200)
 
     async def reasons(self) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ import sys
 from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
-from saphan_broker.cli.operator_line import ask
+from saphan_broker.cli.operator_line import ask_each
 from saphan_broker.cli.options import Parser, Subparsers, add_command
 
 
@@ -19,7 +19,10 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 
 
 def _allow(args: argparse.Namespace) -> int:
-    answer = ask(args.data, "POST", "/allow-unheard", {"reason": args.reason})
+    # Each process has a signer of its own, and any of them may sequence next.
+    answers = ask_each(args.data, "POST", "/allow-unheard", {"reason": args.reason})
+    heard = all(one["heard_before"] for one in answers)
+    answer = answers[0] | {"heard_before": heard}
     if args.json:
         print_json(sys.stdout, answer)
     else:

@@ -9,8 +9,8 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.findings import exit_status, findings_lines, findings_value
 from saphan_schemas.terminal import print_json, print_line
 
-from saphan_broker.cli.operator_line import ask
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_keys
+from saphan_broker.cli.whole_status import whole_status
 from saphan_broker.clock import system_clock
 from saphan_broker.doctor import Patient, examine
 
@@ -22,7 +22,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 
 def _doctor(args: argparse.Namespace) -> int:
     try:
-        status = ask(args.data, "GET", "/status")
+        status = whole_status(args.data)
     except OperatorError as error:
         if error.code != "broker_not_running":
             raise

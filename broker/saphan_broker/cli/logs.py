@@ -25,9 +25,10 @@ class OneLine(logging.Formatter):
     A bug's place is named by its last call; the whole trace would fill a screen and says no more.
     """
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, seat: int | None = None) -> None:
         super().__init__()
         self._as_json = as_json
+        self._seat = seat
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -36,14 +37,20 @@ class OneLine(logging.Formatter):
         time = time.replace("+00:00", "Z")
         if self._as_json:
             row = {"time": time, "level": level, "logger": record.name, "message": message}
-            return json.dumps(row, ensure_ascii=False)
-        return f"{time} {level} {record.name}: {message}"
+            seat = {} if self._seat is None else {"process": self._seat}
+            return json.dumps(row | seat, ensure_ascii=False)
+        seat = "" if self._seat is None else f"[{self._seat}]"
+        return f"{time} {level} {record.name}{seat}: {message}"
 
 
-def log_to_stderr(*, as_json: bool) -> None:
-    """Send the log of everything from level info on to stderr."""
+def log_to_stderr(*, as_json: bool, seat: int | None = None) -> None:
+    """Send the log of everything from level info on to stderr.
+
+    Args:
+        seat: number of this process among those that share stderr.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneLine(as_json=as_json))
+    handler.setFormatter(OneLine(as_json=as_json, seat=seat))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.WARNING)

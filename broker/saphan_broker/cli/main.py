@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         args = _parser(arguments).parse_strictly(arguments)
+        args.given = arguments
         status: int = args.run(args)
         sys.stdout.flush()  # a full disk or a closed pipe shows here, not after the status
     except SaphanError as error:

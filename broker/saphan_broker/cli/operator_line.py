@@ -1,31 +1,69 @@
-"""The command line's end of a running broker's admin socket."""
+"""The command line's end of a running broker's admin sockets, one for each of its processes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 from saphan_schemas.errors import FAMILIES, OperatorError, SaphanError
 
-from saphan_broker.admin import socket_path
+from saphan_broker.admin import socket_path, sockets
 
 TIMEOUT_SECONDS: Final = 60
 """An operation waits for a durable signed head; a disk that takes longer is an answer too."""
 
+Body = Mapping[str, object] | None
 
-def ask(data: Path, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
-    """One request to the broker that serves a data directory; gives its JSON answer.
+
+def ask(data: Path, method: str, path: str, body: Body = None) -> Any:
+    """One request to whichever process of a data directory answers first; gives its JSON answer.
 
     Raises:
         OperatorError: `broker_not_running`, `socket_path_long`; else what the broker answers.
     """
-    return asyncio.run(_ask(socket_path(data), method, path, body))
+    return asyncio.run(_ask(data, method, path, body))
 
 
-async def _ask(socket: Path, method: str, path: str, body: Mapping[str, object] | None) -> Any:
+def ask_each(data: Path, method: str, path: str, body: Body = None) -> list[Any]:
+    """The same request to every process of a data directory that runs; their answers, in order.
+
+    Raises:
+        OperatorError: `broker_not_running`, `socket_path_long`; what the first of them answers, if
+            not one of them has done what was asked.
+    """
+    return asyncio.run(_ask_each(data, method, path, body))
+
+
+async def _ask(data: Path, method: str, path: str, body: Body) -> Any:
+    last = None
+    for socket in _places(data):
+        try:
+            return await _ask_one(socket, method, path, body)
+        except OperatorError as error:
+            if error.code != "broker_not_running":
+                raise
+            last = error
+    raise last or AssertionError("there is always one place to ask at")
+
+
+async def _ask_each(data: Path, method: str, path: str, body: Body) -> list[Any]:
+    asked = (_ask_one(socket, method, path, body) for socket in _places(data))
+    said = await asyncio.gather(*asked, return_exceptions=True)
+    answers = [one for one in said if not isinstance(one, BaseException)]
+    if answers:
+        return answers
+    errors = [one for one in said if isinstance(one, BaseException)]
+    raise next((e for e in errors if getattr(e, "code", "") != "broker_not_running"), errors[0])
+
+
+def _places(data: Path) -> Sequence[Path]:
+    return sockets(data) or (socket_path(data),)
+
+
+async def _ask_one(socket: Path, method: str, path: str, body: Body) -> Any:
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
     connector = aiohttp.UnixConnector(str(socket))
     try:

@@ -89,3 +89,17 @@ def index(given: str) -> int:
     if not (given.isascii() and given.isdecimal() and len(given) < 17):
         raise argparse.ArgumentTypeError(text("help.broker_not_an_index"))
     return int(given)
+
+
+def count(least: int, most: int) -> Callable[[str], int]:
+    """The type of an option that is a number from `least` to `most`."""
+
+    def read(given: str) -> int:
+        plain = given.isascii() and given.isdecimal() and len(given) < 6
+        if not plain or not least <= int(given) <= most:
+            raise argparse.ArgumentTypeError(
+                text("help.broker_not_a_count", least=least, most=most)
+            )
+        return int(given)
+
+    return read

@@ -1,24 +1,17 @@
-"""`saphan-broker run`: carry bulletins until told to stop."""
+"""`saphan-broker run`: carry bulletins until told to stop, in one process or in several."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
-from collections.abc import Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
 from saphan_protocol.suite import require_post_quantum
-from saphan_schemas.errors import InvalidInput
+from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import text
-from saphan_schemas.terminal import print_json, print_line
 
-from saphan_broker.admin import administered
-from saphan_broker.app import make_app, run_until_told, serving
-from saphan_broker.broker import Broker, open_broker
 from saphan_broker.cli.logs import log_to_stderr
 from saphan_broker.cli.options import (
     DEFAULT_LISTEN,
@@ -27,12 +20,14 @@ from saphan_broker.cli.options import (
     add_command,
     add_keys,
     address,
+    count,
 )
+from saphan_broker.cli.store_options import add_store, store_choice
 from saphan_broker.clock import system_clock
-from saphan_broker.http_log import LogPages
+from saphan_broker.data_lock import locked
 from saphan_broker.init import check_finished
-from saphan_broker.interpreter import serve_for_long
-from saphan_broker.metrics import MetricsPages
+from saphan_broker.opening import StoreChoice
+from saphan_broker.serving_keys import serves_only
 from saphan_broker.tls_files import (
     CERTIFICATE_NAME,
     KEY_NAME,
@@ -66,16 +61,66 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help=text("help.broker_tls_key"))
     parser.add_argument("--plain", action="store_true", help=text("help.broker_plain"))
     parser.add_argument("--public-log", action="store_true", help=text("help.broker_public_log"))
+    parser.add_argument(
+        "--processes",
+        type=count(1, LIMITS.processes),
+        default=1,
+        metavar="N",
+        help=text("help.broker_processes"),
+    )
+    # Given by the parent of several processes to each of them, never by people.
+    parser.add_argument("--seat", type=count(1, LIMITS.processes), help=argparse.SUPPRESS)
+    add_store(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     require_post_quantum()
     check_finished(args.keys)
+    choice = store_choice(args)
+    _check_shared(args, choice)
     showing = _shown(args)
-    log_to_stderr(as_json=args.json)
+    log_to_stderr(as_json=args.json, seat=args.seat)
+    if args.seat is not None:
+        return _serve(args, choice, showing)
+    with locked(args.data, make=choice.shared) as lock:
+        if args.processes == 1:
+            return _serve(args, choice, showing)
+        from saphan_broker.cli.many import supervise  # the parent alone has children
+
+        return asyncio.run(supervise(args, lock))
+
+
+def _serve(args: argparse.Namespace, choice: StoreChoice, showing: Shown) -> int:
+    from saphan_broker.cli.serving import serve  # a parent of others loads no broker
+    from saphan_broker.interpreter import serve_for_long
+
     serve_for_long()
-    asyncio.run(_serve(args, showing))
+    asyncio.run(serve(args, choice, showing))
     return 0
+
+
+def _check_shared(args: argparse.Namespace, choice: StoreChoice) -> None:
+    """What SQLite cannot do is said before anything begins.
+
+    Raises:
+        InvalidInput: `processes_need_redis`. OperatorError: `serves_only`.
+    """
+    if choice.shared:
+        return
+    if args.processes > 1:
+        raise InvalidInput(
+            "processes_need_redis",
+            f"{args.processes} processes cannot serve from one SQLite store",
+            field="processes",
+            hint="name a Redis or Valkey server with --redis, or run one process",
+        )
+    if serves_only(args.keys):
+        raise OperatorError(
+            "serves_only",
+            f"{args.keys} can sign nothing: it is for serving what a server carries",
+            field="keys",
+            hint="name that server with --redis; the signer's own keys stay on its host",
+        )
 
 
 def _shown(args: argparse.Namespace) -> Shown:
@@ -104,53 +149,3 @@ def _shown(args: argparse.Namespace) -> Shown:
     if args.tls_cert is None:
         return shown(args.keys / CERTIFICATE_NAME, args.keys / KEY_NAME, system_clock())
     return shown(args.tls_cert, args.tls_key, system_clock())
-
-
-async def _serve(args: argparse.Namespace, showing: Shown) -> None:
-    broker = await open_broker(args.data, args.keys)
-    try:
-        await broker.start()
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(administered(broker, args.data))
-            pages = MetricsPages(broker, args.data, everyone=args.metrics_listen is not None)
-            routes = [] if args.metrics_listen else pages.routes()
-            metrics = None
-            if args.metrics_listen:
-                app = web.Application()
-                app.add_routes(pages.routes())
-                metrics = await stack.enter_async_context(serving(app, *args.metrics_listen))
-            routes += LogPages(broker.state, _token_check(broker, args.public_log)).routes()
-            await run_until_told(
-                broker,
-                make_app(broker, routes),
-                *args.listen,
-                shown=showing,
-                started=lambda host, port: _ready(
-                    broker,
-                    _url((host, port), tls=showing.context is not None),
-                    None if metrics is None else _url(metrics),
-                    args.json,
-                ),
-            )
-    finally:
-        await broker.stop()
-
-
-def _token_check(broker: Broker, public: bool) -> Callable[[str], bool] | None:
-    return None if public else lambda token: broker.tokens.agency(token) is not None
-
-
-def _ready(broker: Broker, url: str, metrics: str | None, as_json: bool) -> None:
-    """The one line of output: whoever started the program may go on."""
-    name = broker.state.pins.name
-    if as_json:
-        value = {"event": "ready", "url": url, "name": name}
-        print_json(sys.stdout, value | ({"metrics": metrics} if metrics else {}))
-    else:
-        print_line(sys.stdout, text("note.broker_ready", name=name, url=url))
-
-
-def _url(bound: tuple[str, int], *, tls: bool = False) -> str:
-    host, port = bound
-    shown = f"[{host}]" if ":" in host else host
-    return f"{'https' if tls else 'http'}://{shown}:{port}"

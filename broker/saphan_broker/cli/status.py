@@ -14,8 +14,8 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
-from saphan_broker.cli.operator_line import ask
 from saphan_broker.cli.options import Parser, Subparsers, add_command
+from saphan_broker.cli.whole_status import whole_status
 
 STEP_S: Final = 0.2
 PATIENCE_S: Final = 60.0
@@ -43,7 +43,7 @@ def _answer(data: Path, patience: float) -> Any:
     end = time.monotonic() + patience
     while True:
         try:
-            return ask(data, "GET", "/status")
+            return whole_status(data)
         except OperatorError as error:
             if error.code != "broker_not_running" or time.monotonic() > end:
                 raise
@@ -69,7 +69,26 @@ def _page(answer: Mapping[str, Any]) -> Iterator[str]:
         )
     agencies = ", ".join(answer["agencies"]) or "-"
     yield text("note.broker_agencies", agencies=agencies, sessions=answer["sessions"])
+    yield from _processes(answer)
     yield text("note.broker_witnessed", time=_time(answer["witnessed_at"]))
+
+
+def _processes(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Who sequences, and which processes answer, where there is more than one."""
+    processes = answer["processes"]
+    of = max(one["of"] for one in processes)
+    if of == 1 and answer["role"] == "alone":
+        return
+    yield text("note.broker_processes", answering=len(processes), count=of)
+    for one in processes:
+        yield "  " + text(
+            f"note.broker_is_{one['role']}",
+            number=one["number"],
+            pid=one["pid"],
+            sessions=one["sessions"],
+        )
+    for loss in answer["accepted_losses"]:
+        yield "  " + text("note.broker_loss", loss=loss)
 
 
 def _time(seconds: int | None) -> str:

@@ -1,0 +1,73 @@
+"""What one process of `saphan-broker run` does: a broker, the operator's socket, what listens."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from saphan_broker.admin import Seat, administered
+from saphan_broker.app import make_app, run_until_told, serving
+from saphan_broker.broker import Broker, open_broker
+from saphan_broker.cli.ready import say_ready, url
+from saphan_broker.http_log import LogPages
+from saphan_broker.metrics import MetricsPages
+from saphan_broker.opening import StoreChoice
+from saphan_broker.orphan import parent_gone
+from saphan_broker.tls_files import Shown
+
+
+async def serve(args: argparse.Namespace, choice: StoreChoice, showing: Shown) -> None:
+    """Serve until SIGTERM, SIGINT or, with `args.seat`, until the parent is gone.
+
+    Raises:
+        OperatorError: `store_*`, `key_file_*`, `port_taken`, ...: it cannot start.
+    """
+    seat = Seat(args.seat or 1, args.processes)
+    told = asyncio.Event()
+    broker = await open_broker(args.data, args.keys, store=choice)
+    try:
+        await broker.start()
+        async with AsyncExitStack() as stack:
+            if args.seat is not None:
+                await stack.enter_async_context(parent_gone(told))
+            await stack.enter_async_context(administered(broker, args.data, seat))
+            routes, metrics = await _pages(args, broker, stack)
+            await run_until_told(
+                broker,
+                make_app(broker, routes),
+                *args.listen,
+                shown=showing,
+                started=lambda host, port: say_ready(
+                    broker.state.pins.name,
+                    url((host, port), tls=showing.context is not None),
+                    None if metrics is None else [url(metrics)],
+                    args.json or args.seat is not None,
+                ),
+                told=told,
+                beside_others=args.seat is not None,
+            )
+    finally:
+        await broker.stop()
+
+
+async def _pages(
+    args: argparse.Namespace, broker: Broker, stack: AsyncExitStack
+) -> tuple[list[web.AbstractRouteDef], tuple[str, int] | None]:
+    """Routes beside the sessions, and where metrics listen if they have a port of their own."""
+    pages = MetricsPages(broker, args.data, everyone=args.metrics_listen is not None)
+    routes: list[web.AbstractRouteDef] = [] if args.metrics_listen else list(pages.routes())
+    metrics = None
+    if args.metrics_listen:
+        app = web.Application()
+        app.add_routes(pages.routes())
+        metrics = await stack.enter_async_context(serving(app, *args.metrics_listen))
+    routes += LogPages(broker.state, _token_check(broker, args.public_log)).routes()
+    return routes, metrics
+
+
+def _token_check(broker: Broker, public: bool) -> Callable[[str], bool] | None:
+    return None if public else lambda token: broker.tokens.agency(token) is not None

@@ -1,0 +1,121 @@
+"""Which engine carries a broker: the operator's choice, and the store that comes of it.
+
+Without a server the store is SQLite in the data directory, for one process; with one it is Redis or
+Valkey, for many. Whoever opens a store says what it is by a `StoreChoice` and asks here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from saphan_broker.store.base import Store
+from saphan_broker.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:  # a broker on SQLite loads no client of a server
+    from saphan_broker.objects.base import Objects
+    from saphan_broker.store.redis.address import RedisAddress
+
+
+OBJECTS_NAME: Final = "objects"
+
+
+@dataclass(frozen=True, slots=True)
+class BlobPlace:
+    """Where attachments and long ciphertexts lie; every process must reach it.
+
+    Args:
+        where: a directory, or s3://BUCKET/PREFIX; what follows is for S3 only (`open_s3`).
+    """
+
+    where: str
+    credentials: Path | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreChoice:
+    """Where a broker's logs and objects lie.
+
+    Args:
+        redis: the server; None: SQLite in the data directory.
+        blobs: None: in the data directory.
+    """
+
+    redis: RedisAddress | None = None
+    blobs: BlobPlace | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes may serve from it."""
+        return self.redis is not None
+
+    def named(self, name: str) -> StoreChoice:
+        """The same for the broker of this name: its keys in the server are named after it."""
+        if self.redis is None:
+            return self
+        return replace(self, redis=msgspec.structs.replace(self.redis, name=name))
+
+
+SQLITE = StoreChoice()
+"""The store of a broker that no server carries."""
+
+
+def open_objects(data: Path, choice: StoreChoice) -> Objects:
+    """The objects of a broker; nothing is made or asked yet.
+
+    Raises:
+        OperatorError: `s3_not_installed`, `s3_place`, `s3_credentials`, `s3_ca`,
+            `key_file_exposed`.
+    """
+    from saphan_broker.objects.place import objects_from
+
+    place = choice.blobs or BlobPlace(str(data / OBJECTS_NAME))
+    return objects_from(
+        place.where,
+        credentials=place.credentials,
+        endpoint=place.endpoint,
+        region=place.region,
+        ca_file=place.ca_file,
+    )
+
+
+async def create_store(data: Path, choice: StoreChoice, objects: Objects | None) -> Store:
+    """Make an empty store.
+
+    Args:
+        choice: `named` after the broker.
+        objects: where a shared store's long bodies lie; None for SQLite.
+
+    Raises:
+        OperatorError: `store_exists`, and what opening raises.
+    """
+    if choice.redis is None:
+        return await SqliteStore.create(data)
+    from saphan_broker.store.redis.store import RedisStore
+
+    return await RedisStore.create(choice.redis, objects=objects)
+
+
+async def open_store(
+    data: Path, choice: StoreChoice, objects: Objects | None, *, epoch: int = 0
+) -> Store:
+    """Open a store that is there; arguments as for `create_store`.
+
+    Args:
+        epoch: of the lease under which a shared store will be written.
+
+    Raises:
+        OperatorError: `store_missing`, `store_lossy`, `redis_*`, ...; Unavailable:
+            `redis_unreachable`, `replicas_missing`.
+    """
+    if choice.redis is None:
+        return await SqliteStore.open(data)
+    from saphan_broker.store.redis.store import RedisStore
+
+    return await RedisStore.open(choice.redis, objects=objects, epoch=epoch)
