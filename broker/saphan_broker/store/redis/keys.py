@@ -17,6 +17,7 @@ class Keys:
     sigs:<n>       hash    batch signatures that entries of that block name
     tiles          hash    <level>/<n> -> hashes
     cosignatures   hash    agency -> its newest one
+    cosigned       hash    agency -> size and time of that one
     packages       hash    index -> agreement package (directory)
     anchors        zset    packed row, by index
     corridors      hash    sender, 0, recipient -> number, index
@@ -33,12 +34,13 @@ class Keys:
         self.prefix = f"saphan:{{{name}/{log}}}:".encode()
         for key in ("head", "tiles", "cosignatures", "packages", "anchors", "corridors"):
             setattr(self, key, self.prefix + key.encode())
-        for key in ("due", "done", "lease", "barrier"):
+        for key in ("cosigned", "due", "done", "lease", "barrier"):
             setattr(self, key, self.prefix + key.encode())
 
     head: bytes
     tiles: bytes
     cosignatures: bytes
+    cosigned: bytes
     packages: bytes
     anchors: bytes
     corridors: bytes

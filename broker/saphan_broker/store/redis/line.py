@@ -1,0 +1,236 @@
+"""One connection to the server: commands go out in order, answers come back in the same order.
+
+What a commit is worth depends on which connection asks (`WAIT` speaks of the writes of its own), so
+the engine holds its connections itself instead of borrowing them from a pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+
+import hiredis
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS
+
+from saphan_broker.store.redis.address import RedisAddress
+
+Argument = bytes | str | int
+Command = Sequence[Argument]
+Reply = Any
+"""bytes, int, None or a list of them; hiredis.ReplyError for a command that was refused."""
+
+_MORE: Final = object()
+
+
+class LineDown(Exception):
+    """The connection is gone: what was under way may have been done or not."""
+
+
+class _Batch:
+    """Commands that were written together and are answered together."""
+
+    __slots__ = ("answer", "left", "replies")
+
+    def __init__(self, number: int, answer: asyncio.Future[list[Reply]]) -> None:
+        self.left = number
+        self.replies: list[Reply] = []
+        self.answer = answer
+
+
+class Line(asyncio.Protocol):
+    """A connection; made by `dial`. Many may ask at a time; nobody waits for another's answer."""
+
+    def __init__(self) -> None:
+        self._reader = hiredis.Reader(notEnoughData=_MORE)
+        self._reader.setmaxbuf(0)
+        self._waiting: deque[_Batch] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._down: str | None = None
+
+    @property
+    def down(self) -> bool:
+        """Whether nothing can be asked any more."""
+        return self._down is not None
+
+    async def ask(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Reply]:
+        """Send commands in one piece and wait for all their answers.
+
+        Args:
+            wait_ms: how long the commands themselves may wait, beside `LIMITS.store_reply_ms`.
+
+        Raises:
+            LineDown: also when the answer takes too long: the line is given up then.
+        """
+        answer = self.send(commands)
+        try:
+            async with asyncio.timeout((LIMITS.store_reply_ms + wait_ms) / 1000):
+                return await answer
+        except TimeoutError:
+            self.abort("it did not answer in time")
+            raise LineDown("it did not answer in time") from None
+
+    def send(self, commands: Sequence[Command]) -> asyncio.Future[list[Reply]]:
+        """Send commands; the future is given their answers, or LineDown."""
+        if self._down is not None or self._transport is None:
+            raise LineDown(self._down or "not connected")
+        answer: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
+        if not commands:
+            answer.set_result([])
+            return answer
+        self._waiting.append(_Batch(len(commands), answer))
+        self._transport.write(b"".join([hiredis.pack_command(tuple(c)) for c in commands]))
+        return answer
+
+    async def one(self, *command: Argument) -> Reply:
+        """One command; a refusal is raised as `refusal` says."""
+        (reply,) = await self.ask([command])
+        return checked(reply)
+
+    def abort(self, why: str = "closed") -> None:
+        """Drop the connection without a word; everybody who waits gets LineDown."""
+        if self._down is None:
+            self._down = why
+        if self._transport is not None:
+            self._transport.abort()
+        self._fail()
+
+    # --- asyncio ---------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not _MORE:
+                self._answered(reply)
+        except hiredis.ProtocolError as error:
+            self.abort(f"it does not speak the protocol: {error}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._down is None:
+            self._down = str(exc) if exc else "it closed the connection"
+        self._fail()
+
+    def _answered(self, reply: Reply) -> None:
+        if not self._waiting:
+            self.abort("it answered what nobody asked")
+            return
+        batch = self._waiting[0]
+        batch.replies.append(reply)
+        batch.left -= 1
+        if not batch.left:
+            self._waiting.popleft()
+            if not batch.answer.done():
+                batch.answer.set_result(batch.replies)
+
+    def _fail(self) -> None:
+        while self._waiting:
+            answer = self._waiting.popleft().answer
+            if not answer.done():
+                answer.set_exception(LineDown(self._down or "closed"))
+
+
+async def dial(address: RedisAddress) -> Line:
+    """Connect, log in, choose the database.
+
+    Raises:
+        Unavailable: `redis_unreachable`.
+        OperatorError: `redis_refused`, and what the address itself raises.
+    """
+    password, tls = await asyncio.to_thread(lambda: (address.password(), address.tls()))
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(LIMITS.store_connect_ms / 1000):
+            if address.socket is not None:
+                _, line = await loop.create_unix_connection(Line, address.socket)
+            else:
+                name = address.host if tls is not None else None
+                _, line = await loop.create_connection(
+                    Line, address.host, address.port, ssl=tls, server_hostname=name
+                )
+    except (OSError, TimeoutError) as error:
+        raise unreachable(address, str(error) or "it did not answer in time") from None
+    hello: list[Command] = []
+    if password is not None:
+        hello.append(("AUTH", address.user, password) if address.user else ("AUTH", password))
+    hello.append(("SELECT", address.database))
+    try:
+        for reply in await line.ask(hello):
+            checked(reply)
+    except LineDown as error:
+        raise unreachable(address, str(error)) from None
+    except SaphanError:
+        line.abort()
+        raise
+    return line
+
+
+def unreachable(address: RedisAddress, why: str) -> Unavailable:
+    """The error while there is no line to the server."""
+    return Unavailable(
+        "redis_unreachable",
+        f"the Redis server at {address.place} cannot be reached: {why}",
+        field="redis",
+        hint="check that it runs and that --redis names it; what it holds is not lost",
+    )
+
+
+def checked(reply: Reply) -> Reply:
+    """The reply itself, or what its refusal means raised."""
+    if isinstance(reply, hiredis.ReplyError):
+        raise refusal(str(reply))
+    return reply
+
+
+_BUSY: Final = ("LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "ERR max")
+_REFUSED: Final = ("NOAUTH", "WRONGPASS", "NOPERM", "ERR AUTH", "DENIED", "ERR invalid password")
+
+
+def refusal(said: str) -> SaphanError:
+    """What an error of the server means; nothing of the refused command was done.
+
+    Never quotes more than the error's first words: the rest may quote the command.
+    """
+    if said.startswith("OOM"):
+        return OperatorError(
+            "store_memory_full",
+            "the Redis server has used all the memory it may; nothing of this write was kept",
+            field="redis",
+            hint="raise its maxmemory; the broker goes on by itself",
+        )
+    if said.startswith("MISCONF"):
+        return OperatorError(
+            "disk_full",
+            "the Redis server cannot write to its disk; nothing of this write was kept",
+            field="redis",
+            hint="look into the server's log, free space on its disk; the broker goes on by itself",
+        )
+    if said.startswith(_REFUSED):
+        return OperatorError(
+            "redis_refused",
+            f"the Redis server does not let us in, or not do this ({said.split(' ', 1)[0]})",
+            field="redis",
+            hint="check --redis-user, --redis-password-file and what that user may do",
+        )
+    if said.startswith("READONLY"):
+        return OperatorError(
+            "redis_read_only",
+            "the Redis server is a replica: it takes no writes",
+            field="redis",
+            hint="name the primary with --redis",
+        )
+    if said.startswith(_BUSY):
+        return Unavailable(
+            "store_busy", f"the Redis server takes no commands now ({said.split(' ', 1)[0]})"
+        )
+    return OperatorError(
+        "redis_failed",
+        f"the Redis server refused a command: {said[:100]}",
+        field="redis",
+        hint="it must be Redis 7.0 or Valkey 7.2, or newer, and not a cluster",
+    )

@@ -1,0 +1,97 @@
+"""A line that is dialled again when it has dropped; for reads, which may simply be asked again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from saphan_schemas.errors import OperatorError
+
+from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.line import (
+    Argument,
+    Command,
+    Line,
+    LineDown,
+    Reply,
+    checked,
+    dial,
+    unreachable,
+)
+from saphan_broker.store.redis.scripts import missing
+
+
+class Link:
+    """Asks one server, over one line at a time.
+
+    Args:
+        identity: key and field that must hold `store`: a server that was restarted empty, or one
+            of another name, is not read from as if nothing had happened.
+    """
+
+    def __init__(self, address: RedisAddress, identity: tuple[bytes, bytes], store: bytes) -> None:
+        self.address = address
+        self._identity = identity
+        self._store = store
+        self._line: Line | None = None
+        self._dialling = asyncio.Lock()
+
+    async def ask(self, commands: Sequence[Command]) -> list[Reply]:
+        """Answers of all commands, each of which only reads.
+
+        Raises:
+            Unavailable: `redis_unreachable`, `store_busy`; OperatorError: `store_missing`,
+                `store_foreign`, `redis_refused`, ...
+        """
+        try:
+            return [checked(reply) for reply in await (await self.line()).ask(commands)]
+        except LineDown:  # an idle line may have been dropped long ago
+            pass
+        try:
+            return [checked(reply) for reply in await (await self.line()).ask(commands)]
+        except LineDown as error:
+            raise unreachable(self.address, str(error)) from None
+
+    async def one(self, *command: Argument) -> Reply:
+        """The answer of one command."""
+        (reply,) = await self.ask([command])
+        return reply
+
+    async def line(self) -> Line:
+        """The line, dialled anew if need be."""
+        line = self._line
+        if line is not None and not line.down:
+            return line
+        async with self._dialling:
+            if self._line is None or self._line.down:
+                self._line = await self._dial()
+            return self._line
+
+    async def _dial(self) -> Line:
+        line = await dial(self.address)
+        try:
+            await self.check(line)
+        except LineDown as error:
+            raise unreachable(self.address, str(error)) from None
+        except BaseException:
+            line.abort()
+            raise
+        return line
+
+    async def check(self, line: Line) -> None:
+        """Refuse a server that does not hold this store."""
+        found = await line.one("HGET", *self._identity)
+        if found is None:
+            raise missing()
+        if found != self._store:
+            raise OperatorError(
+                "store_foreign",
+                "the Redis server holds another store than the one that was opened",
+                field="redis",
+                hint="name the server that this broker's data is on; then start the broker again",
+            )
+
+    def close(self) -> None:
+        """Drop the line."""
+        if self._line is not None:
+            self._line.abort()

@@ -1,0 +1,49 @@
+-- One commit, all of it or nothing (docs/adr/0013): check first, then write; nothing below the
+-- checks can fail, because every key it touches is of our own making.
+-- KEYS  head, due, done
+-- ARGV  epoch, id of the commit before, expected size, expected root, time,
+--       id of this commit, new size, new root, number of new bulletins,
+--       number of keys that must be new, those keys,
+--       then operations: number of words, words. A word that is no command of the server is one of
+--       `deliver` (bulletin's key, member of due, deadline or nothing) and `touch` (key, id).
+local head = redis.call('HMGET', KEYS[1], 'epoch', 'commit', 'size', 'root', 'time')
+if not head[3] then return {'empty', '0'} end
+if head[3] ~= ARGV[3] or head[4] ~= ARGV[4] then return {'moved', head[3]} end
+if head[1] ~= ARGV[1] then return {'fenced', head[3]} end
+if head[2] ~= ARGV[2] then return {'moved', head[3]} end
+if tonumber(ARGV[5]) < tonumber(head[5]) then return {'time', head[5]} end
+local at = 11 + tonumber(ARGV[10])
+for first = 11, at - 1, 4000 do
+    if redis.call('EXISTS', unpack(ARGV, first, math.min(first + 3999, at - 1))) > 0 then
+        return {'stored', head[3]}
+    end
+end
+-- The first write: a server without memory refuses here, and nothing was written.
+redis.call('HSET', KEYS[1], 'commit', ARGV[6], 'size', ARGV[7], 'root', ARGV[8], 'time', ARGV[5])
+if ARGV[9] ~= '0' then redis.call('HINCRBY', KEYS[1], 'bulletins', ARGV[9]) end
+local count = #ARGV
+while at <= count do
+    local words = tonumber(ARGV[at])
+    local word = ARGV[at + 1]
+    if word == 'deliver' then
+        local key, member, deadline = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+        if deadline ~= '' then
+            if redis.call('ZADD', KEYS[2], deadline, member) == 1 then
+                redis.call('HINCRBY', key, 'w', 1)
+            end
+        elseif redis.call('ZREM', KEYS[2], member) == 1 then
+            redis.call('HINCRBY', key, 'w', -1)
+        end
+    elseif word == 'touch' then
+        local waiting = redis.call('HGET', ARGV[at + 2], 'w')
+        if waiting and tonumber(waiting) > 0 then
+            redis.call('ZREM', KEYS[3], ARGV[at + 3])
+        else
+            redis.call('ZADD', KEYS[3], ARGV[7], ARGV[at + 3])
+        end
+    else
+        redis.call(unpack(ARGV, at + 1, at + words))
+    end
+    at = at + words + 1
+end
+return {'done', ARGV[7]}

@@ -1,0 +1,159 @@
+"""Mailboxes, bodies and batch signatures: what is long, so on a link of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.records import BatchSignature
+
+from saphan_broker.objects.base import Objects
+from saphan_broker.store.base import (
+    BODY_EVENTS,
+    STANZA_EVENTS,
+    BulletinRow,
+    EntryRow,
+    FeedRow,
+    Log,
+    SignatureKey,
+)
+from saphan_broker.store.redis import packing
+from saphan_broker.store.redis.archived import Archive
+from saphan_broker.store.redis.fact_reads import FactReads
+from saphan_broker.store.redis.keys import WIDTH, Keys
+from saphan_broker.store.redis.line import Command
+from saphan_broker.store.redis.link import Link
+from saphan_broker.store.redis.log_reads import LogReads
+
+ROWS: Final = 32
+"""Rows of a feed whose bodies are asked for at a time: 3 MiB at the most."""
+
+
+class MailboxReads:
+    """Reads of mailboxes over one link."""
+
+    def __init__(
+        self,
+        link: Link,
+        keys: dict[Log, Keys],
+        archive: Archive,
+        objects: Objects | None,
+    ) -> None:
+        self._link = link
+        self._keys = keys["evidence"]
+        self._archive = archive
+        self._objects = objects
+        self._logs = LogReads(link, keys, archive)
+        self._facts = FactReads(link, keys, archive)
+
+    async def feed(
+        self, agency: str, after: int | None, below: int, max_items: int, max_bytes: int
+    ) -> list[FeedRow]:
+        start = -1 if after is None else after
+        entries = await self._logs.entries_at(await self._box(agency, start, below, max_items))
+        rows: list[FeedRow] = []
+        for first in range(0, len(entries), ROWS):
+            for row in await self._rows(agency, entries[first : first + ROWS]):
+                max_bytes -= row.weight
+                if rows and max_bytes < 0:
+                    return rows
+                rows.append(row)
+        return rows
+
+    async def last_entry(self, agency: str) -> int | None:
+        found = await self._link.one("XREVRANGE", self._keys.box(agency), "+", "-", "COUNT", 1)
+        return _index(found[0]) if found else None
+
+    async def entries(self, start: int, stop: int) -> list[EntryRow]:
+        return await self._logs.entries(start, stop)
+
+    async def leaves(self, log: Log, start: int, stop: int) -> list[bytes]:
+        return await self._logs.leaves(log, start, stop)
+
+    async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
+        ids = list(ids)
+        names = (packing.FACTS, packing.HEADER, packing.CIPHERTEXT)
+        asked: list[Command] = [("HMGET", self._keys.bulletin(id_), *names) for id_ in ids]
+        found = dict(zip(ids, await self._link.ask(asked), strict=True))
+        unknown = [id_ for id_, values in found.items() if values[0] is None]
+        if unknown:
+            kept = await self._archive.bulletins(unknown)
+            bodies = await self._archive.bodies(kept)
+            for id_, fields in kept.items():
+                whole = {**fields, **bodies.get(id_, {})}
+                found[id_] = [whole.get(name) for name in names]
+        rows: dict[bytes, BulletinRow] = {}
+        for id_, (facts, header, ciphertext) in found.items():
+            if facts is not None and header is not None:
+                body = ciphertext if ciphertext is not None else await self._object(id_)
+                rows[id_] = packing.read_bulletin(id_, facts, header, body)
+        return rows
+
+    async def signatures(
+        self, keys: Mapping[SignatureKey, int]
+    ) -> dict[SignatureKey, BatchSignature]:
+        blocks: dict[int, list[SignatureKey]] = {}
+        for key, index in keys.items():
+            blocks.setdefault(index // WIDTH, []).append(key)
+        asked: list[Command] = [
+            ("HMGET", self._keys.signatures(n), *[packing.signature_field(key) for key in wanted])
+            for n, wanted in blocks.items()
+        ]
+        found: dict[SignatureKey, BatchSignature] = {}
+        for (n, wanted), values in zip(blocks.items(), await self._link.ask(asked), strict=True):
+            kept = await self._archive.signatures(n) if None in values else None
+            for key, value in zip(wanted, values, strict=True):
+                field = packing.signature_field(key)
+                data = value if value is not None else (kept or {}).get(field)
+                if data is not None:
+                    found[key] = BatchSignature(*key, data)
+        return found
+
+    # --- parts -----------------------------------------------------------------------------------
+
+    async def _box(self, agency: str, after: int, below: int, limit: int) -> list[int]:
+        """Indices of a mailbox. The stream is asked first: what leaves it meanwhile is archived."""
+        if limit < 1 or below <= after + 1:
+            return []
+        first, last = b"%d-0" % (after + 2), b"%d-0" % below
+        found = await self._link.one("XRANGE", self._keys.box(agency), first, last, "COUNT", limit)
+        here = [_index(item) for item in found]
+        kept = await self._archive.box(agency, after, below, limit)
+        return sorted({*here, *kept})[:limit] if kept else here
+
+    async def _rows(self, agency: str, entries: list[EntryRow]) -> list[FeedRow]:
+        own = [e for e in entries if e.bulletin is not None and e.recipient == agency]
+        with_body = {e.bulletin for e in own if e.bulletin and e.event in BODY_EVENTS}
+        released = {e.bulletin for e in own if e.bulletin and e.event in STANZA_EVENTS}
+        bodies = await self.bodies(with_body) if with_body else {}
+        keys = [(id_, agency) for id_ in released]
+        stanzas = await self._facts.stanzas(keys) if keys else {}
+        rows = []
+        for entry in entries:
+            if entry.bulletin is None or entry.recipient != agency:
+                rows.append(FeedRow(entry, None, None))
+                continue
+            body = bodies.get(entry.bulletin) if entry.event in BODY_EVENTS else None
+            release = entry.event in STANZA_EVENTS
+            stanza = stanzas.get((entry.bulletin, agency)) if release else None
+            rows.append(FeedRow(entry, body, stanza))
+        return rows
+
+    async def _object(self, id_: bytes) -> bytes:
+        name = packing.body_name(id_)
+        data = await self._objects.get(name) if self._objects is not None else None
+        if data is None:
+            raise OperatorError(
+                "object_missing",
+                f"the store of objects does not hold {name}, which a committed bulletin needs",
+                field="blobs",
+                hint="check --blobs, or put the object back from a backup; others are served",
+            )
+        return data
+
+
+def _index(item: list[object]) -> int:
+    id_ = item[0]
+    assert isinstance(id_, bytes)
+    return int(id_.partition(b"-")[0]) - 1

@@ -1,0 +1,156 @@
+"""Rows as the server holds them: MessagePack arrays without what the key or field already says.
+
+A bulletin is one hash (`keys.bulletin`):
+
+f               facts, without the id
+h, c            header and ciphertext; c is missing when the ciphertext is an object (`body_name`)
+w               how many of its deliveries have a deadline
+d<recipient>    delivery, without bulletin and recipient
+z<recipient>    stanza: due day, sealed
+s<identity><recipient>   index of the first entry about this statement
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import astuple
+from saphan_schemas.records import BatchSignature, Blob
+
+from saphan_broker.store.base import (
+    AnchorRow,
+    BulletinFacts,
+    BulletinRow,
+    Corridor,
+    CosignatureRow,
+    DeliveryRow,
+    EntryRow,
+    SignatureKey,
+    StanzaRow,
+)
+
+encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder().decode
+
+FACTS: Final = b"f"
+HEADER: Final = b"h"
+CIPHERTEXT: Final = b"c"
+WAITING: Final = b"w"
+
+
+def delivery_field(recipient: str) -> bytes:
+    return b"d" + recipient.encode()
+
+
+def stanza_field(recipient: str) -> bytes:
+    return b"z" + recipient.encode()
+
+
+def statement_field(identity: bytes, recipient: str) -> bytes:
+    return b"s" + identity + recipient.encode()
+
+
+def body_name(id_: bytes) -> str:
+    """Object that holds a long ciphertext."""
+    return f"bodies/{id_.hex()}"
+
+
+def pack_facts(row: BulletinFacts) -> bytes:
+    return encode(
+        (
+            row.sender,
+            row.nonce,
+            row.header_identity,
+            row.ciphertext_length,
+            row.ciphertext_digest,
+            row.due_day,
+            row.record_day,
+            row.expires,
+            [(blob.length, blob.digest) for blob in row.attachments],
+        )
+    )
+
+
+def read_facts(id_: bytes, data: bytes) -> BulletinFacts:
+    *facts, blobs = _decode(data)
+    return BulletinFacts(id_, *facts, tuple([Blob(*blob) for blob in blobs]))
+
+
+def read_bulletin(id_: bytes, facts: bytes, header: bytes, ciphertext: bytes) -> BulletinRow:
+    *values, blobs = _decode(facts)
+    attachments = tuple([Blob(*blob) for blob in blobs])
+    return BulletinRow(id_, *values, attachments, header, ciphertext)
+
+
+def pack_delivery(row: DeliveryRow) -> bytes:
+    return encode(astuple(row)[2:])
+
+
+def read_delivery(id_: bytes, recipient: str, data: bytes) -> DeliveryRow:
+    return DeliveryRow(id_, recipient, *_decode(data))
+
+
+def pack_stanza(row: StanzaRow) -> bytes:
+    return encode((row.due_day, row.sealed))
+
+
+def read_stanza(id_: bytes, recipient: str, data: bytes) -> StanzaRow:
+    return StanzaRow(id_, recipient, *_decode(data))
+
+
+def pack_leaf(leaf: bytes, entry: EntryRow | None) -> bytes:
+    """A leaf with its entry; an anchor and a directory leaf have none."""
+    return encode((leaf, *astuple(entry)[1:]) if entry is not None else (leaf,))
+
+
+def read_leaf(data: bytes) -> bytes:
+    leaf: bytes = _decode(data)[0]
+    return leaf
+
+
+def read_entry(index: int, data: bytes) -> EntryRow | None:
+    values: list[Any] = _decode(data)
+    return EntryRow(index, *values[1:]) if len(values) > 1 else None
+
+
+def pack_anchor(row: AnchorRow) -> bytes:
+    return encode(astuple(row))
+
+
+def read_anchor(data: bytes) -> AnchorRow:
+    return AnchorRow(*_decode(data))
+
+
+def pack_cosignature(row: CosignatureRow) -> bytes:
+    return encode((row.size, row.time, row.lines))
+
+
+def read_cosignature(agency: bytes, data: bytes) -> CosignatureRow:
+    return CosignatureRow(agency.decode(), *_decode(data))
+
+
+def corridor_field(pair: Corridor) -> bytes:
+    return b"%s\0%s" % (pair[0].encode(), pair[1].encode())
+
+
+def read_end(data: bytes) -> tuple[int, int]:
+    number, index = _decode(data)
+    return number, index
+
+
+def signature_field(key: SignatureKey) -> bytes:
+    return b"%s%s%d" % (key[0], key[2], key[1])
+
+
+def signature_key(row: BatchSignature) -> SignatureKey:
+    return row.key, row.size, row.root
+
+
+def due_member(row: DeliveryRow) -> bytes:
+    """Rows of one deadline are ordered by it: in log order."""
+    return row.submitted.to_bytes(8) + row.bulletin + row.recipient.encode()
+
+
+def read_due_member(member: bytes) -> tuple[bytes, str]:
+    return member[8:40], member[40:].decode()

@@ -1,0 +1,369 @@
+"""The Redis engine: one line that writes, one for look-ups, one for what is long."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Final, Self, TypeVar
+
+from saphan_schemas.errors import OperatorError, SaphanError
+from saphan_schemas.limits import KIB
+from saphan_schemas.records import BatchSignature
+
+from saphan_broker.objects.base import Objects
+from saphan_broker.store.base import (
+    AnchorRow,
+    BulletinFacts,
+    BulletinRow,
+    Commit,
+    CommitUnknown,
+    Corridor,
+    CosignatureRow,
+    Counts,
+    DeliveryKey,
+    DeliveryRow,
+    EntryRow,
+    FeedRow,
+    Log,
+    LogState,
+    Sign,
+    SignatureKey,
+    SignedHead,
+    StanzaRow,
+    StatementKey,
+    TileKey,
+)
+from saphan_broker.store.checks import check_shape
+from saphan_broker.store.redis import creating, packing, writing
+from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.archived import Archive, NothingArchived
+from saphan_broker.store.redis.fact_reads import FactReads
+from saphan_broker.store.redis.keys import Keys, all_keys
+from saphan_broker.store.redis.line import LineDown, unreachable
+from saphan_broker.store.redis.link import Link
+from saphan_broker.store.redis.log_reads import LogReads
+from saphan_broker.store.redis.mailbox_reads import MailboxReads
+from saphan_broker.store.redis.server import examine
+from saphan_broker.store.redis.writer import Writer
+
+T = TypeVar("T")
+_logger = logging.getLogger(__name__)
+
+OBJECT_BYTES: Final = 64 * KIB
+"""A longer ciphertext is an object instead of a field, where there is a store of objects."""
+PUTS: Final = 8
+"""Objects of one commit that are written at a time."""
+
+
+class RedisStore:
+    """`store.base.Store` in a Redis or Valkey server; made by `create` or `open`, never by hand."""
+
+    def __init__(
+        self, writer: Writer, links: tuple[Link, Link], keys: dict[Log, Keys], **parts: Any
+    ) -> None:
+        archive: Archive = parts["archive"]
+        self._objects: Objects | None = parts["objects"]
+        self._writer = writer
+        self._links = links
+        self._keys = keys
+        self._logs = LogReads(links[0], keys, archive)
+        self._facts = FactReads(links[0], keys, archive)
+        self._mailboxes = MailboxReads(links[1], keys, archive, self._objects)
+        self._writing = asyncio.Lock()
+        self._begun: set[asyncio.Task[Any]] = set()
+        self._pending: dict[tuple[Log, str], CosignatureRow] = {}
+        self._unknown: str | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def create(
+        cls,
+        address: RedisAddress,
+        *,
+        objects: Objects | None = None,
+        archive: Archive | None = None,
+    ) -> Self:
+        """Make an empty store in the server, among whatever else it holds, and open it.
+
+        Raises:
+            OperatorError: `store_exists`, and as `open`.
+        """
+        await creating.create(address)
+        return await cls.open(address, objects=objects, archive=archive)
+
+    @classmethod
+    async def open(
+        cls,
+        address: RedisAddress,
+        *,
+        objects: Objects | None = None,
+        archive: Archive | None = None,
+        epoch: int = 0,
+    ) -> Self:
+        """Open the store in the server; never creates one. What it holds is durable then.
+
+        Args:
+            epoch: of the lease under which will be written (`Lease.epoch`).
+
+        Raises:
+            OperatorError: `store_missing`, `store_foreign`, `store_format_newer`, `store_lossy`,
+                `store_config_unknown`, `redis_refused`; Unavailable: `redis_unreachable`,
+                `replicas_missing`.
+        """
+        keys = all_keys(address.name)
+        identity = (keys["evidence"].head, b"store")
+        store = await creating.identify(address)
+        links = (Link(address, identity, store), Link(address, identity, store))
+        writer = Writer(links[0], keys, epoch)
+        try:
+            await writer.open()
+        except BaseException:
+            writer.close()
+            raise
+        archive = NothingArchived() if archive is None else archive
+        return cls(writer, links, keys, objects=objects, archive=archive)
+
+    @property
+    def accepted_losses(self) -> tuple[str, ...]:
+        """Settings of the server by which it may lose data, accepted by --accept-loss."""
+        return self._writer.promises.losses
+
+    @property
+    def epoch(self) -> int:
+        """Of the lease under which this object writes; set it when the lease was taken."""
+        return self._writer.epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        self._writer.epoch = epoch
+
+    async def examine(self) -> tuple[str, ...]:
+        """Look at the server's settings again: somebody may have changed them.
+
+        Raises:
+            OperatorError: `store_lossy`, `store_config_unknown`; Unavailable.
+        """
+        self._check_open()
+        link = self._links[0]
+        try:
+            promises = await examine(await link.line(), link.address)
+        except LineDown as error:
+            raise unreachable(link.address, str(error)) from None
+        self._writer.promises = promises
+        return promises.losses
+
+    async def close(self) -> None:
+        """Finish what has begun and free the lines; idempotent, also after CommitUnknown."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        if self._begun:
+            await asyncio.wait(self._begun)
+        if self._pending and self._unknown is None:
+            try:
+                await self._keep_cosignatures()
+            except (SaphanError, LineDown) as error:
+                _logger.warning("cosignatures are not kept: %s", error)
+        self._writer.close()
+        for link in self._links:
+            link.close()
+
+    # --- Logs ------------------------------------------------------------------------------------
+
+    async def state(self, log: Log) -> LogState:
+        self._check_open()
+        settled = not self._writing.locked()
+        state, commit = await self._logs.state(log)
+        if settled and not self._writing.locked():
+            # Another process may have committed since: the next commit of ours is one upon it.
+            self._writer.saw(log, commit)
+        return state
+
+    async def commit(self, commit: Commit, sign: Sign | None = None) -> None:
+        self._check_open()
+        check_shape(commit, LogState(commit.expected, 0))
+        await self._begin(self._commit(commit, sign))
+
+    async def _commit(self, commit: Commit, sign: Sign | None) -> None:
+        keys = self._keys[commit.log]
+        new = writing.new_keys(keys, commit)
+        in_objects = await self._put_objects(commit)
+        words = writing.operations(keys, commit, in_objects)
+        await self._keep_cosignatures()
+        # A crash in here: all of it or nothing of it is in the server, signed or not yet.
+        await self._writer.commit(commit, words, new)
+        if sign is not None:
+            # A crash here: the next holder finds a committed head without a note, and signs it.
+            note = await asyncio.to_thread(sign)
+            await self._writer.note(commit.log, SignedHead(commit.head.size, note))
+
+    async def edge_tiles(self, log: Log) -> dict[TileKey, bytes]:
+        self._check_open()
+        return await self._logs.edge(log)
+
+    async def tile(self, log: Log, level: int, n: int) -> bytes | None:
+        self._check_open()
+        return await self._logs.tile(log, level, n)
+
+    async def leaves(self, log: Log, start: int, stop: int) -> list[bytes]:
+        self._check_open()
+        return await self._mailboxes.leaves(log, start, stop)
+
+    async def put_note(self, log: Log, size: int, note: bytes) -> None:
+        self._check_open()
+        await self._begin(self._writer.note(log, SignedHead(size, note)))
+
+    async def note(self, log: Log) -> SignedHead | None:
+        self._check_open()
+        return await self._logs.note(log)
+
+    async def put_cosignature(self, log: Log, row: CosignatureRow) -> None:
+        # Written with the next commit: it need not be durable, and a sync of its own is dear.
+        self._check_open()
+        before = self._pending.get((log, row.agency))
+        if before is None or (row.size, row.time) >= (before.size, before.time):
+            self._pending[log, row.agency] = row
+
+    async def cosignatures(self, log: Log) -> list[CosignatureRow]:
+        self._check_open()
+        newest = {row.agency: row for row in await self._logs.cosignatures(log)}
+        for (of_log, agency), row in self._pending.items():
+            before = newest.get(agency, row)
+            if of_log == log and (row.size, row.time) >= (before.size, before.time):
+                newest[agency] = row
+        return [newest[agency] for agency in sorted(newest)]
+
+    async def packages(self, start: int, stop: int) -> dict[int, bytes]:
+        self._check_open()
+        return await self._logs.packages(start, stop)
+
+    async def anchor(self, below: int) -> AnchorRow | None:
+        self._check_open()
+        return await self._logs.anchor(below)
+
+    async def anchors(self, start: int, stop: int) -> list[AnchorRow]:
+        self._check_open()
+        return await self._logs.anchors(start, stop)
+
+    # --- Facts -----------------------------------------------------------------------------------
+
+    async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, BulletinFacts]:
+        self._check_open()
+        return await self._facts.bulletins(ids)
+
+    async def by_nonce(
+        self, keys: Iterable[tuple[str, bytes]]
+    ) -> dict[tuple[str, bytes], BulletinFacts]:
+        self._check_open()
+        return await self._facts.by_nonce(keys)
+
+    async def deliveries(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, DeliveryRow]:
+        self._check_open()
+        return await self._facts.deliveries(keys)
+
+    async def statements(self, keys: Iterable[StatementKey]) -> dict[StatementKey, int]:
+        self._check_open()
+        return await self._facts.statements(keys)
+
+    async def corridors(self, keys: Iterable[Corridor]) -> dict[Corridor, tuple[int, int]]:
+        self._check_open()
+        return await self._facts.corridors(keys)
+
+    async def due(self, now: int, limit: int) -> list[DeliveryRow]:
+        self._check_open()
+        return await self._facts.due(now, limit)
+
+    async def counts(self) -> Counts:
+        self._check_open()
+        return await self._logs.counts()
+
+    # --- Mailboxes -------------------------------------------------------------------------------
+
+    async def feed(
+        self, agency: str, after: int | None, below: int, max_items: int, max_bytes: int
+    ) -> list[FeedRow]:
+        self._check_open()
+        return await self._mailboxes.feed(agency, after, below, max_items, max_bytes)
+
+    async def last_entry(self, agency: str) -> int | None:
+        self._check_open()
+        return await self._mailboxes.last_entry(agency)
+
+    async def entries(self, start: int, stop: int) -> list[EntryRow]:
+        self._check_open()
+        return await self._mailboxes.entries(start, stop)
+
+    async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
+        self._check_open()
+        return await self._mailboxes.bodies(ids)
+
+    async def stanzas(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, StanzaRow]:
+        self._check_open()
+        return await self._facts.stanzas(keys)
+
+    async def signatures(
+        self, keys: Mapping[SignatureKey, int]
+    ) -> dict[SignatureKey, BatchSignature]:
+        self._check_open()
+        return await self._mailboxes.signatures(keys)
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if self._closing is not None:
+            raise OperatorError("store_closed", "the store is closed")
+        if self._unknown is not None:
+            raise CommitUnknown(self._unknown)
+
+    async def _begin(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a write to its end, one at a time, whether or not its caller still waits."""
+        task = asyncio.ensure_future(self._alone(work))
+        self._begun.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._begun.discard(task)
+        if not task.cancelled():
+            task.exception()  # the caller may be gone
+
+    async def _alone(self, work: Coroutine[Any, Any, T]) -> T:
+        async with self._writing:
+            try:
+                if self._unknown is not None:  # it died while this call was queued
+                    raise CommitUnknown(self._unknown)
+                return await work
+            except CommitUnknown as error:
+                self._unknown = self._unknown or error.message
+                raise
+            finally:
+                work.close()
+
+    async def _keep_cosignatures(self) -> None:
+        waiting = dict(self._pending)
+        if not waiting:
+            return
+        rows = [(log, row) for (log, _agency), row in waiting.items()]
+        try:
+            await self._writer.cosignatures(rows)
+        except LineDown:
+            return  # the commit behind it finds out; they wait for the next one
+        for key, row in waiting.items():
+            if self._pending.get(key) is row:
+                del self._pending[key]
+
+    async def _put_objects(self, commit: Commit) -> list[bytes]:
+        """Make long ciphertexts durable as objects, before the commit that names them."""
+        objects = self._objects
+        if objects is None:
+            return []
+        long = [row for row in commit.bulletins if len(row.ciphertext) > OBJECT_BYTES]
+        for first in range(0, len(long), PUTS):
+            some = long[first : first + PUTS]
+            await asyncio.gather(
+                *[objects.put(packing.body_name(row.id), row.ciphertext) for row in some]
+            )
+        return [row.id for row in long]
