@@ -24,19 +24,19 @@ from saphan_broker.blob_sweep import BlobSweep
 from saphan_broker.blobs.store import FOLDER, BlobStore
 from saphan_broker.clock import Clock, system_clock
 from saphan_broker.init import check_finished
-from saphan_broker.keys import load_log_keys, pins_of
 from saphan_broker.logs.log_book import Published
 from saphan_broker.logs.signer import Signer
+from saphan_broker.opening import SQLITE, StoreChoice, open_store
 from saphan_broker.seeds import DayKeys
 from saphan_broker.sequencing.committing import Committer
 from saphan_broker.sequencing.expiry import Sweep, freshen
 from saphan_broker.sequencing.sequencer import Sequencer
 from saphan_broker.sequencing.work import Logged, Operation, Rejected
+from saphan_broker.serving_keys import read_keys
 from saphan_broker.sessions.session import Session, Shared
 from saphan_broker.sessions.tokens import Tokens
 from saphan_broker.state import State
-from saphan_broker.store.base import LOGS, Log, Store
-from saphan_broker.store.sqlite import SqliteStore
+from saphan_broker.store.base import Log, Store
 from saphan_broker.witnessed import WitnessedTime
 
 _log = logging.getLogger("saphan.broker")
@@ -257,22 +257,28 @@ def _first(outcome: Logged) -> int | None:
     return outcome.indices[0] if outcome.indices else None
 
 
-async def open_broker(data: Path, keys: Path, *, clock: Clock = system_clock) -> Broker:
+async def open_broker(
+    data: Path, keys: Path, *, store: StoreChoice = SQLITE, clock: Clock = system_clock
+) -> Broker:
     """The broker of two directories that `init` made; not started yet.
 
+    Args:
+        keys: the signer's, or one made by `serving_keys.share` that has no signers.
+        store: which engine, and where objects lie.
+
     Raises:
-        OperatorError: `store_*`, `key_file_*`.
+        OperatorError: `store_*`, `key_file_*`, `redis_*`; Unavailable: `redis_unreachable`, ...
     """
     await asyncio.to_thread(check_finished, keys)
-    log_keys = {log: await asyncio.to_thread(load_log_keys, keys, log) for log in LOGS}
-    pins = pins_of(log_keys)
-    signers: dict[Log, Signer] = {
-        log: await asyncio.to_thread(Signer.open, keys, log, log_keys[log]) for log in LOGS
-    }
+    pins, log_keys = await asyncio.to_thread(read_keys, keys)
+    signers: dict[Log, Signer] = {}
+    for log, one in (log_keys or {}).items():
+        signers[log] = await asyncio.to_thread(Signer.open, keys, log, one)
     day_keys = await asyncio.to_thread(DayKeys.open, keys)
+    choice = store.named(pins.name)
 
     async def reopen() -> Store:
-        return await SqliteStore.open(data)
+        return await open_store(data, choice, None)
 
     blobs = BlobStore(data / FOLDER, clock)
     state = State(await reopen(), reopen, pins, day_keys, signers, blobs=blobs, clock=clock)

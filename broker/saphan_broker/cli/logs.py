@@ -37,8 +37,8 @@ class OneLine(logging.Formatter):
         time = time.replace("+00:00", "Z")
         if self._as_json:
             row = {"time": time, "level": level, "logger": record.name, "message": message}
-            seat = {} if self._seat is None else {"process": self._seat}
-            return json.dumps(row | seat, ensure_ascii=False)
+            process = {} if self._seat is None else {"process": self._seat}
+            return json.dumps(row | process, ensure_ascii=False)
         seat = "" if self._seat is None else f"[{self._seat}]"
         return f"{time} {level} {record.name}{seat}: {message}"
 
