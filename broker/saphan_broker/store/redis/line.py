@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import hiredis
@@ -23,6 +23,7 @@ Reply = Any
 """bytes, int, None or a list of them; hiredis.ReplyError for a command that was refused."""
 
 _MORE: Final = object()
+_pack: Final[Callable[[tuple[Argument, ...]], bytes]] = hiredis.pack_command  # type: ignore[assignment]
 
 
 class LineDown(Exception):
@@ -81,7 +82,7 @@ class Line(asyncio.Protocol):
             answer.set_result([])
             return answer
         self._waiting.append(_Batch(len(commands), answer))
-        self._transport.write(b"".join([hiredis.pack_command(tuple(c)) for c in commands]))
+        self._transport.write(b"".join([_pack(tuple(command)) for command in commands]))
         return answer
 
     async def one(self, *command: Argument) -> Reply:

@@ -73,14 +73,18 @@ def pack_facts(row: BulletinFacts) -> bytes:
 
 
 def read_facts(id_: bytes, data: bytes) -> BulletinFacts:
-    *facts, blobs = _decode(data)
-    return BulletinFacts(id_, *facts, tuple([Blob(*blob) for blob in blobs]))
+    return BulletinFacts(id_, *_facts(data))
 
 
 def read_bulletin(id_: bytes, facts: bytes, header: bytes, ciphertext: bytes) -> BulletinRow:
-    *values, blobs = _decode(facts)
-    attachments = tuple([Blob(*blob) for blob in blobs])
-    return BulletinRow(id_, *values, attachments, header, ciphertext)
+    values = [id_, *_facts(facts), header, ciphertext]
+    return BulletinRow(*values)
+
+
+def _facts(data: bytes) -> list[Any]:
+    values: list[Any] = _decode(data)
+    values[-1] = tuple([Blob(*blob) for blob in values[-1]])
+    return values
 
 
 def pack_delivery(row: DeliveryRow) -> bytes:
