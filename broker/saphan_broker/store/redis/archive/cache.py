@@ -1,0 +1,99 @@
+"""Archived objects as a process reads them: the newest read stay in memory, up to a size."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
+
+from saphan_schemas.limits import KIB, LIMITS
+
+from saphan_broker.objects.base import Objects
+from saphan_broker.store.redis.archive.envelope import missing
+
+T = TypeVar("T")
+
+AWAY_BYTES: Final = 256 * KIB
+"""A longer object is checked and parsed on a thread: the event loop has others to serve."""
+
+
+class Cache:
+    """Reads objects below `prefix`; owned by one event loop.
+
+    An object never changes under its name (`formats`), so what is kept here is never stale.
+
+    Args:
+        max_bytes: of objects kept; the one read last is kept whatever its size.
+    """
+
+    def __init__(
+        self, objects: Objects, prefix: str, max_bytes: int = LIMITS.archive_cache_bytes
+    ) -> None:
+        self._objects = objects
+        self._prefix = prefix
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[str, tuple[object, int]] = OrderedDict()
+        self._bytes = 0
+        self._loading: dict[str, asyncio.Task[object]] = {}
+
+    def full_name(self, name: str) -> str:
+        """The object's name in the store of objects."""
+        return f"{self._prefix}/{name}"
+
+    async def load(self, name: str, parse: Callable[[str, bytes], T]) -> T:
+        """What `parse` makes of the object; it is always the same function for a name.
+
+        Raises:
+            OperatorError: `object_missing`, `object_damaged`, and those of `Objects`.
+        """
+        kept = self._kept.get(name)
+        if kept is not None:
+            self._kept.move_to_end(name)
+            return cast(T, kept[0])
+        task = self._loading.get(name)
+        if task is None:  # of those who ask at one time the first one reads
+            task = asyncio.ensure_future(self._load(name, parse))
+            self._loading[name] = task
+            task.add_done_callback(lambda done: self._loaded(name, done))
+        return cast(T, await asyncio.shield(task))
+
+    async def section(self, name: str, offset: int, length: int) -> bytes:
+        """Bytes of an object that is not kept here.
+
+        Raises:
+            OperatorError: `object_missing`, and those of `Objects`.
+        """
+        full = self.full_name(name)
+        data = await self._objects.get_range(full, offset, length)
+        if data is None:
+            raise missing(full)
+        return data
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Keep an object; durable when it returns."""
+        await self._objects.put(self.full_name(name), data)
+
+    async def _load(self, name: str, parse: Callable[[str, bytes], Any]) -> object:
+        full = self.full_name(name)
+        data = await self._objects.get(full)
+        if data is None:
+            raise missing(full)
+        if len(data) > AWAY_BYTES:
+            value = await asyncio.to_thread(parse, full, data)
+        else:
+            value = parse(full, data)
+        self._keep(name, value, len(data))
+        return cast(object, value)
+
+    def _keep(self, name: str, value: object, size: int) -> None:
+        self._kept[name] = (value, size)
+        self._bytes += size
+        while self._bytes > self._max_bytes and len(self._kept) > 1:
+            _name, (_value, gone) = self._kept.popitem(last=False)
+            self._bytes -= gone
+
+    def _loaded(self, name: str, task: asyncio.Task[object]) -> None:
+        del self._loading[name]
+        if not task.cancelled():
+            task.exception()  # whoever asked may have been cancelled: then nobody looks at it

@@ -1,0 +1,41 @@
+"""The mover: at whoever holds the lease, a bounded step at a time (docs/adr/0015)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from saphan_broker.store.redis.archive.move_boxes import BoxMover
+from saphan_broker.store.redis.archive.move_bulletins import BulletinMover
+from saphan_broker.store.redis.archive.move_logs import move_blocks, move_tiles
+from saphan_broker.store.redis.archive.moving import Moving
+from saphan_broker.store.redis.archive.reader import ArchiveReader
+
+
+class Mover:
+    """Moves what is full or finished from the server's memory into objects.
+
+    A crash at any point loses nothing: an object is durable before the script that removes what is
+    in it, and what was cut off is done again.
+    """
+
+    def __init__(self, moving: Moving, reader: ArchiveReader) -> None:
+        self._moving = moving
+        self._boxes = BoxMover(moving)
+        self._bulletins = BulletinMover(moving, reader)
+        self._one = asyncio.Lock()
+
+    async def step(self) -> int:
+        """Move a little of everything; gives how many things, 0: there is nothing to do.
+
+        Raises:
+            Unavailable: `lease_lost`, and when server or objects do not answer;
+            OperatorError: `blobs_unusable`, `store_missing`; nothing is half done then that the
+                next step would not finish.
+        """
+        async with self._one:
+            return (
+                await move_blocks(self._moving)
+                + await move_tiles(self._moving)
+                + await self._boxes.move()
+                + await self._bulletins.move()
+            )

@@ -1,0 +1,74 @@
+"""What all parts of the mover share: asking the server, and one counted move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from saphan_schemas.errors import Unavailable
+
+from saphan_broker.store.base import Log
+from saphan_broker.store.redis.archive import index, scripts
+from saphan_broker.store.redis.archive.cache import Cache
+from saphan_broker.store.redis.archive.policy import Policy
+from saphan_broker.store.redis.archive.reader import Ask
+from saphan_broker.store.redis.keys import Keys
+from saphan_broker.store.redis.line import Argument, Command
+from saphan_broker.store.redis.scripts import outcome
+
+
+class Moving:
+    """One store's server and objects, as the mover sees them.
+
+    Args:
+        epoch: of the lease under which this process may move things, now.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        keys: Mapping[Log, Keys],
+        objects: Cache,
+        policy: Policy,
+        epoch: Callable[[], int],
+    ) -> None:
+        self.ask = ask
+        self.keys = keys
+        self.objects = objects
+        self.policy = policy
+        self.epoch = epoch
+
+    async def final_size(self, log: Log) -> int:
+        """Leaves of a log that nothing can change any more."""
+        (head,) = await self.ask([("HMGET", self.keys[log].head, "size", "note_size")])
+        return int((head[0] if self.policy.unsigned else head[1]) or 0)
+
+    async def count(self, log: Log, field: str) -> int:
+        """How far a kind of things was moved."""
+        (said,) = await self.ask([("HGET", index.moved(self.keys[log]), field)])
+        return int(said or 0)
+
+    async def move(
+        self, log: Log, field: str, before: int, after: int, removals: Sequence[Command]
+    ) -> bool:
+        """Remove what is in objects by now and count it; False: somebody else has.
+
+        Raises:
+            Unavailable: `lease_lost`.
+        """
+        keys = self.keys[log]
+        words: list[Argument] = []
+        for command in removals:
+            words += (len(command), *command)
+        call = scripts.move(
+            (keys.head, index.moved(keys)), self.epoch(), field, before or "", after, *words
+        )
+        (reply,) = await self.ask([call])
+        word, _size = outcome(reply)
+        if word == "fenced":
+            raise fenced()
+        return word == "done"
+
+
+def fenced() -> Unavailable:
+    """Another process holds the lease: it archives now."""
+    return Unavailable("lease_lost", "another process sequences by now, and archives")

@@ -1,0 +1,180 @@
+"""Reads what has left the server's memory (`archived.Archive`): the server first says where it is.
+
+Whoever reads asks the server for the thing itself before, so nothing is missed when it moves in
+between: it is indexed by the same script that removes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from saphan_broker.store.base import Log
+from saphan_broker.store.redis.archive import index, scripts
+from saphan_broker.store.redis.archive.cache import Cache
+from saphan_broker.store.redis.archive.formats import (
+    Block,
+    Facts,
+    Fields,
+    Finished,
+    block_name,
+    box_name,
+    facts_name,
+    open_block,
+    open_box,
+    open_facts,
+    open_section,
+    open_tile,
+    pack_name,
+    tile_name,
+)
+from saphan_broker.store.redis.keys import Keys
+from saphan_broker.store.redis.line import Command, Reply
+
+T = TypeVar("T")
+
+Ask = Callable[[Sequence[Command]], Awaitable[Sequence[Reply]]]
+"""Sends commands to the server in one piece; raises what a refused one means."""
+
+BODIES_AT_ONCE: Final = 8
+PACKS_AT_ONCE: Final = 4
+STRETCHES: Final = 16
+"""Of a mailbox that are asked for at once."""
+BLOCKS: Final = "blocks"
+
+
+def tiles_moved(level: int) -> str:
+    """Field of `index.moved` that counts full tiles of a level."""
+    return f"tiles/{level}"
+
+
+class ArchiveReader:
+    """The archive of one store; owned by one event loop."""
+
+    def __init__(self, ask: Ask, keys: Mapping[Log, Keys], cache: Cache) -> None:
+        self._ask = ask
+        self._keys = keys
+        self._cache = cache
+        self._evidence = keys["evidence"]
+        self._counted: dict[tuple[Log, str], int] = {}
+        self._bodies = asyncio.Semaphore(BODIES_AT_ONCE)
+        self._looks = asyncio.Semaphore(PACKS_AT_ONCE)
+
+    # --- logs ------------------------------------------------------------------------------------
+
+    async def block(self, log: Log, n: int) -> Fields | None:
+        """See `Archive.block`."""
+        block = await self._block(log, n)
+        return None if block is None else block.rows
+
+    async def signatures(self, n: int) -> Fields | None:
+        """See `Archive.signatures`."""
+        block = await self._block("evidence", n)
+        return None if block is None else block.signatures
+
+    async def tile(self, log: Log, level: int, n: int) -> bytes | None:
+        """See `Archive.tile`."""
+        if level == 0:
+            block = await self._block(log, n)
+            return None if block is None else block.tile
+        if not await self._is_moved(log, tiles_moved(level), n):
+            return None
+        return await self._cache.load(tile_name(log, level, n), open_tile)
+
+    async def _block(self, log: Log, n: int) -> Block | None:
+        if not await self._is_moved(log, BLOCKS, n):
+            return None
+        return await self._cache.load(block_name(log, n), open_block)
+
+    async def _is_moved(self, log: Log, field: str, n: int) -> bool:
+        """Whether `n` was counted: what has once moved never comes back."""
+        if n >= self._counted.get((log, field), 0):
+            (said,) = await self._ask([("HGET", index.moved(self._keys[log]), field)])
+            self._counted[log, field] = int(said or 0)
+        return n < self._counted[log, field]
+
+    # --- mailboxes -------------------------------------------------------------------------------
+
+    async def box(self, agency: str, after: int, below: int, limit: int) -> list[int]:
+        """See `Archive.box`."""
+        found: list[int] = []
+        key = index.boxes(self._evidence, agency)
+        while len(found) < limit and after + 1 < below:
+            (names,) = await self._ask(
+                [("ZRANGEBYSCORE", key, f"({after}", "+inf", "LIMIT", 0, STRETCHES)]
+            )
+            for name in names:
+                stretch = await self._cache.load(box_name(agency, name.decode()), open_box)
+                found += [at for at in stretch if after < at < below]
+                after = max(after, stretch[-1])
+                if len(found) >= limit or after + 1 >= below:
+                    break
+            if len(names) < STRETCHES:
+                break
+        return found[:limit]
+
+    # --- bulletins -------------------------------------------------------------------------------
+
+    async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, Fields]:
+        """See `Archive.bulletins`."""
+        return {id_: row.fields for id_, (_pack, row) in (await self.rows(ids)).items()}
+
+    async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, Fields]:
+        """See `Archive.bodies`."""
+        rows = await self.rows(ids)
+        bodies = await asyncio.gather(*(self.body(*found) for found in rows.values()))
+        return dict(zip(rows, bodies, strict=True))
+
+    async def nonces(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], bytes]:
+        """See `Archive.nonces`."""
+        wanted = list(dict.fromkeys(keys))
+        packs = await self._find([index.nonce_slot(*key) for key in wanted])
+        found = await self._pick(packs, lambda facts, at: facts.nonces.get(wanted[at]))
+        return {wanted[at]: id_ for at, id_ in found.items()}
+
+    async def rows(self, ids: Iterable[bytes]) -> dict[bytes, tuple[index.Pack, Finished]]:
+        """Archived bulletins, each with the pack that it is in.
+
+        Raises:
+            OperatorError: `object_missing`, `object_damaged`.
+        """
+        wanted = list(dict.fromkeys(ids))
+        packs = await self._find([index.id_slot(id_) for id_ in wanted])
+        # Whose first 10 bytes only are those of an archived one is not in its pack.
+        found = await self._pick(packs, lambda facts, at: facts.bulletins.get(wanted[at]))
+        return {wanted[at]: (packs[at], row) for at, row in found.items()}
+
+    async def body(self, pack: index.Pack, row: Finished) -> Fields:
+        """The body of an archived bulletin; as `rows`."""
+        name = pack_name(pack.due_day, row.body.pack)
+        async with self._bodies:
+            section = await self._cache.section(name, row.body.offset, row.body.length)
+        return open_section(self._cache.full_name(name), row.body, section)
+
+    async def _find(self, slots: Collection[bytes]) -> dict[int, index.Pack]:
+        if not slots:
+            return {}
+        head, prefix = self._evidence.head, self._evidence.prefix
+        (found,) = await self._ask([scripts.find(head, prefix, b"".join(slots))])
+        return index.places(found)
+
+    async def _pick(
+        self, packs: Mapping[int, index.Pack], pick: Callable[[Facts, int], T | None]
+    ) -> dict[int, T]:
+        """What `pick` finds for each place in its pack; a few packs in memory at one time."""
+        places: dict[index.Pack, list[int]] = {}
+        for at, pack in packs.items():
+            places.setdefault(pack, []).append(at)
+        found: dict[int, T] = {}
+
+        async def look(pack: index.Pack, wanted: list[int]) -> None:
+            async with self._looks:
+                facts = await self._cache.load(facts_name(pack.due_day, pack.digest), open_facts)
+            for at in wanted:
+                value = pick(facts, at)
+                if value is not None:
+                    found[at] = value
+
+        await asyncio.gather(*(look(pack, wanted) for pack, wanted in places.items()))
+        return found
