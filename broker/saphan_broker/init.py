@@ -30,12 +30,19 @@ from saphan_broker.clock import Clock, day_of, system_clock
 from saphan_broker.inviting import INVITATION_NAME, check_place, write_invitation
 from saphan_broker.keys import create_log_keys, make_pins, write_pins
 from saphan_broker.logs.signer import Signer
+from saphan_broker.opening import (
+    SQLITE,
+    StoreChoice,
+    check_vacant,
+    create_store,
+    open_objects,
+    open_store,
+)
 from saphan_broker.seeds import DayKeys
 from saphan_broker.sequencing.committing import Committer
 from saphan_broker.sequencing.registering import Registrar
 from saphan_broker.state import State
 from saphan_broker.store.base import LOGS, Log, Store
-from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.tls_files import create_tls
 
 MARKER_NAME: Final = "init.unfinished"
@@ -51,6 +58,7 @@ def init(
     *,
     address: str | None = None,
     invitation_file: Path | None = None,
+    store: StoreChoice = SQLITE,
     clock: Clock = system_clock,
 ) -> tuple[Invitation, list[HeadRef]]:
     """Make a broker in two directories that are empty or not there; its invitation, first heads.
@@ -64,12 +72,14 @@ def init(
         pins_file: where the pin file is written; None: DATA/pins.json.
         address: HOST:PORT by which nodes reach the broker; None: NAME:8470.
         invitation_file: where the invitation is written; None: DATA/invitation.json.
+        store: which engine begins the logs, and where objects lie.
 
     Raises:
         InvalidInput: `broker_name`, `address_malformed`.
         OperatorError: `broker_exists`, `init_unfinished`, `directory_not_empty`,
             `directories_overlap`, `directory_unusable`, `disk_full`, `key_file_exposed`,
-            `file_exists` (where the invitation should be written).
+            `file_exists` (where the invitation should be written), `store_exists` and what opening
+            a shared store raises.
     """
     if not _NAME.fullmatch(name):
         raise InvalidInput(
@@ -85,12 +95,14 @@ def init(
     check_place(invitation_file)
     with _said(data, keys):
         _check_places(data, keys)
+        # A server that cannot be used is found before there are keys, and nothing is to be removed.
+        asyncio.run(check_vacant(data, store.named(name)))
         for directory in (data, keys):
             private_files.make_directory(directory)
         marker = keys / MARKER_NAME
         private_files.write_new(marker, b"init began here and has not finished\n")
         facts = create_tls(keys, list(dict.fromkeys((host, name))), clock())
-        pins, heads = asyncio.run(_begin(data, keys, name, clock))
+        pins, heads = asyncio.run(_begin(data, keys, name, store, clock))
         write_pins(data / PINS_NAME if pins_file is None else pins_file, pins)
         invitation = Invitation(address=address, pins=pins, tls=facts.pin)
         write_invitation(invitation_file, invitation)
@@ -115,7 +127,9 @@ def check_finished(keys: Path) -> None:
         )
 
 
-async def _begin(data: Path, keys: Path, name: str, clock: Clock) -> tuple[Pins, list[HeadRef]]:
+async def _begin(
+    data: Path, keys: Path, name: str, choice: StoreChoice, clock: Clock
+) -> tuple[Pins, list[HeadRef]]:
     day_keys = DayKeys.create(keys, day_of(clock()))
     made = {log: create_log_keys(keys, log, f"{name}/{log}/1") for log in LOGS}
     signers: dict[Log, Signer] = {log: Signer.create(keys, log, made[log]) for log in LOGS}
@@ -123,10 +137,13 @@ async def _begin(data: Path, keys: Path, name: str, clock: Clock) -> tuple[Pins,
         signer.allow_unheard("the log begins")
     pins = make_pins(name, made["directory"], made["evidence"])
 
-    async def reopen() -> Store:
-        return await SqliteStore.open(data)
+    choice = choice.named(name)
+    objects = open_objects(data, choice) if choice.shared else None
 
-    store = await SqliteStore.create(data)
+    async def reopen() -> Store:
+        return await open_store(data, choice, objects)
+
+    store = await create_store(data, choice, objects)
     blobs = BlobStore(data / FOLDER, clock)
     state = State(store, reopen, pins, day_keys, signers, blobs=blobs, clock=clock)
     try:
@@ -137,6 +154,8 @@ async def _begin(data: Path, keys: Path, name: str, clock: Clock) -> tuple[Pins,
         heads = [book.published.ref for book in state.books.values() if book.published]
     finally:
         await state.close()
+        if objects is not None:
+            await objects.close()
     return pins, heads
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from saphan_schemas.errors import OperatorError
 
+from saphan_broker.objects.place import check_objects, objects_from
 from saphan_broker.store.base import Store
 from saphan_broker.store.sqlite import SqliteStore
 
@@ -73,8 +75,6 @@ def open_objects(data: Path, choice: StoreChoice) -> Objects:
         OperatorError: `s3_not_installed`, `s3_place`, `s3_credentials`, `s3_ca`,
             `key_file_exposed`.
     """
-    from saphan_broker.objects.place import objects_from
-
     place = choice.blobs or BlobPlace(str(data / OBJECTS_NAME))
     return objects_from(
         place.where,
@@ -82,6 +82,36 @@ def open_objects(data: Path, choice: StoreChoice) -> Objects:
         endpoint=place.endpoint,
         region=place.region,
         ca_file=place.ca_file,
+    )
+
+
+async def check_vacant(data: Path, choice: StoreChoice) -> None:
+    """Refuse a server that cannot be used, or that holds a store of this broker already.
+
+    Raises:
+        OperatorError: `store_exists`, and what opening raises except `store_missing`.
+    """
+    if choice.redis is None:
+        return
+    objects = open_objects(data, choice)
+    try:
+        if choice.blobs is not None:  # else a directory that is still to be made
+            await check_objects(objects)
+        store = await open_store(data, choice, objects)
+    except OperatorError as error:
+        if error.code != "store_missing":
+            raise
+        return
+    finally:
+        await objects.close()
+    await store.close()
+    name, place = choice.redis.name, choice.redis.place
+    raise OperatorError(
+        "store_exists",
+        f"the server at {place} holds a store of {name} already",
+        field="redis",
+        hint=f"start that broker with `saphan-broker run`; if it was never in use, remove the keys "
+        f"saphan:{{{name}/*}}:* there, or give the new broker another --name",
     )
 
 

@@ -13,6 +13,7 @@ from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_keys
+from saphan_broker.cli.store_options import add_store, store_choice
 from saphan_broker.init import PINS_NAME, init
 from saphan_broker.inviting import INVITATION_NAME
 
@@ -27,6 +28,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
         "--invitation", type=Path, metavar="FILE", help=text("help.broker_invitation")
     )
     parser.add_argument("--pins", type=Path, metavar="FILE", help=text("help.broker_pins"))
+    add_store(parser)
 
 
 def _init(args: argparse.Namespace) -> int:
@@ -34,7 +36,13 @@ def _init(args: argparse.Namespace) -> int:
     pins_file = args.pins if args.pins is not None else args.data / PINS_NAME
     file = args.invitation if args.invitation is not None else args.data / INVITATION_NAME
     invitation, heads = init(
-        args.data, args.keys, args.name, pins_file, address=args.address, invitation_file=file
+        args.data,
+        args.keys,
+        args.name,
+        pins_file,
+        address=args.address,
+        invitation_file=file,
+        store=store_choice(args),
     )
     if args.json:
         value = describe(invitation, file) | {

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from aiohttp import web
+from saphan_schemas.errors import OperatorError
 
 from saphan_broker.admin import Seat, administered
 from saphan_broker.app import make_app, run_until_told, serving
 from saphan_broker.broker import Broker, open_broker
 from saphan_broker.cli.ready import say_ready, url
 from saphan_broker.http_log import LogPages
+from saphan_broker.logs.signer import Signer
 from saphan_broker.metrics import MetricsPages
 from saphan_broker.opening import StoreChoice
 from saphan_broker.orphan import parent_gone
+from saphan_broker.serving_keys import read_keys, serves_only
 from saphan_broker.tls_files import Shown
 
 
@@ -28,7 +31,7 @@ async def serve(args: argparse.Namespace, choice: StoreChoice, showing: Shown) -
     """
     seat = Seat(args.seat or 1, args.processes)
     told = asyncio.Event()
-    broker = await open_broker(args.data, args.keys, store=choice)
+    broker = await _opened(args, choice)
     try:
         await broker.start()
         async with AsyncExitStack() as stack:
@@ -52,6 +55,29 @@ async def serve(args: argparse.Namespace, choice: StoreChoice, showing: Shown) -
             )
     finally:
         await broker.stop()
+
+
+async def _opened(args: argparse.Namespace, choice: StoreChoice) -> Broker:
+    """The broker; where its server is empty, what was signed decides what is wrong.
+
+    Raises:
+        OperatorError: `store_behind_signer`, and as `open_broker`.
+    """
+    try:
+        return await open_broker(args.data, args.keys, store=choice)
+    except OperatorError as error:
+        if error.code != "store_missing" or not choice.shared or serves_only(args.keys):
+            raise
+        _pins, log_keys = read_keys(args.keys)
+        signed = [Signer.open(args.keys, log, one).last() for log, one in (log_keys or {}).items()]
+        raise OperatorError(
+            "store_behind_signer",
+            "the server holds nothing of this broker, but heads of "
+            f"{' and '.join(str(last.size) for last in signed)} leaves were signed",
+            field="redis",
+            hint="is --redis the right server, and was it restarted without its data? From SQLite: "
+            "`saphan-broker copy`; after a loss: restore its files or a backup that lacks nothing",
+        ) from None
 
 
 async def _pages(
