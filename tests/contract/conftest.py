@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from saphan_broker.store.base import Store
 from saphan_broker.store.memory import MemoryStore
 from saphan_broker.store.redis.store import RedisStore
 from saphan_broker.store.sqlite import SqliteStore
+from support.archives import EagerStore
 from support.servers import ENGINES, Engine, Server
+
+ARCHIVED: Final[dict[str, Engine]] = {"valkey-archived": "valkey", "redis-archived": "redis"}
+"""Engines from whose memory everything that can leaves after each commit."""
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +27,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Engine, S
         server.free()
 
 
-@pytest.fixture(params=["memory", "sqlite", *ENGINES])
+@pytest.fixture(params=["memory", "sqlite", *ENGINES, *ARCHIVED])
 async def store(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -35,9 +40,13 @@ async def store(
     elif request.param == "sqlite":
         made = await SqliteStore.create(tmp_path / "data")
     else:
-        engine: Engine = request.param
+        engine: Engine = ARCHIVED.get(request.param, request.param)
         if engine not in servers:
             servers[engine] = Server(tmp_path_factory.mktemp(engine), engine).start()
-        made = await RedisStore.create(servers[engine].address(name=tmp_path.name))
+        address = servers[engine].address(name=tmp_path.name)
+        if request.param in ARCHIVED:
+            made = await EagerStore.make(address, tmp_path / "objects")
+        else:
+            made = await RedisStore.create(address)
     yield made
     await made.close()

@@ -37,6 +37,9 @@ from saphan_broker.store.base import (
 from saphan_broker.store.checks import check_shape
 from saphan_broker.store.redis import creating, packing, writing
 from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.archive.mover import Mover
+from saphan_broker.store.redis.archive.opening import open_archive
+from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.archived import Archive, NothingArchived
 from saphan_broker.store.redis.fact_reads import FactReads
 from saphan_broker.store.redis.keys import Keys, all_keys
@@ -60,9 +63,11 @@ class RedisStore:
     """`store.base.Store` in a Redis or Valkey server; made by `create` or `open`, never by hand."""
 
     def __init__(
-        self, writer: Writer, links: tuple[Link, Link], keys: dict[Log, Keys], **parts: Any
+        self, writer: Writer, links: tuple[Link, ...], keys: dict[Log, Keys], **parts: Any
     ) -> None:
-        archive: Archive = parts["archive"]
+        opened: tuple[Archive, Mover] | None = parts["archive"]
+        archive: Archive = NothingArchived() if opened is None else opened[0]
+        self._mover = None if opened is None else opened[1]
         self._objects: Objects | None = parts["objects"]
         self._writer = writer
         self._links = links
@@ -82,7 +87,7 @@ class RedisStore:
         address: RedisAddress,
         *,
         objects: Objects | None = None,
-        archive: Archive | None = None,
+        policy: Policy | None = None,
     ) -> Self:
         """Make an empty store in the server, among whatever else it holds, and open it.
 
@@ -90,7 +95,7 @@ class RedisStore:
             OperatorError: `store_exists`, and as `open`.
         """
         await creating.create(address)
-        return await cls.open(address, objects=objects, archive=archive)
+        return await cls.open(address, objects=objects, policy=policy)
 
     @classmethod
     async def open(
@@ -98,30 +103,42 @@ class RedisStore:
         address: RedisAddress,
         *,
         objects: Objects | None = None,
-        archive: Archive | None = None,
+        policy: Policy | None = None,
         epoch: int = 0,
     ) -> Self:
         """Open the store in the server; never creates one. What it holds is durable then.
 
         Args:
+            objects: where long bodies lie, and what has left the server's memory.
+            policy: how much stays in its memory.
             epoch: of the lease under which will be written (`Lease.epoch`).
 
         Raises:
             OperatorError: `store_missing`, `store_foreign`, `store_format_newer`, `store_lossy`,
-                `store_config_unknown`, `redis_refused`; Unavailable: `redis_unreachable`,
-                `replicas_missing`.
+                `store_config_unknown`, `redis_refused`, `archive_elsewhere`; Unavailable:
+                `redis_unreachable`, `replicas_missing`.
         """
         keys = all_keys(address.name)
         identity = (keys["evidence"].head, b"store")
         store = await creating.identify(address)
-        links = (Link(address, identity, store), Link(address, identity, store))
+        links = tuple(Link(address, identity, store) for _ in range(3))
         writer = Writer(links[0], keys, epoch)
         try:
             await writer.open()
+            archive = await open_archive(
+                links[0].ask,
+                links[2].ask,
+                keys,
+                objects,
+                store,
+                policy or Policy(),
+                lambda: writer.epoch,
+            )
         except BaseException:
             writer.close()
+            for link in links:
+                link.close()
             raise
-        archive = NothingArchived() if archive is None else archive
         return cls(writer, links, keys, objects=objects, archive=archive)
 
     @property
@@ -309,6 +326,19 @@ class RedisStore:
     ) -> dict[SignatureKey, BatchSignature]:
         self._check_open()
         return await self._mailboxes.signatures(keys)
+
+    async def archive_some(self) -> int:
+        """Move a little of what is full or finished out of the server's memory.
+
+        At the holder of the lease only; gives how many things were moved, 0: nothing is left to
+        do, or there is no store of objects. What was cut off is done by the next call.
+
+        Raises:
+            Unavailable: `lease_lost`, `redis_unreachable`, `blobs_unreachable`, ...;
+            OperatorError: `blobs_unusable`, `store_missing`, ...
+        """
+        self._check_open()
+        return 0 if self._mover is None else await self._mover.step()
 
     # --- writing ---------------------------------------------------------------------------------
 

@@ -10,10 +10,12 @@ from typing import Any, Final, TypeVar, cast
 from saphan_schemas.limits import KIB, LIMITS
 
 from saphan_broker.objects.base import Objects
-from saphan_broker.store.redis.archive.envelope import missing
+from saphan_broker.store.redis.archive.envelope import missing, seal
 
 T = TypeVar("T")
 
+SIGN: Final = "archive"
+"""An object that says: the archive of this store is here."""
 AWAY_BYTES: Final = 256 * KIB
 """A longer object is checked and parsed on a thread: the event loop has others to serve."""
 
@@ -73,6 +75,14 @@ class Cache:
     async def put(self, name: str, data: bytes) -> None:
         """Keep an object; durable when it returns."""
         await self._objects.put(self.full_name(name), data)
+
+    async def sign(self) -> None:
+        """Say that the archive is here; before anything is moved into it."""
+        await self.put(SIGN, seal(self.full_name(SIGN), b""))
+
+    async def is_here(self) -> bool:
+        """Whether the archive was ever begun in this store of objects."""
+        return await self._objects.exists(self.full_name(SIGN))
 
     async def _load(self, name: str, parse: Callable[[str, bytes], Any]) -> object:
         full = self.full_name(name)

@@ -22,6 +22,7 @@ class Mover:
         self._moving = moving
         self._boxes = BoxMover(moving)
         self._bulletins = BulletinMover(moving, reader)
+        self._begun = False
         self._one = asyncio.Lock()
 
     async def step(self) -> int:
@@ -33,6 +34,9 @@ class Mover:
                 next step would not finish.
         """
         async with self._one:
+            if not self._begun:
+                await self._moving.objects.sign()
+                self._begun = True
             return (
                 await move_blocks(self._moving)
                 + await move_tiles(self._moving)
