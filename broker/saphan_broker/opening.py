@@ -6,6 +6,8 @@ Valkey, for many. Whoever opens a store says what it is by a `StoreChoice` and a
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,6 +18,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_broker.objects.place import check_objects, objects_from
 from saphan_broker.store.base import Store
 from saphan_broker.store.sqlite import SqliteStore
+from saphan_broker.store.sqlite_reader import SqliteReader
 
 if TYPE_CHECKING:  # a broker on SQLite loads no client of a server
     from saphan_broker.objects.base import Objects
@@ -149,3 +152,28 @@ async def open_store(
     from saphan_broker.store.redis.store import RedisStore
 
     return await RedisStore.open(choice.redis, objects=objects, epoch=epoch)
+
+
+@asynccontextmanager
+async def reading(data: Path, choice: StoreChoice) -> AsyncIterator[SqliteReader | Store]:
+    """What exports read, beside the processes that serve from the same store.
+
+    Raises:
+        OperatorError: as `open_store`, without `store_locked`.
+    """
+    if choice.redis is None:
+        reader = await SqliteReader.open(data)
+        try:
+            yield reader
+        finally:
+            await reader.close()
+        return
+    objects = open_objects(data, choice)
+    try:
+        store = await open_store(data, choice, objects)
+        try:
+            yield store
+        finally:
+            await store.close()
+    finally:
+        await objects.close()

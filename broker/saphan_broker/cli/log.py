@@ -12,9 +12,11 @@ from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_group
+from saphan_broker.cli.store_options import add_store, store_choice
+from saphan_broker.data_pins import known_pins
 from saphan_broker.logs.log_export import ExportedLog, export_logs
+from saphan_broker.opening import reading
 from saphan_broker.store.base import Log
-from saphan_broker.store.sqlite_reader import SqliteReader
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
@@ -23,6 +25,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help=text("help.broker_folder")
     )
+    add_store(parser)
 
 
 def _export(args: argparse.Namespace) -> int:
@@ -37,8 +40,8 @@ def _export(args: argparse.Namespace) -> int:
 
 
 async def _write(args: argparse.Namespace) -> dict[Log, ExportedLog]:
-    reader = await SqliteReader.open(args.data)
-    try:
+    choice = store_choice(args)
+    if choice.shared:
+        choice = choice.named(known_pins(args.data).name)
+    async with reading(args.data, choice) as reader:
         return await export_logs(reader, args.out)
-    finally:
-        await reader.close()

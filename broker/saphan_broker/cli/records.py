@@ -12,11 +12,13 @@ from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_group, add_keys, index
+from saphan_broker.cli.store_options import add_store, store_choice
 from saphan_broker.clock import system_clock
 from saphan_broker.export_file import new_file
+from saphan_broker.opening import reading
 from saphan_broker.records import Exported, PackWriter, Write
 from saphan_broker.seeds import DayKeys
-from saphan_broker.store.sqlite_reader import SqliteReader
+from saphan_broker.serving_keys import read_keys
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
@@ -28,6 +30,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
         "--from", type=index, default=0, dest="start", metavar="N", help=text("help.broker_from")
     )
     parser.add_argument("--to", type=index, dest="stop", metavar="M", help=text("help.broker_to"))
+    add_store(parser)
 
 
 def _export(args: argparse.Namespace) -> int:
@@ -44,8 +47,6 @@ def _export(args: argparse.Namespace) -> int:
 
 
 async def _write(args: argparse.Namespace, keys: DayKeys, write: Write) -> Exported:
-    reader = await SqliteReader.open(args.data)
-    try:
+    choice = store_choice(args).named(read_keys(args.keys)[0].name)
+    async with reading(args.data, choice) as reader:
         return await PackWriter(reader, keys, write).export(args.start, args.stop, system_clock())
-    finally:
-        await reader.close()

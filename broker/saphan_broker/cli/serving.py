@@ -14,6 +14,7 @@ from saphan_broker.admin import Seat, administered
 from saphan_broker.app import make_app, run_until_told, serving
 from saphan_broker.broker import Broker, open_broker
 from saphan_broker.cli.ready import say_ready, url
+from saphan_broker.data_pins import keep_pins
 from saphan_broker.http_log import LogPages
 from saphan_broker.logs.signer import Signer
 from saphan_broker.metrics import MetricsPages
@@ -32,6 +33,8 @@ async def serve(args: argparse.Namespace, choice: StoreChoice, showing: Shown) -
     seat = Seat(args.seat or 1, args.processes)
     told = asyncio.Event()
     broker = await _opened(args, choice)
+    if choice.shared:
+        keep_pins(args.data, broker.state.pins)
     try:
         await broker.start()
         async with AsyncExitStack() as stack:
