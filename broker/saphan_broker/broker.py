@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from saphan_schemas.errors import Unavailable
@@ -26,7 +28,9 @@ from saphan_broker.clock import Clock, system_clock
 from saphan_broker.init import check_finished
 from saphan_broker.logs.log_book import Published
 from saphan_broker.logs.signer import Signer
-from saphan_broker.opening import SQLITE, StoreChoice, open_store
+from saphan_broker.opening import SQLITE, StoreChoice, open_objects, open_store
+from saphan_broker.processes.alone import Alone, Parts, Role
+from saphan_broker.processes.duties import Duties
 from saphan_broker.seeds import DayKeys
 from saphan_broker.sequencing.committing import Committer
 from saphan_broker.sequencing.expiry import Sweep, freshen
@@ -34,10 +38,13 @@ from saphan_broker.sequencing.sequencer import Sequencer
 from saphan_broker.sequencing.work import Logged, Operation, Rejected
 from saphan_broker.serving_keys import read_keys
 from saphan_broker.sessions.session import Session, Shared
-from saphan_broker.sessions.tokens import Tokens
+from saphan_broker.sessions.tokens import Tokens, digest
 from saphan_broker.state import State
 from saphan_broker.store.base import Log, Store
 from saphan_broker.witnessed import WitnessedTime
+
+if TYPE_CHECKING:
+    from saphan_broker.processes.joining import Joining
 
 _log = logging.getLogger("saphan.broker")
 
@@ -75,18 +82,22 @@ class Stats:
 class Broker:
     """One running broker. `start` and `stop` once each, on one event loop."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, take_role: Callable[[Parts], Role] = Alone) -> None:
         self.state = state
         self.committer = Committer(state)
-        self.sequencer = Sequencer(state, self.committer)
+        self.sequencer = Sequencer(state, self.committer, lambda: self.role.leads())
         self.witnessed = WitnessedTime(state)
         self.tokens = Tokens()
-        self._sweep = Sweep(state, self.sequencer, self.witnessed)
+        sweep = Sweep(state, self.sequencer.submit, self.witnessed)
         self._blob_sweep = BlobSweep(state)
-        self._shared = Shared(state, self.sequencer, self.witnessed, self.tokens)
+        duties = Duties([sweep.run, self._blob_sweep.run])
+        own = self._own_reasons
+        self.role = take_role(
+            Parts(state, self.sequencer, duties, self.witnessed, self.tokens, own)
+        )
+        self._shared = Shared(state, self.role.submit, self.witnessed, self.tokens)
         self._sessions: dict[Session, None] = {}
         self._handlers: set[asyncio.Task[object]] = set()
-        self._tasks: list[asyncio.Task[None]] = []
         self._numbers = itertools.count(1)
         self._stopping = False
 
@@ -101,17 +112,9 @@ class Broker:
         Raises:
             OperatorError: `store_behind_signer`, `store_differs`, `store_damaged`, ...
         """
-        await self.state.load()
-        if override is not None or not self.state.directory.has_node():
-            for signer in self.state.signers.values():
-                signer.allow_unheard(override or "no node is enrolled")
-            await self.sequencer.settle()
-        await self._blob_sweep.look(starting=True)
-        self._tasks = [
-            asyncio.create_task(self.sequencer.run(), name="sequencer"),
-            asyncio.create_task(self._sweep.run(), name="sweep"),
-            asyncio.create_task(self._blob_sweep.run(), name="blobs"),
-        ]
+        await self.role.start(override)
+        if self.role.alone:
+            await self._blob_sweep.look(starting=True)
 
     async def stop(self) -> None:
         """Answer what was read, tell every session why, log what is queued, close; idempotent."""
@@ -122,15 +125,12 @@ class Broker:
             session.stop()
         if self._handlers:
             await asyncio.wait(self._handlers, timeout=STOP_SECONDS)
-        self.sequencer.close()
-        if self._tasks:
-            sequencer, *sweeps = self._tasks
-            for sweep in sweeps:
-                sweep.cancel()
-            await asyncio.wait([sequencer], timeout=STOP_SECONDS)
-            sequencer.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.role.close(STOP_SECONDS)
         await self.state.close()
+
+    async def admits(self, token: str) -> bool:
+        """Whether a token is of an open session, of this process or another one."""
+        return self.tokens.agency(token) is not None or await self.role.admits(digest(token))
 
     # --- sessions ---------------------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ class Broker:
 
     def freshen(self) -> None:
         """What is unsigned is signed, and an idle log shows a fresh head."""
-        freshen(self.state, self.sequencer)
+        freshen(self.state, self.role.submit)
 
     # --- for the operator's side ------------------------------------------------------------------
 
@@ -187,6 +187,7 @@ class Broker:
         self.state.held = False
         for signer in self.state.signers.values():
             signer.allow_unheard(reason)
+        self.role.override(reason)
         self.freshen()
 
     @property
@@ -208,7 +209,7 @@ class Broker:
         Raises:
             InvalidInput, Refused: as the directory judges it; Unavailable: `node_not_heard`, ...
         """
-        outcome = await self.sequencer.submit(Operation(signed, None)).outcome
+        outcome = await self.role.submit(Operation(signed, None)).outcome
         if isinstance(outcome, Rejected):
             raise outcome.error
         published = self.state.registry.published
@@ -217,7 +218,13 @@ class Broker:
         return published.ref, _first(outcome)
 
     def ready(self) -> Readiness:
-        """Whether bulletins are taken and logged at this moment."""
+        """Whether bulletins are taken and logged at this moment, here or by who sequences."""
+        reasons = self._own_reasons() + self.role.reasons()
+        if self._stopping:
+            reasons.append(Alarm("shutting_down", "the broker is shutting down", True))
+        return Readiness(not reasons, tuple(reasons))
+
+    def _own_reasons(self) -> list[Alarm]:
         reasons = [alarm for alarm in self.state.alarms.active() if alarm.stops]
         if not self.heard:
             reasons.append(
@@ -230,17 +237,16 @@ class Broker:
             reasons.append(Alarm(error.code, error.message, True))
         if self.sequencer.broken and not reasons:
             reasons.append(Alarm("broker_stopped", "the logs stand still after a failure", True))
-        if self._stopping:
-            reasons.append(Alarm("shutting_down", "the broker is shutting down", True))
-        return Readiness(not reasons, tuple(reasons))
+        return reasons
 
     def stats(self) -> Stats:
         """Numbers since the start."""
         state = self.state
+        waiting, waiting_bytes = self.role.waiting
         return Stats(
             sessions=state.listeners.total(),
-            waiting=self.sequencer.waiting,
-            waiting_bytes=self.sequencer.waiting_bytes,
+            waiting=waiting,
+            waiting_bytes=waiting_bytes,
             feed_behind=max((session.behind for session in self._sessions), default=0),
             logged=state.counters.logged,
             refused=state.counters.refused_total,
@@ -277,9 +283,21 @@ async def open_broker(
     day_keys = await asyncio.to_thread(DayKeys.open, keys)
     choice = store.named(pins.name)
 
+    objects = open_objects(data, choice) if choice.shared else None
+    joining = _joining(choice)
+
     async def reopen() -> Store:
-        return await open_store(data, choice, None)
+        opened = await open_store(data, choice, objects)
+        return opened if joining is None else joining.fence(opened)
 
     blobs = BlobStore(data / FOLDER, clock)
     state = State(await reopen(), reopen, pins, day_keys, signers, blobs=blobs, clock=clock)
-    return Broker(state)
+    return Broker(state) if joining is None else Broker(state, joining.role)
+
+
+def _joining(choice: StoreChoice) -> Joining | None:
+    if choice.redis is None:
+        return None
+    from saphan_broker.processes.joining import Joining  # a broker on SQLite needs no client
+
+    return Joining(choice.redis)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from statistics import median_low
 
 from saphan_schemas.errors import Unavailable
@@ -32,15 +32,19 @@ class SessionClocks:
     """
 
     def __init__(self) -> None:
-        self._ahead: dict[int, tuple[str, int]] = {}
+        self._ahead: dict[Hashable, tuple[str, int]] = {}
 
-    def report(self, session: int, agency: str, theirs: int, ours: int) -> None:
-        """A session's clock, as it stood when our clock showed `ours`."""
+    def report(self, session: Hashable, agency: str, theirs: int, ours: int) -> None:
+        """A session's clock, as it stood when our clock showed `ours`; of any process."""
         self._ahead[session] = agency, theirs - ours
 
-    def forget(self, session: int) -> None:
+    def forget(self, session: Hashable) -> None:
         """A session has ended."""
         self._ahead.pop(session, None)
+
+    def here(self) -> list[tuple[str, int]]:
+        """(agency, ms ahead of us) of this process's own sessions, which are numbered."""
+        return [found for key, found in self._ahead.items() if isinstance(key, int)]
 
     def check(self, record_time: int, ours: int) -> None:
         """Refuse to log `record_time` when it is more than 60 s off most agencies' clocks.

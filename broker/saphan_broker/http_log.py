@@ -31,8 +31,8 @@ from saphan_broker.sessions.room import Room
 from saphan_broker.state import State
 from saphan_broker.store.base import LOGS, Log
 
-TokenCheck = Callable[[str], bool]
-"""Whether a bearer token belongs to an open session of an enrolled agency."""
+TokenCheck = Callable[[str], bool | Awaitable[bool]]
+"""Whether a bearer token belongs to an open session of an enrolled agency, here or elsewhere."""
 
 READS_AT_ONCE: Final = 8
 """Bundles read at one time: 256 leaves of the directory log may be 16 MiB together."""
@@ -73,7 +73,7 @@ class LogPages:
         self, log: Log, show: Callable[[Log, str], Awaitable[web.Response]]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            if self._admits is not None and not _bears(request, self._admits):
+            if self._admits is not None and not await _bears(request, self._admits):
                 return _error(401, "token_required", "the log is shown to enrolled agencies only")
             # The path as it was sent: decoding %31 would give one tile many names.
             path = request.raw_path.partition("?")[0].removeprefix(f"/{log}/")
@@ -164,9 +164,12 @@ def _kept(width: int) -> str:
     return FOREVER if width == TILE_WIDTH else NOT_KEPT
 
 
-def _bears(request: web.Request, admits: TokenCheck) -> bool:
+async def _bears(request: web.Request, admits: TokenCheck) -> bool:
     given = _BEARER.fullmatch(request.headers.get(hdrs.AUTHORIZATION, ""))
-    return given is not None and admits(given[1])
+    if given is None:
+        return False
+    admitted = admits(given[1])
+    return admitted if isinstance(admitted, bool) else await admitted
 
 
 def _not_there(why: str) -> InvalidInput:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Protocol
 
 
 class Listener:
@@ -31,11 +32,26 @@ class Listener:
         self.changed.set()
 
 
+class Elsewhere(Protocol):
+    """The sessions of the other processes of this broker."""
+
+    def published(self, agencies: Collection[str] | None) -> None:
+        """A head is out; None: its entries may be anyone's."""
+
+    def ask(self, agencies: Collection[str] | None, since: int) -> bool:
+        """Ask witnesses to look, None: all; False if no session of these agencies is known."""
+
+    def total(self) -> int:
+        """Open sessions, as far as they are known."""
+
+
 class Listeners:
     """All open sessions by agency; owned by the event loop."""
 
     def __init__(self) -> None:
         self._by_agency: dict[str, set[Listener]] = defaultdict(set)
+        self.elsewhere: Elsewhere | None = None
+        """Set while this process sequences for others."""
 
     def add(self, agency: str) -> Listener:
         """A new listener; it starts with everything to look at."""
@@ -58,26 +74,47 @@ class Listeners:
         """Open sessions."""
         return sum(len(of_agency) for of_agency in self._by_agency.values())
 
-    def published(self, agencies: Iterable[str]) -> None:
+    def anybody(self) -> bool:
+        """Whether a session is open, at this process or another one."""
+        elsewhere = 0 if self.elsewhere is None else self.elsewhere.total()
+        return self.total() + elsewhere > 0
+
+    def published(self, agencies: Collection[str]) -> None:
         """A head is out; `agencies` have entries under it that they had not before."""
-        for agency in agencies:
+        self.published_here(agencies)
+        if self.elsewhere is not None:
+            self.elsewhere.published(agencies)
+
+    def published_here(self, agencies: Iterable[str] | None) -> None:
+        """The same for this process's sessions; None: its entries may be anyone's."""
+        for agency in list(self._by_agency) if agencies is None else agencies:
             for listener in self._by_agency.get(agency, ()):
                 listener.entries = True
         for of_agency in self._by_agency.values():
             for listener in of_agency:
                 listener.changed.set()
 
-    def ask(self, agencies: Iterable[str], since: int) -> bool:
+    def ask(self, agencies: Collection[str], since: int) -> bool:
         """Ask the witnesses of these agencies to look; False if no session of theirs is open."""
-        found = [one for agency in agencies for one in self._by_agency.get(agency, ())]
+        here = self.ask_here(agencies, since)
+        return (self.elsewhere is not None and self.elsewhere.ask(agencies, since)) or here
+
+    def ask_here(self, agencies: Iterable[str] | None, since: int) -> bool:
+        """The same for this process's sessions; None: everyone's."""
+        names = list(self._by_agency) if agencies is None else agencies
+        found = [one for agency in names for one in self._by_agency.get(agency, ())]
         for listener in found:
             listener.ask(since)
         return bool(found)
 
     def ask_everyone(self, since: int) -> None:
         """Ask every witness to look."""
-        self.ask(list(self._by_agency), since)
+        self.ask_here(None, since)
+        if self.elsewhere is not None:
+            self.elsewhere.ask(None, since)
 
     def everyone(self) -> None:
         """Heads are out whose entries may be anyone's."""
-        self.published(list(self._by_agency))
+        self.published_here(None)
+        if self.elsewhere is not None:
+            self.elsewhere.published(None)

@@ -12,6 +12,7 @@ from typing import Final, Self
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from saphan_protocol import daykeys
+from saphan_protocol.kdf import derive
 
 from saphan_broker import private_files
 
@@ -125,6 +126,14 @@ class DayKeys:
             OperatorError: `day_key_destroyed`, `day_out_of_range`, `unwrap_failed`.
         """
         return daykeys.unwrap(self._ratchet.cipher(day), wrapped, context)
+
+    def derived(self, day: int, kind: str) -> bytes:
+        """32 bytes of the day's key for another purpose; gone with it.
+
+        Raises:
+            OperatorError: `day_key_destroyed`, `day_out_of_range`.
+        """
+        return derive(daykeys.day_key(self._ratchet.at(day)), kind, [])
 
     def advance(self, to_day: int) -> None:
         """Destroy the keys of all days before `to_day`; blocks on the disk, then it is done.

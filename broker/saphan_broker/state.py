@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from saphan_protocol.batch import VerifiedRoots
+from saphan_protocol.checkpoint import KeyPair
 from saphan_protocol.directory import Directory
 from saphan_protocol.notes import parse_vkey
 from saphan_protocol.pins import Pins
@@ -23,20 +24,30 @@ from saphan_broker.blobs.store import BlobStore
 from saphan_broker.clock import Clock, SessionClocks, system_clock
 from saphan_broker.counters import Counters
 from saphan_broker.listeners import Listeners
+from saphan_broker.logs.last_head import LastHead
 from saphan_broker.logs.log_book import LogBook
 from saphan_broker.logs.recent import RecentSignatures
 from saphan_broker.logs.recent_rows import RecentRows
 from saphan_broker.logs.signer import Signer
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import LOGS, AnchorRow, Log, Store
+from saphan_broker.store.unfinished import check_whole
 from saphan_broker.verifying import Verifier
 
 OpenStore = Callable[[], Awaitable[Store]]
+CatchUp = Callable[[], Awaitable[None]]
 Random = Callable[[int], bytes]
 """Gives so many fresh random bytes."""
 
+
+async def _here_already() -> None:
+    """No other process changes the logs: what is known here is everything."""
+
+
 VERIFY_THREADS = 2
 """Signature checks release the GIL; more threads than this only wait for each other."""
+DEAD = frozenset({"store_closed", "commit_unknown"})
+"""What a store says that must be opened anew."""
 REPLAY_LEAVES = 256
 """Directory leaves read at a time."""
 
@@ -49,7 +60,7 @@ class State:
         reopen: opens the store anew after a write whose fate is unknown.
         pins: this broker's own pins: origins and log keys.
         keys: day keys.
-        signers: the one signer of each log.
+        signers: the one signer of each log; none on a host that serves only.
         blobs: where attachments are.
         clock: milliseconds UTC.
         random: fresh random bytes.
@@ -94,6 +105,11 @@ class State:
         """The newest anchor leaf."""
         self.certificate: bytes | None = None
         """SHA-256 of the TLS certificate that nodes see, our own or a proxy's; None without TLS."""
+        self.catch_up: CatchUp = _here_already
+        """Reads what another process has signed meanwhile; before anybody is told that this store
+        lacks something."""
+        self.heard: dict[str, HeadRef] | None = None
+        """By origin the newest heads that nodes have logged in with here; None: no node has."""
         self.held = False
         """Since the start a node has shown that the store lacks something: nothing is signed."""
         self.verifying = ThreadPoolExecutor(VERIFY_THREADS, "verify")
@@ -113,29 +129,42 @@ class State:
     async def load(self) -> None:
         """Read heads, edges and directory from the store; also after a failed commit.
 
+        What was signed last is read before the store: another process may sign meanwhile.
+
         Raises:
-            OperatorError: `store_behind_signer`, `store_differs`, `store_damaged`, `tile_*`.
+            OperatorError: `copy_unfinished`, `store_behind_signer`, `store_differs`,
+                `store_damaged`, `tile_*`.
             Refused, InvalidInput: a directory leaf that this program does not take.
         """
         self.recent_rows.clear()
+        await check_whole(self.store)
+        signed = {log: await asyncio.to_thread(one.last) for log, one in self.signers.items()}
         for book in self.books.values():
             await book.load()
-        await self._check_signers()
+        await self._check_signers(signed)
         for log, book in self.books.items():
-            pin = self.pins.directory if log == "directory" else self.pins.evidence
-            first, second = (parse_vkey(vkey) for vkey in pin.vkeys)
-            await book.load_note((first, second))
+            await book.load_note(self.key_pair(log))
             # It may be a head that open sessions were not told of: its write was reported lost.
             self.listeners.everyone()
-        await self._replay()
-        anchor = await self.store.anchor(self.evidence.tree.size)
+        await self.replay()
+        await self.find_anchor(self.evidence.tree.size)
+
+    def key_pair(self, log: Log) -> KeyPair:
+        """The log's public keys."""
+        pin = self.pins.directory if log == "directory" else self.pins.evidence
+        first, second = (parse_vkey(vkey) for vkey in pin.vkeys)
+        return first, second
+
+    async def find_anchor(self, below: int) -> None:
+        """Read the newest anchor leaf under a head of so many leaves."""
+        anchor = await self.store.anchor(below)
         self.anchor = anchor
         self.anchored = 0 if anchor is None else anchor.size
 
-    async def _check_signers(self) -> None:
+    async def _check_signers(self, signed: dict[Log, LastHead]) -> None:
         """A store that lacks what was signed is an old copy: it must never be signed again."""
-        for log, book in self.books.items():
-            last = await asyncio.to_thread(self.signers[log].last)
+        for log, last in signed.items():
+            book = self.books[log]
             if last.size > book.tree.size:
                 raise OperatorError(
                     "store_behind_signer",
@@ -152,7 +181,12 @@ class State:
                     hint="--data and --keys do not belong together, or one was restored",
                 )
 
-    async def _replay(self) -> None:
+    async def replay(self) -> None:
+        """Apply the directory leaves that are not applied yet.
+
+        Raises:
+            Refused, InvalidInput: a leaf that this program does not take.
+        """
         size = self.registry.tree.size
         while self.directory.size < size:
             start = self.directory.size
@@ -164,11 +198,34 @@ class State:
                 if index in packages:
                     self.directory.add_agreement(packages[index])
 
+    async def lead(self) -> None:
+        """Read everything anew as the process that sequences from now on; raises as `load`."""
+        await self.revive_store()
+        await self.load()
+
+    async def revive_store(self) -> None:
+        """Open the store anew if a write whose fate is unknown has left it dead."""
+        try:
+            await self.store.state("evidence")
+        except OperatorError as error:
+            if error.code not in DEAD:
+                raise
+            await self.store.close()
+            self.store = await self._reopen()
+
     async def reopen_store(self) -> None:
         """Close the dead store, open it anew, read what is kept."""
         await self.store.close()
         self.store = await self._reopen()
         await self.load()
+
+    def hear(self, heads: Iterable[HeadRef]) -> None:
+        """A node has logged in with these heads, and they are ours."""
+        self.heard = self.heard or {}
+        for ref in heads:
+            known = self.heard.get(ref.origin)
+            if known is None or ref.size > known.size:
+                self.heard[ref.origin] = ref
 
     def head_of(self, ref: HeadRef) -> LogBook | None:
         """The log that a head is of; None for another origin."""

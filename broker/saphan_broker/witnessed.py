@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from saphan_protocol.checkpoint import KeyPair, format_checkpoint, verify_cosignatures
 from saphan_protocol.notes import KeyType, encode_note, parse_lines, verifier_key
@@ -11,6 +12,7 @@ from saphan_schemas.frames import Cosign
 from saphan_schemas.limits import SECOND_MS
 from saphan_schemas.records import Role
 
+from saphan_broker.logs.log_book import LogBook
 from saphan_broker.state import State
 from saphan_broker.store.base import CosignatureRow
 
@@ -34,6 +36,8 @@ class WitnessedTime:
         self.now = 0
         """Milliseconds UTC; 0 before any cosignature since the start."""
         self.taken = 0
+        self.told: Callable[[LogBook, CosignatureRow], None] | None = None
+        """Is told of every cosignature that is taken here: other processes go by it too."""
 
     async def take(self, agency: str, frame: Cosign) -> None:
         """Check and keep an agency's cosignature.
@@ -74,3 +78,9 @@ class WitnessedTime:
         self._state.listeners.published(())
         # The earlier of both clocks: of one size several heads may have been signed.
         self.now = max(self.now, min(signed, found[-1].time) * SECOND_MS)
+        if self.told is not None:
+            self.told(book, row)
+
+    def heard(self, now: int) -> None:
+        """Another process of this broker has it on a witness's word."""
+        self.now = max(self.now, now)

@@ -28,6 +28,7 @@ class Limits:
     attachments_bytes: int = 32 * MIB  # of all attachments of one bulletin
     part_bytes: int = 128 * KIB  # of a blob in one message; a pace sends 4 KiB on a slow line
     staged_bytes: int = 128 * MIB  # of sealed attachments one agency has brought and not consigned
+    blob_lock_ms: int = 10 * SECOND_MS  # wait for another process's work on the same attachments
     object_bytes: int = 8 * MIB  # read whole into memory; a pack of the archive has half of it
     object_ms: int = 30 * SECOND_MS  # one request to an S3 service: 8 MiB at 2.5 Mbit/s
     object_retry_ms: int = 10 * SECOND_MS  # after a request began, in which it is repeated

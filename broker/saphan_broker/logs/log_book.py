@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from saphan_protocol.checkpoint import Head, KeyPair, verify_head
-from saphan_protocol.merkle import EMPTY_ROOT, leaf_hash, verify_consistency
+from saphan_protocol.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, verify_consistency
 from saphan_protocol.tile_tree import TileTree
+from saphan_protocol.tiles import edge_tiles
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import HeadRef
 
@@ -17,6 +18,9 @@ from saphan_broker.store.base import Log, LogHead, Store, TileKey
 
 REMEMBERED_HEADS = 1024
 """Signed heads whose cosignatures are still taken: minutes of full load, weeks of an idle log."""
+
+LEAVES_AT_ONCE = 1024
+"""Leaves that a follower reads at a time."""
 
 COSIGNED_HEADS = 64
 """Newest heads kept whole, 4 KB each: a witness signs about the newest of each second."""
@@ -48,6 +52,15 @@ class Published:
     def consistency(self, old: int) -> tuple[bytes, ...]:
         """Path from an earlier head to this one, empty from none; may want a tile."""
         return self.tree.consistency(old, self.size) if old else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What another process has signed since: its head, and the tree that has its leaves."""
+
+    head: Head
+    tree: TileTree
+    root: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +107,63 @@ class LogBook:
         """
         store = self._store()
         state = await store.state(self.log)
-        edge = await store.edge_tiles(self.log)
-        tree = TileTree(state.head.size, _partial(edge, state.head.size), self.source.fetch)
+        edge = await self._edge(state.head.size)
+        tree = TileTree(state.head.size, edge, self.source.fetch)
         root = await self.source.prove(tree.root)
         if root != state.head.root:
             raise _damaged(f"the {self.log} log's tiles do not have the root of its committed head")
         self.tree, self.root, self.time = tree, root, state.time
+
+    async def _edge(self, size: int) -> dict[TileKey, bytes]:
+        """The partial tiles at `size`; the log may have grown since, by another process."""
+        found = await self._store().edge_tiles(self.log)
+        edge: dict[TileKey, bytes] = {}
+        for level, n, width in edge_tiles(size):
+            tile = found.get((level, n)) or await self._store().tile(self.log, level, n)
+            if tile is not None:
+                edge[level, n] = tile[: width * HASH_BYTES]
+        return edge
+
+    async def ahead(self, keys: KeyPair) -> Ahead | None:
+        """What the store's newest signed head adds to this one; None: nothing.
+
+        The leaves are read and hashed anew: their root is the signed one, or nothing is believed.
+
+        Raises:
+            OperatorError: `store_went_back`, `store_damaged`, and what reads raise.
+        """
+        stored, published = await self._store().note(self.log), self.published
+        if stored is not None and published is not None and stored.note == published.note:
+            return None
+        if stored is None or (published is not None and stored.size < published.size):
+            if stored is None and published is None:
+                return None
+            raise OperatorError(
+                "store_went_back",
+                f"{self.origin}: {0 if published is None else published.size} leaves were signed, "
+                f"the store now shows {0 if stored is None else stored.size}",
+                field="data",
+                hint="the server has lost data, or is another one: stop every process and look",
+            )
+        head = self._verified(stored.note, keys)
+        tree, root = self.tree, self.root
+        while tree.size < head.size:
+            stop = min(head.size, tree.size + LEAVES_AT_ONCE)
+            leaves = await self._store().leaves(self.log, tree.size, stop)
+            if not leaves:
+                raise _damaged(f"{self.log} leaf {tree.size} is missing under its signed head")
+            tree, _tiles, root = await self.grow(tree, leaves)
+        fits = root == head.root
+        if tree.size > head.size:
+            fits = await self.holds(head.size, head.root)
+        if not fits:
+            raise _damaged(f"the {self.log} log's leaves do not have the root of its signed head")
+        return Ahead(head, tree, root)
+
+    def go(self, ahead: Ahead) -> None:
+        """Show what `ahead` found; the time of the last entry is read by who takes over."""
+        self.tree, self.root = ahead.tree, ahead.root
+        self.publish(ahead.head)
 
     async def load_note(self, keys: KeyPair) -> None:
         """Publish the newest signed head that the store holds, if there is one.
@@ -110,15 +174,18 @@ class LogBook:
         stored = await self._store().note(self.log)
         if stored is None:
             return
-        try:
-            head = verify_head(stored.note, keys)
-        except InvalidInput as error:
-            raise _damaged(f"the stored head of {self.origin} does not verify: {error}") from None
+        head = self._verified(stored.note, keys)
         if head.size > self.tree.size:
             raise _damaged(f"the stored head of {self.origin} is beyond its leaves")
         self.publish(head)
         for row in await self._store().cosignatures(self.log):
             self.add_cosignature(row.agency, row.size, row.lines)
+
+    def _verified(self, note: bytes, keys: KeyPair) -> Head:
+        try:
+            return verify_head(note, keys)
+        except InvalidInput as error:
+            raise _damaged(f"the stored head of {self.origin} does not verify: {error}") from None
 
     async def holds(self, size: int, root: bytes) -> bool:
         """Whether the committed log had this root at `size` leaves."""
@@ -162,16 +229,32 @@ class LogBook:
 
     def publish(self, head: Head) -> None:
         """The signature of the committed head is durable: from here on it may be shown."""
-        self.published = Published(
-            self.origin, head.size, head.root, head.time, head.note, self.tree
-        )
-        self._newest[head.size] = self.published
+        self.published = self._remember(head)
+
+    def _remember(self, head: Head) -> Published:
+        made = Published(self.origin, head.size, head.root, head.time, head.note, self.tree)
+        self._newest[head.size] = made
         while len(self._newest) > COSIGNED_HEADS:
             self._newest.popitem(last=False)
         self._heads[head.size] = (head.root, head.time)
         self._heads.move_to_end(head.size)
         while len(self._heads) > REMEMBERED_HEADS:
             self._heads.popitem(last=False)
+        return made
+
+    def shown_elsewhere(self, note: bytes, keys: KeyPair) -> None:
+        """A head that another process has published, and that this one may have passed over.
+
+        Raises:
+            OperatorError: `store_damaged`.
+        """
+        head = self._verified(note, keys)
+        if head.size <= self.tree.size and head.size not in self._newest:
+            self._remember(head)
+
+    def newest(self, size: int) -> Published | None:
+        """The newest head of that size, if it is one of the newest."""
+        return self._newest.get(size)
 
     def add_cosignature(self, agency: str, size: int, lines: bytes) -> None:
         """Checked lines of an agency on the head of that size, if it is one of the newest."""
@@ -216,8 +299,3 @@ def _damaged(why: str) -> OperatorError:
         field="data",
         hint="keep the store as it is; restore it from a copy that is not older than the signer",
     )
-
-
-def _partial(edge: dict[TileKey, bytes], size: int) -> dict[TileKey, bytes]:
-    """The tiles that are partial at `size`; a full rightmost tile is fetched when needed."""
-    return {(level, n): data for (level, n), data in edge.items() if n == size >> (8 * (level + 1))}

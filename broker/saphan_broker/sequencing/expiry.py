@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS, SECOND_MS
 
-from saphan_broker.sequencing.sequencer import Sequencer
-from saphan_broker.sequencing.work import Expiry, NewHead
+from saphan_broker.sequencing.work import Expiry, NewHead, Submit
 from saphan_broker.state import State
 from saphan_broker.store.base import DeliveryRow
 from saphan_broker.witnessed import WitnessedTime
@@ -30,9 +29,9 @@ UNWITNESSED_MS = 10 * LIMITS.skew_ms
 class Sweep:
     """Logs `expired` when its time has come, and keeps an idle log's head fresh."""
 
-    def __init__(self, state: State, sequencer: Sequencer, witnessed: WitnessedTime) -> None:
+    def __init__(self, state: State, submit: Submit, witnessed: WitnessedTime) -> None:
         self._state = state
-        self._sequencer = sequencer
+        self._submit = submit
         self._witnessed = witnessed
         self._asked = (0, 0)
         """When witnesses were asked last, and the witnessed time then: unmoved, the next ask is to
@@ -56,7 +55,7 @@ class Sweep:
         due = await self._state.store.due(now, DUE_AT_ONCE)
         ready = [row for row in due if row.deadline is not None and row.deadline <= witnessed]
         works = [
-            self._sequencer.submit(Expiry(row.bulletin, row.sender, row.recipient, witnessed))
+            self._submit(Expiry(row.bulletin, row.sender, row.recipient, witnessed))
             for row in ready
         ]
         for work in works:
@@ -70,13 +69,13 @@ class Sweep:
         Only while a session is open: without one nobody vouches for this clock, and nobody looks.
         """
         published = self._state.evidence.published
-        if published is None or not self._state.listeners.total():
+        if published is None or not self._state.listeners.anybody():
             return
         if self._moved:
             self._pause = RESIGN_MS
         ask = bool(waiting) and abs(now - self._asked[0]) >= self._pause
         if ask or now - published.time * SECOND_MS >= LIMITS.head_idle_ms:
-            await self._sequencer.submit(NewHead()).outcome
+            await self._submit(NewHead()).outcome
         if ask:
             self._ask(now, waiting)
 
@@ -105,12 +104,12 @@ class Sweep:
             self._state.alarms.clear("time_unwitnessed")
 
 
-def freshen(state: State, sequencer: Sequencer) -> None:
+def freshen(state: State, submit: Submit) -> None:
     """A session has opened: an idle log shows it a fresh head (bytes.md, Signer)."""
     published = state.evidence.published
     now = state.clock()
     if published is None or state.evidence.unsigned or now - published.time * SECOND_MS > SECOND_MS:
         try:
-            sequencer.submit(NewHead())
+            submit(NewHead())
         except Unavailable:
             _log.info("no fresh head for a new session: the queue is full or closing")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 
@@ -33,6 +33,14 @@ STOPPING = frozenset({"clock_disagrees", "disk_full", "node_not_heard"})
 RETRY_SECONDS = 1.0
 """Between attempts to get the logs going again after a failure."""
 
+Leads = Callable[[], Awaitable[bool]]
+"""Asks whether this process is still the one that sequences."""
+
+
+async def alone() -> bool:
+    """No other process serves this store."""
+    return True
+
 
 class _Writing:
     """The group that is on its way to the disk."""
@@ -49,9 +57,12 @@ class Sequencer:
 
     Nothing is worked off before the signers are released: a node's session has opened since the
     start, or none is enrolled, or the operator has overridden it (bytes.md, Signer).
+
+    Args:
+        leads: asked after a failure, before the logs go on: another process may have taken over.
     """
 
-    def __init__(self, state: State, committer: Committer) -> None:
+    def __init__(self, state: State, committer: Committer, leads: Leads = alone) -> None:
         self._state = state
         self._committer = committer
         self._registrar = Registrar(state, committer)
@@ -59,12 +70,14 @@ class Sequencer:
         self._broken = False
         self._alarmed: set[str] = set()
         self._writing: _Writing | None = None
+        self._leads = leads
+        self._turn = asyncio.Lock()
 
     def submit(self, item: Item) -> Work:
         """Queue an item; its outcome follows its durable signed head.
 
         Raises:
-            Unavailable: `busy`, `shutting_down`.
+            Unavailable: `busy`, `shutting_down`, and what `stand_down` was given.
         """
         return self._queue.put(item)
 
@@ -92,12 +105,33 @@ class Sequencer:
         while await self._queue.wait():
             if len(self._queue) < WORTH_JUDGING:
                 await self._written()
-            group = self._queue.take()
-            try:
-                await self._group(group)
-            except Exception as error:
-                await self._failed(group, error)
+            async with self._turn:
+                group = self._queue.take()
+                try:
+                    if group:  # or it was answered by `stand_down`
+                        await self._group(group)
+                except Exception as error:
+                    await self._failed(group, error)
         await self._written()
+
+    def rest(self, why: Unavailable) -> None:
+        """Take nothing until `take_up`: the answer is `why`."""
+        self._queue.refuse(why)
+
+    async def stand_down(self, why: Unavailable) -> None:
+        """Another process sequences: answer what waits with `why`, and wait for what is under way.
+
+        That is fenced by the store: it is written whole, or answered with "retry".
+        """
+        self.rest(why)
+        async with self._turn:
+            await self._written()
+        self._broken = False
+        self._all_clear()
+
+    def take_up(self) -> None:
+        """This process sequences from now on; the state was read and settled for it."""
+        self._queue.accept()
 
     async def _group(self, group: Sequence[Work]) -> None:
         evidence = [w for w in group if not isinstance(w.item, Operation | Package | NewHead)]
@@ -213,6 +247,12 @@ class Sequencer:
 
     async def _repair(self) -> None:
         """Reopen, re-read, sign what is committed: recovery is normal work (design 4.2)."""
+        if not await self._leads():
+            raise Unavailable(
+                "lease_lost",
+                "another process has taken over the sequencing",
+                hint="the node sends it again by itself",
+            )
         await self._state.reopen_store()
         await self.settle()
         self._broken = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -129,3 +130,7 @@ class Work:
         """Answer; a session that has gone away does not mind."""
         if not self.outcome.done():
             self.outcome.set_result(outcome)
+
+
+Submit: TypeAlias = Callable[[Item], Work]
+"""Hands an item to whoever sequences, here or in another process; Unavailable: try again later."""

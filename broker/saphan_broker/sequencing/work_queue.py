@@ -12,7 +12,7 @@ from collections import Counter, deque
 from saphan_schemas.errors import Unavailable
 from saphan_schemas.limits import LIMITS
 
-from saphan_broker.sequencing.work import Item, Work
+from saphan_broker.sequencing.work import Item, Rejected, Work
 
 
 class WorkQueue:
@@ -25,6 +25,7 @@ class WorkQueue:
         self._bytes_of: Counter[str | None] = Counter()
         self._arrived = asyncio.Event()
         self._closed = False
+        self._refusing: Unavailable | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -38,10 +39,13 @@ class WorkQueue:
         """Queue an item.
 
         Raises:
-            Unavailable: `busy` when the queue is full, `shutting_down` once it is closed.
+            Unavailable: `busy` when the queue is full, `shutting_down` once it is closed, and what
+                `refuse` was given.
         """
         if self._closed:
             raise Unavailable("shutting_down", "the broker is shutting down; send it again later")
+        if self._refusing is not None:
+            raise again(self._refusing)
         peer = item.peer
         if (
             self._items_of[peer] >= LIMITS.queue_items - len(self._waiting)
@@ -65,6 +69,18 @@ class WorkQueue:
         self._closed = True
         self._arrived.set()
 
+    def refuse(self, why: Unavailable) -> None:
+        """Take nothing until `accept`; what waits is answered with the same."""
+        self._refusing = why
+        while self._waiting:
+            work = self._waiting.popleft()
+            self._count(work.item, -1)
+            work.resolve(Rejected(why))
+
+    def accept(self) -> None:
+        """Take items again."""
+        self._refusing = None
+
     async def wait(self) -> bool:
         """Wait for an item; False once the queue is closed and worked off."""
         while not self._waiting:
@@ -74,11 +90,11 @@ class WorkQueue:
             await self._arrived.wait()
         return True
 
-    def take(self) -> list[Work]:
-        """The next group: what waits, as far as one commit takes it."""
+    def take(self, items: int = LIMITS.commit_items, size: int = LIMITS.commit_bytes) -> list[Work]:
+        """The next group: what waits, as far as one commit takes it, or so many items and bytes."""
         group: list[Work] = []
         weight = 0
-        while self._waiting and len(group) < LIMITS.commit_items and weight < LIMITS.commit_bytes:
+        while self._waiting and len(group) < items and weight < size:
             work = self._waiting.popleft()
             group.append(work)
             weight += work.item.weight
@@ -91,3 +107,14 @@ class WorkQueue:
         self._bytes_of[item.peer] += sign * item.weight
         if not self._items_of[item.peer]:
             del self._items_of[item.peer], self._bytes_of[item.peer]
+
+
+def again(why: Unavailable) -> Unavailable:
+    """The same to raise once more: an exception that was raised keeps its traceback."""
+    return Unavailable(
+        why.code,
+        why.message,
+        field=why.field,
+        hint=why.hint,
+        retry_after_ms=why.retry_after_ms,
+    )

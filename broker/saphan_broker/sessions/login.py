@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,11 +64,7 @@ async def check_login(
     await _check_signature(state, asked, login, tls, heads.get(asked.evidence))
     _check_clock(state, login)
     _check_room(state, login.agency)
-    for ref in heads.values():
-        await _check_head(state, login.agency, ref)
-    published = state.evidence.published
-    if login.after is not None and (published is None or login.after >= published.size):
-        raise _behind(state, login.agency, f"it has everything up to index {login.after}")
+    await _check_knowledge(state, login, heads)
     await _let_sign(state, login)
     return Peer(
         login.agency,
@@ -108,6 +105,8 @@ async def _check_signature(
     state: State, asked: Challenge, login: Login, tls: bytes | None, head: HeadRef | None
 ) -> None:
     directory = state.directory
+    if not directory.version(login.agency)[0]:
+        await state.catch_up()  # it may have been admitted by another process, just now
     if not directory.version(login.agency)[0]:
         raise Refused(
             "agency_unknown",
@@ -153,14 +152,32 @@ def _check_room(state: State, agency: str) -> None:
         )
 
 
-async def _check_head(state: State, agency: str, ref: HeadRef) -> None:
-    """A head that the node has verified is a head that we have published: or we lost something."""
-    book = state.head_of(ref)
-    if book is None:
-        return  # of an older origin: what it proves stands, and nothing here follows from it
-    published = book.published
-    if published is None or ref.size > published.size or not await book.holds(ref.size, ref.root):
-        raise _behind(state, agency, f"it has verified {ref.size} leaves of {ref.origin}")
+async def _check_knowledge(state: State, login: Login, heads: Mapping[str, HeadRef]) -> None:
+    """What the node has verified is what we have published: or we have lost something."""
+    why = await _lacking(state, login, heads)
+    if why is not None:
+        await state.catch_up()  # another process may have published it to the node just now
+        why = await _lacking(state, login, heads)
+    if why is not None:
+        raise _behind(state, login.agency, why)
+
+
+async def _lacking(state: State, login: Login, heads: Mapping[str, HeadRef]) -> str | None:
+    for ref in heads.values():
+        book = state.head_of(ref)
+        if book is None:
+            continue  # of an older origin: what it proves stands, and nothing here follows from it
+        published = book.published
+        if (
+            published is None
+            or ref.size > published.size
+            or not await book.holds(ref.size, ref.root)
+        ):
+            return f"it has verified {ref.size} leaves of {ref.origin}"
+    published = state.evidence.published
+    if login.after is not None and (published is None or login.after >= published.size):
+        return f"it has everything up to index {login.after}"
+    return None
 
 
 def _behind(state: State, agency: str, why: str) -> Refused:
@@ -191,6 +208,7 @@ async def _let_sign(state: State, login: Login) -> None:
             hint="the broker's operator must look before anything is signed",
             retry_after_ms=LIMITS.backoff_max_ms,
         )
+    state.hear(login.heads)
     for log, signer in state.signers.items():
         if not signer.released:
             try:

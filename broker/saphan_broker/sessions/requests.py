@@ -14,7 +14,6 @@ from saphan_schemas.frames import State as StateFrame
 from saphan_schemas.records import Role, SignatureItem, statement_type
 
 from saphan_broker.at_rest import open_stanza_row
-from saphan_broker.sequencing.sequencer import Sequencer
 from saphan_broker.sequencing.work import (
     Item,
     Logged,
@@ -26,6 +25,7 @@ from saphan_broker.sequencing.work import (
     Submitted,
     Work,
 )
+from saphan_broker.sequencing.work import Submit as ToSequencer
 from saphan_broker.state import State
 from saphan_broker.store.base import SignatureKey
 
@@ -60,7 +60,7 @@ async def check_signatures(state: State, peer: str, frame: Batch) -> frozenset[S
 
 
 def enqueue(
-    sequencer: Sequencer,
+    submit: ToSequencer,
     peer: str,
     frame: Batch,
     bad: frozenset[SignatureKey],
@@ -84,7 +84,7 @@ def enqueue(
         try:
             if bad:
                 _check_not_bad(item, bad)
-            queued.append(sequencer.submit(item))
+            queued.append(submit(item))
         except SaphanError as error:
             queued.append(Rejected(error))
     return queued
@@ -124,13 +124,13 @@ def _result(outcome: Outcome) -> Result:
     return Result(error.code, error.message, error.hint, retry, outcome.indices)
 
 
-def register(sequencer: Sequencer, peer: str, frame: Register) -> list[Work | Rejected]:
+def register(submit: ToSequencer, peer: str, frame: Register) -> list[Work | Rejected]:
     """Queue a directory operation or an agreement."""
     try:
         if frame.operation is not None and frame.agreement is None:
-            return [sequencer.submit(Operation(frame.operation, peer))]
+            return [submit(Operation(frame.operation, peer))]
         if frame.agreement is not None and frame.operation is None:
-            return [sequencer.submit(Package(frame.agreement, peer))]
+            return [submit(Package(frame.agreement, peer))]
         raise InvalidInput(
             "malformed", "register takes an operation or an agreement", field="register"
         )

@@ -42,8 +42,8 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role
 
 from saphan_broker.sequencing.expiry import freshen
-from saphan_broker.sequencing.sequencer import Sequencer
 from saphan_broker.sequencing.work import Batches, Rejected, Work
+from saphan_broker.sequencing.work import Submit as ToSequencer
 from saphan_broker.sessions import attaching, requests
 from saphan_broker.sessions.downloads import fetch_part
 from saphan_broker.sessions.feed import FeedPump
@@ -77,7 +77,7 @@ class Shared:
     """What all sessions of one broker use."""
 
     state: State
-    sequencer: Sequencer
+    submit: ToSequencer
     witnessed: WitnessedTime
     tokens: Tokens
 
@@ -172,7 +172,7 @@ class Session:
             state.directory.key(peer.key, Role.NODE)
 
         try:
-            freshen(state, shared.sequencer)  # a node was heard
+            freshen(state, shared.submit)  # a node was heard
             newest = await state.store.last_entry(peer.agency)
             await self._send(encode(Welcome(token, state.clock(), newest)))
             pump = FeedPump(
@@ -273,17 +273,17 @@ class Session:
 
     async def _work_lane(self, tasks: asyncio.TaskGroup) -> None:
         """Queue requests in their order: a node may build on what it sent just before."""
-        peer, sequencer, kept = self.agency or "", self._shared.sequencer, Kept()
+        peer, submit, kept = self.agency or "", self._shared.submit, Kept()
         while True:
             frame, size, checked = await self._lane.get()
             if isinstance(frame, FetchStanzas):
                 tasks.create_task(self._answer_stanzas(frame, size))
                 continue
             if isinstance(frame, Register):
-                queued = requests.register(sequencer, peer, frame)
+                queued = requests.register(submit, peer, frame)
             else:
                 bad, missing = (frozenset(), {}) if checked is None else await checked
-                queued = requests.enqueue(sequencer, peer, frame, bad, missing, kept)
+                queued = requests.enqueue(submit, peer, frame, bad, missing, kept)
             tasks.create_task(self._answer(frame.request, size, queued))
 
     async def _answer(self, request: int, size: int, queued: list[Work | Rejected]) -> None:

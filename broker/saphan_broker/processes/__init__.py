@@ -1,0 +1,1 @@
+"""Many processes serve, one holds the lease: it sequences and signs (docs/adr/0016)."""

@@ -1,0 +1,148 @@
+"""What a process knows of logs that another one writes: read from the store, whenever a hint comes
+and once a second without one.
+
+Order: evidence is read before the directory, and shown after it, so that the directory known here
+is never older than the newest anchor under a head that is shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from saphan_schemas.errors import SaphanError
+from saphan_schemas.limits import LIMITS
+
+from saphan_broker.logs.log_book import Ahead
+from saphan_broker.processes.wire import News
+from saphan_broker.state import State
+
+_log = logging.getLogger("saphan.broker")
+
+HINTS: Final = 4_096
+"""Hints kept until the store shows what they speak of."""
+PATIENCE_SECONDS: Final = 2.0
+"""An outcome is known while the store does not show it: told all the same after so long."""
+
+
+class Following:
+    """Keeps the state of a follower up to date; owned by the event loop.
+
+    Args:
+        follows: whether this process is a follower now; while it holds the lease, it knows.
+    """
+
+    def __init__(self, state: State, follows: Callable[[], bool]) -> None:
+        self._state = state
+        self._follows = follows
+        self._lock = asyncio.Lock()
+        self._hint = asyncio.Event()
+        self._moved = asyncio.Condition()
+        self._grown: dict[int, tuple[int, tuple[str, ...]]] = {}
+        self._asked: list[News] = []
+
+    def still(self) -> asyncio.Lock:
+        """Inside it nothing is read, so that who takes over reads alone."""
+        return self._lock
+
+    def news(self, news: News) -> None:
+        """The holder has signed something."""
+        if news.agencies is not None and len(self._grown) < HINTS:
+            self._grown[news.start] = news.stop, news.agencies
+        if news.asked is not None and len(self._asked) < HINTS:
+            self._asked.append(news)
+        self._hint.set()
+
+    def hint(self) -> None:
+        """Look soon: something may have changed."""
+        self._hint.set()
+
+    async def run(self) -> None:
+        """Until cancelled: look at every hint, and once a second without one."""
+        while True:
+            self._hint.clear()
+            await self.look()
+            try:
+                async with asyncio.timeout(LIMITS.beat_ms / 1000):
+                    await self._hint.wait()
+            except TimeoutError:
+                pass
+
+    async def look(self) -> None:
+        """One look; an error is an alarm until a look succeeds."""
+        try:
+            await self.catch_up()
+            self._state.alarms.clear("following")
+        except SaphanError as error:
+            self._state.alarms.sound("following", f"the logs cannot be followed: {error}")
+        except Exception:  # a bug; the next look must still come
+            _log.exception("a look at the logs of another process failed")
+            await asyncio.sleep(LIMITS.beat_ms / 1000)
+
+    async def catch_up(self) -> None:
+        """Know everything that was signed before this call.
+
+        Raises:
+            OperatorError: `store_went_back`, `store_damaged`, and what reads raise.
+        """
+        async with self._lock:
+            if self._follows():
+                await self._refresh()
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def at_least(self, directory: int, evidence: int) -> None:
+        """Wait until heads of these sizes are known here; not for ever."""
+        state = self._state
+        books = ((state.registry, directory), (state.evidence, evidence))
+
+        def known() -> bool:
+            return not self._follows() or all(
+                size == 0 or (book.published is not None and book.published.size >= size)
+                for book, size in books
+            )
+
+        if known():
+            return
+        self._hint.set()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS), self._moved:
+                await self._moved.wait_for(known)
+        except TimeoutError:
+            _log.info("an answer is given before the store shows its entries here")
+
+    async def _refresh(self) -> None:
+        state = self._state
+        await state.revive_store()
+        asked, self._asked = self._asked, []
+        evidence = await state.evidence.ahead(state.key_pair("evidence"))
+        directory = await state.registry.ahead(state.key_pair("directory"))
+        if directory is not None:
+            state.registry.go(directory)
+            await state.replay()
+        agencies: set[str] | None = set()
+        if evidence is not None:
+            agencies = self._whose(evidence)
+            if evidence.tree.size > state.evidence.tree.size:
+                await state.find_anchor(evidence.head.size)
+            state.evidence.go(evidence)
+        if directory is not None or evidence is not None:
+            state.listeners.published_here(agencies)
+        for news in asked:
+            state.listeners.ask_here(news.witnesses, news.asked or 0)
+
+    def _whose(self, ahead: Ahead) -> set[str] | None:
+        """Whose entries are new under this head; None if the hints have a gap: anyone's.
+
+        Who is left out here would be told that it has everything.
+        """
+        published = self._state.evidence.published
+        at, stop = 0 if published is None else published.size, ahead.head.size
+        found: set[str] = set()
+        while at < stop and at in self._grown:
+            at, agencies = self._grown[at]
+            found.update(agencies)
+        self._grown = {start: grown for start, grown in self._grown.items() if start >= stop}
+        return found if at == stop else None
