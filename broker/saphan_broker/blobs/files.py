@@ -10,25 +10,31 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from saphan_schemas.records import Blobs
+
+from saphan_broker.blobs.base import folder_name
+from saphan_broker.blobs.locks import Locks
+from saphan_broker.private_files import sync_directory
+
+LOCKS: Final = "locks"
 
 
 class BlobFiles:
     """Final files under `place`; functions run on threads.
 
-    Attributes:
-        sweeping: held by whoever removes, and from `missing` to the end of `link`: what was found
+    Args:
+        locks: `linking` is held from `missing` to the end of `link`, by the caller: what was found
             to be here must not go before it has its new time.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, locks: Locks | None = None) -> None:
         self._place = place
-        self.sweeping = threading.Lock()
+        self._locks = locks or Locks(place / LOCKS)
 
     def missing(self, bulletin: bytes, blobs: Blobs) -> list[int]:
         """Places whose file is not here with its whole length."""
@@ -57,7 +63,7 @@ class BlobFiles:
         os.utime(folder, ns=(now * 1_000_000, now * 1_000_000))
         # Also when all was there: a crash may have come between an earlier link and its sync.
         for path in (folder, folder.parent, self._place, self._place.parent):
-            _sync(path)
+            sync_directory(path)
 
     def read(self, bulletin: bytes, place: int, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`; empty at the end.
@@ -80,21 +86,21 @@ class BlobFiles:
                     touched = folder.stat().st_mtime_ns // 1_000_000
                     yield bytes.fromhex(folder.name), touched
 
-    def remove(self, bulletin: bytes, before: int) -> None:
-        """Remove a bulletin's files, unless some were linked at `before` (ms) or later."""
+    def remove(self, bulletin: bytes, before: int) -> bool:
+        """Remove a bulletin's files, unless some were linked at `before` (ms) or later.
+
+        Returns:
+            Whether there were any to remove.
+
+        Raises:
+            Busy: some are linked at the moment.
+        """
         folder = self._folder(bulletin)
-        with self.sweeping:
-            if folder.is_dir() and folder.stat().st_mtime_ns // 1_000_000 < before:
-                shutil.rmtree(folder, ignore_errors=True)
+        with self._locks.removing():
+            if not folder.is_dir() or folder.stat().st_mtime_ns // 1_000_000 >= before:
+                return False
+            shutil.rmtree(folder, ignore_errors=True)
+            return True
 
     def _folder(self, bulletin: bytes) -> Path:
-        name = bulletin.hex()
-        return self._place / name[:2] / name
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return self._place / folder_name(bulletin)

@@ -5,7 +5,7 @@ staging/<agency>/<digest>-<length>          whole, its digest checked, durable
 
 What a crash means: a `.part` may lack its last bytes, or after a power cut hold wrong ones; the
 digest of the whole decides, and the agency goes on from what is held. Functions run on threads, one
-at a time for each agency.
+at a time for each agency in all processes that share the place.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DISK_RESERVE_BYTES: Final = 256 * MIB
 
 
 class Staging:
-    """The staging files of all agencies under `place`; one process has them.
+    """The staging files of all agencies under `place`.
 
     Args:
         most: bytes that one agency may have there; the oldest files make room.
@@ -119,6 +119,10 @@ class Staging:
         for blob in blobs:
             for path in self._paths(agency, blob):
                 self._remove(agency, path)
+
+    def reread(self, agency: str) -> None:
+        """Another process had a turn: what was counted may be wrong."""
+        self._used.pop(agency, None)
 
     def agencies(self) -> list[str]:
         """Who has files here."""
