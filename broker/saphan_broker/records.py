@@ -31,6 +31,7 @@ from saphan_schemas.packs import (
 from saphan_schemas.records import BROKER, BatchSignature, Blob, Blobs, Entry
 
 from saphan_broker.at_rest import KeptRecord, open_header, open_record
+from saphan_broker.logs.log_export import head_missing
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import (
     LOGS,
@@ -144,12 +145,7 @@ class PackWriter:
     async def _head(self, log: Log) -> Checkpoint:
         stored = await self._source.note(log)
         if stored is None:
-            raise OperatorError(
-                "head_missing",
-                f"the {log} log has no signed head",
-                field="data",
-                hint="start the broker once: it signs what is committed",
-            )
+            raise head_missing(log)
         return parse_checkpoint(parse_note(stored.note).text)
 
     async def _all_agreements(self, size: int) -> None:

@@ -54,6 +54,16 @@ async def export_logs(source: Source, out: Path) -> dict[Log, ExportedLog]:
     return {log: await _LogFolder(source, log, out / log).export() for log in LOGS}
 
 
+def head_missing(log: Log) -> OperatorError:
+    """The error for a log that is under no signed head yet."""
+    return OperatorError(
+        "head_missing",
+        f"the {log} log has no signed head",
+        field="data",
+        hint="start the broker once: it signs what is committed",
+    )
+
+
 class _LogFolder:
     def __init__(self, source: Source, log: Log, folder: Path) -> None:
         self._source = source
@@ -64,12 +74,7 @@ class _LogFolder:
     async def export(self) -> ExportedLog:
         stored = await self._source.note(self._log)
         if stored is None:
-            raise OperatorError(
-                "head_missing",
-                f"the {self._log} log has no signed head",
-                field="data",
-                hint="start the broker once: it signs what is committed",
-            )
+            raise head_missing(self._log)
         head = parse_checkpoint(parse_note(stored.note).text)
         self._check_folder(head)
         for level, (full, width) in enumerate(tile_widths(head.size)):

@@ -13,7 +13,7 @@ from saphan_protocol.tiles import tile_widths
 from saphan_schemas.errors import OperatorError
 
 from saphan_broker.moving.blocks import open_entries, statement_keys
-from saphan_broker.moving.copying import BLOCK, Progress
+from saphan_broker.moving.copying import BLOCK, Copied, Progress, copy_store
 from saphan_broker.moving.deliveries import delivery_of
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import LOGS, EntryRow, Log, Store
@@ -24,16 +24,25 @@ _FAR: Final = 2**52
 
 
 async def compare_stores(
-    original: Store, copy: Store, keys: DayKeys, progress: Progress, *, block: int = BLOCK
+    original: Store,
+    copy: Store,
+    keys: DayKeys,
+    progress: Progress,
+    *,
+    block: int = BLOCK,
+    signed: bool = True,
 ) -> None:
     """Ask both stores everything that a broker could, a block at a time.
+
+    Args:
+        signed: signed heads and cosignatures too; a copy has them last of all.
 
     Raises:
         OperatorError: `copy_differs`, naming the first difference; `unwrap_failed`.
     """
     comparing = _Comparing(original, copy, keys)
     for log in LOGS:
-        await comparing.heads(log)
+        await comparing.heads(log, signed)
         size = (await original.state(log)).head.size
         await comparing.tiles(log, size)
         for start in range(0, size, block):
@@ -45,6 +54,21 @@ async def compare_stores(
     await comparing.ends()
 
 
+async def copy_compared(original: Store, copy: Store, keys: DayKeys, progress: Progress) -> Copied:
+    """Copy a store at rest; only what gives the same answers everywhere becomes a store.
+
+    Raises:
+        OperatorError: what `copy_store` and `compare_stores` raise; the copy stays unfinished then.
+    """
+    return await copy_store(
+        original,
+        copy,
+        keys,
+        progress,
+        check=lambda: compare_stores(original, copy, keys, progress, signed=False),
+    )
+
+
 class _Comparing:
     def __init__(self, original: Store, copy: Store, keys: DayKeys) -> None:
         self._original = original
@@ -52,12 +76,14 @@ class _Comparing:
         self._keys = keys
         self._agencies: set[str] = set()
 
-    async def heads(self, log: Log) -> None:
+    async def heads(self, log: Log, signed: bool) -> None:
         """Heads signed and unsigned, who cosigned, the edge that the next commit grows from."""
         await self._same(f"the {log} log's head", lambda store: store.state(log))
+        await self._same(f"the {log} log's edge", lambda store: store.edge_tiles(log))
+        if not signed:
+            return
         await self._same(f"the {log} log's signed head", lambda store: store.note(log))
         await self._same(f"cosignatures of the {log} log", lambda store: store.cosignatures(log))
-        await self._same(f"the {log} log's edge", lambda store: store.edge_tiles(log))
 
     async def tiles(self, log: Log, size: int) -> None:
         """Every tile, full or not."""

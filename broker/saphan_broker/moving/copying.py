@@ -3,7 +3,8 @@
 Order of effects, each durable before the next:
 1. The evidence log, 256 leaves at a time, each block one commit with all its rows.
 2. The directory log in the same way.
-3. Cosignatures; the evidence log's signed head; the directory log's signed head.
+3. What the caller wants to look at before the copy counts (`check`).
+4. Cosignatures; the evidence log's signed head; the directory log's signed head.
 
 What a crash means: before the last effect the target is unfinished (`store.unfinished`), no broker
 serves it, and the same copy given again goes on behind what is there, once that is proven to be the
@@ -13,7 +14,7 @@ the head that it had at the beginning.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, NoReturn
 
@@ -22,6 +23,7 @@ from saphan_protocol.tile_tree import TileTree
 from saphan_protocol.tiles import TILE_WIDTH, edge_tiles
 from saphan_schemas.errors import OperatorError
 
+from saphan_broker.logs.log_export import head_missing
 from saphan_broker.moving.blocks import Block, EvidenceBlocks, directory_block
 from saphan_broker.moving.damage import damaged
 from saphan_broker.seeds import DayKeys
@@ -33,6 +35,7 @@ BLOCK: Final = TILE_WIDTH
 
 Progress = Callable[[str, int, int], None]
 """(what, done, of how many), told again and again."""
+Check = Callable[[], Awaitable[None]]
 
 
 class Moment(NamedTuple):
@@ -54,13 +57,21 @@ class Copied:
 
 
 async def copy_store(
-    source: Store, target: Store, keys: DayKeys, progress: Progress, *, block: int = BLOCK
+    source: Store,
+    target: Store,
+    keys: DayKeys,
+    progress: Progress,
+    *,
+    block: int = BLOCK,
+    check: Check | None = None,
 ) -> Copied:
     """Copy everything that `source` holds up to its present heads.
 
     Args:
         target: empty, or what a copy of the same store that was cut off has left.
         block: leaves in a commit; a divisor of 256.
+        check: called when all rows are there and the copy is still unfinished; what it raises is
+            raised.
 
     Raises:
         OperatorError: `copy_unfinished` (the source is itself half a copy), `head_missing`,
@@ -76,6 +87,8 @@ async def copy_store(
     resumed = sum([(await target.state(log)).head.size for log in LOGS])
     for log in reversed(LOGS):
         await copying.copy_log(log, moments[log].state)
+    if check is not None:
+        await check()
     await copying.finish(moments)
     return Copied(
         directory=moments["directory"].state.head.size,
@@ -91,12 +104,7 @@ async def _moment(source: Store, log: Log) -> Moment:
         if log == "evidence":
             note = SignedHead(0, b"")
         else:
-            raise OperatorError(
-                "head_missing",
-                f"the {log} log of the store that is read has no signed head",
-                field="data",
-                hint="start the broker once: it signs what is committed",
-            )
+            raise head_missing(log)
     return Moment(await source.state(log), note)
 
 

@@ -1,0 +1,96 @@
+"""One end of a move: where a broker's store and its attachments are, on whichever engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from saphan_schemas.errors import OperatorError
+
+from saphan_broker.blobs.store import FOLDER
+from saphan_broker.objects.base import Objects
+from saphan_broker.objects.directory import DirectoryObjects
+from saphan_broker.opening import SQLITE, StoreChoice, create_store, open_objects, open_store
+from saphan_broker.store.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A data directory and the engine that carries its broker.
+
+    Args:
+        choice: `named` after the broker.
+    """
+
+    data: Path
+    choice: StoreChoice = SQLITE
+
+    @property
+    def on_server(self) -> bool:
+        """Whether the store is in a Redis server."""
+        return self.choice.redis is not None
+
+    @asynccontextmanager
+    async def attachments(self) -> AsyncIterator[Objects]:
+        """The store of its attachments."""
+        if self.choice.redis is None and self.choice.blobs is None:
+            made: Objects = DirectoryObjects(self.data / FOLDER)
+        else:
+            made = open_objects(self.data, self.choice)
+        try:
+            yield made
+        finally:
+            await made.close()
+
+    @asynccontextmanager
+    async def _objects(self) -> AsyncIterator[Objects]:
+        """Where a store on a server keeps its long ciphertexts."""
+        made = open_objects(self.data, self.choice)
+        try:
+            yield made
+        finally:
+            await made.close()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Store]:
+        """The store on a server, read beside the processes that serve from it."""
+        async with self._objects() as objects:
+            store = await open_store(self.data, self.choice, objects)
+            try:
+                yield store
+            finally:
+                await store.close()
+
+    @asynccontextmanager
+    async def alone(self, *, create: bool = False) -> AsyncIterator[Store]:
+        """The store with nobody else sequencing: SQLite's lock, or the server's lease.
+
+        Args:
+            create: make an empty one where there is none.
+
+        Raises:
+            OperatorError: `store_locked`, `store_in_use`, and what opening raises.
+        """
+        async with self._objects() as objects:
+            store = await self._opened(objects, create)
+            try:
+                if self.choice.redis is None:
+                    yield store
+                else:
+                    from saphan_broker.moving.leased import leased
+
+                    async with leased(self.choice.redis, store):
+                        yield store
+            finally:
+                await store.close()
+
+    async def _opened(self, objects: Objects, create: bool) -> Store:
+        if create:
+            try:
+                return await create_store(self.data, self.choice, objects)
+            except OperatorError as error:
+                if error.code != "store_exists":  # what a copy that was cut off has left
+                    raise
+        return await open_store(self.data, self.choice, objects)

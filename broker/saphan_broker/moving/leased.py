@@ -1,0 +1,65 @@
+"""Holding a server's lease while its store is moved: no process sequences meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from saphan_schemas.errors import OperatorError
+
+from saphan_broker.store.base import Store
+from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.lease import LEASE_MS, RENEW_MS, Lease
+from saphan_broker.store.redis.store import RedisStore
+
+TRIES: Final = LEASE_MS // RENEW_MS + 1
+"""Of taking it: what a killed process held runs out meanwhile."""
+
+
+@asynccontextmanager
+async def leased(address: RedisAddress, store: Store) -> AsyncIterator[None]:
+    """Hold the lease, and let `store` write under it.
+
+    Whoever takes it from us fences us: our next commit is HeadMoved, and nothing of it is written.
+
+    Raises:
+        OperatorError: `store_in_use`.
+    """
+    lease = Lease(address, f"moving-{secrets.token_hex(8)}")
+    renewing = None
+    try:
+        await _take(lease)
+        if isinstance(store, RedisStore):
+            store.epoch = lease.epoch
+        renewing = asyncio.create_task(_renew(lease))
+        yield
+    finally:
+        if renewing is not None:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+            await lease.release()
+        await lease.close()
+
+
+async def _take(lease: Lease) -> None:
+    for _ in range(TRIES):
+        if await lease.take():
+            return
+        await asyncio.sleep(RENEW_MS / 1000)
+    raise OperatorError(
+        "store_in_use",
+        "a broker process sequences in the server's store",
+        field="redis",
+        hint="stop every `saphan-broker run` on it, on all hosts; then give the command again",
+    )
+
+
+async def _renew(lease: Lease) -> None:
+    """Until it is another's: the next write then finds out."""
+    held = True
+    while held:
+        await asyncio.sleep(RENEW_MS / 1000)
+        held = await lease.renew()

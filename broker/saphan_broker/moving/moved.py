@@ -1,0 +1,42 @@
+"""A broker's whole store from one engine to the other, compared before it counts."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from saphan_broker.moving.attachments import Brought, copy_attachments
+from saphan_broker.moving.comparing import copy_compared
+from saphan_broker.moving.copying import Copied, Progress
+from saphan_broker.moving.house import House
+from saphan_broker.moving.signed import check_not_behind
+from saphan_broker.seeds import DayKeys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What the new house holds."""
+
+    copied: Copied
+    brought: Brought
+
+
+async def move(old: House, new: House, keys: Path, progress: Progress) -> Moved:
+    """Copy everything from `old`, where no broker runs, to `new`, which is empty or half a copy.
+
+    `old` is only read and stays as it is. Attachments come first: a store never names what its
+    house does not hold.
+
+    Raises:
+        OperatorError: `store_locked`, `store_in_use`, `store_behind_signer`, `store_differs`,
+            `copy_differs`, `blobs_unusable`, and what `copy_store` raises.
+    """
+    day_keys = await asyncio.to_thread(DayKeys.open, keys)
+    async with old.alone() as source:
+        await check_not_behind(source, keys)
+        async with old.attachments() as here, new.attachments() as there:
+            brought = await copy_attachments(source, here, there, progress)
+        async with new.alone(create=True) as target:
+            copied = await copy_compared(source, target, day_keys, progress)
+    return Moved(copied=copied, brought=brought)

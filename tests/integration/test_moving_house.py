@@ -1,0 +1,199 @@
+"""From one engine to the other and back, on real servers: same rows, same findings, same bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from saphan.audit.folder import LogFolder
+from saphan.audit.packfile import read_pack
+from saphan_broker.logs.log_export import export_logs
+from saphan_broker.moving.attachments import attachment_name
+from saphan_broker.moving.comparing import compare_stores
+from saphan_broker.moving.house import House
+from saphan_broker.moving.moved import move
+from saphan_broker.opening import BlobPlace, StoreChoice
+from saphan_broker.records import PackWriter
+from saphan_broker.seeds import DayKeys
+from saphan_broker.store.base import Store
+from saphan_broker.store.redis.lease import Lease
+from saphan_broker.store.redis.store import RedisStore
+from saphan_protocol.audit.report import Report
+from saphan_protocol.audit.verdict import audit
+from saphan_schemas.bodies import known_types
+from saphan_schemas.errors import OperatorError
+from support.brokers import World
+from support.carried import carried
+from support.servers import ENGINES, Engine, Server
+
+
+def quiet(what: str, done: int, size: int) -> None:
+    assert 0 < done <= size
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A stopped broker on SQLite; tests only read it."""
+    return carried(tmp_path_factory.mktemp("house"))
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    engine: Engine = request.param
+    running = Server(tmp_path_factory.mktemp(engine), engine).start()
+    yield running
+    running.free()
+
+
+@pytest.fixture
+def there(server: Server, tmp_path: Path) -> House:
+    """An empty house on the server, under a name of this test's."""
+    blobs = BlobPlace(str(tmp_path / "objects"))
+    choice = StoreChoice(redis=server.address(name=tmp_path.name), blobs=blobs)
+    (tmp_path / "there").mkdir(mode=0o700)
+    return House(tmp_path / "there", choice)
+
+
+def test_to_the_server_and_back(world: World, there: House, tmp_path: Path) -> None:
+    asyncio.run(there_and_back(world, there, tmp_path))  # an export blocks, as its command may
+
+
+async def there_and_back(world: World, there: House, tmp_path: Path) -> None:
+    old = House(world.data)
+    moved = await move(old, there, world.keys, quiet)
+    assert (moved.brought.there, moved.brought.lost) == (2, 0)
+    (tmp_path / "back").mkdir(mode=0o700)
+    back = House(tmp_path / "back")
+    again = await move(there, back, world.keys, quiet)
+    assert again.copied == moved.copied
+    keys = DayKeys.open(world.keys)
+    async with old.alone() as first, there.reading() as second, back.alone() as third:
+        await compare_stores(first, second, keys, quiet)
+        await compare_stores(first, third, keys, quiet)
+        reports = [
+            await audited(world, store, tmp_path / name)
+            for store, name in ((first, "1"), (second, "2"), (third, "3"))
+        ]
+    assert reports[0].finding is None
+    assert reports[0].coverage.entries_opened == reports[0].coverage.entries > 10
+    assert reports[0] == reports[1] == reports[2]
+    assert files(world.data / "blobs") == files(back.data / "blobs") != {}
+
+
+async def audited(world: World, store: Store, place: Path) -> Report:
+    """What `saphan audit verify` finds in the public logs and the record pack of a store."""
+    await export_logs(store, place)
+    parts: list[bytes] = []
+    await PackWriter(store, DayKeys.open(world.keys), parts.append).export(0, None, 1)
+    pack = place / "records.pack"
+    await asyncio.to_thread(pack.write_bytes, b"".join(parts))
+    return await asyncio.to_thread(
+        lambda: audit(
+            world.pins,
+            LogFolder(place / "directory"),
+            LogFolder(place / "evidence"),
+            [("records.pack", read_pack(pack))],
+            {known.name: known.digest for known in known_types()},
+        )
+    )
+
+
+def files(place: Path) -> dict[str, bytes]:
+    """Every final attachment."""
+    return {str(path.relative_to(place)): path.read_bytes() for path in place.glob("??/*/[0-9]*")}
+
+
+async def test_a_house_where_somebody_works_is_not_moved(world: World, there: House) -> None:
+    await move(House(world.data), there, world.keys, quiet)
+    assert there.choice.redis is not None
+    lease = Lease(there.choice.redis, "a broker process")
+    assert await lease.take()
+    renewing = asyncio.create_task(keep(lease))
+    try:
+        with pytest.raises(OperatorError) as refused:
+            await move(there, House(there.data), world.keys, quiet)
+        assert refused.value.code == "store_in_use"
+    finally:
+        renewing.cancel()
+        with suppress(asyncio.CancelledError):
+            await renewing
+        await lease.release()
+        await lease.close()
+    async with House(world.data).alone():
+        with pytest.raises(OperatorError) as refused:
+            await move(House(world.data), House(there.data), world.keys, quiet)
+    assert refused.value.code == "store_locked"
+
+
+async def keep(lease: Lease) -> None:
+    held = True
+    while held:
+        await asyncio.sleep(0.2)
+        held = await lease.renew()
+
+
+async def test_an_old_store_and_anothers_keys_are_not_moved(
+    world: World, there: House, tmp_path: Path
+) -> None:
+    later = tmp_path / "later"
+    await asyncio.to_thread(shutil.copytree, world.data, later / "data")
+    await asyncio.to_thread(shutil.copytree, world.keys, later / "keys")
+    grown = World(later)
+    grown._pins = world.pins
+    async with grown.running() as broker:
+        broker.allow_unheard("a test")
+        size = broker.state.evidence.tree.size
+        await broker.admit_operation(World(tmp_path, "vn.c04").agencies["vn.c04"].enrolment())
+        assert broker.state.registry.tree.size > 0 and size > 0
+    with pytest.raises(OperatorError) as refused:
+        await move(House(world.data), there, grown.keys, quiet)
+    assert refused.value.code == "store_behind_signer"
+    assert "successor" in (refused.value.hint or "")
+    other = World(tmp_path / "other")
+    (tmp_path / "other").mkdir()
+    await other.init()
+    with pytest.raises(OperatorError) as refused:
+        await move(House(world.data), there, other.keys, quiet)
+    assert refused.value.code == "store_differs"
+
+
+async def test_a_lost_attachment_is_told_and_keeps_nothing_else_back(
+    world: World, there: House, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(shutil.copytree, world.data, tmp_path / "data")
+    house = House(tmp_path / "data")
+    one, two = await asyncio.to_thread(lambda: sorted((tmp_path / "data/blobs").glob("??/*/*")))
+    await asyncio.to_thread(one.unlink)
+    await asyncio.to_thread(lambda: two.write_bytes(bytes(two.stat().st_size)))
+    moved = await move(house, there, world.keys, quiet)
+    assert (moved.brought.there, moved.brought.lost) == (0, 2)
+    bulletin = bytes.fromhex(one.parent.name)
+    assert set(moved.brought.named) == {attachment_name(bulletin, place) for place in (0, 1)}
+
+
+async def test_a_copy_to_a_server_that_was_cut_off_goes_on(
+    world: World, there: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Cut(Exception):
+        pass
+
+    put_note = RedisStore.put_note
+
+    async def cut(*_args: object) -> None:
+        raise Cut
+
+    monkeypatch.setattr(RedisStore, "put_note", cut)
+    with pytest.raises(Cut):
+        await move(House(world.data), there, world.keys, quiet)
+    monkeypatch.setattr(RedisStore, "put_note", put_note)
+    moved = await move(House(world.data), there, world.keys, quiet)
+    assert moved.copied.resumed == moved.copied.directory + moved.copied.evidence
+    with pytest.raises(OperatorError) as refused:
+        await move(House(world.data), there, world.keys, quiet)
+    assert refused.value.code == "target_not_empty"
