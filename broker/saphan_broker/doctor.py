@@ -1,4 +1,4 @@
-"""What `saphan-broker doctor` looks at: keys, certificate, disks, and the broker if it runs.
+"""What `saphan-broker doctor` looks at: keys, certificate, disks, server, the broker if it runs.
 
 Nothing is changed, and nothing needs to run.
 """
@@ -10,9 +10,9 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from saphan_schemas.errors import OperatorError, Unavailable
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 from saphan_schemas.findings import Finding, Level
 from saphan_schemas.findings import examine as found_by
 from saphan_schemas.limits import DAY_MS, HOUR_MS, LIMITS, MIB, SECOND_MS
@@ -20,8 +20,12 @@ from saphan_schemas.limits import DAY_MS, HOUR_MS, LIMITS, MIB, SECOND_MS
 from saphan_broker import private_files
 from saphan_broker.keys import key_path, load_log_keys
 from saphan_broker.seeds import DayKeys
+from saphan_broker.serving_keys import serves_only
 from saphan_broker.store.base import LOGS
 from saphan_broker.tls_files import CERTIFICATE_NAME, read_certificate
+
+if TYPE_CHECKING:  # who has SQLite needs no client of a server
+    from saphan_broker.server_look import ServerSeen
 
 DISK_WARN: Final = 4_096 * MIB
 DISK_BAD: Final = 512 * MIB
@@ -30,6 +34,10 @@ KEY_WARN_DAYS: Final = 1_095
 """Log keys change by a new agreement of everybody: nobody does that every year."""
 WITNESS_WARN_MS: Final = 2 * LIMITS.head_idle_ms
 """An idle log signs a head each hour, and some node cosigns it."""
+LAG_WARN_S: Final = 5
+MEMORY_WARN: Final = 75
+MEMORY_BAD: Final = 90
+"""Percent of what the server may use; at 100 it refuses every commit, and loses nothing."""
 CLOCK_CODES: Final = frozenset({"clock_disagrees", "signer_clock"})
 
 
@@ -39,12 +47,14 @@ class Patient:
 
     Args:
         now: ms UTC; status: what the running broker says of itself; None if it does not answer.
+        server: what the server that carries the logs is, or why that is not known; None: SQLite.
     """
 
     data: Path
     keys: Path
     now: int
     status: Mapping[str, Any] | None
+    server: ServerSeen | SaphanError | None = None
 
 
 def examine(patient: Patient) -> list[Finding]:
@@ -118,7 +128,9 @@ def _disk(patient: Patient) -> Iterator[Finding]:
 def _keys(patient: Patient) -> Iterator[Finding]:
     """The files that make heads, each readable by its owner only."""
     private_files.check_private(patient.keys)
-    for log in LOGS:
+    if serves_only(patient.keys):
+        yield Finding("keys", "ok", "doctor.serves_only")
+    for log in () if serves_only(patient.keys) else LOGS:
         load_log_keys(patient.keys, log)
         days = (patient.now - key_path(patient.keys, log).stat().st_mtime_ns // 10**6) // DAY_MS
         level: Level = "warn" if days > KEY_WARN_DAYS else "ok"
@@ -160,11 +172,59 @@ def _store(patient: Patient) -> Iterator[Finding]:
     yield Finding("store", "ok", "doctor.store_size", values)
 
 
+def _server(patient: Patient) -> Iterator[Finding]:
+    """The server that carries the logs: does it keep, is it copied, has it room."""
+    seen = patient.server
+    if seen is None:
+        return
+    if isinstance(seen, SaphanError):
+        yield Finding("server", "bad", error=seen)
+        return
+    where = {"name": seen.name, "place": seen.place}
+    if not seen.primary:
+        yield Finding("server", "bad", "doctor.server_replica", where, "doctor.server_replica_next")
+    elif not seen.writes:
+        yield Finding("server", "bad", "doctor.server_disk", where, "doctor.server_disk_next")
+    elif seen.losses:
+        values = where | {"losses": ", ".join(seen.losses)}
+        yield Finding("server", "warn", "doctor.server_loses", values, "doctor.server_loses_next")
+    else:
+        yield Finding("server", "ok", "doctor.server_keeps", where)
+    yield from _replicas(seen)
+    yield from _memory(seen)
+
+
+def _replicas(seen: ServerSeen) -> Iterator[Finding]:
+    values = {"count": seen.replicas, "wanted": seen.wanted, "lag": seen.lag}
+    level: Level = "ok" if seen.lag <= LAG_WARN_S else "warn"
+    if seen.replicas < seen.wanted:
+        level = "bad"
+    elif not seen.replicas:
+        level = "warn"  # its disk is the only copy
+    key = "doctor.server_replicas" if seen.replicas else "doctor.server_no_replica"
+    yield Finding("server", level, key, values, "doctor.server_replicas_next")
+
+
+def _memory(seen: ServerSeen) -> Iterator[Finding]:
+    used = seen.used // MIB
+    if not seen.most:
+        values: dict[str, object] = {"used": used}
+        yield Finding(
+            "server", "warn", "doctor.server_no_limit", values, "doctor.server_no_limit_next"
+        )
+        return
+    percent = seen.used * 100 // seen.most
+    level: Level = "ok" if percent < MEMORY_WARN else "warn" if percent < MEMORY_BAD else "bad"
+    values = {"used": used, "most": seen.most // MIB, "percent": percent}
+    yield Finding("server", level, "doctor.server_memory", values, "doctor.server_memory_next")
+
+
 CHECKS: Final[tuple[tuple[str, Callable[[Patient], Iterator[Finding]]], ...]] = (
     ("running", _running),
     ("clock", _alarms),
     ("disk", _disk),
     ("store", _store),
+    ("server", _server),
     ("keys", _keys),
     ("tls", _certificate),
     ("line", _line),
