@@ -12,7 +12,7 @@ BIN := .venv/bin
 # One stamp for each interpreter asked for: another PY builds .venv anew.
 STAMP := .venv/.installed$(subst /,-,$(PY))
 
-.PHONY: help setup demo test check lint format bench bench-desks vectors clean
+.PHONY: help setup demo test check lint format bench bench-desks bench-engines vectors clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -46,6 +46,9 @@ bench: $(STAMP) ## measure, about ten minutes; writes benchmarks/RESULTS.md
 
 bench-desks: $(STAMP) ## measure weak lines and desks, a quarter of an hour; RESULTS-desks.md
 	@$(BIN)/python -m benchmarks.run_desks
+
+bench-engines: $(STAMP) ## measure SQLite and Valkey, ten minutes; writes RESULTS-engines.md
+	@$(BIN)/python -m benchmarks.run_engines
 
 vectors: $(STAMP) ## write the test vectors anew (the result must not differ)
 	@for generator in schemas/vectors/generate*.py; do $(BIN)/python "$$generator"; done

@@ -77,6 +77,10 @@ class Tally:
         }
 
 
+class LineClosed(Exception):
+    """The broker has ended the session, or will not begin one."""
+
+
 class Session:
     """One logged-in line to the broker."""
 
@@ -94,7 +98,16 @@ class Session:
         login = Login(agency, key.key_id, nonce, (), None, system_clock(), None, signature)
         await self._ws.send_bytes(encode(login))
         welcome = await self._frame()
-        assert isinstance(welcome, Welcome), welcome
+        if not isinstance(welcome, Welcome):
+            raise LineClosed(f"no welcome but {welcome}")
+
+    async def ask(self, frame: bytes) -> Answer:
+        """Send one frame and wait for its answer; takes the feed meanwhile."""
+        await self._ws.send_bytes(frame)
+        while not isinstance(heard := await self._frame(), Answer):
+            if isinstance(heard, Feed):
+                await self._ws.send_bytes(encode(Ack(heard.next)))
+        return heard
 
     async def push(self, frames: Iterator[bytes], window: int) -> None:
         """Send all frames, at most `window` unanswered; done when every one is answered."""
@@ -117,7 +130,7 @@ class Session:
     async def _frame(self) -> Any:
         message = await self._ws.receive()
         if message.type is not aiohttp.WSMsgType.BINARY:
-            raise RuntimeError(f"the broker closed the line: {message}")
+            raise LineClosed(f"the broker closed the line: {message}")
         return _decoder.decode(message.data)
 
 

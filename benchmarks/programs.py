@@ -55,10 +55,8 @@ class Program:
         return tuple(int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value]
 
     def cpu_seconds(self) -> float:
-        """Processor time it has used, user and system."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
-        user, system = stat.rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / TICK
+        """Processor time that it and its children have used, user and system."""
+        return sum(_cpu_ticks(pid) for pid in _family(self.process.pid)) / TICK
 
     async def stop(self) -> None:
         """Ask it to end, and wait; one that does not is killed."""
@@ -69,6 +67,18 @@ class Program:
         except TimeoutError:
             self.process.kill()
             await self.process.wait()
+
+
+def _family(pid: int) -> list[int]:
+    """A process and its children; grandchildren there are none."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, children)]
+
+
+def _cpu_ticks(pid: int) -> int:
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return int(user) + int(system)
 
 
 @asynccontextmanager
@@ -94,10 +104,10 @@ async def started(name: str, log: Path, *words: str | Path) -> AsyncIterator[Pro
 
 @asynccontextmanager
 async def broker(
-    data: Path, keys: Path, log: Path, *, tls: bool = False
+    data: Path, keys: Path, log: Path, *more: str | Path, tls: bool = False
 ) -> AsyncIterator[tuple[Program, str]]:
     """`saphan-broker run` on a free port; (program, url)."""
-    words = ["saphan_broker", "run", "--json", "--listen", "127.0.0.1:0"]
+    words: list[str | Path] = ["saphan_broker", "run", "--json", "--listen", "127.0.0.1:0", *more]
     words += [] if tls else ["--plain"]
     async with started("saphan-broker", log, *words, "--data", data, "--keys", keys) as program:
         ready = await program.hear()

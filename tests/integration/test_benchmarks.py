@@ -35,6 +35,19 @@ def test_every_piece_on_weak_lines_and_desks_runs() -> None:
         assert f"| {figure}" in page
 
 
+def test_every_piece_on_engines_runs() -> None:
+    page = printed("benchmarks.run_engines")
+    for figure in (
+        "floor: XADD of 4 KiB",
+        "SQLite, one process: 8 senders, batches of 64",
+        "Valkey, two processes: 20 senders, one at a time",
+        "from SIGKILL of the holder",
+    ):
+        assert f"| {figure}" in page
+    assert "for each open bulletin (64 of them measured)" in page
+    assert "finished one (6 measured" in page
+
+
 def test_every_piece_runs() -> None:
     page = printed("benchmarks.run")
     for figure in (

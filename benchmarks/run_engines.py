@@ -1,0 +1,266 @@
+"""`make bench-engines`: SQLite and Valkey under the same load; writes RESULTS-engines.md.
+
+python -m benchmarks.run_engines           five interleaved runs, about a quarter of an hour
+python -m benchmarks.run_engines --quick   one run of short blocks; prints, writes nothing
+python -m benchmarks.run_engines --toy     every piece once; figures mean nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from benchmarks import engines, floors, ingest, kept, machine, report, takeover, valkey
+from benchmarks.engines import ENGINES, SQLITE, VALKEY, Engine
+from benchmarks.report import Run, Target
+from benchmarks.world import SENDER, World, make_world, small_senders
+
+RESULTS: Final = Path(__file__).parent / "RESULTS-engines.md"
+MB: Final = 1_000_000
+WINDOW: Final = 2
+"""Frames in flight of each sender of batches: a thousand bulletins of all eight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much is measured; seconds and counts of one run."""
+
+    runs: int
+    engines: tuple[Engine, ...]
+    floor_seconds: float
+    batchers: int
+    batches: int
+    senders: int
+    singles: int
+    kills: int
+    opened: int
+    finished: int
+
+
+FULL: Final = Plan(
+    runs=5,
+    engines=ENGINES,
+    floor_seconds=1.5,
+    batchers=8,
+    batches=30,
+    senders=20,
+    singles=150,
+    kills=5,
+    opened=100,
+    finished=24_000,
+)
+QUICK: Final = Plan(
+    runs=1,
+    engines=ENGINES,
+    floor_seconds=1.0,
+    batchers=8,
+    batches=12,
+    senders=20,
+    singles=40,
+    kills=2,
+    opened=40,
+    finished=4_000,
+)
+TOY: Final = Plan(
+    runs=1,
+    engines=(SQLITE, VALKEY[1]),
+    floor_seconds=0.05,
+    batchers=1,
+    batches=3,
+    senders=2,
+    singles=4,
+    kills=1,
+    opened=1,
+    finished=8,
+)
+
+LOADS: Final = {"batches": "8 senders, batches of 64", "singles": "20 senders, one at a time"}
+NAMES: Final = {
+    "sqlite": "SQLite, one process",
+    "valkey1": "Valkey, one process",
+    "valkey2": "Valkey, two processes",
+    "valkey3": "Valkey, three processes",
+}
+
+
+def _aim(above: str, below: str, words: str, load: str, bound: float) -> Target:
+    what = f"{NAMES[above]} over {words}, {LOADS[load]}"
+    first, second = f"{above} {load}", f"{below} {load}"
+    return Target(what, lambda run: run[first] / run[second], bound, form="{:.2f}")
+
+
+TARGETS: Final = (
+    *(_aim("valkey1", "sqlite", "SQLite", load, 0.5) for load in LOADS),
+    *(_aim("valkey2", "valkey1", "one process", load, 1.0) for load in LOADS),
+    *(_aim("valkey3", "valkey1", "one process", load, 1.0) for load in LOADS),
+    Target("from SIGKILL of the holder on, s", lambda run: run["takeover"], 3, True, "{:.2f}"),
+)
+FIGURES: Final = {
+    "checks": "floor: composite signature checks, one thread, per second",
+    "xadd": "floor: XADD of 4 KiB, fsynced before its answer, 4 connections of 64, per second",
+    **{
+        f"{engine} {load}{suffix}": f"{NAMES[engine]}: {words}, {what}"
+        for load, words in LOADS.items()
+        for engine in NAMES
+        for suffix, what in (("", "per second"), (" us", "processor time of the broker, us"))
+    },
+    "takeover": "from SIGKILL of the holder to the next accepted bulletin, s",
+    "others": "processor used by other programs meanwhile, cores",
+}
+
+
+class Bench:
+    """One whole measurement in a folder of its own on a real disk."""
+
+    def __init__(self, plan: Plan, place: Path, world: World) -> None:
+        self._plan = plan
+        self._place = place
+        self._world = world
+        self._log = place / "programs.log"
+        self._say("sealing bulletins beforehand")
+        batchers = tuple(small_senders(plan.batchers))
+        self._loads = {
+            "batches": self._sealed("batches", batchers, plan.batches, ingest.BATCH, WINDOW),
+            "singles": self._sealed(
+                "singles", tuple(small_senders(plan.senders)), plan.singles, 1, ingest.SMALL_WINDOW
+            ),
+        }
+        self._opened = self._sealed("opened", (SENDER,), plan.opened, ingest.BATCH, ingest.WINDOW)
+
+    def _sealed(
+        self, name: str, senders: tuple[str, ...], frames: int, batch: int, window: int
+    ) -> ingest.Prepared:
+        folder = self._place / name
+        folder.mkdir()
+        return ingest.prepare(self._world, senders, folder, frames, batch, window)
+
+    def _say(self, what: str) -> None:
+        print(f"{datetime.now(UTC):%H:%M:%S} {what}", file=sys.stderr, flush=True)
+
+    async def carry(self) -> None:
+        """Copy the world into Valkey too; both stay as they are from then on."""
+        self._say("copying the world into Valkey")
+        self._carried = self._world.copy(self._place / "carried")
+        await engines.carry(self._carried, self._log)
+
+    async def run(self, number: int) -> Run:
+        """Every engine under both loads once, each on a store as it was made."""
+        others = machine.Others()
+        self._say(f"run {number}: floors")
+        found = {
+            "checks": floors.composite_checks(self._plan.floor_seconds),
+            "xadd": await self._floor(),
+        }
+        for load, prepared in self._loads.items():
+            for engine in self._plan.engines:
+                self._say(f"run {number}: {NAMES[engine.name]}, {LOADS[load]}")
+                async with self._fresh(engine) as world:
+                    one = await engines.ingest(world, engine, prepared, self._log)
+                found |= {f"{engine.name} {load}": one.rate}
+                found |= {f"{engine.name} {load} us": one.broker_us}
+        found["others"] = others.cores()
+        self._say(json.dumps({name: round(value, 2) for name, value in found.items()}))
+        return found
+
+    async def takeover(self) -> list[Run]:
+        """Each kill is a figure of its own."""
+        self._say(f"killing the holder {self._plan.kills} times")
+        async with self._fresh(VALKEY[0]) as world:
+            times = await takeover.measure(world, self._plan.kills, self._log)
+        return [{"takeover": seconds} for seconds in times]
+
+    async def memory(self) -> tuple[float, kept.Finished]:
+        """Bytes of an open bulletin, and what stays of finished ones."""
+        self._say("memory of open bulletins")
+        async with self._fresh(VALKEY[0]) as world:
+            opened = await kept.open_ones(world, self._opened, self._log)
+        self._say(f"memory of {self._plan.finished:,} finished bulletins")
+        async with self._fresh(VALKEY[0]) as world:
+            return opened, await kept.finished(world, self._plan.finished, self._log)
+
+    async def _floor(self) -> float:
+        folder = self._place / "floor"
+        try:
+            return await valkey.measure(folder, self._log, self._plan.floor_seconds)
+        finally:
+            shutil.rmtree(folder)
+
+    @asynccontextmanager
+    async def _fresh(self, engine: Engine) -> AsyncIterator[World]:
+        """A copy for one block."""
+        copy = (self._carried if engine.processes else self._world).copy(self._place / "copy")
+        try:
+            yield copy
+        finally:
+            copy.remove()
+
+
+async def measured(plan: Plan, place: Path) -> str:
+    """The results page."""
+    world = await make_world(place / "world", plan.senders)
+    bench = Bench(plan, place, world)
+    await bench.carry()
+    runs = [await bench.run(number) for number in range(1, plan.runs + 1)]
+    runs += await bench.takeover()
+    opened, done = await bench.memory()
+    lines = [
+        "# Results: engines",
+        "",
+        f"Measured {datetime.now(UTC):%d %B %Y, %H:%M} UTC by `make bench-engines`; "
+        "how and what is in README.md. "
+        f"{plan.runs} interleaved runs, medians with [min..max]; ratios are taken within a run. "
+        "Client, brokers and Valkey share the machine's cores; everything is answered after an "
+        f"fsync. The holder of the lease was killed {plan.kills} times.",
+        "",
+        *report.targets(runs, TARGETS),
+        *report.figures(runs, FIGURES),
+        *_memory(plan, opened, done),
+        *report.machine(machine.described() | {"Valkey": await valkey.version()}),
+    ]
+    return "\n".join(lines)
+
+
+def _memory(plan: Plan, opened: float, done: kept.Finished) -> list[str]:
+    measured = plan.finished - plan.finished // 4
+    return [
+        f"Valkey's memory: {opened:,.0f} bytes for each open bulletin "
+        f"({plan.opened * ingest.BATCH:,} of them measured); {done.memory:,.0f} bytes for each "
+        f"finished one ({measured:,} measured, {done.left:,} of them not yet moved away), so "
+        f"{done.memory:,.0f} MB for a million: extrapolated, not measured. "
+        f"The objects' files take {done.files:,.0f} bytes for each finished bulletin.",
+        "",
+    ]
+
+
+def main() -> int:
+    """Parse options, measure, write or print the page."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description="measure Saphan's engines")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="one run of short blocks, only printed")
+    size.add_argument("--toy", action="store_true", help="every piece once; figures mean nothing")
+    parser.add_argument("--disk", type=Path, default=Path("/var/tmp"), help="where stores are made")  # noqa: S108
+    args = parser.parse_args()
+    plan = TOY if args.toy else QUICK if args.quick else FULL
+    place = Path(tempfile.mkdtemp(prefix="sb", dir=args.disk))
+    try:
+        page = asyncio.run(measured(plan, place))
+    finally:
+        shutil.rmtree(place)
+    print(page)
+    if plan is FULL:
+        RESULTS.write_text(page, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
