@@ -8,9 +8,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from saphan_broker.store.redis.keys import Keys
 from saphan_schemas.frames import StatementItem, Submission
 from saphan_schemas.records import BatchSignature, Event
-from support.agency import Made
+from support.agency import Made, agreement
 from support.crews import Crew, Member, until
 
 A, B = "la.ospp", "kh.gpo"
@@ -74,3 +75,169 @@ async def test_whoever_is_asked_gives_the_first_answer_again(crew: Crew) -> None
         await line.close()
     assert {answer.indices for answer in answers} == {answers[0].indices}
     assert {answer.code for answer in answers} == {None}
+
+
+async def test_what_is_enrolled_through_one_is_known_to_the_other(tmp_path: Path) -> None:
+    """Operations and the agreement enter at the follower; the nodes log in at both at once."""
+    crew = Crew(tmp_path, A, B)
+    async with crew.carried(2):
+        holder, follower = crew.members
+        for agency in crew.agencies.values():
+            head, index = await follower.broker.admit_operation(agency.enrolment())
+            assert index is not None
+            assert index < head.size
+            again = await holder.broker.admit_operation(agency.enrolment())
+            assert again == (holder.broker.state.registry.published.ref, None)  # type: ignore[union-attr]
+        first = await crew.line_at(follower, A)
+        parties = list(crew.agencies.values())
+        result = await first.register(
+            agreement=agreement(parties, *crew.pins.lasting, crew.clock())
+        )
+        assert result.code is None, result
+        for member in crew.members:
+            line = await crew.line_at(member, B)
+            await line.until(lambda line=line: len(line.packages) == 1)  # type: ignore[misc]
+            size = member.broker.state.directory.size
+            assert size == holder.broker.state.directory.size
+
+
+async def test_a_token_opens_the_log_at_every_process_until_its_session_ends(crew: Crew) -> None:
+    holder, follower = crew.members
+    for at, other in ((holder, follower), (follower, holder)):
+        line = await crew.line_at(at, A)
+        assert await log_status(at, line.token) == 200
+        assert await log_status(other, line.token) == 200
+        assert await log_status(other, line.token[:-1] + "!") == 401
+        await line.close()
+        await until(lambda at=at: at.broker.state.listeners.total() == 0)  # type: ignore[misc]
+        async with asyncio.timeout(10):
+            while await log_status(other, line.token) != 401:
+                await asyncio.sleep(0.01)
+
+
+async def log_status(member: Member, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.get(f"{member.url}/evidence/checkpoint") as answer,
+    ):
+        return answer.status
+
+
+async def test_witnesses_count_wherever_they_are(crew: Crew) -> None:
+    """One cosigns at the follower: the holder lets things expire by it, keeps and shows it."""
+    holder, follower = crew.members
+    witness, other = await crew.line_at(follower, A), await crew.line_at(holder, B)
+    made, item, batch = one(crew)
+    (result,) = await witness.submit([item], batch)
+    await other.entry(result.indices[0])
+    await witness.entry(result.indices[0])
+    head = witness.heads[crew.pins.evidence.origin]
+    await witness.cosign(head)
+    for member in crew.members:
+        await until(lambda m=member: m.broker.witnessed.now > 0)  # type: ignore[misc]
+    await until(lambda: head.size in holder.broker.state.evidence.cosigned)
+    rows = await holder.broker.store.cosignatures("evidence")
+    assert [(row.agency, row.size) for row in rows] == [(A, head.size)]
+    await other.until(lambda: any(told.head.size == head.size for told in other.witnessed))
+
+
+async def test_deadlines_are_kept_by_one_on_the_word_of_a_witness_at_another(crew: Crew) -> None:
+    _holder, follower = crew.members
+    line = await crew.line_at(follower, A)
+    sender = crew.agencies[A]
+    made = sender.bulletin([B], crew.clock(), expires=crew.clock() + 3_600_000)
+    (item,), batch = sender.submissions([made], [crew.agencies[B]])
+    (result,) = await line.submit([item], batch)
+    assert result.code is None, result
+    await line.close()
+    crew.clock.ahead += 2 * 3_600_000
+    line = await crew.line_at(follower, A, resume=line)
+    expired = result.indices[0] + 1
+    head = crew.pins.evidence.origin
+
+    def fresh() -> bool:
+        return line.heads[head].time * 1000 > crew.clock() - 60_000
+
+    await line.until(fresh)
+    await line.cosign(line.heads[head])
+    entry, _given = await line.entry(expired)
+    assert entry.type == "saphan/expired/1"
+
+
+async def test_a_node_that_logs_in_at_one_releases_the_signers_of_the_other(crew: Crew) -> None:
+    """All processes are started anew; nobody signs before a node was heard, wherever it is."""
+    for member in reversed(crew.members):
+        await member.broker.stop()
+    holder, follower = await crew.join(), await crew.join()
+    assert {alarm.code for alarm in holder.broker.ready().reasons} == {"node_not_heard"}
+    line = await crew.line_at(follower, A)
+    assert line.closing is None
+    await until(lambda: holder.broker.heard and holder.broker.ready().ready)
+    made, item, batch = one(crew)
+    (result,) = await line.submit([item], batch)
+    assert result.code is None, result
+
+
+async def test_the_operator_of_any_process_lets_the_signers_sign(crew: Crew) -> None:
+    for member in reversed(crew.members):
+        await member.broker.stop()
+    holder, follower = await crew.join(), await crew.join()
+    follower.broker.allow_unheard("a test")
+    await until(lambda: holder.broker.heard)
+
+
+async def test_a_node_that_comes_from_the_holder_finds_no_store_behind(crew: Crew) -> None:
+    """It knows heads that were signed a moment ago; the follower looks before it says anything."""
+    holder, follower = crew.members
+    known = None
+    for _ in range(8):
+        sending = await crew.line_at(holder, A, resume=known)
+        _made, item, batch = one(crew)
+        (result,) = await sending.submit([item], batch)
+        await sending.entry(result.indices[0])
+        await sending.close()
+        known = await crew.line_at(follower, A, resume=sending)
+        assert known.closing is None
+        await known.close()
+    assert "store_behind_node" not in {a.code for a in follower.broker.state.alarms.active()}
+
+
+async def test_a_process_that_ends_hands_over_at_once(crew: Crew) -> None:
+    holder, follower = crew.members
+    line = await crew.line_at(follower, A)
+    with crew.server.client() as client:
+        held = client.get(Keys("bridge.example", "evidence").lease)
+    assert held is not None
+    await holder.broker.stop()
+    with crew.server.client() as client:
+        lease = client.get(Keys("bridge.example", "evidence").lease)
+    assert lease is None or lease != held
+    await until(lambda: follower.broker.role.holding)
+    _made, item, batch = one(crew)
+    (result,) = await line.submit([item], batch)
+    assert result.code is None, result
+    await line.entry(result.indices[0])
+
+
+async def test_a_host_without_log_keys_serves_and_never_signs(crew: Crew) -> None:
+    """The signer's host is lost: nothing is answered with more than "retry", nothing is lost."""
+    away = await crew.join(serves_only=True)
+    line = await crew.line_at(away, A)
+    first, item, batch = one(crew)
+    (result,) = await line.submit([item], batch)
+    assert result.code is None, result
+    for member in crew.members[:2]:
+        await member.broker.stop()
+    await until(lambda: not away.broker.role.holder_known)
+    assert {alarm.code for alarm in away.broker.ready().reasons} == {"no_holder"}
+    _made, later, signed = one(crew)
+    (refused,) = await line.submit([later], signed)
+    assert refused.code == "no_holder"
+    assert refused.retry_after_ms > 0
+    back = await crew.join()
+    await until(lambda: away.broker.ready().ready)
+    (logged,) = await line.submit([later], signed)
+    assert logged.code is None, logged
+    assert await line.submit([item], batch) == (result,)
+    assert back.broker.role.holding
