@@ -1,13 +1,15 @@
-"""Where a finished bulletin is: 10 bytes of its id, and of its nonce, lead to a pack's number.
+"""Where a finished bulletin is: 8 bytes of its id, and of its nonce, lead to a pack's number.
 
-x:<2 bytes>      hash   8 bytes -> number of a pack; small enough to be a listpack, 13 bytes a field
-packs:<number / 128>    hash  number -> due day (4 bytes), digest that names the pack (16)
-archive          hash   blocks, tiles/<level>: how many were moved; packs: how many there are
+x:<bucket>              hash   8 bytes -> number of a pack
+packs:<number / 128>    hash   number -> due day (4 bytes), digest that names the pack (16)
+archive                 hash   blocks, tiles/<level>, box/<agency>: how far each was moved;
+                               packs, slots, buckets: how many there are
+boxes:<agency>          zset   <first>-<last>, by last: archived stretches of a mailbox
 
-Of both logs; only the evidence log has `x` and `packs`. The first 10 bytes of an id and of the hash
-of a nonce share the buckets: 65,536 of them, so that at 16 million finished bulletins a bucket has
-512 fields, the most that Redis keeps in a listpack by itself (`hash-max-listpack-entries`).
-Somebody may make two ids that agree in 10 bytes (2**40 tries): the second one then stays in memory.
+A log has those that it needs. The first 8 bytes of an id and of the hash of a nonce are its slots;
+both lie in the same buckets, of which there is one more for each 128 slots (linear hashing, in
+`lua/archive_slots.lua`): Redis keeps such a small hash as one listpack, some 15 bytes a slot.
+Somebody may make two ids that agree in 8 bytes (2**32 tries): the second one then stays in memory.
 """
 
 from __future__ import annotations
@@ -18,9 +20,7 @@ from typing import Any, Final, NamedTuple
 
 from saphan_broker.store.redis.keys import Keys
 
-SLOT_BYTES: Final = 10
-BUCKET_BYTES: Final = 2
-PACKS_PER_HASH: Final = 128
+SLOT_BYTES: Final = 8
 
 
 class Pack(NamedTuple):
@@ -32,23 +32,13 @@ class Pack(NamedTuple):
 
 
 def id_slot(id_: bytes) -> bytes:
-    """Bucket and field of a bulletin id, which is a hash already."""
+    """Of a bulletin id, which is a hash already."""
     return id_[:SLOT_BYTES]
 
 
 def nonce_slot(sender: str, nonce: bytes) -> bytes:
-    """Bucket and field of a sender's nonce, which its sender chose."""
+    """Of a sender's nonce, which the sender chose."""
     return hashlib.sha256(sender.encode() + b"\0" + nonce).digest()[:SLOT_BYTES]
-
-
-def bucket(keys: Keys, slot: bytes) -> bytes:
-    """Key of the hash that a slot lies in."""
-    return keys.prefix + b"x:" + slot[:BUCKET_BYTES]
-
-
-def packs(keys: Keys, number: int) -> bytes:
-    """Key of the hash that names a pack."""
-    return b"%spacks:%d" % (keys.prefix, number // PACKS_PER_HASH)
 
 
 def moved(keys: Keys) -> bytes:

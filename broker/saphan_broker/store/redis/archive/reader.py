@@ -155,8 +155,9 @@ class ArchiveReader:
     async def _find(self, slots: Collection[bytes]) -> dict[int, index.Pack]:
         if not slots:
             return {}
-        head, prefix = self._evidence.head, self._evidence.prefix
-        (found,) = await self._ask([scripts.find(head, prefix, b"".join(slots))])
+        keys = (self._evidence.head, index.moved(self._evidence))
+        call = scripts.find(keys, self._evidence.prefix, b"".join(slots))
+        (found,) = await self._ask([call])
         return index.places(found)
 
     async def _pick(

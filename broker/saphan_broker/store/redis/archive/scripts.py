@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import resources
 from typing import Final
 
 from saphan_broker.store.redis.line import Argument, Command
-from saphan_broker.store.redis.scripts import Script
-
-_FIND: Final = Script("archive_find").source
-_MOVE: Final = Script("archive_move").source
-_FINISH: Final = Script("archive_finish").source
 
 
-def find(head: bytes, prefix: bytes, slots: bytes) -> Command:
+def _read(name: str) -> bytes:
+    folder = resources.files("saphan_broker.store.redis").joinpath("lua")
+    return folder.joinpath(f"{name}.lua").read_bytes()
+
+
+def _with_slots(name: str) -> bytes:
+    """A script behind its flags and the part that both of them share."""
+    flags, _, rest = _read(name).partition(b"\n")
+    return flags + b"\n" + _read("archive_slots") + rest
+
+
+_FIND: Final = _with_slots("archive_find")
+_MOVE: Final = _read("archive_move")
+_FINISH: Final = _with_slots("archive_finish")
+
+
+def find(keys: Sequence[bytes], prefix: bytes, slots: bytes) -> Command:
     """See `lua/archive_find.lua`."""
-    return ("EVAL", _FIND, 1, head, prefix, slots)
+    return ("EVAL", _FIND, len(keys), *keys, prefix, slots)
 
 
 def move(keys: Sequence[bytes], *arguments: Argument) -> Command:

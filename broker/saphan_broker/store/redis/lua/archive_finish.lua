@@ -9,20 +9,41 @@
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'size')
 if not head[2] then return {'empty', '0', 0, 0} end
 if head[1] ~= ARGV[1] then return {'fenced', head[2], 0, 0} end
-local prefix, number, moved, changed = ARGV[2], ARGV[3], 0, 0
+local prefix, number, moved, changed, added = ARGV[2], ARGV[3], 0, 0, 0
+local buckets = tonumber(redis.call('HGET', KEYS[2], 'buckets') or '1')
 local function bucket(slot)
-    return prefix .. 'x:' .. string.sub(slot, 1, 2)
+    return prefix .. 'x:' .. bucket_of(slot, buckets)
 end
 local function leads_to(slot, pack)
-    return (redis.call('HGET', bucket(slot), string.sub(slot, 3)) or '') == pack
+    return (redis.call('HGET', bucket(slot), slot) or '') == pack
 end
 local function unchanged(key, digest, names)
     if redis.call('HLEN', key) ~= #names then return false end
     local values = redis.call('HMGET', key, unpack(names))
-    for i = 1, #values do
+    for i = 1, #names do
         if not values[i] then return false end
     end
     return redis.sha1hex(table.concat(values)) == digest
+end
+local function split()
+    local power = 1
+    while power <= buckets do power = power * 2 end
+    local parent = buckets - power / 2
+    local flat, parts = redis.call('HGETALL', prefix .. 'x:' .. parent), {[parent] = {}}
+    parts[buckets] = {}
+    for i = 1, #flat, 2 do
+        local part = parts[bucket_of(flat[i], buckets + 1)]
+        part[#part + 1] = flat[i]
+        part[#part + 1] = flat[i + 1]
+    end
+    redis.call('DEL', prefix .. 'x:' .. parent)
+    for at, part in pairs(parts) do
+        for first = 1, #part, 4000 do
+            local last = math.min(first + 3999, #part)
+            redis.call('HSET', prefix .. 'x:' .. at, unpack(part, first, last))
+        end
+    end
+    buckets = buckets + 1
 end
 local at = 5
 while at <= #ARGV do
@@ -42,12 +63,18 @@ while at <= #ARGV do
                 local of = prefix .. 'packs:' .. math.floor(tonumber(number) / 128)
                 redis.call('HSET', of, number, ARGV[4])
             end
-            redis.call('HSET', bucket(id_slot), string.sub(id_slot, 3), number)
-            redis.call('HSET', bucket(nonce_slot), string.sub(nonce_slot, 3), number)
+            redis.call('HSET', bucket(id_slot), id_slot, number)
+            redis.call('HSET', bucket(nonce_slot), nonce_slot, number)
             redis.call('UNLINK', key, nonce)
             moved = moved + 1
+            if pack == '' then added = added + 2 end
         end
         redis.call('ZREM', KEYS[3], id)
     end
+end
+if added > 0 then
+    local slots = redis.call('HINCRBY', KEYS[2], 'slots', added)
+    while slots > 128 * buckets do split() end
+    redis.call('HSET', KEYS[2], 'buckets', buckets)
 end
 return {'done', number, moved, changed}
