@@ -168,7 +168,7 @@ def _check_places(data: Path, keys: Path) -> None:
             field="keys",
             hint="a backup of the store must not carry the keys: take two separate directories",
         )
-    for directory, field in ((data, "data"), (keys, "keys")):
+    for directory, field in ((keys, "keys"), (data, "data")):
         found = sorted(os.listdir(directory)) if directory.exists() else []
         if "broker.db" in found or "directory.key" in found:
             raise OperatorError(

@@ -28,4 +28,6 @@ class Standing:
 
 def standing_of(broker: Broker) -> Standing:
     """The standing of a started broker's process."""
-    return Standing("alone", True, ())
+    process = broker.role
+    role: Role = "alone" if process.alone else "holder" if process.holding else "follower"
+    return Standing(role, process.holder_known, getattr(broker.store, "accepted_losses", ()))

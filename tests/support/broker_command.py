@@ -48,6 +48,12 @@ class BrokerRan:
         return line[line.rindex("(") + 1 : -1]
 
     @property
+    def json_error(self) -> dict[str, Any]:
+        """The error as a program is given it."""
+        value: dict[str, Any] = json.loads(self.err)["error"]
+        return value
+
+    @property
     def hint(self) -> str:
         """What the command says to do next."""
         (line,) = [x for x in self.err.splitlines() if x.startswith("hint: ")]

@@ -34,6 +34,9 @@ COMMANDS: Final = (
     "keys",
     "records",
     "log",
+    "copy",
+    "backup",
+    "restore",
 )
 """Modules of this package with `add_commands(subparsers)`; only the one that is used is loaded."""
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from aiohttp import web
 from saphan_schemas.errors import OperatorError
+from saphan_schemas.terminal import print_json
 
 from saphan_broker.admin import Seat, administered
 from saphan_broker.app import make_app, run_until_told, serving
@@ -21,7 +24,11 @@ from saphan_broker.metrics import MetricsPages
 from saphan_broker.opening import StoreChoice
 from saphan_broker.orphan import parent_gone
 from saphan_broker.serving_keys import read_keys, serves_only
+from saphan_broker.standing import standing_of
 from saphan_broker.tls_files import Shown
+
+LOOK_S: Final = 0.2
+"""A parent that is told a little late only ends its processes in another order."""
 
 
 async def serve(args: argparse.Namespace, choice: StoreChoice, showing: Shown) -> None:
@@ -40,6 +47,7 @@ async def serve(args: argparse.Namespace, choice: StoreChoice, showing: Shown) -
         async with AsyncExitStack() as stack:
             if args.seat is not None:
                 await stack.enter_async_context(parent_gone(told))
+                await stack.enter_async_context(_telling_role(broker))
             await stack.enter_async_context(administered(broker, args.data, seat))
             routes, metrics = await _pages(args, broker, stack)
             await run_until_told(
@@ -94,9 +102,26 @@ async def _pages(
         app = web.Application()
         app.add_routes(pages.routes())
         metrics = await stack.enter_async_context(serving(app, *args.metrics_listen))
-    routes += LogPages(broker.state, _token_check(broker, args.public_log)).routes()
+    routes += LogPages(broker.state, None if args.public_log else broker.admits).routes()
     return routes, metrics
 
 
-def _token_check(broker: Broker, public: bool) -> Callable[[str], bool] | None:
-    return None if public else lambda token: broker.tokens.agency(token) is not None
+@asynccontextmanager
+async def _telling_role(broker: Broker) -> AsyncIterator[None]:
+    """Tell the parent, inside the block, whenever this process begins or ends to sequence."""
+
+    async def tell() -> None:
+        told = ""
+        while True:
+            role = standing_of(broker).role
+            if role != told:
+                print_json(sys.stdout, {"event": "role", "role": role})
+                told = role
+            await asyncio.sleep(LOOK_S)
+
+    telling = asyncio.create_task(tell())
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)

@@ -1,0 +1,60 @@
+"""`saphan-broker restore`: put a backup back, on either engine, and say whether it may run."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from saphan_schemas.messages import text
+from saphan_schemas.terminal import print_json, print_line
+
+from saphan_broker.cli.copy import say_lost
+from saphan_broker.cli.options import Parser, Subparsers, add_command, add_keys
+from saphan_broker.cli.progress import ProgressBar
+from saphan_broker.cli.store_options import add_store, store_choice
+from saphan_broker.moving.house import House
+from saphan_broker.moving.restoring import Restored, restore
+from saphan_broker.serving_keys import read_keys
+
+
+def add_commands(commands: Subparsers[Parser]) -> None:
+    """Register `saphan-broker restore`."""
+    parser = add_command(commands, "restore", "restore", _restore)
+    add_keys(parser)
+    parser.add_argument(
+        "--from",
+        type=Path,
+        required=True,
+        dest="folder",
+        metavar="DIR",
+        help=text("help.broker_restore_from"),
+    )
+    add_store(parser)
+
+
+def _restore(args: argparse.Namespace) -> int:
+    house = House(args.data, store_choice(args).named(read_keys(args.keys)[0].name))
+    with closing(ProgressBar(silent=args.json)) as progress:
+        restored = asyncio.run(restore(args.folder, house, args.keys, progress))
+    _say(args, restored)
+    return 0
+
+
+def _say(args: argparse.Namespace, restored: Restored) -> None:
+    sizes = {log: head.size for log, head in restored.kept.heads.items()}
+    brought = restored.brought
+    if args.json:
+        value: dict[str, object] = {**sizes, "lacking": restored.lacking}
+        attachments = {"attachments": brought.there, "lost": brought.lost, "named": brought.named}
+        print_json(sys.stdout, value | attachments)
+        return
+    print_line(sys.stdout, text("note.broker_restored", attachments=brought.there, **sizes))
+    say_lost(brought.lost, brought.named)
+    if restored.lacking:
+        lacking = sum(restored.lacking.values())
+        print_line(sys.stdout, text("note.broker_restored_behind", lacking=lacking))
+    else:
+        print_line(sys.stdout, text("note.broker_restored_whole"))
