@@ -41,6 +41,7 @@ from saphan_broker.sessions.session import Session, Shared
 from saphan_broker.sessions.tokens import Tokens, digest
 from saphan_broker.state import State
 from saphan_broker.store.base import Log, Store
+from saphan_broker.store_care import StoreCare
 from saphan_broker.witnessed import WitnessedTime
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class Broker:
         self.tokens = Tokens()
         sweep = Sweep(state, self.sequencer.submit, self.witnessed)
         self._blob_sweep = BlobSweep(state)
-        duties = Duties([sweep.run, self._blob_sweep.run])
+        care = StoreCare(state)
+        duties = Duties([sweep.run, self._blob_sweep.run, care.archive, care.look])
         own = self._own_reasons
         self.role = take_role(
             Parts(state, self.sequencer, duties, self.witnessed, self.tokens, own)

@@ -1,0 +1,67 @@
+"""What a shared store needs beside commits: old things moved out of the server's memory, and a
+look at the server's settings, which somebody may have changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+
+from saphan_broker.state import State
+
+_log = logging.getLogger("saphan.broker")
+
+ALARM: Final = "archive"
+BUSY_SECONDS: Final = 0.05
+"""Between two moves while there is something to move: commits come first."""
+IDLE_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 60.0
+
+
+class StoreCare:
+    """Duties of the process that sequences; a store that needs none of it has none of it."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._lossy: str | None = None
+
+    async def archive(self) -> None:
+        """Move what is full or finished, a little at a time, until cancelled."""
+        while True:
+            moved = 0
+            move: Callable[[], Awaitable[int]] | None
+            move = getattr(self._state.store, "archive_some", None)
+            if move is None:
+                return
+            try:
+                moved = await move()
+                self._state.alarms.clear(ALARM)
+            except Unavailable as error:
+                _log.info("the archive waits: %s", error)
+            except SaphanError as error:
+                self._state.alarms.sound(ALARM, f"nothing is moved to the archive: {error}")
+            except Exception:  # a bug; memory must not grow for ever because of it
+                _log.exception("a move to the archive failed")
+            await asyncio.sleep(BUSY_SECONDS if moved else IDLE_SECONDS)
+
+    async def look(self) -> None:
+        """See now and then whether the server still keeps what it is given, until cancelled."""
+        while True:
+            examine: Callable[[], Awaitable[object]] | None
+            examine = getattr(self._state.store, "examine", None)
+            if examine is None:
+                return
+            try:
+                await examine()
+            except OperatorError as error:
+                self._lossy = error.code
+                self._state.alarms.sound_error(error, stops=True)
+            except Unavailable as error:
+                _log.info("the server's settings cannot be read now: %s", error)
+            else:
+                if self._lossy is not None:
+                    self._state.alarms.clear(self._lossy)
+            await asyncio.sleep(LOOK_SECONDS)
