@@ -228,7 +228,7 @@ class Broker:
 
     def _own_reasons(self) -> list[Alarm]:
         reasons = [alarm for alarm in self.state.alarms.active() if alarm.stops]
-        if not self.heard:
+        if self.role.holding and not self.heard:  # else it is for the other one to say
             reasons.append(
                 Alarm("node_not_heard", "no node's session has opened since the start", True)
             )
