@@ -1,0 +1,223 @@
+"""Two processes that both believe in the lease, and a server that fails under them.
+
+Expected, whatever happens: one root for each size, each bulletin once, "retry" instead of an answer
+that is not true, and everything goes on by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from saphan_broker.store.redis.keys import Keys
+from saphan_broker.store.redis.lease import Lease
+from saphan_protocol.checkpoint import verify_head
+from saphan_protocol.notes import parse_vkey
+from saphan_schemas.frames import Result, Submission
+from saphan_schemas.records import BatchSignature
+from support.crews import Crew, Member, until
+from support.session import Line
+
+A, B = "la.ospp", "kh.gpo"
+THIEF = "00" * 16
+
+
+@pytest.fixture
+async def crew(tmp_path: Path) -> AsyncIterator[Crew]:
+    crew = Crew(tmp_path, A, B)
+    async with crew.carried(2):
+        await crew.enrol()
+        yield crew
+
+
+def one(crew: Crew) -> tuple[Submission, BatchSignature]:
+    sender = crew.agencies[A]
+    made = sender.bulletin([B], crew.clock())
+    (item,), batch = sender.submissions([made], [crew.agencies[B]])
+    return item, batch
+
+
+async def brought(line: Line, item: Submission, batch: BatchSignature) -> Result:
+    """What a node does: sends the same again for as long as it is told to."""
+    async with asyncio.timeout(30):
+        while True:
+            (result,) = await line.submit([item], batch)
+            if not result.retry_after_ms:
+                return result
+            await asyncio.sleep(0.05)
+
+
+def drop_lease(crew: Crew) -> None:
+    """As if it had run out: whoever looks first takes it."""
+    with crew.server.client() as client:
+        client.delete(Keys("bridge.example", "evidence").lease)
+
+
+async def check_one_story(crew: Crew, count: int) -> None:
+    """Every bulletin once, and the signed head is over exactly these leaves."""
+    store = crew.members[-1].broker.store
+    size = (await store.state("evidence")).head.size
+    rows = await store.entries(0, size)
+    submitted = [row.bulletin for row in rows if row.event == "submitted"]
+    assert len(submitted) == len(set(submitted)) == count
+    note = await store.note("evidence")
+    assert note is not None
+    first, second = (parse_vkey(key) for key in crew.pins.evidence.vkeys)
+    assert verify_head(note.note, (first, second)).size == size
+
+
+async def test_a_holder_whose_lease_another_took_is_fenced_and_follows(crew: Crew) -> None:
+    """Timeline: the lease is taken behind the holder's back; what it has is not written; the
+    thief dies; one of the two goes on."""
+    holder, follower = crew.members
+    near, far = await crew.line_at(holder, A), await crew.line_at(follower, A)
+    thief = Lease(crew.server.address(name="bridge.example"), THIEF)
+    drop_lease(crew)
+    assert await thief.take()
+    before = (await follower.broker.store.state("evidence")).head
+    item, batch = one(crew)
+    (result,) = await near.submit([item], batch)
+    assert result.retry_after_ms > 0, result
+    await until(lambda: not holder.broker.role.holding)
+    assert (await follower.broker.store.state("evidence")).head == before
+    await until(lambda: not follower.broker.role.holder_known)
+    (result,) = await far.submit([item], batch)
+    assert result.code == "no_holder"
+    await thief.close()
+    await until(lambda: any(member.broker.role.holding for member in crew.members))
+    first = await brought(near, item, batch)
+    assert first.code is None
+    assert await brought(far, item, batch) == first
+    for line in (near, far):
+        await line.entry(first.indices[0])
+    await check_one_story(crew, 1)
+
+
+async def test_a_holder_that_is_fenced_between_commit_and_signature(crew: Crew) -> None:
+    """Timeline: the commit is durable, its signature waits for the disk; the lease moves; both
+    sign the same head, and only the new holder's note is kept and answered."""
+    holder, follower = crew.members
+    line = await crew.line_at(holder, A)
+    item, batch = one(crew)
+    with (crew.keys / "evidence.lock").open("r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        size = (await follower.broker.store.state("evidence")).head.size
+        answer = await line.send_submit([item], batch)
+        async with asyncio.timeout(20):
+            while (await follower.broker.store.state("evidence")).head.size == size:
+                await asyncio.sleep(0.005)
+        await holder.broker.role._lease.release()  # type: ignore[attr-defined]
+        with crew.server.client() as client:
+            lease = Keys("bridge.example", "evidence").lease
+            await until(lambda: client.get(lease) is not None)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+    (result,) = await answer
+    assert result.retry_after_ms > 0, result
+    first = await brought(line, item, batch)
+    assert first.code is None
+    assert crew.holder is follower
+    other = await crew.line_at(follower, A)
+    assert await brought(other, item, batch) == first
+    await check_one_story(crew, 1)
+
+
+async def test_a_server_that_is_killed_and_started_again_under_load(crew: Crew) -> None:
+    """Nothing that was answered is lost, nothing is logged twice; nobody is asked to do anything."""
+    lines = [await crew.line_at(member, A) for member in crew.members]
+    told: list[Result] = []
+
+    async def bring(at: int) -> None:
+        line = lines[at % 2]
+        item, batch = one(crew)
+        async with asyncio.timeout(60):
+            while True:
+                if line.closing is not None or line.ws.closed:
+                    line = lines[at % 2] = await reconnect(crew, crew.members[at % 2], line)
+                try:
+                    told.append(await brought(line, item, batch))
+                except (asyncio.CancelledError, ConnectionError):
+                    continue
+                return
+
+    loads = [asyncio.create_task(bring(at)) for at in range(30)]
+    await until(lambda: len(told) >= 5)
+    await asyncio.to_thread(crew.server.kill)
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(crew.server.start)
+    await asyncio.gather(*loads)
+    assert {result.code for result in told} == {None}
+    assert len({result.indices for result in told}) == 30
+    await check_one_story(crew, 30)
+    await until(lambda: all(member.broker.ready().ready for member in crew.members))
+
+
+async def reconnect(crew: Crew, member: Member, line: Line) -> Line:
+    """As a node does: again and again, from where it was."""
+    while True:
+        try:
+            fresh = await crew.line_at(member, A, resume=line)
+        except Exception:
+            await asyncio.sleep(0.1)
+            continue
+        if fresh.closing is None:
+            return fresh
+        await asyncio.sleep(0.1)
+
+
+async def test_nobody_who_has_the_server_can_speak_for_a_process(crew: Crew) -> None:
+    """What is said between processes is sealed: bytes of others, and bytes said again, are passed
+    over; what was recorded does not make a bulletin of anybody's."""
+    holder, follower = crew.members
+    prefix = Keys("bridge.example", "evidence").prefix + b"process:"
+    with crew.server.client() as client:
+        heard = client.pubsub(ignore_subscribe_messages=True)
+        heard.psubscribe(prefix + b"*")
+        line = await crew.line_at(follower, A)
+        item, batch = one(crew)
+        first = await brought(line, item, batch)
+        recorded: list[tuple[bytes, bytes]] = []
+        names: set[bytes] = set()
+        async with asyncio.timeout(20):
+            while len(names) < 3:  # all, the holder's, the follower's
+                message = await asyncio.to_thread(heard.get_message, timeout=0.1)
+                if message is not None:
+                    recorded.append((message["channel"], message["data"]))
+                    names.add(message["channel"])
+        assert not any(item.ciphertext[:32] in data or b"la.ospp" in data for _, data in recorded)
+        for name in names:
+            for _own, data in recorded:  # said again, and said elsewhere
+                assert client.publish(name, data) >= 1
+            for length in (0, 3, 16, 60, 500):
+                client.publish(name, bytes(length))
+        heard.close()
+    assert await brought(line, item, batch) == first
+    assert holder.broker.role.holding
+    assert (holder.broker.ready().ready, follower.broker.ready().ready) == (True, True)
+    await check_one_story(crew, 1)
+
+
+async def test_a_server_restarted_empty_is_noticed_and_nothing_is_signed(crew: Crew) -> None:
+    """The signer knows that it signed more than there is: it refuses and says what to do."""
+    holder, follower = crew.members
+    line = await crew.line_at(holder, A)
+    item, batch = one(crew)
+    assert (await brought(line, item, batch)).code is None
+    signed = {log: signer.last() for log, signer in holder.broker.state.signers.items()}
+    await asyncio.to_thread(crew.server.kill)
+    await asyncio.to_thread(crew.server.start_empty)
+    for member in crew.members:
+        await until(lambda m=member: "store_missing" in codes(m))  # type: ignore[misc]
+        assert not member.broker.role.holding
+    for member in crew.members:
+        (alarm,) = [a for a in member.broker.ready().reasons if a.code == "store_missing"]
+        assert "restore" in alarm.message or "successor" in alarm.message
+    assert {log: one.last() for log, one in holder.broker.state.signers.items()} == signed
+    with crew.server.client() as client:
+        assert client.dbsize() == 0
+
+
+def codes(member: Member) -> set[str]:
+    return {alarm.code for alarm in member.broker.ready().reasons}
