@@ -7,10 +7,9 @@ import logging
 from collections.abc import Collection
 from typing import Final
 
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.limits import HOUR_MS
 
-from saphan_broker.sessions.uploads import ALARM
 from saphan_broker.state import State
 
 _log = logging.getLogger("saphan.broker")
@@ -25,16 +24,17 @@ class BlobSweep:
         self._state = state
 
     async def look(self, *, starting: bool = False) -> None:
-        """One look; a failing disk is an alarm, and the next look tries again.
+        """One look; a failing disk or service is an alarm, and the next look tries again.
 
         Args:
-            starting: no session is open yet: whatever no bulletin names is an orphan.
+            starting: no session is open yet: whatever no bulletin names is an orphan. Attachments
+                that other processes share are not swept by it (`Attachments.sweep`).
         """
         try:
             aged = await self._state.blobs.age_out()
             orphans = await self._state.blobs.sweep(self._logged, any_age=starting)
-        except OperatorError as error:
-            self._state.alarms.sound(ALARM, error.message)
+        except (OperatorError, Unavailable) as error:
+            self._state.alarms.sound_error(error)
             return
         if aged or orphans:
             _log.info("attachments: %d staged files, %d orphans removed", aged, orphans)

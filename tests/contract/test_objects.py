@@ -99,6 +99,22 @@ async def test_a_range_of_no_bytes_is_not_a_missing_object(objects: Objects) -> 
     assert await objects.get_range(NAME, 0, 10) == b""
 
 
+async def test_a_copy_is_an_object_of_its_own(objects: Objects) -> None:
+    target = "ab/abcd/0"
+    await objects.put(NAME, DATA)
+    assert await objects.copy(NAME, target)
+    assert await objects.copy(NAME, target)
+    await objects.put(NAME, b"other")
+    assert await objects.get(target) == DATA
+    assert await objects.copy(NAME, target)
+    await objects.delete(NAME)
+    assert await objects.get(target) == b"other"
+    assert not await objects.copy(NAME, target)
+    assert not await objects.copy("none", "packs/1")
+    assert await objects.get(target) == b"other"
+    assert [found.name for found in await listed(objects, "")] == [target]
+
+
 async def test_what_is_deleted_is_gone(objects: Objects) -> None:
     await objects.put(NAME, DATA)
     await objects.delete(NAME)
@@ -169,6 +185,8 @@ async def test_a_name_that_leads_elsewhere_is_a_bug(objects: Objects, name: str)
     for call in (
         objects.put(name, b""),
         objects.put_parts(name, pieces()),
+        objects.copy(name, NAME),
+        objects.copy(NAME, name),
         objects.get(name),
         objects.get_range(name, 0, 1),
         objects.size(name),

@@ -53,6 +53,14 @@ class Objects(Protocol):
         """
         ...
 
+    async def copy(self, source: str, target: str) -> bool:
+        """Keep the bytes of `source` under `target` too, as `put` does, without bringing them here.
+
+        Returns:
+            False if there is no `source`; nothing happened then.
+        """
+        ...
+
     async def get(self, name: str) -> bytes | None:
         """The bytes of a name; None if there are none.
 

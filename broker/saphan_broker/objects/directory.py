@@ -63,6 +63,11 @@ class DirectoryObjects:
             for fresh, descriptor in made:
                 await self._run(lambda: _drop(descriptor, fresh))  # noqa: B023 - awaited here
 
+    async def copy(self, source: str, target: str) -> bool:
+        """See `Objects.copy`: another name of the same file, which is never written again."""
+        old, path = self._path(source), self._path(target)
+        return await self._run(lambda: self._link(old, path))
+
     async def get(self, name: str) -> bytes | None:
         """See `Objects.get`."""
         path = self._path(name)
@@ -111,19 +116,38 @@ class DirectoryObjects:
         finally:
             _drop(descriptor, fresh)
 
-    def _fresh(self) -> tuple[Path, int]:
+    def _link(self, old: Path, path: Path) -> bool:
+        fresh = self._unused()
+        try:
+            os.link(old, fresh)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        try:
+            self._name(fresh, path)
+        finally:
+            fresh.unlink(missing_ok=True)  # two names of one file: the rename did nothing
+        return True
+
+    def _unused(self) -> Path:
         folder = self._place / NEW
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._tidied:
             _tidy(folder)
             self._tidied = True
-        fresh = folder / secrets.token_hex(16)
+        return folder / secrets.token_hex(16)
+
+    def _fresh(self) -> tuple[Path, int]:
+        fresh = self._unused()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         return fresh, os.open(fresh, flags, 0o600)
 
     def _finish(self, descriptor: int, fresh: Path, path: Path) -> None:
-        """Sync the bytes; then the name; then every folder up to the place, in this order."""
+        """Sync the bytes before they have their name."""
         os.fsync(descriptor)
+        self._name(fresh, path)
+
+    def _name(self, fresh: Path, path: Path) -> None:
+        """Give a file its name, then sync every folder up to the place."""
         for left in reversed(range(TRIES)):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:

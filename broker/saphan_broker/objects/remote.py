@@ -23,7 +23,7 @@ from saphan_broker.objects.base import Found, check_name, too_large, unusable
 PAGE: Final = 256
 PART_BYTES: Final = 5 * MIB
 """Of a put in parts: the least that S3 takes, except for the last one."""
-PARTS_AT_ONCE: Final = 2
+PARTS_AT_ONCE: Final = 1
 RETRY_MS: Final = 5_000
 SHOWN_CHARS: Final = 240
 _STATUS: Final = re.compile(r"status code: (\d{3})")
@@ -50,7 +50,7 @@ class RemoteObjects:
             await obstore.put_async(self._store, check_name(name), data, use_multipart=False)
 
     async def put_parts(self, name: str, parts: AsyncIterator[bytes]) -> None:
-        """See `Objects.put_parts`; memory: `PARTS_AT_ONCE` and one of `PART_BYTES`."""
+        """See `Objects.put_parts`; in memory: one of `PART_BYTES` on its way, one that fills up."""
         with self._errors():
             await obstore.put_async(
                 self._store,
@@ -60,6 +60,15 @@ class RemoteObjects:
                 chunk_size=PART_BYTES,
                 max_concurrency=PARTS_AT_ONCE,
             )
+
+    async def copy(self, source: str, target: str) -> bool:
+        """See `Objects.copy`; the service copies by itself."""
+        with self._errors():
+            try:
+                await obstore.copy_async(self._store, check_name(source), check_name(target))
+            except FileNotFoundError:
+                return False
+        return True
 
     async def get(self, name: str) -> bytes | None:
         """See `Objects.get`."""

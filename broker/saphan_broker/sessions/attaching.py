@@ -18,7 +18,7 @@ from saphan_schemas.records import Consignment
 
 from saphan_broker.blobs.store import not_here
 from saphan_broker.sequencing.work import Batches, Logged, Rejected, Submitted, Work
-from saphan_broker.sessions.uploads import ALARM, waiting
+from saphan_broker.sessions.uploads import ALARM, AWAY, waiting
 from saphan_broker.state import State
 
 
@@ -69,6 +69,8 @@ async def _settle(
         state.alarms.sound(ALARM, error.message)
         return waiting()
     except Unavailable as error:
+        if error.code == AWAY:
+            state.alarms.sound_error(error)
         return error
     return None
 
@@ -83,5 +85,5 @@ async def forget(state: State, peer: str, queued: Sequence[Work | Rejected]) -> 
             bulletin = decode(Consignment, given.consignment, LIMITS.consignment_bytes, "").bulletin
             try:
                 await state.blobs.forget(peer, bulletin, given.attachments)
-            except OperatorError as error:
-                state.alarms.sound(ALARM, error.message)
+            except (OperatorError, Unavailable) as error:
+                state.alarms.sound_error(error)

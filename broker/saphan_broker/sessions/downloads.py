@@ -11,13 +11,16 @@ import asyncio
 from typing import Final
 
 from saphan_protocol.delivery import State as Delivery
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.frames import FetchPart, PartFetched
 
 from saphan_broker.state import State
 
 ALARM: Final = "attachment_gone"
 """Until the broker starts again: nothing shows that a lost file is back."""
+AWAY: Final = "blobs_unreachable"
+LOST: Final = frozenset({"object_missing", "object_damaged", "blobs_unusable"})
+"""What the store says of a body that it has put into an object; anything else is the store's."""
 WITHDRAWN: Final = frozenset({Delivery.RECALLED.value, Delivery.EXPIRED.value})
 
 
@@ -26,7 +29,23 @@ async def fetch_part(state: State, agency: str, frame: FetchPart) -> PartFetched
 
     Without bytes the code says why: `part_unknown` (no such part in this agency's mailbox),
     `part_withdrawn` (recalled or expired), `part_missing` (the broker has lost it: an alarm).
+    While the store of objects does not answer it is asked again, and judged again, until the
+    session ends: nothing is lost, so nothing is said.
     """
+    while True:
+        try:
+            answer = await _fetch_part(state, agency, frame)
+        except Unavailable as error:
+            if error.code != AWAY:
+                raise
+            state.alarms.sound_error(error)
+            await asyncio.sleep(error.retry_after_ms / 1000)
+        else:
+            state.alarms.clear(AWAY)
+            return answer
+
+
+async def _fetch_part(state: State, agency: str, frame: FetchPart) -> PartFetched:
     key = (frame.bulletin, agency)
     deliveries, bulletins = await asyncio.gather(
         state.store.deliveries([key]), state.store.bulletins([frame.bulletin])
@@ -45,8 +64,15 @@ async def fetch_part(state: State, agency: str, frame: FetchPart) -> PartFetched
 
 
 async def _ciphertext(state: State, frame: FetchPart) -> PartFetched:
-    body = (await state.store.bodies([frame.bulletin])).get(frame.bulletin)
+    try:
+        body = (await state.store.bodies([frame.bulletin])).get(frame.bulletin)
+        why = "it is not in the store"
+    except OperatorError as error:
+        if error.code not in LOST:
+            raise
+        body, why = None, error.message
     if body is None:
+        state.alarms.sound(ALARM, f"the ciphertext of {frame.bulletin.hex()[:16]}: {why}")
         return PartFetched(frame.request, None, "part_missing")
     data = body.ciphertext[frame.offset : frame.offset + frame.length]
     return PartFetched(frame.request, data, None)

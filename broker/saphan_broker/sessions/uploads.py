@@ -26,6 +26,8 @@ OFFERS: Final = 16
 TRIES: Final = 2
 """Times that an attachment may arrive whole with a wrong digest before its sender is told."""
 ALARM: Final = "blobs_unusable"
+AWAY: Final = "blobs_unreachable"
+"""Of a service of objects that does not answer; over with the next offer that finds it."""
 RETRY_MS: Final = 30_000
 
 
@@ -86,6 +88,7 @@ class Uploads:
 
     def _tell(self, offer: Offer, held: list[int]) -> Held:
         self._state.alarms.clear(ALARM)
+        self._state.alarms.clear(AWAY)
         if all(have == blob.length for have, blob in zip(held, offer.blobs, strict=True)):
             self._offers.pop(offer.request, None)
         else:
@@ -97,6 +100,8 @@ class Uploads:
         if isinstance(error, OperatorError):
             self._state.alarms.sound_error(error)
             error = waiting()
+        elif error.code == AWAY:
+            self._state.alarms.sound_error(error)
         retry = error.retry_after_ms if isinstance(error, Unavailable) else 0
         return Answer(request, (Result(error.code, error.message, error.hint, retry, ()),))
 
