@@ -53,13 +53,21 @@ def _backup(args: argparse.Namespace) -> int:
 
 
 def _say(args: argparse.Namespace, made: BackedUp) -> None:
-    sizes = {log: head.size for log, head in made.kept.heads.items()}
+    sizes: dict[str, object] = {log: head.size for log, head in made.kept.heads.items()}
     brought = made.brought
     if args.json:
         value: dict[str, object] = {"folder": str(args.out), "made": made.kept.made, **sizes}
         attachments = {"attachments": brought.there, "lost": brought.lost, "named": brought.named}
         print_json(sys.stdout, value | attachments)
         return
-    shown = text("note.broker_backed_up", path=args.out, attachments=brought.there, **sizes)
-    print_line(sys.stdout, shown)
+    print_line(
+        sys.stdout,
+        text(
+            "note.broker_backed_up",
+            path=args.out,
+            attachments=brought.there,
+            directory=sizes["directory"],
+            evidence=sizes["evidence"],
+        ),
+    )
     say_lost(brought.lost, brought.named)

@@ -44,14 +44,22 @@ def _restore(args: argparse.Namespace) -> int:
 
 
 def _say(args: argparse.Namespace, restored: Restored) -> None:
-    sizes = {log: head.size for log, head in restored.kept.heads.items()}
+    sizes: dict[str, object] = {log: head.size for log, head in restored.kept.heads.items()}
     brought = restored.brought
     if args.json:
         value: dict[str, object] = {**sizes, "lacking": restored.lacking}
         attachments = {"attachments": brought.there, "lost": brought.lost, "named": brought.named}
         print_json(sys.stdout, value | attachments)
         return
-    print_line(sys.stdout, text("note.broker_restored", attachments=brought.there, **sizes))
+    print_line(
+        sys.stdout,
+        text(
+            "note.broker_restored",
+            attachments=brought.there,
+            directory=sizes["directory"],
+            evidence=sizes["evidence"],
+        ),
+    )
     say_lost(brought.lost, brought.named)
     if restored.lacking:
         lacking = sum(restored.lacking.values())

@@ -107,13 +107,24 @@ def _make_place(out: Path) -> None:
 
 async def _from_server(house: House, keys: DayKeys, out: Path, progress: Progress) -> None:
     """Entry by entry, up to the heads of this moment; the broker goes on."""
-    exists = (out / STORE_NAME).exists()
-    target = await (SqliteStore.open(out) if exists else SqliteStore.create(out))
+    target = await _half_store(out)
     try:
         async with house.reading() as source:
             await copy_store(source, target, keys, progress)
     finally:
         await target.close()
+
+
+async def _half_store(out: Path) -> SqliteStore:
+    """An empty store, or what an earlier try has left; a whole one is of an earlier moment."""
+    if not await asyncio.to_thread((out / STORE_NAME).exists):
+        return await SqliteStore.create(out)
+    store = await SqliteStore.open(out)
+    if await store.note("directory") is None:
+        return store
+    await store.close()
+    await asyncio.to_thread((out / STORE_NAME).unlink)
+    return await SqliteStore.create(out)
 
 
 async def _head(store: Store, log: Log) -> KeptHead:

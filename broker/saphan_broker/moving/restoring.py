@@ -54,11 +54,9 @@ async def restore(folder: Path, house: House, keys: Path, progress: Progress) ->
     kept = await asyncio.to_thread(read_manifest, folder)
     await asyncio.to_thread(check_bytes, folder, kept)
     day_keys = await asyncio.to_thread(DayKeys.open, keys)
-    await asyncio.to_thread(_make_place, house.data)
+    await asyncio.to_thread(_make_place, house)
     async with _unpacked(folder, house.data) as (place, store):
         lacking = await missing_leaves(store, keys)
-        if not house.on_server and (house.data / STORE_NAME).exists():
-            raise _store_exists(house.data)
         brought = await _attachments(folder, store, house, progress)
         if house.on_server:
             async with house.alone(create=True) as target:
@@ -68,11 +66,19 @@ async def restore(folder: Path, house: House, keys: Path, progress: Progress) ->
     return Restored(kept=kept, brought=brought, lacking=lacking)
 
 
-def _make_place(data: Path) -> None:
+def _make_place(house: House) -> None:
     try:
-        private_files.make_directory(data)
+        private_files.make_directory(house.data)
+        there = not house.on_server and (house.data / STORE_NAME).exists()
     except OSError as error:
-        raise file_error(data, error) from None
+        raise file_error(house.data, error) from None
+    if there:
+        raise OperatorError(
+            "store_exists",
+            f"there is already a store in {house.data}",
+            field="data",
+            hint="name an empty directory; a store is never written over",
+        )
 
 
 @asynccontextmanager
@@ -116,12 +122,3 @@ def _put_beside(folder: Path, place: Path, house: House) -> None:
             sync_path(house.data)
     except OSError as error:
         raise file_error(house.data, error) from None
-
-
-def _store_exists(data: Path) -> OperatorError:
-    return OperatorError(
-        "store_exists",
-        f"there is already a store in {data}",
-        field="data",
-        hint="name an empty directory; a store is never written over",
-    )

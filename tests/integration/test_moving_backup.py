@@ -1,0 +1,289 @@
+"""Backups of a running broker from either engine, and what becomes of them when put back."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+import saphan_broker.store.redis.store  # noqa: F401 - not first inside an event loop
+from saphan_broker.broker import open_broker
+from saphan_broker.moving.backup import back_up
+from saphan_broker.moving.comparing import compare_stores
+from saphan_broker.moving.copying import copy_store
+from saphan_broker.moving.house import House
+from saphan_broker.moving.kept import BESIDE, MANIFEST, read_manifest
+from saphan_broker.moving.moved import move
+from saphan_broker.moving.restoring import restore
+from saphan_broker.opening import BlobPlace, StoreChoice
+from saphan_broker.seeds import DayKeys
+from saphan_broker.store.memory import MemoryStore
+from saphan_schemas.errors import OperatorError
+from support.brokers import World
+from support.carried import PARTIES, A, B, carried, carry_everything
+from support.servers import Server
+
+
+def quiet(what: str, done: int, size: int) -> None:
+    assert 0 <= done <= size
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A stopped broker on SQLite; tests only read it."""
+    return carried(tmp_path_factory.mktemp("house"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("valkey"), "valkey").start()
+    yield running
+    running.free()
+
+
+@pytest.fixture(params=["sqlite", "valkey"])
+async def house(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> House:
+    """The same broker's store on either engine, at rest."""
+    old = House(await asyncio.to_thread(copied, world.data, tmp_path / "here"))
+    if request.param == "sqlite":
+        return old
+    there = on_server(request.getfixturevalue("server"), tmp_path, "there")
+    await move(old, there, world.keys, quiet)
+    return there
+
+
+def on_server(server: Server, place: Path, name: str) -> House:
+    (place / name).mkdir(mode=0o700)
+    choice = StoreChoice(
+        redis=server.address(name=f"{place.name}-{name}"),
+        blobs=BlobPlace(str(place / f"{name}-objects")),
+    )
+    return House(place / name, choice)
+
+
+def copied(data: Path, into: Path) -> Path:
+    shutil.copytree(data, into)
+    return into
+
+
+async def backed_up(house: House, world: World, out: Path) -> None:
+    made = await back_up(house, lambda: DayKeys.open(world.keys), out, world.clock, quiet)
+    assert (made.brought.there, made.brought.lost) == (2, 0)
+
+
+@pytest.mark.parametrize("to", ["sqlite", "valkey"])
+async def test_a_backup_put_back_answers_as_the_original(
+    house: House, world: World, server: Server, tmp_path: Path, to: str
+) -> None:
+    out = tmp_path / "kept"
+    await backed_up(house, world, out)
+    new = House(tmp_path / "new") if to == "sqlite" else on_server(server, tmp_path, "new")
+    restored = await restore(out, new, world.keys, quiet)
+    assert restored.lacking == {}
+    assert (restored.brought.there, restored.brought.lost) == (2, 0)
+    async with house.alone() as first, new.alone() as second:
+        await compare_stores(first, second, DayKeys.open(world.keys), quiet)
+
+
+async def test_a_backup_holds_no_key_and_nobody_else_reads_it(
+    house: House, world: World, tmp_path: Path
+) -> None:
+    out = tmp_path / "kept"
+    await backed_up(house, world, out)
+    await asyncio.to_thread(look_into, out, world.keys)
+
+
+def look_into(out: Path, keys: Path) -> None:
+    found = [path for path in out.rglob("*") if path.is_file()]
+    assert {path.name for path in found} <= {"broker.db", MANIFEST, *BESIDE, "0", "1"}
+    secrets = [path.read_bytes() for path in keys.iterdir() if path.suffix in (".seed", ".key")]
+    assert len(secrets) > 2
+    for path in found:
+        data = path.read_bytes()
+        assert not [one for one in secrets if one.strip() in data]
+    assert stat.S_IMODE(out.stat().st_mode) == 0o700
+    assert stat.S_IMODE((out / "broker.db").stat().st_mode) == 0o600
+
+
+# --- under load ----------------------------------------------------------------------------------
+
+
+class Load:
+    """An agency that consigns bulletins one after the other until it is told to stop."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._stopping = False
+        self.sent = 0
+        self.more = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            self._stopping = True
+            await task
+
+    async def _run(self) -> None:
+        sender, recipient = self._world.agencies[A], self._world.agencies[B]
+        line = await self._world.line(A)
+        while not self._stopping:
+            made = [sender.bulletin([B], self._world.clock()) for _ in range(4)]
+            items, batch = sender.submissions(made, [recipient])
+            assert {one.code for one in await line.submit(items, batch)} == {None}
+            self.sent += len(items)
+            self.more.set()
+        await line.close()
+
+    async def goes_on(self) -> None:
+        """Something was logged after this was called."""
+        self.more.clear()
+        await self.more.wait()
+
+
+async def test_a_backup_of_a_broker_at_work_is_whole_and_the_work_goes_on(tmp_path: Path) -> None:
+    world = World(tmp_path, *PARTIES)
+    await world.init()
+    keys, out = DayKeys.open(world.keys), tmp_path / "kept"
+    async with world.running() as broker:
+        await world.enrol()
+        await carry_everything(world)
+        load = Load(world)
+        async with load.running():
+            await load.goes_on()
+            before, sent = broker.state.evidence.tree.size, load.sent
+            made = await back_up(House(world.data), lambda: keys, out, world.clock, quiet)
+            size = made.kept.heads["evidence"].size
+            assert before <= size <= broker.state.evidence.tree.size
+            await load.goes_on()
+            assert load.sent > sent
+        assert size < broker.state.evidence.tree.size
+    new = House(tmp_path / "new")
+    restored = await restore(out, new, world.keys, quiet)
+    assert restored.lacking["evidence"] > 0
+    async with new.alone() as store:
+        # Whole in itself: everything in it can be copied out again, which checks every row.
+        whole = MemoryStore()
+        await copy_store(store, whole, keys, quiet)
+        await compare_stores(store, whole, keys, quiet)
+    await refused_behind(new, world)
+
+
+async def refused_behind(house: House, world: World) -> None:
+    broker = await open_broker(house.data, world.keys, store=house.choice, clock=world.clock)
+    with pytest.raises(OperatorError) as refused:
+        await broker.start()
+    await broker.stop()
+    assert refused.value.code == "store_behind_signer"
+    assert "successor" in (refused.value.hint or "")
+
+
+async def test_a_backup_goes_on_where_nothing_was_signed_since(
+    world: World, tmp_path: Path
+) -> None:
+    """The disk of --data dies while the broker stands still; the keys are where they were."""
+    place = await asyncio.to_thread(copied, world.place, tmp_path / "broker")
+    again = World(place, *PARTIES)
+    again._pins, again.agencies = world.pins, world.agencies
+    await backed_up(House(again.data), world, tmp_path / "kept")
+    await asyncio.to_thread(shutil.rmtree, again.data)
+    restored = await restore(tmp_path / "kept", House(again.data), again.keys, quiet)
+    assert restored.lacking == {}
+    async with again.running() as broker:
+        size = broker.state.evidence.tree.size
+        assert size == restored.kept.heads["evidence"].size
+        await carry_everything(again)
+        assert broker.state.evidence.tree.size > size
+
+
+async def test_a_store_behind_its_signer_is_put_back_and_said_to_be_old(
+    house: House, world: World, tmp_path: Path
+) -> None:
+    out = tmp_path / "kept"
+    await backed_up(house, world, out)
+    later = await asyncio.to_thread(copied, world.place, tmp_path / "broker")
+    grown = World(later, *PARTIES)
+    grown._pins, grown.agencies = world.pins, world.agencies
+    async with grown.running():
+        await carry_everything(grown)
+    restored = await restore(out, House(tmp_path / "new"), grown.keys, quiet)
+    assert restored.lacking["evidence"] > 10
+    await refused_behind(House(tmp_path / "new"), grown)
+
+
+# --- what goes wrong -----------------------------------------------------------------------------
+
+
+async def test_half_a_backup_is_none_and_is_finished_by_the_same_command(
+    house: House, world: World, tmp_path: Path
+) -> None:
+    out = tmp_path / "kept"
+    await backed_up(house, world, out)
+    await asyncio.to_thread((out / MANIFEST).unlink)
+    with pytest.raises(OperatorError) as refused:
+        await restore(out, House(tmp_path / "new"), world.keys, quiet)
+    assert refused.value.code == "backup_unfinished"
+    await backed_up(house, world, out)
+    with pytest.raises(OperatorError) as refused:
+        await backed_up(house, world, out)
+    assert refused.value.code == "backup_exists"
+    await restore(out, House(tmp_path / "new"), world.keys, quiet)
+    with pytest.raises(OperatorError) as refused:
+        await restore(out, House(tmp_path / "new"), world.keys, quiet)
+    assert refused.value.code == "store_exists"
+
+
+async def test_a_changed_backup_and_anothers_are_not_put_back(
+    house: House, world: World, tmp_path: Path
+) -> None:
+    out = tmp_path / "kept"
+    await backed_up(house, world, out)
+    kept = await asyncio.to_thread(read_manifest, out)
+    changes: list[dict[str, object]] = [
+        {"saphan": "broker-backup/2"},
+        {"store": "00" * 32},
+        {"heads": {}},
+    ]
+    for change in changes:
+        other = await asyncio.to_thread(copied, out, tmp_path / next(iter(change)))
+        data = msgspec.json.encode(msgspec.structs.replace(kept, **change))
+        await asyncio.to_thread((other / MANIFEST).write_bytes, data)
+        with pytest.raises(OperatorError) as refused:
+            await restore(other, House(tmp_path / "new"), world.keys, quiet)
+        assert refused.value.code == "backup_malformed"
+    (tmp_path / "stranger").mkdir()
+    stranger = World(tmp_path / "stranger")
+    await stranger.init()
+    with pytest.raises(OperatorError) as refused:
+        await restore(out, House(tmp_path / "new"), stranger.keys, quiet)
+    assert refused.value.code == "store_differs"
+    assert await asyncio.to_thread(lambda: list((tmp_path / "new").iterdir())) == []
+    await asyncio.to_thread((tmp_path / "full").mkdir)
+    await asyncio.to_thread((tmp_path / "full/letter").write_bytes, b"")
+    with pytest.raises(OperatorError) as refused:
+        await backed_up(house, world, tmp_path / "full")
+    assert refused.value.code == "directory_not_empty"
+
+
+async def test_a_damaged_store_makes_no_backup(world: World, tmp_path: Path) -> None:
+    data = await asyncio.to_thread(copied, world.data, tmp_path / "data")
+    await asyncio.to_thread(tear, data / "broker.db")
+    with pytest.raises(OperatorError) as refused:
+        await backed_up(House(data), world, tmp_path / "kept")
+    assert refused.value.code == "store_damaged"
+    assert not await asyncio.to_thread((tmp_path / "kept/broker.db").exists)
+
+
+def tear(path: Path) -> None:
+    """Zeros in the middle of the file: pages that SQLite reads, and that are none."""
+    with path.open("r+b") as file:
+        size = file.seek(0, 2)
+        file.seek(size // 2 // 16384 * 16384)
+        file.write(bytes(2 * 16384))
