@@ -23,7 +23,7 @@ from saphan_schemas.records import HeadRef
 
 from saphan_broker.alarms import Alarm
 from saphan_broker.blob_sweep import BlobSweep
-from saphan_broker.blobs.store import FOLDER, BlobStore
+from saphan_broker.blobs.place import attachments_at
 from saphan_broker.clock import Clock, system_clock
 from saphan_broker.init import check_finished
 from saphan_broker.logs.log_book import Published
@@ -285,14 +285,15 @@ async def open_broker(
     day_keys = await asyncio.to_thread(DayKeys.open, keys)
     choice = store.named(pins.name)
 
-    objects = open_objects(data, choice) if choice.shared else None
+    objects = open_objects(data, choice) if choice.shared or choice.blobs else None
     joining = _joining(choice)
 
     async def reopen() -> Store:
         opened = await open_store(data, choice, objects)
         return opened if joining is None else joining.fence(opened)
 
-    blobs = BlobStore(data / FOLDER, clock)
+    where = choice.blobs.where if choice.blobs else None
+    blobs = attachments_at(data, where, objects, clock, shared=choice.shared)
     state = State(await reopen(), reopen, pins, day_keys, signers, blobs=blobs, clock=clock)
     return Broker(state) if joining is None else Broker(state, joining.role)
 

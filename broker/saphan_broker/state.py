@@ -20,7 +20,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import HeadRef
 
 from saphan_broker.alarms import Alarms
-from saphan_broker.blobs.store import BlobStore
+from saphan_broker.blobs.base import Attachments
 from saphan_broker.clock import Clock, SessionClocks, system_clock
 from saphan_broker.counters import Counters
 from saphan_broker.listeners import Listeners
@@ -74,7 +74,7 @@ class State:
         keys: DayKeys,
         signers: dict[Log, Signer],
         *,
-        blobs: BlobStore,
+        blobs: Attachments,
         clock: Clock = system_clock,
         random: Random = os.urandom,
     ) -> None:
