@@ -261,6 +261,21 @@ async def test_a_long_directory_log_leaves_tiles_of_every_level(
     assert (await held(server, tmp_path.name))["blocks"] == 1
 
 
+async def test_a_block_that_no_object_holds_stays_in_memory(
+    twin: Twin, server: Server, tmp_path: Path
+) -> None:
+    twin.story.log = "directory"
+    leaves = [b"%d" % at * 16_000 for at in range(100, 356)]
+    await twin.commit(twin.story.leaves(leaves))
+    await twin.commit(twin.story.leaves([b"%d" % at for at in range(300)]))
+    await archive_all(twin.store)
+    assert await twin.store.leaves("directory", 0, 256) == leaves
+    assert await twin.store.tile("directory", 0, 0) == await twin.memory.tile("directory", 0, 0)
+    with server.client() as client:
+        kept = [key.rpartition(b":")[2] for key in client.scan_iter(f"*{tmp_path.name}*blocks:*")]
+    assert sorted(kept) == [b"0", b"2"]
+
+
 async def test_an_eager_mover_beside_work_changes_no_answer(server: Server, tmp_path: Path) -> None:
     store = await EagerStore.make(server.address(name=tmp_path.name), tmp_path / "objects")
     twin = Twin(store)

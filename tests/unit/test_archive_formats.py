@@ -31,9 +31,9 @@ def facts_object(name: str) -> bytes:
 
 
 OBJECTS: tuple[tuple[Callable[[str], bytes], Callable[[str, bytes], object]], ...] = (
-    (lambda name: formats.seal_block(name, ROWS, SIGNATURES, TILE), formats.open_block),
+    (lambda name: seal(name, formats.block_body(ROWS, SIGNATURES, TILE)), formats.open_block),
     (lambda name: seal(name, TILE), formats.open_tile),
-    (lambda name: formats.seal_box(name, [3, 4, 900, 2**40]), formats.open_box),
+    (lambda name: seal(name, formats.box_body([3, 4, 900, 2**40])), formats.open_box),
     (facts_object, formats.open_facts),
 )
 
@@ -45,11 +45,11 @@ def refused(work: Callable[[], object]) -> OperatorError:
 
 
 def test_what_was_sealed_is_read() -> None:
-    block = formats.open_block("b", formats.seal_block("b", ROWS, SIGNATURES, TILE))
+    block = formats.open_block("b", seal("b", formats.block_body(ROWS, SIGNATURES, TILE)))
     assert (block.rows, block.signatures, block.tile) == (ROWS, SIGNATURES, TILE)
     assert formats.open_tile("t", seal("t", TILE)) == TILE
     for indices in ([], [0], [7, 8, 1000, 2**50]):
-        assert formats.open_box("x", formats.seal_box("x", indices)) == indices
+        assert formats.open_box("x", seal("x", formats.box_body(indices))) == indices
     facts = formats.open_facts("f", facts_object("f"))
     assert facts.due_day == 30_000
     assert facts.bulletins == {row.id: row for row in map(finished, range(3))}
@@ -58,8 +58,8 @@ def test_what_was_sealed_is_read() -> None:
 
 def test_the_same_fields_in_another_order_are_the_same_bytes() -> None:
     turned = dict(reversed(ROWS.items()))
-    once = formats.seal_block("b", ROWS, SIGNATURES, TILE)
-    assert formats.seal_block("b", turned, SIGNATURES, TILE) == once
+    once = seal("b", formats.block_body(ROWS, SIGNATURES, TILE))
+    assert seal("b", formats.block_body(turned, SIGNATURES, TILE)) == once
     rows = [finished(at) for at in range(3)]
     assert formats.facts_body(1, rows) == formats.facts_body(1, reversed(rows))
 

@@ -27,7 +27,6 @@ from saphan_broker.store.redis.archive.envelope import (
     damaged,
     decode,
     encode,
-    seal,
     unseal,
 )
 
@@ -105,9 +104,9 @@ def pack_name(due_day: int, digest: bytes) -> str:
     return f"packs/{due_day}/{digest.hex()}"
 
 
-def seal_block(name: str, rows: Fields, signatures: Fields, tile: bytes) -> bytes:
-    """One block's object; the same bytes in whatever order the server gave the fields."""
-    return seal(name, encode(Block(_sorted(rows), _sorted(signatures), tile)))
+def block_body(rows: Fields, signatures: Fields, tile: bytes) -> bytes:
+    """One block; the same bytes in whatever order the server gave the fields."""
+    return encode(Block(_sorted(rows), _sorted(signatures), tile))
 
 
 def open_block(name: str, data: bytes) -> Block:
@@ -125,9 +124,9 @@ def open_tile(name: str, data: bytes) -> bytes:
     return tile
 
 
-def seal_box(name: str, indices: list[int]) -> bytes:
+def box_body(indices: list[int]) -> bytes:
     gaps = [after - before for before, after in pairwise(indices)]
-    return seal(name, encode(_Box([*indices[:1], *gaps])))
+    return encode(_Box([*indices[:1], *gaps]))
 
 
 def open_box(name: str, data: bytes) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Final
 from saphan_schemas.limits import LIMITS
 
 from saphan_broker.store.redis.archive import index
-from saphan_broker.store.redis.archive.formats import box_name, seal_box
+from saphan_broker.store.redis.archive.formats import box_body, box_name
 from saphan_broker.store.redis.archive.moving import Moving
 from saphan_broker.store.redis.line import Command
 
@@ -66,10 +66,7 @@ class BoxMover:
         if len(indices) < policy.least_box or indices[0] < int(before or 0):
             return False
         stretch = f"{indices[0]}-{indices[-1]}"
-        name = box_name(agency, stretch)
-        await self._moving.objects.put(
-            name, seal_box(self._moving.objects.full_name(name), indices)
-        )
+        await self._moving.put(box_name(agency, stretch), box_body(indices))
         after = indices[-1] + 1
         removals: list[Command] = [
             ("XTRIM", box, "MINID", b"%d-0" % (after + 1)),

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -21,7 +22,6 @@ from saphan_schemas.limits import LIMITS
 
 from saphan_broker.store.redis import packing
 from saphan_broker.store.redis.archive import index, scripts
-from saphan_broker.store.redis.archive.envelope import seal
 from saphan_broker.store.redis.archive.formats import (
     BodyRef,
     Fields,
@@ -54,6 +54,12 @@ class _Read(NamedTuple):
     before: tuple[index.Pack, Finished] | None
     body: Fields | None
     """To be written; None: it stays where it is."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it adds to its pack."""
+        items = [*self.facts.items(), *(self.body or {}).items()]
+        return sum(len(name) + len(value) for name, value in items)
 
     @property
     def facts(self) -> dict[bytes, bytes]:
@@ -89,9 +95,8 @@ class BulletinMover:
         if not rows:
             return 0
         finished = await self._write_bodies(due_day, rows)
-        body, digest = facts_body(due_day, finished)
-        name = facts_name(due_day, digest)
-        await self._moving.objects.put(name, seal(self._moving.objects.full_name(name), body))
+        body, digest = await asyncio.to_thread(facts_body, due_day, finished)
+        await self._moving.put(facts_name(due_day, digest), body)
         return await self._enter(index.meta(due_day, digest), rows, finished)
 
     # --- 1: choose -------------------------------------------------------------------------------
@@ -152,7 +157,7 @@ class BulletinMover:
             flat = await self._moving.ask([("HGETALL", self._keys.bulletin(id_)) for id_ in some])
             for id_, one in zip(some, flat, strict=True):
                 row = await self._read_one(id_, dict(zip(one[::2], one[1::2], strict=True)))
-                size += sum(map(len, one))
+                size += 0 if row is None else row.size
                 if rows and size > LIMITS.archive_pack_bytes:
                     return rows
                 if row is not None:
@@ -179,11 +184,10 @@ class BulletinMover:
     async def _write_bodies(self, due_day: int, rows: Sequence[_Read]) -> list[Finished]:
         """Facts to be packed, with the places of their bodies, which are durable by now."""
         bodies = {row.id: row.body for row in rows if row.body is not None}
-        joined, refs = body_sections(bodies.values())
+        joined, refs = await asyncio.to_thread(body_sections, bodies.values())
         places: dict[bytes, BodyRef] = dict(zip(bodies, refs, strict=True))
         if refs:
-            name = pack_name(due_day, refs[0].pack)
-            await self._moving.objects.put(name, seal(self._moving.objects.full_name(name), joined))
+            await self._moving.put(pack_name(due_day, refs[0].pack), joined)
         return [_finished(row, places.get(row.id)) for row in rows]
 
     # --- 4: enter --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,8 +10,8 @@ from saphan_protocol.tiles import MAX_LEVEL, TILE_BYTES, TILE_HEIGHT, TILE_WIDTH
 from saphan_schemas.limits import LIMITS
 
 from saphan_broker.store.base import LOGS, Log
-from saphan_broker.store.redis.archive.envelope import seal
-from saphan_broker.store.redis.archive.formats import block_name, seal_block, tile_name
+from saphan_broker.store.redis.archive.envelope import HEAD_BYTES
+from saphan_broker.store.redis.archive.formats import block_body, block_name, tile_name
 from saphan_broker.store.redis.archive.moving import Moving
 from saphan_broker.store.redis.archive.reader import BLOCKS, tiles_moved
 from saphan_broker.store.redis.line import Command
@@ -41,11 +42,10 @@ async def _move_block(moving: Moving, log: Log, n: int) -> bool:
     )
     if len(rows) != 2 * TILE_WIDTH or tile is None or len(tile) != TILE_BYTES:
         return False  # another process has just moved it
-    name = block_name(log, n)
-    data = seal_block(moving.objects.full_name(name), _fields(rows), _fields(signatures), tile)
-    if len(data) > LIMITS.object_bytes:  # 256 operations of 64 KiB: they stay where they are
+    body = await asyncio.to_thread(block_body, _fields(rows), _fields(signatures), tile)
+    if len(body) > LIMITS.object_bytes - HEAD_BYTES:  # operations of 64 KiB: they stay in memory
         return await moving.move(log, BLOCKS, n, n + 1, [])
-    await moving.objects.put(name, data)
+    await moving.put(block_name(log, n), body)
     removals: list[Command] = [
         ("UNLINK", keys.block(n), keys.signatures(n)),
         ("HDEL", keys.tiles, tile_field),
@@ -73,8 +73,7 @@ async def _move_tile(moving: Moving, log: Log, level: int, n: int) -> bool:
     (tile,) = await moving.ask([("HGET", keys.tiles, field)])
     if tile is None or len(tile) != TILE_BYTES:
         return False
-    name = tile_name(log, level, n)
-    await moving.objects.put(name, seal(moving.objects.full_name(name), tile))
+    await moving.put(tile_name(log, level, n), tile)
     removals: list[Command] = [("HDEL", keys.tiles, field)]
     return await moving.move(log, tiles_moved(level), n, n + 1, removals)
 

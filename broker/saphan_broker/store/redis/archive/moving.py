@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from saphan_schemas.errors import Unavailable
@@ -9,6 +10,7 @@ from saphan_schemas.errors import Unavailable
 from saphan_broker.store.base import Log
 from saphan_broker.store.redis.archive import index, scripts
 from saphan_broker.store.redis.archive.cache import Cache
+from saphan_broker.store.redis.archive.envelope import seal
 from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.archive.reader import Ask
 from saphan_broker.store.redis.keys import Keys
@@ -36,6 +38,11 @@ class Moving:
         self.objects = objects
         self.policy = policy
         self.epoch = epoch
+
+    async def put(self, name: str, body: bytes) -> None:
+        """Keep an object with this body; durable when it returns."""
+        data = await asyncio.to_thread(seal, self.objects.full_name(name), body)
+        await self.objects.put(name, data)
 
     async def final_size(self, log: Log) -> int:
         """Leaves of a log that nothing can change any more."""
