@@ -19,15 +19,14 @@ from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.sqlite_file import APPLICATION_ID, STORE_NAME
 from saphan_broker.store.sqlite_read import FACT_NAMES
 from saphan_broker.store.sqlite_reader import SqliteReader
-from saphan_protocol.merkle import EMPTY_ROOT, leaf_hash
-from saphan_protocol.tile_tree import TileTree
+from saphan_protocol.merkle import EMPTY_ROOT
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import Blob
+from support import whole_store
 from support.rooms import ROOT
 from support.store_commits import Story
 
 GROUP = 7
-PLENTY = 10**9
 
 
 @pytest.fixture
@@ -46,29 +45,8 @@ async def make_empty(data: Path) -> None:
     await (await SqliteStore.create(data)).close()
 
 
-async def check_whole(store: SqliteStore, group: int = GROUP) -> LogHead:
-    """The oracle: head, leaves, tiles, entries, bodies and mailboxes tell one story."""
-    head = (await store.state("evidence")).head
-    assert head.size % group == 0
-    leaves = await store.leaves("evidence", 0, PLENTY)
-    fresh, tiles = TileTree(0, {}, _no_tile).grow([leaf_hash(leaf) for leaf in leaves])
-    assert LogHead(fresh.size, fresh.root()) == head
-    for (level, n), hashes in tiles.items():
-        assert await store.tile("evidence", level, n) == hashes
-    rows = await store.feed("kh.gpo", None, PLENTY, PLENTY, PLENTY)
-    assert [row.entry.index for row in rows] == list(range(head.size))
-    assert [row.entry.number for row in rows] == list(range(1, head.size + 1))
-    ids = [row.bulletin.id for row in rows if row.bulletin]
-    assert len(ids) == (await store.counts()).bulletins == head.size
-    assert len(await store.stanzas([(id_, "kh.gpo") for id_ in ids])) == head.size
-    assert len(await store.deliveries([(id_, "kh.gpo") for id_ in ids])) == head.size
-    note = await store.note("evidence")
-    assert note is None or note.size <= head.size
-    return head
-
-
-def _no_tile(level: int, n: int) -> bytes:
-    raise AssertionError(f"tile {level}/{n} is not needed for growing")
+async def check_whole(store: SqliteStore) -> LogHead:
+    return await whole_store.check_whole(store, GROUP)
 
 
 def start_child(data: Path, *limits: int) -> subprocess.Popen[str]:

@@ -141,6 +141,12 @@ class Server:
             client.execute_command("REPLICAOF", "127.0.0.1", primary.port)
             _until(lambda: client.info("replication").get("master_link_status") == "up")
 
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.free()
+
     def free(self) -> None:
         """Stop and forget the socket's directory."""
         self.kill()
@@ -169,7 +175,8 @@ class Server:
             **self.settings,
         }
         if self.password is not None:
-            lines |= {"requirepass": self.password, "masterauth": self.password}
+            quoted = f'"{self.password}"'
+            lines |= {"requirepass": quoted, "masterauth": quoted}
         path = self.directory / "server.conf"
         text = "".join(f"{name} {value}\n" for name, value in lines.items() if value is not None)
         path.write_text(text, encoding="utf-8")

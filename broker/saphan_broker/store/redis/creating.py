@@ -50,20 +50,23 @@ async def _create(line: Line, address: RedisAddress) -> None:
 
 
 async def identify(address: RedisAddress) -> bytes:
-    """The random id of the store in the server, after a look at its format.
+    """The random id of the store in the server, after a look at its settings and format.
 
     Raises:
-        OperatorError: `store_missing`, `store_foreign`, `store_format_newer`, `redis_refused`;
-            Unavailable: `redis_unreachable`.
+        OperatorError: `store_lossy`, `store_config_unknown`, `store_missing`, `store_foreign`,
+            `store_format_newer`, `redis_refused`; Unavailable: `redis_unreachable`.
     """
     head = all_keys(address.name)["evidence"].head
     line = await dial(address)
     try:
-        (found,) = await line.ask([("HMGET", head, "format", "store")])
+        await examine(line, address)
+        there, found = await line.ask([("EXISTS", head), ("HMGET", head, "format", "store")])
     except LineDown as error:
         raise unreachable(address, str(error)) from None
     finally:
         line.abort()
+    if not checked(there):
+        raise missing()
     return _judge(found, address)
 
 
@@ -71,8 +74,6 @@ def _judge(found: Reply, address: RedisAddress) -> bytes:
     if isinstance(found, hiredis.ReplyError) and str(found).startswith("WRONGTYPE"):
         raise _foreign(address)
     form, store = checked(found)
-    if form is None and store is None:
-        raise missing()
     if form is None or store is None or not form.isdigit():
         raise _foreign(address)
     if int(form) > FORMAT:

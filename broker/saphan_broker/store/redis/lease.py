@@ -13,9 +13,17 @@ from saphan_schemas.errors import Unavailable
 
 from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.keys import all_keys
-from saphan_broker.store.redis.line import Command, Line, LineDown, checked, dial, unreachable
+from saphan_broker.store.redis.line import (
+    Command,
+    Line,
+    LineDown,
+    Reply,
+    checked,
+    dial,
+    unreachable,
+)
 from saphan_broker.store.redis.scripts import FENCE, RENEW, TAKE, outcome
-from saphan_broker.store.redis.server import Promises, examine
+from saphan_broker.store.redis.server import Promises, durable, examine
 
 LEASE_MS: Final = 2_000
 """Without a renewal for so long, another process may take the lease."""
@@ -114,24 +122,23 @@ class Lease:
     async def _ask(self, command: Command, *, durably: bool) -> tuple[str, int]:
         """A script's answer, and its write durable on this very line where that is asked."""
         line = await self._connected()
-        wait = self._promises.waiting(self._address) if durably else None
+        waiting = self._promises.waiting(self._address) if durably else []
         # FENCE may find nothing to change; the wait must have a write of this line before it.
         barrier: Command = ("INCR", self._keys["evidence"].barrier)
-        commands = [command] if wait is None else [command, barrier, wait]
+        commands = [command, barrier, *waiting] if waiting else [command]
         try:
             replies = await line.ask(commands, self._address.wait_ms)
         except LineDown as error:
             raise unreachable(self._address, str(error)) from None
         if isinstance(replies[0], hiredis.ReplyError) and str(replies[0]).startswith("NOSCRIPT"):
             line.abort("its scripts were removed")  # the next line brings them again
-        if wait is not None:
-            self._judge(replies[2])
+        if waiting:
+            self._judge(replies[-1])
         return outcome(checked(replies[0]))
 
-    def _judge(self, reply: object) -> None:
-        answer = checked(reply)
-        local, replicas = answer if isinstance(answer, list) else (1, answer)
-        if local < 1 or replicas < self._address.replicas:
+    def _judge(self, reply: Reply) -> None:
+        local, replicas = durable(reply)
+        if not local or replicas < self._address.replicas:
             raise Unavailable(
                 "replicas_missing",
                 f"{replicas} of {self._address.replicas} replicas have it",

@@ -143,6 +143,7 @@ async def dial(address: RedisAddress) -> Line:
         Unavailable: `redis_unreachable`.
         OperatorError: `redis_refused`, and what the address itself raises.
     """
+    database = address.database
     password, tls = await asyncio.to_thread(lambda: (address.password(), address.tls()))
     loop = asyncio.get_running_loop()
     try:
@@ -159,7 +160,7 @@ async def dial(address: RedisAddress) -> Line:
     hello: list[Command] = []
     if password is not None:
         hello.append(("AUTH", address.user, password) if address.user else ("AUTH", password))
-    hello.append(("SELECT", address.database))
+    hello.append(("SELECT", database))
     try:
         for reply in await line.ask(hello):
             checked(reply)

@@ -8,7 +8,7 @@ import msgspec
 from saphan_schemas.errors import OperatorError
 
 from saphan_broker.store.redis.address import RedisAddress
-from saphan_broker.store.redis.line import Command, Line, checked
+from saphan_broker.store.redis.line import Command, Line, Reply, checked
 from saphan_broker.store.redis.scripts import EVERY
 
 KEEPING: Final = (
@@ -25,18 +25,35 @@ class Promises(msgspec.Struct, frozen=True):
 
     losses: tuple[str, ...]
     """Each setting by which it may lose data, with its value; empty: none."""
-    appends: bool
-    """It writes an append-only file."""
+    syncs: bool
+    """Every write reaches its disk before it is answered."""
     waits_for_disk: bool
     """It knows WAITAOF."""
 
-    def waiting(self, address: RedisAddress) -> Command | None:
-        """The command that, behind a write on one connection, tells how durable the write is."""
-        if self.waits_for_disk and self.appends:
-            return ("WAITAOF", 1, address.replicas, address.wait_ms)
-        if address.replicas:
-            return ("WAIT", address.replicas, address.wait_ms)
-        return None
+    def waiting(self, address: RedisAddress) -> list[Command]:
+        """What, behind a write on one connection, tells how durable the write is.
+
+        The last answer is judged (`durable`). A replica answers the first question when it has the
+        write, and says so with what it had on its disk before: alone, WAITAOF would learn of the
+        disk a second later, with the replica's next report. Asked again, it answers at once.
+        """
+        half = max(address.wait_ms // 2, 1)
+        received: Command = ("WAIT", address.replicas, half)
+        if not (self.waits_for_disk and self.syncs):
+            return [("WAIT", address.replicas, address.wait_ms)] if address.replicas else []
+        on_disk: Command = ("WAITAOF", 1, address.replicas, half)
+        return [received, on_disk] if address.replicas else [on_disk]
+
+
+def durable(reply: Reply) -> tuple[bool, int]:
+    """Whether a write is on the server's own disk, and how many replicas have it.
+
+    Raises:
+        What a refusal means: the server does not wait (any more).
+    """
+    found = checked(reply)
+    local, replicas = found if isinstance(found, list) else (1, found)
+    return local >= 1, replicas
 
 
 async def examine(line: Line, address: RedisAddress) -> Promises:
@@ -51,11 +68,11 @@ async def examine(line: Line, address: RedisAddress) -> Promises:
     )
     for reply in loaded:
         checked(reply)
-    losses, appends = [], False
+    losses, syncs = [], False
     if isinstance(found, list):
         values = dict(zip(found[::2], found[1::2], strict=True))
         settings = {name: values.get(name.encode(), b"").decode() for name in names}
-        appends = settings["appendonly"] == "yes"
+        syncs = settings["appendonly"] == "yes" and settings["appendfsync"] == "always"
         losses = [
             f"{name} {settings[name]}" for name, value, _why in KEEPING if settings[name] != value
         ]
@@ -71,7 +88,7 @@ async def examine(line: Line, address: RedisAddress) -> Promises:
             hint="let the user of --redis-user run CONFIG GET (ACL: +config|get)",
         )
     waits = isinstance(known, list) and bool(known) and bool(known[0])
-    return Promises(tuple(losses), appends, waits)
+    return Promises(tuple(losses), syncs, waits)
 
 
 def _lossy(settings: dict[str, str]) -> OperatorError:

@@ -32,7 +32,7 @@ from saphan_broker.store.redis.keys import Keys
 from saphan_broker.store.redis.line import Command, Line, LineDown, Reply, checked, dial
 from saphan_broker.store.redis.link import Link
 from saphan_broker.store.redis.scripts import Script, outcome
-from saphan_broker.store.redis.server import Promises, examine
+from saphan_broker.store.redis.server import Promises, durable, examine
 
 ID_BYTES: Final = 16
 RETRY_S: Final = 0.05
@@ -82,7 +82,7 @@ class Writer:
         barrier: list[Command] = [("INCR", self._keys["evidence"].barrier)]
         heads: list[Command] = [("HGET", self._keys[log].head, "commit") for log in LOGS]
         try:
-            *_counted, directory, evidence = await self._ask([*heads[:0], *barrier, *heads])
+            _counted, directory, evidence = await self._ask([*barrier, *heads])
         except ReplicasMissing as error:
             raise Unavailable(error.code, error.message, hint=error.hint) from None
         except LineDown as error:
@@ -181,14 +181,13 @@ class Writer:
         Raises:
             LineDown; ReplicasMissing; whatever a refusal means, nothing was written then.
         """
-        wait = self.promises.waiting(self.address)
-        sent = [*commands] if wait is None else [*commands, wait]
-        replies = await self._connected().ask(sent, self.address.wait_ms)
+        waiting = self.promises.waiting(self.address)
+        replies = await self._connected().ask([*commands, *waiting], self.address.wait_ms)
         for reply in replies[: len(commands)]:
             if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
                 raise _Forgotten
             checked(reply)
-        if wait is not None:
+        if waiting:
             self._waited(replies[-1])
         return replies[: len(commands)]
 
@@ -198,10 +197,11 @@ class Writer:
         Raises:
             ReplicasMissing, CommitUnknown: what was written is not durable as was promised.
         """
-        if isinstance(reply, hiredis.ReplyError):
-            raise CommitUnknown(f"the server does not wait for its disk any more ({reply})")
-        local, replicas = reply if isinstance(reply, list) else (1, reply)
-        if local < 1:
+        try:
+            local, replicas = durable(reply)
+        except SaphanError as error:
+            raise CommitUnknown(f"the server does not wait for its disk: {error}") from None
+        if not local:
             raise CommitUnknown("it did not reach the server's disk in time")
         if replicas < self.address.replicas:
             raise ReplicasMissing(self.address.replicas, replicas)

@@ -8,9 +8,8 @@
 --       `deliver` (bulletin's key, member of due, deadline or nothing) and `touch` (key, id).
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'commit', 'size', 'root', 'time')
 if not head[3] then return {'empty', '0'} end
-if head[3] ~= ARGV[3] or head[4] ~= ARGV[4] then return {'moved', head[3]} end
 if head[1] ~= ARGV[1] then return {'fenced', head[3]} end
-if head[2] ~= ARGV[2] then return {'moved', head[3]} end
+if head[3] ~= ARGV[3] or head[4] ~= ARGV[4] or head[2] ~= ARGV[2] then return {'moved', head[3]} end
 if tonumber(ARGV[5]) < tonumber(head[5]) then return {'time', head[5]} end
 local at = 11 + tonumber(ARGV[10])
 for first = 11, at - 1, 4000 do
