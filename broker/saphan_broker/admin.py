@@ -189,6 +189,13 @@ class AdminPages:
                 f"a reason is one line of at most {REASON_CHARACTERS} characters",
                 field="reason",
             )
+        if not self._broker.state.signers:
+            raise OperatorError(
+                "serves_only",
+                "this process has no log keys: it never signs, heard or unheard",
+                field="data",
+                hint="ask on the signer's host, with the --data of its `saphan-broker run`",
+            )
         heard = self._broker.heard
         if not heard:
             self._broker.allow_unheard(reason)
