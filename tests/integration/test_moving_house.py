@@ -12,13 +12,13 @@ import pytest
 from saphan.audit.folder import LogFolder
 from saphan.audit.packfile import read_pack
 from saphan_broker.logs.log_export import export_logs
-from saphan_broker.moving.attachments import attachment_name
 from saphan_broker.moving.comparing import compare_stores
 from saphan_broker.moving.house import House
 from saphan_broker.moving.moved import move
 from saphan_broker.opening import BlobPlace, StoreChoice
 from saphan_broker.records import PackWriter
 from saphan_broker.seeds import DayKeys
+from saphan_broker.serving_keys import share
 from saphan_broker.store.base import Store
 from saphan_broker.store.redis.lease import Lease
 from saphan_broker.store.redis.store import RedisStore
@@ -172,7 +172,7 @@ async def test_a_lost_attachment_is_told_and_keeps_nothing_else_back(
     moved = await move(house, there, world.keys, quiet)
     assert (moved.brought.there, moved.brought.lost) == (0, 2)
     bulletin = bytes.fromhex(one.parent.name)
-    assert set(moved.brought.named) == {attachment_name(bulletin, place) for place in (0, 1)}
+    assert set(moved.brought.named) == {f"{bulletin.hex()}/{place}" for place in (0, 1)}
 
 
 async def test_a_copy_to_a_server_that_was_cut_off_goes_on(
@@ -195,3 +195,12 @@ async def test_a_copy_to_a_server_that_was_cut_off_goes_on(
     with pytest.raises(OperatorError) as refused:
         await move(House(world.data), there, world.keys, quiet)
     assert refused.value.code == "target_not_empty"
+
+
+async def test_keys_that_only_serve_do_not_know_what_was_signed(
+    world: World, there: House, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(share, world.keys, tmp_path / "shared")
+    with pytest.raises(OperatorError) as refused:
+        await move(House(world.data), there, tmp_path / "shared", quiet)
+    assert refused.value.code == "serves_only"

@@ -15,6 +15,8 @@ from typing import Final
 from saphan_schemas.limits import MIB
 from saphan_schemas.records import Blob
 
+from saphan_broker.blobs.base import plain_name
+from saphan_broker.blobs.object_finals import find
 from saphan_broker.moving.copying import BLOCK, Progress
 from saphan_broker.objects.base import Objects
 from saphan_broker.store.base import Store
@@ -42,7 +44,7 @@ class Brought:
 
 
 class _OtherBytesError(Exception):
-    """The source gives other bytes than those of the digest; never leaves this module."""
+    """The source has none, or other bytes than those of the digest; never leaves this module."""
 
 
 async def copy_attachments(
@@ -61,23 +63,22 @@ async def copy_attachments(
         ids = {row.bulletin: row.index for row in rows if row.event == "submitted" and row.bulletin}
         for facts in (await store.bulletins(ids)).values():
             for place, blob in enumerate(facts.attachments):
-                await _bring(attachment_name(facts.id, place), blob, source, target, brought)
+                await _bring(facts.id, place, blob, source, target, brought)
         progress("attachments", stop, size)
     return brought
 
 
-def attachment_name(bulletin: bytes, place: int) -> str:
-    """The object of a bulletin's attachment `place` (from 0), as `blobs.files` names its file."""
-    name = bulletin.hex()
-    return f"{name[:2]}/{name}/{place}"
-
-
-async def _bring(name: str, blob: Blob, source: Objects, target: Objects, brought: Brought) -> None:
-    if await target.size(name) != blob.length:
+async def _bring(
+    bulletin: bytes, place: int, blob: Blob, source: Objects, target: Objects, brought: Brought
+) -> None:
+    if await find(target, bulletin, place, blob.length) is None:
+        name = await find(source, bulletin, place, blob.length)
         try:
-            await target.put_parts(name, _checked(source, name, blob))
+            if name is None:
+                raise _OtherBytesError
+            await target.put_parts(plain_name(bulletin, place), _checked(source, name, blob))
         except _OtherBytesError:
-            brought.lose(name)
+            brought.lose(f"{bulletin.hex()}/{place}")
             return
     brought.there += 1
     brought.bytes += blob.length

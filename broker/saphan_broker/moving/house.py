@@ -34,8 +34,8 @@ class House:
 
     @asynccontextmanager
     async def attachments(self) -> AsyncIterator[Objects]:
-        """The store of its attachments."""
-        if self.choice.redis is None and self.choice.blobs is None:
+        """Where its attachments are, as `blobs.place` has it; a folder's files are objects too."""
+        if self.choice.blobs is None:
             made: Objects = DirectoryObjects(self.data / FOLDER)
         else:
             made = open_objects(self.data, self.choice)

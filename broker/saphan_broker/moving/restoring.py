@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from saphan_schemas.errors import OperatorError
 
@@ -30,6 +30,8 @@ from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import Log, Store
 from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.sqlite_file import STORE_NAME, sync_path
+
+UNPACKED: Final = "restore.unfinished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +86,9 @@ def _make_place(house: House) -> None:
 @asynccontextmanager
 async def _unpacked(folder: Path, data: Path) -> AsyncIterator[tuple[Path, SqliteStore]]:
     """A copy of the backup's store, opened: a backup itself is never opened to be written."""
-    place = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="restore.", dir=data))
+    place = data / UNPACKED
     try:
-        try:
-            await asyncio.to_thread(shutil.copyfile, folder / STORE_NAME, place / STORE_NAME)
-            await asyncio.to_thread((place / STORE_NAME).chmod, 0o600)
-        except OSError as error:
-            raise file_error(place / STORE_NAME, error) from None
+        await asyncio.to_thread(_unpack, folder, place)
         store = await SqliteStore.open(place)
         try:
             yield place, store
@@ -98,6 +96,16 @@ async def _unpacked(folder: Path, data: Path) -> AsyncIterator[tuple[Path, Sqlit
             await store.close()
     finally:
         await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
+
+
+def _unpack(folder: Path, place: Path) -> None:
+    try:
+        shutil.rmtree(place, ignore_errors=True)  # what a crash left
+        place.mkdir(mode=0o700)
+        shutil.copyfile(folder / STORE_NAME, place / STORE_NAME)
+        (place / STORE_NAME).chmod(0o600)
+    except OSError as error:
+        raise file_error(place / STORE_NAME, error) from None
 
 
 async def _attachments(folder: Path, store: Store, house: House, progress: Progress) -> Brought:
@@ -117,7 +125,7 @@ def _put_beside(folder: Path, place: Path, house: House) -> None:
                 put_file(house.data / name, (folder / name).read_bytes())
         if not house.on_server:
             sync_path(place / STORE_NAME)
-            # A crash before this line leaves a folder `restore.*` and no store.
+            # A crash before this line leaves the unpacked folder and no store.
             (place / STORE_NAME).rename(house.data / STORE_NAME)
             sync_path(house.data)
     except OSError as error:

@@ -24,18 +24,24 @@ async def missing_leaves(store: Store, keys: Path) -> dict[Log, int]:
     """By log: how many leaves were signed that the store does not have; {} when it lacks none.
 
     Args:
-        keys: the signer's directory; one that only serves knows nothing of it and gives {}.
+        keys: the signer's directory.
 
     Raises:
-        OperatorError: `store_differs`: the store is another broker's; `head_missing`, `key_file_*`.
+        OperatorError: `store_differs`: the store is another broker's; `serves_only`: the keys
+            directory has no last-head files; `head_missing`, `key_file_*`.
     """
     pins, log_keys = await asyncio.to_thread(read_keys, keys)
+    if log_keys is None:
+        raise OperatorError(
+            "serves_only",
+            f"{keys} does not know what was signed: it has no log keys",
+            field="keys",
+            hint="give this command on the signer's host, with its keys directory",
+        )
     lacking: dict[Log, int] = {}
     for log in LOGS:
         pinned = pins.directory if log == "directory" else pins.evidence
         await _check_signature(store, log, pinned)
-        if log_keys is None:
-            continue
         signer = await asyncio.to_thread(Signer.open, keys, log, log_keys[log])
         last = await asyncio.to_thread(signer.last)
         size = (await store.state(log)).head.size
