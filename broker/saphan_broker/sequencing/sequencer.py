@@ -28,7 +28,8 @@ _log = logging.getLogger("saphan.broker")
 WORTH_JUDGING = 64
 """Items waiting before the next group is judged beside the write of the one before: fewer are
 judged in less time than a commit costs, and better gather into one group meanwhile."""
-STOPPING = frozenset({"clock_disagrees", "disk_full", "node_not_heard"})
+FULL = frozenset({"disk_full", "store_memory_full"})
+STOPPING = FULL | {"clock_disagrees", "node_not_heard", "redis_unreachable"}
 """Failures that leave no doubt about the store, but while which nothing is logged."""
 RETRY_SECONDS = 1.0
 """Between attempts to get the logs going again after a failure."""
@@ -226,7 +227,7 @@ class Sequencer:
         """Answer the group; after a failure that leaves doubt, stop until the store is re-read."""
         error = failure if isinstance(failure, SaphanError) else _bug(failure)
         if isinstance(error, HeadMoved) or (
-            isinstance(error, OperatorError) and error.code != "disk_full"
+            isinstance(error, OperatorError) and error.code not in FULL
         ):
             self._broken = True
         self._alarmed.add(error.code)
