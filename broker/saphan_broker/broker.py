@@ -28,7 +28,7 @@ from saphan_broker.clock import Clock, system_clock
 from saphan_broker.init import check_finished
 from saphan_broker.logs.log_book import Published
 from saphan_broker.logs.signer import Signer
-from saphan_broker.opening import SQLITE, StoreChoice, open_objects, open_store
+from saphan_broker.opening import SQLITE, StoreChoice, attachments_place, open_objects, open_store
 from saphan_broker.processes.alone import Alone, Parts, Role
 from saphan_broker.processes.duties import Duties
 from saphan_broker.seeds import DayKeys
@@ -292,8 +292,8 @@ async def open_broker(
         opened = await open_store(data, choice, objects)
         return opened if joining is None else joining.fence(opened)
 
-    where = choice.blobs.where if choice.blobs else None
-    blobs = attachments_at(data, where, objects, clock, shared=choice.shared)
+    where = attachments_place(data, choice)
+    blobs = attachments_at(where, objects, clock, shared=choice.shared)
     state = State(await reopen(), reopen, pins, day_keys, signers, blobs=blobs, clock=clock)
     return Broker(state) if joining is None else Broker(state, joining.role)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # a broker on SQLite loads no client of a server
 
 
 OBJECTS_NAME: Final = "objects"
+ATTACHMENTS_NAME: Final = "blobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,13 @@ def open_objects(data: Path, choice: StoreChoice) -> Objects:
         region=place.region,
         ca_file=place.ca_file,
     )
+
+
+def attachments_place(data: Path, choice: StoreChoice) -> str:
+    """Where a broker's attachments lie: among its objects, or where they lay before there were."""
+    if choice.blobs is not None:
+        return choice.blobs.where
+    return str(data / (OBJECTS_NAME if choice.shared else ATTACHMENTS_NAME))
 
 
 async def check_vacant(data: Path, choice: StoreChoice) -> None:
