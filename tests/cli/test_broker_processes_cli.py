@@ -175,7 +175,9 @@ def test_a_data_directory_and_a_port_are_one_runs_alone(served: Served) -> None:
 
 
 def test_what_is_wrong_with_the_first_process_is_said_once(served: Served) -> None:
-    ran = served.run_once("--processes", "3", "--redis-user", "nobody", status=5)
+    (served.place / "wrong").touch(0o600)
+    wrong = ("--redis-password-file", served.place / "wrong")
+    ran = served.run_once("--processes", "3", *wrong, status=5)
     assert ran.code == "redis_refused"  # one line of error, or this fails
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -24,6 +24,7 @@ _ONLY_REDIS: Final = (
     "replicas",
     "accept_loss",
 )
+_ONLY_TLS: Final = ("redis_ca", "redis_cert", "redis_key")
 _ONLY_S3: Final = ("blobs_credentials", "blobs_endpoint", "blobs_region", "blobs_ca")
 
 
@@ -78,6 +79,13 @@ def store_choice(args: argparse.Namespace) -> StoreChoice:
         accept_loss=args.accept_loss,
     )
     _ = address.parts, address.database  # a mistyped URL is found before anything is begun
+    if address.parts.scheme != "rediss":  # who names certificates believes the line to be sealed
+        _refuse_alone(args, _ONLY_TLS, "redis", "TLS to the server", value="rediss://HOST:PORT")
+    if args.redis_password_file is None:
+        _refuse_alone(args, ["redis_user"], "redis-password-file", "a login", value="FILE")
+    if args.redis_cert is None or args.redis_key is None:
+        _refuse_alone(args, ["redis_key"], "redis-cert", "a certificate", value="FILE")
+        _refuse_alone(args, ["redis_cert"], "redis-key", "a certificate's key", value="FILE")
     return StoreChoice(redis=address, blobs=blobs)
 
 
@@ -104,7 +112,7 @@ def _refuse_alone(
             option = name.replace("_", "-")
             raise InvalidInput(
                 "option_alone",
-                f"--{option} says something of {of}, and no --{main} names one",
+                f"--{option} says something of {of}, and --{main} {value} is not there",
                 field=option,
                 hint=f"add --{main} {value}, or leave the option out",
             )
