@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from saphan_broker.store.redis.keys import Keys
-from saphan_schemas.frames import StatementItem, Submission
+from saphan_schemas.frames import Result, StatementItem, Submission
 from saphan_schemas.records import BatchSignature, Event
 from support.agency import Made, agreement
 from support.crews import Crew, Member, until
@@ -68,7 +68,7 @@ async def test_a_bulletin_brought_to_one_is_delivered_and_answered_through_the_o
 async def test_whoever_is_asked_gives_the_first_answer_again(crew: Crew) -> None:
     holder, follower = crew.members
     made, item, batch = one(crew)
-    answers = []
+    answers: list[Result] = []
     for member in (follower, holder, follower):
         line = await crew.line_at(member, A)
         answers += await line.submit([item], batch)

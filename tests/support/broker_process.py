@@ -1,4 +1,4 @@
-"""A broker in a process of its own, to be killed: `python -m support.broker_process DATA KEYS`.
+"""A broker in a process of its own, to be killed: `python -m support.broker_process DATA KEYS [URL]`.
 
 It prints its address on one line and runs until SIGTERM, by the same functions as the program.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from saphan_broker.app import make_app, run_until_told
 from saphan_broker.broker import open_broker
+from saphan_broker.opening import SQLITE, StoreChoice
+from saphan_broker.store.redis.address import RedisAddress
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -30,10 +33,24 @@ class BrokerProcess:
         self.process.kill()
         await self.process.wait()
 
+    def pause(self) -> None:
+        """SIGSTOP: it holds everything and does nothing, as on a machine that swaps or is moved."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT: it goes on as if no time had passed."""
+        self.process.send_signal(signal.SIGCONT)
+
 
 @asynccontextmanager
-async def broker_process(data: Path, keys: Path) -> AsyncIterator[BrokerProcess]:
-    """Start a broker on directories that `init` made; killed at the end if it still runs."""
+async def broker_process(
+    data: Path, keys: Path, server: str | None = None
+) -> AsyncIterator[BrokerProcess]:
+    """Start a broker on directories that `init` made; killed at the end if it still runs.
+
+    Args:
+        server: URL of the Redis or Valkey server that carries it.
+    """
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -41,6 +58,7 @@ async def broker_process(data: Path, keys: Path) -> AsyncIterator[BrokerProcess]
         "support.broker_process",
         str(data),
         str(keys),
+        *([] if server is None else [server]),
         stdout=asyncio.subprocess.PIPE,
         env=environment,
     )
@@ -51,12 +69,13 @@ async def broker_process(data: Path, keys: Path) -> AsyncIterator[BrokerProcess]
         yield BrokerProcess(process, url)
     finally:
         if process.returncode is None:
-            process.kill()
+            process.kill()  # also one that is stopped
             await process.wait()
 
 
-async def _run(data: Path, keys: Path) -> None:
-    broker = await open_broker(data, keys)
+async def _run(data: Path, keys: Path, server: str | None = None) -> None:
+    choice = SQLITE if server is None else StoreChoice(redis=RedisAddress(url=server))
+    broker = await open_broker(data, keys, store=choice)
     await broker.start()
     await run_until_told(
         broker,
@@ -68,4 +87,4 @@ async def _run(data: Path, keys: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_run(Path(sys.argv[1]), Path(sys.argv[2])))
+    asyncio.run(_run(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]))

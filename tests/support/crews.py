@@ -39,12 +39,9 @@ class Crew(World):
     def __init__(self, place: Path, *names: str) -> None:
         super().__init__(place, *names)
         self.server = Server(place / "server")
+        self.choice = StoreChoice(redis=self.server.address())
         self.members: list[Member] = []
         self._stack = AsyncExitStack()
-
-    @property
-    def choice(self) -> StoreChoice:
-        return StoreChoice(redis=self.server.address())
 
     async def init(self) -> None:
         """`saphan-broker init --redis`, on a server of its own."""
