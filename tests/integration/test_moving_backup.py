@@ -14,8 +14,7 @@ import pytest
 import saphan_broker.store.redis.store  # noqa: F401 - not first inside an event loop
 from saphan_broker.broker import open_broker
 from saphan_broker.moving.backup import back_up
-from saphan_broker.moving.comparing import compare_stores
-from saphan_broker.moving.copying import copy_store
+from saphan_broker.moving.comparing import compare_stores, copy_compared
 from saphan_broker.moving.house import House
 from saphan_broker.moving.kept import BESIDE, MANIFEST, read_manifest
 from saphan_broker.moving.moved import move
@@ -148,32 +147,45 @@ class Load:
         await self.more.wait()
 
 
-async def test_a_backup_of_a_broker_at_work_is_whole_and_the_work_goes_on(tmp_path: Path) -> None:
-    world = World(tmp_path, *PARTIES)
-    await world.init()
-    keys, out = DayKeys.open(world.keys), tmp_path / "kept"
-    async with world.running() as broker:
-        await world.enrol()
-        await carry_everything(world)
-        load = Load(world)
+@pytest.mark.parametrize("engine", ["sqlite", "valkey"])
+async def test_a_backup_of_a_broker_at_work_is_whole_and_the_work_goes_on(
+    world: World, server: Server, tmp_path: Path, engine: str
+) -> None:
+    working = again(await asyncio.to_thread(copied, world.place, tmp_path / "broker"), world)
+    house = House(working.data)
+    if engine == "valkey":
+        working.choice = on_server(server, tmp_path, "there").choice.named(world.pins.name)
+        there = House(working.data, working.choice)
+        await move(house, there, working.keys, quiet)
+        house = there
+    out = tmp_path / "kept"
+    async with working.running() as broker:
+        load = Load(working)
         async with load.running():
             await load.goes_on()
             before, sent = broker.state.evidence.tree.size, load.sent
-            made = await back_up(House(world.data), lambda: keys, out, world.clock, quiet)
+            made = await back_up(
+                house, lambda: DayKeys.open(working.keys), out, working.clock, quiet
+            )
             size = made.kept.heads["evidence"].size
             assert before <= size <= broker.state.evidence.tree.size
             await load.goes_on()
             assert load.sent > sent
         assert size < broker.state.evidence.tree.size
     new = House(tmp_path / "new")
-    restored = await restore(out, new, world.keys, quiet)
+    restored = await restore(out, new, working.keys, quiet)
     assert restored.lacking["evidence"] > 0
     async with new.alone() as store:
         # Whole in itself: everything in it can be copied out again, which checks every row.
-        whole = MemoryStore()
-        await copy_store(store, whole, keys, quiet)
-        await compare_stores(store, whole, keys, quiet)
-    await refused_behind(new, world)
+        await copy_compared(store, MemoryStore(), DayKeys.open(working.keys), quiet)
+    await refused_behind(new, working)
+
+
+def again(place: Path, world: World) -> World:
+    """The same broker and agencies in another place."""
+    made = World(place, *PARTIES)
+    made._pins, made.agencies = world.pins, world.agencies
+    return made
 
 
 async def refused_behind(house: House, world: World) -> None:
@@ -190,16 +202,15 @@ async def test_a_backup_goes_on_where_nothing_was_signed_since(
 ) -> None:
     """The disk of --data dies while the broker stands still; the keys are where they were."""
     place = await asyncio.to_thread(copied, world.place, tmp_path / "broker")
-    again = World(place, *PARTIES)
-    again._pins, again.agencies = world.pins, world.agencies
-    await backed_up(House(again.data), world, tmp_path / "kept")
-    await asyncio.to_thread(shutil.rmtree, again.data)
-    restored = await restore(tmp_path / "kept", House(again.data), again.keys, quiet)
+    lost = again(place, world)
+    await backed_up(House(lost.data), world, tmp_path / "kept")
+    await asyncio.to_thread(shutil.rmtree, lost.data)
+    restored = await restore(tmp_path / "kept", House(lost.data), lost.keys, quiet)
     assert restored.lacking == {}
-    async with again.running() as broker:
+    async with lost.running() as broker:
         size = broker.state.evidence.tree.size
         assert size == restored.kept.heads["evidence"].size
-        await carry_everything(again)
+        await carry_everything(lost)
         assert broker.state.evidence.tree.size > size
 
 
@@ -209,8 +220,7 @@ async def test_a_store_behind_its_signer_is_put_back_and_said_to_be_old(
     out = tmp_path / "kept"
     await backed_up(house, world, out)
     later = await asyncio.to_thread(copied, world.place, tmp_path / "broker")
-    grown = World(later, *PARTIES)
-    grown._pins, grown.agencies = world.pins, world.agencies
+    grown = again(later, world)
     async with grown.running():
         await carry_everything(grown)
     restored = await restore(out, House(tmp_path / "new"), grown.keys, quiet)

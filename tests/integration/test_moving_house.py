@@ -12,7 +12,7 @@ import pytest
 from saphan.audit.folder import LogFolder
 from saphan.audit.packfile import read_pack
 from saphan_broker.logs.log_export import export_logs
-from saphan_broker.moving.comparing import compare_stores
+from saphan_broker.moving.comparing import compare_stores, copy_compared
 from saphan_broker.moving.house import House
 from saphan_broker.moving.moved import move
 from saphan_broker.opening import BlobPlace, StoreChoice
@@ -20,14 +20,17 @@ from saphan_broker.records import PackWriter
 from saphan_broker.seeds import DayKeys
 from saphan_broker.serving_keys import share
 from saphan_broker.store.base import Store
+from saphan_broker.store.memory import MemoryStore
 from saphan_broker.store.redis.lease import Lease
 from saphan_broker.store.redis.store import RedisStore
 from saphan_protocol.audit.report import Report
 from saphan_protocol.audit.verdict import audit
 from saphan_schemas.bodies import known_types
 from saphan_schemas.errors import OperatorError
+from support.archives import EagerStore
 from support.brokers import World
 from support.carried import carried
+from support.s3_server import BUCKET, S3Server
 from support.servers import ENGINES, Engine, Server
 
 
@@ -109,7 +112,10 @@ def files(place: Path) -> dict[str, bytes]:
     return {str(path.relative_to(place)): path.read_bytes() for path in place.glob("??/*/[0-9]*")}
 
 
-async def test_a_house_where_somebody_works_is_not_moved(world: World, there: House) -> None:
+async def test_a_house_where_somebody_works_is_not_moved(
+    world: World, there: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saphan_broker.moving.leased.TRIES", 2)
     await move(House(world.data), there, world.keys, quiet)
     assert there.choice.redis is not None
     lease = Lease(there.choice.redis, "a broker process")
@@ -204,3 +210,39 @@ async def test_keys_that_only_serve_do_not_know_what_was_signed(
     with pytest.raises(OperatorError) as refused:
         await move(House(world.data), there, tmp_path / "shared", quiet)
     assert refused.value.code == "serves_only"
+
+
+async def test_what_has_left_the_servers_memory_comes_along(
+    world: World, server: Server, tmp_path: Path
+) -> None:
+    keys = DayKeys.open(world.keys)
+    address = server.address(name=tmp_path.name)
+    archived = await EagerStore.make(address, tmp_path / "objects")
+    async with House(world.data).alone() as source:
+        await copy_compared(source, archived, keys, quiet)
+        assert await asyncio.to_thread(lambda: len(list((tmp_path / "objects").rglob("packs/*/*"))))
+        back = MemoryStore()
+        await copy_compared(archived, back, keys, quiet)
+        await compare_stores(source, back, keys, quiet)
+    await archived.close()
+
+
+async def test_attachments_in_a_bucket_come_along(
+    world: World, server: Server, s3: S3Server, tmp_path: Path
+) -> None:
+    blobs = BlobPlace(
+        f"s3://{BUCKET}/moving/{tmp_path.name}-{server.engine}",
+        credentials=s3.credentials,
+        endpoint=s3.endpoint,
+    )
+    (tmp_path / "there").mkdir(mode=0o700)
+    (tmp_path / "back").mkdir(mode=0o700)
+    choice = StoreChoice(redis=server.address(name=tmp_path.name), blobs=blobs)
+    there, back = House(tmp_path / "there", choice), House(tmp_path / "back")
+    for old, new in ((House(world.data), there), (there, back)):
+        moved = await move(old, new, world.keys, quiet)
+        assert (moved.brought.there, moved.brought.lost) == (2, 0)
+    (found, expected) = await asyncio.to_thread(
+        lambda: (files(back.data / "blobs"), files(world.data / "blobs"))
+    )
+    assert found == expected != {}

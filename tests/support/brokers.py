@@ -12,6 +12,7 @@ from typing import Any
 from saphan_broker.app import make_app, serving
 from saphan_broker.broker import Broker, open_broker
 from saphan_broker.init import init
+from saphan_broker.opening import SQLITE
 from saphan_protocol.pins import Pins
 
 from support.agency import Agency, agreement
@@ -34,6 +35,8 @@ class World:
     def __init__(self, place: Path, *names: str) -> None:
         self.place = place
         self.clock = Clock()
+        self.choice = SQLITE
+        """Which store it runs on; `init` makes one of SQLite."""
         self.agencies = {name: Agency(name, self.clock()) for name in names}
         self._pins: Pins | None = None
         self._broker: Broker | None = None
@@ -68,7 +71,7 @@ class World:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Broker]:
         """Start the broker, serve it, stop it."""
-        self._broker = await open_broker(self.data, self.keys, clock=self.clock)
+        self._broker = await open_broker(self.data, self.keys, store=self.choice, clock=self.clock)
         try:
             await self._broker.start()
             async with serving(make_app(self._broker), "127.0.0.1", 0) as (host, port):

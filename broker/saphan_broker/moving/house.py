@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class House:
         if self.choice.blobs is None:
             made: Objects = DirectoryObjects(self.data / FOLDER)
         else:
-            made = open_objects(self.data, self.choice)
+            made = await asyncio.to_thread(open_objects, self.data, self.choice)
         try:
             yield made
         finally:
@@ -47,7 +48,7 @@ class House:
     @asynccontextmanager
     async def _objects(self) -> AsyncIterator[Objects]:
         """Where a store on a server keeps its long ciphertexts."""
-        made = open_objects(self.data, self.choice)
+        made = await asyncio.to_thread(open_objects, self.data, self.choice)
         try:
             yield made
         finally:
