@@ -214,6 +214,39 @@ async def test_two_movers_at_one_time_agree(
     assert (await held(server, tmp_path.name))["b"] == 38 + 140
 
 
+@pytest.mark.parametrize("part", ["blocks", "boxes"])
+async def test_a_mover_that_comes_late_undoes_nothing(
+    twin: Twin, server: Server, tmp_path: Path, objects: Hooked, part: str
+) -> None:
+    """It has slept between an object and its script; another one has gone on since."""
+    await fill(twin)
+    await twin.bulletins(500)
+    asleep, awake = asyncio.Event(), asyncio.Event()
+    slow = Hooked(tmp_path / "objects")
+    address = server.address(name=tmp_path.name)
+    late = await RedisStore.open(address, objects=slow, policy=EAGER)
+
+    async def sleep(name: str) -> None:
+        if f"/{part}/" in name:
+            asleep.set()
+            await awake.wait()
+
+    slow.after = sleep
+    task = asyncio.create_task(late.archive_some())
+    await asleep.wait()
+    await archive_all(twin.store)
+    awake.set()
+    await task
+    await late.close()
+    await slow.close()
+    await reopen(twin, server, tmp_path, objects)
+    await twin.check()
+    await twin.bulletins(300)
+    await archive_all(twin.store)
+    await twin.check()
+    assert (await held(server, tmp_path.name))["blocks"] == 1
+
+
 async def test_who_lost_the_lease_removes_nothing(
     twin: Twin, server: Server, tmp_path: Path, objects: Hooked
 ) -> None:

@@ -1,0 +1,104 @@
+"""A broker whose finished bulletins have left the server's memory: nothing is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from saphan_broker.store.redis import store as engine
+from saphan_broker.store.redis.archive.policy import Policy
+from saphan_broker.store.redis.store import RedisStore
+from saphan_schemas.frames import Result
+from saphan_schemas.records import Event
+from support.agency import Made
+from support.archives import archive_all, held
+from support.crews import Crew
+
+A, B = "la.ospp", "kh.gpo"
+NOTHING_KEPT = Policy(keep_blocks=0, keep_bulletins=0, keep_box=1, least_bulletins=1, least_box=1)
+
+
+@pytest.fixture
+async def crew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Crew]:
+    """Two members, of which none leaves in memory what is signed and can leave."""
+    monkeypatch.setattr(engine, "Policy", lambda: NOTHING_KEPT)
+    crew = Crew(tmp_path, A, B)
+    async with crew.carried(2):
+        await crew.enrol()
+        yield crew
+
+
+async def archive(crew: Crew) -> None:
+    store = crew.holder.broker.state.store
+    assert isinstance(store, RedisStore)
+    await archive_all(store)
+    found = await held(crew.server, crew.choice.redis.name if crew.choice.redis else "")
+    assert found["b"] == found["n"] == 0, found
+
+
+def about(made: list[Made]) -> list[tuple[bytes, bytes]]:
+    return [(one.bulletin_id, one.ciphertext_digest) for one in made]
+
+
+async def test_duplicates_replays_and_answers_are_known_after_they_were_archived(
+    crew: Crew,
+) -> None:
+    """The first answer is given again by every process, for as long as the records live."""
+    follower = crew.members[1]
+    sender, receiver = crew.agencies[A], crew.agencies[B]
+    made = [sender.bulletin([B], crew.clock()) for _ in range(5)]
+    items, batch = sender.submissions(made, [receiver])
+    out, into = await crew.line_at(follower, A), await crew.line_at(follower, B)
+    first = await out.submit(items, batch)
+    assert {result.code for result in first} == {None}
+    said = {}
+    answers: dict[Event, list[Result]] = {}
+    for event in (Event.HANDOVER, Event.ACCEPTED):
+        said[event] = receiver.statements(event, about(made), (A, B), crew.clock())
+        answers[event] = await into.state(*said[event])
+        assert {result.code for result in answers[event]} == {None}
+    await archive(crew)
+
+    other = sender.bulletin([B], crew.clock(), nonce=made[2].header.nonce)
+    replayed = sender.submissions([other], [receiver])
+    for member in crew.members:
+        line = await crew.line_at(member, A)
+        assert [r.indices for r in await line.submit(items, batch)] == [r.indices for r in first]
+        (bad,) = await line.submit(*replayed)
+        assert bad.code == "replay"
+        await line.close()
+        line = await crew.line_at(member, B)
+        for event in (Event.ACCEPTED, Event.HANDOVER):
+            again = await line.state(*said[event])
+            assert [r.indices for r in again] == [r.indices for r in answers[event]]
+        stanzas = await line.stanzas(*(one.bulletin_id for one in made))
+        assert [bool(stanza) for stanza in stanzas] == [True] * 5
+        await line.close()
+
+    read = receiver.statements(Event.READ, about(made[:1]), (A, B), crew.clock())
+    (late,) = await into.state(*read)
+    assert late.code is None
+    await archive(crew)
+    assert [r.indices for r in await into.state(*read)] == [late.indices]
+
+
+async def test_who_has_nothing_is_fed_everything_from_the_archive(crew: Crew) -> None:
+    """By a process that has started since, so nothing of it is in anybody's memory."""
+    sender, receiver = crew.agencies[A], crew.agencies[B]
+    made = [sender.bulletin([B], crew.clock()) for _ in range(300)]
+    out, into = await crew.line_at(crew.members[0], A), await crew.line_at(crew.members[0], B)
+    items, batch = sender.submissions(made, [receiver])
+    results = [*await out.submit(items[:150], batch), *await out.submit(items[150:], batch)]
+    assert {result.code for result in results} == {None}
+    for event in (Event.HANDOVER, Event.ACCEPTED):
+        said, signature = receiver.statements(event, about(made), (A, B), crew.clock())
+        for at in (0, 150):
+            answers = await into.state(said[at : at + 150], signature)
+            assert {answer.code for answer in answers} == {None}
+    await archive(crew)
+    member = await crew.join()
+    line = await crew.line_at(member, B)
+    for one, result in zip(made, results, strict=True):
+        _entry, given = await line.entry(result.indices[0])
+        assert (given.header, given.ciphertext) == (one.header_bytes, one.ciphertext)
