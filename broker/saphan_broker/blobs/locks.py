@@ -64,7 +64,8 @@ class Locks:
 
     @contextmanager
     def _hold(self, name: str, how: int) -> Iterator[int]:
-        self._place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._place.parent, self._place):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         descriptor = os.open(self._place / name, flags, 0o600)
         try:

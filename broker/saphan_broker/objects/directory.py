@@ -130,7 +130,8 @@ class DirectoryObjects:
 
     def _unused(self) -> Path:
         folder = self._place / NEW
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         if not self._tidied:
             _tidy(folder)
             self._tidied = True
