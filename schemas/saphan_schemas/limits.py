@@ -95,6 +95,7 @@ class Limits:
     shutdown_ms: int = 20 * SECOND_MS  # clean shutdown finishes or refuses within this
     store_connect_ms: int = 5 * SECOND_MS  # to a Redis server: connected and logged in
     store_reply_ms: int = 10 * SECOND_MS  # of a Redis server, beside what replicas may take
+    store_examine_ms: int = MINUTE_MS  # between looks at a Redis server's settings while it runs
     store_settle_ms: int = 5 * SECOND_MS  # to find out what became of a commit: a server's restart
 
     # Local API

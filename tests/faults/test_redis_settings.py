@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from saphan_broker.store.redis.address import RedisAddress, connect
 from saphan_broker.store.redis.store import RedisStore
 from saphan_protocol import tls
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS
 from support import certificates
 from support.servers import ENGINES, Engine, Server, free_port
 from support.store_commits import Story
@@ -104,13 +106,19 @@ async def test_every_lossy_setting_is_named_at_once(engine: Engine, tmp_path: Pa
     assert all(name in error.message for name in settings)
 
 
-async def test_settings_that_are_changed_later_are_noticed(server: Server) -> None:
+async def test_settings_that_are_changed_later_are_noticed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = await RedisStore.create(server.address())
-    assert await store.examine() == ()
+    often = dataclasses.replace(LIMITS, store_examine_ms=0)
+    monkeypatch.setattr("saphan_broker.store.redis.writer.LIMITS", often)
+    commit = Story().bulletins(1)
     server.set("appendfsync", "everysec")
     with pytest.raises(OperatorError) as refused:
-        await store.examine()
+        await store.commit(commit)
     assert refused.value.code == "store_lossy"
+    server.set("appendfsync", "always")
+    await store.commit(commit)
     await store.close()
 
 

@@ -70,6 +70,7 @@ class Writer:
         self._keys = keys
         self._line: Line | None = None
         self._ids: dict[Log, bytes] = {}
+        self._examined = 0.0
 
     async def open(self) -> None:
         """Dial, look at the server's settings, and wait until all that it holds is durable.
@@ -104,6 +105,7 @@ class Writer:
         self, commit: Commit, words: list[bytes | str | int], new: list[bytes]
     ) -> None:
         """Run the commit's script; durable when it returns. Errors as `store.base.Logs.commit`."""
+        await self._ready()
         keys, before, id_ = self._keys[commit.log], self._ids[commit.log], new_id()
         command = scripts.COMMIT.call(
             (keys.head, keys.due, keys.done),
@@ -152,6 +154,25 @@ class Writer:
 
     # --- the line --------------------------------------------------------------------------------
 
+    async def _ready(self) -> None:
+        """Before a commit: a line if there is none, and now and then a look at the settings.
+
+        Raises:
+            Unavailable, OperatorError: as `open`; nothing is written then.
+        """
+        line = self._line
+        if line is None or line.down:
+            await self._dial()
+        elif monotonic() > self._examined + LIMITS.store_examine_ms / 1000:
+            await self._examine(line)
+
+    async def _examine(self, line: Line) -> None:
+        try:
+            self.promises = await examine(line, self.address)
+        except LineDown as error:
+            raise Unavailable("redis_unreachable", f"the Redis server went away: {error}") from None
+        self._examined = monotonic()
+
     def _connected(self) -> Line:
         if self._line is None:
             raise LineDown("not connected")
@@ -163,9 +184,9 @@ class Writer:
         self._line = line = await dial(self.address)
         try:
             await self._link.check(line)
-            self.promises = await examine(line, self.address)
         except LineDown as error:
             raise Unavailable("redis_unreachable", f"the Redis server went away: {error}") from None
+        await self._examine(line)
 
     async def _durably(self, script: Script, command: Command) -> Reply:
         """Run a script whose refusal is raised; once more if the server was made to forget it."""
