@@ -21,6 +21,7 @@ from saphan_broker.seeds import DayKeys
 from saphan_broker.serving_keys import share
 from saphan_broker.store.base import Store
 from saphan_broker.store.memory import MemoryStore
+from saphan_broker.store.redis.archive.policy import EAGER
 from saphan_broker.store.redis.lease import Lease
 from saphan_broker.store.redis.store import RedisStore
 from saphan_protocol.audit.report import Report
@@ -225,6 +226,27 @@ async def test_what_has_left_the_servers_memory_comes_along(
         await copy_compared(archived, back, keys, quiet)
         await compare_stores(source, back, keys, quiet)
     await archived.close()
+
+
+async def test_history_leaves_the_servers_memory_while_it_is_copied(
+    world: World, there: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server needs room for what is in flight only, however long the history is."""
+    monkeypatch.setattr("saphan_broker.moving.leased.MOVING", EAGER)
+    monkeypatch.setattr("saphan_broker.moving.copying.RELIEVED", 1)
+    steps: list[int] = []
+
+    async def step(store: RedisStore) -> int:
+        assert await store.note("directory") is None  # the copy is not whole yet
+        steps.append(await archive_some(store))
+        return steps[-1]
+
+    archive_some = RedisStore.archive_some
+    monkeypatch.setattr(RedisStore, "archive_some", step)
+    await move(House(world.data), there, world.keys, quiet)
+    assert sum(steps) > 0
+    async with House(world.data).alone() as first, there.reading() as second:
+        await compare_stores(first, second, DayKeys.open(world.keys), quiet)
 
 
 async def test_attachments_in_a_bucket_come_along(

@@ -33,6 +33,9 @@ from saphan_broker.store.unfinished import check_whole
 BLOCK: Final = TILE_WIDTH
 """Leaves in one commit: one tile, and with bodies of 64 KiB 16 MiB in memory."""
 
+RELIEVED: Final = 8 * BLOCK
+"""Leaves after which a server's memory is relieved of what can leave it."""
+
 Progress = Callable[[str, int, int], None]
 """(what, done, of how many), told again and again."""
 Check = Callable[[], Awaitable[None]]
@@ -180,9 +183,18 @@ class _Copying:
             # A crash in here: the block is there whole or not at all; the next copy goes on.
             await self._target.commit(_commit(block, expected, at, tiles))
             tree = grown
+            if stop % RELIEVED == 0:
+                await self._relieve()
             self._progress(log, stop, end.head.size)
         if (await self._target.state(log)).head != end.head:
             raise damaged(f"the {log} log was copied, and has another head than it had")
+
+    async def _relieve(self) -> None:
+        """Let what is finished leave the memory of a server, as the process that sequences does."""
+        move: Callable[[], Awaitable[int]] | None
+        move = getattr(self._target, "archive_some", None)
+        while move is not None and await move():
+            pass
 
     async def _read(self, log: Log, start: int, stop: int) -> Block:
         if log == "directory":

@@ -13,8 +13,9 @@ from saphan_schemas.errors import OperatorError
 from saphan_broker.blobs.store import FOLDER
 from saphan_broker.objects.base import Objects
 from saphan_broker.objects.directory import DirectoryObjects
-from saphan_broker.opening import SQLITE, StoreChoice, create_store, open_objects, open_store
+from saphan_broker.opening import SQLITE, StoreChoice, open_objects, open_store
 from saphan_broker.store.base import Store
+from saphan_broker.store.sqlite import SqliteStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +75,29 @@ class House:
         Raises:
             OperatorError: `store_locked`, `store_in_use`, and what opening raises.
         """
-        async with self._objects() as objects:
-            store = await self._opened(objects, create)
+        if self.choice.redis is None:
+            store = await _sqlite(self.data, create)
             try:
-                if self.choice.redis is None:
-                    yield store
-                else:
-                    from saphan_broker.moving.leased import leased
-
-                    async with leased(self.choice.redis, store):
-                        yield store
+                yield store
             finally:
                 await store.close()
+            return
+        from saphan_broker.moving.leased import leased, open_alone  # loads the server's client
 
-    async def _opened(self, objects: Objects, create: bool) -> Store:
-        if create:
+        async with self._objects() as objects:
+            served = await open_alone(self.choice.redis, objects, create)
             try:
-                return await create_store(self.data, self.choice, objects)
-            except OperatorError as error:
-                if error.code != "store_exists":  # what a copy that was cut off has left
-                    raise
-        return await open_store(self.data, self.choice, objects)
+                async with leased(self.choice.redis, served):
+                    yield served
+            finally:
+                await served.close()
+
+
+async def _sqlite(data: Path, create: bool) -> SqliteStore:
+    if create:
+        try:
+            return await SqliteStore.create(data)
+        except OperatorError as error:
+            if error.code != "store_exists":  # what a copy that was cut off has left
+                raise
+    return await SqliteStore.open(data)

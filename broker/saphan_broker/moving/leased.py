@@ -10,8 +10,9 @@ from typing import Final
 
 from saphan_schemas.errors import OperatorError
 
-from saphan_broker.store.base import Store
+from saphan_broker.objects.base import Objects
 from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.lease import LEASE_MS, RENEW_MS, Lease
 from saphan_broker.store.redis.store import RedisStore
 
@@ -19,8 +20,32 @@ TRIES: Final = LEASE_MS // RENEW_MS + 1
 """Of taking it: what a killed process held runs out meanwhile."""
 
 
+MOVING: Final = Policy(unsigned=True)
+"""A copy's signed heads come last; what is above them is known to be the source's, and leaves."""
+
+
+async def open_alone(address: RedisAddress, objects: Objects, create: bool) -> RedisStore:
+    """The store that is moved from or to.
+
+    Args:
+        create: make an empty one where there is none; what is finished leaves the server's memory
+            while it is copied, or a long history would not fit.
+
+    Raises:
+        OperatorError: `store_missing`, `store_lossy`, ...; Unavailable: `redis_unreachable`, ...
+    """
+    if not create:
+        return await RedisStore.open(address, objects=objects)
+    try:
+        return await RedisStore.create(address, objects=objects, policy=MOVING)
+    except OperatorError as error:
+        if error.code != "store_exists":  # what a copy that was cut off has left
+            raise
+    return await RedisStore.open(address, objects=objects, policy=MOVING)
+
+
 @asynccontextmanager
-async def leased(address: RedisAddress, store: Store) -> AsyncIterator[None]:
+async def leased(address: RedisAddress, store: RedisStore) -> AsyncIterator[None]:
     """Hold the lease, and let `store` write under it.
 
     Whoever takes it from us fences us: our next commit is HeadMoved, and nothing of it is written.
@@ -32,8 +57,7 @@ async def leased(address: RedisAddress, store: Store) -> AsyncIterator[None]:
     renewing = None
     try:
         await _take(lease)
-        if isinstance(store, RedisStore):
-            store.epoch = lease.epoch
+        store.epoch = lease.epoch
         renewing = asyncio.create_task(_renew(lease))
         yield
     finally:
