@@ -89,6 +89,13 @@ def sockets(data: Path) -> list[Path]:
     return [found[number] for number in sorted(found) if number]
 
 
+def forget_sockets(data: Path) -> None:
+    """Remove what a crash has left; nobody else works in the data directory."""
+    for path in sockets(data):
+        if path.is_socket():
+            path.unlink()
+
+
 def _number(path: Path) -> int:
     """Of a socket's name; 0 for another name."""
     if path.name == SOCKET_NAME:

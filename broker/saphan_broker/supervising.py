@@ -71,7 +71,8 @@ class Child:
         async for line in process.stdout:
             with contextlib.suppress(ValueError):
                 said = json.loads(line)
-                self._hear(said)
+                if isinstance(said, dict):
+                    self._hear(said)
 
     def _hear(self, said: dict[str, Any]) -> None:
         if said.get("event") == "role":
@@ -93,11 +94,18 @@ class Supervisor:
     Args:
         command: gives the command line of a process by its number, from 1.
         keep: descriptors that the processes hold open as long as any of them lives.
+        patience: seconds until a process that was told to end is killed.
     """
 
     def __init__(
-        self, count: int, command: Callable[[int], Sequence[str]], keep: Sequence[int] = ()
+        self,
+        count: int,
+        command: Callable[[int], Sequence[str]],
+        keep: Sequence[int] = (),
+        *,
+        patience: float = STOP_S,
     ) -> None:
+        self._patience: Final = patience
         self._children: Final = [Child(n, command(n), keep) for n in range(1, count + 1)]
         self._tasks: dict[int, asyncio.Task[int]] = {}
         self._told: Final = asyncio.Event()
@@ -179,7 +187,7 @@ class Supervisor:
             return True
         for child in tasks:
             child.tell(signal.SIGTERM)
-        _done, late = await asyncio.wait(tasks.values(), timeout=STOP_S)
+        _done, late = await asyncio.wait(tasks.values(), timeout=self._patience)
         for child, task in tasks.items():
             if task in late:
                 _log.error("process %d does not stop and is killed", child.number)

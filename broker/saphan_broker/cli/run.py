@@ -12,6 +12,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import text
 
+from saphan_broker.admin import forget_sockets
 from saphan_broker.cli.logs import log_to_stderr
 from saphan_broker.cli.options import (
     DEFAULT_LISTEN,
@@ -37,6 +38,7 @@ from saphan_broker.tls_files import (
     shown,
 )
 
+MOST_PORT: Final = 65_535
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -77,12 +79,13 @@ def _run(args: argparse.Namespace) -> int:
     require_post_quantum()
     check_finished(args.keys)
     choice = store_choice(args)
-    _check_shared(args, choice)
+    _check_processes(args, choice)
     showing = _shown(args)
     log_to_stderr(as_json=args.json, seat=args.seat)
     if args.seat is not None:
         return _serve(args, choice, showing)
     with locked(args.data, make=choice.shared) as lock:
+        forget_sockets(args.data)
         if args.processes == 1:
             return _serve(args, choice, showing)
         from saphan_broker.cli.many import supervise  # the parent alone has children
@@ -99,12 +102,19 @@ def _serve(args: argparse.Namespace, choice: StoreChoice, showing: Shown) -> int
     return 0
 
 
-def _check_shared(args: argparse.Namespace, choice: StoreChoice) -> None:
-    """What SQLite cannot do is said before anything begins.
+def _check_processes(args: argparse.Namespace, choice: StoreChoice) -> None:
+    """What several processes cannot do here, and SQLite cannot at all, is said at once.
 
     Raises:
-        InvalidInput: `processes_need_redis`. OperatorError: `serves_only`.
+        InvalidInput: `processes_need_redis`, `metrics_ports`. OperatorError: `serves_only`.
     """
+    if args.metrics_listen and args.metrics_listen[1] + args.processes - 1 > MOST_PORT:
+        raise InvalidInput(
+            "metrics_ports",
+            f"{args.processes} processes have no ports from {args.metrics_listen[1]} on",
+            field="metrics-listen",
+            hint="name a lower port: each process takes the next one",
+        )
     if choice.shared:
         return
     if args.processes > 1:

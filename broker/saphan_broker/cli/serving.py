@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.terminal import print_json
 
 from saphan_broker.admin import Seat, administered
@@ -21,11 +23,14 @@ from saphan_broker.data_pins import keep_pins
 from saphan_broker.http_log import LogPages
 from saphan_broker.logs.signer import Signer
 from saphan_broker.metrics import MetricsPages
-from saphan_broker.opening import StoreChoice
+from saphan_broker.objects.place import check_objects
+from saphan_broker.opening import StoreChoice, open_objects
 from saphan_broker.orphan import parent_gone
 from saphan_broker.serving_keys import read_keys, serves_only
 from saphan_broker.standing import standing_of
 from saphan_broker.tls_files import Shown
+
+_log = logging.getLogger("saphan.broker")
 
 LOOK_S: Final = 0.2
 """A parent that is told a little late only ends its processes in another order."""
@@ -39,6 +44,7 @@ async def serve(args: argparse.Namespace, choice: StoreChoice, showing: Shown) -
     """
     seat = Seat(args.seat or 1, args.processes)
     told = asyncio.Event()
+    await _look_at_objects(args.data, choice)
     broker = await _opened(args, choice)
     if choice.shared:
         keep_pins(args.data, broker.state.pins)
@@ -66,6 +72,23 @@ async def serve(args: argparse.Namespace, choice: StoreChoice, showing: Shown) -
             )
     finally:
         await broker.stop()
+
+
+async def _look_at_objects(data: Path, choice: StoreChoice) -> None:
+    """A store of objects that a person must look at is found at the start, not at its first use.
+
+    Raises:
+        OperatorError: `blobs_unusable`, and as `open_objects`.
+    """
+    if choice.blobs is None:
+        return
+    objects = open_objects(data, choice)
+    try:
+        await check_objects(objects)
+    except Unavailable as error:  # a service that is down comes back; bulletins need not wait
+        _log.warning("%s", error)
+    finally:
+        await objects.close()
 
 
 async def _opened(args: argparse.Namespace, choice: StoreChoice) -> Broker:
