@@ -10,7 +10,7 @@ import configparser
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 from urllib.parse import urlsplit
 
 from obstore.store import S3Store
@@ -31,9 +31,17 @@ PROFILE: Final = "default"
 STANDARD_FILE: Final = Path(".aws/credentials")
 READ_AGAIN: Final = timedelta(minutes=5)
 """obstore asks anew some minutes before this has passed."""
+RETRIES: Final = 6
+"""Of one request, in some 5 s."""
 PREFIX_CHARS: Final = 256
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _HOST: Final = re.compile(r"[A-Za-z0-9.\[\]:-]+")
+
+
+class _Keys(TypedDict):
+    access_key_id: str
+    secret_access_key: str
+    token: str | None
 
 
 class FileCredentials:
@@ -74,18 +82,24 @@ def open_s3(
         _check_endpoint(endpoint)
         config["endpoint"] = endpoint
         config["aws_endpoint_url_s3"] = endpoint
-    store = S3Store(
-        bucket,
-        prefix=prefix or None,
-        config=config,
-        client_options=_client(endpoint, ca_file),
-        retry_config={
-            "max_retries": 6,
-            "retry_timeout": timedelta(milliseconds=LIMITS.object_retry_ms),
-            "backoff": {"max_backoff": timedelta(seconds=2)},
-        },
-        credential_provider=FileCredentials(path),
-    )
+    options = _client(endpoint, ca_file)
+    try:
+        store = S3Store(
+            bucket,
+            prefix=prefix or None,
+            config=config,
+            client_options=options,
+            retry_config={
+                "max_retries": RETRIES,
+                "retry_timeout": timedelta(milliseconds=LIMITS.object_retry_ms),
+                "backoff": {"max_backoff": timedelta(seconds=2)},
+            },
+            credential_provider=FileCredentials(path),
+        )
+    except ValueError:
+        if ca_file is None:
+            raise
+        raise _certificates(f"{ca_file} holds no PEM certificates") from None
     return RemoteObjects(store, f"the bucket {bucket}")
 
 
@@ -97,18 +111,25 @@ def read_credentials(path: Path) -> S3Credential:
     """
     if not path.exists():
         raise _credentials(f"{path} is missing")
+    keys = _profile(private_files.read(path))
+    if keys is None:
+        raise _credentials(f"{path} has no keys under [{PROFILE}]")
+    return {**keys, "expires_at": datetime.now(UTC) + READ_AGAIN}
+
+
+def _profile(text: bytes) -> _Keys | None:
+    """The keys; None if there are none: the parser's own errors would quote the file."""
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
-        parser.read_string(private_files.read(path).decode())
+        parser.read_string(text.decode())
         profile = parser[PROFILE]
         return {
             "access_key_id": profile["aws_access_key_id"],
             "secret_access_key": profile["aws_secret_access_key"],
             "token": profile.get("aws_session_token"),
-            "expires_at": datetime.now(UTC) + READ_AGAIN,
         }
-    except (configparser.Error, KeyError, UnicodeDecodeError):  # their texts would quote the file
-        raise _credentials(f"{path} has no keys under [{PROFILE}]") from None
+    except (configparser.Error, KeyError, UnicodeDecodeError):
+        return None
 
 
 def _parse(place: str) -> tuple[str, str]:
@@ -142,12 +163,7 @@ def _client(endpoint: str | None, ca_file: Path | None) -> ClientConfig:
         try:
             options["root_certificate"] = ca_file.read_bytes()
         except OSError as error:
-            raise OperatorError(
-                "s3_ca",
-                f"{ca_file} cannot be read: {error.strerror}",
-                field="blobs",
-                hint="name a file of PEM certificates",
-            ) from None
+            raise _certificates(f"{ca_file} cannot be read: {error.strerror}") from None
     return options
 
 
@@ -167,3 +183,7 @@ def _credentials(why: str) -> OperatorError:
         field="blobs",
         hint="write [default], aws_access_key_id = ... and aws_secret_access_key = ... into it",
     )
+
+
+def _certificates(why: str) -> OperatorError:
+    return OperatorError("s3_ca", why, field="blobs", hint="name a file of PEM certificates")
