@@ -84,18 +84,23 @@ async def served(
 
 async def ingest(world: World, engine: Engine, prepared: Prepared, log: Path) -> Ingested:
     """Push prepared bulletins, every sender on a session of its own."""
-    command = {
+    async with (
+        served(world, engine, log) as (broker, url, _),
+        programs.started("client", log, "benchmarks.ingest_client") as client,
+    ):
+        return await push(broker, client, pushing(world, prepared, url))
+
+
+def pushing(world: World, prepared: Prepared, url: str) -> dict[str, Any]:
+    """The client's command for prepared bulletins."""
+    return {
         "do": "push",
+        "url": url,
         "offices": [str(world.office(name).folder) for name in prepared.senders],
         "files": [str(path) for path in prepared.files],
         "window": prepared.window,
         "warm": prepared.warm,
     }
-    async with (
-        served(world, engine, log) as (broker, url, _),
-        programs.started("client", log, "benchmarks.ingest_client") as client,
-    ):
-        return await push(broker, client, command | {"url": url})
 
 
 async def push(

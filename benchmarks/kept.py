@@ -1,8 +1,9 @@
 """What bulletins cost in the memory of Valkey: open ones, and finished ones once they are archived.
 
-Both are slopes between two counts, so that the server's own workings and the directory count for
-nothing. Open: sealed beforehand, nobody fetches them. Finished: two nodes exchange them, the
-recipient accepts, and the broker moves them into its objects; the second figure is what stays.
+Both are differences, so that the server's own workings and the directory count for nothing. Open
+ones are sealed beforehand, and nobody fetches them. Then their recipient comes and accepts them,
+and the broker moves what is finished into its objects, all but the newest. From there on two nodes
+exchange more, and what stays in memory of these is the second figure.
 """
 
 from __future__ import annotations
@@ -17,87 +18,77 @@ from typing import Final
 from saphan_broker.store.redis.keys import Keys
 
 from benchmarks import programs
-from benchmarks.engines import OBJECTS, VALKEY, push, served
+from benchmarks.engines import OBJECTS, VALKEY, push, pushing, served
 from benchmarks.ingest import Prepared
 from benchmarks.valkey import Valkey
 from benchmarks.world import NAME, RECIPIENT, SENDER, World
 
 PIECE: Final = 2_000
 """Bulletins that the sender is told to send at once: it has two minutes for them."""
-LOOK_SECONDS: Final = 0.5
-PATIENCE_SECONDS: Final = 180.0
+LOOK_SECONDS: Final = 0.1
+PATIENCE_SECONDS: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """Bytes in Valkey and in the objects' files for each finished bulletin, and how many remain."""
+class Kept:
+    """Bytes for each bulletin: of Valkey's memory, and of the objects' files.
 
+    Args:
+        opened, finished: how many were measured.
+        left: of the finished, those that the broker has not moved when nothing moves any more.
+    """
+
+    opened: int
+    open_memory: float
+    finished: int
     memory: float
     files: float
     left: int
-    seconds: float
 
 
-async def open_ones(world: World, prepared: Prepared, log: Path) -> float:
-    """Bytes of Valkey's memory for each bulletin that waits for its recipient."""
-    command = {
-        "do": "push",
-        "offices": [str(world.office(name).folder) for name in prepared.senders],
-        "files": [str(path) for path in prepared.files],
-        "window": prepared.window,
-        "warm": prepared.warm,
-    }
-    async with (
-        served(world, VALKEY[0], log) as (broker, url, server),
-        programs.started("client", log, "benchmarks.ingest_client") as client,
-    ):
-        assert server is not None
-        before = await server.used()
-        found = await push(broker, client, command | {"url": url})
-        return (await server.used() - before) / found.accepted
+async def measure(world: World, prepared: Prepared, count: int, still: float, log: Path) -> Kept:
+    """Open ones first; their recipient comes and finishes them; then `count` more.
 
-
-async def finished(world: World, count: int, log: Path) -> Finished:
-    """What stays of `count` accepted bulletins, measured from a quarter of them on."""
+    Args:
+        still: seconds without any change after which nothing is taken to move any more.
+    """
     async with AsyncExitStack() as stack:
-        _, url, server = await stack.enter_async_context(served(world, VALKEY[0], log))
+        broker, url, server = await stack.enter_async_context(served(world, VALKEY[0], log))
         assert server is not None
+        empty = await server.used()
+        async with programs.started("client", log, "benchmarks.ingest_client") as client:
+            pushed = await push(broker, client, pushing(world, prepared, url))
+        opened = await server.used() - empty
         recipient = world.office(RECIPIENT).folder
         await stack.enter_async_context(programs.node(recipient, url, log))
-        sender = await stack.enter_async_context(
-            programs.started(
-                "sender", log, "benchmarks.sending_node", world.office(SENDER).folder, url
-            )
-        )
-        await sender.hear()
-        first = count // 4
-        await _send(sender, first)
-        await _settled(server, LOOK_SECONDS)
+        await _settled(server, still)
         before = await server.used(), _files(world)
-        await _send(sender, count - first)
-        begin = time.perf_counter()
-        left = await _settled(server, LOOK_SECONDS)
-        took = time.perf_counter() - begin
+        await _exchange(world, url, count, log)
+        left = await _settled(server, still)
         after = await server.used(), _files(world)
-    memory, files = ((now - was) / (count - first) for now, was in zip(after, before, strict=True))
-    return Finished(memory, files, left, took)
+    memory, files = ((now - was) / count for now, was in zip(after, before, strict=True))
+    return Kept(pushed.accepted, opened / pushed.accepted, count, memory, files, left)
 
 
-async def _send(sender: programs.Program, count: int) -> None:
-    while count > 0:
-        await sender.ask({"do": "send", "count": min(PIECE, count)})
-        count -= PIECE
+async def _exchange(world: World, url: str, count: int, log: Path) -> None:
+    folder = world.office(SENDER).folder
+    async with programs.started("sender", log, "benchmarks.sending_node", folder, url) as sender:
+        await sender.hear()
+        while count > 0:
+            await sender.ask({"do": "send", "count": min(PIECE, count)})
+            count -= PIECE
 
 
-async def _settled(server: Valkey, pause: float) -> int:
-    """Wait until the mover has nothing more to do; bulletins that still wait for it."""
+async def _settled(server: Valkey, still: float) -> int:
+    """Wait until nothing is due and nothing moves any more; finished bulletins still in memory."""
     keys = Keys(NAME, "evidence")
-    last, since = (-1, 0), time.perf_counter()
+    last, since = (-1, -1), time.perf_counter()
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while time.perf_counter() - since < 6 * pause:
-            await asyncio.sleep(pause)
+        while time.perf_counter() - since < still:
+            await asyncio.sleep(LOOK_SECONDS)
+            due = await server.ask("ZCARD", keys.due)
             now = await server.ask("ZCARD", keys.done), await server.ask("DBSIZE")
-            if now != last:
+            if due or now != last:
                 last, since = now, time.perf_counter()
     return last[0]
 

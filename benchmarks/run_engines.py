@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import engines, floors, ingest, kept, machine, report, takeover, valkey
-from benchmarks.engines import ENGINES, SQLITE, VALKEY, Engine
+from benchmarks.engines import ENGINES, VALKEY, Engine
 from benchmarks.report import Run, Target
-from benchmarks.world import SENDER, World, make_world, small_senders
+from benchmarks.world import World, make_world, small_senders
 
 RESULTS: Final = Path(__file__).parent / "RESULTS-engines.md"
 MB: Final = 1_000_000
@@ -43,8 +43,9 @@ class Plan:
     senders: int
     singles: int
     kills: int
-    opened: int
     finished: int
+    still: float
+    loads: tuple[str, ...] = ("batches", "singles")
 
 
 FULL: Final = Plan(
@@ -56,8 +57,8 @@ FULL: Final = Plan(
     senders=20,
     singles=150,
     kills=5,
-    opened=100,
-    finished=24_000,
+    finished=20_000,
+    still=3.0,
 )
 QUICK: Final = Plan(
     runs=1,
@@ -68,20 +69,21 @@ QUICK: Final = Plan(
     senders=20,
     singles=40,
     kills=2,
-    opened=40,
-    finished=4_000,
+    finished=6_000,
+    still=3.0,
 )
 TOY: Final = Plan(
     runs=1,
-    engines=(SQLITE, VALKEY[1]),
+    engines=(VALKEY[1],),
     floor_seconds=0.05,
     batchers=1,
     batches=3,
     senders=2,
     singles=4,
     kills=1,
-    opened=1,
     finished=8,
+    still=0.5,
+    loads=("singles",),
 )
 
 LOADS: Final = {"batches": "8 senders, batches of 64", "singles": "20 senders, one at a time"}
@@ -127,6 +129,7 @@ class Bench:
         self._place = place
         self._world = world
         self._log = place / "programs.log"
+        self._copies = 0
         self._say("sealing bulletins beforehand")
         batchers = tuple(small_senders(plan.batchers))
         self._loads = {
@@ -135,7 +138,6 @@ class Bench:
                 "singles", tuple(small_senders(plan.senders)), plan.singles, 1, ingest.SMALL_WINDOW
             ),
         }
-        self._opened = self._sealed("opened", (SENDER,), plan.opened, ingest.BATCH, ingest.WINDOW)
 
     def _sealed(
         self, name: str, senders: tuple[str, ...], frames: int, batch: int, window: int
@@ -161,11 +163,11 @@ class Bench:
             "checks": floors.composite_checks(self._plan.floor_seconds),
             "xadd": await self._floor(),
         }
-        for load, prepared in self._loads.items():
+        for load in self._plan.loads:
             for engine in self._plan.engines:
                 self._say(f"run {number}: {NAMES[engine.name]}, {LOADS[load]}")
                 async with self._fresh(engine) as world:
-                    one = await engines.ingest(world, engine, prepared, self._log)
+                    one = await engines.ingest(world, engine, self._loads[load], self._log)
                 found |= {f"{engine.name} {load}": one.rate}
                 found |= {f"{engine.name} {load} us": one.broker_us}
         found["others"] = others.cores()
@@ -179,14 +181,12 @@ class Bench:
             times = await takeover.measure(world, self._plan.kills, self._log)
         return [{"takeover": seconds} for seconds in times]
 
-    async def memory(self) -> tuple[float, kept.Finished]:
-        """Bytes of an open bulletin, and what stays of finished ones."""
-        self._say("memory of open bulletins")
-        async with self._fresh(VALKEY[0]) as world:
-            opened = await kept.open_ones(world, self._opened, self._log)
+    async def memory(self) -> kept.Kept:
+        """Bytes of open bulletins, and what stays of finished ones."""
         self._say(f"memory of {self._plan.finished:,} finished bulletins")
         async with self._fresh(VALKEY[0]) as world:
-            return opened, await kept.finished(world, self._plan.finished, self._log)
+            count, still = self._plan.finished, self._plan.still
+            return await kept.measure(world, self._loads["batches"], count, still, self._log)
 
     async def _floor(self) -> float:
         folder = self._place / "floor"
@@ -198,7 +198,9 @@ class Bench:
     @asynccontextmanager
     async def _fresh(self, engine: Engine) -> AsyncIterator[World]:
         """A copy for one block."""
-        copy = (self._carried if engine.processes else self._world).copy(self._place / "copy")
+        self._copies += 1
+        place = self._place / str(self._copies)
+        copy = (self._carried if engine.processes else self._world).copy(place)
         try:
             yield copy
         finally:
@@ -210,9 +212,13 @@ async def measured(plan: Plan, place: Path) -> str:
     world = await make_world(place / "world", plan.senders)
     bench = Bench(plan, place, world)
     await bench.carry()
-    runs = [await bench.run(number) for number in range(1, plan.runs + 1)]
-    runs += await bench.takeover()
-    opened, done = await bench.memory()
+    if plan is TOY:  # nothing is judged, so everything at once: the waits overlap
+        one, kills, memory = await asyncio.gather(bench.run(1), bench.takeover(), bench.memory())
+        runs = [one, *kills]
+    else:
+        runs = [await bench.run(number) for number in range(1, plan.runs + 1)]
+        runs += await bench.takeover()
+        memory = await bench.memory()
     lines = [
         "# Results: engines",
         "",
@@ -224,20 +230,19 @@ async def measured(plan: Plan, place: Path) -> str:
         "",
         *report.targets(runs, TARGETS),
         *report.figures(runs, FIGURES),
-        *_memory(plan, opened, done),
+        *_memory(memory),
         *report.machine(machine.described() | {"Valkey": await valkey.version()}),
     ]
     return "\n".join(lines)
 
 
-def _memory(plan: Plan, opened: float, done: kept.Finished) -> list[str]:
-    measured = plan.finished - plan.finished // 4
+def _memory(one: kept.Kept) -> list[str]:
     return [
-        f"Valkey's memory: {opened:,.0f} bytes for each open bulletin "
-        f"({plan.opened * ingest.BATCH:,} of them measured); {done.memory:,.0f} bytes for each "
-        f"finished one ({measured:,} measured, {done.left:,} of them not yet moved away), so "
-        f"{done.memory:,.0f} MB for a million: extrapolated, not measured. "
-        f"The objects' files take {done.files:,.0f} bytes for each finished bulletin.",
+        f"Valkey's memory: {one.open_memory:,.0f} bytes for each open bulletin ({one.opened:,} "
+        f"measured); {one.memory:,.0f} bytes for each finished one ({one.finished:,} measured, "
+        f"on top of those; {one.left:,} of all, the newest, stay whole), so "
+        f"{one.memory:,.0f} MB for a million: extrapolated, not measured. The objects' files take "
+        f"{one.files:,.0f} bytes for each finished bulletin.",
         "",
     ]
 

@@ -138,9 +138,10 @@ async def measure(world: World, kills: int, log: Path) -> list[float]:
     """Seconds from each kill of the holder until the next bulletin is accepted elsewhere."""
     found = []
     async with valkey(world.place / STORE, log) as server, Pair(world, server, log) as pair:
-        for side in SIDES:
-            await pair.start(side)
+        dead: set[str] = {*SIDES}
         for _ in range(kills):
+            for side in dead:
+                await pair.start(side)
             holder = await pair.holder()
             (other,) = {*SIDES} - {holder}
             async with Offering(world, pair.urls[other]) as offering:
@@ -148,5 +149,5 @@ async def measure(world: World, kills: int, log: Path) -> list[float]:
                 killed = pair.kill(holder)
                 found.append(await offering.accepted() - killed)
             await pair.stop(holder)
-            await pair.start(holder)
+            dead = {holder}
     return found

@@ -39,13 +39,12 @@ def test_every_piece_on_engines_runs() -> None:
     page = printed("benchmarks.run_engines")
     for figure in (
         "floor: XADD of 4 KiB",
-        "SQLite, one process: 8 senders, batches of 64",
         "Valkey, two processes: 20 senders, one at a time",
         "from SIGKILL of the holder",
     ):
         assert f"| {figure}" in page
-    assert "for each open bulletin (64 of them measured)" in page
-    assert "finished one (6 measured" in page
+    assert "for each open bulletin (192 measured)" in page
+    assert "for each finished one (8 measured" in page
 
 
 def test_every_piece_runs() -> None:
