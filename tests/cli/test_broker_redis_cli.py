@@ -180,12 +180,6 @@ def test_a_server_that_may_lose_data_is_refused_unless_that_is_accepted(
         client.close()
 
 
-def test_replicas_that_are_not_there_are_missed_before_anything_is_served(served: Served) -> None:
-    served.init("alone.example")
-    ran = served.run_once("--replicas", "1", status=4)
-    assert ran.code == "replicas_missing"
-
-
 @pytest.mark.parametrize(
     "words",
     [

@@ -15,6 +15,9 @@ from saphan_broker.admin import socket_path, sockets
 TIMEOUT_SECONDS: Final = 60
 """An operation waits for a durable signed head; a disk that takes longer is an answer too."""
 
+LOOK_SECONDS: Final = 10
+"""A look needs no disk; a process that hangs is left out of the answer."""
+
 Body = Mapping[str, object] | None
 
 
@@ -64,7 +67,7 @@ def _places(data: Path) -> Sequence[Path]:
 
 
 async def _ask_one(socket: Path, method: str, path: str, body: Body) -> Any:
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    timeout = aiohttp.ClientTimeout(total=LOOK_SECONDS if method == "GET" else TIMEOUT_SECONDS)
     connector = aiohttp.UnixConnector(str(socket))
     try:
         async with (

@@ -100,6 +100,11 @@ async def _opened(args: argparse.Namespace, choice: StoreChoice) -> Broker:
     try:
         return await open_broker(args.data, args.keys, store=choice)
     except OperatorError as error:
+        if error.code == "store_missing" and not choice.shared:
+            error.hint = (
+                "make a broker with `saphan-broker init`; if a server carries this one, "
+                "name it with --redis"
+            )
         if error.code != "store_missing" or not choice.shared or serves_only(args.keys):
             raise
         _pins, log_keys = read_keys(args.keys)
