@@ -100,6 +100,18 @@ async def test_a_server_that_dies_within_a_long_put_leaves_no_half(
     assert await objects.size(NAME) == 7 * MIB
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_a_service_is_believed_by_its_certificate(s3: S3Server, place: str) -> None:
+    objects = open_s3(
+        place, credentials=s3.credentials, endpoint=s3.https_endpoint, ca_file=s3.ca_file
+    )
+    await check_objects(objects)
+    stranger = open_s3(place, credentials=s3.credentials, endpoint=s3.https_endpoint)
+    with pytest.raises(Unavailable) as error:
+        await check_objects(stranger)
+    assert code(error) == "blobs_unreachable"
+
+
 # --- who the broker is ----------------------------------------------------------------------------
 
 

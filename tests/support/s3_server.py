@@ -16,6 +16,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
+from support.certificates import KEY, authority, listening
+
 ACCESS_KEY = "saphan"
 SECRET_KEY = "a-key-for-tests-only"
 BUCKET = "bridge"
@@ -38,7 +40,10 @@ class S3Server:
         self._config.write_text(json.dumps({"identities": [identity]}))
         self.credentials = folder / "credentials"
         write_credentials(self.credentials, SECRET_KEY)
-        self._ports = _free_ports(8)
+        self._ports = _free_ports(9)
+        known = authority()
+        self.ca_file = known.write(folder / "authority.crt")
+        listening(folder, known.chain("127.0.0.1", KEY), KEY)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -46,9 +51,14 @@ class S3Server:
         """Where it serves S3."""
         return f"http://127.0.0.1:{self._ports[0]}"
 
+    @property
+    def https_endpoint(self) -> str:
+        """The same with TLS, by a certificate of the authority in `ca_file`."""
+        return f"https://127.0.0.1:{self._ports[8]}"
+
     def start(self) -> None:
         """Start it, and wait until it takes an object."""
-        s3, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc = self._ports
+        s3, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc, tls = self._ports
         options = {
             "dir": self._data,
             "ip": "127.0.0.1",
@@ -59,6 +69,9 @@ class S3Server:
             "s3.port.grpc": s3_grpc,
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
+            "s3.port.https": tls,
+            "s3.cert.file": self._folder / "test.crt",
+            "s3.key.file": self._folder / "test.key",
             "s3.localSocket": self._folder / "s3.sock",
             "filer.localSocket": self._folder / "filer.sock",
             "master.port": master,
