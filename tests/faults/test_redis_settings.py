@@ -113,10 +113,12 @@ async def test_settings_that_are_changed_later_are_noticed(
     often = dataclasses.replace(LIMITS, store_examine_ms=0)
     monkeypatch.setattr("saphan_broker.store.redis.writer.LIMITS", often)
     commit = Story().bulletins(1)
+    assert await store.examine() == ()
     server.set("appendfsync", "everysec")
-    with pytest.raises(OperatorError) as refused:
-        await store.commit(commit)
-    assert refused.value.code == "store_lossy"
+    for look in (store.commit(commit), store.examine()):
+        with pytest.raises(OperatorError) as refused:
+            await look
+        assert refused.value.code == "store_lossy"
     server.set("appendfsync", "always")
     await store.commit(commit)
     await store.close()

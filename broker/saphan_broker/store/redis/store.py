@@ -43,10 +43,11 @@ from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.archived import Archive, NothingArchived
 from saphan_broker.store.redis.fact_reads import FactReads
 from saphan_broker.store.redis.keys import Keys, all_keys
-from saphan_broker.store.redis.line import LineDown
+from saphan_broker.store.redis.line import LineDown, unreachable
 from saphan_broker.store.redis.link import Link
 from saphan_broker.store.redis.log_reads import LogReads
 from saphan_broker.store.redis.mailbox_reads import MailboxReads
+from saphan_broker.store.redis.server import examine
 from saphan_broker.store.redis.writer import Writer
 
 T = TypeVar("T")
@@ -153,6 +154,19 @@ class RedisStore:
     @epoch.setter
     def epoch(self, epoch: int) -> None:
         self._writer.epoch = epoch
+
+    async def examine(self) -> tuple[str, ...]:
+        """Look at the server's settings; gives `accepted_losses`. Commits look by themselves, too.
+
+        Raises:
+            OperatorError: `store_lossy`, `store_config_unknown`; Unavailable: `redis_unreachable`.
+        """
+        self._check_open()
+        link = self._links[0]
+        try:
+            return (await examine(await link.line(), link.address)).losses
+        except LineDown as error:
+            raise unreachable(link.address, str(error)) from None
 
     async def close(self) -> None:
         """Finish what has begun and free the lines; idempotent, also after CommitUnknown."""

@@ -1,0 +1,100 @@
+"""Long ciphertexts are objects: durable before the commit that needs them, and missed by name."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from saphan_broker.objects.directory import DirectoryObjects
+from saphan_broker.store.redis.store import OBJECT_BYTES, RedisStore
+from saphan_schemas.errors import OperatorError
+from support.servers import Server
+from support.store_commits import Story
+from support.whole_store import check_whole
+
+LONG = OBJECT_BYTES + 1
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    started = Server(tmp_path / "server").start()
+    yield started
+    started.free()
+
+
+@pytest.fixture
+async def objects(tmp_path: Path) -> AsyncIterator[DirectoryObjects]:
+    made = DirectoryObjects(tmp_path / "objects")
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def store(server: Server, objects: DirectoryObjects) -> AsyncIterator[RedisStore]:
+    made = await RedisStore.create(server.address(), objects=objects)
+    yield made
+    await made.close()
+
+
+async def names(objects: DirectoryObjects) -> list[str]:
+    return [found.name async for found in objects.list("bodies")]
+
+
+async def test_long_ciphertexts_are_objects_and_short_ones_are_not(
+    store: RedisStore, server: Server, objects: DirectoryObjects
+) -> None:
+    story = Story(body_bytes=LONG)
+    commit = story.bulletins(10)
+    await store.commit(commit)
+    story.body_bytes = OBJECT_BYTES
+    short = story.bulletins(1, name="short")
+    await store.commit(short)
+    assert len(await names(objects)) == 10
+    assert await check_whole(store, 1) == story.head
+    rows = [*commit.bulletins, *short.bulletins]
+    assert await store.bodies([row.id for row in rows]) == {row.id: row for row in rows}
+    with server.client() as client:
+        held = {id_: client.hexists(_key(id_), "c") for id_ in (rows[0].id, rows[-1].id)}
+    assert held == {rows[0].id: 0, rows[-1].id: 1}
+
+
+async def test_a_missing_object_is_named_and_nothing_else_is_held_up(
+    store: RedisStore, objects: DirectoryObjects
+) -> None:
+    story = Story(body_bytes=LONG)
+    commit = story.bulletins(2)
+    await store.commit(commit)
+    lost, kept = commit.bulletins
+    await objects.delete(f"bodies/{lost.id.hex()}")
+    for read in (store.bodies([lost.id]), store.feed("kh.gpo", None, 9, 9, 10**9)):
+        with pytest.raises(OperatorError) as missing:
+            await read
+        assert missing.value.code == "object_missing"
+        assert lost.id.hex() in missing.value.message
+    assert await store.bodies([kept.id]) == {kept.id: kept}
+    assert lost.id in await store.bulletins([lost.id])
+    assert len(await store.feed("la.ospp", None, 9, 9, 10**9)) == 2
+    await store.commit(story.bulletins(1, name="later"))
+
+
+async def test_without_room_for_an_object_nothing_is_committed(
+    store: RedisStore, objects: DirectoryObjects, tmp_path: Path
+) -> None:
+    story = Story(body_bytes=LONG)
+    commit = story.bulletins(1)
+    place = tmp_path / "objects"
+    await asyncio.to_thread(place.write_bytes, b"somebody put a file there")
+    with pytest.raises(OperatorError) as unusable:
+        await store.commit(commit)
+    assert unusable.value.code == "blobs_unusable"
+    assert (await store.state("evidence")).head == commit.expected
+    await asyncio.to_thread(os.unlink, place)
+    await store.commit(commit)
+    assert await check_whole(store, 1) == commit.head
+
+
+def _key(id_: bytes) -> bytes:
+    return b"saphan:{saphan/evidence}:b:" + id_
