@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from saphan_broker.store.redis import store as engine
 from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.frames import Result
-from saphan_schemas.records import Event
+from saphan_schemas.records import Event, HeadRef
 from support.agency import Made
 from support.archives import archive_all, held
 from support.crews import Crew
@@ -102,3 +103,46 @@ async def test_who_has_nothing_is_fed_everything_from_the_archive(crew: Crew) ->
     for one, result in zip(made, results, strict=True):
         _entry, given = await line.entry(result.indices[0])
         assert (given.header, given.ciphertext) == (one.header_bytes, one.ciphertext)
+
+
+@pytest.mark.parametrize("part", ["facts", "blocks"])
+async def test_what_the_archive_has_lost_waits_and_its_neighbours_go_on(
+    crew: Crew, tmp_path: Path, part: str
+) -> None:
+    """A duplicate is not taken for new, nor does it hold up what comes in one group with it."""
+    sender, receiver = crew.agencies[A], crew.agencies[B]
+    made = [sender.bulletin([B], crew.clock()) for _ in range(100)]
+    out, into = await crew.line_at(crew.holder, A), await crew.line_at(crew.holder, B)
+    old, batch = sender.submissions(made, [receiver])
+    assert {result.code for result in await out.submit(old, batch)} == {None}
+    for event in (Event.HANDOVER, Event.ACCEPTED):
+        answers = await into.state(*receiver.statements(event, about(made), (A, B), crew.clock()))
+        assert {answer.code for answer in answers} == {None}
+    await archive(crew)
+    broker = crew.holder.broker
+    await broker.state.reopen_store()
+    moved = await asyncio.to_thread(_hide, tmp_path, part)
+    items, batch = sender.submissions(
+        [made[3], *(sender.bulletin([B], crew.clock()) for _ in range(3)), made[5]],
+        [receiver],
+        seen=HeadRef(broker.state.evidence.origin, 200, bytes(32)) if part == "blocks" else None,
+    )
+    results = await out.submit(items, batch)
+    codes = [result.code for result in results]
+    lost = "record_unreadable"
+    assert codes == ([lost] * 5 if part == "blocks" else [lost, None, None, None, lost])
+    assert "object_missing" in {alarm.code for alarm in broker.state.alarms.active()}
+    assert not broker.sequencer.broken
+    for path, hidden in moved.items():
+        await asyncio.to_thread(hidden.rename, path)
+    codes = [result.code for result in await out.submit(items, batch)]
+    decided = "already_decided"
+    late = ["seen_differs"] * 5 if part == "blocks" else [decided, None, None, None, decided]
+    assert codes == late
+
+
+def _hide(place: Path, part: str) -> dict[Path, Path]:
+    """Objects of a kind under other names; gives both."""
+    found = [path for path in place.rglob("*") if path.is_file() and f"/{part}/" in str(path)]
+    assert found
+    return {path: path.rename(path.with_name(f".{path.name}")) for path in found}

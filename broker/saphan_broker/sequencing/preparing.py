@@ -21,9 +21,11 @@ from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment
 
-from saphan_broker.sequencing.facts import Known, Wanted, load
+from saphan_broker.sequencing.facts import Known
 from saphan_broker.sequencing.judging import Bulletin, Denied, Expired, Said
 from saphan_broker.sequencing.ledger import Ledger
+from saphan_broker.sequencing.unreadable import answer as unreadable
+from saphan_broker.sequencing.unreadable import load_readable
 from saphan_broker.sequencing.work import Expiry, Outcome, Rejected, Stated, Submitted, Work
 from saphan_broker.state import State
 from saphan_broker.store.base import Commit, LogHead, TileKey
@@ -91,11 +93,7 @@ async def prepare(state: State, group: Sequence[Work], before: Prepared | None) 
     state.clocks.check(time, now)
     anchored = state.anchored if before is None else before.anchored
     anchor = _anchor_due(state, anchored)
-    judged = await _admit_all(state, group, time)
-    wanted = Wanted()
-    for _work, ready in judged:
-        ready.want(wanted)
-    known = await load(state.store, wanted)
+    known, judged = await load_readable(state, await _admit_all(state, group, time))
     if before is not None:
         _overlay(known, before.ledger)
     ledger = Ledger(known, tree.size, time, state.keys)
@@ -152,6 +150,8 @@ async def _admit_all(state: State, group: Sequence[Work], time: int) -> list[tup
         except (InvalidInput, Refused) as error:  # what the store cannot say refuses nobody
             state.counters.refused[error.code] += 1
             work.resolve(Rejected(error))
+        except OperatorError as error:
+            unreadable(state, work, error)
     return judged
 
 

@@ -1,0 +1,85 @@
+"""An item about something that the archive has lost: it waits, and its neighbours go on.
+
+Facts of finished bulletins lie in objects (docs/adr/0015). One that is missing or damaged must not
+be taken for "never seen", and must not stop the others of its group, which are retried with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Protocol, TypeVar
+
+from saphan_schemas.errors import OperatorError, Unavailable
+from saphan_schemas.limits import MINUTE_MS
+
+from saphan_broker.sequencing.facts import Known, Wanted, load
+from saphan_broker.sequencing.work import Rejected, Work
+from saphan_broker.state import State
+
+UNREADABLE: Final = frozenset({"object_missing", "object_damaged"})
+
+
+class _Wanting(Protocol):
+    """A judged item."""
+
+    def want(self, wanted: Wanted) -> None: ...
+
+
+R = TypeVar("R", bound=_Wanting)
+
+
+async def load_readable(
+    state: State, judged: Sequence[tuple[Work, R]]
+) -> tuple[Known, list[tuple[Work, R]]]:
+    """Facts for a group, and those of its items whose facts can be read; the rest is answered."""
+    kept = list(judged)
+    while True:
+        try:
+            return await load(state.store, _wanted(kept)), kept
+        except OperatorError as error:
+            if error.code not in UNREADABLE:
+                raise
+        troubles = await asyncio.gather(*(_trouble(state, ready) for _work, ready in kept))
+        for (work, _ready), trouble in zip(kept, troubles, strict=True):
+            if trouble is not None:
+                answer(state, work, trouble)
+        kept = [one for one, trouble in zip(kept, troubles, strict=True) if trouble is None]
+
+
+def answer(state: State, work: Work, error: OperatorError) -> None:
+    """Tell the item's sender to wait, and the operator why.
+
+    Raises:
+        OperatorError: the same, if it is about anything else than an unreadable object.
+    """
+    if error.code not in UNREADABLE:
+        raise error
+    state.alarms.sound_error(error)
+    work.resolve(
+        Rejected(
+            Unavailable(
+                "record_unreadable",
+                "what the broker keeps about this cannot be read at the moment",
+                hint="the broker's operator has been alarmed; send the same again later",
+                retry_after_ms=MINUTE_MS,
+            )
+        )
+    )
+
+
+async def _trouble(state: State, ready: _Wanting) -> OperatorError | None:
+    try:
+        await load(state.store, _wanted([(None, ready)]))
+    except OperatorError as error:
+        if error.code not in UNREADABLE:
+            raise
+        return error
+    return None
+
+
+def _wanted(judged: Sequence[tuple[object, _Wanting]]) -> Wanted:
+    wanted = Wanted()
+    for _work, ready in judged:
+        ready.want(wanted)
+    return wanted
