@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 from aiohttp import web
 from saphan_protocol.words import fingerprint_words
-from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
+from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS, SECOND_MS
 
 from saphan_broker.enrolment import check_fingerprints, read_enrolment
@@ -175,7 +175,11 @@ class AdminPages:
         enrolment = await asyncio.to_thread(read_enrolment, signed)
         # The command has compared already; here the very bytes that are logged are compared.
         check_fingerprints(enrolment, asked.fingerprints)
-        head, index = await self._broker.admit_operation(signed)
+        try:
+            head, index = await self._broker.admit_operation(signed)
+        except Unavailable as error:
+            error.hint = "see `saphan-broker status`, then give the same command again"
+            raise
         _log.warning(
             "the operator has admitted operation %d of %s", enrolment.version, enrolment.agency
         )

@@ -26,7 +26,7 @@ from saphan_broker.metrics import MetricsPages
 from saphan_broker.objects.place import check_objects
 from saphan_broker.opening import StoreChoice, open_objects
 from saphan_broker.orphan import parent_gone
-from saphan_broker.serving_keys import read_keys, serves_only
+from saphan_broker.serving_keys import read_keys
 from saphan_broker.standing import standing_of
 from saphan_broker.tls_files import Shown
 
@@ -92,7 +92,7 @@ async def _look_at_objects(data: Path, choice: StoreChoice) -> None:
 
 
 async def _opened(args: argparse.Namespace, choice: StoreChoice) -> Broker:
-    """The broker; where its server is empty, what was signed decides what is wrong.
+    """The broker; what is missing is said in this program's options.
 
     Raises:
         OperatorError: `store_behind_signer`, and as `open_broker`.
@@ -100,23 +100,31 @@ async def _opened(args: argparse.Namespace, choice: StoreChoice) -> Broker:
     try:
         return await open_broker(args.data, args.keys, store=choice)
     except OperatorError as error:
-        if error.code == "store_missing" and not choice.shared:
-            error.hint = (
-                "make a broker with `saphan-broker init`; if a server carries this one, "
-                "name it with --redis"
-            )
-        if error.code != "store_missing" or not choice.shared or serves_only(args.keys):
+        if error.code != "store_missing":
             raise
-        _pins, log_keys = read_keys(args.keys)
-        signed = [Signer.open(args.keys, log, one).last() for log, one in (log_keys or {}).items()]
-        raise OperatorError(
-            "store_behind_signer",
-            "the server holds nothing of this broker, but heads of "
-            f"{' and '.join(str(last.size) for last in signed)} leaves were signed",
-            field="redis",
-            hint="is --redis the right server, and was it restarted without its data? From SQLite: "
-            "`saphan-broker copy`; after a loss: restore its files or a backup that lacks nothing",
-        ) from None
+        raise _missing(args, choice, error) from None
+
+
+def _missing(args: argparse.Namespace, choice: StoreChoice, error: OperatorError) -> OperatorError:
+    """Why there is no store: another place, or, where heads were signed, a loss."""
+    if not choice.shared:
+        error.hint = (
+            "make a broker with `saphan-broker init`; where a server carries this one, name it "
+            "with --redis"
+        )
+        return error
+    _pins, log_keys = read_keys(args.keys)
+    if log_keys is None:
+        return error  # who only serves does not know what was signed
+    signed = [Signer.open(args.keys, log, one).last() for log, one in log_keys.items()]
+    return OperatorError(
+        "store_behind_signer",
+        "the server holds nothing of this broker, but heads of "
+        f"{' and '.join(str(last.size) for last in signed)} leaves were signed",
+        field="redis",
+        hint="is --redis the right server, and was it restarted without its data? From SQLite: "
+        "`saphan-broker copy`; after a loss: restore its files or a backup that lacks nothing",
+    )
 
 
 async def _pages(
