@@ -141,6 +141,29 @@ async def test_what_the_archive_has_lost_waits_and_its_neighbours_go_on(
     assert codes == late
 
 
+async def test_a_feed_that_meets_a_lost_object_ends_with_an_alarm_and_goes_on_later(
+    crew: Crew, tmp_path: Path
+) -> None:
+    sender, receiver = crew.agencies[A], crew.agencies[B]
+    made = [sender.bulletin([B], crew.clock()) for _ in range(260)]
+    out = await crew.line_at(crew.holder, A)
+    for at in (0, 130):
+        sent = await out.submit(*sender.submissions(made[at : at + 130], [receiver]))
+        assert {result.code for result in sent} == {None}
+    store = crew.holder.broker.state.store
+    assert isinstance(store, RedisStore)
+    await archive_all(store)
+    member = await crew.join()
+    moved = await asyncio.to_thread(_hide, tmp_path, "blocks")
+    line = await crew.line_at(member, B)
+    assert (await line.closed()).code == "object_missing"
+    assert [alarm.code for alarm in member.broker.state.alarms.active()] == ["object_missing"]
+    for path, hidden in moved.items():
+        await asyncio.to_thread(hidden.rename, path)
+    line = await crew.line_at(member, B)
+    await line.entry(sent[-1].indices[0])
+
+
 def _hide(place: Path, part: str) -> dict[Path, Path]:
     """Objects of a kind under other names; gives both."""
     found = [path for path in place.rglob("*") if path.is_file() and f"/{part}/" in str(path)]

@@ -42,6 +42,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role
 
 from saphan_broker.sequencing.expiry import freshen
+from saphan_broker.sequencing.unreadable import UNREADABLE
 from saphan_broker.sequencing.work import Batches, Rejected, Work
 from saphan_broker.sequencing.work import Submit as ToSequencer
 from saphan_broker.sessions import attaching, requests
@@ -341,6 +342,8 @@ class Session:
             return
         retry = error.retry_after_ms if isinstance(error, Unavailable) else 0
         _log.info("session %d of %s ends: %s", self._number, self.agency, error)
+        if error.code in UNREADABLE:
+            self._shared.state.alarms.sound_error(error)
         frame = Closing(error.code, error.message, error.hint, retry)
         try:
             # A receiver that has stalled hears nothing any more; a stranger is not waited for.
