@@ -91,7 +91,9 @@ class Server:
         return RedisAddress(url=f"redis://127.0.0.1:{self.port}", **fields)  # type: ignore[arg-type]
 
     def start(self, *, wait: bool = True) -> Server:
-        """Start, or start again on what the directory holds."""
+        """Start, or start again on what the directory holds; one that runs is left alone."""
+        if self.process is not None:
+            return self
         program = need(self.engine)
         with (self.directory / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
