@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from saphan_broker.server_look import look_at_server
 from saphan_protocol.pins import parse_pins
+from saphan_protocol.tls import key_pem
+from support import certificates
 from support.broker_command import running_broker, saphan_broker_here
 from support.command import saphan_here
 from support.served import Served, short_place
@@ -70,6 +72,31 @@ def test_a_broker_begins_runs_and_is_exported(served: Served) -> None:
     saphan_broker_here("records", "export", *data, "--keys", served.keys, "--out", pack)
     saphan_here("audit", "verify", logs, "--pins", served.data / "pins.json", "--pack", pack)
     assert SECRET not in (served.place / "broker.log").read_text()
+
+
+def test_a_line_with_tls_and_a_login_from_files(tmp_path: Path) -> None:
+    """Debian's server speaks TLS, the one of the Python package does not."""
+    ca = certificates.authority()
+    chain, key = tmp_path / "ours.crt", tmp_path / "ours.key"
+    chain.write_bytes(ca.chain("127.0.0.1", certificates.KEY))
+    key.touch(0o600)
+    key.write_bytes(key_pem(certificates.KEY))
+    files = {"cert": chain, "key": key, "ca-cert": ca.write(tmp_path / "ca.pem")}
+    made = Server(tmp_path / "server", "redis", password=SECRET, tls=files)
+    with made.start() as server, short_place() as place:
+        (place / "secret").touch(0o600)
+        (place / "secret").write_text(SECRET)
+        words: tuple[str | Path, ...] = ("--redis", f"rediss://127.0.0.1:{server.port}")
+        words += ("--redis-user", "default", "--redis-password-file", place / "secret")
+        words += ("--redis-ca", files["ca-cert"], "--redis-cert", chain, "--redis-key", key)
+        served = Served(place, server, words)
+        served.init("tls.example")
+        with running_broker(place, *served.options, "--processes", "2") as broker:
+            status = saphan_broker_here("status", "--data", served.data, "--json").json
+            assert [one["role"] for one in status["processes"]] == ["holder", "follower"]
+            assert "ok    server" in saphan_broker_here("doctor", *served.where, *words).out
+            assert broker.stop() == 0
+        assert SECRET not in (place / "broker.log").read_text()
 
 
 def test_another_data_directory_needs_no_init_of_its_own(served: Served) -> None:
