@@ -30,6 +30,10 @@ class LineDown(Exception):
     """The connection is gone: what was under way may have been done or not."""
 
 
+class Silent(LineDown):
+    """It was given up, because the server holds it and says nothing."""
+
+
 class _Batch:
     """Commands that were written together and are answered together."""
 
@@ -71,7 +75,7 @@ class Line(asyncio.Protocol):
                 return await answer
         except TimeoutError:
             self.abort("it did not answer in time")
-            raise LineDown("it did not answer in time") from None
+            raise Silent("it did not answer in time") from None
 
     def send(self, commands: Sequence[Command]) -> asyncio.Future[list[Reply]]:
         """Send commands; the future is given their answers, or LineDown."""

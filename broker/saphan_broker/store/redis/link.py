@@ -14,6 +14,7 @@ from saphan_broker.store.redis.line import (
     Line,
     LineDown,
     Reply,
+    Silent,
     checked,
     dial,
     unreachable,
@@ -45,6 +46,8 @@ class Link:
         """
         try:
             return [checked(reply) for reply in await (await self.line()).ask(commands)]
+        except Silent as error:  # it would be as silent on a new line
+            raise unreachable(self.address, str(error)) from None
         except LineDown:  # an idle line may have been dropped long ago
             pass
         try:
