@@ -31,6 +31,7 @@ class Limits:
     blob_lock_ms: int = 10 * SECOND_MS  # wait for another process's work on the same attachments
     object_bytes: int = 8 * MIB  # read whole into memory; a pack of the archive has half of it
     object_ms: int = 30 * SECOND_MS  # one request to an S3 service: 8 MiB at 2.5 Mbit/s
+    object_commit_ms: int = 3 * SECOND_MS  # that a commit waits for the objects of long bodies
     object_retry_ms: int = 10 * SECOND_MS  # after a request began, in which it is repeated
     archive_pack_items: int = 256  # finished bulletins in one pack of the archive
     archive_pack_bytes: int = 4 * MIB  # of their bodies in one object

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from saphan_broker.objects.directory import DirectoryObjects
-from saphan_broker.store.redis.store import OBJECT_BYTES, RedisStore
+from saphan_broker.store.redis.long_bodies import OBJECT_BYTES
+from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError
 from support.servers import Server
 from support.store_commits import Story
@@ -69,31 +71,43 @@ async def test_a_missing_object_is_named_and_nothing_else_is_held_up(
     await store.commit(commit)
     lost, kept = commit.bulletins
     await objects.delete(f"bodies/{lost.id.hex()}")
-    for read in (store.bodies([lost.id]), store.feed("kh.gpo", None, 9, 9, 10**9)):
-        with pytest.raises(OperatorError) as missing:
-            await read
-        assert missing.value.code == "object_missing"
-        assert lost.id.hex() in missing.value.message
+    with pytest.raises(OperatorError) as missing:
+        await store.bodies([lost.id])
+    assert missing.value.code == "object_missing"
+    assert lost.id.hex() in missing.value.message
+    fed = [row.bulletin for row in await store.feed("kh.gpo", None, 9, 9, 10**9)]
+    assert fed == [structs.replace(lost, ciphertext=b""), kept]  # the feed goes on
     assert await store.bodies([kept.id]) == {kept.id: kept}
     assert lost.id in await store.bulletins([lost.id])
     assert len(await store.feed("la.ospp", None, 9, 9, 10**9)) == 2
     await store.commit(story.bulletins(1, name="later"))
 
 
-async def test_without_room_for_an_object_nothing_is_committed(
-    store: RedisStore, objects: DirectoryObjects, tmp_path: Path
+async def test_without_room_for_an_object_the_log_goes_on(
+    store: RedisStore,
+    server: Server,
+    objects: DirectoryObjects,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """Long ciphertexts stay in the server's memory meanwhile, and nobody waits for each of them."""
     story = Story(body_bytes=LONG)
-    commit = story.bulletins(1)
     place = tmp_path / "objects"
     await asyncio.to_thread(place.write_bytes, b"somebody put a file there")
-    with pytest.raises(OperatorError) as unusable:
+    commits = [story.bulletins(3, name=f"full {at}") for at in range(2)]
+    for commit in commits:
         await store.commit(commit)
-    assert unusable.value.code == "blobs_unusable"
-    assert (await store.state("evidence")).head == commit.expected
+    assert [record.getMessage().count("stay in the server") for record in caplog.records] == [1]
     await asyncio.to_thread(os.unlink, place)
-    await store.commit(commit)
-    assert await check_whole(store, 1) == commit.head
+    await store.close()
+    again = await RedisStore.open(server.address(), objects=objects)
+    later = story.bulletins(1, name="later")
+    await again.commit(later)
+    assert len(await names(objects)) == 1
+    rows = [row for commit in (*commits, later) for row in commit.bulletins]
+    assert await again.bodies([row.id for row in rows]) == {row.id: row for row in rows}
+    assert await check_whole(again, 1) == later.head
+    await again.close()
 
 
 def _key(id_: bytes) -> bytes:

@@ -22,6 +22,11 @@ SHORT: Final = 16 * KIB
 """A ciphertext that is not worth a question of its own: 2 s at 64 kbit/s."""
 
 
+def there(body: BulletinRow) -> bool:
+    """Whether the store has given the ciphertext: a lost one is asked for, and said to be lost."""
+    return len(body.ciphertext) == body.ciphertext_length
+
+
 def wanted_bytes(room: int, careful: bool) -> int:
     """Bytes of rows to read for a frame that has `room`."""
     return min(READ_BYTES, max(room, LOOK_BYTES) if careful else room)

@@ -21,7 +21,7 @@ from saphan_schemas.records import BROKER, BatchSignature, Blob, Header, HeadRef
 from saphan_broker.at_rest import open_header, open_record, open_stanza_row
 from saphan_broker.listeners import Listener
 from saphan_broker.logs.log_book import Published
-from saphan_broker.sessions.deferring import choose, wanted_bytes
+from saphan_broker.sessions.deferring import choose, there, wanted_bytes
 from saphan_broker.sessions.feed_window import Window
 from saphan_broker.sessions.telling import News, Telling
 from saphan_broker.state import State
@@ -190,15 +190,20 @@ class FeedPump:
         """The rows of a frame, and whether their ciphertexts go with them."""
         window = self._window
         if not window.careful:
-            return [(row, not self._spares(row)) for row in rows]
+            return [(row, not self._put_off(row)) for row in rows]
         idle = not window.pace.on_way
         chosen = choose(rows, window.bytes, self._urgency, most=window.longest, idle=idle)
-        return [(row, here and not self._spares(row)) for row, here in chosen]
+        return [(row, here and not self._put_off(row)) for row, here in chosen]
 
-    def _spares(self, row: FeedRow) -> bool:
-        """Whether a ciphertext waits until it is fetched because the node's day has cost enough."""
+    def _put_off(self, row: FeedRow) -> bool:
+        """Whether a ciphertext waits until it is fetched, whatever the line carries.
+
+        It is lost, which ends no feed; or the node's day has cost enough.
+        """
         body = row.bulletin
-        return self.sparing and body is not None and self._urgency(body) == "routine"
+        if body is None:
+            return False
+        return not there(body) or (self.sparing and self._urgency(body) == "routine")
 
     def _urgency(self, body: BulletinRow) -> Urgency:
         header = open_header(self._state.keys, body)

@@ -180,6 +180,7 @@ class Mailboxes(Protocol):
 
         At most `max_items` rows and about `max_bytes` of records and bodies: the row that would
         exceed it is left for the next call, but the first row always comes. Empty: nothing there.
+        A ciphertext that is lost (`object_missing`) has no bytes here: it ends no feed.
         """
 
     async def last_entry(self, agency: str) -> int | None:
@@ -189,7 +190,7 @@ class Mailboxes(Protocol):
         """Entries with start <= index < stop of every corridor, in index order."""
 
     async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
-        """Bulletins with header and ciphertext, by id."""
+        """Bulletins with header and ciphertext, by id; OperatorError `object_missing`."""
 
     async def stanzas(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, StanzaRow]:
         """Newest stanzas by (bulletin id, recipient). Whether they may be given is not asked."""

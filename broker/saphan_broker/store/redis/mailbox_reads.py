@@ -72,6 +72,10 @@ class MailboxReads:
         return await self._logs.leaves(log, start, stop)
 
     async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
+        return await self._bodies(ids, lost_too=False)
+
+    async def _bodies(self, ids: Iterable[bytes], *, lost_too: bool) -> dict[bytes, BulletinRow]:
+        """`lost_too`: a ciphertext whose object is gone has no bytes; else it is an error."""
         ids = list(ids)
         names = (packing.FACTS, packing.HEADER, packing.CIPHERTEXT)
         asked: list[Command] = [("HMGET", self._keys.bulletin(id_), *names) for id_ in ids]
@@ -86,7 +90,9 @@ class MailboxReads:
         rows: dict[bytes, BulletinRow] = {}
         for id_, (facts, header, ciphertext) in found.items():
             if facts is not None and header is not None:
-                body = ciphertext if ciphertext is not None else await self._object(id_)
+                body = ciphertext
+                if body is None:
+                    body = await self._object(id_, lost_too)
                 rows[id_] = packing.read_bulletin(id_, facts, header, body)
         return rows
 
@@ -126,7 +132,7 @@ class MailboxReads:
         own = [e for e in entries if e.bulletin is not None and e.recipient == agency]
         with_body = {e.bulletin for e in own if e.bulletin and e.event in BODY_EVENTS}
         released = {e.bulletin for e in own if e.bulletin and e.event in STANZA_EVENTS}
-        bodies = await self.bodies(with_body) if with_body else {}
+        bodies = await self._bodies(with_body, lost_too=True) if with_body else {}
         keys = [(id_, agency) for id_ in released]
         stanzas = await self._facts.stanzas(keys) if keys else {}
         rows = []
@@ -140,9 +146,11 @@ class MailboxReads:
             rows.append(FeedRow(entry, body, stanza))
         return rows
 
-    async def _object(self, id_: bytes) -> bytes:
+    async def _object(self, id_: bytes, lost_too: bool) -> bytes:
         name = packing.body_name(id_)
         data = await self._objects.get(name) if self._objects is not None else None
+        if data is None and lost_too:
+            return b""
         if data is None:
             raise OperatorError(
                 "object_missing",

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from saphan_schemas.errors import OperatorError, SaphanError
-from saphan_schemas.limits import KIB
 from saphan_schemas.records import BatchSignature
 
 from saphan_broker.objects.base import Objects
@@ -35,7 +34,7 @@ from saphan_broker.store.base import (
     TileKey,
 )
 from saphan_broker.store.checks import check_shape
-from saphan_broker.store.redis import creating, packing, writing
+from saphan_broker.store.redis import creating, writing
 from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.archive.mover import Mover
 from saphan_broker.store.redis.archive.opening import open_archive
@@ -46,17 +45,13 @@ from saphan_broker.store.redis.keys import Keys, all_keys
 from saphan_broker.store.redis.line import LineDown, unreachable
 from saphan_broker.store.redis.link import Link
 from saphan_broker.store.redis.log_reads import LogReads
+from saphan_broker.store.redis.long_bodies import LongBodies
 from saphan_broker.store.redis.mailbox_reads import MailboxReads
 from saphan_broker.store.redis.server import examine
 from saphan_broker.store.redis.writer import Writer
 
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
-
-OBJECT_BYTES: Final = 64 * KIB
-"""A longer ciphertext is an object instead of a field, where there is a store of objects."""
-PUTS: Final = 8
-"""Objects of one commit that are written at a time."""
 
 
 class RedisStore:
@@ -68,13 +63,14 @@ class RedisStore:
         opened: tuple[Archive, Mover] | None = parts["archive"]
         archive: Archive = NothingArchived() if opened is None else opened[0]
         self._mover = None if opened is None else opened[1]
-        self._objects: Objects | None = parts["objects"]
+        objects: Objects | None = parts["objects"]
+        self._long = LongBodies(objects)
         self._writer = writer
         self._links = links
         self._keys = keys
         self._logs = LogReads(links[0], keys, archive)
         self._facts = FactReads(links[0], keys, archive)
-        self._mailboxes = MailboxReads(links[1], keys, archive, self._objects)
+        self._mailboxes = MailboxReads(links[1], keys, archive, objects)
         self._writing = asyncio.Lock()
         self._begun: set[asyncio.Task[Any]] = set()
         self._pending: dict[tuple[Log, str], CosignatureRow] = {}
@@ -205,7 +201,7 @@ class RedisStore:
     async def _commit(self, commit: Commit, sign: Sign | None) -> None:
         keys = self._keys[commit.log]
         new = writing.new_keys(keys, commit)
-        in_objects = await self._put_objects(commit)
+        in_objects = await self._long.put(commit.bulletins)
         words = writing.operations(keys, commit, in_objects)
         await self._keep_cosignatures()
         # A crash in here: all of it or nothing of it is in the server, signed or not yet.
@@ -382,16 +378,3 @@ class RedisStore:
         for key, row in waiting.items():
             if self._pending.get(key) is row:
                 del self._pending[key]
-
-    async def _put_objects(self, commit: Commit) -> list[bytes]:
-        """Make long ciphertexts durable as objects, before the commit that names them."""
-        objects = self._objects
-        if objects is None:
-            return []
-        long = [row for row in commit.bulletins if len(row.ciphertext) > OBJECT_BYTES]
-        for first in range(0, len(long), PUTS):
-            some = long[first : first + PUTS]
-            await asyncio.gather(
-                *[objects.put(packing.body_name(row.id), row.ciphertext) for row in some]
-            )
-        return [row.id for row in long]
