@@ -25,7 +25,7 @@ from saphan_broker.alarms import Alarm
 from saphan_broker.blob_sweep import BlobSweep
 from saphan_broker.blobs.place import attachments_at
 from saphan_broker.clock import Clock, system_clock
-from saphan_broker.init import check_finished
+from saphan_broker.init_marker import check_finished
 from saphan_broker.logs.log_book import Published
 from saphan_broker.logs.signer import Signer
 from saphan_broker.opening import SQLITE, StoreChoice, attachments_place, open_objects, open_store
@@ -285,7 +285,11 @@ async def open_broker(
     day_keys = await asyncio.to_thread(DayKeys.open, keys)
     choice = store.named(pins.name)
 
-    objects = open_objects(data, choice) if choice.shared or choice.blobs else None
+    objects = (
+        await asyncio.to_thread(open_objects, data, choice)
+        if choice.shared or choice.blobs
+        else None
+    )
     joining = _joining(choice)
 
     async def reopen() -> Store:

@@ -7,8 +7,8 @@ from pathlib import Path
 from saphan_protocol.pins import Pins
 from saphan_schemas.errors import InvalidInput, OperatorError
 
-from saphan_broker.init import PINS_NAME
 from saphan_broker.keys import read_pins, write_pins
+from saphan_broker.serving_keys import PINS_NAME
 
 
 def keep_pins(data: Path, pins: Pins) -> None:

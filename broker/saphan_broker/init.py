@@ -27,6 +27,7 @@ from saphan_schemas.records import HeadRef
 from saphan_broker import private_files
 from saphan_broker.blobs.store import FOLDER, BlobStore
 from saphan_broker.clock import Clock, day_of, system_clock
+from saphan_broker.init_marker import MARKER_NAME, check_finished
 from saphan_broker.inviting import INVITATION_NAME, check_place, write_invitation
 from saphan_broker.keys import create_log_keys, make_pins, write_pins
 from saphan_broker.logs.signer import Signer
@@ -41,12 +42,11 @@ from saphan_broker.opening import (
 from saphan_broker.seeds import DayKeys
 from saphan_broker.sequencing.committing import Committer
 from saphan_broker.sequencing.registering import Registrar
+from saphan_broker.serving_keys import PINS_NAME
 from saphan_broker.state import State
 from saphan_broker.store.base import LOGS, Log, Store
 from saphan_broker.tls_files import create_tls
 
-MARKER_NAME: Final = "init.unfinished"
-PINS_NAME: Final = "pins.json"
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,78}[a-z0-9])?", re.ASCII)
 
 
@@ -112,21 +112,6 @@ def init(
     return invitation, heads
 
 
-def check_finished(keys: Path) -> None:
-    """Refuse to run what `init` did not finish.
-
-    Raises:
-        OperatorError: `init_unfinished`.
-    """
-    if (keys / MARKER_NAME).exists():
-        raise OperatorError(
-            "init_unfinished",
-            f"`saphan-broker init` was interrupted while it made {keys}",
-            field="keys",
-            hint="nothing of it was in use: remove both directories whole, then run init again",
-        )
-
-
 async def _begin(
     data: Path, keys: Path, name: str, choice: StoreChoice, clock: Clock
 ) -> tuple[Pins, list[HeadRef]]:
@@ -138,7 +123,7 @@ async def _begin(
     pins = make_pins(name, made["directory"], made["evidence"])
 
     choice = choice.named(name)
-    objects = open_objects(data, choice) if choice.shared else None
+    objects = await asyncio.to_thread(open_objects, data, choice) if choice.shared else None
 
     async def reopen() -> Store:
         return await open_store(data, choice, objects)

@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from saphan_broker.init import MARKER_NAME
+from saphan_broker.init_marker import MARKER_NAME
 from saphan_protocol import tls
 from saphan_protocol.checkpoint import verify_head
 from saphan_protocol.invitation import parse_invitation

@@ -12,8 +12,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from saphan_broker.admin import SOCKET_NAME, administered
+from saphan_broker.admin import administered
 from saphan_broker.enrolment import check_fingerprints, read_enrolment
+from saphan_broker.socket_places import SOCKET_NAME
 from saphan_protocol.identity import identity
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.operation import OPERATION_TYPE, sign_operation

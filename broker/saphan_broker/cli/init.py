@@ -14,8 +14,9 @@ from saphan_schemas.terminal import print_json, print_line
 
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_keys
 from saphan_broker.cli.store_options import add_store, store_choice
-from saphan_broker.init import PINS_NAME, init
+from saphan_broker.init import init
 from saphan_broker.inviting import INVITATION_NAME
+from saphan_broker.serving_keys import PINS_NAME
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:

@@ -10,7 +10,7 @@ from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_group, add_keys
-from saphan_broker.init import check_finished
+from saphan_broker.init_marker import check_finished
 from saphan_broker.serving_keys import share
 
 

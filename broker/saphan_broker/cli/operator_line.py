@@ -10,7 +10,7 @@ from typing import Any, Final
 import aiohttp
 from saphan_schemas.errors import FAMILIES, OperatorError, SaphanError
 
-from saphan_broker.admin import socket_path, sockets
+from saphan_broker.socket_places import socket_path, sockets
 
 TIMEOUT_SECONDS: Final = 60
 """An operation waits for a durable signed head; a disk that takes longer is an answer too."""

@@ -12,7 +12,6 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import text
 
-from saphan_broker.admin import forget_sockets
 from saphan_broker.cli.logs import log_to_stderr
 from saphan_broker.cli.options import (
     DEFAULT_LISTEN,
@@ -26,9 +25,10 @@ from saphan_broker.cli.options import (
 from saphan_broker.cli.store_options import add_store, store_choice
 from saphan_broker.clock import system_clock
 from saphan_broker.data_lock import locked
-from saphan_broker.init import check_finished
+from saphan_broker.init_marker import check_finished
 from saphan_broker.opening import StoreChoice
 from saphan_broker.serving_keys import serves_only
+from saphan_broker.socket_places import forget_sockets
 from saphan_broker.tls_files import (
     CERTIFICATE_NAME,
     KEY_NAME,

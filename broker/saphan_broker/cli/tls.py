@@ -11,7 +11,7 @@ from saphan_schemas.terminal import print_json, print_line
 
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_group, add_keys
 from saphan_broker.clock import system_clock
-from saphan_broker.init import check_finished
+from saphan_broker.init_marker import check_finished
 from saphan_broker.keys import load_log_keys
 from saphan_broker.tls_files import CERTIFICATE_NAME, renew_tls
 
