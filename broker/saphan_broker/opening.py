@@ -6,6 +6,7 @@ Valkey, for many. Whoever opens a store says what it is by a `StoreChoice` and a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -104,7 +105,7 @@ async def check_vacant(data: Path, choice: StoreChoice) -> None:
     """
     if choice.redis is None:
         return
-    objects = open_objects(data, choice)
+    objects = await asyncio.to_thread(open_objects, data, choice)
     try:
         if choice.blobs is not None:  # else a directory that is still to be made
             await check_objects(objects)
@@ -176,7 +177,7 @@ async def reading(data: Path, choice: StoreChoice) -> AsyncIterator[SqliteReader
         finally:
             await reader.close()
         return
-    objects = open_objects(data, choice)
+    objects = await asyncio.to_thread(open_objects, data, choice)
     try:
         store = await open_store(data, choice, objects)
         try:
