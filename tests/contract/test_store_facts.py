@@ -87,6 +87,30 @@ async def test_a_statement_logged_twice_keeps_its_first_answer(store: Store) -> 
     assert await store.statements([key, *later.statements]) == {key: 0, **later.statements}
 
 
+async def test_what_was_refused_first_may_be_admitted_later(store: Store) -> None:
+    """A refusal is a statement about a bulletin that is not stored."""
+    story, id_ = Story(), digest("refused first")
+    refused = story.refusal(id_)
+    await store.commit(refused)
+    await store.commit(story.bulletins(1))
+    assert await store.bulletins([id_]) == await store.bodies([id_]) == {}
+    assert await store.statements(refused.statements) == refused.statements
+    admitted = story.admission([id_])
+    await store.commit(admitted)
+    key = (id_, "kh.gpo")
+    assert await store.bodies([id_]) == {id_: admitted.bulletins[0]}
+    assert await store.deliveries([key]) == {key: admitted.deliveries[0]}
+    again = story.refusal(id_)
+    await store.commit(again)
+    assert len(await store.due(2**53, 10)) == 2
+    accepted = story.event(admitted.deliveries[0], "accepted", "accepted")
+    await store.commit(accepted)
+    said = [commit.statements for commit in (refused, admitted, again, accepted)]
+    for statements in said:
+        assert await store.statements(statements) == statements
+    assert len(await store.due(2**53, 10)) == 1
+
+
 async def test_deliveries_and_stanzas_are_replaced(store: Store) -> None:
     story = Story()
     first = story.bulletins(1)

@@ -22,10 +22,15 @@ from support.store_commits import Story
 class EagerStore(RedisStore):
     """A `RedisStore` whose mover never rests."""
 
+    of_its_own: DirectoryObjects
+
     @classmethod
     async def make(cls, address: RedisAddress, place: Path) -> Self:
         """An empty store with its objects in a directory."""
-        return await cls.create(address, objects=DirectoryObjects(place), policy=EAGER)
+        objects = DirectoryObjects(place)
+        store = await cls.create(address, objects=objects, policy=EAGER)
+        store.of_its_own = objects
+        return store
 
     async def commit(self, commit: Commit, sign: Sign | None = None) -> None:
         await super().commit(commit, sign)
@@ -33,8 +38,7 @@ class EagerStore(RedisStore):
 
     async def close(self) -> None:
         await super().close()
-        if self._objects is not None:
-            await self._objects.close()
+        await self.of_its_own.close()
 
 
 async def archive_all(store: RedisStore) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from saphan_broker.store.base import (
@@ -75,11 +76,18 @@ class Story:
     ) -> Commit:
         """One commit that admits `number` bulletins from sender to recipient."""
         first = self.tree.size
-        ids = [digest(name, first, i) for i in range(number)]
+        return self.admission([digest(name, first, i) for i in range(number)], sender, recipient)
+
+    def admission(
+        self, ids: Sequence[bytes], sender: str = "la.ospp", recipient: str = "kh.gpo"
+    ) -> Commit:
+        """One commit that admits bulletins with these ids."""
+        first = self.tree.size
         entries = [
             self._entry(first + i, sender, recipient, "submitted", id_) for i, id_ in enumerate(ids)
         ]
-        signature = BatchSignature(digest("key", sender), 8, digest(name, first), bytes(3373))
+        root = digest("root", first, ids)
+        signature = BatchSignature(digest("key", sender), 8, root, bytes(3373))
         return self.leaves(
             [digest("leaf", id_) for id_ in ids],
             entries=entries,
@@ -113,6 +121,18 @@ class Story:
             deliveries=[DeliveryRow(**{**_fields(delivery), **after})],  # type: ignore[arg-type]
             statements={(delivery.bulletin, identity, delivery.recipient): index},
             corridors={pair: self.corridors[pair]},
+        )
+
+    def refusal(self, id_: bytes, agency: str = "la.ospp") -> Commit:
+        """One commit that says that a bulletin was refused, in its sender's own corridor."""
+        index = self.tree.size
+        entry = self._entry(index, agency, agency, "refused", id_)
+        identity = digest("refused", id_, index)
+        return self.leaves(
+            [digest("leaf", identity)],
+            entries=[entry],
+            statements={(id_, identity, agency): index},
+            corridors={(agency, agency): self.corridors[agency, agency]},
         )
 
     def anchor(self, size: int) -> Commit:

@@ -17,7 +17,7 @@ Words = list[Argument]
 
 
 def new_keys(keys: Keys, commit: Commit) -> list[bytes]:
-    """Keys that nothing may be stored under yet: bulletins and nonces."""
+    """Keys that nothing admitted may be stored under yet: of each bulletin, and of its nonce."""
     found: dict[bytes, None] = {}
     for row in commit.bulletins:
         for key in (keys.bulletin(row.id), keys.nonce(row.sender, row.nonce)):
@@ -90,6 +90,8 @@ def _bulletins(words: Words, keys: Keys, commit: Commit, in_objects: frozenset[b
     for id_, fields in rows.items():
         _add(words, "HSET", keys.bulletin(id_), packing.WAITING, waiting[id_], *fields)
     _pairs(words, "ZADD", keys.due, due)
+    if open_ := [id_ for id_, number in waiting.items() if number]:
+        _add(words, "ZREM", keys.done, *open_)  # refused before, so it was finished
     done = [(commit.head.size, id_) for id_, number in waiting.items() if not number]
     _pairs(words, "ZADD", keys.done, done)
 
