@@ -159,6 +159,8 @@ def connect(address: RedisAddress) -> Redis:
         "db": address.database,
         "username": address.user,
         "password": address.password(),
+        # Not 3: the package then prints every message it hears, for a debug log that nobody reads.
+        "protocol": 2,
     }
     if address.socket is not None:
         return Redis(unix_socket_path=address.socket, **options)  # type: ignore[arg-type]
