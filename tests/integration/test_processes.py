@@ -51,7 +51,7 @@ async def test_a_bulletin_brought_to_one_is_delivered_and_answered_through_the_o
     (result,) = await sending.submit([item], batch)
     assert result.code is None, result
     (index,) = result.indices
-    entry, given = await receiving.entry(index)
+    _entry, given = await receiving.entry(index)
     assert given.header == made.header_bytes
     assert given.ciphertext == made.ciphertext
     handover, batch = said(crew, Event.HANDOVER, made)
@@ -67,7 +67,7 @@ async def test_a_bulletin_brought_to_one_is_delivered_and_answered_through_the_o
 
 async def test_whoever_is_asked_gives_the_first_answer_again(crew: Crew) -> None:
     holder, follower = crew.members
-    made, item, batch = one(crew)
+    _made, item, batch = one(crew)
     answers: list[Result] = []
     for member in (follower, holder, follower):
         line = await crew.line_at(member, A)
@@ -111,7 +111,7 @@ async def test_a_token_opens_the_log_at_every_process_until_its_session_ends(cre
         await line.close()
         await until(lambda at=at: at.broker.state.listeners.total() == 0)  # type: ignore[misc]
         async with asyncio.timeout(10):
-            while await log_status(other, line.token) != 401:
+            while await log_status(other, line.token) != 401:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
 
@@ -128,7 +128,7 @@ async def test_witnesses_count_wherever_they_are(crew: Crew) -> None:
     """One cosigns at the follower: the holder lets things expire by it, keeps and shows it."""
     holder, follower = crew.members
     witness, other = await crew.line_at(follower, A), await crew.line_at(holder, B)
-    made, item, batch = one(crew)
+    _made, item, batch = one(crew)
     (result,) = await witness.submit([item], batch)
     await other.entry(result.indices[0])
     await witness.entry(result.indices[0])
@@ -174,7 +174,7 @@ async def test_a_node_that_logs_in_at_one_releases_the_signers_of_the_other(crew
     line = await crew.line_at(follower, A)
     assert line.closing is None
     await until(lambda: holder.broker.heard and holder.broker.ready().ready)
-    made, item, batch = one(crew)
+    _made, item, batch = one(crew)
     (result,) = await line.submit([item], batch)
     assert result.code is None, result
 
@@ -224,7 +224,7 @@ async def test_a_host_without_log_keys_serves_and_never_signs(crew: Crew) -> Non
     """The signer's host is lost: nothing is answered with more than "retry", nothing is lost."""
     away = await crew.join(serves_only=True)
     line = await crew.line_at(away, A)
-    first, item, batch = one(crew)
+    _first, item, batch = one(crew)
     (result,) = await line.submit([item], batch)
     assert result.code is None, result
     for member in crew.members[:2]:

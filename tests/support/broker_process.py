@@ -1,6 +1,7 @@
-"""A broker in a process of its own, to be killed: `python -m support.broker_process DATA KEYS [URL]`.
+"""A broker in a process of its own, to be killed: `python -m support.broker_process DATA KEYS`.
 
-It prints its address on one line and runs until SIGTERM, by the same functions as the program.
+The URL of a server that carries it may follow. It prints its address on one line and runs until
+SIGTERM, by the same functions as the program.
 """
 
 from __future__ import annotations

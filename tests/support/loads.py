@@ -29,6 +29,15 @@ class WatchedLine(Line):
         super().__init__(*given)
         self._seen = heads
 
+    async def close(self) -> None:
+        """Drop it without a word: a process that stands still would not answer one."""
+        if self._reading is not None:
+            self._reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reading
+        if self._http is not None:
+            await self._http.close()
+
     def _head(self, vkeys: tuple[str, ...], frame: Any) -> Head:
         head = super()._head(vkeys, frame)
         self._seen.add((head.origin, head.size, head.root))

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeAlias
 
 from saphan_schemas.errors import SaphanError, Unavailable
@@ -32,6 +32,9 @@ _log = logging.getLogger("saphan.broker")
 LOOK_SECONDS: Final = 0.2
 """Between looks at a lease that another process holds, or nobody."""
 UNREACHABLE: Final = "lease_unreachable"
+LOCKED: Final = "signer_locked"
+LOCK_SECONDS: Final = 2.0
+"""A signature takes milliseconds; a slow disk takes a part of this."""
 HOPELESS_SECONDS: Final = 5.0
 """After a take-over that failed for a reason which a person must look into."""
 
@@ -234,7 +237,8 @@ class Leased:
             async with self._following.still():
                 self._fence(self._state.store)
                 await self._state.lead()
-                await release(self._state, self._sequencer, self._override)
+                async with self._noticed():
+                    await release(self._state, self._sequencer, self._override)
         except BaseException:
             with suppress(SaphanError):
                 await self._lease.release()
@@ -248,6 +252,26 @@ class Leased:
         self._talking.lead()
         self._state.alarms.clear("following")
         _log.warning("this process sequences and signs from now on (epoch %d)", self._lease.epoch)
+
+    @asynccontextmanager
+    async def _noticed(self) -> AsyncIterator[None]:
+        """Signing waits for the signer's lock: a process that stands still inside it, stopped and
+        not dead, cannot be passed by, or a size might get two roots."""
+
+        def sound() -> None:
+            self._state.alarms.sound(
+                LOCKED,
+                "signing waits for another process of this host, which holds the signer's lock; if "
+                "that stands still, end it (SIGKILL): what it had begun is finished by this one",
+                stops=True,
+            )
+
+        timer = asyncio.get_running_loop().call_later(LOCK_SECONDS, sound)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._state.alarms.clear(LOCKED)
 
     async def _step_down(self) -> None:
         """Another process sequences, or the server has forgotten that we do: only follow."""
