@@ -118,6 +118,8 @@ async def test_what_the_archive_has_lost_waits_and_its_neighbours_go_on(
     for event in (Event.HANDOVER, Event.ACCEPTED):
         answers = await into.state(*receiver.statements(event, about(made), (A, B), crew.clock()))
         assert {answer.code for answer in answers} == {None}
+    for line in (out, into):
+        await line.entry(answers[-1].indices[0])
     await archive(crew)
     broker = crew.holder.broker
     await broker.state.reopen_store()

@@ -117,6 +117,36 @@ async def test_recipients_of_one_bulletin_stand_apart(twin: Twin) -> None:
     await twin.check()
 
 
+async def test_what_was_refused_leaves_the_memory_too_and_may_come_back(
+    twin: Twin, server: Server, tmp_path: Path
+) -> None:
+    """Somebody who is refused again and again must not fill it."""
+    ids = [digest("refused", at) for at in range(3)]
+    for id_ in (*ids, ids[0]):
+        await twin.commit(twin.story.refusal(id_))
+    await archive_all(twin.store)
+    await twin.bulletins(1)
+    await twin.check()
+    assert (await held(server, tmp_path.name))["b"] == 1
+    await twin.commit(twin.story.refusal(ids[0]))
+    await twin.check()
+    await archive_all(twin.store)
+    admitted = await twin.commit(twin.story.admission(ids[:2]))
+    assert await twin.store.bodies(ids) == await twin.memory.bodies(ids)
+    assert await archive_all(twin.store) < 10
+    assert (await held(server, tmp_path.name))["b"] == 3
+    rows = await twin.finish(admitted.deliveries)
+    await archive_all(twin.store)
+    await twin.check()
+    assert (await held(server, tmp_path.name))["b"] == 1
+    await twin.event(rows[0], "read", "read")
+    await twin.commit(twin.story.refusal(ids[1]))
+    await archive_all(twin.store)
+    await twin.check()
+    names = await held(server, tmp_path.name)
+    assert (names["b"], names["n"]) == (1, 1)
+
+
 async def test_bulletins_of_one_due_day_share_packs(twin: Twin, tmp_path: Path) -> None:
     commit = twin.story.bulletins(60)
     days = [replace(row, due_day=30_000 + at % 3) for at, row in enumerate(commit.bulletins)]

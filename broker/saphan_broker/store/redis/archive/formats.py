@@ -33,6 +33,8 @@ from saphan_broker.store.redis.archive.envelope import (
 Fields = Mapping[bytes, bytes]
 """A hash of the server."""
 
+NO_DAY: Final = 2**32 - 1
+"""Due day of what was never admitted."""
 _ROWS: Final = frozenset(b"%d" % at for at in range(TILE_WIDTH))
 
 
@@ -54,13 +56,16 @@ class BodyRef(Kept, frozen=True):
 
 
 class Finished(Kept, frozen=True):
-    """A finished bulletin: its fields without the bodies; those are found by `body`."""
+    """A finished bulletin: its fields without the bodies; those are found by `body`.
+
+    What was refused and never admitted has statements only: no sender, nonce and body.
+    """
 
     id: bytes
     sender: str
     nonce: bytes
     fields: dict[bytes, bytes]
-    body: BodyRef
+    body: BodyRef | None
 
 
 class _FactsPack(Kept, frozen=True):
@@ -97,7 +102,7 @@ def box_name(agency: str, stretch: str) -> str:
 
 
 def facts_name(due_day: int, digest: bytes) -> str:
-    return f"facts/{due_day}/{digest.hex()}"
+    return f"facts/{'none' if due_day == NO_DAY else due_day}/{digest.hex()}"
 
 
 def pack_name(due_day: int, digest: bytes) -> str:

@@ -3,7 +3,7 @@
 1. The oldest finished ones are looked at, those of one due day are chosen, up to a pack's size.
 2. Their fields are read. One that was archived before and opened again since has only its newer
    fields in memory: they are laid over the archived ones. Its body stays where it is, unless it is
-   newer, too.
+   newer, too. What was refused and never admitted has statements only, and no day.
 3. Both objects are made durable. A crash here leaves objects that nothing names.
 4. A script removes each bulletin that is still as it was read, and indexes it. A crash between two
    calls leaves the rest in memory, for another pack.
@@ -23,6 +23,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_broker.store.redis import packing
 from saphan_broker.store.redis.archive import index, scripts
 from saphan_broker.store.redis.archive.formats import (
+    NO_DAY,
     BodyRef,
     Fields,
     Finished,
@@ -46,20 +47,17 @@ ENTERED_AT_ONCE: Final = 32
 """Bulletins that one script compares and removes: about a millisecond of the server's."""
 
 
+Archived = tuple[index.Pack, Finished]
+
+
 class _Read(NamedTuple):
     """A finished bulletin as the server has it, and what the archive has of it from before."""
 
     id: bytes
     fields: dict[bytes, bytes]
-    before: tuple[index.Pack, Finished] | None
+    before: Archived | None
     body: Fields | None
-    """To be written; None: it stays where it is."""
-
-    @property
-    def size(self) -> int:
-        """Bytes that it adds to its pack."""
-        items = [*self.facts.items(), *(self.body or {}).items()]
-        return sum(len(name) + len(value) for name, value in items)
+    """To be written; None: there is none, or it stays where it is."""
 
     @property
     def facts(self) -> dict[bytes, bytes]:
@@ -70,6 +68,12 @@ class _Read(NamedTuple):
         archived = self.before[1].fields
         first = {name: value for name, value in archived.items() if name[:1] == b"s"}
         return {**archived, **facts, **first}
+
+    @property
+    def size(self) -> int:
+        """Bytes that it adds to its pack."""
+        items = [*self.facts.items(), *(self.body or {}).items()]
+        return sum(len(name) + len(value) for name, value in items)
 
 
 def is_body(field: bytes) -> bool:
@@ -121,23 +125,28 @@ class BulletinMover:
     async def _due_days(self, ids: Sequence[bytes]) -> dict[bytes, int]:
         commands = [("HGET", self._keys.bulletin(id_), packing.FACTS) for id_ in ids]
         facts = dict(zip(ids, await self._moving.ask(commands), strict=True)) if ids else {}
-        for id_ in [id_ for id_, data in facts.items() if data is None]:
-            known = await self._before(id_)
-            facts[id_] = known[1].fields[packing.FACTS] if known else None
+        again = [id_ for id_, data in facts.items() if data is None]
+        known = await self._before(again)
+        facts |= {id_: row and row[1].fields.get(packing.FACTS) for id_, row in known.items()}
         return {
-            id_: packing.read_facts(id_, data).due_day
+            id_: NO_DAY if data is None else packing.read_facts(id_, data).due_day
             for id_, data in facts.items()
-            if data is not None
+            if data is not None or id_ in known
         }
 
-    async def _before(self, id_: bytes) -> tuple[index.Pack, Finished] | None:
-        """What the archive has of it; if that cannot be read, the newer fields stay in memory."""
+    async def _before(self, ids: Sequence[bytes]) -> dict[bytes, Archived | None]:
+        """What the archive has of them; without those of which it cannot be read."""
         try:
-            known = (await self._reader.rows([id_])).get(id_)
+            rows = await self._reader.rows(ids)
         except OperatorError as error:
-            known = None
-            await self._leave(id_, error)
-        return known
+            if len(ids) == 1:
+                await self._leave(ids[0], error)
+                return {}
+            found: dict[bytes, Archived | None] = {}
+            for id_ in ids:
+                found |= await self._before([id_])
+            return found
+        return {id_: rows.get(id_) for id_ in ids}
 
     async def _leave(self, id_: bytes, error: OperatorError) -> None:
         """Look at it no more: others go on, and what is in memory is read from there."""
@@ -155,8 +164,13 @@ class BulletinMover:
         for at in range(0, len(ids), READ_AT_ONCE):
             some = ids[at : at + READ_AT_ONCE]
             flat = await self._moving.ask([("HGETALL", self._keys.bulletin(id_)) for id_ in some])
-            for id_, one in zip(some, flat, strict=True):
-                row = await self._read_one(id_, dict(zip(one[::2], one[1::2], strict=True)))
+            fields = {
+                id_: dict(zip(one[::2], one[1::2], strict=True))
+                for id_, one in zip(some, flat, strict=True)
+                if one
+            }
+            for id_, before in (await self._before(list(fields))).items():
+                row = await self._with_body(id_, fields[id_], before)
                 size += 0 if row is None else row.size
                 if rows and size > LIMITS.archive_pack_bytes:
                     return rows
@@ -164,13 +178,13 @@ class BulletinMover:
                     rows.append(row)
         return rows
 
-    async def _read_one(self, id_: bytes, fields: dict[bytes, bytes]) -> _Read | None:
+    async def _with_body(
+        self, id_: bytes, fields: dict[bytes, bytes], before: Archived | None
+    ) -> _Read | None:
+        """None: what it has in the archive cannot be read."""
         body = {name: value for name, value in fields.items() if is_body(name)}
-        if packing.FACTS in fields:
-            return _Read(id_, fields, None, body)
-        before = await self._before(id_)
-        if before is None or not fields:
-            return None
+        if before is None or before[1].body is None:
+            return _Read(id_, fields, before, body if packing.FACTS in fields else None)
         if not body:
             return _Read(id_, fields, before, None)
         try:
@@ -216,12 +230,16 @@ class BulletinMover:
         digest = hashlib.sha1(
             values, usedforsecurity=False
         ).hexdigest()  # the server knows no other
+        number = row.before[0].number if row.before else ""
+        admitted = packing.FACTS in pack.fields
+        admitted_before = row.before is not None and packing.FACTS in row.before[1].fields
         return [
             row.id,
-            self._keys.nonce(pack.sender, pack.nonce),
+            self._keys.nonce(pack.sender, pack.nonce) if admitted else "",
             index.id_slot(row.id),
-            index.nonce_slot(pack.sender, pack.nonce),
-            row.before[0].number if row.before else "",
+            index.nonce_slot(pack.sender, pack.nonce) if admitted else "",
+            number,
+            number if admitted_before else "",
             digest,
             len(row.fields),
             *row.fields,
@@ -230,9 +248,10 @@ class BulletinMover:
 
 def _finished(row: _Read, body: BodyRef | None) -> Finished:
     """A bulletin's place in the facts pack."""
-    if body is None:
-        assert row.before is not None  # what has no body to be written has one already
+    if body is None and row.before is not None:
         body = row.before[1].body
     facts = row.facts
+    if packing.FACTS not in facts:
+        return Finished(row.id, "", b"", facts, None)
     of = packing.read_facts(row.id, facts[packing.FACTS])
     return Finished(row.id, of.sender, of.nonce, facts, body)

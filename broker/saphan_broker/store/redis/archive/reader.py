@@ -38,7 +38,7 @@ Ask = Callable[[Sequence[Command]], Awaitable[Sequence[Reply]]]
 """Sends commands to the server in one piece; raises what a refused one means."""
 
 BODIES_AT_ONCE: Final = 8
-PACKS_AT_ONCE: Final = 4
+PACKS_AT_ONCE: Final = 16
 STRETCHES: Final = 16
 """Of a mailbox that are asked for at once."""
 BLOCKS: Final = "blocks"
@@ -147,6 +147,8 @@ class ArchiveReader:
 
     async def body(self, pack: index.Pack, row: Finished) -> Fields:
         """The body of an archived bulletin; as `rows`."""
+        if row.body is None:
+            return {}
         name = pack_name(pack.due_day, row.body.pack)
         async with self._bodies:
             section = await self._cache.section(name, row.body.offset, row.body.length)

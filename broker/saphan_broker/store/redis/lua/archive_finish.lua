@@ -3,8 +3,9 @@
 -- that has changed since it was read stays, and so does one whose slot another one has taken.
 -- KEYS  head, archive, done
 -- ARGV  epoch, prefix of our keys, the pack's number ('' for a new one), what is said of it, then
---       for each bulletin: id, key of its nonce, slots of id and nonce, the pack that both lead to
---       now ('' for none), SHA-1 of its values, how many fields, their names
+--       for each bulletin: id, key of its nonce, slots of id and nonce ('' for what is known of by
+--       its refusals only), the packs that they lead to now ('' for none), SHA-1 of its values, how
+--       many fields, their names
 -- Gives the word, the pack's number, how many left, and how many have changed.
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'size')
 if not head[2] then return {'empty', '0', 0, 0} end
@@ -15,7 +16,12 @@ local function bucket(slot)
     return prefix .. 'x:' .. bucket_of(slot, buckets)
 end
 local function leads_to(slot, pack)
-    return (redis.call('HGET', bucket(slot), slot) or '') == pack
+    return slot == '' or (redis.call('HGET', bucket(slot), slot) or '') == pack
+end
+local function enter(slot, pack)
+    if slot == '' then return end
+    redis.call('HSET', bucket(slot), slot, number)
+    if pack == '' then added = added + 1 end
 end
 local function unchanged(key, digest, names)
     if redis.call('HLEN', key) ~= #names then return false end
@@ -48,26 +54,28 @@ end
 local at = 5
 while at <= #ARGV do
     local id, nonce, id_slot, nonce_slot = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-    local pack, digest, fields = ARGV[at + 4], ARGV[at + 5], tonumber(ARGV[at + 6])
+    local id_pack, nonce_pack = ARGV[at + 4], ARGV[at + 5]
+    local digest, fields = ARGV[at + 6], tonumber(ARGV[at + 7])
     local key, names = prefix .. 'b:' .. id, {}
     for i = 1, fields do
-        names[i] = ARGV[at + 6 + i]
+        names[i] = ARGV[at + 7 + i]
     end
-    at = at + 7 + fields
+    at = at + 8 + fields
     if not unchanged(key, digest, names) then
         changed = changed + 1
     else
-        if id_slot ~= nonce_slot and leads_to(id_slot, pack) and leads_to(nonce_slot, pack) then
+        local free = leads_to(id_slot, id_pack) and leads_to(nonce_slot, nonce_pack)
+        if free and id_slot ~= nonce_slot then
             if number == '' then
                 number = tostring(redis.call('HINCRBY', KEYS[2], 'packs', 1) - 1)
                 local of = prefix .. 'packs:' .. math.floor(tonumber(number) / 128)
                 redis.call('HSET', of, number, ARGV[4])
             end
-            redis.call('HSET', bucket(id_slot), id_slot, number)
-            redis.call('HSET', bucket(nonce_slot), nonce_slot, number)
-            redis.call('UNLINK', key, nonce)
+            enter(id_slot, id_pack)
+            enter(nonce_slot, nonce_pack)
+            redis.call('UNLINK', key)
+            if nonce ~= '' then redis.call('UNLINK', nonce) end
             moved = moved + 1
-            if pack == '' then added = added + 2 end
         end
         redis.call('ZREM', KEYS[3], id)
     end
