@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from support.broker_command import (
     PATIENCE,
-    RunningBroker,
     running_broker,
     saphan_broker,
     saphan_broker_here,
@@ -70,6 +69,22 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def readiness(url: str) -> dict[str, Any]:
+    """What /readyz says."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=30) as answer:  # noqa: S310
+            value: dict[str, Any] = json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            value = json.load(error)
+    return value
+
+
+def code_of(url: str) -> str:
+    """The first reason for which it is not ready; empty when it is."""
+    return next((str(reason["code"]) for reason in readiness(url)["reasons"]), "")
 
 
 def bulletin_goes(joining: Joining) -> None:
@@ -128,9 +143,8 @@ def test_a_process_that_dies_is_replaced_and_all_end_together(served: Served) ->
     metrics = ("--metrics-listen", "127.0.0.1:0")
     with running_broker(served.place, *served.options, "--processes", "3", *metrics) as broker:
         assert len(set(broker.ready["all_metrics"])) == 3
-        for url in broker.ready["all_metrics"]:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=30) as answer:  # noqa: S310
-                assert json.load(answer)["holder"]
+        until(lambda: all(readiness(url)["ready"] for url in broker.ready["all_metrics"]))
+        assert all(readiness(url)["holder"] for url in broker.ready["all_metrics"])
         before = status(served)["processes"]
         assert [(one["number"], one["of"]) for one in before] == [(1, 3), (2, 3), (3, 3)]
         assert sorted(one["role"] for one in before) == ["follower", "follower", "holder"]
@@ -164,8 +178,7 @@ def test_a_data_directory_and_a_port_are_one_runs_alone(served: Served) -> None:
     with running_broker(served.place, *served.options, "--processes", "2") as broker:
         assert served.run_once(status=5).code == "store_locked"
         assert served.run_once("--processes", "2", status=5).code == "store_locked"
-        other = Served(served.place.parent / "c", served.server, served.options)
-        other.place.mkdir()
+        other = served.beside(served.place.parent / "c")
         other.init("other.example")
         listen = ("--listen", broker.url.partition("://")[2])
         for processes in ("1", "2"):
@@ -187,11 +200,13 @@ def test_what_is_wrong_with_the_first_process_is_said_once(served: Served) -> No
 
 
 def test_shared_keys_serve_beside_the_signer_and_never_sign(served: Served) -> None:
-    there = Served(served.place.parent / "t", served.server, served.options)
-    there.place.mkdir()
+    there = served.beside(served.place.parent / "t")
     saphan_broker("keys", "share", "--keys", served.keys, "--out", there.keys)
-    with running_broker(there.place, *served.options) as follower:
-        assert (code_of(follower), holders(there)) == ("no_holder", [])
+    # Without the objects of the others it would lose what it is given: said at once.
+    assert there.run_once(status=5).code == "objects_elsewhere"
+    shared = ("--blobs", served.data / "objects")
+    with running_broker(there.place, *served.options, *shared) as follower:
+        assert (code_of(follower.url), holders(there)) == ("no_holder", [])
         with running_broker(served.place, *served.options) as signer:
             assert holders(served)
             until(lambda: status(there)["holder"])
@@ -199,16 +214,6 @@ def test_shared_keys_serve_beside_the_signer_and_never_sign(served: Served) -> N
             words = ("allow-unheard", "--data", there.data, "--reason", "it must not sign")
             assert saphan_broker_here(*words, status=5).code == "serves_only"
             assert signer.stop() == 0
-        until(lambda: code_of(follower) == "no_holder")
+        until(lambda: code_of(follower.url) == "no_holder")
         assert holders(there) == []
         assert follower.stop() == 0
-
-
-def code_of(broker: RunningBroker) -> str:
-    """The first reason for which it is not ready; empty when it is."""
-    try:
-        with urllib.request.urlopen(f"{broker.url}/readyz", timeout=30):  # noqa: S310
-            return ""
-    except urllib.error.HTTPError as error:
-        with error:
-            return str(json.load(error)["reasons"][0]["code"])

@@ -102,9 +102,10 @@ def test_a_line_with_tls_and_a_login_from_files(tmp_path: Path) -> None:
 def test_another_data_directory_needs_no_init_of_its_own(served: Served) -> None:
     served.init("second.example")
     other = served.place / "other"
-    (other / "keys").parent.mkdir()
-    (served.keys).rename(other / "keys")
-    with running_broker(other, *served.options) as broker:
+    other.mkdir()
+    served.keys.rename(other / "keys")
+    blobs = ("--blobs", served.data / "objects")
+    with running_broker(other, *served.options, *blobs) as broker:
         assert broker.ready["name"] == "second.example"
         assert broker.stop() == 0
     assert parse_pins((other / "data/pins.json").read_bytes()).name == "second.example"
@@ -114,8 +115,7 @@ def test_two_brokers_in_one_server_do_not_meet(served: Served) -> None:
     served.init("third.example")
     ran = served.init("third.example", status=5)
     assert ran.json_error["code"] == "broker_exists"
-    again = Served(served.place / "again", served.server, served.options)
-    again.place.mkdir()
+    again = served.beside(served.place / "again")
     ran = again.init("third.example", status=5)
     assert ran.json_error["code"] == "store_exists"
     assert not again.keys.exists()  # nothing that would have to be removed

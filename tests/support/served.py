@@ -33,6 +33,11 @@ class Served:
     def keys(self) -> Path:
         return self.place / "keys"
 
+    def beside(self, place: Path) -> Served:
+        """The same broker with directories of its own, which `place` will have."""
+        place.mkdir()
+        return Served(place, self.server, self.options)
+
     @property
     def where(self) -> tuple[str | Path, ...]:
         """Both directories, as the commands take them."""

@@ -13,6 +13,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_broker.blobs.store import FOLDER
 from saphan_broker.objects.base import Objects
 from saphan_broker.objects.directory import DirectoryObjects
+from saphan_broker.objects_home import settle_home
 from saphan_broker.opening import SQLITE, StoreChoice, open_objects, open_store
 from saphan_broker.store.base import Store
 from saphan_broker.store.sqlite import SqliteStore
