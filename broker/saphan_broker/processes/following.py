@@ -49,7 +49,8 @@ class Following:
 
     def news(self, news: News) -> None:
         """The holder has signed something."""
-        if news.agencies is not None and len(self._grown) < HINTS:
+        grew = news.start < news.stop  # a fresh head of the same size leads nowhere
+        if news.agencies is not None and grew and len(self._grown) < HINTS:
             self._grown[news.start] = news.stop, news.agencies
         if news.asked is not None and len(self._asked) < HINTS:
             self._asked.append(news)
