@@ -59,17 +59,20 @@ class Known:
 async def load(store: Facts, wanted: Wanted) -> Known:
     """Read everything in bulk: one query of each kind, none for what nobody asked.
 
-    All are asked for at once: the store's reading thread works them off without a wait between.
+    What is asked for at once the store works off without a wait between. A bulletin that is not
+    stored has no deliveries, and no statement that anybody may say again: most are new.
     """
-    return Known(
-        *await asyncio.gather(
-            _ask(store.bulletins, wanted.bulletins),
-            _ask(store.by_nonce, wanted.nonces),
-            _ask(store.deliveries, wanted.deliveries),
-            _ask(store.statements, wanted.statements),
-            _ask(store.corridors, wanted.corridors),
-        )
+    bulletins, nonces, corridors = await asyncio.gather(
+        _ask(store.bulletins, wanted.bulletins),
+        _ask(store.by_nonce, wanted.nonces),
+        _ask(store.corridors, wanted.corridors),
     )
+    new = wanted.bulletins - bulletins.keys()
+    deliveries, statements = await asyncio.gather(
+        _ask(store.deliveries, [key for key in wanted.deliveries if key[0] not in new]),
+        _ask(store.statements, [key for key in wanted.statements if key[0] not in new]),
+    )
+    return Known(bulletins, nonces, deliveries, statements, corridors)
 
 
 async def _ask(
