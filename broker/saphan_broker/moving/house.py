@@ -88,6 +88,8 @@ class House:
         async with self._objects() as objects:
             served = await open_alone(self.choice.redis, objects, create)
             try:
+                if create:
+                    await settle_home(objects, self.choice.redis)
                 async with leased(self.choice.redis, served):
                     yield served
             finally:
