@@ -92,7 +92,7 @@ class Server:
 
     def start(self, *, wait: bool = True) -> Server:
         """Start, or start again on what the directory holds; one that runs is left alone."""
-        if self.process is not None:
+        if self.process is not None and self.process.poll() is None:
             return self
         program = need(self.engine)
         with (self.directory / "server.log").open("ab") as log:
@@ -103,6 +103,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
+                restore_signals=False,  # a file that may not grow is an error, as on a full disk
             )
         if wait:
             self._wait()
