@@ -334,6 +334,23 @@ async def test_an_object_that_is_gone_or_damaged_is_named_and_others_go_on(
     assert await twin.store.bodies(ids) == await twin.memory.bodies(ids)
 
 
+async def test_a_lost_body_ends_no_feed(
+    twin: Twin, server: Server, tmp_path: Path, objects: Hooked
+) -> None:
+    """Its ciphertext comes without bytes; who wants them asks for them, and is told."""
+    await twin.finish(await twin.bulletins(5))
+    await archive_all(twin.store)
+    await asyncio.to_thread(spoiled, tmp_path / "objects", "packs", "missing")
+    await reopen(twin, server, tmp_path, objects)
+    rows = await twin.store.feed("kh.gpo", None, 100, 100, 10**9)
+    right = await twin.memory.feed("kh.gpo", None, 100, 100, 10**9)
+    assert [row.entry for row in rows] == [row.entry for row in right]
+    lost = [replace(row.bulletin, ciphertext=b"") for row in right[:5] if row.bulletin]
+    assert [row.bulletin for row in rows[:5]] == lost
+    with pytest.raises(OperatorError):
+        await twin.store.bodies([lost[0].id])
+
+
 @pytest.mark.parametrize("part", ["facts", "packs"])
 async def test_what_was_said_late_stays_readable_when_the_archived_part_is_gone(
     twin: Twin, server: Server, tmp_path: Path, objects: Hooked, part: str

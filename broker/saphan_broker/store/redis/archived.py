@@ -33,8 +33,12 @@ class Archive(Protocol):
     async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, Fields]:
         """Fields of `keys.bulletin(id)` when it was archived, without ciphertext and stanzas."""
 
-    async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, Fields]:
-        """The rest of them: ciphertext (unless an object of its own holds it) and stanzas."""
+    async def bodies(self, ids: Iterable[bytes], *, lost_too: bool = False) -> dict[bytes, Fields]:
+        """The rest of them: ciphertext (unless an object of its own holds it) and stanzas.
+
+        Args:
+            lost_too: one whose object is missing or damaged is left out; else it is an error.
+        """
 
     async def nonces(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], bytes]:
         """Bulletin ids by (sender, nonce)."""
@@ -58,7 +62,7 @@ class NothingArchived:
     async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, Fields]:
         return {}
 
-    async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, Fields]:
+    async def bodies(self, ids: Iterable[bytes], *, lost_too: bool = False) -> dict[bytes, Fields]:
         return {}
 
     async def nonces(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], bytes]:

@@ -83,9 +83,10 @@ class MailboxReads:
         unknown = [id_ for id_, values in found.items() if values[0] is None]
         if unknown:
             kept = await self._archive.bulletins(unknown)
-            bodies = await self._archive.bodies(kept)
+            bodies = await self._archive.bodies(kept, lost_too=lost_too)
             for id_, fields in kept.items():
-                whole = {**fields, **bodies.get(id_, {})}
+                lost = {packing.CIPHERTEXT: b""}
+                whole = {**fields, **bodies.get(id_, lost)}
                 found[id_] = [whole.get(name) for name in names]
         rows: dict[bytes, BulletinRow] = {}
         for id_, (facts, header, ciphertext) in found.items():

@@ -22,6 +22,9 @@ HEAD_BYTES: Final = _DIGEST_AT + 32
 """Where the body begins."""
 _TYPE: Final = "saphan/archive/1"
 
+UNREADABLE: Final = frozenset({"object_missing", "object_damaged"})
+"""Codes of objects that are lost for good unless somebody puts them back."""
+
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[type, msgspec.msgpack.Decoder[object]] = {}
 

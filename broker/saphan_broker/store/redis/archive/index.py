@@ -5,6 +5,7 @@ packs:<number / 128>    hash   number -> due day (4 bytes), digest that names th
 archive                 hash   blocks, tiles/<level>, box/<agency>: how far each was moved;
                                packs, slots, buckets: how many there are
 boxes:<agency>          zset   <first>-<last>, by last: archived stretches of a mailbox
+objects                 string there is a store of objects, which all processes have to name
 
 A log has those that it needs. The first 8 bytes of an id and of the hash of a nonce are its slots;
 both lie in the same buckets, of which there is one more for each 128 slots (linear hashing, in

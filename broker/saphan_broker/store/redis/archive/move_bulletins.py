@@ -22,6 +22,7 @@ from saphan_schemas.limits import LIMITS
 
 from saphan_broker.store.redis import packing
 from saphan_broker.store.redis.archive import index, scripts
+from saphan_broker.store.redis.archive.envelope import UNREADABLE
 from saphan_broker.store.redis.archive.formats import (
     NO_DAY,
     BodyRef,
@@ -150,7 +151,7 @@ class BulletinMover:
 
     async def _leave(self, id_: bytes, error: OperatorError) -> None:
         """Look at it no more: others go on, and what is in memory is read from there."""
-        if error.code not in ("object_missing", "object_damaged"):
+        if error.code not in UNREADABLE:
             raise error
         _log.warning("a bulletin cannot be archived again: %s", error)
         await self._moving.ask([("ZREM", self._keys.done, id_)])

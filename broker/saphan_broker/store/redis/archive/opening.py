@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
+from typing import Final
 
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, Unavailable
 
 from saphan_broker.objects.base import Objects
 from saphan_broker.store.base import LOGS, Log
@@ -15,6 +17,11 @@ from saphan_broker.store.redis.archive.moving import Moving
 from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.archive.reader import ArchiveReader, Ask
 from saphan_broker.store.redis.keys import Keys
+
+_log = logging.getLogger("saphan.broker")
+
+OBJECTS: Final = b"objects"
+"""Key that says that a store of objects was signed."""
 
 
 async def open_archive(
@@ -34,7 +41,8 @@ async def open_archive(
 
     Raises:
         OperatorError: `archive_elsewhere`: what was moved is not in these objects: duplicates
-            would not be known for what they are.
+            would not be known for what they are. Or nothing was moved yet, but other processes
+            keep attachments and long bodies in another place.
     """
     moved = await _anything_moved(ask, keys)
     if objects is None:
@@ -42,11 +50,30 @@ async def open_archive(
             raise _elsewhere("no store of objects is named")
         return None
     cache = Cache(objects, store.hex())
-    if moved and not await cache.is_here():
-        raise _elsewhere("it is not in the store of objects that is named")
+    await _check_place(ask, keys["evidence"], cache, moved)
     reader = ArchiveReader(ask, keys, cache)
     mover = Mover(Moving(move, keys, cache, policy, epoch), reader)
     return reader, mover
+
+
+async def _check_place(ask: Ask, keys: Keys, cache: Cache, moved: bool) -> None:
+    """All processes have one store of objects: the first one signs it, then says so in the server.
+
+    A crash between the two: the next one signs again.
+    """
+    begun = keys.prefix + OBJECTS
+    (known,) = await ask([("EXISTS", begun)])
+    try:
+        if not moved and not known:
+            await cache.sign()
+            await ask([("SET", begun, b"1")])
+        elif not await cache.is_here():
+            raise _elsewhere("it is not in the store of objects that is named")
+    except Unavailable as error:
+        if moved:
+            raise
+        # Nothing that decides is there: a service that is down need not keep a broker down.
+        _log.warning("whether these are the objects of the other processes is not known: %s", error)
 
 
 async def _anything_moved(ask: Ask, keys: Mapping[Log, Keys]) -> bool:
@@ -56,7 +83,7 @@ async def _anything_moved(ask: Ask, keys: Mapping[Log, Keys]) -> bool:
 def _elsewhere(why: str) -> OperatorError:
     return OperatorError(
         "archive_elsewhere",
-        f"part of this store was moved out of the Redis server's memory, and {why}",
+        f"part of this store is kept outside the Redis server, and {why}",
         field="blobs",
         hint="name the store of objects that the broker ran with, with --blobs",
     )

@@ -10,9 +10,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from saphan_schemas.errors import OperatorError
+
 from saphan_broker.store.base import Log
 from saphan_broker.store.redis.archive import index, scripts
 from saphan_broker.store.redis.archive.cache import Cache
+from saphan_broker.store.redis.archive.envelope import UNREADABLE
 from saphan_broker.store.redis.archive.formats import (
     Block,
     Facts,
@@ -120,11 +123,21 @@ class ArchiveReader:
         """See `Archive.bulletins`."""
         return {id_: row.fields for id_, (_pack, row) in (await self.rows(ids)).items()}
 
-    async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, Fields]:
+    async def bodies(self, ids: Iterable[bytes], *, lost_too: bool = False) -> dict[bytes, Fields]:
         """See `Archive.bodies`."""
+
+        async def read(pack: index.Pack, row: Finished) -> Fields | None:
+            try:
+                return await self.body(pack, row)
+            except OperatorError as error:
+                if not lost_too or error.code not in UNREADABLE:
+                    raise
+                return None
+
         rows = await self.rows(ids)
-        bodies = await asyncio.gather(*(self.body(*found) for found in rows.values()))
-        return dict(zip(rows, bodies, strict=True))
+        bodies = await asyncio.gather(*(read(*found) for found in rows.values()))
+        found = zip(rows, bodies, strict=True)
+        return {id_: fields for id_, fields in found if fields is not None}
 
     async def nonces(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], bytes]:
         """See `Archive.nonces`."""
