@@ -23,7 +23,7 @@ from support.crews import Crew, until
 from support.loads import Stubborn, roots
 
 A, B = "la.ospp", "kh.gpo"
-BULLETINS = 40
+BULLETINS = 24
 PAUSE_S = 10.0
 TAKEN_OVER_S = 20.0
 """Generous: a lease lasts 2 s, and the machine may be busy with something else."""

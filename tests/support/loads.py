@@ -35,6 +35,8 @@ class WatchedLine(Line):
             self._reading.cancel()
             with suppress(asyncio.CancelledError):
                 await self._reading
+        if self._ws is not None:
+            self._ws._response.close()
         if self._http is not None:
             await self._http.close()
 

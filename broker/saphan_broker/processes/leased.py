@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeAlias
 
-from saphan_schemas.errors import SaphanError, Unavailable
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 
 from saphan_broker.alarms import Alarm
 from saphan_broker.processes.alone import Parts, release
@@ -66,6 +66,8 @@ class Leased:
         self._closing = False
         self._lost = asyncio.Event()
         self._look = asyncio.Event()
+        self._renewing = asyncio.Lock()
+        self._epoch = 0
         self._override: str | None = None
         self._holder: bytes | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -106,12 +108,35 @@ class Leased:
 
     async def leads(self) -> bool:
         """Whether the lease is still ours; the sequencer asks before it goes on after a failure."""
-        if not self._lease.epoch or self._lost.is_set():
+        if self._lost.is_set():
             return False
-        if await self._lease.renew():
+        if await self._still_ours():
             return True
         self._lost.set()
         return False
+
+    async def _still_ours(self) -> bool:
+        """Hold the lease further; one that ran out while nobody else looked is taken back."""
+        async with self._renewing:
+            epoch = self._epoch
+            if await self._lease.renew():
+                return True
+            if not self.holding or not await self._taken_back():
+                return False
+            if self._lease.epoch != epoch + 1:  # somebody else has written meanwhile
+                await self._lease.release()
+                return False
+            # A commit under way is written under the old epoch before this, or not at all.
+            self._epoch = self._lease.epoch
+            self._fence(self._state.store)
+            _log.warning("this process was slow: it took its lease back (epoch %d)", self._epoch)
+            return True
+
+    async def _taken_back(self) -> bool:
+        try:
+            return await self._lease.take()
+        except OperatorError:  # the server is not what it was: said when the next turn finds it
+            return False
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -178,7 +203,7 @@ class Leased:
                     await self._look.wait()
 
     async def _turn(self) -> None:
-        if self._lost.is_set() or (self.holding and not self._lease.epoch):
+        if self._lost.is_set():
             await self._step_down()
         if self.holding:
             if self._sequencer.broken:
@@ -215,7 +240,7 @@ class Leased:
             if not (self.holding or self._taking_over):
                 continue
             try:
-                if not await self._lease.renew():
+                if not await self._still_ours():
                     self._lost.set()
                     self._look.set()
             except SaphanError as error:
@@ -232,6 +257,7 @@ class Leased:
         A crash in here: the lease runs out, and the next one does the same.
         """
         self._lost.clear()
+        self._epoch = self._lease.epoch
         self._taking_over = True
         try:
             async with self._following.still():
