@@ -60,3 +60,14 @@ def test_sharing_says_what_is_wrong(place: Path, tmp_path: Path) -> None:
     with pytest.raises(OperatorError) as caught:
         read_keys(shared)
     assert caught.value.code == "key_file_malformed"
+
+
+def test_shared_keys_renew_their_certificate_and_not_its_key(place: Path, tmp_path: Path) -> None:
+    out = tmp_path / "there"
+    saphan_broker_here("keys", "share", "--keys", place / "keys", "--out", out)
+    before = (out / "tls.crt").read_bytes()
+    saphan_broker_here("tls", "renew", "--keys", out)
+    assert (out / "tls.crt").read_bytes() != before
+    assert (out / "tls.key").read_bytes() == (place / "keys/tls.key").read_bytes()
+    ran = saphan_broker_here("tls", "renew", "--keys", out, "--new-key", status=5)
+    assert ran.code == "serves_only"

@@ -81,6 +81,12 @@ async def test_a_broker_at_work_is_alive_and_ready(world: World) -> None:
         async with session.get("/healthz") as response:
             assert (response.status, await response.json()) == (200, {"alive": True})
         assert await reasons(session) == []
+        async with session.get("/readyz") as response:
+            value = await response.json()
+        assert (value["role"], value["holder"], value["accepted_losses"]) == ("alone", True, [])
+        shown_numbers = await numbers(session)
+        assert shown_numbers["saphan_sequences"] == shown_numbers["saphan_holder_known"] == 1
+        assert shown_numbers["saphan_accepted_losses"] == 0
 
 
 async def test_what_happens_is_counted(world: World) -> None:

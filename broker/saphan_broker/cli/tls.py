@@ -6,13 +6,14 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
+from saphan_schemas.errors import OperatorError
 from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_group, add_keys
 from saphan_broker.clock import system_clock
 from saphan_broker.init_marker import check_finished
-from saphan_broker.keys import load_log_keys
+from saphan_broker.serving_keys import read_keys, serves_only
 from saphan_broker.tls_files import CERTIFICATE_NAME, renew_tls
 
 
@@ -26,7 +27,14 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 
 def _renew(args: argparse.Namespace) -> int:
     check_finished(args.keys)
-    name = load_log_keys(args.keys, "directory").origin.partition("/")[0]
+    if args.new_key and serves_only(args.keys):
+        raise OperatorError(
+            "serves_only",
+            f"{args.keys} shows the TLS key of the signer's host, which agencies have pinned",
+            field="keys",
+            hint="make a new key on the signer's host, then share its keys anew",
+        )
+    name = read_keys(args.keys)[0].name
     facts = renew_tls(args.keys, [name], system_clock(), new_key=args.new_key)
     until = datetime.fromtimestamp(facts.not_after / 1_000, UTC).date().isoformat()
     path = args.keys / CERTIFICATE_NAME
