@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import shutil
@@ -12,7 +13,7 @@ import pytest
 from saphan_broker.cli.progress import BAR, ProgressBar
 from support.broker_command import BrokerRan, saphan_broker, saphan_broker_here
 from support.brokers import World
-from support.carried import carried
+from support.carried import PARTIES, answer_all, carried
 from support.command import saphan_here
 from support.servers import Server
 
@@ -81,6 +82,27 @@ def test_a_backup_is_put_back_on_either_engine(place: Path, server: Server) -> N
     again = ("backup", "--data", place / "there", *redis, "--out", place / "again", "--json")
     assert saphan_broker_here(*again, *keys).json["evidence"] == ran.json["evidence"]
     assert sorted(names(place / "again")) == sorted(names(kept))
+
+
+def test_a_backup_that_is_behind_is_put_back_and_not_run(place: Path, world: World) -> None:
+    keys = ("--keys", place / "keys")
+    kept = place / "kept"
+    saphan_broker_here("backup", "--data", place / "data", "--out", kept)
+    asyncio.run(go_on(place, world))
+    ran = saphan_broker_here("restore", "--from", kept, *keys, "--data", place / "new")
+    assert "It lacks" in ran.out
+    words = ("run", "--data", place / "new", *keys, "--listen", "127.0.0.1:0", "--plain")
+    ran = saphan_broker(*words, status=5)
+    assert ran.code == "store_behind_signer"
+    assert "successor" in ran.hint
+
+
+async def go_on(place: Path, world: World) -> None:
+    """The broker signs some more."""
+    working = World(place, *PARTIES)
+    working._pins, working.agencies = world.pins, world.agencies
+    async with working.running():
+        await answer_all(working)
 
 
 def names(folder: Path) -> list[str]:

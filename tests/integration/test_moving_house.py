@@ -204,6 +204,22 @@ async def test_a_copy_to_a_server_that_was_cut_off_goes_on(
     assert refused.value.code == "target_not_empty"
 
 
+async def test_a_server_with_other_objects_than_its_own_is_not_moved(
+    world: World, there: House, tmp_path: Path
+) -> None:
+    """Its attachments and long bodies would be missed one by one, and called lost."""
+    await move(House(world.data), there, world.keys, quiet)
+    (tmp_path / "back").mkdir(mode=0o700)
+    wrong = House(there.data, StoreChoice(redis=there.choice.redis))
+    with pytest.raises(OperatorError) as refused:
+        await move(wrong, House(tmp_path / "back"), world.keys, quiet)
+    assert refused.value.code == "objects_elsewhere"
+    with pytest.raises(OperatorError) as refused:
+        async with wrong.reading():
+            pass
+    assert refused.value.code == "objects_elsewhere"
+
+
 async def test_keys_that_only_serve_do_not_know_what_was_signed(
     world: World, there: House, tmp_path: Path
 ) -> None:
