@@ -1,9 +1,10 @@
 """What bulletins cost in the memory of Valkey: open ones, and finished ones once they are archived.
 
-Both are differences, so that the server's own workings and the directory count for nothing. Open
-ones are sealed beforehand, and nobody fetches them. Then their recipient comes and accepts them,
-and the broker moves what is finished into its objects, all but the newest. From there on two nodes
-exchange more, and what stays in memory of these is the second figure.
+Open ones are sealed beforehand, and nobody fetches them; the difference of the whole memory counts.
+Then their recipient comes and accepts them, and the broker moves what is finished into its objects,
+all but the newest. From there on two nodes exchange more. What these add to keys that grow with
+history is the second figure; keys that hold the newest only are counted apart: their size goes up
+and down with how much the broker moves at once, and never beyond that.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from benchmarks.ingest import Prepared
 from benchmarks.valkey import Valkey
 from benchmarks.world import NAME, RECIPIENT, SENDER, World
 
+NEWEST: Final = frozenset((b"b", b"n", b"due", b"done", b"blocks", b"sigs", b"box"))
+"""Keys (`store.redis.keys`) from which the broker moves what is finished and not of the newest."""
 PIECE: Final = 2_000
 """Bulletins that the sender is told to send at once: it has two minutes for them."""
 LOOK_SECONDS: Final = 0.1
@@ -31,11 +34,14 @@ PATIENCE_SECONDS: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Bytes for each bulletin: of Valkey's memory, and of the objects' files.
+    """Bytes in Valkey's memory and in the objects' files.
 
     Args:
-        opened, finished: how many were measured.
-        left: of the finished, those that the broker has not moved when nothing moves any more.
+        opened, finished: how many bulletins were measured.
+        open_memory: of each open one.
+        memory, files: of each finished one, beside what is kept of the newest.
+        newest: of all keys for the newest finished bulletins and blocks, together; how many
+            bulletins these are.
     """
 
     opened: int
@@ -43,7 +49,7 @@ class Kept:
     finished: int
     memory: float
     files: float
-    left: int
+    newest: tuple[int, int]
 
 
 async def measure(world: World, prepared: Prepared, count: int, still: float, log: Path) -> Kept:
@@ -62,12 +68,25 @@ async def measure(world: World, prepared: Prepared, count: int, still: float, lo
         recipient = world.office(RECIPIENT).folder
         await stack.enter_async_context(programs.node(recipient, url, log))
         await _settled(server, still)
-        before = await server.used(), _files(world)
+        before = (await _split(server))[0], _files(world)
         await _exchange(world, url, count, log)
         left = await _settled(server, still)
-        after = await server.used(), _files(world)
+        history, newest = await _split(server)
+        after = history, _files(world)
     memory, files = ((now - was) / count for now, was in zip(after, before, strict=True))
-    return Kept(pushed.accepted, opened / pushed.accepted, count, memory, files, left)
+    return Kept(pushed.accepted, opened / pushed.accepted, count, memory, files, (newest, left))
+
+
+async def _split(server: Valkey) -> tuple[int, int]:
+    """Bytes of keys that grow with history, and of those for what is open or newest."""
+    history = newest = 0
+    async for key, size in server.keys():
+        name = key.partition(b"}:")[2].partition(b":")[0]
+        if name in NEWEST:
+            newest += size
+        else:
+            history += size
+    return history, newest
 
 
 async def _exchange(world: World, url: str, count: int, log: Path) -> None:

@@ -237,12 +237,13 @@ async def measured(plan: Plan, place: Path) -> str:
 
 
 def _memory(one: kept.Kept) -> list[str]:
+    size, count = one.newest
     return [
         f"Valkey's memory: {one.open_memory:,.0f} bytes for each open bulletin ({one.opened:,} "
-        f"measured); {one.memory:,.0f} bytes for each finished one ({one.finished:,} measured, "
-        f"on top of those; {one.left:,} of all, the newest, stay whole), so "
-        f"{one.memory:,.0f} MB for a million: extrapolated, not measured. The objects' files take "
-        f"{one.files:,.0f} bytes for each finished bulletin.",
+        f"measured). For each finished one {one.memory:,.1f} bytes ({one.finished:,} measured), so "
+        f"{one.memory:,.0f} MB for a million: extrapolated, not measured; and, however many there "
+        f"are, {size / MB:,.0f} MB for the newest {count:,} and the newest blocks of the log, "
+        f"which stay whole. The objects' files take {one.files:,.0f} bytes for each finished bulletin.",
         "",
     ]
 

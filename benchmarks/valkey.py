@@ -64,6 +64,19 @@ class Valkey:
                 return int(value)
         raise RuntimeError("valkey does not say how much memory it uses")
 
+    async def keys(self) -> AsyncIterator[tuple[bytes, int]]:
+        """Every key with the bytes that it takes, all of its fields counted."""
+        async with _Line.to(self.socket) as line:
+            cursor = b"0"
+            while True:
+                ((cursor, names),) = await line.ask(_packed("SCAN", cursor, "COUNT", 1_000), 1)
+                asked = b"".join(_packed("MEMORY", "USAGE", key, "SAMPLES", 0) for key in names)
+                sizes = await line.ask(asked, len(names))
+                for key, size in zip(names, sizes, strict=True):
+                    yield key, size or 0  # gone since
+                if cursor == b"0":
+                    return
+
 
 class _Line:
     """A connection that writes ready-made commands and counts answers."""

@@ -43,8 +43,8 @@ def test_every_piece_on_engines_runs() -> None:
         "from SIGKILL of the holder",
     ):
         assert f"| {figure}" in page
-    assert "for each open bulletin (192 measured)" in page
-    assert "for each finished one (8 measured" in page
+    assert "bytes for each open bulletin (192 measured)" in page
+    assert "bytes (8 measured)" in page
 
 
 def test_every_piece_runs() -> None:
