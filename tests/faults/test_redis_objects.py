@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from saphan_broker.objects import s3 as s3_module
 from saphan_broker.objects.directory import DirectoryObjects
+from saphan_broker.objects.s3 import open_s3
 from saphan_broker.store.redis.long_bodies import OBJECT_BYTES
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError
+from support.s3_server import BUCKET, S3Server
 from support.servers import Server
 from support.store_commits import Story
 from support.whole_store import check_whole
@@ -92,7 +95,7 @@ async def test_without_room_for_an_object_the_log_goes_on(
 ) -> None:
     """Long ciphertexts stay in the server's memory meanwhile, and nobody waits for each of them."""
     story = Story(body_bytes=LONG)
-    place = tmp_path / "objects"
+    place = tmp_path / "objects/bodies"
     await asyncio.to_thread(place.write_bytes, b"somebody put a file there")
     commits = [story.bulletins(3, name=f"full {at}") for at in range(2)]
     for commit in commits:
@@ -108,6 +111,35 @@ async def test_without_room_for_an_object_the_log_goes_on(
     assert await again.bodies([row.id for row in rows]) == {row.id: row for row in rows}
     assert await check_whole(again, 1) == later.head
     await again.close()
+
+
+async def test_another_store_of_objects_is_refused_before_anything_is_lost_in_it(
+    store: RedisStore, server: Server, objects: DirectoryObjects, tmp_path: Path
+) -> None:
+    """A process on another host that was given a folder of its own."""
+    elsewhere = DirectoryObjects(tmp_path / "elsewhere")
+    with pytest.raises(OperatorError) as refused:
+        await RedisStore.open(server.address(), objects=elsewhere)
+    assert refused.value.code == "archive_elsewhere"
+    assert "--blobs" in (refused.value.hint or "")
+    again = await RedisStore.open(server.address(), objects=objects)
+    await again.close()
+    await elsewhere.close()
+
+
+async def test_a_service_that_is_down_keeps_no_broker_down(
+    server: Server, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was moved into it yet; what needs it waits, the rest goes on."""
+    monkeypatch.setattr(s3_module, "RETRIES", 0)
+    away = open_s3(f"s3://{BUCKET}", credentials=s3.credentials, endpoint="http://127.0.0.1:1")
+    made = await RedisStore.create(server.address(), objects=away)
+    story = Story(body_bytes=LONG)
+    commit = story.bulletins(1)
+    await made.commit(commit)
+    (row,) = commit.bulletins
+    assert await made.bodies([row.id]) == {row.id: row}
+    await made.close()
 
 
 def _key(id_: bytes) -> bytes:
