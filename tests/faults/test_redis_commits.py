@@ -14,6 +14,7 @@ from resource import RLIM_INFINITY, RLIMIT_FSIZE, prlimit
 import pytest
 from msgspec.structs import replace
 from saphan_broker.store.base import Commit, CommitUnknown, HeadMoved, SignedHead
+from saphan_broker.store.redis.lease import Lease
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
@@ -292,6 +293,15 @@ async def test_a_server_without_memory_refuses_a_commit_whole_and_goes_on_when_i
     assert refused.value.code == "store_memory_full"
     assert refused.value.hint
     assert (await check_whole(store, GROUP)) == commit.expected
+    # What needs no memory goes on: a head is signed, a store opened, a lease taken.
+    await store.put_note("evidence", GROUP, b"anew")
+    await (await RedisStore.open(server.address())).close()
+    lease = Lease(server.address(), "one")
+    assert await lease.take()
+    assert await lease.renew()
+    await lease.release()
+    await lease.close()
+    store.epoch = 1
     server.set("maxmemory", "0")
     await store.commit(commit, lambda: b"second")
     assert await check_whole(store, GROUP) == commit.head

@@ -22,7 +22,7 @@ from saphan_broker.store.redis.line import (
     dial,
     unreachable,
 )
-from saphan_broker.store.redis.scripts import FENCE, RENEW, TAKE, outcome
+from saphan_broker.store.redis.scripts import BARRIER, FENCE, RENEW, TAKE, outcome
 from saphan_broker.store.redis.server import Promises, durable, examine
 
 LEASE_MS: Final = 2_000
@@ -124,7 +124,7 @@ class Lease:
         line = await self._connected()
         waiting = self._promises.waiting(self._address) if durably else []
         # FENCE may find nothing to change; the wait must have a write of this line before it.
-        barrier: Command = ("INCR", self._keys["evidence"].barrier)
+        barrier = BARRIER.call((self._keys["evidence"].barrier,))
         commands = [command, barrier, *waiting] if waiting else [command]
         try:
             replies = await line.ask(commands, self._address.wait_ms)

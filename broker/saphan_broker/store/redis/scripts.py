@@ -1,4 +1,8 @@
-"""The scripts that run inside the server: each is one atomic step (see the files in `lua/`)."""
+"""The scripts that run inside the server: each is one atomic step (see the files in `lua/`).
+
+Only a commit needs memory. What finishes one, moves the lease or makes room runs in a full server,
+too (`allow-oom`): else a full server could be neither opened nor relieved.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +38,13 @@ class Script:
 COMMIT: Final = Script("commit")
 NOTE: Final = Script("note")
 SETTLE: Final = Script("settle")
+BARRIER: Final = Script("barrier")
 CREATE: Final = Script("create")
 COSIGN: Final = Script("cosign")
 TAKE: Final = Script("take")
 FENCE: Final = Script("fence")
 RENEW: Final = Script("renew")
-EVERY: Final = (COMMIT, NOTE, SETTLE, CREATE, COSIGN, TAKE, FENCE, RENEW)
+EVERY: Final = (COMMIT, NOTE, SETTLE, BARRIER, CREATE, COSIGN, TAKE, FENCE, RENEW)
 
 
 def outcome(reply: Reply) -> tuple[str, int]:

@@ -80,7 +80,7 @@ class Writer:
                 `store_foreign`, `store_lossy`, `store_config_unknown`, `redis_refused`.
         """
         await self._dial()
-        barrier: list[Command] = [("INCR", self._keys["evidence"].barrier)]
+        barrier = [scripts.BARRIER.call((self._keys["evidence"].barrier,))]
         heads: list[Command] = [("HGET", self._keys[log].head, "commit") for log in LOGS]
         try:
             _counted, directory, evidence = await self._ask([*barrier, *heads])

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Bring the other log's head to the epoch of the lease; it never falls.
 -- KEYS  head
 -- ARGV  epoch

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- The newest signed head; the same again changes nothing.
 -- KEYS  head
 -- ARGV  epoch, size, note

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Hold the lease longer; what has run out is not renewed: somebody else may have had it since.
 -- KEYS  lease
 -- ARGV  holder, ms; 0: give it up

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- What became of a commit whose reply was lost; what was not applied never will be after this.
 -- KEYS  head, barrier
 -- ARGV  epoch, id of the commit before, id of the commit, a fresh id

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Take the lease if nobody else has it; a new holding raises the epoch.
 -- KEYS  lease, head
 -- ARGV  holder, ms
