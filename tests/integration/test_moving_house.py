@@ -213,11 +213,11 @@ async def test_a_server_with_other_objects_than_its_own_is_not_moved(
     wrong = House(there.data, StoreChoice(redis=there.choice.redis))
     with pytest.raises(OperatorError) as refused:
         await move(wrong, House(tmp_path / "back"), world.keys, quiet)
-    assert refused.value.code == "objects_elsewhere"
+    assert refused.value.code == "archive_elsewhere"
     with pytest.raises(OperatorError) as refused:
         async with wrong.reading():
             pass
-    assert refused.value.code == "objects_elsewhere"
+    assert refused.value.code == "archive_elsewhere"
 
 
 async def test_keys_that_only_serve_do_not_know_what_was_signed(

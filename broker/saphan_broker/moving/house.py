@@ -13,7 +13,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_broker.blobs.store import FOLDER
 from saphan_broker.objects.base import Objects
 from saphan_broker.objects.directory import DirectoryObjects
-from saphan_broker.objects_home import check_home, settle_home
+from saphan_broker.objects_home import settle_home
 from saphan_broker.opening import SQLITE, StoreChoice, open_objects, open_store
 from saphan_broker.store.base import Store
 from saphan_broker.store.sqlite import SqliteStore
@@ -61,13 +61,11 @@ class House:
         """The store on a server, read beside the processes that serve from it.
 
         Raises:
-            OperatorError: `objects_elsewhere`, and what opening raises.
+            OperatorError: `archive_elsewhere`, and what else opening raises.
         """
         async with self._objects() as objects:
             store = await open_store(self.data, self.choice, objects)
             try:
-                if self.choice.redis is not None:
-                    await check_home(objects, self.choice.redis)
                 yield store
             finally:
                 await store.close()
@@ -80,8 +78,7 @@ class House:
             create: make an empty one where there is none.
 
         Raises:
-            OperatorError: `store_locked`, `store_in_use`, `objects_elsewhere`, and what opening
-                raises.
+            OperatorError: `store_locked`, `store_in_use`, and what opening raises.
         """
         if self.choice.redis is None:
             store = await _sqlite(self.data, create)
@@ -97,8 +94,6 @@ class House:
             try:
                 if create:
                     await settle_home(objects, self.choice.redis)
-                else:
-                    await check_home(objects, self.choice.redis)
                 async with leased(self.choice.redis, served):
                     yield served
             finally:
