@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from saphan_broker.store.redis.archive.policy import EAGER, Policy
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError
 from support.archives import EagerStore, Twin, archive_all, held
+from support.rooms import ROOT
 from support.servers import Server
 from support.store_commits import START, digest
 
@@ -313,4 +316,27 @@ async def test_an_eager_mover_beside_work_changes_no_answer(server: Server, tmp_
         rows = await twin.bulletins(7, recipient=("kh.gpo", "vn.c04")[turn % 2])
         await twin.finish(rows[: turn + 1])
         await twin.check()
+    await store.close()
+
+
+async def test_the_rights_that_operating_names_are_enough(server: Server, tmp_path: Path) -> None:
+    """For commits, reads and the mover; other keys are out of reach."""
+    text = await asyncio.to_thread((ROOT / "docs" / "operating.md").read_text, encoding="utf-8")
+    (rights,) = re.findall(r"user broker on #\S+ (.+)", text)
+    password = tmp_path / "password"
+    password.write_text("a password\n")
+    password.chmod(0o600)
+
+    def grant() -> None:
+        with server.client() as client:
+            client.execute_command("ACL", "SETUSER", "broker", "on", ">a password", *rights.split())
+
+    await asyncio.to_thread(grant)
+    address = server.address(name=tmp_path.name, user="broker", password_file=password)
+    store = await EagerStore.make(address, tmp_path / "objects")
+    twin = Twin(store)
+    await twin.finish((await twin.bulletins(260))[:4])
+    await twin.check()
+    found = await held(server, tmp_path.name)
+    assert (found["b"], found["blocks"]) == (256, 1)
     await store.close()
