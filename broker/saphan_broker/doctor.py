@@ -176,6 +176,8 @@ def _server(patient: Patient) -> Iterator[Finding]:
     """The server that carries the logs: does it keep, is it copied, has it room."""
     seen = patient.server
     if seen is None:
+        if patient.status is not None and patient.status["role"] != "alone":
+            yield Finding("server", "warn", "doctor.server_unseen", {}, "doctor.server_unseen_next")
         return
     if isinstance(seen, SaphanError):
         yield Finding("server", "bad", error=seen)

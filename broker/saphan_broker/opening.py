@@ -106,18 +106,22 @@ async def check_vacant(data: Path, choice: StoreChoice) -> None:
     """
     if choice.redis is None:
         return
-    objects = await asyncio.to_thread(open_objects, data, choice)
-    try:
-        if choice.blobs is not None:  # else a directory that is still to be made
+    from saphan_broker.server_look import check_server
+    from saphan_broker.store.redis.creating import identify
+
+    await check_server(choice.redis)
+    if choice.blobs is not None:  # else a directory that is still to be made
+        objects = await asyncio.to_thread(open_objects, data, choice)
+        try:
             await check_objects(objects)
-        store = await open_store(data, choice, objects)
+        finally:
+            await objects.close()
+    try:
+        await identify(choice.redis)
     except OperatorError as error:
         if error.code != "store_missing":
             raise
         return
-    finally:
-        await objects.close()
-    await store.close()
     name, place = choice.redis.name, choice.redis.place
     raise OperatorError(
         "store_exists",

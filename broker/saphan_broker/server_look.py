@@ -1,4 +1,4 @@
-"""A look at the server that carries the logs, as the doctor takes it: nothing is changed."""
+"""A look at the server that carries the logs, by the doctor and by `init`: nothing is changed."""
 
 from __future__ import annotations
 
@@ -37,6 +37,22 @@ class ServerSeen:
     most: int
     writes: bool
     primary: bool
+
+
+async def check_server(address: RedisAddress) -> None:
+    """Log in and ask what it promises, before anything is made that would rest on it.
+
+    Raises:
+        OperatorError: `redis_refused`, `store_lossy`, `store_config_unknown`, `key_file_*`;
+            Unavailable: `redis_unreachable`.
+    """
+    line = await dial(address)
+    try:
+        await examine(line, address)
+    except LineDown as error:
+        raise unreachable(address, str(error)) from None
+    finally:
+        line.abort()
 
 
 async def look_at_server(address: RedisAddress) -> ServerSeen:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from saphan.backup.making import MARK_NAME
@@ -14,6 +16,7 @@ from saphan.node.db import Database
 from saphan.office import Office
 from saphan_broker.doctor import Patient
 from saphan_broker.doctor import examine as examine_broker
+from saphan_broker.server_look import ServerSeen
 from saphan_schemas.findings import Finding, exit_status, findings_lines, worst
 from saphan_schemas.limits import DAY_MS, HOUR_MS
 from saphan_schemas.messages import LANGUAGES
@@ -200,6 +203,7 @@ def test_what_a_running_broker_says_is_weighed() -> None:
     status = {
         "ready": False,
         "name": "bridge.example",
+        "role": "alone",
         "reasons": [{"code": "clock_disagrees", "message": "60 s off"}],
         "alarms": [{"code": "disk_full", "message": "no room"}],
         "agencies": ["la.ospp"],
@@ -219,6 +223,36 @@ def test_what_a_running_broker_says_is_weighed() -> None:
     assert found(findings, "witness") == [
         ("warn", "the newest head that a node has cosigned is 5 h old")
     ]
+    assert found(findings, "server") == []
+    served = examine_broker(Patient(nowhere, nowhere, NOW, heard | {"role": "follower"}))
+    assert levels(served, "server") == {"warn"}  # it runs on a server that nobody has looked at
+
+
+GIB = 2**30
+SEEN = ServerSeen("10.0.0.5:6379", "Valkey 9.1.2", (), 1, 1, 0, GIB, 4 * GIB, True, True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "level"),
+    [
+        ({}, {"ok"}),
+        ({"used": 3 * GIB}, {"ok", "warn"}),
+        ({"used": 3 * GIB + GIB // 2 + GIB // 4}, {"ok", "bad"}),
+        ({"most": 0}, {"ok", "warn"}),
+        ({"wanted": 2}, {"ok", "bad"}),
+        ({"replicas": 0, "wanted": 0}, {"ok", "warn"}),
+        ({"lag": 60}, {"ok", "warn"}),
+        ({"losses": ("appendfsync everysec",)}, {"ok", "warn"}),
+        ({"primary": False}, {"ok", "bad"}),
+        ({"writes": False}, {"ok", "bad"}),
+    ],
+)
+def test_what_the_server_is_is_weighed(changed: dict[str, Any], level: set[str]) -> None:
+    nowhere = Path("/nonexistent")
+    findings = examine_broker(Patient(nowhere, nowhere, NOW, None, replace(SEEN, **changed)))
+    assert levels(findings, "server") == level
+    needy = [one for one in findings if one.check == "server" and one.level != "ok"]
+    assert [one for one in needy if not one.hint()] == []
 
 
 # --- what both say --------------------------------------------------------------------------------

@@ -50,6 +50,8 @@ async def serve(args: argparse.Namespace, choice: StoreChoice, showing: Shown) -
         keep_pins(args.data, broker.state.pins)
     try:
         await broker.start()
+        for loss in standing_of(broker).accepted_losses:
+            _log.warning("--accept-loss: what is answered may be lost: %s", loss)
         async with AsyncExitStack() as stack:
             if args.seat is not None:
                 await stack.enter_async_context(parent_gone(told))
