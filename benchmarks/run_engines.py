@@ -243,7 +243,8 @@ def _memory(one: kept.Kept) -> list[str]:
         f"measured). For each finished one {one.memory:,.1f} bytes ({one.finished:,} measured), so "
         f"{one.memory:,.0f} MB for a million: extrapolated, not measured; and, however many there "
         f"are, {size / MB:,.0f} MB for the newest {count:,} and the newest blocks of the log, "
-        f"which stay whole. The objects' files take {one.files:,.0f} bytes for each finished bulletin.",
+        "which stay whole. The objects' files take "
+        f"{one.files:,.0f} bytes for each finished bulletin.",
         "",
     ]
 
