@@ -16,7 +16,7 @@ from saphan_broker.store.redis.archive.moving import Moving
 from saphan_broker.store.redis.archive.reader import BLOCKS, tiles_moved
 from saphan_broker.store.redis.line import Command
 
-BLOCKS_AT_ONCE: Final = 4
+BLOCKS_AT_ONCE: Final = 8
 
 
 async def move_blocks(moving: Moving) -> int:
