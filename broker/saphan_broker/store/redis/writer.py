@@ -53,6 +53,7 @@ class ReplicasMissing(CommitUnknown):
     def __init__(self, wanted: int, have: int) -> None:
         super().__init__(f"{have} of {wanted} replicas have it")
         self.code = "replicas_missing"
+        self.hint = "nothing is answered until enough replicas follow the server again"
 
 
 class Writer:
