@@ -27,6 +27,7 @@ from saphan_schemas.records import HeadRef
 from saphan_broker import private_files
 from saphan_broker.blobs.store import FOLDER, BlobStore
 from saphan_broker.clock import Clock, day_of, system_clock
+from saphan_broker.data_lock import LOCK_NAME
 from saphan_broker.init_marker import MARKER_NAME, check_finished
 from saphan_broker.inviting import INVITATION_NAME, check_place, write_invitation
 from saphan_broker.keys import create_log_keys, make_pins, write_pins
@@ -155,6 +156,7 @@ def _check_places(data: Path, keys: Path) -> None:
         )
     for directory, field in ((keys, "keys"), (data, "data")):
         found = sorted(os.listdir(directory)) if directory.exists() else []
+        found = [name for name in found if name != LOCK_NAME]  # of a run that found nothing here
         if "broker.db" in found or "directory.key" in found:
             raise OperatorError(
                 "broker_exists",

@@ -132,6 +132,15 @@ def test_an_empty_server_is_no_broker_that_has_signed(served: Served) -> None:
     assert "saphan-broker copy" in ran.hint
 
 
+def test_init_after_a_run_that_found_nothing(served: Served) -> None:
+    other = served.beside(served.place / "other")
+    other.init("seventh.example")
+    served.place.joinpath("keys").symlink_to(other.keys)
+    assert served.run_once("--blobs", served.place / "typo", status=5).code == "objects_elsewhere"
+    served.keys.unlink()
+    served.init("eighth.example")
+
+
 @pytest.mark.parametrize(
     ("changed", "code", "status"),
     [
