@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from saphan.audit.folder import LogFolder
 from saphan.audit.packfile import read_pack
+from saphan_broker.broker import open_broker
 from saphan_broker.logs.log_export import export_logs
 from saphan_broker.moving.comparing import compare_stores, copy_compared
 from saphan_broker.moving.house import House
 from saphan_broker.moving.moved import move
 from saphan_broker.opening import BlobPlace, StoreChoice
+from saphan_broker.processes.leased import Leased
 from saphan_broker.records import PackWriter
 from saphan_broker.seeds import DayKeys
 from saphan_broker.serving_keys import share
@@ -218,6 +220,29 @@ async def test_a_server_with_other_objects_than_its_own_is_not_moved(
         async with wrong.reading():
             pass
     assert refused.value.code == "archive_elsewhere"
+
+
+async def test_processes_that_only_serve_wait_until_the_house_is_moved(
+    world: World, server: Server, tmp_path: Path
+) -> None:
+    """The lease is the move's meanwhile; whoever serves looks at its holder and finds no bug."""
+    blobs = BlobPlace(str(tmp_path / "objects"))
+    choice = StoreChoice(redis=server.address(name=world.pins.name), blobs=blobs)
+    there = House(world.data, choice)
+    await move(House(world.data), there, world.keys, quiet)
+    await asyncio.to_thread(share, world.keys, tmp_path / "shared")
+    (tmp_path / "back").mkdir(mode=0o700)
+    broker = await open_broker(world.data, tmp_path / "shared", store=choice, clock=world.clock)
+    try:
+        await broker.start()
+        role = broker.role
+        assert isinstance(role, Leased)
+        async with there.alone():
+            await role._turn()
+            assert not role.holding
+        await move(there, House(tmp_path / "back"), world.keys, quiet)
+    finally:
+        await broker.stop()
 
 
 async def test_keys_that_only_serve_do_not_know_what_was_signed(

@@ -132,7 +132,7 @@ def _not_empty(why: str) -> NoReturn:
         "target_not_empty",
         f"the store that is written is not empty: {why}",
         field="data",
-        hint="name an empty directory or server; nothing was written",
+        hint="name an empty directory or server; what is there is moved away by hand",
     )
 
 

@@ -53,7 +53,7 @@ async def leased(address: RedisAddress, store: RedisStore) -> AsyncIterator[None
     Raises:
         OperatorError: `store_in_use`.
     """
-    lease = Lease(address, f"moving-{secrets.token_hex(8)}")
+    lease = Lease(address, secrets.token_hex(16))  # a name as the processes have
     renewing = None
     try:
         await _take(lease)

@@ -7,12 +7,15 @@ is done, so it may grow by what is written in that time.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
+
+from saphan_schemas.errors import OperatorError
 
 from saphan_broker.export_file import file_error
 from saphan_broker.moving.damage import damaged
@@ -36,8 +39,7 @@ def take_snapshot(data: Path, out: Path, progress: Callable[[int, int], None]) -
     """
     fresh = out / f"{sqlite_file.STORE_NAME}.new"
     try:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
+        _forget(fresh)
         os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         _copy(data, fresh, progress)
         sqlite_file.sync_path(fresh)
@@ -46,9 +48,23 @@ def take_snapshot(data: Path, out: Path, progress: Callable[[int, int], None]) -
     except OSError as error:
         raise file_error(fresh, error) from None
     except sqlite3.Error as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
-            raise file_error(fresh, OSError(28, "no space left")) from None
-        raise damaged(f"SQLite says: {error}") from None
+        raise _failed(fresh, error) from None
+    finally:
+        _forget(fresh)
+
+
+def _forget(fresh: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
+
+
+def _failed(fresh: Path, error: sqlite3.Error) -> OperatorError:
+    code = error.sqlite_errorcode & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return file_error(fresh, OSError(errno.ENOSPC, "no space left"))
+    if code == sqlite3.SQLITE_IOERR:  # it does not say which of the two files
+        return file_error(fresh, OSError(errno.EIO, str(error)))
+    return damaged(f"SQLite says: {error}")
 
 
 def _copy(data: Path, fresh: Path, progress: Callable[[int, int], None]) -> None:

@@ -1,0 +1,57 @@
+"""A disk that fills up while a broker is backed up or put back: it is said, nothing half is left.""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.broker_command import BrokerRan, broker_line
+from support.brokers import World
+from support.carried import carried
+from support.command import environment
+
+FULL = 200_000
+"""Bytes of the longest file; the store of the test is longer."""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A stopped broker on SQLite; tests only read it."""
+    return carried(tmp_path_factory.mktemp("house"))
+
+
+def saphan_broker(*words: str | Path, full: bool, status: int) -> BrokerRan:
+    """The command, unable to write any file beyond `FULL` bytes: what a full disk refuses."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (FULL, FULL))
+
+    ended = subprocess.run(
+        broker_line(*words),
+        capture_output=True,
+        text=True,
+        env=environment(),
+        preexec_fn=limit if full else None,
+        check=False,
+    )
+    ran = BrokerRan(ended.returncode, ended.stdout, ended.stderr)
+    assert ran.status == status, ran
+    return ran
+
+
+def test_a_disk_that_fills_up_leaves_nothing_half_and_room_lets_it_go_on(
+    world: World, tmp_path: Path
+) -> None:
+    kept, new = tmp_path / "kept", tmp_path / "new"
+    assert (world.data / "broker.db").stat().st_size > FULL
+    backup = ("backup", "--data", world.data, "--out", kept)
+    assert saphan_broker(*backup, full=True, status=5).code == "file_unwritable"
+    assert list(kept.iterdir()) == []
+    saphan_broker(*backup, full=False, status=0)
+    restore = ("restore", "--from", kept, "--data", new, "--keys", world.keys)
+    assert saphan_broker(*restore, full=True, status=5).code == "file_unwritable"
+    assert list(new.iterdir()) == []
+    saphan_broker(*restore, full=False, status=0)
+    assert (new / "broker.db").exists()
