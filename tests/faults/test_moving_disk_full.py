@@ -1,4 +1,4 @@
-"""A disk that fills up while a broker is backed up or put back: it is said, nothing half is left.""
+"""A disk that fills up while a broker is backed up or put back: nothing half is left there."""
 
 from __future__ import annotations
 
