@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from saphan_broker.objects import remote
 from saphan_broker.objects import s3 as s3_module
 from saphan_broker.objects.s3 import open_s3
 from saphan_broker.opening import BlobPlace, StoreChoice
@@ -27,6 +28,7 @@ async def world(
     s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
     monkeypatch.setattr(s3_module, "RETRIES", 1)
+    monkeypatch.setattr(remote, "RETRY_MS", 200)
     world = World(tmp_path, A, B)
     place = f"s3://{BUCKET}/broker/{tmp_path.name}"
     world.choice = StoreChoice(

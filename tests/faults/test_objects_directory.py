@@ -68,8 +68,7 @@ async def copy(objects: DirectoryObjects) -> None:
     assert await objects.copy("fresh", NAME)
 
 
-@pytest.mark.parametrize("old", [None, OLD])
-@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize(("done", "old"), [(False, None), (True, OLD)])
 @pytest.mark.parametrize("work", [put, put_parts, copy])
 async def test_a_crash_leaves_the_old_bytes_or_the_new_ones(
     tmp_path: Path, work: Callable[[DirectoryObjects], Any], done: bool, old: bytes | None

@@ -6,6 +6,7 @@ in one argument); the agency; how many bulletins; bytes of a part.
 `work`  brings and settles bulletin after bulletin, the same ones in every process.
 `lock`  holds the agency's lock until it is killed.
 `puts`  puts and deletes the same few objects, again and again.
+`large` brings attachments of 16 MiB and reads them, and says how much memory that took, KiB.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from saphan_broker.objects.base import Objects
 from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.objects.place import objects_from
 from saphan_schemas.errors import Unavailable
+from saphan_schemas.limits import KIB, LIMITS, MIB
 from saphan_schemas.records import Blob
 
 SIZE = 90_000
@@ -100,10 +102,38 @@ async def puts(where: str, count: int) -> None:
     await objects.close()
 
 
+async def large(where: str, agency: str, count: int) -> None:
+    """The test makes no whole attachment either: only what a session would have of it."""
+    store = open_attachments(where)
+    before = 0
+    for at in range(count + 1):
+        size = LIMITS.attachment_bytes if at else MIB  # the first one loads whatever is loaded once
+        piece = bytes([at]) * MIB
+        found = sha256()
+        for _ in range(size // MIB):
+            found.update(piece)
+        blob = Blob(size, found.digest())
+        held = 0
+        while held < size:
+            held = await store.append(agency, blob, held, piece)
+        await store.settle(agency, bytes([at]) * 32, (blob,))
+        while held:
+            held -= len(await store.read(bytes([at]) * 32, 0, size - held, 128 * KIB))
+        before = before or peak()
+    print("took", peak() - before, flush=True)
+
+
+def peak() -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0])
+
+
 if __name__ == "__main__":
     what, place, who, bulletins, size = sys.argv[1:6]
     if what == "work":
         asyncio.run(work(place, who, int(bulletins), int(size)))
+    elif what == "large":
+        asyncio.run(large(place, who, int(bulletins)))
     elif what == "puts":
         asyncio.run(puts(place, int(bulletins)))
     else:

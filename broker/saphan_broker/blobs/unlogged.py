@@ -58,9 +58,11 @@ class Unlogged:
             raise too_much()
         path = self._path(agency, bulletin, mine.get(bulletin, size))
         if fresh:
+            first = not path.parent.is_dir()
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
-            for folder in (path.parent, self._place, self._place.parent):
+            above = (self._place, self._place.parent) if first else ()
+            for folder in (path.parent, *above):
                 sync_directory(folder)
             mine[bulletin] = size
         os.utime(path, ns=(now * 1_000_000, now * 1_000_000))
