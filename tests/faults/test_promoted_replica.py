@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-import saphan_broker.store.redis.store  # noqa: F401 - not first inside an event loop
 from saphan_broker.broker import open_broker
 from saphan_broker.moving.house import House
 from saphan_broker.moving.moved import move
 from saphan_broker.opening import StoreChoice
-from saphan_schemas.errors import OperatorError
+from saphan_broker.store.redis.store import RedisStore
+from saphan_schemas.errors import OperatorError, Unavailable
 from support.brokers import World
 from support.carried import PARTIES, answer_all, carried, carry_everything
-from support.servers import ENGINES, Server, cluster_of
+from support.servers import ENGINES, Engine, Server, cluster_of
 
 NAME = "bridge.example"
 
@@ -87,3 +87,32 @@ async def test_a_promoted_replica_that_was_behind_is_noticed_and_signs_nothing(
     await broker.stop()
     assert refused.value.code == "store_behind_signer"
     assert "successor" in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_replica_without_a_disk_counts_only_where_the_server_cannot_tell(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Valkey (and Redis from 7.2) asks for the replica's disk, Redis 7.0 for its memory."""
+    forgetful = {"appendonly": "no"}
+    with (
+        await asyncio.to_thread(Server(tmp_path / "primary", engine).start) as primary,
+        await asyncio.to_thread(Server(tmp_path / "replica", engine, forgetful).start) as replica,
+    ):
+        await asyncio.to_thread(replica.follow, primary)
+        assert await asyncio.to_thread(received, primary) == 1
+        address = primary.address(replicas=1, wait_ms=500)
+        if engine == "redis":
+            await (await RedisStore.create(address)).close()
+            return
+        with pytest.raises(Unavailable) as missing:
+            await RedisStore.create(address)
+        assert missing.value.code == "replicas_missing"
+
+
+def received(primary: Server) -> int:
+    """How many replicas have a write in their memory."""
+    with primary.client() as client:
+        client.set("written", "by another application")
+        found: int = client.execute_command("WAIT", 1, 10_000)
+        return found
