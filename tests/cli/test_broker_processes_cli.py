@@ -170,8 +170,6 @@ def test_processes_whose_parent_is_killed_end_too(served: Served) -> None:
         assert len(pids) == 2
         broker.stop(signal.SIGKILL)
         until(lambda: not any(alive(pid) for pid in pids))
-    with running_broker(served.place, *served.options, "--processes", "2") as broker:
-        assert broker.stop(signal.SIGINT) == 0
 
 
 def test_a_data_directory_and_a_port_are_one_runs_alone(served: Served) -> None:
@@ -184,7 +182,7 @@ def test_a_data_directory_and_a_port_are_one_runs_alone(served: Served) -> None:
         for processes in ("1", "2"):
             ran = other.run_once(*listen, "--processes", processes, status=5)
             assert ran.code == "port_taken"
-        assert broker.stop() == 0
+        assert broker.stop(signal.SIGINT) == 0
 
 
 def test_what_is_wrong_with_the_first_process_is_said_once(served: Served) -> None:
