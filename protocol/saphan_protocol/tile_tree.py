@@ -126,6 +126,29 @@ class TileTree:
         position = index & (_MASK >> height)
         return self._rows(tile_level, index >> (TILE_HEIGHT - height))[height][position]
 
+    def newest_hashes(self, start: int, stop: int) -> bytes | None:
+        """Hashes of leaves start <= index < stop, 32 bytes each; None if a tile would be fetched.
+
+        For the newest leaves, which are in memory: whoever has the tree of `start` leaves grows it.
+        """
+        found: list[bytes] = []
+        for tile in range(start >> TILE_HEIGHT, -(-stop >> TILE_HEIGHT)):
+            first = tile << TILE_HEIGHT
+            rows = self._held(tile)
+            if rows is None:
+                return None
+            found += rows[0][max(0, start - first) : stop - first]
+        return b"".join(found)
+
+    def _held(self, tile: int) -> _Rows | None:
+        """A level-0 tile that is in memory."""
+        if tile == self.size >> TILE_HEIGHT:
+            return self._edge[0] if self._edge else None
+        above = self._edge[1][0] if len(self._edge) > 1 else []
+        place = tile & _MASK
+        beside = tile >> TILE_HEIGHT == self.size >> (2 * TILE_HEIGHT)
+        return self._cache.get(above[place]) if beside and place < len(above) else None
+
     def inclusion(self, index: int, size: int | None = None) -> tuple[bytes, ...]:
         """Inclusion path of a leaf, in this tree or in an earlier one of `size` leaves.
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from typing import Final
 
+from saphan_schemas.limits import LIMITS
+
+from saphan_broker.logs.log_book import Published
 from saphan_broker.processes.channel import Channel
 from saphan_broker.processes.peers import Peers
-from saphan_broker.processes.wire import News
+from saphan_broker.processes.wire import NewestHead, News
 from saphan_broker.state import State
+
+HASHES: Final = 2 * LIMITS.commit_items
+"""Of new leaves in one message, 32 KiB; who hears of more reads the store."""
 
 
 class Announcing:
@@ -57,7 +64,7 @@ class Announcing:
             asyncio.get_running_loop().call_soon(self._tell)
 
     def _tell(self) -> None:
-        published = self._state.evidence.published
+        published, directory = self._state.evidence.published, self._state.registry.published
         size = 0 if published is None else published.size
         agencies, witnesses = self._agencies, self._witnesses
         news = News(
@@ -66,7 +73,18 @@ class Announcing:
             agencies=None if agencies is None else tuple(sorted(agencies)),
             asked=self._asked,
             witnesses=None if witnesses is None else tuple(sorted(witnesses)),
+            directory=0 if directory is None else directory.size,
+            anchored=self._state.anchored,
+            head=None if published is None else _newest(published, self._told),
         )
         self._told, self._due = news.stop, False
         self._agencies, self._asked, self._witnesses = set(), None, set()
         self._channel.tell(news)
+
+
+def _newest(head: Published, start: int) -> NewestHead | None:
+    """The head with the hashes of its new leaves; None where that is too much for a message."""
+    if head.size - start > HASHES:
+        return None
+    hashes = head.tree.newest_hashes(start, head.size)
+    return None if hashes is None else NewestHead(head.root, head.time, head.note, hashes)

@@ -9,20 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Final
 
-from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
 from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.limits import LIMITS
 
 from saphan_broker.clock import Clock
 from saphan_broker.processes.wire import Body, Envelope, Message
-from saphan_broker.store.redis.address import RedisAddress, connect
+from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.keys import Keys
+from saphan_broker.store.redis.line import Line, LineDown, Reply, checked, dial, dial_as
 
 _log = logging.getLogger("saphan.broker")
 
@@ -34,6 +32,29 @@ WAITING: Final = 4_096
 Take = Callable[[bytes, Body], None]
 """(sender, what it says); called in order, on the event loop, and must not wait."""
 Unsent = Callable[[], None]
+
+
+class Ear(Line):
+    """A line that listens: what is published comes unasked.
+
+    Args:
+        heard: gets the channel's name and the message.
+    """
+
+    def __init__(self, heard: Callable[[bytes, bytes], None]) -> None:
+        super().__init__()
+        self.ended = asyncio.Event()
+        self._heard = heard
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.ended.set()
+
+    def _answered(self, reply: Reply) -> None:
+        if isinstance(reply, list) and reply[0] == b"message":
+            self._heard(reply[1], reply[2])
+        else:
+            super()._answered(reply)
 
 
 class Channel:
@@ -57,7 +78,8 @@ class Channel:
         self.process: Final = process
         self.lines = 0
         """How often this process began to listen."""
-        self.listening = asyncio.Event()
+        self.idle = asyncio.Event()
+        """Set while everything that was told is sent."""
         self._address = address
         self._envelope = envelope
         self._clock = clock
@@ -68,7 +90,6 @@ class Channel:
         self._number = 0
         self._out: deque[tuple[bytes | None, Body, Unsent | None]] = deque()
         self._more = asyncio.Event()
-        self._idle = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -90,13 +111,13 @@ class Channel:
             return
         self._out.append((to, body, unsent))
         self._more.set()
-        self._idle.clear()
+        self.idle.clear()
 
     async def flushed(self) -> None:
         """Wait, a second at most, until what was told is sent."""
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
-                await self._idle.wait()
+                await self.idle.wait()
 
     async def close(self) -> None:
         """Send what waits, then fall silent; idempotent."""
@@ -113,74 +134,73 @@ class Channel:
 
     # --- lines ------------------------------------------------------------------------------------
 
-    async def _again(self, work: Callable[[Redis], asyncio.Future[None] | object]) -> None:
+    async def _again(self, work: Callable[[], Coroutine[object, object, None]]) -> None:
         """One line after the other, until cancelled."""
         while True:
-            client = None
             try:
-                client = await asyncio.to_thread(connect, self._address)
-                await work(client)  # type: ignore[misc]
-            except (RedisError, OSError, SaphanError) as error:
-                _log.info("the line to the other processes is down: %s", type(error).__name__)
+                await work()
+            except (LineDown, SaphanError) as error:
+                _log.info("the line to the other processes is down: %s", error)
             except Exception:
                 _log.exception("the line to the other processes met a bug")
-            finally:
-                if client is not None:
-                    with suppress(RedisError, OSError):
-                        await client.aclose()
             await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _listen(self, client: Redis) -> None:
+    async def _listen(self) -> None:
         mine = {self._name(None): None, self._name(self.process): self.process}
-        async with client.pubsub(ignore_subscribe_messages=False) as line:
-            await line.subscribe(*mine)
-            try:
-                await self._hear(line, mine)
-            finally:
-                self.listening.clear()
+        ear = await dial_as(
+            self._address, lambda: Ear(lambda name, data: self._got(data, mine[name]))
+        )
+        try:
+            for reply in await ear.ask([("SUBSCRIBE", name) for name in mine]):
+                checked(reply)
+            self.lines += 1
+            self._opened()
+            while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LIMITS.silence_ms / 2000):
+                        await ear.ended.wait()
+                await ear.ask([("PING",)])  # a half-open line would stay silent for ever
+        finally:
+            ear.abort()
 
-    async def _hear(self, line: PubSub, mine: dict[bytes, bytes | None]) -> None:
-        awaited = set(mine)
-        while True:
-            # Without a limit of time a half-open line would stay silent for ever.
-            got = await line.get_message(timeout=LIMITS.silence_ms / 1000)
-            if got is None:
-                raise RedisError("nothing was heard, not even ourselves")
-            if got["type"] == "message":
-                self._got(got["data"], mine[got["channel"]])
-            elif got["type"] == "subscribe" and awaited:
-                awaited.discard(got["channel"])
-                if not awaited:
-                    self.lines += 1
-                    self.listening.set()
-                    self._opened()
+    async def _speak(self) -> None:
+        line = await dial(self._address)
+        try:
+            while True:
+                if not self._out:
+                    self._more.clear()
+                    self.idle.set()
+                    await self._more.wait()
+                await self._send(line)
+        finally:
+            line.abort()
 
-    async def _speak(self, client: Redis) -> None:
-        while True:
-            if not self._out:
-                self._more.clear()
-                self._idle.set()
-                await self._more.wait()
+    async def _send(self, line: Line) -> None:
+        """All that waits, in one piece; each message is heard by somebody, or said to be unsent."""
+        sending, size = [], 0
+        while self._out and size < LIMITS.forward_piece:
             to, body, unsent = self._out.popleft()
-            try:
-                heard = await self._publish(client, to, body)
-            except BaseException:
-                if unsent is not None:
+            sealed = self._sealed(to, body)
+            sending.append((("PUBLISH", self._name(to), sealed), unsent))
+            size += len(sealed)
+        replies: list[Reply] = [0] * len(sending)
+        try:
+            replies = await line.ask([command for command, _unsent in sending])
+        finally:
+            for (_command, unsent), heard in zip(sending, replies, strict=True):
+                if unsent is not None and not (isinstance(heard, int) and heard > 0):
                     unsent()
-                raise
-            if not heard and unsent is not None:
-                unsent()
+        for reply in replies:
+            checked(reply)
 
-    async def _publish(self, client: Redis, to: bytes | None, body: Body) -> int:
+    def _sealed(self, to: bytes | None, body: Body) -> bytes:
         self._number += 1
         message = Message(self.process, self._number, self._clock(), body)
         try:
-            sealed = self._envelope.seal(message, to)
+            return self._envelope.seal(message, to)
         except OperatorError as error:  # the clock is before the seed's first day
             _log.warning("nothing can be told to other processes: %s", error)
-            return 0
-        heard: int = await client.publish(self._name(to), sealed)
-        return heard
+            return b""
 
     # --- messages ---------------------------------------------------------------------------------
 

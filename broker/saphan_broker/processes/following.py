@@ -12,12 +12,14 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from saphan_schemas.errors import SaphanError
+from saphan_protocol.checkpoint import Head
+from saphan_protocol.merkle import HASH_BYTES
+from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.limits import LIMITS
 
 from saphan_broker.logs.log_book import Ahead
 from saphan_broker.processes.wire import News
-from saphan_broker.state import State
+from saphan_broker.state import DEAD, State
 
 _log = logging.getLogger("saphan.broker")
 
@@ -39,7 +41,7 @@ class Following:
         self._follows = follows
         self._lock = asyncio.Lock()
         self._hint = asyncio.Event()
-        self._moved = asyncio.Condition()
+        self._waiting: set[asyncio.Event] = set()
         self._grown: dict[int, tuple[int, tuple[str, ...]]] = {}
         self._asked: list[News] = []
 
@@ -48,7 +50,13 @@ class Following:
         return self._lock
 
     def news(self, news: News) -> None:
-        """The holder has signed something."""
+        """The holder has signed something.
+
+        What follows on what is known here is shown at once; anything else is read from the store.
+        """
+        if self._follows() and not self._lock.locked() and self._grow(news):
+            self._tell_moved()
+            return
         grew = news.start < news.stop  # a fresh head of the same size leads nowhere
         if news.agencies is not None and grew and len(self._grown) < HINTS:
             self._grown[news.start] = news.stop, news.agencies
@@ -90,33 +98,75 @@ class Following:
         """
         async with self._lock:
             if self._follows():
-                await self._refresh()
-        async with self._moved:
-            self._moved.notify_all()
+                try:
+                    await self._refresh()
+                except OperatorError as error:
+                    if error.code not in DEAD:
+                        raise
+                    await self._state.revive_store()
+                    await self._refresh()
+        self._tell_moved()
+
+    def knows(self, directory: int, evidence: int) -> bool:
+        """Whether heads of these sizes are known here."""
+        books = ((self._state.registry, directory), (self._state.evidence, evidence))
+        return not self._follows() or all(
+            size == 0 or (book.published is not None and book.published.size >= size)
+            for book, size in books
+        )
 
     async def at_least(self, directory: int, evidence: int) -> None:
         """Wait until heads of these sizes are known here; not for ever."""
-        state = self._state
-        books = ((state.registry, directory), (state.evidence, evidence))
-
-        def known() -> bool:
-            return not self._follows() or all(
-                size == 0 or (book.published is not None and book.published.size >= size)
-                for book, size in books
-            )
-
-        if known():
-            return
         self._hint.set()
+        moved = asyncio.Event()
+        self._waiting.add(moved)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS), self._moved:
-                await self._moved.wait_for(known)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not self.knows(directory, evidence):
+                    moved.clear()
+                    await moved.wait()
         except TimeoutError:
             _log.info("an answer is given before the store shows its entries here")
+        finally:
+            self._waiting.discard(moved)
+
+    def _grow(self, news: News) -> bool:
+        """Show a head whose leaves follow on those known here; False: the store must be read.
+
+        Its signature is not checked here: the message is sealed by who has signed, and everybody
+        who is shown the head checks it. Its root is.
+        """
+        state, book, head = self._state, self._state.evidence, news.head
+        published, directory = book.published, state.registry.published
+        if (
+            head is None
+            or published is None
+            or directory is None
+            or news.start != published.size
+            or book.tree.size != published.size
+            or (news.directory, news.anchored) != (directory.size, state.anchored)
+        ):
+            return False
+        hashes = [
+            head.hashes[at : at + HASH_BYTES] for at in range(0, len(head.hashes), HASH_BYTES)
+        ]
+        tree, _tiles = book.tree.grow(hashes)
+        if tree.size != news.stop or tree.root() != head.root:
+            return False
+        shown = Head(book.origin, news.stop, head.root, head.time, head.note)
+        book.go(Ahead(shown, tree, head.root))
+        state.listeners.published_here(news.agencies)
+        if news.asked is not None:
+            state.listeners.ask_here(news.witnesses, news.asked)
+        return True
+
+    def _tell_moved(self) -> None:
+        """Wake those who wait in `at_least`."""
+        for waiting in self._waiting:
+            waiting.set()
 
     async def _refresh(self) -> None:
         state = self._state
-        await state.revive_store()
         asked, self._asked = self._asked, []
         evidence = await state.evidence.ahead(state.key_pair("evidence"))
         directory = await state.registry.ahead(state.key_pair("directory"))

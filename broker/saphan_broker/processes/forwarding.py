@@ -119,6 +119,7 @@ class Forwarding:
         watching = asyncio.create_task(self._watch(), name="forwarded")
         try:
             while await self._queue.wait():
+                await self._channel.idle.wait()  # what comes meanwhile travels with it
                 await self._find_room()
                 group = self._queue.take(LIMITS.commit_items, LIMITS.forward_piece)
                 holder = self._holder

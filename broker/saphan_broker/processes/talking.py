@@ -174,7 +174,10 @@ class Talking:
         if isinstance(body, Forwarded):
             self._taking.take(sender, body)
         elif isinstance(body, Answers):
-            self._soon(self._answered(sender, body))
+            if role.following.knows(body.directory, body.evidence):
+                self.forwarding.answered(sender, body)
+            else:
+                self._soon(self._answered(sender, body))
         elif isinstance(body, News):
             if not role.holding:
                 role.following.news(body)

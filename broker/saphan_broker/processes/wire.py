@@ -123,11 +123,21 @@ class Answers(Record, frozen=True, tag=2):
     outcomes: tuple[Outcome, ...]
 
 
+class NewestHead(Record, frozen=True):
+    """A signed evidence head; `hashes` are those of the leaves start <= index < stop, 32 bytes."""
+
+    root: Digest
+    time: Index
+    note: Note
+    hashes: bytes
+
+
 class News(Record, frozen=True, tag=3):
-    """Holder to all: heads are signed; a hint, the store is the truth.
+    """Holder to all: a head is signed, durable and published; the store says the same.
 
     Entries start <= index < stop are of `agencies`' corridors (None: anyone's). `asked` tells that
-    witnesses of `witnesses` (None: all) are asked for heads signed since then (ms).
+    witnesses of `witnesses` (None: all) are asked for heads signed since then (ms). `directory` is
+    the size of the directory's signed head, `anchored` the one that the newest anchor names.
     """
 
     start: Index
@@ -135,6 +145,9 @@ class News(Record, frozen=True, tag=3):
     agencies: Agencies | None
     asked: Millis | None
     witnesses: Agencies | None
+    directory: Index
+    anchored: Index
+    head: NewestHead | None
 
 
 class Cosigned(Record, frozen=True, tag=4):

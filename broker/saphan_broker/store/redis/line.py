@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import hiredis
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
@@ -140,8 +140,16 @@ class Line(asyncio.Protocol):
                 answer.set_exception(LineDown(self._down or "closed"))
 
 
+L = TypeVar("L", bound=Line)
+
+
 async def dial(address: RedisAddress) -> Line:
-    """Connect, log in, choose the database.
+    """Connect, log in, choose the database; errors as `dial_as`."""
+    return await dial_as(address, Line)
+
+
+async def dial_as(address: RedisAddress, make: Callable[[], L]) -> L:
+    """The same with a line of another kind.
 
     Raises:
         Unavailable: `redis_unreachable`.
@@ -153,11 +161,11 @@ async def dial(address: RedisAddress) -> Line:
     try:
         async with asyncio.timeout(LIMITS.store_connect_ms / 1000):
             if address.socket is not None:
-                _, line = await loop.create_unix_connection(Line, address.socket)
+                _, line = await loop.create_unix_connection(make, address.socket)
             else:
                 name = address.host if tls is not None else None
                 _, line = await loop.create_connection(
-                    Line, address.host, address.port, ssl=tls, server_hostname=name
+                    make, address.host, address.port, ssl=tls, server_hostname=name
                 )
     except (OSError, TimeoutError) as error:
         raise unreachable(address, str(error) or "it did not answer in time") from None
