@@ -225,6 +225,24 @@ async def test_a_reply_that_is_lost_after_it_was_applied_is_no_failure(
     assert await store.note("evidence") == SignedHead(2 * GROUP, b"second")
 
 
+async def test_a_commit_whose_caller_has_gone_is_finished(
+    store: RedisStore, story: Story, server: Server, relay: RedisRelay
+) -> None:
+    commit = story.bulletins(GROUP)
+    relay.hold_down = True
+    committing = asyncio.create_task(store.commit(commit, Pen()))
+    await applied(server, commit)
+    committing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await committing
+    relay.cut()
+    await store.close()
+    again = await RedisStore.open(server.address())
+    assert await check_whole(again, GROUP) == commit.head
+    assert await again.note("evidence") == SignedHead(2 * GROUP, b"second")
+    await again.close()
+
+
 async def test_what_was_called_not_written_never_is(
     store: RedisStore, story: Story, server: Server, relay: RedisRelay
 ) -> None:

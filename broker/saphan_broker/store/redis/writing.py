@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Final
 
 from saphan_broker.store.base import Commit, DeliveryKey, DeliveryRow, EntryRow
 from saphan_broker.store.redis import packing
 from saphan_broker.store.redis.keys import WIDTH, Keys
 from saphan_broker.store.redis.line import Argument
 
-SLICE = 2_000
-"""Pairs in one command: Lua hands over at most some 8,000 words."""
+SLICE: Final = 2_000
+"""Pairs in one command."""
+WORDS: Final = 7_000
+"""In one command: Lua hands over at most some 8,000, and a script that ends in the middle has no
+way back."""
 
 Words = list[Argument]
 
@@ -90,8 +94,9 @@ def _bulletins(words: Words, keys: Keys, commit: Commit, in_objects: frozenset[b
     for id_, fields in rows.items():
         _add(words, "HSET", keys.bulletin(id_), packing.WAITING, waiting[id_], *fields)
     _pairs(words, "ZADD", keys.due, due)
-    if open_ := [id_ for id_, number in waiting.items() if number]:
-        _add(words, "ZREM", keys.done, *open_)  # refused before, so it was finished
+    open_ = iter([id_ for id_, number in waiting.items() if number])
+    while some := list(islice(open_, SLICE)):
+        _add(words, "ZREM", keys.done, *some)  # refused before, so it was finished
     done = [(commit.head.size, id_) for id_, number in waiting.items() if not number]
     _pairs(words, "ZADD", keys.done, done)
 
@@ -140,6 +145,8 @@ def _newest(commit: Commit) -> dict[DeliveryKey, DeliveryRow]:
 
 
 def _add(words: Words, *command: Argument) -> None:
+    if len(command) > WORDS:
+        raise RuntimeError(f"commit: a command of {len(command)} words")
     words.append(len(command))
     words += command
 

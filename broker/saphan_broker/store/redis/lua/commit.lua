@@ -24,9 +24,7 @@ if there > 0 then
         end
     end
 end
--- The first write: a server without memory refuses here, and nothing was written.
-redis.call('HSET', KEYS[1], 'commit', ARGV[6], 'size', ARGV[7], 'root', ARGV[8], 'time', ARGV[5])
-if ARGV[9] ~= '0' then redis.call('HINCRBY', KEYS[1], 'bulletins', ARGV[9]) end
+-- A server without memory refuses the first of the writes, whichever that is.
 local count = #ARGV
 while at <= count do
     local words = tonumber(ARGV[at])
@@ -52,4 +50,7 @@ while at <= count do
     end
     at = at + words + 1
 end
+-- Last: should a bug end the script above, there is no head over rows that are not there.
+redis.call('HSET', KEYS[1], 'commit', ARGV[6], 'size', ARGV[7], 'root', ARGV[8], 'time', ARGV[5])
+if ARGV[9] ~= '0' then redis.call('HINCRBY', KEYS[1], 'bulletins', ARGV[9]) end
 return {'done', ARGV[7]}
