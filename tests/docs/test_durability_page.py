@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from functools import cache
 from pathlib import Path
 
 import pytest
+from saphan_broker.cli.main import _parser as broker_parser
 from support.rooms import ROOT
 
 DURABILITY = ROOT / "docs/durability.md"
 DRILLS = ROOT / "docs/drills/broker.md"
+COMMANDS = re.findall(r"^saphan-broker .+$", DRILLS.read_text(encoding="utf-8"), re.MULTILINE)
 CONFIGURATIONS = ("SQLite", "without replicas", "WAITAOF", "`WAIT`", "promoted", "--accept-loss")
 PLACES = ("a directory", "S3", "keys directory", "Backups")
 
@@ -44,3 +47,10 @@ def test_the_page_has_every_configuration() -> None:
     headings = re.findall(r"^## (.+)$", DURABILITY.read_text(encoding="utf-8"), re.MULTILINE)
     for words in (*CONFIGURATIONS, *PLACES):
         assert [heading for heading in headings if words in heading], words
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_of_the_drills_parses(line: str) -> None:
+    program, *words = shlex.split(line)
+    assert program == "saphan-broker"
+    assert callable(broker_parser(words).parse_strictly(words).run)

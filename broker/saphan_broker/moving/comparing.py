@@ -16,7 +16,7 @@ from saphan_broker.moving.blocks import open_entries, statement_keys
 from saphan_broker.moving.copying import BLOCK, Copied, Progress, copy_store
 from saphan_broker.moving.deliveries import delivery_of
 from saphan_broker.seeds import DayKeys
-from saphan_broker.store.base import LOGS, EntryRow, Log, Store
+from saphan_broker.store.base import LOGS, Corridor, EntryRow, Log, Store
 
 T = TypeVar("T")
 _FAR: Final = 2**52
@@ -74,7 +74,7 @@ class _Comparing:
         self._original = original
         self._copy = copy
         self._keys = keys
-        self._agencies: set[str] = set()
+        self._corridors: set[Corridor] = set()
 
     async def heads(self, log: Log, signed: bool) -> None:
         """Heads signed and unsigned, who cosigned, the edge that the next commit grows from."""
@@ -105,7 +105,7 @@ class _Comparing:
         """Entries and everything that is found by them."""
         where = f"entries {start} to {stop}"
         entries = await self._same(where, lambda store: store.entries(start, stop))
-        self._agencies |= {name for row in entries for name in (row.sender, row.recipient)}
+        self._corridors |= {(row.sender, row.recipient) for row in entries}
         ids = {row.bulletin for row in entries if row.bulletin is not None}
         deliveries = list({key for row in entries if (key := delivery_of(row)) is not None})
         await self._same(f"bulletins of {where}", lambda store: store.bodies(ids))
@@ -126,11 +126,10 @@ class _Comparing:
 
     async def ends(self) -> None:
         """What is found without a place in the log: mailboxes, corridors, deadlines, numbers."""
-        for agency in sorted(self._agencies):
+        for agency in sorted({agency for corridor in self._corridors for agency in corridor}):
             await self._same(f"the last entry of {agency}", lambda s: s.last_entry(agency))  # noqa: B023
             await self._mailbox(agency)
-        corridors = [(one, other) for one in self._agencies for other in self._agencies]
-        await self._same("the corridors' ends", lambda store: store.corridors(corridors))
+        await self._same("the corridors' ends", lambda store: store.corridors(self._corridors))
         await self._same("the newest anchor", lambda store: store.anchor(_FAR))
         await self._same("what is due", lambda store: store.due(_FAR, 256))
         await self._same("the numbers", lambda store: store.counts())
