@@ -66,6 +66,26 @@ async def test_a_copy_answers_as_its_original(
     await back.close()
 
 
+async def test_a_commit_without_leaves_brings_its_time(source: SqliteStore, keys: DayKeys) -> None:
+    first = MemoryStore()
+    await copied(source, first, keys)
+    state = await first.state("evidence")
+    later = state.time + 1000
+    await first.commit(
+        Commit(
+            log="evidence",
+            expected=state.head,
+            head=state.head,
+            time=later,
+            leaves=[],
+            tiles={},
+        )
+    )
+    second = MemoryStore()
+    await copied(first, second, keys)
+    assert (await second.state("evidence")).time == later
+
+
 class _Cut(Exception):
     """The power goes."""
 

@@ -186,7 +186,9 @@ class _Copying:
             if stop % RELIEVED == 0:
                 await self._relieve()
             self._progress(log, stop, end.head.size)
-        if (await self._target.state(log)).head != end.head:
+        if at != end:  # its last commit brought no leaf, only a later time
+            await self._target.commit(_commit(Block(log=log, leaves=[]), end.head, end, {}))
+        if await self._target.state(log) != end:
             raise damaged(f"the {log} log was copied, and has another head than it had")
 
     async def _relieve(self) -> None:
