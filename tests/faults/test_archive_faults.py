@@ -177,6 +177,30 @@ async def test_killed_with_its_server_it_goes_on(
     assert (await held(server, tmp_path.name))["b"] == 38 + 140
 
 
+async def test_closed_in_the_middle_it_ends_and_another_goes_on(
+    twin: Twin, server: Server, tmp_path: Path, objects: Hooked
+) -> None:
+    await fill(twin)
+
+    async def close(_name: str) -> None:
+        objects.after = None
+        await twin.store.close()
+
+    for part in ("blocks", "facts"):
+        objects.after = lambda name, part=part: close(name) if part in name else _nothing()
+        with pytest.raises(OperatorError) as closed:
+            await archive_all(twin.store)
+        assert closed.value.code == "store_closed"
+        await reopen(twin, server, tmp_path, objects)
+        await twin.check()
+    await archive_all(twin.store)
+    await twin.check()
+
+
+async def _nothing() -> None:
+    """What happens to the other objects."""
+
+
 # --- what changes meanwhile -----------------------------------------------------------------------
 
 

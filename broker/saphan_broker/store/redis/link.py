@@ -36,6 +36,7 @@ class Link:
         self._store = store
         self._line: Line | None = None
         self._dialling = asyncio.Lock()
+        self._closed = False
 
     async def ask(self, commands: Sequence[Command]) -> list[Reply]:
         """Answers of all commands, each of which only reads.
@@ -66,6 +67,8 @@ class Link:
         if line is not None and not line.down:
             return line
         async with self._dialling:
+            if self._closed:  # what was under way ends: nobody would drop another line
+                raise OperatorError("store_closed", "the store is closed")
             if self._line is None or self._line.down:
                 self._line = await self._dial()
             return self._line
@@ -79,6 +82,8 @@ class Link:
         except BaseException:
             line.abort()
             raise
+        if self._closed:
+            line.abort()
         return line
 
     async def check(self, line: Line) -> None:
@@ -95,6 +100,7 @@ class Link:
             )
 
     def close(self) -> None:
-        """Drop the line."""
+        """Drop the line; there is none after this."""
+        self._closed = True
         if self._line is not None:
             self._line.abort()
