@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from saphan_schemas.errors import Unavailable
 from saphan_schemas.limits import MINUTE_MS
 from saphan_schemas.records import Blobs
 
@@ -65,19 +66,36 @@ class ObjectFinals:
         self._names: OrderedDict[tuple[bytes, int], str] = OrderedDict()
 
     async def settle(self, agency: str, bulletin: bytes, blobs: Blobs, now: int) -> None:
-        """See `Attachments.settle`. The markers are read first: a sweep removes its own last."""
-        markers = [one async for one in self._markers(agency)]
-        mine = {one.generation: one.since for one in markers if one.bulletin == bulletin}
-        there = await self._generations(bulletin)
-        for generation, sizes in there.items():
-            safe = generation not in mine or mine[generation] > now - RELIED_MS
-            if safe and all(sizes.get(at) == blob.length for at, blob in enumerate(blobs)):
-                return
+        """See `Attachments.settle`."""
+        done, markers = await self._settled(agency, bulletin, blobs, now)
+        if done:
+            return
         others = {one.bulletin: one.size for one in markers if one.bulletin != bulletin}
         if sum(others.values()) + charge(blobs) > self._most:
             raise too_much()
-        sources = [await self._source(agency, bulletin, at, blobs) for at in range(len(blobs))]
-        await self._copy(agency, bulletin, blobs, sources, f"{now:x}{secrets.token_hex(4)}")
+        try:
+            sources = [await self._source(agency, bulletin, at, blobs) for at in range(len(blobs))]
+            await self._copy(agency, bulletin, blobs, sources, f"{now:x}{secrets.token_hex(4)}")
+        except Unavailable:
+            # Another process may have logged it meanwhile, and forgotten what was staged.
+            done, _ = await self._settled(agency, bulletin, blobs, now)
+            if not done:
+                raise
+
+    async def _settled(
+        self, agency: str, bulletin: bytes, blobs: Blobs, now: int
+    ) -> tuple[bool, list[Marker]]:
+        """Whether a generation can be relied on, and the agency's markers.
+
+        The markers are read first: a sweep removes its own last.
+        """
+        markers = [one async for one in self._markers(agency)]
+        mine = {one.generation: one.since for one in markers if one.bulletin == bulletin}
+        for generation, sizes in (await self._generations(bulletin)).items():
+            safe = generation not in mine or mine[generation] > now - RELIED_MS
+            if safe and all(sizes.get(at) == blob.length for at, blob in enumerate(blobs)):
+                return True, markers
+        return False, markers
 
     async def logged(self, agency: str, bulletin: bytes) -> None:
         """Its markers go: what has none is never removed."""
