@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from saphan_broker.store.redis.keys import Keys
+from saphan_schemas.errors import Unavailable
 from saphan_schemas.frames import Result, StatementItem, Submission
 from saphan_schemas.records import BatchSignature, Event
 from support.agency import Made, agreement
@@ -241,3 +242,48 @@ async def test_a_host_without_log_keys_serves_and_never_signs(crew: Crew) -> Non
     assert logged.code is None, logged
     assert await line.submit([item], batch) == (result,)
     assert back.broker.role.holding
+
+
+async def test_hints_that_are_lost_cost_a_moment_and_nothing_else(crew: Crew) -> None:
+    """The follower hears of no head: it finds them in the store, and who has entries gets them."""
+    holder, follower = crew.members
+    sending, receiving = await crew.line_at(holder, A), await crew.line_at(follower, B)
+    follower.broker.role.following.news = lambda news: None  # type: ignore[attr-defined]
+    made, item, batch = one(crew)
+    (result,) = await sending.submit([item], batch)
+    _entry, given = await receiving.entry(result.indices[0])
+    assert given.header == made.header_bytes
+
+
+async def test_one_hint_lost_among_others_hides_no_entry(crew: Crew) -> None:
+    """What was under the head whose hint is lost might be anyone's: everybody looks."""
+    holder, follower = crew.members
+    sending, receiving = await crew.line_at(holder, A), await crew.line_at(follower, B)
+    following = follower.broker.role.following  # type: ignore[attr-defined]
+    heard: list[object] = []
+    take = following.news
+    for place in range(3):
+        following.news = heard.append if place % 2 else take
+        made, item, batch = one(crew)
+        (result,) = await sending.submit([item], batch)
+        _entry, given = await receiving.entry(result.indices[0])
+        assert given.header == made.header_bytes
+    assert heard
+
+
+async def test_what_the_holder_says_is_shown_without_a_look_into_the_store(crew: Crew) -> None:
+    holder, follower = crew.members
+    sending, receiving = await crew.line_at(holder, A), await crew.line_at(follower, B)
+    _made, item, batch = one(crew)
+    (result,) = await sending.submit([item], batch)
+    await receiving.entry(result.indices[0])
+
+    async def unreadable(log: object) -> None:
+        raise Unavailable("redis_unreachable", "not now")
+
+    follower.broker.store.note = unreadable  # type: ignore[method-assign]
+    for _ in range(3):
+        made, item, batch = one(crew)
+        (result,) = await sending.submit([item], batch)
+        _entry, given = await receiving.entry(result.indices[0])
+        assert given.header == made.header_bytes
