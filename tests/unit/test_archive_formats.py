@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.store.redis.archive import formats
+from saphan_broker.store.redis.archive.bodies import spans
 from saphan_broker.store.redis.archive.cache import Cache
 from saphan_broker.store.redis.archive.envelope import FORMAT, HEAD_BYTES, seal, unseal
 from saphan_schemas.errors import OperatorError
@@ -112,6 +113,29 @@ def test_each_body_of_a_pack_is_read_by_itself() -> None:
     wrong = whole[refs[1].offset : refs[1].offset + refs[1].length]
     assert refused(lambda: formats.open_section("p", refs[0], wrong)).code == "object_damaged"
     assert refused(lambda: formats.open_section("p", refs[3], b"")).code == "object_damaged"
+
+
+def test_bodies_that_lie_close_are_read_in_one_piece() -> None:
+    def ref(offset: int, length: int) -> formats.BodyRef:
+        return formats.BodyRef(b"", offset, length, b"")
+
+    refs = {
+        b"a": ("p", ref(100, 1_000)),
+        b"b": ("p", ref(1_100, 1_000)),
+        b"far": ("p", ref(900_000, 1_000)),
+        b"next": ("p", ref(901_000, 200_000)),
+        b"too long": ("p", ref(1_101_000, 900_000)),
+        b"longest": ("p", ref(2_001_000, 4_000_000)),
+        b"other": ("q", ref(2_100, 10)),
+    }
+    pieces = [(name, list(ids)) for name, ids in spans(dict(reversed(refs.items())))]
+    assert pieces == [
+        ("p", [b"a", b"b"]),
+        ("p", [b"far", b"next"]),
+        ("p", [b"too long"]),
+        ("p", [b"longest"]),
+        ("q", [b"other"]),
+    ]
 
 
 class _Counting(DirectoryObjects):

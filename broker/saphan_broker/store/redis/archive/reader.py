@@ -10,12 +10,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
-from saphan_schemas.errors import OperatorError
-
 from saphan_broker.store.base import Log
 from saphan_broker.store.redis.archive import index, scripts
+from saphan_broker.store.redis.archive.bodies import BodyReader
 from saphan_broker.store.redis.archive.cache import Cache
-from saphan_broker.store.redis.archive.envelope import UNREADABLE
 from saphan_broker.store.redis.archive.formats import (
     Block,
     Facts,
@@ -27,7 +25,6 @@ from saphan_broker.store.redis.archive.formats import (
     open_block,
     open_box,
     open_facts,
-    open_section,
     open_tile,
     pack_name,
     tile_name,
@@ -40,7 +37,6 @@ T = TypeVar("T")
 Ask = Callable[[Sequence[Command]], Awaitable[Sequence[Reply]]]
 """Sends commands to the server in one piece; raises what a refused one means."""
 
-BODIES_AT_ONCE: Final = 8
 PACKS_AT_ONCE: Final = 16
 STRETCHES: Final = 16
 """Of a mailbox that are asked for at once."""
@@ -61,7 +57,7 @@ class ArchiveReader:
         self._cache = cache
         self._evidence = keys["evidence"]
         self._counted: dict[tuple[Log, str], int] = {}
-        self._bodies = asyncio.Semaphore(BODIES_AT_ONCE)
+        self._bodies = BodyReader(cache)
         self._looks = asyncio.Semaphore(PACKS_AT_ONCE)
 
     # --- logs ------------------------------------------------------------------------------------
@@ -125,19 +121,14 @@ class ArchiveReader:
 
     async def bodies(self, ids: Iterable[bytes], *, lost_too: bool = False) -> dict[bytes, Fields]:
         """See `Archive.bodies`."""
-
-        async def read(pack: index.Pack, row: Finished) -> Fields | None:
-            try:
-                return await self.body(pack, row)
-            except OperatorError as error:
-                if not lost_too or error.code not in UNREADABLE:
-                    raise
-                return None
-
         rows = await self.rows(ids)
-        bodies = await asyncio.gather(*(read(*found) for found in rows.values()))
-        found = zip(rows, bodies, strict=True)
-        return {id_: fields for id_, fields in found if fields is not None}
+        places = {
+            id_: (pack_name(pack.due_day, row.body.pack), row.body)
+            for id_, (pack, row) in rows.items()
+            if row.body is not None
+        }
+        found = await self._bodies.read(places, lost_too=lost_too)
+        return found | {id_: {} for id_ in rows if id_ not in places}
 
     async def nonces(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], bytes]:
         """See `Archive.nonces`."""
@@ -162,10 +153,8 @@ class ArchiveReader:
         """The body of an archived bulletin; as `rows`."""
         if row.body is None:
             return {}
-        name = pack_name(pack.due_day, row.body.pack)
-        async with self._bodies:
-            section = await self._cache.section(name, row.body.offset, row.body.length)
-        return open_section(self._cache.full_name(name), row.body, section)
+        place = (pack_name(pack.due_day, row.body.pack), row.body)
+        return (await self._bodies.read({row.id: place}))[row.id]
 
     async def _find(self, slots: Collection[bytes]) -> dict[int, index.Pack]:
         if not slots:
