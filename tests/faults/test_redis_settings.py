@@ -277,6 +277,18 @@ async def test_another_applications_keys_stay_as_they_are(server: Server) -> Non
         assert all(key.startswith(b"saphan:{saphan/") for key in ours)
 
 
+async def test_a_store_is_not_made_among_the_remains_of_another(server: Server) -> None:
+    store = await RedisStore.create(server.address())
+    await store.commit(Story().bulletins(1))
+    await store.close()
+    with server.client() as client:
+        client.delete("saphan:{saphan/evidence}:head", "saphan:{saphan/directory}:head")
+    with pytest.raises(OperatorError) as refused:
+        await RedisStore.create(server.address())
+    assert refused.value.code == "store_foreign"
+    assert refused.value.hint
+
+
 async def test_two_brokers_share_a_server_by_name(server: Server) -> None:
     one = await RedisStore.create(server.address(name="one"))
     two = await RedisStore.create(server.address(name="two"))

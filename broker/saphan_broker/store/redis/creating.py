@@ -24,7 +24,8 @@ async def create(address: RedisAddress) -> None:
     """Make an empty store; what it wrote is durable once the store has been opened.
 
     Raises:
-        OperatorError: `store_exists`, `store_lossy`, `store_config_unknown`, `redis_refused`, ...
+        OperatorError: `store_exists`, `store_foreign`, `store_lossy`, `store_config_unknown`,
+            `redis_refused`, ...
     """
     line = await dial(address)
     try:
@@ -40,6 +41,9 @@ async def _create(line: Line, address: RedisAddress) -> None:
     keys = all_keys(address.name)
     if await line.one("EXISTS", keys["evidence"].head):
         raise _exists(address)
+    remains = [key for log in LOGS for key in (keys[log].tiles, keys[log].block(0))]
+    if await line.one("EXISTS", *remains):  # a head was removed; new rows among old ones are none
+        raise _foreign(address)
     # The evidence log comes last: a crash in between leaves no store, and `create` goes on.
     for log in LOGS:
         arguments = (FORMAT, new_id(), EMPTY_ROOT, new_id())
