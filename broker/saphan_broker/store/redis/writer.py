@@ -277,8 +277,3 @@ class _Forgotten(Exception):
 def new_id() -> bytes:
     """A random id, of a commit or a store."""
     return secrets.token_bytes(ID_BYTES)
-
-
-def dead(error: SaphanError) -> bool:
-    """Whether a store object cannot go on after an error of its writer."""
-    return isinstance(error, CommitUnknown)
