@@ -31,6 +31,8 @@ judged in less time than a commit costs, and better gather into one group meanwh
 FULL = frozenset({"disk_full", "store_memory_full"})
 STOPPING = FULL | {"clock_disagrees", "node_not_heard", "redis_unreachable"}
 """Failures that leave no doubt about the store, but while which nothing is logged."""
+LEASE_LOST = "lease_lost"
+"""Another process sequences by now; what this one wrote meanwhile was refused."""
 RETRY_SECONDS = 1.0
 """Between attempts to get the logs going again after a failure."""
 
@@ -230,8 +232,9 @@ class Sequencer:
             isinstance(error, OperatorError) and error.code not in FULL
         ):
             self._broken = True
-        self._alarmed.add(error.code)
-        self._state.alarms.sound_error(error, stops=self._broken or error.code in STOPPING)
+        if error.code != LEASE_LOST:  # that is another one's turn, and nobody has to look
+            self._alarmed.add(error.code)
+            self._state.alarms.sound_error(error, stops=self._broken or error.code in STOPPING)
         answer = error if isinstance(error, Unavailable) else _retry(error)
         for work in group:
             work.resolve(Rejected(answer))
@@ -242,6 +245,8 @@ class Sequencer:
         try:
             await self._repair()
         except Exception as error:
+            if isinstance(error, Unavailable) and error.code == LEASE_LOST:
+                return  # `stand_down` follows
             # Stays broken: /readyz says so, senders are told to retry, the next group tries again.
             _log.warning("the logs stand still: %r", error)
             await asyncio.sleep(RETRY_SECONDS)
@@ -250,7 +255,7 @@ class Sequencer:
         """Reopen, re-read, sign what is committed: recovery is normal work (design 4.2)."""
         if not await self._leads():
             raise Unavailable(
-                "lease_lost",
+                LEASE_LOST,
                 "another process has taken over the sequencing",
                 hint="the node sends it again by itself",
             )
