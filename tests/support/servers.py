@@ -106,7 +106,11 @@ class Server:
                 restore_signals=False,  # a file that may not grow is an error, as on a full disk
             )
         if wait:
-            self._wait()
+            try:
+                self._wait()
+            except BaseException:
+                self.kill()
+                raise
         return self
 
     def start_empty(self) -> Server:
