@@ -64,10 +64,12 @@ class Locks:
 
     @contextmanager
     def _hold(self, name: str, how: int) -> Iterator[int]:
-        for folder in (self._place.parent, self._place):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(self._place / name, flags, 0o600)
+        try:
+            descriptor = self._open(name)
+        except FileNotFoundError:  # the first one ever
+            for folder in (self._place.parent, self._place):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = self._open(name)
         try:
             try:
                 fcntl.flock(descriptor, how | fcntl.LOCK_NB)
@@ -76,3 +78,6 @@ class Locks:
             yield descriptor
         finally:
             os.close(descriptor)
+
+    def _open(self, name: str) -> int:
+        return os.open(self._place / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -37,7 +37,8 @@ class Marker(NamedTuple):
     """A generation of a bulletin that was not logged when it was made final.
 
     Attributes:
-        since: ms, by the clock of whoever keeps the objects.
+        since: ms, by the clock of whoever keeps the objects. Such a service takes no request that
+            was signed by a clock far from its own (15 minutes), so it cannot mislead us by more.
     """
 
     agency: str
