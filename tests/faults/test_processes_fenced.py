@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -189,7 +190,9 @@ async def test_nobody_who_has_the_server_can_speak_for_a_process(crew: Crew) -> 
     await check_one_story(crew, 1)
 
 
-async def test_a_server_restarted_empty_is_noticed_and_nothing_is_signed(crew: Crew) -> None:
+async def test_a_server_restarted_empty_is_noticed_and_nothing_is_signed(
+    crew: Crew, tmp_path: Path
+) -> None:
     """The signer knows that it signed more than there is: it refuses and says what to do."""
     holder, _follower = crew.members
     line = await crew.line_at(holder, A)
@@ -197,9 +200,12 @@ async def test_a_server_restarted_empty_is_noticed_and_nothing_is_signed(crew: C
     assert (await brought(line, item, batch)).code is None
     signed = {log: signer.last() for log, signer in holder.broker.state.signers.items()}
     await asyncio.to_thread(crew.server.kill)
+    kept, lost = tmp_path / "kept", crew.server.directory / "appendonlydir"
+    await asyncio.to_thread(shutil.copytree, lost, kept)
     await asyncio.to_thread(crew.server.start_empty)
     for member in crew.members:
         await until(lambda m=member: "store_missing" in codes(m))  # type: ignore[misc]
+        assert "lease_unreachable" not in alarms(member)
         assert not member.broker.role.holding
     for member in crew.members:
         (alarm,) = [a for a in member.broker.ready().reasons if a.code == "store_missing"]
@@ -207,10 +213,20 @@ async def test_a_server_restarted_empty_is_noticed_and_nothing_is_signed(crew: C
     assert {log: one.last() for log, one in holder.broker.state.signers.items()} == signed
     with crew.server.client() as client:
         assert client.dbsize() == 0
+    await asyncio.to_thread(crew.server.kill)
+    await asyncio.to_thread(shutil.rmtree, lost)
+    await asyncio.to_thread(kept.rename, lost)
+    await asyncio.to_thread(crew.server.start)
+    for member in crew.members:  # its files are back: everything goes on, and no alarm stays
+        await until(lambda m=member: not codes(m) | alarms(m))  # type: ignore[misc]
 
 
 def codes(member: Member) -> set[str]:
     return {alarm.code for alarm in member.broker.ready().reasons}
+
+
+def alarms(member: Member) -> set[str]:
+    return {alarm.code for alarm in member.broker.state.alarms.active()}
 
 
 async def test_a_lease_that_ran_out_unnoticed_is_taken_back(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ class Leased:
         self._renewing = asyncio.Lock()
         self._epoch = 0
         self._override: str | None = None
+        self._blamed: str | None = None
         self._holder: bytes | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -187,13 +188,15 @@ class Leased:
             pause = LOOK_SECONDS
             try:
                 await self._turn()
+                self._blame(None)
                 if not self.holding:
                     self._state.alarms.clear(UNREACHABLE)
             except Unavailable as error:
                 self._state.alarms.sound(UNREACHABLE, f"who sequences is not known: {error}")
                 self._turn_to(None)
-            except SaphanError as error:
-                self._state.alarms.sound_error(error, stops=True)
+            except SaphanError as error:  # the server has answered, and not well
+                self._state.alarms.clear(UNREACHABLE)
+                self._blame(error)
                 pause = HOPELESS_SECONDS
             except Exception:  # a bug; the next turn must still come
                 _log.exception("the lease met a bug")
@@ -201,6 +204,14 @@ class Leased:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._look.wait()
+
+    def _blame(self, error: SaphanError | None) -> None:
+        """What keeps this process from its turn; what did before is over."""
+        before, self._blamed = self._blamed, None if error is None else error.code
+        if before is not None and before != self._blamed:
+            self._state.alarms.clear(before)
+        if error is not None:
+            self._state.alarms.sound_error(error, stops=True)
 
     async def _turn(self) -> None:
         if self._lost.is_set():
