@@ -93,7 +93,7 @@ class Lives:
         await self.twin.store.archive_some()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 async def test_an_archived_store_answers_as_memory_does(
     twin: Twin, server: Server, tmp_path: Path, seed: int
 ) -> None:
