@@ -78,8 +78,12 @@ class House:
             found: bytes | None = client.get(Keys("bridge.example", "evidence").lease)
             return found
 
-    async def check(self, count: int, place: Path) -> None:
-        """Everything that was answered is there once, and the oracle finds nothing."""
+    async def check(self, count: int, place: Path | None = None) -> None:
+        """Everything that was answered is there once, and the oracle finds nothing.
+
+        Args:
+            place: where logs and pack are exported to; None: they are not.
+        """
         assert {result.code for result in self.told} == {None}
         assert len({result.indices for result in self.told}) == len(self.told) == count
         store = await RedisStore.open(self.crew.server.address(name="bridge.example"))
@@ -96,7 +100,8 @@ class House:
         shown = set().union(*[node.heads for node in self.nodes])
         assert len(shown) > 2
         assert [one for one in shown if true[one[0]][one[1]] != one[2]] == []
-        await asyncio.to_thread(self._audit, place)
+        if place is not None:
+            await asyncio.to_thread(self._audit, place)
 
     def _audit(self, place: Path) -> None:
         crew, logs, pack = self.crew, place / "logs", place / "broker.pack"
@@ -128,9 +133,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 async def test_the_holder_is_killed_under_load(house: House, tmp_path: Path) -> None:
     """Timeline: the sender's node is at the process that sequences, the recipient's at another;
-    SIGKILL; the sender's node goes to the third; the lease moves; nothing is lost or twice."""
-    await house.start(3)
-    sender, recipient = house.node(A, 0, 1, 2), house.node(B, 2, 1)
+    SIGKILL; the sender's node goes there too; the lease moves; nothing is lost or twice."""
+    await house.start(2)
+    sender, recipient = house.node(A, 0, 1), house.node(B, 1)
     await recipient.connect()
     loading = asyncio.create_task(house.load(sender))
     await until(lambda: len(house.told) >= BULLETINS // 4)
@@ -175,9 +180,7 @@ async def test_a_holder_that_stands_still_for_ten_seconds(house: House, tmp_path
     await house.check(BULLETINS + 5, tmp_path / "export")
 
 
-async def test_every_process_is_killed_at_once_and_started_again(
-    house: House, tmp_path: Path
-) -> None:
+async def test_every_process_is_killed_at_once_and_started_again(house: House) -> None:
     await house.start(2)
     sender = house.node(A, 0, 1)
     loading = asyncio.create_task(house.load(sender))
@@ -187,4 +190,4 @@ async def test_every_process_is_killed_at_once_and_started_again(
     house.processes.clear()
     await house.start(2)
     await loading
-    await house.check(BULLETINS, tmp_path / "export")
+    await house.check(BULLETINS)
