@@ -16,7 +16,7 @@ from saphan_broker.store.redis.line import Command, Line, LineDown, Reply
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError, Unavailable
 from support.archives import Twin, archive_all, held
-from support.servers import Server
+from support.servers import ENGINES, Engine, Server
 
 Hook = Callable[[str], Awaitable[None]]
 
@@ -296,13 +296,18 @@ async def test_who_lost_the_lease_removes_nothing(
     await twin.check()
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 async def test_a_server_without_memory_is_relieved(
-    twin: Twin, server: Server, tmp_path: Path
+    tmp_path: Path, objects: Hooked, engine: Engine
 ) -> None:
-    await fill(twin)
-    used = (await asyncio.to_thread(lambda: server.client().info("memory")))["used_memory"]
-    await asyncio.to_thread(server.set, "maxmemory", str(used // 2))
+    server = await asyncio.to_thread(Server(tmp_path / engine, engine).start)
+    address = server.address(name=tmp_path.name)
+    twin = Twin(await RedisStore.create(address, objects=objects, policy=EAGER))
     try:
+        await fill(twin)
+        with server.client() as client:
+            used = client.info("memory")["used_memory"]
+        await asyncio.to_thread(server.set, "maxmemory", str(used // 2))
         with pytest.raises(OperatorError) as full:
             await twin.store.commit(twin.story.bulletins(1, name="refused"))
         assert full.value.code == "store_memory_full"
@@ -310,7 +315,8 @@ async def test_a_server_without_memory_is_relieved(
         assert (await held(server, tmp_path.name))["b"] == 38 + 140
         await twin.check()
     finally:
-        await asyncio.to_thread(server.set, "maxmemory", "0")
+        await twin.store.close()
+        server.free()
 
 
 # --- objects --------------------------------------------------------------------------------------

@@ -59,16 +59,16 @@ class LogReads:
             if not edge:
                 return {}
             keys = self._keys[log]
-            _multi, _q1, _q2, found = await self._link.ask(
+            # Not MULTI: Redis 7.0 queues nothing while its memory is full.
+            before, found, after = await self._link.ask(
                 [
-                    ("MULTI",),
                     ("HGET", keys.head, "commit"),
                     ("HMGET", keys.tiles, *[b"%d/%d" % key for key in edge]),
-                    ("EXEC",),
+                    ("HGET", keys.head, "commit"),
                 ]
             )
-            if found[0] == commit:
-                return {key: data for key, data in zip(edge, found[1], strict=True) if data}
+            if before == after == commit:
+                return {key: data for key, data in zip(edge, found, strict=True) if data}
 
     async def tile(self, log: Log, level: int, n: int) -> bytes | None:
         found: bytes | None = await self._link.one(

@@ -1,4 +1,4 @@
-#!lua flags=no-writes
+#!lua flags=no-writes,allow-oom
 -- Where archived bulletins are (archive/index.py). Reads only.
 -- KEYS  head, archive
 -- ARGV  prefix of our keys, slots of 8 bytes joined
