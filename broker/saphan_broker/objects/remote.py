@@ -26,7 +26,7 @@ PART_BYTES: Final = 5 * MIB
 PARTS_AT_ONCE: Final = 1
 RETRY_MS: Final = 5_000
 SHOWN_CHARS: Final = 240
-_STATUS: Final = re.compile(r"status code: (\d{3})")
+_STATUS: Final = re.compile(r"status code: ((\d{3})[A-Za-z ]*)")
 _CODE: Final = re.compile(r"<Code>(\w{1,64})</Code>")
 
 
@@ -147,7 +147,7 @@ class RemoteObjects:
 
     def _judged(self, error: BaseError) -> SaphanError:
         status = _STATUS.search(str(error))
-        code = int(status[1]) if status else 0
+        code = int(status[2]) if status else 0
         if isinstance(error, PermissionDeniedError | UnauthenticatedError) or code in (401, 403):
             return unusable(
                 f"{self._where} refuses the broker's credentials: {_shown(error)}",
@@ -168,8 +168,8 @@ class RemoteObjects:
 
 
 def _shown(error: Exception) -> str:
-    """The error in a line: the service's own code, or the first line without its XML."""
+    """The error in a line: the service's own code, or the status, or the first line."""
     text = str(error)
-    if code := _CODE.search(text):
-        return code[1]
-    return text.partition("\n")[0].partition("<")[0].strip()[:SHOWN_CHARS]
+    if found := _CODE.search(text) or _STATUS.search(text):
+        return found[1].strip()
+    return text.partition("\n")[0].strip()[:SHOWN_CHARS]
