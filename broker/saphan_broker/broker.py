@@ -89,10 +89,10 @@ class Broker:
         self.sequencer = Sequencer(state, self.committer, lambda: self.role.leads())
         self.witnessed = WitnessedTime(state)
         self.tokens = Tokens()
-        sweep = Sweep(state, self.sequencer.submit, self.witnessed)
+        self._sweep = Sweep(state, self.sequencer.submit, self.witnessed)
         self._blob_sweep = BlobSweep(state)
         care = StoreCare(state)
-        duties = Duties([sweep.run, self._blob_sweep.run, care.archive, care.look])
+        duties = Duties([self._sweep.run, self._blob_sweep.run, care.archive, care.look])
         own = self._own_reasons
         self.role = take_role(
             Parts(state, self.sequencer, duties, self.witnessed, self.tokens, own)
