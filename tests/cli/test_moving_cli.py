@@ -50,11 +50,23 @@ def test_there_and_back_and_an_audit_of_each(place: Path, server: Server) -> Non
     assert ran.err == ""
     assert (ran.json["attachments"], ran.json["lost"], ran.json["resumed"]) == (2, 0, 0)
     assert audited(place, "second", *redis) == first
+    refused_as_moved(place, "add the --redis options")
     (place / "data/broker.db").rename(place / "old.db")
     shutil.rmtree(place / "data/blobs")
     ran = saphan_broker("copy", *here, *redis, "--to", "sqlite")
     assert "every row gives the same answer" in ran.out
     assert audited(place, "third") == first
+    refused_as_moved(place, "leave the options of the server out", *redis)
+
+
+def refused_as_moved(place: Path, hint: str, *where: str | Path) -> None:
+    """What a move has left behind is neither run nor backed up."""
+    data, keys = ("--data", place / "data"), ("--keys", place / "keys")
+    listen = ("--listen", "127.0.0.1:0", "--plain")
+    for words in (("run", *listen), ("backup", "--out", place / "stale")):
+        ran = saphan_broker_here(*words, *data, *keys, *where, status=5)
+        assert (ran.code, ran.hint.startswith(hint)) == ("store_moved", True)
+    assert not (place / "stale").exists()
 
 
 def audited(place: Path, name: str, *where: str | Path) -> str:

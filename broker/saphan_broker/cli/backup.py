@@ -17,6 +17,7 @@ from saphan_broker.cli.options import Parser, Subparsers, add_command
 from saphan_broker.cli.progress import ProgressBar
 from saphan_broker.cli.store_options import add_store, store_choice
 from saphan_broker.clock import system_clock
+from saphan_broker.moved_marker import check_not_moved
 from saphan_broker.moving.backup import BackedUp, back_up
 from saphan_broker.moving.house import House
 from saphan_broker.seeds import DayKeys
@@ -35,6 +36,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 
 def _backup(args: argparse.Namespace) -> int:
     house = House(args.data, store_choice(args))
+    check_not_moved(args.data, house.choice)
     if house.on_server:
         if args.keys is None:
             raise InvalidInput(

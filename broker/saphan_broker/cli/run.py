@@ -26,6 +26,7 @@ from saphan_broker.cli.store_options import add_store, store_choice
 from saphan_broker.clock import system_clock
 from saphan_broker.data_lock import locked
 from saphan_broker.init_marker import check_finished
+from saphan_broker.moved_marker import check_not_moved
 from saphan_broker.opening import StoreChoice
 from saphan_broker.serving_keys import serves_only
 from saphan_broker.socket_places import forget_sockets
@@ -80,6 +81,7 @@ def _run(args: argparse.Namespace) -> int:
     check_finished(args.keys)
     choice = store_choice(args)
     _check_processes(args, choice)
+    check_not_moved(args.data, choice)
     showing = _shown(args)
     log_to_stderr(as_json=args.json, seat=args.seat)
     if args.seat is not None:

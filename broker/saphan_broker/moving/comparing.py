@@ -6,6 +6,7 @@ block by block and by the same keys that a broker asks by. Both stores are at re
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -54,18 +55,33 @@ async def compare_stores(
     await comparing.ends()
 
 
-async def copy_compared(original: Store, copy: Store, keys: DayKeys, progress: Progress) -> Copied:
+async def copy_compared(
+    original: Store,
+    copy: Store,
+    keys: DayKeys,
+    progress: Progress,
+    leave: Callable[[], None] | None = None,
+) -> Copied:
     """Copy a store at rest; only what gives the same answers everywhere becomes a store.
+
+    Args:
+        leave: called when it does, before it becomes one; may block.
 
     Raises:
         OperatorError: what `copy_store` and `compare_stores` raise; the copy stays unfinished then.
     """
+
+    async def check() -> None:
+        await compare_stores(original, copy, keys, progress, signed=False)
+        if leave is not None:
+            await asyncio.to_thread(leave)
+
     return await copy_store(
         original,
         copy,
         keys,
         progress,
-        check=lambda: compare_stores(original, copy, keys, progress, signed=False),
+        check=check,
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from saphan_broker.moved_marker import mark_moved
 from saphan_broker.moving.attachments import Brought, copy_attachments
 from saphan_broker.moving.comparing import copy_compared
 from saphan_broker.moving.copying import Copied, Progress
@@ -25,8 +27,8 @@ class Moved:
 async def move(old: House, new: House, keys: Path, progress: Progress) -> Moved:
     """Copy everything from `old`, where no broker runs, to `new`, which is empty or half a copy.
 
-    `old` is only read and stays as it is. Attachments come first: a store never names what its
-    house does not hold.
+    `old` is only read and stays as it is; the data directory says that it is not the store any
+    more. Attachments come first: a store never names what its house does not hold.
 
     Raises:
         OperatorError: `store_locked`, `store_in_use`, `store_behind_signer`, `store_differs`,
@@ -38,5 +40,7 @@ async def move(old: House, new: House, keys: Path, progress: Progress) -> Moved:
         async with old.attachments() as here, new.attachments() as there:
             brought = await copy_attachments(source, here, there, progress)
         async with new.alone(create=True) as target:
-            copied = await copy_compared(source, target, day_keys, progress)
+            # A crash after it: neither store runs, and the same command makes the copy whole.
+            leave = partial(mark_moved, new.data, new.choice)
+            copied = await copy_compared(source, target, day_keys, progress, leave)
     return Moved(copied=copied, brought=brought)

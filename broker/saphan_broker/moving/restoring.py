@@ -11,6 +11,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_broker import private_files
 from saphan_broker.blobs.store import FOLDER
 from saphan_broker.export_file import file_error, put_file
+from saphan_broker.moved_marker import mark_moved
 from saphan_broker.moving.attachments import Brought, copy_attachments
 from saphan_broker.moving.comparing import copy_compared
 from saphan_broker.moving.copying import Progress
@@ -60,9 +62,12 @@ async def restore(folder: Path, house: House, keys: Path, progress: Progress) ->
     async with _unpacked(folder, house.data) as (place, store):
         lacking = await missing_leaves(store, keys)
         brought = await _attachments(folder, store, house, progress)
+        leave = partial(mark_moved, house.data, house.choice)
         if house.on_server:
             async with house.alone(create=True) as target:
-                await copy_compared(store, target, day_keys, progress)
+                await copy_compared(store, target, day_keys, progress, leave)
+        else:
+            await asyncio.to_thread(leave)
         await store.close()
         await asyncio.to_thread(_put_beside, folder, place, house)
     return Restored(kept=kept, brought=brought, lacking=lacking)
