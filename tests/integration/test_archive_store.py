@@ -150,6 +150,25 @@ async def test_what_was_refused_leaves_the_memory_too_and_may_come_back(
     assert (names["b"], names["n"]) == (1, 1)
 
 
+async def test_what_was_refused_thousands_of_times_leaves_whole_or_stays(
+    twin: Twin, server: Server, tmp_path: Path
+) -> None:
+    story, id_ = twin.story, digest("again and again")
+    await twin.bulletins(1)
+    for name, count, size, left in (("often", 9_000, 0, 1), ("too long", 40, 120_000, 2)):
+        one = story.refusal(id_)
+        start = story.tree.size
+        said = {
+            (id_, digest(name, at).ljust(32 + size, b"."), "la.ospp"): start + at
+            for at in range(count)
+        }
+        await twin.commit(one)
+        await twin.commit(story.leaves([digest(key) for key in said], statements=said))
+        await archive_all(twin.store)
+        await twin.check()
+        assert (await held(server, tmp_path.name))["b"] == left
+
+
 async def test_bulletins_of_one_due_day_share_packs(twin: Twin, tmp_path: Path) -> None:
     commit = twin.story.bulletins(60)
     days = [replace(row, due_day=30_000 + at % 3) for at, row in enumerate(commit.bulletins)]

@@ -172,11 +172,15 @@ class BulletinMover:
             }
             for id_, before in (await self._before(list(fields))).items():
                 row = await self._with_body(id_, fields[id_], before)
-                size += 0 if row is None else row.size
+                if row is None:
+                    continue
+                if row.size > LIMITS.archive_pack_bytes:  # refused a hundred thousand times
+                    await self._moving.ask([("ZREM", self._keys.done, id_)])
+                    continue
+                size += row.size
                 if rows and size > LIMITS.archive_pack_bytes:
                     return rows
-                if row is not None:
-                    rows.append(row)
+                rows.append(row)
         return rows
 
     async def _with_body(

@@ -25,9 +25,13 @@ local function enter(slot, pack)
 end
 local function unchanged(key, digest, names)
     if redis.call('HLEN', key) ~= #names then return false end
-    local values = redis.call('HMGET', key, unpack(names))
-    for i = 1, #names do
-        if not values[i] then return false end
+    local values = {}
+    for first = 1, #names, 4000 do
+        local last = math.min(first + 3999, #names)
+        for i, value in ipairs(redis.call('HMGET', key, unpack(names, first, last))) do
+            if not value then return false end
+            values[first + i - 1] = value
+        end
     end
     return redis.sha1hex(table.concat(values)) == digest
 end
