@@ -228,18 +228,28 @@ class Sequencer:
     async def _failed(self, group: Sequence[Work], failure: Exception) -> None:
         """Answer the group; after a failure that leaves doubt, stop until the store is re-read."""
         error = failure if isinstance(failure, SaphanError) else _bug(failure)
-        if isinstance(error, HeadMoved) or (
+        doubt = isinstance(error, HeadMoved) or (
             isinstance(error, OperatorError) and error.code not in FULL
-        ):
-            self._broken = True
-        if error.code != LEASE_LOST:  # that is another one's turn, and nobody has to look
+        )
+        self._broken = self._broken or doubt
+        lost = doubt and await self._is_lost()
+        if not lost and error.code != LEASE_LOST:
             self._alarmed.add(error.code)
             self._state.alarms.sound_error(error, stops=self._broken or error.code in STOPPING)
         answer = error if isinstance(error, Unavailable) else _retry(error)
         for work in group:
             work.resolve(Rejected(answer))
-        if self._broken:
+        if self._broken and not lost:
             await self._try_repair()
+
+    async def _is_lost(self) -> bool:
+        """Whether another process sequences by now: then a failure is its doing, and nobody must
+        look; `stand_down` follows."""
+        try:
+            return not await self._leads()
+        except SaphanError as error:
+            _log.info("whether another process sequences is not known: %s", error)
+            return False
 
     async def _try_repair(self) -> None:
         try:
