@@ -184,6 +184,24 @@ async def test_a_lost_attachment_is_told_and_keeps_nothing_else_back(
     assert set(moved.brought.named) == {f"{bulletin.hex()}/{place}" for place in (0, 1)}
 
 
+async def test_attachments_are_where_the_broker_will_look(
+    world: World, server: Server, tmp_path: Path
+) -> None:
+    """Without --blobs too: the folder is not the one that SQLite's broker has."""
+    await asyncio.to_thread(shutil.copytree, world.data, tmp_path / "data")
+    data, choice = tmp_path / "data", StoreChoice(redis=server.address(name=world.pins.name))
+    await move(House(data), House(data, choice), world.keys, quiet)
+    await asyncio.to_thread(shutil.rmtree, data / "blobs")
+    broker = await open_broker(data, world.keys, store=choice, clock=world.clock)
+    try:
+        one, _two = await asyncio.to_thread(lambda: sorted((world.data / "blobs").glob("??/*/*")))
+        expected = await asyncio.to_thread(one.read_bytes)
+        found = await broker.state.blobs.read(bytes.fromhex(one.parent.name), 0, 0, len(expected))
+        assert found == expected
+    finally:
+        await broker.stop()
+
+
 async def test_a_copy_to_a_server_that_was_cut_off_goes_on(
     world: World, there: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,11 +10,16 @@ from pathlib import Path
 
 from saphan_schemas.errors import OperatorError
 
-from saphan_broker.blobs.store import FOLDER
 from saphan_broker.objects.base import Objects
 from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.objects_home import settle_home
-from saphan_broker.opening import SQLITE, StoreChoice, open_objects, open_store
+from saphan_broker.opening import (
+    SQLITE,
+    StoreChoice,
+    attachments_place,
+    open_objects,
+    open_store,
+)
 from saphan_broker.store.base import Store
 from saphan_broker.store.sqlite import SqliteStore
 
@@ -37,9 +42,9 @@ class House:
 
     @asynccontextmanager
     async def attachments(self) -> AsyncIterator[Objects]:
-        """Where its attachments are, as `blobs.place` has it; a folder's files are objects too."""
+        """Where its broker looks for attachments; a folder's files are objects too."""
         if self.choice.blobs is None:
-            made: Objects = DirectoryObjects(self.data / FOLDER)
+            made: Objects = DirectoryObjects(Path(attachments_place(self.data, self.choice)))
         else:
             made = await asyncio.to_thread(open_objects, self.data, self.choice)
         try:
