@@ -155,12 +155,11 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         while True:
             begun = loop.time()
-            status = await child.live()
+            status, how = await self._life(child)
             if self._told.is_set() or not child.ready.done():
                 return status
             if loop.time() - begun >= STEADY_S:
                 pause = LIMITS.backoff_min_ms / SECOND_MS
-            how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
             _log.error(
                 "process %d has ended %s; it starts again in %.1f s", child.number, how, pause
             )
@@ -169,6 +168,18 @@ class Supervisor:
                     await self._told.wait()
                 return status
             pause = min(2 * pause, LIMITS.backoff_max_ms / SECOND_MS)
+
+    async def _life(self, child: Child) -> tuple[int, str]:
+        """Exit status of one process, and how it ended."""
+        try:
+            status = await child.live()
+        except OSError as error:
+            if not child.ready.done():
+                raise
+            return 1, f"before it began: {error}"  # no memory: there may be some later
+        if status < 0:
+            return status, f"by signal {-status} ({signal.strsignal(-status)})"
+        return status, f"with status {status}"
 
     async def _end(self) -> bool:
         """Whoever only serves first, then the one that sequences; whether nobody was killed."""

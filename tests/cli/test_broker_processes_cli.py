@@ -158,7 +158,7 @@ def test_a_process_that_dies_is_replaced_and_all_end_together(served: Served) ->
         assert not any(alive(one["pid"]) for one in after)
     assert list(served.data.glob("*.sock")) == []
     rows = log_rows(served.place)
-    assert any("SIGKILL" in row["message"] for row in rows)
+    assert any("signal 9" in row["message"] for row in rows)
     ends = [row["process"] for row in rows if "finishing what was begun" in row["message"]]
     holder = next(one["number"] for one in before if one["role"] == "holder")
     assert (len(ends), ends[-1]) == (3, holder)  # who sequences stays to the last

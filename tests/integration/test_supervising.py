@@ -31,13 +31,21 @@ SERVE = "say(event='ready', number=number)\nsys.stdin.read()\n"
 class Stage:
     """Runs a supervisor over children that run `body`."""
 
-    def __init__(self, place: Path, count: int, body: str, *, patience: float = 30) -> None:
+    def __init__(
+        self,
+        place: Path,
+        count: int,
+        body: str,
+        *,
+        patience: float = 30,
+        program: Path | str = sys.executable,
+    ) -> None:
         self._notes = place / "notes"
         self._notes.touch()
         self.said: list[dict[str, Any]] = []
         self.supervisor = Supervisor(
             count,
-            lambda n: [sys.executable, "-c", HEAD + body, str(self._notes), str(n)],
+            lambda n: [str(program), "-c", HEAD + body, str(self._notes), str(n)],
             patience=patience,
         )
 
@@ -97,6 +105,24 @@ async def test_who_keeps_dying_is_started_again_more_and_more_slowly(
     ]
     assert pauses[:3] == [0.2, 0.4, 0.8]
     assert stage.notes().count("1 begins") == 1
+
+
+async def test_what_cannot_be_started_again_just_now_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The system refuses a process, as when it has no memory: it may have some later."""
+    program = tmp_path / "python"
+    await asyncio.to_thread(program.symlink_to, sys.executable)
+    stage = Stage(tmp_path, 1, "say(event='ready')\nsys.exit(7)\n", program=program)
+    running = asyncio.create_task(stage.run(lambda: None))
+    await stage.until("1 begins")
+    await asyncio.to_thread(program.unlink)
+    await eventually(lambda: "No such file" in caplog.text)
+    before = stage.notes().count("1 begins")
+    await asyncio.to_thread(program.symlink_to, sys.executable)
+    await stage.until("1 begins", before + 1)
+    stage.supervisor.stop()
+    assert await running == 0
 
 
 async def test_who_does_not_end_is_killed(tmp_path: Path) -> None:
