@@ -24,7 +24,7 @@ async def test_nothing_is_lost_while_the_service_is_gone_and_it_goes_on_after(
     address = server.address(name=tmp_path.name)
     twin = Twin(await RedisStore.create(address, objects=objects, policy=EAGER))
     try:
-        await twin.finish(await twin.bulletins(40))
+        rows = await twin.finish(await twin.bulletins(40))
         await twin.bulletins(230)
         await archive_all(twin.store)
         await twin.check()
@@ -34,13 +34,19 @@ async def test_nothing_is_lost_while_the_service_is_gone_and_it_goes_on_after(
         try:
             with pytest.raises(SaphanError) as away:
                 await twin.store.archive_some()
+            await twin.store.close()  # what another process finds while the service is down
+            twin.store = await RedisStore.open(address, objects=objects, policy=EAGER)
+            with pytest.raises(SaphanError) as waits:
+                await twin.store.bulletins([row.bulletin for row in rows])
+            assert waits.value.code == "blobs_unreachable"
+            await twin.bulletins(2)
         finally:
             await asyncio.to_thread(s3.start)
         assert away.value.code == "blobs_unreachable"
         assert (await held(server, tmp_path.name))["b"] == 233
         await archive_all(twin.store)
         await twin.check()
-        assert (await held(server, tmp_path.name))["b"] == 230
+        assert (await held(server, tmp_path.name))["b"] == 232
     finally:
         await twin.store.close()
         await objects.close()

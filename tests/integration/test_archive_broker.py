@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.store.redis import store as engine
 from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.store import RedisStore
+from saphan_schemas.errors import Unavailable
 from saphan_schemas.frames import Result
 from saphan_schemas.records import Event, HeadRef
 from support.agency import Made
@@ -141,6 +143,38 @@ async def test_what_the_archive_has_lost_waits_and_its_neighbours_go_on(
     decided = "already_decided"
     late = ["seen_differs"] * 5 if part == "blocks" else [decided, None, None, None, decided]
     assert codes == late
+
+
+async def test_while_the_objects_are_out_of_reach_only_duplicates_of_old_ones_wait(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, receiver = crew.agencies[A], crew.agencies[B]
+    made = [sender.bulletin([B], crew.clock()) for _ in range(2)]
+    out, into = await crew.line_at(crew.holder, A), await crew.line_at(crew.holder, B)
+    old = sender.submissions(made, [receiver])
+    first = await out.submit(*old)
+    for event in (Event.HANDOVER, Event.ACCEPTED):
+        answers = await into.state(*receiver.statements(event, about(made), (A, B), crew.clock()))
+        assert {answer.code for answer in answers} == {None}
+    for line in (out, into):
+        await line.entry(answers[-1].indices[0])
+    await archive(crew)
+    with monkeypatch.context() as away:
+
+        async def unreachable(*_arguments: object) -> None:
+            raise Unavailable("blobs_unreachable", "injected")
+
+        for call in ("get", "get_range", "size", "exists"):
+            away.setattr(DirectoryObjects, call, unreachable)
+        await crew.holder.broker.state.reopen_store()
+        new = sender.submissions([sender.bulletin([B], crew.clock()) for _ in range(3)], [receiver])
+        held_up, going_on = await asyncio.gather(out.submit(*old), out.submit(*new))
+        assert {result.code for result in held_up} == {"blobs_unreachable"}
+        assert {result.code for result in going_on} == {None}
+        assert not crew.holder.broker.sequencer.broken
+    assert [result.indices for result in await out.submit(*old)] == [
+        result.indices for result in first
+    ]
 
 
 async def test_a_feed_that_meets_a_lost_object_ends_with_an_alarm_and_goes_on_later(

@@ -17,7 +17,7 @@ from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.codec import decode
-from saphan_schemas.errors import InvalidInput, OperatorError, Refused
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment
 
@@ -150,7 +150,7 @@ async def _admit_all(state: State, group: Sequence[Work], time: int) -> list[tup
         except (InvalidInput, Refused) as error:  # what the store cannot say refuses nobody
             state.counters.refused[error.code] += 1
             work.resolve(Rejected(error))
-        except OperatorError as error:
+        except (OperatorError, Unavailable) as error:
             unreadable(state, work, error)
     return judged
 

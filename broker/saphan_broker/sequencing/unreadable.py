@@ -1,7 +1,7 @@
-"""An item about something that the archive has lost: it waits, and its neighbours go on.
+"""An item about something that the archive cannot give: it waits, and its neighbours go on.
 
-Facts of finished bulletins lie in objects (docs/adr/0015). One that is missing or damaged must not
-be taken for "never seen", and must not stop the others of its group, which are retried with it.
+Facts of finished bulletins lie in objects (docs/adr/0015). One that is missing, damaged or out of
+reach must not be taken for "never seen", and must not stop the others of its group.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
-from saphan_schemas.errors import OperatorError, Unavailable
+from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import MINUTE_MS
 
 from saphan_broker.sequencing.facts import Known, Wanted, load
@@ -18,6 +18,8 @@ from saphan_broker.sequencing.work import Rejected, Work
 from saphan_broker.state import State
 
 UNREADABLE: Final = frozenset({"object_missing", "object_damaged"})
+"""Lost, until somebody puts them back."""
+AWAY: Final = "blobs_unreachable"
 
 
 class _Wanting(Protocol):
@@ -37,8 +39,8 @@ async def load_readable(
     while True:
         try:
             return await load(state.store, _wanted(kept)), kept
-        except OperatorError as error:
-            if error.code not in UNREADABLE:
+        except SaphanError as error:
+            if not _of_an_object(error):
                 raise
         troubles = await asyncio.gather(*(_trouble(state, ready) for _work, ready in kept))
         for (work, _ready), trouble in zip(kept, troubles, strict=True):
@@ -47,14 +49,17 @@ async def load_readable(
         kept = [one for one, trouble in zip(kept, troubles, strict=True) if trouble is None]
 
 
-def answer(state: State, work: Work, error: OperatorError) -> None:
+def answer(state: State, work: Work, error: SaphanError) -> None:
     """Tell the item's sender to wait, and the operator why.
 
     Raises:
-        OperatorError: the same, if it is about anything else than an unreadable object.
+        SaphanError: the same, if it is about anything else than an object.
     """
-    if error.code not in UNREADABLE:
+    if not _of_an_object(error):
         raise error
+    if isinstance(error, Unavailable):
+        work.resolve(Rejected(error))
+        return
     state.alarms.sound_error(error)
     work.resolve(
         Rejected(
@@ -68,11 +73,15 @@ def answer(state: State, work: Work, error: OperatorError) -> None:
     )
 
 
-async def _trouble(state: State, ready: _Wanting) -> OperatorError | None:
+def _of_an_object(error: SaphanError) -> bool:
+    return error.code in UNREADABLE or error.code == AWAY
+
+
+async def _trouble(state: State, ready: _Wanting) -> SaphanError | None:
     try:
         await load(state.store, _wanted([(None, ready)]))
-    except OperatorError as error:
-        if error.code not in UNREADABLE:
+    except SaphanError as error:
+        if not _of_an_object(error):
             raise
         return error
     return None

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
+from saphan_schemas.errors import Unavailable
 from saphan_schemas.limits import KIB, LIMITS
 
 from saphan_broker.objects.base import Objects
@@ -47,7 +48,9 @@ class Cache:
         """What `parse` makes of the object; it is always the same function for a name.
 
         Raises:
-            OperatorError: `object_missing`, `object_damaged`, and those of `Objects`.
+            OperatorError: `object_missing`, `object_damaged`, and those of `Objects`; Unavailable
+                `blobs_unreachable`: also when it takes longer than a commit may wait; it is
+                read to its end nevertheless, for whoever asks again.
         """
         kept = self._kept.get(name)
         if kept is not None:
@@ -58,7 +61,11 @@ class Cache:
             task = asyncio.ensure_future(self._load(name, parse))
             self._loading[name] = task
             task.add_done_callback(lambda done: self._loaded(name, done))
-        return cast(T, await asyncio.shield(task))
+        try:
+            async with asyncio.timeout(LIMITS.object_commit_ms / 1000):
+                return cast(T, await asyncio.shield(task))
+        except TimeoutError:
+            raise _slow(self.full_name(name)) from None
 
     async def section(self, name: str, offset: int, length: int) -> bytes:
         """Bytes of an object that is not kept here.
@@ -107,3 +114,11 @@ class Cache:
         del self._loading[name]
         if not task.cancelled():
             task.exception()  # whoever asked may have been cancelled: then nobody looks at it
+
+
+def _slow(name: str) -> Unavailable:
+    return Unavailable(
+        "blobs_unreachable",
+        f"the archived object {name} has not come yet",
+        hint="it is being read; ask again",
+    )

@@ -70,9 +70,7 @@ async def _check_place(ask: Ask, keys: Keys, cache: Cache, moved: bool) -> None:
         elif not await cache.is_here():
             raise _elsewhere("it is not in the store of objects that is named")
     except Unavailable as error:
-        if moved:
-            raise
-        # Nothing that decides is there: a service that is down need not keep a broker down.
+        # It need not keep a broker down: what asks for something there waits, the rest goes on.
         _log.warning("whether these are the objects of the other processes is not known: %s", error)
 
 
