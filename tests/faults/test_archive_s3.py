@@ -43,7 +43,7 @@ async def test_nothing_is_lost_while_the_service_is_gone_and_it_goes_on_after(
         finally:
             await asyncio.to_thread(s3.start)
         assert away.value.code == "blobs_unreachable"
-        assert (await held(server, tmp_path.name))["b"] == 233
+        assert (await held(server, tmp_path.name))["b"] == 235
         await archive_all(twin.store)
         await twin.check()
         assert (await held(server, tmp_path.name))["b"] == 232
