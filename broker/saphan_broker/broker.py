@@ -145,7 +145,10 @@ class Broker:
             compress=False,
             heartbeat=3 * LIMITS.heartbeat_ms / 1000,
         )
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:
+            raise web.HTTPServiceUnavailable from None  # it left before it was greeted
         session = Session(self._shared, ws, next(self._numbers))
         task = asyncio.current_task()
         assert task is not None
