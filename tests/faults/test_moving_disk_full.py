@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from saphan_broker.moving.kept import UNFINISHED
 from support.broker_command import BrokerRan, broker_line
 from support.brokers import World
 from support.carried import carried
@@ -48,7 +49,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_and_room_lets_it_go_on(
     assert (world.data / "broker.db").stat().st_size > FULL
     backup = ("backup", "--data", world.data, "--out", kept)
     assert saphan_broker(*backup, full=True, status=5).code == "file_unwritable"
-    assert list(kept.iterdir()) == []
+    assert [path.name for path in kept.iterdir()] == [UNFINISHED]
     saphan_broker(*backup, full=False, status=0)
     restore = ("restore", "--from", kept, "--data", new, "--keys", world.keys)
     assert saphan_broker(*restore, full=True, status=5).code == "file_unwritable"

@@ -16,7 +16,7 @@ from saphan_broker.broker import open_broker
 from saphan_broker.moving.backup import back_up
 from saphan_broker.moving.comparing import compare_stores, copy_compared
 from saphan_broker.moving.house import House
-from saphan_broker.moving.kept import BESIDE, MANIFEST, read_manifest
+from saphan_broker.moving.kept import BESIDE, MANIFEST, UNFINISHED, read_manifest
 from saphan_broker.moving.moved import move
 from saphan_broker.moving.restoring import restore
 from saphan_broker.opening import BlobPlace, StoreChoice
@@ -236,7 +236,7 @@ async def test_half_a_backup_is_none_and_is_finished_by_the_same_command(
 ) -> None:
     out = tmp_path / "kept"
     await backed_up(house, world, out)
-    await asyncio.to_thread((out / MANIFEST).unlink)
+    await asyncio.to_thread(undo_end, out)
     with pytest.raises(OperatorError) as refused:
         await restore(out, House(tmp_path / "new"), world.keys, quiet)
     assert refused.value.code == "backup_unfinished"
@@ -248,6 +248,12 @@ async def test_half_a_backup_is_none_and_is_finished_by_the_same_command(
     with pytest.raises(OperatorError) as refused:
         await restore(out, House(tmp_path / "new"), world.keys, quiet)
     assert refused.value.code == "store_exists"
+
+
+def undo_end(out: Path) -> None:
+    """As a crash leaves it while the last file is written."""
+    (out / MANIFEST).rename(out / f"{MANIFEST}.part")
+    (out / UNFINISHED).touch()
 
 
 async def test_a_changed_backup_and_anothers_are_not_put_back(
@@ -275,10 +281,9 @@ async def test_a_changed_backup_and_anothers_are_not_put_back(
         await restore(out, House(tmp_path / "new"), stranger.keys, quiet)
     assert refused.value.code == "store_differs"
     assert await asyncio.to_thread(lambda: list((tmp_path / "new").iterdir())) == []
-    await asyncio.to_thread((tmp_path / "full").mkdir)
-    await asyncio.to_thread((tmp_path / "full/letter").write_bytes, b"")
-    with pytest.raises(OperatorError) as refused:
-        await backed_up(house, world, tmp_path / "full")
+    store = await asyncio.to_thread(copied, world.data, tmp_path / "data")
+    with pytest.raises(OperatorError) as refused:  # somebody may work on it
+        await backed_up(house, world, store)
     assert refused.value.code == "directory_not_empty"
 
 

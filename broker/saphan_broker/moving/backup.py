@@ -1,8 +1,9 @@
 """A backup of a broker's store, taken beside the running broker, from either engine.
 
-Order: the store first, then the attachments that its bulletins name (they are durable before a
-commit names them, and stay), then the file that says that the backup is whole. What a crash means:
-a folder without that file is no backup, and the same command given again goes on in it.
+Order: a file that says that the folder is of a backup, then the store, the attachments that its
+bulletins name (they are durable before a commit names them, and stay), then the file that says that
+the backup is whole. What a crash means: a folder without the last one is no backup, and the same
+command given again goes on in it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from saphan_broker.moving.kept import (
     BESIDE,
     FORMAT,
     MANIFEST,
+    UNFINISHED,
     Kept,
     KeptHead,
     file_digest,
@@ -84,9 +86,13 @@ async def back_up(
 def _make_place(out: Path) -> None:
     try:
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = {path.name for path in out.iterdir()}
+        _check_place(out, {path.name for path in out.iterdir()})
+        (out / UNFINISHED).touch(0o600)
     except OSError as error:
         raise file_error(out, error) from None
+
+
+def _check_place(out: Path, found: set[str]) -> None:
     if MANIFEST in found:
         raise OperatorError(
             "backup_exists",
@@ -94,15 +100,14 @@ def _make_place(out: Path) -> None:
             field="out",
             hint="name a folder that does not exist yet",
         )
-    strange = [name for name in found - {FOLDER, *BESIDE} if not name.startswith("broker.")]
-    if strange:
+    if found and UNFINISHED not in found:  # it may be a store that somebody works on
         raise OperatorError(
             "directory_not_empty",
-            f"{out} holds {min(strange)}, which no backup has made",
+            f"{out} holds {min(found)}, which no backup has made",
             field="out",
             hint="name a folder that does not exist yet",
         )
-    private_files.make_directory(out)
+    private_files.check_private(out)
 
 
 async def _from_server(house: House, keys: DayKeys, out: Path, progress: Progress) -> None:
@@ -162,4 +167,5 @@ def _finish(
     )
     # A crash before this line leaves no backup; after it, a whole one.
     write_manifest(out, kept)
+    (out / UNFINISHED).unlink()
     return kept

@@ -25,6 +25,8 @@ from saphan_broker.store.sqlite_file import STORE_NAME
 
 FORMAT: Final = "broker-backup/1"
 MANIFEST: Final = "backup.json"
+UNFINISHED: Final = "backup.unfinished"
+"""There from the beginning until the backup is whole."""
 BESIDE: Final = ("pins.json", "invitation.json")
 """Public files of the data directory that go with the store."""
 _MOST: Final = MIB
