@@ -92,8 +92,9 @@ def _bind(path: Path) -> socket.socket:
     The data directory is locked by this process or its parent, so nobody serves the old one.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
     try:
+        # Not by the umask: that is the whole process's, and others make folders meanwhile.
+        os.fchmod(listener.fileno(), 0o600)
         if path.is_socket():
             path.unlink()
         listener.bind(str(path))
@@ -105,8 +106,6 @@ def _bind(path: Path) -> socket.socket:
             field="data",
             hint="the data directory must be on a local disk and belong to the broker's user",
         ) from None
-    finally:
-        os.umask(before)
     return listener
 
 

@@ -70,6 +70,10 @@ def _running(patient: Patient) -> Iterator[Finding]:
     level: Level = "ok" if status["ready"] else "bad"
     key = "doctor.broker_ready" if status["ready"] else "doctor.broker_not_ready"
     yield Finding("running", level, key, {"name": status["name"]}, "doctor.broker_look")
+    answering, of = len(status["processes"]), max(one["of"] for one in status["processes"])
+    if answering < of:  # one that is being replaced comes back; one that hangs does not
+        values = {"answering": answering, "count": of}
+        yield Finding("running", "warn", "doctor.processes", values, "doctor.processes_next")
 
 
 def _line(patient: Patient) -> Iterator[Finding]:

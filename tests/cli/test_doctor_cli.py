@@ -204,6 +204,7 @@ def test_what_a_running_broker_says_is_weighed() -> None:
         "ready": False,
         "name": "bridge.example",
         "role": "alone",
+        "processes": [{"number": 1, "of": 1}],
         "reasons": [{"code": "clock_disagrees", "message": "60 s off"}],
         "alarms": [{"code": "disk_full", "message": "no room"}],
         "agencies": ["la.ospp"],
@@ -224,7 +225,9 @@ def test_what_a_running_broker_says_is_weighed() -> None:
         ("warn", "the newest head that a node has cosigned is 5 h old")
     ]
     assert found(findings, "server") == []
-    served = examine_broker(Patient(nowhere, nowhere, NOW, heard | {"role": "follower"}))
+    one_of_two = {"role": "follower", "ready": True, "processes": [{"number": 2, "of": 2}]}
+    served = examine_broker(Patient(nowhere, nowhere, NOW, heard | one_of_two))
+    assert levels(served, "running") == {"ok", "warn"}
     assert levels(served, "server") == {"warn"}  # it runs on a server that nobody has looked at
 
 
