@@ -28,6 +28,7 @@ class Keys:
     done           zset    bulletin id, by the log's size when its last deadline went
     lease          string  who sequences (evidence)
     barrier        string  counts openings
+    archive, x:<bucket>, packs:<n>, boxes:<agency>: what has left the memory, see `archive.index`
     """
 
     def __init__(self, name: str, log: Log) -> None:
