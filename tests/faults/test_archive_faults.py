@@ -12,7 +12,8 @@ import pytest
 from msgspec.structs import replace
 from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.store.redis.archive.policy import EAGER
-from saphan_broker.store.redis.line import Command, Line, LineDown, Reply
+from saphan_broker.store.redis.line import Command, Line, LineDown
+from saphan_broker.store.redis.refusals import Reply
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError, Unavailable
 from support.archives import Twin, archive_all, held

@@ -13,8 +13,10 @@ from resource import RLIM_INFINITY, RLIMIT_FSIZE, prlimit
 
 import pytest
 from msgspec.structs import replace
-from saphan_broker.store.base import Commit, CommitUnknown, HeadMoved, SignedHead
+from saphan_broker.store.base import Commit, CommitUnknown, CosignatureRow, HeadMoved, SignedHead
+from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.lease import Lease
+from saphan_broker.store.redis.line import Line, dial
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
@@ -280,10 +282,13 @@ async def test_a_server_that_hangs_leaves_the_commit_unknown_until_it_answers(
 async def test_scripts_that_the_server_was_made_to_forget_are_brought_again(
     store: RedisStore, story: Story, server: Server
 ) -> None:
+    row = CosignatureRow("kh.gpo", GROUP, 1, b"lines")
+    await store.put_cosignature("evidence", row)
     with server.client() as client:
         client.script_flush()
     await store.commit(story.bulletins(GROUP), lambda: b"second")
     assert await check_whole(store, GROUP) == story.head
+    assert await store.cosignatures("evidence") == [row]
 
 
 async def test_reads_of_a_server_that_is_away_can_be_asked_again(
@@ -296,6 +301,29 @@ async def test_reads_of_a_server_that_is_away_can_be_asked_again(
     assert refused.value.hint
     server.start()
     assert (await store.state("evidence")).head == story.head
+
+
+async def test_many_readers_of_a_server_that_hangs_wait_once_not_one_after_another(
+    store: RedisStore, server: Server, relay: RedisRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialled = 0
+
+    async def counted(address: RedisAddress) -> Line:
+        nonlocal dialled
+        dialled += 1
+        return await dial(address)
+
+    monkeypatch.setattr("saphan_broker.store.redis.link.dial", counted)
+    quick = dataclasses.replace(LIMITS, store_reply_ms=200)
+    monkeypatch.setattr("saphan_broker.store.redis.line.LIMITS", quick)
+    server.pause()
+    relay.cut()
+    asked = (store.bulletins([bytes(32)]) for _ in range(20))
+    for refused in await asyncio.gather(*asked, return_exceptions=True):
+        assert isinstance(refused, Unavailable)
+    assert dialled <= 2
+    server.resume()
+    assert await store.bulletins([bytes(32)]) == {}
 
 
 # --- full -----------------------------------------------------------------------------------------

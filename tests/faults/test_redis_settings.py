@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +129,27 @@ async def test_settings_that_are_changed_later_are_noticed(
     await store.close()
 
 
+async def test_a_server_that_comes_back_forgetful_is_given_nothing(server: Server) -> None:
+    store = await RedisStore.create(server.address())
+    story = Story()
+    await store.commit(story.bulletins(1))
+    commit = story.bulletins(1)
+    server.kill()
+    server.settings = {"appendfsync": "everysec"}
+    server.start()
+    async with asyncio.timeout(20):
+        while not store._writer._line or not store._writer._line.down:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    for _ in range(2):
+        with pytest.raises(OperatorError) as refused:
+            await store.commit(commit)
+        assert refused.value.code == "store_lossy"
+    server.set("appendfsync", "always")
+    await store.commit(commit)
+    assert await check_whole(store, 1) == commit.head
+    await store.close()
+
+
 async def test_a_server_that_does_not_tell_its_settings_is_refused(server: Server) -> None:
     with server.client() as client:
         rights = ["~*", "&*", "+@all", "-config"]
@@ -189,8 +211,30 @@ async def test_a_user_of_the_access_list_needs_few_rights(server: Server, tmp_pa
         ):
             with pytest.raises(NoPermissionError):
                 await ours.execute_command(*word)  # type: ignore[no-untyped-call]
-    wrong = server.address(user="stranger", password_file=path)
-    assert (await refusal(wrong)).code == "redis_refused"
+    for wrong in (
+        server.address(user="stranger", password_file=path),
+        server.address(user="broker"),  # not the default user instead
+    ):
+        assert (await refusal(wrong)).code == "redis_refused"
+
+
+async def test_a_right_that_was_taken_away_refuses_a_commit_whole(server: Server) -> None:
+    """A script that is stopped within its writes would leave the first of them."""
+    store = await RedisStore.create(server.address())
+    story = Story()
+    await store.commit(story.bulletins(1), lambda: b"first")
+    for word in ("hset", "hsetnx", "hincrby", "set", "xadd", "zadd", "zrem"):
+        commit = story.bulletins(1)
+        with server.client() as client:
+            client.execute_command("ACL", "SETUSER", "default", f"-{word}")
+            with pytest.raises(OperatorError) as refused:
+                await store.commit(commit)
+            client.execute_command("ACL", "SETUSER", "default", f"+{word}")
+        assert refused.value.code == "redis_refused"
+        assert f"'{word}'" in refused.value.message
+        await store.commit(commit, lambda: b"second")
+    assert await check_whole(store, 1) == story.head
+    await store.close()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from saphan_schemas.errors import OperatorError
 from saphan_broker.store.base import LOGS
 from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.keys import all_keys
-from saphan_broker.store.redis.line import Line, LineDown, Reply, checked, dial, unreachable
+from saphan_broker.store.redis.line import Line, LineDown, dial, unreachable
+from saphan_broker.store.redis.refusals import Reply, checked
 from saphan_broker.store.redis.scripts import CREATE, missing, outcome
 from saphan_broker.store.redis.server import examine
 from saphan_broker.store.redis.writer import new_id

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import hiredis
 from saphan_schemas.errors import Unavailable
 
 from saphan_broker.store.redis.address import RedisAddress
@@ -17,11 +16,10 @@ from saphan_broker.store.redis.line import (
     Command,
     Line,
     LineDown,
-    Reply,
-    checked,
     dial,
     unreachable,
 )
+from saphan_broker.store.redis.refusals import Reply, checked, forgotten
 from saphan_broker.store.redis.scripts import BARRIER, FENCE, RENEW, TAKE, outcome
 from saphan_broker.store.redis.server import Promises, durable, examine
 
@@ -130,7 +128,7 @@ class Lease:
             replies = await line.ask(commands, self._address.wait_ms)
         except LineDown as error:
             raise unreachable(self._address, str(error)) from None
-        if isinstance(replies[0], hiredis.ReplyError) and str(replies[0]).startswith("NOSCRIPT"):
+        if forgotten(replies[0]):
             line.abort("its scripts were removed")  # the next line brings them again
         if waiting:
             self._judge(replies[-1])

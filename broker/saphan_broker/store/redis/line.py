@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import hiredis
-from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.errors import Unavailable
 from saphan_schemas.limits import LIMITS
 
 from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.refusals import Reply, checked
 
 Argument = bytes | str | int
 Command = Sequence[Argument]
-Reply = Any
-"""bytes, int, None or a list of them; hiredis.ReplyError for a command that was refused."""
 
 _MORE: Final = object()
 _pack: Final[Callable[[tuple[Argument, ...]], bytes]] = hiredis.pack_command  # type: ignore[assignment]
@@ -170,15 +169,17 @@ async def dial_as(address: RedisAddress, make: Callable[[], L]) -> L:
     except (OSError, TimeoutError) as error:
         raise unreachable(address, str(error) or "it did not answer in time") from None
     hello: list[Command] = []
-    if password is not None:
-        hello.append(("AUTH", address.user, password) if address.user else ("AUTH", password))
+    if address.user:
+        hello.append(("AUTH", address.user, password or ""))
+    elif password is not None:
+        hello.append(("AUTH", password))
     hello.append(("SELECT", database))
     try:
         for reply in await line.ask(hello):
             checked(reply)
     except LineDown as error:
         raise unreachable(address, str(error)) from None
-    except SaphanError:
+    except BaseException:
         line.abort()
         raise
     return line
@@ -191,60 +192,4 @@ def unreachable(address: RedisAddress, why: str) -> Unavailable:
         f"the Redis server at {address.place} cannot be reached: {why}",
         field="redis",
         hint="check that it runs and that --redis names it; what it holds is not lost",
-    )
-
-
-def checked(reply: Reply) -> Reply:
-    """The reply itself, or what its refusal means raised."""
-    if isinstance(reply, hiredis.ReplyError):
-        raise refusal(str(reply))
-    return reply
-
-
-_BUSY: Final = ("LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "ERR max")
-_REFUSED: Final = ("NOAUTH", "WRONGPASS", "NOPERM", "ERR AUTH", "DENIED", "ERR invalid password")
-
-
-def refusal(said: str) -> SaphanError:
-    """What an error of the server means; nothing of the refused command was done.
-
-    Never quotes more than the error's first words: the rest may quote the command.
-    """
-    if said.startswith("OOM"):
-        return OperatorError(
-            "store_memory_full",
-            "the Redis server has used all the memory it may; nothing of this write was kept",
-            field="redis",
-            hint="raise its maxmemory; the broker goes on by itself",
-        )
-    if said.startswith("MISCONF"):
-        return OperatorError(
-            "disk_full",
-            "the Redis server cannot write to its disk; nothing of this write was kept",
-            field="redis",
-            hint="look into the server's log, free space on its disk; the broker goes on by itself",
-        )
-    if said.startswith(_REFUSED):
-        return OperatorError(
-            "redis_refused",
-            f"the Redis server does not let us in, or not do this ({said.split(' ', 1)[0]})",
-            field="redis",
-            hint="check --redis-user, --redis-password-file and what that user may do",
-        )
-    if said.startswith("READONLY"):
-        return OperatorError(
-            "redis_read_only",
-            "the Redis server is a replica: it takes no writes",
-            field="redis",
-            hint="name the primary with --redis",
-        )
-    if said.startswith(_BUSY):
-        return Unavailable(
-            "store_busy", f"the Redis server takes no commands now ({said.split(' ', 1)[0]})"
-        )
-    return OperatorError(
-        "redis_failed",
-        f"the Redis server refused a command: {said[:100]}",
-        field="redis",
-        hint="it must be Redis 7.0 or Valkey 7.2, or newer, and not a cluster",
     )

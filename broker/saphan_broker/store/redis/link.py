@@ -13,12 +13,11 @@ from saphan_broker.store.redis.line import (
     Command,
     Line,
     LineDown,
-    Reply,
     Silent,
-    checked,
     dial,
     unreachable,
 )
+from saphan_broker.store.redis.refusals import Reply, checked
 from saphan_broker.store.redis.scripts import missing
 
 
@@ -35,7 +34,7 @@ class Link:
         self._identity = identity
         self._store = store
         self._line: Line | None = None
-        self._dialling = asyncio.Lock()
+        self._dialling: asyncio.Task[Line] | None = None
         self._closed = False
 
     async def ask(self, commands: Sequence[Command]) -> list[Reply]:
@@ -62,16 +61,22 @@ class Link:
         return reply
 
     async def line(self) -> Line:
-        """The line, dialled anew if need be."""
+        """The line, dialled anew if need be: once for all who ask meanwhile, and its failure is
+        everybody's."""
         line = self._line
         if line is not None and not line.down:
             return line
-        async with self._dialling:
-            if self._closed:  # what was under way ends: nobody would drop another line
-                raise OperatorError("store_closed", "the store is closed")
-            if self._line is None or self._line.down:
-                self._line = await self._dial()
-            return self._line
+        if self._closed:  # what was under way ends: nobody would drop another line
+            raise OperatorError("store_closed", "the store is closed")
+        if self._dialling is None:
+            self._dialling = asyncio.ensure_future(self._dial())
+            self._dialling.add_done_callback(self._dialled)
+        return await asyncio.shield(self._dialling)
+
+    def _dialled(self, task: asyncio.Task[Line]) -> None:
+        self._dialling = None
+        if not task.cancelled() and task.exception() is None:
+            self._line = task.result()
 
     async def _dial(self) -> Line:
         line = await dial(self.address)

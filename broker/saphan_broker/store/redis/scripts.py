@@ -13,7 +13,8 @@ from typing import Final
 
 from saphan_schemas.errors import OperatorError
 
-from saphan_broker.store.redis.line import Argument, Command, Reply
+from saphan_broker.store.redis.line import Argument, Command
+from saphan_broker.store.redis.refusals import Reply
 
 
 class Script:

@@ -8,7 +8,8 @@ import msgspec
 from saphan_schemas.errors import OperatorError
 
 from saphan_broker.store.redis.address import RedisAddress
-from saphan_broker.store.redis.line import Command, Line, Reply, checked
+from saphan_broker.store.redis.line import Command, Line
+from saphan_broker.store.redis.refusals import Reply, checked
 from saphan_broker.store.redis.scripts import EVERY
 
 KEEPING: Final = (

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
-import hiredis
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
@@ -29,8 +28,9 @@ from saphan_broker.store.base import (
 from saphan_broker.store.redis import packing, scripts
 from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.keys import Keys
-from saphan_broker.store.redis.line import Command, Line, LineDown, Reply, checked, dial
+from saphan_broker.store.redis.line import Command, Line, LineDown, dial
 from saphan_broker.store.redis.link import Link
+from saphan_broker.store.redis.refusals import Reply, checked, forgotten
 from saphan_broker.store.redis.scripts import Script, outcome
 from saphan_broker.store.redis.server import Promises, durable, examine
 
@@ -150,7 +150,10 @@ class Writer:
             keys = (self._keys[log].cosignatures, self._keys[log].cosigned)
             packed = packing.pack_cosignature(row)
             commands.append(scripts.COSIGN.call(keys, row.agency, row.size, row.time, packed))
-        for reply in await self._connected().ask(commands):
+        replies = await self._connected().ask(commands)
+        if any(map(forgotten, replies)):
+            replies = await self._connected().ask([scripts.COSIGN.load, *commands])
+        for reply in replies:
             checked(reply)
 
     # --- the line --------------------------------------------------------------------------------
@@ -182,12 +185,16 @@ class Writer:
     async def _dial(self) -> None:
         if self._line is not None:
             self._line.abort()
-        self._line = line = await dial(self.address)
+        line = await dial(self.address)
         try:
             await self._link.check(line)
+            await self._examine(line)
         except LineDown as error:
             raise Unavailable("redis_unreachable", f"the Redis server went away: {error}") from None
-        await self._examine(line)
+        except BaseException:
+            line.abort()  # nothing is written to what was not looked at
+            raise
+        self._line = line
 
     async def _durably(self, script: Script, command: Command) -> Reply:
         """Run a script whose refusal is raised; once more if the server was made to forget it."""
@@ -206,7 +213,7 @@ class Writer:
         waiting = self.promises.waiting(self.address)
         replies = await self._connected().ask([*commands, *waiting], self.address.wait_ms)
         for reply in replies[: len(commands)]:
-            if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
+            if forgotten(reply):
                 raise _Forgotten
             checked(reply)
         if waiting:
@@ -258,7 +265,7 @@ class Writer:
             try:
                 await self._dial()
                 (reply,) = await self._ask([command])
-            except (LineDown, Unavailable) as error:
+            except (LineDown, Unavailable, _Forgotten) as error:
                 why = str(error)
                 await asyncio.sleep(RETRY_S)
                 continue

@@ -30,7 +30,8 @@ from saphan_broker.store.redis.archive.formats import (
     tile_name,
 )
 from saphan_broker.store.redis.keys import Keys
-from saphan_broker.store.redis.line import Command, Reply
+from saphan_broker.store.redis.line import Command
+from saphan_broker.store.redis.refusals import Reply
 
 T = TypeVar("T")
 

@@ -1,5 +1,5 @@
 -- One commit, all of it or nothing (docs/adr/0013): check first, then write; nothing below the
--- checks can fail, because every key it touches is of our own making.
+-- checks can fail, because every key it touches is of our own making and every command allowed.
 -- KEYS  head, due, done
 -- ARGV  epoch, id of the commit before, expected size, expected root, time,
 --       id of this commit, new size, new root, number of new bulletins,
@@ -22,6 +22,12 @@ if there > 0 then
         if redis.call('HEXISTS', ARGV[first], 'f') + redis.call('EXISTS', ARGV[first + 1]) > 0 then
             return {'stored', head[3]}
         end
+    end
+end
+-- What stops a script in the middle leaves what it has written: this user's rights are asked first.
+for _, name in ipairs({'hget', 'hset', 'hsetnx', 'hincrby', 'set', 'xadd', 'zadd', 'zrem'}) do
+    if not redis.acl_check_cmd(name, KEYS[1]) then
+        return redis.error_reply("NOPERM no permissions to run the '" .. name .. "' command")
     end
 end
 -- A server without memory refuses the first of the writes, whichever that is.
