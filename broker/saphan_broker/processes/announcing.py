@@ -64,21 +64,24 @@ class Announcing:
             asyncio.get_running_loop().call_soon(self._tell)
 
     def _tell(self) -> None:
+        """Who comes later reads the store, and once a second anyway."""
         published, directory = self._state.evidence.published, self._state.registry.published
         size = 0 if published is None else published.size
         agencies, witnesses = self._agencies, self._witnesses
+        start, self._told, self._due = self._told, size, False
+        self._agencies, asked, self._asked, self._witnesses = set(), self._asked, None, set()
+        if not self._peers.known:
+            return
         news = News(
-            start=self._told,
-            stop=max(size, self._told),
+            start=min(start, size),
+            stop=size,
             agencies=None if agencies is None else tuple(sorted(agencies)),
-            asked=self._asked,
+            asked=asked,
             witnesses=None if witnesses is None else tuple(sorted(witnesses)),
             directory=0 if directory is None else directory.size,
             anchored=self._state.anchored,
-            head=None if published is None else _newest(published, self._told),
+            head=None if published is None else _newest(published, start),
         )
-        self._told, self._due = news.stop, False
-        self._agencies, self._asked, self._witnesses = set(), None, set()
         self._channel.tell(news)
 
 

@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 
-from saphan_broker.alarms import Alarm
+from saphan_broker.alarms import Alarm, Complaint
 from saphan_broker.processes.alone import Parts, release
 from saphan_broker.processes.following import Following
 from saphan_broker.processes.forwarding import Forwarding, unled
@@ -61,6 +61,7 @@ class Leased:
         self._talking = talking
         self._fence = fence
         self._forwarding: Forwarding = talking.forwarding
+        self._complaint = Complaint(self._state.alarms)
         self._following = Following(self._state, self._follows)
         self._taking_over = False
         self._closing = False
@@ -69,7 +70,6 @@ class Leased:
         self._renewing = asyncio.Lock()
         self._epoch = 0
         self._override: str | None = None
-        self._blamed: str | None = None
         self._holder: bytes | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -188,7 +188,7 @@ class Leased:
             pause = LOOK_SECONDS
             try:
                 await self._turn()
-                self._blame(None)
+                self._complaint.about(None)
                 if not self.holding:
                     self._state.alarms.clear(UNREACHABLE)
             except Unavailable as error:
@@ -196,7 +196,7 @@ class Leased:
                 self._turn_to(None)
             except SaphanError as error:  # the server has answered, and not well
                 self._state.alarms.clear(UNREACHABLE)
-                self._blame(error)
+                self._complaint.about(error)
                 pause = HOPELESS_SECONDS
             except Exception:  # a bug; the next turn must still come
                 _log.exception("the lease met a bug")
@@ -204,14 +204,6 @@ class Leased:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._look.wait()
-
-    def _blame(self, error: SaphanError | None) -> None:
-        """What keeps this process from its turn; what did before is over."""
-        before, self._blamed = self._blamed, None if error is None else error.code
-        if before is not None and before != self._blamed:
-            self._state.alarms.clear(before)
-        if error is not None:
-            self._state.alarms.sound_error(error, stops=True)
 
     async def _turn(self) -> None:
         if self._lost.is_set():

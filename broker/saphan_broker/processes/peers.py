@@ -51,6 +51,11 @@ class Peers:
         for sender in [name for name, peer in self._peers.items() if peer.seen < limit]:
             self.gone(sender)
 
+    @property
+    def known(self) -> bool:
+        """Whether there is anybody else."""
+        return bool(self._peers)
+
     def holds(self, sender: bytes) -> bool:
         """Whether this process says that it sequences."""
         peer = self._peers.get(sender)
