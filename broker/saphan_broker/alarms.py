@@ -47,3 +47,19 @@ class Alarms:
     def active(self) -> list[Alarm]:
         """Active alarms, oldest first."""
         return list(self._active.values())
+
+
+class Complaint:
+    """At most one alarm: what the last look of somebody who looks again and again has found."""
+
+    def __init__(self, alarms: Alarms) -> None:
+        self._alarms = alarms
+        self._code: str | None = None
+
+    def about(self, error: SaphanError | None) -> None:
+        """Nothing is sequenced because of this; None: what was said before is over."""
+        before, self._code = self._code, None if error is None else error.code
+        if before is not None and before != self._code:
+            self._alarms.clear(before)
+        if error is not None:
+            self._alarms.sound_error(error, stops=True)

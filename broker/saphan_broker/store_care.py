@@ -10,6 +10,7 @@ from typing import Final
 
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 
+from saphan_broker.alarms import Complaint
 from saphan_broker.state import State
 
 _log = logging.getLogger("saphan.broker")
@@ -26,7 +27,7 @@ class StoreCare:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._lossy: str | None = None
+        self._complaint = Complaint(state.alarms)
 
     async def archive(self) -> None:
         """Move what is full or finished, a little at a time, until cancelled."""
@@ -49,6 +50,12 @@ class StoreCare:
 
     async def look(self) -> None:
         """See now and then whether the server still keeps what it is given, until cancelled."""
+        try:
+            await self._look()
+        finally:
+            self._complaint.about(None)  # from here on it is for another process to say
+
+    async def _look(self) -> None:
         while True:
             examine: Callable[[], Awaitable[object]] | None
             examine = getattr(self._state.store, "examine", None)
@@ -57,11 +64,9 @@ class StoreCare:
             try:
                 await examine()
             except OperatorError as error:
-                self._lossy = error.code
-                self._state.alarms.sound_error(error, stops=True)
+                self._complaint.about(error)
             except Unavailable as error:
                 _log.info("the server's settings cannot be read now: %s", error)
             else:
-                if self._lossy is not None:
-                    self._state.alarms.clear(self._lossy)
+                self._complaint.about(None)
             await asyncio.sleep(LOOK_SECONDS)
