@@ -31,6 +31,12 @@ class StoreCare:
 
     async def archive(self) -> None:
         """Move what is full or finished, a little at a time, until cancelled."""
+        try:
+            await self._archive()
+        finally:
+            self._state.alarms.clear(ALARM)  # from here on it is for another process to say
+
+    async def _archive(self) -> None:
         while True:
             moved = 0
             move: Callable[[], Awaitable[int]] | None
@@ -53,7 +59,7 @@ class StoreCare:
         try:
             await self._look()
         finally:
-            self._complaint.about(None)  # from here on it is for another process to say
+            self._complaint.about(None)
 
     async def _look(self) -> None:
         while True:

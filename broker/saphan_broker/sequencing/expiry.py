@@ -16,6 +16,7 @@ from saphan_broker.witnessed import WitnessedTime
 
 _log = logging.getLogger("saphan.broker")
 
+ALARM = "time_unwitnessed"
 LOOK_SECONDS = 1.0
 DUE_AT_ONCE = 256
 RESIGN_MS = 10 * SECOND_MS
@@ -40,6 +41,12 @@ class Sweep:
 
     async def run(self) -> None:
         """Look again and again until cancelled; a failing look is tried again."""
+        try:
+            await self._run()
+        finally:
+            self._state.alarms.clear(ALARM)  # from here on it is for another process to say
+
+    async def _run(self) -> None:
         while True:
             try:
                 await self.look()
@@ -97,11 +104,11 @@ class Sweep:
         first = unwitnessed[0].deadline if unwitnessed else None
         if first is not None and now - first > UNWITNESSED_MS:
             self._state.alarms.sound(
-                "time_unwitnessed",
+                ALARM,
                 f"{len(unwitnessed)} deliveries are due, but no witness has cosigned the time",
             )
         else:
-            self._state.alarms.clear("time_unwitnessed")
+            self._state.alarms.clear(ALARM)
 
 
 def freshen(state: State, submit: Submit) -> None:
