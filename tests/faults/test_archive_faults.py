@@ -115,7 +115,7 @@ async def test_cut_off_at_each_effect_it_loses_nothing_and_goes_on(
             raise OperatorError("blobs_unusable", "injected")
 
     async def cut_ask(self: Line, commands: Sequence[Command], wait_ms: int = 0) -> list[Reply]:
-        writes = any(word[0] == "EVAL" and "allow-oom" in str(word[1]) for word in commands)
+        writes = any(word[0] == "EVAL" and "no-writes" not in str(word[1]) for word in commands)
         cut = writes and broken is not None and broken()
         if cut and not done:
             raise LineDown("injected")
