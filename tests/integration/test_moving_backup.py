@@ -22,6 +22,7 @@ from saphan_broker.moving.restoring import restore
 from saphan_broker.opening import BlobPlace, StoreChoice
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.memory import MemoryStore
+from saphan_broker.store.sqlite_file import LOCK_NAME
 from saphan_schemas.errors import OperatorError
 from support.brokers import World
 from support.carried import PARTIES, A, B, carried, carry_everything
@@ -244,7 +245,10 @@ async def test_half_a_backup_is_none_and_is_finished_by_the_same_command(
     with pytest.raises(OperatorError) as refused:
         await backed_up(house, world, out)
     assert refused.value.code == "backup_exists"
-    await restore(out, House(tmp_path / "new"), world.keys, quiet)
+    twice = [restore(out, House(tmp_path / "new"), world.keys, quiet) for _ in range(2)]
+    done = await asyncio.gather(*twice, return_exceptions=True)
+    refusals = [one.code for one in done if isinstance(one, OperatorError)]
+    assert refusals in (["store_locked"], ["store_exists"])
     with pytest.raises(OperatorError) as refused:
         await restore(out, House(tmp_path / "new"), world.keys, quiet)
     assert refused.value.code == "store_exists"
@@ -280,7 +284,8 @@ async def test_a_changed_backup_and_anothers_are_not_put_back(
     with pytest.raises(OperatorError) as refused:
         await restore(out, House(tmp_path / "new"), stranger.keys, quiet)
     assert refused.value.code == "store_differs"
-    assert await asyncio.to_thread(lambda: list((tmp_path / "new").iterdir())) == []
+    left = await asyncio.to_thread(lambda: [path.name for path in (tmp_path / "new").iterdir()])
+    assert left == [LOCK_NAME]
     store = await asyncio.to_thread(copied, world.data, tmp_path / "data")
     with pytest.raises(OperatorError) as refused:  # somebody may work on it
         await backed_up(house, world, store)

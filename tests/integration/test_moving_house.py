@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from saphan.audit.folder import LogFolder
@@ -29,7 +31,7 @@ from saphan_broker.store.redis.store import RedisStore
 from saphan_protocol.audit.report import Report
 from saphan_protocol.audit.verdict import audit
 from saphan_schemas.bodies import known_types
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, SaphanError
 from support.archives import EagerStore
 from support.brokers import World
 from support.carried import carried
@@ -147,6 +149,42 @@ async def keep(lease: Lease) -> None:
         held = await lease.renew()
 
 
+async def test_a_lease_or_a_server_that_goes_meanwhile_stops_a_move_that_can_be_gone_on_from(
+    world: World, there: House, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = RedisStore.commit
+    meanwhile: list[Callable[[], Awaitable[object]]] = []
+
+    async def overtaken(store: RedisStore, *given: Any) -> None:
+        if meanwhile:
+            await meanwhile.pop()()
+        await commit(store, *given)
+
+    async def take() -> None:
+        assert there.choice.redis is not None
+        lease = Lease(there.choice.redis, "a broker process")
+        await asyncio.to_thread(forget_leases, server)
+        assert await lease.take()
+        await lease.release()
+        await lease.close()
+
+    monkeypatch.setattr(RedisStore, "commit", overtaken)
+    kill = partial(asyncio.to_thread, server.kill)
+    for happens, code in ((take, "store_in_use"), (kill, "redis_unreachable")):
+        meanwhile.append(happens)
+        with pytest.raises(SaphanError) as stopped:
+            await move(House(world.data), there, world.keys, quiet)
+        assert stopped.value.code == code
+        assert "command again" in (stopped.value.hint or "")
+    await asyncio.to_thread(server.start)
+    await move(House(world.data), there, world.keys, quiet)
+
+
+def forget_leases(server: Server) -> None:
+    with server.client() as client:
+        client.delete(*(key for key in client.scan_iter() if key.endswith(b"lease")))
+
+
 async def test_an_old_store_and_anothers_keys_are_not_moved(
     world: World, there: House, tmp_path: Path
 ) -> None:
@@ -200,6 +238,13 @@ async def test_attachments_are_where_the_broker_will_look(
         assert found == expected
     finally:
         await broker.stop()
+        await asyncio.to_thread(forget_all, server)
+
+
+def forget_all(server: Server) -> None:
+    """For the next test that needs the broker's own name there."""
+    with server.client() as client:
+        client.flushall()
 
 
 async def test_a_copy_to_a_server_that_was_cut_off_goes_on(
@@ -233,11 +278,11 @@ async def test_a_server_with_other_objects_than_its_own_is_not_moved(
     wrong = House(there.data, StoreChoice(redis=there.choice.redis))
     with pytest.raises(OperatorError) as refused:
         await move(wrong, House(tmp_path / "back"), world.keys, quiet)
-    assert refused.value.code == "archive_elsewhere"
+    assert refused.value.code == "objects_elsewhere"
     with pytest.raises(OperatorError) as refused:
         async with wrong.reading():
             pass
-    assert refused.value.code == "archive_elsewhere"
+    assert refused.value.code == "objects_elsewhere"
 
 
 async def test_processes_that_only_serve_wait_until_the_house_is_moved(

@@ -84,7 +84,7 @@ async def copy_store(
     # The evidence log first: its anchors name directory heads, and the later a head is the more of
     # the directory it has.
     moments = {log: await _moment(source, log) for log in reversed(LOGS)}
-    await _check_target(source, target, moments)
+    await check_target(source, target)
     blocks = EvidenceBlocks(source, target, keys)
     copying = _Copying(source, target, progress, block, blocks)
     resumed = sum([(await target.state(log)).head.size for log in LOGS])
@@ -111,17 +111,17 @@ async def _moment(source: Store, log: Log) -> Moment:
     return Moment(await source.state(log), note)
 
 
-async def _check_target(source: Store, target: Store, moments: dict[Log, Moment]) -> None:
-    """Empty, or the beginning of the same logs without the end of a copy.
+async def check_target(source: Store, target: Store) -> None:
+    """Refuse what is neither empty nor the beginning of the same logs without the end of a copy.
 
     Raises:
         OperatorError: `target_not_empty`.
     """
+    if await target.note("directory") is not None:
+        _not_empty("a broker's store is there already")
     for log in LOGS:
         found = (await target.state(log)).head
-        if await target.note("directory") is not None:
-            _not_empty("a broker's store is there already")
-        if found.size > moments[log].state.head.size:
+        if found.size > (await source.state(log)).head.size:
             _not_empty(f"it has {found.size} leaves of a {log} log, more than what is copied")
         if found.size and found.root != await _root_at(source, log, found.size):
             _not_empty(f"it has {found.size} leaves of another {log} log")

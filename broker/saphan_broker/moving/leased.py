@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 
 from saphan_broker.objects.base import Objects
+from saphan_broker.store.base import CommitUnknown, HeadMoved
 from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.lease import LEASE_MS, RENEW_MS, Lease
@@ -18,7 +19,6 @@ from saphan_broker.store.redis.store import RedisStore
 
 TRIES: Final = LEASE_MS // RENEW_MS + 1
 """Of taking it: what a killed process held runs out meanwhile."""
-
 
 MOVING: Final = Policy(unsigned=True)
 """A copy's signed heads come last; what is above them is known to be the source's, and leaves."""
@@ -48,10 +48,10 @@ async def open_alone(address: RedisAddress, objects: Objects, create: bool) -> R
 async def leased(address: RedisAddress, store: RedisStore) -> AsyncIterator[None]:
     """Hold the lease, and let `store` write under it.
 
-    Whoever takes it from us fences us: our next commit is HeadMoved, and nothing of it is written.
+    Whoever takes it from us fences us: nothing of our next commit is written.
 
     Raises:
-        OperatorError: `store_in_use`.
+        OperatorError: `store_in_use`; what the block raises, with a hint if it can be gone on from.
     """
     lease = Lease(address, secrets.token_hex(16))  # a name as the processes have
     renewing = None
@@ -60,11 +60,17 @@ async def leased(address: RedisAddress, store: RedisStore) -> AsyncIterator[None
         store.epoch = lease.epoch
         renewing = asyncio.create_task(_renew(lease))
         yield
+    except HeadMoved:
+        raise _in_use() from None
+    except (CommitUnknown, Unavailable) as error:
+        error.hint = "give the same command again: it goes on where it was"
+        raise
     finally:
         if renewing is not None:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
-            await lease.release()
+            with suppress(SaphanError):  # it runs out by itself
+                await lease.release()
         await lease.close()
 
 
@@ -73,7 +79,11 @@ async def _take(lease: Lease) -> None:
         if await lease.take():
             return
         await asyncio.sleep(RENEW_MS / 1000)
-    raise OperatorError(
+    raise _in_use()
+
+
+def _in_use() -> OperatorError:
+    return OperatorError(
         "store_in_use",
         "a broker process sequences in the server's store",
         field="redis",
@@ -86,4 +96,5 @@ async def _renew(lease: Lease) -> None:
     held = True
     while held:
         await asyncio.sleep(RENEW_MS / 1000)
-        held = await lease.renew()
+        with suppress(Unavailable):  # a server that restarts may have it still
+            held = await lease.renew()

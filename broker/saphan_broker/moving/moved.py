@@ -10,7 +10,7 @@ from pathlib import Path
 from saphan_broker.moved_marker import mark_moved
 from saphan_broker.moving.attachments import Brought, copy_attachments
 from saphan_broker.moving.comparing import copy_compared
-from saphan_broker.moving.copying import Copied, Progress
+from saphan_broker.moving.copying import Copied, Progress, check_target
 from saphan_broker.moving.house import House
 from saphan_broker.moving.signed import check_not_behind
 from saphan_broker.seeds import DayKeys
@@ -28,7 +28,7 @@ async def move(old: House, new: House, keys: Path, progress: Progress) -> Moved:
     """Copy everything from `old`, where no broker runs, to `new`, which is empty or half a copy.
 
     `old` is only read and stays as it is; the data directory says that it is not the store any
-    more. Attachments come first: a store never names what its house does not hold.
+    more. Attachments come before rows: a store never names what its house does not hold.
 
     Raises:
         OperatorError: `store_locked`, `store_in_use`, `store_behind_signer`, `store_differs`,
@@ -37,9 +37,10 @@ async def move(old: House, new: House, keys: Path, progress: Progress) -> Moved:
     day_keys = await asyncio.to_thread(DayKeys.open, keys)
     async with old.alone() as source:
         await check_not_behind(source, keys)
-        async with old.attachments() as here, new.attachments() as there:
-            brought = await copy_attachments(source, here, there, progress)
         async with new.alone(create=True) as target:
+            await check_target(source, target)  # before hours of attachments
+            async with old.attachments() as here, new.attachments() as there:
+                brought = await copy_attachments(source, here, there, progress)
             # A crash after it: neither store runs, and the same command makes the copy whole.
             leave = partial(mark_moved, new.data, new.choice)
             copied = await copy_compared(source, target, day_keys, progress, leave)

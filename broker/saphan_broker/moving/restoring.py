@@ -7,6 +7,7 @@ What a crash means: no broker runs on what is there, and the same command given 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +24,7 @@ from saphan_broker.export_file import file_error, put_file
 from saphan_broker.moved_marker import mark_moved
 from saphan_broker.moving.attachments import Brought, copy_attachments
 from saphan_broker.moving.comparing import copy_compared
-from saphan_broker.moving.copying import Progress
+from saphan_broker.moving.copying import Progress, check_target
 from saphan_broker.moving.house import House
 from saphan_broker.moving.kept import BESIDE, Kept, check_bytes, read_manifest
 from saphan_broker.moving.signed import missing_leaves
@@ -31,7 +32,7 @@ from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import Log, Store
 from saphan_broker.store.sqlite import SqliteStore
-from saphan_broker.store.sqlite_file import STORE_NAME, sync_path
+from saphan_broker.store.sqlite_file import STORE_NAME, lock, sync_path
 
 UNPACKED: Final = "restore.unfinished"
 
@@ -52,47 +53,45 @@ async def restore(folder: Path, house: House, keys: Path, progress: Progress) ->
         keys: the broker's keys directory; it is only read.
 
     Raises:
-        OperatorError: `backup_unfinished`, `backup_malformed`, `store_exists`, `store_differs`,
-            `target_not_empty`, `copy_differs`, `disk_full`, `blobs_unusable`, `key_file_*`, ...
+        OperatorError: `backup_unfinished`, `backup_malformed`, `store_exists`, `store_locked`,
+            `store_differs`, `target_not_empty`, `copy_differs`, `disk_full`, `blobs_unusable`, ...
     """
     kept = await asyncio.to_thread(read_manifest, folder)
     await asyncio.to_thread(check_bytes, folder, kept)
     day_keys = await asyncio.to_thread(DayKeys.open, keys)
-    await asyncio.to_thread(_make_place, house)
-    async with _unpacked(folder, house.data) as (place, store):
+    await asyncio.to_thread(_make_place, house.data)
+    async with _unpacked(folder, house) as (place, store):
         lacking = await missing_leaves(store, keys)
-        brought = await _attachments(folder, store, house, progress)
-        leave = partial(mark_moved, house.data, house.choice)
+        # A store that is behind is for reading: what runs stays what ran.
+        leave = None if lacking else partial(mark_moved, house.data, house.choice)
         if house.on_server:
             async with house.alone(create=True) as target:
+                await check_target(store, target)  # before hours of attachments
+                brought = await _attachments(folder, store, house, progress)
                 await copy_compared(store, target, day_keys, progress, leave)
         else:
-            await asyncio.to_thread(leave)
+            brought = await _attachments(folder, store, house, progress)
+            if leave is not None:
+                await asyncio.to_thread(leave)
         await store.close()
         await asyncio.to_thread(_put_beside, folder, place, house)
     return Restored(kept=kept, brought=brought, lacking=lacking)
 
 
-def _make_place(house: House) -> None:
+def _make_place(data: Path) -> None:
     try:
-        private_files.make_directory(house.data)
-        there = not house.on_server and (house.data / STORE_NAME).exists()
+        private_files.make_directory(data)
     except OSError as error:
-        raise file_error(house.data, error) from None
-    if there:
-        raise OperatorError(
-            "store_exists",
-            f"there is already a store in {house.data}",
-            field="data",
-            hint="name an empty directory; a store is never written over",
-        )
+        raise file_error(data, error) from None
 
 
 @asynccontextmanager
-async def _unpacked(folder: Path, data: Path) -> AsyncIterator[tuple[Path, SqliteStore]]:
+async def _unpacked(folder: Path, house: House) -> AsyncIterator[tuple[Path, SqliteStore]]:
     """A copy of the backup's store, opened: a backup itself is never opened to be written."""
-    place = data / UNPACKED
+    place = house.data / UNPACKED
+    held = await asyncio.to_thread(lock, house.data)  # nobody else unpacks here
     try:
+        await asyncio.to_thread(_check_vacant, house)
         await asyncio.to_thread(_unpack, folder, place)
         store = await SqliteStore.open(place)
         try:
@@ -101,6 +100,17 @@ async def _unpacked(folder: Path, data: Path) -> AsyncIterator[tuple[Path, Sqlit
             await store.close()
     finally:
         await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
+        os.close(held)
+
+
+def _check_vacant(house: House) -> None:
+    if not house.on_server and (house.data / STORE_NAME).exists():
+        raise OperatorError(
+            "store_exists",
+            f"there is already a store in {house.data}",
+            field="data",
+            hint="name an empty directory; a store is never written over",
+        )
 
 
 def _unpack(folder: Path, place: Path) -> None:
