@@ -154,7 +154,7 @@ def test_a_process_that_dies_is_replaced_and_all_end_together(served: Served) ->
         until(lambda: len(status(served)["processes"]) == 3)
         after = status(served)["processes"]
         assert len({one["pid"] for one in before + after}) == 4
-        assert broker.stop() == 0
+        assert broker.stop(signal.SIGINT) == 0
         assert not any(alive(one["pid"]) for one in after)
     assert list(served.data.glob("*.sock")) == []
     rows = log_rows(served.place)
@@ -164,25 +164,21 @@ def test_a_process_that_dies_is_replaced_and_all_end_together(served: Served) ->
     assert (len(ends), ends[-1]) == (3, holder)  # who sequences stays to the last
 
 
-def test_processes_whose_parent_is_killed_end_too(served: Served) -> None:
+def test_directory_and_port_are_one_runs_alone_and_its_processes_end_with_it(
+    served: Served,
+) -> None:
     with running_broker(served.place, *served.options, "--processes", "2") as broker:
         pids = [one["pid"] for one in status(served)["processes"]]
         assert len(pids) == 2
-        broker.stop(signal.SIGKILL)
-        until(lambda: not any(alive(pid) for pid in pids))
-
-
-def test_a_data_directory_and_a_port_are_one_runs_alone(served: Served) -> None:
-    with running_broker(served.place, *served.options, "--processes", "2") as broker:
         assert served.run_once(status=5).code == "store_locked"
-        assert served.run_once("--processes", "2", status=5).code == "store_locked"
         other = served.beside(served.place.parent / "c")
         other.init("other.example")
         listen = ("--listen", broker.url.partition("://")[2])
         for processes in ("1", "2"):
             ran = other.run_once(*listen, "--processes", processes, status=5)
             assert ran.code == "port_taken"
-        assert broker.stop(signal.SIGINT) == 0
+        broker.stop(signal.SIGKILL)  # the parent alone, which can pass nothing on
+        until(lambda: not any(alive(pid) for pid in pids))
 
 
 def test_what_is_wrong_with_the_first_process_is_said_once(served: Served) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from saphan_broker.cli.main import main
 from saphan_broker.server_look import look_at_server
 from saphan_protocol.pins import parse_pins
 from saphan_protocol.tls import key_pem
@@ -226,9 +227,13 @@ def test_a_server_that_may_lose_data_is_refused_unless_that_is_accepted(
         ("--replicas", "100"),
     ],
 )
-def test_a_count_has_its_range_in_the_message(served: Served, words: tuple[str, str]) -> None:
-    ran = served.run_once(*words, status=2)
-    assert "from" in ran.err
+def test_a_count_has_its_range_in_the_message(
+    words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--data", "d", "--keys", "k", *words])
+    assert ended.value.code == 2
+    assert "from" in capsys.readouterr().err
 
 
 def test_several_processes_and_serving_only_keys_need_a_server(served: Served) -> None:
