@@ -8,6 +8,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from saphan_broker.broker import open_broker
+from saphan_broker.store.base import Log, SignedHead
 from saphan_broker.store.redis.keys import Keys
 from saphan_schemas.errors import Unavailable
 from saphan_schemas.frames import Result, StatementItem, Submission
@@ -287,3 +289,26 @@ async def test_what_the_holder_says_is_shown_without_a_look_into_the_store(crew:
         (result,) = await sending.submit([item], batch)
         _entry, given = await receiving.entry(result.indices[0])
         assert given.header == made.header_bytes
+
+
+async def test_a_process_joins_while_the_log_grows(crew: Crew) -> None:
+    """Between its reads of leaves and head, others commit and sign: it reads again, and starts."""
+    line = await crew.line_at(crew.holder, A)
+    joining = await open_broker(crew.data, crew.keys, store=crew.choice, clock=crew.clock)
+    read = joining.store.note
+
+    async def read_late(log: Log) -> SignedHead | None:
+        _made, item, batch = one(crew)
+        (result,) = await line.submit([item], batch)
+        assert result.code is None
+        return await read(log)
+
+    joining.store.note = read_late  # type: ignore[method-assign]
+    try:
+        await joining.start()
+        head, newest = joining.head, crew.holder.broker.head
+        assert head is not None
+        assert newest is not None
+        assert head.ref == newest.ref
+    finally:
+        await joining.stop()

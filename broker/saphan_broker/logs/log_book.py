@@ -176,6 +176,8 @@ class LogBook:
             return
         head = self._verified(stored.note, keys)
         if head.size > self.tree.size:
+            await self.load()  # another process has committed and signed since it was read
+        if head.size > self.tree.size:
             raise _damaged(f"the stored head of {self.origin} is beyond its leaves")
         self.publish(head)
         for row in await self._store().cosignatures(self.log):
