@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from msgspec.structs import replace
 from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.store.base import LOGS, Commit, DeliveryRow, Log, Sign
 from saphan_broker.store.memory import MemoryStore
@@ -17,6 +18,8 @@ from saphan_broker.store.redis.store import RedisStore
 
 from support.servers import Server
 from support.store_commits import Story
+
+Hook = Callable[[str], Awaitable[None]]
 
 
 class EagerStore(RedisStore):
@@ -144,3 +147,40 @@ async def held(server: Server, name: str) -> Counter[str]:
         return Counter(key.split(b"}:")[1].split(b":")[0].decode() for key in keys)
 
     return await asyncio.to_thread(look)
+
+
+class Hooked(DirectoryObjects):
+    """Objects in a directory; a test may do something before or after one is put."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        self.before: Hook | None = None
+        self.after: Hook | None = None
+
+    async def put(self, name: str, data: bytes) -> None:
+        if self.before is not None:
+            await self.before(name)
+        await super().put(name, data)
+        if self.after is not None:
+            await self.after(name)
+
+
+async def reopen(twin: Twin, server: Server, tmp_path: Path, objects: Hooked) -> None:
+    """Another process on what is there."""
+    await twin.store.close()
+    address = server.address(name=tmp_path.name)
+    twin.store = await RedisStore.open(address, objects=objects, policy=EAGER)
+
+
+async def fill(twin: Twin) -> None:
+    """Something of every kind to be archived: blocks, mailboxes, new and opened bulletins."""
+    rows = await twin.bulletins(140)
+    quiet = [replace(row, deadline=None) for row in rows[:100]]
+    await twin.commit(twin.story.leaves([], deliveries=quiet))
+    await archive_all(twin.store)
+    await twin.event(quiet[3], "read", "read")
+    first = twin.commits[0].stanzas[4]
+    again = twin.story.event(quiet[4], "consigned", "submitted")
+    await twin.commit(replace(again, stanzas=[replace(first, sealed=b"new")]))
+    await twin.finish(rows[100:102])
+    await twin.bulletins(140, sender="th.oncb")
