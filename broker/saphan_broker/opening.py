@@ -17,7 +17,6 @@ import msgspec
 from saphan_schemas.errors import OperatorError
 
 from saphan_broker.objects.place import check_objects, objects_from
-from saphan_broker.objects_home import settle_home
 from saphan_broker.store.base import Store
 from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.sqlite_reader import SqliteReader
@@ -146,10 +145,7 @@ async def create_store(data: Path, choice: StoreChoice, objects: Objects | None)
         return await SqliteStore.create(data)
     from saphan_broker.store.redis.store import RedisStore
 
-    store = await RedisStore.create(choice.redis, objects=objects)
-    if objects is not None:
-        await settle_home(objects, choice.redis)
-    return store
+    return await RedisStore.create(choice.redis, objects=objects)
 
 
 async def open_store(

@@ -120,7 +120,7 @@ async def test_another_store_of_objects_is_refused_before_anything_is_lost_in_it
     elsewhere = DirectoryObjects(tmp_path / "elsewhere")
     with pytest.raises(OperatorError) as refused:
         await RedisStore.open(server.address(), objects=elsewhere)
-    assert refused.value.code == "archive_elsewhere"
+    assert refused.value.code == "objects_elsewhere"
     assert "--blobs" in (refused.value.hint or "")
     again = await RedisStore.open(server.address(), objects=objects)
     await again.close()

@@ -209,7 +209,7 @@ async def test_a_store_is_not_opened_without_its_archive(
     for objects in (None, elsewhere):
         with pytest.raises(OperatorError) as refused:
             await RedisStore.open(server.address(name=tmp_path.name), objects=objects)
-        assert refused.value.code == "archive_elsewhere"
+        assert refused.value.code == "objects_elsewhere"
     await elsewhere.close()
 
 

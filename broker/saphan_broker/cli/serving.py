@@ -24,7 +24,6 @@ from saphan_broker.http_log import LogPages
 from saphan_broker.logs.signer import Signer
 from saphan_broker.metrics import MetricsPages
 from saphan_broker.objects.place import check_objects
-from saphan_broker.objects_home import check_home
 from saphan_broker.opening import StoreChoice, open_objects
 from saphan_broker.orphan import parent_gone
 from saphan_broker.serving_keys import read_keys
@@ -79,18 +78,13 @@ async def serve(args: argparse.Namespace, choice: StoreChoice, showing: Shown) -
 async def _look_at_objects(data: Path, choice: StoreChoice) -> None:
     """Objects that a person must look at are found at the start, not at their first use.
 
-    Args:
-        choice: `named` after the broker.
-
     Raises:
-        OperatorError: `blobs_unusable`, `objects_elsewhere`, and as `open_objects`.
+        OperatorError: `blobs_unusable`, and as `open_objects`.
     """
     if choice.blobs is None and choice.redis is None:
         return
     objects = open_objects(data, choice)
     try:
-        if choice.redis is not None:
-            await check_home(objects, choice.redis)
         await check_objects(objects)
     except Unavailable as error:  # a service that is down comes back; bulletins need not wait
         _log.warning("%s", error)
@@ -105,13 +99,17 @@ async def _opened(args: argparse.Namespace, choice: StoreChoice) -> Broker:
         OperatorError: `store_behind_signer`, and as `open_broker`.
     """
     try:
-        pins, _log_keys = read_keys(args.keys)
-        await _look_at_objects(args.data, choice.named(pins.name))
-        return await open_broker(args.data, args.keys, store=choice)
+        broker = await open_broker(args.data, args.keys, store=choice)
     except OperatorError as error:
         if error.code != "store_missing":
             raise
         raise _missing(args, choice, error) from None
+    try:
+        await _look_at_objects(args.data, choice)  # they are the store's: nothing is put elsewhere
+    except BaseException:
+        await broker.stop()
+        raise
+    return broker
 
 
 def _missing(args: argparse.Namespace, choice: StoreChoice, error: OperatorError) -> OperatorError:

@@ -12,7 +12,6 @@ from saphan_schemas.errors import OperatorError
 
 from saphan_broker.objects.base import Objects
 from saphan_broker.objects.directory import DirectoryObjects
-from saphan_broker.objects_home import settle_home
 from saphan_broker.opening import (
     SQLITE,
     StoreChoice,
@@ -66,7 +65,7 @@ class House:
         """The store on a server, read beside the processes that serve from it.
 
         Raises:
-            OperatorError: `archive_elsewhere`, and what else opening raises.
+            OperatorError: `objects_elsewhere`, and what else opening raises.
         """
         async with self._objects() as objects:
             store = await open_store(self.data, self.choice, objects)
@@ -97,8 +96,6 @@ class House:
         async with self._objects() as objects:
             served = await open_alone(self.choice.redis, objects, create)
             try:
-                if create:
-                    await settle_home(objects, self.choice.redis)
                 async with leased(self.choice.redis, served):
                     yield served
             finally:

@@ -64,7 +64,7 @@ class RedisStore:
         archive: Archive = NothingArchived() if opened is None else opened[0]
         self._mover = None if opened is None else opened[1]
         objects: Objects | None = parts["objects"]
-        self._long = LongBodies(objects)
+        self._long = LongBodies(objects, links[0], keys["evidence"])
         self._writer = writer
         self._links = links
         self._keys = keys
@@ -111,7 +111,7 @@ class RedisStore:
 
         Raises:
             OperatorError: `store_missing`, `store_foreign`, `store_format_newer`, `store_lossy`,
-                `store_config_unknown`, `redis_refused`, `archive_elsewhere`; Unavailable:
+                `store_config_unknown`, `redis_refused`, `objects_elsewhere`; Unavailable:
                 `redis_unreachable`, `replicas_missing`.
         """
         keys = all_keys(address.name)
@@ -201,7 +201,7 @@ class RedisStore:
     async def _commit(self, commit: Commit, sign: Sign | None) -> None:
         keys = self._keys[commit.log]
         new = writing.new_keys(keys, commit)
-        in_objects = await self._long.put(commit.bulletins)
+        in_objects = await self._long.put(commit.bulletins, self._writer.epoch)
         words = writing.operations(keys, commit, in_objects)
         await self._keep_cosignatures()
         # A crash in here: all of it or nothing of it is in the server, signed or not yet.
@@ -333,6 +333,14 @@ class RedisStore:
         """
         self._check_open()
         return 0 if self._mover is None else await self._mover.step()
+
+    async def sweep_bodies(self) -> int:
+        """Remove objects whose commit has failed, or has not waited for them; gives how many.
+
+        At the holder of the lease only. Errors as `archive_some`.
+        """
+        self._check_open()
+        return await self._long.sweep(self._writer.epoch)
 
     # --- writing ---------------------------------------------------------------------------------
 

@@ -40,14 +40,13 @@ async def open_archive(
         store: random id of the store; the objects lie under it.
 
     Raises:
-        OperatorError: `archive_elsewhere`: what was moved is not in these objects: duplicates
-            would not be known for what they are. Or nothing was moved yet, but other processes
-            keep attachments and long bodies in another place.
+        OperatorError: `objects_elsewhere`: these are not the objects of the store: duplicates would
+            not be known for what they are, and what is put there others would miss.
     """
     moved = await _anything_moved(ask, keys)
     if objects is None:
         if moved:
-            raise _elsewhere("no store of objects is named")
+            raise _elsewhere()
         return None
     cache = Cache(objects, store.hex())
     await _check_place(ask, keys["evidence"], cache, moved)
@@ -68,7 +67,7 @@ async def _check_place(ask: Ask, keys: Keys, cache: Cache, moved: bool) -> None:
             await cache.sign()
             await ask([("SET", begun, b"1")])
         elif not await cache.is_here():
-            raise _elsewhere("it is not in the store of objects that is named")
+            raise _elsewhere()
     except Unavailable as error:
         # It need not keep a broker down: what asks for something there waits, the rest goes on.
         _log.warning("whether these are the objects of the other processes is not known: %s", error)
@@ -78,10 +77,13 @@ async def _anything_moved(ask: Ask, keys: Mapping[Log, Keys]) -> bool:
     return any(await ask([("EXISTS", index.moved(keys[log])) for log in LOGS]))
 
 
-def _elsewhere(why: str) -> OperatorError:
+def _elsewhere() -> OperatorError:
     return OperatorError(
-        "archive_elsewhere",
-        f"part of this store is kept outside the Redis server, and {why}",
+        "objects_elsewhere",
+        "this broker keeps attachments and long ciphertexts in another place than --blobs "
+        "names, or than this data directory where it is not given",
         field="blobs",
-        hint="name the store of objects that the broker ran with, with --blobs",
+        hint="give every process, on every host, the --blobs that the broker was made with; "
+        "without one it has run with a single data directory: copy the folder objects in it "
+        "to the shared place",
     )
