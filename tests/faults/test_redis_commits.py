@@ -14,11 +14,9 @@ from resource import RLIM_INFINITY, RLIMIT_FSIZE, prlimit
 import pytest
 from msgspec.structs import replace
 from saphan_broker.store.base import Commit, CommitUnknown, CosignatureRow, HeadMoved, SignedHead
-from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.lease import Lease
-from saphan_broker.store.redis.line import Line, dial
 from saphan_broker.store.redis.store import RedisStore
-from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.limits import LIMITS
 from support.pens import Pen
 from support.redis_relay import RedisRelay, redis_relay
@@ -291,41 +289,6 @@ async def test_scripts_that_the_server_was_made_to_forget_are_brought_again(
     assert await store.cosignatures("evidence") == [row]
 
 
-async def test_reads_of_a_server_that_is_away_can_be_asked_again(
-    store: RedisStore, story: Story, server: Server
-) -> None:
-    server.kill()
-    with pytest.raises(Unavailable) as refused:
-        await store.state("evidence")
-    assert refused.value.code == "redis_unreachable"
-    assert refused.value.hint
-    server.start()
-    assert (await store.state("evidence")).head == story.head
-
-
-async def test_many_readers_of_a_server_that_hangs_wait_once_not_one_after_another(
-    store: RedisStore, server: Server, relay: RedisRelay, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dialled = 0
-
-    async def counted(address: RedisAddress) -> Line:
-        nonlocal dialled
-        dialled += 1
-        return await dial(address)
-
-    monkeypatch.setattr("saphan_broker.store.redis.link.dial", counted)
-    quick = dataclasses.replace(LIMITS, store_reply_ms=200)
-    monkeypatch.setattr("saphan_broker.store.redis.line.LIMITS", quick)
-    server.pause()
-    relay.cut()
-    asked = (store.bulletins([bytes(32)]) for _ in range(20))
-    for refused in await asyncio.gather(*asked, return_exceptions=True):
-        assert isinstance(refused, Unavailable)
-    assert dialled <= 2
-    server.resume()
-    assert await store.bulletins([bytes(32)]) == {}
-
-
 # --- full -----------------------------------------------------------------------------------------
 
 
@@ -391,22 +354,6 @@ async def test_a_server_that_was_restarted_empty_is_not_mistaken_for_a_new_one(
         await RedisStore.open(server.address())
     assert refused.value.code == "store_missing"
     assert refused.value.hint
-
-
-async def test_readers_of_a_server_that_was_restarted_empty_are_told(
-    store: RedisStore, story: Story, server: Server
-) -> None:
-    server.kill()
-    server.start_empty()
-    for read in (store.state("evidence"), store.counts(), store.feed("kh.gpo", None, 9, 9, 9)):
-        with pytest.raises(SaphanError) as refused:
-            await read
-        assert refused.value.code == "store_missing"
-    other = await RedisStore.create(server.address())
-    with pytest.raises(OperatorError) as refused:
-        await store.state("evidence")
-    assert refused.value.code == "store_foreign"
-    await other.close()
 
 
 # --- two at once ----------------------------------------------------------------------------------

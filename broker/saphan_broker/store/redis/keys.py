@@ -26,6 +26,7 @@ class Keys:
     n:<sender>:<nonce>     -> bulletin id
     due            zset    submitted, id, recipient; by deadline
     done           zset    bulletin id, by the log's size when its last deadline went
+    bodies         zset    objects that no row names yet, by epoch (`long_bodies`)
     lease          string  who sequences (evidence)
     barrier        string  counts openings
     archive, x:<bucket>, packs:<n>, boxes:<agency>: what has left the memory, see `archive.index`
@@ -35,7 +36,7 @@ class Keys:
         self.prefix = f"saphan:{{{name}/{log}}}:".encode()
         for key in ("head", "tiles", "cosignatures", "packages", "anchors", "corridors"):
             setattr(self, key, self.prefix + key.encode())
-        for key in ("cosigned", "due", "done", "lease", "barrier"):
+        for key in ("cosigned", "due", "done", "bodies", "lease", "barrier"):
             setattr(self, key, self.prefix + key.encode())
 
     head: bytes
@@ -47,6 +48,7 @@ class Keys:
     corridors: bytes
     due: bytes
     done: bytes
+    bodies: bytes
     lease: bytes
     barrier: bytes
 

@@ -90,7 +90,7 @@ class LogReads:
     async def entries_at(self, indices: Sequence[int]) -> list[EntryRow]:
         """The entries with these indices, in their order."""
         rows = await self._rows("evidence", indices)
-        entries = [packing.read_entry(index, rows[index]) for index in indices if index in rows]
+        entries = [packing.read_entry(index, rows[index]) for index in indices]
         return [entry for entry in entries if entry is not None]
 
     async def note(self, log: Log) -> SignedHead | None:
@@ -157,7 +157,11 @@ class LogReads:
         return rows
 
     async def _rows(self, log: Log, indices: Sequence[int]) -> dict[int, bytes]:
-        """Packed rows by index, in the order asked for; from the archive what is not here."""
+        """Packed rows of committed leaves, in the order asked for; each is here or archived.
+
+        Raises:
+            OperatorError: `store_damaged`: it is in neither, which no crash brings about.
+        """
         blocks: dict[int, list[int]] = {}
         for index in indices:
             blocks.setdefault(index // WIDTH, []).append(index)
@@ -172,6 +176,7 @@ class LogReads:
                 kept = await self._archive.block(log, n)
             for index, value in zip(wanted, values, strict=True):
                 data = value if value is not None else (kept or {}).get(b"%d" % (index % WIDTH))
-                if data is not None:
-                    rows[index] = data
+                if data is None:
+                    raise packing.damaged(f"leaf {index} of the {log} log is missing")
+                rows[index] = data
         return rows

@@ -77,7 +77,7 @@ class MailboxReads:
     async def _bodies(self, ids: Iterable[bytes], *, lost_too: bool) -> dict[bytes, BulletinRow]:
         """`lost_too`: a ciphertext whose object is gone has no bytes; else it is an error."""
         ids = list(ids)
-        names = (packing.FACTS, packing.HEADER, packing.CIPHERTEXT)
+        names = (packing.FACTS, packing.HEADER, packing.CIPHERTEXT, packing.OBJECT)
         asked: list[Command] = [("HMGET", self._keys.bulletin(id_), *names) for id_ in ids]
         found = dict(zip(ids, await self._link.ask(asked), strict=True))
         unknown = [id_ for id_, values in found.items() if values[0] is None]
@@ -89,12 +89,13 @@ class MailboxReads:
                 whole = {**fields, **bodies.get(id_, lost)}
                 found[id_] = [whole.get(name) for name in names]
         rows: dict[bytes, BulletinRow] = {}
-        for id_, (facts, header, ciphertext) in found.items():
-            if facts is not None and header is not None:
-                body = ciphertext
-                if body is None:
-                    body = await self._object(id_, lost_too)
-                rows[id_] = packing.read_bulletin(id_, facts, header, body)
+        for id_, (facts, header, ciphertext, name) in found.items():
+            if facts is None:
+                continue
+            if header is None:
+                raise packing.damaged(f"the header of bulletin {id_.hex()[:16]} is missing")
+            body = ciphertext if ciphertext is not None else await self._object(id_, name, lost_too)
+            rows[id_] = packing.read_bulletin(id_, facts, header, body)
         return rows
 
     async def signatures(
@@ -147,9 +148,9 @@ class MailboxReads:
             rows.append(FeedRow(entry, body, stanza))
         return rows
 
-    async def _object(self, id_: bytes, lost_too: bool) -> bytes:
-        name = packing.body_name(id_)
-        data = await self._objects.get(name) if self._objects is not None else None
+    async def _object(self, id_: bytes, named: bytes | None, lost_too: bool) -> bytes:
+        name = named.decode() if named else f"the ciphertext of {id_.hex()}"
+        data = await self._objects.get(name) if self._objects is not None and named else None
         if data is None and lost_too:
             return b""
         if data is None:

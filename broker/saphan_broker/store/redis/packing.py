@@ -3,7 +3,8 @@
 A bulletin is one hash (`keys.bulletin`):
 
 f               facts, without the id
-h, c            header and ciphertext; c is missing when the ciphertext is an object (`body_name`)
+h, c            header and ciphertext
+o               name of the object that holds the ciphertext, instead of c
 w               how many of its deliveries have a deadline
 d<recipient>    delivery, without bulletin and recipient
 z<recipient>    stanza: due day, sealed
@@ -12,10 +13,13 @@ s<identity><recipient>   index of the first entry about this statement
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 import msgspec
 from msgspec.structs import astuple
+from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import BatchSignature, Blob
 
 from saphan_broker.store.base import (
@@ -36,7 +40,35 @@ _decode: Final = msgspec.msgpack.Decoder().decode
 FACTS: Final = b"f"
 HEADER: Final = b"h"
 CIPHERTEXT: Final = b"c"
+OBJECT: Final = b"o"
 WAITING: Final = b"w"
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def damaged(what: str) -> OperatorError:
+    """The server's rows are not what was written there: a person or its disk has changed them."""
+    return OperatorError(
+        "store_damaged",
+        f"the Redis server holds a damaged store: {what}",
+        field="redis",
+        hint="keep it as it is; the rest is served, and a backup or a replica may have the row",
+    )
+
+
+def _whole(read: Callable[P, T]) -> Callable[P, T]:
+    """A row that cannot be read is `store_damaged`."""
+
+    @wraps(read)
+    def reading(*args: P.args, **named: P.kwargs) -> T:
+        try:
+            return read(*args, **named)
+        except (msgspec.MsgspecError, TypeError, ValueError, IndexError):
+            what = read.__name__.removeprefix("read_")
+            raise damaged(f"a row cannot be read ({what})") from None
+
+    return reading
 
 
 def delivery_field(recipient: str) -> bytes:
@@ -51,9 +83,15 @@ def statement_field(identity: bytes, recipient: str) -> bytes:
     return b"s" + identity + recipient.encode()
 
 
-def body_name(id_: bytes) -> str:
-    """Object that holds a long ciphertext."""
-    return f"bodies/{id_.hex()}"
+def body_name(id_: bytes, run: str, commit: int) -> str:
+    """Object that holds a long ciphertext: put for one commit of one run of a store object."""
+    return f"bodies/{id_.hex()}-{run}-{commit}"
+
+
+def body_commit(name: str) -> tuple[str, int]:
+    """Run and commit in the name of such an object."""
+    _id, run, commit = name.split("-")
+    return run, int(commit)
 
 
 def pack_facts(row: BulletinFacts) -> bytes:
@@ -72,10 +110,12 @@ def pack_facts(row: BulletinFacts) -> bytes:
     )
 
 
+@_whole
 def read_facts(id_: bytes, data: bytes) -> BulletinFacts:
     return BulletinFacts(id_, *_facts(data))
 
 
+@_whole
 def read_bulletin(id_: bytes, facts: bytes, header: bytes, ciphertext: bytes) -> BulletinRow:
     values = [id_, *_facts(facts), header, ciphertext]
     return BulletinRow(*values)
@@ -91,6 +131,7 @@ def pack_delivery(row: DeliveryRow) -> bytes:
     return encode(astuple(row)[2:])
 
 
+@_whole
 def read_delivery(id_: bytes, recipient: str, data: bytes) -> DeliveryRow:
     return DeliveryRow(id_, recipient, *_decode(data))
 
@@ -99,6 +140,7 @@ def pack_stanza(row: StanzaRow) -> bytes:
     return encode((row.due_day, row.sealed))
 
 
+@_whole
 def read_stanza(id_: bytes, recipient: str, data: bytes) -> StanzaRow:
     return StanzaRow(id_, recipient, *_decode(data))
 
@@ -108,11 +150,13 @@ def pack_leaf(leaf: bytes, entry: EntryRow | None) -> bytes:
     return encode((leaf, *astuple(entry)[1:]) if entry is not None else (leaf,))
 
 
+@_whole
 def read_leaf(data: bytes) -> bytes:
     leaf: bytes = _decode(data)[0]
     return leaf
 
 
+@_whole
 def read_entry(index: int, data: bytes) -> EntryRow | None:
     values: list[Any] = _decode(data)
     return EntryRow(index, *values[1:]) if len(values) > 1 else None
@@ -122,6 +166,7 @@ def pack_anchor(row: AnchorRow) -> bytes:
     return encode(astuple(row))
 
 
+@_whole
 def read_anchor(data: bytes) -> AnchorRow:
     return AnchorRow(*_decode(data))
 
@@ -130,6 +175,7 @@ def pack_cosignature(row: CosignatureRow) -> bytes:
     return encode((row.size, row.time, row.lines))
 
 
+@_whole
 def read_cosignature(agency: bytes, data: bytes) -> CosignatureRow:
     return CosignatureRow(agency.decode(), *_decode(data))
 
@@ -138,6 +184,7 @@ def corridor_field(pair: Corridor) -> bytes:
     return b"%s\0%s" % (pair[0].encode(), pair[1].encode())
 
 
+@_whole
 def read_end(data: bytes) -> tuple[int, int]:
     number, index = _decode(data)
     return number, index
@@ -156,5 +203,6 @@ def due_member(row: DeliveryRow) -> bytes:
     return row.submitted.to_bytes(8) + row.bulletin + row.recipient.encode()
 
 
+@_whole
 def read_due_member(member: bytes) -> tuple[bytes, str]:
     return member[8:40], member[40:].decode()

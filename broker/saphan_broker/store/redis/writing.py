@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
@@ -31,16 +31,16 @@ def new_keys(keys: Keys, commit: Commit) -> list[bytes]:
     return list(found)
 
 
-def operations(keys: Keys, commit: Commit, in_objects: Iterable[bytes]) -> Words:
+def operations(keys: Keys, commit: Commit, in_objects: Mapping[bytes, str]) -> Words:
     """Everything but the head, as counted words.
 
     Args:
-        in_objects: ids of bulletins whose ciphertext is an object already.
+        in_objects: names of the objects that hold the ciphertexts of some bulletins.
     """
     words: Words = []
     _log(words, keys, commit)
     if commit.log == "evidence":
-        _bulletins(words, keys, commit, frozenset(in_objects))
+        _bulletins(words, keys, commit, in_objects)
         _known_bulletins(words, keys, commit)
         _mailboxes(words, keys, commit)
     return words
@@ -66,12 +66,15 @@ def _log(words: Words, keys: Keys, commit: Commit) -> None:
             _add(words, "HSETNX", keys.signatures(n), field, row.signature)
 
 
-def _bulletins(words: Words, keys: Keys, commit: Commit, in_objects: frozenset[bytes]) -> None:
+def _bulletins(words: Words, keys: Keys, commit: Commit, in_objects: Mapping[bytes, str]) -> None:
     """New ones: each with all that this commit says about it in one command."""
     rows: dict[bytes, Words] = {}
     for row in commit.bulletins:
         fields: Words = [packing.FACTS, packing.pack_facts(row), packing.HEADER, row.header]
-        if row.id not in in_objects:
+        if row.id in in_objects:
+            fields += (packing.OBJECT, in_objects[row.id])
+            _add(words, "ZREM", keys.bodies, in_objects[row.id])
+        else:
             fields += (packing.CIPHERTEXT, row.ciphertext)
         rows[row.id] = fields
         _add(words, "SET", keys.nonce(row.sender, row.nonce), row.id)
