@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from saphan_schemas.errors import OperatorError, Unavailable
@@ -18,10 +18,11 @@ LOOK_SECONDS: Final = HOUR_MS / 1000
 
 
 class BlobSweep:
-    """Removes staged files of a past age, and files whose submission was never logged."""
+    """Removes staged files of a past age, and files and objects that were never logged."""
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._said: str | None = None
 
     async def look(self, *, starting: bool = False) -> None:
         """One look; a failing disk or service is an alarm, and the next look tries again.
@@ -33,9 +34,20 @@ class BlobSweep:
         try:
             aged = await self._state.blobs.age_out()
             orphans = await self._state.blobs.sweep(self._logged, any_age=starting)
+            bodies: Callable[[], Awaitable[int]] | None
+            bodies = getattr(self._state.store, "sweep_bodies", None)
+            if bodies is not None:
+                orphans += await bodies()
         except (OperatorError, Unavailable) as error:
+            if not error.code.startswith("blobs_"):  # the store's: who sequences says it
+                _log.info("the look at the attachments waits: %s", error)
+                return
+            self._said = error.code
             self._state.alarms.sound_error(error)
             return
+        if self._said is not None:
+            self._state.alarms.clear(self._said)
+            self._said = None
         if aged or orphans:
             _log.info("attachments: %d staged files, %d orphans removed", aged, orphans)
 

@@ -4,9 +4,9 @@
 2. The objects are put. Each commit gives them names of its own, which nobody puts again.
 3. The commit names them in its rows, and takes the notes away.
 
-What a crash means: between 1 and 3 it leaves notes of objects that no row names. A commit is decided
-once it has failed here, or once another epoch has begun, and then none of its objects is ever named:
-so a sweep needs no lock and no age, and looks at what is noted, not at history. While the store of
+What a crash means: between 1 and 3 it leaves notes of objects that no row names. A commit is over
+once it has failed here, or once another epoch has begun: from then on none of its objects is ever
+named. So a sweep needs no lock, and looks at what is noted, not at history. While the store of
 objects fails or does not answer, nothing waits for it: a long ciphertext is kept in the server's
 memory like a short one, and leaves it with its bulletin, by the archive.
 """
