@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -26,12 +26,11 @@ from saphan_protocol.words import fingerprint_words
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS, SECOND_MS
 
+from saphan_broker.broker import Broker
 from saphan_broker.enrolment import check_fingerprints, read_enrolment
+from saphan_broker.health import Health
 from saphan_broker.socket_places import socket_path
 from saphan_broker.standing import standing_of
-
-if TYPE_CHECKING:  # the operator's commands need the socket's path, and no broker
-    from saphan_broker.broker import Broker
 
 REASON_CHARACTERS: Final = 200
 _log = logging.getLogger("saphan.broker")
@@ -73,7 +72,7 @@ async def administered(broker: Broker, data: Path, seat: Seat = ALONE) -> AsyncI
     """
     path = await asyncio.to_thread(socket_path, data, seat.number)
     app = web.Application(client_max_size=LIMITS.api_body_bytes)
-    app.add_routes(AdminPages(broker, seat).routes())
+    app.add_routes(AdminPages(broker, data, seat).routes())
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
     listener = await asyncio.to_thread(_bind, path)
     try:
@@ -112,8 +111,9 @@ def _bind(path: Path) -> socket.socket:
 class AdminPages:
     """Handlers of the operator's requests."""
 
-    def __init__(self, broker: Broker, seat: Seat = ALONE) -> None:
+    def __init__(self, broker: Broker, data: Path, seat: Seat) -> None:
         self._broker = broker
+        self._health = Health(broker, data)
         self._seat = seat
 
     def routes(self) -> list[web.RouteDef]:
@@ -184,7 +184,7 @@ class AdminPages:
                 "signed": 0 if published is None else published.size,
                 "signed_at": None if published is None else published.time,
             }
-        readiness, standing = broker.ready(), standing_of(broker)
+        reasons, standing = await self._health.reasons(), standing_of(broker)
         return {
             "process": {"number": self._seat.number, "of": self._seat.of, "pid": os.getpid()},
             "role": standing.role,
@@ -192,8 +192,8 @@ class AdminPages:
             "accepted_losses": list(standing.accepted_losses),
             "name": state.pins.name,
             "words": fingerprint_words(state.pins.digest),
-            "ready": readiness.ready,
-            "reasons": [{"code": a.code, "message": a.message} for a in readiness.reasons],
+            "ready": not reasons,
+            "reasons": [{"code": code, "message": said} for code, said in reasons.items()],
             "alarms": [{"code": a.code, "message": a.message} for a in state.alarms.active()],
             "logs": heads,
             "agencies": state.directory.agencies(),

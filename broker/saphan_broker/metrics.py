@@ -9,22 +9,19 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import resource
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
-from saphan_schemas.errors import SaphanError
-from saphan_schemas.limits import MIB, SECOND_MS
+from saphan_schemas.limits import SECOND_MS
 
 from saphan_broker.broker import Broker
+from saphan_broker.health import Health
 from saphan_broker.logs.log_book import LogBook
 from saphan_broker.standing import standing_of
 
-DISK_RESERVE_BYTES: Final = 256 * MIB
-"""With less left on the store's disk the broker says that it is not ready, while it still is."""
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
@@ -41,7 +38,7 @@ class MetricsPages:
 
     def __init__(self, broker: Broker, data: Path, *, everyone: bool = False) -> None:
         self._broker = broker
-        self._data = data
+        self._health = Health(broker, data)
         self._everyone = everyone
 
     def routes(self) -> list[web.RouteDef]:
@@ -67,28 +64,16 @@ class MetricsPages:
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         """200 when bulletins are taken and logged at this moment, else 503 with the reasons."""
-        reasons = await self.reasons()
+        reasons = await self._health.reasons()
         standing = standing_of(self._broker)
         value = {
             "ready": not reasons,
-            "reasons": reasons,
+            "reasons": [{"code": code, "message": said} for code, said in reasons.items()],
             "role": standing.role,
             "holder": standing.holder,
             "accepted_losses": list(standing.accepted_losses),
         }
         return web.json_response(value, status=503 if reasons else 200)
-
-    async def reasons(self) -> list[dict[str, str]]:
-        """Why the broker is not ready; empty when it is."""
-        found = {alarm.code: alarm.message for alarm in self._broker.ready().reasons}
-        free = (await asyncio.to_thread(shutil.disk_usage, self._data)).free
-        if free < DISK_RESERVE_BYTES:
-            found["disk_low"] = f"{free // MIB} MiB are left on the disk of the store"
-        try:
-            await self._broker.store.state("evidence")
-        except SaphanError as error:
-            found[error.code] = error.message
-        return [{"code": code, "message": message} for code, message in found.items()]
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         lines = [line for family in await self._families() for line in family]
@@ -96,12 +81,10 @@ class MetricsPages:
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _families(self) -> list[list[str]]:
-        reasons = await self.reasons()
+        reasons, counts = await asyncio.gather(self._health.reasons(), self._health.counts())
         families = [*self._logs(), *self._work(), *_process()]
         families.append(gauge("saphan_ready", "1 while bulletins are taken", int(not reasons)))
-        try:
-            counts = await self._broker.store.counts()
-        except SaphanError:
+        if counts is None:
             return families  # /readyz says why
         waiting = counts.deliveries_waiting
         families.append(

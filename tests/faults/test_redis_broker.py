@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from saphan_broker import health
+from saphan_broker.admin import administered
 from saphan_broker.opening import StoreChoice
 from saphan_schemas.frames import Result, Submission
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import BatchSignature
+from support.broker_command import saphan_broker
 from support.crews import Crew, until
 from support.servers import Server
 from support.session import Line
@@ -126,3 +129,26 @@ async def test_a_broker_answers_nothing_while_its_replica_is_behind(
         replica.resume()
         assert (await brought(crew, line, item)).code is None
         await until(lambda: crew.broker.ready().ready)
+
+
+async def test_a_server_that_hangs_holds_up_nobody_who_looks(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does the operator's status say that a broker takes bulletins whose server is gone."""
+    monkeypatch.setattr(health, "PATIENCE_S", 0.1)
+    looking = health.Health(crew.broker, crew.data)
+    crew.server.pause()
+    try:
+        assert set(await looking.reasons()) == {"store_silent"}
+        assert await looking.counts() is None
+    finally:
+        crew.server.resume()
+    async with asyncio.timeout(20):
+        while await looking.reasons():  # noqa: ASYNC110 - nobody tells a test that it is well
+            await asyncio.sleep(0.05)
+    assert await looking.counts() is not None
+    await asyncio.to_thread(crew.server.kill)
+    async with administered(crew.broker, crew.data):
+        ran = await asyncio.to_thread(saphan_broker, "status", "--data", crew.data, "--json")
+    assert not ran.json["ready"]
+    assert "redis_unreachable" in {reason["code"] for reason in ran.json["reasons"]}

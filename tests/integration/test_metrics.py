@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
-from saphan_broker import metrics
+from saphan_broker import health
 from saphan_broker.app import serving
 from saphan_broker.broker import open_broker
 from saphan_broker.metrics import MetricsPages, counter, escape, family, number
@@ -180,7 +180,7 @@ async def test_a_clock_a_day_off_is_said(world: World) -> None:
 
 
 async def test_a_nearly_full_disk_is_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "DISK_RESERVE_BYTES", 2**62)
+    monkeypatch.setattr(health, "DISK_RESERVE_BYTES", 2**62)
     async with shown(world) as session:
         assert await reasons(session) == ["disk_low"]
 

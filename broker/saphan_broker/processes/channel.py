@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from time import monotonic
 from typing import Final
 
 from saphan_schemas.errors import OperatorError, SaphanError
@@ -27,6 +28,8 @@ _log = logging.getLogger("saphan.broker")
 
 AGAIN_SECONDS: Final = 0.2
 """Before the line is tried again."""
+STEADY_SECONDS: Final = 30
+"""A line that has held so long was up: that it is down is news."""
 WAITING: Final = 4_096
 """Messages that wait to be sent; a line that takes none loses what comes beyond."""
 
@@ -136,12 +139,16 @@ class Channel:
     # --- lines ------------------------------------------------------------------------------------
 
     async def _again(self, work: Callable[[], Coroutine[object, object, None]]) -> None:
-        """One line after the other, until cancelled."""
+        """One line after the other, until cancelled; the same failure is logged once."""
+        said = ""
         while True:
+            begun = monotonic()
             try:
                 await work()
             except (LineDown, SaphanError) as error:
-                _log.info("the line to the other processes is down: %s", error)
+                if str(error) != said or monotonic() - begun > STEADY_SECONDS:
+                    _log.info("the line to the other processes is down: %s", error)
+                said = str(error)
             except Exception:
                 _log.exception("the line to the other processes met a bug")
             await asyncio.sleep(AGAIN_SECONDS)
