@@ -337,6 +337,27 @@ async def test_a_server_whose_disk_is_full_stops_and_nothing_is_lost(
     await again.close()
 
 
+async def test_an_append_only_file_that_ends_within_a_commit_is_read_without_it(
+    store: RedisStore, story: Story, server: Server
+) -> None:
+    """As a crash of the machine may leave it: nobody was answered for that commit."""
+    (file,) = server.directory.rglob("*.incr.aof")
+    before = file.stat().st_size
+    commit = story.bulletins(GROUP)
+    await store.commit(commit)
+    server.kill()
+    data = file.read_bytes()
+    middle = (before + len(data)) // 2
+    for end in (before + 1, before + 20, middle, len(data) - 1, len(data)):
+        file.write_bytes(data[:end])
+        server.start()
+        again = await RedisStore.open(server.address())
+        found = await check_whole(again, GROUP)
+        assert found == (commit.head if end == len(data) else commit.expected)
+        await again.close()
+        server.kill()
+
+
 # --- empty ----------------------------------------------------------------------------------------
 
 

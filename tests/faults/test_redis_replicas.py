@@ -11,6 +11,7 @@ from saphan_broker.store.redis.lease import Lease
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError, Unavailable
 from support.pens import Pen
+from support.redis_relay import redis_relay
 from support.servers import ENGINES, Engine, Server, cluster_of
 from support.store_commits import Story
 from support.whole_store import check_whole
@@ -114,6 +115,41 @@ async def test_a_replica_takes_no_broker(pair: Sequence[Server]) -> None:
     with pytest.raises(OperatorError) as refused:
         await RedisStore.open(replica.address())
     assert refused.value.code == "redis_read_only"
+
+
+async def test_a_server_that_wants_replicas_itself_refuses_a_commit_whole(server: Server) -> None:
+    store = await RedisStore.create(server.address())
+    commit = Story().bulletins(GROUP)
+    server.set("min-replicas-to-write", "1")
+    with pytest.raises(Unavailable) as refused:
+        await store.commit(commit)
+    assert refused.value.code == "replicas_missing"
+    server.set("min-replicas-to-write", "0")
+    await store.commit(commit)
+    assert await check_whole(store, GROUP) == commit.head
+    await store.close()
+
+
+async def test_a_lease_moves_to_the_new_primary_although_the_old_one_lives(
+    pair: Sequence[Server],
+) -> None:
+    """The address leads to the replica now, and no line was cut."""
+    primary, replica = pair
+    await (await RedisStore.create(primary.address(replicas=1))).close()
+    async with redis_relay(primary.port) as relay:
+        lease = Lease(relay.address(), "one")
+        assert await lease.take()
+        with replica.client() as client:
+            client.execute_command("REPLICAOF", "NO", "ONE")
+        primary.follow(replica)
+        relay.target = replica.port
+        with pytest.raises(OperatorError) as refused:
+            await lease.renew()
+        assert refused.value.code == "redis_read_only"
+        assert await lease.take()
+        with replica.client() as client:
+            assert client.get(LEASE) == b"one"
+        await lease.close()
 
 
 # --- the lease -----------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ WORTH_JUDGING = 64
 """Items waiting before the next group is judged beside the write of the one before: fewer are
 judged in less time than a commit costs, and better gather into one group meanwhile."""
 FULL = frozenset({"disk_full", "store_memory_full"})
-STOPPING = FULL | {"clock_disagrees", "node_not_heard", "redis_unreachable"}
+STOPPING = FULL | {"clock_disagrees", "node_not_heard", "redis_unreachable", "replicas_missing"}
 """Failures that leave no doubt about the store, but while which nothing is logged."""
 LEASE_LOST = "lease_lost"
 """Another process sequences by now; what this one wrote meanwhile was refused."""

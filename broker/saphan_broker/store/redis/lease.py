@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import hiredis
 from saphan_schemas.errors import Unavailable
 
 from saphan_broker.store.redis.address import RedisAddress
@@ -19,7 +20,7 @@ from saphan_broker.store.redis.line import (
     dial,
     unreachable,
 )
-from saphan_broker.store.redis.refusals import Reply, checked, forgotten
+from saphan_broker.store.redis.refusals import Reply, checked
 from saphan_broker.store.redis.scripts import BARRIER, FENCE, RENEW, TAKE, outcome
 from saphan_broker.store.redis.server import Promises, durable, examine
 
@@ -128,8 +129,9 @@ class Lease:
             replies = await line.ask(commands, self._address.wait_ms)
         except LineDown as error:
             raise unreachable(self._address, str(error)) from None
-        if forgotten(replies[0]):
-            line.abort("its scripts were removed")  # the next line brings them again
+        if isinstance(replies[0], hiredis.ReplyError):
+            # The next one brings our scripts again, and may lead to another server: a new primary.
+            line.abort("a command was refused")
         if waiting:
             self._judge(replies[-1])
         return outcome(checked(replies[0]))

@@ -24,7 +24,7 @@ def forgotten(reply: Reply) -> bool:
     return isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT")
 
 
-_BUSY: Final = ("LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "ERR max")
+_BUSY: Final = ("LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "ERR max")
 _REFUSED: Final = ("NOAUTH", "WRONGPASS", "NOPERM", "ERR AUTH", "DENIED", "ERR invalid password")
 _NOT_IN_SCRIPT: Final = ("ERR ACL failure in script", "ERR The user executing the script")
 _DENIED: Final = re.compile(r"'[a-z|]+' command")
@@ -64,6 +64,12 @@ def refusal(said: str) -> SaphanError:
             "the Redis server is a replica: it takes no writes",
             field="redis",
             hint="name the primary with --redis",
+        )
+    if said.startswith("NOREPLICAS"):
+        return Unavailable(
+            "replicas_missing",
+            "the Redis server takes no writes: too few replicas for its min-replicas-to-write",
+            hint="nothing of this write was kept; the broker goes on when they follow it again",
         )
     if said.startswith(_BUSY):
         return Unavailable(
