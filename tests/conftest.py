@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from support.brokers import World
+from support.carried import carried
 from support.event_loop import watch_event_loop
 from support.s3_server import S3Server, s3_server
 
@@ -55,3 +57,9 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A real S3 server for all tests that need one; who kills it starts it again."""
     with s3_server(tmp_path_factory.mktemp("s3")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def carried_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A stopped broker on SQLite that has seen a bit of everything; tests only read it."""
+    return carried(tmp_path_factory.mktemp("house"))

@@ -13,15 +13,15 @@ import pytest
 from saphan_broker.cli.progress import BAR, ProgressBar
 from support.broker_command import BrokerRan, saphan_broker, saphan_broker_here
 from support.brokers import World
-from support.carried import PARTIES, answer_all, carried
+from support.carried import PARTIES, answer_all
 from support.command import saphan_here
 from support.servers import Server
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A stopped broker on SQLite; tests only read it."""
-    return carried(tmp_path_factory.mktemp("house"))
+@pytest.fixture
+def world(carried_world: World) -> World:
+    """It is only read."""
+    return carried_world
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_there_and_back_and_an_audit_of_each(place: Path, server: Server) -> Non
     refused_as_moved(place, "add the --redis options")
     (place / "data/broker.db").rename(place / "old.db")
     shutil.rmtree(place / "data/blobs")
-    ran = saphan_broker("copy", *here, *redis, "--to", "sqlite")
+    ran = saphan_broker_here("copy", *here, *redis, "--to", "sqlite")
     assert "every row gives the same answer" in ran.out
     assert audited(place, "third") == first
     refused_as_moved(place, "leave the options of the server out", *redis)
@@ -104,7 +104,7 @@ def test_a_backup_that_is_behind_is_put_back_and_not_run(place: Path, world: Wor
     ran = saphan_broker_here("restore", "--from", kept, *keys, "--data", place / "new")
     assert "It lacks" in ran.out
     words = ("run", "--data", place / "new", *keys, "--listen", "127.0.0.1:0", "--plain")
-    ran = saphan_broker(*words, status=5)
+    ran = saphan_broker_here(*words, status=5)
     assert ran.code == "store_behind_signer"
     assert "successor" in ran.hint
 
@@ -148,7 +148,7 @@ def test_a_broker_does_not_run_on_half_a_copy(place: Path, server: Server) -> No
     name = next(key for key in keys_of(server) if key.endswith(b"directory}:head"))
     with server.client() as client:
         client.hdel(name, "note", "note_size")  # the last effect of a copy
-    ran = saphan_broker("run", *here, *redis, "--listen", "127.0.0.1:0", "--plain", status=5)
+    ran = saphan_broker_here("run", *here, *redis, "--listen", "127.0.0.1:0", "--plain", status=5)
     assert ran.code == "copy_unfinished"
     assert "copy" in ran.hint
 

@@ -29,10 +29,10 @@ def quiet(what: str, done: int, size: int) -> None:
     assert 0 < done <= size
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A stopped broker with everything in its store; tests only read it."""
-    return carried(tmp_path_factory.mktemp("house"))
+@pytest.fixture
+def house(carried_world: World) -> World:
+    """It is only read."""
+    return carried_world
 
 
 @pytest.fixture

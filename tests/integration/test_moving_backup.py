@@ -25,7 +25,7 @@ from saphan_broker.store.memory import MemoryStore
 from saphan_broker.store.sqlite_file import LOCK_NAME
 from saphan_schemas.errors import OperatorError
 from support.brokers import World
-from support.carried import PARTIES, A, B, carried, carry_everything
+from support.carried import PARTIES, A, B, carry_everything
 from support.servers import Server
 
 
@@ -33,10 +33,10 @@ def quiet(what: str, done: int, size: int) -> None:
     assert 0 <= done <= size
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A stopped broker on SQLite; tests only read it."""
-    return carried(tmp_path_factory.mktemp("house"))
+@pytest.fixture
+def world(carried_world: World) -> World:
+    """It is only read."""
+    return carried_world
 
 
 @pytest.fixture(scope="module")

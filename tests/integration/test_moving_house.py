@@ -34,7 +34,6 @@ from saphan_schemas.bodies import known_types
 from saphan_schemas.errors import OperatorError, SaphanError
 from support.archives import EagerStore
 from support.brokers import World
-from support.carried import carried
 from support.s3_server import BUCKET, S3Server
 from support.servers import ENGINES, Engine, Server
 
@@ -43,18 +42,15 @@ def quiet(what: str, done: int, size: int) -> None:
     assert 0 < done <= size
 
 
+@pytest.fixture
+def world(carried_world: World) -> World:
+    """It is only read."""
+    return carried_world
+
+
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A stopped broker on SQLite; tests only read it."""
-    return carried(tmp_path_factory.mktemp("house"))
-
-
-@pytest.fixture(scope="module", params=ENGINES)
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    engine: Engine = request.param
-    running = Server(tmp_path_factory.mktemp(engine), engine).start()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("valkey"), "valkey").start()
     yield running
     running.free()
 
@@ -62,14 +58,21 @@ def server(
 @pytest.fixture
 def there(server: Server, tmp_path: Path) -> House:
     """An empty house on the server, under a name of this test's."""
-    blobs = BlobPlace(str(tmp_path / "objects"))
-    choice = StoreChoice(redis=server.address(name=tmp_path.name), blobs=blobs)
-    (tmp_path / "there").mkdir(mode=0o700)
-    return House(tmp_path / "there", choice)
+    return house_on(server, tmp_path)
 
 
-def test_to_the_server_and_back(world: World, there: House, tmp_path: Path) -> None:
-    asyncio.run(there_and_back(world, there, tmp_path))  # an export blocks, as its command may
+def house_on(server: Server, place: Path) -> House:
+    blobs = BlobPlace(str(place / "objects"))
+    choice = StoreChoice(redis=server.address(name=place.name), blobs=blobs)
+    (place / "there").mkdir(mode=0o700)
+    return House(place / "there", choice)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_to_the_server_and_back(world: World, tmp_path: Path, engine: Engine) -> None:
+    with Server(tmp_path / engine, engine).start() as server:
+        # An export blocks, as its command may.
+        asyncio.run(there_and_back(world, house_on(server, tmp_path), tmp_path))
 
 
 async def there_and_back(world: World, there: House, tmp_path: Path) -> None:
@@ -121,6 +124,7 @@ async def test_a_house_where_somebody_works_is_not_moved(
     world: World, there: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("saphan_broker.moving.leased.TRIES", 2)
+    monkeypatch.setattr("saphan_broker.moving.leased.RENEW_MS", 10)
     await move(House(world.data), there, world.keys, quiet)
     assert there.choice.redis is not None
     lease = Lease(there.choice.redis, "a broker process")
@@ -177,6 +181,7 @@ async def test_a_lease_or_a_server_that_goes_meanwhile_stops_a_move_that_can_be_
         assert stopped.value.code == code
         assert "command again" in (stopped.value.hint or "")
     await asyncio.to_thread(server.start)
+    await asyncio.to_thread(forget_leases, server)  # it would run out, in two seconds
     await move(House(world.data), there, world.keys, quiet)
 
 
@@ -289,13 +294,13 @@ async def test_processes_that_only_serve_wait_until_the_house_is_moved(
     world: World, server: Server, tmp_path: Path
 ) -> None:
     """The lease is the move's meanwhile; whoever serves looks at its holder and finds no bug."""
-    blobs = BlobPlace(str(tmp_path / "objects"))
-    choice = StoreChoice(redis=server.address(name=world.pins.name), blobs=blobs)
-    there = House(world.data, choice)
+    choice = StoreChoice(redis=server.address(name=world.pins.name))
+    (tmp_path / "there").mkdir(mode=0o700)
+    there = House(tmp_path / "there", choice)
     await move(House(world.data), there, world.keys, quiet)
     await asyncio.to_thread(share, world.keys, tmp_path / "shared")
     (tmp_path / "back").mkdir(mode=0o700)
-    broker = await open_broker(world.data, tmp_path / "shared", store=choice, clock=world.clock)
+    broker = await open_broker(there.data, tmp_path / "shared", store=choice, clock=world.clock)
     try:
         await broker.start()
         role = broker.role
@@ -357,7 +362,7 @@ async def test_attachments_in_a_bucket_come_along(
     world: World, server: Server, s3: S3Server, tmp_path: Path
 ) -> None:
     blobs = BlobPlace(
-        f"s3://{BUCKET}/moving/{tmp_path.name}-{server.engine}",
+        f"s3://{BUCKET}/moving/{tmp_path.name}",
         credentials=s3.credentials,
         endpoint=s3.endpoint,
     )
