@@ -301,7 +301,16 @@ async def open_broker(
 
     where = attachments_place(data, choice)
     blobs = attachments_at(where, objects, clock, shared=choice.shared)
-    state = State(await reopen(), reopen, pins, day_keys, signers, blobs=blobs, clock=clock)
+    try:
+        opened = await reopen()
+    except BaseException:
+        blobs.close()
+        if objects is not None:
+            await objects.close()
+        raise
+    state = State(
+        opened, reopen, pins, day_keys, signers, blobs=blobs, objects=objects, clock=clock
+    )
     return Broker(state) if joining is None else Broker(state, joining.role)
 
 

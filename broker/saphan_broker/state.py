@@ -29,6 +29,7 @@ from saphan_broker.logs.log_book import LogBook
 from saphan_broker.logs.recent import RecentSignatures
 from saphan_broker.logs.recent_rows import RecentRows
 from saphan_broker.logs.signer import Signer
+from saphan_broker.objects.base import Objects
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import LOGS, AnchorRow, Log, Store
 from saphan_broker.store.unfinished import check_whole
@@ -62,6 +63,7 @@ class State:
         keys: day keys.
         signers: the one signer of each log; none on a host that serves only.
         blobs: where attachments are.
+        objects: what blobs and store keep theirs in; closed with them.
         clock: milliseconds UTC.
         random: fresh random bytes.
     """
@@ -75,6 +77,7 @@ class State:
         signers: dict[Log, Signer],
         *,
         blobs: Attachments,
+        objects: Objects | None = None,
         clock: Clock = system_clock,
         random: Random = os.urandom,
     ) -> None:
@@ -83,6 +86,7 @@ class State:
         self.keys = keys
         self.signers = signers
         self.blobs = blobs
+        self._objects = objects
         self.clock = clock
         self.random = random
         self.alarms = Alarms()
@@ -235,7 +239,9 @@ class State:
         return None
 
     async def close(self) -> None:
-        """Free threads and store; idempotent."""
+        """Free threads, store and objects; idempotent."""
         self.verifying.shutdown(wait=False, cancel_futures=True)
         self.blobs.close()
         await self.store.close()
+        if self._objects is not None:
+            await self._objects.close()

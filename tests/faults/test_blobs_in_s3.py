@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from saphan_broker.objects import remote
 from saphan_broker.objects import s3 as s3_module
+from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.objects.s3 import open_s3
 from saphan_broker.opening import BlobPlace, StoreChoice
 from saphan_schemas.records import Blob
@@ -100,8 +101,18 @@ async def test_an_attachment_that_the_service_has_lost_is_said_and_others_go_on(
     assert not [name for name in names if name.startswith(("staging", "unlogged"))]
 
 
-async def test_a_lost_long_body_ends_no_feed(tmp_path: Path) -> None:
+async def test_a_lost_long_body_ends_no_feed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The recipient's node gets everything else, and is told what the broker has lost."""
+    closed: list[object] = []
+    close = DirectoryObjects.close
+
+    async def closing(objects: DirectoryObjects) -> None:
+        closed.append(objects)
+        await close(objects)
+
+    monkeypatch.setattr(DirectoryObjects, "close", closing)
     crew = Crew(tmp_path, A, B)
     long = sample("training_notice") | {"summary": "x" * 60_000}
     async with crew.carried(1):
@@ -126,3 +137,5 @@ async def test_a_lost_long_body_ends_no_feed(tmp_path: Path) -> None:
         assert "attachment_gone" in sounding
         for one in (made[0], made[2]):
             assert await line.fetch_whole(one.bulletin_id, 0) == one.ciphertext
+        opened = [member.broker.state._objects for member in crew.members]
+    assert all(closed.count(one) == 1 for one in opened)

@@ -205,3 +205,19 @@ async def test_a_call_that_is_given_up_ends_before_the_next_one(tmp_path: Path) 
         assert await objects.get(NAME) == OLD
     assert list((tmp_path / NEW).iterdir()) == []
     await objects.close()
+
+
+async def test_a_folder_that_cannot_be_listed_is_not_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = DirectoryObjects(tmp_path)
+    await objects.put("a/b", b"x")
+
+    def failing(_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "scandir", failing)
+    with pytest.raises(OperatorError) as error:
+        await anext(aiter(objects.list("a")))
+    assert error.value.code == "blobs_unusable"
+    await objects.close()

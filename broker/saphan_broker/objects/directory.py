@@ -174,7 +174,7 @@ class DirectoryObjects:
                 folder.rmdir()
 
     def _walk(self, folder: Path) -> Iterator[Found]:
-        for base, folders, files in os.walk(folder):
+        for base, folders, files in os.walk(folder, onerror=_unless_gone):
             folders[:] = sorted(one for one in folders if one != NEW)
             for file in files:
                 path = Path(base, file)
@@ -204,6 +204,12 @@ def _tidy(folder: Path) -> None:
         with suppress(FileNotFoundError):
             if path.stat().st_mtime_ns < before:
                 path.unlink()
+
+
+def _unless_gone(error: OSError) -> None:
+    """A folder that cannot be listed is not an empty one."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -26,6 +26,9 @@ PART_BYTES: Final = 5 * MIB
 PARTS_AT_ONCE: Final = 1
 RETRY_MS: Final = 5_000
 SHOWN_CHARS: Final = 240
+LATER: Final = frozenset({408, 409, 425, 429})
+"""Refusals of a service that has too much to do, or does the same for somebody else right now."""
+_REDIRECT: Final = "incorrectly configured region"
 _STATUS: Final = re.compile(r"status code: ((\d{3})[A-Za-z ]*)")
 _CODE: Final = re.compile(r"<Code>(\w{1,64})</Code>")
 
@@ -62,12 +65,18 @@ class RemoteObjects:
             )
 
     async def copy(self, source: str, target: str) -> bool:
-        """See `Objects.copy`; the service copies by itself."""
+        """See `Objects.copy`; the service copies by itself.
+
+        An answer of success may have the error in its body, which obstore reads in part: so the
+        service is asked for what it has made.
+        """
         with self._errors():
             try:
                 await obstore.copy_async(self._store, check_name(source), check_name(target))
             except FileNotFoundError:
                 return False
+        if not await self.exists(target):
+            raise self._away("it has not made the copy that it has confirmed")
         return True
 
     async def get(self, name: str) -> bytes | None:
@@ -153,14 +162,17 @@ class RemoteObjects:
                 f"{self._where} refuses the broker's credentials: {_shown(error)}",
                 "compare the credentials file with what the service has given out",
             )
-        if 400 <= code < 500:
+        if (400 <= code < 500 and code not in LATER) or _REDIRECT in str(error):
             return unusable(
                 f"{self._where} refuses what the broker asks: {_shown(error)}",
                 "check the bucket's name, its region and the endpoint",
             )
+        return self._away(_shown(error))
+
+    def _away(self, why: str) -> Unavailable:
         return Unavailable(
             "blobs_unreachable",
-            f"{self._where} does not answer: {_shown(error)}",
+            f"{self._where} does not answer: {why}",
             field="blobs",
             hint="check that the service runs and can be reached; the broker tries again by itself",
             retry_after_ms=RETRY_MS,
