@@ -4,7 +4,9 @@
     DIR/tls.key, tls.crt    what nodes see when they connect
     DIR/pins.json           the logs' public keys; written last, and what tells such a directory
 
-It has no log keys and no last-head files, so whoever takes that host can sign no head.
+It has no log keys and no last-head files, so whoever takes that host can sign no head. With
+the seed it is the broker in everything else: it opens what is stored, and its word to the other
+processes counts.
 """
 
 from __future__ import annotations
