@@ -6,13 +6,15 @@ import inspect
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from support.brokers import World
-from support.carried import carried
 from support.event_loop import watch_event_loop
 from support.s3_server import S3Server, s3_server
+
+if TYPE_CHECKING:
+    from support.brokers import World
 
 settings.register_profile("local", deadline=None, max_examples=50)
 # In CI every run sees the same examples: a red build can be repeated, a green one is not luck.
@@ -62,4 +64,6 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 @pytest.fixture(scope="session")
 def carried_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A stopped broker on SQLite that has seen a bit of everything; tests only read it."""
+    from support.carried import carried  # half a second, for those who need it
+
     return carried(tmp_path_factory.mktemp("house"))

@@ -18,7 +18,7 @@ from saphan_broker.logs.log_export import export_logs
 from saphan_broker.moving.comparing import compare_stores, copy_compared
 from saphan_broker.moving.house import House
 from saphan_broker.moving.moved import move
-from saphan_broker.opening import BlobPlace, StoreChoice
+from saphan_broker.opening import SQLITE, BlobPlace, StoreChoice
 from saphan_broker.processes.leased import Leased
 from saphan_broker.records import PackWriter
 from saphan_broker.seeds import DayKeys
@@ -235,15 +235,17 @@ async def test_attachments_are_where_the_broker_will_look(
     data, choice = tmp_path / "data", StoreChoice(redis=server.address(name=world.pins.name))
     await move(House(data), House(data, choice), world.keys, quiet)
     await asyncio.to_thread(shutil.rmtree, data / "blobs")
-    broker = await open_broker(data, world.keys, store=choice, clock=world.clock)
-    try:
-        one, _two = await asyncio.to_thread(lambda: sorted((world.data / "blobs").glob("??/*/*")))
-        expected = await asyncio.to_thread(one.read_bytes)
-        found = await broker.state.blobs.read(bytes.fromhex(one.parent.name), 0, 0, len(expected))
-        assert found == expected
-    finally:
-        await broker.stop()
-        await asyncio.to_thread(forget_all, server)
+    (tmp_path / "back").mkdir(mode=0o700)
+    await move(House(data, choice), House(tmp_path / "back"), world.keys, quiet)
+    one, _two = await asyncio.to_thread(lambda: sorted((world.data / "blobs").glob("??/*/*")))
+    bulletin, expected = bytes.fromhex(one.parent.name), await asyncio.to_thread(one.read_bytes)
+    for place, engine in ((data, choice), (tmp_path / "back", SQLITE)):
+        broker = await open_broker(place, world.keys, store=engine, clock=world.clock)
+        try:
+            assert await broker.state.blobs.read(bulletin, 0, 0, len(expected)) == expected
+        finally:
+            await broker.stop()
+    await asyncio.to_thread(forget_all, server)
 
 
 def forget_all(server: Server) -> None:
