@@ -10,6 +10,11 @@
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'size')
 if not head[2] then return {'empty', '0', 0, 0} end
 if head[1] ~= ARGV[1] then return {'fenced', head[2], 0, 0} end
+for _, name in ipairs({'del', 'hget', 'hgetall', 'hincrby', 'hlen', 'hmget', 'hset', 'unlink', 'zrem'}) do
+    if not redis.acl_check_cmd(name, KEYS[1]) then
+        return redis.error_reply("NOPERM no permissions to run the '" .. name .. "' command")
+    end
+end
 local prefix, number, moved, changed, added = ARGV[2], ARGV[3], 0, 0, 0
 local buckets = tonumber(redis.call('HGET', KEYS[2], 'buckets') or '1')
 local function bucket(slot)
