@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from saphan_broker.moving.restoring import restore
 from saphan_broker.opening import BlobPlace, StoreChoice
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.memory import MemoryStore
+from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.sqlite_file import LOCK_NAME
 from saphan_schemas.errors import OperatorError
 from support.brokers import World
@@ -213,6 +215,31 @@ async def test_a_backup_goes_on_where_nothing_was_signed_since(
         assert size == restored.kept.heads["evidence"].size
         await carry_everything(lost)
         assert broker.state.evidence.tree.size > size
+
+
+async def test_a_store_gets_no_name_beside_the_wal_of_another(world: World, tmp_path: Path) -> None:
+    """A damaged store that was killed is moved away, and its WAL is forgotten there."""
+    place = await asyncio.to_thread(copied, world.place, tmp_path / "broker")
+    lost = again(place, world)
+    await backed_up(House(lost.data), world, tmp_path / "kept")
+    await asyncio.to_thread(leave_wal, lost.data / "broker.db", tmp_path / "damaged.db")
+    with pytest.raises(OperatorError) as refused:
+        await restore(tmp_path / "kept", House(lost.data), lost.keys, quiet)
+    assert refused.value.code == "store_remains"
+    with pytest.raises(OperatorError) as refused:
+        await SqliteStore.create(lost.data)
+    assert refused.value.code == "store_remains"
+
+
+def leave_wal(store: Path, away: Path) -> None:
+    writing = sqlite3.connect(store)
+    writing.execute("DELETE FROM entry")
+    writing.commit()
+    wal = store.with_name(f"{store.name}-wal")
+    data = wal.read_bytes()  # the last connection that closes takes it away
+    writing.close()
+    wal.write_bytes(data)
+    store.rename(away)
 
 
 async def test_a_store_behind_its_signer_is_put_back_and_said_to_be_old(

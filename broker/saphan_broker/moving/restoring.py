@@ -16,8 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from saphan_schemas.errors import OperatorError
-
 from saphan_broker import private_files
 from saphan_broker.blobs.store import FOLDER
 from saphan_broker.export_file import file_error, put_file
@@ -32,7 +30,7 @@ from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import Log, Store
 from saphan_broker.store.sqlite import SqliteStore
-from saphan_broker.store.sqlite_file import STORE_NAME, lock, sync_path
+from saphan_broker.store.sqlite_file import STORE_NAME, check_vacant, lock, sync_path
 
 UNPACKED: Final = "restore.unfinished"
 
@@ -53,8 +51,8 @@ async def restore(folder: Path, house: House, keys: Path, progress: Progress) ->
         keys: the broker's keys directory; it is only read.
 
     Raises:
-        OperatorError: `backup_unfinished`, `backup_malformed`, `store_exists`, `store_locked`,
-            `store_differs`, `target_not_empty`, `copy_differs`, `disk_full`, `blobs_unusable`, ...
+        OperatorError: `backup_unfinished`, `backup_malformed`, `store_exists`, `store_remains`,
+            `store_locked`, `store_differs`, `target_not_empty`, `copy_differs`, `disk_full`, ...
     """
     kept = await asyncio.to_thread(read_manifest, folder)
     await asyncio.to_thread(check_bytes, folder, kept)
@@ -91,7 +89,8 @@ async def _unpacked(folder: Path, house: House) -> AsyncIterator[tuple[Path, Sql
     place = house.data / UNPACKED
     held = await asyncio.to_thread(lock, house.data)  # nobody else unpacks here
     try:
-        await asyncio.to_thread(_check_vacant, house)
+        if not house.on_server:
+            await asyncio.to_thread(check_vacant, house.data)
         await asyncio.to_thread(_unpack, folder, place)
         store = await SqliteStore.open(place)
         try:
@@ -101,16 +100,6 @@ async def _unpacked(folder: Path, house: House) -> AsyncIterator[tuple[Path, Sql
     finally:
         await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
         os.close(held)
-
-
-def _check_vacant(house: House) -> None:
-    if not house.on_server and (house.data / STORE_NAME).exists():
-        raise OperatorError(
-            "store_exists",
-            f"there is already a store in {house.data}",
-            field="data",
-            hint="name an empty directory; a store is never written over",
-        )
 
 
 def _unpack(folder: Path, place: Path) -> None:

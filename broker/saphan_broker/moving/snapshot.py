@@ -43,6 +43,7 @@ def take_snapshot(data: Path, out: Path, progress: Callable[[int, int], None]) -
         os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         _copy(data, fresh, progress)
         sqlite_file.sync_path(fresh)
+        _forget(out / sqlite_file.STORE_NAME)  # an earlier try's WAL would be read into this one
         fresh.rename(out / sqlite_file.STORE_NAME)
         sqlite_file.sync_path(out)
     except OSError as error:
@@ -53,9 +54,9 @@ def take_snapshot(data: Path, out: Path, progress: Callable[[int, int], None]) -
         _forget(fresh)
 
 
-def _forget(fresh: Path) -> None:
+def _forget(path: Path) -> None:
     for suffix in ("", "-wal", "-shm", "-journal"):
-        fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _failed(fresh: Path, error: sqlite3.Error) -> OperatorError:

@@ -53,20 +53,38 @@ def lock(directory: Path) -> int:
     return held
 
 
-def create(directory: Path) -> None:
-    """Make an empty store of the newest format; a crash leaves none or a whole one.
+def check_vacant(directory: Path) -> None:
+    """Refuse a directory in which a store must not get its name.
 
     Raises:
-        OperatorError: `store_exists`.
+        OperatorError: `store_exists`; `store_remains`: SQLite would write what another store's
+            WAL holds into the new one.
     """
-    final, fresh = directory / STORE_NAME, directory / f"{STORE_NAME}.new"
-    if final.exists():
+    if (directory / STORE_NAME).exists():
         raise OperatorError(
             "store_exists",
             f"there is already a store in {directory}",
             field="data",
-            hint="run the broker on it, or name an empty directory",
+            hint="run the broker on it, or name an empty directory; it is never written over",
         )
+    wal = directory / f"{STORE_NAME}-wal"
+    if wal.exists():
+        raise OperatorError(
+            "store_remains",
+            f"{wal} belongs to a {STORE_NAME} that was moved away, and holds its last commits",
+            field="data",
+            hint="move it to where that file is, under the same name with -wal",
+        )
+
+
+def create(directory: Path) -> None:
+    """Make an empty store of the newest format; a crash leaves none or a whole one.
+
+    Raises:
+        OperatorError: as `check_vacant`.
+    """
+    check_vacant(directory)
+    final, fresh = directory / STORE_NAME, directory / f"{STORE_NAME}.new"
     # What a crash in an earlier `create` left is nobody's: it never had the final name.
     for suffix in ("", "-wal", "-shm", "-journal"):
         fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
