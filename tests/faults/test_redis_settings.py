@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
-from redis.exceptions import NoPermissionError
-from saphan_broker.objects.directory import DirectoryObjects
+from saphan_broker.store.base import CommitUnknown
 from saphan_broker.store.redis.address import RedisAddress, connect
-from saphan_broker.store.redis.archive.policy import EAGER
-from saphan_broker.store.redis.lease import Lease
 from saphan_broker.store.redis.store import RedisStore
 from saphan_protocol import tls
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 from support import certificates
-from support.archives import archive_all
+from support.pens import Pen
 from support.rooms import ROOT
 from support.servers import ENGINES, Engine, Server, free_port
 from support.store_commits import Story
@@ -133,6 +129,23 @@ async def test_settings_that_are_changed_later_are_noticed(
     await store.close()
 
 
+@pytest.mark.parametrize("name", ["appendonly", "appendfsync"])
+async def test_what_is_not_synced_is_neither_signed_nor_answered(name: str, server: Server) -> None:
+    """The settings were good a moment ago, and the next look at them is a minute away."""
+    store = await RedisStore.create(server.address())
+    story = Story()
+    await store.commit(story.bulletins(1))
+    commit, pen = story.bulletins(1), Pen()
+    server.set(name, "no")
+    with pytest.raises(CommitUnknown):
+        await store.commit(commit, pen)
+    assert pen.signed == 0
+    await store.close()
+    with pytest.raises(OperatorError) as refused:
+        await RedisStore.open(server.address())
+    assert refused.value.code == "store_lossy"
+
+
 async def test_a_server_that_comes_back_forgetful_is_given_nothing(server: Server) -> None:
     store = await RedisStore.create(server.address())
     story = Story()
@@ -188,80 +201,6 @@ async def test_a_wrong_password_is_refused_and_not_repeated(
     assert error.code == "redis_refused"
     assert "secret" not in f"{error} {error.hint}"
     assert (await refusal(guarded.address())).code == "redis_refused"
-
-
-async def test_a_user_of_the_access_list_needs_few_rights(server: Server, tmp_path: Path) -> None:
-    """The rights that docs/operating.md names are enough, and no other application's keys."""
-    with server.client() as client:
-        (named,) = (line for line in PAGE.read_text().splitlines() if "~saphan:*" in line)
-        rights = named.split()[4:]
-        client.execute_command("ACL", "SETUSER", "broker", "on", f">{PASSWORD}", *rights)
-    path = password_file(tmp_path)
-    address = server.address(user="broker", password_file=path)
-    store = await RedisStore.create(address)
-    await store.commit(Story().bulletins(1), lambda: b"note")
-    assert (await check_whole(store, 1)).size == 1
-    await store.close()
-    lease = Lease(address, "one")
-    assert await lease.take()
-    await lease.close()
-    async with connect(address) as ours:
-        await ours.publish("saphan:{saphan/evidence}:process:all", "news")
-        for word in (
-            ("GET", "theirs"),
-            ("KEYS", "*"),
-            ("FLUSHALL",),
-            ("CONFIG", "SET", "save", ""),
-        ):
-            with pytest.raises(NoPermissionError):
-                await ours.execute_command(*word)  # type: ignore[no-untyped-call]
-    for wrong in (
-        server.address(user="stranger", password_file=path),
-        server.address(user="broker"),  # not the default user instead
-    ):
-        assert (await refusal(wrong)).code == "redis_refused"
-
-
-async def test_a_right_that_was_taken_away_refuses_a_commit_whole(server: Server) -> None:
-    """A script that is stopped within its writes would leave the first of them."""
-    store = await RedisStore.create(server.address())
-    story = Story()
-    await store.commit(story.bulletins(1), lambda: b"first")
-    for word in ("hset", "hsetnx", "hincrby", "set", "xadd", "zadd", "zrem"):
-        commit = story.bulletins(1)
-        async with without(server, word):
-            await store.commit(commit)
-        await store.commit(commit, lambda: b"second")
-    assert await check_whole(store, 1) == story.head
-    await store.close()
-
-
-async def test_a_right_that_was_taken_away_moves_nothing_half_into_the_archive(
-    server: Server, tmp_path: Path
-) -> None:
-    objects = DirectoryObjects(tmp_path / "objects")
-    store = await RedisStore.create(server.address(), objects=objects, policy=EAGER)
-    story = Story()
-    for word in ("hset", "xtrim", "zadd"):
-        await store.commit(story.bulletins(2))
-        async with without(server, word):
-            await store.archive_some()
-        await archive_all(store)
-        assert await check_whole(store, 2) == story.head
-    await store.close()
-    await objects.close()
-
-
-@asynccontextmanager
-async def without(server: Server, word: str) -> AsyncIterator[None]:
-    """While we may not use a command; what is tried then is refused, and the command named."""
-    with server.client() as client:
-        client.execute_command("ACL", "SETUSER", "default", f"-{word}")
-        with pytest.raises(OperatorError) as refused:
-            yield
-        client.execute_command("ACL", "SETUSER", "default", f"+{word}")
-    assert refused.value.code == "redis_refused"
-    assert server.engine == "redis" or f"'{word}'" in refused.value.message
 
 
 @pytest.mark.parametrize(

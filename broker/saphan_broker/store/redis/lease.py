@@ -6,6 +6,7 @@ So the lease only decides who tries; that nobody else's commit is written does n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import hiredis
@@ -133,12 +134,15 @@ class Lease:
             # The next one brings our scripts again, and may lead to another server: a new primary.
             line.abort("a command was refused")
         if waiting:
-            self._judge(replies[-1])
+            self._judge(line, replies[2:])
         return outcome(checked(replies[0]))
 
-    def _judge(self, reply: Reply) -> None:
-        local, replicas = durable(reply)
-        if not local or replicas < self._address.replicas:
+    def _judge(self, line: Line, replies: Sequence[Reply]) -> None:
+        local, replicas = durable(replies)
+        if not local:
+            line.abort("it does not sync")  # on the next one its settings are looked at
+            raise unreachable(self._address, "what it wrote did not reach its disk in time")
+        if replicas < self._address.replicas:
             raise Unavailable(
                 "replicas_missing",
                 f"{replicas} of {self._address.replicas} replicas have it",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -19,6 +20,8 @@ KEEPING: Final = (
     ("no-appendfsync-on-rewrite", "no", "while it rewrites its file, nothing is synced"),
 )
 """Setting, the value that loses nothing, and what every other value means."""
+SYNCING: Final = {name: value for name, value, _why in KEEPING[:2]}
+"""What makes the server's answer come after its sync."""
 
 
 class Promises(msgspec.Struct, frozen=True):
@@ -34,27 +37,36 @@ class Promises(msgspec.Struct, frozen=True):
     def waiting(self, address: RedisAddress) -> list[Command]:
         """What, behind a write on one connection, tells how durable the write is.
 
-        The last answer is judged (`durable`). A replica answers the first question when it has the
+        The answers are judged by `durable`. A replica answers the first question when it has the
         write, and says so with what it had on its disk before: alone, WAITAOF would learn of the
-        disk a second later, with the replica's next report. Asked again, it answers at once.
+        disk a second later, with the replica's next report. Asked again, it answers at once. A
+        server that does not know WAITAOF syncs before it answers, as long as it is set up so.
         """
         half = max(address.wait_ms // 2, 1)
         received: Command = ("WAIT", address.replicas, half)
         if not (self.waits_for_disk and self.syncs):
-            return [("WAIT", address.replicas, address.wait_ms)] if address.replicas else []
+            set_up: list[Command] = [("CONFIG", "GET", *SYNCING)] if self.syncs else []
+            alone: Command = ("WAIT", address.replicas, address.wait_ms)
+            return [*set_up, alone] if address.replicas else set_up
         on_disk: Command = ("WAITAOF", 1, address.replicas, half)
         return [received, on_disk] if address.replicas else [on_disk]
 
 
-def durable(reply: Reply) -> tuple[bool, int]:
+def durable(replies: Sequence[Reply]) -> tuple[bool, int]:
     """Whether a write is on the server's own disk, and how many replicas have it.
 
     Raises:
         What a refusal means: the server does not wait (any more).
     """
-    found = checked(reply)
-    local, replicas = found if isinstance(found, list) else (1, found)
-    return local >= 1, replicas
+    local, replicas = True, 0
+    for found in [checked(reply) for reply in replies]:
+        if not isinstance(found, list):
+            replicas = found
+        elif len(found) == 2 * len(SYNCING):
+            local = _settings(found).items() >= SYNCING.items()
+        else:
+            local, replicas = found[0] >= 1, found[1]
+    return local, replicas
 
 
 async def examine(line: Line, address: RedisAddress) -> Promises:
@@ -71,9 +83,8 @@ async def examine(line: Line, address: RedisAddress) -> Promises:
         checked(reply)
     losses, syncs = [], False
     if isinstance(found, list):
-        values = dict(zip(found[::2], found[1::2], strict=True))
-        settings = {name: values.get(name.encode(), b"").decode() for name in names}
-        syncs = settings["appendonly"] == "yes" and settings["appendfsync"] == "always"
+        settings = dict.fromkeys(names, "") | _settings(found)
+        syncs = settings.items() >= SYNCING.items()
         losses = [
             f"{name} {settings[name]}" for name, value, _why in KEEPING if settings[name] != value
         ]
@@ -90,6 +101,12 @@ async def examine(line: Line, address: RedisAddress) -> Promises:
         )
     waits = isinstance(known, list) and bool(known) and bool(known[0])
     return Promises(tuple(losses), syncs, waits)
+
+
+def _settings(found: list[bytes]) -> dict[str, str]:
+    """CONFIG GET's answer."""
+    words = [word.decode() for word in found]
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 def _lossy(settings: dict[str, str]) -> OperatorError:

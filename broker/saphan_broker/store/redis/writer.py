@@ -217,17 +217,17 @@ class Writer:
                 raise _Forgotten
             checked(reply)
         if waiting:
-            self._waited(replies[-1])
+            self._waited(replies[len(commands) :])
         return replies[: len(commands)]
 
-    def _waited(self, reply: Reply) -> None:
-        """Judge the answer of WAIT or WAITAOF.
+    def _waited(self, replies: Sequence[Reply]) -> None:
+        """Judge what the server says of the write before.
 
         Raises:
             ReplicasMissing, CommitUnknown: what was written is not durable as was promised.
         """
         try:
-            local, replicas = durable(reply)
+            local, replicas = durable(replies)
         except SaphanError as error:
             raise CommitUnknown(f"the server does not wait for its disk: {error}") from None
         if not local:

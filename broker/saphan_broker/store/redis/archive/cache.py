@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from sys import getsizeof
 from typing import Any, Final, TypeVar, cast
 
+from msgspec import Struct
 from saphan_schemas.errors import Unavailable
 from saphan_schemas.limits import KIB, LIMITS
 
@@ -27,7 +29,7 @@ class Cache:
     An object never changes under its name (`formats`), so what is kept here is never stale.
 
     Args:
-        max_bytes: of objects kept; the one read last is kept whatever its size.
+        max_bytes: of memory for what is kept; the one read last is kept whatever its size.
     """
 
     def __init__(
@@ -97,11 +99,11 @@ class Cache:
         if data is None:
             raise missing(full)
         if len(data) > AWAY_BYTES:
-            value = await asyncio.to_thread(parse, full, data)
+            value, size = await asyncio.to_thread(_weighed, parse, full, data)
         else:
-            value = parse(full, data)
-        self._keep(name, value, len(data))
-        return cast(object, value)
+            value, size = _weighed(parse, full, data)
+        self._keep(name, value, size)
+        return value
 
     def _keep(self, name: str, value: object, size: int) -> None:
         self._kept[name] = (value, size)
@@ -114,6 +116,25 @@ class Cache:
         del self._loading[name]
         if not task.cancelled():
             task.exception()  # whoever asked may have been cancelled: then nobody looks at it
+
+
+def _weighed(parse: Callable[[str, bytes], Any], name: str, data: bytes) -> tuple[object, int]:
+    value = parse(name, data)
+    return value, memory(value)
+
+
+def memory(value: object) -> int:
+    """Bytes of memory that it takes: many small rows take several times their bytes."""
+    size = getsizeof(value)
+    if isinstance(value, bytes):
+        return size
+    if isinstance(value, dict):
+        return size + sum(map(memory, value)) + sum(map(memory, value.values()))
+    if isinstance(value, tuple | list):
+        return size + sum(map(memory, value))
+    if isinstance(value, Struct):
+        return size + sum(memory(getattr(value, name)) for name in value.__struct_fields__)
+    return size
 
 
 def _slow(name: str) -> Unavailable:

@@ -14,6 +14,7 @@ often, writes the same bytes. The others are named for their bytes.
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Mapping
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
@@ -134,8 +135,12 @@ def box_body(indices: list[int]) -> bytes:
     return encode(_Box([*indices[:1], *gaps]))
 
 
-def open_box(name: str, data: bytes) -> list[int]:
-    return list(accumulate(decode(_Box, name, unseal(name, data)).gaps))
+def open_box(name: str, data: bytes) -> array[int]:
+    gaps = decode(_Box, name, unseal(name, data)).gaps
+    try:
+        return array("Q", accumulate(gaps))
+    except OverflowError:
+        raise damaged(name, "it is not indices of entries") from None
 
 
 def facts_body(due_day: int, bulletins: Iterable[Finished]) -> tuple[bytes, bytes]:

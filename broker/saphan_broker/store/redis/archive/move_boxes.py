@@ -68,8 +68,8 @@ class BoxMover:
         stretch = f"{indices[0]}-{indices[-1]}"
         await self._moving.put(box_name(agency, stretch), box_body(indices))
         after = indices[-1] + 1
-        removals: list[Command] = [
-            ("XTRIM", box, "MINID", b"%d-0" % (after + 1)),
+        removals: list[Command] = [  # found first: a server that refuses one of them loses nothing
             ("ZADD", index.boxes(keys, agency), indices[-1], stretch),
+            ("XTRIM", box, "MINID", b"%d-0" % (after + 1)),
         ]
         return await self._moving.move("evidence", field, int(before or 0), after, removals)

@@ -1,9 +1,10 @@
 """Moves finished bulletins into packs: facts in one object, bodies in another, then the index.
 
 1. The oldest finished ones are looked at, those of one due day are chosen, up to a pack's size.
-2. Their fields are read. One that was archived before and opened again since has only its newer
-   fields in memory: they are laid over the archived ones. Its body stays where it is, unless it is
-   newer, too. What was refused and never admitted has statements only, and no day.
+2. Their fields are read; one that was opened or admitted since it was chosen stays. One that was
+   archived before and opened again since has only its newer fields in memory: they are laid over
+   the archived ones. Its body stays where it is, unless it is newer, too. What was refused and
+   never admitted has statements only, and no day.
 3. Both objects are made durable. A crash here leaves objects that nothing names.
 4. A script removes each bulletin that is still as it was read, and indexes it. A crash between two
    calls leaves the rest in memory, for another pack.
@@ -71,6 +72,17 @@ class _Read(NamedTuple):
         return {**archived, **facts, **first}
 
     @property
+    def due_day(self) -> int:
+        """As it is now: what was only refused may have been admitted since it was chosen."""
+        facts = self.facts.get(packing.FACTS)
+        return NO_DAY if facts is None else packing.read_facts(self.id, facts).due_day
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a deadline is waited for."""
+        return int(self.fields.get(packing.WAITING, 0)) > 0
+
+    @property
     def size(self) -> int:
         """Bytes that it adds to its pack."""
         items = [*self.facts.items(), *(self.body or {}).items()]
@@ -96,7 +108,7 @@ class BulletinMover:
         if not chosen:
             return 0
         due_day, ids = chosen
-        rows = await self._read(ids)
+        rows = [row for row in await self._read(ids) if row.due_day == due_day and not row.is_open]
         if not rows:
             return 0
         finished = await self._write_bodies(due_day, rows)
