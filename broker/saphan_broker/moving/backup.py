@@ -144,7 +144,7 @@ async def _head(store: Store, log: Log) -> KeptHead:
 async def _attachments(house: House, store: Store, out: Path, progress: Progress) -> Brought:
     target = DirectoryObjects(out / FOLDER)
     try:
-        async with house.attachments() as source:
+        async with house.objects() as source:
             return await copy_attachments(store, source, target, progress)
     finally:
         await target.close()

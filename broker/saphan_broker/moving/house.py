@@ -40,21 +40,12 @@ class House:
         return self.choice.redis is not None
 
     @asynccontextmanager
-    async def attachments(self) -> AsyncIterator[Objects]:
-        """Where its broker looks for attachments; a folder's files are objects too."""
-        if self.choice.blobs is None:
+    async def objects(self) -> AsyncIterator[Objects]:
+        """Where its broker looks for attachments, and on a server for long ciphertexts too."""
+        if self.choice == SQLITE:
             made: Objects = DirectoryObjects(Path(attachments_place(self.data, self.choice)))
         else:
             made = await asyncio.to_thread(open_objects, self.data, self.choice)
-        try:
-            yield made
-        finally:
-            await made.close()
-
-    @asynccontextmanager
-    async def _objects(self) -> AsyncIterator[Objects]:
-        """Where a store on a server keeps its long ciphertexts."""
-        made = await asyncio.to_thread(open_objects, self.data, self.choice)
         try:
             yield made
         finally:
@@ -67,7 +58,7 @@ class House:
         Raises:
             OperatorError: `objects_elsewhere`, and what else opening raises.
         """
-        async with self._objects() as objects:
+        async with self.objects() as objects:
             store = await open_store(self.data, self.choice, objects)
             try:
                 yield store
@@ -93,7 +84,7 @@ class House:
             return
         from saphan_broker.moving.leased import leased, open_alone  # loads the server's client
 
-        async with self._objects() as objects:
+        async with self.objects() as objects:
             served = await open_alone(self.choice.redis, objects, create)
             try:
                 async with leased(self.choice.redis, served):

@@ -115,7 +115,7 @@ def _unpack(folder: Path, place: Path) -> None:
 async def _attachments(folder: Path, store: Store, house: House, progress: Progress) -> Brought:
     source = DirectoryObjects(folder / FOLDER)
     try:
-        async with house.attachments() as target:
+        async with house.objects() as target:
             return await copy_attachments(store, source, target, progress)
     finally:
         await source.close()
