@@ -171,7 +171,7 @@ async def test_a_crash_at_any_request_loses_nothing(done: bool) -> None:
     assert at > 30
 
 
-@pytest.mark.parametrize("pause", [0, 10, 3 * ORPHAN_MS], ids=["none", "short", "hours"])
+@pytest.mark.parametrize("pause", [0, 3 * ORPHAN_MS], ids=["none", "hours"])
 @pytest.mark.parametrize("done", [False, True])
 async def test_a_process_that_stops_at_any_request_takes_nothing_from_another(
     done: bool, pause: int
@@ -230,7 +230,7 @@ async def test_a_sweep_that_stops_at_any_request_takes_nothing_that_was_logged_m
 
 async def test_both_at_once_at_every_pace() -> None:
     """Two processes whose requests take turns in many ways."""
-    for seed in range(40):
+    for seed in range(20):
         story = Story()
 
         def paced(factor: int, seed: int = seed, story: Story = story) -> Objects:

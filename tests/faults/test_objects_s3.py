@@ -33,6 +33,13 @@ def place(tmp_path: Path) -> str:
     return f"s3://{BUCKET}/faults/{tmp_path.name}"
 
 
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    path = tmp_path / "credentials"
+    write_credentials(path, SECRET_KEY)
+    return path
+
+
 def code(error: pytest.ExceptionInfo[SaphanError]) -> str:
     return error.value.code
 
@@ -46,13 +53,23 @@ async def parts(count: int) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_killed_server_is_said_and_what_was_put_is_there_afterwards(
+async def test_a_server_killed_within_a_put_has_what_was_put_before_and_no_half(
     s3: S3Server, place: str
 ) -> None:
     objects = open_s3(place, credentials=s3.credentials, endpoint=s3.endpoint)
+
+    async def cut() -> AsyncIterator[bytes]:
+        async for part in parts(7):
+            yield part
+        await asyncio.to_thread(s3.kill)
+        async for part in parts(7):
+            yield part
+
     await objects.put(NAME, DATA)
-    s3.kill()
     try:
+        with pytest.raises(Unavailable) as cut_off:
+            await objects.put_parts("half", cut())
+        assert code(cut_off) == "blobs_unreachable"
         for call in (
             objects.put("other", DATA),
             objects.put_parts("other", parts(7)),
@@ -68,36 +85,15 @@ async def test_a_killed_server_is_said_and_what_was_put_is_there_afterwards(
             assert code(error) == "blobs_unreachable"
             assert BUCKET in error.value.message
     finally:
+        s3.kill()
         await asyncio.to_thread(s3.start)
     assert await objects.get(NAME) == DATA
     assert not await objects.exists("other")
+    assert await objects.get("half") is None
     await objects.put("other", DATA)
     assert await objects.get("other") == DATA
-
-
-@pytest.mark.usefixtures("impatient")
-async def test_a_server_that_dies_within_a_long_put_leaves_no_half(
-    s3: S3Server, place: str
-) -> None:
-    objects = open_s3(place, credentials=s3.credentials, endpoint=s3.endpoint)
-
-    async def cut() -> AsyncIterator[bytes]:
-        async for part in parts(7):
-            yield part
-        await asyncio.to_thread(s3.kill)
-        async for part in parts(7):
-            yield part
-
-    try:
-        with pytest.raises(Unavailable) as error:
-            await objects.put_parts(NAME, cut())
-        assert code(error) == "blobs_unreachable"
-    finally:
-        s3.kill()
-        await asyncio.to_thread(s3.start)
-    assert await objects.get(NAME) is None
-    await objects.put_parts(NAME, parts(7))
-    assert await objects.size(NAME) == 7 * MIB
+    await objects.put_parts("half", parts(7))
+    assert await objects.size("half") == 7 * MIB
 
 
 @pytest.mark.usefixtures("impatient")
@@ -223,9 +219,9 @@ async def test_nothing_secret_is_logged(
         *("s3://key:secret@bucket/x", "s3://bucket/x?y=1", "s3://bucket/" + "a" * 300),
     ],
 )
-def test_an_address_that_is_none(s3: S3Server, place: str) -> None:
+def test_an_address_that_is_none(keys: Path, place: str) -> None:
     with pytest.raises(OperatorError) as error:
-        objects_from(place, credentials=s3.credentials, endpoint=s3.endpoint)
+        objects_from(place, credentials=keys)
     assert code(error) == "s3_place"
 
 
@@ -236,20 +232,20 @@ def test_an_address_that_is_none(s3: S3Server, place: str) -> None:
         *("https://user:topsecret@host", "https://host#x", "file:///etc"),
     ],
 )
-def test_an_endpoint_that_is_none(s3: S3Server, endpoint: str) -> None:
+def test_an_endpoint_that_is_none(keys: Path, endpoint: str) -> None:
     with pytest.raises(OperatorError) as error:
-        objects_from("s3://bucket", credentials=s3.credentials, endpoint=endpoint)
+        objects_from("s3://bucket", credentials=keys, endpoint=endpoint)
     assert code(error) == "s3_place"
     assert "topsecret" not in f"{error.value} {error.value.hint}"
 
 
-def test_certificates_that_cannot_be_read(s3: S3Server, tmp_path: Path) -> None:
+def test_certificates_that_cannot_be_read(keys: Path, tmp_path: Path) -> None:
     with pytest.raises(OperatorError) as error:
-        open_s3("s3://bucket", credentials=s3.credentials, ca_file=tmp_path / "none.pem")
+        open_s3("s3://bucket", credentials=keys, ca_file=tmp_path / "none.pem")
     assert code(error) == "s3_ca"
     (tmp_path / "bad.pem").write_text("no certificate")
     with pytest.raises(OperatorError) as error:
-        open_s3("s3://bucket", credentials=s3.credentials, ca_file=tmp_path / "bad.pem")
+        open_s3("s3://bucket", credentials=keys, ca_file=tmp_path / "bad.pem")
     assert code(error) == "s3_ca"
 
 
@@ -265,9 +261,9 @@ def _without_obstore(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_without_obstore")
-def test_without_the_extra_it_says_what_to_install(s3: S3Server, tmp_path: Path) -> None:
+def test_without_the_extra_it_says_what_to_install(keys: Path, tmp_path: Path) -> None:
     with pytest.raises(OperatorError) as error:
-        objects_from("s3://bucket", credentials=s3.credentials)
+        objects_from("s3://bucket", credentials=keys)
     assert code(error) == "s3_not_installed"
     assert "saphan[s3]" in (error.value.hint or "")
     objects_from(str(tmp_path))

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from saphan_broker.cli.serving import _look_at_objects
 from saphan_broker.objects import s3 as s3_module
 from saphan_broker.objects.directory import DirectoryObjects
-from saphan_broker.objects.s3 import open_s3
+from saphan_broker.opening import BlobPlace, StoreChoice, open_objects
 from saphan_broker.store.redis.long_bodies import OBJECT_BYTES
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError
-from support.s3_server import BUCKET, S3Server
+from support.s3_server import SECRET_KEY, write_credentials
 from support.servers import Server
 from support.store_commits import Story
 from support.whole_store import check_whole
@@ -129,12 +130,21 @@ async def test_another_store_of_objects_is_refused_before_anything_is_lost_in_it
 
 
 async def test_a_service_that_is_down_keeps_no_broker_down(
-    server: Server, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Nothing was moved into it yet; what needs it waits, the rest goes on."""
     monkeypatch.setattr(s3_module, "RETRIES", 0)
-    away = open_s3(f"s3://{BUCKET}", credentials=s3.credentials, endpoint="http://127.0.0.1:1")
-    made = await RedisStore.create(server.address(), objects=away)
+    keys = tmp_path / "credentials"
+    write_credentials(keys, SECRET_KEY)
+    place = BlobPlace("s3://bucket", credentials=keys, endpoint="http://127.0.0.1:1")
+    choice = StoreChoice(redis=server.address(), blobs=place)
+    await _look_at_objects(tmp_path, choice)
+    assert "the bucket bucket does not answer" in caplog.text
+    objects = await asyncio.to_thread(open_objects, tmp_path, choice)
+    made = await RedisStore.create(server.address(), objects=objects)
     story = Story(body_bytes=LONG)
     commit = story.bulletins(1)
     await made.commit(commit)

@@ -17,11 +17,15 @@ from support.session import Line
 PART = 16 * 1024
 
 
-@pytest.fixture(params=["directory", "s3"])
+both = pytest.mark.parametrize("crew", ["directory", "s3"], indirect=True)
+"""The rest is shown for both below the broker: `contract/test_attachments.py`."""
+
+
+@pytest.fixture
 async def crew(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Crew]:
     made = Crew(tmp_path, A, B)
     place = BlobPlace(str(tmp_path / "shared"))
-    if request.param == "s3":
+    if getattr(request, "param", "directory") == "s3":
         server: S3Server = request.getfixturevalue("s3")
         where = f"s3://{BUCKET}/crew/{tmp_path.name}"
         place = BlobPlace(where, credentials=server.credentials, endpoint=server.endpoint)
@@ -41,6 +45,7 @@ async def fetched(line: Line, bulletin: bytes, attachments: tuple[bytes, ...]) -
         assert await line.fetch_whole(bulletin, place) == data
 
 
+@both
 async def test_what_comes_through_one_is_fetched_through_the_other(crew: Crew) -> None:
     made = seal(crew, PHOTO, REPORT)
     out = await crew.line_at(follower(crew), A)
@@ -71,6 +76,7 @@ async def test_a_node_whose_process_is_gone_goes_on_at_the_other(crew: Crew) -> 
     await fetched(into, made.bulletin_id, made.attachments)
 
 
+@both
 async def test_one_attachment_through_both_at_once(crew: Crew) -> None:
     made = seal(crew, PHOTO, REPORT)
     lines = [await crew.line_at(member, A) for member in crew.members]

@@ -83,7 +83,7 @@ async def _look_at_objects(data: Path, choice: StoreChoice) -> None:
     """
     if choice.blobs is None and choice.redis is None:
         return
-    objects = open_objects(data, choice)
+    objects = await asyncio.to_thread(open_objects, data, choice)
     try:
         await check_objects(objects)
     except Unavailable as error:  # a service that is down comes back; bulletins need not wait
