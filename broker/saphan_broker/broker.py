@@ -91,7 +91,8 @@ class Broker:
         self.tokens = Tokens()
         self._sweep = Sweep(state, self.sequencer.submit, self.witnessed)
         self._blob_sweep = BlobSweep(state)
-        care = StoreCare(state)
+        self._care = care = StoreCare(state)
+        self._recall: asyncio.Task[None] | None = None
         duties = Duties([self._sweep.run, self._blob_sweep.run, care.archive, care.look])
         own = self._own_reasons
         self.role = take_role(
@@ -115,6 +116,7 @@ class Broker:
             OperatorError: `store_behind_signer`, `store_differs`, `store_damaged`, ...
         """
         await self.role.start(override)
+        self._recall = asyncio.create_task(self._care.recall(), name="recall")
         if self.role.alone:
             await self._blob_sweep.look(starting=True)
 
@@ -127,6 +129,9 @@ class Broker:
             session.stop()
         if self._handlers:
             await asyncio.wait(self._handlers, timeout=STOP_SECONDS)
+        if self._recall is not None:
+            self._recall.cancel()
+            await asyncio.gather(self._recall, return_exceptions=True)
         await self.role.close(STOP_SECONDS)
         await self.state.close()
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from contextlib import suppress
+from typing import Any, Final
 
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 
 from saphan_broker.alarms import Complaint
+from saphan_broker.sequencing.unreadable import UNREADABLE
 from saphan_broker.state import State
 
 _log = logging.getLogger("saphan.broker")
@@ -20,6 +22,8 @@ BUSY_SECONDS: Final = 0.05
 """Between two moves while there is something to move: commits come first."""
 IDLE_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 60.0
+RECALL_SECONDS: Final = 10.0
+LOST_NAMES: Final = 1_000
 
 
 class StoreCare:
@@ -53,6 +57,23 @@ class StoreCare:
             except Exception:  # a bug; memory must not grow for ever because of it
                 _log.exception("a move to the archive failed")
             await asyncio.sleep(BUSY_SECONDS if moved else IDLE_SECONDS)
+
+    async def recall(self) -> None:
+        """End the alarms about lost objects once all are whole again; at every process."""
+        lost: dict[str, None] = {}
+        while True:
+            archived: Any = getattr(self._state.store, "archived", None)
+            if archived is None:
+                return
+            lost |= dict.fromkeys(archived.take_lost()[: LOST_NAMES - len(lost)])
+            known = bool(lost)
+            with suppress(SaphanError):  # out of reach: the next look tells
+                while lost and await archived.is_whole(next(iter(lost))):
+                    del lost[next(iter(lost))]
+            if known and not lost:
+                for code in UNREADABLE:
+                    self._state.alarms.clear(code)
+            await asyncio.sleep(RECALL_SECONDS)
 
     async def look(self) -> None:
         """See now and then whether the server still keeps what it is given, until cancelled."""

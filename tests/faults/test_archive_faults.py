@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from saphan_broker.store.redis.archive.move_bulletins import BulletinMover
 from saphan_broker.store.redis.archive.policy import EAGER
 from saphan_broker.store.redis.line import Command, Line, LineDown
 from saphan_broker.store.redis.refusals import Reply
@@ -15,6 +18,7 @@ from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError, Unavailable
 from support.archives import Hooked, Twin, archive_all, fill, held, reopen
 from support.servers import ENGINES, Engine, Server
+from support.store_commits import digest
 
 
 class Counter:
@@ -179,6 +183,46 @@ async def test_a_bulletin_that_changes_while_it_is_packed_stays(
     await twin.check()
     await archive_all(twin.store)
     assert (await held(server, tmp_path.name))["b"] == 0
+    await twin.check()
+
+
+async def test_what_is_opened_after_it_was_chosen_stays(
+    twin: Twin, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = await twin.finish(await twin.bulletins(4))
+    read, late = BulletinMover._read, [rows[1]]
+
+    async def opened(mover: BulletinMover, ids: Sequence[bytes]) -> list[Any]:
+        while late:
+            await twin.event(late.pop(), "consigned", "submitted", 10**13)
+        return list(await read(mover, ids))
+
+    monkeypatch.setattr(BulletinMover, "_read", opened)
+    await archive_all(twin.store)
+    assert (await held(server, tmp_path.name))["b"] == 1
+    await twin.check()
+
+
+async def test_what_is_admitted_after_it_was_chosen_goes_to_its_day(
+    twin: Twin, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was only refused has no day; retention removes a day's folder."""
+    id_ = digest("admitted after all")
+    await twin.commit(twin.story.refusal(id_))
+    read = BulletinMover._read
+
+    async def admitted(mover: BulletinMover, ids: Sequence[bytes]) -> list[Any]:
+        if len(twin.commits) == 1:
+            late = twin.story.admission([id_])
+            done = [replace(row, deadline=None) for row in late.deliveries]
+            await twin.commit(replace(late, deliveries=done))
+        return list(await read(mover, ids))
+
+    monkeypatch.setattr(BulletinMover, "_read", admitted)
+    assert await archive_all(twin.store) + await archive_all(twin.store) > 0
+    assert (await held(server, tmp_path.name))["b"] == 0
+    folders = {path.name for path in (tmp_path / "objects").glob("*/facts/*")}
+    assert folders == {str(twin.commits[1].bulletins[0].due_day)}
     await twin.check()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from saphan_broker import store_care
 from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.store.redis import store as engine
 from saphan_broker.store.redis.archive.policy import Policy
@@ -16,7 +17,8 @@ from saphan_schemas.frames import Result
 from saphan_schemas.records import Event, HeadRef
 from support.agency import Made
 from support.archives import archive_all, held
-from support.crews import Crew
+from support.crews import Crew, until
+from support.session import Line
 
 A, B = "la.ospp", "kh.gpo"
 NOTHING_KEPT = Policy(keep_blocks=0, keep_bulletins=0, keep_box=1, least_bulletins=1, least_box=1)
@@ -26,6 +28,7 @@ NOTHING_KEPT = Policy(keep_blocks=0, keep_bulletins=0, keep_box=1, least_bulleti
 async def crew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Crew]:
     """Two members, of which none leaves in memory what is signed and can leave."""
     monkeypatch.setattr(engine, "Policy", lambda: NOTHING_KEPT)
+    monkeypatch.setattr(store_care, "RECALL_SECONDS", 0.02)
     crew = Crew(tmp_path, A, B)
     async with crew.carried(2):
         await crew.enrol()
@@ -38,6 +41,17 @@ async def archive(crew: Crew) -> None:
     await archive_all(store)
     found = await held(crew.server, crew.choice.redis.name if crew.choice.redis else "")
     assert found["b"] == found["n"] == 0, found
+
+
+async def accept(crew: Crew, line: Line, made: list[Made]) -> int:
+    """Bulletins that A sent are taken over and accepted by B; gives the last entry's index."""
+    last = 0
+    for event in (Event.HANDOVER, Event.ACCEPTED):
+        said = crew.agencies[B].statements(event, about(made), (A, B), crew.clock())
+        answers = await line.state(*said)
+        assert {answer.code for answer in answers} == {None}
+        last = answers[-1].indices[0]
+    return last
 
 
 def about(made: list[Made]) -> list[tuple[bytes, bytes]]:
@@ -56,7 +70,7 @@ async def test_duplicates_replays_and_answers_are_known_after_they_were_archived
     first = await out.submit(items, batch)
     assert {result.code for result in first} == {None}
     said = {}
-    answers: dict[Event, list[Result]] = {}
+    answers: dict[Event, Sequence[Result]] = {}
     for event in (Event.HANDOVER, Event.ACCEPTED):
         said[event] = receiver.statements(event, about(made), (A, B), crew.clock())
         answers[event] = await into.state(*said[event])
@@ -117,11 +131,9 @@ async def test_what_the_archive_has_lost_waits_and_its_neighbours_go_on(
     out, into = await crew.line_at(crew.holder, A), await crew.line_at(crew.holder, B)
     old, batch = sender.submissions(made, [receiver])
     assert {result.code for result in await out.submit(old, batch)} == {None}
-    for event in (Event.HANDOVER, Event.ACCEPTED):
-        answers = await into.state(*receiver.statements(event, about(made), (A, B), crew.clock()))
-        assert {answer.code for answer in answers} == {None}
+    last = await accept(crew, into, made)
     for line in (out, into):
-        await line.entry(answers[-1].indices[0])
+        await line.entry(last)
     await archive(crew)
     broker = crew.holder.broker
     await broker.state.reopen_store()
@@ -153,11 +165,9 @@ async def test_while_the_objects_are_out_of_reach_only_duplicates_of_old_ones_wa
     out, into = await crew.line_at(crew.holder, A), await crew.line_at(crew.holder, B)
     old = sender.submissions(made, [receiver])
     first = await out.submit(*old)
-    for event in (Event.HANDOVER, Event.ACCEPTED):
-        answers = await into.state(*receiver.statements(event, about(made), (A, B), crew.clock()))
-        assert {answer.code for answer in answers} == {None}
+    last = await accept(crew, into, made)
     for line in (out, into):
-        await line.entry(answers[-1].indices[0])
+        await line.entry(last)
     await archive(crew)
     with monkeypatch.context() as away:
 
@@ -183,9 +193,11 @@ async def test_a_feed_that_meets_a_lost_object_ends_with_an_alarm_and_goes_on_la
     sender, receiver = crew.agencies[A], crew.agencies[B]
     made = [sender.bulletin([B], crew.clock()) for _ in range(260)]
     out = await crew.line_at(crew.holder, A)
+    last = 0
     for at in (0, 130):
         sent = await out.submit(*sender.submissions(made[at : at + 130], [receiver]))
         assert {result.code for result in sent} == {None}
+        last = sent[-1].indices[0]
     store = crew.holder.broker.state.store
     assert isinstance(store, RedisStore)
     await archive_all(store)
@@ -197,7 +209,8 @@ async def test_a_feed_that_meets_a_lost_object_ends_with_an_alarm_and_goes_on_la
     for path, hidden in moved.items():
         await asyncio.to_thread(hidden.rename, path)
     line = await crew.line_at(member, B)
-    await line.entry(sent[-1].indices[0])
+    await line.entry(last)
+    await until(lambda: not member.broker.state.alarms.active())
 
 
 def _hide(place: Path, part: str) -> dict[Path, Path]:

@@ -68,6 +68,7 @@ class BodyReader:
             try:
                 found[id_] = open_section(self._cache.full_name(name), ref, section)
             except OperatorError:
+                self._cache.note_lost(name)
                 if not lost_too:
                     raise
         return found

@@ -9,11 +9,11 @@ from sys import getsizeof
 from typing import Any, Final, TypeVar, cast
 
 from msgspec import Struct
-from saphan_schemas.errors import Unavailable
+from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.limits import KIB, LIMITS
 
 from saphan_broker.objects.base import Objects
-from saphan_broker.store.redis.archive.envelope import missing, seal
+from saphan_broker.store.redis.archive.envelope import missing, seal, unseal
 
 T = TypeVar("T")
 
@@ -21,6 +21,8 @@ SIGN: Final = "archive"
 """An object that says: the archive of this store is here."""
 AWAY_BYTES: Final = 256 * KIB
 """A longer object is checked and parsed on a thread: the event loop has others to serve."""
+LOST_NAMES: Final = 1_000
+"""Remembered, so that the alarm about them ends when they are back."""
 
 
 class Cache:
@@ -41,6 +43,7 @@ class Cache:
         self._kept: OrderedDict[str, tuple[object, int]] = OrderedDict()
         self._bytes = 0
         self._loading: dict[str, asyncio.Task[object]] = {}
+        self._lost: dict[str, None] = {}
 
     def full_name(self, name: str) -> str:
         """The object's name in the store of objects."""
@@ -78,8 +81,33 @@ class Cache:
         full = self.full_name(name)
         data = await self._objects.get_range(full, offset, length)
         if data is None:
+            self.note_lost(name)
             raise missing(full)
         return data
+
+    def note_lost(self, name: str) -> None:
+        """An object is missing or damaged."""
+        self._lost[name] = None
+        if len(self._lost) > LOST_NAMES:
+            del self._lost[next(iter(self._lost))]
+
+    def take_lost(self) -> list[str]:
+        """Objects that were found missing or damaged since this was asked."""
+        names = list(self._lost)
+        self._lost.clear()
+        return names
+
+    async def is_whole(self, name: str) -> bool:
+        """Whether an object is there as it was put. Errors of `Objects`."""
+        full = self.full_name(name)
+        data = await self._objects.get(full)
+        if data is None:
+            return False
+        try:
+            await asyncio.to_thread(unseal, full, data)
+        except OperatorError:
+            return False
+        return True
 
     async def put(self, name: str, data: bytes) -> None:
         """Keep an object; durable when it returns."""
@@ -96,12 +124,16 @@ class Cache:
     async def _load(self, name: str, parse: Callable[[str, bytes], Any]) -> object:
         full = self.full_name(name)
         data = await self._objects.get(full)
-        if data is None:
-            raise missing(full)
-        if len(data) > AWAY_BYTES:
-            value, size = await asyncio.to_thread(_weighed, parse, full, data)
-        else:
-            value, size = _weighed(parse, full, data)
+        try:
+            if data is None:
+                raise missing(full)
+            if len(data) > AWAY_BYTES:
+                value, size = await asyncio.to_thread(_weighed, parse, full, data)
+            else:
+                value, size = _weighed(parse, full, data)
+        except OperatorError:
+            self.note_lost(name)
+            raise
         self._keep(name, value, size)
         return value
 

@@ -55,7 +55,7 @@ class ArchiveReader:
     def __init__(self, ask: Ask, keys: Mapping[Log, Keys], cache: Cache) -> None:
         self._ask = ask
         self._keys = keys
-        self._cache = cache
+        self.cache = cache
         self._evidence = keys["evidence"]
         self._counted: dict[tuple[Log, str], int] = {}
         self._bodies = BodyReader(cache)
@@ -80,12 +80,12 @@ class ArchiveReader:
             return None if block is None else block.tile
         if not await self._is_moved(log, tiles_moved(level), n):
             return None
-        return await self._cache.load(tile_name(log, level, n), open_tile)
+        return await self.cache.load(tile_name(log, level, n), open_tile)
 
     async def _block(self, log: Log, n: int) -> Block | None:
         if not await self._is_moved(log, BLOCKS, n):
             return None
-        return await self._cache.load(block_name(log, n), open_block)
+        return await self.cache.load(block_name(log, n), open_block)
 
     async def _is_moved(self, log: Log, field: str, n: int) -> bool:
         """Whether `n` was counted: what has once moved never comes back."""
@@ -105,7 +105,7 @@ class ArchiveReader:
                 [("ZRANGEBYSCORE", key, f"({after}", "+inf", "LIMIT", 0, STRETCHES)]
             )
             for name in names:
-                stretch = await self._cache.load(box_name(agency, name.decode()), open_box)
+                stretch = await self.cache.load(box_name(agency, name.decode()), open_box)
                 found += [at for at in stretch if after < at < below]
                 after = max(after, stretch[-1])
                 if len(found) >= limit or after + 1 >= below:
@@ -176,7 +176,7 @@ class ArchiveReader:
 
         async def look(pack: index.Pack, wanted: list[int]) -> None:
             async with self._looks:
-                facts = await self._cache.load(facts_name(pack.due_day, pack.digest), open_facts)
+                facts = await self.cache.load(facts_name(pack.due_day, pack.digest), open_facts)
             for at in wanted:
                 value = pick(facts, at)
                 if value is not None:
