@@ -15,7 +15,7 @@ from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.opening import BlobPlace, StoreChoice, open_objects
 from saphan_broker.store.redis.long_bodies import OBJECT_BYTES
 from saphan_broker.store.redis.store import RedisStore
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, Unavailable
 from support.s3_server import SECRET_KEY, write_credentials
 from support.servers import Server
 from support.store_commits import Story
@@ -86,6 +86,35 @@ async def test_a_missing_object_is_named_and_nothing_else_is_held_up(
     assert lost.id in await store.bulletins([lost.id])
     assert len(await store.feed("la.ospp", None, 9, 9, 10**9)) == 2
     await store.commit(story.bulletins(1, name="later"))
+
+
+async def test_a_feed_goes_on_while_objects_cannot_be_read(
+    store: RedisStore, objects: DirectoryObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recipient asks for what is missing alone, and waits for it there."""
+    story = Story(body_bytes=LONG)
+    commit = story.bulletins(3)
+    await store.commit(commit)
+    story.body_bytes = 10
+    short = story.bulletins(1, name="short")
+    await store.commit(short)
+    asked: list[str] = []
+
+    async def away(name: str) -> bytes:
+        asked.append(name)
+        raise Unavailable("blobs_unreachable", "it does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(objects, "get", away)
+        fed = [row.bulletin for row in await store.feed("kh.gpo", None, 9, 9, 10**9)]
+        rows = [structs.replace(row, ciphertext=b"") for row in commit.bulletins]
+        assert fed == [*rows, *short.bulletins]
+        assert len(asked) == 1  # nobody waits for each of them
+        with pytest.raises(Unavailable):
+            await store.bodies([rows[0].id])
+    store._mailboxes._objects._again = 0.0
+    fed = [row.bulletin for row in await store.feed("kh.gpo", None, 9, 9, 10**9)]
+    assert fed == [*commit.bulletins, *short.bulletins]
 
 
 async def test_without_room_for_an_object_the_log_goes_on(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import BatchSignature
 
 from saphan_broker.objects.base import Objects
@@ -20,6 +19,7 @@ from saphan_broker.store.base import (
 )
 from saphan_broker.store.redis import packing
 from saphan_broker.store.redis.archived import Archive
+from saphan_broker.store.redis.body_objects import BodyObjects
 from saphan_broker.store.redis.fact_reads import FactReads
 from saphan_broker.store.redis.keys import WIDTH, Keys
 from saphan_broker.store.redis.line import Command
@@ -43,7 +43,7 @@ class MailboxReads:
         self._link = link
         self._keys = keys["evidence"]
         self._archive = archive
-        self._objects = objects
+        self._objects = BodyObjects(objects)
         self._logs = LogReads(link, keys, archive)
         self._facts = FactReads(link, keys, archive)
 
@@ -75,7 +75,7 @@ class MailboxReads:
         return await self._bodies(ids, lost_too=False)
 
     async def _bodies(self, ids: Iterable[bytes], *, lost_too: bool) -> dict[bytes, BulletinRow]:
-        """`lost_too`: a ciphertext whose object is gone has no bytes; else it is an error."""
+        """`lost_too`: a ciphertext that is lost or away has no bytes; else it is an error."""
         ids = list(ids)
         names = (packing.FACTS, packing.HEADER, packing.CIPHERTEXT, packing.OBJECT)
         asked: list[Command] = [("HMGET", self._keys.bulletin(id_), *names) for id_ in ids]
@@ -88,13 +88,17 @@ class MailboxReads:
                 lost = {packing.CIPHERTEXT: b""}
                 whole = {**fields, **bodies.get(id_, lost)}
                 found[id_] = [whole.get(name) for name in names]
+        read = self._objects.soon if lost_too else self._objects.whole
+        long = await read({id_: values[3].decode() for id_, values in found.items() if values[3]})
         rows: dict[bytes, BulletinRow] = {}
-        for id_, (facts, header, ciphertext, name) in found.items():
+        for id_, (facts, header, ciphertext, _name) in found.items():
             if facts is None:
                 continue
             if header is None:
                 raise packing.damaged(f"the header of bulletin {id_.hex()[:16]} is missing")
-            body = ciphertext if ciphertext is not None else await self._object(id_, name, lost_too)
+            body = long.get(id_, ciphertext)
+            if body is None:
+                raise packing.damaged(f"the ciphertext of bulletin {id_.hex()[:16]} is missing")
             rows[id_] = packing.read_bulletin(id_, facts, header, body)
         return rows
 
@@ -147,20 +151,6 @@ class MailboxReads:
             stanza = stanzas.get((entry.bulletin, agency)) if release else None
             rows.append(FeedRow(entry, body, stanza))
         return rows
-
-    async def _object(self, id_: bytes, named: bytes | None, lost_too: bool) -> bytes:
-        name = named.decode() if named else f"the ciphertext of {id_.hex()}"
-        data = await self._objects.get(name) if self._objects is not None and named else None
-        if data is None and lost_too:
-            return b""
-        if data is None:
-            raise OperatorError(
-                "object_missing",
-                f"the store of objects does not hold {name}, which a committed bulletin needs",
-                field="blobs",
-                hint="check --blobs, or put the object back from a backup; others are served",
-            )
-        return data
 
 
 def _index(item: list[object]) -> int:
