@@ -13,7 +13,6 @@ import asyncio
 import errno
 import os
 import re
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -178,10 +177,6 @@ def _said(data: Path, keys: Path) -> Iterator[None]:
     """Turn the file system's refusals into words."""
     try:
         yield
-    except sqlite3.Error as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-            raise _disk_full(data) from None
-        raise _unusable(f"{data}: {error}") from None
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise _disk_full(error.filename or keys) from None

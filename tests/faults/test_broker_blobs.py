@@ -106,6 +106,31 @@ class Broker:
         assert files.missing(ID, BLOBS) == []
 
 
+def test_bytes_are_durable_before_their_name_and_names_before_the_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut keeps what was synced: bytes, then their final name, then the commit."""
+    synced: set[int] = set()
+    linked: set[int] = set()
+    real_sync, real_link = os.fsync, os.link
+
+    def sync(descriptor: int) -> None:
+        real_sync(descriptor)
+        synced.add(os.fstat(descriptor).st_ino)
+
+    def link(source: Path, target: Path) -> None:
+        assert source.stat().st_ino in synced
+        real_link(source, target)
+        synced.discard(target.parent.stat().st_ino)
+        linked.add(target.parent.stat().st_ino)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "link", link)
+    Broker(tmp_path).run()
+    assert linked
+    assert linked <= synced
+
+
 @pytest.mark.parametrize("done", (False, True))
 def test_a_crash_between_any_two_effects_loses_nothing_and_brings_little_twice(
     tmp_path: Path, done: bool

@@ -6,6 +6,7 @@ broker.lock     held with flock by the one process that has the store open
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -81,7 +82,7 @@ def create(directory: Path) -> None:
     """Make an empty store of the newest format; a crash leaves none or a whole one.
 
     Raises:
-        OperatorError: as `check_vacant`.
+        OperatorError: as `check_vacant`. OSError: the disk is full, or worse.
     """
     check_vacant(directory)
     final, fresh = directory / STORE_NAME, directory / f"{STORE_NAME}.new"
@@ -89,6 +90,18 @@ def create(directory: Path) -> None:
     for suffix in ("", "-wal", "-shm", "-journal"):
         fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
     os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        _fill(fresh)
+    except sqlite3.Error as error:
+        full = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL
+        code = errno.ENOSPC if full else errno.EIO
+        raise OSError(code, f"SQLite says: {error}", str(final)) from None
+    sync_path(fresh)
+    fresh.rename(final)
+    sync_path(directory)
+
+
+def _fill(fresh: Path) -> None:
     connection = sqlite3.connect(fresh, isolation_level=None)
     try:
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
@@ -101,9 +114,6 @@ def create(directory: Path) -> None:
         connection.execute("COMMIT")
     finally:
         connection.close()  # the last one: it moves the WAL into the file
-    sync_path(fresh)
-    fresh.rename(final)
-    sync_path(directory)
 
 
 def upgrade(directory: Path) -> None:
