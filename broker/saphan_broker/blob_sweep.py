@@ -15,6 +15,8 @@ from saphan_broker.state import State
 _log = logging.getLogger("saphan.broker")
 
 LOOK_SECONDS: Final = HOUR_MS / 1000
+FIRST_SECONDS: Final = 60.0
+"""Until the first look of a process that sequences from now on: it may not do so for an hour."""
 
 
 class BlobSweep:
@@ -53,8 +55,10 @@ class BlobSweep:
 
     async def run(self) -> None:
         """Look again and again until cancelled."""
+        pause = FIRST_SECONDS
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(pause)
+            pause = LOOK_SECONDS
             try:
                 await self.look()
             except Exception:  # a bug: the sweep of later hours must not end with it

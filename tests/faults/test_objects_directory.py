@@ -6,11 +6,13 @@ import asyncio
 import errno
 import os
 import stat
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from saphan_broker.objects import directory
 from saphan_broker.objects.directory import NEW, DirectoryObjects
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import HOUR_MS
@@ -220,4 +222,26 @@ async def test_a_folder_that_cannot_be_listed_is_not_empty(
     with pytest.raises(OperatorError) as error:
         await anext(aiter(objects.list("a")))
     assert error.value.code == "blobs_unusable"
+    await objects.close()
+
+
+async def test_nobody_is_held_up_by_a_get_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory of a server that is away: its threads cannot be interrupted."""
+    objects = DirectoryObjects(tmp_path)
+    await objects.put("a/b", b"x")
+    goes_on = threading.Event()
+
+    def hanging(*_: object) -> bytes:
+        goes_on.wait()
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(directory, "_read", hanging)
+    try:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await objects.get("a/b")
+    finally:
+        goes_on.set()
     await objects.close()

@@ -71,7 +71,7 @@ class DirectoryObjects:
     async def get(self, name: str) -> bytes | None:
         """See `Objects.get`."""
         path = self._path(name)
-        return await self._run(lambda: _read(path, name))
+        return await self._run(lambda: _read(path, name), finish=False)
 
     async def get_range(self, name: str, offset: int, length: int) -> bytes | None:
         """See `Objects.get_range`."""
@@ -183,12 +183,20 @@ class DirectoryObjects:
                     name = path.relative_to(self._place).as_posix()
                     yield Found(name, state.st_size, state.st_mtime_ns // 1_000_000)
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _run(self, work: Callable[[], T], *, finish: bool = True) -> T:
+        """On a thread.
+
+        Args:
+            finish: what has begun ends before a caller that is cancelled goes on; not for what
+                changes nothing, and may hang on a server that is away.
+        """
         job = asyncio.get_running_loop().run_in_executor(self._threads, work)
         try:
             return await asyncio.shield(job)
         except asyncio.CancelledError:
-            await asyncio.wait([job])  # what has begun ends before the caller goes on
+            if finish:
+                await asyncio.wait([job])
+            job.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise
         except OSError as error:
             raise unusable(
