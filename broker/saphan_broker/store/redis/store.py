@@ -39,6 +39,7 @@ from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.archive.mover import Mover
 from saphan_broker.store.redis.archive.opening import open_archive
 from saphan_broker.store.redis.archive.policy import Policy
+from saphan_broker.store.redis.archive.reader import ArchiveReader
 from saphan_broker.store.redis.archived import Archive, NothingArchived
 from saphan_broker.store.redis.fact_reads import FactReads
 from saphan_broker.store.redis.keys import Keys, all_keys
@@ -60,7 +61,7 @@ class RedisStore:
     def __init__(
         self, writer: Writer, links: tuple[Link, ...], keys: dict[Log, Keys], **parts: Any
     ) -> None:
-        opened: tuple[Archive, Mover] | None = parts["archive"]
+        opened: tuple[ArchiveReader, Mover] | None = parts["archive"]
         archive: Archive = NothingArchived() if opened is None else opened[0]
         self._mover = None if opened is None else opened[1]
         self.archived = None if opened is None else opened[0].cache
