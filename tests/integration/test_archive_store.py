@@ -277,8 +277,8 @@ async def test_the_index_is_kept_in_short_listpacks(
 ) -> None:
     """Their bytes are what the ADR states; every slot is found while the buckets grow."""
     prefix = f"saphan:{{{tmp_path.name}/evidence}}:".encode()
-    for _ in range(3):
-        rows = await twin.bulletins(700)
+    for _ in range(2):
+        rows = await twin.bulletins(450)
         quiet = [replace(row, deadline=None) for row in rows]
         await twin.commit(twin.story.leaves([], deliveries=quiet))
         await archive_all(twin.store)
@@ -290,8 +290,8 @@ async def test_the_index_is_kept_in_short_listpacks(
         lengths = [client.hlen(key) for key in buckets]
         keys = [*buckets, prefix + b"packs:0", prefix + b"archive"]
         assert {client.object("encoding", key) for key in keys} == {b"listpack"}
-    assert len(buckets) == 2 * 2_100 // 128 + 1
-    assert (sum(lengths), max(lengths) < 320) == (2 * 2_100, True)
+    assert len(buckets) == 2 * 900 // 128 + 1
+    assert (sum(lengths), max(lengths) < 320) == (2 * 900, True)
 
 
 async def test_a_long_directory_log_leaves_tiles_of_every_level(
