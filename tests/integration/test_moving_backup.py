@@ -14,6 +14,7 @@ import msgspec
 import pytest
 import saphan_broker.store.redis.store  # noqa: F401 - not first inside an event loop
 from saphan_broker.broker import open_broker
+from saphan_broker.moved_marker import MARKER_NAME
 from saphan_broker.moving.backup import back_up
 from saphan_broker.moving.comparing import compare_stores, copy_compared
 from saphan_broker.moving.house import House
@@ -253,6 +254,8 @@ async def test_a_store_behind_its_signer_is_put_back_and_said_to_be_old(
         await carry_everything(grown)
     restored = await restore(out, House(tmp_path / "new"), grown.keys, quiet)
     assert restored.lacking["evidence"] > 10
+    # What ran goes on to run: what is put back for reading takes nothing's place.
+    assert not await asyncio.to_thread((tmp_path / "new" / MARKER_NAME).exists)
     await refused_behind(House(tmp_path / "new"), grown)
 
 
