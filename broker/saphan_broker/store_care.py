@@ -12,7 +12,7 @@ from typing import Any, Final
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 
 from saphan_broker.alarms import Complaint
-from saphan_broker.sequencing.unreadable import UNREADABLE
+from saphan_broker.sequencing.unreadable import AWAY, UNREADABLE
 from saphan_broker.state import State
 
 _log = logging.getLogger("saphan.broker")
@@ -21,6 +21,8 @@ ALARM: Final = "archive"
 BUSY_SECONDS: Final = 0.05
 """Between two moves while there is something to move: commits come first."""
 IDLE_SECONDS: Final = 5.0
+PATIENCE: Final = 12
+"""Times that the objects may be out of reach: a minute or more."""
 LOOK_SECONDS: Final = 60.0
 RECALL_SECONDS: Final = 10.0
 LOST_NAMES: Final = 1_000
@@ -41,6 +43,7 @@ class StoreCare:
             self._state.alarms.clear(ALARM)  # from here on it is for another process to say
 
     async def _archive(self) -> None:
+        away = 0
         while True:
             moved = 0
             move: Callable[[], Awaitable[int]] | None
@@ -49,9 +52,13 @@ class StoreCare:
                 return
             try:
                 moved = await move()
+                away = 0
                 self._state.alarms.clear(ALARM)
             except Unavailable as error:
                 _log.info("the archive waits: %s", error)
+                away += error.code == AWAY
+                if away >= PATIENCE:  # the server's memory grows meanwhile
+                    self._state.alarms.sound(ALARM, f"nothing is moved to the archive: {error}")
             except SaphanError as error:
                 self._state.alarms.sound(ALARM, f"nothing is moved to the archive: {error}")
             except Exception:  # a bug; memory must not grow for ever because of it
