@@ -131,6 +131,43 @@ async def test_a_holder_that_is_fenced_between_commit_and_signature(crew: Crew) 
     await check_one_story(crew, 2)
 
 
+async def test_a_holder_that_does_not_know_yet_answers_nothing_that_another_has_not_signed(
+    crew: Crew,
+) -> None:
+    """It reads in the store what the new holder has committed, and that is no answer before the
+    new holder's head over it is signed and durable."""
+    old, new = crew.members
+    near, far = await crew.line_at(old, A), await crew.line_at(new, A)
+    item, batch = one(crew)
+
+    async def renewed() -> bool:
+        return True
+
+    renew = old.broker.role._lease.renew  # type: ignore[attr-defined]
+    old.broker.role._lease.renew = renewed  # type: ignore[attr-defined]
+    while not new.broker.role.holding:
+        drop_lease(crew)
+        await asyncio.sleep(0.05)
+    assert (await brought(far, *one(crew))).code is None
+    with (crew.keys / "evidence.lock").open("r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        size = (await new.broker.store.state("evidence")).head.size
+        answer = await far.send_submit([item], batch)
+        async with asyncio.timeout(20):
+            while (await new.broker.store.state("evidence")).head.size == size:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        assert old.broker.role.holding
+        (result,) = await near.submit([item], batch)
+        assert result.retry_after_ms > 0, result
+        assert not answer.done()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+    old.broker.role._lease.renew = renew  # type: ignore[attr-defined]
+    (first,) = await answer
+    assert first.code is None
+    assert await brought(near, item, batch) == first
+    await check_one_story(crew, 2)
+
+
 async def test_a_server_that_is_killed_and_started_again_under_load(crew: Crew) -> None:
     """Nothing that was answered is lost, nothing is logged twice, and nobody has to do anything."""
     nodes = [

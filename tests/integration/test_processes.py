@@ -14,7 +14,7 @@ from saphan_broker.store.redis.keys import Keys
 from saphan_schemas.errors import Unavailable
 from saphan_schemas.frames import Result, StatementItem, Submission
 from saphan_schemas.records import BatchSignature, Event
-from support.agency import Made, agreement
+from support.agency import Agency, Made, agreement
 from support.crews import Crew, Member, until
 
 A, B = "la.ospp", "kh.gpo"
@@ -289,6 +289,33 @@ async def test_what_the_holder_says_is_shown_without_a_look_into_the_store(crew:
         (result,) = await sending.submit([item], batch)
         _entry, given = await receiving.entry(result.indices[0])
         assert given.header == made.header_bytes
+
+
+async def test_a_directory_that_could_not_be_read_to_its_end_is_read_again(crew: Crew) -> None:
+    """Its head was seen, its leaves were not: who is enrolled or revoked is known a look later."""
+    holder, follower = crew.members
+    known = holder.broker.state.directory.size
+    await until(lambda: follower.broker.state.directory.size == known)
+    store, failed = follower.broker.store, list[Log]()
+    read = store.leaves
+
+    async def unreadable_once(log: Log, start: int, stop: int) -> list[bytes]:
+        if log == "directory" and start == follower.broker.state.directory.size and grown():
+            failed.append(log)
+            store.leaves = read  # type: ignore[method-assign]
+            raise Unavailable("redis_unreachable", "not now")
+        return await read(log, start, stop)
+
+    def grown() -> bool:
+        state = follower.broker.state
+        return state.registry.tree.size > state.directory.size
+
+    store.leaves = unreadable_once  # type: ignore[method-assign]
+    newcomer = Agency("vn.gov", crew.clock())
+    await holder.broker.admit_operation(newcomer.enrolment())
+    await until(lambda: bool(failed))
+    await follower.broker.role.following.catch_up()  # type: ignore[attr-defined]
+    assert follower.broker.state.directory.version("vn.gov")[0]
 
 
 async def test_a_process_joins_while_the_log_grows(crew: Crew) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from saphan_broker.processes.forwarding import Forwarding
 from saphan_broker.processes.wire import (
     Answers,
     Envelope,
@@ -115,6 +116,41 @@ def test_errors_travel_whole(family: type[SaphanError]) -> None:
     assert type(back) is family
     assert vars(back) == vars(error)
     assert encode(wire_error(back)) == encode(wire_error(error))
+
+
+async def test_what_waits_behind_something_lost_goes_to_no_other_holder() -> None:
+    """It may build on it: the node sends both again, in their order."""
+    told: list[bytes | None] = []
+
+    class Mouth:
+        idle = asyncio.Event()
+
+        def tell(self, body: object, to: bytes | None = None, unsent: object = None) -> None:
+            told.append(to)
+
+    mouth = Mouth()
+    forwarding = Forwarding(mouth, lambda batch: False)  # type: ignore[arg-type]
+    running = asyncio.create_task(forwarding.run())
+    forwarding.turn_to(SENDER)
+    mouth.idle.set()
+    first = forwarding.submit(NewHead())
+    while not told:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    mouth.idle.clear()
+    second = forwarding.submit(NewHead())
+    await asyncio.sleep(0)
+    forwarding.turn_to(OTHER)
+    mouth.idle.set()
+    for work in (first, second):
+        assert work.outcome.done()
+        outcome = await work.outcome
+        assert isinstance(outcome, Rejected)
+        assert isinstance(outcome.error, Unavailable)
+    third = forwarding.submit(NewHead())
+    while len(told) < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    assert (told, third.outcome.done()) == ([SENDER, OTHER], False)
+    running.cancel()
 
 
 async def test_a_queue_that_refuses_answers_what_waits_and_takes_up_again() -> None:

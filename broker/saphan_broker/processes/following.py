@@ -172,14 +172,15 @@ class Following:
         directory = await state.registry.ahead(state.key_pair("directory"))
         if directory is not None:
             state.registry.go(directory)
-            await state.replay()
+        known = state.directory.size
+        await state.replay()  # also what a look before could not read any more
         agencies: set[str] | None = set()
         if evidence is not None:
             agencies = self._whose(evidence)
             if evidence.tree.size > state.evidence.tree.size:
                 await state.find_anchor(evidence.head.size)
             state.evidence.go(evidence)
-        if directory is not None or evidence is not None:
+        if state.directory.size > known or evidence is not None:
             state.listeners.published_here(agencies)
         for news in asked:
             state.listeners.ask_here(news.witnesses, news.asked or 0)

@@ -97,9 +97,9 @@ class Forwarding:
             return
         self.lost()
         self._holder = holder
-        if holder is None:
-            self._queue.refuse(unled())
-        else:
+        # What waits may build on what was on its way: it goes to nobody else alone.
+        self._queue.refuse(unled())
+        if holder is not None:
             self._queue.accept()
 
     def lost(self) -> None:

@@ -13,7 +13,7 @@ from saphan_broker.logs.signer import Signer
 from saphan_broker.sequencing.preparing import Prepared, prepare
 from saphan_broker.sequencing.work import Rejected, Work
 from saphan_broker.state import State
-from saphan_broker.store.base import Commit, LogHead
+from saphan_broker.store.base import Commit, HeadMoved, LogHead
 
 
 class _Signature:
@@ -77,12 +77,23 @@ class Committer:
             if group.ledger.anchors:
                 # Rare, and witnesses refuse a head that lags behind the directory they know.
                 state.listeners.ask_everyone(state.clock())
+        else:
+            self._check_signed(group)
         for work, outcome in group.outcomes:
             if isinstance(outcome, Rejected):
                 state.counters.refused[outcome.error.code] += 1
             else:
                 state.counters.logged += 1
             work.resolve(outcome)
+
+    def _check_signed(self, group: Prepared) -> None:
+        """Nothing is written that would be fenced: first answers that the store holds may be of a
+        process that has taken over, and not under its head yet."""
+        published = self._state.evidence.published
+        signed = 0 if published is None else published.size
+        newest = max((index for _, said in group.outcomes for index in said.indices), default=-1)
+        if newest >= signed:
+            raise HeadMoved("evidence", signed, newest + 1)
 
     def _adopt(self, group: Prepared, commit: Commit) -> None:
         """The group is committed; nobody is told before it is under a durable signed head."""
