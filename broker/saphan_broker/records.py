@@ -186,7 +186,7 @@ class PackWriter:
                     "store_damaged",
                     f"the signature of key {key[0].hex()[:16]} over {key[1]} items is missing",
                     field="data",
-                    hint="run saphan-broker fsck; the agency that made it can send it again",
+                    hint="restore the store from a backup; the agency that made it has it, too",
                 )
         return found
 

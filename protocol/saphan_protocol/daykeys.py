@@ -88,5 +88,5 @@ def unwrap(cipher: AESGCM, wrapped: bytes, context: bytes) -> bytes:
             "unwrap_failed",
             f"{len(wrapped)} wrapped bytes do not open under this day's key",
             field="wrapped",
-            hint="the seed file does not belong to this store, or the store is damaged: run fsck",
+            hint="the seed file does not belong to this store, or the store is damaged",
         ) from None

@@ -284,7 +284,7 @@ def _load_edge(size: int, edge: Mapping[tuple[int, int], bytes]) -> list[_Rows]:
             raise OperatorError(
                 "tile_missing",
                 f"{tile_path(level, n, width)} is missing from a log of {size} leaves",
-                hint="restore the log's tiles from a node's copy, then run fsck",
+                hint="restore the log's tiles from a backup or a node's copy",
             )
         if len(data) != width * HASH_BYTES:
             raise _damaged(level, n, width, f"has {len(data)} bytes, not {width * HASH_BYTES}")
@@ -297,5 +297,5 @@ def _damaged(level: int, n: int, width: int, what: str) -> OperatorError:
     return OperatorError(
         "tile_damaged",
         f"{tile_path(level, n, width)} {what}",
-        hint="restore the tile from a node's copy, then run fsck",
+        hint="restore the tile from a backup or a node's copy",
     )

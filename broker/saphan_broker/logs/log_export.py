@@ -128,7 +128,7 @@ class _LogFolder:
                 "tile_missing",
                 f"tile {level}/{n} of the {self._log} log has {found} of {width} hashes",
                 field="data",
-                hint="run saphan-broker fsck; restore the tile from a node's copy",
+                hint="restore the store from a backup, or the tile from a node's copy",
             )
 
     def _put(self, path: str, data: bytes) -> None:
