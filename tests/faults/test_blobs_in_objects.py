@@ -35,28 +35,21 @@ class Steps:
     """Objects whose every request can be a last one, or one before a long pause.
 
     Args:
-        at: number of the request, from 1, at which `then` happens.
-        done: whether the request has happened by then.
+        at: number of the request, from 1, after which `then` happens; before the next one.
     """
 
-    def __init__(
-        self, objects: Objects, at: int, done: bool, then: Callable[[], Awaitable[None]]
-    ) -> None:
+    def __init__(self, objects: Objects, at: int, then: Callable[[], Awaitable[None]]) -> None:
         self._objects = objects
         self._at = at
-        self._done = done
         self._then = then
         self.count = 0
 
     async def _step(self, call: Callable[[], Awaitable[T]]) -> T:
         self.count += 1
-        if self.count != self._at:
-            return await call()
-        if not self._done:
-            await self._then()
-            return await call()
+        at = self.count
         found = await call()
-        await self._then()
+        if at == self._at:
+            await self._then()
         return found
 
     async def put(self, name: str, data: bytes) -> None:
@@ -147,13 +140,12 @@ async def crash() -> None:
     raise Crash
 
 
-@pytest.mark.parametrize("done", [False, True])
-async def test_a_crash_at_any_request_loses_nothing(done: bool) -> None:
+async def test_a_crash_after_any_request_loses_nothing() -> None:
     at, count = 0, 0
     while count >= at:
         at += 1
         story = Story()
-        steps = Steps(story.objects, at, done, crash)
+        steps = Steps(story.objects, at, crash)
         try:
             await story.carry(story.process(steps))
         except Crash:
@@ -172,9 +164,8 @@ async def test_a_crash_at_any_request_loses_nothing(done: bool) -> None:
 
 
 @pytest.mark.parametrize("pause", [0, 3 * ORPHAN_MS], ids=["none", "hours"])
-@pytest.mark.parametrize("done", [False, True])
-async def test_a_process_that_stops_at_any_request_takes_nothing_from_another(
-    done: bool, pause: int
+async def test_a_process_that_stops_after_any_request_takes_nothing_from_another(
+    pause: int,
 ) -> None:
     """Meanwhile the node goes to another process, and the one that sequences sweeps."""
     at, count = 0, 0
@@ -188,7 +179,7 @@ async def test_a_process_that_stops_at_any_request_takes_nothing_from_another(
             await story.carry(story.process())
             await story.sweep(story.process())
 
-        steps = Steps(story.objects, at, done, others)
+        steps = Steps(story.objects, at, others)
         await story.carry(story.process(steps))
         count = steps.count
         await story.check()
@@ -198,10 +189,9 @@ async def test_a_process_that_stops_at_any_request_takes_nothing_from_another(
     assert at > 30
 
 
-@pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("hours", [0, 5])
-async def test_a_sweep_that_stops_at_any_request_takes_nothing_that_was_logged_meanwhile(
-    done: bool, hours: int
+async def test_a_sweep_that_stops_after_any_request_takes_nothing_that_was_logged_meanwhile(
+    hours: int,
 ) -> None:
     """An orphan of yesterday comes again while a sweep is stopped; then the sweep goes on."""
     at, count = 0, 0
@@ -218,7 +208,7 @@ async def test_a_sweep_that_stops_at_any_request_takes_nothing_that_was_logged_m
             story.ahead += hours * ORPHAN_MS
             await story.carry(story.process())
 
-        steps = Steps(story.objects, at, done, others)
+        steps = Steps(story.objects, at, others)
         await story.sweep(story.process(steps))
         count = steps.count
         if story.logged:
@@ -246,7 +236,7 @@ class _Paced(Steps):
     """Gives way to the other process now and then."""
 
     def __init__(self, objects: Objects, seed: int) -> None:
-        super().__init__(objects, 0, False, crash)
+        super().__init__(objects, 0, crash)
         self._seed = seed
 
     async def _step(self, call: Callable[[], Awaitable[T]]) -> T:

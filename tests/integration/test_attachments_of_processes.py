@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from saphan_broker.opening import BlobPlace, StoreChoice
+from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.samples import sample
 from support.broker_attachments import PHOTO, REPORT, A, B, seal, submit
 from support.crews import Crew, Member
@@ -15,10 +16,6 @@ from support.s3_server import BUCKET, S3Server
 from support.session import Line
 
 PART = 16 * 1024
-
-
-both = pytest.mark.parametrize("crew", ["directory", "s3"], indirect=True)
-"""The rest is shown for both below the broker: `contract/test_attachments.py`."""
 
 
 @pytest.fixture
@@ -45,7 +42,7 @@ async def fetched(line: Line, bulletin: bytes, attachments: tuple[bytes, ...]) -
         assert await line.fetch_whole(bulletin, place) == data
 
 
-@both
+@pytest.mark.parametrize("crew", ["directory", "s3"], indirect=True)
 async def test_what_comes_through_one_is_fetched_through_the_other(crew: Crew) -> None:
     made = seal(crew, PHOTO, REPORT)
     out = await crew.line_at(follower(crew), A)
@@ -76,7 +73,6 @@ async def test_a_node_whose_process_is_gone_goes_on_at_the_other(crew: Crew) -> 
     await fetched(into, made.bulletin_id, made.attachments)
 
 
-@both
 async def test_one_attachment_through_both_at_once(crew: Crew) -> None:
     made = seal(crew, PHOTO, REPORT)
     lines = [await crew.line_at(member, A) for member in crew.members]
@@ -111,3 +107,11 @@ async def test_a_long_body_committed_by_one_is_read_by_the_other(crew: Crew) -> 
     assert (await submit(crew, out, made)).code is None
     into = await crew.line_at(follower(crew), B)
     assert await into.fetch_whole(made.bulletin_id, 0) == made.ciphertext
+    store, objects = crew.holder.broker.store, crew.holder.broker.state._objects
+    assert isinstance(store, RedisStore)
+    assert objects is not None
+    await objects.put("bodies/ab-before-1", made.ciphertext)  # by a holder that was killed
+    await store._links[0].one("ZADD", store._keys["evidence"].bodies, 0, "bodies/ab-before-1")
+    await crew.holder.broker._blob_sweep.look()
+    (left,) = [found.name async for found in objects.list("bodies")]
+    assert made.bulletin_id.hex() in left
