@@ -100,7 +100,8 @@ def bulletin_goes(joining: Joining) -> None:
 def test_two_agencies_do_their_work_while_processes_come_and_go(
     served: Served, agencies: Path
 ) -> None:
-    """The main job of docs/getting-started.md; the process that sequences is killed on the way."""
+    """The main job of docs/getting-started.md; the process that sequences is killed on the way, and
+    then one that a node's session is at."""
     top = served.place.parent
     shutil.copytree(agencies, top, dirs_exist_ok=True)
     joining = Joining(top)
@@ -121,6 +122,11 @@ def test_two_agencies_do_their_work_while_processes_come_and_go(
             bulletin_goes(joining)
             until(lambda: len(status(served)["processes"]) == 2)
             assert holders(served) != [holder]
+            talking = max(status(served)["processes"], key=lambda one: int(one["sessions"]))
+            assert talking["sessions"] >= 1
+            os.kill(talking["pid"], signal.SIGKILL)
+            bulletin_goes(joining)
+            until(lambda: len(status(served)["processes"]) == 2)
             assert status(served)["sessions"] == 2
         assert broker.stop() == 0
     options = ("--data", served.data, *served.options)
