@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from redis.exceptions import NoPermissionError
 from saphan_broker.objects.directory import DirectoryObjects
-from saphan_broker.store.redis.address import connect
 from saphan_broker.store.redis.archive.policy import EAGER
 from saphan_broker.store.redis.lease import Lease
+from saphan_broker.store.redis.line import dial
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError
 from support.archives import archive_all
@@ -49,16 +48,12 @@ async def test_a_user_of_the_access_list_needs_few_rights(server: Server, tmp_pa
     lease = Lease(address, "one")
     assert await lease.take()
     await lease.close()
-    async with connect(address) as ours:
-        await ours.publish("saphan:{saphan/evidence}:process:all", "news")
-        for word in (
-            ("GET", "theirs"),
-            ("KEYS", "*"),
-            ("FLUSHALL",),
-            ("CONFIG", "SET", "save", ""),
-        ):
-            with pytest.raises(NoPermissionError):
-                await ours.execute_command(*word)  # type: ignore[no-untyped-call]
+    ours = await dial(address)
+    assert await ours.one("PUBLISH", "saphan:{saphan/evidence}:process:all", "news") == 0
+    for word in (("GET", "theirs"), ("KEYS", "*"), ("FLUSHALL",), ("CONFIG", "SET", "save", "")):
+        (refused_word,) = await ours.ask([word])
+        assert str(refused_word).startswith("NOPERM")
+    ours.abort()
     for wrong in (
         server.address(user="stranger", password_file=path),
         server.address(user="broker"),  # not the default user instead

@@ -8,7 +8,6 @@ from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
-from redis.asyncio import Redis
 from saphan_schemas.errors import OperatorError
 
 from saphan_broker import private_files
@@ -147,32 +146,6 @@ class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
             ) from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
-
-
-def connect(address: RedisAddress) -> Redis:
-    """A client of the redis package, for hints between processes; reads files, opens no line yet.
-
-    Raises:
-        OperatorError: as `RedisAddress.password` and `RedisAddress.tls`.
-    """
-    options: dict[str, object] = {
-        "db": address.database,
-        "username": address.user,
-        "password": address.password(),
-        # Not 3: the package then prints every message it hears, for a debug log that nobody reads.
-        "protocol": 2,
-    }
-    if address.socket is not None:
-        return Redis(unix_socket_path=address.socket, **options)  # type: ignore[arg-type]
-    options |= {"host": address.host, "port": address.port}
-    if address.tls() is not None:
-        options |= {
-            "ssl": True,
-            "ssl_ca_certs": address.ca_file and str(address.ca_file),
-            "ssl_certfile": address.cert_file and str(address.cert_file),
-            "ssl_keyfile": address.key_file and str(address.key_file),
-        }
-    return Redis(**options)  # type: ignore[arg-type]
 
 
 def _bad_url(why: str) -> OperatorError:
