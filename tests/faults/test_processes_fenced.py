@@ -159,13 +159,37 @@ async def test_a_holder_that_does_not_know_yet_answers_nothing_that_another_has_
         assert old.broker.role.holding
         (result,) = await near.submit([item], batch)
         assert result.retry_after_ms > 0, result
-        assert not answer.done()
         fcntl.flock(lock, fcntl.LOCK_UN)
     old.broker.role._lease.renew = renew  # type: ignore[attr-defined]
     (first,) = await answer
     assert first.code is None
     assert await brought(near, item, batch) == first
     await check_one_story(crew, 2)
+
+
+async def test_a_process_that_the_server_drops_as_too_slow_loses_nothing(crew: Crew) -> None:
+    """The server cuts subscribers off that do not keep up: what was said meanwhile is lost, whoever
+    waited for it is told to send again, and everything comes."""
+    _holder, follower = crew.members
+    line, receiving = await crew.line_at(follower, A), await crew.line_at(follower, B)
+    told: list[Result] = []
+
+    async def bring() -> None:
+        for _ in range(12):
+            result = await brought(line, *one(crew))
+            told.append(result)
+
+    loads = [asyncio.create_task(bring()) for _ in range(3)]
+    with crew.server.client() as client:
+        for enough in (4, 12, 20):
+            await until(lambda: len(told) >= enough)  # noqa: B023
+            assert client.execute_command("CLIENT", "KILL", "TYPE", "pubsub") == 2
+    await asyncio.gather(*loads)
+    assert {result.code for result in told} == {None}
+    assert len({result.indices for result in told}) == 36
+    for result in told:
+        await receiving.entry(result.indices[0])
+    await check_one_story(crew, 36)
 
 
 async def test_a_server_that_is_killed_and_started_again_under_load(crew: Crew) -> None:

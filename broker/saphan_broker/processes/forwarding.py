@@ -95,19 +95,21 @@ class Forwarding:
         """Somebody else sequences from now on, or nobody: what is on its way is asked again."""
         if holder == self._holder:
             return
-        self.lost()
         self._holder = holder
-        # What waits may build on what was on its way: it goes to nobody else alone.
-        self._queue.refuse(unled())
-        if holder is not None:
-            self._queue.accept()
+        self.lost()
 
     def lost(self) -> None:
-        """What is on its way, or its answer, may have been lost."""
+        """What is on its way, or its answer, may have been lost.
+
+        What waits may build on it: that does not go alone.
+        """
         found, self._on_way, self._weight = self._on_way, {}, 0
         self._room.set()
         for waiting in found.values():
             waiting.work.resolve(Rejected(_silent("the process that sequences has changed")))
+        self._queue.refuse(unled())
+        if self._holder is not None:
+            self._queue.accept()
 
     def lost_at(self, process: bytes) -> None:
         """That process did not listen for a while."""
@@ -179,6 +181,10 @@ class Forwarding:
 
     def _unsent(self, numbers: Sequence[int]) -> None:
         """Nobody listened there."""
+        if any(number in self._on_way for number in numbers):
+            self.lost()
+
+    def _give_up(self, numbers: Sequence[int]) -> None:
         for number in numbers:
             found = self._on_way.pop(number, None)
             if found is not None:
@@ -190,7 +196,7 @@ class Forwarding:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             old = asyncio.get_running_loop().time() - LIMITS.forward_ms / 1000
-            self._unsent([n for n, found in self._on_way.items() if found.since < old])
+            self._give_up([n for n, found in self._on_way.items() if found.since < old])
 
 
 def unled() -> Unavailable:
