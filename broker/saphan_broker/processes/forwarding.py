@@ -105,9 +105,10 @@ class Forwarding:
         """
         found, self._on_way, self._weight = self._on_way, {}, 0
         self._room.set()
+        why = _silent("a message between this process and the one that sequences may be lost")
         for waiting in found.values():
-            waiting.work.resolve(Rejected(_silent("the process that sequences has changed")))
-        self._queue.refuse(unled())
+            waiting.work.resolve(Rejected(why))
+        self._queue.refuse(unled() if self._holder is None else why)
         if self._holder is not None:
             self._queue.accept()
 
