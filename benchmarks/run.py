@@ -6,25 +6,20 @@ python -m benchmarks.run --quick    one run of short blocks; prints, writes noth
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import json
-import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from saphan_schemas.codec import decode
 from saphan_schemas.frames import Submit
 
-from benchmarks import floors, ingest, machine, report, unsigned_loop, whole_way, wire
+from benchmarks import floors, ingest, machine, report, running, unsigned_loop, whole_way, wire
 from benchmarks.ingest_client import read_frames
+from benchmarks.running import say
 from benchmarks.world import SENDER, World, make_world, small_senders
 
-RESULTS: Final = Path(__file__).parent / "RESULTS.md"
 WIRE_BATCH: Final = 32
 MB: Final = 1_000_000
 
@@ -96,16 +91,13 @@ class Bench:
         self._world = world
         self._log = place / "programs.log"
         senders = small_senders(plan.senders)
-        self._say("sealing bulletins beforehand")
+        say("sealing bulletins beforehand")
         self._batched = ingest.prepare(
             world, (SENDER,), place, plan.ingest_frames, ingest.BATCH, ingest.WINDOW
         )
         self._single = ingest.prepare(
             world, tuple(senders), place, plan.singles, 1, ingest.SMALL_WINDOW
         )
-
-    def _say(self, what: str) -> None:
-        print(f"{datetime.now(UTC):%H:%M:%S} {what}", file=sys.stderr, flush=True)
 
     def ciphertext(self) -> int:
         """Bytes of one bulletin's ciphertext."""
@@ -115,21 +107,21 @@ class Bench:
     async def run(self, number: int) -> dict[str, float]:
         """Every rate and latency once, each on a broker with an empty store."""
         plan, others = self._plan, machine.Others()
-        self._say(f"run {number}: floors")
+        say(f"run {number}: floors")
         found = {
             "checks": floors.composite_checks(plan.floor_seconds),
             "signs": floors.composite_signatures(plan.floor_seconds),
             "commits": floors.sqlite_commits(self._place, plan.floor_seconds),
             "loop": await unsigned_loop.measure(self._place, plan.loop_seconds),
         }
-        self._say(f"run {number}: (1) and (2) ingest")
+        say(f"run {number}: (1) and (2) ingest")
         with self._fresh() as world:
             batched = await ingest.ingest(world, self._batched, self._log)
         with self._fresh() as world:
             single = await ingest.ingest(world, self._single, self._log)
         found |= {"ingest": batched.rate, "ingest_us": batched.broker_us}
         found |= {"singles": single.rate, "singles_us": single.broker_us}
-        self._say(f"run {number}: (3) and (4) the whole way")
+        say(f"run {number}: (3) and (4) the whole way")
         with self._fresh() as world:
             whole = await whole_way.throughput(world, plan.whole, self._log)
             late = await whole_way.latency(world, plan.latency, self._log)
@@ -142,12 +134,12 @@ class Bench:
             "p99": late.p99,
             "others": others.cores(),
         }
-        self._say(json.dumps({name: round(value, 2) for name, value in found.items()}))
+        say(json.dumps({name: round(value, 2) for name, value in found.items()}))
         return found
 
     async def wire(self) -> tuple[dict[str, float], dict[str, float]]:
         """Bytes per bulletin alone and in a batch."""
-        self._say("(5) bytes on the wire")
+        say("(5) bytes on the wire")
         times, quiet = self._plan.wire_times, self._plan.wire_quiet
         with self._fresh() as world:
             alone, batch = await wire.measure(world, self._log, (1, WIRE_BATCH), times, quiet)
@@ -155,7 +147,7 @@ class Bench:
 
     async def memory(self) -> ingest.Ingested:
         """The broker's memory after many bulletins."""
-        self._say(f"(6) memory after {self._plan.memory:,} bulletins")
+        say(f"(6) memory after {self._plan.memory:,} bulletins")
         with self._fresh() as world:
             return await ingest.fill(world, self._plan.memory, self._log)
 
@@ -193,8 +185,7 @@ async def measured(plan: Plan, place: Path) -> str:
     lines = [
         "# Results",
         "",
-        f"Measured {datetime.now(UTC):%d %B %Y, %H:%M} UTC by `make bench`; "
-        "how and what is in README.md. "
+        f"{running.measured_by('make bench')}"
         f"{plan.runs} interleaved runs, medians with [min..max]; ratios are taken within a run. "
         f"A bulletin's content has {4096:,} bytes, its ciphertext {bench.ciphertext():,}.",
         "",
@@ -211,23 +202,7 @@ async def measured(plan: Plan, place: Path) -> str:
 
 def main() -> int:
     """Parse options, measure, write or print the page."""
-    parser = argparse.ArgumentParser(prog="benchmarks", description="measure Saphan")
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="one run of short blocks, only printed")
-    size.add_argument("--toy", action="store_true", help="every piece once; figures mean nothing")
-    parser.add_argument("--disk", type=Path, default=Path("/var/tmp"), help="where stores are made")  # noqa: S108
-    args = parser.parse_args()
-    plan = TOY if args.toy else QUICK if args.quick else FULL
-    # Short, because Unix sockets have short names; on a disk, because /tmp may be memory.
-    place = Path(tempfile.mkdtemp(prefix="sb", dir=args.disk))
-    try:
-        page = asyncio.run(measured(plan, place))
-    finally:
-        shutil.rmtree(place)
-    print(page)
-    if plan is FULL:
-        RESULTS.write_text(page, encoding="utf-8")
-    return 0
+    return running.run("measure Saphan", "RESULTS.md", measured, full=FULL, quick=QUICK, toy=TOY)
 
 
 if __name__ == "__main__":

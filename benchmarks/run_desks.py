@@ -6,26 +6,22 @@ python -m benchmarks.run_desks --toy    every piece once, on lines that are not 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import shutil
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
 from saphan_schemas.limits import KIB, MIB
 
-from benchmarks import attachment, desks, idle, machine, report, weak
+from benchmarks import attachment, desks, idle, machine, report, running, weak
 from benchmarks.report import Run, Target
+from benchmarks.running import say
 from benchmarks.weak_line import Quality
 from benchmarks.world import World, make_world
 
 T = TypeVar("T")
-RESULTS: Final = Path(__file__).parent / "RESULTS-desks.md"
 MB: Final = 1_000_000
 FRAME: Final = 16 * KIB
 """The most that nodes have on their way when a session begins on a line that they do not know."""
@@ -147,12 +143,12 @@ class Bench:
         """What uses the processor, one after the other."""
         plan, runs = self._plan, list[Run]()
         for _ in range(plan.larges):
-            _say("(8) an attachment from node to node")
+            say("(8) an attachment from node to node")
             one = await self._on_copy(lambda w, log: attachment.measure(w, log, plan.large))
             speed = {name: one.size / MB / getattr(one, name) for name in ("taken", "accepted")}
             memory = {name: size / MB for name, size in one.memory.items()}
             runs.append(speed | {"saved": one.size / MB / one.saved} | memory)
-        _say("(10) desks")
+        say("(10) desks")
         here = await self._on_copy(lambda w, log: desks.start(w, log, plan.listed, plan.times))
         crowd = await self._on_copy(lambda w, log: desks.crowd(w, log, plan.desks, plan.listed))
         runs.append({"desk_first": here.first, "desk_again": here.again, "opened": crowd.opened})
@@ -161,9 +157,9 @@ class Bench:
 
     async def waiting(self) -> list[Run]:
         """What waits for its line nearly all the time; what takes long, side by side."""
-        _say("(7) first bulletins")
+        say("(7) first bulletins")
         firsts = await self._firsts()
-        _say("(7), (9), (10) an attachment, an idle line, bulletins and a desk on weak lines")
+        say("(7), (9), (10) an attachment, an idle line, bulletins and a desk on weak lines")
         found = await asyncio.gather(
             self._carried(), self._idle(), self._several(), self._weak_desk()
         )
@@ -209,10 +205,6 @@ class Bench:
         return [{"weak_first": one.first, "weak_again": one.again}]
 
 
-def _say(what: str) -> None:
-    print(f"{datetime.now(UTC):%H:%M:%S} {what}", file=sys.stderr, flush=True)
-
-
 async def measured(plan: Plan, place: Path) -> str:
     """The results page."""
     others = machine.Others()
@@ -224,8 +216,8 @@ async def measured(plan: Plan, place: Path) -> str:
     lines = [
         "# Results: weak lines, attachments, desks",
         "",
-        f"Measured {datetime.now(UTC):%d %B %Y, %H:%M} UTC by `make bench-desks`; how and what is "
-        "in README.md. Medians with [min..max]. A weak line carries 64 kbit/s each way, takes "
+        f"{running.measured_by('make bench-desks')}"
+        "Medians with [min..max]. A weak line carries 64 kbit/s each way, takes "
         "600 ms one way, loses 2 % of the segments and is cut every 20 s for a second; sender and "
         "recipient each have one.",
         "",
@@ -240,20 +232,9 @@ async def measured(plan: Plan, place: Path) -> str:
 
 def main() -> int:
     """Parse options, measure, write or print the page."""
-    parser = argparse.ArgumentParser(prog="benchmarks", description="measure Saphan on weak lines")
-    parser.add_argument("--toy", action="store_true", help="every piece once; figures mean nothing")
-    parser.add_argument("--disk", type=Path, default=Path("/var/tmp"), help="where stores are made")  # noqa: S108
-    args = parser.parse_args()
-    plan = TOY if args.toy else FULL
-    place = Path(tempfile.mkdtemp(prefix="sb", dir=args.disk))
-    try:
-        page = asyncio.run(measured(plan, place))
-    finally:
-        shutil.rmtree(place)
-    print(page)
-    if plan is FULL:
-        RESULTS.write_text(page, encoding="utf-8")
-    return 0
+    return running.run(
+        "measure Saphan on weak lines", "RESULTS-desks.md", measured, full=FULL, toy=TOY
+    )
 
 
 if __name__ == "__main__":

@@ -7,25 +7,22 @@ python -m benchmarks.run_engines --toy     every piece once; figures mean nothin
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from benchmarks import engines, floors, ingest, kept, machine, report, takeover, valkey
+from benchmarks import engines, floors, ingest, kept, machine, report, running, takeover, valkey
 from benchmarks.engines import ENGINES, VALKEY, Engine
 from benchmarks.report import Run, Target
+from benchmarks.running import say
 from benchmarks.world import World, make_world, small_senders
 
-RESULTS: Final = Path(__file__).parent / "RESULTS-engines.md"
 MB: Final = 1_000_000
 WINDOW: Final = 2
 """Frames in flight of each sender of batches: a thousand bulletins of all eight."""
@@ -60,17 +57,8 @@ FULL: Final = Plan(
     finished=20_000,
     still=3.0,
 )
-QUICK: Final = Plan(
-    runs=1,
-    engines=ENGINES,
-    floor_seconds=1.0,
-    batchers=8,
-    batches=12,
-    senders=20,
-    singles=40,
-    kills=2,
-    finished=6_000,
-    still=3.0,
+QUICK: Final = replace(
+    FULL, runs=1, floor_seconds=1.0, batches=12, singles=40, kills=2, finished=6_000
 )
 TOY: Final = Plan(
     runs=1,
@@ -130,7 +118,7 @@ class Bench:
         self._world = world
         self._log = place / "programs.log"
         self._copies = 0
-        self._say("sealing bulletins beforehand")
+        say("sealing bulletins beforehand")
         batchers = tuple(small_senders(plan.batchers))
         self._loads = {
             "batches": self._sealed("batches", batchers, plan.batches, ingest.BATCH, WINDOW),
@@ -146,44 +134,41 @@ class Bench:
         folder.mkdir()
         return ingest.prepare(self._world, senders, folder, frames, batch, window)
 
-    def _say(self, what: str) -> None:
-        print(f"{datetime.now(UTC):%H:%M:%S} {what}", file=sys.stderr, flush=True)
-
     async def carry(self) -> None:
         """Copy the world into Valkey too; both stay as they are from then on."""
-        self._say("copying the world into Valkey")
+        say("copying the world into Valkey")
         self._carried = self._world.copy(self._place / "carried")
         await engines.carry(self._carried, self._log)
 
     async def run(self, number: int) -> Run:
         """Every engine under both loads once, each on a store as it was made."""
         others = machine.Others()
-        self._say(f"run {number}: floors")
+        say(f"run {number}: floors")
         found = {
             "checks": floors.composite_checks(self._plan.floor_seconds),
             "xadd": await self._floor(),
         }
         for load in self._plan.loads:
             for engine in self._plan.engines:
-                self._say(f"run {number}: {NAMES[engine.name]}, {LOADS[load]}")
+                say(f"run {number}: {NAMES[engine.name]}, {LOADS[load]}")
                 async with self._fresh(engine) as world:
                     one = await engines.ingest(world, engine, self._loads[load], self._log)
                 found |= {f"{engine.name} {load}": one.rate}
                 found |= {f"{engine.name} {load} us": one.broker_us}
         found["others"] = others.cores()
-        self._say(json.dumps({name: round(value, 2) for name, value in found.items()}))
+        say(json.dumps({name: round(value, 2) for name, value in found.items()}))
         return found
 
     async def takeover(self) -> list[Run]:
         """Each kill is a figure of its own."""
-        self._say(f"killing the holder {self._plan.kills} times")
+        say(f"killing the holder {self._plan.kills} times")
         async with self._fresh(VALKEY[0]) as world:
             times = await takeover.measure(world, self._plan.kills, self._log)
         return [{"takeover": seconds} for seconds in times]
 
     async def memory(self) -> kept.Kept:
         """Bytes of open bulletins, and what stays of finished ones."""
-        self._say(f"memory of {self._plan.finished:,} finished bulletins")
+        say(f"memory of {self._plan.finished:,} finished bulletins")
         async with self._fresh(VALKEY[0]) as world:
             count, still = self._plan.finished, self._plan.still
             return await kept.measure(world, self._loads["batches"], count, still, self._log)
@@ -222,8 +207,7 @@ async def measured(plan: Plan, place: Path) -> str:
     lines = [
         "# Results: engines",
         "",
-        f"Measured {datetime.now(UTC):%d %B %Y, %H:%M} UTC by `make bench-engines`; "
-        "how and what is in README.md. "
+        f"{running.measured_by('make bench-engines')}"
         f"{plan.runs} interleaved runs, medians with [min..max]; ratios are taken within a run. "
         "Client, brokers and Valkey share the machine's cores; everything is answered after an "
         f"fsync. The holder of the lease was killed {plan.kills} times.",
@@ -251,22 +235,9 @@ def _memory(one: kept.Kept) -> list[str]:
 
 def main() -> int:
     """Parse options, measure, write or print the page."""
-    parser = argparse.ArgumentParser(prog="benchmarks", description="measure Saphan's engines")
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="one run of short blocks, only printed")
-    size.add_argument("--toy", action="store_true", help="every piece once; figures mean nothing")
-    parser.add_argument("--disk", type=Path, default=Path("/var/tmp"), help="where stores are made")  # noqa: S108
-    args = parser.parse_args()
-    plan = TOY if args.toy else QUICK if args.quick else FULL
-    place = Path(tempfile.mkdtemp(prefix="sb", dir=args.disk))
-    try:
-        page = asyncio.run(measured(plan, place))
-    finally:
-        shutil.rmtree(place)
-    print(page)
-    if plan is FULL:
-        RESULTS.write_text(page, encoding="utf-8")
-    return 0
+    return running.run(
+        "measure Saphan's engines", "RESULTS-engines.md", measured, full=FULL, quick=QUICK, toy=TOY
+    )
 
 
 if __name__ == "__main__":
