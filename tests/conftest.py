@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,9 @@ from support.event_loop import watch_event_loop
 from support.s3_server import S3Server, s3_server
 
 if TYPE_CHECKING:
+    from support.archives import HookedTwin
     from support.brokers import World
+    from support.servers import Server
 
 settings.register_profile("local", deadline=None, max_examples=50)
 # In CI every run sees the same examples: a red build can be repeated, a green one is not luck.
@@ -59,6 +61,24 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A real S3 server for all tests that need one; who kills it starts it again."""
     with s3_server(tmp_path_factory.mktemp("s3")) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Valkey for the tests of a module; where they need another one, it has a `server` itself."""
+    from support.servers import Server  # as below
+
+    with Server(tmp_path_factory.mktemp("valkey")) as server:
+        yield server.start()
+
+
+@pytest.fixture
+async def twin(server: Server, tmp_path: Path) -> AsyncIterator[HookedTwin]:
+    """An empty store of this test's own on the server, and the same in memory."""
+    from support.archives import hooked_twin  # as below
+
+    async with hooked_twin(server, tmp_path) as twin:
+        yield twin
 
 
 @pytest.fixture(scope="session")

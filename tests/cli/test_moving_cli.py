@@ -6,7 +6,6 @@ import asyncio
 import io
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,6 @@ from support.servers import Server
 def world(carried_world: World) -> World:
     """It is only read."""
     return carried_world
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("valkey"), "valkey").start()
-    yield running
-    running.free()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from saphan_broker.store.redis.line import Command, Line, LineDown
 from saphan_broker.store.redis.refusals import Reply
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError, Unavailable
-from support.archives import Hooked, Twin, archive_all, fill, held, reopen
+from support.archives import Hooked, HookedTwin, archive_all, fill, held, hooked_twin, reopen
 from support.servers import ENGINES, Engine, Server
 from support.store_commits import digest
 
@@ -32,39 +32,14 @@ class Counter:
         return self.left < 0
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("valkey"))
-    try:
-        yield server.start()
-    finally:
-        server.free()
-
-
-@pytest.fixture
-async def objects(tmp_path: Path) -> AsyncIterator[Hooked]:
-    objects = Hooked(tmp_path / "objects")
-    yield objects
-    await objects.close()
-
-
-@pytest.fixture
-async def twin(server: Server, tmp_path: Path, objects: Hooked) -> AsyncIterator[Twin]:
-    address = server.address(name=tmp_path.name)
-    twin = Twin(await RedisStore.create(address, objects=objects, policy=EAGER))
-    yield twin
-    await twin.store.close()
-
-
 # --- cut off --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["not done", "done, reported failed"])
 async def test_cut_off_at_each_effect_it_loses_nothing_and_goes_on(
-    twin: Twin,
+    twin: HookedTwin,
     server: Server,
     tmp_path: Path,
-    objects: Hooked,
     monkeypatch: pytest.MonkeyPatch,
     done: bool,
 ) -> None:
@@ -88,9 +63,9 @@ async def test_cut_off_at_each_effect_it_loses_nothing_and_goes_on(
 
     monkeypatch.setattr(Line, "ask", cut_ask)
     if done:
-        objects.after = cut_put
+        twin.objects.after = cut_put
     else:
-        objects.before = cut_put
+        twin.objects.before = cut_put
     effects = failures = 0
     while True:
         broken = Counter(effects % 5)
@@ -104,7 +79,7 @@ async def test_cut_off_at_each_effect_it_loses_nothing_and_goes_on(
             break
         effects += 1
         await twin.check()
-        await reopen(twin, server, tmp_path, objects)
+        await reopen(twin, server, tmp_path)
         assert effects < 60
     assert failures > 8
     await twin.check()
@@ -113,7 +88,7 @@ async def test_cut_off_at_each_effect_it_loses_nothing_and_goes_on(
 
 
 async def test_killed_with_its_server_it_goes_on(
-    twin: Twin, server: Server, tmp_path: Path, objects: Hooked
+    twin: HookedTwin, server: Server, tmp_path: Path
 ) -> None:
     await fill(twin)
     puts = 0
@@ -124,16 +99,16 @@ async def test_killed_with_its_server_it_goes_on(
         if puts % 4 == 0:
             await asyncio.to_thread(server.kill)
 
-    objects.after = kill
+    twin.objects.after = kill
     for _ in range(20):
         with suppress(Unavailable):
             if not await archive_all(twin.store):
                 break
         if server.process is None:
             await asyncio.to_thread(server.start)
-        await reopen(twin, server, tmp_path, objects)
+        await reopen(twin, server, tmp_path)
         await twin.check()
-    objects.after = None
+    twin.objects.after = None
     assert puts > 5
     await archive_all(twin.store)
     await twin.check()
@@ -141,20 +116,20 @@ async def test_killed_with_its_server_it_goes_on(
 
 
 async def test_closed_in_the_middle_it_ends_and_another_goes_on(
-    twin: Twin, server: Server, tmp_path: Path, objects: Hooked
+    twin: HookedTwin, server: Server, tmp_path: Path
 ) -> None:
     await fill(twin)
 
     async def close(_name: str) -> None:
-        objects.after = None
+        twin.objects.after = None
         await twin.store.close()
 
     for part in ("blocks", "facts"):
-        objects.after = lambda name, part=part: close(name) if part in name else _nothing()
+        twin.objects.after = lambda name, part=part: close(name) if part in name else _nothing()
         with pytest.raises(OperatorError) as closed:
             await archive_all(twin.store)
         assert closed.value.code == "store_closed"
-        await reopen(twin, server, tmp_path, objects)
+        await reopen(twin, server, tmp_path)
         await twin.check()
     await archive_all(twin.store)
     await twin.check()
@@ -168,16 +143,16 @@ async def _nothing() -> None:
 
 
 async def test_a_bulletin_that_changes_while_it_is_packed_stays(
-    twin: Twin, server: Server, tmp_path: Path, objects: Hooked
+    twin: HookedTwin, server: Server, tmp_path: Path
 ) -> None:
     rows = await twin.finish(await twin.bulletins(6))
 
     async def change(name: str) -> None:
         if "/facts/" in name:
-            objects.after = None
+            twin.objects.after = None
             rows[2] = await twin.event(rows[2], "read", "read")
 
-    objects.after = change
+    twin.objects.after = change
     await twin.store.archive_some()
     assert (await held(server, tmp_path.name))["b"] == 1
     await twin.check()
@@ -187,7 +162,7 @@ async def test_a_bulletin_that_changes_while_it_is_packed_stays(
 
 
 async def test_what_is_opened_after_it_was_chosen_stays(
-    twin: Twin, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    twin: HookedTwin, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = await twin.finish(await twin.bulletins(4))
     read, late = BulletinMover._read, [rows[1]]
@@ -204,7 +179,7 @@ async def test_what_is_opened_after_it_was_chosen_stays(
 
 
 async def test_what_is_admitted_after_it_was_chosen_goes_to_its_day(
-    twin: Twin, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    twin: HookedTwin, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was only refused has no day; retention removes a day's folder."""
     id_ = digest("admitted after all")
@@ -227,11 +202,11 @@ async def test_what_is_admitted_after_it_was_chosen_goes_to_its_day(
 
 
 async def test_two_movers_at_one_time_agree(
-    twin: Twin, server: Server, tmp_path: Path, objects: Hooked
+    twin: HookedTwin, server: Server, tmp_path: Path
 ) -> None:
     await fill(twin)
     address = server.address(name=tmp_path.name)
-    other = await RedisStore.open(address, objects=objects, policy=EAGER)
+    other = await RedisStore.open(address, objects=twin.objects, policy=EAGER)
     await asyncio.gather(archive_all(twin.store), archive_all(other))
     await twin.check()
     first, twin.store = twin.store, other
@@ -243,7 +218,7 @@ async def test_two_movers_at_one_time_agree(
 
 @pytest.mark.parametrize("part", ["blocks", "boxes"])
 async def test_a_mover_that_comes_late_undoes_nothing(
-    twin: Twin, server: Server, tmp_path: Path, objects: Hooked, part: str
+    twin: HookedTwin, server: Server, tmp_path: Path, part: str
 ) -> None:
     """It has slept between an object and its script; another one has gone on since."""
     await fill(twin)
@@ -266,7 +241,7 @@ async def test_a_mover_that_comes_late_undoes_nothing(
     await task
     await late.close()
     await slow.close()
-    await reopen(twin, server, tmp_path, objects)
+    await reopen(twin, server, tmp_path)
     await twin.check()
     await twin.bulletins(300)
     await archive_all(twin.store)
@@ -275,7 +250,7 @@ async def test_a_mover_that_comes_late_undoes_nothing(
 
 
 async def test_who_lost_the_lease_removes_nothing(
-    twin: Twin, server: Server, tmp_path: Path, objects: Hooked
+    twin: HookedTwin, server: Server, tmp_path: Path
 ) -> None:
     await fill(twin)
 
@@ -287,10 +262,10 @@ async def test_who_lost_the_lease_removes_nothing(
     before = await held(server, tmp_path.name)
 
     async def lose(_name: str) -> None:
-        objects.after = None
+        twin.objects.after = None
         await asyncio.to_thread(fence)
 
-    objects.after = lose
+    twin.objects.after = lose
     for _ in range(3):
         with pytest.raises(Unavailable) as refused:
             await twin.store.archive_some()
@@ -300,23 +275,16 @@ async def test_who_lost_the_lease_removes_nothing(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-async def test_a_server_without_memory_is_relieved(
-    tmp_path: Path, objects: Hooked, engine: Engine
-) -> None:
-    server = await asyncio.to_thread(Server(tmp_path / engine, engine).start)
-    address = server.address(name=tmp_path.name)
-    twin = Twin(await RedisStore.create(address, objects=objects, policy=EAGER))
-    try:
-        await fill(twin)
-        with server.client() as client:
-            used = client.info("memory")["used_memory"]
-        await asyncio.to_thread(server.set, "maxmemory", str(used // 2))
-        with pytest.raises(OperatorError) as full:
-            await twin.store.commit(twin.story.bulletins(1, name="refused"))
-        assert full.value.code == "store_memory_full"
-        assert await archive_all(twin.store) > 2
-        assert (await held(server, tmp_path.name))["b"] == 38 + 140
-        await twin.check()
-    finally:
-        await twin.store.close()
-        server.free()
+async def test_a_server_without_memory_is_relieved(tmp_path: Path, engine: Engine) -> None:
+    with await asyncio.to_thread(Server(tmp_path / engine, engine).start) as server:
+        async with hooked_twin(server, tmp_path) as twin:
+            await fill(twin)
+            with server.client() as client:
+                used = client.info("memory")["used_memory"]
+            await asyncio.to_thread(server.set, "maxmemory", str(used // 2))
+            with pytest.raises(OperatorError) as full:
+                await twin.store.commit(twin.story.bulletins(1, name="refused"))
+            assert full.value.code == "store_memory_full"
+            assert await archive_all(twin.store) > 2
+            assert (await held(server, tmp_path.name))["b"] == 38 + 140
+            await twin.check()

@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from saphan_broker.store.redis.archive.policy import EAGER
-from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError
-from support.archives import Hooked, Twin, archive_all, fill, held, reopen
+from support.archives import HookedTwin, Twin, archive_all, fill, held, reopen
 from support.servers import Server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("valkey"))
-    try:
-        yield server.start()
-    finally:
-        server.free()
-
-
-@pytest.fixture
-async def objects(tmp_path: Path) -> AsyncIterator[Hooked]:
-    objects = Hooked(tmp_path / "objects")
-    yield objects
-    await objects.close()
-
-
-@pytest.fixture
-async def twin(server: Server, tmp_path: Path, objects: Hooked) -> AsyncIterator[Twin]:
-    address = server.address(name=tmp_path.name)
-    twin = Twin(await RedisStore.create(address, objects=objects, policy=EAGER))
-    yield twin
-    await twin.store.close()
 
 
 def spoiled(place: Path, part: str, how: str) -> list[Path]:
@@ -63,13 +37,13 @@ READS: dict[str, Callable[[Twin, bytes, Any], Awaitable[object]]] = {
 @pytest.mark.parametrize("how", ["missing", "damaged"])
 @pytest.mark.parametrize("part", READS)
 async def test_an_object_that_is_gone_or_damaged_is_named_and_others_go_on(
-    twin: Twin, server: Server, tmp_path: Path, objects: Hooked, part: str, how: str
+    twin: HookedTwin, server: Server, tmp_path: Path, part: str, how: str
 ) -> None:
     await fill(twin)
     await archive_all(twin.store)
     first = twin.commits[0].bulletins[0]
     assert await asyncio.to_thread(spoiled, tmp_path / "objects", part, how) != []
-    await reopen(twin, server, tmp_path, objects)
+    await reopen(twin, server, tmp_path)
     with pytest.raises(OperatorError) as refused:
         await READS[part](twin, first.id, None)
     assert refused.value.code == f"object_{how}"
@@ -82,14 +56,12 @@ async def test_an_object_that_is_gone_or_damaged_is_named_and_others_go_on(
     assert await twin.store.bodies(ids) == await twin.memory.bodies(ids)
 
 
-async def test_a_lost_body_ends_no_feed(
-    twin: Twin, server: Server, tmp_path: Path, objects: Hooked
-) -> None:
+async def test_a_lost_body_ends_no_feed(twin: HookedTwin, server: Server, tmp_path: Path) -> None:
     """Its ciphertext comes without bytes; who wants them asks for them, and is told."""
     await twin.finish(await twin.bulletins(5))
     await archive_all(twin.store)
     await asyncio.to_thread(spoiled, tmp_path / "objects", "packs", "missing")
-    await reopen(twin, server, tmp_path, objects)
+    await reopen(twin, server, tmp_path)
     rows = await twin.store.feed("kh.gpo", None, 100, 100, 10**9)
     right = await twin.memory.feed("kh.gpo", None, 100, 100, 10**9)
     assert [row.entry for row in rows] == [row.entry for row in right]
@@ -101,7 +73,7 @@ async def test_a_lost_body_ends_no_feed(
 
 @pytest.mark.parametrize("part", ["facts", "packs"])
 async def test_what_was_said_late_stays_readable_when_the_archived_part_is_gone(
-    twin: Twin, server: Server, tmp_path: Path, objects: Hooked, part: str
+    twin: HookedTwin, server: Server, tmp_path: Path, part: str
 ) -> None:
     """It is left in memory, once, with a warning; the mover goes on with the others."""
     rows = await twin.finish(await twin.bulletins(3))
@@ -111,7 +83,7 @@ async def test_what_was_said_late_stays_readable_when_the_archived_part_is_gone(
     await twin.commit(replace(again, stanzas=[stanza]))
     saved = {path: path.read_bytes() for path in (tmp_path / "objects").rglob(f"{part}/*/*")}
     await asyncio.to_thread(spoiled, tmp_path / "objects", part, "missing")
-    await reopen(twin, server, tmp_path, objects)
+    await reopen(twin, server, tmp_path)
     await twin.finish(await twin.bulletins(2))
     await archive_all(twin.store)
     assert (await held(server, tmp_path.name))["b"] == 1

@@ -4,39 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from saphan_broker.objects.directory import DirectoryObjects
-from saphan_broker.store.redis.archive.policy import EAGER, Policy
+from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError
 from support.archives import EagerStore, Twin, archive_all, held
 from support.rooms import ROOT
 from support.servers import Server
 from support.store_commits import START, digest
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("valkey"))
-    try:
-        yield server.start()
-    finally:
-        server.free()
-
-
-@pytest.fixture
-async def twin(server: Server, tmp_path: Path) -> AsyncIterator[Twin]:
-    """A store that is archived when the test says so."""
-    objects = DirectoryObjects(tmp_path / "objects")
-    address = server.address(name=tmp_path.name)
-    store = await RedisStore.create(address, objects=objects, policy=EAGER)
-    yield Twin(store)
-    await store.close()
-    await objects.close()
 
 
 async def test_only_what_is_open_stays_in_memory(

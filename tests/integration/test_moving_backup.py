@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -40,13 +40,6 @@ def quiet(what: str, done: int, size: int) -> None:
 def world(carried_world: World) -> World:
     """It is only read."""
     return carried_world
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("valkey"), "valkey").start()
-    yield running
-    running.free()
 
 
 @pytest.fixture(params=["sqlite", "valkey"])

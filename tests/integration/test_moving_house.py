@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -46,13 +46,6 @@ def quiet(what: str, done: int, size: int) -> None:
 def world(carried_world: World) -> World:
     """It is only read."""
     return carried_world
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("valkey"), "valkey").start()
-    yield running
-    running.free()
 
 
 @pytest.fixture

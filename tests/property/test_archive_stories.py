@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.store.base import DeliveryRow
-from saphan_broker.store.redis.archive.policy import EAGER
-from saphan_broker.store.redis.store import RedisStore
 from support.archives import Twin, archive_all, held
 from support.servers import Server
 from support.store_commits import START, digest
 
 AGENCIES = ("la.ospp", "kh.gpo", "vn.c04", "th.oncb")
 STEPS = 60
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("valkey"))
-    try:
-        yield server.start()
-    finally:
-        server.free()
-
-
-@pytest.fixture
-async def twin(server: Server, tmp_path: Path) -> AsyncIterator[Twin]:
-    objects = DirectoryObjects(tmp_path / "objects")
-    address = server.address(name=tmp_path.name)
-    twin = Twin(await RedisStore.create(address, objects=objects, policy=EAGER))
-    yield twin
-    await twin.store.close()
-    await objects.close()
 
 
 class Lives:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
@@ -50,6 +51,22 @@ async def archive_all(store: RedisStore) -> int:
     while some := await store.archive_some():
         gone += some
     return gone
+
+
+class Hooked(DirectoryObjects):
+    """Objects in a directory; a test may do something before or after one is put."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        self.before: Hook | None = None
+        self.after: Hook | None = None
+
+    async def put(self, name: str, data: bytes) -> None:
+        if self.before is not None:
+            await self.before(name)
+        await super().put(name, data)
+        if self.after is not None:
+            await self.after(name)
 
 
 class Twin:
@@ -149,27 +166,32 @@ async def held(server: Server, name: str) -> Counter[str]:
     return await asyncio.to_thread(look)
 
 
-class Hooked(DirectoryObjects):
-    """Objects in a directory; a test may do something before or after one is put."""
+class HookedTwin(Twin):
+    """One whose objects a test may hook."""
 
-    def __init__(self, place: Path) -> None:
-        super().__init__(place)
-        self.before: Hook | None = None
-        self.after: Hook | None = None
-
-    async def put(self, name: str, data: bytes) -> None:
-        if self.before is not None:
-            await self.before(name)
-        await super().put(name, data)
-        if self.after is not None:
-            await self.after(name)
+    def __init__(self, store: RedisStore, objects: Hooked) -> None:
+        super().__init__(store)
+        self.objects = objects
 
 
-async def reopen(twin: Twin, server: Server, tmp_path: Path, objects: Hooked) -> None:
+@asynccontextmanager
+async def hooked_twin(server: Server, place: Path) -> AsyncIterator[HookedTwin]:
+    """An empty one named after a directory, archived when the test says so."""
+    objects = Hooked(place / "objects")
+    address = server.address(name=place.name)
+    twin = HookedTwin(await RedisStore.create(address, objects=objects, policy=EAGER), objects)
+    try:
+        yield twin
+    finally:
+        await twin.store.close()
+        await objects.close()
+
+
+async def reopen(twin: HookedTwin, server: Server, place: Path) -> None:
     """Another process on what is there."""
     await twin.store.close()
-    address = server.address(name=tmp_path.name)
-    twin.store = await RedisStore.open(address, objects=objects, policy=EAGER)
+    address = server.address(name=place.name)
+    twin.store = await RedisStore.open(address, objects=twin.objects, policy=EAGER)
 
 
 async def fill(twin: Twin) -> None:
