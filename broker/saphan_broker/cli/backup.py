@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 from contextlib import closing
 from pathlib import Path
 
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.messages import text
-from saphan_schemas.terminal import print_json, print_line
 
-from saphan_broker.cli.copy import say_lost
+from saphan_broker.cli.brought import print_brought, print_brought_json
 from saphan_broker.cli.options import Parser, Subparsers, add_command
 from saphan_broker.cli.progress import ProgressBar
 from saphan_broker.cli.store_options import add_store, store_choice
@@ -55,21 +53,9 @@ def _backup(args: argparse.Namespace) -> int:
 
 
 def _say(args: argparse.Namespace, made: BackedUp) -> None:
-    sizes: dict[str, object] = {log: head.size for log, head in made.kept.heads.items()}
-    brought = made.brought
+    sizes = made.kept.sizes()
     if args.json:
-        value: dict[str, object] = {"folder": str(args.out), "made": made.kept.made, **sizes}
-        attachments = {"attachments": brought.there, "lost": brought.lost, "named": brought.named}
-        print_json(sys.stdout, value | attachments)
+        value = {"folder": str(args.out), "made": made.kept.made, **sizes}
+        print_brought_json(value, made.brought)
         return
-    print_line(
-        sys.stdout,
-        text(
-            "note.broker_backed_up",
-            path=args.out,
-            attachments=brought.there,
-            directory=sizes["directory"],
-            evidence=sizes["evidence"],
-        ),
-    )
-    say_lost(brought.lost, brought.named)
+    print_brought("note.broker_backed_up", made.brought, path=args.out, **sizes)

@@ -10,8 +10,9 @@ from dataclasses import asdict, replace
 
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.messages import text
-from saphan_schemas.terminal import print_json, print_line
+from saphan_schemas.terminal import print_line
 
+from saphan_broker.cli.brought import print_brought, print_brought_json
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_keys
 from saphan_broker.cli.progress import ProgressBar
 from saphan_broker.cli.store_options import add_store, store_choice
@@ -59,18 +60,9 @@ def _houses(args: argparse.Namespace) -> tuple[House, House]:
 
 
 def _say(args: argparse.Namespace, moved: Moved) -> None:
-    copied, brought = asdict(moved.copied), moved.brought
+    copied = asdict(moved.copied)
     if args.json:
-        attachments = {"attachments": brought.there, "lost": brought.lost, "named": brought.named}
-        print_json(sys.stdout, {"to": args.to} | copied | attachments)
+        print_brought_json({"to": args.to} | copied, moved.brought)
         return
-    print_line(sys.stdout, text("note.broker_copied", attachments=brought.there, **copied))
-    say_lost(brought.lost, brought.named)
+    print_brought("note.broker_copied", moved.brought, **copied)
     print_line(sys.stdout, text(f"note.broker_copied_to_{args.to}"))
-
-
-def say_lost(lost: int, named: list[str]) -> None:
-    """Warn of attachments that the source did not have any more."""
-    if lost:
-        names = ", ".join(named) + (", ..." if lost > len(named) else "")
-        print_line(sys.stdout, text("note.broker_attachments_lost", lost=lost, names=names))

@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 from saphan_schemas.messages import text
-from saphan_schemas.terminal import print_json, print_line
+from saphan_schemas.terminal import print_line
 
-from saphan_broker.cli.copy import say_lost
+from saphan_broker.cli.brought import print_brought, print_brought_json
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_keys
 from saphan_broker.cli.progress import ProgressBar
 from saphan_broker.cli.store_options import add_store, store_choice
@@ -44,23 +44,11 @@ def _restore(args: argparse.Namespace) -> int:
 
 
 def _say(args: argparse.Namespace, restored: Restored) -> None:
-    sizes: dict[str, object] = {log: head.size for log, head in restored.kept.heads.items()}
-    brought = restored.brought
+    sizes = restored.kept.sizes()
     if args.json:
-        value: dict[str, object] = {**sizes, "lacking": restored.lacking}
-        attachments = {"attachments": brought.there, "lost": brought.lost, "named": brought.named}
-        print_json(sys.stdout, value | attachments)
+        print_brought_json({**sizes, "lacking": restored.lacking}, restored.brought)
         return
-    print_line(
-        sys.stdout,
-        text(
-            "note.broker_restored",
-            attachments=brought.there,
-            directory=sizes["directory"],
-            evidence=sizes["evidence"],
-        ),
-    )
-    say_lost(brought.lost, brought.named)
+    print_brought("note.broker_restored", restored.brought, **sizes)
     if restored.lacking:
         lacking = sum(restored.lacking.values())
         print_line(sys.stdout, text("note.broker_restored_behind", lacking=lacking))

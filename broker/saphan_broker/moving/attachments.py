@@ -18,6 +18,7 @@ from saphan_schemas.records import Blob
 from saphan_broker.blobs.base import plain_name
 from saphan_broker.blobs.object_finals import find
 from saphan_broker.moving.copying import BLOCK, Progress
+from saphan_broker.moving.house import House
 from saphan_broker.objects.base import Objects
 from saphan_broker.store.base import Store
 
@@ -47,14 +48,20 @@ class _OtherBytesError(Exception):
     """The source has none, or other bytes than those of the digest; never leaves this module."""
 
 
-async def copy_attachments(
-    store: Store, source: Objects, target: Objects, progress: Progress
-) -> Brought:
-    """Bring every attachment that a bulletin of `store` names from `source` to `target`.
+async def copy_attachments(store: Store, old: House, new: House, progress: Progress) -> Brought:
+    """Bring every attachment that a bulletin of `store` names from `old` to `new`.
+
+    Args:
+        old, new: a folder that is a backup is a house too: one on SQLite.
 
     Raises:
         OperatorError: `blobs_unusable`; Unavailable: `blobs_unreachable`.
     """
+    async with old.objects() as source, new.objects() as target:
+        return await _bring_all(store, source, target, progress)
+
+
+async def _bring_all(store: Store, source: Objects, target: Objects, progress: Progress) -> Brought:
     brought = Brought()
     size = (await store.state("evidence")).head.size
     for start in range(0, size, BLOCK):

@@ -18,7 +18,6 @@ from saphan_protocol.notes import parse_note
 from saphan_schemas.errors import OperatorError
 
 from saphan_broker import private_files
-from saphan_broker.blobs.store import FOLDER
 from saphan_broker.clock import Clock
 from saphan_broker.export_file import file_error, put_file
 from saphan_broker.logs.log_export import head_missing
@@ -36,7 +35,6 @@ from saphan_broker.moving.kept import (
     write_manifest,
 )
 from saphan_broker.moving.snapshot import take_snapshot
-from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import LOGS, Log, Store
 from saphan_broker.store.sqlite import SqliteStore
@@ -76,7 +74,7 @@ async def back_up(
     try:
         await check_whole(store)
         heads = {log: await _head(store, log) for log in LOGS}
-        brought = await _attachments(house, store, out, progress)
+        brought = await copy_attachments(store, house, House(out), progress)
     finally:
         await store.close()
     kept = await asyncio.to_thread(_finish, house, out, heads, brought, made)
@@ -139,15 +137,6 @@ async def _head(store: Store, log: Log) -> KeptHead:
     head = (await store.state(log)).head
     origin = parse_checkpoint(parse_note(note.note).text).origin
     return KeptHead(origin=origin, size=head.size, root=head.root.hex())
-
-
-async def _attachments(house: House, store: Store, out: Path, progress: Progress) -> Brought:
-    target = DirectoryObjects(out / FOLDER)
-    try:
-        async with house.objects() as source:
-            return await copy_attachments(store, source, target, progress)
-    finally:
-        await target.close()
 
 
 def _finish(

@@ -56,6 +56,10 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     attachments: int
     lost: int
 
+    def sizes(self) -> dict[str, int]:
+        """How many leaves each log has."""
+        return {log: head.size for log, head in self.heads.items()}
+
 
 def write_manifest(out: Path, kept: Kept) -> None:
     """After this the backup is whole.

@@ -39,8 +39,7 @@ async def move(old: House, new: House, keys: Path, progress: Progress) -> Moved:
         await check_not_behind(source, keys)
         async with new.alone(create=True) as target:
             await check_target(source, target)  # before hours of attachments
-            async with old.objects() as here, new.objects() as there:
-                brought = await copy_attachments(source, here, there, progress)
+            brought = await copy_attachments(source, old, new, progress)
             # A crash after it: neither store runs, and the same command makes the copy whole.
             leave = partial(mark_moved, new.data, new.choice)
             copied = await copy_compared(source, target, day_keys, progress, leave)

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final
 
 from saphan_broker import private_files
-from saphan_broker.blobs.store import FOLDER
 from saphan_broker.export_file import file_error, put_file
 from saphan_broker.moved_marker import mark_moved
 from saphan_broker.moving.attachments import Brought, copy_attachments
@@ -26,9 +25,8 @@ from saphan_broker.moving.copying import Progress, check_target
 from saphan_broker.moving.house import House
 from saphan_broker.moving.kept import BESIDE, Kept, check_bytes, read_manifest
 from saphan_broker.moving.signed import missing_leaves
-from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.seeds import DayKeys
-from saphan_broker.store.base import Log, Store
+from saphan_broker.store.base import Log
 from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.sqlite_file import STORE_NAME, check_vacant, lock, sync_path
 
@@ -65,10 +63,10 @@ async def restore(folder: Path, house: House, keys: Path, progress: Progress) ->
         if house.on_server:
             async with house.alone(create=True) as target:
                 await check_target(store, target)  # before hours of attachments
-                brought = await _attachments(folder, store, house, progress)
+                brought = await copy_attachments(store, House(folder), house, progress)
                 await copy_compared(store, target, day_keys, progress, leave)
         else:
-            brought = await _attachments(folder, store, house, progress)
+            brought = await copy_attachments(store, House(folder), house, progress)
             if leave is not None:
                 await asyncio.to_thread(leave)
         await store.close()
@@ -110,15 +108,6 @@ def _unpack(folder: Path, place: Path) -> None:
         (place / STORE_NAME).chmod(0o600)
     except OSError as error:
         raise file_error(place / STORE_NAME, error) from None
-
-
-async def _attachments(folder: Path, store: Store, house: House, progress: Progress) -> Brought:
-    source = DirectoryObjects(folder / FOLDER)
-    try:
-        async with house.objects() as target:
-            return await copy_attachments(store, source, target, progress)
-    finally:
-        await source.close()
 
 
 def _put_beside(folder: Path, place: Path, house: House) -> None:
