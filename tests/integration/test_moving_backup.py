@@ -21,7 +21,6 @@ from saphan_broker.moving.house import House
 from saphan_broker.moving.kept import BESIDE, MANIFEST, UNFINISHED, read_manifest
 from saphan_broker.moving.moved import move
 from saphan_broker.moving.restoring import restore
-from saphan_broker.opening import BlobPlace, StoreChoice
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.memory import MemoryStore
 from saphan_broker.store.sqlite import SqliteStore
@@ -29,6 +28,7 @@ from saphan_broker.store.sqlite_file import LOCK_NAME
 from saphan_schemas.errors import OperatorError
 from support.brokers import World
 from support.carried import PARTIES, A, B, carry_everything
+from support.houses import house_on
 from support.servers import Server
 
 
@@ -48,18 +48,9 @@ async def house(request: pytest.FixtureRequest, world: World, tmp_path: Path) ->
     old = House(await asyncio.to_thread(copied, world.data, tmp_path / "here"))
     if request.param == "sqlite":
         return old
-    there = on_server(request.getfixturevalue("server"), tmp_path, "there")
+    there = house_on(request.getfixturevalue("server"), tmp_path, "there")
     await move(old, there, world.keys, quiet)
     return there
-
-
-def on_server(server: Server, place: Path, name: str) -> House:
-    (place / name).mkdir(mode=0o700)
-    choice = StoreChoice(
-        redis=server.address(name=f"{place.name}-{name}"),
-        blobs=BlobPlace(str(place / f"{name}-objects")),
-    )
-    return House(place / name, choice)
 
 
 def copied(data: Path, into: Path) -> Path:
@@ -78,7 +69,7 @@ async def test_a_backup_put_back_answers_as_the_original(
 ) -> None:
     out = tmp_path / "kept"
     await backed_up(house, world, out)
-    new = House(tmp_path / "new") if to == "sqlite" else on_server(server, tmp_path, "new")
+    new = House(tmp_path / "new") if to == "sqlite" else house_on(server, tmp_path, "new")
     restored = await restore(out, new, world.keys, quiet)
     assert restored.lacking == {}
     assert (restored.brought.there, restored.brought.lost) == (2, 0)
@@ -151,7 +142,7 @@ async def test_a_backup_of_a_broker_at_work_is_whole_and_the_work_goes_on(
     working = again(await asyncio.to_thread(copied, world.place, tmp_path / "broker"), world)
     house = House(working.data)
     if engine == "valkey":
-        working.choice = on_server(server, tmp_path, "there").choice.named(world.pins.name)
+        working.choice = house_on(server, tmp_path, "there").choice.named(world.pins.name)
         there = House(working.data, working.choice)
         await move(house, there, working.keys, quiet)
         house = there

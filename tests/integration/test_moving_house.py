@@ -34,6 +34,7 @@ from saphan_schemas.bodies import known_types
 from saphan_schemas.errors import OperatorError, SaphanError
 from support.archives import EagerStore
 from support.brokers import World
+from support.houses import empty_house, house_on
 from support.s3_server import BUCKET, S3Server
 from support.servers import ENGINES, Engine, Server
 
@@ -54,13 +55,6 @@ def there(server: Server, tmp_path: Path) -> House:
     return house_on(server, tmp_path)
 
 
-def house_on(server: Server, place: Path) -> House:
-    blobs = BlobPlace(str(place / "objects"))
-    choice = StoreChoice(redis=server.address(name=place.name), blobs=blobs)
-    (place / "there").mkdir(mode=0o700)
-    return House(place / "there", choice)
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 def test_to_the_server_and_back(world: World, tmp_path: Path, engine: Engine) -> None:
     with Server(tmp_path / engine, engine).start() as server:
@@ -72,8 +66,7 @@ async def there_and_back(world: World, there: House, tmp_path: Path) -> None:
     old = House(world.data)
     moved = await move(old, there, world.keys, quiet)
     assert (moved.brought.there, moved.brought.lost) == (2, 0)
-    (tmp_path / "back").mkdir(mode=0o700)
-    back = House(tmp_path / "back")
+    back = empty_house(tmp_path / "back")
     again = await move(there, back, world.keys, quiet)
     assert again.copied == moved.copied
     keys = DayKeys.open(world.keys)
@@ -228,8 +221,7 @@ async def test_attachments_are_where_the_broker_will_look(
     data, choice = tmp_path / "data", StoreChoice(redis=server.address(name=world.pins.name))
     await move(House(data), House(data, choice), world.keys, quiet)
     await asyncio.to_thread(shutil.rmtree, data / "blobs")
-    (tmp_path / "back").mkdir(mode=0o700)
-    await move(House(data, choice), House(tmp_path / "back"), world.keys, quiet)
+    await move(House(data, choice), empty_house(tmp_path / "back"), world.keys, quiet)
     one, _two = await asyncio.to_thread(lambda: sorted((world.data / "blobs").glob("??/*/*")))
     bulletin, expected = bytes.fromhex(one.parent.name), await asyncio.to_thread(one.read_bytes)
     for place, engine in ((data, choice), (tmp_path / "back", SQLITE)):
@@ -274,10 +266,10 @@ async def test_a_server_with_other_objects_than_its_own_is_not_moved(
 ) -> None:
     """Its attachments and long bodies would be missed one by one, and called lost."""
     await move(House(world.data), there, world.keys, quiet)
-    (tmp_path / "back").mkdir(mode=0o700)
+    back = empty_house(tmp_path / "back")
     wrong = House(there.data, StoreChoice(redis=there.choice.redis))
     with pytest.raises(OperatorError) as refused:
-        await move(wrong, House(tmp_path / "back"), world.keys, quiet)
+        await move(wrong, back, world.keys, quiet)
     assert refused.value.code == "objects_elsewhere"
     with pytest.raises(OperatorError) as refused:
         async with wrong.reading():
@@ -290,11 +282,10 @@ async def test_processes_that_only_serve_wait_until_the_house_is_moved(
 ) -> None:
     """The lease is the move's meanwhile; whoever serves looks at its holder and finds no bug."""
     choice = StoreChoice(redis=server.address(name=world.pins.name))
-    (tmp_path / "there").mkdir(mode=0o700)
-    there = House(tmp_path / "there", choice)
+    there = empty_house(tmp_path / "there", choice)
     await move(House(world.data), there, world.keys, quiet)
     await asyncio.to_thread(share, world.keys, tmp_path / "shared")
-    (tmp_path / "back").mkdir(mode=0o700)
+    back = empty_house(tmp_path / "back")
     broker = await open_broker(there.data, tmp_path / "shared", store=choice, clock=world.clock)
     try:
         await broker.start()
@@ -303,7 +294,7 @@ async def test_processes_that_only_serve_wait_until_the_house_is_moved(
         async with there.alone():
             await role._turn()
             assert not role.holding
-        await move(there, House(tmp_path / "back"), world.keys, quiet)
+        await move(there, back, world.keys, quiet)
     finally:
         await broker.stop()
 
@@ -361,10 +352,8 @@ async def test_attachments_in_a_bucket_come_along(
         credentials=s3.credentials,
         endpoint=s3.endpoint,
     )
-    (tmp_path / "there").mkdir(mode=0o700)
-    (tmp_path / "back").mkdir(mode=0o700)
     choice = StoreChoice(redis=server.address(name=tmp_path.name), blobs=blobs)
-    there, back = House(tmp_path / "there", choice), House(tmp_path / "back")
+    there, back = empty_house(tmp_path / "there", choice), empty_house(tmp_path / "back")
     for old, new in ((House(world.data), there), (there, back)):
         moved = await move(old, new, world.keys, quiet)
         assert (moved.brought.there, moved.brought.lost) == (2, 0)
