@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from support.archives import HookedTwin
     from support.brokers import World
     from support.servers import Server
+
+# In the background of a shell Ctrl-C is ignored, and would be by every program of a test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("local", deadline=None, max_examples=50)
 # In CI every run sees the same examples: a red build can be repeated, a green one is not luck.

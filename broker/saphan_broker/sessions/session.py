@@ -17,7 +17,7 @@ from typing import TypeAlias, cast
 from aiohttp import WSCloseCode, WSMsgType, web
 from saphan_protocol.told import Kept
 from saphan_schemas.codec import decode, encode
-from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.frames import (
     Ack,
     Answer,
@@ -67,6 +67,9 @@ Checked: TypeAlias = "asyncio.Task[Found] | None"
 SHUTDOWN_SECONDS = LIMITS.shutdown_ms / 2000  # half of it: the sequencer needs its share
 PATIENCE_SECONDS = 1.25 * LIMITS.heartbeat_ms / 1000
 """Longer than the node's own: on an idle line the node pings, and is answered."""
+
+
+_FOR_OPERATOR = "the broker cannot serve this now; its operator has been told why"
 
 
 class _Ended(Exception):
@@ -345,6 +348,8 @@ class Session:
         if error.code in UNREADABLE:
             self._shared.state.alarms.sound_error(error)
         frame = Closing(error.code, error.message, error.hint, retry)
+        if isinstance(error, OperatorError):  # files and objects that it names are not the node's
+            frame = Closing(error.code, _FOR_OPERATOR, None, retry)
         try:
             # A receiver that has stalled hears nothing any more; a stranger is not waited for.
             async with asyncio.timeout(0.1 if self.agency is None else 2):

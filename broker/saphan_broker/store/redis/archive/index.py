@@ -7,16 +7,16 @@ archive                 hash   blocks, tiles/<level>, box/<agency>: how far each
 boxes:<agency>          zset   <first>-<last>, by last: archived stretches of a mailbox
 objects                 string there is a store of objects, which all processes have to name
 
-A log has those that it needs. The first 8 bytes of an id and of the hash of a nonce are its slots;
-both lie in the same buckets, of which there is one more for each 128 slots (linear hashing, in
+A log has those that it needs. Keyed hashes of an id and of a nonce, 8 bytes each, are its slots.
+Both lie in the same buckets, of which there is one more for each 128 slots (linear hashing, in
 `lua/archive_slots.lua`): Redis keeps such a small hash as one listpack, some 15 bytes a slot.
-Somebody may make two ids that agree in 8 bytes (2**32 tries): the second one then stays in memory.
+Of two that agree in 8 bytes the second one stays in memory.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from saphan_broker.store.redis.keys import Keys
@@ -32,14 +32,26 @@ class Pack(NamedTuple):
     digest: bytes
 
 
-def id_slot(id_: bytes) -> bytes:
-    """Of a bulletin id, which is a hash already."""
-    return id_[:SLOT_BYTES]
+class Slots:
+    """The slots of one store, which nobody outside it can choose to be alike.
 
+    Args:
+        store: random id of the store, the key of the hash.
+    """
 
-def nonce_slot(sender: str, nonce: bytes) -> bytes:
-    """Of a sender's nonce, which the sender chose."""
-    return hashlib.sha256(sender.encode() + b"\0" + nonce).digest()[:SLOT_BYTES]
+    def __init__(self, store: bytes) -> None:
+        self._store: Final = store
+
+    def of_id(self, id_: bytes) -> bytes:
+        """Of a bulletin id."""
+        return self._slot(b"id", id_)
+
+    def of_nonce(self, sender: str, nonce: bytes) -> bytes:
+        """Of a sender's nonce, which the sender chose."""
+        return self._slot(b"nonce", sender.encode() + b"\0" + nonce)
+
+    def _slot(self, kind: bytes, what: bytes) -> bytes:
+        return blake2b(what, digest_size=SLOT_BYTES, key=self._store, person=kind).digest()
 
 
 def moved(keys: Keys) -> bytes:

@@ -247,14 +247,15 @@ class BulletinMover:
         digest = hashlib.sha1(
             values, usedforsecurity=False
         ).hexdigest()  # the server knows no other
+        slots = self._reader.slots
         number = row.before[0].number if row.before else ""
         admitted = packing.FACTS in pack.fields
         admitted_before = row.before is not None and packing.FACTS in row.before[1].fields
         return [
             row.id,
             self._keys.nonce(pack.sender, pack.nonce) if admitted else "",
-            index.id_slot(row.id),
-            index.nonce_slot(pack.sender, pack.nonce) if admitted else "",
+            slots.of_id(row.id),
+            slots.of_nonce(pack.sender, pack.nonce) if admitted else "",
             number,
             number if admitted_before else "",
             digest,

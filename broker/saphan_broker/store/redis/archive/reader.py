@@ -52,10 +52,13 @@ def tiles_moved(level: int) -> str:
 class ArchiveReader:
     """The archive of one store; owned by one event loop."""
 
-    def __init__(self, ask: Ask, keys: Mapping[Log, Keys], cache: Cache) -> None:
+    def __init__(
+        self, ask: Ask, keys: Mapping[Log, Keys], cache: Cache, slots: index.Slots
+    ) -> None:
         self._ask = ask
         self._keys = keys
         self.cache = cache
+        self.slots = slots
         self._evidence = keys["evidence"]
         self._counted: dict[tuple[Log, str], int] = {}
         self._bodies = BodyReader(cache)
@@ -134,7 +137,7 @@ class ArchiveReader:
     async def nonces(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], bytes]:
         """See `Archive.nonces`."""
         wanted = list(dict.fromkeys(keys))
-        packs = await self._find([index.nonce_slot(*key) for key in wanted])
+        packs = await self._find([self.slots.of_nonce(*key) for key in wanted])
         found = await self._pick(packs, lambda facts, at: facts.nonces.get(wanted[at]))
         return {wanted[at]: id_ for at, id_ in found.items()}
 
@@ -145,8 +148,8 @@ class ArchiveReader:
             OperatorError: `object_missing`, `object_damaged`.
         """
         wanted = list(dict.fromkeys(ids))
-        packs = await self._find([index.id_slot(id_) for id_ in wanted])
-        # Whose first 10 bytes only are those of an archived one is not in its pack.
+        packs = await self._find([self.slots.of_id(id_) for id_ in wanted])
+        # Whose slot only is that of an archived one is not in its pack.
         found = await self._pick(packs, lambda facts, at: facts.bulletins.get(wanted[at]))
         return {wanted[at]: (packs[at], row) for at, row in found.items()}
 
