@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Format of the stored data; a newer one is refused, never guessed at."""
 
 APPLICATION_ID: Final = 0x5A504E44
@@ -95,6 +95,12 @@ CREATE TABLE notices (
     tries INTEGER NOT NULL DEFAULT 0, told INTEGER, code INTEGER,
     PRIMARY KEY (bulletin, step)) WITHOUT ROWID;
 CREATE INDEX notices_waiting ON notices (due) WHERE state = 'waiting';
+""",
+    3: """
+-- Revocations and orders that came by another way than the log: they bind here at once.
+CREATE TABLE bound (
+    position INTEGER PRIMARY KEY, identity BLOB NOT NULL UNIQUE, kind TEXT NOT NULL,
+    package BLOB NOT NULL, imported INTEGER NOT NULL);
 """,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""
