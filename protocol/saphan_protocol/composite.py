@@ -8,10 +8,10 @@ EUF-CMA only: two signatures of one message can be mixed, so signature bytes nev
 from __future__ import annotations
 
 from hashlib import sha512
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from saphan_schemas.errors import InvalidInput
 
 from saphan_protocol.suite import MLDSA65PrivateKey, MLDSA65PublicKey
@@ -19,10 +19,19 @@ from saphan_protocol.suite import MLDSA65PrivateKey, MLDSA65PublicKey
 PREFIX: Final = b"CompositeAlgorithmSignatures2025"
 LABEL: Final = b"COMPSIG-MLDSA65-Ed25519-SHA512"
 SEED_BYTES: Final = 64
+MLDSA_SEED_BYTES: Final = 32
 PUBLIC_BYTES: Final = 1984
 SIGNATURE_BYTES: Final = 3373
 MLDSA_PUBLIC_BYTES: Final = 1952
 MLDSA_SIGNATURE_BYTES: Final = 3309
+
+
+class Ed25519Signer(Protocol):
+    """The Ed25519 half of a key: the library's private key, or a token that never gives it away."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """64 bytes over `data`, plain Ed25519."""
+        ...
 
 
 def domain(context: bytes) -> bytes:
@@ -33,7 +42,7 @@ def domain(context: bytes) -> bytes:
 
 
 def composite_sign(
-    mldsa: MLDSA65PrivateKey, ed25519: Ed25519PrivateKey, context: bytes, message: bytes
+    mldsa: MLDSA65PrivateKey, ed25519: Ed25519Signer, context: bytes, message: bytes
 ) -> bytes:
     """Sign with both halves: 3373 bytes; hedged, so two calls differ (suite.md step S1-S3)."""
     representative = domain(context) + sha512(message).digest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from saphan_schemas.errors import InvalidInput, OperatorError
@@ -10,9 +10,11 @@ from saphan_schemas.records import Role
 
 from saphan_protocol.composite import (
     MLDSA_PUBLIC_BYTES,
+    MLDSA_SEED_BYTES,
     PUBLIC_BYTES,
     SEED_BYTES,
     SIGNATURE_BYTES,
+    Ed25519Signer,
     composite_sign,
     composite_verify,
 )
@@ -25,6 +27,7 @@ __all__ = [
     "SEED_BYTES",
     "SIGNATURE_BYTES",
     "SIGNING_ROLES",
+    "Ed25519Signer",
     "SigningKey",
     "VerifyingKey",
     "check_public_key",
@@ -51,25 +54,45 @@ class SigningKey:
         OperatorError: `key_malformed` for another length; the message never holds seed bytes.
     """
 
+    role: Role
+    public: bytes
+    key_id: bytes
     __slots__ = ("_context", "_ed25519", "_mldsa", "key_id", "public", "role")
 
     def __init__(self, role: Role, seed: bytes) -> None:
         if len(seed) != SEED_BYTES:
-            raise OperatorError(
-                "key_malformed",
-                f"the {role.value} key's seed has {len(seed)} bytes, not {SEED_BYTES}",
-                field="seed",
-                hint="restore the key file from its backup, or make a new key and enrol it",
-            )
-        self.role: Final = role
-        self._context: Final = _context(role)
-        self._mldsa: Final = MLDSA65PrivateKey.from_seed_bytes(seed[:32])
-        self._ed25519: Final = Ed25519PrivateKey.from_private_bytes(seed[32:])
-        self.public: Final = (
-            self._mldsa.public_key().public_bytes_raw()
-            + self._ed25519.public_key().public_bytes_raw()
-        )
-        self.key_id: Final = key_id(role, self.public)
+            raise _seed_length(role, seed, SEED_BYTES)
+        ed25519 = Ed25519PrivateKey.from_private_bytes(seed[32:])
+        self._hold(role, seed[:32], ed25519, ed25519.public_key().public_bytes_raw())
+
+    @classmethod
+    def with_signer(
+        cls, role: Role, mldsa_seed: bytes, ed25519: Ed25519Signer, ed25519_public: bytes
+    ) -> Self:
+        """The same key with its Ed25519 half held elsewhere, such as on a token.
+
+        Nothing is asked of `ed25519` before the first signature.
+
+        Args:
+            mldsa_seed: 32 bytes.
+            ed25519_public: 32 bytes, the public half of what `ed25519` signs with.
+
+        Raises:
+            OperatorError: `key_malformed` for another length.
+        """
+        if len(mldsa_seed) != MLDSA_SEED_BYTES:
+            raise _seed_length(role, mldsa_seed, MLDSA_SEED_BYTES)
+        key = cls.__new__(cls)
+        key._hold(role, mldsa_seed, ed25519, ed25519_public)
+        return key
+
+    def _hold(self, role: Role, mldsa_seed: bytes, ed25519: Ed25519Signer, public: bytes) -> None:
+        self.role = role
+        self._context = _context(role)
+        self._mldsa = MLDSA65PrivateKey.from_seed_bytes(mldsa_seed)
+        self._ed25519 = ed25519
+        self.public = self._mldsa.public_key().public_bytes_raw() + public
+        self.key_id = key_id(role, self.public)
 
     def __repr__(self) -> str:
         return f"<SigningKey {self.role.value} {self.key_id.hex()}>"
@@ -81,6 +104,15 @@ class SigningKey:
     def verifying(self) -> VerifyingKey:
         """The public half, loaded."""
         return VerifyingKey(self.role, self.public)
+
+
+def _seed_length(role: Role, seed: bytes, wanted: int) -> OperatorError:
+    return OperatorError(
+        "key_malformed",
+        f"the {role.value} key's seed has {len(seed)} bytes, not {wanted}",
+        field="seed",
+        hint="restore the key file from its backup, or make a new key and enrol it",
+    )
 
 
 class VerifyingKey:

@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 from saphan_protocol.keys import (
@@ -40,6 +41,21 @@ def test_a_signature_holds_under_its_own_key_and_role(role: Role) -> None:
     assert (len(key.public), len(signature)) == (1984, 3373)
     assert key.key_id == hashlib.sha256(role.encode() + b"\x00" + key.public).digest()
     key.verifying().verify(MESSAGE, signature)
+
+
+def test_the_ed25519_half_may_be_held_elsewhere() -> None:
+    held = Ed25519PrivateKey.from_private_bytes(SEED[32:])
+    public = held.public_key().public_bytes_raw()
+    key = SigningKey.with_signer(Role.OFFICER, SEED[:32], held, public)
+    assert (key.public, key.key_id) == (_key(Role.OFFICER).public, _key(Role.OFFICER).key_id)
+    _key(Role.OFFICER).verifying().verify(MESSAGE, key.sign(MESSAGE))
+
+
+def test_a_seed_of_both_halves_is_none_for_one() -> None:
+    held = Ed25519PrivateKey.from_private_bytes(SEED[32:])
+    with pytest.raises(OperatorError) as refused:
+        SigningKey.with_signer(Role.OFFICER, SEED, held, bytes(32))
+    assert refused.value.code == "key_malformed"
 
 
 def test_a_signature_of_one_role_is_none_of_another() -> None:
