@@ -3,7 +3,9 @@
 agency.json              public: name and root keys, to be handed to other agencies
 enrol.saphan             the first operation, to be carried to the broker's operator
 operations/0001.saphan   every operation of the agency, numbered by version
+drafts/0002.draft        an operation that waits for its root holders
 root/root.key            sealed by passphrase; belongs offline
+root/<holder>.json       or: public halves of roots that holders keep elsewhere
 officers/<handle>.key    sealed by passphrase
 orders/order.key         sealed by passphrase
 node/node.key, node/witness.key, node/mailbox/<key id>.key    0600, of the service user
@@ -77,6 +79,14 @@ class Office:
         """File of the agency's operation with this version."""
         return self.folder / "operations" / f"{version:04d}.saphan"
 
+    def draft(self, version: int) -> Path:
+        """Where the draft of an operation waits until enough roots have signed it."""
+        return self.folder / "drafts" / f"{version:04d}.draft"
+
+    def root_half(self, holder: str) -> Path:
+        """The public half of a root that its holder keeps elsewhere."""
+        return self.folder / "root" / f"{holder}.json"
+
     def key_file(self, role: Role, key_id: bytes, handle: str | None = None) -> Path:
         """Where a key of this role stands when it is in use."""
         match role:
@@ -137,6 +147,17 @@ class Office:
             )
         data = read_bounded(self.invitation_file, INVITATION_BYTES, "invitation")
         return parse_invitation(data)
+
+    def history(self) -> tuple[bytes, ...]:
+        """The agency's SignedOperations as they stand in its folder, from the first.
+
+        Raises:
+            OperatorError: `file_unreadable`; InvalidInput: `too_large`.
+        """
+        found: list[bytes] = []
+        while (path := self.operation(len(found) + 1)).exists():
+            found.append(read_bounded(path, LIMITS.operation_bytes, "operation"))
+        return tuple(found)
 
     def replay(self) -> Directory:
         """The agency's own operations, checked and replayed in order.

@@ -11,10 +11,13 @@ from typing import Final
 from saphan_protocol.keys import SIGNING_ROLES, SigningKey
 from saphan_protocol.operation import sign_operation
 from saphan_protocol.witness import WitnessKey
+from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Change, Operation, Role
 
-from saphan.durable import PUBLIC_MODE, create_file
+from saphan.ceremony.draft import OperationDraft, finish, sign
+from saphan.ceremony.draft_file import format_draft
+from saphan.durable import PUBLIC_MODE, create_file, make_folder
 from saphan.keyfiles import Argon2Cost, SecretKey, read_key, write_plain, write_sealed
 from saphan.office import Office
 from saphan.passphrase import Passphrase
@@ -29,17 +32,70 @@ PLAIN_ROLES: Final = frozenset({Role.NODE, Role.MAILBOX, Role.WITNESS})
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A signed operation, ready to be submitted, and the key file it enrols if there is one."""
+    """A signed operation, ready to be submitted, or its draft; and the key file it enrols."""
 
     version: int
     operation: Path
     key_file: Path | None = None
     key_id: bytes | None = None
+    waits: bool = False
+    """`operation` is a draft: root holders sign it, then `saphan root finish` ends it."""
 
 
 def open_root(office: Office, passphrase: Passphrase) -> SigningKey:
     """The agency's root key, open; raises what `read_key` raises."""
     return read_key(office.root_key, Role.ROOT, passphrase).signing()
+
+
+def complete(office: Office, draft: OperationDraft, passphrase: Passphrase | None) -> Made:
+    """Finish a draft with the root in the agency's folder, or leave it for the root's holders.
+
+    Args:
+        passphrase: of `root/root.key`; None where this machine holds no root.
+
+    Returns:
+        The stored operation; or, while signatures are missing, the stored draft (`waits`).
+
+    Raises:
+        OperatorError: `draft_waiting` (an operation waits already), `file_exists`, key codes.
+        Refused: `root_foreign`, and what `finish` raises.
+    """
+    version = draft.operation.version
+    if passphrase is not None:
+        draft = sign(draft, open_root(office, passphrase))
+    if draft.complete:
+        return Made(version, store_operation(office, version, finish(draft)))
+    return Made(version, store_draft(office, draft), waits=True)
+
+
+def store_draft(office: Office, draft: OperationDraft) -> Path:
+    """Put a draft where it waits for its holders; an agency has one at a time.
+
+    Raises:
+        OperatorError: `draft_waiting`, `file_unwritable`.
+    """
+    path = office.draft(draft.operation.version)
+    check_none_waits(office, draft.operation.version)
+    make_folder(path.parent)
+    create_file(path, format_draft(draft), PUBLIC_MODE)
+    return path
+
+
+def check_none_waits(office: Office, version: int) -> None:
+    """Refuse to begin an operation beside one that waits: only one of them could ever follow.
+
+    Raises:
+        OperatorError: `draft_waiting`.
+    """
+    path = office.draft(version)
+    if path.exists():
+        raise OperatorError(
+            "draft_waiting",
+            f"operation {version} is drafted already and waits for its root holders: {path}",
+            field="draft",
+            hint=f"finish it: saphan root finish {path}; or give it up: delete it, and the key "
+            "files that it was to enrol",
+        )
 
 
 def next_operation(

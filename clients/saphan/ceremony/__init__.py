@@ -1,0 +1,1 @@
+"""Ceremonies of an agency's roots: drafts carried by hand, signed apart, finished once."""
