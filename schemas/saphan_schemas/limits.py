@@ -49,6 +49,12 @@ class Limits:
     keys_per_agency: int = 4_096  # active keys; an office of 4,000 officers is outside our users
     agencies: int = 512  # the directory is replayed in full by everyone
 
+    mailbox_weeks: int = 24  # weekly mailbox keys in one operation, which takes 24 changes
+    mailbox_first_weeks: int = 8  # of them with an agency's first keys: more would not fit the leaf
+    mailbox_warn_weeks: int = 4  # fewer left is an alarm: roots are offline and need their time
+    mailbox_overlap_ms: int = 2 * DAY_MS  # a weekly key still takes what waited over a weekend
+    mailbox_open_ms: int = 60 * DAY_MS  # after its last use: 30 days to deliver, 30 to answer
+
     # Signatures and logs
     batch_items: int = 65_536  # one node signature over at most so many items
     proof_hashes: int = 63  # a tree of 2**63 leaves; C2SP tlog-witness allows as many
@@ -98,6 +104,15 @@ class Limits:
     store_reply_ms: int = 10 * SECOND_MS  # of a Redis server, beside what replicas may take
     store_examine_ms: int = MINUTE_MS  # between looks at a Redis server's settings while it runs
     store_settle_ms: int = 5 * SECOND_MS  # to find out what became of a commit: a server's restart
+
+    # Quotas of one agency at a broker, where its operator names no others (admission step 14)
+    quota_bulletins: int = 60_000  # a minute: one agency leaves three quarters of a broker's 4,000/s
+    quota_bytes: int = 16 * 1024 * MIB  # a day: a thousand bulletins with a full attachment each
+    quota_deliveries: int = 100_000  # without outcome: a partner is away, a hundred days of 1,000
+    quota_bytes_least: int = 48 * MIB  # a quota below one largest bulletin would never let it pass
+    quota_wait_ms: int = SECOND_MS  # least wait after a refusal: who asks again at once gains nothing
+    quota_open_wait_ms: int = MINUTE_MS  # till a refused one is tried again: outcomes come when read
+    quota_file_bytes: int = 256 * KIB  # of the operator's file: 512 agencies of 150 bytes, and room
 
     # Local API
     api_body_bytes: int = 256 * KIB  # JSON of 64 KiB content, escaped
