@@ -7,11 +7,8 @@ takes the bearer token of node/api.token. Errors are JSON {code, message, field,
 from __future__ import annotations
 
 import asyncio
-import hmac
-import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -26,13 +23,13 @@ from saphan_schemas.errors import (
     Unavailable,
 )
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.messages import error_hint
 
 from saphan.api_answer import TOKEN_BYTES
 from saphan.compose import parse_wish
 from saphan.durable import create_file
 from saphan.node.api_app import BUSY, SERVICE, STREAMS, TOKEN
 from saphan.node.api_attachments import routes as attachment_routes
+from saphan.node.api_guard import EVENTS_PATH, errors, guard
 from saphan.node.config import NodeConfig
 from saphan.node.identity import describe, health
 from saphan.node.openapi import document
@@ -51,10 +48,6 @@ from saphan.node.requests import (
 from saphan.node.service import NodeService
 from saphan.private import read_private
 
-log = logging.getLogger("saphan.node")
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-EVENTS_PATH: Final = "/v1/events"
 PACKAGE_BYTES: Final = 4 * 1024 * 1024
 """A finished agreement of 32 parties with 512 signatures, in base64."""
 _TOKEN: Final = re.compile(rb"[!-~]{32,}")
@@ -64,7 +57,7 @@ HIGHEST: Final = 2**53
 
 def make_app(service: NodeService, token: str) -> web.Application:
     """The API of a running node."""
-    app = web.Application(client_max_size=PACKAGE_BYTES, middlewares=[_errors, _guard])
+    app = web.Application(client_max_size=PACKAGE_BYTES, middlewares=[errors, guard])
     app[SERVICE], app[TOKEN] = service, token
     app[BUSY] = asyncio.Semaphore(LIMITS.api_connections)
     app[STREAMS] = asyncio.Semaphore(LIMITS.api_streams)
@@ -108,71 +101,6 @@ def load_token(config: NodeConfig) -> str:
             hint="remove the file: a new token is made at the next start",
         )
     return token.decode()
-
-
-# --- around every request -------------------------------------------------------------------------
-
-
-@web.middleware
-async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error as JSON; a bug is logged here and named to nobody."""
-    try:
-        return await handler(request)
-    except SaphanError as error:
-        status = 404 if error.code == "bulletin_unknown" else error.http_status
-        return error_response(error, status)
-    except web.HTTPNotFound:
-        return error_response(InvalidInput("path_unknown", f"there is no {request.path}"), 404)
-    except web.HTTPMethodNotAllowed:
-        return error_response(
-            InvalidInput("method_unknown", f"{request.path} takes no {request.method}"), 405
-        )
-    except web.HTTPException as error:
-        return error_response(InvalidInput("malformed", error.reason), error.status)
-    except ConnectionError:
-        return web.Response(status=400)  # whoever asked went away: nobody reads this
-    except Exception:
-        log.exception("a request to %s met a bug", request.path)
-        return error_response(Unavailable("internal", "the node met a bug; it is in its log"), 500)
-
-
-@web.middleware
-async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.path == "/healthz":
-        return await handler(request)
-    given = request.headers.get("Authorization", "")
-    wanted = f"Bearer {request.app[TOKEN]}"
-    if not hmac.compare_digest(given.encode(errors="replace"), wanted.encode()):
-        return error_response(
-            Refused(
-                "token_wrong",
-                "the request carries no valid token",
-                field="Authorization",
-                hint="send Authorization: Bearer with the content of node/api.token",
-            ),
-            401,
-        )
-    busy, what = request.app[BUSY], f"{LIMITS.api_connections} requests are being served"
-    if request.path == EVENTS_PATH:
-        busy, what = request.app[STREAMS], f"{LIMITS.api_streams} programs listen to events"
-    if busy.locked():
-        raise Unavailable("api_busy", what, hint="close what is not needed, or try again")
-    async with busy:
-        return await handler(request)
-
-
-def error_response(error: SaphanError, status: int) -> web.Response:
-    """An error as JSON {code, message, field, hint}."""
-    value = {
-        "code": error.code,
-        "message": error.message,
-        "field": error.field,
-        "hint": error_hint(error),
-    }
-    response = json_response(value, status)
-    if isinstance(error, Unavailable):
-        response.headers["Retry-After"] = str(max(1, error.retry_after_ms // 1000))
-    return response
 
 
 # --- handlers -------------------------------------------------------------------------------------

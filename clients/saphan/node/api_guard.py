@@ -1,0 +1,105 @@
+"""Around every request of the local API: who asks, whether they may, and errors as JSON."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.messages import error_hint
+
+from saphan.node.access import OPEN_PATH, check_access
+from saphan.node.api_app import BUSY, STREAMS, TOKEN
+from saphan.node.callers import Caller, Keeper, set_caller
+from saphan.node.requests import json_response
+
+log = logging.getLogger("saphan.node")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+EVENTS_PATH: Final = "/v1/events"
+SCHEME: Final = "Bearer "
+UNAUTHENTICATED: Final = frozenset({"token_wrong", "token_expired", "token_revoked"})
+"""Codes of a token that is none: status 401."""
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error as JSON; a bug is logged here and named to nobody."""
+    try:
+        return await handler(request)
+    except SaphanError as error:
+        return error_response(error, _status(error))
+    except web.HTTPNotFound:
+        return error_response(InvalidInput("path_unknown", f"there is no {request.path}"), 404)
+    except web.HTTPMethodNotAllowed:
+        return error_response(
+            InvalidInput("method_unknown", f"{request.path} takes no {request.method}"), 405
+        )
+    except web.HTTPException as error:
+        return error_response(InvalidInput("malformed", error.reason), error.status)
+    except ConnectionError:
+        return web.Response(status=400)  # whoever asked went away: nobody reads this
+    except Exception:
+        log.exception("a request to %s met a bug", request.path)
+        return error_response(Unavailable("internal", "the node met a bug; it is in its log"), 500)
+
+
+def _status(error: SaphanError) -> int:
+    if error.code in UNAUTHENTICATED:
+        return 401
+    return 404 if error.code in ("bulletin_unknown", "token_unknown") else error.http_status
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Nothing is looked at, not even whether a path exists, before the caller is known."""
+    if request.path == OPEN_PATH:
+        return await handler(request)
+    caller = await _caller(request)
+    set_caller(request, caller)
+    resource = request.match_info.route.resource
+    if resource is not None:  # None: no such path, or another method; the router answers
+        check_access(caller, request.method, resource.canonical)
+    busy, what = request.app[BUSY], f"{LIMITS.api_connections} requests are being served"
+    if request.path == EVENTS_PATH:
+        busy, what = request.app[STREAMS], f"{LIMITS.api_streams} programs listen to events"
+    if busy.locked():
+        raise Unavailable("api_busy", what, hint="close what is not needed, or try again")
+    async with busy:
+        return await handler(request)
+
+
+async def _caller(request: web.Request) -> Caller:
+    """Whoever the bearer token stands for.
+
+    Raises:
+        Refused: `token_wrong`.
+    """
+    given = request.headers.get("Authorization", "")
+    text = given.removeprefix(SCHEME) if given.startswith(SCHEME) else ""
+    if hmac.compare_digest(text.encode(errors="replace"), request.app[TOKEN].encode()):
+        return Keeper()
+    raise Refused(
+        "token_wrong",
+        "the request carries no valid token",
+        field="Authorization",
+        hint="send Authorization: Bearer with the content of node/api.token",
+    )
+
+
+def error_response(error: SaphanError, status: int) -> web.Response:
+    """An error as JSON {code, message, field, hint}."""
+    value = {
+        "code": error.code,
+        "message": error.message,
+        "field": error.field,
+        "hint": error_hint(error),
+    }
+    response = json_response(value, status)
+    if isinstance(error, Unavailable):
+        response.headers["Retry-After"] = str(max(1, error.retry_after_ms // 1000))
+    return response
