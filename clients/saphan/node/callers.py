@@ -12,8 +12,6 @@ from typing import Final, TypeAlias
 
 from aiohttp import web
 
-_CALLER: Final = "saphan.caller"
-
 
 class Right(StrEnum):
     """What a system's token may be given; one right opens the paths that `access` lists for it."""
@@ -72,6 +70,7 @@ class Officer:
 
 
 Caller: TypeAlias = Keeper | System | Officer
+_CALLER: Final[web.RequestKey[Caller]] = web.RequestKey("caller", object)  # type: ignore[arg-type]
 
 
 def set_caller(request: web.Request, caller: Caller) -> None:
@@ -81,5 +80,4 @@ def set_caller(request: web.Request, caller: Caller) -> None:
 
 def caller_of(request: web.Request) -> Caller:
     """Who asks; a KeyError here means a path that the guard does not stand before."""
-    caller: Caller = request[_CALLER]
-    return caller
+    return request[_CALLER]
