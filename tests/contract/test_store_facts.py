@@ -136,6 +136,34 @@ async def test_due_deliveries_come_earliest_first_and_only_while_they_wait(store
     assert (await store.counts()).deliveries_waiting == 4
 
 
+async def test_open_deliveries_are_counted_by_sender_until_their_outcome(store: Store) -> None:
+    assert await store.open_deliveries() == {}
+    story = Story()
+    ours = story.bulletins(3)
+    theirs = story.bulletins(2, "kh.gpo", "la.ospp")
+    for commit in (ours, theirs):
+        await store.commit(commit)
+    assert await store.open_deliveries() == {"la.ospp": 3, "kh.gpo": 2}
+    first = ours.deliveries[0]
+    await store.commit(story.event(first, "handover", "handed_over", deadline=START + 2))
+    await store.commit(story.refusal(digest("never admitted")))
+    assert await store.open_deliveries() == {"la.ospp": 3, "kh.gpo": 2}
+    await store.commit(story.event(first, "accepted", "accepted"))
+    for delivery in theirs.deliveries:
+        await store.commit(story.event(delivery, "expired", "expired"))
+    assert await store.open_deliveries() == {"la.ospp": 2}
+
+
+async def test_more_open_deliveries_than_are_counted_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saphan_broker.store.redis.fact_reads.OPEN", 4)
+    story = Story()
+    for sender, recipient in (("la.ospp", "kh.gpo"), ("kh.gpo", "la.ospp")):
+        await store.commit(story.bulletins(4, sender, recipient))
+    assert await store.open_deliveries() == {"la.ospp": 4, "kh.gpo": 4}
+
+
 # --- mailboxes -----------------------------------------------------------------------------------
 
 

@@ -166,6 +166,12 @@ class Facts(Protocol):
     async def due(self, now: int, limit: int) -> list[DeliveryRow]:
         """Deliveries with deadline <= now, earliest first, then in log order; at most `limit`."""
 
+    async def open_deliveries(self) -> dict[str, int]:
+        """How many deliveries of each sender have a deadline; who has none is not in the answer.
+
+        Asked once by who begins to sequence: it may take a second for each 100,000 of them.
+        """
+
     async def counts(self) -> Counts:
         """Numbers for metrics."""
 

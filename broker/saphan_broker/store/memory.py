@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -211,6 +212,11 @@ class MemoryStore:
             if row.deadline is not None and row.deadline <= now
         ]
         return [row for _deadline, _submitted, row in sorted(rows, key=lambda r: r[:2])[:limit]]
+
+    async def open_deliveries(self) -> dict[str, int]:
+        self._check_open()
+        rows = self._deliveries.values()
+        return dict(Counter(row.sender for row in rows if row.deadline is not None))
 
     async def counts(self) -> Counts:
         return Counts(

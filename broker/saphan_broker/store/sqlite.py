@@ -208,6 +208,9 @@ class SqliteStore:
     async def due(self, now: int, limit: int) -> list[DeliveryRow]:
         return await self._read(lambda db: sqlite_read.read_due(db, now, limit))
 
+    async def open_deliveries(self) -> dict[str, int]:
+        return await self._read_long(sqlite_read.read_open_deliveries)
+
     async def counts(self) -> Counts:
         return await self._read(sqlite_read.read_counts)
 

@@ -172,6 +172,11 @@ def read_due(db: sqlite3.Connection, now: int, limit: int) -> list[DeliveryRow]:
     return [_delivery(row) for row in db.execute(_DUE, (now, limit))]
 
 
+def read_open_deliveries(db: sqlite3.Connection) -> dict[str, int]:
+    query = "SELECT sender, count(*) FROM delivery WHERE deadline IS NOT NULL GROUP BY sender"
+    return dict(db.execute(query).fetchall())
+
+
 def read_counts(db: sqlite3.Connection) -> Counts:
     (bulletins,) = db.execute("SELECT max(seq) FROM bulletin").fetchone()
     query = "SELECT count(*) FROM delivery WHERE deadline IS NOT NULL"

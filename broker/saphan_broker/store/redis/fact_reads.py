@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from saphan_broker.store.base import (
     BulletinFacts,
@@ -18,6 +20,9 @@ from saphan_broker.store.redis.archived import Archive, Fields
 from saphan_broker.store.redis.keys import Keys
 from saphan_broker.store.redis.line import Command
 from saphan_broker.store.redis.link import Link
+
+OPEN: Final = 2_048
+"""Deliveries that are counted at once."""
 
 
 class FactReads:
@@ -94,6 +99,19 @@ class FactReads:
         # Between the two questions a row may have changed: then time has nothing to do with it.
         fresh = (rows[key] for key in keys if key in rows)
         return [row for row in fresh if row.deadline is not None and row.deadline <= now]
+
+    async def open_deliveries(self) -> dict[str, int]:
+        """Each one's row is read: its sender stands nowhere else."""
+        found: Counter[str] = Counter()
+        start = 0
+        while True:
+            members = await self._link.one("ZRANGE", self._keys.due, start, start + OPEN - 1)
+            keys = [packing.read_due_member(member) for member in members]
+            rows = await self.deliveries(keys)
+            found.update(row.sender for row in rows.values() if row.deadline is not None)
+            start += OPEN
+            if len(members) < OPEN:
+                return dict(found)
 
     async def stanzas(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, StanzaRow]:
         fields = [packing.stanza_field(recipient) for _id, recipient in keys]

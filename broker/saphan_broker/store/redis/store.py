@@ -289,6 +289,10 @@ class RedisStore:
         self._check_open()
         return await self._facts.due(now, limit)
 
+    async def open_deliveries(self) -> dict[str, int]:
+        self._check_open()
+        return await self._facts.open_deliveries()
+
     async def counts(self) -> Counts:
         self._check_open()
         return await self._logs.counts()
