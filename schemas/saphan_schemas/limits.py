@@ -49,7 +49,9 @@ class Limits:
     keys_per_agency: int = 4_096  # active keys; an office of 4,000 officers is outside our users
     agencies: int = 512  # the directory is replayed in full by everyone
 
-    mailbox_weeks: int = 24  # weekly mailbox keys in one operation, which takes 24 changes
+    operation_changes: int = 64  # of one operation: a year's mailbox keys are revoked at once
+    mailbox_weeks: int = 24  # weekly mailbox keys made at once: 30 KB of an operation's 64
+    mailbox_ahead_weeks: int = 40  # for which keys are enrolled; more is a mistake, repeated
     mailbox_first_weeks: int = 8  # of them with an agency's first keys: more would not fit the leaf
     mailbox_warn_weeks: int = 4  # fewer left is an alarm: roots are offline and need their time
     mailbox_overlap_ms: int = 2 * DAY_MS  # a weekly key still takes what waited over a weekend
@@ -106,12 +108,13 @@ class Limits:
     store_settle_ms: int = 5 * SECOND_MS  # to find out what became of a commit: a server's restart
 
     # Quotas of one agency at a broker, where its operator names no others (admission step 14)
-    quota_bulletins: int = 60_000  # a minute: one agency leaves three quarters of a broker's 4,000/s
+    quota_bulletins: int = 60_000  # a minute: three quarters of a broker are left to others
     quota_bytes: int = 16 * 1024 * MIB  # a day: a thousand bulletins with a full attachment each
     quota_deliveries: int = 100_000  # without outcome: a partner is away, a hundred days of 1,000
     quota_bytes_least: int = 48 * MIB  # a quota below one largest bulletin would never let it pass
-    quota_wait_ms: int = SECOND_MS  # least wait after a refusal: who asks again at once gains nothing
-    quota_open_wait_ms: int = MINUTE_MS  # till a refused one is tried again: outcomes come when read
+    quota_wait_ms: int = SECOND_MS  # least wait after a refusal: asking at once gains nothing
+    quota_wait_most_ms: int = 10 * MINUTE_MS  # the longest: the operator may have made it larger
+    quota_open_wait_ms: int = MINUTE_MS  # where outcomes are waited for: they come one by one
     quota_file_bytes: int = 256 * KIB  # of the operator's file: 512 agencies of 150 bytes, and room
 
     # Local API
@@ -122,6 +125,11 @@ class Limits:
     uploads_bytes: int = 256 * MIB  # of attachments that clients have uploaded and not yet sent
     uploads_ms: int = DAY_MS  # until an upload that nobody sends is removed: it is not sealed yet
     api_patience_ms: int = 30 * SECOND_MS  # for a body that trickles in, a listener that stalls
+    tokens: int = 1_024  # of the local API, those that have ended among them: one per program
+    token_ms: int = 90 * DAY_MS  # that a token holds unless it is said: one change a quarter
+    token_most_ms: int = 366 * DAY_MS  # no token outlives a year and the people who knew of it
+    token_noted_ms: int = 10 * MINUTE_MS  # between two writes of a token's last use
+    repeats_ms: int = 7 * DAY_MS  # that a request is known again: a case system down for a week
 
     # Desks (officers' own machines, at their node)
     desk_sessions: int = 256  # open desk sessions of one node; an office of hundreds

@@ -101,6 +101,18 @@ CREATE INDEX notices_waiting ON notices (due) WHERE state = 'waiting';
 CREATE TABLE bound (
     position INTEGER PRIMARY KEY, identity BLOB NOT NULL UNIQUE, kind TEXT NOT NULL,
     package BLOB NOT NULL, imported INTEGER NOT NULL);
+
+-- Tokens of the local API, by their SHA-256: of a system (rights, schemas) or of an officer (handle,
+-- key). `revoked`: when it was; what has ended stays for a while, so that people see who had one.
+CREATE TABLE tokens (
+    digest BLOB PRIMARY KEY, name TEXT NOT NULL, rights TEXT NOT NULL, schemas TEXT, handle TEXT,
+    key BLOB, made INTEGER NOT NULL, expires INTEGER NOT NULL, used INTEGER, revoked INTEGER
+    ) WITHOUT ROWID;
+-- First answers to what a system may send again: its idempotency key, the SHA-256 of its request.
+CREATE TABLE repeats (
+    caller TEXT NOT NULL, key TEXT NOT NULL, request BLOB NOT NULL, bulletin BLOB NOT NULL,
+    time INTEGER NOT NULL, PRIMARY KEY (caller, key)) WITHOUT ROWID;
+CREATE INDEX repeats_time ON repeats (time);
 """,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""
