@@ -102,6 +102,16 @@ CREATE TABLE bound (
     position INTEGER PRIMARY KEY, identity BLOB NOT NULL UNIQUE, kind TEXT NOT NULL,
     package BLOB NOT NULL, imported INTEGER NOT NULL);
 
+-- Operations of this agency that its people know: made here, submitted here, or acknowledged.
+CREATE TABLE own_operations (
+    version INTEGER PRIMARY KEY, identity BLOB NOT NULL, known TEXT NOT NULL,
+    time INTEGER NOT NULL);
+
+-- Reasons of rejections whose mailbox key is destroyed, under the key of the bulletin's day.
+CREATE TABLE details (
+    bulletin BLOB NOT NULL, issuer TEXT NOT NULL, wrapped BLOB NOT NULL,
+    PRIMARY KEY (bulletin, issuer)) WITHOUT ROWID;
+
 -- Tokens of the local API, by their SHA-256: of a system (rights, schemas) or of an officer (handle,
 -- key). `revoked`: when it was; what has ended stays for a while, so that people see who had one.
 CREATE TABLE tokens (
@@ -113,6 +123,24 @@ CREATE TABLE repeats (
     caller TEXT NOT NULL, key TEXT NOT NULL, request BLOB NOT NULL, bulletin BLOB NOT NULL,
     time INTEGER NOT NULL, PRIMARY KEY (caller, key)) WITHOUT ROWID;
 CREATE INDEX repeats_time ON repeats (time);
+
+-- What each officer was shown: one row per bulletin, officer, kind and UTC day; a reading, with
+-- the officer's signed record, is one of its own.
+CREATE TABLE showings (
+    seq INTEGER PRIMARY KEY, bulletin BLOB NOT NULL, handle TEXT NOT NULL, kind TEXT NOT NULL,
+    day INTEGER NOT NULL, time INTEGER NOT NULL, record BLOB, signature BLOB);
+CREATE UNIQUE INDEX showings_once ON showings (bulletin, handle, kind, day) WHERE record IS NULL;
+CREATE UNIQUE INDEX showings_readings ON showings (bulletin, record) WHERE record IS NOT NULL;
+CREATE INDEX showings_of_officer ON showings (handle, seq);
+
+-- Bulletins that wait for a second officer, by the identity of their header. What they say, and
+-- the key under which their attachments are sealed already, rests under the archive key of their
+-- day until they have left or were refused. `state`: waiting, signed, refused.
+CREATE TABLE countersigning (
+    id BLOB PRIMARY KEY, header BLOB NOT NULL, day INTEGER NOT NULL, stored INTEGER NOT NULL,
+    directory INTEGER NOT NULL, state TEXT NOT NULL, sealed BLOB, outcome BLOB, bulletin BLOB,
+    decided INTEGER) WITHOUT ROWID;
+CREATE INDEX countersigning_waiting ON countersigning (stored) WHERE state = 'waiting';
 """,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""
