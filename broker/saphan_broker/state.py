@@ -15,6 +15,7 @@ from saphan_protocol.checkpoint import KeyPair
 from saphan_protocol.directory import Directory
 from saphan_protocol.notes import parse_vkey
 from saphan_protocol.pins import Pins
+from saphan_protocol.quota import UNUSED, Use
 from saphan_schemas.bodies import known_types
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import HeadRef
@@ -30,6 +31,7 @@ from saphan_broker.logs.recent import RecentSignatures
 from saphan_broker.logs.recent_rows import RecentRows
 from saphan_broker.logs.signer import Signer
 from saphan_broker.objects.base import Objects
+from saphan_broker.quotas import Quotas
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import LOGS, AnchorRow, Log, Store
 from saphan_broker.store.unfinished import check_whole
@@ -114,6 +116,11 @@ class State:
         lacks something."""
         self.heard: dict[str, HeadRef] | None = None
         """By origin the newest heads that nodes have logged in with here; None: no node has."""
+        self.quotas = Quotas()
+        """How much each agency may have logged; the operator's file changes it while we run."""
+        self.used: dict[str, Use] = {}
+        """How much of it each has used, as far as this process has sequenced; what is open is the
+        store's to say."""
         self.held = False
         """Since the start a node has shown that the store lacks something: nothing is signed."""
         self.verifying = ThreadPoolExecutor(VERIFY_THREADS, "verify")
@@ -152,6 +159,7 @@ class State:
             self.listeners.everyone()
         await self.replay()
         await self.find_anchor(self.evidence.tree.size)
+        await self._count_open()
 
     def key_pair(self, log: Log) -> KeyPair:
         """The log's public keys."""
@@ -164,6 +172,14 @@ class State:
         anchor = await self.store.anchor(below)
         self.anchor = anchor
         self.anchored = 0 if anchor is None else anchor.size
+
+    async def _count_open(self) -> None:
+        """Who has how many deliveries without an outcome: what another process, or a commit whose
+        answer was lost, has changed is in the store."""
+        found = await self.store.open_deliveries()
+        for agency in {*found, *self.used}:
+            use = self.used.get(agency, UNUSED)
+            self.used[agency] = use._replace(open=found.get(agency, 0))
 
     async def _check_signers(self, signed: dict[Log, LastHead]) -> None:
         """A store that lacks what was signed is an old copy: it must never be signed again."""
@@ -200,7 +216,7 @@ class State:
             for index, leaf in enumerate(leaves, start):
                 self.directory.apply(leaf, self.types)
                 if index in packages:
-                    self.directory.add_agreement(packages[index])
+                    self.directory.add_package(packages[index])
 
     async def lead(self) -> None:
         """Read everything anew as the process that sequences from now on; raises as `load`."""

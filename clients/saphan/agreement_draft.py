@@ -64,13 +64,18 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signatures: tuple[str, ...]
 
 
-def propose(terms: Terms, parties: Sequence[AgencyFile], pins: Pins) -> Draft:
+def propose(
+    terms: Terms, parties: Sequence[AgencyFile], pins: Pins, replaces: bytes | None = None
+) -> Draft:
     """A draft that nobody has signed yet.
+
+    Args:
+        replaces: identity of the agreement that this one renews.
 
     Raises:
         InvalidInput: what `make_agreement` raises.
     """
-    text = make_agreement(terms, parties, pins)
+    text = make_agreement(terms, parties, pins, replaces)
     roots = {
         name: public for p in parties for name, public in zip(p.root_ids, p.roots, strict=True)
     }

@@ -2,7 +2,8 @@
 
 {"saphan": "terms/1", "reference": "la-kh-2025", "title": "...", "instrument": "MOU",
  "rules": [{"from": "la.ospp", "to": "kh.gpo", "schemas": ["saphan/case_statistics/0"],
-            "tlp_ceiling": "amber", "retain_days": 3650}],
+            "tlp_ceiling": "amber", "retain_days": 3650,
+            "retain_days_by_type": {"saphan/drug_seizure/0": 1825}}],
  "valid_from": "2026-01-01", "valid_until": "2031-01-01"}
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 
@@ -30,6 +31,8 @@ TERMS_BYTES: Final = 256 * 1024
 """1,024 rules of a few names each."""
 DEFAULT_YEARS: Final = 5
 DEFAULT_RETAIN_DAYS: Final = 3_650
+ORIGINATOR_CONTROL: Final[tuple[HandlingCode, ...]] = ("H1", "H2")
+"""Not in court and not onward without the provider's word (domain reference, section 4)."""
 
 
 class RuleTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +43,29 @@ class RuleTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schemas: tuple[str, ...] = NAMES
     tlp_ceiling: Tlp = "amber"
     retain_days: int = DEFAULT_RETAIN_DAYS
+    retain_days_by_type: dict[str, int] = {}
+
+    def corridor_rules(self) -> Iterator[CorridorRule]:
+        """One rule of the agreement for each retention: a type has the days that name it.
+
+        Raises:
+            InvalidInput: `terms_malformed`: days for a type that is not among the schemas.
+        """
+        strange = self.retain_days_by_type.keys() - set(self.schemas)
+        if strange:
+            raise InvalidInput(
+                "terms_malformed",
+                f"{self.sender} to {self.recipient}: retain_days_by_type names "
+                f"{', '.join(sorted(strange))}, which schemas does not",
+                field="terms.rules",
+                hint="add the type to schemas, or take it out of retain_days_by_type",
+            )
+        by_days: dict[int, list[str]] = {}
+        for name in self.schemas:
+            days = self.retain_days_by_type.get(name, self.retain_days)
+            by_days.setdefault(days, []).append(name)
+        for days, names in by_days.items():
+            yield CorridorRule(self.sender, self.recipient, tuple(names), self.tlp_ceiling, days)
 
 
 class WitnessTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,10 +86,18 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     valid_from: date
     valid_until: date
     handling: tuple[HandlingCode, ...] = ("H0", "H1", "H2", "H3")
+    default_handling: tuple[HandlingCode, ...] | None = None
     onward: Literal["none", "named", "same_country", "ask"] = "ask"
     languages: tuple[str, ...] = ("en",)
     in_flight: Literal["deliver", "stop"] = "deliver"
     witnesses: WitnessTerms = WitnessTerms()
+
+    def default_codes(self) -> tuple[HandlingCode, ...]:
+        """Codes of a bulletin whose author names none: originator control, if it is allowed."""
+        if self.default_handling is not None:
+            return self.default_handling
+        kept = tuple(code for code in ORIGINATOR_CONTROL if code in self.handling)
+        return kept or self.handling
 
 
 def parse_terms(data: bytes) -> Terms:
@@ -97,6 +131,7 @@ def first_terms(agencies: Sequence[str], today: date) -> bytes:
         "instrument": "MOU",
         "rules": rules,
         "handling": ["H0", "H1", "H2", "H3"],
+        "default_handling": ORIGINATOR_CONTROL,
         "onward": "ask",
         "languages": ["en", "lo", "km"],
         "in_flight": "deliver",
@@ -107,8 +142,13 @@ def first_terms(agencies: Sequence[str], today: date) -> bytes:
     return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def make_agreement(terms: Terms, parties: Sequence[AgencyFile], pins: Pins) -> bytes:
+def make_agreement(
+    terms: Terms, parties: Sequence[AgencyFile], pins: Pins, replaces: bytes | None = None
+) -> bytes:
     """Exact bytes of the agreement that these parties would sign.
+
+    Args:
+        replaces: identity of the agreement that this one renews.
 
     Raises:
         InvalidInput: `malformed`, `agreement_malformed`, `too_large`.
@@ -119,11 +159,9 @@ def make_agreement(terms: Terms, parties: Sequence[AgencyFile], pins: Pins) -> b
         title=terms.title,
         instrument=terms.instrument,
         parties=tuple(p.party() for p in sorted(parties, key=lambda p: p.agency)),
-        rules=tuple(
-            CorridorRule(r.sender, r.recipient, r.schemas, r.tlp_ceiling, r.retain_days)
-            for r in terms.rules
-        ),
+        rules=tuple(rule for terms_rule in terms.rules for rule in terms_rule.corridor_rules()),
         handling=terms.handling,
+        default_handling=terms.default_codes(),
         onward=terms.onward,
         languages=terms.languages,
         in_flight=terms.in_flight,
@@ -132,6 +170,7 @@ def make_agreement(terms: Terms, parties: Sequence[AgencyFile], pins: Pins) -> b
         directory=directory,
         evidence=evidence,
         witnesses=WitnessPolicy(terms.witnesses.quorum, terms.witnesses.own_counts),
+        replaces=replaces,
     )
     try:
         text = encode(record)

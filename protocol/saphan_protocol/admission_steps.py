@@ -133,8 +133,11 @@ def check_agreements(header: Header, recipients: Sequence[StanzaRef], facts: Fac
     for ref in recipients:
         if facts.party not in (None, header.sender, ref.agency):
             continue
-        agreements = facts.directory.agreements(header.sender, ref.agency, facts.at)
-        reasons = {permits(agreed, header, ref.agency, facts.now) for agreed in agreements}
+        directory = facts.directory
+        reasons = {
+            permits(agreed, header, ref.agency, facts.now, directory.standing(agreed, facts.at))
+            for agreed in directory.agreements(header.sender, ref.agency, facts.at)
+        }
         if None not in reasons:
             # What an agreement that nearly permits it says, whatever order they are held in.
             reason = next((near for near in NEAREST if near in reasons), "agreement_missing")

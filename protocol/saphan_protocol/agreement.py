@@ -25,8 +25,9 @@ from saphan_schemas.records import (
 from saphan_schemas.text import check_text
 
 from saphan_protocol.batch import verify_one
-from saphan_protocol.identity import pae
+from saphan_protocol.identity import identity, pae
 from saphan_protocol.keys import VerifyingKey
+from saphan_protocol.standing import Standing
 
 AGREEMENT_TYPE = "saphan/agreement/1"
 
@@ -38,9 +39,13 @@ Threshold = Callable[[str], int]
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """A checked agreement; `index` is its directory leaf once it is logged."""
+    """A checked agreement; `index` is its directory leaf once it is logged.
+
+    `name` is the identity of its text: what orders and renewals name.
+    """
 
     text: Agreement
+    name: bytes
     commitment: bytes
     package: SignedAgreement
     rules: dict[tuple[str, str], tuple[CorridorRule, ...]]
@@ -109,7 +114,8 @@ def check_agreement(signed: SignedAgreement, root: RootLookup, threshold: Thresh
                 hint=f"{party.agency} must sign it: saphan agreement sign FILE",
             )
     commitment = agreement_commitment(signed.salt, signed.agreement)
-    return Agreed(text, commitment, signed, _by_corridor(text))
+    name = identity(AGREEMENT_TYPE, signed.agreement)
+    return Agreed(text, name, commitment, signed, _by_corridor(text))
 
 
 def _check_shape(text: Agreement) -> None:
@@ -136,6 +142,13 @@ def _check_shape(text: Agreement) -> None:
                 f"a rule names {rule.sender} to {rule.recipient}, which are not two parties",
                 field="agreement.rules",
             )
+    if not set(text.default_handling) <= set(text.handling):
+        raise InvalidInput(
+            "agreement_malformed",
+            "the default handling has codes that the agreement does not allow",
+            field="agreement.default_handling",
+            hint="add them to handling, or leave them out of default_handling",
+        )
     if text.valid_from >= text.valid_until:
         raise InvalidInput(
             "agreement_malformed",
@@ -156,22 +169,24 @@ def _by_corridor(text: Agreement) -> dict[tuple[str, str], tuple[CorridorRule, .
     return rules
 
 
-def check_pins(agreed: Agreed, directory: LogPin, evidence: LogPin) -> None:
+def check_pins(text: Agreement, directory: LogPin, evidence: LogPin) -> None:
     """A node refuses an agreement that pins other log keys than its pin file (`Pins.lasting`).
 
     Raises:
         Refused: `pins_differ`.
     """
-    if (agreed.text.directory, agreed.text.evidence) != (directory, evidence):
+    if (text.directory, text.evidence) != (directory, evidence):
         raise Refused(
             "pins_differ",
-            f"agreement {agreed.text.reference} pins other log keys than this node's pin file",
+            f"agreement {text.reference} pins other log keys than this node's pin file",
             field="agreement.evidence",
             hint="compare the words of both pin files aloud with the broker's operator",
         )
 
 
 NEAREST: Final = (
+    "agreement_suspended",
+    "agreement_ended",
     "agreement_retention",
     "agreement_marking",
     "agreement_schema",
@@ -180,18 +195,28 @@ NEAREST: Final = (
 """Why an agreement does not permit a bulletin, from the one that is nearest to permitting it."""
 
 
-def permits(agreed: Agreed, header: Header, recipient: str, now: int) -> str | None:
+def permits(
+    agreed: Agreed, header: Header, recipient: str, now: int, standing: Standing
+) -> str | None:
     """Why this agreement does not allow `header` to go to `recipient` at `now`; None if it does.
 
     Returns:
         One of `NEAREST`: the nearest among the rules of the corridor.
     """
-    text = agreed.text
-    if not text.valid_from <= now < text.valid_until:
+    if not agreed.text.valid_from <= now < agreed.text.valid_until:
         return "agreement_dates"
+    reason = covers(agreed, header, recipient)
+    if reason is None and not standing.in_force:
+        return standing.code
+    return reason
+
+
+def covers(agreed: Agreed, header: Header, recipient: str) -> str | None:
+    """Why the terms do not allow it, whatever the dates and the standing; None if they do."""
     reasons = {_refusal(rule, header) for rule in agreed.rules.get((header.sender, recipient), ())}
     if None in reasons:
-        return None if set(header.marking.codes) <= set(text.handling) else "agreement_marking"
+        allowed = set(header.marking.codes) <= set(agreed.text.handling)
+        return None if allowed else "agreement_marking"
     return next((near for near in NEAREST if near in reasons), "agreement_schema")
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from saphan_schemas.codec import Record
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.records import (
     AgencyId,
     BatchSignature,
@@ -40,6 +40,8 @@ PROTOCOL: Final = 1
 RequestId = Annotated[int, Meta(ge=0, le=2**53)]
 Note = Annotated[bytes, Meta(max_length=LIMITS.note_bytes)]
 Items = Meta(max_length=LIMITS.frame_items)
+ORDER_BYTES: Final = 72 * KIB
+"""A SignedOrder by 16 roots, 3.5 KiB each, and its text."""
 
 # --- opening -------------------------------------------------------------------------------------
 
@@ -143,11 +145,13 @@ class FetchStanzas(Record, frozen=True, tag=12):
 
 
 class Register(Record, frozen=True, tag=13):
-    """A directory operation (SignedOperation) or a finished agreement (SignedAgreement)."""
+    """A directory operation (SignedOperation), a finished agreement (SignedAgreement), or an order
+    on one (SignedOrder); exactly one of the three."""
 
     request: RequestId
     operation: Annotated[bytes, Meta(max_length=LIMITS.operation_bytes)] | None
     agreement: Annotated[bytes, Meta(max_length=2 * LIMITS.frame_bytes)] | None
+    order: Annotated[bytes, Meta(max_length=ORDER_BYTES)] | None = None
 
 
 class Cosign(Record, frozen=True, tag=14):
@@ -311,7 +315,8 @@ class Feed(Record, frozen=True, tag=21):
 
 
 class DirectoryLeaves(Record, frozen=True, tag=22):
-    """Directory leaves from `start` on, under a signed head; agreements of the node's agency.
+    """Directory leaves from `start` on, under a signed head; agreements of the node's agency, and
+    orders on them, in the order of their leaves.
 
     The note is empty when it is that of the frame before. `consistency` leads from the newest head
     that the node has verified, which it named in its login or was sent whole since.

@@ -249,7 +249,9 @@ class Operation(Record, frozen=True):
     previous: Digest | None
     threshold: Annotated[int, Meta(ge=1, le=LIMITS.roots)]
     time: Millis
-    changes: Annotated[tuple[Change, ...], Meta(min_length=1, max_length=24)]
+    changes: Annotated[
+        tuple[Change, ...], Meta(min_length=1, max_length=LIMITS.operation_changes)
+    ]
 
 
 class WitnessProof(Record, frozen=True):
@@ -309,6 +311,7 @@ class Agreement(Record, frozen=True):
     parties: Annotated[tuple[Party, ...], Meta(min_length=2, max_length=32)]
     rules: Annotated[tuple[CorridorRule, ...], Meta(min_length=1, max_length=1024)]
     handling: Annotated[tuple[HandlingCode, ...], Meta(min_length=1, max_length=4)]
+    default_handling: Annotated[tuple[HandlingCode, ...], Meta(min_length=1, max_length=4)]
     onward: Literal["none", "named", "same_country", "ask"]
     languages: Annotated[
         tuple[Annotated[str, Meta(pattern=r"\A[a-z]{2,3}\Z")], ...],
@@ -320,6 +323,7 @@ class Agreement(Record, frozen=True):
     directory: LogPin
     evidence: LogPin
     witnesses: WitnessPolicy
+    replaces: Digest | None
 
 
 class SignedAgreement(Record, frozen=True):
@@ -327,6 +331,28 @@ class SignedAgreement(Record, frozen=True):
 
     agreement: Annotated[bytes, Meta(max_length=LIMITS.agreement_bytes)]
     signatures: Annotated[tuple[Signature, ...], Meta(max_length=512)]
+    salt: Salt
+
+
+class AgreementOrder(Record, frozen=True):
+    """One party stops an agreement, lets it go on, or ends it; `agreement` is its text's identity.
+
+    `number` counts this party's orders on this agreement from 1: an old one cannot be said again.
+    """
+
+    agreement: Digest
+    agency: AgencyId
+    action: Literal["suspend", "resume", "terminate"]
+    number: Annotated[int, Meta(ge=1, le=2**31)]
+    time: Millis
+    reason: Annotated[str, Meta(min_length=1, max_length=400)] | None
+
+
+class SignedOrder(Record, frozen=True):
+    """An order as a file and on the wire: text, one order key's signature or roots', salt."""
+
+    order: Annotated[bytes, Meta(max_length=LIMITS.statement_bytes)]
+    signatures: Annotated[tuple[Signature, ...], Meta(min_length=1, max_length=LIMITS.roots)]
     salt: Salt
 
 
@@ -363,6 +389,7 @@ class LeafType(enum.IntEnum):
     OPERATION = 33
     AGREEMENT = 34
     TYPES = 35
+    ORDER = 36
 
 
 PAE_TYPES: Final[dict[type[Record], str]] = {
@@ -374,6 +401,7 @@ PAE_TYPES: Final[dict[type[Record], str]] = {
     Entry: "saphan/entry/1",
     Operation: "saphan/operation/1",
     Agreement: "saphan/agreement/1",
+    AgreementOrder: "saphan/agreement_order/1",
 }
 
 

@@ -120,7 +120,7 @@ def test_both_parties_sign_and_the_agreement_is_finished(folder: Path) -> None:
     for name in ("la.ospp", "kh.gpo"):
         directory.apply(operation_leaf((folder / name / "enrol.saphan").read_bytes()))
     directory.apply(agreement_leaf(package.salt, package.agreement))
-    directory.add_agreement((folder / "mou.saphan").read_bytes())
+    directory.add_package((folder / "mou.saphan").read_bytes())
     shown = saphan_here("agreement", "show", folder / "mou.saphan", "--json").json
     assert shown["finished"] is True
     assert [party["signed"] for party in shown["parties"]] == [1, 1]

@@ -298,6 +298,7 @@ def agreement(
         parties=tuple(Party(p.name, (p.root.key_id,), 1) for p in parties),
         rules=rules,
         handling=("H0", "H1", "H2"),
+        default_handling=("H1", "H2"),
         onward="none",
         languages=("en",),
         in_flight="deliver",
@@ -306,6 +307,7 @@ def agreement(
         directory=directory,
         evidence=evidence,
         witnesses=WitnessPolicy(1, False),
+        replaces=None,
     )
     if changes:
         text = Agreement(**{**{f: getattr(text, f) for f in text.__struct_fields__}, **changes})

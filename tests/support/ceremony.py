@@ -90,5 +90,5 @@ def replay(leaves: Sequence[bytes], *packages: bytes) -> Directory:
     for leaf in leaves:
         directory.apply(leaf)
     for package in packages:
-        directory.add_agreement(package)
+        directory.add_package(package)
     return directory

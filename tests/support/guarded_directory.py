@@ -81,7 +81,7 @@ DIRECTORY = named(
     Guarded(
         "agreement",
         PACKAGE,
-        FULL.add_agreement,
+        FULL.add_package,
         codes("malformed agreement_unlogged agreement_roots signature_invalid"),
         codes("not_canonical batch_path"),
         stride=3,

@@ -270,7 +270,7 @@ def test_an_agreement_goes_round_and_the_directory_takes_it(
     for office in offices:
         directory.apply(operation_leaf(office.enrolment.read_bytes()))
     directory.apply(agreement_leaf(package.salt, package.agreement))
-    directory.add_agreement(data)
+    directory.add_package(data)
     assert list(directory.agreements("la.ospp", "kh.gpo"))
     assert list(directory.agreements("kh.gpo", "la.ospp"))
 

@@ -247,7 +247,7 @@ def test_an_unlogged_agreement_is_refused() -> None:
     parties = offices()
     directory, _, _ = build_directory(parties)
     other = agreement(parties, *PINS, NOW, reference="exercise-2")
-    assert code_of(lambda: directory.add_agreement(other)) == "agreement_unlogged"
+    assert code_of(lambda: directory.add_package(other)) == "agreement_unlogged"
 
 
 def test_an_agreement_edited_after_the_signatures_is_refused() -> None:
@@ -290,7 +290,7 @@ def test_one_root_of_three_cannot_conclude_an_agreement_that_needs_two() -> None
     grown = ceremony.operate(changes, new=roots, roots=[la.root, *roots], threshold=2)
     directory.apply(operation_leaf(grown))
     assert code_of(lambda: directory.check_package(package)) == "agreement_threshold"
-    assert directory.add_agreement(package).index == 2  # at its place one root was enough
+    assert directory.add_package(package).index == 2  # at its place one root was enough
 
 
 def test_the_same_agreement_is_logged_once() -> None:

@@ -9,10 +9,11 @@ needs neither any more: its row is copied as it lies there.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
-from saphan_protocol.directory import agreement_leaf
+from saphan_protocol.directory import agreement_leaf, order_leaf
 from saphan_protocol.evidence import anchor_leaf, open_leaf, parse_leaf
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import parse_agreement_package
@@ -37,6 +38,13 @@ from saphan_broker.store.base import (
     StatementKey,
     Store,
 )
+
+MakeLeaf: TypeAlias = Callable[[bytes, bytes], bytes]
+_SALTED: Final[dict[int, MakeLeaf]] = {
+    LeafType.AGREEMENT: agreement_leaf,
+    LeafType.ORDER: order_leaf,
+}
+"""Leaves of the directory log that commit to a package; both kinds have the same three members."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,7 +73,7 @@ class Block:
 
 
 async def directory_block(source: Store, start: int, stop: int) -> Block:
-    """Leaves of the directory log and the agreements that they commit to.
+    """Leaves of the directory log and the agreements and orders that they commit to.
 
     Raises:
         OperatorError: `store_damaged`.
@@ -73,18 +81,19 @@ async def directory_block(source: Store, start: int, stop: int) -> Block:
     leaves = await _leaves(source, "directory", start, stop)
     packages = await source.packages(start, stop)
     for index, leaf in enumerate(leaves, start):
-        if leaf[:1] == bytes((LeafType.AGREEMENT,)) and _agreement_leaf(packages, index) != leaf:
-            raise damaged(f"the agreement of directory leaf {index} is not there, or another one")
+        make = _SALTED.get(leaf[0])
+        if make is not None and _opened(packages, index, make) != leaf:
+            raise damaged(f"the text of directory leaf {index} is not there, or another one")
     return Block(log="directory", leaves=leaves, packages=packages)
 
 
-def _agreement_leaf(packages: Mapping[int, bytes], index: int) -> bytes | None:
-    """The leaf that commits to the agreement at `index`; None: there is none that parses."""
+def _opened(packages: Mapping[int, bytes], index: int, make: MakeLeaf) -> bytes | None:
+    """The leaf that commits to the package at `index`; None: there is none that parses."""
     try:
         signed = parse_agreement_package(packages[index])
     except (KeyError, InvalidInput):
         return None
-    return agreement_leaf(signed.salt, signed.agreement)
+    return make(signed.salt, signed.agreement)
 
 
 class EvidenceBlocks:

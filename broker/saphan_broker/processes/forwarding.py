@@ -22,6 +22,7 @@ from saphan_broker.processes.wire import (
     Answers,
     ForHead,
     ForOperation,
+    ForOrder,
     ForPackage,
     ForStatement,
     ForSubmission,
@@ -35,6 +36,7 @@ from saphan_broker.sequencing.work import (
     Logged,
     NewHead,
     Operation,
+    Order,
     Package,
     Rejected,
     Stated,
@@ -229,6 +231,8 @@ def _forwarded(number: int, item: Item) -> ForwardedItem:
         return ForOperation(number, item.signed, item.peer)
     if isinstance(item, Package):
         return ForPackage(number, item.package, item.peer)
+    if isinstance(item, Order):
+        return ForOrder(number, item.package, item.peer)
     if isinstance(item, NewHead):
         return ForHead(number)
     raise RuntimeError(f"{type(item).__name__} is the holder's own")

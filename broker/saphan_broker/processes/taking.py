@@ -14,6 +14,7 @@ from saphan_broker.processes.wire import (
     Answers,
     ForHead,
     ForOperation,
+    ForOrder,
     ForPackage,
     ForStatement,
     ForSubmission,
@@ -94,5 +95,7 @@ def _item(given: ForwardedItem, batches: Batches) -> works.Item:
         return works.Operation(given.signed, given.peer)
     if isinstance(given, ForPackage):
         return works.Package(given.package, given.peer)
+    if isinstance(given, ForOrder):
+        return works.Order(given.package, given.peer)
     assert isinstance(given, ForHead)
     return works.NewHead()

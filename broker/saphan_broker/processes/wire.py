@@ -87,13 +87,23 @@ class ForPackage(Record, frozen=True, tag=4):
     peer: AgencyId
 
 
+class ForOrder(Record, frozen=True, tag=6):
+    """`work.Order`."""
+
+    number: Number
+    package: bytes
+    peer: AgencyId
+
+
 class ForHead(Record, frozen=True, tag=5):
     """`work.NewHead`."""
 
     number: Number
 
 
-ForwardedItem: TypeAlias = ForSubmission | ForStatement | ForOperation | ForPackage | ForHead
+ForwardedItem: TypeAlias = (
+    ForSubmission | ForStatement | ForOperation | ForPackage | ForOrder | ForHead
+)
 
 
 class Forwarded(Record, frozen=True, tag=1):

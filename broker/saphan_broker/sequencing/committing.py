@@ -100,6 +100,7 @@ class Committer:
         state, ledger = self._state, group.ledger
         state.evidence.adopt(group.tree, group.root, ledger.time)
         state.anchored = group.anchored
+        state.used.update(ledger.used)
         state.recent.add(commit.signatures)
         state.recent_rows.add(commit)
         if ledger.anchors:
@@ -129,7 +130,7 @@ class Committer:
         book.adopt(tree, root, time)
         state.directory.apply(leaf, state.types)
         if package is not None:
-            state.directory.add_agreement(package)
+            state.directory.add_package(package)
         await self.sign(book)
         state.listeners.published(())
         return index

@@ -11,6 +11,9 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from saphan_protocol.quota import Use
+from saphan_schemas.errors import Refused
+
 from saphan_broker.store.base import (
     BulletinFacts,
     Corridor,
@@ -44,6 +47,10 @@ class Known:
     deliveries: dict[DeliveryKey, DeliveryRow]
     statements: dict[StatementKey, int]
     corridors: dict[Corridor, tuple[int, int]]
+    used: dict[str, Use] = field(default_factory=dict)
+    """By agency, of its quota."""
+    stopped: dict[DeliveryKey, Refused] = field(default_factory=dict)
+    """Deliveries that may not be handed over any more, and why (`releasing`)."""
 
     def first_answer(
         self, bulletin: bytes, statement: bytes, recipients: Iterable[str]

@@ -19,7 +19,7 @@ from saphan_protocol.delivery import TERMINAL, State, Step, begin, step
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity
 from saphan_schemas.codec import encode
-from saphan_schemas.errors import Refused, SaphanError
+from saphan_schemas.errors import Refused, SaphanError, Unavailable
 from saphan_schemas.frames import Submission
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import BROKER, Event, LeafType, Statement, statement_type
@@ -67,11 +67,14 @@ class Bulletin:
         try:
             self._check_replay(ledger)
             states = [self._next_state(ledger, agency) for agency in self.agencies]
+            ledger.charge(admitted.header.sender, self._bytes, self._opened(ledger))  # step 14
         except Refused as error:
             peer = admitted.header.sender
             return refuse(
                 ledger, random, peer, admitted.bulletin_id, admitted.ciphertext.digest, error
             )
+        except Unavailable as over:
+            return Rejected(over)
         if admitted.bulletin_id not in known.bulletins:
             ledger.bulletin(self._facts(ledger), admitted.header_bytes, self.submission.ciphertext)
         ledger.signature(admitted.batch)
@@ -93,6 +96,19 @@ class Bulletin:
     def _next_state(self, ledger: Ledger, agency: str) -> State:
         row = ledger.known.deliveries.get((self.admitted.bulletin_id, agency))
         return begin() if row is None else step(State(row.state), Step.CONSIGN)
+
+    @property
+    def _bytes(self) -> int:
+        """What the broker keeps of it: all that was submitted, attachments among it."""
+        given = self.submission
+        sealed = sum(blob.length for blob in self.admitted.attachments)
+        beside = len(given.header) + len(given.consignment) + sum(map(len, given.stanzas))
+        return len(given.ciphertext) + sealed + beside
+
+    def _opened(self, ledger: Ledger) -> int:
+        """Deliveries that it begins."""
+        known, bulletin = ledger.known.deliveries, self.admitted.bulletin_id
+        return sum((bulletin, agency) not in known for agency in self.agencies)
 
     def _facts(self, ledger: Ledger) -> BulletinFacts:
         admitted, header = self.admitted, self.admitted.header
@@ -212,6 +228,9 @@ class Said:
                 hint="after a broker's loss the sender consigns anew; send it after that",
             )
         check_subject(statement, facts.id, facts.ciphertext_digest)
+        stopped = ledger.known.stopped.get((row.bulletin, row.recipient))
+        if stopped is not None and self.admitted.event is Event.HANDOVER:
+            raise stopped
         state = step(State(row.state), Step(self.admitted.event.value))
         if self.admitted.event is Event.READ and self._reading in ledger.known.statements:
             raise Refused(
@@ -319,13 +338,20 @@ def refuse(
     ciphertext: bytes,
     error: SaphanError,
 ) -> Rejected:
-    """Log a refusal after the signature check, in the sender's own corridor, with its code."""
+    """Log a refusal after the signature check, in the sender's own corridor, with its code.
+
+    Whose quota is used up is told only that: sent again later, it is judged and logged.
+    """
     body, statement_id = _broker_statement(
         Event.REFUSED, bulletin, ciphertext, ledger.time, error.code
     )
     known = ledger.known.statements.get((bulletin, statement_id, peer))
     if known is not None:  # the same refusal in the same millisecond is the same statement
         return Rejected(error, (known,))
+    try:
+        ledger.charge(peer)  # step 14: a flood of what is refused must not fill the log either
+    except Unavailable as over:
+        return Rejected(over)
     index = ledger.enter(
         (peer, peer),
         LeafType.REFUSED,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from saphan_protocol.evidence import anchor_leaf, entry_leaf
+from saphan_protocol.quota import UNUSED, Use, spend
 from saphan_schemas.codec import encode
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import BatchSignature, Entry, LeafType, SignatureItem
 
 from saphan_broker.at_rest import KeptRecord, seal_header, seal_record, seal_stanza_row
 from saphan_broker.clock import day_of
+from saphan_broker.quotas import Quotas
 from saphan_broker.seeds import DayKeys
 from saphan_broker.sequencing.facts import Known
 from saphan_broker.store.base import (
@@ -33,9 +35,10 @@ class Ledger:
         start: evidence index of the first new leaf.
         time: time of every entry of this commit (ms), not below any entry before.
         keys: day keys under which records, headers and stanzas are sealed.
+        quotas: how much each agency may have logged.
     """
 
-    def __init__(self, known: Known, start: int, time: int, keys: DayKeys) -> None:
+    def __init__(self, known: Known, start: int, time: int, keys: DayKeys, quotas: Quotas) -> None:
         self.known = known
         self.time = time
         self.keys = keys
@@ -49,7 +52,9 @@ class Ledger:
         self.corridors: dict[Corridor, tuple[int, int]] = {}
         self.signatures: dict[SignatureKey, BatchSignature] = {}
         self.anchors: list[AnchorRow] = []
+        self.used: dict[str, Use] = {}
         self._start = start
+        self._quotas = quotas
 
     @property
     def next_index(self) -> int:
@@ -121,9 +126,29 @@ class Ledger:
         self.known.bulletins[facts.id] = facts
         self.known.nonces[facts.sender, facts.nonce] = facts
 
+    def charge(self, agency: str, size: int = 0, deliveries: int = 0) -> None:
+        """Count a record on an agency's quota (admission, step 14), before it is entered.
+
+        Args:
+            size: bytes kept of a bulletin; 0 for the record of a refusal.
+            deliveries: that `delivery` will be told of, and no other was before.
+
+        Raises:
+            Unavailable: `quota_*`; nothing is counted.
+        """
+        use = self.known.used.get(agency, UNUSED)
+        use = spend(self._quotas.of(agency), use, self.time, size, deliveries)
+        # What they open is counted where it is entered, as every change of a delivery is.
+        self._use(agency, use._replace(open=use.open - deliveries))
+
     def delivery(self, row: DeliveryRow) -> None:
         """Set where a delivery stands."""
         key = (row.bulletin, row.recipient)
+        before = self.known.deliveries.get(key)
+        opened = (row.deadline is not None) - (before is not None and before.deadline is not None)
+        if opened:
+            use = self.known.used.get(row.sender, UNUSED)
+            self._use(row.sender, use._replace(open=use.open + opened))
         self.known.deliveries[key] = self.deliveries[key] = row
 
     def stanza(self, bulletin: bytes, recipient: str, due_day: int, stanza: bytes) -> None:
@@ -131,6 +156,9 @@ class Ledger:
         self.stanzas[bulletin, recipient] = seal_stanza_row(
             self.keys, bulletin, recipient, due_day, stanza
         )
+
+    def _use(self, agency: str, use: Use) -> None:
+        self.known.used[agency] = self.used[agency] = use
 
     def signature(self, batch: BatchSignature) -> None:
         """Keep the signature that vouches for an entered item."""

@@ -24,6 +24,7 @@ from saphan_schemas.records import Consignment
 from saphan_broker.sequencing.facts import Known
 from saphan_broker.sequencing.judging import Bulletin, Denied, Expired, Said
 from saphan_broker.sequencing.ledger import Ledger
+from saphan_broker.sequencing.releasing import find_stopped
 from saphan_broker.sequencing.unreadable import answer as unreadable
 from saphan_broker.sequencing.unreadable import load_readable
 from saphan_broker.sequencing.work import Expiry, Outcome, Rejected, Stated, Submitted, Work
@@ -94,9 +95,13 @@ async def prepare(state: State, group: Sequence[Work], before: Prepared | None) 
     anchored = state.anchored if before is None else before.anchored
     anchor = _anchor_due(state, anchored)
     known, judged = await load_readable(state, await _admit_all(state, group, time))
+    known.used.update(state.used)
     if before is not None:
         _overlay(known, before.ledger)
-    ledger = Ledger(known, tree.size, time, state.keys)
+    said = [ready for _work, ready in judged if isinstance(ready, Said)]
+    newest = tree.size if anchor is not None else _newest_anchor(state, before)
+    await find_stopped(state, said, known, AdmissionFacts(state.directory, time), newest)
+    ledger = Ledger(known, tree.size, time, state.keys, state.quotas)
     if anchor is not None:
         ledger.anchor(*anchor)
         anchored = anchor[0]
@@ -117,6 +122,14 @@ def _overlay(known: Known, ledger: Ledger) -> None:
     known.deliveries.update(ledger.deliveries)
     known.statements.update(ledger.statements)
     known.corridors.update(ledger.corridors)
+    known.used.update(ledger.used)
+
+
+def _newest_anchor(state: State, before: Prepared | None) -> int:
+    """Evidence index of the newest anchor; 0 before any."""
+    if before is not None and before.ledger.anchors:
+        return before.ledger.anchors[-1].index
+    return 0 if state.anchor is None else state.anchor.index
 
 
 def _anchor_due(state: State, anchored: int) -> tuple[int, bytes] | None:

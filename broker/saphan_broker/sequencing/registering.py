@@ -1,4 +1,4 @@
-"""What enters the directory log: operations, agreements, the program's own schemas."""
+"""What enters the directory log: operations, agreements, orders, the program's own schemas."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from saphan_protocol.agreement import check_pins
-from saphan_protocol.directory import agreement_leaf, operation_leaf, types_leaf
+from saphan_protocol.agreement_order import parse_order
+from saphan_protocol.directory import agreement_leaf, operation_leaf, order_leaf, types_leaf
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import OPERATION_TYPE, parse_agreement_package
 from saphan_schemas.bodies import known_types
@@ -18,7 +19,7 @@ from saphan_schemas.records import Operation as OperationRecord
 from saphan_schemas.records import SignedOperation, Types
 
 from saphan_broker.sequencing.committing import Committer
-from saphan_broker.sequencing.work import Logged, Operation, Outcome, Package, Rejected, Work
+from saphan_broker.sequencing.work import Logged, Operation, Order, Outcome, Package, Rejected, Work
 from saphan_broker.state import State
 
 T = TypeVar("T")
@@ -39,6 +40,8 @@ class Registrar:
                 outcome = await self._operation(item)
             elif isinstance(item, Package):
                 outcome = await self._package(item)
+            elif isinstance(item, Order):
+                outcome = await self._order(item)
             else:
                 raise RuntimeError(f"{type(item).__name__} is no directory item")
         except (InvalidInput, Refused) as error:
@@ -66,10 +69,12 @@ class Registrar:
         record = decode(
             OperationRecord, signed.operation, LIMITS.operation_bytes, "operation.operation"
         )
-        if item.peer is not None and (record.agency != item.peer or record.version == 1):
+        # Later ones anybody may bring: the roots' signatures count. A thief of a node cannot keep
+        # its agency's revocation from the log, nor can who cuts its line.
+        if item.peer is not None and record.version == 1:
             raise Refused(
                 "operation_peer",
-                f"{item.peer}'s session cannot bring operation {record.version} of {record.agency}",
+                f"no session can bring the first operation of {record.agency}",
                 field="operation.agency",
                 hint="an agency's first operation enters by the operator: saphan-broker admit FILE",
             )
@@ -87,13 +92,40 @@ class Registrar:
             raise Refused(
                 "agreement_party", f"{item.peer} is no party to it", field="agreement.parties"
             )
-        check_pins(agreed, *pins.lasting)
-        for known in directory.agreements_of(item.peer):
-            # By its text: under fresh salts one party could fill the directory with one agreement.
-            if known.package.agreement == agreed.package.agreement and known.index is not None:
-                return Logged((known.index,))
+        check_pins(agreed.text, *pins.lasting)
+        # By its text: under fresh salts one party could fill the directory with one agreement.
+        known = directory.agreed.find(agreed.name)
+        if known is not None and known.index is not None:
+            return Logged((known.index,))
+        if agreed.text.replaces is not None and directory.agreed.find(agreed.text.replaces) is None:
+            raise Refused(
+                "agreement_unknown",
+                "it replaces an agreement that is not registered here",
+                field="agreement.replaces",
+                hint="renew from the finished agreement: saphan agreement renew FILE",
+            )
         signed = parse_agreement_package(item.package)
         leaf = agreement_leaf(signed.salt, signed.agreement)
+        return Logged((await self._committer.commit_directory(leaf, item.package),))
+
+    async def _order(self, item: Order) -> Outcome:
+        directory = self._state.directory
+        given = parse_order(item.package)
+        agreed = directory.agreed.find(given.order.agreement)
+        if agreed is None or all(party.agency != item.peer for party in agreed.text.parties):
+            # Of an agreement among others a session hears no more than that it is none of its own.
+            raise Refused(
+                "agreement_unknown",
+                f"{item.peer} is party to no agreement of this identity",
+                field="order.agreement",
+            )
+        for known in directory.agreed.orders(agreed):
+            if known.package.order == given.package.order and known.index is not None:
+                return Logged(
+                    (known.index,)
+                )  # sent again, or by the other side
+        await self._off_loop(lambda: directory.check_order(item.package))
+        leaf = order_leaf(given.package.salt, given.package.order)
         return Logged((await self._committer.commit_directory(leaf, item.package),))
 
     async def _off_loop(self, work: Callable[[], T]) -> T:

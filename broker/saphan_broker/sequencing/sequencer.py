@@ -18,7 +18,7 @@ from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 from saphan_broker.sequencing.committing import Committer
 from saphan_broker.sequencing.preparing import Prepared, prepare
 from saphan_broker.sequencing.registering import Registrar
-from saphan_broker.sequencing.work import Item, Logged, NewHead, Operation, Package, Rejected, Work
+from saphan_broker.sequencing.work import ForDirectory, Item, Logged, NewHead, Rejected, Work
 from saphan_broker.sequencing.work_queue import WorkQueue
 from saphan_broker.state import State
 from saphan_broker.store.base import CommitUnknown, HeadMoved
@@ -137,7 +137,7 @@ class Sequencer:
         self._queue.accept()
 
     async def _group(self, group: Sequence[Work]) -> None:
-        evidence = [w for w in group if not isinstance(w.item, Operation | Package | NewHead)]
+        evidence = [w for w in group if not isinstance(w.item, ForDirectory | NewHead)]
         if len(evidence) < len(group) or self._writing is None:
             await self._written()
             await self._alone(group, evidence)
@@ -180,7 +180,7 @@ class Sequencer:
             await self._repair()
         await self.settle()
         for work in group:
-            if isinstance(work.item, Operation | Package):
+            if isinstance(work.item, ForDirectory):
                 await self._registrar.register(work)
         await self._registrar.register_types()
         await self._freshen([work for work in group if isinstance(work.item, NewHead)])

@@ -107,6 +107,19 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """An order on an agreement (SignedOrder bytes) for the directory log."""
+
+    package: bytes
+    peer: str
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it holds in memory, about."""
+        return len(self.package)
+
+
+@dataclass(frozen=True, slots=True)
 class NewHead:
     """Sign both logs' heads anew, with the present time, whatever their sizes."""
 
@@ -114,7 +127,8 @@ class NewHead:
     peer: None = None
 
 
-Item: TypeAlias = Submitted | Stated | Expiry | Operation | Package | NewHead
+ForDirectory: TypeAlias = Operation | Package | Order
+Item: TypeAlias = Submitted | Stated | Expiry | ForDirectory | NewHead
 
 
 @dataclass(slots=True)

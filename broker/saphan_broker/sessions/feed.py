@@ -140,15 +140,11 @@ class FeedPump:
             self._directory_known = head.size
 
     async def _send_leaves(self, head: Published) -> None:
-        """One frame of directory leaves, with the agreements that this agency is party to."""
+        """One frame of directory leaves, with the agreements and orders that are this agency's."""
         known, start = self._directory_known, self._directory
         stop = min(head.size, start + LEAVES_AT_ONCE)
         found = await self._state.store.leaves("directory", start, stop)
-        own = {
-            agreed.index: encode(agreed.package)
-            for agreed in self._state.directory.agreements_of(self._agency)
-            if agreed.index is not None and start <= agreed.index < stop
-        }
+        own = self._state.directory.agreed.packages(self._agency, start, stop)
         leaves = _fitting(found, start, own)
         end = start + len(leaves)
         note = b"" if head.note == self._directory_note else head.note
@@ -157,7 +153,7 @@ class FeedPump:
             start,
             await self._state.registry.source.prove(lambda: head.consistency(known)),
             tuple(leaves),
-            tuple(package for index, package in sorted(own.items()) if index < end),
+            tuple(package for index, package in own.items() if index < end),
         )
         await self._send(encode(frame))
         self._directory, self._directory_note = end, head.note

@@ -19,6 +19,7 @@ from saphan_broker.sequencing.work import (
     Logged,
     Operation,
     Outcome,
+    Order,
     Package,
     Rejected,
     Stated,
@@ -125,15 +126,21 @@ def _result(outcome: Outcome) -> Result:
 
 
 def register(submit: ToSequencer, peer: str, frame: Register) -> list[Work | Rejected]:
-    """Queue a directory operation or an agreement."""
+    """Queue a directory operation, an agreement, or an order on one."""
     try:
-        if frame.operation is not None and frame.agreement is None:
-            return [submit(Operation(frame.operation, peer))]
-        if frame.agreement is not None and frame.operation is None:
-            return [submit(Package(frame.agreement, peer))]
-        raise InvalidInput(
-            "malformed", "register takes an operation or an agreement", field="register"
-        )
+        match (frame.operation, frame.agreement, frame.order):
+            case (bytes() as operation, None, None):
+                return [submit(Operation(operation, peer))]
+            case (None, bytes() as agreement, None):
+                return [submit(Package(agreement, peer))]
+            case (None, None, bytes() as order):
+                return [submit(Order(order, peer))]
+            case _:
+                raise InvalidInput(
+                    "malformed",
+                    "register takes one operation, agreement or order",
+                    field="register",
+                )
     except SaphanError as error:
         return [Rejected(error)]
 

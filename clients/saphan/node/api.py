@@ -174,16 +174,20 @@ async def _read(request: web.Request) -> web.Response:
 async def _directory(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     body = parse_json(await read_body(request, PACKAGE_BYTES), DirectoryBody)
-    if (body.operation is None) == (body.agreement is None):
-        raise InvalidInput("malformed", "give an operation or an agreement", field="body")
-    operation = agreement = None
+    given = [name for name in (body.operation, body.agreement, body.order) if name is not None]
+    if len(given) != 1:
+        raise InvalidInput("malformed", "give one operation, agreement or order", field="body")
+    operation = agreement = order = None
     if body.operation is not None:
         operation = unbase64(body.operation, "operation")
         await service.engine.in_reading(partial(check_operation, operation))
     if body.agreement is not None:
         agreement = unbase64(body.agreement, "agreement")
         await service.engine.in_reading(partial(service.logs.check_agreement, agreement))
-    result = await service.line.register(operation, agreement)
+    if body.order is not None:
+        order = unbase64(body.order, "order")
+        await service.engine.in_reading(partial(service.logs.check_order, order))
+    result = await service.line.register(operation=operation, agreement=agreement, order=order)
     if result.code is not None:
         if result.retry_after_ms:
             raise Unavailable(result.code, result.message, hint=result.hint)

@@ -98,8 +98,13 @@ class Line:
         if self._session is not None:
             self._session.wake_parts()
 
-    async def register(self, operation: bytes | None, agreement: bytes | None) -> Result:
-        """Send a directory operation or an agreement; the broker's result.
+    async def register(
+        self,
+        operation: bytes | None = None,
+        agreement: bytes | None = None,
+        order: bytes | None = None,
+    ) -> Result:
+        """Send one directory operation, agreement or order; the broker's result.
 
         Raises:
             Unavailable: `line_down`.
@@ -109,7 +114,7 @@ class Line:
             raise Unavailable(
                 "line_down", "the line to the broker is down; try again when it is up"
             )
-        return await session.register(operation, agreement)
+        return await session.register(operation, agreement, order)
 
     async def run(self) -> None:
         """Keep the line open until the log contradicts itself."""

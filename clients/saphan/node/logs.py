@@ -14,20 +14,20 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from saphan_protocol.agreement import Agreed, check_pins, parse_agreement
+from saphan_protocol.agreement import Agreed, check_pins
+from saphan_protocol.agreement_order import Ordered
 from saphan_protocol.checkpoint import Head
 from saphan_protocol.corridor import Tail, follow
 from saphan_protocol.directory import Directory
 from saphan_protocol.evidence import anchor_leaf
 from saphan_protocol.identity import sha256
 from saphan_protocol.merkle import Frontier, leaf_hash, verify_inclusion
-from saphan_protocol.operation import parse_agreement_package
 from saphan_protocol.pins import Pins
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
 from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, Witnessed
-from saphan_schemas.records import Entry, HeadRef
+from saphan_schemas.records import Agreement, Entry, HeadRef
 
 from saphan.node.db import Database
 from saphan.node.heads import Heads, Known, cosigners
@@ -85,7 +85,7 @@ class Logs:
         for (leaf,) in self._db.rows("SELECT leaf FROM leaves ORDER BY idx"):
             self._apply(leaf)
         for (package,) in self._db.rows("SELECT package FROM agreements ORDER BY position"):
-            self.directory.add_agreement(package)
+            self.directory.add_package(package)
 
     def _apply(self, leaf: bytes) -> None:
         self.directory.apply(leaf, self.types)
@@ -194,18 +194,16 @@ class Logs:
         good, refused = [], []
         for package in packages:
             try:
-                self._check_pins(package)
-                self.directory.add_agreement(package)  # judged by the roots of its own place
+                # Judged by the keys of its own place in the log, and by this node's pin file.
+                self.directory.add_package(package, self._check_pins)
                 good.append(package)
             except SaphanError as error:
                 refused.append(error)
         return good, refused
 
-    def _check_pins(self, package: bytes) -> None:
+    def _check_pins(self, text: Agreement) -> None:
         """A node refuses an agreement that pins other log keys than its pin file."""
-        signed = parse_agreement_package(package)
-        agreed = Agreed(parse_agreement(signed.agreement), b"", signed, {})
-        check_pins(agreed, *self.pins.lasting)
+        check_pins(text, *self.pins.lasting)
 
     def check_agreement(self, package: bytes) -> Agreed:
         """Judge a finished agreement before it is registered.
@@ -213,9 +211,15 @@ class Logs:
         Raises:
             InvalidInput, Refused: what `agreement.check_agreement` and `check_pins` raise.
         """
-        self._check_pins(package)
         with self.lock:
-            return self.directory.check_package(package)
+            agreed = self.directory.check_package(package)
+        self._check_pins(agreed.text)
+        return agreed
+
+    def check_order(self, package: bytes) -> Ordered:
+        """Judge an order before it is registered; raises as `Directory.check_order`."""
+        with self.lock:
+            return self.directory.check_order(package)
 
     def _persist_directory(self, head: Head, packages: Sequence[bytes]) -> None:
         """All that was replayed and is not on disk: a write that failed before is made up for."""

@@ -45,10 +45,11 @@ class ReadBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DirectoryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A directory operation or a finished agreement, in base64; exactly one."""
+    """A directory operation, a finished agreement or an order on one, in base64; exactly one."""
 
     operation: str | None = None
     agreement: str | None = None
+    order: str | None = None
 
 
 async def read_body(request: web.Request, max_bytes: int = LIMITS.api_body_bytes) -> bytes:

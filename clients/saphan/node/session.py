@@ -148,8 +148,10 @@ class Session:
         """Something is to be fetched."""
         self._fetching.wake()
 
-    async def register(self, operation: bytes | None, agreement: bytes | None) -> Result:
-        """Send a directory operation or an agreement and wait for the broker's result.
+    async def register(
+        self, operation: bytes | None, agreement: bytes | None, order: bytes | None
+    ) -> Result:
+        """Send one directory operation, agreement or order and wait for the broker's result.
 
         Raises:
             Unavailable: `line_down`, `no_answer`.
@@ -157,7 +159,7 @@ class Session:
         request = self.pumps.request()
         future = self._asked[request] = asyncio.get_running_loop().create_future()
         try:
-            await self._send(Register(request, operation, agreement))
+            await self._send(Register(request, operation, agreement, order))
             return await asyncio.wait_for(future, ANSWER_S)
         except TimeoutError:
             raise Unavailable("no_answer", "the broker has not answered yet; try again") from None

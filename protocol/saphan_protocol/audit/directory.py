@@ -66,7 +66,7 @@ def _count(leaf: bytes, coverage: Coverage) -> None:
             coverage.operation_signatures += sum(
                 len(part) for part in (signed.roots, signed.keys, signed.witnesses)
             )
-        case LeafType.AGREEMENT:
+        case LeafType.AGREEMENT | LeafType.ORDER:
             coverage.agreements_logged += 1
         case _:
             coverage.types += 1
@@ -82,14 +82,15 @@ class Agreements:
         self._opened: set[bytes] = set()
 
     def open(self, package: bytes) -> None:
-        """Make a logged agreement usable.
+        """Make a logged agreement, or an order on one, usable.
 
         Raises:
-            InvalidInput, Refused: what `Directory.add_agreement` and `check_pins` raise.
+            InvalidInput, Refused: what `Directory.add_package` and `check_pins` raise.
         """
-        agreed = self._directory.add_agreement(package)
-        check_pins(agreed, *self._pins.lasting)
-        self._opened.add(agreed.commitment)
+        added = self._directory.add_package(
+            package, lambda text: check_pins(text, *self._pins.lasting)
+        )
+        self._opened.add(added.commitment)
         self._coverage.agreements_opened = len(self._opened)
 
 

@@ -1,0 +1,84 @@
+"""Handovers that a revocation or an order may have overtaken (design 4.3; admission.md, R1 to R3).
+
+What was consigned after the newest anchor was admitted by the very directory that judges now, so
+only dates can have changed. For the rest, few at a time, header and consignment are read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from saphan_protocol.admission import Facts
+from saphan_protocol.delivery import State as Delivery
+from saphan_protocol.release import check_release
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import Refused
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Consignment, Event, Header
+
+from saphan_broker.at_rest import open_header, open_record
+from saphan_broker.sequencing.facts import Known
+from saphan_broker.sequencing.judging import Said
+from saphan_broker.state import State
+from saphan_broker.store.base import BulletinRow, DeliveryRow
+
+SUBMITTED: Final = Delivery.SUBMITTED.value
+
+
+async def find_stopped(
+    state: State, said: Sequence[Said], known: Known, facts: Facts, anchor: int
+) -> None:
+    """Note in `known.stopped` which of the handovers must be refused, and why.
+
+    Args:
+        facts: what the group is judged by.
+        anchor: evidence index of the newest anchor, which may be one of this commit.
+
+    Raises:
+        OperatorError, Unavailable: what the store raises.
+    """
+    asked = (_delivery(one, known) for one in said if one.admitted.event is Event.HANDOVER)
+    old = [
+        row
+        for row in asked
+        # In another state the transition table refuses it.
+        if row is not None and row.state == SUBMITTED and (row.last < anchor or _dated(row, facts))
+    ]
+    if not old:
+        return
+    bodies = await state.store.bodies({row.bulletin for row in old})
+    stops = await asyncio.gather(*(_stop(state, row, bodies, facts) for row in old))
+    for row, stop in zip(old, stops, strict=True):
+        if stop is not None:
+            known.stopped[row.bulletin, row.recipient] = stop
+
+
+def _delivery(one: Said, known: Known) -> DeliveryRow | None:
+    return known.deliveries.get((one.admitted.statement.bulletin, one.corridor[1]))
+
+
+def _dated(row: DeliveryRow, facts: Facts) -> bool:
+    """Whether an agreement of the corridor is over by its date."""
+    found = facts.directory.agreements(row.sender, row.recipient, facts.at)
+    return any(facts.now >= agreed.text.valid_until for agreed in found)
+
+
+async def _stop(
+    state: State, row: DeliveryRow, bodies: dict[bytes, BulletinRow], facts: Facts
+) -> Refused | None:
+    body = bodies.get(row.bulletin)
+    entries = await state.store.entries(row.last, row.last + 1)
+    if body is None or not entries:
+        return None  # nothing of it is here: `judge` says so
+    record = open_record(state.keys, entries[0])
+    header = decode(Header, open_header(state.keys, body), LIMITS.header_bytes, "header")
+    consignment = decode(Consignment, record.statement, LIMITS.consignment_bytes, "consignment")
+    for ref in consignment.recipients:
+        if ref.agency == row.recipient:
+            try:
+                check_release(header, row.recipient, consignment.node_key, ref.mailbox_key, facts)
+            except Refused as stop:
+                return stop
+    return None

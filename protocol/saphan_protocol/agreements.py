@@ -1,0 +1,236 @@
+"""Agreements and the orders on them, as far as their texts are held (directory.md).
+
+The directory log commits to each with nothing in clear; a package opens a leaf. What is asked `at`
+a size counts what was logged below it; None means now, with what was bound by another way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import Refused
+from saphan_schemas.records import Agreement, LeafType, SignedAgreement
+
+from saphan_protocol.agreement import Agreed, RootLookup, agreement_commitment, check_agreement
+from saphan_protocol.agreement_order import ORDER_TYPE, Ordered, order_commitment, parse_order
+from saphan_protocol.batch import verify_one
+from saphan_protocol.keys import VerifyingKey
+from saphan_protocol.operation import count_signers, parse_agreement_package
+from saphan_protocol.standing import IN_FORCE, Standing, check_follows, standing
+
+RootsAt = Callable[[int], RootLookup]
+ThresholdAt = Callable[[str, int], int]
+OrderKey = Callable[[bytes, str, int], VerifyingKey | None]
+"""(key id, agency, directory size): the key, if it is an active order key of the agency there."""
+RootKeys = Callable[[str, int], dict[bytes, VerifyingKey]]
+
+Accept = Callable[[Agreement], None]
+
+
+def anything(_text: Agreement) -> None:
+    """Every agreement is to be used."""
+
+
+class Agreements:
+    """One directory's agreements; keys and thresholds are the directory's to say."""
+
+    def __init__(
+        self, roots: RootsAt, threshold: ThresholdAt, order_key: OrderKey, root_keys: RootKeys
+    ) -> None:
+        self._roots = roots
+        self._threshold = threshold
+        self._order_key = order_key
+        self._root_keys = root_keys
+        self._committed: dict[bytes, tuple[LeafType, int]] = {}
+        self._agreed: dict[bytes, Agreed] = {}
+        """By the identity of the text, which orders and renewals name."""
+        self._replaced: dict[bytes, int] = {}
+        """Identity of a text to the leaf of the agreement that replaces it."""
+        self._orders: dict[bytes, list[Ordered]] = {}
+        self._bound: dict[bytes, list[Ordered]] = {}
+
+    # --- the log ----------------------------------------------------------------------------------
+
+    def commit(self, kind: LeafType, commitment: bytes, index: int) -> None:
+        """A leaf that commits to an agreement or an order.
+
+        Raises:
+            Refused: `agreement_known`.
+        """
+        if commitment in self._committed:
+            raise Refused("agreement_known", "this commitment is in the directory already")
+        self._committed[commitment] = (kind, index)
+
+    def add(self, package: bytes, accept: Accept = anything) -> Agreed | Ordered:
+        """Make a logged agreement or order usable; its leaf says which of the two it is.
+
+        Judged by the keys of its own place in the log: they may have changed since.
+
+        Args:
+            accept: is shown an agreement's text first, and refuses what is not to be used.
+
+        Raises:
+            Refused: `agreement_unlogged` when no leaf commits to it; else as `check` and
+                `check_order`.
+        """
+        signed = parse_agreement_package(package)  # an order's package has the same three members
+        found = self._committed.get(agreement_commitment(signed.salt, signed.agreement))
+        if found is not None and found[0] is LeafType.AGREEMENT:
+            return self._add_agreement(signed, found[1], accept)
+        found = self._committed.get(order_commitment(signed.salt, signed.agreement))
+        if found is not None and found[0] is LeafType.ORDER:
+            return self._add_order(package, found[1])
+        raise Refused("agreement_unlogged", "no directory leaf commits to this package")
+
+    def _add_agreement(self, signed: SignedAgreement, index: int, accept: Accept) -> Agreed:
+        agreed = replace(self.check(signed, index), index=index)
+        accept(agreed.text)
+        self._agreed.setdefault(agreed.name, agreed)
+        if agreed.text.replaces is not None:
+            self._replaced.setdefault(agreed.text.replaces, index)
+        return agreed
+
+    def _add_order(self, package: bytes, index: int) -> Ordered:
+        name = parse_order(package).order.agreement
+        for known in self._orders.get(name, ()):
+            if known.index == index:
+                return known  # a package may be handed in twice
+        ordered = replace(self.check_order(package, index), index=index)
+        self._orders.setdefault(name, []).append(ordered)
+        return ordered
+
+    # --- judging ----------------------------------------------------------------------------------
+
+    def check(self, signed: SignedAgreement, at: int) -> Agreed:
+        """Judge an agreement at a place in the log.
+
+        Raises:
+            InvalidInput, Refused: as `check_agreement`; `agreement_replaces`: it renews one with
+                other parties: who is left out has not agreed to its end.
+        """
+        agreed = check_agreement(signed, self._roots(at), lambda name: self._threshold(name, at))
+        renewed = agreed.text.replaces
+        old = None if renewed is None else self._agreed.get(renewed)
+        if old is not None:
+            left_out = {p.agency for p in old.text.parties} - {
+                p.agency for p in agreed.text.parties
+            }
+            if left_out:
+                raise Refused(
+                    "agreement_replaces",
+                    f"it replaces {old.text.reference} without {', '.join(sorted(left_out))}",
+                    field="agreement.replaces",
+                    hint="every party of the old agreement signs the new one",
+                )
+        return agreed
+
+    def check_order(self, package: bytes, at: int) -> Ordered:
+        """Judge an order at a place in the log, as the next one on its agreement there.
+
+        Raises:
+            InvalidInput: as `parse_order`, `signature_invalid`. Refused: `agreement_unknown`,
+                `agreement_party`, `order_signer`, and as `standing.check_follows`.
+        """
+        ordered = parse_order(package)
+        order = ordered.order
+        agreed = self._agreed.get(order.agreement)
+        if agreed is None or agreed.index is None or agreed.index >= at:
+            raise Refused(
+                "agreement_unknown",
+                f"no agreement here has the identity {order.agreement.hex()[:16]}",
+                field="order.agreement",
+            )
+        if all(party.agency != order.agency for party in agreed.text.parties):
+            raise Refused(
+                "agreement_party", f"{order.agency} is no party to it", field="order.agency"
+            )
+        self._check_signers(ordered, at)
+        check_follows(ordered, self._logged(order.agreement, at))
+        return ordered
+
+    def _check_signers(self, ordered: Ordered, at: int) -> None:
+        """One order key is enough to suspend and to resume; to terminate the roots must sign."""
+        order, package = ordered.order, ordered.package
+        first = package.signatures[0]
+        key = self._order_key(first.item.key, order.agency, at)
+        if key is not None and order.action != "terminate" and len(package.signatures) == 1:
+            verify_one(first, key, ORDER_TYPE, package.order)
+            return
+        roots = self._root_keys(order.agency, at)
+        have = count_signers(package.signatures, roots, package.order, ORDER_TYPE)
+        need = self._threshold(order.agency, at)
+        if have < need or have < len(package.signatures):
+            raise Refused(
+                "order_signer",
+                f"{order.action} needs {need} root signatures of {order.agency}"
+                + ("" if order.action == "terminate" else " or one of its order key"),
+                field="order.signatures",
+                hint="enrol an order key: saphan keys add order",
+            )
+
+    # --- questions --------------------------------------------------------------------------------
+
+    def between(self, sender: str, recipient: str, size: int) -> Iterator[Agreed]:
+        """Agreements with a rule for this corridor, logged below `size`, whatever their standing;
+        in the order of the log."""
+        for agreed in self._agreed.values():
+            fits = agreed.index is not None and agreed.index < size
+            if fits and (sender, recipient) in agreed.rules:
+                yield agreed
+
+    def of(self, agency: str) -> Iterator[Agreed]:
+        """Every agreement to which `agency` is a party."""
+        for agreed in self._agreed.values():
+            if any(party.agency == agency for party in agreed.text.parties):
+                yield agreed
+
+    def find(self, name: bytes) -> Agreed | None:
+        """The agreement whose text has this identity."""
+        return self._agreed.get(name)
+
+    def orders(self, agreed: Agreed) -> tuple[Ordered, ...]:
+        """The logged orders on an agreement, oldest first."""
+        return tuple(self._orders.get(agreed.name, ()))
+
+    def packages(self, agency: str, start: int, stop: int) -> dict[int, bytes]:
+        """Agreements of a party, and the orders on them, by directory leaf in [start, stop)."""
+        found: dict[int, bytes] = {}
+        for agreed in self.of(agency):
+            opened: tuple[Agreed | Ordered, ...] = (agreed, *self.orders(agreed))
+            for one in opened:
+                if one.index is not None and start <= one.index < stop:
+                    found[one.index] = encode(one.package)
+        return dict(sorted(found.items()))
+
+    def standing(self, agreed: Agreed, at: int | None) -> Standing:
+        """How an agreement stands at a directory size; None: now, bound orders included."""
+        name, replaced = agreed.name, self._replaced.get(agreed.name)
+        if replaced is None and name not in self._orders and name not in self._bound:
+            return IN_FORCE  # nearly always: this is asked for every bulletin
+        logged = self._logged(name, at)
+        if at is None:
+            logged += [one for one in self._bound.get(name, ()) if _is_news(one, logged)]
+        return standing(logged, replaced=replaced is not None and (at is None or replaced < at))
+
+    def _logged(self, name: bytes, at: int | None) -> list[Ordered]:
+        return [
+            one
+            for one in self._orders.get(name, ())
+            if at is None or (one.index is not None and one.index < at)
+        ]
+
+    # --- by another way ---------------------------------------------------------------------------
+
+    def bind(self, package: bytes, size: int) -> Ordered:
+        """Heed an order that the log does not show yet, from now on; raises as `check_order`."""
+        ordered = self.check_order(package, size)
+        self._bound.setdefault(ordered.order.agreement, []).append(ordered)
+        return ordered
+
+
+def _is_news(bound: Ordered, logged: list[Ordered]) -> bool:
+    """Whether the log has not caught up with a bound order yet."""
+    order = bound.order
+    return order.number > sum(one.order.agency == order.agency for one in logged)
