@@ -43,6 +43,7 @@ def others(agreement: Agreement) -> dict[str, Any]:
         "parties": (changed(party, threshold=2), *agreement.parties[1:]),
         "rules": (changed(rule, retain_days=1), *agreement.rules[1:]),
         "handling": agreement.handling[1:],
+        "default_handling": ("H3",),
         "onward": "same_country",
         "languages": ("th",),
         "in_flight": "stop",
@@ -51,6 +52,7 @@ def others(agreement: Agreement) -> dict[str, Any]:
         "directory": pins(key="other").lasting[0],
         "evidence": pins(key="other").lasting[1],
         "witnesses": WitnessPolicy(0, True),
+        "replaces": bytes(32),
     }
 
 

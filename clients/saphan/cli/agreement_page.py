@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from saphan_protocol.agreement import AGREEMENT_TYPE
-from saphan_protocol.identity import identity, sha256
+from saphan_protocol.identity import identity
 from saphan_protocol.words import fingerprint_words, word_lines
-from saphan_schemas.codec import encode
-from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Agreement
 
+from saphan.agreement_document import day_text, pins_digest
 from saphan.agreement_draft import Draft
 from saphan.cli.speech import say
 
@@ -25,14 +23,13 @@ def draft_value(draft: Draft) -> dict[str, Any]:
 
 def describe(agreement: Agreement, text: bytes, signed: dict[str, int]) -> dict[str, Any]:
     """An agreement as JSON: everything that is signed, fingerprints as words too."""
-    pins = sha256(encode([agreement.directory, agreement.evidence]))
     return {
         "reference": agreement.reference,
         "title": agreement.title,
         "instrument": agreement.instrument,
         "identity": identity(AGREEMENT_TYPE, text).hex(),
-        "valid_from": _day(agreement.valid_from),
-        "valid_until": _day(agreement.valid_until),
+        "valid_from": day_text(agreement.valid_from),
+        "valid_until": day_text(agreement.valid_until),
         "parties": [
             {
                 "agency": party.agency,
@@ -55,33 +52,29 @@ def describe(agreement: Agreement, text: bytes, signed: dict[str, int]) -> dict[
             for rule in agreement.rules
         ],
         "handling": list(agreement.handling),
+        "default_handling": list(agreement.default_handling),
         "onward": agreement.onward,
         "languages": list(agreement.languages),
         "in_flight": agreement.in_flight,
         "directory": agreement.directory.origin,
         "evidence": agreement.evidence.origin,
-        "pins_words": fingerprint_words(pins),
+        "pins_words": fingerprint_words(pins_digest(agreement)),
         "witnesses": {
             "quorum": agreement.witnesses.quorum,
             "own_counts": agreement.witnesses.own_counts,
         },
+        "replaces": None if agreement.replaces is None else agreement.replaces.hex(),
         "finished": False,
     }
-
-
-def _day(millis: int) -> str:
-    """The day that begins at this instant; an instant within a day is shown whole."""
-    day, rest = divmod(millis, DAY_MS)
-    shown = datetime.fromtimestamp(day * DAY_MS // 1_000, UTC)
-    if not rest:
-        return shown.date().isoformat()
-    return (shown + timedelta(milliseconds=rest)).isoformat(timespec="milliseconds")
 
 
 def page(value: dict[str, Any]) -> Iterator[str]:
     """An agreement as a page that two people read to each other: everything that is signed."""
     yield f"{value['title']}  ({value['instrument']} {value['reference']})"
     yield f"{value['valid_from']} – {value['valid_until']}"
+    yield from _of_words("page.identity", value["identity"])
+    if value["replaces"] is not None:
+        yield from _of_words("page.replaces", value["replaces"])
     for party in value["parties"]:
         yield ""
         count = say("note.signed_by", signed=party["signed"], needed=party["threshold"])
@@ -97,6 +90,7 @@ def page(value: dict[str, Any]) -> Iterator[str]:
         )
         yield from (f"    {name}" for name in rule["schemas"])
     yield from (f"{code}: {say(f'handling.{code}')}" for code in value["handling"])
+    yield say("page.default_handling", codes=", ".join(value["default_handling"]))
     yield say(f"onward.{value['onward']}")
     yield say(f"in_flight.{value['in_flight']}")
     yield say("note.languages", languages=", ".join(value["languages"]))
@@ -108,3 +102,8 @@ def page(value: dict[str, Any]) -> Iterator[str]:
     words = value["pins_words"].split()
     yield from ("    " + " ".join(words[at : at + 4]) for at in range(0, len(words), 4))
     yield say("note.compare_words")
+
+
+def _of_words(key: str, identity_hex: str) -> Iterator[str]:
+    yield say(key)
+    yield from (f"    {line}" for line in word_lines(bytes.fromhex(identity_hex)))
