@@ -1,0 +1,99 @@
+"""A broker whose operator is corrupt: he holds the logs' keys, and his program does as he wants.
+
+It is the real broker with one defence taken out, so what stops him then is not the broker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from saphan_broker.broker import Broker
+from saphan_broker.sequencing import preparing
+from saphan_broker.sessions import login
+from saphan_broker.state import State
+from saphan_protocol.admission import HEADER_TYPE, Admitted, Facts, measure
+from saphan_protocol.batch import Batches, item_root
+from saphan_protocol.evidence import CONSIGNMENT_TYPE
+from saphan_protocol.identity import identity
+from saphan_schemas.codec import decode
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import BatchSignature, Blob, Blobs, Consignment, Header, SignatureItem
+
+
+def takes_any_root(broker: Broker) -> None:
+    """Its directory takes whatever operation is next, whoever has signed it."""
+    directory: Any = broker.state.directory
+    honest = directory._judge
+
+    def judge(checked: Any) -> Any:
+        agencies = directory._agencies
+        if checked.record.agency not in agencies:
+            return honest(checked)
+        agency = agencies[checked.record.agency]
+        return checked, agency, directory._changed_keys(agency, checked)
+
+    directory._judge = judge
+
+
+def admits_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every submission that parses is logged."""
+    monkeypatch.setattr(preparing, "admit", _admit)
+
+
+def forgets_what_nodes_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lets in nodes that know more of its logs than it has, and shows them what it has."""
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    def fresh(agency: str, key: bytes, *_: object, **__: object) -> login.Peer:
+        return honest(agency, key, None, directory=0, leaves=0, evidence=0)
+
+    honest = login.Peer
+
+    async def sign_on(state: State, _: object) -> None:
+        for signer in state.signers.values():
+            await asyncio.to_thread(signer.heard, ())
+
+    monkeypatch.setattr(login, "_check_knowledge", nothing)
+    monkeypatch.setattr(login, "_let_sign", sign_on)
+    monkeypatch.setattr(login, "Peer", fresh)
+
+
+def _admit(
+    header_bytes: bytes,
+    consignment_bytes: bytes,
+    item: SignatureItem,
+    batches: Batches,
+    ciphertext: bytes | Blob,
+    facts: Facts,
+    *,
+    peer: str | None,
+    stanzas: Sequence[bytes] | None,
+    attachments: Blobs = (),
+) -> Admitted:
+    header = decode(Header, header_bytes, LIMITS.header_bytes, "header")
+    consignment = decode(Consignment, consignment_bytes, LIMITS.consignment_bytes, "consignment")
+    return Admitted(
+        header,
+        header_bytes,
+        identity(HEADER_TYPE, header_bytes),
+        consignment,
+        consignment_bytes,
+        identity(CONSIGNMENT_TYPE, consignment_bytes),
+        consignment.bulletin,
+        ciphertext if isinstance(ciphertext, Blob) else measure(ciphertext),
+        attachments,
+        item,
+        _batch(item, batches, consignment_bytes),
+    )
+
+
+def _batch(item: SignatureItem, batches: Batches, body: bytes) -> BatchSignature:
+    if isinstance(batches, BatchSignature):
+        return batches
+    assert batches is not None
+    return batches[item.key, item.size, item_root(item, CONSIGNMENT_TYPE, body)]
