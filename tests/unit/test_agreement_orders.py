@@ -1,0 +1,194 @@
+"""Orders on agreements: who may suspend, resume and terminate, and from which place they count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from saphan_protocol.agreement_order import parse_order
+from saphan_schemas.codec import decode, encode
+from saphan_schemas.errors import SaphanError
+from saphan_schemas.frames import ORDER_BYTES
+from saphan_schemas.records import Role, SignedOrder
+from support.accords import Accord
+from support.agency import Agency
+from support.ceremony import NOW, add, revoke
+
+
+@pytest.fixture
+def accord() -> Accord:
+    return Accord()
+
+
+def code_of(call: Callable[[], object]) -> str:
+    with pytest.raises(SaphanError) as caught:
+        call()
+    return caught.value.code
+
+
+def test_a_suspension_counts_from_its_place_in_the_log(accord: Accord) -> None:
+    before = accord.directory.size
+    accord.log(accord.order("suspend"))
+    assert accord.standing(at=before) == ("in_force",)
+    assert accord.standing() == ("suspended", "kh.gpo")
+    assert accord.standing(at=before + 1) == ("suspended", "kh.gpo")
+
+
+def test_each_side_resumes_only_what_it_has_suspended(accord: Accord) -> None:
+    accord.log(accord.order("suspend", "kh.gpo"))
+    accord.log(accord.order("suspend", "la.ospp"))
+    assert accord.standing() == ("suspended", "kh.gpo", "la.ospp")
+    accord.log(accord.order("resume", "kh.gpo", 2))
+    assert accord.standing() == ("suspended", "la.ospp")
+    accord.log(accord.order("resume", "la.ospp", 2))
+    assert accord.standing() == ("in_force",)
+
+
+def test_a_termination_is_for_good(accord: Accord) -> None:
+    accord.log(accord.order("terminate", keys=[accord.kh.root]))
+    assert accord.standing() == ("terminated", "kh.gpo")
+    resumed = accord.order("resume", number=2)
+    assert code_of(lambda: accord.directory.check_order(resumed)) == "agreement_ended"
+
+
+def test_an_order_key_does_not_terminate(accord: Accord) -> None:
+    package = accord.order("terminate")
+    assert code_of(lambda: accord.directory.check_order(package)) == "order_signer"
+
+
+@pytest.mark.parametrize("whose", ["node", "officer", "other side", "stranger"])
+def test_who_is_no_order_key_of_the_agency_suspends_nothing(accord: Accord, whose: str) -> None:
+    key = {
+        "node": accord.kh.node,
+        "officer": accord.kh.officer,
+        "other side": accord.orders["la.ospp"],
+        "stranger": Agency("vn.bca", NOW).root,
+    }[whose]
+    package = accord.order("suspend", keys=[key])
+    assert code_of(lambda: accord.directory.check_order(package)) == "order_signer"
+
+
+def test_a_revoked_order_key_suspends_nothing(accord: Accord) -> None:
+    key = accord.orders["kh.gpo"]
+    gone = accord.ceremonies["kh.gpo"].operate([revoke(Role.ORDER, key.key_id)])
+    accord.directory.apply(b"\x21" + gone)
+    package = accord.order("suspend")
+    assert code_of(lambda: accord.directory.check_order(package)) == "order_signer"
+
+
+def test_roots_may_suspend_where_there_is_no_order_key(accord: Accord) -> None:
+    accord.log(accord.order("suspend", keys=[accord.kh.root]))
+    assert accord.standing() == ("suspended", "kh.gpo")
+
+
+def test_an_old_suspension_is_not_said_again_after_the_resumption(accord: Accord) -> None:
+    first = accord.order("suspend")
+    accord.log(first)
+    accord.log(accord.order("resume", number=2))
+    assert code_of(lambda: accord.directory.check_order(first)) == "order_number"
+    again = accord.order("resume", number=3)
+    assert code_of(lambda: accord.directory.check_order(again)) == "order_idle"
+
+
+def test_an_order_changed_after_its_signature_is_refused(accord: Accord) -> None:
+    signed = decode(SignedOrder, accord.order("suspend"), ORDER_BYTES, "order")
+    changed = signed.order.replace(b"suspend", b"suspenD")
+    forged = encode(msgspec.structs.replace(signed, order=changed))
+    assert code_of(lambda: accord.directory.check_order(forged)) == "malformed"
+    record = parse_order(accord.order("suspend")).order
+    other = encode(msgspec.structs.replace(record, time=NOW + 1))
+    forged = encode(msgspec.structs.replace(signed, order=other))
+    assert code_of(lambda: accord.directory.check_order(forged)) == "signature_invalid"
+
+
+def test_a_stranger_to_the_agreement_orders_nothing(accord: Accord) -> None:
+    vn = Agency("vn.bca", NOW)
+    accord.orders["vn.bca"] = vn.root
+    package = accord.order("suspend", "vn.bca")
+    assert code_of(lambda: accord.directory.check_order(package)) == "agreement_party"
+
+
+def test_an_order_on_an_unknown_agreement_is_refused(accord: Accord) -> None:
+    package = accord.order("suspend", name=b"\x07" * 32)
+    assert code_of(lambda: accord.directory.check_order(package)) == "agreement_unknown"
+
+
+def test_an_order_that_no_leaf_commits_to_opens_nothing(accord: Accord) -> None:
+    package = accord.order("suspend")
+    assert code_of(lambda: accord.directory.add_package(package)) == "agreement_unlogged"
+    assert accord.standing() == ("in_force",)
+
+
+def test_an_order_handed_in_twice_counts_once(accord: Accord) -> None:
+    package = accord.order("suspend")
+    accord.log(package)
+    accord.directory.add_package(package)
+    assert accord.standing() == ("suspended", "kh.gpo")
+    accord.log(accord.order("resume", number=2))
+    assert accord.standing() == ("in_force",)
+
+
+# --- renewal --------------------------------------------------------------------------------------
+
+
+def test_a_renewal_ends_the_agreement_that_it_names(accord: Accord) -> None:
+    before = accord.directory.size
+    new = accord.agree(reference="exercise-2", replaces=accord.name)
+    assert accord.standing() == ("replaced",)
+    assert accord.standing(at=before) == ("in_force",)
+    assert accord.standing(name=new) == ("in_force",)
+
+
+def test_a_renewal_cannot_leave_a_party_out(accord: Accord) -> None:
+    vn = Agency("vn.bca", NOW)
+    accord.directory.apply(b"\x21" + vn.enrolment())
+    kh, accord.kh = accord.kh, vn
+    code = code_of(lambda: accord.agree(reference="exercise-2", replaces=accord.name))
+    accord.kh = kh
+    assert code == "agreement_replaces"
+    assert accord.standing() == ("in_force",)
+
+
+# --- by another way than the log ------------------------------------------------------------------
+
+
+def test_an_order_brought_by_hand_binds_at_once_and_not_the_past(accord: Accord) -> None:
+    package = accord.order("suspend")
+    accord.directory.bind_order(package)
+    assert accord.standing() == ("suspended", "kh.gpo")
+    assert accord.standing(at=accord.directory.size) == ("in_force",)
+
+
+def test_what_was_bound_by_hand_ends_with_the_log(accord: Accord) -> None:
+    package = accord.order("suspend")
+    accord.directory.bind_order(package)
+    accord.log(package)
+    accord.log(accord.order("resume", number=2))
+    assert accord.standing() == ("in_force",)
+
+
+def test_a_revocation_brought_by_hand_binds_at_once_and_not_the_past(accord: Accord) -> None:
+    directory, kh = accord.directory, accord.kh
+    signed = accord.ceremonies["kh.gpo"].operate([revoke(Role.NODE, kh.node.key_id)])
+    assert [key.key_id for key in directory.bind(signed)] == [kh.node.key_id]
+    assert code_of(lambda: directory.key(kh.node.key_id, Role.NODE)) == "key_revoked"
+    assert directory.keys("kh.gpo", Role.NODE) == []
+    assert directory.key(kh.node.key_id, Role.NODE, directory.size).agency == "kh.gpo"
+    assert directory.is_bound(kh.node.key_id)
+    directory.apply(b"\x21" + signed)
+    assert not directory.is_bound(kh.node.key_id)
+    assert code_of(lambda: directory.key(kh.node.key_id, Role.NODE)) == "key_revoked"
+
+
+def test_a_revocation_by_another_root_binds_nothing(accord: Accord) -> None:
+    ceremony = accord.ceremonies["kh.gpo"]
+    signed = ceremony.operate([revoke(Role.NODE, accord.kh.node.key_id)], roots=[accord.la.root])
+    assert code_of(lambda: accord.directory.bind(signed)) == "operation_threshold"
+    assert accord.directory.key(accord.kh.node.key_id, Role.NODE)
+
+
+def test_an_operation_that_revokes_nothing_is_not_bound(accord: Accord) -> None:
+    key = Agency("vn.bca", NOW).node
+    signed = accord.ceremonies["kh.gpo"].operate([add(Role.NODE, key.public)], new=[key])
+    assert code_of(lambda: accord.directory.bind(signed)) == "revokes_nothing"
