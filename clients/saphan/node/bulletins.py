@@ -27,10 +27,14 @@ _PREFIX: Final = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Exact bytes of a bulletin's header, and its author's handle if it has one."""
+    """Exact bytes of a bulletin's header, and its author's handle if it has one.
+
+    `judged_at`: leaves of the directory log by which it was judged when it came.
+    """
 
     header: bytes
     author: str | None
+    judged_at: int | None
 
 
 class Bulletins:
@@ -119,11 +123,11 @@ class Bulletins:
     def known(self, bulletin: bytes) -> Known | None:
         """What rules judge a bulletin by; None if it is not here."""
         row = self._db.row(
-            "SELECT header, author, wrap_day FROM bulletins WHERE id = ?", (bulletin,)
+            "SELECT header, author, wrap_day, judged_at FROM bulletins WHERE id = ?", (bulletin,)
         )
         if row is None:
             return None
-        return Known(row[0], self._archive.author(row[1], bulletin, row[2]))
+        return Known(row[0], self._archive.author(row[1], bulletin, row[2]), row[3])
 
     def status(self, bulletin: bytes) -> Json:
         """One bulletin's life: its deliveries, and every signed event with its proof.

@@ -29,6 +29,7 @@ from saphan.node.files.blobs import BlobFiles, require_length
 from saphan.node.files.parts import attachments_of
 from saphan.node.logs import Logs
 from saphan.node.restored import Restored
+from saphan.node.showings import keep_reading
 from saphan.node.statements import Said, keep_statements, sign_statements
 
 READ_TYPE: Final = PAE_TYPES[OfficerRead]
@@ -71,9 +72,7 @@ class Readings:
             Refused: `not_readable`, `read_mismatch`, `read_time`, `key_*`.
             OperatorError: `archive_key_gone`, the disk.
         """
-        read = decode(OfficerRead, record, RECORD_BYTES, "record")
-        signed = decode(Signature, signature, SIGNATURE_BYTES, "signature")
-        self._check(bulletin, read, signed, record)
+        read = self.check(bulletin, record, signature)
         opened, row, _ = self._open(bulletin)
         content = _content(bulletin, row, opened)
         salt = os.urandom(32)
@@ -92,12 +91,19 @@ class Readings:
         kept = (bulletin, SYSTEM, None, self._clock(), None, None, None)
         return content, self._note(bulletin, row, kept, "system", None)
 
-    def attachment(self, bulletin: bytes, number: int, reader: bytes | None = None) -> Shown:
+    def attachment(
+        self,
+        bulletin: bytes,
+        number: int,
+        reader: bytes | None = None,
+        officer: str | None = None,
+    ) -> Shown:
         """An attachment of a bulletin that has been read.
 
         Args:
             number: from 1, as the bulletin lists them.
-            reader: id of the officer's key whose reading counts; None: anybody's of this agency.
+            reader: id of the officer's key whose reading counts; None: of any key.
+            officer: handle of the officer whose reading counts; None: anybody's of this agency.
 
         Raises:
             InvalidInput: `bulletin_unknown`, `attachment_unknown`.
@@ -105,8 +111,11 @@ class Readings:
             OperatorError: `archive_key_gone`, `attachment_damaged`.
         """
         opened, row, content_key = self._open(bulletin)
-        query = "SELECT 1 FROM readings WHERE bulletin = ?1 AND (?2 IS NULL OR reader = ?2)"
-        if self._db.row(query, (bulletin, reader)) is None:
+        query = (
+            "SELECT 1 FROM readings WHERE bulletin = ?1 AND (?2 IS NULL OR reader = ?2)"
+            " AND (?3 IS NULL OR handle = ?3)"
+        )
+        if self._db.row(query, (bulletin, reader, officer)) is None:
             raise Refused(
                 "attachment_unread",
                 "attachments are given to those who have read their bulletin",
@@ -134,7 +143,18 @@ class Readings:
             content_key=content_key,
         )
 
-    def _check(self, bulletin: bytes, read: OfficerRead, signed: Signature, record: bytes) -> None:
+    def check(self, bulletin: bytes, record: bytes, signature: bytes) -> OfficerRead:
+        """A signed reading of this minute, by an active officer of this agency.
+
+        Args:
+            bulletin: its id, or that of a draft that waits for a second officer.
+
+        Raises:
+            InvalidInput: `signature_invalid`, codec codes.
+            Refused: `read_mismatch`, `read_time`, `key_*`.
+        """
+        read = decode(OfficerRead, record, RECORD_BYTES, "record")
+        signed = decode(Signature, signature, SIGNATURE_BYTES, "signature")
         if read.bulletin != bulletin or read.agency != self._agency:
             raise Refused(
                 "read_mismatch",
@@ -156,6 +176,7 @@ class Readings:
                 "key_foreign", f"this key is not {read.handle}'s of {self._agency}", field="record"
             )
         verify_one(signed, key, READ_TYPE, record)
+        return read
 
     def _open(self, bulletin: bytes) -> tuple[Opened, Row, bytes]:
         """The bulletin, its row and its content key."""
@@ -194,7 +215,7 @@ class Readings:
         self,
         bulletin: bytes,
         row: Row,
-        kept: tuple[object, ...],
+        kept: tuple[Any, ...],
         code: str | None,
         detail: bytes | None,
     ) -> bool:
@@ -209,6 +230,9 @@ class Readings:
             tx.execute(
                 "INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", kept
             )
+            _, _, handle, time, record, signature, _ = kept
+            if handle is not None:
+                keep_reading(tx, bulletin, handle, time, record, signature)
             first: bool = before == 0 and row[0] != self._agency
             if first:
                 said = Said(

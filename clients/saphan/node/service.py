@@ -16,15 +16,15 @@ from saphan_protocol.suite import require_post_quantum
 from saphan_protocol.witness import WitnessKey
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import OperatorError
-from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Header, OfficerRead, Role
+from saphan_schemas.records import OfficerRead, Role
 
 from saphan.compose import Wish
 from saphan.keyfiles import read_node, read_witness
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
 from saphan.node.budget import Budget
-from saphan.node.bulletins import Bulletins, unknown
+from saphan.node.bulletins import Bulletins
+from saphan.node.clearance import Clearance
 from saphan.node.config import NodeConfig
 from saphan.node.current import Current
 from saphan.node.db import Database
@@ -46,6 +46,7 @@ from saphan.node.resent import first_answer
 from saphan.node.restored import Restored, catching_up
 from saphan.node.rules import Rules
 from saphan.node.session import Parts
+from saphan.node.showings import ATTACHMENT, Showings
 from saphan.node.submitting import Submitting
 from saphan.node.telling.notices import Notices
 from saphan.node.witness import Witness
@@ -70,6 +71,8 @@ class NodeService:
     submitting: Submitting
     bulletins: Bulletins
     readings: Readings
+    clearance: Clearance
+    showings: Showings
     line: Line
     alarms: Alarms
     events: Events
@@ -84,13 +87,8 @@ class NodeService:
         return self.settings.now.shown
 
     def shows(self, handle: str, bulletin: bytes) -> bool:
-        """Whether the rules show this bulletin to this officer; blocking."""
-        found = self.bulletins.known(bulletin)
-        if found is None:
-            return False
-        header = decode(Header, found.header, LIMITS.header_bytes, "header")
-        author = found.author if header.sender == self.agency else None
-        return self.rules.shows(handle, header, author)
+        """Whether this officer is shown this bulletin; blocking."""
+        return self.clearance.viewer(handle).shows(bulletin)
 
     async def reread_settings(self) -> None:
         """Take the settings file as it is now; a damaged one is an alarm, and changes nothing."""
@@ -121,9 +119,9 @@ class NodeService:
             InvalidInput: `bulletin_unknown` for what the rules do not show to this officer;
             SaphanError: what `Readings.officer` raises.
         """
-        handle = decode(OfficerRead, record, RECORD_BYTES, "record").handle
-        if not await self.engine.in_reading(partial(self.shows, handle, bulletin)):
-            raise unknown(bulletin)
+        read = decode(OfficerRead, record, RECORD_BYTES, "record")
+        if read.bulletin == bulletin:  # else the reading is refused for that, with its own code
+            await self.engine.in_reading(partial(self.clearance.check_reader, read))
         content, stated = await self.engine.in_sealing(
             partial(self.readings.officer, bulletin, record, signature)
         )
@@ -131,13 +129,32 @@ class NodeService:
             self.line.wake_statements()
         return content
 
-    async def attachment(self, bulletin: bytes, number: int, reader: bytes | None = None) -> Shown:
+    async def attachment(
+        self,
+        bulletin: bytes,
+        number: int,
+        reader: bytes | None = None,
+        officer: str | None = None,
+    ) -> Shown:
         """An attachment for those who have read its bulletin; a lost one is fetched again.
 
+        Args:
+            reader, officer: whose reading counts, by key and by handle; what is shown to an
+                officer is a record.
+
         Raises:
-            SaphanError: what `Readings.attachment` raises.
+            SaphanError: what `Readings.attachment` raises; InvalidInput: `bulletin_unknown` for
+                what this officer is not shown.
         """
-        look = partial(self.readings.attachment, bulletin, number, reader)
+
+        def look() -> Shown:
+            if officer is not None:
+                self.clearance.viewer(officer).check(bulletin)
+            shown = self.readings.attachment(bulletin, number, reader, officer)
+            if officer is not None:
+                self.showings.note(officer, ATTACHMENT, [bulletin])
+            return shown
+
         try:
             return await self.engine.in_sealing(look)
         except OperatorError as error:
@@ -203,6 +220,7 @@ def build(config: NodeConfig) -> NodeService:
         parts = Parts(engine, recovery, witness, restored, files, alarms, events, clock)
         line = Line(config.broker, parts, config.pin)
         bulletins = Bulletins(agency, db, mailboxes, archive, pins.evidence.origin)
+        clearance = Clearance(agency, logs, settings, bulletins)
         return NodeService(
             config=config,
             agency=agency,
@@ -216,11 +234,13 @@ def build(config: NodeConfig) -> NodeService:
             submitting=Submitting(engine, line),
             bulletins=bulletins,
             readings=Readings(agency, key, db, logs, archive, files, restored, clock),
+            clearance=clearance,
+            showings=Showings(db, clock),
             line=line,
             alarms=alarms,
             events=events,
             settings=settings,
-            notices=Notices(agency, db, logs, settings, alarms, events, clock),
+            notices=Notices(clearance.shown_to, db, settings, alarms, events, clock),
         )
     except BaseException:
         db.close()

@@ -3,6 +3,10 @@
 {"saphan": "settings/1", "desks": "0.0.0.0:8472", "budget_bytes_per_day": 20000000,
  "rules": [{"officers": ["dao"], "schemas": ["saphan/arrest_notice/0"], "from": ["la.ospp"],
             "tlp_ceiling": "amber"}],
+ "sections": {"drugs": {"schemas": ["saphan/drug_seizure/0"], "from": ["la.ospp"]}},
+ "officers": {"dao": {"clearance": "amber", "sections": ["drugs"], "languages": ["km", "en"]},
+              "*": {"clearance": "green"}},
+ "four_eyes": [{"tlp_from": "amber+strict", "by": ["chan", "sokha"]}],
  "notice": {"command": ["/usr/local/bin/page", "--saphan"],
             "escalate": [{"share": 0.5, "to": ["dao"]}]}}
 
@@ -24,11 +28,12 @@ from saphan_schemas.limits import LIMITS, MIB
 from saphan_schemas.strict_json import parse_json
 
 from saphan.durable import read_handle
-from saphan.node.rules import Officers, RuleList, Rules
+from saphan.node.four_eyes import KindList
+from saphan.node.rules import OfficerMap, Officers, RuleList, Rules, SectionMap
 
 SETTINGS_NAME: Final = "settings.json"
 SETTINGS_BYTES: Final = 256 * 1024
-"""256 rules of a few names each."""
+"""256 rules of a few names each, and the clearances of an office of some hundreds."""
 LEAST_BUDGET: Final = 2 * MIB
 """An idle line costs under 1 MB a day; a budget that it alone would spend is a mistake."""
 
@@ -64,7 +69,11 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     Args:
         desks: HOST:PORT at which officers' desks are served; None: at none.
         budget_bytes_per_day: of the line to the broker, both ways, per UTC day; None: no bound.
-        rules: what officers are shown; None: everything.
+        rules: what officers are shown; None: everything, but for what their sections leave out.
+        sections: desks of the office, by name: types and corridors.
+        officers: clearance, sections and languages by handle, "*" for those not named; None:
+            everybody is cleared for everything.
+        four_eyes: what leaves with two officers' signatures only; None: nothing.
         notice: None: nobody is told.
     """
 
@@ -72,12 +81,15 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     desks: Annotated[str, Meta(max_length=300)] | None = None
     budget_bytes_per_day: Annotated[int, Meta(ge=LEAST_BUDGET, le=2**53)] | None = None
     rules: RuleList | None = None
+    sections: SectionMap | None = None
+    officers: OfficerMap | None = None
+    four_eyes: KindList | None = None
     notice: NoticeSettings | None = None
 
     @property
     def shown(self) -> Rules:
-        """The rules, ready to be asked."""
-        return Rules(self.rules)
+        """Rules, sections and clearances, ready to be asked."""
+        return Rules(self.rules, self.officers, self.sections)
 
     @property
     def desks_at(self) -> tuple[str, int] | None:
@@ -123,6 +135,7 @@ def parse_settings(data: bytes) -> NodeSettings:
         raise _malformed(str(error)) from None
     if settings.notice is not None:
         _check_notice(settings.notice)
+    _check_sections(settings)
     if settings.desks is not None:
         parse_endpoint(settings.desks, "desks")
     return settings
@@ -155,6 +168,14 @@ def _check_notice(notice: NoticeSettings) -> None:
     shares = [step.share for step in notice.escalate]
     if shares != sorted(set(shares)):
         raise _malformed("notice.escalate: the shares do not grow from step to step")
+
+
+def _check_sections(settings: NodeSettings) -> None:
+    known = set(settings.sections or ())
+    for handle, officer in (settings.officers or {}).items():
+        for name in officer.sections or ():
+            if name not in known:
+                raise _malformed(f"officers.{handle}: there is no section {name}")
 
 
 def _check_mode(handle: int, path: Path) -> None:

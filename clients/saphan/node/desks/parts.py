@@ -72,7 +72,8 @@ class DeskParts:
         engine, fetch = self._service.engine, self._fetch
         if fetch is None or not fetch.continues(asked):
             service, self._fetch = self._service, None
-            shown = await service.attachment(asked.bulletin, asked.number, self._peer.key)
+            peer = self._peer
+            shown = await service.attachment(asked.bulletin, asked.number, peer.key, peer.handle)
             fetch = self._fetch = _Fetch(asked, shown.pieces(asked.offset))
         try:
             return DeskPart(

@@ -29,13 +29,14 @@ from saphan_schemas.errors import Refused, SaphanError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Inner
 
-from saphan.node.bulletins import unknown
+from saphan.node.clearance import Viewer
 from saphan.node.desks.login import DeskPeer
 from saphan.node.desks.parts import Bringing, DeskParts
 from saphan.node.identity import describe_corridors
 from saphan.node.outbox import Prepared
 from saphan.node.requests import INNER_BYTES, SignedBody, prepare_signed
 from saphan.node.service import NodeService
+from saphan.node.showings import LISTED, STATUS
 
 Json = dict[str, Any]
 Question: TypeAlias = (
@@ -73,8 +74,10 @@ class Questions:
         """One bulletin's life."""
 
         def look() -> Json:
-            bulletins = self._service.bulletins
-            return bulletins.status(bulletins.resolve(asked.bulletin, self._shown))
+            bulletins, viewer = self._service.bulletins, self._viewer()
+            found = bulletins.resolve(asked.bulletin, viewer.shows)
+            self._service.showings.note(self._peer.handle, STATUS, [found])
+            return bulletins.status(found)
 
         return _answer(asked.request, await self._service.engine.in_reading(look))
 
@@ -114,26 +117,30 @@ class Questions:
 
     def _inbox(self, after: int, limit: int) -> Json:
         rows: list[Json] = []
-        looked, mark = 0, self._service.rules.mark
+        looked, mark, viewer = 0, self._service.rules.mark, self._viewer()
         while True:
             page = self._service.bulletins.inbox(after, limit)
             for row in page:
                 if len(rows) == limit:
-                    return {"bulletins": rows, "next": after, "more": True, "rules": mark}
+                    return self._listed(rows, after, True, mark)
                 after = row["seq"]
-                if self._shown(bytes.fromhex(row["id"])):
+                if viewer.shows(bytes.fromhex(row["id"])):
                     rows.append(row)
             looked += len(page)
             if len(page) < limit or looked >= SEARCHED:
-                more = len(page) == limit
-                return {"bulletins": rows, "next": after, "more": more, "rules": mark}
+                return self._listed(rows, after, len(page) == limit, mark)
 
-    def _shown(self, bulletin: bytes) -> bool:
-        return self._service.shows(self._peer.handle, bulletin)
+    def _listed(self, rows: list[Json], after: int, more: bool, mark: str) -> Json:
+        """The page, once it is on record that this officer was shown it."""
+        shown = [bytes.fromhex(row["id"]) for row in rows]
+        self._service.showings.note(self._peer.handle, LISTED, shown)
+        return {"bulletins": rows, "next": after, "more": more, "rules": mark}
+
+    def _viewer(self) -> Viewer:
+        return self._service.clearance.viewer(self._peer.handle)
 
     def _check_shown(self, bulletin: bytes) -> None:
-        if not self._shown(bulletin):
-            raise unknown(bulletin)
+        self._viewer().check(bulletin)
 
 
 def _body(asked: AskSend) -> SignedBody:

@@ -23,13 +23,12 @@ from typing import Final
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS, MINUTE_MS, SECOND_MS
-from saphan_schemas.records import Header, Role
+from saphan_schemas.records import Header
 
 from saphan.node.alarms import Alarms
 from saphan.node.current import Current
 from saphan.node.db import Database, Row
 from saphan.node.events import NOTICE, Events
-from saphan.node.logs import Logs
 from saphan.node.settings import NodeSettings, NoticeSettings
 from saphan.node.telling.hook import Ended, Hook, Notice
 
@@ -71,23 +70,21 @@ class Notices:
     """The notices of one node; `run` on the event loop, everything else in threads.
 
     Args:
-        agency: this node's; clock: ms UTC.
+        shown_to: handles of the officers who are shown a bulletin; clock: ms UTC.
     """
 
     def __init__(
         self,
-        agency: str,
+        shown_to: Callable[[bytes], list[str]],
         db: Database,
-        logs: Logs,
         settings: Current,
         alarms: Alarms,
         events: Events,
         clock: Callable[[], int],
         hook: Hook | None = None,
     ) -> None:
-        self._agency = agency
+        self._shown_to = shown_to
         self._db = db
-        self._logs = logs
         self._settings = settings
         self._alarms = alarms
         self._events = events
@@ -187,20 +184,14 @@ class Notices:
         bulletin, step, tries, data, stored, read = row
         header = decode(Header, data, LIMITS.header_bytes, "header")
         assert settings.notice is not None
-        officers = self._officers(header, step, settings.notice, settings)
+        officers = self._officers(bulletin, step, settings.notice)
         deadline = header.expires if header.answer_by is None else header.answer_by
         notice = Notice(bulletin, step, header.urgency, deadline, officers)
         return _Due(notice, tries, stored, bool(read))
 
-    def _officers(
-        self, header: Header, step: int, notice: NoticeSettings, settings: NodeSettings
-    ) -> tuple[str, ...]:
-        """Those of the step whom the rules show the bulletin; nobody is told of what they may not
-        see."""
-        with self._logs.lock:
-            keys = self._logs.directory.keys(self._agency, Role.OFFICER)
-            enrolled = [key.handle for key in keys if key.handle is not None]
-        shown = settings.shown.officers(header, enrolled)
+    def _officers(self, bulletin: bytes, step: int, notice: NoticeSettings) -> tuple[str, ...]:
+        """Those of the step who are shown the bulletin; nobody is told of what they may not see."""
+        shown = self._shown_to(bulletin)
         if step == 0:
             return tuple(shown)
         if step > len(notice.escalate):
