@@ -9,50 +9,63 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from saphan_protocol.directory import Directory
 from saphan_protocol.invitation import Invitation, format_invitation
 from saphan_protocol.pins import Pins, format_pins
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
-from saphan_schemas.records import AgencyId, Handle, Operation, Role
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import AgencyId, Change, Handle, Role
 
 from saphan.agency_file import AgencyFile, format_agency
+from saphan.ceremony.draft import propose, sign
+from saphan.ceremony.holder import RootHalf
+from saphan.ceremony.judging import PROOF_BYTES, SIGNATURE_BYTES
+from saphan.ceremony.roots import Roots, keep_halves, root_additions
 from saphan.durable import PUBLIC_MODE, create_file, make_folder, replace_file, sync_folder
-from saphan.keyfiles import DEFAULT_COST, Argon2Cost, new_key
+from saphan.keyfiles import DEFAULT_COST, Argon2Cost, SecretKey, new_key
+from saphan.mailbox_schedule import first_schedule, make_keys
 from saphan.office import FOLDERS, Office
-from saphan.operations import addition, sign_changes, write_key
+from saphan.operations import addition, settle, write_key
 from saphan.passphrase import Passphrase
 
 FIRST_OFFICERS: Final = 6
 """Officers in the first operation, which has to fit one log leaf; more are added afterwards."""
+KEY_BYTES: Final = 1_984 + 64 + SIGNATURE_BYTES
+"""A root's or an officer's place in an operation: its public key and its own signature."""
+NODE_KEYS_BYTES: Final = KEY_BYTES + 1_344 + 64 + PROOF_BYTES + LIMITS.mailbox_first_weeks * 1_280
+"""The node's signing key, its witness key, and the first weekly mailbox keys."""
 
 
 def init(
     folder: Path,
     agency: str,
-    root: Passphrase,
+    root: Passphrase | Roots,
     officers: Mapping[str, Passphrase],
     *,
     now: int,
     cost: Argon2Cost = DEFAULT_COST,
     invitation: Invitation | None = None,
 ) -> Office:
-    """Make an agency: root (1 of 1), node, mailbox, witness and officers' keys, and `enrol.saphan`.
+    """Make an agency: node, mailbox, witness and officers' keys, and its first operation.
+
+    With a root of its own (1 of 1) the operation is signed at once: `enrol.saphan`. With roots that
+    holders keep elsewhere it is a draft, `drafts/0001.draft`, for them to sign and to finish.
 
     Args:
         folder: created, or empty; it appears whole or not at all.
         agency: id such as "la.ospp".
-        root: passphrase of the root key.
-        officers: handle to passphrase, one to six.
+        root: passphrase of a root key made here, or the public halves of roots made elsewhere.
+        officers: handle to passphrase, one to six (fewer with many roots).
         now: ms UTC.
         cost: of Argon2id; cheaper ones are for tests only.
         invitation: of the broker that it trusts, its words compared already.
 
     Raises:
-        InvalidInput: `agency_malformed`, `handle_malformed`, `officers_count`.
+        InvalidInput: `agency_malformed`, `handle_malformed`, `officers_count`, `key_duplicate`,
+            `operation_large`. Refused: `operation_threshold`.
         OperatorError: `agency_folder_exists`, `file_unwritable`.
     """
     folder = folder.absolute()
-    check_new(folder, agency, officers)
+    check_new(folder, agency, officers, root if isinstance(root, Roots) else None)
     staged = folder.with_name(f".{folder.name}.new")
     if staged.exists():
         shutil.rmtree(staged)  # of a ceremony that was cut off: keys that nobody ever enrolled
@@ -111,7 +124,7 @@ def _store(office: Office, invitation: Invitation) -> None:
 def _make(
     office: Office,
     agency: str,
-    root: Passphrase,
+    root: Passphrase | Roots,
     officers: Mapping[str, Passphrase],
     now: int,
     cost: Argon2Cost,
@@ -119,21 +132,38 @@ def _make(
     make_folder(office.folder)
     for name in FOLDERS:
         make_folder(office.folder / name)
-    keys = [new_key(role) for role in (Role.ROOT, Role.NODE, Role.MAILBOX, Role.WITNESS)]
-    keys += [new_key(Role.OFFICER, handle) for handle in sorted(officers)]
-    for key in keys:
-        passphrase = root if key.role is Role.ROOT else officers.get(key.handle or "")
-        write_key(office.key_file(key.role, key.key_id, key.handle), key, passphrase, cost)
-    changes = tuple(addition(key, now) for key in keys)
-    signed = sign_changes(Operation(agency, 1, None, 1, now, changes), keys[0].signing(), keys)
-    Directory().check_operation(signed)
-    create_file(office.operation(1), signed, PUBLIC_MODE)
-    create_file(office.enrolment, signed, PUBLIC_MODE)
-    public = AgencyFile(agency=agency, threshold=1, roots=(keys[0].public,))
+    if isinstance(root, Roots):
+        roots, own = root, None
+        keep_halves(office, roots.halves)
+    else:
+        own = new_key(Role.ROOT)
+        roots = Roots((RootHalf("root", own.public),), 1)
+        write_key(office.root_key, own, root, cost)
+    public = AgencyFile(agency=agency, threshold=roots.threshold, roots=roots.publics)
     create_file(office.agency_file, format_agency(public), PUBLIC_MODE)
+    changes, keys = _first_keys(office, officers, now, cost)
+    changes = (*root_additions(roots.halves), *changes)
+    draft = propose(office, changes, keys, now, holders=roots.holders)
+    settle(office, draft if own is None else sign(draft, own.signing()))
 
 
-def check_new(folder: Path, agency: str, officers: Collection[str]) -> None:
+def _first_keys(
+    office: Office, officers: Mapping[str, Passphrase], now: int, cost: Argon2Cost
+) -> tuple[tuple[Change, ...], list[SecretKey]]:
+    """Make the keys that work every day; what enrols them, and those that prove themselves."""
+    keys = [new_key(Role.NODE), new_key(Role.WITNESS)]
+    keys += [new_key(Role.OFFICER, handle) for handle in sorted(officers)]
+    mailboxes = make_keys(first_schedule(now))
+    for key in (*keys, *(key for key, _ in mailboxes)):
+        passphrase = officers.get(key.handle or "")
+        write_key(office.key_file(key.role, key.key_id, key.handle), key, passphrase, cost)
+    changes = (*(addition(key, now) for key in keys), *(change for _, change in mailboxes))
+    return changes, keys
+
+
+def check_new(
+    folder: Path, agency: str, officers: Collection[str], roots: Roots | None = None
+) -> None:
     """What can be known before anybody thinks up a passphrase; `officers` are handles.
 
     Raises:
@@ -146,13 +176,20 @@ def check_new(folder: Path, agency: str, officers: Collection[str]) -> None:
     _check(agency, AgencyId, "agency_malformed", "agency")
     for handle in officers:
         check_handle(handle)
-    if not 1 <= len(officers) <= FIRST_OFFICERS:
+    most = FIRST_OFFICERS if roots is None else _room_for_officers(roots)
+    if not 1 <= len(officers) <= most:
         raise InvalidInput(
             "officers_count",
-            f"{len(officers)} officers were named, the first operation takes 1 to {FIRST_OFFICERS}",
+            f"{len(officers)} officers were named, the first operation takes 1 to {most}",
             field="officer",
             hint="begin with a few and add the others: saphan keys add officer --handle HANDLE",
         )
+
+
+def _room_for_officers(roots: Roots) -> int:
+    """Officers that fit the first operation beside these roots and the node's keys."""
+    taken = len(roots.halves) * KEY_BYTES + roots.threshold * SIGNATURE_BYTES + NODE_KEYS_BYTES
+    return max(0, min(FIRST_OFFICERS, (LIMITS.operation_bytes - taken) // KEY_BYTES))
 
 
 def check_handle(handle: str) -> None:

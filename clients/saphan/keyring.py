@@ -8,35 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
-from saphan_protocol.batch import sign_one
 from saphan_protocol.directory import KeyInfo
-from saphan_protocol.operation import OPERATION_TYPE
-from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
-from saphan_schemas.records import Change, Role, SignedOperation
+from saphan_schemas.records import Change, Role
 
 from saphan.agency import check_handle
+from saphan.ceremony.concluding import check_none_waits
+from saphan.ceremony.draft import open_draft, propose
+from saphan.ceremony.roots import known_holders
 from saphan.durable import make_folder, sync_folder
 from saphan.keyfiles import DEFAULT_COST, Argon2Cost, SecretKey, new_key, read_key_id
 from saphan.office import Office
 from saphan.officer_request import OfficerRequest
-from saphan.operations import (
-    Made,
-    addition,
-    next_operation,
-    open_root,
-    store_operation,
-    write_key,
-)
+from saphan.operations import Made, addition, complete, settle, sign_here, write_key
 from saphan.passphrase import Passphrase
 
 
 def add_key(
     office: Office,
     role: Role,
-    root: Passphrase,
+    root: Passphrase | None,
     *,
     now: int,
     handle: str | None = None,
@@ -50,7 +44,7 @@ def add_key(
 
     Args:
         role: any but root.
-        root: passphrase of the root key.
+        root: passphrase of the root key; None leaves a draft for the root's holders.
         handle: the officer's, for role officer only.
         passphrase: of the new key, for orders and officers.
 
@@ -61,20 +55,77 @@ def add_key(
         raise RuntimeError("a root is not added here; an officer, and nobody else, has a handle")
     if handle is not None:
         check_handle(handle)
-    signer = open_root(office, root)
     key = new_key(role, handle)
-    version, signed = next_operation(office, signer, (addition(key, now),), (key,), now)
+    return _enrol(office, key, (), root, now, passphrase, cost)
+
+
+def rotate_key(
+    office: Office,
+    role: Role,
+    root: Passphrase | None,
+    *,
+    now: int,
+    handle: str | None = None,
+    passphrase: Passphrase | None = None,
+    cost: Argon2Cost = DEFAULT_COST,
+) -> Made:
+    """Make a key and one operation that enrols it and revokes the one in use.
+
+    The new key waits as `<name>.next.key`; from the operation's place in the log on, only it
+    counts, so `activate` follows as soon as the log has it.
+
+    Args:
+        role: order, node, officer or witness; weekly mailbox keys have their own schedule.
+        root, handle, passphrase: as for `add_key`.
+
+    Raises:
+        Refused: `key_unknown` where no key of the role is in use. Others as `add_key`.
+    """
+    if role in (Role.ROOT, Role.MAILBOX):
+        raise RuntimeError("roots change in a ceremony, and mailbox keys by their weeks")
+    held = [
+        key
+        for key in list_keys(office)
+        if (key.role, key.handle, key.revoked) == (role, handle, None)
+    ]
+    if not held:
+        raise Refused(
+            "key_unknown",
+            f"no {role.value} key of {handle or 'this agency'} is in use",
+            field="role",
+            hint="make the first one: saphan keys add",
+        )
+    gone = tuple(Change("revoke", role, key.key_id, None, None, None) for key in held)
+    return _enrol(office, new_key(role, handle), gone, root, now, passphrase, cost)
+
+
+def _enrol(
+    office: Office,
+    key: SecretKey,
+    others: tuple[Change, ...],
+    root: Passphrase | None,
+    now: int,
+    passphrase: Passphrase | None,
+    cost: Argon2Cost,
+) -> Made:
+    """Write the key, then the operation or draft that adds it and makes the other changes."""
+    check_none_waits(office)
+    changes = (addition(key, now), *others)
+    draft = propose(office, changes, (key,), now, holders=known_holders(office))
+    if root is not None:
+        draft = sign_here(office, draft, root)
     path = _place(office, key)
     make_folder(path.parent)
     write_key(path, key, passphrase, cost)
     # A crash here leaves a key that no operation enrols: `_place` finds it the next time.
-    return Made(version, store_operation(office, version, signed), path, key.key_id)
+    return replace(settle(office, draft), key_file=path, key_id=key.key_id)
 
 
-def enrol_request(office: Office, request: OfficerRequest, root: Passphrase) -> Made:
+def enrol_request(office: Office, request: OfficerRequest, root: Passphrase | None) -> Made:
     """Make the operation that enrols an officer whose key was made at a desk.
 
-    The operation is the desk's, signed by the new key; the root adds its own signature.
+    The operation is the desk's, signed by the new key; the root adds its own signature, or its
+    holders do (`root` None).
 
     Raises:
         Refused: `request_foreign`, `request_stale`, `key_duplicate`, `operation_threshold`.
@@ -87,8 +138,7 @@ def enrol_request(office: Office, request: OfficerRequest, root: Passphrase) -> 
             f"the request is for {operation.agency}, this is {agency}",
             field="request",
         )
-    directory = office.replay()
-    version, last, threshold = directory.version(agency)
+    version, last, threshold = office.replay().version(agency)
     found = (operation.version, operation.previous, operation.threshold)
     if found != (version + 1, last, threshold):
         raise Refused(
@@ -98,15 +148,20 @@ def enrol_request(office: Office, request: OfficerRequest, root: Passphrase) -> 
             hint="invite the desk again: saphan desk invite --out FILE; there, saphan desk init "
             "DESK --invitation FILE makes a new request for the same key",
         )
-    signature = sign_one(open_root(office, root), OPERATION_TYPE, request.body, os.urandom(32))
-    signed = encode(SignedOperation(request.body, (signature,), (request.signature,), ()))
-    directory.check_operation(signed)
-    operation_file = store_operation(office, operation.version, signed)
-    return Made(operation.version, operation_file, key_id=request.key_id)
+    draft = open_draft(
+        request.body,
+        office.history(),
+        keys=(request.signature,),
+        holders=known_holders(office),
+    )
+    return replace(complete(office, draft, root), key_id=request.key_id)
 
 
-def revoke_key(office: Office, key_id: bytes, root: Passphrase, *, now: int) -> Made:
+def revoke_key(office: Office, key_id: bytes, root: Passphrase | None, *, now: int) -> Made:
     """Make the operation that revokes an active key; its file is left for the person to destroy.
+
+    Args:
+        root: passphrase of the root key; None leaves a draft for the root's holders.
 
     Raises:
         Refused: `key_unknown`, `key_revoked`, `operation_threshold` (the last root).
@@ -121,8 +176,8 @@ def revoke_key(office: Office, key_id: bytes, root: Passphrase, *, now: int) -> 
             hint="see the active ones: saphan keys list",
         )
     change = Change("revoke", info.role, key_id, None, None, None)
-    version, signed = next_operation(office, open_root(office, root), (change,), (), now)
-    return Made(version, store_operation(office, version, signed))
+    draft = propose(office, (change,), (), now, holders=known_holders(office))
+    return complete(office, draft, root)
 
 
 def activate(office: Office, role: Role, handle: str | None = None) -> tuple[Path, Path]:
@@ -132,7 +187,7 @@ def activate(office: Office, role: Role, handle: str | None = None) -> tuple[Pat
         (file in use, old file).
 
     Raises:
-        OperatorError: `file_missing` when no key waits.
+        OperatorError: `file_missing` when no key waits; `key_not_enrolled` while its draft does.
     """
     current = office.key_file(role, b"", handle)
     waiting = _next(current)
@@ -145,6 +200,13 @@ def activate(office: Office, role: Role, handle: str | None = None) -> tuple[Pat
             + (f" --handle {handle}" if handle else ""),
         )
     kept = current.with_name(f"{current.stem}.{read_key_id(current).hex()[:16]}.old.key")
+    if office.replay().find(read_key_id(waiting)) is None:
+        raise OperatorError(
+            "key_not_enrolled",
+            f"{waiting} is enrolled by no operation yet: its draft waits for the root's holders",
+            field="role",
+            hint="finish it first: saphan root finish DRAFT; then hand the operation to the node",
+        )
     # A crash between the two steps leaves the old key under its old name and its new one.
     with contextlib.suppress(FileExistsError):
         os.link(current, kept)

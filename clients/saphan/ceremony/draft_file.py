@@ -56,7 +56,7 @@ def parse_draft(data: bytes) -> OperationDraft:
     """Read a draft and judge every part of it; one that does not hold refuses the whole.
 
     Raises:
-        InvalidInput: `too_large`, `operation_draft_malformed`, `signature_invalid`, and as `open_draft`.
+        InvalidInput: `too_large`, `operation_draft_malformed`; and as `open_draft`.
         Refused: as `open_draft`.
     """
     if len(data) > DRAFT_BYTES:

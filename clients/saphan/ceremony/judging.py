@@ -41,8 +41,9 @@ def open_draft(
     """A draft of these parts; every part is judged, one that does not hold refuses the whole.
 
     Raises:
-        InvalidInput: `operation_draft_malformed`, `signature_invalid`, `key_duplicate`, `operation_large`...
-        Refused: `draft_stale`, `key_unknown`, `operation_threshold`.
+        InvalidInput: `operation_draft_malformed`, `signature_invalid`, `key_duplicate`,
+            `key_malformed`, `key_weak`, `operation_large`. Refused: `key_unknown`,
+            `operation_threshold`.
     """
     operation = decode(Operation, body, LIMITS.operation_bytes, "draft.operation")
     draft = OperationDraft(

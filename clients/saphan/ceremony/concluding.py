@@ -1,0 +1,115 @@
+"""The end of a ceremony: the finished operation in the agency's folder, and what follows from it.
+
+The operation comes first, durably. `agency.json` and `enrol.saphan` follow from the operations: a
+crash between them is mended by finishing the same draft again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from saphan_protocol.directory import Directory
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import OperatorError, Refused
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Role, SignedOperation
+
+from saphan.agency_file import AgencyFile, format_agency
+from saphan.ceremony.draft import finish
+from saphan.ceremony.draft_file import format_draft
+from saphan.ceremony.operation_draft import OperationDraft
+from saphan.durable import PUBLIC_MODE, create_file, make_folder, replace_file, sync_folder
+from saphan.office import Office
+
+
+def conclude(office: Office, draft: OperationDraft) -> Path:
+    """Finish a draft and keep the operation; a second time changes nothing.
+
+    Returns:
+        The operation's file, to be handed to the node (the first one to the broker's operator).
+
+    Raises:
+        Refused: `draft_foreign`, `draft_stale`, and what `finish` raises.
+        OperatorError: `file_unwritable`.
+    """
+    version, path = draft.operation.version, office.operation(draft.operation.version)
+    if not _kept(office, draft):
+        create_file(path, finish(draft), PUBLIC_MODE)
+    if version == 1 and not office.enrolment.exists():
+        create_file(office.enrolment, office.history()[0], PUBLIC_MODE)
+    _present_roots(office)
+    with contextlib.suppress(FileNotFoundError):
+        office.draft(version).unlink()
+        sync_folder(office.draft(version).parent)
+    return path
+
+
+def store_draft(office: Office, draft: OperationDraft) -> Path:
+    """Put a draft where it waits for its holders; an agency has one at a time.
+
+    Raises:
+        OperatorError: `draft_waiting`, `file_unwritable`.
+    """
+    path = office.draft(draft.operation.version)
+    check_none_waits(office)
+    make_folder(path.parent)
+    create_file(path, format_draft(draft), PUBLIC_MODE)
+    return path
+
+
+def check_none_waits(office: Office) -> None:
+    """Refuse to begin an operation beside one that waits: only one of them could ever follow.
+
+    Raises:
+        OperatorError: `draft_waiting`.
+    """
+    version = len(office.history()) + 1
+    path = office.draft(version)
+    if path.exists():
+        raise OperatorError(
+            "draft_waiting",
+            f"operation {version} is drafted already and waits for its root holders: {path}",
+            field="draft",
+            hint=f"finish it: saphan root finish {path}; or give it up: delete it, and the key "
+            "files that it was to enrol",
+        )
+
+
+def _kept(office: Office, draft: OperationDraft) -> bool:
+    """Whether the operation is in the folder already; what cannot follow there is refused."""
+    agency, history = office.read_agency().agency, office.history()
+    if draft.operation.agency != agency:
+        raise Refused(
+            "draft_foreign",
+            f"the draft is an operation of {draft.operation.agency}, this is {agency}",
+            field="draft",
+            hint="name the agency's folder with --dir",
+        )
+    at = draft.operation.version - 1
+    if len(history) > at:
+        done = decode(SignedOperation, history[at], LIMITS.operation_bytes, "operation")
+        if done.operation == draft.body:
+            return True
+    if history != draft.history:
+        raise Refused(
+            "draft_stale",
+            f"the draft follows operation {at}, and {agency} is at operation {len(history)}",
+            field="draft",
+            hint="it can never be used: make the change again, on the agency's newest operation",
+        )
+    return False
+
+
+def _present_roots(office: Office) -> None:
+    """Bring `agency.json` up to the roots that the agency's operations say."""
+    agency = office.read_agency()
+    now = roots_of(office.replay(), agency.agency)
+    if now != agency:
+        replace_file(office.agency_file, format_agency(now), PUBLIC_MODE)
+
+
+def roots_of(directory: Directory, agency: str) -> AgencyFile:
+    """The agency as its newest operation leaves it: roots in the order of their enrolment."""
+    roots = tuple(root.public for root in directory.keys(agency, Role.ROOT))
+    return AgencyFile(agency=agency, threshold=directory.version(agency)[2], roots=roots)
