@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import web
+from saphan_protocol.quota import Share
 from saphan_protocol.words import fingerprint_words
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS, SECOND_MS
@@ -29,6 +30,7 @@ from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_broker.broker import Broker
 from saphan_broker.enrolment import check_fingerprints, read_enrolment
 from saphan_broker.health import Health
+from saphan_broker.quotas import shares
 from saphan_broker.socket_places import socket_path
 from saphan_broker.standing import standing_of
 
@@ -199,8 +201,24 @@ class AdminPages:
             "agencies": state.directory.agencies(),
             "sessions": stats.sessions,
             "waiting": stats.waiting,
+            "quotas": _quotas(broker),
             "witnessed_at": stats.witnessed_ms // SECOND_MS or None,
         }
+
+
+def _quotas(broker: Broker) -> dict[str, dict[str, dict[str, float]]]:
+    """By agency: what it may have logged, and which part of that is used, from 0.0."""
+    state = broker.state
+    parts = shares(state.quotas, state.used, state.clock())
+    found = {}
+    for agency in state.directory.agencies():
+        quota, used = state.quotas.of(agency), parts.get(agency, Share(0.0, 0.0, 0.0))
+        found[agency] = {
+            "bulletins_per_minute": {"of": quota.bulletins_per_minute, "used": used.bulletins},
+            "bytes_per_day": {"of": quota.bytes_per_day, "used": used.bytes},
+            "open_deliveries": {"of": quota.open_deliveries, "used": used.deliveries},
+        }
+    return found
 
 
 async def _body(request: web.Request, kind: type[T]) -> T:

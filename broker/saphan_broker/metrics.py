@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+from saphan_protocol.quota import Share
 from saphan_schemas.limits import SECOND_MS
 
 from saphan_broker.broker import Broker
 from saphan_broker.health import Health
 from saphan_broker.logs.log_book import LogBook
+from saphan_broker.quotas import shares
 from saphan_broker.standing import standing_of
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -121,6 +123,7 @@ class MetricsPages:
         yield gauge("saphan_queue_bytes", "What they weigh", stats.waiting_bytes)
         yield gauge("saphan_sessions", "Open sessions of nodes", stats.sessions)
         yield gauge("saphan_feed_behind_leaves", "The slowest session", stats.feed_behind)
+        yield family("gauge", "saphan_quota_used", "Of who has used most", "of", self._fullest())
         yield counter("saphan_cosignatures", "Cosignatures taken", stats.cosignatures)
         if stats.witnessed_ms:
             lag = (self._broker.state.clock() - stats.witnessed_ms) / SECOND_MS
@@ -134,6 +137,15 @@ class MetricsPages:
         active = {alarm.code: 1 for alarm in self._broker.state.alarms.active()}
         yield family("gauge", "saphan_alarm", "Active alarms", "code", active)
         yield counter("saphan_alarms", "Alarms raised", stats.alarms_raised)
+
+    def _fullest(self) -> dict[str, float]:
+        """Of each part of the quotas the greatest share that any agency has used, 1.0 is all."""
+        state = self._broker.state
+        parts = shares(state.quotas, state.used, state.clock()).values()
+        names = Share._fields
+        return {
+            name: max((part[at] for part in parts), default=0.0) for at, name in enumerate(names)
+        }
 
 
 def _process() -> Iterator[list[str]]:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
-from saphan_protocol.quota import Quota
+from saphan_protocol.quota import Quota, Share, Use, share
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import AgencyId
@@ -57,6 +57,11 @@ class Quotas:
     def of(self, agency: str) -> Quota:
         """What an agency may have logged."""
         return self.named.get(agency, self.default)
+
+
+def shares(quotas: Quotas, used: Mapping[str, Use], now: int) -> dict[str, Share]:
+    """How much of its quota each agency has used at `now` (ms), of those that have used any."""
+    return {agency: share(quotas.of(agency), use, now) for agency, use in used.items()}
 
 
 def read_quotas(path: Path) -> Quotas:

@@ -45,6 +45,8 @@ class Child:
         self._keep: Final = tuple(keep)
         self._process: asyncio.subprocess.Process | None = None
         self._told: signal.Signals | None = None
+        self._serves = False
+        self._hung_up = False
 
     async def live(self) -> int:
         """Run one process to its end; its exit status, negative for a signal."""
@@ -63,7 +65,7 @@ class Child:
             await self._listen(process)
             return await process.wait()
         finally:
-            self.holder = False
+            self.holder = self._serves = False
             self._process = None
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
@@ -77,8 +79,19 @@ class Child:
     def _hear(self, said: dict[str, Any]) -> None:
         if said.get("event") == "role":
             self.holder = said.get("role") == "holder"
-        elif said.get("event") == "ready" and not self.ready.done():
-            self.ready.set_result(said)
+        elif said.get("event") == "ready":
+            self._serves = True
+            if not self.ready.done():
+                self.ready.set_result(said)
+            if self._hung_up:
+                self.hang_up()
+
+    def hang_up(self) -> None:
+        """Let it read its files again; one that is starting would die of the signal: later."""
+        self._hung_up = not self._serves
+        if self._serves and self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGHUP)
 
     def tell(self, number: signal.Signals) -> None:
         """Send a signal that ends it, now or as soon as it is there."""
@@ -113,6 +126,11 @@ class Supervisor:
     def stop(self) -> None:
         """End every process cleanly; `run` then returns."""
         self._told.set()
+
+    def hang_up(self) -> None:
+        """Every process reads its files again."""
+        for child in self._children:
+            child.hang_up()
 
     async def run(self, ready: Ready) -> int:
         """Start, keep and at last end the processes; the exit status of the program.

@@ -26,6 +26,8 @@ async def supervise(args: argparse.Namespace, lock: int) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, supervisor.stop)
+        if args.quotas is not None:
+            loop.add_signal_handler(signal.SIGHUP, supervisor.hang_up)
 
         def ready(said: Sequence[dict[str, Any]]) -> None:
             metrics = [one["metrics"] for one in said if "metrics" in one]

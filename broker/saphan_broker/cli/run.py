@@ -64,6 +64,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help=text("help.broker_tls_key"))
     parser.add_argument("--plain", action="store_true", help=text("help.broker_plain"))
     parser.add_argument("--public-log", action="store_true", help=text("help.broker_public_log"))
+    parser.add_argument("--quotas", type=Path, metavar="FILE", help=text("help.broker_quotas"))
     parser.add_argument(
         "--processes",
         type=count(1, LIMITS.processes),

@@ -18,6 +18,7 @@ from saphan_schemas.terminal import print_json
 from saphan_broker.admin import Seat, administered
 from saphan_broker.app import make_app, run_until_told, serving
 from saphan_broker.broker import Broker, open_broker
+from saphan_broker.cli.quotas import quotas_of
 from saphan_broker.cli.ready import say_ready, url
 from saphan_broker.data_pins import keep_pins
 from saphan_broker.http_log import LogPages
@@ -48,10 +49,11 @@ async def serve(args: argparse.Namespace, choice: StoreChoice, showing: Shown) -
     if choice.shared:
         keep_pins(args.data, broker.state.pins)
     try:
-        await broker.start()
-        for loss in standing_of(broker).accepted_losses:
-            _log.warning("--accept-loss: what is answered may be lost: %s", loss)
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(quotas_of(args.quotas, broker.state))
+            await broker.start()
+            for loss in standing_of(broker).accepted_losses:
+                _log.warning("--accept-loss: what is answered may be lost: %s", loss)
             if args.seat is not None:
                 await stack.enter_async_context(parent_gone(told))
                 await stack.enter_async_context(_telling_role(broker))

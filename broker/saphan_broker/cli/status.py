@@ -20,6 +20,7 @@ from saphan_broker.cli.whole_status import whole_status
 STEP_S: Final = 0.2
 PATIENCE_S: Final = 60.0
 """A store of millions of bulletins is read within it."""
+NOTEWORTHY: Final = 0.1
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
@@ -69,8 +70,17 @@ def _page(answer: Mapping[str, Any]) -> Iterator[str]:
         )
     agencies = ", ".join(answer["agencies"]) or "-"
     yield text("note.broker_agencies", agencies=agencies, sessions=answer["sessions"])
+    yield from _quotas(answer)
     yield from _processes(answer)
     yield text("note.broker_witnessed", time=_time(answer["witnessed_at"]))
+
+
+def _quotas(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Whose quota is used to a tenth or more in any part: of the others there is nothing to say."""
+    for agency, parts in answer["quotas"].items():
+        if max(part["used"] for part in parts.values()) >= NOTEWORTHY:
+            shown = {name: f"{part['used']:.0%}" for name, part in parts.items()}
+            yield "  " + text("note.broker_quota", agency=agency, **shown)
 
 
 def _processes(answer: Mapping[str, Any]) -> Iterator[str]:
