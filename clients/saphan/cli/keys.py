@@ -11,6 +11,7 @@ from saphan_protocol.words import fingerprint_words
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Role
 
+from saphan.cli import mailbox_keys
 from saphan.cli.comparing import add_comparing, compare_words
 from saphan.cli.options import (
     Parser,
@@ -31,11 +32,12 @@ from saphan.officer_request import REQUEST_BYTES, parse_request
 from saphan.operations import PLAIN_ROLES, Made
 
 ADDED = tuple(role.value for role in Role if role is not Role.ROOT)
+ROTATED = (Role.MAILBOX.value,)
 ACTIVATED = tuple(role for role in ADDED if role != Role.MAILBOX)
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
-    """Register `saphan keys list|add|activate|revoke|submit`."""
+    """Register `saphan keys list|add|rotate|activate|revoke|submit`."""
     group = add_group(commands, "keys")
     add_command(group, "list", "keys_list", _list)
     add = add_command(group, "add", "keys_add", _add)
@@ -45,6 +47,10 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     add_comparing(add)
     add_passphrase(add, what=say("noun.root_key"))
     add_passphrase(add, "new-", say("noun.new_key"))
+    rotate = add_command(group, "rotate", "keys_rotate", mailbox_keys.rotate)
+    rotate.add_argument("role", choices=ROTATED, help=say("help.role"))
+    mailbox_keys.add_mailbox_options(rotate)
+    add_passphrase(rotate, what=say("noun.root_key"))
     take = add_command(group, "activate", "keys_activate", _activate)
     take.add_argument("role", choices=ACTIVATED, help=say("help.role"))
     take.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))

@@ -1,0 +1,58 @@
+"""`saphan keys rotate mailbox`: the next weekly mailbox keys, made ahead where the node stands."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from saphan_schemas.limits import LIMITS
+
+from saphan.cli.options import Parser, now_ms, office_of, passphrase_source
+from saphan.cli.speech import confirm, say, show
+from saphan.mailbox_rotation import Rotated, rotate_mailbox
+
+
+def add_mailbox_options(parser: Parser) -> None:
+    """The options of a rotation that only mailbox keys have."""
+    parser.add_argument(
+        "--weeks", type=int, default=LIMITS.mailbox_weeks, metavar="N", help=say("help.weeks")
+    )
+    parser.add_argument("--replace", action="store_true", help=say("help.replace_mailboxes"))
+    parser.add_argument("--yes", action="store_true", help=say("help.yes"))
+
+
+def rotate(args: argparse.Namespace) -> int:
+    """Make the keys and the operation; its draft where the folder holds no root."""
+    office = office_of(args)
+    office.read_agency()
+    if args.replace:
+        confirm(say("prompt.replace_mailboxes"), yes=args.yes)
+    root = None
+    if office.root_key.exists():
+        root = passphrase_source(args).read(say("noun.root_key"))
+    done = rotate_mailbox(office, args.weeks, root, now=now_ms(), replace=args.replace)
+    show(_value(done), _page(done), as_json=args.json)
+    return 0
+
+
+def _value(done: Rotated) -> dict[str, object]:
+    return {
+        "version": done.made.version,
+        "operation": str(done.made.operation),
+        "waits": done.made.waits,
+        "key_files": [str(path) for path in done.key_files],
+        "revoked": [name.hex() for name in done.revoked],
+        "until": done.until,
+    }
+
+
+def _page(done: Rotated) -> Iterator[str]:
+    day = datetime.fromtimestamp(done.until / 1000, UTC).date().isoformat()
+    yield say("note.mailboxes_made", count=len(done.key_files), day=day)
+    if done.revoked:
+        yield say("note.mailboxes_revoked", count=len(done.revoked))
+    if done.made.waits:
+        yield say("note.operation_drafted", version=done.made.version, path=done.made.operation)
+    else:
+        yield say("note.operation_made", version=done.made.version, path=done.made.operation)
