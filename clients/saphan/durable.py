@@ -14,6 +14,8 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 SECRET_MODE: Final = 0o600
 PUBLIC_MODE: Final = 0o644
 FOLDER_MODE: Final = 0o700
+DESTROYED: Final = ".destroyed"
+"""How names of files end that are being destroyed."""
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -56,6 +58,50 @@ def replace_file(path: Path, data: bytes, mode: int = SECRET_MODE) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             staged.unlink()
+        raise _unwritable(path, error) from None
+    sync_folder(path.parent)
+
+
+def destroy_file(path: Path) -> None:
+    """Overwrite a secret file, then remove it; durable on return, and nothing if it is not there.
+
+    It is put aside first, under a name that nobody reads: a crash leaves that, for
+    `destroy_leftovers`, and never half a key file. A journal, a snapshot or a flash disk's spare
+    blocks may still hold what it said: that is what disk encryption is for.
+
+    Raises:
+        OperatorError: `file_unwritable`.
+    """
+    aside = path.with_name(f".{path.name}{DESTROYED}")
+    try:
+        path.replace(aside)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    sync_folder(path.parent)
+    _overwrite(aside)
+
+
+def destroy_leftovers(folder: Path) -> None:
+    """Finish what a crash in `destroy_file` left in a folder.
+
+    Raises:
+        OperatorError: `file_unwritable`.
+    """
+    for path in sorted(folder.glob(f".*{DESTROYED}")):
+        _overwrite(path)
+
+
+def _overwrite(path: Path) -> None:
+    try:
+        with _opened(path, os.O_WRONLY) as handle:
+            left = os.fstat(handle).st_size
+            while left > 0:
+                left -= os.write(handle, bytes(min(left, 1 << 16)))
+            os.fsync(handle)
+        path.unlink()
+    except OSError as error:
         raise _unwritable(path, error) from None
     sync_folder(path.parent)
 

@@ -25,6 +25,7 @@ NONCE_BYTES: Final = 12
 SUPPLY: Final = 256
 WRAP_TYPE: Final = "saphan/archive/1"
 AUTHOR_TYPE: Final = "saphan/archive_author/1"
+REASON_TYPE: Final = "saphan/archive_reason/1"
 
 
 class Archive:
@@ -69,6 +70,21 @@ class Archive:
             return None
         try:
             return self._open(sealed, bulletin_id, day, AUTHOR_TYPE).decode()
+        except OperatorError:
+            return None
+
+    def seal_reason(self, reason: str, bulletin_id: bytes, day: int) -> bytes:
+        """Why a bulletin was rejected, at rest: sealed to this agency before, and to nobody else.
+
+        Raises:
+            OperatorError: as `wrap`.
+        """
+        return self._seal(reason.encode(), bulletin_id, day, REASON_TYPE)
+
+    def reason(self, sealed: bytes, bulletin_id: bytes, day: int) -> str | None:
+        """The reason again; None after its day was destroyed."""
+        try:
+            return self._open(sealed, bulletin_id, day, REASON_TYPE).decode()
         except OperatorError:
             return None
 

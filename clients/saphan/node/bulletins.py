@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from saphan_protocol.detail import open_detail
 from saphan_schemas.codec import decode
-from saphan_schemas.errors import InvalidInput, SaphanError
+from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Header, SealedDetail, Statement
+from saphan_schemas.records import Header
 
 from saphan.node.archive import Archive
 from saphan.node.db import Database, Row
 from saphan.node.mailboxes import Mailboxes
+from saphan.node.rejections import Rejections
 from saphan.node.telling.notices import noted
 
 Json = dict[str, Any]
@@ -45,7 +45,7 @@ class Bulletins:
     ) -> None:
         self._agency = agency
         self._db = db
-        self._mailboxes = mailboxes
+        self._rejections = Rejections(db, mailboxes, archive)
         self._archive = archive
         self._evidence = evidence
 
@@ -200,21 +200,8 @@ class Bulletins:
             "witnesses": witnesses,
         }
         if event == "rejected":
-            found["detail"] = self._detail(statement, issuer)
+            found["detail"] = self._rejections.reason(statement, issuer)
         return found
-
-    def _detail(self, statement: bytes, issuer: str) -> str | None:
-        """Why the other agency rejected it; sealed to our mailbox, opened only to be shown."""
-        record = decode(Statement, statement, LIMITS.statement_bytes, "statement")
-        if not isinstance(record.detail, SealedDetail):
-            return None
-        key = self._mailboxes.get(record.detail.mailbox_key)
-        if key is None:
-            return None
-        try:
-            return open_detail(record.detail, key, record.bulletin, issuer)
-        except SaphanError:
-            return None
 
 
 def header_json(data: bytes) -> Json:

@@ -8,6 +8,7 @@ from pathlib import Path
 from saphan_protocol.mailbox import MailboxKey
 from saphan_schemas.errors import OperatorError
 
+from saphan.durable import destroy_file, destroy_leftovers
 from saphan.keyfiles import read_mailbox
 
 
@@ -22,6 +23,7 @@ class Mailboxes:
         self._folder = folder
         self._lock = threading.Lock()
         self._keys: dict[bytes, MailboxKey] = {}
+        destroy_leftovers(folder)
         for path in sorted(folder.glob("*.key")):
             key = read_mailbox(path)
             self._keys[key.key_id] = key
@@ -31,7 +33,7 @@ class Mailboxes:
         with self._lock:
             known = self._keys.get(key_id)
             if known is None:
-                path = self._folder / f"{key_id.hex()[:16]}.key"
+                path = self._path(key_id)
                 if path.exists():
                     try:
                         found = read_mailbox(path)
@@ -40,6 +42,19 @@ class Mailboxes:
                     if found.key_id == key_id:
                         known = self._keys[key_id] = found
             return known
+
+    def destroy(self, key_id: bytes) -> None:
+        """Overwrite and remove a private half, and forget it; durable on return.
+
+        Raises:
+            OperatorError: `file_unwritable`; it is tried again.
+        """
+        with self._lock:
+            destroy_file(self._path(key_id))
+            self._keys.pop(key_id, None)
+
+    def _path(self, key_id: bytes) -> Path:
+        return self._folder / f"{key_id.hex()[:16]}.key"
 
 
 def mailbox_missing(bulletin: bytes, mailbox_key: bytes | None) -> OperatorError:

@@ -1,0 +1,150 @@
+"""Mailbox keys over the weeks: the old ones are destroyed, and nobody is surprised by the last.
+
+A private half goes when its `open_until` has passed by this machine's clock and by a head that a
+witness has cosigned: neither a wrong clock nor a lying broker makes a node destroy a key too early.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from saphan_protocol.directory import KeyInfo
+from saphan_schemas.errors import OperatorError, SaphanError
+from saphan_schemas.limits import HOUR_MS, LIMITS, SECOND_MS
+from saphan_schemas.records import Role
+
+from saphan.mailbox_schedule import WEEK_MS, planned_until
+from saphan.node.alarms import Alarms
+from saphan.node.db import Database
+from saphan.node.events import DIRECTORY, Events, Listener
+from saphan.node.logs import Logs
+from saphan.node.mailboxes import Mailboxes
+from saphan.node.rejections import Rejections
+
+log = logging.getLogger("saphan.node")
+
+RUNS_OUT: Final = "mailbox_runs_out"
+ABSENT: Final = "mailbox_halves_missing"
+LOOK_S: Final = HOUR_MS / 1000
+"""Between two looks while nothing happens; a key's days are counted in hours."""
+
+
+class MailboxCare:
+    """Looks after one agency's mailbox keys. `look` runs in one thread at a time.
+
+    Args:
+        clock: ms UTC.
+    """
+
+    def __init__(
+        self,
+        agency: str,
+        db: Database,
+        logs: Logs,
+        mailboxes: Mailboxes,
+        rejections: Rejections,
+        alarms: Alarms,
+        clock: Callable[[], int],
+    ) -> None:
+        self._agency = agency
+        self._db = db
+        self._logs = logs
+        self._mailboxes = mailboxes
+        self._rejections = rejections
+        self._alarms = alarms
+        self._clock = clock
+
+    async def run(
+        self, events: Events, in_frames: Callable[[Callable[[], None]], Awaitable[None]]
+    ) -> None:
+        """Look now, whenever the directory grows, and every hour, for ever.
+
+        Args:
+            in_frames: runs blocking work in the thread that owns the logs.
+        """
+        with events.listen() as listener:
+            while True:
+                await in_frames(self.look)
+                await _until_due(listener)
+
+    def look(self) -> None:
+        """Destroy what is over, sound or end the alarms; a full disk waits for the next look."""
+        now = self._clock()
+        with self._logs.lock:
+            known = self._logs.directory.all_keys(self._agency)
+            active = self._logs.directory.keys(self._agency, Role.MAILBOX)
+        if not known:
+            return  # not enrolled yet, or nothing heard yet
+        self._destroy([key for key in known if key.role is Role.MAILBOX], now)
+        self._count(active, now)
+        self._find(active, now)
+
+    def witnessed(self) -> int:
+        """Time of the newest head that a witness has cosigned, ms UTC; 0 before any."""
+        row = self._db.row("SELECT max(time) FROM heads WHERE witnesses != ''")
+        return int(row[0]) * SECOND_MS if row and row[0] is not None else 0
+
+    def _destroy(self, keys: list[KeyInfo], now: int) -> None:
+        over = min(now, self.witnessed())
+        for key in keys:
+            if key.open_until is None or key.open_until >= over:
+                continue
+            if self._mailboxes.get(key.key_id) is None:
+                continue
+            try:
+                self._rejections.outlive(key.key_id, self._agency)
+                self._mailboxes.destroy(key.key_id)
+            except SaphanError as error:
+                self._alarms.sound(error)
+                return
+            log.info("mailbox key %s is destroyed: its time is over", key.key_id.hex()[:16])
+
+    def _count(self, active: list[KeyInfo], now: int) -> None:
+        left = planned_until(active, now) - now
+        if left >= LIMITS.mailbox_warn_weeks * WEEK_MS:
+            self._alarms.clear(RUNS_OUT)
+            return
+        days = max(0, left) // (WEEK_MS // 7)
+        self._alarms.sound(
+            OperatorError(
+                RUNS_OUT,
+                f"mailbox keys are enrolled for {days} days more; after that nobody can send "
+                f"to {self._agency}",
+                hint="make the next ones where the node stands, and let the root sign: "
+                f"saphan keys rotate mailbox --weeks {LIMITS.mailbox_weeks}",
+            )
+        )
+
+    def _find(self, active: list[KeyInfo], now: int) -> None:
+        """Keys that others may seal to, and that this node cannot open."""
+        absent = [
+            key.key_id.hex()[:16]
+            for key in active
+            if key.open_until is not None
+            and key.open_until >= now
+            and self._mailboxes.get(key.key_id) is None
+        ]
+        if not absent:
+            self._alarms.clear(ABSENT)
+            return
+        self._alarms.sound(
+            OperatorError(
+                ABSENT,
+                f"{len(absent)} enrolled mailbox keys have no private half here: {absent[0]}",
+                hint="put their files into the node's mailbox folder, or revoke them and make "
+                "others: saphan keys rotate mailbox --replace",
+            )
+        )
+
+
+async def _until_due(listener: Listener) -> None:
+    """An hour, or less if the directory grows; other events do not begin the hour anew."""
+    loop = asyncio.get_running_loop()
+    due = loop.time() + LOOK_S
+    while (left := due - loop.time()) > 0:
+        event = await listener.next(left)
+        if event is not None and event["type"] == DIRECTORY:
+            return
