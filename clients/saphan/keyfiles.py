@@ -3,36 +3,41 @@
 A key file is JSON: {"saphan": "key/1", role, handle, key_id, public} and either a `seed` (mode 0600
 is its only guard; a power cut must not stop the office) or `argon2id`, `nonce`, `sealed`:
 AES-256-GCM of the seed under Argon2id(passphrase), with everything else of the file as its aad.
+In "key/2" the Ed25519 half lies on a PKCS#11 token that `pkcs11` names; the seed is ML-DSA's alone.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from saphan_protocol.composite import MLDSA_PUBLIC_BYTES, MLDSA_SEED_BYTES
 from saphan_protocol.identity import pae_array
 from saphan_protocol.keys import SIGNING_ROLES, SigningKey, key_id
 from saphan_protocol.mailbox import MailboxKey
+from saphan_protocol.suite import MLDSA65PrivateKey
 from saphan_protocol.witness import WitnessKey
-from saphan_schemas.errors import OperatorError, SaphanError
-from saphan_schemas.records import Handle, Role
-from saphan_schemas.strict_json import parse_json
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.records import Role
 
 from saphan.durable import create_file
+from saphan.keyfile_json import (
+    HALF_KEY_FORMAT,
+    KEY_FORMAT,
+    KeyJson,
+    damaged,
+    format_key_file,
+    parse_key_file,
+    to_bytes,
+    to_text,
+)
 from saphan.passphrase import Passphrase
-from saphan.private import read_private
-
-KEY_FORMAT: Final = "key/1"
-KEY_FILE_BYTES: Final = 16 * 1024
-"""A composite public key takes 2.6 KiB in base64, everything else under 1 KiB."""
+from saphan.token_place import HeldHalf, TokenAccess, TokenPlace, held_half, make_half
 
 MAX_MEMORY_KIB: Final = 256 * 1024
 MAX_ITERATIONS: Final = 16
@@ -58,33 +63,20 @@ class Argon2Cost:
 DEFAULT_COST: Final = Argon2Cost()
 
 
-class _Argon2File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    salt: str
-    memory_kib: int
-    iterations: int
-    lanes: int
-
-
-class _KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    saphan: str
-    role: Role
-    key_id: str
-    public: str
-    handle: Handle | None = None
-    seed: str | None = None
-    argon2id: _Argon2File | None = None
-    nonce: str | None = None
-    sealed: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class SecretKey:
-    """A key's seed with its public half; the seed is not in the repr."""
+    """A key's seed with its public half; the seed is not in the repr.
+
+    Args:
+        token: where the Ed25519 half lies, if not in `seed`; `held` signs there.
+    """
 
     role: Role
     public: bytes
     seed: bytes = field(repr=False)
     handle: str | None = None
+    token: TokenPlace | None = None
+    held: HeldHalf | None = field(default=None, repr=False, compare=False)
 
     @property
     def key_id(self) -> bytes:
@@ -95,13 +87,28 @@ class SecretKey:
         """The key, ready to sign; RuntimeError for mailbox and witness keys."""
         if self.role not in SIGNING_ROLES:
             raise RuntimeError(f"a {self.role.value} key is no signing key")
-        return SigningKey(self.role, self.seed)
+        if self.held is None:
+            return SigningKey(self.role, self.seed)
+        half = self.public[MLDSA_PUBLIC_BYTES:]
+        return SigningKey.with_signer(self.role, self.seed, self.held, half)
 
 
 def new_key(role: Role, handle: str | None = None) -> SecretKey:
     """A fresh key from the operating system's randomness."""
     seed = os.urandom(32 if role is Role.MAILBOX else 64)
     return SecretKey(role, public_half(role, seed), seed, handle)
+
+
+def new_token_key(handle: str, access: TokenAccess) -> SecretKey:
+    """An officer's fresh key; its Ed25519 half is made on the token and never leaves it.
+
+    Raises:
+        OperatorError: `pkcs11_*` codes of `make_half`.
+    """
+    seed = os.urandom(MLDSA_SEED_BYTES)
+    half = make_half(access, f"saphan officer {handle}")
+    key = SigningKey.with_signer(Role.OFFICER, seed, half.signer, half.public)
+    return SecretKey(Role.OFFICER, key.public, seed, handle, half.place, half.signer)
 
 
 def public_half(role: Role, seed: bytes) -> bytes:
@@ -123,7 +130,7 @@ def write_plain(path: Path, key: SecretKey) -> None:
     Raises:
         OperatorError: `file_exists`, `file_unwritable`.
     """
-    create_file(path, _format(_clear_fields(key) | {"seed": _text(key.seed)}))
+    create_file(path, format_key_file(_clear_fields(key) | {"seed": to_text(key.seed)}))
 
 
 def write_sealed(
@@ -136,16 +143,16 @@ def write_sealed(
     """
     salt, nonce = os.urandom(16), os.urandom(12)
     wrapping = _stretch(passphrase, salt, cost)
-    aad = _aad(key.role, key.handle, key.public, salt, cost)
+    aad = _aad(key.role, key.handle, key.public, salt, cost, key.token)
     sealed = AESGCM(wrapping).encrypt(nonce, key.seed, aad)
     argon2id = {
-        "salt": _text(salt),
+        "salt": to_text(salt),
         "memory_kib": cost.memory_kib,
         "iterations": cost.iterations,
         "lanes": cost.lanes,
     }
-    secret = {"argon2id": argon2id, "nonce": _text(nonce), "sealed": _text(sealed)}
-    create_file(path, _format(_clear_fields(key) | secret))
+    secret = {"argon2id": argon2id, "nonce": to_text(nonce), "sealed": to_text(sealed)}
+    create_file(path, format_key_file(_clear_fields(key) | secret))
 
 
 def is_sealed(path: Path) -> bool:
@@ -154,7 +161,7 @@ def is_sealed(path: Path) -> bool:
     Raises:
         OperatorError: what `read_key` raises for a file that is no key file.
     """
-    return _parse(path).sealed is not None
+    return parse_key_file(path).sealed is not None
 
 
 def read_key_id(path: Path) -> bytes:
@@ -163,21 +170,27 @@ def read_key_id(path: Path) -> bytes:
     Raises:
         OperatorError: what `read_key` raises for a file that is no key file.
     """
-    file = _parse(path)
-    return key_id(file.role, _bytes(path, "public", file.public))
+    file = parse_key_file(path)
+    return key_id(file.role, to_bytes(path, "public", file.public))
 
 
-def read_key(path: Path, role: Role, passphrase: Passphrase | None = None) -> SecretKey:
-    """Open a key file of the given role.
+def read_key(
+    path: Path,
+    role: Role,
+    passphrase: Passphrase | None = None,
+    access: TokenAccess | None = None,
+) -> SecretKey:
+    """Open a key file of the given role; a token is not asked before the first signature.
 
     Args:
         passphrase: needed for a sealed file, not used for a plain one.
+        access: how a token is reached that holds a half of the key; at the terminal by default.
 
     Raises:
         OperatorError: `file_missing`, `file_unreadable`, `key_file_exposed`, `key_file_damaged`,
-            `key_file_role`, `passphrase_needed`, `passphrase_wrong`.
+            `key_file_role`, `passphrase_needed`, `passphrase_wrong`, `pkcs11_not_installed`.
     """
-    file = _parse(path)
+    file = parse_key_file(path)
     if file.role is not role:
         raise OperatorError(
             "key_file_role",
@@ -185,9 +198,9 @@ def read_key(path: Path, role: Role, passphrase: Passphrase | None = None) -> Se
             field="role",
             hint="a key has one role only; name the other file",
         )
-    public = _bytes(path, "public", file.public)
+    public = to_bytes(path, "public", file.public)
     if file.seed is not None:
-        seed = _bytes(path, "seed", file.seed)
+        seed = to_bytes(path, "seed", file.seed)
     elif passphrase is None:
         raise OperatorError(
             "passphrase_needed",
@@ -197,7 +210,11 @@ def read_key(path: Path, role: Role, passphrase: Passphrase | None = None) -> Se
         )
     else:
         seed = _unseal(path, file, public, passphrase)
-    return _checked(path, file, SecretKey(role, public, seed, file.handle))
+    key = _checked(path, file, SecretKey(role, public, seed, file.handle, _place(path, file)))
+    if key.token is None:
+        return key
+    held = held_half(key.token, public[MLDSA_PUBLIC_BYTES:], access or TokenAccess())
+    return replace(key, held=held)
 
 
 def read_mailbox(path: Path) -> MailboxKey:
@@ -215,49 +232,49 @@ def read_node(path: Path) -> SigningKey:
     return read_key(path, Role.NODE).signing()
 
 
-def _parse(path: Path) -> _KeyFile:
-    try:
-        data = read_private(path, KEY_FILE_BYTES, "key-file")
-    except SaphanError as error:
-        if error.code == "too_large":
-            raise _damaged(path, error.message) from None
-        raise
-    try:
-        file = parse_json(_KeyFile, data)
-    except ValueError:  # whose words are left out: they may quote what stands in the file
-        raise _damaged(path, "it does not parse") from None
-    if file.saphan != KEY_FORMAT:
-        raise _damaged(path, f"its format is not {KEY_FORMAT}")
-    parts = (file.argon2id, file.nonce, file.sealed)
-    if (file.seed is None) == any(part is None for part in parts):
-        raise _damaged(path, "it holds neither a seed nor a sealed seed, or both")
-    return file
-
-
-def _checked(path: Path, file: _KeyFile, key: SecretKey) -> SecretKey:
+def _checked(path: Path, file: KeyJson, key: SecretKey) -> SecretKey:
     """The seed really is this public key's: a file put together from two would sign nonsense."""
     try:
-        fits = public_half(key.role, key.seed) == key.public
+        fits = _fits(key)
     except OperatorError:
         fits = False
     if not fits or key.key_id.hex() != file.key_id:
-        raise _damaged(path, "its parts do not belong to one key")
+        raise damaged(path, "its parts do not belong to one key")
     return key
 
 
-def _unseal(path: Path, file: _KeyFile, public: bytes, passphrase: Passphrase) -> bytes:
+def _fits(key: SecretKey) -> bool:
+    if key.token is None:
+        return public_half(key.role, key.seed) == key.public
+    # Whether the token holds the other half, its first signature shows: `TokenHalf.sign`.
+    mldsa = MLDSA65PrivateKey.from_seed_bytes(key.seed).public_key().public_bytes_raw()
+    return key.role is Role.OFFICER and mldsa == key.public[:MLDSA_PUBLIC_BYTES]
+
+
+def _place(path: Path, file: KeyJson) -> TokenPlace | None:
+    found = file.pkcs11
+    if found is None:
+        return None
+    try:
+        serial, key = bytes.fromhex(found.serial), bytes.fromhex(found.key)
+    except ValueError:
+        raise damaged(path, "what it says of its token is not hexadecimal") from None
+    return TokenPlace(library=Path(found.library), label=found.label, serial=serial, key=key)
+
+
+def _unseal(path: Path, file: KeyJson, public: bytes, passphrase: Passphrase) -> bytes:
     if file.argon2id is None or file.nonce is None or file.sealed is None:
-        raise _damaged(path, "its sealed part is not whole")
+        raise damaged(path, "its sealed part is not whole")
     found = file.argon2id
-    salt, nonce = _bytes(path, "salt", found.salt), _bytes(path, "nonce", file.nonce)
-    sealed = _bytes(path, "sealed", file.sealed)
+    salt, nonce = to_bytes(path, "salt", found.salt), to_bytes(path, "nonce", file.nonce)
+    sealed = to_bytes(path, "sealed", file.sealed)
     cost = Argon2Cost(memory_kib=found.memory_kib, iterations=found.iterations, lanes=found.lanes)
     _check_cost(path, cost)
-    if (len(salt), len(nonce)) != (16, 12) or len(sealed) not in (48, 80):
-        raise _damaged(path, "its sealed part has the wrong length")
+    if (len(salt), len(nonce)) != (16, 12) or len(sealed) != _sealed_bytes(file):
+        raise damaged(path, "its sealed part has the wrong length")
     wrapping = _stretch(passphrase, salt, cost)
     try:
-        aad = _aad(file.role, file.handle, public, salt, cost)
+        aad = _aad(file.role, file.handle, public, salt, cost, _place(path, file))
         return AESGCM(wrapping).decrypt(nonce, sealed, aad)
     except InvalidTag:
         raise OperatorError(
@@ -277,7 +294,7 @@ def _check_cost(path: Path, cost: Argon2Cost) -> None:
         and max(MIN_MEMORY_KIB, 8 * cost.lanes) <= cost.memory_kib <= MAX_MEMORY_KIB
     )
     if not fine:
-        raise _damaged(path, "its Argon2id parameters are outside what is ever written")
+        raise damaged(path, "its Argon2id parameters are outside what is ever written")
 
 
 def _stretch(passphrase: Passphrase, salt: bytes, cost: Argon2Cost) -> bytes:
@@ -291,41 +308,40 @@ def _stretch(passphrase: Passphrase, salt: bytes, cost: Argon2Cost) -> bytes:
     return kdf.derive(passphrase.reveal())
 
 
-def _aad(role: Role, handle: str | None, public: bytes, salt: bytes, cost: Argon2Cost) -> bytes:
+def _sealed_bytes(file: KeyJson) -> int:
+    """Length of the sealed seed with its tag of 16 bytes."""
+    one_half = file.role is Role.MAILBOX or file.pkcs11 is not None
+    return 48 if one_half else 80
+
+
+def _aad(
+    role: Role,
+    handle: str | None,
+    public: bytes,
+    salt: bytes,
+    cost: Argon2Cost,
+    token: TokenPlace | None,
+) -> bytes:
     fields: list[object] = [role.value, handle, public, salt]
     fields += [cost.memory_kib, cost.iterations, cost.lanes]
-    return pae_array("saphan/key_file/1", fields)
+    if token is None:
+        return pae_array("saphan/key_file/1", fields)
+    # What is sealed with it is what names the library that will be loaded and given the PIN.
+    fields += [str(token.library), token.label, token.serial, token.key]
+    return pae_array("saphan/key_file/2", fields)
 
 
 def _clear_fields(key: SecretKey) -> dict[str, object]:
-    fields: dict[str, object] = {"saphan": KEY_FORMAT, "role": key.role.value}
+    form = KEY_FORMAT if key.token is None else HALF_KEY_FORMAT
+    fields: dict[str, object] = {"saphan": form, "role": key.role.value}
     if key.handle is not None:
         fields["handle"] = key.handle
-    return fields | {"key_id": key.key_id.hex(), "public": _text(key.public)}
-
-
-def _format(fields: dict[str, object]) -> bytes:
-    return json.dumps(fields, indent=2).encode() + b"\n"
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def _bytes(path: Path, name: str, text: str) -> bytes:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except ValueError:
-        raise _damaged(path, f"{name} is not base64") from None
-    if _text(data) != text:
-        raise _damaged(path, f"{name} is not base64 in its one canonical form")
-    return data
-
-
-def _damaged(path: Path, why: str) -> OperatorError:
-    return OperatorError(
-        "key_file_damaged",
-        f"{path} is no whole key file: {why}",
-        field="key-file",
-        hint="take the file from its backup; if there is none, make a new key and revoke this one",
-    )
+    fields |= {"key_id": key.key_id.hex(), "public": to_text(key.public)}
+    if key.token is not None:
+        fields["pkcs11"] = {
+            "library": str(key.token.library),
+            "label": key.token.label,
+            "serial": key.token.serial.hex(),
+            "key": key.token.key.hex(),
+        }
+    return fields

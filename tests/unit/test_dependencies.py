@@ -14,8 +14,8 @@ from support.source_rules import imported_modules
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-OF_EXTRAS = {"obstore": "saphan_broker.objects"}
-"""Packages of an extra, and the only folder that imports them."""
+OF_EXTRAS = {"obstore": "saphan_broker.objects", "pkcs11": "saphan.token_"}
+"""Packages of an extra, and how the only modules begin that import them."""
 IMPORT_NAMES = {"jsonschema-rs": "jsonschema_rs"}
 
 

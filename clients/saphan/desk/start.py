@@ -13,9 +13,9 @@ from saphan.agency import check_handle
 from saphan.desk.folder import DeskFolder, DeskId
 from saphan.desk.invitation import DeskInvitation
 from saphan.durable import create_file, make_folder, replace_file
+from saphan.keyfile_json import KEY_FILE_BYTES
 from saphan.keyfiles import (
     DEFAULT_COST,
-    KEY_FILE_BYTES,
     Argon2Cost,
     SecretKey,
     is_sealed,

@@ -1,0 +1,381 @@
+"""An officer's key in two halves: a file, and a real PKCS#11 token (SoftHSM)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pkcs11
+import pytest
+from pkcs11 import exceptions as told
+from saphan.keyfiles import (
+    Argon2Cost,
+    SecretKey,
+    is_sealed,
+    new_key,
+    new_token_key,
+    read_key,
+    read_key_id,
+    write_sealed,
+)
+from saphan.passphrase import Passphrase
+from saphan.pin import PinSource
+from saphan.token_errors import failed
+from saphan.token_key import TokenHalf
+from saphan.token_place import TokenAccess
+from saphan_protocol.keys import check_public_key
+from saphan_schemas.errors import SaphanError
+from saphan_schemas.records import Role
+from support.softhsm import PIN, Tokens, drawer
+
+CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+PASSPHRASE = Passphrase("correct horse battery")
+MESSAGE = b"DSSEv1 1 a 1 b"
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tokens]:
+    made = drawer(tmp_path_factory.mktemp("drawer"), "desk", "other")
+    with made.here():
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _logged_out(tokens: Tokens) -> Iterator[None]:
+    """A process is logged in at a token or it is not, whoever asked: no test inherits it."""
+    yield
+    tokens.forget()
+
+
+@pytest.fixture
+def officer(tokens: Tokens) -> SecretKey:
+    key = new_token_key("bounmy", tokens.access("desk"))
+    assert key.held is not None
+    key.held.close()
+    return key
+
+
+@pytest.fixture
+def path(officer: SecretKey, tmp_path: Path) -> Path:
+    path = tmp_path / "bounmy.key"
+    write_sealed(path, officer, PASSPHRASE, CHEAP)
+    return path
+
+
+def refusal(action: Callable[[], object]) -> SaphanError:
+    with pytest.raises(SaphanError) as refused:
+        action()
+    return refused.value
+
+
+def private(tokens: Tokens, key: SecretKey) -> pkcs11.Key:
+    """The half on the token, as any program with the PIN finds it."""
+    assert key.token is not None
+    token = next(
+        slot.get_token()
+        for slot in pkcs11.lib(str(tokens.library)).get_slots(token_present=True)
+        if slot.get_token().label == "desk"
+    )
+    session = token.open(rw=True, user_pin=PIN)
+    return session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, id=key.token.key)
+
+
+# --- both halves ----------------------------------------------------------------------------------
+
+
+def test_file_and_token_together_sign(path: Path, officer: SecretKey, tokens: Tokens) -> None:
+    found = read_key(path, Role.OFFICER, PASSPHRASE, tokens.access())
+    assert found == officer
+    check_public_key(Role.OFFICER, found.public)
+    key = found.signing()
+    assert key.key_id == officer.key_id == read_key_id(path)
+    key.verifying().verify(MESSAGE, key.sign(MESSAGE))
+    assert is_sealed(path)
+
+
+def test_the_library_may_lie_elsewhere_on_another_machine(
+    path: Path, tokens: Tokens, tmp_path: Path
+) -> None:
+    elsewhere = shutil.copy(tokens.library, tmp_path / "libsofthsm2.so")
+    access = TokenAccess(library=elsewhere, pin=PinSource(file=tokens.pin_file))
+    key = read_key(path, Role.OFFICER, PASSPHRASE, access).signing()
+    key.verifying().verify(MESSAGE, key.sign(MESSAGE))
+
+
+def test_the_half_on_the_token_cannot_be_read_there(officer: SecretKey, tokens: Tokens) -> None:
+    half = private(tokens, officer)
+    for attribute, wanted in (
+        (pkcs11.Attribute.SENSITIVE, True),
+        (pkcs11.Attribute.EXTRACTABLE, False),
+        (pkcs11.Attribute.NEVER_EXTRACTABLE, True),
+        (pkcs11.Attribute.LOCAL, True),
+    ):
+        assert half[attribute] is wanted
+    with pytest.raises(told.AttributeSensitive):
+        half[pkcs11.Attribute.VALUE]
+
+
+def test_nothing_of_the_token_half_is_in_the_file(path: Path, officer: SecretKey) -> None:
+    """The sealed part holds 32 bytes, ML-DSA's seed, and nothing else is secret."""
+    fields = json.loads(path.read_text())
+    assert fields["saphan"] == "key/2"
+    assert set(fields) == {
+        *("saphan", "role", "handle", "key_id", "public", "pkcs11"),
+        *("argon2id", "nonce", "sealed"),
+    }
+    assert len(officer.seed) == 32
+    assert set(fields["pkcs11"]) == {"library", "label", "serial", "key"}
+    assert PIN not in path.read_text()
+
+
+def test_neither_repr_nor_place_show_secrets(officer: SecretKey) -> None:
+    shown = f"{officer!r} {officer.held!r} {officer.signing()!r}"
+    assert PIN not in shown
+    assert repr(officer.seed) not in shown
+
+
+# --- one half -------------------------------------------------------------------------------------
+
+
+def test_the_file_without_the_token_cannot_sign(path: Path, tokens: Tokens) -> None:
+    tokens.pull()
+    tokens.forget()
+    try:
+        key = read_key(path, Role.OFFICER, PASSPHRASE, tokens.access()).signing()
+        assert refusal(lambda: key.sign(MESSAGE)).code == "pkcs11_token_missing"
+    finally:
+        tokens.put_back()
+        tokens.forget()
+    key.verifying().verify(MESSAGE, key.sign(MESSAGE))
+
+
+def test_the_token_without_the_file_cannot_sign(officer: SecretKey, tokens: Tokens) -> None:
+    """A thief with token and PIN makes the Ed25519 half; another ML-DSA seed is another key."""
+    assert officer.token is not None
+    thief = new_key(Role.OFFICER, "bounmy")
+    public = officer.public[1952:]
+    held = TokenHalf(officer.token, public, tokens.access())
+    forged = SecretKey(Role.OFFICER, officer.public, thief.seed[:32], "bounmy", officer.token, held)
+    signature = forged.signing().sign(MESSAGE)
+    assert refusal(lambda: officer.signing().verifying().verify(MESSAGE, signature)).code == (
+        "signature_invalid"
+    )
+
+
+def test_the_file_with_another_token_cannot_sign(
+    path: Path, officer: SecretKey, tokens: Tokens
+) -> None:
+    """Were the file edited to name another token, its seal would not hold."""
+    other = new_token_key("bounmy", tokens.access("other"))
+    assert other.token is not None
+    assert officer.token is not None
+    text = path.read_text().replace(officer.token.serial.hex(), other.token.serial.hex())
+    path.write_text(text.replace(officer.token.key.hex(), other.token.key.hex()))
+    error = refusal(lambda: read_key(path, Role.OFFICER, PASSPHRASE, tokens.access()))
+    assert error.code == "passphrase_wrong"
+    half = TokenHalf(other.token, officer.public[1952:], tokens.access())
+    assert refusal(lambda: half.sign(MESSAGE)).code == "pkcs11_key_differs"
+
+
+def test_a_key_that_is_no_longer_on_the_token_is_missed(
+    officer: SecretKey, path: Path, tokens: Tokens
+) -> None:
+    private(tokens, officer).destroy()
+    key = read_key(path, Role.OFFICER, PASSPHRASE, tokens.access()).signing()
+    assert refusal(lambda: key.sign(MESSAGE)).code == "pkcs11_key_missing"
+
+
+def test_a_token_pulled_between_two_signatures(path: Path, tokens: Tokens) -> None:
+    key = read_key(path, Role.OFFICER, PASSPHRASE, tokens.access()).signing()
+    key.sign(MESSAGE)
+    tokens.pull()
+    try:
+        error = refusal(lambda: key.sign(MESSAGE))
+        assert error.code in ("pkcs11_token_missing", "pkcs11_failed")
+        assert "put it in" in (error.hint or "")
+    finally:
+        tokens.put_back()
+    tokens.forget()
+    key.verifying().verify(MESSAGE, key.sign(MESSAGE))
+
+
+# --- the PIN --------------------------------------------------------------------------------------
+
+
+def test_a_wrong_pin_is_tried_once(path: Path, tokens: Tokens) -> None:
+    tokens.write_pin("000000")
+    try:
+        key = read_key(path, Role.OFFICER, PASSPHRASE, tokens.access()).signing()
+        error = refusal(lambda: key.sign(MESSAGE))
+    finally:
+        tokens.write_pin(PIN)
+    assert error.code == "pkcs11_pin_wrong"
+    assert "000000" not in f"{error.message} {error.hint}"
+
+
+def test_the_pin_is_asked_for_once_and_not_before_it_is_needed(path: Path, tokens: Tokens) -> None:
+    asked: list[str] = []
+
+    class Counting(PinSource):
+        def read(self, token: str) -> str:
+            asked.append(token)
+            return PIN
+
+    access = TokenAccess(pin=Counting())
+    found = read_key(path, Role.OFFICER, PASSPHRASE, access)
+    key = found.signing()
+    assert asked == []
+    assert found.held is not None
+    found.held.open()
+    key.sign(MESSAGE)
+    key.sign(MESSAGE)
+    assert asked == ["desk"]
+    found.held.close()
+    found.held.close()
+    key.sign(MESSAGE)
+    assert asked == ["desk", "desk"]
+
+
+def test_without_a_terminal_the_pin_is_missed(path: Path, tokens: Tokens) -> None:
+    (empty := tokens.folder / "empty.txt").write_text("\n")
+    empty.chmod(0o600)
+    access = TokenAccess(pin=PinSource(file=empty))
+    key = read_key(path, Role.OFFICER, PASSPHRASE, access).signing()
+    assert refusal(lambda: key.sign(MESSAGE)).code == "pin_malformed"
+    tokens.pin_file.chmod(0o644)
+    try:
+        key = read_key(path, Role.OFFICER, PASSPHRASE, tokens.access()).signing()
+        assert refusal(lambda: key.sign(MESSAGE)).code == "key_file_exposed"
+    finally:
+        tokens.pin_file.chmod(0o600)
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (told.PinLocked(), "pkcs11_pin_locked"),
+        (told.PinExpired(), "pkcs11_pin_unset"),
+        (told.UserPinNotInitialized(), "pkcs11_pin_unset"),
+        (told.PinLenRange(), "pkcs11_pin_wrong"),
+        (told.DeviceError(), "pkcs11_failed"),
+    ],
+)
+def test_what_tokens_say_has_a_code(said: told.PKCS11Error, code: str) -> None:
+    assert failed("desk", said).code == code
+
+
+# --- several keys, threads ------------------------------------------------------------------------
+
+
+def test_two_keys_of_one_token_work_side_by_side(officer: SecretKey, tokens: Tokens) -> None:
+    second = new_token_key("dao", tokens.access("desk"))
+    for key in (officer.signing(), second.signing(), officer.signing()):
+        key.verifying().verify(MESSAGE, key.sign(MESSAGE))
+
+
+def test_threads_take_turns(officer: SecretKey) -> None:
+    key, good = officer.signing(), []
+
+    def work() -> None:
+        for _ in range(10):
+            key.verifying().verify(MESSAGE, key.sign(MESSAGE))
+            good.append(True)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(good) == 40
+
+
+# --- what is named --------------------------------------------------------------------------------
+
+
+def test_a_token_is_named_by_label_or_serial(officer: SecretKey, tokens: Tokens) -> None:
+    assert officer.token is not None
+    named = new_token_key("dao", tokens.access(officer.token.serial.decode()))
+    assert named.token is not None
+    assert (named.token.label, named.token.serial) == ("desk", officer.token.serial)
+
+
+def test_tokens_of_one_name_are_told_apart_by_serial(tmp_path: Path, tokens: Tokens) -> None:
+    twins = drawer(tmp_path / "twins", "twin", "twin")
+    with twins.here():
+        error = refusal(lambda: new_token_key("dao", twins.access("twin")))
+        assert error.code == "pkcs11_token_ambiguous"
+        serial = (error.hint or "").rpartition(" ")[2]
+        made = new_token_key("dao", twins.access(serial))
+        assert made.token is not None
+        assert made.token.serial == serial.encode()
+    tokens.forget()
+
+
+def test_what_is_not_there_is_said(tokens: Tokens, tmp_path: Path) -> None:
+    def made(**fields: object) -> str:
+        access = TokenAccess(pin=PinSource(file=tokens.pin_file), **fields)  # type: ignore[arg-type]
+        return refusal(lambda: new_token_key("dao", access)).code
+
+    (tmp_path / "text.so").write_text("no library")
+    assert made(library=tokens.library, token="lost") == "pkcs11_token_missing"
+    assert made(library=tokens.library) == "pkcs11_token_named"
+    assert made(token="desk") == "pkcs11_token_named"
+    assert made(library=tmp_path / "none.so", token="desk") == "pkcs11_library"
+    assert made(library=tmp_path / "text.so", token="desk") == "pkcs11_library"
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"saphan": "key/1"},
+        {"pkcs11": None},
+        {"role": "node"},
+        {"sealed": "AAAA"},
+        {"seed": "AAAA"},
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused(
+    path: Path, tokens: Tokens, change: dict[str, object]
+) -> None:
+    fields = json.loads(path.read_text()) | change
+    path.write_text(json.dumps(fields))
+    role = Role(fields["role"])
+    error = refusal(lambda: read_key(path, role, PASSPHRASE, tokens.access()))
+    assert error.code in ("key_file_damaged", "passphrase_wrong")
+
+
+@pytest.mark.parametrize("name", ["library", "label", "serial", "key"])
+def test_where_the_token_is_cannot_be_changed(path: Path, tokens: Tokens, name: str) -> None:
+    """A changed library would be loaded and given the PIN."""
+    fields = json.loads(path.read_text())
+    fields["pkcs11"][name] = "00"
+    path.write_text(json.dumps(fields))
+    error = refusal(lambda: read_key(path, Role.OFFICER, PASSPHRASE, tokens.access()))
+    assert error.code == "passphrase_wrong"
+    fields["pkcs11"]["serial"] = "not hexadecimal"
+    path.write_text(json.dumps(fields))
+    error = refusal(lambda: read_key(path, Role.OFFICER, PASSPHRASE, tokens.access()))
+    assert error.code == "key_file_damaged"
+
+
+@pytest.fixture
+def _without_the_package(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pkcs11"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("saphan.token_key", "saphan.token_errors"):
+        monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.mark.usefixtures("_without_the_package")
+def test_without_the_extra_it_says_what_to_install(path: Path, tokens: Tokens) -> None:
+    error = refusal(lambda: read_key(path, Role.OFFICER, PASSPHRASE, tokens.access()))
+    assert error.code == "pkcs11_not_installed"
+    assert "saphan[pkcs11]" in (error.hint or "")
+    assert refusal(lambda: new_token_key("dao", tokens.access("desk"))).code == error.code
