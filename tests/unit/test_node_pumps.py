@@ -24,6 +24,7 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.frames import Answer, Ping, Result, State, StatementItem, Submit
 from saphan_schemas.limits import KIB, LIMITS, MIB
 from saphan_schemas.records import Event, Role, SignatureItem
+from support.bridge import eventually
 
 T = TypeVar("T")
 KEY = SigningKey(Role.NODE, bytes(range(64)))
@@ -37,7 +38,8 @@ class Threads:
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        alarms = Alarms(lambda: NOW)
+        self.alarms = alarms = Alarms(lambda: NOW)
+        self.sound, self.quiet = alarms.sound, alarms.clear
         self.budget = Budget(db, Current(Path("/none/settings.json"), alarms), alarms, lambda: NOW)
 
     async def in_reading(self, work: Callable[[], T]) -> T:
@@ -54,6 +56,7 @@ class World:
         self.sent: asyncio.Queue[Any] = asyncio.Queue()
         threads = Threads(db)
         self.budget = threads.budget
+        self.alarms = threads.alarms
         self.pumps = Pumps(threads, self._send, lambda: NOW)  # type: ignore[arg-type]
 
     async def _send(self, frame: object) -> None:
@@ -188,6 +191,61 @@ async def test_no_more_frames_are_ahead_than_the_window_allows(world: World) -> 
     assert world.sent.empty()
     await world.pumps.answer(Answer(held[0].request, (LOGGED,)))
     assert len((await world.next()).items) == 1  # an answer makes room for the next
+
+
+async def test_while_the_agency_is_over_its_quota_bulletins_rest_and_statements_do_not(
+    world: World,
+) -> None:
+    world.pumps.pace = wide()
+    await asyncio.to_thread(world.consign, 0, 0)
+    world.pumps.wake("bulletins")
+    first = await world.sent.get()
+    over = Result("quota_rate", "60000 a minute are used", None, 600_000, ())
+    await world.pumps.answer(Answer(first.request, (LOGGED, over)))
+    assert [(one.code, one.count) for one in world.alarms.standing()] == [("quota_rate", 1)]
+    await asyncio.to_thread(world.consign, 2)
+    for _ in range(3):
+        world.pumps.wake("bulletins")
+        await asyncio.to_thread(world.state, 1)
+        world.pumps.wake("statements")
+        assert len((await world.next()).items) == 1
+    assert world.sent.empty()
+
+
+async def test_after_the_wait_what_was_over_the_quota_goes_with_what_came_meanwhile(
+    world: World,
+) -> None:
+    world.pumps.pace = wide()
+    await asyncio.to_thread(world.consign, 0, 1)
+    world.pumps.wake("bulletins")
+    frames = [await world.sent.get(), await world.sent.get()]
+    assert [len(frame.items) for frame in frames] == [1, 1]
+    over = Result("quota_bytes", "a day's bytes are used", None, 20, ())
+    await world.pumps.answer(Answer(frames[0].request, (LOGGED,)))
+    await world.pumps.answer(Answer(frames[1].request, (over,)))
+    await asyncio.to_thread(world.consign, 2)
+    world.pumps.wake("bulletins")
+    sent: list[int] = []
+    while len(sent) < 2:
+        sent += await world.urgencies()
+    assert sorted(sent) == sorted([frames[1].items[0].header[-1], 2])
+
+
+async def test_the_longest_wait_counts_and_one_alarm_stands_for_a_whole_backlog(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saphan.node.over_quota.CALM_S", 0.3)
+    world.pumps.pace = wide()
+    for wait in (30, 20):
+        await asyncio.to_thread(world.consign, 0)
+        world.pumps.wake("bulletins")
+        frame = await world.sent.get()
+        over = Result("quota_deliveries", "100000 have no outcome", None, wait, ())
+        await world.pumps.answer(Answer(frame.request, (over,) * len(frame.items)))
+    assert [(one.code, one.count) for one in world.alarms.standing()] == [("quota_deliveries", 2)]
+    frame = await world.sent.get()
+    await world.pumps.answer(Answer(frame.request, (LOGGED,) * len(frame.items)))
+    await eventually(lambda: world.alarms.standing() == [])
 
 
 async def test_an_answer_nobody_asked_for_is_nothing(world: World) -> None:

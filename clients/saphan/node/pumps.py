@@ -16,6 +16,7 @@ from saphan_schemas.frames import Answer, Result, State, Submit
 from saphan_schemas.limits import KIB, MIB
 
 from saphan.node.engine import Engine
+from saphan.node.over_quota import OverQuota
 from saphan.node.portions import IMMEDIATE, SIGNATURE_BYTES, Look, Portion, Progress
 from saphan.node.statements import next_statements, statement_bytes
 from saphan.node.waiting import bytes_of, next_portion, refused, refused_statements
@@ -95,6 +96,7 @@ class Pumps:
             "bulletins": deque(maxlen=OFFERED),
             "statements": deque(maxlen=OFFERED),
         }
+        self._over = OverQuota(engine, lambda: self.wake("bulletins"))
         self._timers: set[asyncio.TimerHandle] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -123,6 +125,7 @@ class Pumps:
 
     def close(self) -> None:
         """Forget timers; what was in flight is sent again in the next session."""
+        self._over.close()
         for timer in self._timers:
             timer.cancel()
         for task in self._tasks:
@@ -147,6 +150,9 @@ class Pumps:
     async def _portion(self, kind: Kind, progress: Progress) -> bool:
         """Send one frame of what `progress` has not passed; False if there was none."""
         self._wake[kind].clear()
+        if kind == "bulletins" and self._over.resting:
+            self._blocked[kind] = True
+            return False
         room = self.pace.room
         # On a full line only what is immediate goes out, and only bulletins are.
         full, afforded = not room, self._engine.budget.least if kind == "bulletins" else 0
@@ -221,6 +227,7 @@ class Pumps:
             return
         self._slots[sent.kind].release()
         self.acknowledged(sent.size)
+        self._over.hear(answer.results)
         never: list[tuple[int, Result]] = []
         later: list[tuple[int, int]] = []
         for row, result in zip(sent.rows, answer.results, strict=False):
