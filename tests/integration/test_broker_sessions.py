@@ -249,7 +249,19 @@ async def test_revoked_node_that_takes_nothing_gets_nothing_more(world: World) -
     assert (await out.closed()).code == "key_revoked"
 
 
-async def test_operation_of_another_agency_or_a_first_one_is_refused(world: World) -> None:
+async def test_who_cuts_the_line_of_a_stolen_node_does_not_stop_its_revocation(
+    world: World,
+) -> None:
+    """Any other agency's session brings it: its roots' signatures count, not who carries it."""
+    carrier = await world.line(B)
+    operation = revocation(world, A)
+    result = await carrier.register(operation=operation)
+    assert result.code is None, result
+    assert (await carrier.register(operation=operation)).code is None  # also by its owner, later
+    assert (await refused(world)).code == "key_revoked"
+
+
+async def test_first_operation_of_an_agency_over_a_session_is_refused(world: World) -> None:
     line = await world.line(B)
     result = await line.register(operation=world.agencies[A].enrolment())
     assert result.code == "operation_peer"

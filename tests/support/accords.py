@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from saphan_protocol.agreement_order import sign_order
 from saphan_protocol.directory import (
     Directory,
     agreement_leaf,
@@ -18,9 +17,9 @@ from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import decode
 from saphan_schemas.frames import ORDER_BYTES
-from saphan_schemas.records import AgreementOrder, Role, SignedOrder, Types
+from saphan_schemas.records import Role, SignedOrder, Types
 
-from support.agency import Agency, agreement
+from support.agency import Agency, agreement, order_by
 from support.ceremony import NOW, PINS, Ceremony, add
 
 
@@ -59,10 +58,9 @@ class Accord:
         name: bytes | None = None,
     ) -> bytes:
         """A SignedOrder, by the agency's order key unless told."""
-        signers = [self.orders[by]] if keys is None else list(keys)
-        record = AgreementOrder(name or self.name, by, action, number, NOW, None)
-        salts = [self.la.random() for _ in signers]
-        return sign_order(record, signers, salts, self.la.random())
+        signers = [self.orders[by]] if keys is None else keys
+        agency = Agency(by, NOW)
+        return order_by(agency, name or self.name, action, number, signers)
 
     def log(self, package: bytes) -> None:
         """Log an order and open it."""

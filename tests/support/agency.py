@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256, shake_256
-from typing import Any
+from typing import Any, Literal
 
 from saphan_protocol.admission import BULLETIN_TYPE, HEADER_TYPE
 from saphan_protocol.agreement import AGREEMENT_TYPE
+from saphan_protocol.agreement_order import sign_order
 from saphan_protocol.batch import sign_batch, sign_one
 from saphan_protocol.content import attachment_cipher_key, padded_length, seal_content
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
@@ -31,6 +32,7 @@ from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import (
     SUITE,
     Agreement,
+    AgreementOrder,
     BatchSignature,
     Blob,
     Blobs,
@@ -264,6 +266,19 @@ class Agency:
             ),
             batch,
         )
+
+
+def order_by(
+    agency: Agency,
+    agreement: bytes,
+    action: Literal["suspend", "resume", "terminate"],
+    number: int = 1,
+    keys: Sequence[SigningKey] | None = None,
+) -> bytes:
+    """A SignedOrder on the agreement of this identity, by the agency's root unless told."""
+    signers = [agency.root] if keys is None else list(keys)
+    record = AgreementOrder(agreement, agency.name, action, number, agency.now, None)
+    return sign_order(record, signers, [agency.random() for _ in signers], agency.random())
 
 
 def seal_attachment(content_key: bytes, header_id: bytes, place: int, data: bytes) -> bytes:

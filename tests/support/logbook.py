@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from saphan_protocol.admission import due_day
+from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.audit.report import Report
 from saphan_protocol.audit.verdict import audit
 from saphan_protocol.checkpoint import format_checkpoint
-from saphan_protocol.directory import agreement_leaf, operation_leaf, types_leaf
+from saphan_protocol.directory import agreement_leaf, operation_leaf, order_leaf, types_leaf
 from saphan_protocol.evidence import CONSIGNMENT_TYPE, anchor_leaf, entry_leaf
 from saphan_protocol.identity import identity
 from saphan_protocol.merkle import EMPTY_ROOT, leaf_hash, root_of
@@ -23,8 +24,8 @@ from saphan_protocol.pack import pack_stream
 from saphan_protocol.pins import Pins
 from saphan_protocol.tile_tree import Tiles, TileTree
 from saphan_schemas.bodies import known_types
-from saphan_schemas.codec import encode
-from saphan_schemas.frames import StatementItem, Submission
+from saphan_schemas.codec import decode, encode
+from saphan_schemas.frames import ORDER_BYTES, StatementItem, Submission
 from saphan_schemas.packs import PACK_FORMAT, PackEntry, PackHead, PackItem
 from saphan_schemas.records import (
     BROKER,
@@ -34,6 +35,7 @@ from saphan_schemas.records import (
     Event,
     LeafType,
     LogPin,
+    SignedOrder,
     Statement,
     Types,
     statement_type,
@@ -94,15 +96,17 @@ class Log:
 class Logbook:
     """A broker with agencies that have one agreement; `time` moves with every commit."""
 
-    def __init__(self, agencies: Sequence[Agency], now: int = NOW) -> None:
+    def __init__(self, agencies: Sequence[Agency], now: int = NOW, **terms: Any) -> None:
         self.agencies = {agency.name: agency for agency in agencies}
         self.time = now
         self.directory, self.evidence = Log(ORIGINS[0]), Log(ORIGINS[1])
-        self.package = agreement(agencies, *PINS.lasting, now)
+        self.package = agreement(agencies, *PINS.lasting, now, **terms)
+        self.orders: list[bytes] = []
         self.shown: list[tuple[PackEntry, BatchSignature | None]] = []
         self.corridors: dict[tuple[str, str], tuple[int, int | None]] = {}
         self.random = Bytes("logbook")
         signed = parse_agreement_package(self.package)
+        self.name = identity(AGREEMENT_TYPE, signed.agreement)
         self.directory.kept += [
             types_leaf(Types(known_types())),
             *(operation_leaf(agency.enrolment()) for agency in agencies),
@@ -120,6 +124,13 @@ class Logbook:
     def register(self, operation: bytes) -> None:
         """Log a directory operation, and the anchor that makes it count."""
         self.directory.kept.append(operation_leaf(operation))
+        self.anchor()
+
+    def order(self, package: bytes) -> None:
+        """Log an order on the agreement, and the anchor that makes it count."""
+        signed = decode(SignedOrder, package, ORDER_BYTES, "order")
+        self.orders.append(package)
+        self.directory.kept.append(order_leaf(signed.salt, signed.order))
         self.anchor()
 
     # --- entries ----------------------------------------------------------------------------------
@@ -273,7 +284,7 @@ class Logbook:
         entries = [
             (entry, batch) for entry, batch in self.shown if only is None or entry.index in only
         ]
-        return list(pack_stream(PackHead(**(fields | head)), [self.package], entries))
+        return list(pack_stream(PackHead(**(fields | head)), [self.package, *self.orders], entries))
 
     def audit(self, *packs: Sequence[PackItem], sign: bool = True) -> Report:
         """Sign (unless told not to), and audit with all entries opened, or with these packs."""

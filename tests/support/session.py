@@ -173,11 +173,14 @@ class Line:
         return results
 
     async def register(
-        self, operation: bytes | None = None, agreement: bytes | None = None
+        self,
+        operation: bytes | None = None,
+        agreement: bytes | None = None,
+        order: bytes | None = None,
     ) -> Result:
-        """Register an operation or an agreement."""
+        """Register an operation, an agreement or an order."""
         number, answer = self._ask()
-        await self.ws.send_bytes(encode(Register(number, operation, agreement)))
+        await self.ws.send_bytes(encode(Register(number, operation, agreement, order)))
         results: tuple[Result, ...] = await answer
         return results[0]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from saphan_protocol.audit.report import AuditStep
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Event, LeafType
-from support.agency import Agency
+from saphan_schemas.records import Event, LeafType, Role
+from support.agency import Agency, order_by
 from support.audits import BACK, KH, LA, THERE, at, found
-from support.ceremony import NOW
+from support.ceremony import NOW, Ceremony, revoke
 from support.logbook import Logbook
 
 
@@ -131,3 +131,36 @@ def test_two_outcomes_are_found_across_a_hole(book: Logbook) -> None:
     pack = book.pack(only=[1, 2, 3, 4, second])
     assert hidden == 5
     assert found(book.audit(pack)) == at(second, AuditStep.DELIVERY, "already_decided")
+
+
+def test_broker_hands_over_what_a_revoked_node_had_consigned(
+    book: Logbook, agencies: tuple[Agency, Agency]
+) -> None:
+    made, _ = book.submit(LA, KH)
+    ceremony = Ceremony(agencies[0])
+    ceremony.enrol()
+    book.register(ceremony.operate([revoke(Role.NODE, agencies[0].node.key_id)]))
+    late = book.state(Event.HANDOVER, made, THERE)
+    assert found(book.audit()) == at(late, AuditStep.DELIVERY, "consignment_revoked")
+
+
+@pytest.mark.parametrize("in_flight", ["deliver", "stop"])
+def test_broker_hands_over_after_a_suspension(
+    agencies: tuple[Agency, Agency], in_flight: str
+) -> None:
+    book = Logbook(agencies, in_flight=in_flight)
+    made, _ = book.submit(LA, KH)
+    book.order(order_by(agencies[1], book.name, "suspend"))
+    late = book.state(Event.HANDOVER, made, THERE)
+    if in_flight == "deliver":
+        assert book.audit().finding is None
+    else:
+        assert found(book.audit()) == at(late, AuditStep.DELIVERY, "agreement_stopped")
+
+
+def test_broker_admits_under_a_suspended_agreement(
+    book: Logbook, agencies: tuple[Agency, Agency]
+) -> None:
+    book.order(order_by(agencies[1], book.name, "suspend"))
+    _, late = book.submit(LA, KH)
+    assert found(book.audit()) == at(late, AuditStep.SUBMISSION, "agreement_suspended")

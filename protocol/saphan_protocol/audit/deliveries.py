@@ -1,7 +1,8 @@
 """Deliveries under audit: every opened event stepped through the one transition table.
 
 What grows here: one object per delivery, about 0.7 KB while it is open or read, 0.4 KB once decided
-(a later event must still be recognised as too late), and 0.2 KB per bulletin for its random bytes.
+(a later event must still be recognised as too late), 0.2 KB per bulletin for its random bytes, and
+until it is handed over the bulletin's header.
 """
 
 from __future__ import annotations
@@ -14,13 +15,23 @@ from saphan_schemas.errors import Refused
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Entry, Event, Header, LeafType, Statement
 
-from saphan_protocol.admission import Admitted, check_subject
+from saphan_protocol.admission import Admitted, Facts, check_subject
 from saphan_protocol.audit.corridors import Course
 from saphan_protocol.delivery import TERMINAL, TRANSITIONS, State, Step, begin, step
+from saphan_protocol.release import check_release
 
 _AFTER: Final = {event: state for row in TRANSITIONS.values() for event, state in row.items()}
 """The one state that each step leads to, wherever it starts."""
 _NAME_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """What a handover is judged by; key ids."""
+
+    header: Header
+    node_key: bytes
+    mailbox_key: bytes
 
 
 @dataclass(slots=True)
@@ -34,6 +45,8 @@ class _Delivery:
     expires: int | None = None
     due_day: int | None = None
     said: set[bytes] | None = None
+    carried: _Carried | None = None
+    """What its newest consignment says, until it is handed over."""
 
     def say(self, name: bytes) -> bool:
         """Remember a statement; False if it was said before."""
@@ -91,12 +104,15 @@ class Deliveries:
             known = self._known(key, entry, admitted.ciphertext.digest, course, State.UNOPENED)
             self._advance(known, Step.CONSIGN, entry, course)
         known.expires, known.due_day = admitted.header.expires, admitted.due_day
+        known.carried = _carried(admitted, entry.recipient)
 
-    def take(self, event: Event, entry: Entry, statement: Statement, course: Course) -> None:
-        """A statement about a delivery.
+    def take(
+        self, event: Event, entry: Entry, statement: Statement, course: Course, facts: Facts
+    ) -> None:
+        """A statement about a delivery, judged at its own time and directory.
 
         Raises:
-            Refused: `delivery_unknown`, `statement_subject`, `expired_early`, `expired_code`,
+            Refused: what `check_release` raises of a handover; `delivery_unknown`, `statement_subject`, `expired_early`, `expired_code`,
                 `logged_twice`, `order_illegal`, `already_decided`.
         """
         key, then = (statement.bulletin, entry.recipient), Step(event.value)
@@ -104,6 +120,10 @@ class Deliveries:
         check_subject(statement, statement.bulletin, known.ciphertext)
         if event is Event.EXPIRED and known.state not in TERMINAL:
             _check_deadline(known, statement, entry, course)
+        if event is Event.HANDOVER and known.carried is not None and known.holes == course.holes:
+            one = known.carried
+            check_release(one.header, entry.recipient, one.node_key, one.mailbox_key, facts)
+        known.carried = None
         self._advance(known, then, entry, course)
 
     def _begun(self, entry: Entry, ciphertext: bytes, course: Course) -> _Delivery:
@@ -144,6 +164,13 @@ class Deliveries:
         known.holes = course.holes
         if known.state in TERMINAL and then is not Step.READ:
             known.said = None  # nothing of what came before may follow: the table refuses it
+
+
+def _carried(admitted: Admitted, recipient: str) -> _Carried | None:
+    for ref in admitted.consignment.recipients:
+        if ref.agency == recipient:
+            return _Carried(admitted.header, admitted.consignment.node_key, ref.mailbox_key)
+    return None
 
 
 def _check_deadline(known: _Delivery, said: Statement, entry: Entry, course: Course) -> None:

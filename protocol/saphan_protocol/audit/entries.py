@@ -116,7 +116,7 @@ class Entries:
             statement = self._signed(event, entry, shown, facts)
         if event is not Event.REFUSED:
             self._trail.at(AuditStep.DELIVERY, index, shown.pack)
-            self.deliveries.take(event, entry, statement, course)
+            self.deliveries.take(event, entry, statement, course, facts)
 
     def _submission(
         self, index: int, leaf: Leaf, entry: Entry, shown: Shown, facts: Facts
