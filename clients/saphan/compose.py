@@ -30,11 +30,13 @@ from saphan_schemas.records import (
 from saphan_schemas.strict_json import parse_json
 from saphan_schemas.validation import validate_content
 
+from saphan.corridors import Allowed
+
 INNER_TYPE: Final = PAE_TYPES[Inner]
-DEFAULT_MARKING: Final = Marking("amber", ("H1", "H2"))
-"""Not in court and not onward without the provider's word (domain reference, section 4)."""
+DEFAULT_TLP: Final[Tlp] = "amber"
 DEFAULT_EXPIRY_MS: Final = 30 * DAY_MS
 DEFAULT_RETAIN_DAYS: Final = 365
+NO_AGREEMENT: Final = Allowed()
 URGENCIES: Final[tuple[Urgency, ...]] = ("routine", "priority", "immediate")
 
 
@@ -60,6 +62,7 @@ class Wish:
         to: agency ids, any order, no duplicates.
         schema: name of a body type, such as "saphan/case_statistics/0".
         about, body: JSON maps of the schema.
+        marking: whole; or `tlp` alone, with the handling codes that the agreement has by default.
         expires, answer_by: ms UTC; retain_until: days since 1970-01-01.
         attachments: in the order in which they are shown.
     """
@@ -69,6 +72,7 @@ class Wish:
     about: dict[str, Any]
     body: dict[str, Any]
     marking: Marking | None = None
+    tlp: Tlp = DEFAULT_TLP
     urgency: Urgency = "routine"
     exercise: bool = False
     expires: int | None = None
@@ -95,12 +99,12 @@ class Draft:
 
 
 def compose(
-    wish: Wish, *, sender: str, now: int, nonce: bytes, retain_days: int = DEFAULT_RETAIN_DAYS
+    wish: Wish, *, sender: str, now: int, nonce: bytes, allowed: Allowed = NO_AGREEMENT
 ) -> Draft:
     """A bulletin from `sender`, valid against its schema.
 
     Args:
-        now: ms UTC; nonce: 16 random bytes; retain_days: what the agreement allows at most.
+        now: ms UTC; nonce: 16 random bytes; allowed: by the agreements, where a wish is silent.
 
     Raises:
         InvalidInput: `schema_unknown`, `schema_invalid`, `rule_broken`, `text_forbidden`,
@@ -124,7 +128,7 @@ def compose(
     check_lengths(tuple(one.blob for one in wish.attachments))
     if len(set(wish.to)) != len(wish.to):
         raise InvalidInput("header_invalid", "a recipient stands twice", field="header.recipients")
-    days = min(retain_days, DEFAULT_RETAIN_DAYS)
+    days = min(allowed.retain_days, DEFAULT_RETAIN_DAYS)
     header = Header(
         suite=SUITE,
         nonce=nonce,
@@ -132,7 +136,7 @@ def compose(
         recipients=tuple(sorted(wish.to)),
         schema=wish.schema,
         schema_digest=digest(wish.schema),
-        marking=wish.marking or DEFAULT_MARKING,
+        marking=wish.marking or Marking(wish.tlp, allowed.codes),
         urgency=wish.urgency,
         exercise=wish.exercise,
         created=now,
@@ -214,14 +218,15 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Marking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tlp: Tlp
-    codes: tuple[str, ...]
+    codes: tuple[str, ...] | None = None
 
 
 def parse_wish(data: bytes, to: tuple[str, ...] = ()) -> Wish:
     """Read a bulletin from JSON: {schema, about, body, to?, marking?, attachments?, ...}.
 
     Args:
-        data: at most `LIMITS.api_body_bytes`; `marking` is {"tlp": "amber", "codes": ["H1"]}.
+        data: at most `LIMITS.api_body_bytes`; `marking` is {"tlp": "amber", "codes": ["H1"]}, or
+            without codes for those of the agreement.
         to: recipients given beside the file; then the file names none.
 
     Raises:
@@ -236,7 +241,7 @@ def parse_wish(data: bytes, to: tuple[str, ...] = ()) -> Wish:
         value: dict[str, Any] = parse_json(dict, data)
         marking = value.pop("marking", None)
         found = msgspec.convert(value, _File)
-        mark = None if marking is None else _marking(marking)
+        mark = _marking(marking)
     except ValueError as error:  # msgspec's errors and UnicodeDecodeError are ValueErrors
         raise InvalidInput(
             "malformed",
@@ -258,9 +263,14 @@ def parse_wish(data: bytes, to: tuple[str, ...] = ()) -> Wish:
         )
         for one in found.attachments
     )
-    return Wish(**(fields | {"to": recipients, "marking": mark, "attachments": attachments}))
+    return Wish(**(fields | mark | {"to": recipients, "attachments": attachments}))
 
 
-def _marking(value: object) -> Marking:
+def _marking(value: object) -> dict[str, Any]:
+    """`marking` of a wish; `tlp` where no code is named: the agreement has some by default."""
+    if value is None:
+        return {}
     found = msgspec.convert(value, _Marking)
-    return msgspec.convert([found.tlp, list(found.codes)], Marking)
+    if found.codes is None:
+        return {"tlp": found.tlp}
+    return {"marking": msgspec.convert([found.tlp, list(found.codes)], Marking)}

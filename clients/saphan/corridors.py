@@ -2,28 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
+
+from saphan_schemas.records import HandlingCode
+
+from saphan.terms import ORIGINATOR_CONTROL
 
 MOST_DAYS: Final = 36_525
 """A century: what stands where no agreement is known; the node judges in the end."""
 
 
-def retain_days(identity: dict[str, Any], agency: str, to: Sequence[str], schema: str) -> int:
-    """The longest retention that agreements allow to all recipients.
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a bulletin takes from the agreements where its author says nothing.
+
+    Args:
+        retain_days: the longest retention that they allow to every recipient.
+        codes: handling codes, for the first recipient that has an agreement and all others.
+    """
+
+    retain_days: int = MOST_DAYS
+    codes: tuple[HandlingCode, ...] = ORIGINATOR_CONTROL
+
+
+Found = tuple[int, Sequence[HandlingCode]]
+"""(longest retention in days, default codes) of one agreement for one recipient."""
+
+
+def together(found: Iterable[Sequence[Found]]) -> Allowed:
+    """What holds for all recipients; `found` has for each the agreements in force, oldest first.
+
+    The shortest of their retentions, and every default code of the newest agreements: what one
+    office asks for by default is not dropped because another one does not.
+    """
+    days, codes = MOST_DAYS, set[HandlingCode]()
+    for agreements in found:
+        if agreements:
+            days = min(days, max(longest for longest, _ in agreements))
+            codes.update(agreements[-1][1])
+    return Allowed(days, tuple(sorted(codes)) or ORIGINATOR_CONTROL)
+
+
+def allowed(
+    identity: dict[str, Any], agency: str, to: Sequence[str], schema: str, now: int
+) -> Allowed:
+    """What the node's answer allows for a bulletin of this type to these recipients.
 
     Args:
         identity: the node's answer, with its `agreements`; may be empty.
+        now: ms UTC.
     """
-    days = MOST_DAYS
-    for recipient in to:
-        allowed = [
+    agreements = [one for one in identity.get("agreements", ()) if in_force(one, now)]
+    return together([list(_found(agreements, (agency, recipient), schema)) for recipient in to])
+
+
+def in_force(agreement: dict[str, Any], now: int) -> bool:
+    """Whether the node says that an agreement permits anything new at `now` (ms UTC)."""
+    dated: bool = agreement.get("valid_from", 0) <= now < agreement.get("valid_until", now + 1)
+    return dated and agreement.get("condition", "in_force") == "in_force"
+
+
+def _found(
+    agreements: Iterable[dict[str, Any]], pair: tuple[str, str], schema: str
+) -> Iterator[Found]:
+    for agreement in agreements:
+        days = [
             rule["retain_days"]
-            for agreement in identity.get("agreements", ())
             for rule in agreement["rules"]
-            if (rule["sender"], rule["recipient"]) == (agency, recipient)
-            and schema in rule["schemas"]
+            if (rule["sender"], rule["recipient"]) == pair and schema in rule["schemas"]
         ]
-        if allowed:
-            days = min(days, max(allowed))
-    return days
+        if days:
+            yield max(days), agreement.get("default_handling", ())

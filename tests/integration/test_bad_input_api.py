@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 import pytest
 from saphan.compose import INNER_TYPE, compose
+from saphan.corridors import Allowed
 from saphan.node.service import NodeService
 from saphan_protocol.batch import sign_one
 from saphan_protocol.identity import CONTENT_TYPE, identity
@@ -115,7 +116,7 @@ PUSHED: dict[str, tuple[str, bytes]] = {
 def signed(bridge: Bridge, *, header: dict[str, Any] | None = None, **parts: Any) -> bytes:
     """A bulletin signed by the officer over a header with fields changed; parts replaced after."""
     officer, now = bridge.officer(LA), bridge.clock()
-    draft = compose(wish(), sender=LA, now=now, nonce=bytes(16), retain_days=30)
+    draft = compose(wish(), sender=LA, now=now, nonce=bytes(16), allowed=Allowed(30))
     fields = {name: getattr(draft.header, name) for name in Header.__struct_fields__}
     header_bytes = encode(Header(**(fields | (header or {}))))
     inner = encode(

@@ -20,6 +20,7 @@ import pytest
 from saphan import Bulletin, Node
 from saphan.cli.main import main
 from saphan.compose import INNER_TYPE, Wish, compose
+from saphan.corridors import Allowed
 from saphan.local_api import LocalNode
 from saphan.node.config import NodeConfig
 from saphan.node.service import NodeService
@@ -224,7 +225,7 @@ class Signing:
 
     def body(self, agency: str = LA, handle: str = "bounmy", **parts: bytes) -> dict[str, str]:
         now, nonce = self.bridge.clock(), os.urandom(16)
-        draft = compose(self.wish, sender=LA, now=now, nonce=nonce, retain_days=30)
+        draft = compose(self.wish, sender=LA, now=now, nonce=nonce, allowed=Allowed(30))
         key = self.bridge.officer(agency)
         inner = draft.inner(handle, key.key_id)
         signature = encode(sign_one(key, INNER_TYPE, inner, os.urandom(32)))

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from saphan.compose import DEFAULT_MARKING, Wish, compose, parse_wish
+from saphan.compose import Wish, compose, parse_wish
+from saphan.corridors import Allowed
 from saphan_protocol.identity import CONTENT_TYPE, identity, record_identity
 from saphan_schemas.bodies import digest
 from saphan_schemas.codec import decode, decode_content
@@ -31,15 +32,35 @@ def test_defaults_are_written_out_in_the_header() -> None:
     header = draft.header
     assert (header.sender, header.recipients) == ("la.ospp", ("kh.gpo",))
     assert header.schema_digest == digest(SCHEMA)
-    assert header.marking == DEFAULT_MARKING
+    assert header.marking == Marking("amber", ("H1", "H2"))
     assert (header.created, header.expires) == (NOW, NOW + 30 * DAY_MS)
     assert header.retain_until == NOW // DAY_MS + 365
     assert not header.exercise
 
 
 def test_retention_never_exceeds_what_was_agreed() -> None:
-    draft = compose(wish(), sender="la.ospp", now=NOW, nonce=b"n" * 16, retain_days=90)
+    allowed = Allowed(90)
+    draft = compose(wish(), sender="la.ospp", now=NOW, nonce=b"n" * 16, allowed=allowed)
     assert draft.header.retain_until == NOW // DAY_MS + 90
+
+
+def test_the_agreement_says_which_codes_hold_where_the_author_names_none() -> None:
+    def marked(**fields: Any) -> Marking:
+        allowed = Allowed(90, ("H0", "H3"))
+        draft = compose(wish(**fields), sender="la.ospp", now=NOW, nonce=bytes(16), allowed=allowed)
+        return draft.header.marking
+
+    assert marked() == Marking("amber", ("H0", "H3"))
+    assert marked(tlp="red") == Marking("red", ("H0", "H3"))
+    assert marked(marking=Marking("green", ("H1",))) == Marking("green", ("H1",))
+
+
+def test_a_marking_may_be_written_without_codes() -> None:
+    content = sample("training_notice")
+    value = {"schema": SCHEMA, "to": ["kh.gpo"], "about": {}, "body": content["body"]}
+    assert parse_wish(json.dumps(value | {"marking": {"tlp": "red"}}).encode()).tlp == "red"
+    with pytest.raises(InvalidInput, match="malformed"):
+        parse_wish(json.dumps(value | {"marking": {"tlp": "red", "codes": []}}).encode())
 
 
 def test_the_inner_binds_header_and_content() -> None:

@@ -10,31 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from saphan_protocol.batch import sign_one
-from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import encode
-from saphan_schemas.errors import InvalidInput, OperatorError, Unavailable
+from saphan_schemas.errors import InvalidInput, Unavailable
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import PAE_TYPES, OfficerRead, Role
+from saphan_schemas.records import PAE_TYPES, OfficerRead
 
 from saphan.attaching import measure_all, parse_role, with_files
+from saphan.cli.officer_key import add_officer_key, officer_key
 from saphan.cli.options import (
     Parser,
     Subparsers,
     add_command,
-    add_passphrase,
     local_node,
     now_ms,
     office_of,
-    passphrase_source,
 )
 from saphan.cli.popup import popup
 from saphan.cli.render import bulletin_lines, inbox_line, inbox_lines, status_lines
 from saphan.cli.speech import note, say, show
 from saphan.cli.waiting import outcomes, permitted, unread
 from saphan.compose import INNER_TYPE, compose, parse_wish
-from saphan.corridors import retain_days
+from saphan.corridors import allowed
 from saphan.durable import read_bounded
-from saphan.keyfiles import is_sealed, read_key
 from saphan.local_api import LocalNode
 
 READ_TYPE = PAE_TYPES[OfficerRead]
@@ -71,7 +68,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
         parser.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
     for parser in (inbox, read, send, status):
         parser.add_argument("--desk", type=Path, metavar="DESK", help=say("help.desk_instead"))
-        add_passphrase(parser, what=say("noun.officer_key"))
+        add_officer_key(parser)
 
 
 # --- inbox and status -----------------------------------------------------------------------------
@@ -143,7 +140,7 @@ def _read(args: argparse.Namespace) -> int:
     node, agency = local_node(args), office.read_agency().agency
     wanted = args.id or unread(lambda: _pages(node, 0), wait=args.wait)
     found = node.get(f"/v1/bulletins/{bulletin_id(wanted)}")
-    handle, key = _officer(args)
+    handle, key = officer_key(args)
     if found["direction"] == "received":
         note(say("note.read_is_recorded", agency=found["header"]["sender"]))
     record = encode(OfficerRead(bytes.fromhex(found["id"]), agency, handle, key.key_id, now_ms()))
@@ -169,15 +166,15 @@ def _send(args: argparse.Namespace) -> int:
     wish = with_files(wish, files)
     if args.wait:
         permitted(node, wish.to)
-    identity = node.get("/v1/identity")
+    identity, now = node.get("/v1/identity"), now_ms()
     draft = compose(
         wish,
         sender=identity["agency"],
-        now=now_ms(),
+        now=now,
         nonce=os.urandom(16),
-        retain_days=retain_days(identity, identity["agency"], wish.to, wish.schema),
+        allowed=allowed(identity, identity["agency"], wish.to, wish.schema, now),
     )
-    handle, key = _officer(args)
+    handle, key = officer_key(args)
     inner = draft.inner(handle, key.key_id)
     signature = encode(sign_one(key, INNER_TYPE, inner, os.urandom(32)))
     answer = node.send_signed(
@@ -194,32 +191,6 @@ def _send(args: argparse.Namespace) -> int:
         lines += status_lines(outcomes(node, answer["id"]))
     show(answer, lines, as_json=args.json)
     return 0
-
-
-def _officer(args: argparse.Namespace) -> tuple[str, SigningKey]:
-    """The officer's key: the one named by --handle, or the only one in the folder.
-
-    Raises:
-        OperatorError: `handle_needed`, and what `read_key` raises.
-    """
-    office, handle = office_of(args), args.handle
-    if handle is None:
-        # A rotated key lies beside as <handle>.next.key or <handle>.<id>.old.key: nobody's name.
-        names = (path.stem for path in (office.folder / "officers").glob("*.key"))
-        found = sorted(name for name in names if "." not in name)
-        if len(found) != 1:
-            raise OperatorError(
-                "handle_needed",
-                f"there are {len(found)} officers' keys in this folder",
-                field="handle",
-                hint="say whose: --handle " + (found[0] if found else "HANDLE"),
-            )
-        handle = found[0]
-    path = office.key_file(Role.OFFICER, b"", handle)
-    passphrase = None
-    if is_sealed(path):
-        passphrase = passphrase_source(args).read(say("noun.key_of_officer", handle=handle))
-    return handle, read_key(path, Role.OFFICER, passphrase).signing()
 
 
 def bulletin_id(text: str) -> str:

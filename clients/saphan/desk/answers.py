@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import AgencyId, Day, Index, Millis, Tlp, Urgency
+from saphan_schemas.records import AgencyId, Day, HandlingCode, Index, Millis, Tlp, Urgency
 
 from saphan.corridors import MOST_DAYS
 from saphan.desk_errors import malformed
@@ -145,6 +145,10 @@ class Agreement(msgspec.Struct):
     """One memorandum."""
 
     rules: list[Rule]
+    default_handling: list[HandlingCode] = []
+    condition: str = "in_force"
+    valid_from: int = 0
+    valid_until: int = 2**53
 
 
 class Corridors(msgspec.Struct):

@@ -21,7 +21,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Header, Signature
 
 from saphan.compose import INNER_TYPE, URGENCIES, compose
-from saphan.corridors import retain_days
+from saphan.corridors import allowed
 from saphan.desk.answers import Sent, checked
 from saphan.desk.desk import Desk, number_name
 from saphan.desk.drafts import Draft, Drafts, Written
@@ -83,13 +83,13 @@ class Outbox:
                 field="outbox",
                 hint="send them first: saphan desk sync",
             )
-        wish = written.wish()
+        wish, now = written.wish(), desk.clock()
         made = compose(
             wish,
             sender=desk.me.agency,
-            now=desk.clock(),
+            now=now,
             nonce=os.urandom(16),
-            retain_days=retain_days(corridors, desk.me.agency, wish.to, wish.schema),
+            allowed=allowed(corridors, desk.me.agency, wish.to, wish.schema, now),
         )
         inner = made.inner(desk.me.handle, desk.key.key_id)
         signature = sign_one(desk.key, INNER_TYPE, inner, os.urandom(32))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from saphan_protocol.agreement import AGREEMENT_TYPE
-from saphan_protocol.identity import identity
 from saphan_protocol.words import fingerprint_words
 from saphan_schemas.records import Role
+
+from saphan.node.agreed import describe_all, describe_corridor
 
 if TYPE_CHECKING:
     from saphan.node.service import NodeService
@@ -23,24 +23,10 @@ def describe_corridors(service: NodeService) -> dict[str, Any]:
     """What this agency may send to whom, for officers' desks: short, for lines that are slow."""
     agency = service.agency
     with service.logs.lock:
+        directory = service.logs.directory
         agreements = [
-            {
-                "reference": agreed.text.reference,
-                "valid_from": agreed.text.valid_from,
-                "valid_until": agreed.text.valid_until,
-                "rules": [
-                    {
-                        "sender": rule.sender,
-                        "recipient": rule.recipient,
-                        "schemas": list(rule.schemas),
-                        "tlp_ceiling": rule.tlp_ceiling,
-                        "retain_days": rule.retain_days,
-                    }
-                    for rule in agreed.text.rules
-                    if rule.sender == agency
-                ],
-            }
-            for agreed in service.logs.directory.agreements_of(agency)
+            describe_corridor(directory, agreed, agency)
+            for agreed in directory.agreements_of(agency)
         ]
     return {"agency": agency, "agreements": agreements}
 
@@ -60,26 +46,7 @@ def describe(service: NodeService) -> dict[str, Any]:
             for role in Role
             for key in directory.keys(service.agency, role)
         ]
-        agreements = [
-            {
-                "identity": identity(AGREEMENT_TYPE, agreed.package.agreement).hex(),
-                "reference": agreed.text.reference,
-                "title": agreed.text.title,
-                "valid_from": agreed.text.valid_from,
-                "valid_until": agreed.text.valid_until,
-                "rules": [
-                    {
-                        "sender": rule.sender,
-                        "recipient": rule.recipient,
-                        "schemas": list(rule.schemas),
-                        "tlp_ceiling": rule.tlp_ceiling,
-                        "retain_days": rule.retain_days,
-                    }
-                    for rule in agreed.text.rules
-                ],
-            }
-            for agreed in directory.agreements_of(service.agency)
-        ]
+        agreements = list(describe_all(directory, service.agency))
         agencies = directory.agencies()
     return {
         "agency": service.agency,

@@ -19,38 +19,31 @@ from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.frames import Submission
-from saphan_schemas.records import BatchSignature, Blob, Signature, SignatureItem
+from saphan_schemas.records import BatchSignature, Blob, Header, Signature, SignatureItem
 
 from saphan.compose import INNER_TYPE, Draft, Wish, compose
+from saphan.corridors import Allowed, together
+from saphan.node.agreed import found
 from saphan.node.archive import Archive
 from saphan.node.consignments import Ready, bulletin_row, keep_consignments, submission_of
 from saphan.node.db import Database
 from saphan.node.deliveries import QUEUED
-from saphan.node.files.attachments import seal_files
+from saphan.node.files.attachments import seal_uploaded
 from saphan.node.files.blobs import BlobFiles
 from saphan.node.files.parts import HERE, keep_parts
 from saphan.node.files.uploads import Uploads
 from saphan.node.logs import Logs
 from saphan.node.portions import Portion
+from saphan.node.prepared import Outcome as Outcome
+from saphan.node.prepared import Prepared as Prepared
+from saphan.node.prepared import countersign_needed
+from saphan.node.repeats import Repeat, keep_repeats
 from saphan.node.schema import KEEP_BODY
 from saphan.node.sealing import Consigned, SealedBulletin, consign, seal
 from saphan.node.signatures import keep
 from saphan.node.waiting import SUBMIT_BYTES, bytes_of, cut
 
 NONCE_BYTES: Final = 16
-
-Outcome = bytes | SaphanError
-"""A bulletin id, or why there is none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A composed and signed bulletin, ready to be sealed."""
-
-    draft: Draft
-    author: str | None
-    inner: bytes
-    signatures: tuple[Signature, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +59,8 @@ class Outbox:
 
     Args:
         key: the node's signing key; clock: ms UTC; files: sealed attachments; uploads: those
-            that clients have brought.
+            that clients have brought; needs_two: whether such a bulletin leaves with the
+            signatures of two officers only.
     """
 
     def __init__(
@@ -79,7 +73,9 @@ class Outbox:
         files: BlobFiles,
         uploads: Uploads,
         clock: Callable[[], int],
+        needs_two: Callable[[Header], bool] = lambda header: False,
     ) -> None:
+        self._needs_two = needs_two
         self._agency = agency
         self._key = key
         self._db = db
@@ -92,8 +88,13 @@ class Outbox:
 
     # --- in ---------------------------------------------------------------------------------------
 
-    def submit_machine(self, wishes: Sequence[Wish]) -> Submitted:
+    def submit_machine(
+        self, wishes: Sequence[Wish], repeats: Sequence[Repeat | None] | None = None
+    ) -> Submitted:
         """Compose, sign as the node, seal and keep; durable when it returns.
+
+        Args:
+            repeats: for each wish the request that it answers, if that may come again.
 
         Returns:
             For each wish its bulletin id, or the SaphanError that refused it alone.
@@ -114,12 +115,13 @@ class Outbox:
                     sender=self._agency,
                     now=now,
                     nonce=nonce,
-                    retain_days=self.retain_days(wish.to, wish.schema),
+                    allowed=self.allowed(wish.to, wish.schema, now),
                 )
                 drafts.append((place, draft, draft.inner(None, self._key.key_id)))
             except SaphanError as error:
                 outcomes[place] = error
         if drafts:
+            asked = repeats or [None] * len(wishes)
             batch, items = self._sign(INNER_TYPE, [inner for _, _, inner in drafts])
             prepared = [
                 Prepared(
@@ -127,8 +129,9 @@ class Outbox:
                     author=None,
                     inner=inner,
                     signatures=(Signature(item, batch.signature),),
+                    repeat=asked[place],
                 )
-                for (_, draft, inner), item in zip(drafts, items, strict=True)
+                for (place, draft, inner), item in zip(drafts, items, strict=True)
             ]
             submitted = self.submit(prepared)
             portion = submitted.portion
@@ -149,46 +152,43 @@ class Outbox:
         for place, one in enumerate(prepared):
             try:
                 _check_new(one.draft.header.nonce, known)
+                if len(one.signatures) == 1 and self._needs_two(one.draft.header):
+                    raise countersign_needed()
                 ready.append((place, self._make(one)))
             except SaphanError as error:
                 outcomes[place] = error
         if ready:
             batch, items = self._sign(CONSIGNMENT_TYPE, [made.consigned.body for _, made in ready])
             good: list[tuple[Ready, SignatureItem]] = []
+            answered: list[tuple[Repeat | None, bytes]] = []
             for (place, made), item in zip(ready, items, strict=True):
                 try:
                     self._admit(made, item, batch)
                     good.append((made, item))
+                    answered.append((prepared[place].repeat, made.sealed.id))
                     outcomes[place] = made.sealed.id
                 except SaphanError as error:
                     self._files.remove(made.sealed.id)
                     outcomes[place] = error
             if good:
                 try:
-                    portion = self._keep(good, batch)
+                    portion = self._keep(good, batch, answered)
                 except SaphanError:
                     self._take_away([made.sealed for made, _ in good])
                     raise
         return Submitted([outcome for outcome in outcomes if outcome is not None], portion)
 
-    def retain_days(self, recipients: Sequence[str], schema: str) -> int:
-        """Longest retention that agreements allow for this schema to all of these recipients."""
-        days = 36_525
+    def allowed(self, recipients: Sequence[str], schema: str, now: int) -> Allowed:
+        """What agreements allow for this schema to all of these recipients, at `now` (ms UTC)."""
         with self._logs.lock:
-            for recipient in recipients:
-                allowed = [
-                    rule.retain_days
-                    for agreed in self._logs.directory.agreements(self._agency, recipient)
-                    for rule in agreed.rules[self._agency, recipient]
-                    if schema in rule.schemas
-                ]
-                if allowed:
-                    days = min(days, max(allowed))
-        return days
+            directory = self._logs.directory
+            return together(
+                [found(directory, (self._agency, to), schema, now) for to in recipients]
+            )
 
     def _make(self, one: Prepared) -> Ready:
         header = one.draft.header
-        content_key = os.urandom(32)
+        content_key = os.urandom(32) if one.presealed is None else one.presealed.content_key
         boxes = self._mailboxes(header.recipients)
         sealed = self._seal(one, content_key)
         consigned = consign(sealed.id, content_key, boxes, self._key.key_id, self._logs.seen())
@@ -202,16 +202,16 @@ class Outbox:
 
         A crash after this leaves a folder that no row of the store names: swept at the start.
         """
-        draft = one.draft
+        draft, before = one.draft, one.presealed
         if not draft.attachments:
             return seal(draft, one.inner, one.signatures, content_key)
-        for each in draft.attachments:
-            self._uploads.require(each.blob.digest)
-        self._files.require_room(sum(each.blob.length for each in draft.attachments))
-        sources = [self._uploads.pieces(each.blob.digest) for each in draft.attachments]
         staged = self._files.stage(draft.header.nonce.hex())
         try:
-            blobs = seal_files(sources, draft.attachments, content_key, draft.header_id, staged)
+            if before is None:
+                blobs = seal_uploaded(self._uploads, self._files, draft, content_key, staged)
+            else:
+                blobs = before.blobs
+                self._files.link(before.folder, staged)
             sealed = seal(draft, one.inner, one.signatures, content_key, blobs)
             self._files.adopt(staged, sealed.id)
         except BaseException:
@@ -258,7 +258,10 @@ class Outbox:
     # --- kept -------------------------------------------------------------------------------------
 
     def _keep(
-        self, good: Sequence[tuple[Ready, SignatureItem]], batch: BatchSignature
+        self,
+        good: Sequence[tuple[Ready, SignatureItem]],
+        batch: BatchSignature,
+        answered: Sequence[tuple[Repeat | None, bytes]],
     ) -> Portion[Submission] | None:
         now = self._clock()
         with self._db.transaction() as tx:
@@ -283,6 +286,7 @@ class Outbox:
             )
             consigned = [(one.consigned, item) for one, item in good]
             last, salts = keep_consignments(tx, consigned, batch.root)
+            keep_repeats(tx, answered, now)
         taken = [each.blob.digest for one, _ in good for each in one.sealed.draft.attachments]
         self._uploads.remove(taken)
         items = tuple(
