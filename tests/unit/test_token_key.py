@@ -100,7 +100,8 @@ def test_file_and_token_together_sign(path: Path, officer: SecretKey, tokens: To
 def test_the_library_may_lie_elsewhere_on_another_machine(
     path: Path, tokens: Tokens, tmp_path: Path
 ) -> None:
-    elsewhere = shutil.copy(tokens.library, tmp_path / "libsofthsm2.so")
+    elsewhere = tmp_path / "libsofthsm2.so"
+    shutil.copy(tokens.library, elsewhere)
     access = TokenAccess(library=elsewhere, pin=PinSource(file=tokens.pin_file))
     key = read_key(path, Role.OFFICER, PASSPHRASE, access).signing()
     key.verifying().verify(MESSAGE, key.sign(MESSAGE))

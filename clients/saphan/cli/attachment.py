@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from saphan.cli.officer import bulletin_id
-from saphan.cli.options import Parser, Subparsers, add_command, add_passphrase, local_node
+from saphan.cli.officer_key import add_officer_key
+from saphan.cli.options import Parser, Subparsers, add_command, local_node
 from saphan.cli.speech import say, show
 
 
@@ -19,7 +20,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
         "--out", type=Path, required=True, metavar="FILE", help=say("help.attachment_out")
     )
     parser.add_argument("--desk", type=Path, metavar="DESK", help=say("help.desk_instead"))
-    add_passphrase(parser, what=say("noun.officer_key"))
+    add_officer_key(parser)
 
 
 def _attachment(args: argparse.Namespace) -> int:

@@ -24,7 +24,8 @@ from saphan.cli.options import (
     passphrase_source,
 )
 from saphan.cli.render import inbox_line, stamp, type_text
-from saphan.cli.speech import say, show
+from saphan.cli.speech import note, say, show
+from saphan.cli.token_options import add_new_token, add_token, token_access
 from saphan.desk.desk import Desk
 from saphan.desk.drafts import Drafts, draft_row
 from saphan.desk.folder import DeskFolder
@@ -78,6 +79,7 @@ def _at_desk(group: Subparsers[Parser], name: str, key: str, run: Any) -> Parser
     parser = add_command(group, name, key, run)
     parser.add_argument("desk", type=Path, metavar="DESK", help=say("help.desk"))
     add_passphrase(parser, what=say("noun.officer_key"))
+    (add_new_token if name == "init" else add_token)(parser)
     return parser
 
 
@@ -111,8 +113,16 @@ def _init(args: argparse.Namespace) -> int:
     source = passphrase_source(args)
     new = not folder.key_file.exists() and (args.key is None or not is_sealed(args.key))
     passphrase = (source.read_new if new else source.read)(say("noun.officer_key"))
+    if new and args.token is not None:
+        note(say("note.key_on_token", token=args.token))
     made = start_desk(
-        folder, invitation, passphrase, now=now_ms(), handle=args.handle, brought=args.key
+        folder,
+        invitation,
+        passphrase,
+        now=now_ms(),
+        handle=args.handle,
+        brought=args.key,
+        access=token_access(args),
     )
     value = {
         "desk": str(args.desk),

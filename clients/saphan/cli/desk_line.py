@@ -16,6 +16,7 @@ from saphan.cli.options import now_ms, passphrase_source
 from saphan.cli.popup import popup
 from saphan.cli.render import stamp
 from saphan.cli.speech import note, say
+from saphan.cli.token_options import token_access
 from saphan.desk.desk import Desk, open_desk
 from saphan.desk.folder import DeskFolder
 from saphan.desk.inbox import Inbox
@@ -46,7 +47,7 @@ def at_desk(args: argparse.Namespace) -> Iterator[Desk]:
     passphrase = None
     if is_sealed(folder.key_file):
         passphrase = passphrase_source(args).read(say("noun.key_of_officer", handle=handle))
-    with open_desk(folder, passphrase, now_ms) as desk:
+    with open_desk(folder, passphrase, now_ms, token_access(args)) as desk:
         yield desk
 
 
@@ -61,6 +62,8 @@ def over_line(desk: Desk, work: Callable[[DeskLine], Awaitable[None]]) -> Unavai
         async with connected(desk.me, desk.key, desk.clock) as line:
             await work(line)
 
+    if desk.held is not None:
+        desk.held.open()  # its PIN is asked for before the line opens: a node waits for no person
     try:
         asyncio.run(run())
     except Unavailable as error:

@@ -76,7 +76,7 @@ def add_passphrase(parser: Parser, prefix: str = "", what: str = "root") -> None
         f"{name}-file", type=Path, metavar="FILE", help=say("help.passphrase_file", what=what)
     )
     either.add_argument(
-        f"{name}-fd", type=_descriptor, metavar="N", help=say("help.passphrase_fd", what=what)
+        f"{name}-fd", type=descriptor, metavar="N", help=say("help.passphrase_fd", what=what)
     )
 
 
@@ -116,7 +116,8 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _descriptor(text: str) -> int:
+def descriptor(text: str) -> int:
+    """The number of an open descriptor, as an option's type."""
     if not (text.isascii() and text.isdecimal() and len(text) < 6):
         raise argparse.ArgumentTypeError(say("help.not_a_descriptor"))
     return int(text)

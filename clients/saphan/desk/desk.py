@@ -14,18 +14,20 @@ from saphan.desk.folder import DeskFolder, DeskId
 from saphan.desk.store import DeskStore, Shelf, store_key
 from saphan.keyfiles import read_key
 from saphan.passphrase import Passphrase
+from saphan.token_place import HeldHalf, TokenAccess
 
 _NEXT = b"next number"
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """An open desk; `clock` gives ms UTC."""
+    """An open desk; `clock` gives ms UTC, `held` is the half of the key that a token holds."""
 
     me: DeskId
     key: SigningKey
     store: DeskStore
     clock: Callable[[], int]
+    held: HeldHalf | None = None
 
     def take_number(self) -> int:
         """A number for a draft or a queued bulletin, never given twice; inside a transaction."""
@@ -42,16 +44,19 @@ def number_name(number: int) -> bytes:
 
 @contextmanager
 def open_desk(
-    folder: DeskFolder, passphrase: Passphrase | None, clock: Callable[[], int]
+    folder: DeskFolder,
+    passphrase: Passphrase | None,
+    clock: Callable[[], int],
+    access: TokenAccess | None = None,
 ) -> Iterator[Desk]:
-    """The desk for as long as the block lasts.
+    """The desk for as long as the block lasts; `access` is for a key half of which a token holds.
 
     Raises:
         OperatorError: `not_a_desk`, `desk_damaged`, `desk_key_differs`, `desk_store_*`, and what
             `read_key` raises, such as `passphrase_wrong`.
     """
     me = folder.read()
-    secret = read_key(folder.key_file, Role.OFFICER, passphrase)
+    secret = read_key(folder.key_file, Role.OFFICER, passphrase, access)
     if secret.handle != me.handle:
         raise OperatorError(
             "desk_key_differs",
@@ -61,6 +66,8 @@ def open_desk(
         )
     store = DeskStore(folder.store, store_key(secret.seed, secret.key_id))
     try:
-        yield Desk(me, secret.signing(), store, clock)
+        yield Desk(me, secret.signing(), store, clock, secret.held)
     finally:
         store.close()
+        if secret.held is not None:
+            secret.held.close()

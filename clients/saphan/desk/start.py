@@ -20,12 +20,14 @@ from saphan.keyfiles import (
     SecretKey,
     is_sealed,
     new_key,
+    new_token_key,
     read_key,
     write_sealed,
 )
 from saphan.officer_request import make_request
 from saphan.passphrase import Passphrase
 from saphan.private import read_private
+from saphan.token_place import TokenAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ def start_desk(
     handle: str | None = None,
     brought: Path | None = None,
     cost: Argon2Cost = DEFAULT_COST,
+    access: TokenAccess | None = None,
 ) -> Started:
     """Make a desk, or let an existing one take a new invitation; the officer's key is kept.
 
@@ -54,10 +57,11 @@ def start_desk(
         now: ms UTC.
         handle: the officer's, for a key that is made here.
         brought: a key file from the office, in place of a new key; kept sealed in any case.
+        access: how a token is reached; a new key has one half on it if a token is named there.
 
     Raises:
         InvalidInput: `handle_malformed`. Refused: `desk_differs`. OperatorError: key file codes,
-            `file_unwritable`.
+            `pkcs11_*`, `file_unwritable`.
     """
     if folder.desk_file.exists():
         me = folder.read()
@@ -68,7 +72,7 @@ def start_desk(
                 field="desk",
                 hint="name another folder for another officer or agency",
             )
-    key = _key(folder, passphrase, handle, brought, cost)
+    key = _key(folder, passphrase, handle, brought, cost, access or TokenAccess())
     assert key.handle is not None
     request = None
     if brought is None:
@@ -90,13 +94,15 @@ def _key(
     handle: str | None,
     brought: Path | None,
     cost: Argon2Cost,
+    access: TokenAccess,
 ) -> SecretKey:
     """The key that is there; else the one brought along; else a new one."""
     if folder.key_file.exists():
-        return _named(read_key(folder.key_file, Role.OFFICER, passphrase), handle, folder.key_file)
+        found = read_key(folder.key_file, Role.OFFICER, passphrase, access)
+        return _named(found, handle, folder.key_file)
     make_folder(folder.folder)
     if brought is not None:
-        key = _named(read_key(brought, Role.OFFICER, passphrase), handle, brought)
+        key = _named(read_key(brought, Role.OFFICER, passphrase, access), handle, brought)
         if is_sealed(brought):
             create_file(folder.key_file, read_private(brought, KEY_FILE_BYTES, "key-file"))
         else:  # what a desk keeps is worth what its key file is
@@ -109,7 +115,8 @@ def _key(
         )
     check_handle(handle)
     passphrase.require_length()
-    key = new_key(Role.OFFICER, handle)
+    on_token = access.token is not None
+    key = new_token_key(handle, access) if on_token else new_key(Role.OFFICER, handle)
     write_sealed(folder.key_file, key, passphrase, cost)
     return key
 
