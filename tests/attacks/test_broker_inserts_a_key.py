@@ -62,5 +62,5 @@ async def test_the_broker_logs_a_mailbox_of_his_own_for_an_agency(
         bulletin = await la.send(wish())
         ((body,),) = la.db.rows("SELECT body FROM consignments WHERE bulletin = ?", (bulletin,))
         (ref,) = decode(Consignment, body, 4096, "consignment").recipients
-        (own,) = la.logs.directory.keys(KH, Role.MAILBOX)
-        assert ref.mailbox_key == own.key_id
+        own = la.logs.directory.keys(KH, Role.MAILBOX)
+        assert ref.mailbox_key in {key.key_id for key in own}

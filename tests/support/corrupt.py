@@ -11,16 +11,25 @@ from typing import Any
 
 import pytest
 from saphan_broker.broker import Broker
-from saphan_broker.sequencing import preparing
+from saphan_broker.sequencing import preparing, registering
 from saphan_broker.sessions import login
 from saphan_broker.state import State
 from saphan_protocol.admission import HEADER_TYPE, Admitted, Facts, measure
+from saphan_protocol.agreement import AGREEMENT_TYPE, Agreed, agreement_commitment, parse_agreement
 from saphan_protocol.batch import Batches, item_root
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity
 from saphan_schemas.codec import decode
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import BatchSignature, Blob, Blobs, Consignment, Header, SignatureItem
+from saphan_schemas.records import (
+    BatchSignature,
+    Blob,
+    Blobs,
+    Consignment,
+    Header,
+    SignatureItem,
+    SignedAgreement,
+)
 
 
 def takes_any_root(broker: Broker) -> None:
@@ -97,3 +106,16 @@ def _batch(item: SignatureItem, batches: Batches, body: bytes) -> BatchSignature
         return batches
     assert batches is not None
     return batches[item.key, item.size, item_root(item, CONSIGNMENT_TYPE, body)]
+
+
+def takes_any_agreement(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever parses as an agreement is logged, and handed to its parties."""
+    directory = broker.state.directory
+
+    def check(signed: SignedAgreement, _at: int) -> Agreed:
+        commitment = agreement_commitment(signed.salt, signed.agreement)
+        name = identity(AGREEMENT_TYPE, signed.agreement)
+        return Agreed(parse_agreement(signed.agreement), name, commitment, signed, {})
+
+    monkeypatch.setattr(directory.agreed, "check", check)
+    monkeypatch.setattr(registering, "check_pins", lambda *_: None)
