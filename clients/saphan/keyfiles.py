@@ -9,6 +9,8 @@ In "key/2" the Ed25519 half lies on a PKCS#11 token that `pkcs11` names; the see
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -22,7 +24,7 @@ from saphan_protocol.keys import SIGNING_ROLES, SigningKey, key_id
 from saphan_protocol.mailbox import MailboxKey
 from saphan_protocol.suite import MLDSA65PrivateKey
 from saphan_protocol.witness import WitnessKey
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.records import Role
 
 from saphan.durable import create_file
@@ -109,6 +111,17 @@ def new_token_key(handle: str, access: TokenAccess) -> SecretKey:
     half = make_half(access, f"saphan officer {handle}")
     key = SigningKey.with_signer(Role.OFFICER, seed, half.signer, half.public)
     return SecretKey(Role.OFFICER, key.public, seed, handle, half.place, half.signer)
+
+
+@contextmanager
+def discarded_on_error(key: SecretKey) -> Iterator[None]:
+    """While a new key gets its file: if it gets none, nothing of it stays on its token."""
+    try:
+        yield
+    except SaphanError:
+        if key.held is not None:
+            key.held.discard()
+        raise
 
 
 def public_half(role: Role, seed: bytes) -> bytes:

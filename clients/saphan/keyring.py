@@ -20,11 +20,20 @@ from saphan.ceremony.concluding import check_none_waits
 from saphan.ceremony.draft import open_draft, propose
 from saphan.ceremony.roots import known_holders
 from saphan.durable import make_folder, sync_folder
-from saphan.keyfiles import DEFAULT_COST, Argon2Cost, SecretKey, new_key, read_key_id
+from saphan.keyfiles import (
+    DEFAULT_COST,
+    Argon2Cost,
+    SecretKey,
+    discarded_on_error,
+    new_key,
+    new_token_key,
+    read_key_id,
+)
 from saphan.office import Office
 from saphan.officer_request import OfficerRequest
 from saphan.operations import Made, addition, complete, settle, sign_here, write_key
 from saphan.passphrase import Passphrase
+from saphan.token_place import TokenAccess
 
 
 def add_key(
@@ -36,6 +45,7 @@ def add_key(
     handle: str | None = None,
     passphrase: Passphrase | None = None,
     cost: Argon2Cost = DEFAULT_COST,
+    token: TokenAccess | None = None,
 ) -> Made:
     """Make one more key and the operation that enrols it.
 
@@ -47,15 +57,16 @@ def add_key(
         root: passphrase of the root key; None leaves a draft for the root's holders.
         handle: the officer's, for role officer only.
         passphrase: of the new key, for orders and officers.
+        token: for an officer's key, half of which is made on a PKCS#11 token.
 
     Raises:
-        InvalidInput: `handle_malformed`. OperatorError: key file and passphrase codes.
+        InvalidInput: `handle_malformed`. OperatorError: key file, passphrase and `pkcs11_*` codes.
     """
     if role is Role.ROOT or (role is Role.OFFICER) != (handle is not None):
         raise RuntimeError("a root is not added here; an officer, and nobody else, has a handle")
     if handle is not None:
         check_handle(handle)
-    key = new_key(role, handle)
+    key = _new_key(role, handle, token)
     return _enrol(office, key, (), root, now, passphrase, cost)
 
 
@@ -68,6 +79,7 @@ def rotate_key(
     handle: str | None = None,
     passphrase: Passphrase | None = None,
     cost: Argon2Cost = DEFAULT_COST,
+    token: TokenAccess | None = None,
 ) -> Made:
     """Make a key and one operation that enrols it and revokes the one in use.
 
@@ -76,7 +88,7 @@ def rotate_key(
 
     Args:
         role: order, node, officer or witness; weekly mailbox keys have their own schedule.
-        root, handle, passphrase: as for `add_key`.
+        root, handle, passphrase, token: as for `add_key`.
 
     Raises:
         Refused: `key_unknown` where no key of the role is in use. Others as `add_key`.
@@ -96,7 +108,15 @@ def rotate_key(
             hint="make the first one: saphan keys add",
         )
     gone = tuple(Change("revoke", role, key.key_id, None, None, None) for key in held)
-    return _enrol(office, new_key(role, handle), gone, root, now, passphrase, cost)
+    return _enrol(office, _new_key(role, handle, token), gone, root, now, passphrase, cost)
+
+
+def _new_key(role: Role, handle: str | None, token: TokenAccess | None) -> SecretKey:
+    if token is None:
+        return new_key(role, handle)
+    if handle is None:
+        raise RuntimeError("a token holds halves of officers' keys only")
+    return new_token_key(handle, token)
 
 
 def _enrol(
@@ -109,14 +129,15 @@ def _enrol(
     cost: Argon2Cost,
 ) -> Made:
     """Write the key, then the operation or draft that adds it and makes the other changes."""
-    check_none_waits(office)
-    changes = (addition(key, now), *others)
-    draft = propose(office, changes, (key,), now, holders=known_holders(office))
-    if root is not None:
-        draft = sign_here(office, draft, root)
-    path = _place(office, key)
-    make_folder(path.parent)
-    write_key(path, key, passphrase, cost)
+    with discarded_on_error(key):
+        check_none_waits(office)
+        changes = (addition(key, now), *others)
+        draft = propose(office, changes, (key,), now, holders=known_holders(office))
+        if root is not None:
+            draft = sign_here(office, draft, root)
+        path = _place(office, key)
+        make_folder(path.parent)
+        write_key(path, key, passphrase, cost)
     # A crash here leaves a key that no operation enrols: `_place` finds it the next time.
     return replace(settle(office, draft), key_file=path, key_id=key.key_id)
 

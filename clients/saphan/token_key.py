@@ -103,6 +103,26 @@ class TokenHalf:
         with self._lock:
             self._drop()
 
+    def discard(self) -> None:
+        """Remove the key that was made in this session; one that stays in spite harms nobody."""
+        with self._lock:
+            if self._session is None:
+                return
+            try:
+                for found in list(
+                    self._session.get_objects({pkcs11.Attribute.ID: self._place.key})
+                ):
+                    found.destroy()
+            except told.PKCS11Error:
+                return
+            finally:
+                self._drop()
+
+    def adopt(self, session: pkcs11.Session, key: SignMixin) -> None:
+        """Go on in the session that the key was made in, so that no PIN is asked for twice."""
+        with self._lock:
+            self._session, self._key = session, key
+
     def _opened(self) -> SignMixin:
         if self._key is None:
             token = _find(_library(self._library()), self._place)
@@ -136,21 +156,24 @@ def make(access: TokenAccess, label: str) -> Half:
     library = access.library.absolute()
     token = _find(_library(library), access.token)
     session = _log_in(token, access, writing=True)
-    key = os.urandom(KEY_BYTES)
+    place = TokenPlace(
+        library=library, label=token.label, serial=token.serial, key=os.urandom(KEY_BYTES)
+    )
     try:
-        public = _generate(session, key, label)
+        public, private = _generate(session, place.key, label)
     except told.MechanismInvalid:
+        _close(session)
         raise no_ed25519(token.label) from None
     except told.PKCS11Error as error:
-        raise failed(token.label, error) from None
-    finally:
         _close(session)
-    place = TokenPlace(library=library, label=token.label, serial=token.serial, key=key)
-    return Half(place, public, TokenHalf(place, public, access))
+        raise failed(token.label, error) from None
+    half = TokenHalf(place, public, access)
+    half.adopt(session, private)
+    return Half(place, public, half)
 
 
-def _generate(session: pkcs11.Session, key: bytes, label: str) -> bytes:
-    """The public half, 32 bytes, of a new key that the token says it will never give away."""
+def _generate(session: pkcs11.Session, key: bytes, label: str) -> tuple[bytes, SignMixin]:
+    """A new key that the token says it will never give away: its public half (32 bytes), itself."""
     curve = session.create_domain_parameters(
         pkcs11.KeyType.EC_EDWARDS, {pkcs11.Attribute.EC_PARAMS: ED25519}, local=True
     )
@@ -161,13 +184,15 @@ def _generate(session: pkcs11.Session, key: bytes, label: str) -> bytes:
         label=label,
         private_template=dict(_GUARDED),
     )
-    if any(private[attribute] is not wanted for attribute, wanted in _PROVEN.items()):
+    guarded = all(private[attribute] is wanted for attribute, wanted in _PROVEN.items())
+    if not guarded or not isinstance(private, SignMixin):
         private.destroy()
         public.destroy()
+        _close(session)
         raise exposed(session.token.label)
     # A DER OCTET STRING by the standard; some tokens give the bare point.
     point = bytes(public[pkcs11.Attribute.EC_POINT])
-    return point[-POINT_BYTES:]
+    return point[-POINT_BYTES:], private
 
 
 def _library(path: Path) -> pkcs11._pkcs11.lib:

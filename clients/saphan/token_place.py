@@ -27,6 +27,10 @@ class HeldHalf(Ed25519Signer, Protocol):
         """Log out; the next signature asks again."""
         ...
 
+    def discard(self) -> None:
+        """Remove a key that was made a moment ago, and will not be used, from the token."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPlace:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pkcs11
 import pytest
@@ -15,6 +16,7 @@ from pkcs11 import exceptions as told
 from saphan.keyfiles import (
     Argon2Cost,
     SecretKey,
+    discarded_on_error,
     is_sealed,
     new_key,
     new_token_key,
@@ -28,7 +30,7 @@ from saphan.token_errors import failed
 from saphan.token_key import TokenHalf
 from saphan.token_place import TokenAccess
 from saphan_protocol.keys import check_public_key
-from saphan_schemas.errors import SaphanError
+from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.records import Role
 from support.softhsm import PIN, Tokens, drawer
 
@@ -218,16 +220,26 @@ def test_a_wrong_pin_is_tried_once(path: Path, tokens: Tokens) -> None:
     assert "000000" not in f"{error.message} {error.hint}"
 
 
-def test_the_pin_is_asked_for_once_and_not_before_it_is_needed(path: Path, tokens: Tokens) -> None:
-    asked: list[str] = []
+class Counting(PinSource):
+    """A person who notes how often they are asked."""
 
-    class Counting(PinSource):
-        def read(self, token: str) -> str:
-            asked.append(token)
-            return PIN
+    asked: ClassVar[list[str]] = []
 
-    access = TokenAccess(pin=Counting())
-    found = read_key(path, Role.OFFICER, PASSPHRASE, access)
+    def read(self, token: str) -> str:
+        self.asked.append(token)
+        return PIN
+
+
+@pytest.fixture
+def asked() -> list[str]:
+    Counting.asked.clear()
+    return Counting.asked
+
+
+def test_the_pin_is_asked_for_once_and_not_before_it_is_needed(
+    path: Path, asked: list[str]
+) -> None:
+    found = read_key(path, Role.OFFICER, PASSPHRASE, TokenAccess(pin=Counting()))
     key = found.signing()
     assert asked == []
     assert found.held is not None
@@ -239,6 +251,25 @@ def test_the_pin_is_asked_for_once_and_not_before_it_is_needed(path: Path, token
     found.held.close()
     key.sign(MESSAGE)
     assert asked == ["desk", "desk"]
+
+
+def test_who_makes_a_key_is_asked_once(tokens: Tokens, asked: list[str]) -> None:
+    access = TokenAccess(library=tokens.library, token="desk", pin=Counting())
+    new_token_key("dao", access).signing().sign(MESSAGE)
+    assert asked == ["desk"]
+
+
+def test_a_key_that_gets_no_file_leaves_the_token(tokens: Tokens, tmp_path: Path) -> None:
+    (tmp_path / "dao.key").write_text("another file")
+    token = pkcs11.lib(str(tokens.library)).get_token(token_label="other")
+    with token.open(user_pin=PIN) as session:
+        before = len(list(session.get_objects()))
+        key = new_token_key("dao", tokens.access("other"))
+        assert len(list(session.get_objects())) == before + 2
+        with pytest.raises(OperatorError), discarded_on_error(key):
+            write_sealed(tmp_path / "dao.key", key, PASSPHRASE, CHEAP)
+        assert len(list(session.get_objects())) == before
+    assert refusal(lambda: key.signing().sign(MESSAGE)).code == "pkcs11_key_missing"
 
 
 def test_without_a_terminal_the_pin_is_missed(path: Path, tokens: Tokens) -> None:

@@ -18,6 +18,7 @@ from saphan.keyfiles import (
     DEFAULT_COST,
     Argon2Cost,
     SecretKey,
+    discarded_on_error,
     is_sealed,
     new_key,
     new_token_key,
@@ -117,7 +118,8 @@ def _key(
     passphrase.require_length()
     on_token = access.token is not None
     key = new_token_key(handle, access) if on_token else new_key(Role.OFFICER, handle)
-    write_sealed(folder.key_file, key, passphrase, cost)
+    with discarded_on_error(key):
+        write_sealed(folder.key_file, key, passphrase, cost)
     return key
 
 
