@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 from saphan_protocol.operation import check_operation
+from saphan_schemas.codec import decode
 from saphan_schemas.errors import (
     InvalidInput,
     OperatorError,
@@ -23,18 +24,27 @@ from saphan_schemas.errors import (
     Unavailable,
 )
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Inner, OfficerRead
 
 from saphan.api_answer import TOKEN_BYTES
 from saphan.compose import parse_wish
 from saphan.durable import create_file
-from saphan.node.api_app import BUSY, SERVICE, STREAMS, TOKEN
+from saphan.node.api_app import BUSY, SERVICE, STREAMS, TOKEN, view_of
 from saphan.node.api_attachments import routes as attachment_routes
-from saphan.node.api_guard import EVENTS_PATH, errors, guard
+from saphan.node.api_guard import EVENTS_PATH, errors, guard, identify
+from saphan.node.api_tokens import routes as token_routes
+from saphan.node.callers import Keeper, Right, System, caller_of
 from saphan.node.config import NodeConfig
-from saphan.node.identity import describe, health
+from saphan.node.events import Event
+from saphan.node.identity import describe, describe_corridors, health
 from saphan.node.openapi import document
+from saphan.node.prepared import Prepared
 from saphan.node.parties import party
+from saphan.node.readings import RECORD_BYTES, SYSTEM
+from saphan.node.repeats import HEADER as REPEAT_HEADER
+from saphan.node.repeats import repeat_of
 from saphan.node.requests import (
+    INNER_BYTES,
     DirectoryBody,
     ReadBody,
     SignedBody,
@@ -46,6 +56,7 @@ from saphan.node.requests import (
     unbase64,
 )
 from saphan.node.service import NodeService
+from saphan.node.views import View, check_officer, check_schema
 from saphan.private import read_private
 
 PACKAGE_BYTES: Final = 4 * 1024 * 1024
@@ -78,6 +89,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             web.post("/v1/directory", _directory),
             web.get("/v1/log-token", _log_token),
             *attachment_routes(),
+            *token_routes(),
         ]
     )
     return app
@@ -115,13 +127,21 @@ async def _openapi(request: web.Request) -> web.Response:
 
 
 async def _identity(request: web.Request) -> web.Response:
-    service = request.app[SERVICE]
-    return json_response(await service.engine.in_reading(partial(describe, service)))
+    """All of it for those who look after the node; for others what may be sent to whom."""
+    service, caller = request.app[SERVICE], caller_of(request)
+    whole = isinstance(caller, Keeper) or (
+        isinstance(caller, System) and Right.IDENTITY in caller.rights
+    )
+    look = describe if whole else describe_corridors
+    return json_response(await service.engine.in_reading(partial(look, service)))
 
 
 async def _submit(request: web.Request) -> web.Response:
-    wish = parse_wish(await read_body(request))
-    bulletin = await request.app[SERVICE].send(wish)
+    """A machine-made bulletin; the same again, with its idempotency key, has the first answer."""
+    caller, wish = caller_of(request), parse_wish(await read_body(request))
+    check_schema(caller, wish.schema)
+    repeat = repeat_of(caller.label, request.headers.get(REPEAT_HEADER), wish)
+    bulletin = await request.app[SERVICE].send(wish, repeat)
     return json_response({"id": bulletin.hex()}, 202)
 
 
@@ -129,45 +149,46 @@ async def _submit_signed(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     body = parse_json(await read_body(request), SignedBody)
 
-    def prepare() -> object:
+    def prepare() -> Prepared:
+        inner = decode(Inner, unbase64(body.inner, "inner"), INNER_BYTES, "inner")
+        check_officer(caller_of(request), inner.author, inner.author_key, "inner.author")
         with service.logs.lock:
             return prepare_signed(body, service.agency, service.logs.directory)
 
     prepared = await service.engine.in_sealing(prepare)
-    outcome = await service.send_signed(prepared)  # type: ignore[arg-type]
+    outcome = await service.send_signed(prepared)
     if isinstance(outcome, SaphanError):
         raise outcome
     return json_response({"id": outcome.hex()}, 202)
 
 
 async def _inbox(request: web.Request) -> web.Response:
-    service, page = request.app[SERVICE], _page(request)
-    rows = await service.engine.in_reading(partial(service.bulletins.inbox, *page))
-    return json_response({"bulletins": rows})
+    look = partial(view_of(request).inbox, *_page(request))
+    return json_response(await request.app[SERVICE].engine.in_reading(look))
 
 
 async def _sent(request: web.Request) -> web.Response:
-    service, page = request.app[SERVICE], _page(request)
-    rows = await service.engine.in_reading(partial(service.bulletins.sent, *page))
-    return json_response({"bulletins": rows})
+    look = partial(view_of(request).sent, *_page(request))
+    return json_response(await request.app[SERVICE].engine.in_reading(look))
 
 
 async def _status(request: web.Request) -> web.Response:
-    service, bulletin = await _bulletin(request)
-    return json_response(
-        await service.engine.in_reading(partial(service.bulletins.status, bulletin))
-    )
+    look = partial(view_of(request).status, request.match_info["id"])
+    return json_response(await request.app[SERVICE].engine.in_reading(look))
 
 
 async def _content(request: web.Request) -> web.Response:
     service, bulletin = await _bulletin(request)
-    return json_response(await service.read_by_system(bulletin))
+    reader = view_of(request).reader()
+    return json_response(await service.read_by_system(bulletin, reader or SYSTEM))
 
 
 async def _read(request: web.Request) -> web.Response:
     service, bulletin = await _bulletin(request)
     body = parse_json(await read_body(request), ReadBody)
     record, signature = unbase64(body.record, "record"), unbase64(body.signature, "signature")
+    read = decode(OfficerRead, record, RECORD_BYTES, "record")
+    check_officer(caller_of(request), read.handle, read.key, "record")
     return json_response(await service.read(bulletin, record, signature))
 
 
@@ -220,6 +241,13 @@ async def _events(request: web.Request) -> web.StreamResponse:
         await response.write(b": listening\n\n")
         while True:
             event = await listener.next(KEEP_ALIVE_S)
+            try:
+                # A token that has ended meanwhile, or a rule that has changed, ends the hearing.
+                hears = await _hears(request, event)
+            except SaphanError:
+                return response
+            if not hears:
+                continue
             text = b": idle\n\n" if event is None else b"data: %b\n\n" % msgspec.json.encode(event)
             try:
                 async with asyncio.timeout(LIMITS.api_patience_ms / 1000):
@@ -232,9 +260,17 @@ async def _events(request: web.Request) -> web.StreamResponse:
                 return response
 
 
+async def _hears(request: web.Request, event: Event | None) -> bool:
+    """Whether the listener is told of an event; raises Refused when its token has ended."""
+    service, caller = request.app[SERVICE], await identify(request)
+    if event is None or isinstance(caller, Keeper):
+        return True
+    return await service.engine.in_reading(partial(View(service, caller).hears, event))
+
+
 async def _bulletin(request: web.Request) -> tuple[NodeService, bytes]:
     service = request.app[SERVICE]
-    look = partial(service.bulletins.resolve, request.match_info["id"])
+    look = partial(view_of(request).resolve, request.match_info["id"])
     return service, await service.engine.in_reading(look)
 
 

@@ -7,9 +7,16 @@ from typing import Final
 
 from aiohttp import web
 
+from saphan.node.callers import caller_of
 from saphan.node.service import NodeService
+from saphan.node.views import View
 
 SERVICE: Final = web.AppKey("service", NodeService)
 TOKEN: Final = web.AppKey("token", str)
 BUSY: Final = web.AppKey("busy", asyncio.Semaphore)
 STREAMS: Final = web.AppKey("streams", asyncio.Semaphore)
+
+
+def view_of(request: web.Request) -> View:
+    """What whoever asks is shown of this node's bulletins."""
+    return View(request.app[SERVICE], caller_of(request))

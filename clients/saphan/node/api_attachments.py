@@ -19,7 +19,7 @@ from aiohttp import web
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import LIMITS
 
-from saphan.node.api_app import SERVICE
+from saphan.node.api_app import SERVICE, view_of
 from saphan.node.files.attachments import Shown
 from saphan.node.files.blobs import PIECE_BYTES
 from saphan.node.files.uploads import Upload
@@ -88,14 +88,15 @@ async def _receive(request: web.Request, service: NodeService, upload: Upload) -
 
 async def _shown(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
-    look = partial(service.bulletins.resolve, request.match_info["id"])
+    view = view_of(request)
+    look = partial(view.resolve, request.match_info["id"])
     bulletin = await service.engine.in_reading(look)
     wanted = request.match_info["number"]
     if not wanted.isascii() or not wanted.isdecimal() or len(wanted) > 3:
         raise InvalidInput(
             "attachment_unknown", "an attachment's number is 1, 2, ...", field="number"
         )
-    shown = await service.attachment(bulletin, int(wanted))
+    shown = await service.attachment(bulletin, int(wanted), view.reader(), view.officer)
     offset = number(request, "offset", 0, shown.blob.length)
     response = web.StreamResponse(headers=_headers(shown))
     response.content_length = shown.blob.length - offset

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
-from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
+from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import error_hint
 
 from saphan.node.access import OPEN_PATH, check_access
-from saphan.node.api_app import BUSY, STREAMS, TOKEN
+from saphan.node.api_app import BUSY, SERVICE, STREAMS, TOKEN
 from saphan.node.callers import Caller, Keeper, set_caller
 from saphan.node.requests import json_response
 
@@ -59,7 +60,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Nothing is looked at, not even whether a path exists, before the caller is known."""
     if request.path == OPEN_PATH:
         return await handler(request)
-    caller = await _caller(request)
+    caller = await identify(request)
     set_caller(request, caller)
     resource = request.match_info.route.resource
     if resource is not None:  # None: no such path, or another method; the router answers
@@ -73,22 +74,22 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
 
 
-async def _caller(request: web.Request) -> Caller:
-    """Whoever the bearer token stands for.
+async def identify(request: web.Request) -> Caller:
+    """Whoever the bearer token stands for at this moment.
 
     Raises:
-        Refused: `token_wrong`.
+        Refused: `token_wrong`, `token_expired`, `token_revoked`; `key_revoked` of an officer.
     """
     given = request.headers.get("Authorization", "")
     text = given.removeprefix(SCHEME) if given.startswith(SCHEME) else ""
     if hmac.compare_digest(text.encode(errors="replace"), request.app[TOKEN].encode()):
         return Keeper()
-    raise Refused(
-        "token_wrong",
-        "the request carries no valid token",
-        field="Authorization",
-        hint="send Authorization: Bearer with the content of node/api.token",
-    )
+    service = request.app[SERVICE]
+    caller = service.tokens.caller(text)
+    if service.tokens.unnoted():
+        with contextlib.suppress(OperatorError):  # a full disk: the next use is noted again
+            await service.engine.in_sealing(service.tokens.note)
+    return caller
 
 
 def error_response(error: SaphanError, status: int) -> web.Response:

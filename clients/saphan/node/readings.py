@@ -80,15 +80,18 @@ class Readings:
         kept = (bulletin, read.key, read.handle, read.time, record, signature, salt)
         return content, self._note(bulletin, row, kept, None, detail)
 
-    def system(self, bulletin: bytes) -> tuple[dict[str, Any], bool]:
+    def system(self, bulletin: bytes, reader: bytes = SYSTEM) -> tuple[dict[str, Any], bool]:
         """Content for the agency's case system; the first reading is stated with code `system`.
+
+        Args:
+            reader: which of its systems.
 
         Raises:
             InvalidInput: `bulletin_unknown`; Refused: `not_readable`; OperatorError.
         """
         opened, row, _ = self._open(bulletin)
         content = _content(bulletin, row, opened)
-        kept = (bulletin, SYSTEM, None, self._clock(), None, None, None)
+        kept = (bulletin, reader, None, self._clock(), None, None, None)
         return content, self._note(bulletin, row, kept, "system", None)
 
     def attachment(

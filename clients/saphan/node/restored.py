@@ -28,7 +28,13 @@ LISTENING: Final = "listening"
 
 
 def mark_restored(tx: sqlite3.Connection, now: int) -> None:
-    """Note in a restored store that it is one; `now` in ms UTC."""
+    """Note in a restored store that it is one; `now` in ms UTC.
+
+    The tokens of its local API do not come back: some may have been revoked since the backup.
+    """
+    known = tx.execute("SELECT 1 FROM sqlite_schema WHERE name = 'tokens'").fetchone()
+    if known is not None:  # a store of an older format has none
+        tx.execute("DELETE FROM tokens")
     tx.executemany(
         "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         [(RESTORED, now), (LISTENING, 1)],

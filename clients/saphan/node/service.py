@@ -22,6 +22,7 @@ from saphan.compose import Wish
 from saphan.keyfiles import read_node, read_witness
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
+from saphan.node.bound import Bound
 from saphan.node.budget import Budget
 from saphan.node.bulletins import Bulletins
 from saphan.node.clearance import Clearance
@@ -37,11 +38,15 @@ from saphan.node.files.uploads import Uploads
 from saphan.node.judging import Judge
 from saphan.node.line import Line
 from saphan.node.logs import Logs
+from saphan.node.mailbox_care import MailboxCare
 from saphan.node.mailboxes import Mailboxes
 from saphan.node.outbox import Outbox, Outcome, Prepared
-from saphan.node.readings import RECORD_BYTES, Readings
+from saphan.node.own_operations import OwnOperations
+from saphan.node.readings import RECORD_BYTES, SYSTEM, Readings
 from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
+from saphan.node.rejections import Rejections
+from saphan.node.repeats import Repeat, Repeats
 from saphan.node.resent import first_answer
 from saphan.node.restored import Restored, catching_up
 from saphan.node.rules import Rules
@@ -49,6 +54,8 @@ from saphan.node.session import Parts
 from saphan.node.showings import ATTACHMENT, Showings
 from saphan.node.submitting import Submitting
 from saphan.node.telling.notices import Notices
+from saphan.node.tokens import Tokens
+from saphan.node.watching import Watching
 from saphan.node.witness import Witness
 from saphan.office import Office
 
@@ -78,6 +85,8 @@ class NodeService:
     events: Events
     settings: Current
     notices: Notices
+    tokens: Tokens
+    watching: Watching
     listening: dict[str, tuple[str, int]] = field(default_factory=dict)
     """(host, port) of what is served besides the local API: "desks"."""
 
@@ -96,13 +105,16 @@ class NodeService:
         self.engine.budget.look()
         self.events.publish([{"type": "settings"}])
 
-    async def send(self, wish: Wish) -> bytes:
+    async def send(self, wish: Wish, repeat: Repeat | None = None) -> bytes:
         """Keep a machine-made bulletin; its id when it is durable.
+
+        Args:
+            repeat: of a request that may come again; then it has the first answer.
 
         Raises:
             SaphanError: why it is refused.
         """
-        return await self.submitting.machine(wish)
+        return await self.submitting.machine(wish, repeat)
 
     async def send_signed(self, prepared: Prepared) -> Outcome:
         """Keep an officer's bulletin; its id, or why it is refused. Sent again, it has its id."""
@@ -172,13 +184,17 @@ class NodeService:
         await self.engine.in_frames(lose)
         self.line.wake_parts()
 
-    async def read_by_system(self, bulletin: bytes) -> dict[str, Any]:
-        """Content for the agency's own case system.
+    async def read_by_system(self, bulletin: bytes, reader: bytes = SYSTEM) -> dict[str, Any]:
+        """Content for a case system of the agency.
+
+        Args:
+            reader: which one, as `views.reader_name` says.
 
         Raises:
             SaphanError: what `Readings.system` raises.
         """
-        content, stated = await self.engine.in_sealing(partial(self.readings.system, bulletin))
+        read = partial(self.readings.system, bulletin, reader)
+        content, stated = await self.engine.in_sealing(read)
         if stated:
             self.line.wake_statements()
         return content
@@ -219,6 +235,8 @@ def build(config: NodeConfig) -> NodeService:
         recovery = Recovery(agency, key, db, logs, archive, judge, mailboxes, alarms, clock)
         parts = Parts(engine, recovery, witness, restored, files, alarms, events, clock)
         line = Line(config.broker, parts, config.pin)
+        rejections = Rejections(db, mailboxes, archive)
+        care = MailboxCare(agency, db, logs, mailboxes, rejections, alarms, clock)
         bulletins = Bulletins(agency, db, mailboxes, archive, pins.evidence.origin)
         clearance = Clearance(agency, logs, settings, bulletins)
         return NodeService(
@@ -231,7 +249,7 @@ def build(config: NodeConfig) -> NodeService:
             logs=logs,
             engine=engine,
             outbox=outbox,
-            submitting=Submitting(engine, line),
+            submitting=Submitting(engine, line, Repeats(db)),
             bulletins=bulletins,
             readings=Readings(agency, key, db, logs, archive, files, restored, clock),
             clearance=clearance,
@@ -241,6 +259,18 @@ def build(config: NodeConfig) -> NodeService:
             events=events,
             settings=settings,
             notices=Notices(clearance.shown_to, db, settings, alarms, events, clock),
+            watching=Watching(
+                engine=engine,
+                line=line,
+                mailboxes=care,
+                operations=OwnOperations(agency, db, office, alarms, clock),
+                bound=Bound(db, logs, clock),
+                restored=restored,
+                alarms=alarms,
+                events=events,
+                clock=clock,
+            ),
+            tokens=Tokens(agency, db, logs, clock),
         )
     except BaseException:
         db.close()
@@ -267,6 +297,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         asyncio.create_task(service.line.run()),
         asyncio.create_task(service.submitting.run()),
         asyncio.create_task(service.notices.run()),
+        asyncio.create_task(service.watching.run()),
         asyncio.create_task(service.engine.budget.run()),
     ]
     try:

@@ -12,6 +12,7 @@ from saphan_schemas.errors import SaphanError, Unavailable
 from saphan.compose import Wish
 from saphan.node.engine import Engine
 from saphan.node.line import Line
+from saphan.node.repeats import Repeat, Repeats
 
 log = logging.getLogger("saphan.node")
 
@@ -20,23 +21,45 @@ QUEUE: Final = 1_024
 """Bulletins waiting to be sealed; a case system that pushes faster is told to come again."""
 
 
+_Waiting = tuple[Wish, Repeat | None, asyncio.Future[bytes]]
+
+
 class Submitting:
     """Turns single requests into batches; one signature and one commit serve up to 64 of them."""
 
-    def __init__(self, engine: Engine, line: Line) -> None:
+    def __init__(self, engine: Engine, line: Line, repeats: Repeats) -> None:
         self._engine = engine
         self._line = line
-        self._queue: asyncio.Queue[tuple[Wish, asyncio.Future[bytes]]] = asyncio.Queue(QUEUE)
+        self._repeats = repeats
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE)
 
-    async def machine(self, wish: Wish) -> bytes:
+    async def machine(self, wish: Wish, repeat: Repeat | None = None) -> bytes:
         """Submit one bulletin; its id once it is durable.
 
+        Args:
+            repeat: of a request that may come again: the second one has the answer of the first,
+                whether that is kept or still on its way.
+
         Raises:
-            SaphanError: why it is refused; Unavailable: `outbox_busy`.
+            SaphanError: why it is refused; Unavailable: `outbox_busy`; Refused: `repeat_differs`.
         """
+        if repeat is None:
+            return await self._submit(wish, None)
+        coming = self._repeats.coming(repeat)
+        if coming is None:
+            # From here to `expect` nothing is awaited, so that two at once are never two bulletins.
+            coming = asyncio.ensure_future(self._once(wish, repeat))
+            self._repeats.expect(repeat, coming)
+        return await asyncio.shield(coming)
+
+    async def _once(self, wish: Wish, repeat: Repeat) -> bytes:
+        first = await self._engine.in_reading(partial(self._repeats.first, repeat))
+        return first if first is not None else await self._submit(wish, repeat)
+
+    async def _submit(self, wish: Wish, repeat: Repeat | None) -> bytes:
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         try:
-            self._queue.put_nowait((wish, future))
+            self._queue.put_nowait((wish, repeat, future))
         except asyncio.QueueFull:
             raise Unavailable(
                 "outbox_busy",
@@ -59,13 +82,13 @@ class Submitting:
                 log.exception("sealing met a bug")
                 _fail(batch, Unavailable("internal", "the node met a bug; it is in its log"))
 
-    async def _seal(self, batch: list[tuple[Wish, asyncio.Future[bytes]]]) -> None:
-        wishes = [wish for wish, _ in batch]
+    async def _seal(self, batch: list[_Waiting]) -> None:
+        wishes, repeats = [wish for wish, _, _ in batch], [repeat for _, repeat, _ in batch]
         submitted = await self._engine.in_sealing(
-            partial(self._engine.outbox.submit_machine, wishes)
+            partial(self._engine.outbox.submit_machine, wishes, repeats)
         )
         self._line.offer(submitted.portion)
-        for (_, future), outcome in zip(batch, submitted.outcomes, strict=True):
+        for (_, _, future), outcome in zip(batch, submitted.outcomes, strict=True):
             if future.done():
                 continue
             if isinstance(outcome, SaphanError):
@@ -74,7 +97,7 @@ class Submitting:
                 future.set_result(outcome)
 
 
-def _fail(batch: list[tuple[Wish, asyncio.Future[bytes]]], error: SaphanError) -> None:
-    for _, future in batch:
+def _fail(batch: list[_Waiting], error: SaphanError) -> None:
+    for _, _, future in batch:
         if not future.done():
             future.set_exception(error)
