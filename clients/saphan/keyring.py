@@ -197,7 +197,7 @@ def revoke_key(office: Office, key_id: bytes, root: Passphrase | None, *, now: i
             hint="see the active ones: saphan keys list",
         )
     change = Change("revoke", info.role, key_id, None, None, None)
-    draft = propose(office, (change,), (), now, holders=known_holders(office))
+    draft = propose(office, (change,), (), now)
     return complete(office, draft, root)
 
 

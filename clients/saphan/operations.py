@@ -12,7 +12,7 @@ from saphan_schemas.records import Change, Role
 
 from saphan.ceremony.concluding import check_none_waits, conclude, store_draft
 from saphan.ceremony.draft import OperationDraft, sign
-from saphan.keyfiles import Argon2Cost, SecretKey, read_key, write_plain, write_sealed
+from saphan.keyfiles import Argon2Cost, SecretKey, read_key, read_key_id, write_plain, write_sealed
 from saphan.office import Office
 from saphan.passphrase import Passphrase
 
@@ -39,6 +39,18 @@ class Made:
 def open_root(office: Office, passphrase: Passphrase) -> SigningKey:
     """The agency's root key, open; raises what `read_key` raises."""
     return read_key(office.root_key, Role.ROOT, passphrase).signing()
+
+
+def holds_root(office: Office) -> bool:
+    """Whether the root key in the agency's folder is one that signs today: not one that left.
+
+    Raises:
+        OperatorError: what `read_key_id` raises.
+    """
+    if not office.root_key.exists():
+        return False
+    roots = office.replay().keys(office.read_agency().agency, Role.ROOT)
+    return read_key_id(office.root_key) in {root.key_id for root in roots}
 
 
 def complete(office: Office, draft: OperationDraft, passphrase: Passphrase | None) -> Made:

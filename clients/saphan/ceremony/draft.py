@@ -21,6 +21,7 @@ from saphan_schemas.records import Change, Operation, Role, Signature, SignedOpe
 
 from saphan.ceremony.judging import open_draft, with_signature
 from saphan.ceremony.operation_draft import OperationDraft
+from saphan.ceremony.roots import known_holders
 from saphan.keyfiles import SecretKey
 from saphan.office import Office
 
@@ -43,7 +44,7 @@ def propose(
             their holders keep elsewhere.
         now: ms UTC.
         threshold: how many roots sign from then on; None leaves it as it is.
-        holders: root's key id to its holder's name.
+        holders: key id to holder's name of roots whose halves are not in the folder yet.
 
     Raises:
         InvalidInput: `key_duplicate`, `key_malformed`, `key_weak`, `operation_large`.
@@ -55,7 +56,8 @@ def propose(
     body = encode(Operation(agency.agency, version + 1, last, need, now, tuple(changes)))
     keys, witnesses = _prove(body, new_keys)
     history = office.history()
-    return open_draft(body, history, keys=keys, witnesses=witnesses, holders=holders)
+    names = known_holders(office) | dict(holders or {})
+    return open_draft(body, history, keys=keys, witnesses=witnesses, holders=names)
 
 
 def sign(draft: OperationDraft, root: SigningKey) -> OperationDraft:

@@ -9,7 +9,8 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Change, Role
 
 from saphan.ceremony.holder import ROOT_HALF_BYTES, RootHalf, format_root_half, parse_root_half
-from saphan.durable import PUBLIC_MODE, create_file, read_bounded, replace_file
+from saphan.durable import PUBLIC_MODE, create_file, read_bounded
+from saphan.keyfiles import read_key_id
 from saphan.office import Office
 
 
@@ -86,19 +87,15 @@ def keep_halves(office: Office, halves: tuple[RootHalf, ...]) -> None:
         create_file(path, format_root_half(half), PUBLIC_MODE)
 
 
-def replace_half(office: Office, half: RootHalf) -> None:
-    """Put a public half in the place of another root's of the same holder."""
-    replace_file(office.root_half(half.holder), format_root_half(half), PUBLIC_MODE)
-
-
 def known_holders(office: Office) -> dict[bytes, str]:
-    """Key id to holder's name of every public half in the agency's folder.
+    """Key id to holder's name of every root whose file stands in the agency's folder.
 
     Raises:
         InvalidInput: `root_file_malformed`. OperatorError: `file_unreadable`.
     """
     names = sorted(path.stem for path in office.root_key.parent.glob("*.json"))
-    return {_read(office, name).key_id: name for name in names}
+    own = {read_key_id(office.root_key): "root"} if office.root_key.exists() else {}
+    return own | {_read(office, name).key_id: name for name in names}
 
 
 def _read(office: Office, holder: str) -> RootHalf:

@@ -27,13 +27,14 @@ from saphan.cli.options import (
     office_of,
     passphrase_source,
 )
+from saphan.cli.root_changes import add_change_options, change_roots_here, read_roots
 from saphan.cli.speech import say, show
 from saphan.durable import read_bounded
 from saphan.passphrase import Passphrase, PassphraseSource
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
-    """Register `saphan agency init|show|pin`."""
+    """Register `saphan agency init|show|pin|change-roots`."""
     group = add_group(commands, "agency")
     make = add_command(group, "init", "agency_init", _init)
     make.add_argument("name", metavar="NAME", help=say("help.agency_name"))
@@ -45,29 +46,37 @@ def add_commands(commands: Subparsers[Parser]) -> None:
         help=say("help.officer_handle"),
     )
     make.add_argument("--invitation", type=Path, metavar="FILE", help=say("help.invitation"))
+    make.add_argument(
+        "--root", type=Path, action="append", metavar="FILE", help=say("help.root_half")
+    )
+    make.add_argument("--threshold", type=int, metavar="K", help=say("help.threshold"))
     add_comparing(make)
     add_passphrase(make, what=say("noun.root_key"))
     add_passphrase(make, "officer-", say("noun.officer_key"))
     shown = add_command(group, "show", "agency_show", _show)
     shown.add_argument("file", type=Path, nargs="?", metavar="FILE", help=say("help.agency_file"))
+    change = add_command(group, "change-roots", "agency_change_roots", change_roots_here)
+    add_change_options(change)
     pin = add_command(group, "pin", "agency_pin", _pin)
     pin.add_argument("file", type=Path, metavar="FILE", help=say("help.trust_file"))
     add_comparing(pin)
 
 
 def _init(args: argparse.Namespace) -> int:
-    check_new(args.dir, args.name, set(args.officer))
+    roots = read_roots(args)
+    check_new(args.dir, args.name, set(args.officer), roots)
     invitation = None
     if args.invitation is not None:
         data = read_bounded(args.invitation, INVITATION_BYTES, "invitation")
         invitation = parse_invitation(data)
         compare_words(args, invitation.address, invitation.digest, say("noun.broker_operator"))
-    root = passphrase_source(args).read_new(say("noun.root_key"))
+    root = roots or passphrase_source(args).read_new(say("noun.root_key"))
     officers = _officers_passphrases(args.officer, passphrase_source(args, "officer_"))
     office = init(args.dir, args.name, root, officers, now=now_ms(), invitation=invitation)
     value = _identity(office.read_agency()) | {
         "dir": str(office.folder),
-        "enrolment": str(office.enrolment),
+        "enrolment": None if roots else str(office.enrolment),
+        "draft": str(office.draft(1)) if roots else None,
         "officers": sorted(officers),
         "broker": None if invitation is None else invitation.url,
     }
@@ -90,6 +99,9 @@ def _made_page(value: dict[str, object]) -> Iterator[str]:
     yield ""
     yield from _words_page(value)
     yield ""
+    if value["draft"]:
+        yield say("note.operation_drafted", version=1, path=value["draft"])
+        return
     yield say("note.carry_enrolment", path=value["enrolment"])
     yield say("note.keep_root_offline")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 
 from saphan_protocol.directory import KeyInfo
@@ -13,6 +12,13 @@ from saphan_schemas.records import Role
 
 from saphan.cli import mailbox_keys
 from saphan.cli.comparing import add_comparing, compare_words
+from saphan.cli.drafting import (
+    add_drafting,
+    check_drafting,
+    made_page,
+    made_value,
+    root_passphrase,
+)
 from saphan.cli.options import (
     Parser,
     Subparsers,
@@ -25,14 +31,23 @@ from saphan.cli.options import (
 )
 from saphan.cli.speech import confirm, say, show
 from saphan.cli.submitting import submit_file
+from saphan.cli.token_options import add_new_token, new_token
 from saphan.durable import read_bounded
-from saphan.keyring import activate, add_key, enrol_request, find_key, list_keys, revoke_key
+from saphan.keyring import (
+    activate,
+    add_key,
+    enrol_request,
+    find_key,
+    list_keys,
+    revoke_key,
+    rotate_key,
+)
 from saphan.office import Office
 from saphan.officer_request import REQUEST_BYTES, parse_request
 from saphan.operations import PLAIN_ROLES, Made
+from saphan.passphrase import Passphrase
 
 ADDED = tuple(role.value for role in Role if role is not Role.ROOT)
-ROTATED = (Role.MAILBOX.value,)
 ACTIVATED = tuple(role for role in ADDED if role != Role.MAILBOX)
 
 
@@ -45,19 +60,23 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     add.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
     add.add_argument("--request", type=Path, metavar="FILE", help=say("help.officer_request"))
     add_comparing(add)
-    add_passphrase(add, what=say("noun.root_key"))
+    add_drafting(add)
     add_passphrase(add, "new-", say("noun.new_key"))
-    rotate = add_command(group, "rotate", "keys_rotate", mailbox_keys.rotate)
-    rotate.add_argument("role", choices=ROTATED, help=say("help.role"))
+    add_new_token(add)
+    rotate = add_command(group, "rotate", "keys_rotate", _rotate)
+    rotate.add_argument("role", choices=ADDED, help=say("help.role"))
+    rotate.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
     mailbox_keys.add_mailbox_options(rotate)
-    add_passphrase(rotate, what=say("noun.root_key"))
+    add_drafting(rotate)
+    add_passphrase(rotate, "new-", say("noun.new_key"))
+    add_new_token(rotate)
     take = add_command(group, "activate", "keys_activate", _activate)
     take.add_argument("role", choices=ACTIVATED, help=say("help.role"))
     take.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
     revoke = add_command(group, "revoke", "keys_revoke", _revoke)
     revoke.add_argument("key", metavar="KEY", help=say("help.key_prefix"))
     revoke.add_argument("--yes", action="store_true", help=say("help.yes"))
-    add_passphrase(revoke, what=say("noun.root_key"))
+    add_drafting(revoke)
     submit = add_command(group, "submit", "keys_submit", submit_file)
     submit.add_argument("file", type=Path, metavar="FILE", help=say("help.submitted"))
 
@@ -94,15 +113,52 @@ def _add(args: argparse.Namespace) -> int:
     if args.request is not None:
         return _add_request(args, role, office)
     _check_handle(role, args.handle)
-    office.read_agency()  # a wrong folder is said before a passphrase is asked for
-    root = passphrase_source(args).read(say("noun.root_key"))
-    passphrase = None
-    if role not in PLAIN_ROLES:
-        what = say("noun.key_of_officer", handle=args.handle or role.value)
-        passphrase = passphrase_source(args, "new_").read_new(what)
-    made = add_key(office, role, root, now=now_ms(), handle=args.handle, passphrase=passphrase)
-    value = _made(made)
-    show(value, _made_page(made), as_json=args.json)
+    token = new_token(args, role)
+    check_drafting(args, office)  # a wrong folder is said before a passphrase is asked for
+    root, passphrase = root_passphrase(args, office), _new_passphrase(args, role)
+    made = add_key(
+        office,
+        role,
+        root,
+        now=now_ms(),
+        handle=args.handle,
+        passphrase=passphrase,
+        token=token,
+    )
+    return _shown(args, made)
+
+
+def _new_passphrase(args: argparse.Namespace, role: Role) -> Passphrase | None:
+    if role in PLAIN_ROLES:
+        return None
+    what = say("noun.key_of_officer", handle=args.handle or role.value)
+    return passphrase_source(args, "new_").read_new(what)
+
+
+def _rotate(args: argparse.Namespace) -> int:
+    """Mailbox keys by their weeks; any other at once: new key in, old one out, one operation."""
+    role, office = Role(args.role), office_of(args)
+    if role is Role.MAILBOX:
+        return mailbox_keys.rotate(args)
+    _check_handle(role, args.handle)
+    token = new_token(args, role)
+    check_drafting(args, office)
+    root, passphrase = root_passphrase(args, office), _new_passphrase(args, role)
+    made = rotate_key(
+        office,
+        role,
+        root,
+        now=now_ms(),
+        handle=args.handle,
+        passphrase=passphrase,
+        token=token,
+    )
+    return _shown(args, made)
+
+
+def _shown(args: argparse.Namespace, made: Made) -> int:
+    value = made_value(args, made)
+    show(value, made_page(value), as_json=args.json)
     return 0
 
 
@@ -117,12 +173,10 @@ def _add_request(args: argparse.Namespace, role: Role, office: Office) -> int:
             field="handle",
             hint="saphan keys add officer --request FILE",
         )
-    office.read_agency()
+    check_drafting(args, office)
     what = say("noun.key_of_officer", handle=handle)
     compare_words(args, what, request.key_id, str(handle))
-    made = enrol_request(office, request, passphrase_source(args).read(say("noun.root_key")))
-    show(_made(made), _made_page(made), as_json=args.json)
-    return 0
+    return _shown(args, enrol_request(office, request, root_passphrase(args, office)))
 
 
 def _check_handle(role: Role, handle: str | None) -> None:
@@ -133,23 +187,6 @@ def _check_handle(role: Role, handle: str | None) -> None:
             field="handle",
             hint="saphan keys add officer --handle HANDLE",
         )
-
-
-def _made(made: Made) -> dict[str, object]:
-    return {
-        "version": made.version,
-        "operation": str(made.operation),
-        "key_file": None if made.key_file is None else str(made.key_file),
-        "key_id": None if made.key_id is None else made.key_id.hex(),
-    }
-
-
-def _made_page(made: Made) -> Iterator[str]:
-    if made.key_file is not None:
-        yield say("note.key_written", path=made.key_file)
-    yield say("note.operation_made", version=made.version, path=made.operation)
-    if made.key_file is not None and made.key_file.name.endswith(".next.key"):
-        yield say("note.activate_next")
 
 
 def _activate(args: argparse.Namespace) -> int:
@@ -164,10 +201,9 @@ def _activate(args: argparse.Namespace) -> int:
 
 def _revoke(args: argparse.Namespace) -> int:
     office = office_of(args)
+    check_drafting(args, office)
     key = find_key(office, args.key)
     who = f"{key.role.value} {key.handle or ''}".strip()
     confirm(say("prompt.revoke", id=key.key_id.hex()[:16], who=who), yes=args.yes)
-    root = passphrase_source(args).read(say("noun.root_key"))
-    made = revoke_key(office, key.key_id, root, now=now_ms())
-    show(_made(made), _made_page(made), as_json=args.json)
-    return 0
+    root = root_passphrase(args, office)
+    return _shown(args, revoke_key(office, key.key_id, root, now=now_ms()))

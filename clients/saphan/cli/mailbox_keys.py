@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from saphan_schemas.limits import LIMITS
 
-from saphan.cli.options import Parser, now_ms, office_of, passphrase_source
+from saphan.cli.drafting import check_drafting, made_page, made_value, root_passphrase
+from saphan.cli.options import Parser, now_ms, office_of
 from saphan.cli.speech import confirm, say, show
 from saphan.mailbox_rotation import Rotated, rotate_mailbox
 
@@ -25,34 +26,27 @@ def add_mailbox_options(parser: Parser) -> None:
 def rotate(args: argparse.Namespace) -> int:
     """Make the keys and the operation; its draft where the folder holds no root."""
     office = office_of(args)
-    office.read_agency()
+    check_drafting(args, office)
     if args.replace:
         confirm(say("prompt.replace_mailboxes"), yes=args.yes)
-    root = None
-    if office.root_key.exists():
-        root = passphrase_source(args).read(say("noun.root_key"))
+    root = root_passphrase(args, office)
     done = rotate_mailbox(office, args.weeks, root, now=now_ms(), replace=args.replace)
-    show(_value(done), _page(done), as_json=args.json)
+    value = _value(args, done)
+    show(value, _page(done, value), as_json=args.json)
     return 0
 
 
-def _value(done: Rotated) -> dict[str, object]:
-    return {
-        "version": done.made.version,
-        "operation": str(done.made.operation),
-        "waits": done.made.waits,
+def _value(args: argparse.Namespace, done: Rotated) -> dict[str, object]:
+    return made_value(args, done.made) | {
         "key_files": [str(path) for path in done.key_files],
         "revoked": [name.hex() for name in done.revoked],
         "until": done.until,
     }
 
 
-def _page(done: Rotated) -> Iterator[str]:
+def _page(done: Rotated, value: dict[str, object]) -> Iterator[str]:
     day = datetime.fromtimestamp(done.until / 1000, UTC).date().isoformat()
     yield say("note.mailboxes_made", count=len(done.key_files), day=day)
     if done.revoked:
         yield say("note.mailboxes_revoked", count=len(done.revoked))
-    if done.made.waits:
-        yield say("note.operation_drafted", version=done.made.version, path=done.made.operation)
-    else:
-        yield say("note.operation_made", version=done.made.version, path=done.made.operation)
+    yield from made_page(value)

@@ -32,6 +32,7 @@ from saphan.cli.speech import (
 
 COMMANDS: Final[tuple[tuple[str, str], ...]] = (
     ("agency", "saphan.cli.agency"),
+    ("root", "saphan.cli.root"),
     ("keys", "saphan.cli.keys"),
     ("agreement", "saphan.cli.agreement"),
     ("words", "saphan.cli.words"),

@@ -1,0 +1,75 @@
+"""Commands that make an operation: signed here where the root is, else a draft that is carried."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from saphan_schemas.errors import OperatorError
+
+from saphan.ceremony.concluding import check_none_waits
+from saphan.cli.options import Parser, add_passphrase, passphrase_source
+from saphan.cli.speech import say
+from saphan.durable import PUBLIC_MODE, create_file
+from saphan.office import Office
+from saphan.operations import Made, holds_root
+from saphan.passphrase import Passphrase
+
+
+def add_drafting(parser: Parser) -> None:
+    """`--out` for the draft, and the root's passphrase."""
+    parser.add_argument("--out", type=Path, metavar="FILE", help=say("help.draft_out"))
+    add_passphrase(parser, what=say("noun.root_key"))
+
+
+def check_drafting(args: argparse.Namespace, office: Office) -> None:
+    """What can be known before anybody types a passphrase.
+
+    Raises:
+        OperatorError: `not_an_agency_folder`, `draft_waiting`, `file_exists`.
+    """
+    office.read_agency()
+    check_none_waits(office)
+    if args.out is not None and args.out.exists():
+        raise OperatorError(
+            "file_exists",
+            f"{args.out} exists already and is not overwritten",
+            field="out",
+            hint="move it away, or name another file",
+        )
+
+
+def root_passphrase(args: argparse.Namespace, office: Office) -> Passphrase | None:
+    """The passphrase of the root in the agency's folder; None where its holders keep it."""
+    if not holds_root(office):
+        return None
+    return passphrase_source(args).read(say("noun.root_key"))
+
+
+def made_value(args: argparse.Namespace, made: Made) -> dict[str, object]:
+    """What was made, as JSON; a draft is copied to `--out` here."""
+    if made.waits and args.out is not None:
+        create_file(args.out, made.operation.read_bytes(), PUBLIC_MODE)
+    return {
+        "version": made.version,
+        "operation": str(made.operation),
+        "waits": made.waits,
+        "draft": str(args.out or made.operation) if made.waits else None,
+        "key_file": None if made.key_file is None else str(made.key_file),
+        "key_id": None if made.key_id is None else made.key_id.hex(),
+    }
+
+
+def made_page(value: dict[str, object]) -> Iterator[str]:
+    """The same for a person, with the next step."""
+    if value["key_file"] is not None:
+        yield say("note.key_written", path=value["key_file"])
+    if value["waits"]:
+        yield say("note.operation_drafted", version=value["version"], path=value["operation"])
+        if value["draft"] != value["operation"]:
+            yield say("note.draft_copied", path=value["draft"])
+    else:
+        yield say("note.operation_made", version=value["version"], path=value["operation"])
+    if str(value["key_file"]).endswith(".next.key"):
+        yield say("note.activate_next")
