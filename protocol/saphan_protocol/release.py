@@ -60,5 +60,5 @@ def _check_agreements(header: Header, recipient: str, facts: Facts) -> None:
             f"no agreement in force covers this bulletin from {header.sender} to {recipient}, and "
             "what is in flight is stopped",
             field="statement",
-            hint="it can be handed over again when the agreement is resumed: saphan agreement list",
+            hint="it is handed over by itself when the agreement is resumed",
         )

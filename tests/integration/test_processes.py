@@ -11,10 +11,13 @@ import pytest
 from saphan_broker.broker import open_broker
 from saphan_broker.store.base import Log, SignedHead
 from saphan_broker.store.redis.keys import Keys
+from saphan_protocol.agreement import AGREEMENT_TYPE
+from saphan_protocol.identity import identity
+from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.errors import Unavailable
 from saphan_schemas.frames import Result, StatementItem, Submission
 from saphan_schemas.records import BatchSignature, Event
-from support.agency import Agency, Made, agreement
+from support.agency import Agency, Made, agreement, order_by
 from support.crews import Crew, Member, until
 
 A, B = "la.ospp", "kh.gpo"
@@ -81,7 +84,7 @@ async def test_whoever_is_asked_gives_the_first_answer_again(crew: Crew) -> None
 
 
 async def test_what_is_enrolled_through_one_is_known_to_the_other(tmp_path: Path) -> None:
-    """Operations and the agreement enter at the follower; the nodes log in at both at once."""
+    """Operations, agreement and order enter at the follower; nodes log in at both at once."""
     crew = Crew(tmp_path, A, B)
     async with crew.carried(2):
         holder, follower = crew.members
@@ -93,13 +96,15 @@ async def test_what_is_enrolled_through_one_is_known_to_the_other(tmp_path: Path
             assert again == (holder.broker.state.registry.published.ref, None)  # type: ignore[union-attr]
         first = await crew.line_at(follower, A)
         parties = list(crew.agencies.values())
-        result = await first.register(
-            agreement=agreement(parties, *crew.pins.lasting, crew.clock())
-        )
+        package = agreement(parties, *crew.pins.lasting, crew.clock())
+        result = await first.register(agreement=package)
+        assert result.code is None, result
+        name = identity(AGREEMENT_TYPE, parse_agreement_package(package).agreement)
+        result = await first.register(order=order_by(crew.agencies[A], name, "suspend"))
         assert result.code is None, result
         for member in crew.members:
             line = await crew.line_at(member, B)
-            await line.until(lambda line=line: len(line.packages) == 1)  # type: ignore[misc]
+            await line.until(lambda line=line: len(line.packages) == 2)  # type: ignore[misc]
             size = member.broker.state.directory.size
             assert size == holder.broker.state.directory.size
 
