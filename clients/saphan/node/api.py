@@ -33,6 +33,7 @@ from saphan.node.api_app import BUSY, SERVICE, STREAMS, TOKEN, view_of
 from saphan.node.api_attachments import routes as attachment_routes
 from saphan.node.api_guard import EVENTS_PATH, errors, guard, identify
 from saphan.node.api_tokens import routes as token_routes
+from saphan.node.api_trust import routes as trust_routes
 from saphan.node.callers import Keeper, Right, System, caller_of
 from saphan.node.config import NodeConfig
 from saphan.node.events import Event
@@ -90,6 +91,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             web.get("/v1/log-token", _log_token),
             *attachment_routes(),
             *token_routes(),
+            *trust_routes(),
         ]
     )
     return app
@@ -202,6 +204,7 @@ async def _directory(request: web.Request) -> web.Response:
     if body.operation is not None:
         operation = unbase64(body.operation, "operation")
         await service.engine.in_reading(partial(check_operation, operation))
+        await service.engine.in_frames(partial(service.watching.operations.submitted, operation))
     if body.agreement is not None:
         agreement = unbase64(body.agreement, "agreement")
         await service.engine.in_reading(partial(service.logs.check_agreement, agreement))

@@ -15,8 +15,10 @@ from saphan_protocol.checkpoint import Head
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import DirectoryLeaves, Feed
+from saphan_schemas.limits import LIMITS
 
 from saphan.node.alarms import Alarms
+from saphan.node.anew import Delivery, due
 from saphan.node.budget import Budget
 from saphan.node.db import Database
 from saphan.node.effects import Effects
@@ -104,7 +106,14 @@ class Engine:
         """What an error of this code told is over."""
         self._alarms.clear(code)
 
-    def consign_anew(self, deliveries: list[tuple[bytes, str]]) -> None:
+    def consign_due(self, now: int) -> bool:
+        """Consign anew everything that needs it; whether there was anything. `now` in ms UTC."""
+        found = due(self.db, self.logs, self.agency, self.key.key_id, now)
+        for at in range(0, len(found), LIMITS.frame_items):
+            self.consign_anew(found[at : at + LIMITS.frame_items])
+        return bool(found)
+
+    def consign_anew(self, deliveries: list[Delivery]) -> None:
         """New consignments after `unopened` or a refusal; what cannot be consigned is an alarm."""
         for outcome in self.outbox.consign_anew(deliveries):
             if isinstance(outcome, SaphanError):

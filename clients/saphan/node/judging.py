@@ -116,7 +116,9 @@ class Judge:
         return Verdict(Event.ACCEPTED, wrapped=wrapped, author=author)
 
     def _open(self, bulletin: Received, header: Header, content_key: bytes) -> Opened:
-        return open_bulletin(
+        """Judged by its place in the log; and by what was bound by hand, which the log withholds:
+        nobody can say then whether it was signed before or after."""
+        opened = open_bulletin(
             content_key,
             header,
             bulletin.header_id,
@@ -126,6 +128,14 @@ class Judge:
             self._verified,
             attachments=bulletin.attachments,
         )
+        for key in opened.authors:
+            if self._directory.is_bound(key.key_id):
+                raise Refused(
+                    "author_revoked",
+                    f"{key.agency} has revoked the author's key by hand; the log is behind",
+                    field="inner.author_key",
+                )
+        return opened
 
     def _check_attachments(self, bulletin: Received, content_key: bytes, opened: Opened) -> None:
         check_received(

@@ -6,20 +6,18 @@ witness has cosigned: neither a wrong clock nor a lying broker makes a node dest
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
 from saphan_protocol.directory import KeyInfo
 from saphan_schemas.errors import OperatorError, SaphanError
-from saphan_schemas.limits import HOUR_MS, LIMITS, SECOND_MS
+from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_schemas.records import Role
 
 from saphan.mailbox_schedule import WEEK_MS, planned_until
 from saphan.node.alarms import Alarms
 from saphan.node.db import Database
-from saphan.node.events import DIRECTORY, Events, Listener
 from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes
 from saphan.node.rejections import Rejections
@@ -28,8 +26,6 @@ log = logging.getLogger("saphan.node")
 
 RUNS_OUT: Final = "mailbox_runs_out"
 ABSENT: Final = "mailbox_halves_missing"
-LOOK_S: Final = HOUR_MS / 1000
-"""Between two looks while nothing happens; a key's days are counted in hours."""
 
 
 class MailboxCare:
@@ -56,19 +52,6 @@ class MailboxCare:
         self._rejections = rejections
         self._alarms = alarms
         self._clock = clock
-
-    async def run(
-        self, events: Events, in_frames: Callable[[Callable[[], None]], Awaitable[None]]
-    ) -> None:
-        """Look now, whenever the directory grows, and every hour, for ever.
-
-        Args:
-            in_frames: runs blocking work in the thread that owns the logs.
-        """
-        with events.listen() as listener:
-            while True:
-                await in_frames(self.look)
-                await _until_due(listener)
 
     def look(self) -> None:
         """Destroy what is over, sound or end the alarms; a full disk waits for the next look."""
@@ -138,13 +121,3 @@ class MailboxCare:
                 "others: saphan keys rotate mailbox --replace",
             )
         )
-
-
-async def _until_due(listener: Listener) -> None:
-    """An hour, or less if the directory grows; other events do not begin the hour anew."""
-    loop = asyncio.get_running_loop()
-    due = loop.time() + LOOK_S
-    while (left := due - loop.time()) > 0:
-        event = await listener.next(left)
-        if event is not None and event["type"] == DIRECTORY:
-            return

@@ -7,12 +7,23 @@ from typing import Any, Final
 from saphan_schemas.attachments import MEDIA_TYPES, ROLES
 from saphan_schemas.limits import LIMITS
 
+from saphan.node.access import ACCESS, OPEN_PATH, Access
+from saphan.node.callers import Right
+from saphan.node.repeats import HEADER
+
 Json = dict[str, Any]
 
 _STRING: Final[Json] = {"type": "string"}
 _BASE64: Final[Json] = {"type": "string", "contentEncoding": "base64"}
 _MILLIS: Final[Json] = {"type": "integer", "description": "ms UTC since 1970"}
 _ID: Final[Json] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+
+_REPEAT: Final[Json] = {
+    "name": HEADER,
+    "in": "header",
+    "description": "the same request under the same key has the first answer, for 7 days",
+    "schema": {"type": "string", "minLength": 8, "maxLength": 128},
+}
 
 _BYTES: Final[Json] = {"application/octet-stream": {"schema": {}}}
 
@@ -89,11 +100,52 @@ _SCHEMAS: Final[Json] = {
         "additionalProperties": False,
         "properties": dict.fromkeys(("operation", "agreement"), _BASE64),
     },
+    "Bound": {
+        "type": "object",
+        "description": "exactly one of the two",
+        "additionalProperties": False,
+        "properties": dict.fromkeys(("operation", "order"), _BASE64),
+    },
     "Accepted": {"type": "object", "required": ["id"], "properties": {"id": _ID}},
     "List": {
         "type": "object",
-        "required": ["bulletins"],
-        "properties": {"bulletins": {"type": "array", "items": {"type": "object"}}},
+        "required": ["bulletins", "next", "more"],
+        "properties": {
+            "bulletins": {"type": "array", "items": {"type": "object"}},
+            "next": {"type": "integer", "description": "`after` of the next page"},
+            "more": {"type": "boolean"},
+        },
+    },
+    "Wanted": {
+        "type": "object",
+        "description": "a system's token has rights, an officer's the officer's handle",
+        "required": ["name"],
+        "additionalProperties": False,
+        "properties": {
+            "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,30}$"},
+            "rights": {"type": "array", "items": {"enum": sorted(Right)}},
+            "schemas": {"type": "array", "items": _STRING},
+            "officer": {"type": ["string", "null"]},
+            "days": {"type": ["integer", "null"], "minimum": 1},
+        },
+    },
+    "Token": {
+        "type": "object",
+        "required": ["name", "state", "made", "expires"],
+        "properties": {
+            "token": {"type": "string", "description": "once, when it is made"},
+            "name": _STRING,
+            "state": {"enum": ["active", "expired", "revoked"]},
+            "made": _MILLIS,
+            "expires": _MILLIS,
+        },
+    },
+    "Tokens": {
+        "type": "object",
+        "required": ["tokens"],
+        "properties": {
+            "tokens": {"type": "array", "items": {"$ref": "#/components/schemas/Token"}}
+        },
     },
     "Object": {"type": "object"},
 }
@@ -129,16 +181,37 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
     ("get", "/v1/events", "Server-sent events", None, 200, "Object"),
     ("get", "/v1/directory", "An enrolled agency's roots; ?agency=", None, 200, "Object"),
     ("post", "/v1/directory", "Register an operation or agreement", "Directory", 200, "Object"),
+    ("get", "/v1/bound", "Revocations and orders imported by hand", None, 200, "Object"),
+    ("post", "/v1/bound", "Import a revocation or an order by hand", "Bound", 200, "Object"),
+    ("get", "/v1/operations", "The directory's operations of this agency", None, 200, "Object"),
+    (
+        "post",
+        "/v1/operations/{version}/acknowledge",
+        "An operation is this agency's own",
+        None,
+        200,
+        "Object",
+    ),
     ("get", "/v1/log-token", "Token for the broker's log pages", None, 200, "Object"),
+    ("get", "/v1/tokens", "Tokens, those that have ended among them", None, 200, "Tokens"),
+    ("post", "/v1/tokens", "Make a token for a system or an officer", "Wanted", 201, "Token"),
+    ("delete", "/v1/tokens/{name}", "Revoke a token", None, 200, "Token"),
 )
 """(method, path, summary, request schema, status of success, answer schema)."""
+
+
+_WHOLE: Final = {"type": "integer"}
+_IN_PATHS: Final = (("id", _ID), ("digest", _ID), ("number", _WHOLE), ("version", _WHOLE))
 
 
 def document() -> Json:
     """OpenAPI 3.1."""
     paths: Json = {}
     for method, path, summary, body, status, answer in PATHS:
-        paths.setdefault(path, {})[method] = _operation(path, summary, body, status, answer)
+        found = _operation(path, summary, body, status, answer)
+        if path != OPEN_PATH:
+            found["x-saphan-callers"] = callers(ACCESS[method.upper(), path])
+        paths.setdefault(path, {})[method] = found
     return {
         "openapi": "3.1.0",
         "info": {
@@ -155,6 +228,11 @@ def document() -> Json:
     }
 
 
+def callers(access: Access) -> Json:
+    """Whose tokens a path takes besides the keeper's."""
+    return {"rights": sorted(access.rights), "officers": access.officers}
+
+
 def _operation(path: str, summary: str, body: str | None, status: int, answer: str) -> Json:
     found: Json = {
         "summary": summary,
@@ -169,7 +247,7 @@ def _operation(path: str, summary: str, body: str | None, status: int, answer: s
         found["security"] = []
     named = [
         {"name": name, "in": "path", "required": True, "schema": schema}
-        for name, schema in (("id", _ID), ("digest", _ID), ("number", {"type": "integer"}))
+        for name, schema in _IN_PATHS
         if f"{{{name}}}" in path
     ]
     if named:
@@ -182,6 +260,8 @@ def _operation(path: str, summary: str, body: str | None, status: int, answer: s
         ]
     if path.endswith("{number}"):
         found["responses"]["200"]["content"] = _BYTES
+    if (path, body) == ("/v1/bulletins", "Bulletin"):
+        found["parameters"] = [_REPEAT]
     if "?agency" in summary:
         found["parameters"] = [{"name": "agency", "in": "query", "schema": _STRING}]
     if "?after" in summary:

@@ -17,13 +17,17 @@ from saphan_protocol.batch import SALT_BYTES, VerifiedRoots, sign_batch
 from saphan_protocol.directory import KeyInfo
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.keys import SigningKey
+from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.frames import Submission
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import BatchSignature, Blob, Header, Signature, SignatureItem
 
 from saphan.compose import INNER_TYPE, Draft, Wish, compose
 from saphan.corridors import Allowed, together
+from saphan.mailbox_schedule import choose
 from saphan.node.agreed import found
+from saphan.node.anew import Delivery, without_waiting
 from saphan.node.archive import Archive
 from saphan.node.consignments import Ready, bulletin_row, keep_consignments, submission_of
 from saphan.node.db import Database
@@ -189,7 +193,7 @@ class Outbox:
     def _make(self, one: Prepared) -> Ready:
         header = one.draft.header
         content_key = os.urandom(32) if one.presealed is None else one.presealed.content_key
-        boxes = self._mailboxes(header.recipients)
+        boxes = [self._mailbox(agency, header.expires) for agency in header.recipients]
         sealed = self._seal(one, content_key)
         consigned = consign(sealed.id, content_key, boxes, self._key.key_id, self._logs.seen())
         # Durable before the bulletin is: a key file without a bulletin is harmless.
@@ -227,10 +231,10 @@ class Outbox:
         )
         return {nonce for (nonce,) in rows}
 
-    def _mailboxes(self, recipients: Sequence[str]) -> list[KeyInfo]:
-        now = self._clock()
+    def _mailbox(self, agency: str, expires: int) -> KeyInfo:
+        """The key of an agency to which something is sealed now, with a deadline in ms UTC."""
         with self._logs.lock:
-            return [self._logs.directory.mailbox(agency, now) for agency in recipients]
+            return choose(self._logs.directory, agency, self._clock(), expires)
 
     def _sign(
         self, kind: str, bodies: Sequence[bytes]
@@ -304,43 +308,63 @@ class Outbox:
                 if self._db.row("SELECT 1 FROM bulletins WHERE id = ?", (one.id,)) is None:
                     self._files.remove(one.id)
 
-    def consign_anew(self, deliveries: Sequence[tuple[bytes, str]]) -> list[Outcome]:
-        """New stanzas for bulletins that did not open; same id, no officer signs again.
+    def consign_anew(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+        """New stanzas for bulletins that did not open or whose keys are gone; same id, no officer
+        signs again. What waits to be sent already is left out.
 
         Raises:
-            OperatorError: the disk, or an archive key that is gone.
+            OperatorError: the disk.
         """
         by_bulletin: dict[bytes, list[str]] = {}
-        for bulletin, recipient in deliveries:
+        for bulletin, recipient in without_waiting(self._db, deliveries):
             by_bulletin.setdefault(bulletin, []).append(recipient)
         outcomes: list[Outcome] = []
         made: list[Consigned] = []
         for bulletin, recipients in by_bulletin.items():
             try:
-                made.append(self._consign(bulletin, sorted(set(recipients))))
-                outcomes.append(bulletin)
+                consigned = self._consign(bulletin, sorted(recipients), outcomes)
             except SaphanError as error:
                 outcomes.append(error)
+                continue
+            if consigned is not None:
+                made.append(consigned)
+                outcomes.append(bulletin)
         if made:
-            batch, items = self._sign(CONSIGNMENT_TYPE, [one.body for one in made])
-            with self._db.transaction() as tx:
-                keep(tx, (batch,))
-                keep_consignments(tx, list(zip(made, items, strict=True)), batch.root)
-                tx.executemany(
-                    "UPDATE deliveries SET attempts = attempts + 1 WHERE bulletin = ?"
-                    " AND recipient = ?",
-                    [(one.bulletin, agency) for one in made for agency in one.recipients],
-                )
+            self._keep_anew(made)
         return outcomes
 
-    def _consign(self, bulletin: bytes, recipients: Sequence[str]) -> Consigned:
-        row = self._db.row("SELECT wrapped, wrap_day FROM bulletins WHERE id = ?", (bulletin,))
+    def _keep_anew(self, made: Sequence[Consigned]) -> None:
+        batch, items = self._sign(CONSIGNMENT_TYPE, [one.body for one in made])
+        with self._db.transaction() as tx:
+            keep(tx, (batch,))
+            keep_consignments(tx, list(zip(made, items, strict=True)), batch.root)
+            tx.executemany(
+                "UPDATE deliveries SET attempts = attempts + 1 WHERE bulletin = ?"
+                " AND recipient = ?",
+                [(one.bulletin, agency) for one in made for agency in one.recipients],
+            )
+
+    def _consign(
+        self, bulletin: bytes, recipients: Sequence[str], failed: list[Outcome]
+    ) -> Consigned | None:
+        """One recipient without a mailbox key, put to `failed`, keeps no other one waiting."""
+        row = self._db.row(
+            "SELECT wrapped, wrap_day, header FROM bulletins WHERE id = ?", (bulletin,)
+        )
         if row is None or row[0] is None:
             raise InvalidInput(
                 "bulletin_unknown", f"no bulletin {bulletin.hex()[:16]} is kept here"
             )
         content_key = self._archive.unwrap(row[0], bulletin, row[1])
-        boxes = self._mailboxes(recipients)
+        expires = decode(Header, row[2], LIMITS.header_bytes, "header").expires
+        boxes: list[KeyInfo] = []
+        for agency in recipients:
+            try:
+                boxes.append(self._mailbox(agency, expires))
+            except SaphanError as error:
+                failed.append(error)
+        if not boxes:
+            return None
         return consign(bulletin, content_key, boxes, self._key.key_id, self._logs.seen())
 
 

@@ -48,7 +48,6 @@ from saphan.node.recovery import Recovery
 from saphan.node.restored import CATCHING_UP, Restored
 from saphan.node.together import until_first_error
 from saphan.node.uploading import Uploading
-from saphan.node.waiting import undecided
 from saphan.node.witness import Cosigned, Witness, anchor_lags
 
 T = TypeVar("T")
@@ -190,9 +189,7 @@ class Session:
             await engine.in_frames(restored.heard)
             self._parts.alarms.clear(CATCHING_UP)
         missing = await engine.in_frames(self._parts.recovery.run)
-        anew = await engine.in_reading(partial(undecided, engine.db, engine.agency))
-        for part in _portions(anew):
-            await engine.in_sealing(partial(engine.consign_anew, part))
+        await engine.in_sealing(partial(engine.consign_due, self._parts.clock()))
         await self._fetch_stanzas(missing)
         await engine.in_reading(self._may_witness)
         self._caught_up.set()

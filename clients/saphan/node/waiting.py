@@ -15,7 +15,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment, SignatureItem
 
 from saphan.node.db import Database, Row
-from saphan.node.deliveries import MAX_ATTEMPTS, REFUSED
+from saphan.node.deliveries import MAX_ATTEMPTS, QUEUED, REFUSED
 from saphan.node.files.parts import attachments_of
 from saphan.node.portions import CLASSES, Look, Portion
 from saphan.node.signatures import find
@@ -38,6 +38,8 @@ ANEW: Final = frozenset(
     }
 )
 """Refusals that a new consignment can cure: the recipient's or our own keys have changed."""
+OVERTAKEN: Final = frozenset({"order_illegal", "already_decided"})
+"""Of a bulletin that is in the log: the recipient took an earlier consignment in the meantime."""
 ANEW_WAIT_S: Final = 0.05
 """Before the first new consignment; the eighth waits 6 s."""
 
@@ -143,10 +145,12 @@ def refused(db: Database, rows: list[tuple[int, Result]], now: int) -> Refusals:
             )
             record = msgspec.msgpack.decode(body, type=Consignment)
             for ref in record.recipients:
-                (attempts,) = tx.execute(
-                    "SELECT attempts FROM deliveries WHERE bulletin = ? AND recipient = ?",
+                attempts, state = tx.execute(
+                    "SELECT attempts, state FROM deliveries WHERE bulletin = ? AND recipient = ?",
                     (bulletin, ref.agency),
                 ).fetchone()
+                if result.code in OVERTAKEN and state != QUEUED:
+                    continue
                 if result.code in ANEW and attempts < MAX_ATTEMPTS:
                     found.anew.append((bulletin, ref.agency))
                     found.wait_s = max(found.wait_s, ANEW_WAIT_S * 2**attempts)
@@ -174,17 +178,3 @@ def refused_statements(db: Database, rows: list[tuple[int, Result]]) -> None:
     with db.transaction() as tx:
         for row, result in rows:
             mark_refused(tx, row, result.code or "refused")
-
-
-def undecided(db: Database, agency: str) -> list[tuple[bytes, str]]:
-    """Deliveries of ours that go on with a new consignment, and none waits (after a crash)."""
-    return [
-        (bulletin, recipient)
-        for bulletin, recipient in db.rows(
-            "SELECT bulletin, recipient FROM deliveries d WHERE sender = ?"
-            " AND state IN ('unopened', 'queued')"
-            " AND attempts < ? AND NOT EXISTS (SELECT 1 FROM consignments c"
-            " WHERE c.bulletin = d.bulletin AND c.state = 'waiting')",
-            (agency, MAX_ATTEMPTS),
-        )
-    ]

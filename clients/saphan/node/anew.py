@@ -1,0 +1,105 @@
+"""What must be consigned anew: the broker refused it, it did not open, or its keys are revoked.
+
+The bulletin stays what it is: its officer's signature is inside, and its id does not change. Only
+the carriage is made again, under this node's present key and for the recipient's present mailbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+
+import msgspec
+from saphan_protocol.directory import Directory
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import Refused
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Consignment, Header, Role
+
+from saphan.node.db import Database
+from saphan.node.deliveries import MAX_ATTEMPTS
+from saphan.node.logs import Logs
+
+Delivery = tuple[bytes, str]
+"""(bulletin id, recipient)."""
+
+
+def due(db: Database, logs: Logs, agency: str, node_key: bytes, now: int) -> list[Delivery]:
+    """Everything that must be consigned anew, as the directory stands now.
+
+    Args:
+        node_key: id of the key that signs; with one that is revoked itself nothing is cured.
+        now: ms UTC.
+    """
+    found = undecided(db, agency)
+    with logs.lock, contextlib.suppress(Refused):
+        logs.directory.key(node_key, Role.NODE)
+        found += withdrawn(db, logs.directory, agency, now)
+    return found
+
+
+def undecided(db: Database, agency: str) -> list[Delivery]:
+    """Deliveries of ours that go on with a new consignment, and none waits (after a crash)."""
+    rows = db.rows(
+        "SELECT bulletin, recipient FROM deliveries WHERE sender = ?"
+        " AND state IN ('unopened', 'queued') AND attempts < ?",
+        (agency, MAX_ATTEMPTS),
+    )
+    return without_waiting(db, [(bulletin, recipient) for bulletin, recipient in rows])
+
+
+def withdrawn(db: Database, directory: Directory, agency: str, now: int) -> list[Delivery]:
+    """Deliveries in the log, not handed over, whose keys are revoked: nobody may hand them over.
+
+    Args:
+        directory: as it stands now, with what was bound by hand; `now` in ms UTC.
+    """
+    rows = db.rows(
+        "SELECT d.bulletin, d.recipient, b.header, c.body FROM deliveries d"
+        " JOIN bulletins b ON b.id = d.bulletin JOIN consignments c ON c.bulletin = d.bulletin"
+        " WHERE d.sender = ? AND d.state = 'submitted' AND d.attempts < ?"
+        " AND c.state = 'logged' ORDER BY c.id",
+        (agency, MAX_ATTEMPTS),
+    )
+    newest: dict[Delivery, tuple[bytes, Consignment]] = {}
+    for bulletin, recipient, header, body in rows:
+        consignment = msgspec.msgpack.decode(body, type=Consignment)
+        if any(ref.agency == recipient for ref in consignment.recipients):
+            newest[bulletin, recipient] = (header, consignment)
+    found = [
+        delivery
+        for delivery, (header, consignment) in newest.items()
+        if _revoked(directory, consignment, delivery[1]) and _lasts(header, now)
+    ]
+    return without_waiting(db, found)
+
+
+def without_waiting(db: Database, deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """Those of them for which no consignment waits to be sent."""
+    wanted = list(dict.fromkeys(deliveries))
+    waiting: set[Delivery] = set()
+    for bulletin in {bulletin for bulletin, _ in wanted}:
+        for (body,) in db.rows(
+            "SELECT body FROM consignments WHERE bulletin = ? AND state = 'waiting'", (bulletin,)
+        ):
+            consignment = msgspec.msgpack.decode(body, type=Consignment)
+            waiting.update((bulletin, ref.agency) for ref in consignment.recipients)
+    return [delivery for delivery in wanted if delivery not in waiting]
+
+
+def _revoked(directory: Directory, consignment: Consignment, recipient: str) -> bool:
+    keys = [(consignment.node_key, Role.NODE)]
+    keys += [
+        (ref.mailbox_key, Role.MAILBOX) for ref in consignment.recipients if ref.agency == recipient
+    ]
+    for key, role in keys:
+        try:
+            directory.key(key, role)
+        except Refused:
+            return True
+    return False
+
+
+def _lasts(header: bytes, now: int) -> bool:
+    """Whether it may still be delivered; what has expired waits for the broker to say so."""
+    return decode(Header, header, LIMITS.header_bytes, "header").expires > now

@@ -1,0 +1,110 @@
+"""What a node looks after while nobody asks it to: its keys, its name, what was bound by hand.
+
+It looks at the start, whenever the directory grows or the line opens, and every hour.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from saphan_schemas.errors import SaphanError
+from saphan_schemas.limits import HOUR_MS
+
+from saphan.node.alarms import Alarms
+from saphan.node.bound import Bound, Kind
+from saphan.node.engine import Engine
+from saphan.node.events import DIRECTORY, Event, Events, Listener
+from saphan.node.line import Line
+from saphan.node.mailbox_care import MailboxCare
+from saphan.node.own_operations import OwnOperations
+from saphan.node.restored import Restored
+
+log = logging.getLogger("saphan.node")
+
+LOOK_S: Final = HOUR_MS / 1000
+"""Between two looks while nothing happens; a mailbox key's days are counted in hours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """The parts that are looked after together; `clock` gives ms UTC."""
+
+    engine: Engine
+    line: Line
+    mailboxes: MailboxCare
+    operations: OwnOperations
+    bound: Bound
+    restored: Restored
+    alarms: Alarms
+    events: Events
+    clock: Callable[[], int]
+
+    async def run(self) -> None:
+        """Look, for ever; what fails now is tried again at the next look."""
+        with self.events.listen() as listener:
+            while True:
+                try:
+                    await self.look()
+                except SaphanError as error:
+                    self.alarms.sound(error)
+                except Exception:
+                    log.exception("looking after keys met a bug")
+                await _until_due(listener)
+
+    async def look(self) -> None:
+        """One look at everything.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        await self.engine.in_frames(self.mailboxes.look)
+        await self.engine.in_frames(self.operations.look)
+        if not self.restored.listening:
+            # A restored node has not heard yet what was handed over meanwhile.
+            await self._consign_anew()
+        await self._offer()
+
+    async def import_bound(self, kind: Kind, package: bytes) -> dict[str, Any]:
+        """Heed a package that came by hand, from now on; what it binds.
+
+        Raises:
+            SaphanError: what `Bound.take` raises.
+        """
+        taken = await self.engine.in_frames(lambda: self.bound.take(kind, package))
+        self.events.publish([{"type": DIRECTORY}])  # keys are revoked: sessions and desks look
+        return taken
+
+    async def _consign_anew(self) -> None:
+        if await self.engine.in_sealing(lambda: self.engine.consign_due(self.clock())):
+            self.line.offer(None)
+
+    async def _offer(self) -> None:
+        """Tell the broker what it does not show yet; what it answers is shown, and changes nothing
+        here: whoever withholds a revocation does not decide whether it binds."""
+        for offer in await self.engine.in_reading(self.bound.offers):
+            operation = offer.package if offer.kind == "operation" else None
+            order = offer.package if offer.kind == "order" else None
+            try:
+                result = await self.line.register(operation=operation, order=order)
+            except SaphanError:
+                return  # the line is down: it is offered when it opens
+            self.bound.answered(offer, result.code)
+
+
+async def _until_due(listener: Listener) -> None:
+    """An hour, or less if something has changed; other events do not begin the hour anew."""
+    loop = asyncio.get_running_loop()
+    due = loop.time() + LOOK_S
+    while (left := due - loop.time()) > 0:
+        event = await listener.next(left)
+        if event is not None and _changes(event):
+            return
+
+
+def _changes(event: Event) -> bool:
+    opened = event["type"] == "line" and event["state"] == "open"
+    return bool(event["type"] in (DIRECTORY, "lagged") or opened)
