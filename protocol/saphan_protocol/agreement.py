@@ -7,7 +7,7 @@ salt are held by the parties and the broker, which admit by them. Signed are the
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -213,17 +213,19 @@ def permits(
 
 def covers(agreed: Agreed, header: Header, recipient: str) -> str | None:
     """Why the terms do not allow it, whatever the dates and the standing; None if they do."""
-    reasons = {_refusal(rule, header) for rule in agreed.rules.get((header.sender, recipient), ())}
+    handling = set(agreed.text.handling)
+    rules = agreed.rules.get((header.sender, recipient), ())
+    reasons = {_refusal(rule, handling, header) for rule in rules}
     if None in reasons:
-        allowed = set(header.marking.codes) <= set(agreed.text.handling)
-        return None if allowed else "agreement_marking"
+        return None
     return next((near for near in NEAREST if near in reasons), "agreement_schema")
 
 
-def _refusal(rule: CorridorRule, header: Header) -> str | None:
+def _refusal(rule: CorridorRule, handling: Set[str], header: Header) -> str | None:
     if header.schema not in rule.schemas:
         return "agreement_schema"
-    if TLP_ORDER.index(header.marking.tlp) > TLP_ORDER.index(rule.tlp_ceiling):
+    above = TLP_ORDER.index(header.marking.tlp) > TLP_ORDER.index(rule.tlp_ceiling)
+    if above or not handling >= set(header.marking.codes):
         return "agreement_marking"
     if header.retain_until > header.created // DAY_MS + rule.retain_days:
         return "agreement_retention"
