@@ -11,10 +11,12 @@ from saphan_protocol.operation import check_operation
 from saphan_protocol.pins import parse_pins
 from saphan_protocol.words import fingerprint_words, same_words, word_lines
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
-from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role
 
 from saphan.agency_file import parse_agency
+from saphan.ceremony.draft_file import DRAFT_BYTES, parse_draft
+from saphan.ceremony.holder import parse_root_half
+from saphan.ceremony.paper import parse_code
 from saphan.cli.options import Parser, Subparsers, add_command
 from saphan.cli.speech import say, show
 from saphan.durable import read_bounded
@@ -51,24 +53,29 @@ def _words(args: argparse.Namespace) -> int:
 
 
 def fingerprints(what: str) -> list[tuple[str, bytes]]:
-    """(name, digest) of a key id in 64 hexadecimal digits, or of what a file says about trust.
+    """(name, digest) of a key id in 64 hexadecimal digits, of a paper record's QR code, or of what
+    a file says about trust.
 
     Raises:
         InvalidInput: `words_unknown` when it is neither.
     """
     if len(what) == 64 and all(digit in string.hexdigits for digit in what):
         return [(what[:16].lower(), bytes.fromhex(what))]
-    data = read_bounded(Path(what), LIMITS.operation_bytes, "file")
-    for read in (_of_invitation, _of_pins, _of_agency, _of_operation):
+    code = parse_code(what)
+    if code is not None:
+        return [(code.hex()[:16], code)]
+    data = read_bounded(Path(what), DRAFT_BYTES, "file")
+    for read in (_of_invitation, _of_pins, _of_agency, _of_root, _of_operation, _of_draft):
         try:
             return read(data)
         except SaphanError:
             continue  # another kind of file; the last resort below says what is taken
     raise InvalidInput(
         "words_unknown",
-        f"{what[:200]} is no key id, invitation, pin file, agency file or operation",
+        f"{what[:200]} is no key id, invitation, pin file, agency file, root or operation",
         field="file",
-        hint="give 64 hexadecimal digits, invitation.json, pins.json, agency.json or enrol.saphan",
+        hint="give 64 hexadecimal digits, the text of a QR code, invitation.json, pins.json, "
+        "agency.json, a root's public half, enrol.saphan or the draft of an operation",
     )
 
 
@@ -85,6 +92,16 @@ def _of_pins(data: bytes) -> list[tuple[str, bytes]]:
 def _of_agency(data: bytes) -> list[tuple[str, bytes]]:
     agency = parse_agency(data)
     return [(f"{agency.agency} root", name) for name in agency.root_ids]
+
+
+def _of_root(data: bytes) -> list[tuple[str, bytes]]:
+    half = parse_root_half(data)
+    return [(f"{half.holder} root", half.key_id)]
+
+
+def _of_draft(data: bytes) -> list[tuple[str, bytes]]:
+    draft = parse_draft(data)
+    return [(f"{draft.operation.agency} operation {draft.operation.version}", draft.identity)]
 
 
 def _of_operation(data: bytes) -> list[tuple[str, bytes]]:
