@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from saphan.sdk import Bulletin as Bulletin
+    from saphan.received import Bulletin as Bulletin
     from saphan.sdk import Node as Node
 
 __all__ = ["Bulletin", "Node"]

@@ -78,6 +78,10 @@ class LocalNode:
         """
         return self._ask("POST", path, json.dumps(value).encode())
 
+    def delete(self, path: str) -> dict[str, Any]:
+        """End what is at a path; the JSON object that says so. Raises what `post` raises."""
+        return self._ask("DELETE", path, None)
+
     def upload(self, path: Path, blob: Blob) -> None:
         """Bring a file to the node before a bulletin names it; goes on where it stopped before.
 

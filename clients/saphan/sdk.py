@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -38,62 +37,32 @@ from saphan.api_answer import (
 from saphan.attaching import PIECE_BYTES, LocalFile, measure_all
 from saphan.compose import Attached
 from saphan.private import read_private
+from saphan.received import Bulletin, bulletin_of
 from saphan.saving import Saving
 
 PAGE: Final = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
-    """What a bulletin says of an attachment; `number` is from 1, `length` in bytes."""
-
-    number: int
-    name: str
-    media_type: str
-    role: str
-    length: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bulletin:
-    """A received bulletin, opened, its author and schema checked by the node.
-
-    `seq` is its place in the inbox: keep the last one and pass it to `Node.inbox(after=...)`.
-    Times are ms UTC.
-    """
-
-    id: str
-    seq: int
-    sender: str
-    recipients: tuple[str, ...]
-    schema: str
-    tlp: str
-    codes: tuple[str, ...]
-    urgency: str
-    exercise: bool
-    created: int
-    expires: int
-    answer_by: int | None
-    author: str | None
-    about: dict[str, Any]
-    body: dict[str, Any]
-    attachments: tuple[Attachment, ...] = ()
 
 
 class Node:
     """The agency's own node, through its local API.
 
     Args:
-        address: the agency's folder (its Unix socket and token are found there), or
-            http://127.0.0.1:PORT with `token`.
-        token: bearer token; read from the folder if it is not given.
+        address: the agency's folder (its Unix socket and the keeper's token are found there), or
+            http://127.0.0.1:PORT with a token.
+        token: bearer token; token_file: file with it, which only its owner may read.
 
     Raises:
         OperatorError: `key_file_exposed`, `file_missing`, for the token file.
     """
 
-    def __init__(self, address: str | Path, *, token: str | None = None) -> None:
+    def __init__(
+        self,
+        address: str | Path,
+        *,
+        token: str | None = None,
+        token_file: str | Path | None = None,
+    ) -> None:
+        self._token_file = None if token_file is None else Path(token_file)
         self._folder = None if str(address).startswith("http") else Path(address) / "node"
         self._base = "http://node" if self._folder is not None else str(address).rstrip("/")
         self._token = token
@@ -128,6 +97,7 @@ class Node:
         about: dict[str, Any],
         body: dict[str, Any],
         attachments: Sequence[str | Path | tuple[str, str | Path]] = (),
+        idempotency_key: str | None = None,
         **options: Any,
     ) -> str:
         """Send a machine-made bulletin; its id once it is durable in the node's outbox.
@@ -135,22 +105,25 @@ class Node:
         Args:
             to: an agency, or several.
             attachments: files, or (role, file); at most 32 of 16 MiB, together 32 MiB.
+            idempotency_key: 8 to 128 visible characters; sent again with the same key, the same
+                bulletin has the same id and goes out once, however often that was tried.
             options: marking={"tlp": ..., "codes": [...]}, urgency, exercise, expires, answer_by,
                 retain_until, as in the API.
 
         Raises:
             InvalidInput: `schema_invalid` with the field, `attachment_*`, and others;
-            Refused: `agreement_*`; Unavailable: `node_unreachable`, `outbox_busy`.
+            Refused: `agreement_*`, `repeat_differs`, `token_scope`; Unavailable:
+            `node_unreachable`, `outbox_busy`.
         """
         recipients = [to] if isinstance(to, str) else list(to)
         wish = {"to": recipients, "schema": schema, "about": about, "body": body, **options}
         named = [one if isinstance(one, tuple) else ("other", one) for one in attachments]
         files = await asyncio.to_thread(measure_all, [(Path(file), role) for role, file in named])
         if not files:
-            return str((await self._ask("POST", "/v1/bulletins", wish))["id"])
+            return await self._push(wish, idempotency_key)
         wish["attachments"] = [_named(file.attached) for file in files]
         async with self._attaching:
-            return await self._send_with(files, wish)
+            return await self._send_with(files, wish, idempotency_key)
 
     async def status(self, bulletin_id: str) -> dict[str, Any]:
         """Deliveries and the timeline of signed events with their proofs.
@@ -204,13 +177,19 @@ class Node:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise unreachable(str(self._folder or self._base), type(error).__name__) from None
 
-    async def _send_with(self, files: Sequence[LocalFile], wish: dict[str, Any]) -> str:
+    async def _push(self, wish: dict[str, Any], key: str | None) -> str:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return str((await self._ask("POST", "/v1/bulletins", wish, headers))["id"])
+
+    async def _send_with(
+        self, files: Sequence[LocalFile], wish: dict[str, Any], key: str | None
+    ) -> str:
         """Bring the files and send; again if another program's bulletin took an upload away."""
         for left in reversed(range(UPLOADS)):
             try:
                 for file in files:
                     await self._upload(file)
-                return str((await self._ask("POST", "/v1/bulletins", wish))["id"])
+                return await self._push(wish, key)
             except (InvalidInput, Unavailable) as error:
                 if error.code not in UPLOAD_TAKEN or not left:
                     raise
@@ -256,9 +235,9 @@ class Node:
                     page = await self._ask("GET", f"/v1/inbox?after={after}&limit={PAGE}")
                     for row in page["bulletins"]:
                         content = await self._ask("GET", f"/v1/bulletins/{row['id']}/content")
-                        after = row["seq"]
-                        yield _bulletin(row, content)
-                    if len(page["bulletins"]) == PAGE:
+                        yield bulletin_of(row, content)
+                    after = page["next"]
+                    if page["more"]:
                         continue
                     if events is None:
                         return
@@ -278,9 +257,11 @@ class Node:
             raise _error(response.status, await response.read())
         return response
 
-    async def _ask(self, method: str, path: str, value: object = None) -> dict[str, Any]:
+    async def _ask(
+        self, method: str, path: str, value: object = None, more: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         body = None if value is None else msgspec.json.encode(value)
-        headers = {} if body is None else {"Content-Type": "application/json"}
+        headers = {} if body is None else {"Content-Type": "application/json", **(more or {})}
         try:
             async with self._session().request(
                 method, self._base + path, data=body, headers=headers
@@ -298,9 +279,12 @@ class Node:
         return self._http
 
     def _read_token(self) -> str:
-        if self._folder is None:
+        path = self._token_file
+        if path is None and self._folder is not None:
+            path = self._folder / TOKEN_NAME
+        if path is None:
             raise InvalidInput("token_missing", "an address needs its token", field="token")
-        return read_private(self._folder / TOKEN_NAME, TOKEN_BYTES, "api-token").decode().strip()
+        return read_private(path, TOKEN_BYTES, "api-token").decode().strip()
 
 
 async def _pieces(path: Path, offset: int) -> AsyncIterator[bytes]:
@@ -348,28 +332,6 @@ async def _something_came(events: aiohttp.ClientResponse) -> bool:
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return False
     return False
-
-
-def _bulletin(row: dict[str, Any], found: dict[str, Any]) -> Bulletin:
-    content = found["content"]
-    return Bulletin(
-        id=row["id"],
-        seq=row["seq"],
-        sender=row["sender"],
-        recipients=tuple(row["recipients"]),
-        schema=row["schema"],
-        tlp=row["marking"]["tlp"],
-        codes=tuple(row["marking"]["codes"]),
-        urgency=row["urgency"],
-        exercise=row["exercise"],
-        created=row["created"],
-        expires=row["expires"],
-        answer_by=row["answer_by"],
-        author=row["author"],
-        about=content["about"],
-        body=content["body"],
-        attachments=tuple(Attachment(**one) for one in found["attachments"]),
-    )
 
 
 def _error(status: int, data: bytes) -> SaphanError:

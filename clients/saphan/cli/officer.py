@@ -109,11 +109,11 @@ def _watched(node: LocalNode, after: int) -> list[dict[str, Any]]:
 def _pages(node: LocalNode, after: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     while True:
-        page = node.get(f"/v1/inbox?after={after}&limit={PAGE}")["bulletins"]
-        rows += page
-        if len(page) < PAGE:
+        page = node.get(f"/v1/inbox?after={after}&limit={PAGE}")
+        rows += page["bulletins"]
+        if not page["more"]:
             return rows
-        after = page[-1]["seq"]
+        after = page["next"]
 
 
 def _status(args: argparse.Namespace) -> int:

@@ -7,21 +7,11 @@ tokens of their own (`tokens`), and each may do what `access` says of its kind.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, TypeAlias
 
 from aiohttp import web
 
-
-class Right(StrEnum):
-    """What a system's token may be given; one right opens the paths that `access` lists for it."""
-
-    SEND = "send"
-    READ = "read"
-    STATUS = "status"
-    EVENTS = "events"
-    IDENTITY = "identity"
-    LOG = "log"
+from saphan.api_rights import Right as Right
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,10 @@ from saphan.node.budget import Budget
 from saphan.node.bulletins import Bulletins
 from saphan.node.clearance import Clearance
 from saphan.node.config import NodeConfig
+from saphan.node.countersigning import Countersigning
 from saphan.node.current import Current
 from saphan.node.db import Database
+from saphan.node.drafts_kept import DraftsKept
 from saphan.node.engine import Engine
 from saphan.node.events import Events
 from saphan.node.files.attachments import Shown
@@ -40,8 +42,9 @@ from saphan.node.line import Line
 from saphan.node.logs import Logs
 from saphan.node.mailbox_care import MailboxCare
 from saphan.node.mailboxes import Mailboxes
-from saphan.node.outbox import Outbox, Outcome, Prepared
+from saphan.node.outbox import Outbox
 from saphan.node.own_operations import OwnOperations
+from saphan.node.prepared import Outcome, Prepared, Waiting
 from saphan.node.readings import RECORD_BYTES, SYSTEM, Readings
 from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
@@ -50,6 +53,7 @@ from saphan.node.repeats import Repeat, Repeats
 from saphan.node.resent import first_answer
 from saphan.node.restored import Restored, catching_up
 from saphan.node.rules import Rules
+from saphan.node.second_officer import SecondOfficer
 from saphan.node.session import Parts
 from saphan.node.showings import ATTACHMENT, Showings
 from saphan.node.submitting import Submitting
@@ -80,6 +84,7 @@ class NodeService:
     readings: Readings
     clearance: Clearance
     showings: Showings
+    second: SecondOfficer
     line: Line
     alarms: Alarms
     events: Events
@@ -116,8 +121,18 @@ class NodeService:
         """
         return await self.submitting.machine(wish, repeat)
 
-    async def send_signed(self, prepared: Prepared) -> Outcome:
-        """Keep an officer's bulletin; its id, or why it is refused. Sent again, it has its id."""
+    async def send_signed(self, prepared: Prepared) -> Outcome | Waiting:
+        """Keep an officer's bulletin; its id, or why it is refused. Sent again, it has its id.
+
+        Raises:
+            Refused: `above_clearance`, `section_foreign`; what `SecondOfficer.judge` raises.
+        """
+        author, header = prepared.author, prepared.draft.header
+        if author is not None:
+            await self.engine.in_reading(partial(self.clearance.check_send, author, header))
+        waiting = await self.second.judge(prepared)
+        if waiting is not None:
+            return waiting
         submitted = await self.engine.in_sealing(partial(self.outbox.submit, [prepared]))
         self.line.offer(submitted.portion)
         (outcome,) = submitted.outcomes
@@ -188,7 +203,7 @@ class NodeService:
         """Content for a case system of the agency.
 
         Args:
-            reader: which one, as `views.reader_name` says.
+            reader: which one, as `views.system_reader` names it.
 
         Raises:
             SaphanError: what `Readings.system` raises.
@@ -229,7 +244,7 @@ def build(config: NodeConfig) -> NodeService:
         uploads = Uploads(config.blobs / "uploads", clock)
         judge = Judge(agency, archive, mailboxes, logs.directory, files)
         intake = Intake(agency, key, db, logs, judge, mailboxes, restored, clock)
-        outbox = Outbox(agency, key, db, archive, logs, files, uploads, clock)
+        outbox = Outbox(agency, key, db, archive, logs, files, uploads, clock, settings.needs_two)
         budget = Budget(db, settings, alarms, clock)
         engine = Engine(agency, key, db, logs, intake, outbox, alarms, budget)
         recovery = Recovery(agency, key, db, logs, archive, judge, mailboxes, alarms, clock)
@@ -239,6 +254,12 @@ def build(config: NodeConfig) -> NodeService:
         care = MailboxCare(agency, db, logs, mailboxes, rejections, alarms, clock)
         bulletins = Bulletins(agency, db, mailboxes, archive, pins.evidence.origin)
         clearance = Clearance(agency, logs, settings, bulletins)
+        showings = Showings(db, clock)
+        readings = Readings(agency, key, db, logs, archive, files, restored, clock)
+        drafts = DraftsKept(db, archive, files, uploads, clock)
+        eyes = Countersigning(
+            agency, logs, settings, clearance, drafts, outbox, showings.has_read, clock
+        )
         return NodeService(
             config=config,
             agency=agency,
@@ -251,9 +272,10 @@ def build(config: NodeConfig) -> NodeService:
             outbox=outbox,
             submitting=Submitting(engine, line, Repeats(db)),
             bulletins=bulletins,
-            readings=Readings(agency, key, db, logs, archive, files, restored, clock),
+            readings=readings,
             clearance=clearance,
-            showings=Showings(db, clock),
+            showings=showings,
+            second=SecondOfficer(engine, line, events, eyes, drafts, readings, showings),
             line=line,
             alarms=alarms,
             events=events,
