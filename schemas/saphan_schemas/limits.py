@@ -145,6 +145,7 @@ class Limits:
     # What an agency sets at its node
     rules: int = 256  # rules that say what officers are shown; each is asked for each bulletin
     rule_names: int = 256  # handles, types or agencies that one rule names
+    countersigning: int = 256  # bulletins that wait for a second officer; beyond it nobody looks
     notice_ms: int = 30 * SECOND_MS  # a notice command that takes longer is ended
     notice_running: int = 4  # notice commands at one time
     notice_tries: int = 6  # of a command that fails, in half an hour

@@ -32,6 +32,7 @@ from saphan.durable import create_file
 from saphan.node.api_app import BUSY, SERVICE, STREAMS, TOKEN, view_of
 from saphan.node.api_attachments import routes as attachment_routes
 from saphan.node.api_guard import EVENTS_PATH, errors, guard, identify
+from saphan.node.api_officers import routes as officer_routes
 from saphan.node.api_tokens import routes as token_routes
 from saphan.node.api_trust import routes as trust_routes
 from saphan.node.callers import Keeper, Right, System, caller_of
@@ -39,8 +40,8 @@ from saphan.node.config import NodeConfig
 from saphan.node.events import Event
 from saphan.node.identity import describe, describe_corridors, health
 from saphan.node.openapi import document
-from saphan.node.prepared import Prepared
 from saphan.node.parties import party
+from saphan.node.prepared import Prepared, Waiting
 from saphan.node.readings import RECORD_BYTES, SYSTEM
 from saphan.node.repeats import HEADER as REPEAT_HEADER
 from saphan.node.repeats import repeat_of
@@ -90,6 +91,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             web.post("/v1/directory", _directory),
             web.get("/v1/log-token", _log_token),
             *attachment_routes(),
+            *officer_routes(),
             *token_routes(),
             *trust_routes(),
         ]
@@ -161,6 +163,8 @@ async def _submit_signed(request: web.Request) -> web.Response:
     outcome = await service.send_signed(prepared)
     if isinstance(outcome, SaphanError):
         raise outcome
+    if isinstance(outcome, Waiting):
+        return json_response({"id": None, "draft": outcome.draft.hex()}, 202)
     return json_response({"id": outcome.hex()}, 202)
 
 

@@ -25,6 +25,7 @@ NONCE_BYTES: Final = 12
 SUPPLY: Final = 256
 WRAP_TYPE: Final = "saphan/archive/1"
 AUTHOR_TYPE: Final = "saphan/archive_author/1"
+DRAFT_TYPE: Final = "saphan/archive_draft/1"
 REASON_TYPE: Final = "saphan/archive_reason/1"
 
 
@@ -87,6 +88,14 @@ class Archive:
             return self._open(sealed, bulletin_id, day, REASON_TYPE).decode()
         except OperatorError:
             return None
+
+    def seal_draft(self, data: bytes, draft: bytes, day: int) -> bytes:
+        """What waits for a second officer, by the identity of its header; raises as `wrap`."""
+        return self._seal(data, draft, day, DRAFT_TYPE)
+
+    def open_draft(self, sealed: bytes, draft: bytes, day: int) -> bytes:
+        """The same again; raises as `unwrap`."""
+        return self._open(sealed, draft, day, DRAFT_TYPE)
 
     def unwrap(self, wrapped: bytes, bulletin_id: bytes, day: int) -> bytes:
         """The content key again.

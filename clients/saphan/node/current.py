@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from saphan_schemas.errors import SaphanError
+from saphan_schemas.records import Header
 
 from saphan.node.alarms import Alarms
 from saphan.node.settings import NodeSettings, read_settings
@@ -24,6 +25,10 @@ class Current:
         self._path = path
         self._alarms = alarms
         self.now: NodeSettings = read_settings(path)
+
+    def needs_two(self, header: Header) -> bool:
+        """Whether such a bulletin leaves with the signatures of two officers only."""
+        return self.now.two.needed(header)
 
     def reread(self) -> None:
         """Take the file as it is now; one that is damaged changes nothing and sounds an alarm."""

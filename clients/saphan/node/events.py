@@ -12,6 +12,9 @@ DIRECTORY: Final = "directory"
 """Type of the event that the directory has grown: keys may be new, or revoked."""
 NOTICE: Final = "notice"
 """Of a bulletin's notice whose time has come: its step, and the officers it names."""
+COUNTERSIGN: Final = "countersign"
+"""Of a bulletin that waits for a second officer, or waits no longer: its state, the officers whom
+that concerns."""
 KEPT: Final = 1_024
 """Events waiting for one listener; beyond it the oldest go and `lagged` tells so."""
 

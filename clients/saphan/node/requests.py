@@ -44,6 +44,12 @@ class ReadBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signature: str
 
 
+class SecondBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A second officer's signature over the inner record of what waits, in base64."""
+
+    signature: str
+
+
 class DirectoryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A directory operation, a finished agreement or an order on one, in base64; exactly one."""
 

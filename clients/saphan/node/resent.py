@@ -14,7 +14,7 @@ from saphan_schemas.records import Sealed
 
 from saphan.node.archive import Archive
 from saphan.node.db import Database
-from saphan.node.outbox import Outcome, Prepared
+from saphan.node.prepared import Outcome, Prepared
 
 
 def first_answer(db: Database, archive: Archive, prepared: Prepared, outcome: Outcome) -> Outcome:

@@ -135,11 +135,10 @@ CREATE INDEX showings_of_officer ON showings (handle, seq);
 
 -- Bulletins that wait for a second officer, by the identity of their header. What they say, and
 -- the key under which their attachments are sealed already, rests under the archive key of their
--- day until they have left or were refused. `state`: waiting, signed, refused.
+-- day until they have left or were refused. `state`: waiting, signed, refused, withdrawn, expired.
 CREATE TABLE countersigning (
     id BLOB PRIMARY KEY, header BLOB NOT NULL, day INTEGER NOT NULL, stored INTEGER NOT NULL,
-    directory INTEGER NOT NULL, state TEXT NOT NULL, sealed BLOB, outcome BLOB, bulletin BLOB,
-    decided INTEGER) WITHOUT ROWID;
+    state TEXT NOT NULL, sealed BLOB, outcome BLOB, bulletin BLOB, decided INTEGER) WITHOUT ROWID;
 CREATE INDEX countersigning_waiting ON countersigning (stored) WHERE state = 'waiting';
 """,
 }

@@ -28,7 +28,7 @@ from saphan_schemas.limits import LIMITS, MIB
 from saphan_schemas.strict_json import parse_json
 
 from saphan.durable import read_handle
-from saphan.node.four_eyes import KindList
+from saphan.node.four_eyes import FourEyes, KindList
 from saphan.node.rules import OfficerMap, Officers, RuleList, Rules, SectionMap
 
 SETTINGS_NAME: Final = "settings.json"
@@ -90,6 +90,11 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     def shown(self) -> Rules:
         """Rules, sections and clearances, ready to be asked."""
         return Rules(self.rules, self.officers, self.sections)
+
+    @property
+    def two(self) -> FourEyes:
+        """The kinds that need a second officer, ready to be asked."""
+        return FourEyes(self.four_eyes)
 
     @property
     def desks_at(self) -> tuple[str, int] | None:

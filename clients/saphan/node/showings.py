@@ -89,6 +89,16 @@ class Showings:
             for seq, time, officer, kind, shown, record, signature in rows
         ]
 
+    def has_read(self, handle: str, bulletin: bytes) -> bool:
+        """Whether an officer has signed that they read it."""
+        query = "SELECT 1 FROM showings WHERE bulletin = ? AND handle = ? AND kind = 'read' LIMIT 1"
+        return self._db.row(query, (bulletin, handle)) is not None
+
+    def read(self, handle: str, bulletin: bytes, record: bytes, signature: bytes) -> None:
+        """Keep a signed reading of what is no bulletin yet; durable when it returns."""
+        with self._db.transaction() as tx:
+            keep_reading(tx, bulletin, handle, self._clock(), record, signature)
+
     def _unknown(self, handle: str, kind: str, day: int, bulletins: list[bytes]) -> list[bytes]:
         """Those that have no record of this day yet: what nobody has to write is not written."""
         known: set[bytes] = set()

@@ -16,7 +16,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Header
 
 from saphan.node.callers import Caller, Keeper, Officer, System
-from saphan.node.events import NOTICE, Event
+from saphan.node.events import COUNTERSIGN, NOTICE, Event
 from saphan.node.readings import SYSTEM
 from saphan.node.service import NodeService
 from saphan.node.showings import LISTED, STATUS
@@ -80,10 +80,12 @@ class View:
 
     def hears(self, event: Event) -> bool:
         """Whether the caller is told of an event."""
+        if isinstance(self.caller, Officer) and event["type"] in (NOTICE, COUNTERSIGN):
+            return self.caller.handle in event["officers"]
+        if isinstance(self.caller, System) and event["type"] == COUNTERSIGN:
+            return False  # it has not left, and the officers' names are nothing for programs
         if self._all:
             return True
-        if isinstance(self.caller, Officer) and event["type"] == NOTICE:
-            return self.caller.handle in event["officers"]
         return "id" not in event or self.sees(bytes.fromhex(event["id"]))
 
     # --- inside -----------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from saphan.node.clearance import Viewer
 from saphan.node.desks.login import DeskPeer
 from saphan.node.desks.parts import Bringing, DeskParts
 from saphan.node.identity import describe_corridors
-from saphan.node.outbox import Prepared
+from saphan.node.prepared import Prepared, Waiting
 from saphan.node.requests import INNER_BYTES, SignedBody, prepare_signed
 from saphan.node.service import NodeService
 from saphan.node.showings import LISTED, STATUS
@@ -106,6 +106,8 @@ class Questions:
         outcome = await service.send_signed(await service.engine.in_sealing(prepare))
         if isinstance(outcome, SaphanError):
             raise outcome
+        if isinstance(outcome, Waiting):
+            return _answer(asked.request, {"id": None, "draft": outcome.draft.hex()})
         return _answer(asked.request, {"id": outcome.hex()})
 
     async def fetch(self, asked: AskFetch) -> DeskPart:

@@ -18,9 +18,10 @@ from saphan_schemas.attachments import HEAD_BYTES, check_bytes
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Blob, Blobs
 
-from saphan.compose import Attached
+from saphan.compose import Attached, Draft
 from saphan.durable import SECRET_MODE
 from saphan.node.files.blobs import BlobFiles, damaged, guarded, pieces
+from saphan.node.files.uploads import Uploads
 
 
 def seal_files(
@@ -41,6 +42,21 @@ def seal_files(
         sealer = AttachmentSealer(content_key, header_id, place, one.blob.length)
         sealed.append(_seal_file(source, one, sealer, folder / str(place + 1)))
     return tuple(sealed)
+
+
+def seal_uploaded(
+    uploads: Uploads, files: BlobFiles, draft: Draft, content_key: bytes, folder: Path
+) -> Blobs:
+    """Seal what clients have brought for a bulletin; raises what `seal_files` raises, and
+
+    Raises:
+        InvalidInput: `attachment_missing`.
+    """
+    for each in draft.attachments:
+        uploads.require(each.blob.digest)
+    files.require_room(sum(each.blob.length for each in draft.attachments))
+    sources = [uploads.pieces(each.blob.digest) for each in draft.attachments]
+    return seal_files(sources, draft.attachments, content_key, draft.header_id, folder)
 
 
 def _seal_file(

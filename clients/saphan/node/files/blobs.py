@@ -77,6 +77,16 @@ class BlobFiles:
         """Take away a staged folder."""
         shutil.rmtree(staged, ignore_errors=True)
 
+    def link(self, kept: Path, staged: Path) -> None:
+        """Put the durable files of one folder into a staged one as well.
+
+        Raises:
+            OperatorError: `file_unwritable`, `disk_full`.
+        """
+        with guarded(staged):
+            for path in sorted(kept.iterdir()):
+                os.link(path, staged / path.name)
+
     def adopt(self, staged: Path, bulletin: bytes) -> None:
         """Give a staged folder, whose files are durable, the name of its bulletin; durable.
 

@@ -185,4 +185,5 @@ def sweep(db: Database, files: BlobFiles, agency: str) -> None:
         " AND d.state IN ('rejected', 'recalled', 'expired'))",
         (agency,),
     )
-    files.sweep({bulletin.hex() for (bulletin,) in rows})
+    drafts = db.rows("SELECT id FROM countersigning WHERE state = 'waiting'")
+    files.sweep({name.hex() for (name,) in [*rows, *drafts]})

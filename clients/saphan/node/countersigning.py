@@ -1,0 +1,323 @@
+"""Four eyes: a bulletin of the marked kinds leaves when a second officer has signed the same.
+
+1. The first officer's signed bulletin is checked and kept, its attachments sealed already.
+2. It is listed to those who may sign second: enrolled, another officer, cleared for the marking,
+   of a section that sends such bulletins, and named by the kind if the kind names anybody.
+3. Whoever opens it signs first that they read it.
+4. Their signature is over the very same inner record. Both are judged now, by today's directory
+   and today's clearances; then the node seals. Recipients check both signatures again.
+5. A refusal, or the author's own withdrawal, is a signed record; so the node says no more about it.
+
+A crash between the seal and the note that it was signed leaves it waiting; the next signature finds
+the bulletin in the store and gets its first id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from saphan_protocol.batch import verify_one
+from saphan_protocol.opening import check_authors
+from saphan_schemas.codec import decode, decode_content
+from saphan_schemas.errors import Refused, SaphanError, Unavailable
+from saphan_schemas.frames import Submission
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import PAE_TYPES, Header, Inner, OfficerRefusal, Role, Signature
+
+from saphan.compose import Attached, Draft
+from saphan.node.clearance import Clearance
+from saphan.node.current import Current
+from saphan.node.drafts_kept import (
+    EXPIRED,
+    REFUSED,
+    SIGNED,
+    WAITING,
+    WITHDRAWN,
+    Decision,
+    DraftsKept,
+    Kept,
+    KeptDraft,
+    unknown,
+)
+from saphan.node.four_eyes import FourEyes
+from saphan.node.logs import Logs
+from saphan.node.outbox import Outbox
+from saphan.node.portions import Portion
+from saphan.node.prepared import Prepared, Waiting
+
+REFUSAL_TYPE: Final = PAE_TYPES[OfficerRefusal]
+RECORD_BYTES: Final = 4096
+SIGNATURE_BYTES: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A bulletin that two officers have signed, and what to send of it."""
+
+    bulletin: bytes
+    portion: Portion[Submission] | None
+
+
+class Countersigning:
+    """What waits at one node; blocking.
+
+    Args:
+        read: whether an officer has signed that they read a draft; clock: ms UTC.
+    """
+
+    def __init__(
+        self,
+        agency: str,
+        logs: Logs,
+        settings: Current,
+        clearance: Clearance,
+        drafts: DraftsKept,
+        outbox: Outbox,
+        read: Callable[[str, bytes], bool],
+        clock: Callable[[], int],
+    ) -> None:
+        self._agency = agency
+        self._logs = logs
+        self._settings = settings
+        self._clearance = clearance
+        self._drafts = drafts
+        self._outbox = outbox
+        self._read = read
+        self._clock = clock
+
+    @property
+    def kinds(self) -> FourEyes:
+        """As the settings have them now."""
+        return self._settings.now.two
+
+    # --- the first officer ------------------------------------------------------------------------
+
+    def judge(self, prepared: Prepared) -> Waiting | None:
+        """Keep what needs a second officer; None: it is sent as it is, or was sealed before.
+
+        Raises:
+            Refused: `countersign_refused`, `countersign_withdrawn`, `countersign_expired`: what
+                became of the same bulletin; InvalidInput: `attachment_*`.
+            Unavailable: `countersign_full`; OperatorError: the disk.
+        """
+        header = prepared.draft.header
+        found = self._drafts.find(prepared.draft.header_id)
+        if found is not None:
+            return self._again(found, prepared)
+        if not self.kinds.needed(header) or self._drafts.has_left(header.nonce, self._agency):
+            return None
+        if len(self.waiting()) >= LIMITS.countersigning:
+            raise Unavailable(
+                "countersign_full",
+                f"{LIMITS.countersigning} bulletins wait for a second officer",
+                hint="sign or refuse what waits: saphan countersign list",
+            )
+        self._drafts.keep(prepared)
+        return Waiting(prepared.draft.header_id)
+
+    def _again(self, found: KeptDraft, prepared: Prepared) -> Waiting | None:
+        """The author asks again, or never heard the answer."""
+        if found.state == WAITING and not self._ended_by_time(found):
+            if self._drafts.open(found.id).inner != prepared.inner:
+                raise Refused(
+                    "replay", "another bulletin under the same header waits here", field="header"
+                )
+            return Waiting(found.id)
+        if found.state == SIGNED:
+            return None  # the outbox knows it, and says under which id
+        raise self._ended(self._drafts.get(found.id))
+
+    def _ended(self, one: KeptDraft) -> Refused:
+        decision = self._drafts.decision(one.id)
+        if one.state == EXPIRED or decision is None:
+            return Refused(
+                "countersign_expired",
+                "no second officer signed it before its own deadline",
+                hint="send it anew, with a later deadline",
+            )
+        reason = f": {decision.reason}" if decision.reason else ""
+        if one.state == WITHDRAWN:
+            return Refused("countersign_withdrawn", f"its author has taken it back{reason}")
+        return Refused(
+            "countersign_refused",
+            f"{decision.handle} did not sign it{reason}",
+            hint="talk to them; what is changed is signed and sent anew",
+        )
+
+    # --- the second officer -----------------------------------------------------------------------
+
+    def waiting(self) -> list[KeptDraft]:
+        """What waits, oldest first; what is past its own deadline goes."""
+        return [one for one in self._drafts.waiting() if not self._ended_by_time(one)]
+
+    def listed(self, handle: str) -> list[tuple[KeptDraft, str, bool]]:
+        """What one officer is shown of that: (draft, author, whether they may sign it second)."""
+        found = []
+        for one in self.waiting():
+            author = self._drafts.open(one.id).author
+            may = self.may(handle, one.header, author)
+            if may or handle == author:
+                found.append((one, author, may))
+        return found
+
+    def may(self, handle: str, header: Header, author: str) -> bool:
+        """Whether this officer may sign second."""
+        enrolled = any(one.handle == handle for one in self._clearance.enrolled())
+        rules = self._settings.now.shown
+        return (
+            enrolled
+            and handle != author
+            and rules.cleared(handle, header)
+            and rules.sends(handle, header)
+            and self.kinds.may(handle, header)
+        )
+
+    def signers(self, one: KeptDraft) -> list[str]:
+        """Handles of those who may sign it second, sorted."""
+        author, header = self._drafts.open(one.id).author, one.header
+        names = (officer.handle for officer in self._clearance.enrolled())
+        return [name for name in names if self.may(name, header, author)]
+
+    def open_for(self, handle: str, draft: bytes) -> tuple[KeptDraft, Kept]:
+        """What waits, for its author or somebody who may sign it second.
+
+        Raises:
+            InvalidInput: `countersign_unknown`, also for everybody else.
+        """
+        one = self._drafts.find(draft)
+        if one is None or one.state != WAITING or self._ended_by_time(one):
+            raise unknown()
+        kept = self._drafts.open(draft)
+        if handle != kept.author and not self.may(handle, one.header, kept.author):
+            raise unknown()
+        return one, kept
+
+    def sign(self, draft: bytes, signature: bytes) -> Left:
+        """Seal and keep it with the second signature; durable when it returns.
+
+        Raises:
+            InvalidInput: `countersign_unknown`, `signature_invalid`, codec codes.
+            Refused: `countersign_self`, `countersign_unread`, `above_clearance`,
+                `section_foreign` (of the author, by now), `author_*`, and what sealing refuses.
+            OperatorError: the disk.
+        """
+        before = self._drafts.find(draft)
+        if before is not None and before.state == SIGNED and before.bulletin is not None:
+            return Left(before.bulletin, None)  # whoever signed never heard the answer
+        second = decode(Signature, signature, SIGNATURE_BYTES, "signature")
+        handle = self._holder(second.item.key)
+        one, kept = self.open_for(handle, draft)
+        if handle == kept.author:
+            raise Refused(
+                "countersign_self",
+                f"{handle} wrote it: the second signature is somebody else's",
+                field="signature",
+                hint="ask a colleague to sign it",
+            )
+        self.require_read(handle, draft)
+        self._clearance.check_send(kept.author, one.header)
+        left = self._seal(self._prepared(one, kept, second))
+        self._drafts.end(one, SIGNED, Decision(kept.author, handle), left.bulletin)
+        return left
+
+    def require_read(self, handle: str, draft: bytes) -> None:
+        """An officer has signed that they read it.
+
+        Raises:
+            Refused: `countersign_unread`.
+        """
+        if not self._read(handle, draft):
+            raise Refused(
+                "countersign_unread",
+                f"{handle} has not opened it",
+                field="signature",
+                hint=f"open it first: saphan countersign show {draft.hex()[:16]}",
+            )
+
+    def _seal(self, prepared: Prepared) -> Left:
+        submitted = self._outbox.submit([prepared])
+        outcome = self._drafts.first_answer(prepared, submitted.outcomes[0])
+        if isinstance(outcome, SaphanError):
+            raise outcome
+        return Left(outcome, submitted.portion)
+
+    def refuse(self, draft: bytes, record: bytes, signature: bytes) -> str:
+        """End it without sending it; the state that it has then, for good.
+
+        Raises:
+            InvalidInput: `countersign_unknown`, `signature_invalid`, codec codes.
+            Refused: `read_mismatch`, `read_time`, `key_*`.
+        """
+        said = decode(OfficerRefusal, record, RECORD_BYTES, "record")
+        signed = decode(Signature, signature, SIGNATURE_BYTES, "signature")
+        if (said.draft, said.agency) != (draft, self._agency):
+            raise Refused(
+                "read_mismatch", "the signed refusal is of another bulletin", field="record"
+            )
+        if abs(said.time - self._clock()) > LIMITS.skew_ms:
+            raise Refused(
+                "read_time",
+                "the signed refusal is not of this minute",
+                field="record.time",
+                hint="set this computer's clock, and do it again",
+            )
+        handle = self._holder(said.key)
+        if handle != said.handle:
+            raise Refused("key_foreign", f"this key is not {said.handle}'s", field="record")
+        with self._logs.lock:
+            key = self._logs.directory.verifying(said.key)
+        verify_one(signed, key, REFUSAL_TYPE, record)
+        one, kept = self.open_for(handle, draft)
+        state = WITHDRAWN if handle == kept.author else REFUSED
+        decision = Decision(kept.author, handle, said.reason, record, signature)
+        self._drafts.end(one, state, decision)
+        return state
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _holder(self, key: bytes) -> str:
+        """Handle of the officer of this agency whose active key it is."""
+        with self._logs.lock:
+            info = self._logs.directory.key(key, Role.OFFICER)
+        if info.agency != self._agency or info.handle is None:
+            raise Refused("key_foreign", f"this is no officer's key of {self._agency}")
+        return info.handle
+
+    def _ended_by_time(self, one: KeptDraft) -> bool:
+        if self._clock() < one.header.expires:
+            return False
+        self._drafts.end(one, EXPIRED, Decision(self._drafts.open(one.id).author))
+        return True
+
+    def _prepared(self, one: KeptDraft, kept: Kept, second: Signature) -> Prepared:
+        inner = decode(Inner, kept.inner, LIMITS.statement_bytes, "inner")
+        with self._logs.lock:
+            check_authors(
+                inner,
+                kept.inner,
+                (kept.signature, second),
+                self._agency,
+                self._logs.directory,
+                None,
+            )
+        described = decode_content(kept.content, LIMITS.content_bytes)["attachments"]
+        attached = (
+            Attached(**each, blob=blob)
+            for each, blob in zip(described, inner.attachments, strict=True)
+        )
+        draft = Draft(
+            header=one.header,
+            header_bytes=one.header_bytes,
+            header_id=one.id,
+            content=kept.content,
+            attachments=tuple(attached),
+        )
+        return Prepared(
+            draft=draft,
+            author=kept.author,
+            inner=kept.inner,
+            signatures=(kept.signature, second),
+            presealed=self._drafts.presealed(one.id, kept),
+        )

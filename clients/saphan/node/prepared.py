@@ -1,0 +1,57 @@
+"""A bulletin between its signature and its seal, and what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from saphan_schemas.errors import Refused, SaphanError
+from saphan_schemas.records import Blobs, Signature
+
+from saphan.compose import Draft
+from saphan.node.repeats import Repeat
+
+Outcome = bytes | SaphanError
+"""A bulletin id, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presealed:
+    """A content key that was drawn before, with the attachments that are sealed under it.
+
+    `folder`: of their files, which stay there.
+    """
+
+    content_key: bytes = field(repr=False)
+    folder: Path
+    blobs: Blobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A composed and signed bulletin, ready to be sealed."""
+
+    draft: Draft
+    author: str | None
+    inner: bytes
+    signatures: tuple[Signature, ...]
+    presealed: Presealed | None = None
+    repeat: Repeat | None = None
+    """The request that it answers, if that may come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """It is kept, and leaves when a second officer has signed; `draft`: its header's identity."""
+
+    draft: bytes
+
+
+def countersign_needed() -> Refused:
+    """One pair of eyes is not enough for everything."""
+    return Refused(
+        "countersign_needed",
+        "bulletins of this kind leave with the signatures of two officers only",
+        field="signatures",
+        hint="an officer writes and signs it, another one signs second: saphan countersign",
+    )

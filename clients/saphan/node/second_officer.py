@@ -1,0 +1,210 @@
+"""What waits for a second officer, as desks and the local API show it and take it.
+
+Countersigning decides; here its answers are put on record before they leave, turned into JSON, and
+told to whoever listens.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from saphan_protocol.content import ciphertext_length
+from saphan_schemas.codec import decode, decode_content
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Inner
+
+from saphan.node.bulletins import header_json
+from saphan.node.countersigning import Countersigning, Left
+from saphan.node.drafts_kept import SIGNED, DraftsKept, Kept, KeptDraft
+from saphan.node.engine import Engine
+from saphan.node.events import COUNTERSIGN, Events
+from saphan.node.files.attachments import Shown
+from saphan.node.files.blobs import require_length
+from saphan.node.line import Line
+from saphan.node.prepared import Prepared, Waiting
+from saphan.node.readings import Readings
+from saphan.node.showings import ATTACHMENT, DRAFT, Showings
+
+Json = dict[str, Any]
+FIRST_DIGITS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOfficer:
+    """The countersigning of a running node."""
+
+    engine: Engine
+    line: Line
+    events: Events
+    countersigning: Countersigning
+    drafts: DraftsKept
+    readings: Readings
+    showings: Showings
+
+    async def judge(self, prepared: Prepared) -> Waiting | None:
+        """Keep what needs a second officer; None: it is sent as it is.
+
+        Raises:
+            SaphanError: what `Countersigning.judge` raises.
+        """
+        waiting = await self.engine.in_sealing(partial(self.countersigning.judge, prepared))
+        if waiting is not None:
+            await self._tell(waiting.draft, "waiting")
+        return waiting
+
+    async def listed(self, handle: str | None) -> list[Json]:
+        """What waits: for an officer what they may sign and what they wrote; None: all of it."""
+        return await self.engine.in_sealing(partial(self._listed, handle))
+
+    async def read(self, draft: bytes, record: bytes, signature: bytes) -> Json:
+        """What one says, for an officer who has signed that they read it; with the exact bytes,
+        so that they sign what they saw.
+
+        Raises:
+            InvalidInput: `countersign_unknown`; what `Readings.check` raises.
+        """
+        return await self.engine.in_sealing(partial(self._read, draft, record, signature))
+
+    async def attachment(self, handle: str, draft: bytes, number: int) -> Shown:
+        """An attachment, for an officer who has read what it belongs to.
+
+        Raises:
+            InvalidInput: `countersign_unknown`, `attachment_unknown`.
+            OperatorError: `attachment_damaged`.
+        """
+        return await self.engine.in_sealing(partial(self._attachment, handle, draft, number))
+
+    async def sign(self, draft: bytes, signature: bytes) -> bytes:
+        """The bulletin's id, once it is sealed and durable under both signatures.
+
+        Raises:
+            SaphanError: what `Countersigning.sign` raises.
+        """
+        left: Left = await self.engine.in_sealing(
+            partial(self.countersigning.sign, draft, signature)
+        )
+        self.line.offer(left.portion)
+        await self._tell(draft, SIGNED)
+        return left.bulletin
+
+    async def refuse(self, draft: bytes, record: bytes, signature: bytes) -> str:
+        """The state in which it is then, for good: refused, or withdrawn by its author.
+
+        Raises:
+            SaphanError: what `Countersigning.refuse` raises.
+        """
+        end = partial(self.countersigning.refuse, draft, record, signature)
+        state: str = await self.engine.in_sealing(end)
+        await self._tell(draft, state)
+        return state
+
+    async def resolve(self, text: str) -> bytes:
+        """The one that waits whose id begins so.
+
+        Raises:
+            InvalidInput: `countersign_unknown`, `id_ambiguous`, `id_malformed`.
+        """
+        return await self.engine.in_sealing(partial(self._resolve, text))
+
+    # --- blocking ---------------------------------------------------------------------------------
+
+    def _listed(self, handle: str | None) -> list[Json]:
+        if handle is None:
+            return [
+                _row(one, self.drafts.open(one.id).author) for one in self.countersigning.waiting()
+            ]
+        found = self.countersigning.listed(handle)
+        self.showings.note(handle, DRAFT, [one.id for one, _, _ in found])
+        return [_row(one, author) | {"may_sign": may} for one, author, may in found]
+
+    def _read(self, draft: bytes, record: bytes, signature: bytes) -> Json:
+        said = self.readings.check(draft, record, signature)
+        one, kept = self.countersigning.open_for(said.handle, draft)
+        self.showings.read(said.handle, draft, record, signature)
+        return _content(one, kept)
+
+    def _attachment(self, handle: str, draft: bytes, number: int) -> Shown:
+        one, kept = self.countersigning.open_for(handle, draft)
+        self.countersigning.require_read(handle, draft)
+        inner, described = _inner(kept), _described(kept)
+        if not 1 <= number <= len(described):
+            raise InvalidInput(
+                "attachment_unknown",
+                f"the bulletin has {len(described)} attachments",
+                field="number",
+                hint="their numbers stand in the bulletin, from 1",
+            )
+        blob = inner.attachments[number - 1]
+        path = self.drafts.presealed(draft, kept).folder / str(number)
+        require_length(path, ciphertext_length(blob.length))
+        self.showings.note(handle, ATTACHMENT, [draft])
+        return Shown(
+            name=described[number - 1]["name"],
+            media_type=described[number - 1]["media_type"],
+            blob=blob,
+            path=path,
+            place=number - 1,
+            header_id=one.id,
+            content_key=kept.content_key,
+        )
+
+    def _resolve(self, text: str) -> bytes:
+        if not FIRST_DIGITS <= len(text) <= 64 or set(text) - set("0123456789abcdef"):
+            raise InvalidInput(
+                "id_malformed", "an id is 64 hexadecimal digits; its first 8 or more will do",
+                field="id", hint="list what waits: saphan countersign list",
+            )  # fmt: skip
+        return self.drafts.resolve(text)
+
+    async def _tell(self, draft: bytes, state: str) -> None:
+        """Listeners hear of it, and the desks of those whom it concerns."""
+        concerned = await self.engine.in_reading(partial(self._concerned, draft))
+        self.events.publish(
+            [{"type": COUNTERSIGN, "draft": draft.hex(), "state": state, "officers": concerned}]
+        )
+
+    def _concerned(self, draft: bytes) -> list[str]:
+        one = self.drafts.get(draft)
+        decision = self.drafts.decision(draft)
+        if decision is not None:
+            return [decision.author]
+        return sorted([self.drafts.open(draft).author, *self.countersigning.signers(one)])
+
+
+def _row(one: KeptDraft, author: str) -> Json:
+    return {
+        "id": one.id.hex(),
+        "author": author,
+        "state": one.state,
+        "stored": one.stored,
+        **header_json(one.header_bytes),
+    }
+
+
+def _content(one: KeptDraft, kept: Kept) -> Json:
+    inner, described = _inner(kept), _described(kept)
+    exact = {"header": one.header_bytes, "inner": kept.inner, "content": kept.content}
+    return {
+        "id": one.id.hex(),
+        "header": header_json(one.header_bytes),
+        "author": kept.author,
+        "content": decode_content(kept.content, LIMITS.content_bytes),
+        "attachments": [
+            {"number": number, **each, "length": blob.length, "sha256": blob.digest.hex()}
+            for number, (each, blob) in enumerate(zip(described, inner.attachments, strict=True), 1)
+        ],
+        "exact": {name: base64.b64encode(data).decode() for name, data in exact.items()},
+    }
+
+
+def _inner(kept: Kept) -> Inner:
+    return decode(Inner, kept.inner, LIMITS.statement_bytes, "inner")
+
+
+def _described(kept: Kept) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = decode_content(kept.content, LIMITS.content_bytes)["attachments"]
+    return found
