@@ -6,6 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.records import Role
+
 from saphan.cli.options import Parser, descriptor
 from saphan.cli.speech import say
 
@@ -25,6 +28,24 @@ def add_new_token(parser: Parser) -> None:
     """The same with `--token`, for commands that may make a key on one."""
     parser.add_argument("--token", metavar="LABEL", help=say("help.token"))
     add_token(parser)
+
+
+def new_token(args: argparse.Namespace, role: Role) -> TokenAccess | None:
+    """Where a new key of this role is made; None where no token is named.
+
+    Raises:
+        InvalidInput: `pkcs11_officers_only`.
+    """
+    if args.token is None:
+        return None
+    if role is not Role.OFFICER:
+        raise InvalidInput(
+            "pkcs11_officers_only",
+            f"a {role.value} key is not made on a token",
+            field="token",
+            hint="tokens hold officers' keys; leave --token out",
+        )
+    return token_access(args)
 
 
 def token_access(args: argparse.Namespace) -> TokenAccess:
