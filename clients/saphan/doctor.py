@@ -38,8 +38,8 @@ DISK_WARN: Final = 2_048 * MIB
 DISK_BAD: Final = 256 * MIB
 """A frame, its journal and a day of bulletins with attachments take less."""
 KEY_WARN_DAYS: Final = 730
-MAILBOX_WARN_DAYS: Final = 90
-"""A new mailbox key takes a root ceremony, and others seal to the old one until they know it."""
+MAILBOX_WARN_DAYS: Final = 7 * LIMITS.mailbox_warn_weeks
+"""New mailbox keys take a root ceremony: the node sounds its alarm at the same time."""
 CERTIFICATE_WARN_DAYS: Final = 30
 LINE_BAD_MS: Final = HOUR_MS
 """A bad line comes back by itself; a wrong pin, an old certificate, a dead broker do not."""

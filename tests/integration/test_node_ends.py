@@ -68,7 +68,7 @@ async def test_all_late_handovers_are_made_when_the_mailbox_key_is_back(
     monkeypatch.setattr(recovery, "PORTION", 2)
     async with bridge.broker_running():
         await bridge.enrol()
-        (key,) = (bridge.place / KH / "node" / "mailbox").glob("*.key")
+        key = bridge.mailbox(KH)
         away = key.rename(bridge.place / key.name)
         async with bridge.node(LA) as la:
             await agreed(la)

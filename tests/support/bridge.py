@@ -16,6 +16,7 @@ from saphan import agency as ceremony
 from saphan.agreement_draft import finish, propose, sign
 from saphan.compose import Wish
 from saphan.keyfiles import Argon2Cost, read_key
+from saphan.mailbox_schedule import choose
 from saphan.node.config import NodeConfig
 from saphan.node.service import NodeService, running
 from saphan.node.serving import serving as node_serving
@@ -29,6 +30,7 @@ from saphan_broker.init import init
 from saphan_broker.tls_files import PLAIN
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.pins import Pins, format_pins
+from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Role
 from saphan_schemas.samples import sample
 
@@ -124,6 +126,12 @@ class Bridge:
         """The agency's first officer."""
         path = self.offices[agency].key_file(Role.OFFICER, b"", OFFICERS[agency])
         return read_key(path, Role.OFFICER, SECRET).signing()
+
+    def mailbox(self, agency: str) -> Path:
+        """File of the mailbox key to which others seal now."""
+        office, now = self.offices[agency], self.clock()
+        key = choose(office.replay(), agency, now, now + 30 * DAY_MS)
+        return office.key_file(Role.MAILBOX, key.key_id)
 
     def config(self, agency: str, **options: Any) -> NodeConfig:
         """A node's options."""
