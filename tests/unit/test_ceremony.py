@@ -1,0 +1,420 @@
+"""The root ceremony: drafts carried round, signed apart, finished once; and what is refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from saphan.agency import init
+from saphan.ceremony.concluding import conclude
+from saphan.ceremony.draft import check_signer, finish, merge, propose, sign
+from saphan.ceremony.draft_file import DRAFT_BYTES, format_draft, parse_draft
+from saphan.ceremony.root_change import change_roots
+from saphan.ceremony.roots import Roots, keep_halves
+from saphan.keyfiles import new_key
+from saphan.keyring import activate, add_key, find_key, list_keys, revoke_key, rotate_key
+from saphan.office import Office
+from saphan.operations import addition, complete, holds_root, settle
+from saphan.passphrase import Passphrase
+from saphan_protocol.batch import sign_one
+from saphan_protocol.directory import Directory, operation_leaf
+from saphan_protocol.operation import OPERATION_TYPE
+from saphan_schemas.codec import decode, encode
+from saphan_schemas.errors import SaphanError
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Change, Operation, Role, SignedOperation
+from support.root_holders import CHEAP, DESK, NOW, Holders, waiting
+
+
+@pytest.fixture(scope="module")
+def holders() -> Holders:
+    return Holders("ann", "bee", "cam")
+
+
+@pytest.fixture(scope="module")
+def enrolled(tmp_path_factory: pytest.TempPathFactory, holders: Holders) -> Office:
+    return holders.enrolled(tmp_path_factory.mktemp("ceremony") / "la", 2)
+
+
+@pytest.fixture
+def office(tmp_path: Path, enrolled: Office) -> Office:
+    return Office(shutil.copytree(enrolled.folder, tmp_path / "la"))
+
+
+def refusal(action: Callable[[], object]) -> SaphanError:
+    with pytest.raises(SaphanError) as refused:
+        action()
+    return refused.value
+
+
+def drafted_officer(office: Office, handle: str = "khamla") -> Path:
+    made = add_key(office, Role.OFFICER, None, now=NOW, handle=handle, passphrase=DESK, cost=CHEAP)
+    assert made.waits
+    return made.operation
+
+
+def replayed(office: Office) -> Directory:
+    directory = Directory()
+    for signed in office.history():
+        directory.apply(operation_leaf(signed))
+    return directory
+
+
+# --- the first operation --------------------------------------------------------------------------
+
+
+def test_two_of_three_found_an_agency_that_a_fresh_directory_takes(
+    tmp_path: Path, holders: Holders
+) -> None:
+    office = holders.found(tmp_path / "la", 2)
+    assert not office.enrolment.exists()
+    assert not office.root_key.exists()
+    draft = waiting(office)
+    assert draft.tallies == (("new", 0, 2), ("added", 0, 3))
+    draft = holders.sign(draft, "ann", "bee")
+    # Two are the threshold, but the third has not proven that it holds its key.
+    assert refusal(lambda: conclude(office, draft)).code == "operation_threshold"
+    conclude(office, holders.sign(draft, "cam"))
+    directory = Directory()
+    directory.apply(operation_leaf(office.enrolment.read_bytes()))
+    assert [key.key_id for key in directory.keys("la.ospp", Role.ROOT)] == [
+        holders.half(name).key_id for name in ("ann", "bee", "cam")
+    ]
+    assert directory.version("la.ospp")[2] == 2
+    assert office.read_agency().root_ids == tuple(holders.half(n).key_id for n in holders.keys)
+
+
+def test_the_finished_operation_carries_no_more_root_signatures_than_it_needs(
+    office: Office,
+) -> None:
+    signed = decode(SignedOperation, office.history()[0], LIMITS.operation_bytes, "operation")
+    assert len(signed.roots) == 2
+
+
+def test_copies_that_went_different_ways_are_joined(tmp_path: Path, holders: Holders) -> None:
+    office = holders.found(tmp_path / "la", 2)
+    copies = [holders.sign(waiting(office), name) for name in holders.keys]
+    both = merge(*copies, copies[0])
+    assert both.complete
+    conclude(office, both)
+    assert replayed(office).version("la.ospp")[0] == 1
+
+
+def test_a_second_finish_changes_nothing_and_mends_what_a_crash_left_out(
+    tmp_path: Path, holders: Holders
+) -> None:
+    office = holders.found(tmp_path / "la", 2)
+    draft = holders.sign(waiting(office), *holders.keys)
+    conclude(office, draft)
+    before = office.history()
+    office.enrolment.unlink()  # as if the machine had stopped right after the operation
+    conclude(office, draft)
+    assert office.history() == before
+    assert office.enrolment.read_bytes() == before[0]
+
+
+@pytest.mark.parametrize("threshold", (0, 4))
+def test_a_threshold_that_cannot_be_reached_is_refused(holders: Holders, threshold: int) -> None:
+    halves = tuple(holders.half(name) for name in holders.keys)
+    assert refusal(lambda: Roots(halves, threshold)).code == "operation_threshold"
+
+
+def test_one_root_cannot_stand_for_two_holders(holders: Holders) -> None:
+    twice = (holders.half("ann"), holders.half("ann"))
+    assert refusal(lambda: Roots(twice, 1)).code == "key_duplicate"
+
+
+# --- later operations -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", (("ann", "bee"), ("cam", "ann"), ("bee", "cam")))
+def test_any_two_of_three_enrol_an_officer(
+    office: Office, holders: Holders, who: tuple[str, str]
+) -> None:
+    path = drafted_officer(office)
+    assert conclude(office, holders.sign(waiting(office), *who)) == office.operation(2)
+    assert not path.exists()
+    officers = replayed(office).keys("la.ospp", Role.OFFICER)
+    assert [key.handle for key in officers] == ["bounmy", "khamla"]
+
+
+def test_one_of_two_needed_is_not_enough(office: Office, holders: Holders) -> None:
+    drafted_officer(office)
+    alone = holders.sign(waiting(office), "bee")
+    assert refusal(lambda: conclude(office, alone)).code == "operation_threshold"
+    assert office.operation(2).exists() is False
+
+
+def test_a_holder_who_signs_twice_counts_once(office: Office, holders: Holders) -> None:
+    drafted_officer(office)
+    once = holders.sign(waiting(office), "ann")
+    assert holders.sign(once, "ann") == once
+    assert not once.complete
+
+
+def test_a_revocation_shows_whose_key_it_is_and_is_signed_by_two(
+    office: Office, holders: Holders
+) -> None:
+    (officer,) = (key for key in list_keys(office) if key.role is Role.OFFICER)
+    assert revoke_key(office, officer.key_id, None, now=NOW).waits
+    conclude(office, holders.sign(waiting(office), "ann", "cam"))
+    assert replayed(office).keys("la.ospp", Role.OFFICER) == []
+
+
+def test_one_operation_waits_at_a_time(office: Office, holders: Holders) -> None:
+    drafted_officer(office)
+    mailbox = list((office.node / "mailbox").iterdir())
+    error = refusal(lambda: add_key(office, Role.MAILBOX, None, now=NOW))
+    assert error.code == "draft_waiting"
+    assert list((office.node / "mailbox").iterdir()) == mailbox  # no key was made for nothing
+
+
+def test_a_key_that_waits_for_its_roots_is_not_taken_into_use(
+    office: Office, holders: Holders
+) -> None:
+    add_key(office, Role.NODE, None, now=NOW)
+    assert refusal(lambda: activate(office, Role.NODE)).code == "key_not_enrolled"
+    conclude(office, holders.sign(waiting(office), "ann", "cam"))
+    activate(office, Role.NODE)
+
+
+@pytest.mark.parametrize("role", (Role.NODE, Role.WITNESS, Role.OFFICER))
+def test_a_rotation_is_one_operation_that_leaves_one_key(
+    office: Office, holders: Holders, role: Role
+) -> None:
+    handle = "bounmy" if role is Role.OFFICER else None
+    (old,) = replayed(office).keys("la.ospp", role)
+    made = rotate_key(office, role, None, now=NOW, handle=handle, passphrase=DESK, cost=CHEAP)
+    conclude(office, holders.sign(waiting(office), "ann", "bee"))
+    (new,) = replayed(office).keys("la.ospp", role)
+    assert new.key_id == made.key_id != old.key_id
+    activate(office, role, handle)
+
+
+def test_what_is_not_in_use_cannot_be_rotated(office: Office) -> None:
+    error = refusal(lambda: rotate_key(office, Role.ORDER, None, now=NOW, passphrase=DESK))
+    assert error.code == "key_unknown"
+
+
+# --- the roots themselves -------------------------------------------------------------------------
+
+
+def test_a_lost_root_is_replaced_by_the_two_that_are_left(office: Office, holders: Holders) -> None:
+    more = Holders("dow")
+    draft = change_roots(office, [more.half("dow")], ["cam"], None, NOW)
+    assert draft.tallies == (("present", 0, 2), ("new", 0, 2), ("added", 0, 1))
+    draft = holders.sign(draft, "ann", "bee")
+    assert not draft.complete
+    settle(office, more.sign(draft, "dow"))
+    keep_halves(office, (more.half("dow"),))
+    assert set(office.read_agency().root_ids) == {
+        holders.half("ann").key_id,
+        holders.half("bee").key_id,
+        more.half("dow").key_id,
+    }
+    # From now on the new root counts, and the one that left has no say.
+    drafted_officer(office)
+    waits = waiting(office)
+    gone = holders.half("cam").key_id
+    assert refusal(lambda: check_signer(waits, gone)).code == "root_foreign"
+    assert refusal(lambda: holders.sign(waits, "cam")).code == "root_foreign"
+    conclude(office, more.sign(holders.sign(waits, "ann"), "dow"))
+
+
+def test_a_root_change_needs_the_old_threshold_and_the_new_one(
+    office: Office, holders: Holders
+) -> None:
+    more = Holders("dow", "eve")
+    draft = change_roots(office, [more.half(n) for n in more.keys], ["ann"], 3, NOW)
+    only_new = more.sign(holders.sign(draft, "cam"), "dow", "eve")
+    assert only_new.tallies == (("present", 1, 2), ("new", 3, 3), ("added", 2, 2))
+    assert refusal(lambda: finish(only_new)).code == "operation_threshold"
+    # Ann leaves with this operation, and may still sign it.
+    finish(holders.sign(only_new, "ann"))
+    fewer = more.sign(holders.sign(draft, "ann", "cam"), "dow")
+    assert refusal(lambda: finish(fewer)).code == "operation_threshold"
+
+
+def test_one_root_becomes_two_of_three_and_its_file_signs_no_more(tmp_path: Path) -> None:
+    root = Passphrase("root of the agency")
+    office = init(tmp_path / "la", "la.ospp", root, {"bounmy": DESK}, now=NOW, cost=CHEAP)
+    holders = Holders("ann", "bee", "cam")
+    halves = [holders.half(name) for name in holders.keys]
+    draft = change_roots(office, halves, ["root"], 2, NOW)
+    made = complete(office, holders.sign(draft, *holders.keys), root)
+    assert not made.waits
+    assert office.read_agency().threshold == 2
+    assert not holds_root(office)
+
+
+def test_a_change_that_changes_no_root_is_not_made(office: Office) -> None:
+    assert refusal(lambda: change_roots(office, [], [], 3, NOW)).code == "roots_unchanged"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"), (("nobody", "key_unknown"), ("00000000", "key_unknown"))
+)
+def test_only_a_root_of_the_agency_leaves(office: Office, wanted: str, code: str) -> None:
+    assert refusal(lambda: change_roots(office, [], [wanted], 1, NOW)).code == code
+
+
+def test_a_new_root_under_a_known_holders_name_is_refused(office: Office) -> None:
+    other = Holders("ann").half("ann")
+    error = refusal(lambda: change_roots(office, [other], ["ann"], None, NOW))
+    assert error.code == "holder_duplicate"
+
+
+# --- what must not pass ---------------------------------------------------------------------------
+
+
+def test_a_strangers_root_does_not_sign(office: Office, holders: Holders) -> None:
+    drafted_officer(office)
+    stranger = new_key(Role.ROOT).signing()
+    assert refusal(lambda: sign(waiting(office), stranger)).code == "root_foreign"
+
+
+def altered(path: Path, **fields: object) -> bytes:
+    return json.dumps(json.loads(path.read_bytes()) | fields).encode()
+
+
+def text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def test_a_draft_edited_after_one_signature_is_refused_whole(
+    office: Office, holders: Holders
+) -> None:
+    """Between two holders somebody writes a later handle into it."""
+    path = drafted_officer(office)
+    signed = holders.sign(waiting(office), "ann")
+    path.write_bytes(format_draft(signed))
+    other = encode(_renamed(signed.operation))
+    edited = altered(path, operation=text(other))
+    assert refusal(lambda: parse_draft(edited)).code == "signature_invalid"
+    without = altered(path, operation=text(other), keys=[], signatures=[])
+    assert refusal(lambda: parse_draft(without)).code == "operation_draft_malformed"
+
+
+def test_terms_of_roots_edited_after_one_signature_are_refused(
+    office: Office, holders: Holders
+) -> None:
+    """A threshold of 2 becomes 1 on the way: nothing but the root's signature covers it."""
+    draft = change_roots(office, [], ["cam"], 2, NOW)
+    path = settle(office, holders.sign(draft, "ann")).operation
+    one = draft.operation
+    weaker = Operation(one.agency, one.version, one.previous, 1, one.time, one.changes)
+    edited = altered(path, operation=text(encode(weaker)))
+    assert refusal(lambda: parse_draft(edited)).code == "signature_invalid"
+
+
+def _renamed(operation: Operation) -> Operation:
+    (change,) = operation.changes
+    renamed = Change("add", change.role, change.key, "mallory", None, None)
+    return Operation(
+        operation.agency,
+        operation.version,
+        operation.previous,
+        operation.threshold,
+        operation.time,
+        (renamed,),
+    )
+
+
+def test_a_strangers_signature_in_the_file_refuses_the_draft(
+    office: Office, holders: Holders
+) -> None:
+    path = drafted_officer(office)
+    draft = waiting(office)
+    stranger = new_key(Role.ROOT).signing()
+    signature = sign_one(stranger, OPERATION_TYPE, draft.body, os.urandom(32))
+    forged = altered(path, signatures=[text(encode(signature))])
+    assert refusal(lambda: parse_draft(forged)).code == "operation_draft_malformed"
+
+
+def test_a_signature_that_stands_twice_refuses_the_draft(office: Office, holders: Holders) -> None:
+    path = drafted_officer(office)
+    draft = holders.sign(waiting(office), "ann")
+    twice = [text(encode(signature)) for signature in draft.signatures * 2]
+    assert refusal(lambda: parse_draft(altered(path, signatures=twice))).code == (
+        "operation_draft_malformed"
+    )
+
+
+def test_a_draft_with_an_officers_key_that_nobody_proved_is_refused(
+    office: Office, holders: Holders
+) -> None:
+    path = drafted_officer(office)
+    assert refusal(lambda: parse_draft(altered(path, keys=[]))).code == "operation_draft_malformed"
+
+
+def test_a_history_that_leaves_something_out_is_refused(office: Office, holders: Holders) -> None:
+    drafted_officer(office)
+    conclude(office, holders.sign(waiting(office), "ann", "bee"))
+    path = drafted_officer(office, "sokha")
+    first, second = office.history()
+    for history in ([], [text(first)], [text(second)], [text(first), text(second), text(second)]):
+        changed = altered(path, history=history)
+        with pytest.raises(SaphanError) as refused:
+            parse_draft(changed)
+        assert refused.value.code == "operation_draft_malformed"
+
+
+def test_a_stale_draft_is_refused_after_another_operation(office: Office, holders: Holders) -> None:
+    path = drafted_officer(office)
+    late = holders.sign(waiting(office), "ann", "bee")
+    path.unlink()  # given up here, while a copy was on its way
+    revoke_key(office, find_key(office, list_keys(office)[3].key_id.hex()).key_id, None, now=NOW)
+    conclude(office, holders.sign(waiting(office), "bee", "cam"))
+    assert refusal(lambda: conclude(office, late)).code == "draft_stale"
+    assert len(office.history()) == 2
+
+
+def test_another_agencys_draft_is_refused(tmp_path: Path, office: Office, holders: Holders) -> None:
+    other = Holders("ann", "bee", "cam")
+    foreign = other.enrolled(tmp_path / "kh", 2, "kh.gpo")
+    drafted_officer(foreign)
+    draft = waiting(foreign)
+    assert refusal(lambda: holders.sign(draft, "ann")).code == "root_foreign"
+    finished = other.sign(draft, "ann", "bee")
+    assert refusal(lambda: conclude(office, finished)).code == "draft_foreign"
+
+
+def test_drafts_of_two_operations_are_not_joined(office: Office, holders: Holders) -> None:
+    drafted_officer(office)
+    one = holders.sign(waiting(office), "ann")
+    key = new_key(Role.OFFICER, "other")
+    other = holders.sign(propose(office, (addition(key, NOW),), (key,), NOW), "bee")
+    assert refusal(lambda: merge(one, other)).code == "draft_differs"
+
+
+def test_a_draft_too_large_for_the_log_is_refused_before_anybody_travels(office: Office) -> None:
+    keys = [new_key(Role.OFFICER, f"officer{number}") for number in range(12)]
+    changes = [addition(key, NOW) for key in keys]
+    assert refusal(lambda: propose(office, changes, keys, NOW)).code == "operation_large"
+
+
+def test_what_was_enrolled_once_is_not_drafted_again(office: Office, holders: Holders) -> None:
+    half = holders.half("ann")
+    change = Change("add", Role.ROOT, half.public, None, None, None)
+    assert refusal(lambda: propose(office, (change,), (), NOW)).code == "key_duplicate"
+
+
+def test_a_draft_that_revokes_an_unknown_key_is_refused(office: Office) -> None:
+    change = Change("revoke", Role.NODE, bytes(32), None, None, None)
+    assert refusal(lambda: propose(office, (change,), (), NOW)).code == "key_unknown"
+
+
+def test_a_file_without_end_is_not_read_as_a_draft() -> None:
+    assert refusal(lambda: parse_draft(bytes(DRAFT_BYTES + 1))).code == "too_large"
+
+
+def test_a_draft_comes_back_from_its_file_as_it_was(office: Office, holders: Holders) -> None:
+    drafted_officer(office)
+    draft = holders.sign(waiting(office), "ann")
+    assert parse_draft(format_draft(draft)) == draft
+    assert draft.holders[holders.half("bee").key_id] == "bee"
