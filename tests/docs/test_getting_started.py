@@ -14,15 +14,10 @@ import pytest
 from support.command import environment
 from support.rooms import ROOT
 from support.terminals import Terminal
+from support.walked import blocks, walk
 
 PAGE = ROOT / "docs/getting-started.md"
 PLACES = ("broker's operator", "Vientiane", "Phnom Penh")
-STEP = re.compile(
-    r"^[^\n]*(?:In|At the) \*\*(?P<place>[^*]+)\*\*[^\n]*:\n\n```sh\n(?P<block>.*?)```"
-    r"|^- Carry `(?P<file>[^`]+)` from (?:the )?\*\*(?P<source>[^*]+)\*\* "
-    r"to (?:the )?\*\*(?P<to>[^*]+)\*\*(?: as `(?P<name>[^`]+)`)?\.$",
-    re.DOTALL | re.MULTILINE,
-)
 COMMAND = re.compile(r"^saphan ", re.MULTILINE)
 ANSWERS = {
     r"root key[^\n]*: ": "ferry lantern rice seven drums",
@@ -65,15 +60,10 @@ def test_the_page_leads_from_nothing_to_a_bulletin_that_was_read(
     """Only the port is another one: 8470 may be taken on a machine that runs a broker."""
     text, port = PAGE.read_text(encoding="utf-8"), free_port()
     shutil.copy(ROOT / "demo/figures.json", terminals["Vientiane"].folder)
-    carried, typed = set(), dict.fromkeys(PLACES, 0)
-    for step in STEP.finditer(text):
-        if step["file"]:
-            target = terminals[step["to"]].folder / (step["name"] or Path(step["file"]).name)
-            shutil.copy(terminals[step["source"]].folder / step["file"], target)
-            carried.add((step["source"], step["to"]))
-            continue
-        terminals[step["place"]].type(step["block"].replace("8470", port))
-        typed[step["place"]] += len(COMMAND.findall(step["block"]))
+    typed = dict.fromkeys(PLACES, 0)
+    for place, block in blocks(text):
+        typed[place] += len(COMMAND.findall(block))
+    carried = walk(text, terminals, lambda block: block.replace("8470", port))
     shown = {place: terminal.shown for place, terminal in terminals.items()}
     assert "kh.gpo: Accepted" in shown["Vientiane"]
     assert "EXERCISE" in shown["Phnom Penh"]
@@ -87,4 +77,4 @@ def test_the_page_leads_from_nothing_to_a_bulletin_that_was_read(
         *((place, operator) for place in PLACES[1:]),
         ("Vientiane", "Phnom Penh"),
     }
-    assert text.count("```sh") == sum(bool(step["block"]) for step in STEP.finditer(text))
+    assert text.count("```sh") == len(blocks(text))
