@@ -1,0 +1,133 @@
+"""Who may do what at the local API: every path, for every kind of caller."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from saphan.api_rights import Right
+from saphan.node.access import ACCESS, OPEN_PATH
+from saphan.node.api import make_app
+from saphan.node.openapi import document
+from saphan.node.token_kept import Wanted
+from support.api_tokens import Asking, holder, http_to, keeper
+from support.bridge import LA, OFFICERS, Bridge, bridged, eventually
+
+OFFICERS_PATHS = {
+    "GET /v1/openapi.json",
+    "GET /v1/identity",
+    "POST /v1/bulletins/signed",
+    "GET /v1/bulletins",
+    "GET /v1/bulletins/{id}",
+    "POST /v1/bulletins/{id}/read",
+    "GET /v1/bulletins/{id}/attachments/{number}",
+    "GET /v1/attachments/{digest}",
+    "PUT /v1/attachments/{digest}",
+    "GET /v1/inbox",
+    "GET /v1/events",
+    "GET /v1/countersign",
+    "POST /v1/countersign/{id}/read",
+    "GET /v1/countersign/{id}/attachments/{number}",
+    "POST /v1/countersign/{id}/sign",
+    "POST /v1/countersign/{id}/refuse",
+}
+SYSTEMS_PATHS = {
+    Right.SEND: {
+        "POST /v1/bulletins",
+        "GET /v1/attachments/{digest}",
+        "PUT /v1/attachments/{digest}",
+    },
+    Right.READ: {
+        "GET /v1/inbox",
+        "GET /v1/bulletins/{id}/content",
+        "GET /v1/bulletins/{id}/attachments/{number}",
+    },
+    Right.STATUS: {"GET /v1/bulletins", "GET /v1/bulletins/{id}"},
+    Right.EVENTS: {"GET /v1/events"},
+    Right.IDENTITY: {"GET /v1/directory"},
+    Right.LOG: {"GET /v1/log-token"},
+}
+DUMMIES = {"number": "1", "name": "nobody", "version": "1"}
+EVERY_SYSTEMS_PATHS = {"GET /v1/openapi.json", "GET /v1/identity"}
+"""What is written here by hand is what docs/api-tokens.md promises."""
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with bridged(tmp_path) as made:
+        yield made
+
+
+def concrete(path: str) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: DUMMIES.get(found[1], "0" * 64), path)
+
+
+async def test_every_path_but_healthz_wants_a_token(bridge: Bridge) -> None:
+    """Every route that the application has, without a token and with such as are none."""
+    bridge.url = "ws://127.0.0.1:9"  # nobody there: the API works without a line
+    async with bridge.node_with_api(LA) as node, http_to(node) as http:
+        app = make_app(node, "x" * 43)
+        routes = {
+            (route.method, route.resource.canonical)
+            for route in app.router.routes()
+            if route.resource is not None
+        }
+        plain = {one for one in routes if one[0] != "HEAD"}
+        assert plain == {("GET", OPEN_PATH), *ACCESS}
+        described = {
+            (method.upper(), path)
+            for path, methods in document()["paths"].items()
+            for method in methods
+        }
+        assert described == plain
+        ended = await holder(http, node, Wanted(name="ended", rights=frozenset(Right)))
+        node.tokens.revoke("ended")
+        wrong = (None, "", "Bearer", "Bearer ", "Basic eDp4", "Bearer " + "x" * 43, "\u0e81")
+        for method, path in sorted(routes):
+            for given in (*wrong, f"Bearer {ended.token}"):
+                headers = {} if given is None else {"Authorization": given}
+                async with http.request(method, concrete(path), headers=headers) as answer:
+                    assert answer.status == (200 if path == OPEN_PATH else 401), (path, given)
+        for method, path in (("GET", "/v1/nothing"), ("PATCH", "/v1/inbox"), ("GET", "/")):
+            async with http.request(method, path) as answer:
+                assert answer.status == 401  # what there is, is nobody else's business
+
+
+async def allowed(asking: Asking) -> set[str]:
+    """Paths at which the guard lets a caller through, whatever comes of it there."""
+    found = set()
+    for method, path in ACCESS:
+        if path == "/v1/events":
+            headers = {"Authorization": f"Bearer {asking.token}"}
+            async with asking.http.get(path, headers=headers) as stream:
+                code: object = stream.status if stream.status == 200 else "token_scope"
+        else:
+            code = await asking.code(method, concrete(path))
+        if code != "token_scope":
+            found.add(f"{method} {path}")
+    return found
+
+
+@pytest.mark.parametrize("right", list(Right))
+async def test_a_right_opens_its_own_paths_only(bridge: Bridge, right: Right) -> None:
+    bridge.url = "ws://127.0.0.1:9"
+    async with bridge.node_with_api(LA) as node, http_to(node) as http:
+        system = await holder(http, node, Wanted(name="cases", rights=frozenset({right})))
+        assert await allowed(system) == SYSTEMS_PATHS[right] | EVERY_SYSTEMS_PATHS
+        _, identity = await system.ask("GET", "/v1/identity")
+        assert ("keys" in identity) == (right is Right.IDENTITY)
+
+
+async def test_an_officers_token_opens_what_officers_do(bridge: Bridge) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node_with_api(LA) as node, http_to(node) as http:
+            await eventually(lambda: node.logs.directory.find(bridge.officer(LA).key_id))
+            officer = await holder(http, node, Wanted(name="b", officer=OFFICERS[LA]))
+            assert await allowed(officer) == OFFICERS_PATHS
+            _, identity = await officer.ask("GET", "/v1/identity")
+            assert (identity["agency"], "keys" in identity) == (LA, False)
+            whole = await keeper(http, node)
+            assert await allowed(whole) == {f"{method} {path}" for method, path in ACCESS}

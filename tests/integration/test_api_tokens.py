@@ -1,0 +1,342 @@
+"""What holders of tokens see, send and hear at the local API of a real node."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from saphan import Node
+from saphan.api_rights import Right
+from saphan.backup.restored_store import adopt_store
+from saphan.node import tokens
+from saphan.node.service import NodeService
+from saphan.node.token_kept import Wanted
+from saphan_schemas.errors import Refused
+from saphan_schemas.limits import DAY_MS, LIMITS, MINUTE_MS
+from saphan_schemas.samples import sample
+from support.api_tokens import (
+    Asking,
+    Pen,
+    another_officer,
+    holder,
+    http_to,
+    keeper,
+    officer_leaves,
+)
+from support.bridge import (
+    KH,
+    LA,
+    OFFICERS,
+    Bridge,
+    agreed,
+    bridged,
+    eventually,
+    opened,
+    states,
+    wish,
+)
+
+STATISTICS, SEIZURE = "saphan/case_statistics/0", "saphan/drug_seizure/0"
+SEEING = frozenset({Right.READ, Right.STATUS, Right.EVENTS})
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """Two agencies that agreed; connections to the recipient's local API."""
+
+    bridge: Bridge
+    la: NodeService
+    kh: NodeService
+    http: aiohttp.ClientSession
+
+    async def system(self, name: str = "cases", **wanted: Any) -> Asking:
+        wanted.setdefault("rights", SEEING)
+        return await holder(self.http, self.kh, Wanted(name=name, **wanted))
+
+    async def officer(self, handle: str = OFFICERS[KH], name: str = "hers") -> Asking:
+        return await holder(self.http, self.kh, Wanted(name=name, officer=handle))
+
+    async def arrived(self, name: str = "case_statistics") -> str:
+        """Id of a bulletin that la.ospp has sent and kh.gpo accepted."""
+        bulletin = await self.la.send(wish(name=name))
+        await eventually(lambda: states(self.la, bulletin) == ["accepted"])
+        return bulletin.hex()
+
+
+@pytest.fixture
+async def both(tmp_path: Path) -> AsyncIterator[Both]:
+    async with (
+        bridged(tmp_path) as bridge,
+        bridge.broker_running(),
+        running(bridge) as (la, kh),
+        http_to(kh) as http,
+    ):
+        yield Both(bridge, la, kh, http)
+
+
+@asynccontextmanager
+async def running(bridge: Bridge) -> AsyncIterator[tuple[NodeService, NodeService]]:
+    await bridge.enrol()
+    async with bridge.node_with_api(LA) as la, bridge.node_with_api(KH) as kh:
+        await agreed(la)
+        await opened(kh)
+        yield la, kh
+
+
+def ids(answer: dict[str, Any]) -> list[str]:
+    return [row["id"] for row in answer["bulletins"]]
+
+
+async def heard(asking: Asking, told: list[dict[str, Any]]) -> int:
+    """Events of a caller's stream until it ends; the status with which it began."""
+    headers = {"Authorization": f"Bearer {asking.token}"}
+    async with asking.http.get("/v1/events", headers=headers) as stream:
+        async for line in stream.content:
+            if line.startswith(b"data: "):
+                told.append(json.loads(line[6:]))  # noqa: PERF401 (looked at meanwhile)
+        return stream.status
+
+
+# --- systems --------------------------------------------------------------------------------------
+
+
+async def test_a_system_of_some_types_knows_of_no_others(both: Both) -> None:
+    first, other = await both.arrived("drug_seizure"), await both.arrived()
+    last = await both.arrived("drug_seizure")
+    system = await both.system(schemas=frozenset({SEIZURE}), rights=SEEING | {Right.SEND})
+    _, page = await system.ask("GET", "/v1/inbox?limit=1")
+    assert (ids(page), page["more"]) == ([first], True)
+    _, page = await system.ask("GET", f"/v1/inbox?limit=1&after={page['next']}")
+    assert (ids(page), page["more"]) == ([last], False)
+    for path in ("", "/content", "/attachments/1"):
+        assert await system.code("GET", f"/v1/bulletins/{other}{path}") == "bulletin_unknown"
+    assert await system.code("GET", f"/v1/bulletins/{first}/content") == 200
+    unwanted = {"to": [LA], "schema": STATISTICS, **content("case_statistics")}
+    assert await system.code("POST", "/v1/bulletins", json=unwanted) == "token_scope"
+    # The other type passes the guard of the token, and is judged by the agreement.
+    whole = await keeper(both.http, both.kh)
+    assert await whole.code("GET", f"/v1/bulletins/{other}") == 200
+
+
+def content(name: str) -> dict[str, Any]:
+    whole = sample(name)
+    return {"about": whole["about"], "body": whole["body"]}
+
+
+async def test_a_system_hears_of_its_types_only_and_until_its_token_ends(both: Both) -> None:
+    system = await both.system(schemas=frozenset({SEIZURE}))
+    told: list[dict[str, Any]] = []
+    before = both.kh.events.listeners
+    listening = asyncio.create_task(heard(system, told))
+    await eventually(lambda: both.kh.events.listeners > before)
+    other, own = await both.arrived(), await both.arrived("drug_seizure")
+    await eventually(lambda: any(event.get("id") == own for event in told))
+    assert other not in {event.get("id") for event in told}
+    both.kh.tokens.revoke("cases")
+    already = len(told)
+    await both.arrived("drug_seizure")
+    assert await listening == 200
+    assert len(told) == already
+
+
+async def test_attachments_are_for_the_system_that_has_read(both: Both, tmp_path: Path) -> None:
+    """What somebody else of the agency has read opens nothing for a system of it."""
+    file = tmp_path / "seal.png"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    async with Node(both.bridge.place / LA) as node:
+        schema, said = SEIZURE, content("drug_seizure")
+        bulletin = await node.send(to=KH, schema=schema, attachments=[file], exercise=True, **said)
+    await eventually(lambda: states(both.la, bytes.fromhex(bulletin)) == ["accepted"])
+    first, second = await both.system("first"), await both.system("second")
+    path = f"/v1/bulletins/{bulletin}"
+    assert await first.code("GET", f"{path}/attachments/1") == "attachment_unread"
+    assert await first.code("GET", f"{path}/content") == 200
+    assert await first.code("GET", f"{path}/attachments/1") == 200
+    assert await second.code("GET", f"{path}/attachments/1") == "attachment_unread"
+    readers = both.kh.db.rows("SELECT reader FROM readings")
+    assert readers == [(b"system:first",)]
+    officer = await both.officer()
+    assert await officer.code("GET", f"{path}/attachments/1") == "attachment_unread"
+    pen = Pen(both.bridge, KH, OFFICERS[KH])
+    assert await officer.code("POST", f"{path}/read", json=await pen.reading(bulletin)) == 200
+    assert await officer.code("GET", f"{path}/attachments/1") == 200
+
+
+# --- officers -------------------------------------------------------------------------------------
+
+
+async def test_an_officers_token_serves_that_officer_alone(both: Both) -> None:
+    """Another officer's record or key under it is refused, whatever else is right with them."""
+    bulletin = await both.arrived()
+    hers = Pen(both.bridge, KH, OFFICERS[KH])
+    his = await another_officer(both.bridge, both.kh, "lim")
+    await opened(both.kh)
+    officer = await both.officer()
+    path = f"/v1/bulletins/{bulletin}/read"
+    assert await officer.code("POST", path, json=await his.reading(bulletin)) == "token_scope"
+    assert both.kh.db.rows("SELECT 1 FROM readings") == []
+    assert await officer.code("POST", path, json=await hers.reading(bulletin)) == 200
+
+    send = "/v1/bulletins/signed"
+    notice = wish(LA, "training_notice")
+    for lie in (
+        await his.signed(notice),
+        await his.signed(notice, author=hers.handle),
+        await hers.signed(notice, author=his.handle),
+    ):
+        assert await officer.code("POST", send, json=lie) == "token_scope"
+    assert both.kh.bulletins.sent(0, 9) == []
+    sent = await officer.ask("POST", send, json=await hers.signed(notice))
+    assert sent[0] == 202
+    _, page = await officer.ask("GET", "/v1/bulletins")
+    assert [(row["id"], row["author"]) for row in page["bulletins"]] == [
+        (sent[1]["id"], hers.handle)
+    ]
+
+
+async def test_an_officer_is_shown_by_the_rules_and_it_is_on_record(both: Both) -> None:
+    shown, hidden = await both.arrived("drug_seizure"), await both.arrived()
+    path = both.kh.config.settings_file
+    rules = [{"officers": [OFFICERS[KH]], "schemas": [SEIZURE]}]
+    path.write_text(json.dumps({"saphan": "settings/1", "rules": rules}))
+    path.chmod(0o600)
+    await both.kh.reread_settings()
+    officer, pen = await both.officer(), Pen(both.bridge, KH, OFFICERS[KH])
+    _, page = await officer.ask("GET", "/v1/inbox")
+    assert ids(page) == [shown]
+    assert await officer.code("GET", f"/v1/bulletins/{shown}") == 200
+    assert await officer.code("GET", f"/v1/bulletins/{hidden}") == "bulletin_unknown"
+    reading = await pen.reading(hidden)
+    path = f"/v1/bulletins/{hidden}/read"
+    assert await officer.code("POST", path, json=reading) == "bulletin_unknown"
+    noted = both.kh.showings.rows(0, 9)
+    assert [(row["officer"], row["kind"], row["id"]) for row in noted] == [
+        (pen.handle, "listed", shown),
+        (pen.handle, "status", shown),
+    ]
+
+
+async def test_a_former_officers_token_opens_nothing(both: Both) -> None:
+    """Timeline: a token works; the officer's key is revoked; the token is refused at once, and an
+    event stream that it had opened is told nothing more."""
+    bulletin = await both.arrived()
+    pen = await another_officer(both.bridge, both.kh, "lim")
+    officer = await both.officer("lim")
+    told: list[dict[str, Any]] = []
+    before = both.kh.events.listeners
+    listening = asyncio.create_task(heard(officer, told))
+    await eventually(lambda: both.kh.events.listeners > before)
+    assert await officer.code("GET", "/v1/inbox") == 200
+    await officer_leaves(pen, both.kh)
+    await both.arrived()
+    assert await listening == 200
+    assert [event for event in told if event["type"] in ("inbox", "event")] == []
+    for path in ("/v1/inbox", f"/v1/bulletins/{bulletin}", "/v1/identity"):
+        assert await officer.code("GET", path) == "key_revoked"
+    with pytest.raises(Refused, match="officer_unknown"):
+        both.kh.tokens.add(Wanted(name="again", officer="lim"))
+
+
+# --- life of a token ------------------------------------------------------------------------------
+
+
+async def test_a_token_ends_on_its_day_and_its_last_use_outlives_the_node(tmp_path: Path) -> None:
+    async with bridged(tmp_path) as bridge:
+        bridge.url = "ws://127.0.0.1:9"
+        async with bridge.node_with_api(LA) as node, http_to(node) as http:
+            wanted = Wanted(name="cases", rights=SEEING, days=30)
+            system = await holder(http, node, wanted)
+            await holder(http, node, Wanted(name="idle", rights=SEEING))
+            bridge.node_clock.ahead += LIMITS.token_noted_ms
+            assert await system.code("GET", "/v1/inbox") == 200
+            (used, unused) = (row["used"] for row in node.tokens.listed())
+        bridge.node_clock.ahead = 30 * DAY_MS - MINUTE_MS
+        async with bridge.node_with_api(LA) as node, http_to(node) as http:
+            system = Asking(http, system.token)
+            kept, idle = node.tokens.listed()
+            assert (kept["used"], idle["used"], unused) == (used, None, None)
+            assert used > kept["made"] + LIMITS.token_noted_ms
+            assert idle["expires"] == idle["made"] + LIMITS.token_ms
+            assert await system.code("GET", "/v1/inbox") == 200
+            bridge.node_clock.ahead += MINUTE_MS
+            assert await system.code("GET", "/v1/inbox") == "token_expired"
+            assert [row["state"] for row in node.tokens.listed()] == ["expired", "active"]
+            again = await holder(http, node, wanted)  # the name is free again
+            assert await again.code("GET", "/v1/inbox") == 200
+            assert await system.code("GET", "/v1/inbox") == "token_expired"
+
+
+async def test_the_store_knows_a_token_only_by_its_hash(tmp_path: Path) -> None:
+    async with bridged(tmp_path) as bridge:
+        bridge.url = "ws://127.0.0.1:9"
+        async with bridge.node_with_api(LA) as node, http_to(node) as http:
+            system = await holder(http, node, Wanted(name="cases", rights=SEEING))
+            assert await system.code("GET", "/v1/inbox") == 200
+        files = [path for path in (bridge.place / LA).rglob("*") if path.is_file()]
+        assert any(b"cases" in path.read_bytes() for path in files)
+        secret = system.token.encode()
+        assert [path for path in files if secret in path.read_bytes()] == []
+
+
+async def test_a_restored_node_has_no_tokens_of_the_time_of_its_backup(tmp_path: Path) -> None:
+    """One of them may have been revoked since."""
+    async with bridged(tmp_path) as bridge:
+        bridge.url = "ws://127.0.0.1:9"
+        async with bridge.node_with_api(LA) as node, http_to(node) as http:
+            system = await holder(http, node, Wanted(name="cases", rights=SEEING))
+        await asyncio.to_thread(adopt_store, bridge.place / LA, bridge.node_clock())
+        async with bridge.node_with_api(LA) as node, http_to(node) as http:
+            assert node.tokens.listed() == []
+            assert await Asking(http, system.token).code("GET", "/v1/inbox") == "token_wrong"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        ({"name": "Cases", "rights": ["read"]}, "token_malformed"),
+        ({"name": "cases"}, "token_malformed"),
+        ({"name": "cases", "rights": ["read"], "officer": "bounmy"}, "token_malformed"),
+        ({"name": "cases", "officer": "bounmy", "schemas": [SEIZURE]}, "token_malformed"),
+        ({"name": "cases", "rights": ["read"], "days": 0}, "token_malformed"),
+        ({"name": "cases", "rights": ["read"], "days": 367}, "token_malformed"),
+        ({"name": "cases", "rights": ["read"], "schemas": ["saphan/none/0"]}, "schema_unknown"),
+        ({"name": "cases", "rights": ["keeper"]}, "malformed"),
+        ({"name": "cases", "officer": "nobody"}, "officer_unknown"),
+        ({"name": "taken", "rights": ["read"]}, "token_exists"),
+    ],
+)
+async def test_a_token_that_nobody_should_have_is_not_made(
+    tmp_path: Path, wanted: dict[str, Any], code: str
+) -> None:
+    async with bridged(tmp_path) as bridge:
+        bridge.url = "ws://127.0.0.1:9"
+        async with bridge.node_with_api(LA) as node, http_to(node) as http:
+            whole = await keeper(http, node)
+            first = {"name": "taken", "rights": ["send"]}
+            assert await whole.code("POST", "/v1/tokens", json=first) == 201
+            assert await whole.code("POST", "/v1/tokens", json=wanted) == code
+            assert [row["name"] for row in node.tokens.listed()] == ["taken"]
+            assert await whole.code("DELETE", "/v1/tokens/nobody") == "token_unknown"
+
+
+async def test_of_too_many_tokens_those_that_have_ended_make_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "LIMITS", replace(LIMITS, tokens=2))
+    async with bridged(tmp_path) as bridge:
+        bridge.url = "ws://127.0.0.1:9"
+        async with bridge.node(LA) as node:
+            node.tokens.add(Wanted(name="one", rights=SEEING))
+            node.tokens.add(Wanted(name="two", rights=SEEING))
+            with pytest.raises(Refused, match="tokens_full"):
+                node.tokens.add(Wanted(name="three", rights=SEEING))
+            node.tokens.revoke("one")
+            node.tokens.add(Wanted(name="three", rights=SEEING))
+            assert [row["name"] for row in node.tokens.listed()] == ["two", "three"]

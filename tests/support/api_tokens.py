@@ -1,0 +1,149 @@
+"""Callers of a node's local API: the keeper, systems and officers, each with their own token."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from saphan.compose import INNER_TYPE, Wish, compose
+from saphan.keyfiles import read_key
+from saphan.keyring import add_key, revoke_key
+from saphan.node.service import NodeService
+from saphan.node.token_kept import Wanted
+from saphan_protocol.batch import sign_one
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.codec import encode
+from saphan_schemas.records import OfficerRead, Role
+
+from support.bridge import CHEAP, SECRET, Bridge, eventually
+
+Answer = tuple[int, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Requests of one token at one node."""
+
+    http: aiohttp.ClientSession
+    token: str
+
+    async def ask(self, method: str, path: str, **options: Any) -> Answer:
+        """Status and JSON of an answer; {} where there is none."""
+        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+        async with self.http.request(method, path, headers=headers, **options) as answer:
+            if answer.content_type != "application/json":
+                return answer.status, {}
+            return answer.status, await answer.json()
+
+    async def code(self, method: str, path: str, **options: Any) -> object:
+        """Code of the error that is answered, or the status of success."""
+        status, value = await self.ask(method, path, **options)
+        return value.get("code", status)
+
+
+@asynccontextmanager
+async def http_to(node: NodeService) -> AsyncIterator[aiohttp.ClientSession]:
+    """The node's Unix socket."""
+    connector = aiohttp.UnixConnector(str(node.config.socket))
+    async with aiohttp.ClientSession("http://node", connector=connector) as http:
+        yield http
+
+
+async def keeper(http: aiohttp.ClientSession, node: NodeService) -> Asking:
+    """Whoever holds node/api.token."""
+    token = await asyncio.to_thread(node.config.token_file.read_text)
+    return Asking(http, token.strip())
+
+
+async def holder(http: aiohttp.ClientSession, node: NodeService, wanted: Wanted) -> Asking:
+    """Whoever holds a new token."""
+    token, _ = await asyncio.to_thread(node.tokens.add, wanted)
+    return Asking(http, token)
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """An officer's key beside their token."""
+
+    bridge: Bridge
+    agency: str
+    handle: str
+
+    @property
+    def key(self) -> SigningKey:
+        """From its file; blocking."""
+        path = self.bridge.offices[self.agency].key_file(Role.OFFICER, b"", self.handle)
+        return read_key(path, Role.OFFICER, SECRET).signing()
+
+    async def reading(self, bulletin: str) -> dict[str, str]:
+        """The signed reading of a bulletin."""
+        key = await asyncio.to_thread(lambda: self.key)
+        now = self.bridge.node_clock()
+        record = encode(
+            OfficerRead(bytes.fromhex(bulletin), self.agency, self.handle, key.key_id, now)
+        )
+        signature = encode(sign_one(key, "saphan/officer_read/1", record, os.urandom(32)))
+        return {"record": _text(record), "signature": _text(signature)}
+
+    async def signed(self, wish: Wish, author: str | None = None) -> dict[str, str]:
+        """A bulletin, signed; `author`: another handle that its inner names."""
+        key = await asyncio.to_thread(lambda: self.key)
+        draft = compose(
+            wish, sender=self.agency, now=self.bridge.node_clock(), nonce=os.urandom(16)
+        )
+        inner = draft.inner(author or self.handle, key.key_id)
+        parts = {
+            "header": draft.header_bytes,
+            "inner": inner,
+            "signature": encode(sign_one(key, INNER_TYPE, inner, os.urandom(32))),
+            "content": draft.content,
+        }
+        return {name: _text(part) for name, part in parts.items()}
+
+
+async def another_officer(bridge: Bridge, node: NodeService, handle: str) -> Pen:
+    """One more officer of the node's agency, enrolled and known to it."""
+    office = bridge.offices[node.agency]
+
+    def make() -> bytes:
+        made = add_key(
+            office, Role.OFFICER, SECRET, now=bridge.clock(), handle=handle, passphrase=SECRET,
+            cost=CHEAP,
+        )  # fmt: skip
+        return made.operation.read_bytes()
+
+    await submit(node, await asyncio.to_thread(make))
+    pen = Pen(bridge, node.agency, handle)
+    key = await asyncio.to_thread(lambda: pen.key)
+    await eventually(lambda: node.logs.directory.find(key.key_id))
+    return pen
+
+
+async def officer_leaves(pen: Pen, node: NodeService) -> None:
+    """Their key is revoked, and the node has heard of it."""
+    key = (await asyncio.to_thread(lambda: pen.key)).key_id
+    office, now = pen.bridge.offices[pen.agency], pen.bridge.clock()
+    made = await asyncio.to_thread(lambda: revoke_key(office, key, SECRET, now=now))
+    await submit(node, await asyncio.to_thread(made.operation.read_bytes))
+
+    def gone() -> bool:
+        info = node.logs.directory.find(key)
+        return info is not None and info.revoked is not None
+
+    await eventually(gone)
+
+
+async def submit(node: NodeService, operation: bytes) -> None:
+    """Register an operation over the node's line."""
+    result = await node.line.register(operation, None)
+    assert result.code is None, result
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
