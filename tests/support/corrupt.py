@@ -13,6 +13,7 @@ import pytest
 from saphan_broker.broker import Broker
 from saphan_broker.sequencing import preparing, registering
 from saphan_broker.sessions import login
+from saphan_broker.sessions.feed import FeedPump
 from saphan_broker.state import State
 from saphan_protocol.admission import HEADER_TYPE, Admitted, Facts, measure
 from saphan_protocol.agreement import AGREEMENT_TYPE, Agreed, agreement_commitment, parse_agreement
@@ -20,6 +21,7 @@ from saphan_protocol.batch import Batches, item_root
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity
 from saphan_schemas.codec import decode
+from saphan_schemas.errors import Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import (
     BatchSignature,
@@ -119,3 +121,38 @@ def takes_any_agreement(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(directory.agreed, "check", check)
     monkeypatch.setattr(registering, "check_pins", lambda *_: None)
+
+
+def hides_the_directory_from(agency: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This agency's nodes are sent no directory leaves any more."""
+    honest = FeedPump._send_directory
+
+    async def send(pump: FeedPump) -> None:
+        if pump._agency != agency:
+            await honest(pump)
+
+    monkeypatch.setattr(FeedPump, "_send_directory", send)
+
+
+def anchors_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The evidence log names no newer directory than it did."""
+    monkeypatch.setattr(preparing, "_anchor_due", lambda *_: None)
+
+
+def hands_over_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handover is logged, and the stanza given, whatever has been withdrawn."""
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(preparing, "find_stopped", nothing)
+
+
+def registers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No operation and no order reaches the directory log, whoever brings it."""
+
+    async def refuse(*_: object) -> None:
+        raise Refused("operation_chain", "come again tomorrow")
+
+    for name in ("_operation", "_order"):
+        monkeypatch.setattr(registering.Registrar, name, refuse)
