@@ -21,6 +21,7 @@ from saphan.node.db import Database
 from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes
 from saphan.node.rejections import Rejections
+from saphan.node.witness import Witness
 
 log = logging.getLogger("saphan.node")
 
@@ -42,11 +43,13 @@ class MailboxCare:
         logs: Logs,
         mailboxes: Mailboxes,
         rejections: Rejections,
+        witness: Witness,
         alarms: Alarms,
         clock: Callable[[], int],
     ) -> None:
         self._agency = agency
         self._db = db
+        self._witness = witness
         self._logs = logs
         self._mailboxes = mailboxes
         self._rejections = rejections
@@ -66,9 +69,13 @@ class MailboxCare:
         self._find(active, now)
 
     def witnessed(self) -> int:
-        """Time of the newest head that a witness has cosigned, ms UTC; 0 before any."""
+        """Time of the newest head that a witness (or this node as one) has cosigned, ms UTC."""
         row = self._db.row("SELECT max(time) FROM heads WHERE witnesses != ''")
-        return int(row[0]) * SECOND_MS if row and row[0] is not None else 0
+        times = [int(row[0])] if row and row[0] is not None else []
+        for heads in (self._logs.directory_heads, self._logs.evidence_heads):
+            own = self._witness.known(heads.origin)
+            times += [own.time] if own is not None else []
+        return max(times, default=0) * SECOND_MS
 
     def _destroy(self, keys: list[KeyInfo], now: int) -> None:
         over = min(now, self.witnessed())

@@ -251,7 +251,7 @@ def build(config: NodeConfig) -> NodeService:
         parts = Parts(engine, recovery, witness, restored, files, alarms, events, clock)
         line = Line(config.broker, parts, config.pin)
         rejections = Rejections(db, mailboxes, archive)
-        care = MailboxCare(agency, db, logs, mailboxes, rejections, alarms, clock)
+        care = MailboxCare(agency, db, logs, mailboxes, rejections, witness, alarms, clock)
         bulletins = Bulletins(agency, db, mailboxes, archive, pins.evidence.origin)
         clearance = Clearance(agency, logs, settings, bulletins)
         showings = Showings(db, clock)
