@@ -142,6 +142,34 @@ def first_terms(agencies: Sequence[str], today: date) -> bytes:
     return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
+def terms_of(agreement: Agreement) -> Terms:
+    """The terms of an agreement that exists, to renew it; whole days only, as people write them."""
+    return Terms(
+        saphan=TERMS_FORMAT,
+        reference=agreement.reference,
+        title=agreement.title,
+        instrument=agreement.instrument,
+        rules=tuple(
+            RuleTerms(r.sender, r.recipient, r.schemas, r.tlp_ceiling, r.retain_days)
+            for r in agreement.rules
+        ),
+        valid_from=_day(agreement.valid_from),
+        valid_until=_day(agreement.valid_until),
+        handling=agreement.handling,
+        default_handling=agreement.default_handling,
+        onward=agreement.onward,
+        languages=agreement.languages,
+        in_flight=agreement.in_flight,
+        witnesses=WitnessTerms(agreement.witnesses.quorum, agreement.witnesses.own_counts),
+    )
+
+
+def format_terms(terms: Terms) -> bytes:
+    """Terms as a file to edit."""
+    value = msgspec.to_builtins(terms)
+    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
 def make_agreement(
     terms: Terms, parties: Sequence[AgencyFile], pins: Pins, replaces: bytes | None = None
 ) -> bytes:
@@ -178,6 +206,10 @@ def make_agreement(
         raise InvalidInput("terms_malformed", f"the terms: {error}", field="terms") from None
     parse_agreement(text)  # the one place that says what an agreement is
     return text
+
+
+def _day(millis: int) -> date:
+    return datetime.fromtimestamp(millis // 1_000, UTC).date()
 
 
 def _millis(day: date) -> int:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from saphan_protocol.agreement import AGREEMENT_TYPE
+from saphan_protocol.agreement_order import parse_order
 from saphan_protocol.identity import identity
 from saphan_protocol.words import fingerprint_words, word_lines
 from saphan_schemas.records import Agreement
 
 from saphan.agreement_document import day_text, pins_digest
 from saphan.agreement_draft import Draft
+from saphan.agreement_orders import OrderDraft
 from saphan.cli.speech import say
 
 
@@ -107,3 +109,33 @@ def page(value: dict[str, Any]) -> Iterator[str]:
 def _of_words(key: str, identity_hex: str) -> Iterator[str]:
     yield say(key)
     yield from (f"    {line}" for line in word_lines(bytes.fromhex(identity_hex)))
+
+
+# --- orders ---------------------------------------------------------------------------------------
+
+
+def order_value(package: bytes) -> dict[str, Any]:
+    """A signed order as JSON."""
+    order = parse_order(package).order
+    return {
+        "agreement": order.agreement.hex(),
+        "agency": order.agency,
+        "action": order.action,
+        "number": order.number,
+        "time": order.time,
+        "reason": order.reason,
+    }
+
+
+def order_page(draft: OrderDraft) -> Iterator[str]:
+    """An order as whoever signs it reads it: what it does, to which agreement, what follows."""
+    order, agreement = draft.order, draft.agreement
+    yield say(f"order.{order.action}", agency=order.agency)
+    yield f"{agreement.title}  ({agreement.instrument} {agreement.reference})"
+    yield ", ".join(party.agency for party in agreement.parties)
+    yield from _of_words("page.identity", order.agreement.hex())
+    if order.reason is not None:
+        yield say("note.order_reason", reason=order.reason)
+    if order.action != "resume":
+        yield say(f"in_flight.{agreement.in_flight}")
+    yield from _of_words("note.order_words", draft.identity.hex())

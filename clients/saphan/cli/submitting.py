@@ -1,4 +1,4 @@
-"""Handing an operation or a finished agreement to the agency's own node."""
+"""Handing an operation, a finished agreement or an order on one to the agency's own node."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from saphan_protocol.agreement import AGREEMENT_TYPE, parse_agreement
+from saphan_protocol.agreement_order import parse_order
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import check_operation, parse_agreement_package
 from saphan_schemas.errors import InvalidInput
@@ -15,12 +16,12 @@ from saphan_schemas.limits import LIMITS
 
 from saphan.cli.options import local_node
 from saphan.cli.speech import say, show
-from saphan.cli.waiting import in_force, ready_for
+from saphan.cli.waiting import in_force, order_logged, ready_for
 from saphan.durable import read_bounded
 
 
 def submit_file(args: argparse.Namespace) -> int:
-    """`saphan keys submit` and `saphan agreement submit`: the file says which of both it is.
+    """`saphan keys submit` and `saphan agreement submit`: the file says what it is.
 
     Raises:
         InvalidInput: `submission_malformed`; what the node answers, with its own code.
@@ -35,16 +36,21 @@ def hand_over(args: argparse.Namespace, path: Path, *, wait: bool) -> tuple[str,
     """Give a file to the node of --dir; what it was, and the node's answer.
 
     Args:
-        wait: for an agreement, until the parties are in the directory, and until it is in force.
+        wait: for an agreement, until the parties are in the directory, and until it is in force;
+            for an order, until the log shows it, unless the line is down.
 
     Raises:
         InvalidInput: `submission_malformed`; Unavailable: `node_unreachable`, `waited_in_vain`;
-            what the node answers, with its own code.
+            what the node or the broker answers, with its own code.
     """
     data = read_bounded(path, 2 * LIMITS.frame_bytes, "submission")
     kind = kind_of(data)
     node = local_node(args)
     body = {kind: base64.b64encode(data).decode()}
+    if kind == "order":
+        # It binds this node at once, and is offered to the broker until the log shows it.
+        taken = node.post("/v1/bound", body)
+        return kind, order_logged(node, taken) if wait else taken
     if not wait or kind != "agreement":
         return kind, node.post("/v1/directory", body)
     text = parse_agreement_package(data).agreement
@@ -56,11 +62,17 @@ def hand_over(args: argparse.Namespace, path: Path, *, wait: bool) -> tuple[str,
 
 
 def kind_of(data: bytes) -> str:
-    """ "operation" or "agreement", by the one parser that takes the bytes.
+    """ "operation", "agreement" or "order", by the one parser that takes the bytes.
 
     Raises:
         InvalidInput: `submission_malformed`; for an operation what `check_operation` raises.
     """
+    try:
+        parse_order(data)  # before the agreement, whose package has the same three members
+    except InvalidInput:
+        pass
+    else:
+        return "order"
     try:
         parse_agreement_package(data)
     except InvalidInput:
@@ -74,7 +86,7 @@ def kind_of(data: bytes) -> str:
             raise
         raise InvalidInput(
             "submission_malformed",
-            "the file is neither an operation nor a finished agreement",
+            "the file is neither an operation nor a finished agreement nor a signed order",
             field="submission",
             hint="a draft is finished first: saphan agreement finish FILE",
         ) from None

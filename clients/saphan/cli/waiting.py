@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from saphan_schemas.errors import Unavailable
+from saphan_schemas.errors import Refused, Unavailable
 
+from saphan.cli.options import now_ms
+from saphan.corridors import in_force as in_force_at
 from saphan.local_api import LocalNode
 
 STEP_S: Final = 0.2
@@ -44,13 +46,42 @@ def in_force(node: LocalNode, reference: str, identity: bytes) -> None:
     _until(f"agreement {reference}", found)
 
 
+def order_logged(node: LocalNode, taken: dict[str, Any]) -> dict[str, Any]:
+    """Wait until the log shows an order that binds here already; not while the line is down.
+
+    Args:
+        taken: what the node answered when it was handed over.
+
+    Raises:
+        Refused: the broker's code, if it will not take the order; else as `ready_for`.
+    """
+    rows = [taken]
+
+    def settled() -> bool:
+        found = node.get("/v1/bound")["bound"]
+        rows.extend(row for row in found if row["identity"] == taken["identity"])
+        down = node.get("/v1/identity")["line"]["state"] != "open"
+        return down or rows[-1]["logged"] or rows[-1]["broker"] is not None
+
+    _until("the order in the log", settled)
+    code = rows[-1]["broker"]
+    if code is not None and not rows[-1]["logged"]:
+        raise Refused(
+            code,
+            "the broker does not take the order; it binds this node all the same",
+            hint="look how the agreement stands: saphan agreement list",
+        )
+    return rows[-1]
+
+
 def permitted(node: LocalNode, to: Sequence[str]) -> None:
     """Wait until agreements let the node send to all of these; raises as `ready_for`."""
 
     def allowed() -> bool:
         with suppress(Unavailable):  # the node may not even run yet
             found = node.get("/v1/identity")
-            rules = [rule for agreement in found["agreements"] for rule in agreement["rules"]]
+            holding = [one for one in found["agreements"] if in_force_at(one, now_ms())]
+            rules = [rule for agreement in holding for rule in agreement["rules"]]
             open_to = {rule["recipient"] for rule in rules if rule["sender"] == found["agency"]}
             return open_to.issuperset(to)
         return False
