@@ -11,7 +11,7 @@ from saphan_schemas.errors import Refused
 from saphan_schemas.records import Header, Role
 
 from saphan_protocol.admission_steps import Facts
-from saphan_protocol.agreement import covers
+from saphan_protocol.agreement import Agreed, covers
 
 
 def check_release(
@@ -44,21 +44,29 @@ def _check_key(key_id: bytes, role: Role, code: str, facts: Facts) -> None:
 
 
 def _check_agreements(header: Header, recipient: str, facts: Facts) -> None:
-    """An agreement that allows the bulletin is in force; or the newest one, though suspended or
-    ended, lets what is in flight be delivered."""
+    agreed, in_force = carrying(header, recipient, facts)
+    if not in_force and (agreed is None or agreed.text.in_flight == "stop"):
+        raise Refused(
+            "agreement_stopped",
+            f"no agreement in force covers this bulletin from {header.sender} to {recipient}, and "
+            "what is in flight is stopped",
+            field="statement",
+            hint="it can be handed over again when the agreement is resumed: saphan agreement list",
+        )
+
+
+def carrying(header: Header, recipient: str, facts: Facts) -> tuple[Agreed | None, bool]:
+    """The agreement that carries a bulletin which is in flight, and whether it is in force.
+
+    One that allows the bulletin and is in force; or else the newest one that allows it: though
+    suspended or ended, it says what becomes of what is in flight.
+    """
     directory, newest = facts.directory, None
     for agreed in directory.agreements(header.sender, recipient, facts.at):
         if covers(agreed, header, recipient) is not None:
             continue
         dated = facts.now < agreed.text.valid_until
         if dated and directory.standing(agreed, facts.at).in_force:
-            return
+            return agreed, True
         newest = agreed
-    if newest is None or newest.text.in_flight == "stop":
-        raise Refused(
-            "agreement_stopped",
-            f"no agreement in force covers this bulletin from {header.sender} to {recipient}, and "
-            "what is in flight is stopped",
-            field="statement",
-            hint="it is handed over by itself when the agreement is resumed",
-        )
+    return newest, False

@@ -112,8 +112,8 @@ CREATE TABLE details (
     bulletin BLOB NOT NULL, issuer TEXT NOT NULL, wrapped BLOB NOT NULL,
     PRIMARY KEY (bulletin, issuer)) WITHOUT ROWID;
 
--- Tokens of the local API, by their SHA-256: of a system (rights, schemas) or of an officer (handle,
--- key). `revoked`: when it was; what has ended stays for a while, so that people see who had one.
+-- Tokens of the local API, by their SHA-256: of a system (rights, schemas) or of an officer
+-- (handle, key). `revoked`: when it was; what has ended stays for a while, so that people see who had one.
 CREATE TABLE tokens (
     digest BLOB PRIMARY KEY, name TEXT NOT NULL, rights TEXT NOT NULL, schemas TEXT, handle TEXT,
     key BLOB, made INTEGER NOT NULL, expires INTEGER NOT NULL, used INTEGER, revoked INTEGER
@@ -140,6 +140,13 @@ CREATE TABLE countersigning (
     id BLOB PRIMARY KEY, header BLOB NOT NULL, day INTEGER NOT NULL, stored INTEGER NOT NULL,
     state TEXT NOT NULL, sealed BLOB, outcome BLOB, bulletin BLOB, decided INTEGER) WITHOUT ROWID;
 CREATE INDEX countersigning_waiting ON countersigning (stored) WHERE state = 'waiting';
+
+-- Our own deliveries that are on their way under an agreement that is suspended or has ended, as
+-- their senders were told: `treatment` is deliver or stop, `agreement` the identity of its text.
+CREATE TABLE in_flight (
+    bulletin BLOB NOT NULL, recipient TEXT NOT NULL, treatment TEXT NOT NULL,
+    agreement BLOB NOT NULL, condition TEXT NOT NULL, since INTEGER NOT NULL,
+    PRIMARY KEY (bulletin, recipient)) WITHOUT ROWID;
 """,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""
