@@ -148,3 +148,21 @@ async def test_stopped_before_anything_serves(tmp_path: Path) -> None:
     assert await running == 0
     assert stage.notes() == ["1 begins", "1 ends"]
     assert supervising.STOP_S > 20
+
+
+async def test_who_is_starting_hears_of_a_hang_up_when_it_serves(tmp_path: Path) -> None:
+    """Before it listens for the signal it would die of it."""
+    reads = "signal.signal(signal.SIGHUP, lambda *_: note('reads'))\n"
+    go = tmp_path / "go"
+    waits = f"import time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\n"
+    stage = Stage(tmp_path, 1, "note('waits')\n" + waits + reads + SERVE)
+    running = asyncio.create_task(stage.run(lambda: None))
+    await stage.until("1 waits")
+    stage.supervisor.hang_up()
+    await asyncio.to_thread(go.touch)
+    await stage.until("1 reads")
+    stage.supervisor.hang_up()
+    await stage.until("1 reads", 2)
+    stage.supervisor.stop()
+    assert await running == 0
+    assert stage.notes() == ["1 begins", "1 waits", "1 reads", "1 reads", "1 ends"]
