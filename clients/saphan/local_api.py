@@ -131,7 +131,10 @@ class LocalNode:
             Unavailable: `attachment_cut`, `node_unreachable`.
             OperatorError: `file_exists`, `disk_full`, `file_unwritable`; what the node answers.
         """
-        where = f"/v1/bulletins/{bulletin}/attachments/{number}"
+        return self.save_from(f"/v1/bulletins/{bulletin}/attachments/{number}", out)
+
+    def save_from(self, where: str, out: Path) -> Path:
+        """The same from a path of the API; raises the same."""
         with self._answer("GET", where, None, self._headers()) as answer:
             if answer.status >= 300:
                 _judge(answer.status, answer.read(ANSWER_BYTES + 1))

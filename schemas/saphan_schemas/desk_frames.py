@@ -138,13 +138,46 @@ class AskPart(Record, frozen=True, tag=16):
 
 
 class AskFetch(Record, frozen=True, tag=17):
-    """Bytes of an attachment, in clear, of a bulletin that this officer has read."""
+    """Bytes of an attachment, in clear, of a bulletin that this officer has read, or of one that
+    waits for a second officer and that they have read under its id there."""
 
     request: RequestId
     bulletin: BulletinId
     number: Annotated[int, Meta(ge=1, le=LIMITS.attachments)]
     offset: Index
     length: Annotated[int, Meta(ge=1, le=LIMITS.part_bytes)]
+
+
+class AskWaiting(Record, frozen=True, tag=18):
+    """Bulletins that wait for a second officer: this officer's own, and those they may sign."""
+
+    request: RequestId
+
+
+class AskDraft(Record, frozen=True, tag=19):
+    """The officer has signed `record` (OfficerRead) and asks for what waits under this id."""
+
+    request: RequestId
+    draft: Digest
+    record: Annotated[bytes, Meta(max_length=1024)]
+    signature: Signature
+
+
+class AskSecond(Record, frozen=True, tag=25):
+    """The officer signs second; asked again, it gets the first answer."""
+
+    request: RequestId
+    draft: Digest
+    signature: Signature
+
+
+class AskRefuse(Record, frozen=True, tag=26):
+    """The officer does not sign second, or takes back their own: `record` is OfficerRefusal."""
+
+    request: RequestId
+    draft: Digest
+    record: Annotated[bytes, Meta(max_length=4096)]
+    signature: Signature
 
 
 # --- node to desk --------------------------------------------------------------------------------
@@ -203,6 +236,10 @@ FromDesk = (
     | AskUpload
     | AskPart
     | AskFetch
+    | AskWaiting
+    | AskDraft
+    | AskSecond
+    | AskRefuse
 )
 FromNodeToDesk = (
     DeskChallenge

@@ -21,7 +21,7 @@ from saphan.desk.drafts import Drafts, Written
 from saphan.desk.files import Files, download_name
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
-from saphan.desk.outbox import Outbox
+from saphan.desk.outbox import Outbox, Queued, queued_row
 from saphan.durable import read_bounded
 from saphan.saving import Saving
 
@@ -149,16 +149,21 @@ def send(args: argparse.Namespace) -> int:
             note(say("note.refused_is_draft"))
             raise refused[0]
         (kept,) = outbox.some([queued.number])
-        sent = None if kept.bulletin is None else kept.bulletin.hex()
-        to = list(kept.shown.recipients)
-        value = {"id": sent, "number": kept.number, "state": "sent" if sent else "waiting"}
-        if sent is not None:
-            lines = [say("note.sent", to=", ".join(to), id=sent[:16])]
-        else:
-            why = error or refused[0]
-            lines = [say("note.queued", number=kept.number, why=why.message)]
+        value, lines = _queued_page(kept, error or (refused[0] if refused else None))
         show(value, lines, as_json=args.json)
     return 0
+
+
+def _queued_page(kept: Queued, why: SaphanError | None) -> tuple[Json, list[str]]:
+    """What became of a bulletin that was sent: it left, waits for the line, or for a colleague."""
+    row = queued_row(kept)
+    value = {"id": row["id"], "number": kept.number, "state": row["state"]}
+    if row["id"] is not None:
+        return value, [say("note.sent", to=", ".join(row["to"]), id=row["id"][:16])]
+    if row["state"] == "countersign":
+        return value, [say("note.countersign_kept", id=kept.draft.hex()[:16])]
+    assert why is not None
+    return value, [say("note.queued", number=kept.number, why=why.message)]
 
 
 def _written(args: argparse.Namespace, desk: Desk) -> Written:

@@ -46,6 +46,8 @@ COMMANDS: Final[tuple[tuple[str, str], ...]] = (
     ("send", "saphan.cli.officer"),
     ("attachment", "saphan.cli.attachment"),
     ("status", "saphan.cli.officer"),
+    ("countersign", "saphan.cli.countersign"),
+    ("officer", "saphan.cli.officers"),
     ("records", "saphan.cli.records"),
     ("audit", "saphan.cli.audit"),
 )

@@ -186,6 +186,9 @@ def _send(args: argparse.Namespace) -> int:
             "content": _text(draft.content),
         },
     )
+    if answer["id"] is None:  # it leaves when a colleague has signed too
+        show(answer, [say("note.countersign_kept", id=answer["draft"][:16])], as_json=args.json)
+        return 0
     lines = [say("note.sent", to=", ".join(wish.to), id=answer["id"][:16])]
     if args.wait:
         lines += status_lines(outcomes(node, answer["id"]))

@@ -158,9 +158,54 @@ class Corridors(msgspec.Struct):
 
 
 class Sent(msgspec.Struct):
-    """Answers `AskSend`."""
+    """Answers `AskSend`; without an id while a second officer has to sign."""
+
+    id: Hex | None
+    draft: Hex | None = None
+
+
+class Second(msgspec.Struct):
+    """Answers `AskSecond`."""
 
     id: Hex
+
+
+class Ended(msgspec.Struct):
+    """Answers `AskRefuse`."""
+
+    state: Word
+
+
+class Draft(Shown):
+    """A bulletin that waits for a second officer."""
+
+    id: Hex
+    author: str
+    state: Word
+    stored: Millis
+    may_sign: bool
+
+
+class Waiting(msgspec.Struct):
+    """Answers `AskWaiting`."""
+
+    drafts: Annotated[list[Draft], Meta(max_length=LIMITS.countersigning)]
+
+
+class ExactBytes(msgspec.Struct):
+    """What is signed, in base64."""
+
+    header: str
+    inner: str
+    content: str
+
+
+class Exact(msgspec.Struct):
+    """Answers `AskDraft`; what is shown of it is made of the exact bytes."""
+
+    id: Hex
+    author: str
+    exact: ExactBytes
 
 
 def checked(kind: type[msgspec.Struct], value: Json) -> Json:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 from saphan_protocol.batch import sign_one
+from saphan_protocol.identity import record_identity
 from saphan_schemas.codec import Record, decode, encode
 from saphan_schemas.desk_frames import AskSend
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
@@ -31,6 +32,8 @@ from saphan.desk.store import ROW_BYTES, Shelf
 
 Json = dict[str, Any]
 
+COUNTERSIGN: Final = "countersign_waiting"
+"""Code of what the node keeps until a second officer has signed it."""
 ELSEWHERE: Final = frozenset({"attachment_offset", "attachment_missing"})
 """Refusals because another bulletin with the same file took it, or brings it at the same time."""
 
@@ -51,6 +54,11 @@ class Queued(Record, frozen=True):
     """Why the node did not take it the last time; it is tried again."""
     asked: bool = False
     """Whether the node was asked to take it, and has not answered: maybe it has."""
+
+    @property
+    def draft(self) -> bytes:
+        """The name under which the node keeps it until a second officer has signed."""
+        return record_identity(Header, self.header)
 
     @property
     def shown(self) -> Header:
@@ -196,7 +204,11 @@ class Outbox:
                 await asyncio.to_thread(self._to_draft, one, error)
             return error
         # A crash here leaves it waiting: it is sent again, and the node answers the same.
-        if answer is not None:
+        if answer is None:
+            return None
+        if answer["id"] is None:
+            await asyncio.to_thread(self._second, one)
+        else:
             await asyncio.to_thread(self._sent, one, bytes.fromhex(answer["id"]))
         return None
 
@@ -239,6 +251,10 @@ class Outbox:
         )
         self._change(sent)
         self.drop_unused(one.written)
+
+    def _second(self, one: Queued) -> None:
+        """The node keeps it for a second officer; what becomes of it is asked at every sync."""
+        self._change(msgspec.structs.replace(one, code=COUNTERSIGN, asked=True))
 
     def _put_off(self, one: Queued, error: SaphanError) -> None:
         """Only an answer about the bulletin itself says that the node has not got it."""
@@ -298,7 +314,7 @@ def queued_row(one: Queued) -> Json:
     header = one.shown
     return {
         "number": one.number,
-        "state": "waiting" if one.bulletin is None else "sent",
+        "state": _state(one),
         "id": None if one.bulletin is None else one.bulletin.hex(),
         "kept": one.kept,
         "sent": one.sent,
@@ -308,3 +324,9 @@ def queued_row(one: Queued) -> Json:
         "attachments": [file.name for file in one.written.attachments],
         "code": one.code,
     }
+
+
+def _state(one: Queued) -> str:
+    if one.bulletin is not None:
+        return "sent"
+    return "countersign" if one.code == COUNTERSIGN else "waiting"

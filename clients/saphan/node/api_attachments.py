@@ -91,12 +91,32 @@ async def _shown(request: web.Request) -> web.StreamResponse:
     view = view_of(request)
     look = partial(view.resolve, request.match_info["id"])
     bulletin = await service.engine.in_reading(look)
+    wanted = attachment_number(request)
+    shown = await service.attachment(bulletin, wanted, view.reader(), view.officer)
+    return await streamed(request, shown, bulletin)
+
+
+def attachment_number(request: web.Request) -> int:
+    """The {number} of the path.
+
+    Raises:
+        InvalidInput: `attachment_unknown`.
+    """
     wanted = request.match_info["number"]
     if not wanted.isascii() or not wanted.isdecimal() or len(wanted) > 3:
         raise InvalidInput(
             "attachment_unknown", "an attachment's number is 1, 2, ...", field="number"
         )
-    shown = await service.attachment(bulletin, int(wanted), view.reader(), view.officer)
+    return int(wanted)
+
+
+async def streamed(request: web.Request, shown: Shown, bulletin: bytes) -> web.StreamResponse:
+    """The bytes from ?offset= on; of a received bulletin they are fetched again if they are lost.
+
+    Raises:
+        InvalidInput: `malformed` (the offset).
+    """
+    service = request.app[SERVICE]
     offset = number(request, "offset", 0, shown.blob.length)
     response = web.StreamResponse(headers=_headers(shown))
     response.content_length = shown.blob.length - offset

@@ -13,6 +13,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import OfficerRead, OfficerRefusal, Signature
 
 from saphan.node.api_app import SERVICE
+from saphan.node.api_attachments import attachment_number, streamed
 from saphan.node.bulletins import parse_id
 from saphan.node.callers import Officer, caller_of
 from saphan.node.countersigning import RECORD_BYTES as REFUSAL_BYTES
@@ -39,6 +40,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/v1/showings", _showings, allow_head=False),
         web.get("/v1/countersign", _waiting, allow_head=False),
         web.post("/v1/countersign/{id}/read", _read),
+        web.get("/v1/countersign/{id}/attachments/{number}", _attachment, allow_head=False),
         web.post("/v1/countersign/{id}/sign", _sign),
         web.post("/v1/countersign/{id}/refuse", _refuse),
     ]
@@ -77,6 +79,14 @@ async def _read(request: web.Request) -> web.Response:
     said = decode(OfficerRead, record, RECORD_BYTES, "record")
     check_officer(caller_of(request), said.handle, said.key, "record")
     return json_response(await second.read(draft, record, signature))
+
+
+async def _attachment(request: web.Request) -> web.StreamResponse:
+    """To the officer of the token; with the keeper's token ?officer= says whose reading counts."""
+    second, draft, caller = request.app[SERVICE].second, await _draft(request), caller_of(request)
+    handle = caller.handle if isinstance(caller, Officer) else request.query.get("officer", "")
+    shown = await second.attachment(handle, draft, attachment_number(request))
+    return await streamed(request, shown, draft)
 
 
 async def _sign(request: web.Request) -> web.Response:

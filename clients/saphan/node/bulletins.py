@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Header
 
+from saphan.header_json import header_json
 from saphan.node.archive import Archive
 from saphan.node.db import Database, Row
 from saphan.node.mailboxes import Mailboxes
@@ -156,11 +154,12 @@ class Bulletins:
 
     def _deliveries(self, bulletin: bytes) -> list[Json]:
         rows = self._db.rows(
-            "SELECT recipient, state, code, changed, attempts FROM deliveries WHERE bulletin = ?"
-            " ORDER BY recipient",
+            "SELECT d.recipient, d.state, d.code, d.changed, d.attempts, f.treatment"
+            " FROM deliveries d LEFT JOIN in_flight f ON f.bulletin = d.bulletin"
+            " AND f.recipient = d.recipient WHERE d.bulletin = ? ORDER BY d.recipient",
             (bulletin,),
         )
-        names = ("recipient", "state", "code", "changed", "attempts")
+        names = ("recipient", "state", "code", "changed", "attempts", "in_flight")
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _attachments(self, bulletin: bytes) -> list[Json]:
@@ -202,23 +201,6 @@ class Bulletins:
         if event == "rejected":
             found["detail"] = self._rejections.reason(statement, issuer)
         return found
-
-
-def header_json(data: bytes) -> Json:
-    """A header as JSON; times in ms UTC, `retain_until` in days since 1970-01-01."""
-    header = decode(Header, data, LIMITS.header_bytes, "header")
-    return {
-        "sender": header.sender,
-        "recipients": list(header.recipients),
-        "schema": header.schema,
-        "marking": {"tlp": header.marking.tlp, "codes": list(header.marking.codes)},
-        "urgency": header.urgency,
-        "exercise": header.exercise,
-        "created": header.created,
-        "expires": header.expires,
-        "answer_by": header.answer_by,
-        "retain_until": header.retain_until,
-    }
 
 
 def parse_id(text: str) -> bytes:

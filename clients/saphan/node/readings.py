@@ -21,8 +21,9 @@ from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import PAE_TYPES, Event, Header, OfficerRead, Role, Signature
 
+from saphan.header_json import header_json
 from saphan.node.archive import Archive
-from saphan.node.bulletins import header_json, unknown
+from saphan.node.bulletins import unknown
 from saphan.node.db import Database, Row
 from saphan.node.files.attachments import Shown
 from saphan.node.files.blobs import BlobFiles, require_length

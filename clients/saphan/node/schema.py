@@ -113,7 +113,8 @@ CREATE TABLE details (
     PRIMARY KEY (bulletin, issuer)) WITHOUT ROWID;
 
 -- Tokens of the local API, by their SHA-256: of a system (rights, schemas) or of an officer
--- (handle, key). `revoked`: when it was; what has ended stays for a while, so that people see who had one.
+-- (handle, key). `revoked`: when it was; what has ended stays for a while, so that people see who
+-- had one.
 CREATE TABLE tokens (
     digest BLOB PRIMARY KEY, name TEXT NOT NULL, rights TEXT NOT NULL, schemas TEXT, handle TEXT,
     key BLOB, made INTEGER NOT NULL, expires INTEGER NOT NULL, used INTEGER, revoked INTEGER

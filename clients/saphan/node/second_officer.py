@@ -17,7 +17,7 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Inner
 
-from saphan.node.bulletins import header_json
+from saphan.header_json import header_json
 from saphan.node.countersigning import Countersigning, Left
 from saphan.node.drafts_kept import SIGNED, DraftsKept, Kept, KeptDraft
 from saphan.node.engine import Engine

@@ -15,6 +15,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import Blob
 
 from saphan.node.desks.login import DeskPeer
+from saphan.node.files.attachments import Shown
 from saphan.node.files.blobs import DAMAGED
 from saphan.node.files.uploads import Upload
 from saphan.node.service import NodeService
@@ -71,9 +72,8 @@ class DeskParts:
         """
         engine, fetch = self._service.engine, self._fetch
         if fetch is None or not fetch.continues(asked):
-            service, self._fetch = self._service, None
-            peer = self._peer
-            shown = await service.attachment(asked.bulletin, asked.number, peer.key, peer.handle)
+            self._fetch = None
+            shown = await self._shown(asked.bulletin, asked.number)
             fetch = self._fetch = _Fetch(asked, shown.pieces(asked.offset))
         try:
             return DeskPart(
@@ -90,6 +90,13 @@ class DeskParts:
         async with self._lock:
             await self._let_go()
         self._fetch = None
+
+    async def _shown(self, named: bytes, number: int) -> Shown:
+        service, peer = self._service, self._peer
+        look = partial(service.second.drafts.find, named)
+        if await service.engine.in_reading(look) is not None:
+            return await service.second.attachment(peer.handle, named, number)
+        return await service.attachment(named, number, peer.key, peer.handle)
 
     # --- inside -----------------------------------------------------------------------------------
 

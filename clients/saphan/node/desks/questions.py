@@ -14,20 +14,24 @@ import msgspec
 from saphan_protocol.identity import sha256
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.desk_frames import (
+    AskDraft,
     AskFetch,
     AskIdentity,
     AskInbox,
     AskPart,
     AskRead,
+    AskRefuse,
+    AskSecond,
     AskSend,
     AskStatus,
     AskUpload,
+    AskWaiting,
     DeskAnswer,
     DeskPart,
 )
 from saphan_schemas.errors import Refused, SaphanError
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Inner
+from saphan_schemas.records import Inner, Signature
 
 from saphan.node.clearance import Viewer
 from saphan.node.desks.login import DeskPeer
@@ -40,7 +44,18 @@ from saphan.node.showings import LISTED, STATUS
 
 Json = dict[str, Any]
 Question: TypeAlias = (
-    AskIdentity | AskInbox | AskStatus | AskRead | AskSend | AskUpload | AskPart | AskFetch
+    AskIdentity
+    | AskInbox
+    | AskStatus
+    | AskRead
+    | AskSend
+    | AskUpload
+    | AskPart
+    | AskFetch
+    | AskWaiting
+    | AskDraft
+    | AskSecond
+    | AskRefuse
 )
 SEARCHED: int = 20 * LIMITS.desk_page_items
 """Rows looked at for one page, when the rules hide many."""
@@ -88,8 +103,7 @@ class Questions:
             Refused: `key_foreign` for a reading by another officer's key; what `read` raises.
         """
         await self._service.engine.in_reading(partial(self._check_shown, asked.bulletin))
-        if asked.signature.item.key != self._peer.key:
-            raise _foreign("record")
+        self._check_own(asked.signature, "record")
         content = await self._service.read(asked.bulletin, asked.record, encode(asked.signature))
         return _answer(asked.request, content)
 
@@ -112,8 +126,35 @@ class Questions:
 
     async def fetch(self, asked: AskFetch) -> DeskPart:
         """The next bytes of an attachment."""
-        await self._service.engine.in_reading(partial(self._check_shown, asked.bulletin))
+        await self._service.engine.in_reading(partial(self._check_fetched, asked.bulletin))
         return await self.parts.fetch(asked)
+
+    async def waiting(self, asked: AskWaiting) -> DeskAnswer:
+        """What waits for a second officer, as far as it concerns this one."""
+        return _answer(
+            asked.request, {"drafts": await self._service.second.listed(self._peer.handle)}
+        )
+
+    async def draft(self, asked: AskDraft) -> DeskAnswer:
+        """What one says; the officer's signed reading is durable here before it leaves."""
+        self._check_own(asked.signature, "record")
+        second = self._service.second
+        return _answer(
+            asked.request, await second.read(asked.draft, asked.record, encode(asked.signature))
+        )
+
+    async def second(self, asked: AskSecond) -> DeskAnswer:
+        """The bulletin's id, once it is sealed under both signatures."""
+        self._check_own(asked.signature, "signature")
+        bulletin = await self._service.second.sign(asked.draft, encode(asked.signature))
+        return _answer(asked.request, {"id": bulletin.hex()})
+
+    async def refuse(self, asked: AskRefuse) -> DeskAnswer:
+        """The state in which it is then."""
+        self._check_own(asked.signature, "record")
+        second = self._service.second
+        state = await second.refuse(asked.draft, asked.record, encode(asked.signature))
+        return _answer(asked.request, {"state": state})
 
     # --- what the rules show ----------------------------------------------------------------------
 
@@ -140,6 +181,15 @@ class Questions:
 
     def _viewer(self) -> Viewer:
         return self._service.clearance.viewer(self._peer.handle)
+
+    def _check_own(self, signature: Signature, field: str) -> None:
+        if signature.item.key != self._peer.key:
+            raise _foreign(field)
+
+    def _check_fetched(self, named: bytes) -> None:
+        """A bulletin that is shown, or one that waits for a second officer: judged further on."""
+        if self._service.second.drafts.find(named) is None:
+            self._check_shown(named)
 
     def _check_shown(self, bulletin: bytes) -> None:
         self._viewer().check(bulletin)

@@ -16,14 +16,18 @@ import msgspec
 from aiohttp import WSMsgType, web
 from saphan_schemas.codec import encode
 from saphan_schemas.desk_frames import (
+    AskDraft,
     AskFetch,
     AskIdentity,
     AskInbox,
     AskPart,
     AskRead,
+    AskRefuse,
+    AskSecond,
     AskSend,
     AskStatus,
     AskUpload,
+    AskWaiting,
     DeskLogin,
     DeskNews,
     DeskWelcome,
@@ -36,7 +40,7 @@ from saphan.desk_errors import closing, refusal
 from saphan.node.desks.login import DeskPeer, active_officer, challenge, check_login
 from saphan.node.desks.parts import Bringing
 from saphan.node.desks.questions import Question, Questions
-from saphan.node.events import DIRECTORY, NOTICE, Event, Listener
+from saphan.node.events import COUNTERSIGN, DIRECTORY, NOTICE, Event, Listener
 from saphan.node.service import NodeService
 
 log = logging.getLogger("saphan.node")
@@ -164,6 +168,14 @@ class DeskSession:
                     return await questions.parts.append(frame)
                 case AskFetch():
                     return await questions.fetch(frame)
+                case AskWaiting():
+                    return await questions.waiting(frame)
+                case AskDraft():
+                    return await questions.draft(frame)
+                case AskSecond():
+                    return await questions.second(frame)
+                case AskRefuse():
+                    return await questions.refuse(frame)
         except SaphanError as error:
             return refusal(frame.request, error)
         except Exception:
@@ -182,7 +194,8 @@ class DeskSession:
                 self._check_key(peer)
             news = [one for one in events if one["type"] in NEWS]
             named = named_for(peer.handle, events)
-            concerned = bool(named)
+            waits = (one for one in events if one["type"] == COUNTERSIGN)
+            concerned = bool(named) or any(peer.handle in one["officers"] for one in waits)
             if news and not concerned:
                 look = partial(self._concern, peer, news)
                 concerned = await self._service.engine.in_reading(look)

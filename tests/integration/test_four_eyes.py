@@ -1,0 +1,210 @@
+"""Bulletins of marked kinds leave when two officers have signed them, and not before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from saphan.node.service import NodeService
+from saphan_protocol.batch import sign_one
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.records import Marking
+from support import officers
+from support.bridge import KH, LA, OFFICERS, Bridge, agreed, eventually, opened, states, wish
+from support.desks import ready_bridge
+from support.officers import Person
+
+SECRET_KINDS = [{"tlp_from": "amber", "by": ["chan", "bounmy"]}]
+OPEN = Marking("green", ("H1",))
+
+
+@dataclass
+class World:
+    """la.ospp's officers bounmy and chan; what la.ospp marks amber needs both of them."""
+
+    bridge: Bridge
+    la: NodeService
+    bounmy: Person
+    chan: Person
+
+
+@pytest.fixture
+async def bridge() -> AsyncIterator[Bridge]:
+    async with ready_bridge() as made:
+        yield made
+
+
+@asynccontextmanager
+async def world(bridge: Bridge) -> AsyncIterator[World]:
+    async with bridge.broker_running(), bridge.node(LA) as la:
+        await opened(la)
+        await agreed(la)
+        bounmy = await officers.first(bridge, la, OFFICERS[LA])
+        chan = await officers.enrolled(bridge, la, "chan")
+        await officers.settings(bridge, la, four_eyes=SECRET_KINDS)
+        yield World(bridge, la, bounmy, chan)
+
+
+async def test_it_leaves_when_a_second_officer_has_signed_the_same(bridge: Bridge) -> None:
+    """Timeline: written; listed; opened; signed second; accepted abroad under both signatures."""
+    async with world(bridge) as here, bridge.node(KH) as kh:
+        written = here.bounmy.prepare(wish())
+        waiting = await here.la.send_signed(written)
+        draft = written.draft.header_id
+        assert waiting == await here.la.send_signed(written)  # the author asks again
+        assert here.la.bulletins.sent(0, 10) == []
+        (row,) = await here.chan.listed()
+        assert (row["id"], row["author"], row["may_sign"]) == (draft.hex(), "bounmy", True)
+        (own,) = await here.bounmy.listed()
+        assert own["may_sign"] is False
+        exact = await here.chan.open(draft)
+        assert exact.inner_bytes == written.inner
+        second = encode(here.chan.signer.second(exact))
+        bulletin = await here.la.second.sign(draft, second)
+        assert await here.la.second.sign(draft, second) == bulletin  # it never heard the answer
+        assert await here.la.send_signed(written) == bulletin
+        assert await here.chan.listed() == []
+        await eventually(lambda: states(here.la, bulletin) == ["accepted"])
+        content, _ = kh.readings.system(bulletin)
+        assert [one["handle"] for one in content["authors"]] == ["bounmy", "chan"]
+        kinds = [(one["officer"], one["kind"]) for one in here.la.showings.rows(0, 50)]
+        assert ("chan", "draft") in kinds
+        assert ("chan", "read") in kinds
+
+
+async def test_what_is_not_of_a_marked_kind_leaves_at_once(bridge: Bridge) -> None:
+    async with world(bridge) as here:
+        bulletin = await here.bounmy.send(wish(marking=OPEN))
+        assert here.la.bulletins.status(bulletin)["author"] == "bounmy"
+        assert await here.chan.listed() == []
+
+
+async def test_a_machine_sends_nothing_of_a_marked_kind(bridge: Bridge) -> None:
+    async with world(bridge) as here:
+        with pytest.raises(Refused, match="countersign_needed"):
+            await here.la.send(wish())
+        assert await here.la.send(wish(marking=OPEN))
+
+
+async def test_one_officer_is_not_two(bridge: Bridge) -> None:
+    """Neither by the same key, nor by another one of their own; nor by a foreign one."""
+    async with world(bridge) as here:
+        draft = await here.bounmy.write(wish())
+        with pytest.raises(Refused, match="countersign_self"):
+            await here.bounmy.sign(draft)
+        exact = await here.bounmy.open(draft)
+        foreign = sign_one(
+            await asyncio.to_thread(bridge.officer, KH), "saphan/inner/1", exact.inner_bytes,
+            bytes(32),
+        )  # fmt: skip
+        with pytest.raises(Refused, match="key_foreign"):
+            await here.la.second.sign(draft, encode(foreign))
+        assert here.la.bulletins.sent(0, 10) == []
+
+
+async def test_who_may_sign_second(bridge: Bridge) -> None:
+    """Named by the kind, cleared, of a section that sends it; for others nothing waits."""
+    async with world(bridge) as here:
+        lim = await officers.enrolled(bridge, here.la, "lim")
+        draft = await here.bounmy.write(wish())
+        assert await lim.listed() == []
+        with pytest.raises(InvalidInput, match="countersign_unknown"):
+            await lim.open(draft)
+        exact = await here.bounmy.open(draft)
+        with pytest.raises(InvalidInput, match="countersign_unknown"):
+            await here.la.second.sign(draft, encode(lim.signer.second(exact)))
+
+        everybody = {"*": {"clearance": "red"}}
+        for handle in ("bounmy", "chan"):
+            low = everybody | {handle: {"clearance": "green"}}
+            await officers.settings(bridge, here.la, four_eyes=SECRET_KINDS, officers=low)
+            expected = "countersign_unknown" if handle == "chan" else "above_clearance"
+            with pytest.raises((InvalidInput, Refused), match=expected):
+                await here.chan.sign(draft)
+        await officers.settings(bridge, here.la, officers=everybody)
+        assert await lim.sign(draft)  # no kind names anybody any more
+
+
+async def test_what_is_not_opened_is_not_signed(bridge: Bridge) -> None:
+    async with world(bridge) as here:
+        draft = await here.bounmy.write(wish())
+        exact = await here.bounmy.open(draft)
+        with pytest.raises(Refused, match="countersign_unread"):
+            await here.la.second.sign(draft, encode(here.chan.signer.second(exact)))
+
+
+async def test_a_signature_over_something_else_is_refused(bridge: Bridge) -> None:
+    async with world(bridge) as here:
+        first, other = [await here.bounmy.write(wish()) for _ in range(2)]
+        wrong = here.chan.signer.second(await here.chan.open(other))
+        with pytest.raises(InvalidInput, match="signature_invalid"):
+            await here.chan.sign(first, wrong)
+        assert len(await here.chan.listed()) == 2
+
+
+async def test_a_refusal_ends_it_and_the_author_hears_why(bridge: Bridge) -> None:
+    async with world(bridge) as here:
+        written = here.bounmy.prepare(wish())
+        await here.la.send_signed(written)
+        draft = written.draft.header_id
+        assert await here.chan.refuse(draft, "the amount is wrong") == "refused"
+        with pytest.raises(Refused, match="the amount is wrong") as told:
+            await here.la.send_signed(written)
+        assert told.value.code == "countersign_refused"
+        with pytest.raises(InvalidInput, match="countersign_unknown"):
+            await here.chan.sign(draft)
+        assert b"the amount is wrong" not in await asyncio.to_thread(_database, here.la)
+
+
+async def test_an_author_takes_it_back(bridge: Bridge) -> None:
+    async with world(bridge) as here:
+        written = here.bounmy.prepare(wish())
+        await here.la.send_signed(written)
+        assert await here.bounmy.refuse(written.draft.header_id) == "withdrawn"
+        with pytest.raises(Refused, match="countersign_withdrawn"):
+            await here.la.send_signed(written)
+        assert await here.chan.listed() == []
+
+
+async def test_it_waits_no_longer_than_its_own_deadline(bridge: Bridge) -> None:
+    async with world(bridge) as here:
+        written = here.bounmy.prepare(wish(expires=bridge.node_clock() + 3_600_000))
+        await here.la.send_signed(written)
+        bridge.node_clock.ahead += 3_600_001
+        assert await here.chan.listed() == []
+        with pytest.raises(Refused, match="countersign_expired"):
+            await here.la.send_signed(written)
+
+
+async def test_an_author_who_has_left_is_one_signature_too_few(bridge: Bridge) -> None:
+    async with world(bridge) as here:
+        draft = await here.bounmy.write(wish())
+        exact = await here.chan.open(draft)
+        await here.bounmy.leave()
+        with pytest.raises(Refused, match="author_revoked"):
+            await here.la.second.sign(draft, encode(here.chan.signer.second(exact)))
+        assert here.la.bulletins.sent(0, 10) == []
+
+
+async def test_it_waits_through_a_restart_and_says_nothing_at_rest(bridge: Bridge) -> None:
+    async with world(bridge) as here:
+        written = wish()
+        draft = await here.bounmy.write(written)
+        kept, title = await asyncio.to_thread(_database, here.la), written.about["title"]["en"]
+        assert draft in kept
+        assert title.encode() not in kept
+    async with bridge.broker_running(), bridge.node(LA) as la:
+        await agreed(la)
+        chan = Person(bridge, la, "chan", here.chan.key)
+        assert [row["id"] for row in await chan.listed()] == [draft.hex()]
+        bulletin = await chan.sign(draft)
+        assert la.bulletins.status(bulletin)["author"] == "bounmy"
+
+
+def _database(node: NodeService) -> bytes:
+    folder = node.config.data
+    return b"".join(path.read_bytes() for path in sorted(folder.glob("node.db*")))
