@@ -25,9 +25,11 @@ class Holders:
 
     Args:
         names: one root is made for each.
+        now: when they work, ms UTC.
     """
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, now: int = NOW) -> None:
+        self.now = now
         self.keys: dict[str, SecretKey] = {name: new_key(Role.ROOT, name) for name in names}
 
     def half(self, name: str) -> RootHalf:
@@ -42,7 +44,7 @@ class Holders:
     def found(self, folder: Path, threshold: int, agency: str = "la.ospp") -> Office:
         """A new agency of these holders, its first operation drafted."""
         roots = Roots(tuple(self.half(name) for name in self.keys), threshold)
-        return init(folder, agency, roots, {"bounmy": DESK}, now=NOW, cost=CHEAP)
+        return init(folder, agency, roots, {"bounmy": DESK}, now=self.now, cost=CHEAP)
 
     def enrolled(self, folder: Path, threshold: int, agency: str = "la.ospp") -> Office:
         """The same with its first operation signed by all and finished."""

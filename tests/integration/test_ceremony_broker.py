@@ -1,0 +1,91 @@
+"""An agency of three root holders at a real broker: what counts is what enough have signed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from saphan.ceremony.concluding import conclude
+from saphan.ceremony.draft import OperationDraft
+from saphan.ceremony.root_change import change_roots
+from saphan.keyring import revoke_key
+from saphan.node.service import NodeService
+from saphan.office import Office
+from saphan.operations import settle
+from saphan_protocol.pins import format_pins
+from saphan_schemas.codec import encode
+from saphan_schemas.records import Role, SignedOperation
+from support.bridge import KH, LA, VN, Bridge, bridged, eventually, opened
+from support.root_holders import Holders, waiting
+
+
+@dataclass
+class Place:
+    """vn.vks with three holders, admitted; its node runs."""
+
+    bridge: Bridge
+    holders: Holders
+    office: Office
+    node: NodeService
+
+    async def register(self, signed: bytes) -> str | None:
+        """The code with which the broker refuses an operation; None when it is logged."""
+        return (await self.node.line.register(signed)).code
+
+    def roots(self) -> set[bytes]:
+        """Active roots as the node has them from the log."""
+        return {key.key_id for key in self.node.logs.directory.keys(VN, Role.ROOT)}
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    async with bridged(tmp_path, LA, KH) as bridge, bridge.broker_running() as broker:
+        holders = Holders("ann", "bee", "cam", now=bridge.clock())
+        office = await asyncio.to_thread(holders.enrolled, bridge.place / VN, 2, VN)
+        office.pins_file.write_bytes(format_pins(bridge.pins))
+        await broker.admit_operation(office.enrolment.read_bytes())
+        async with bridge.node(VN) as node:
+            await opened(node)
+            yield Place(bridge, holders, office, node)
+
+
+def forced(draft: OperationDraft) -> bytes:
+    """What somebody hands in who does not wait for the others: all signatures there are."""
+    added = draft.added_roots.keys()
+    proofs = tuple(each for each in draft.signatures if each.item.key in added)
+    keys = (*proofs, *draft.keys)
+    return encode(SignedOperation(draft.body, draft.signatures, keys, draft.witnesses))
+
+
+async def test_two_of_three_revoke_an_officer_and_one_alone_cannot(place: Place) -> None:
+    (officer,) = place.office.replay().keys(VN, Role.OFFICER)
+    now = place.bridge.clock()
+    await asyncio.to_thread(lambda: revoke_key(place.office, officer.key_id, None, now=now))
+    alone = place.holders.sign(waiting(place.office), "bee")
+    assert await place.register(forced(alone)) == "operation_threshold"
+    path = conclude(place.office, place.holders.sign(alone, "cam"))
+    assert await place.register(path.read_bytes()) is None
+    await eventually(lambda: place.node.logs.directory.keys(VN, Role.OFFICER) == [])
+
+
+async def test_a_root_change_counts_from_its_place_in_the_log(place: Place) -> None:
+    """Cam's root is lost; Dow's replaces it. Before, Dow counts for nothing; after, Cam does."""
+    more = Holders("dow")
+    lost = place.holders.half("cam").key_id
+    now = place.bridge.clock()
+    draft = await asyncio.to_thread(
+        change_roots, place.office, [more.half("dow")], ["cam"], None, now
+    )
+    without_old = more.sign(place.holders.sign(draft, "ann"), "dow")
+    assert await place.register(forced(without_old)) == "operation_threshold"
+    made = settle(place.office, place.holders.sign(without_old, "bee"))
+    assert await place.register(made.operation.read_bytes()) is None
+    await eventually(lambda: lost not in place.roots())
+    assert place.roots() == set(place.office.read_agency().root_ids)
+    again = change_roots(place.office, [], ["ann"], 1, now)
+    assert not again.present.keys() & {lost}
+    settled = settle(place.office, more.sign(place.holders.sign(again, "bee"), "dow"))
+    assert await place.register(settled.operation.read_bytes()) is None
