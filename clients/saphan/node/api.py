@@ -29,6 +29,7 @@ from saphan_schemas.records import Inner, OfficerRead
 from saphan.api_answer import TOKEN_BYTES
 from saphan.compose import parse_wish
 from saphan.durable import create_file
+from saphan.node.api_agreements import routes as agreement_routes
 from saphan.node.api_app import BUSY, SERVICE, STREAMS, TOKEN, view_of
 from saphan.node.api_attachments import routes as attachment_routes
 from saphan.node.api_guard import EVENTS_PATH, errors, guard, identify
@@ -90,6 +91,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             web.get("/v1/directory", _party),
             web.post("/v1/directory", _directory),
             web.get("/v1/log-token", _log_token),
+            *agreement_routes(),
             *attachment_routes(),
             *officer_routes(),
             *token_routes(),

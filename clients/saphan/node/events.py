@@ -15,6 +15,9 @@ NOTICE: Final = "notice"
 COUNTERSIGN: Final = "countersign"
 """Of a bulletin that waits for a second officer, or waits no longer: its state, the officers whom
 that concerns."""
+IN_FLIGHT: Final = "in_flight"
+"""Of a bulletin of ours that is on its way while its agreement is not in force: whether it is still
+delivered (`deliver`), stopped (`stop`), or goes on as before (`resumed`)."""
 KEPT: Final = 1_024
 """Events waiting for one listener; beyond it the oldest go and `lagged` tells so."""
 

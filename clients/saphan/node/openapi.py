@@ -192,6 +192,8 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
     ("get", "/v1/events", "Server-sent events", None, 200, "Object"),
     ("get", "/v1/directory", "An enrolled agency's roots; ?agency=", None, 200, "Object"),
     ("post", "/v1/directory", "Register an operation or agreement", "Directory", 200, "Object"),
+    ("get", "/v1/agreements", "Agreements, their standing, what is in flight", None, 200, "Object"),
+    ("get", "/v1/agreements/{identity}", "One agreement, with its text", None, 200, "Object"),
     ("get", "/v1/bound", "Revocations and orders imported by hand", None, 200, "Object"),
     ("post", "/v1/bound", "Import a revocation or an order by hand", "Bound", 200, "Object"),
     ("get", "/v1/operations", "The directory's operations of this agency", None, 200, "Object"),

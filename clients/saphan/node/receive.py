@@ -38,6 +38,7 @@ from saphan.node.files.parts import WAITING, known, lacking, parts_of
 from saphan.node.judging import Judge, Received, seal_reason
 from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes, mailbox_missing
+from saphan.node.releasing import held_back
 from saphan.node.replays import drop_replays
 from saphan.node.restored import Restored
 from saphan.node.signatures import Known
@@ -256,9 +257,17 @@ class Intake:
             delivery.code = "mailbox_key_missing"
             effects.alarms.append(mailbox_missing(admitted.bulletin_id, mailbox))
             return
-        self._say(
-            effects, Event.HANDOVER, admitted.bulletin_id, admitted.ciphertext.digest, delivery
+        delivery.code = held_back(
+            self._logs,
+            self._agency,
+            admitted.header,
+            admitted.consignment.node_key,
+            mailbox,
+            self._clock(),
         )
+        if delivery.code is None:
+            subject = admitted.bulletin_id, admitted.ciphertext.digest
+            self._say(effects, Event.HANDOVER, *subject, delivery)
 
     # --- statements -------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from saphan.node.files.parts import MISSING, WAITING, attachments_of, mark
 from saphan.node.judging import WAITS, Judge, Received, Verdict, seal_reason
 from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes, mailbox_missing
+from saphan.node.releasing import HELD_BACK, held_back_stored
 from saphan.node.statements import Said, keep_statements, sign_statements
 from saphan.node.storing import mark_shown
 
@@ -41,10 +42,8 @@ _UNANSWERED: Final = (
     " AND s.state = 'waiting')"
     " AND NOT EXISTS (SELECT 1 FROM parts p WHERE p.bulletin = d.bulletin AND p.stage = 0)"
 )
-_LATE: Final = (
-    f"d.state = 'submitted' AND coalesce(d.code, '{WAITING}')"
-    f" IN ('mailbox_key_missing', '{WAITING}')"
-)
+_WAIT_CODES: Final = ", ".join(f"'{code}'" for code in ("mailbox_key_missing", WAITING, *HELD_BACK))
+_LATE: Final = f"d.state = 'submitted' AND coalesce(d.code, '{WAITING}') IN ({_WAIT_CODES})"
 """Everything is here; what admission refused has another code, and stays refused."""
 _STANZA: Final = (
     "b.wrapped IS NULL AND (d.state = 'handed_over' OR (d.state = 'accepted'"
@@ -86,7 +85,7 @@ class Recovery:
 
     def run(self) -> list[bytes]:
         """Finish what can be finished here; returns bulletins whose stanzas must be fetched."""
-        self._hand_over_late()
+        self.hand_over_late()
         self._judge_waiting()
         return [bulletin for (bulletin,) in self._db.rows(_CLOSED, (self._agency,))]
 
@@ -100,6 +99,8 @@ class Recovery:
         if row is None:
             return False, self._one(bulletin, _STANZA) is not None
         if row[9] is not None and self._mailboxes.get(row[9]) is not None:
+            if self._held_back(row):
+                return False, False
             self._state_handovers([row])
             return True, False
         with self._db.transaction() as tx:
@@ -171,16 +172,37 @@ class Recovery:
                 answers = []
         self._answer(answers)
 
-    def _hand_over_late(self) -> None:
-        """Bulletins whose mailbox key was missing, or whose last part came before a crash."""
+    def hand_over_late(self) -> bool:
+        """Bulletins whose mailbox key was missing, whose last part came before a crash, or that no
+        agreement carried for a while; whether there is anything to state."""
+        stated = False
         late = (
             row
             for row in self._unanswered(_LATE)
-            if row[9] is not None and self._mailboxes.get(row[9]) is not None
+            if row[9] is not None
+            and self._mailboxes.get(row[9]) is not None
+            and not self._held_back(row)
         )
         while rows := list(islice(late, PORTION)):
             self._state_handovers(rows)
             self._alarms.clear("mailbox_key_missing")
+            stated = True
+        return stated
+
+    def _held_back(self, row: Row) -> bool:
+        """Whether it may not be handed over at present; the delivery's code says why."""
+        code = held_back_stored(self._db, self._logs, self._agency, row[0], row[9], self._clock())
+        known = self._db.row(
+            "SELECT code FROM deliveries WHERE bulletin = ? AND recipient = ?",
+            (row[0], self._agency),
+        )
+        if code is not None and known != (code,):
+            with self._db.transaction() as tx:
+                tx.execute(
+                    "UPDATE deliveries SET code = ? WHERE bulletin = ? AND recipient = ?",
+                    (code, row[0], self._agency),
+                )
+        return code is not None
 
     def _state_handovers(self, rows: list[Row]) -> None:
         said = [self._handover(row) for row in rows]

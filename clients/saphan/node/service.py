@@ -20,6 +20,7 @@ from saphan_schemas.records import OfficerRead, Role
 
 from saphan.compose import Wish
 from saphan.keyfiles import read_node, read_witness
+from saphan.node.agreement_watch import AgreementWatch
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
 from saphan.node.bound import Bound
@@ -37,6 +38,7 @@ from saphan.node.files.attachments import Shown
 from saphan.node.files.blobs import DAMAGED, BlobFiles
 from saphan.node.files.parts import mark_lost, sweep
 from saphan.node.files.uploads import Uploads
+from saphan.node.in_flight import InFlight
 from saphan.node.judging import Judge
 from saphan.node.line import Line
 from saphan.node.logs import Logs
@@ -92,6 +94,7 @@ class NodeService:
     notices: Notices
     tokens: Tokens
     watching: Watching
+    agreements: AgreementWatch
     listening: dict[str, tuple[str, int]] = field(default_factory=dict)
     """(host, port) of what is served besides the local API: "desks"."""
 
@@ -154,7 +157,8 @@ class NodeService:
         )
         if stated:
             self.line.wake_statements()
-        return content
+        officer = self.rules.officer(read.handle)
+        return content | {"languages": [] if officer is None else list(officer.languages)}
 
     async def attachment(
         self,
@@ -292,6 +296,16 @@ def build(config: NodeConfig) -> NodeService:
                 events=events,
                 clock=clock,
             ),
+            agreements=AgreementWatch(
+                agency=agency,
+                engine=engine,
+                line=line,
+                in_flight=InFlight(agency, db, logs, alarms, clock),
+                recovery=recovery,
+                restored=restored,
+                alarms=alarms,
+                events=events,
+            ),
             tokens=Tokens(agency, db, logs, clock),
         )
     except BaseException:
@@ -320,6 +334,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         asyncio.create_task(service.submitting.run()),
         asyncio.create_task(service.notices.run()),
         asyncio.create_task(service.watching.run()),
+        asyncio.create_task(service.agreements.run()),
         asyncio.create_task(service.engine.budget.run()),
     ]
     try:
