@@ -13,6 +13,7 @@ from saphan.compose import INNER_TYPE, Wish, compose
 from saphan.keyfiles import read_key
 from saphan.keyring import add_key, revoke_key
 from saphan.node.prepared import Prepared, Waiting
+from saphan.node.requests import SignedBody, prepare_signed
 from saphan.node.service import NodeService
 from saphan.node.settings import SETTINGS_NAME
 from saphan.second_signature import Exact, Signer, exact_of
@@ -40,7 +41,7 @@ class Person:
         return Signer(self.node.agency, self.handle, self.key, self.bridge.node_clock())
 
     def prepare(self, wish: Wish) -> Prepared:
-        """The bulletin that they have written and signed."""
+        """The bulletin that they have written and signed, as the node takes it."""
         now = self.bridge.node_clock()
         allowed = self.node.outbox.allowed(wish.to, wish.schema, now)
         draft = compose(
@@ -48,8 +49,12 @@ class Person:
             nonce=os.urandom(16), allowed=allowed,
         )  # fmt: skip
         inner = draft.inner(self.handle, self.key.key_id)
-        signature = sign_one(self.key, INNER_TYPE, inner, os.urandom(32))
-        return Prepared(draft=draft, author=self.handle, inner=inner, signatures=(signature,))
+        signature = encode(sign_one(self.key, INNER_TYPE, inner, os.urandom(32)))
+        body = SignedBody(
+            *(text(one) for one in (draft.header_bytes, inner, signature, draft.content))
+        )
+        with self.node.logs.lock:
+            return prepare_signed(body, self.node.agency, self.node.logs.directory)
 
     async def send(self, wish: Wish) -> bytes:
         """Send it; the bulletin's id."""

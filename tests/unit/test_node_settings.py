@@ -33,6 +33,14 @@ FULL: dict[str, Any] = {
             "tlp_ceiling": "amber",
         }
     ],
+    "sections": {
+        "drugs": {"schemas": ["saphan/arrest_notice/0"], "from": ["la.ospp"], "to": ["la.ospp"]}
+    },
+    "officers": {
+        "dao": {"clearance": "amber", "sections": ["drugs"], "languages": ["km", "en"]},
+        "*": {"clearance": "red"},
+    },
+    "four_eyes": [{"schemas": ["saphan/arrest_notice/0"], "tlp_from": "amber", "by": ["chan"]}],
     "notice": {
         "command": ["/usr/local/bin/page", "--saphan"],
         "escalate": [{"share": 0.5, "to": ["dao"]}, {"share": 0.75, "to": ["sokha"]}],
@@ -50,6 +58,12 @@ def test_every_member_is_read() -> None:
     assert found.budget_bytes_per_day == 20_000_000
     assert found.rules is not None
     assert found.rules[0].sender == ("la.ospp",)
+    assert found.sections is not None
+    assert found.sections["drugs"].to == ("la.ospp",)
+    assert found.officers is not None
+    assert found.officers["dao"].languages == ("km", "en")
+    assert found.four_eyes is not None
+    assert found.four_eyes[0].by == ("chan",)
     assert found.notice is not None
     assert [step.share for step in found.notice.escalate] == [
         0.5,
@@ -77,6 +91,19 @@ NOTICE = FULL["notice"]
         {"rules": [{"officers": ["dao"], "to": ["kh.gpo"]}]},
         {"rules": [{"officers": ["dao"], "tlp_ceiling": "purple"}]},
         {"rules": [{"officers": ["dao"]}] * (LIMITS.rules + 1)},
+        {"rules": [{"officers": ["dao"], "past": "yes"}]},
+        {"officers": {}},
+        {"officers": {"dao": {}}},
+        {"officers": {"Dao": {"clearance": "red"}}},
+        {"officers": {"dao": {"clearance": "secret"}}},
+        {"officers": {"dao": {"clearance": "red", "sections": ["customs"]}}},
+        {"officers": {"dao": {"clearance": "red", "sections": []}}},
+        {"officers": {"dao": {"clearance": "red", "languages": ["khmer"]}}},
+        {"sections": {"Drugs": {}}},
+        {"sections": {"drugs": {"schemas": []}}},
+        {"four_eyes": []},
+        {"four_eyes": [{"by": []}]},
+        {"four_eyes": [{"tlp_ceiling": "amber"}]},
         {"budget_bytes_per_day": LEAST_BUDGET - 1},
         {"budget_bytes_per_day": 1.5e7},
         {"notice": {"command": []}},
@@ -173,7 +200,8 @@ def test_a_rule_shows_what_it_covers_and_nothing_else() -> None:
 
 def test_one_rule_of_many_is_enough() -> None:
     rules = settings(
-        rules=[{"officers": ["dao"], "from": ["vn.vks"]}, {"officers": ["dao", "lan"]}]
+        officers=None,
+        rules=[{"officers": ["dao"], "from": ["vn.vks"]}, {"officers": ["dao", "lan"]}],
     )
     assert rules.shown.officers(header(tlp="red"), ["lan", "sokha", "dao"]) == ["dao", "lan"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -96,17 +96,22 @@ def header_lines(header: Json, author: str | None) -> Iterator[str]:
 
 
 def bulletin_lines(found: Json) -> Iterator[str]:
-    """An opened bulletin: header, then what it says."""
+    """An opened bulletin: header, then what it says, in the languages that its reader reads."""
+    read = (*found.get("languages", ()), language())
     yield from header_lines(found["header"], found["author"])
+    seconds = [str(one["handle"]) for one in found.get("authors", ())[1:]]
+    if seconds:
+        yield f"{_label('label.second')}{', '.join(seconds)}"
     about = dict(found["content"]["about"])
     title = about.pop("title", None)
     if isinstance(title, dict) and title:
-        yield f"{_label('label.title')}{title.get(language()) or next(iter(title.values()))}"
+        known = [title[name] for name in read if title.get(name)]
+        yield f"{_label('label.title')}{known[0] if known else next(iter(title.values()))}"
     # What a reader looks for first, then the conditions it came under.
     first = {"reference": about.pop("reference", None), "summary": about.pop("summary", None)}
     for part in ({k: v for k, v in first.items() if v}, found["content"]["body"], about):
         yield ""
-        yield from _value(part, 0)
+        yield from _value(part, 0, read)
     if found.get("attachments"):
         yield ""
         yield from attachment_lines(found)
@@ -119,30 +124,30 @@ def attachment_lines(found: Json) -> Iterator[str]:
         yield f"{label}{one['number']}  {one['name']}  ({one['role']}, {one['length']:,} bytes)"
 
 
-def _value(value: Any, depth: int) -> Iterator[str]:
+def _value(value: Any, depth: int, read: Sequence[str]) -> Iterator[str]:
     pad = "  " * depth
     if isinstance(value, dict):
-        for name, item in _languages_first(value):
+        for name, item in _languages_first(value, read):
             if isinstance(item, dict | list) and item:
                 yield f"{pad}{name}:"
-                yield from _value(item, depth + 1)
+                yield from _value(item, depth + 1, read)
             else:
                 yield f"{pad}{name}: {_scalar(item)}"
     elif isinstance(value, list):
         for item in value:
             if isinstance(item, dict | list):
-                lines = list(_value(item, depth + 1))
+                lines = list(_value(item, depth + 1, read))
                 yield f"{pad}- {lines[0].strip()}" if lines else f"{pad}-"
                 yield from lines[1:]
             else:
                 yield f"{pad}- {_scalar(item)}"
 
 
-def _languages_first(value: Json) -> list[tuple[str, Any]]:
-    """Of a text in several languages, the reader's own comes first; all are shown."""
+def _languages_first(value: Json, read: Sequence[str]) -> list[tuple[str, Any]]:
+    """Of a text in several languages, those that the reader reads come first; all are shown."""
     items = list(value.items())
     if value and set(value) <= {*LANGUAGES, "th", "vi", "fr"}:
-        items.sort(key=lambda item: item[0] != language())
+        items.sort(key=lambda item: read.index(item[0]) if item[0] in read else len(read))
     return items
 
 

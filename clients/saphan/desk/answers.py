@@ -122,6 +122,12 @@ class Said(msgspec.Struct):
     body: Json
 
 
+class Author(msgspec.Struct):
+    """One whose signature was checked; without a handle, a node."""
+
+    handle: Annotated[str, Meta(max_length=64)] | None
+
+
 class Content(msgspec.Struct):
     """Answers `AskRead`."""
 
@@ -130,6 +136,8 @@ class Content(msgspec.Struct):
     author: str | None
     content: Said
     attachments: Annotated[list[File], Meta(max_length=LIMITS.attachments)]
+    authors: Annotated[list[Author], Meta(max_length=2)] = []
+    languages: Annotated[list[str], Meta(max_length=16)] = []
 
 
 class Rule(msgspec.Struct):
