@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
 from saphan import agency as ceremony
 from saphan.agreement_draft import finish, propose, sign
 from saphan.compose import Wish
@@ -112,11 +113,12 @@ class Bridge:
         self.pins = other.pins
         self.offices = {name: Office(self.place / name) for name in other.offices}
 
-    def agreement(self) -> bytes:
+    def agreement(self, replaces: bytes | None = None, **terms: Any) -> bytes:
         """A finished agreement between both agencies, signed by their roots."""
         files = [office.read_agency() for office in self.offices.values()]
         today = datetime.fromtimestamp(self.clock() / 1000, UTC).date()
-        draft = propose(parse_terms(first_terms(self.agencies, today)), files, self.pins)
+        wanted = replace(parse_terms(first_terms(self.agencies, today)), **terms)
+        draft = propose(wanted, files, self.pins, replaces)
         for office in self.offices.values():
             root = read_key(office.root_key, Role.ROOT, SECRET).signing()
             draft = sign(draft, root, self.pins, os.urandom(32))
@@ -169,11 +171,11 @@ class Bridge:
         async with node_serving(self.config(agency, **options)) as service:
             yield service
 
-    async def enrol(self) -> None:
+    async def enrol(self, **terms: Any) -> None:
         """Both agencies enter the directory, then their agreement over la.ospp's node."""
         for office in self.offices.values():
             await self.broker.admit_operation(office.enrolment.read_bytes())
-        package = await asyncio.to_thread(self.agreement)
+        package = await asyncio.to_thread(lambda: self.agreement(**terms))
         async with self.node(LA) as node:
             await opened(node)
             result = await node.line.register(None, package)

@@ -1,0 +1,208 @@
+"""An agreement is suspended, resumed, renewed, ended while bulletins are on their way under it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from saphan.agreement_orders import Action, make_order
+from saphan.keyfiles import read_key
+from saphan.node.events import Listener
+from saphan.node.service import NodeService
+from saphan_protocol.agreement import AGREEMENT_TYPE
+from saphan_protocol.agreement_order import sign_order
+from saphan_protocol.identity import identity
+from saphan_protocol.operation import parse_agreement_package
+from saphan_schemas.errors import Refused
+from saphan_schemas.limits import DAY_MS
+from saphan_schemas.records import Role
+from support.bridge import (
+    KH,
+    LA,
+    SECRET,
+    Bridge,
+    agreed,
+    bridged,
+    eventually,
+    opened,
+    states,
+    wish,
+)
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with bridged(tmp_path) as made:
+        yield made
+
+
+def order(bridge: Bridge, agency: str, agreement: bytes, action: Action, number: int) -> bytes:
+    """A SignedOrder by the agency's root."""
+    said = make_order(agreement, agency, action, number, bridge.clock(), "an exercise")
+    root = read_key(bridge.offices[agency].root_key, Role.ROOT, SECRET).signing()
+    return sign_order(said, [root], [os.urandom(32)], os.urandom(32))
+
+
+def name_of(package: bytes) -> bytes:
+    return identity(AGREEMENT_TYPE, parse_agreement_package(package).agreement)
+
+
+def only(node: NodeService) -> bytes:
+    (found,) = node.logs.directory.agreements_of(LA)
+    return found.name
+
+
+async def ordered(bridge: Bridge, node: NodeService, action: Action, number: int = 1) -> None:
+    """LA's order, given to its own node as the command does, until the log shows it."""
+    package = await asyncio.to_thread(order, bridge, LA, only(node), action, number)
+    await node.watching.import_bound("order", package)
+    await eventually(lambda: node.watching.bound.listed()[-1]["logged"])
+
+
+@asynccontextmanager
+async def one_on_its_way(
+    bridge: Bridge, **terms: Any
+) -> AsyncIterator[tuple[NodeService, bytes, Listener]]:
+    """LA's node, a bulletin that KH has not handed over, and what LA's node tells from then on."""
+    async with bridge.broker_running():
+        await bridge.enrol(**terms)
+        async with bridge.node(LA) as la:
+            await agreed(la)
+            bulletin = await la.send(wish())
+            await eventually(lambda: states(la, bulletin) == ["submitted"])
+            with la.events.listen() as listener:
+                yield la, bulletin, listener
+
+
+async def told(listener: Listener) -> dict[str, Any]:
+    """The next thing that the node tells about what is in flight."""
+    async with asyncio.timeout(20):
+        while True:
+            event = await listener.next(20)
+            if event is not None and event["type"] == "in_flight":
+                return event
+
+
+def flight(node: NodeService, bulletin: bytes) -> str | None:
+    (delivery,) = node.bulletins.status(bulletin)["deliveries"]
+    return str(delivery["in_flight"]) if delivery["in_flight"] else None
+
+
+def alarms(node: NodeService) -> set[str]:
+    return {alarm.code for alarm in node.alarms.standing()}
+
+
+async def test_what_is_on_its_way_is_delivered_and_nothing_new_is_taken(bridge: Bridge) -> None:
+    async with one_on_its_way(bridge) as (la, bulletin, listener):
+        await ordered(bridge, la, "suspend")
+        event = await told(listener)
+        assert (event["id"], event["recipient"]) == (bulletin.hex(), KH)
+        assert (event["treatment"], event["condition"]) == ("deliver", "suspended")
+        assert flight(la, bulletin) == "deliver"
+        assert "bulletins_stopped" not in alarms(la)
+        with pytest.raises(Refused, match="agreement_suspended"):
+            await la.send(wish())
+        async with bridge.node(KH):
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+            await eventually(lambda: flight(la, bulletin) is None)
+        await ordered(bridge, la, "resume", 2)
+        assert await la.send(wish())
+
+
+async def test_what_is_on_its_way_is_stopped_and_goes_on_after_resume(bridge: Bridge) -> None:
+    async with one_on_its_way(bridge, in_flight="stop") as (la, bulletin, listener):
+        await ordered(bridge, la, "suspend")
+        assert (await told(listener))["treatment"] == "stop"
+        await eventually(lambda: "bulletins_stopped" in alarms(la))
+        async with bridge.node(KH) as kh:
+            await eventually(lambda: held(kh, bulletin) == ("submitted", "agreement_stopped"))
+            assert kh.db.row("SELECT 1 FROM statements") is None
+            await ordered(bridge, la, "resume", 2)
+            assert (await told(listener))["treatment"] == "resumed"
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+        assert "bulletins_stopped" not in alarms(la)
+        assert flight(la, bulletin) is None
+
+
+def held(node: NodeService, bulletin: bytes) -> tuple[str, str | None] | None:
+    return node.db.row("SELECT state, code FROM deliveries WHERE bulletin = ?", (bulletin,))
+
+
+async def test_a_handover_that_met_the_suspension_is_stated_again_after_it(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recipient's node says it before it has heard; the broker, who has, refuses it."""
+    async with one_on_its_way(bridge, in_flight="stop") as (la, bulletin, _):
+        await ordered(bridge, la, "suspend")
+        with monkeypatch.context() as unheard:
+            unheard.setattr("saphan.node.receive.held_back", lambda *_: None)
+            async with bridge.node(KH) as kh:
+                refused = [("handover", "refused", "agreement_stopped")]
+                await eventually(lambda: stated(kh) == refused)
+                assert states(kh, bulletin) == ["submitted"]
+        async with bridge.node(KH) as kh:
+            await ordered(bridge, la, "resume", 2)
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+
+
+def stated(node: NodeService) -> list[tuple[str, str, str | None]]:
+    return node.db.rows("SELECT event, state, code FROM statements ORDER BY id")
+
+
+async def test_an_order_by_hand_binds_a_node_that_the_log_has_not_reached(bridge: Bridge) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la:
+            await agreed(la)
+        async with bridge.node(KH) as kh:
+            await agreed(kh)
+    async with bridge.node(LA) as la:  # no broker, no line
+        package = await asyncio.to_thread(order, bridge, KH, only(la), "suspend", 1)
+        await la.watching.import_bound("order", package)
+        with pytest.raises(Refused, match="agreement_suspended"):
+            await la.send(wish())
+        assert not la.watching.bound.listed()[0]["logged"]
+    async with bridge.broker_running(), bridge.node(LA) as la:  # it remembers, and brings it
+        await opened(la)
+        await eventually(lambda: la.watching.bound.listed()[0]["logged"])
+
+
+async def test_a_renewed_agreement_carries_what_was_on_its_way(bridge: Bridge) -> None:
+    async with one_on_its_way(bridge, in_flight="stop") as (la, bulletin, listener):
+        old = only(la)
+        renewed = {"reference": "renewed", "default_handling": ("H0",)}
+        package = await asyncio.to_thread(lambda: bridge.agreement(old, **renewed))
+        result = await la.line.register(None, package)
+        assert result.code is None, result
+        directory = la.logs.directory
+        await eventually(lambda: directory.agreed.find(name_of(package)))
+        async with bridge.node(KH):
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+            after = await la.send(wish())
+            await eventually(lambda: states(la, after) == ["accepted"])
+        assert [e for e in listener.drain() if e["type"] == "in_flight"] == []
+        assert la.bulletins.status(after)["header"]["marking"]["codes"] == ["H0"]
+        assert la.bulletins.status(bulletin)["header"]["marking"]["codes"] == ["H1", "H2"]
+
+
+async def test_the_last_day_is_an_end_like_any_other(bridge: Bridge) -> None:
+    async with one_on_its_way(bridge, valid_until=tomorrow(bridge)) as (la, bulletin, listener):
+        bridge.clock.ahead += 2 * DAY_MS
+        bridge.node_clock.ahead += 2 * DAY_MS
+        await la.agreements.look()
+        event = await told(listener)
+        assert (event["treatment"], event["condition"]) == ("deliver", "expired")
+        with pytest.raises(Refused, match="agreement_dates"):
+            await la.send(wish())
+        async with bridge.node(KH):
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+
+
+def tomorrow(bridge: Bridge) -> date:
+    return (datetime.fromtimestamp(bridge.clock() / 1000, UTC) + timedelta(days=1)).date()
