@@ -15,6 +15,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 STOP_SECONDS: Final = 30.0
 LINE_BYTES: Final = 1 << 20
+QUOTAS: Final = ("bulletins_per_minute", "bytes_per_day", "open_deliveries")
 TICK: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -106,9 +107,15 @@ async def started(name: str, log: Path, *words: str | Path) -> AsyncIterator[Pro
 async def broker(
     data: Path, keys: Path, log: Path, *more: str | Path, tls: bool = False
 ) -> AsyncIterator[tuple[Program, str]]:
-    """`saphan-broker run` on a free port; (program, url)."""
+    """`saphan-broker run` on a free port; (program, url).
+
+    Without quotas: an agency of a measurement sends more than one agency may by default.
+    """
+    quotas = log.with_name("quotas.json")
+    quotas.touch(0o600)
+    quotas.write_text(json.dumps({"default": dict.fromkeys(QUOTAS, 2**53)}))
     words: list[str | Path] = ["saphan_broker", "run", "--json", "--listen", "127.0.0.1:0", *more]
-    words += [] if tls else ["--plain"]
+    words += ["--quotas", quotas, *([] if tls else ["--plain"])]
     async with started("saphan-broker", log, *words, "--data", data, "--keys", keys) as program:
         ready = await program.hear()
         yield program, ready["url"]

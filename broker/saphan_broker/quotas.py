@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,10 +69,11 @@ def read_quotas(path: Path) -> Quotas:
     """The quotas in a file; blocking.
 
     Raises:
-        OperatorError: `quotas_unreadable`; InvalidInput: `quotas_malformed`.
+        OperatorError: `quotas_unreadable`, `quotas_exposed`; InvalidInput: `quotas_malformed`.
     """
     try:
         with path.open("rb") as file:
+            _check_mode(file.fileno(), path)
             data = file.read(LIMITS.quota_file_bytes + 1)
     except OSError as error:
         raise OperatorError(
@@ -97,6 +99,18 @@ def parse_quotas(data: bytes) -> Quotas:
         raise _malformed(str(error)) from None
     default = file.default.over(DEFAULT)
     return Quotas(default, {name: given.over(default) for name, given in file.agencies.items()})
+
+
+def _check_mode(handle: int, path: Path) -> None:
+    """Who can write this file lets a flood in, or silences an agency."""
+    mode = os.fstat(handle).st_mode & 0o777
+    if mode & 0o022:
+        raise OperatorError(
+            "quotas_exposed",
+            f"{path} has mode {mode:o}: others than its owner can change it",
+            field="quotas",
+            hint=f"chmod go-w {path}, and look at what it says",
+        )
 
 
 def _malformed(why: str) -> InvalidInput:

@@ -34,6 +34,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def write(path: Path, **quota: int) -> Path:
+    path.touch(0o600)
     path.write_text(json.dumps({"agencies": {AGENCY: quota}}))
     return path
 
@@ -56,6 +57,7 @@ def test_a_file_with_a_slip_starts_no_broker(place: Path) -> None:
     quotas = place / "quotas.json"
     words = ("run", "--data", place / "data", "--keys", place / "keys", "--quotas", quotas)
     assert saphan_broker(*words, status=5).code == "quotas_unreadable"
+    quotas.touch(0o600)
     quotas.write_text('{"agency": {}}')
     ran = saphan_broker(*words, status=2)
     assert ran.code == "quotas_malformed"

@@ -74,12 +74,25 @@ def test_a_file_that_is_not_there_or_too_long_is_named(tmp_path: Path) -> None:
     assert caught.value.code == "quotas_unreadable"
     assert "none.json" in caught.value.message
     long = tmp_path / "long.json"
+    long.touch(0o600)
     long.write_bytes(b" " * LIMITS.quota_file_bytes + b"{}")
     with pytest.raises(InvalidInput) as refused:
         read_quotas(long)
     assert refused.value.code == "quotas_malformed"
     long.write_bytes(b" " * (LIMITS.quota_file_bytes - 2) + b"{}")
     assert read_quotas(long) == Quotas()
+
+
+def test_a_file_that_others_can_change_is_not_used(tmp_path: Path) -> None:
+    file = tmp_path / "quotas.json"
+    file.write_text("{}")
+    for mode in (0o660, 0o602, 0o666):
+        file.chmod(mode)
+        with pytest.raises(OperatorError) as caught:
+            read_quotas(file)
+        assert caught.value.code == "quotas_exposed"
+    file.chmod(0o644)  # that everybody may read it is no harm
+    assert read_quotas(file) == Quotas()
 
 
 def test_shares_are_of_those_who_have_used_any() -> None:
