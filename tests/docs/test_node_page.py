@@ -7,7 +7,7 @@ import re
 from saphan.node.openapi import PATHS
 from support.rooms import ROOT
 
-ROW = re.compile(r"^\| `(GET|POST|PUT) (/[^`]*)` \| .* \| (\d{3}) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `(GET|POST|PUT|DELETE) (/[^`]*)` \| .* \| (\d{3}) \|$", re.MULTILINE)
 
 
 def test_the_page_lists_every_path_with_its_status() -> None:

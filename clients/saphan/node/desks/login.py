@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from saphan_protocol.batch import verify_one
-from saphan_protocol.directory import KeyInfo
 from saphan_schemas.codec import encode
 from saphan_schemas.desk_frames import (
     DESK_PROTOCOL,
@@ -18,9 +17,9 @@ from saphan_schemas.desk_frames import (
 )
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Role
 
 from saphan.desk_errors import clock_differs
+from saphan.node.active_officer import active_officer
 from saphan.node.logs import Logs
 
 
@@ -66,16 +65,3 @@ def check_login(
         raise clock_differs(login.clock, now)
     assert info.handle is not None
     return DeskPeer(info.handle, login.key)
-
-
-def active_officer(logs: Logs, agency: str, key: bytes) -> KeyInfo:
-    """The officer's key, if it is this agency's and not revoked.
-
-    Raises:
-        Refused: `key_unknown`, `key_role`, `key_revoked`, `key_foreign`.
-    """
-    with logs.lock:
-        info = logs.directory.key(key, Role.OFFICER)
-    if info.agency != agency:
-        raise Refused("key_foreign", f"this is no officer's key of {agency}", field="login.key")
-    return info
