@@ -133,6 +133,7 @@ class Twin:
         assert await store.bodies(ids) == await memory.bodies(ids)
         assert await store.due(2**53, 10**6) == await memory.due(2**53, 10**6)
         assert await store.counts() == await memory.counts()
+        assert await store.open_deliveries() == await memory.open_deliveries()
 
     async def _check_mailboxes(self) -> None:
         memory, store = self.memory, self.store

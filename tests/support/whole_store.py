@@ -25,6 +25,7 @@ async def check_whole(store: Store, group: int) -> LogHead:
     assert len(ids) == (await store.counts()).bulletins == head.size
     assert len(await store.stanzas([(id_, "kh.gpo") for id_ in ids])) == head.size
     assert len(await store.deliveries([(id_, "kh.gpo") for id_ in ids])) == head.size
+    assert sum((await store.open_deliveries()).values()) == head.size
     note = await store.note("evidence")
     assert note is None or note.size <= head.size
     return head

@@ -149,6 +149,7 @@ class _Comparing:
         await self._same("the newest anchor", lambda store: store.anchor(_FAR))
         await self._same("what is due", lambda store: store.due(_FAR, 256))
         await self._same("the numbers", lambda store: store.counts())
+        await self._same("open deliveries", lambda store: store.open_deliveries())
 
     async def _mailbox(self, agency: str) -> None:
         after: int | None = None
