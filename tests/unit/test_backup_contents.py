@@ -59,3 +59,15 @@ def test_who_is_paged_how_is_nobody_elses_business() -> None:
     assert is_public("node/pins.json")
     assert not is_public("node/settings.json")
     assert not is_public("node/node.key")
+
+
+def test_a_draft_and_the_roots_public_halves_are_in_both_parts_and_a_root_key_in_none(
+    folder: Path,
+) -> None:
+    for name in ("drafts/0002.draft", "root/ann.json", "root/root.key", "root/ann.key"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    for part, others in (("keys", "node/node.key"), ("data", "node/data/blobs/in/ab/1")):
+        found = list(members(folder, "keys" if part == "keys" else "data"))
+        assert {"drafts/0002.draft", "root/ann.json", others} <= set(found)
+        assert not any(name.startswith("root/") and name.endswith(".key") for name in found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -418,3 +419,39 @@ def test_a_draft_comes_back_from_its_file_as_it_was(office: Office, holders: Hol
     draft = holders.sign(waiting(office), "ann")
     assert parse_draft(format_draft(draft)) == draft
     assert draft.holders[holders.half("bee").key_id] == "bee"
+
+
+def test_a_proof_of_the_wrong_kind_refuses_the_draft(office: Office, holders: Holders) -> None:
+    """An officer's signature where a witness's proof belongs, and the other way round."""
+    keys = [new_key(Role.WITNESS), new_key(Role.OFFICER, "khamla")]
+    draft = propose(office, [addition(key, NOW) for key in keys], keys, NOW)
+    path = settle(office, draft).operation
+    (proof,), (signature,) = draft.witnesses, draft.keys
+    crossed = type(proof)(signature.item.key, proof.signature)
+    damages: tuple[dict[str, list[str]], ...] = (
+        {"keys": [], "witnesses": [text(encode(proof)), text(encode(crossed))]},
+        {"keys": [text(encode(signature))] * 2, "witnesses": []},
+        {"witnesses": []},
+    )
+    for fields in damages:
+        with pytest.raises(SaphanError) as refused:
+            parse_draft(altered(path, **fields))
+        assert refused.value.code == "operation_draft_malformed"
+
+
+def test_a_damaged_draft_is_refused_and_nothing_else_happens(
+    office: Office, holders: Holders
+) -> None:
+    """Two hundred bytes changed, one at a time: either nothing that counts, or a refusal."""
+    path = drafted_officer(office)
+    path.write_bytes(format_draft(holders.sign(waiting(office), "ann")))
+    data, chance, refused = path.read_bytes(), random.Random(17), 0
+    body = waiting(office).body
+    for _ in range(200):
+        damaged = bytearray(data)
+        damaged[chance.randrange(len(data))] ^= 1 << chance.randrange(7)
+        try:
+            assert parse_draft(bytes(damaged)).body == body
+        except SaphanError:
+            refused += 1
+    assert refused > 150

@@ -2,7 +2,7 @@
 
 In none: the witness key and the witness's state (a witness that was set back could sign a second
 history), the API's token, sockets and locks, and the root key, which belongs offline and has its
-own second copy.
+own second copy (public halves of roots, and a draft that waits for them, are in both).
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _PUBLIC: Final = (
     r"agency\.json",
     r"enrol\.saphan",
     r"operations/[0-9]{4}\.saphan",
+    r"drafts/[0-9]{4}\.draft",
+    r"root/[a-z][a-z0-9-]{0,30}\.json",
     r"node/(?!backup)[a-z][a-z0-9-]*\.json",
     rf"node/{_WORD}\.crt",
 )

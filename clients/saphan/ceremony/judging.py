@@ -1,7 +1,8 @@
 """Judging a draft wherever it is opened: every part that can be checked before all have signed.
 
 The machine may have no network and know nothing but this file: what the operation changes is judged
-against the agency's earlier operations, which the draft carries.
+against the agency's earlier operations, which the draft carries. The numbered steps are those of
+schemas/spec/ceremony.md, "Judging a draft".
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from dataclasses import replace
 from typing import Final
 
 from saphan_protocol.batch import verify_one
-from saphan_protocol.directory import Directory, operation_leaf
+from saphan_protocol.directory import Directory, KeyInfo, operation_leaf
 from saphan_protocol.identity import pae
-from saphan_protocol.keys import VerifyingKey, check_public_key, key_id
+from saphan_protocol.keys import SIGNING_ROLES, VerifyingKey, check_public_key, key_id
 from saphan_protocol.operation import OPERATION_TYPE
 from saphan_protocol.witness import verify_proof
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Operation, Role, Signature, WitnessProof
+from saphan_schemas.records import Change, Operation, Role, Signature, WitnessProof
 
 from saphan.ceremony.operation_draft import OperationDraft
 
@@ -50,16 +51,16 @@ def open_draft(
         body=body,
         operation=operation,
         history=tuple(history),
-        before=_replay(operation.agency, history),
+        before=_replay(operation.agency, history),  # J2
         keys=tuple(keys),
         witnesses=tuple(witnesses),
         holders=dict(holders or {}),
     )
-    _check_follows(draft)
-    _check_changes(draft)
-    _check_possession(draft)
-    _check_size(draft)
-    for signature in signatures:
+    _check_follows(draft)  # J3
+    _check_changes(draft)  # J4
+    _check_possession(draft)  # J5
+    _check_size(draft)  # J6
+    for signature in signatures:  # J7
         draft = with_signature(draft, signature)
     return draft
 
@@ -107,26 +108,18 @@ def _check_follows(draft: OperationDraft) -> None:
 
 def _check_changes(draft: OperationDraft) -> None:
     """What `Directory.check_operation` will ask of the changes, asked before anybody signs."""
-    active = {key.key_id: key for key in draft.before.all_keys(draft.operation.agency)}
+    known = {key.key_id: key for key in draft.before.all_keys(draft.operation.agency)}
     seen: set[bytes] = set()
     for change in draft.operation.changes:
         name = change.key if change.action == "revoke" else key_id(change.role, change.key)
         if change.action == "revoke":
-            held = active.get(name)
-            if held is None or held.role is not change.role or held.revoked is not None:
-                raise Refused(
-                    "key_unknown",
-                    f"{draft.operation.agency} has no active {change.role.value} key "
-                    f"{name.hex()[:16]}",
-                    field="draft.operation",
-                    hint="see the active ones: saphan keys list",
-                )
+            _check_revoked(draft.operation.agency, change, known.get(name))
         else:
             check_public_key(change.role, change.key)
-        if name in seen or (change.action == "add" and name in active):
+        if name in seen or (change.action == "add" and name in known):
             raise InvalidInput(
                 "key_duplicate",
-                f"{change.role.value} key {name.hex()[:16]} is named twice, or enrolled already",
+                f"{change.role.value} key {name.hex()[:16]} is named twice, or was enrolled before",
                 field="draft.operation",
                 hint="keys are made fresh for each enrolment",
             )
@@ -140,18 +133,30 @@ def _check_changes(draft: OperationDraft) -> None:
         )
 
 
+def _check_revoked(agency: str, change: Change, held: KeyInfo | None) -> None:
+    if held is None or held.role is not change.role or held.revoked is not None:
+        raise Refused(
+            "key_unknown",
+            f"{agency} has no active {change.role.value} key {change.key.hex()[:16]}",
+            field="draft.operation",
+            hint="see the active ones: saphan keys list",
+        )
+
+
 def _check_possession(draft: OperationDraft) -> None:
     """Every new key but mailboxes and roots has signed the operation, and nobody else has."""
     added = {key_id(c.role, c.key): c for c in draft.operation.changes if c.action == "add"}
-    wanted = {n: c for n, c in added.items() if c.role not in (Role.MAILBOX, Role.ROOT)}
-    given = [s.item.key for s in draft.keys] + [proof.key for proof in draft.witnesses]
-    if sorted(given) != sorted(wanted):
+    signing = {n: c for n, c in added.items() if c.role in SIGNING_ROLES - {Role.ROOT}}
+    witnesses = {n: c for n, c in added.items() if c.role is Role.WITNESS}
+    signed = sorted(signature.item.key for signature in draft.keys)
+    proven = sorted(proof.key for proof in draft.witnesses)
+    if signed != sorted(signing) or proven != sorted(witnesses):
         raise malformed("a new key has not signed it, or something else has")
     for signature in draft.keys:
-        change = wanted[signature.item.key]
+        change = signing[signature.item.key]
         _verify(signature, VerifyingKey(change.role, change.key), draft.body)
     for proof in draft.witnesses:
-        verify_proof(wanted[proof.key].key, pae(OPERATION_TYPE, draft.body), proof.signature)
+        verify_proof(witnesses[proof.key].key, pae(OPERATION_TYPE, draft.body), proof.signature)
 
 
 def _check_size(draft: OperationDraft) -> None:

@@ -19,6 +19,7 @@ def draft_page(draft: OperationDraft) -> Iterator[str]:
     """Everything that is signed: the changes, the roots, and who has signed."""
     value = describe(draft)
     yield say("note.draft_title", agency=value["agency"], version=value["version"])
+    yield say("note.draft_time", time=stamp(value["time"]))
     yield say("note.draft_words")
     yield from _words(value, "  ")
     yield ""

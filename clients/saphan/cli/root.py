@@ -146,11 +146,18 @@ def _finish(args: argparse.Namespace) -> int:
         "enrolment": str(office.enrolment) if version == 1 else None,
     }
     if version == 1:
-        line = say("note.carry_enrolment", path=office.enrolment)
+        lines = [*_root_words(draft), say("note.carry_enrolment", path=office.enrolment)]
     else:
-        line = say("note.operation_finished", version=version, path=path)
-    show(value, [line], as_json=args.json)
+        lines = [say("note.operation_finished", version=version, path=path)]
+    show(value, lines, as_json=args.json)
     return 0
+
+
+def _root_words(draft: OperationDraft) -> Iterator[str]:
+    """What the broker's operator will read to the agency before admitting it."""
+    for name in draft.added_roots:
+        yield f"{draft.holders.get(name, '')} {name.hex()[:16]}".strip()
+        yield from (f"    {line}" for line in word_lines(name))
 
 
 def _paper(args: argparse.Namespace) -> int:
