@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterable
 
 import msgspec
+from saphan_protocol.delivery import State
 from saphan_protocol.directory import Directory
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import Refused
@@ -17,7 +18,8 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment, Header, Role
 
 from saphan.node.db import Database
-from saphan.node.deliveries import MAX_ATTEMPTS
+from saphan.node.deliveries import MAX_ATTEMPTS, Deliveries
+from saphan.node.feed_entry import Seen
 from saphan.node.logs import Logs
 
 Delivery = tuple[bytes, str]
@@ -72,6 +74,31 @@ def withdrawn(db: Database, directory: Directory, agency: str, now: int) -> list
         if _revoked(directory, consignment, delivery[1]) and _lasts(header, now)
     ]
     return without_waiting(db, found)
+
+
+def logged_too_late(
+    seen: Iterable[Seen], deliveries: Deliveries, directory: Directory, agency: str, node_key: bytes
+) -> list[Delivery]:
+    """Consignments of ours that a frame shows in the log, after their keys were revoked here.
+
+    They were on their way when the revocation came; `withdrawn` did not see them in the log yet.
+
+    Args:
+        deliveries: as they stand after the frame; node_key: id of the key that signs now.
+    """
+    found = []
+    for one in seen:
+        recipient = one.entry.recipient
+        delivery = deliveries.get(one.bulletin, recipient)
+        if one.consignment is None or delivery is None or delivery.sender != agency:
+            continue
+        lasts = delivery.state == State.SUBMITTED.value and delivery.attempts < MAX_ATTEMPTS
+        if lasts and _revoked(directory, one.consignment, recipient):
+            found.append((one.bulletin, recipient))
+    with contextlib.suppress(Refused):
+        directory.key(node_key, Role.NODE)
+        return found
+    return []
 
 
 def without_waiting(db: Database, deliveries: Iterable[Delivery]) -> list[Delivery]:

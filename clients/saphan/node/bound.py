@@ -61,7 +61,7 @@ class Bound:
             InvalidInput, Refused: what `Directory.bind` and `Directory.bind_order` raise; nothing
                 was kept. OperatorError: the disk.
         """
-        name = _identity(kind, package)
+        name, now = _identity(kind, package), self._clock()
         with self._lock:
             kept = self._db.row("SELECT imported FROM bound WHERE identity = ?", (name,))
             if kept is None:
@@ -70,9 +70,9 @@ class Bound:
                     # If this fails it binds until the next start, and may be imported again.
                     tx.execute(
                         "INSERT INTO bound (identity, kind, package, imported) VALUES (?, ?, ?, ?)",
-                        (name, kind, package, self._clock()),
+                        (name, kind, package, now),
                     )
-        return self._row(name, kind, package, self._clock() if kept is None else kept[0])
+        return self._row(name, kind, package, now if kept is None else kept[0])
 
     def offers(self) -> list[Offer]:
         """What the broker is offered: everything that the log does not show yet, oldest first."""

@@ -29,6 +29,7 @@ from saphan_schemas.records import (
     SealedDetail,
 )
 
+from saphan.node.anew import logged_too_late
 from saphan.node.db import Database
 from saphan.node.deliveries import MAX_ATTEMPTS, QUEUED, Deliveries, Delivery
 from saphan.node.effects import Effects
@@ -95,6 +96,9 @@ class Intake:
         self._verify(effects, deliveries, stored)
         for seen in effects.seen:
             self._one(seen, effects, deliveries, stored)
+        effects.consign_anew += logged_too_late(
+            effects.seen, deliveries, self._logs.directory, self._agency, self._key.key_id
+        )
         drop_replays(self._db, self._agency, effects)
         effects.said = [said for said in effects.said if self._still_due(said, deliveries)]
         if self._restored.listening:

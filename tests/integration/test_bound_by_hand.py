@@ -1,0 +1,194 @@
+"""A revocation or an order that a partner brings by hand binds at once, and evidence by the log."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from saphan.agreement_orders import make_order, order_by_key
+from saphan.keyfiles import read_key
+from saphan.keyring import add_key, revoke_key
+from saphan.node.service import NodeService
+from saphan.node.watching import Watching
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.records import Role
+from support import officers
+from support.bridge import (
+    CHEAP,
+    KH,
+    LA,
+    OFFICERS,
+    SECRET,
+    Bridge,
+    agreed,
+    bridged,
+    eventually,
+    opened,
+    states,
+    wish,
+)
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with bridged(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker is told nothing: it would do as if it had heard nothing."""
+
+    async def nothing(self: Watching) -> None:
+        return
+
+    monkeypatch.setattr(Watching, "_offer", nothing)
+
+
+async def enrolled(bridge: Bridge) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await agreed(kh)
+
+
+async def revoked(bridge: Bridge, agency: str, key: bytes) -> bytes:
+    """The file that the agency's root signs, before anybody else has seen it."""
+    office = bridge.offices[agency]
+    made = await asyncio.to_thread(lambda: revoke_key(office, key, SECRET, now=bridge.clock()))
+    return await asyncio.to_thread(made.operation.read_bytes)
+
+
+def mailbox_id(bridge: Bridge, agency: str) -> bytes:
+    name = bridge.mailbox(agency).name.removesuffix(".key")
+    keys = bridge.offices[agency].replay().keys(agency, Role.MAILBOX)
+    return next(key.key_id for key in keys if key.key_id.hex().startswith(name))
+
+
+def logged(node: NodeService) -> list[bool]:
+    return [row["logged"] for row in node.watching.bound.listed()]
+
+
+async def test_a_revocation_by_hand_binds_while_the_line_is_down(bridge: Bridge) -> None:
+    await enrolled(bridge)
+    key = mailbox_id(bridge, KH)
+    async with bridge.node(LA) as la:
+        before = await la.send(wish())
+    package = await revoked(bridge, KH, key)
+    async with bridge.node(LA) as la:
+        taken = await la.watching.import_bound("operation", package)
+        assert (taken["agency"], taken["revokes"], taken["logged"]) == (KH, [key.hex()], False)
+        assert await la.watching.import_bound("operation", package) == taken
+        with pytest.raises(Refused, match="revoked"):
+            la.logs.directory.key(key, Role.MAILBOX)
+        # The past is not touched: evidence of that time is judged by the log as it stood.
+        assert la.logs.directory.key(key, Role.MAILBOX, la.logs.directory.size).key_id == key
+    async with bridge.node(LA) as la:  # a restart does not forget it
+        with pytest.raises(Refused, match="revoked"):
+            la.logs.directory.key(key, Role.MAILBOX)
+        assert logged(la) == [False]
+        after = await la.send(wish())
+    async with bridge.broker_running(), bridge.node(LA) as la, bridge.node(KH) as kh:
+        # It is offered to the broker, so that everybody else hears of it too.
+        await eventually(lambda: logged(la) == [True])
+        await eventually(lambda: states(la, before) == states(la, after) == ["accepted"])
+        opened_with = {row[0] for row in kh.db.rows("SELECT mailbox_key FROM deliveries")}
+        assert key not in opened_with
+        assert [row["broker"] for row in la.watching.bound.listed()] == [None]
+
+
+@pytest.mark.usefixtures("withheld")
+async def test_what_a_withheld_revocation_names_is_consigned_anew(bridge: Bridge) -> None:
+    """In the log, not handed over: the broker shows no revocation, the sender acts on it."""
+    await enrolled(bridge)
+    key = mailbox_id(bridge, KH)
+    package = await revoked(bridge, KH, key)
+    async with bridge.broker_running(), bridge.node(LA) as la:
+        bulletin = await la.send(wish())
+        await eventually(lambda: states(la, bulletin) == ["submitted"])
+        await la.watching.import_bound("operation", package)
+        bodies = "SELECT 1 FROM consignments WHERE state = 'logged'"
+        await eventually(lambda: len(la.db.rows(bodies)) == 2)
+        assert logged(la) == [False]
+        async with bridge.node(KH) as kh:
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+            assert kh.db.rows("SELECT mailbox_key FROM deliveries") != [(key,)]
+
+
+@pytest.mark.usefixtures("withheld")
+async def test_an_officer_revoked_by_hand_is_not_believed_whatever_the_log_shows(
+    bridge: Bridge,
+) -> None:
+    """The laptop is stolen, the broker sits on the revocation; the partner was told by hand."""
+    await enrolled(bridge)
+    async with bridge.broker_running(), bridge.node(LA) as la, bridge.node(KH) as kh:
+        await opened(la)
+        thief = await officers.first(bridge, la, OFFICERS[LA])
+        early = await thief.send(wish())
+        await eventually(lambda: states(la, early) == ["accepted"])
+        package = await revoked(bridge, LA, thief.key.key_id)
+        await kh.watching.import_bound("operation", package)
+        late = await thief.send(wish())
+        await eventually(lambda: states(la, late) == ["rejected"])
+        (rejected,) = [e for e in la.bulletins.status(late)["timeline"] if e["event"] == "rejected"]
+        assert rejected["code"] == "author_revoked"
+        assert "by hand" in rejected["detail"]
+        # What came before is not undone, and machines of the same agency go on.
+        assert states(la, early) == ["accepted"]
+        other = await la.send(wish())
+        await eventually(lambda: states(la, other) == ["accepted"])
+
+
+async def order_key(bridge: Bridge, node: NodeService, agency: str) -> SigningKey:
+    office = bridge.offices[agency]
+
+    def make() -> tuple[bytes, SigningKey]:
+        made = add_key(
+            office, Role.ORDER, SECRET, now=bridge.clock(), passphrase=SECRET, cost=CHEAP
+        )
+        key = read_key(office.key_file(Role.ORDER, b""), Role.ORDER, SECRET)
+        return made.operation.read_bytes(), key.signing()
+
+    operation, key = await asyncio.to_thread(make)
+    await opened(node)
+    assert (await node.line.register(operation)).code is None
+    return key
+
+
+async def test_a_suspension_by_hand_stops_sending_at_once(bridge: Bridge) -> None:
+    await enrolled(bridge)
+    async with bridge.broker_running(), bridge.node(KH) as kh, bridge.node(LA) as la:
+        key = await order_key(bridge, kh, KH)
+        await eventually(lambda: la.logs.directory.keys(KH, Role.ORDER))
+    async with bridge.node(LA) as la:
+        (found,) = la.logs.directory.agreements_of(LA)
+        order = make_order(found.name, KH, "suspend", 1, bridge.clock(), "leak of names")
+        await la.watching.import_bound("order", order_by_key(order, key))
+        with pytest.raises(Refused) as refused:
+            await la.send(wish())
+        assert refused.value.code == "agreement_suspended"
+    async with bridge.broker_running(), bridge.node(LA) as la, bridge.node(KH) as kh:
+        await eventually(lambda: logged(la) == [True])
+        await eventually(lambda: kh.logs.directory.standing(found).by == (KH,))
+
+
+async def test_what_nobody_of_the_agency_signed_binds_nobody(bridge: Bridge) -> None:
+    await enrolled(bridge)
+    key = mailbox_id(bridge, KH)
+    package = await revoked(bridge, KH, key)
+    async with bridge.node(LA) as la:
+        broken = package[:-40] + os.urandom(40)
+        for wrong, kind in ((broken, "operation"), (b"", "operation"), (package, "order")):
+            with pytest.raises((InvalidInput, Refused)):
+                await la.watching.import_bound(kind, wrong)  # type: ignore[arg-type]
+        enrolment = await asyncio.to_thread(bridge.offices[KH].enrolment.read_bytes)
+        with pytest.raises(Refused) as refused:
+            await la.watching.import_bound("operation", enrolment)
+        assert refused.value.code == "revokes_nothing"
+        assert la.watching.bound.listed() == []
+        assert la.logs.directory.key(key, Role.MAILBOX).key_id == key
