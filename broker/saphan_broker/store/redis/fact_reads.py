@@ -101,14 +101,17 @@ class FactReads:
         return [row for row in fresh if row.deadline is not None and row.deadline <= now]
 
     async def open_deliveries(self) -> dict[str, int]:
-        """Each one's row is read: its sender stands nowhere else."""
+        """Each one's row is read: its sender stands nowhere else. One that waits is in the server,
+        for only finished bulletins are archived."""
         found: Counter[str] = Counter()
         start = 0
         while True:
             members = await self._link.one("ZRANGE", self._keys.due, start, start + OPEN - 1)
             keys = [packing.read_due_member(member) for member in members]
-            rows = await self.deliveries(keys)
-            found.update(row.sender for row in rows.values() if row.deadline is not None)
+            rows = await self._link.ask(
+                [("HGET", self._keys.bulletin(id_), packing.delivery_field(to)) for id_, to in keys]
+            )
+            found.update(packing.read_sender(data) for data in rows if data is not None)
             start += OPEN
             if len(members) < OPEN:
                 return dict(found)

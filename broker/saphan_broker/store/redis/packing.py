@@ -136,6 +136,13 @@ def read_delivery(id_: bytes, recipient: str, data: bytes) -> DeliveryRow:
     return DeliveryRow(id_, recipient, *_decode(data))
 
 
+@_whole
+def read_sender(data: bytes) -> str:
+    """Of a packed delivery."""
+    sender: str = _decode(data)[0]
+    return sender
+
+
 def pack_stanza(row: StanzaRow) -> bytes:
     return encode((row.due_day, row.sealed))
 
