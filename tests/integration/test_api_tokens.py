@@ -16,8 +16,10 @@ from saphan import Node
 from saphan.api_rights import Right
 from saphan.backup.restored_store import adopt_store
 from saphan.node import tokens
+from saphan.node.callers import Keeper, Officer, System
 from saphan.node.service import NodeService
 from saphan.node.token_kept import Wanted
+from saphan.node.views import View
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import DAY_MS, LIMITS, MINUTE_MS
 from saphan_schemas.samples import sample
@@ -242,6 +244,45 @@ async def test_a_former_officers_token_opens_nothing(both: Both) -> None:
         assert await officer.code("GET", path) == "key_revoked"
     with pytest.raises(Refused, match="officer_unknown"):
         both.kh.tokens.add(Wanted(name="again", officer="lim"))
+
+
+async def test_events_name_to_an_officer_nobody_else(both: Both) -> None:
+    """Who else was told, and kinds of events that nobody has thought of here, stay inside."""
+    bulletin, name = await both.arrived(), OFFICERS[KH]
+    hers, theirs = {"officers": [name, "lim"]}, {"officers": ["lim"]}
+    events = [
+        {"type": "notice", "id": bulletin, "step": 0, **hers},
+        {"type": "notice", "id": bulletin, "step": 1, **theirs},
+        {"type": "countersign", "draft": "00", "state": "waiting", **hers},
+        {"type": "countersign", "draft": "01", "state": "waiting", **theirs},
+        {"type": "unheard-of", "secret": 1},
+        {"type": "settings"},
+    ]
+    officer, system, whole = (
+        View(both.kh, caller)
+        for caller in (
+            Officer(handle=name, key=bytes(32)),
+            System(name="cases", rights=SEEING),
+            Keeper(),
+        )
+    )
+    assert [whole.told(event) for event in events] == events
+    assert [officer.told(event) for event in events] == [
+        {**events[0], "officers": [name]},
+        None,
+        {**events[2], "officers": [name]},
+        None,
+        None,
+        events[5],
+    ]
+    assert [system.told(event) for event in events] == [
+        {"type": "notice", "id": bulletin, "step": 0},
+        {"type": "notice", "id": bulletin, "step": 1},
+        None,
+        None,
+        None,
+        events[5],
+    ]
 
 
 # --- life of a token ------------------------------------------------------------------------------

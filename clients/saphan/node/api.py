@@ -252,12 +252,12 @@ async def _events(request: web.Request) -> web.StreamResponse:
             event = await listener.next(KEEP_ALIVE_S)
             try:
                 # A token that has ended meanwhile, or a rule that has changed, ends the hearing.
-                hears = await _hears(request, event)
+                told = await _told(request, event)
             except SaphanError:
                 return response
-            if not hears:
+            if event is not None and told is None:
                 continue
-            text = b": idle\n\n" if event is None else b"data: %b\n\n" % msgspec.json.encode(event)
+            text = b": idle\n\n" if told is None else b"data: %b\n\n" % msgspec.json.encode(told)
             try:
                 async with asyncio.timeout(LIMITS.api_patience_ms / 1000):
                     await response.write(text)
@@ -269,12 +269,12 @@ async def _events(request: web.Request) -> web.StreamResponse:
                 return response
 
 
-async def _hears(request: web.Request, event: Event | None) -> bool:
-    """Whether the listener is told of an event; raises Refused when its token has ended."""
+async def _told(request: web.Request, event: Event | None) -> Event | None:
+    """An event as this listener is told of it; raises Refused when its token has ended."""
     service, caller = request.app[SERVICE], await identify(request)
     if event is None or isinstance(caller, Keeper):
-        return True
-    return await service.engine.in_reading(partial(View(service, caller).hears, event))
+        return event
+    return await service.engine.in_reading(partial(View(service, caller).told, event))
 
 
 async def _bulletin(request: web.Request) -> tuple[NodeService, bytes]:

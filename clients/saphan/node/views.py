@@ -16,12 +16,14 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Header
 
 from saphan.node.callers import Caller, Keeper, Officer, System
-from saphan.node.events import COUNTERSIGN, NOTICE, Event
+from saphan.node.events import DIRECTORY, NOTICE, Event
 from saphan.node.readings import SYSTEM
 from saphan.node.service import NodeService
 from saphan.node.showings import LISTED, STATUS
 
 Json = dict[str, Any]
+GENERAL: Final = frozenset({"line", "settings", "lagged", DIRECTORY})
+"""Types of events that concern everybody and name no bulletin."""
 SEARCHED: Final = 20 * LIMITS.api_page_items
 """Rows looked at for one page, when much is hidden from the caller."""
 
@@ -78,15 +80,21 @@ class View:
         """Handle of the officer who asks."""
         return self.caller.handle if isinstance(self.caller, Officer) else None
 
-    def hears(self, event: Event) -> bool:
-        """Whether the caller is told of an event."""
-        if isinstance(self.caller, Officer) and event["type"] in (NOTICE, COUNTERSIGN):
-            return self.caller.handle in event["officers"]
-        if isinstance(self.caller, System) and event["type"] == COUNTERSIGN:
-            return False  # it has not left, and the officers' names are nothing for programs
-        if self._all:
-            return True
-        return "id" not in event or self.sees(bytes.fromhex(event["id"]))
+    def told(self, event: Event) -> Event | None:
+        """An event as the caller is told of it; None: it is nothing for them."""
+        if isinstance(self.caller, Keeper):
+            return event
+        if "officers" in event:
+            event, named = _without_others(event, self.officer)
+            if not named:
+                return None
+        if event["type"] in GENERAL:
+            return event
+        # A draft has no id yet: its officers are named, or it is told to nobody.
+        about = event.get("id")
+        if about is None:
+            return event if "officers" in event else None
+        return event if self.sees(bytes.fromhex(about)) else None
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -135,6 +143,17 @@ class View:
         """What an officer is shown is on record before they see it."""
         if isinstance(self.caller, Officer):
             self.service.showings.note(self.caller.handle, kind, bulletins)
+
+
+def _without_others(event: Event, handle: str | None) -> tuple[Event, bool]:
+    """An event that names officers, as the one who asks may see it; whether it is for them.
+
+    Which officers are told of a bulletin is nothing for programs; that somebody is, may be.
+    """
+    if handle is None:
+        rest = {name: value for name, value in event.items() if name != "officers"}
+        return rest, event["type"] == NOTICE
+    return {**event, "officers": [handle]}, handle in event["officers"]
 
 
 def system_reader(name: str | None) -> bytes:
