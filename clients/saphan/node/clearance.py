@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Header, OfficerRead, Role
+from saphan_schemas.records import Header, Role
 
 from saphan.node.bulletins import Bulletins, unknown
 from saphan.node.current import Current
@@ -41,16 +41,6 @@ class Clearance:
         """What this officer is shown now; keep it for one question, not longer."""
         enrolled = next((one for one in self.enrolled() if one.handle == handle), None)
         return Viewer(self._agency, handle, enrolled, self._settings.now.shown, self._bulletins)
-
-    def check_reader(self, read: OfficerRead) -> None:
-        """The officer of a reading has an active key, and is shown the bulletin.
-
-        Raises:
-            Refused: `key_unknown`, `key_role`, `key_revoked`; InvalidInput: `bulletin_unknown`.
-        """
-        with self._logs.lock:
-            self._logs.directory.key(read.key, Role.OFFICER)
-        self.viewer(read.handle).check(read.bulletin)
 
     def enrolled(self) -> list[Enrolled]:
         """Officers of this agency with an active key, by handle.

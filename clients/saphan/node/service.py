@@ -14,9 +14,8 @@ from typing import Any
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.suite import require_post_quantum
 from saphan_protocol.witness import WitnessKey
-from saphan_schemas.codec import decode
 from saphan_schemas.errors import OperatorError
-from saphan_schemas.records import OfficerRead, Role
+from saphan_schemas.records import Role
 
 from saphan.compose import Wish
 from saphan.keyfiles import read_node, read_witness
@@ -47,7 +46,7 @@ from saphan.node.mailboxes import Mailboxes
 from saphan.node.outbox import Outbox
 from saphan.node.own_operations import OwnOperations
 from saphan.node.prepared import Outcome, Prepared, Waiting
-from saphan.node.readings import RECORD_BYTES, SYSTEM, Readings
+from saphan.node.readings import SYSTEM, Readings
 from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
 from saphan.node.rejections import Rejections
@@ -149,15 +148,19 @@ class NodeService:
             InvalidInput: `bulletin_unknown` for what the rules do not show to this officer;
             SaphanError: what `Readings.officer` raises.
         """
-        read = decode(OfficerRead, record, RECORD_BYTES, "record")
-        if read.bulletin == bulletin:  # else the reading is refused for that, with its own code
-            await self.engine.in_reading(partial(self.clearance.check_reader, read))
+
+        def judge() -> str:
+            handle = self.readings.check(bulletin, record, signature).handle
+            self.clearance.viewer(handle).check(bulletin)
+            return handle
+
+        handle = await self.engine.in_reading(judge)
         content, stated = await self.engine.in_sealing(
             partial(self.readings.officer, bulletin, record, signature)
         )
         if stated:
             self.line.wake_statements()
-        officer = self.rules.officer(read.handle)
+        officer = self.rules.officer(handle)
         return content | {"languages": [] if officer is None else list(officer.languages)}
 
     async def attachment(
