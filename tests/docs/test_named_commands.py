@@ -11,7 +11,7 @@ from saphan.cli.main import COMMANDS, _parser
 from saphan_schemas.messages import LANGUAGES, _catalogue
 from support.rooms import PACKAGES, modules
 
-NAMED = re.compile(r"(?<![\w./-])saphan ([a-z]+)(?: ([a-z]+))?")
+NAMED = re.compile(r"(?<![\w./-])saphan ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?")
 PROSE = frozenset({"import"})
 """`from saphan import Node` is no command."""
 
