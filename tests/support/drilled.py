@@ -14,7 +14,7 @@ from support.terminals import Terminal
 
 ANSWERS: Final = {
     # What opens the keys of a bridge (support.bridge.SECRET).
-    r"root key[^\n]*: ": "open sesame of a test",
+    r"(?:root|order) key[^\n]*: ": "open sesame of a test",
     r"key of (?:bounmy|sokha|order)[^\n]*: ": "open sesame of a test",
     r"Type yes to go on: ": "yes",
 }
@@ -31,7 +31,7 @@ def terminals(
     """
     first = next(iter(places.values()))
     commands = first / ".commands"
-    commands.mkdir()
+    commands.mkdir(exist_ok=True)
     for name, module in (("saphan", "saphan"), ("saphan-broker", "saphan_broker")):
         (commands / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
         (commands / name).chmod(0o755)
