@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from saphan.agency import init
 from saphan.ceremony.concluding import conclude
 from saphan.ceremony.draft import OperationDraft, sign
@@ -11,8 +13,10 @@ from saphan.ceremony.draft_file import format_draft, parse_draft
 from saphan.ceremony.holder import RootHalf
 from saphan.ceremony.roots import Roots
 from saphan.keyfiles import Argon2Cost, SecretKey, new_key
+from saphan.keyring import add_key
 from saphan.office import Office
 from saphan.passphrase import Passphrase
+from saphan_schemas.errors import SaphanError
 from saphan_schemas.records import Role
 
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
@@ -57,3 +61,17 @@ def waiting(office: Office) -> OperationDraft:
     """The one draft that waits in the agency's folder."""
     (path,) = (office.folder / "drafts").glob("*.draft")
     return parse_draft(path.read_bytes())
+
+
+def refusal(action: Callable[[], object]) -> SaphanError:
+    """The refusal that the action must end with."""
+    with pytest.raises(SaphanError) as refused:
+        action()
+    return refused.value
+
+
+def drafted_officer(office: Office, handle: str = "khamla") -> Path:
+    """The draft with which an officer waits to be enrolled."""
+    made = add_key(office, Role.OFFICER, None, now=NOW, handle=handle, passphrase=DESK, cost=CHEAP)
+    assert made.waits
+    return made.operation
