@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from saphan.compose import Attached
 from saphan.desk.inbox import Inbox
 from saphan.node.service import NodeService
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.records import Blob, Marking
+from saphan_schemas.records import Marking
 from support import officers
 from support.bridge import KH, LA, OFFICERS, Bridge, agreed, eventually, opened, states, wish
 from support.desks import desk_bridge, on_line, ready_bridge
@@ -170,8 +169,7 @@ async def test_what_waits_for_a_second_officer_has_its_attachments(bridge: Bridg
     """Timeline: written with a file; the node starts anew; opened, fetched, signed; sent on."""
     data = b"%PDF-1.7 " + bytes(9_000)
     digest = hashlib.sha256(data).digest()
-    file = Attached(name="a.pdf", media_type="application/pdf", role="other",
-                    blob=Blob(len(data), digest))  # fmt: skip
+    file = officers.file("a.pdf", data)
     async with bridge.broker_running(), bridge.node(LA) as la:
         await opened(la)
         await agreed(la)

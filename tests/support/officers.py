@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 import os
 from dataclasses import dataclass
 from typing import Any
 
-from saphan.compose import INNER_TYPE, Wish, compose
+from saphan.compose import INNER_TYPE, Attached, Wish, compose
 from saphan.keyfiles import read_key
 from saphan.keyring import add_key, revoke_key
 from saphan.node.prepared import Prepared, Waiting
@@ -20,7 +21,7 @@ from saphan.second_signature import Exact, Signer, exact_of
 from saphan_protocol.batch import sign_one
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import encode
-from saphan_schemas.records import Role, Signature
+from saphan_schemas.records import Blob, Role, Signature
 
 from support.bridge import CHEAP, SECRET, Bridge, eventually
 
@@ -145,6 +146,12 @@ async def _register(node: NodeService, operation: bytes) -> None:
 def _revoked(node: NodeService, key: bytes) -> bool:
     info = node.logs.directory.find(key)
     return info is not None and info.revoked is not None
+
+
+def file(name: str, data: bytes) -> Attached:
+    """A PDF to attach."""
+    blob = Blob(len(data), hashlib.sha256(data).digest())
+    return Attached(name=name, media_type="application/pdf", role="other", blob=blob)
 
 
 def text(data: bytes) -> str:

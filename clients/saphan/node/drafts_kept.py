@@ -150,14 +150,14 @@ class DraftsKept:
         return [_parse(row) for row in rows]
 
     def resolve(self, start: str) -> bytes:
-        """The one that waits whose id begins with these hexadecimal digits.
+        """The one that waits, or has waited, whose id begins with these hexadecimal digits.
 
         Raises:
             InvalidInput: `countersign_unknown`, `id_ambiguous`.
         """
         low, high = bytes.fromhex(start.ljust(64, "0")), bytes.fromhex(start.ljust(64, "f"))
-        query = "SELECT id FROM countersigning WHERE id BETWEEN ? AND ? AND state = 'waiting'"
-        rows = self._db.rows(f"{query} LIMIT 2", (low, high))
+        query = "SELECT id FROM countersigning WHERE id BETWEEN ? AND ? LIMIT 2"
+        rows = self._db.rows(query, (low, high))
         if not rows:
             raise unknown()
         if len(rows) > 1:

@@ -103,7 +103,7 @@ class SecondOfficer:
         return state
 
     async def resolve(self, text: str) -> bytes:
-        """The one that waits whose id begins so.
+        """The one that waits, or has waited, whose id begins so.
 
         Raises:
             InvalidInput: `countersign_unknown`, `id_ambiguous`, `id_malformed`.
