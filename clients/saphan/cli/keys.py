@@ -29,6 +29,7 @@ from saphan.cli.options import (
     office_of,
     passphrase_source,
 )
+from saphan.cli.own_operations import add_own_operations
 from saphan.cli.speech import confirm, say, show
 from saphan.cli.submitting import submit_file
 from saphan.cli.token_options import add_new_token, new_token
@@ -77,6 +78,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     revoke.add_argument("key", metavar="KEY", help=say("help.key_prefix"))
     revoke.add_argument("--yes", action="store_true", help=say("help.yes"))
     add_drafting(revoke)
+    add_own_operations(group)
     submit = add_command(group, "submit", "keys_submit", submit_file)
     submit.add_argument("file", type=Path, metavar="FILE", help=say("help.submitted"))
 
