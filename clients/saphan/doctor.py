@@ -41,6 +41,7 @@ KEY_WARN_DAYS: Final = 730
 MAILBOX_WARN_DAYS: Final = 7 * LIMITS.mailbox_warn_weeks
 """New mailbox keys take a root ceremony: the node sounds its alarm at the same time."""
 CERTIFICATE_WARN_DAYS: Final = 30
+TOKEN_WARN_DAYS: Final = 14
 LINE_BAD_MS: Final = HOUR_MS
 """A bad line comes back by itself; a wrong pin, an old certificate, a dead broker do not."""
 OUTBOX_WARN_MS: Final = HOUR_MS
@@ -270,6 +271,25 @@ def _rules(patient: Patient) -> Iterator[Finding]:
         yield Finding("settings", "warn", "doctor.shown_nobody", values, "doctor.shown_nobody_next")
 
 
+def _tokens(patient: Patient) -> Iterator[Finding]:
+    """A case system whose token ends falls silent; who keeps the node should know before."""
+    path = patient.office.folder / DATABASE
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as store:
+            rows = store.execute(
+                "SELECT name, expires FROM tokens WHERE revoked IS NULL AND used IS NOT NULL"
+                " AND expires > ?1 AND expires < ?1 + ?2 ORDER BY expires",
+                (patient.now, TOKEN_WARN_DAYS * DAY_MS),
+            ).fetchall()
+    except sqlite3.Error:
+        return  # a store of an older format; of a damaged one `_store` says it
+    for name, expires in rows:
+        values = {"name": name, "days": (expires - patient.now) // DAY_MS}
+        yield Finding("tokens", "warn", "doctor.token_ends", values, "doctor.token_ends_next")
+
+
 def _backup(patient: Patient) -> Iterator[Finding]:
     made = read_mark(patient.office.node / MARK_NAME)
     for part in PARTS:
@@ -304,6 +324,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[Patient], Iterator[Finding]]], ...]] = 
     ("tls", _certificate),
     ("outbox", _store),
     ("settings", _rules),
+    ("tokens", _tokens),
     ("backup", _backup),
     ("alarm", _alarms),
 )
