@@ -6,7 +6,8 @@ import json
 import re
 
 import msgspec
-from saphan.node.rules import Rule
+from saphan.node.four_eyes import Kind
+from saphan.node.rules import Officer, Rule, Section
 from saphan.node.settings import NodeSettings, NoticeSettings, Step, parse_settings
 from saphan.node.telling.hook import Notice
 from support.rooms import ROOT
@@ -27,7 +28,7 @@ def test_the_example_is_read_and_leaves_nothing_out() -> None:
 def test_every_member_is_explained() -> None:
     names = [
         field.encode_name
-        for kind in (NodeSettings, NoticeSettings, Step, Rule)
+        for kind in (NodeSettings, NoticeSettings, Step, Rule, Section, Officer, Kind)
         for field in msgspec.structs.fields(kind)
     ]
     assert [name for name in names if f'"{name}"' not in BLOCKS[0]] == []
@@ -37,3 +38,16 @@ def test_the_line_of_a_notice_is_what_a_command_gets() -> None:
     shown = json.loads(BLOCKS[1])
     given = json.loads(Notice(bytes(32), 0, "immediate", 1, ("dao",)).line())
     assert list(shown) == list(given)
+
+
+OFFICERS = (ROOT / "docs/officers.md").read_text(encoding="utf-8")
+
+
+def test_the_example_about_officers_is_one() -> None:
+    found = parse_settings(re.findall(r"```json\n(.*?)```", OFFICERS, re.DOTALL)[0].encode())
+    assert found.officers is not None
+    assert found.officers["dao"].sections == ("drugs",)
+    assert found.four_eyes is not None
+    for kind in (Section, Officer, Kind):
+        names = [field.encode_name for field in msgspec.structs.fields(kind)]
+        assert [name for name in names if f'"{name}"' not in OFFICERS] == []
