@@ -30,6 +30,8 @@ def node_lines(found: Json) -> Iterator[str]:
         dates = f"{stamp(agreed['valid_from'])[:10]} - {stamp(agreed['valid_until'])[:10]}"
         label = None if place else "label.agreements"
         yield f"{_label(label)}{agreed['reference']}  {dates}"
+    for row in found["bound"]:
+        yield f"{_label('label.bound')}{row['agency']} ({say('noun.not_in_the_log')})"
     yield ""
     if not found["alarms"]:
         yield say("note.no_alarms")

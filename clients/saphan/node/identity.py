@@ -58,6 +58,7 @@ def describe(service: NodeService) -> dict[str, Any]:
             "per_day": service.settings.now.budget_bytes_per_day,
         },
         "alarms": [asdict(alarm) for alarm in service.alarms.standing()],
+        "bound": [row for row in service.watching.bound.listed() if not row["logged"]],
         "directory_size": logs.directory.size,
         "evidence_size": logs.evidence_heads.newest.size if logs.evidence_heads.newest else 0,
         "agencies": agencies,

@@ -54,6 +54,7 @@ class OwnOperations:
         self._clock = clock
         self._seen: dict[int, _Seen] = {}
         self._looked = 0
+        self._made: set[bytes] = set()
 
     def submitted(self, signed: bytes) -> None:
         """An operation is handed in through this node: known, durably, before it leaves.
@@ -137,13 +138,18 @@ class OwnOperations:
         )
         if row is not None:
             return str(row[0])
+        if seen.identity not in self._made and not self._stored(version, seen):
+            return None
+        self._made.add(seen.identity)
+        return MADE
+
+    def _stored(self, version: int, seen: _Seen) -> bool:
+        path = self._office.operation(version)
         try:
-            data = read_bounded(
-                self._office.operation(version), LIMITS.operation_bytes, "operation"
-            )
-            return MADE if _parse(data).identity == seen.identity else None
+            data = read_bounded(path, LIMITS.operation_bytes, "operation")
+            return _parse(data).identity == seen.identity
         except SaphanError:
-            return None  # no such file here, or it is not a whole one: nobody here made this
+            return False  # no such file here, or it is not a whole one: nobody here made this
 
     def _note(self, seen: _Seen, known: str) -> None:
         with self._db.transaction() as tx:
