@@ -207,10 +207,10 @@ async def test_an_officers_token_serves_that_officer_alone(both: Both) -> None:
 
 async def test_an_officer_is_shown_by_the_rules_and_it_is_on_record(both: Both) -> None:
     shown, hidden = await both.arrived("drug_seizure"), await both.arrived()
-    path = both.kh.config.settings_file
+    settings = both.kh.config.settings_file
     rules = [{"officers": [OFFICERS[KH]], "schemas": [SEIZURE]}]
-    path.write_text(json.dumps({"saphan": "settings/1", "rules": rules}))
-    path.chmod(0o600)
+    settings.write_text(json.dumps({"saphan": "settings/1", "rules": rules}))
+    settings.chmod(0o600)
     await both.kh.reread_settings()
     officer, pen = await both.officer(), Pen(both.bridge, KH, OFFICERS[KH])
     _, page = await officer.ask("GET", "/v1/inbox")

@@ -82,7 +82,7 @@ async def test_a_listener_that_goes_away_is_no_error(
         writer.close()
 
         def heard() -> bool:
-            node.events.publish([{"type": "line"}])
+            node.events.publish([{"type": "line", "state": "waiting"}])
             return node.events.listeners > others
 
         await eventually(lambda: not heard())
