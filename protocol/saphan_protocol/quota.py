@@ -51,6 +51,20 @@ class Use(NamedTuple):
 UNUSED: Final = Use()
 
 
+class Brought(NamedTuple):
+    """Directory entries of one kind that an agency's sessions have brought, as a bucket.
+
+    Args:
+        entries: in the bucket at the instant `at` (ms UTC), times the milliseconds of a day.
+    """
+
+    at: int = 0
+    entries: int = 0
+
+
+NOTHING: Final = Brought()
+
+
 class Share(NamedTuple):
     """The parts of a quota that are used, each from 0.0; above 1.0 after it was made smaller."""
 
@@ -97,6 +111,28 @@ def spend(quota: Quota, use: Use, now: int, size: int = 0, deliveries: int = 0) 
     return Use(use.at, sent, carried, use.open + deliveries)
 
 
+def bring(brought: Brought, now: int) -> Brought:
+    """What is brought once one more operation, agreement or order is in the directory log.
+
+    The same bound for everybody: `LIMITS.quota_directory` a day.
+
+    Raises:
+        Unavailable: `quota_directory`, with the time after which it is worth sending again.
+    """
+    passed, most = max(now - brought.at, 0), LIMITS.quota_directory
+    entries = max(brought.entries - passed * most, 0) + DAY_MS
+    over = entries - most * DAY_MS
+    if over > 0:
+        raise Unavailable(
+            "quota_directory",
+            f"this agency's sessions have brought {most} directory entries of this kind in a day",
+            field="register",
+            hint="send it again later; another party's node may bring it now",
+            retry_after_ms=_wait(-(-over // most)),
+        )
+    return Brought(max(now, brought.at), entries)
+
+
 def drained(quota: Quota, use: Use, now: int) -> Use:
     """The same use as it stands at `now`."""
     passed = now - use.at
@@ -118,10 +154,8 @@ def share(quota: Quota, use: Use, now: int) -> Share:
 
 
 def _over(code: str, message: str, wait_ms: int) -> Unavailable:
-    return Unavailable(
-        code,
-        message,
-        field="consignment",
-        hint=HINT,
-        retry_after_ms=min(max(wait_ms, LIMITS.quota_wait_ms), LIMITS.quota_wait_most_ms),
-    )
+    return Unavailable(code, message, field="consignment", hint=HINT, retry_after_ms=_wait(wait_ms))
+
+
+def _wait(wait_ms: int) -> int:
+    return min(max(wait_ms, LIMITS.quota_wait_ms), LIMITS.quota_wait_most_ms)

@@ -112,6 +112,7 @@ class Limits:
     quota_bytes: int = 16 * 1024 * MIB  # a day: a thousand bulletins with a full attachment each
     quota_deliveries: int = 100_000  # without outcome: a partner is away, a hundred days of 1,000
     quota_bytes_least: int = 48 * MIB  # a quota below one largest bulletin would never let it pass
+    quota_directory: int = 1_000  # a day, of each kind: the directory is replayed by everyone
     quota_wait_ms: int = SECOND_MS  # least wait after a refusal: asking at once gains nothing
     quota_wait_most_ms: int = 10 * MINUTE_MS  # the longest: the operator may have made it larger
     quota_open_wait_ms: int = MINUTE_MS  # where outcomes are waited for: they come one by one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from saphan_broker.quotas import Quotas
 from saphan_protocol.quota import Quota, Use
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import Result
-from saphan_schemas.limits import LIMITS, MINUTE_MS
-from saphan_schemas.records import Event, Marking
-from support.agency import Made
+from saphan_schemas.limits import DAY_MS, LIMITS, MINUTE_MS
+from saphan_schemas.records import Event, Marking, Role
+from support.agency import Made, order_by
 from support.bridge import KH, LA, agreed, bridged, eventually, states, wish
 from support.brokers import Clock, World
+from support.ceremony import revoke
 from support.crews import Crew, until
 from support.session import Line
 
@@ -260,6 +262,36 @@ async def test_whoever_takes_over_counts_what_is_open(tmp_path: Path) -> None:
         await state(crew, into, Event.HANDOVER, made[0])
         await state(crew, into, Event.ACCEPTED, made[0])
         assert codes(await submit(crew, line, made[3:])) == [None]
+
+
+# --- the directory -------------------------------------------------------------------------------
+
+
+async def test_an_order_key_alone_cannot_fill_the_directory_for_everyone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Suspending and resuming for ever: each is an entry that everybody replays."""
+    monkeypatch.setattr("saphan_protocol.quota.LIMITS", replace(LIMITS, quota_directory=2))
+    thief, other = await world.line(A), await world.line(B)
+    (agreed,) = world.broker.state.directory.agreements_of(A)
+    agency = world.agencies[A]
+
+    def order(number: int) -> bytes:
+        return order_by(agency, agreed.name, ("resume", "suspend")[number % 2], number)
+
+    assert [(await thief.register(order=order(n))).code for n in (1, 2)] == [None, None]
+    size = world.broker.state.directory.size
+    over = await thief.register(order=order(3))
+    assert (over.code, over.retry_after_ms) == ("quota_directory", LIMITS.quota_wait_most_ms)
+    assert world.broker.state.directory.size == size
+    version, newest, _ = world.broker.state.directory.version(A)
+    assert newest is not None
+    operation = agency.operation(version + 1, newest, [revoke(Role.OFFICER, agency.officer.key_id)])
+    assert (await thief.register(operation=operation)).code is None  # of its own kind
+    assert (await other.register(order=order(3))).code is None  # another party may bring it
+    world.clock.ahead += DAY_MS // 2
+    thief = await world.line(A)
+    assert (await thief.register(order=order(4))).code is None
 
 
 # --- a real node ---------------------------------------------------------------------------------

@@ -11,15 +11,25 @@ from saphan_protocol.agreement_order import parse_order
 from saphan_protocol.directory import agreement_leaf, operation_leaf, order_leaf, types_leaf
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import OPERATION_TYPE, parse_agreement_package
+from saphan_protocol.quota import NOTHING, Brought, bring
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import decode
-from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.errors import InvalidInput, Refused, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Operation as OperationRecord
 from saphan_schemas.records import SignedOperation, Types
 
 from saphan_broker.sequencing.committing import Committer
-from saphan_broker.sequencing.work import Logged, Operation, Order, Outcome, Package, Rejected, Work
+from saphan_broker.sequencing.work import (
+    Item,
+    Logged,
+    Operation,
+    Order,
+    Outcome,
+    Package,
+    Rejected,
+    Work,
+)
 from saphan_broker.state import State
 
 T = TypeVar("T")
@@ -31,25 +41,48 @@ class Registrar:
     def __init__(self, state: State, committer: Committer) -> None:
         self._state = state
         self._committer = committer
+        self._brought: dict[tuple[str, type], Brought] = {}
+        """By agency and kind of entry: an order key alone could fill the directory for everyone."""
 
     async def register(self, work: Work) -> None:
-        """Log one operation or agreement, or refuse it."""
-        item = work.item
+        """Log one operation, agreement or order, or refuse it."""
+        size = self._state.directory.size
         try:
-            if isinstance(item, Operation):
-                outcome = await self._operation(item)
-            elif isinstance(item, Package):
-                outcome = await self._package(item)
-            elif isinstance(item, Order):
-                outcome = await self._order(item)
-            else:
-                raise RuntimeError(f"{type(item).__name__} is no directory item")
-        except (InvalidInput, Refused) as error:
+            brought = self._room(work.item)
+        except Unavailable as error:  # only this one: others are failures of the whole group
             self._state.counters.refused[error.code] += 1
-            outcome = Rejected(error)
+            work.resolve(Rejected(error))
+            return
+        outcome = await self._judged(work.item)
+        if self._state.directory.size > size:
+            self._brought.update(brought)
         if isinstance(outcome, Logged):
             self._state.counters.registered += 1
         work.resolve(outcome)
+
+    def _room(self, item: Item) -> dict[tuple[str, type], Brought]:
+        """How much the agency will have brought with it; the operator's own acts are not counted.
+
+        Raises:
+            Unavailable: `quota_directory`.
+        """
+        if item.peer is None:
+            return {}
+        key = (item.peer, type(item))
+        return {key: bring(self._brought.get(key, NOTHING), self._state.clock())}
+
+    async def _judged(self, item: Item) -> Outcome:
+        try:
+            if isinstance(item, Operation):
+                return await self._operation(item)
+            if isinstance(item, Package):
+                return await self._package(item)
+            if isinstance(item, Order):
+                return await self._order(item)
+            raise RuntimeError(f"{type(item).__name__} is no directory item")
+        except (InvalidInput, Refused) as error:
+            self._state.counters.refused[error.code] += 1
+            return Rejected(error)
 
     async def register_types(self) -> None:
         """Register the schemas of this program that the directory does not know (`types`)."""
@@ -121,9 +154,7 @@ class Registrar:
             )
         for known in directory.agreed.orders(agreed):
             if known.package.order == given.package.order and known.index is not None:
-                return Logged(
-                    (known.index,)
-                )  # sent again, or by the other side
+                return Logged((known.index,))  # sent again, or by the other side
         await self._off_loop(lambda: directory.check_order(item.package))
         leaf = order_leaf(given.package.salt, given.package.order)
         return Logged((await self._committer.commit_directory(leaf, item.package),))
