@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
+from saphan.node.drafts_kept import DraftsKept
 from saphan.node.service import NodeService
 from saphan_protocol.batch import sign_one
 from saphan_schemas.codec import encode
-from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.records import Marking
 from support import officers
 from support.bridge import KH, LA, OFFICERS, Bridge, agreed, eventually, opened, states, wish
@@ -74,6 +75,40 @@ async def test_it_leaves_when_a_second_officer_has_signed_the_same(bridge: Bridg
         kinds = [(one["officer"], one["kind"]) for one in here.la.showings.rows(0, 50)]
         assert ("chan", "draft") in kinds
         assert ("chan", "read") in kinds
+
+
+async def test_a_crash_between_the_seal_and_its_note_seals_nothing_twice(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(bridge) as here:
+        draft = await here.bounmy.write(wish())
+
+        def full(*_: object) -> None:
+            raise OperatorError("disk_full", "there is no room left")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(DraftsKept, "end", full)
+            with pytest.raises(OperatorError):
+                await here.chan.sign(draft)
+        (sent,) = here.la.bulletins.sent(0, 10)
+        assert (await here.chan.sign(draft)).hex() == sent["id"]
+        assert len(here.la.bulletins.sent(0, 10)) == 1
+
+
+async def test_those_whom_it_concerns_are_told_once(bridge: Bridge) -> None:
+    """An author who asks again, at every sync of their desk, is no news to anybody."""
+    async with world(bridge) as here:
+        written = here.bounmy.prepare(wish())
+        with here.la.events.listen() as listener:
+            for _ in range(3):
+                await here.la.send_signed(written)
+            bulletin = await here.chan.sign(written.draft.header_id)
+            told = [one for one in listener.drain() if one["type"] == "countersign"]
+        assert [(one["state"], one["officers"]) for one in told] == [
+            ("waiting", ["bounmy", "chan"]),
+            ("signed", ["bounmy"]),
+        ]
+        assert bulletin.hex() not in str(told)
 
 
 async def test_what_is_not_of_a_marked_kind_leaves_at_once(bridge: Bridge) -> None:

@@ -115,7 +115,7 @@ class Countersigning:
                 hint="sign or refuse what waits: saphan countersign list",
             )
         self._drafts.keep(prepared)
-        return Waiting(prepared.draft.header_id)
+        return Waiting(prepared.draft.header_id, new=True)
 
     def _again(self, found: KeptDraft, prepared: Prepared) -> Waiting | None:
         """The author asks again, or never heard the answer."""

@@ -42,9 +42,13 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """It is kept, and leaves when a second officer has signed; `draft`: its header's identity."""
+    """It is kept, and leaves when a second officer has signed; `draft`: its header's identity.
+
+    `new`: it was put down just now; who asks again is told the same, and nobody else is.
+    """
 
     draft: bytes
+    new: bool = field(default=False, compare=False)
 
 
 def countersign_needed() -> Refused:

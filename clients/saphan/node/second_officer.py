@@ -19,7 +19,7 @@ from saphan_schemas.records import Inner
 
 from saphan.header_json import header_json
 from saphan.node.countersigning import Countersigning, Left
-from saphan.node.drafts_kept import SIGNED, DraftsKept, Kept, KeptDraft
+from saphan.node.drafts_kept import SIGNED, WAITING, DraftsKept, Kept, KeptDraft
 from saphan.node.engine import Engine
 from saphan.node.events import COUNTERSIGN, Events
 from saphan.node.files.attachments import Shown
@@ -52,8 +52,8 @@ class SecondOfficer:
             SaphanError: what `Countersigning.judge` raises.
         """
         waiting = await self.engine.in_sealing(partial(self.countersigning.judge, prepared))
-        if waiting is not None:
-            await self._tell(waiting.draft, "waiting")
+        if waiting is not None and waiting.new:
+            await self._tell(waiting.draft, WAITING)
         return waiting
 
     async def listed(self, handle: str | None) -> list[Json]:
