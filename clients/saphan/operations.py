@@ -7,19 +7,15 @@ from pathlib import Path
 from typing import Final
 
 from saphan_protocol.keys import SigningKey
-from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Change, Role
 
 from saphan.ceremony.concluding import check_none_waits, conclude, store_draft
 from saphan.ceremony.draft import OperationDraft, sign
 from saphan.keyfiles import Argon2Cost, SecretKey, read_key, read_key_id, write_plain, write_sealed
+from saphan.mailbox_schedule import schedule
 from saphan.office import Office
 from saphan.passphrase import Passphrase
 
-SEAL_DAYS: Final = 400
-"""How long others may seal to a mailbox key; a bulletin waits at most as long for delivery."""
-OPEN_DAYS: Final = 800
-"""How long its private half is kept: the last bulletin sealed to it may still wait 400 days."""
 PLAIN_ROLES: Final = frozenset({Role.NODE, Role.MAILBOX, Role.WITNESS})
 """Roles whose keys open without a person: a power cut must not stop the office."""
 
@@ -90,11 +86,11 @@ def settle(office: Office, draft: OperationDraft) -> Made:
 
 
 def addition(key: SecretKey, now: int) -> Change:
-    """The change that adds a key; a mailbox key gets its end times from `now` (ms)."""
+    """The change that adds a key; one more mailbox key is for the week from `now` (ms) on."""
     if key.role is not Role.MAILBOX:
         return Change("add", key.role, key.public, key.handle, None, None)
-    ends = (now + SEAL_DAYS * DAY_MS, now + OPEN_DAYS * DAY_MS)
-    return Change("add", key.role, key.public, None, *ends)
+    (term,) = schedule(now, 1)
+    return Change("add", key.role, key.public, None, term.seal_until, term.open_until)
 
 
 def write_key(path: Path, key: SecretKey, passphrase: Passphrase | None, cost: Argon2Cost) -> None:
