@@ -13,12 +13,9 @@ from typing import Any
 
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.suite import require_post_quantum
-from saphan_protocol.witness import WitnessKey
 from saphan_schemas.errors import OperatorError
-from saphan_schemas.records import Role
 
 from saphan.compose import Wish
-from saphan.keyfiles import read_node, read_witness
 from saphan.node.agreement_watch import AgreementWatch
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
@@ -34,15 +31,15 @@ from saphan.node.drafts_kept import DraftsKept
 from saphan.node.engine import Engine
 from saphan.node.events import Events
 from saphan.node.files.attachments import Shown
-from saphan.node.files.blobs import DAMAGED, BlobFiles
-from saphan.node.files.parts import mark_lost, sweep
+from saphan.node.files.blobs import DAMAGED
+from saphan.node.files.parts import mark_lost
 from saphan.node.files.uploads import Uploads
+from saphan.node.ground import Ground, lay
 from saphan.node.in_flight import InFlight
 from saphan.node.judging import Judge
 from saphan.node.line import Line
 from saphan.node.logs import Logs
 from saphan.node.mailbox_care import MailboxCare
-from saphan.node.mailboxes import Mailboxes
 from saphan.node.outbox import Outbox
 from saphan.node.own_operations import OwnOperations
 from saphan.node.prepared import Outcome, Prepared, Waiting
@@ -52,7 +49,6 @@ from saphan.node.recovery import Recovery
 from saphan.node.rejections import Rejections
 from saphan.node.repeats import Repeat, Repeats
 from saphan.node.resent import first_answer
-from saphan.node.restored import Restored, catching_up
 from saphan.node.rules import Rules
 from saphan.node.second_officer import SecondOfficer
 from saphan.node.session import Parts
@@ -61,8 +57,6 @@ from saphan.node.submitting import Submitting
 from saphan.node.telling.notices import Notices
 from saphan.node.tokens import Tokens
 from saphan.node.watching import Watching
-from saphan.node.witness import Witness
-from saphan.office import Office
 
 log = logging.getLogger("saphan.node")
 
@@ -229,99 +223,94 @@ def build(config: NodeConfig) -> NodeService:
         OperatorError: key files, pins, store, lock; InvalidInput: damaged files.
     """
     require_post_quantum()
-    office = config.office
-    agency = office.read_agency().agency
-    pins = office.read_pins()
-    key = read_node(office.key_file(Role.NODE, b""))
-    mailboxes = Mailboxes(office.node / "mailbox")
-    db = Database(config.data)
+    ground = lay(config)
     try:
-        alarms, events, clock = Alarms(config.clock), Events(), config.clock
-        settings = Current(config.settings_file, alarms)
-        logs = Logs(db, pins)
-        restored = Restored(db, logs)
-        if restored.listening:
-            alarms.sound(catching_up())
-        witness_key = _witness_key(office, restored)
-        witness = Witness(agency, witness_key, config.data / "witness.json", clock)
-        logs.expect(witness.known(pins.directory.origin), witness.known(pins.evidence.origin))
-        archive = Archive(config.data / "archive-keys")
-        files = BlobFiles(config.blobs)
-        sweep(db, files, agency)
-        uploads = Uploads(config.blobs / "uploads", clock)
-        judge = Judge(agency, archive, mailboxes, logs.directory, files)
-        intake = Intake(agency, key, db, logs, judge, mailboxes, restored, clock)
-        outbox = Outbox(agency, key, db, archive, logs, files, uploads, clock, settings.needs_two)
-        budget = Budget(db, settings, alarms, clock)
-        engine = Engine(agency, key, db, logs, intake, outbox, alarms, budget)
-        recovery = Recovery(agency, key, db, logs, archive, judge, mailboxes, alarms, clock)
-        parts = Parts(engine, recovery, witness, restored, files, alarms, events, clock)
-        line = Line(config.broker, parts, config.pin)
-        rejections = Rejections(db, mailboxes, archive)
-        care = MailboxCare(agency, db, logs, mailboxes, rejections, witness, alarms, clock)
-        bulletins = Bulletins(agency, db, mailboxes, archive, pins.evidence.origin)
-        clearance = Clearance(agency, logs, settings, bulletins)
-        showings = Showings(db, clock)
-        readings = Readings(agency, key, db, logs, archive, files, restored, clock)
-        drafts = DraftsKept(db, archive, files, uploads, clock)
-        eyes = Countersigning(
-            agency, logs, settings, clearance, drafts, outbox, showings.has_read, clock
-        )
-        return NodeService(
-            config=config,
-            agency=agency,
-            key=key,
-            db=db,
-            archive=archive,
-            uploads=uploads,
-            logs=logs,
-            engine=engine,
-            outbox=outbox,
-            submitting=Submitting(engine, line, Repeats(db)),
-            bulletins=bulletins,
-            readings=readings,
-            clearance=clearance,
-            showings=showings,
-            second=SecondOfficer(engine, line, events, eyes, drafts, readings, showings),
-            line=line,
-            alarms=alarms,
-            events=events,
-            settings=settings,
-            notices=Notices(clearance.shown_to, db, settings, alarms, events, clock),
-            watching=Watching(
-                engine=engine,
-                line=line,
-                mailboxes=care,
-                operations=OwnOperations(agency, db, office, alarms, clock),
-                bound=Bound(db, logs, clock),
-                restored=restored,
-                alarms=alarms,
-                events=events,
-                clock=clock,
-            ),
-            agreements=AgreementWatch(
-                agency=agency,
-                engine=engine,
-                line=line,
-                in_flight=InFlight(agency, db, logs, alarms, clock),
-                recovery=recovery,
-                restored=restored,
-                alarms=alarms,
-                events=events,
-            ),
-            tokens=Tokens(agency, db, logs, clock),
-        )
+        return _built(ground)
     except BaseException:
-        db.close()
+        ground.db.close()
         raise
 
 
-def _witness_key(office: Office, restored: Restored) -> WitnessKey | None:
-    """The witness key; a restored node has none before its agency has made a new one."""
-    path = office.key_file(Role.WITNESS, b"")
-    if restored.at is not None and not path.exists():
-        return None
-    return read_witness(path)
+def _built(on: Ground) -> NodeService:
+    db, logs, clock = on.db, on.logs, on.clock
+    outbox = Outbox(
+        on.agency, on.key, db, on.archive, logs, on.files, on.uploads, clock, on.settings.needs_two
+    )
+    engine, recovery, line = _carrying(on, outbox)
+    bulletins = Bulletins(on.agency, db, on.mailboxes, on.archive, on.pins.evidence.origin)
+    clearance, showings = Clearance(on.agency, logs, on.settings, bulletins), Showings(db, clock)
+    readings = Readings(on.agency, on.key, db, logs, on.archive, on.files, on.restored, clock)
+    drafts = DraftsKept(db, on.archive, on.files, on.uploads, clock)
+    eyes = Countersigning(
+        on.agency, logs, on.settings, clearance, drafts, outbox, showings.has_read, clock
+    )
+    return NodeService(
+        config=on.config,
+        agency=on.agency,
+        key=on.key,
+        db=db,
+        archive=on.archive,
+        uploads=on.uploads,
+        logs=logs,
+        engine=engine,
+        outbox=outbox,
+        submitting=Submitting(engine, line, Repeats(db)),
+        bulletins=bulletins,
+        readings=readings,
+        clearance=clearance,
+        showings=showings,
+        second=SecondOfficer(engine, line, on.events, eyes, drafts, readings, showings),
+        line=line,
+        alarms=on.alarms,
+        events=on.events,
+        settings=on.settings,
+        notices=Notices(clearance.shown_to, db, on.settings, on.alarms, on.events, clock),
+        watching=_watching(on, engine, line),
+        agreements=_agreements(on, engine, line, recovery),
+        tokens=Tokens(on.agency, db, logs, clock),
+    )
+
+
+def _carrying(on: Ground, outbox: Outbox) -> tuple[Engine, Recovery, Line]:
+    """What judges, stores and speaks with the broker."""
+    agency, key, db, logs, clock = on.agency, on.key, on.db, on.logs, on.clock
+    judge = Judge(agency, on.archive, on.mailboxes, logs.directory, on.files)
+    intake = Intake(agency, key, db, logs, judge, on.mailboxes, on.restored, clock)
+    budget = Budget(db, on.settings, on.alarms, clock)
+    engine = Engine(agency, key, db, logs, intake, outbox, on.alarms, budget)
+    recovery = Recovery(agency, key, db, logs, on.archive, judge, on.mailboxes, on.alarms, clock)
+    parts = Parts(engine, recovery, on.witness, on.restored, on.files, on.alarms, on.events, clock)
+    return engine, recovery, Line(on.config.broker, parts, on.config.pin)
+
+
+def _watching(on: Ground, engine: Engine, line: Line) -> Watching:
+    rejections = Rejections(on.db, on.mailboxes, on.archive)
+    return Watching(
+        engine=engine,
+        line=line,
+        mailboxes=MailboxCare(
+            on.agency, on.db, on.logs, on.mailboxes, rejections, on.witness, on.alarms, on.clock
+        ),
+        operations=OwnOperations(on.agency, on.db, on.config.office, on.alarms, on.clock),
+        bound=Bound(on.db, on.logs, on.clock),
+        restored=on.restored,
+        alarms=on.alarms,
+        events=on.events,
+        clock=on.clock,
+    )
+
+
+def _agreements(on: Ground, engine: Engine, line: Line, recovery: Recovery) -> AgreementWatch:
+    return AgreementWatch(
+        agency=on.agency,
+        engine=engine,
+        line=line,
+        in_flight=InFlight(on.agency, on.db, on.logs, on.alarms, on.clock),
+        recovery=recovery,
+        restored=on.restored,
+        alarms=on.alarms,
+        events=on.events,
+    )
 
 
 @asynccontextmanager
