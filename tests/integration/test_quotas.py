@@ -8,10 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 from saphan.node.service import NodeService
+from saphan_broker.admin import administered
+from saphan_broker.app import serving
 from saphan_broker.broker import Broker
+from saphan_broker.cli.status import page
+from saphan_broker.cli.whole_status import added_up
+from saphan_broker.metrics import MetricsPages
 from saphan_broker.quotas import Quotas
+from saphan_broker.socket_places import SOCKET_NAME
 from saphan_protocol.quota import Quota, Use
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import Result
@@ -262,6 +270,41 @@ async def test_whoever_takes_over_counts_what_is_open(tmp_path: Path) -> None:
         await state(crew, into, Event.HANDOVER, made[0])
         await state(crew, into, Event.ACCEPTED, made[0])
         assert codes(await submit(crew, line, made[3:])) == [None]
+
+
+# --- for the operator ----------------------------------------------------------------------------
+
+
+async def test_the_operator_sees_who_has_used_how_much_and_metrics_name_nobody(
+    world: World,
+) -> None:
+    allow(world.broker, bulletins_per_minute=8, open_deliveries=64)
+    line = await world.line(A)
+    assert codes(await submit(world, line, make(world, 4))) == [None] * 4
+    connector = aiohttp.UnixConnector(str(world.data / SOCKET_NAME))
+    async with (
+        administered(world.broker, world.data),
+        aiohttp.ClientSession(connector=connector) as session,
+        session.get("http://broker/status") as response,
+    ):
+        status = added_up([await response.json()])
+    used = {name: part["used"] for name, part in status["quotas"][A].items()}
+    assert (used["bulletins_per_minute"], used["open_deliveries"]) == (0.5, 4 / 64)
+    assert 0 < used["bytes_per_day"] < 0.001
+    assert [part["used"] for part in status["quotas"][B].values()] == [0.0, 0.0, 0.0]
+    (shown,) = [line for line in page(status) if line.startswith("  ")]
+    assert shown.startswith(f"  {A} has used 50% of its bulletins a minute, 0% of")
+    app = web.Application()
+    app.add_routes(MetricsPages(world.broker, world.data).routes())
+    async with (
+        serving(app, "127.0.0.1", 0) as (host, port),
+        aiohttp.ClientSession(f"http://{host}:{port}") as session,
+        session.get("/metrics") as response,
+    ):
+        text = await response.text()
+    assert 'saphan_quota_used{of="bulletins"} 0.5' in text
+    assert 'saphan_quota_used{of="deliveries"} 0.0625' in text
+    assert A not in text
 
 
 # --- the directory -------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ def _status(args: argparse.Namespace) -> int:
     if args.json:
         print_json(sys.stdout, answer)
     else:
-        for line in _page(answer):
+        for line in page(answer):
             print_line(sys.stdout, line)
     return 0
 
@@ -51,7 +51,8 @@ def _answer(data: Path, patience: float) -> Any:
         time.sleep(STEP_S)
 
 
-def _page(answer: Mapping[str, Any]) -> Iterator[str]:
+def page(answer: Mapping[str, Any]) -> Iterator[str]:
+    """The lines that people read."""
     key = "note.broker_is_ready" if answer["ready"] else "note.broker_not_ready"
     yield text(key, name=answer["name"])
     for reason in answer["reasons"]:
