@@ -29,7 +29,8 @@ def node_lines(found: Json) -> Iterator[str]:
     for place, agreed in enumerate(found["agreements"]):
         dates = f"{stamp(agreed['valid_from'])[:10]} - {stamp(agreed['valid_until'])[:10]}"
         label = None if place else "label.agreements"
-        yield f"{_label(label)}{agreed['reference']}  {dates}"
+        condition = say(f"condition.{agreed['condition']}", by=", ".join(agreed["by"]))
+        yield f"{_label(label)}{agreed['reference']}  {dates}  {condition}"
     for row in found["bound"]:
         yield f"{_label('label.bound')}{row['agency']} ({say('noun.not_in_the_log')})"
     yield ""

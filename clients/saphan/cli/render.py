@@ -51,6 +51,9 @@ def status_lines(found: Json) -> Iterator[str]:
     for delivery in found["deliveries"]:
         code = f" ({delivery['code']})" if delivery["code"] else ""
         yield f"{_label('label.status')}{delivery['recipient']}: {state_text(delivery)}{code}"
+        if delivery.get("in_flight"):
+            told = say(f"flight.{delivery['in_flight']}", recipient=delivery["recipient"])
+            yield f"{_label(None)}{told}"
     attached = found.get("attachments", ())
     if attached:
         here = sum(one["here"] for one in attached)
