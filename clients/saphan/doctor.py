@@ -26,6 +26,7 @@ from saphan.api_answer import TOKEN_NAME
 from saphan.backup.contents import ARCHIVE_KEYS, DATABASE
 from saphan.backup.header import PARTS
 from saphan.backup.making import MARK_NAME, read_mark
+from saphan.ceremony.concluding import waiting_draft
 from saphan.durable import read_bounded
 from saphan.local_api import LocalNode
 from saphan.node.desks.tls import CERTIFICATE_NAME
@@ -154,6 +155,9 @@ def _key_files(patient: Patient) -> Iterator[Finding]:
         yield Finding("keys", "bad", "doctor.key_exposed", values, "doctor.key_exposed_next")
     if patient.office.root_key.exists():
         yield Finding("keys", "warn", "doctor.root_here", {}, "doctor.root_here_next")
+    if (draft := waiting_draft(patient.office)) is not None:
+        named = {"path": str(draft)}
+        yield Finding("keys", "warn", "doctor.draft_waits", named, "doctor.draft_waits_next")
 
 
 def _keys(patient: Patient) -> Iterator[Finding]:

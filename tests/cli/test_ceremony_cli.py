@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from saphan.ceremony.holder import new_root
+from saphan.doctor import examine
+from saphan.office import Office
 from saphan.passphrase import Passphrase
 from saphan_protocol.words import fingerprint_words
 from support.agency_folders import DESK_PASSPHRASE, ROOT_PASSPHRASE
 from support.command import Ran, saphan_here
-from support.root_holders import CHEAP
+from support.root_holders import CHEAP, NOW
 
 HOLDERS = ("ann", "bee", "cam")
 
@@ -196,6 +198,20 @@ def test_a_second_draft_is_not_begun_while_one_waits(place: Path) -> None:
     (place / "next.draft").unlink()
     ran = saphan_here("keys", "add", "node", "--dir", place / "office", status=5)
     assert ran.code == "draft_waiting"
+    listed = saphan_here("keys", "list", "--dir", place / "office", "--json").json
+    assert listed["waiting"] == str(place / "office/drafts/0002.draft")
+
+
+def test_the_doctor_names_a_draft_that_waits(place: Path) -> None:
+    def said() -> list[tuple[str, str]]:
+        found = examine(Office(place / "office"), NOW)
+        return [(one.level, one.message()) for one in found if one.key == "doctor.draft_waits"]
+
+    assert said() == []
+    order_key(place)
+    ((level, message),) = said()
+    assert level == "warn"
+    assert str(place / "office/drafts/0002.draft") in message
 
 
 @pytest.mark.parametrize("file", ("office/enrol.saphan", "office/agency.json", "ann/ann.json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,14 +12,23 @@ from saphan.ceremony.concluding import conclude
 from saphan.ceremony.draft import check_signer, finish, merge
 from saphan.ceremony.root_change import change_roots
 from saphan.ceremony.roots import Roots, keep_halves
-from saphan.keyring import activate, add_key, list_keys, revoke_key, rotate_key
+from saphan.keyfiles import new_key
+from saphan.keyring import (
+    activate,
+    add_key,
+    enrol_request,
+    list_keys,
+    revoke_key,
+    rotate_key,
+)
 from saphan.office import Office
-from saphan.operations import complete, holds_root, settle
+from saphan.officer_request import make_request, parse_request
+from saphan.operations import addition, complete, holds_root, settle
 from saphan.passphrase import Passphrase
 from saphan_protocol.directory import Directory, operation_leaf
 from saphan_schemas.codec import decode
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Role, SignedOperation
+from saphan_schemas.records import Operation, Role, SignedOperation
 from support.root_holders import CHEAP, DESK, NOW, Holders, drafted_officer, refusal, waiting
 
 
@@ -173,6 +183,20 @@ def test_a_rotation_is_one_operation_that_leaves_one_key(
     (new,) = replayed(office).keys("la.ospp", role)
     assert new.key_id == made.key_id != old.key_id
     activate(office, role, handle)
+
+
+def test_an_officers_request_from_a_desk_waits_for_the_holders_too(
+    office: Office, holders: Holders
+) -> None:
+    """The desk made the operation and the key; nobody but the roots adds anything to it."""
+    key = new_key(Role.OFFICER, "khamla")
+    version, last, threshold = office.replay().version("la.ospp")
+    operation = Operation("la.ospp", version + 1, last, threshold, NOW, (addition(key, NOW),))
+    request = parse_request(make_request(operation, key.signing(), os.urandom(32)))
+    made = enrol_request(office, request, None)
+    assert (made.waits, made.key_id) == (True, key.key_id)
+    conclude(office, holders.sign(waiting(office), "bee", "cam"))
+    assert key.key_id in {k.key_id for k in replayed(office).keys("la.ospp", Role.OFFICER)}
 
 
 def test_what_is_not_in_use_cannot_be_rotated(office: Office) -> None:

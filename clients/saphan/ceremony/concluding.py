@@ -58,18 +58,23 @@ def store_draft(office: Office, draft: OperationDraft) -> Path:
     return path
 
 
+def waiting_draft(office: Office) -> Path | None:
+    """The draft of the agency's next operation, if it waits for its root holders."""
+    path = office.draft(len(office.history()) + 1)
+    return path if path.exists() else None
+
+
 def check_none_waits(office: Office) -> None:
     """Refuse to begin an operation beside one that waits: only one of them could ever follow.
 
     Raises:
         OperatorError: `draft_waiting`.
     """
-    version = len(office.history()) + 1
-    path = office.draft(version)
-    if path.exists():
+    path = waiting_draft(office)
+    if path is not None:
         raise OperatorError(
             "draft_waiting",
-            f"operation {version} is drafted already and waits for its root holders: {path}",
+            f"an operation is drafted already and waits for its root holders: {path}",
             field="draft",
             hint=f"finish it: saphan root finish {path}; or give it up: delete it, and the key "
             "files that it was to enrol",

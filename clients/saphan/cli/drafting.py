@@ -61,8 +61,8 @@ def made_value(args: argparse.Namespace, made: Made) -> dict[str, object]:
     }
 
 
-def made_page(value: dict[str, object]) -> Iterator[str]:
-    """The same for a person, with the next step."""
+def made_page(value: dict[str, object], then: str = "note.activate_next") -> Iterator[str]:
+    """The same for a person, with the next step; `then` is said of a key that waits for its use."""
     if value["key_file"] is not None:
         yield say("note.key_written", path=value["key_file"])
     if value["waits"]:
@@ -72,4 +72,4 @@ def made_page(value: dict[str, object]) -> Iterator[str]:
     else:
         yield say("note.operation_made", version=value["version"], path=value["operation"])
     if str(value["key_file"]).endswith(".next.key"):
-        yield say("note.activate_next")
+        yield say(then)

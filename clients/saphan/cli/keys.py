@@ -10,6 +10,7 @@ from saphan_protocol.words import fingerprint_words
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Role
 
+from saphan.ceremony.concluding import waiting_draft
 from saphan.cli import mailbox_keys
 from saphan.cli.comparing import add_comparing, compare_words
 from saphan.cli.drafting import (
@@ -86,8 +87,13 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 def _list(args: argparse.Namespace) -> int:
     office = office_of(args)
     keys = [_row(key) for key in list_keys(office)]
-    value = {"agency": office.read_agency().agency, "keys": keys}
-    show(value, (_line(row) for row in keys), as_json=args.json)
+    draft = waiting_draft(office)
+    waits = None if draft is None else str(draft)
+    value = {"agency": office.read_agency().agency, "keys": keys, "waiting": waits}
+    lines = [_line(row) for row in keys]
+    if waits is not None:
+        lines.append(say("note.draft_of_keys_waits", path=waits))
+    show(value, lines, as_json=args.json)
     return 0
 
 
@@ -155,12 +161,12 @@ def _rotate(args: argparse.Namespace) -> int:
         passphrase=passphrase,
         token=token,
     )
-    return _shown(args, made)
+    return _shown(args, made, "note.activate_rotated")
 
 
-def _shown(args: argparse.Namespace, made: Made) -> int:
+def _shown(args: argparse.Namespace, made: Made, then: str = "note.activate_next") -> int:
     value = made_value(args, made)
-    show(value, made_page(value), as_json=args.json)
+    show(value, made_page(value, then), as_json=args.json)
     return 0
 
 
