@@ -124,6 +124,7 @@ class Limits:
     api_connections: int = 64  # case systems and desks of one office
     api_streams: int = 16  # event streams; they stay, so they must not use up the requests
     uploads_bytes: int = 256 * MIB  # of attachments that clients have uploaded and not yet sent
+    uploads_owner_bytes: int = 64 * MIB  # of one officer or system: two bulletins with all of it
     uploads_ms: int = DAY_MS  # until an upload that nobody sends is removed: it is not sealed yet
     api_patience_ms: int = 30 * SECOND_MS  # for a body that trickles in, a listener that stalls
     tokens: int = 1_024  # of the local API, those that have ended among them: one per program

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from saphan.backup.restored_store import adopt_store
 from saphan.doctor import examine
 from saphan.node import tokens
 from saphan.node.callers import Keeper, Officer, System
+from saphan.node.files import uploads
 from saphan.node.service import NodeService
 from saphan.node.token_kept import Wanted
 from saphan.node.views import View
@@ -171,6 +173,52 @@ async def test_attachments_are_for_the_system_that_has_read(both: Both, tmp_path
     pen = Pen(both.bridge, KH, OFFICERS[KH])
     assert await officer.code("POST", f"{path}/read", json=await pen.reading(bulletin)) == 200
     assert await officer.code("GET", f"{path}/attachments/1") == 200
+
+
+async def test_by_a_digest_alone_nobody_comes_to_a_file(both: Both) -> None:
+    """Timeline: one system brings a file, another names it; both bring it; each sends its own."""
+    data = b"\x89PNG\r\n\x1a\n" + bytes(64)
+    digest = hashlib.sha256(data).hexdigest()
+    path = f"/v1/attachments/{digest}"
+    named = {"digest": digest, "name": "seal.png", "media_type": "image/png", "role": "other"}
+    bulletin = {"to": [LA], "schema": SEIZURE, **content("drug_seizure"), "attachments": [named]}
+    rights = frozenset({Right.SEND})
+    one = await both.system("one", rights=rights)
+    other = await both.system("other", rights=rights)
+
+    async def bring(asking: Asking) -> tuple[int, dict[str, Any]]:
+        return await asking.ask("PUT", f"{path}?length={len(data)}", data=data)
+
+    whole, nothing = {"held": len(data), "whole": True}, {"held": 0, "whole": False}
+    assert await bring(one) == (200, whole)
+    assert await other.ask("GET", path) == (200, nothing)
+    assert (await (await keeper(both.http, both.kh)).ask("GET", path))[1] == nothing
+    send = "/v1/bulletins"
+    assert await other.code("POST", send, json=bulletin) == "attachment_missing"
+    assert await bring(other) == (200, whole)
+    assert await other.code("POST", send, json=bulletin) == 202
+    assert await one.ask("GET", path) == (200, whole)
+    assert await one.code("POST", send, json=bulletin) == 202
+    left = both.kh.config.blobs / "uploads"
+    assert await asyncio.to_thread(lambda: list(left.iterdir())) == []
+
+
+async def test_what_one_system_leaves_behind_keeps_nobody_waiting(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "LIMITS", replace(LIMITS, uploads_owner_bytes=100))
+    rights = frozenset({Right.SEND})
+    one = await both.system("one", rights=rights)
+    other = await both.system("other", rights=rights)
+
+    async def bring(asking: Asking, data: bytes) -> object:
+        path = f"/v1/attachments/{hashlib.sha256(data).hexdigest()}?length={len(data)}"
+        return await asking.code("PUT", path, data=data)
+
+    assert await bring(one, bytes(60)) == 200
+    assert await bring(one, bytes(41)) == "uploads_full"
+    assert await bring(other, bytes(41)) == 200
+    assert await bring(one, bytes(40)) == 200
 
 
 # --- officers -------------------------------------------------------------------------------------

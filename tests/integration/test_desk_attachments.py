@@ -208,7 +208,7 @@ async def test_two_lines_bring_the_same_file(bridge: Bridge, report: LocalFile) 
                 await half(desk, first, blob)
                 await Files(desk).upload(second, blob)
                 await Files(desk).upload(first, blob)  # it is whole: nothing to do
-        assert world.kh.uploads.held(blob.digest) == (SIZE, True)
+        assert world.kh.uploads.held(blob.digest, "officer:dao") == (SIZE, True)
 
 
 async def half(desk: Desk, line: DeskLine, blob: Blob) -> None:
@@ -273,4 +273,4 @@ async def test_a_desk_that_asks_for_nonsense_is_answered(bridge: Bridge, report:
                 assert caught.value.code == code
             page = await line.ask(AskInbox(line.number(), 2**53, 100))
             assert (page["bulletins"], page["more"]) == ([], False)
-            assert world.kh.uploads.held(bytes(32)) == (0, False)
+            assert world.kh.uploads.held(bytes(32), "officer:dao") == (0, False)

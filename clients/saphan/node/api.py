@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -36,7 +37,7 @@ from saphan.node.api_guard import EVENTS_PATH, errors, guard, identify
 from saphan.node.api_officers import routes as officer_routes
 from saphan.node.api_tokens import routes as token_routes
 from saphan.node.api_trust import routes as trust_routes
-from saphan.node.callers import Keeper, Right, System, caller_of
+from saphan.node.callers import Keeper, Right, System, caller_of, owner_of
 from saphan.node.config import NodeConfig
 from saphan.node.events import Event
 from saphan.node.identity import describe, describe_corridors, health
@@ -45,7 +46,7 @@ from saphan.node.parties import party
 from saphan.node.prepared import Prepared, Waiting
 from saphan.node.readings import RECORD_BYTES, SYSTEM
 from saphan.node.repeats import HEADER as REPEAT_HEADER
-from saphan.node.repeats import repeat_of
+from saphan.node.repeats import Asked, repeat_of
 from saphan.node.requests import (
     INNER_BYTES,
     DirectoryBody,
@@ -147,7 +148,7 @@ async def _submit(request: web.Request) -> web.Response:
     caller, wish = caller_of(request), parse_wish(await read_body(request))
     check_schema(caller, wish.schema)
     repeat = repeat_of(caller.label, request.headers.get(REPEAT_HEADER), wish)
-    bulletin = await request.app[SERVICE].send(wish, repeat)
+    bulletin = await request.app[SERVICE].send(wish, Asked(owner_of(caller), repeat))
     return json_response({"id": bulletin.hex()}, 202)
 
 
@@ -156,10 +157,12 @@ async def _submit_signed(request: web.Request) -> web.Response:
     body = parse_json(await read_body(request), SignedBody)
 
     def prepare() -> Prepared:
+        caller = caller_of(request)
         inner = decode(Inner, unbase64(body.inner, "inner"), INNER_BYTES, "inner")
-        check_officer(caller_of(request), inner.author, inner.author_key, "inner.author")
+        check_officer(caller, inner.author, inner.author_key, "inner.author")
         with service.logs.lock:
-            return prepare_signed(body, service.agency, service.logs.directory)
+            prepared = prepare_signed(body, service.agency, service.logs.directory)
+        return replace(prepared, owner=owner_of(caller))
 
     prepared = await service.engine.in_sealing(prepare)
     outcome = await service.send_signed(prepared)

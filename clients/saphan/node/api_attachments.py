@@ -20,6 +20,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.api_app import SERVICE, view_of
+from saphan.node.callers import caller_of, owner_of
 from saphan.node.files.attachments import Shown
 from saphan.node.files.blobs import PIECE_BYTES
 from saphan.node.files.uploads import Upload
@@ -44,7 +45,8 @@ def routes() -> list[web.RouteDef]:
 
 async def _held(request: web.Request) -> web.Response:
     service, digest = request.app[SERVICE], _digest(request)
-    return _answer(*await service.engine.in_reading(partial(service.uploads.held, digest)))
+    look = partial(service.uploads.held, digest, owner_of(caller_of(request)))
+    return _answer(*await service.engine.in_reading(look))
 
 
 async def _upload(request: web.Request) -> web.Response:
@@ -52,10 +54,12 @@ async def _upload(request: web.Request) -> web.Response:
     service, digest = request.app[SERVICE], _digest(request)
     offset = number(request, "offset", 0, LIMITS.attachment_bytes)
     length = number(request, "length", 0, 2**53)
-    begin = partial(service.uploads.begin, digest, offset, length)
+    owner = owner_of(caller_of(request))
+    begin = partial(service.uploads.begin, digest, offset, length, owner)
     upload = await service.engine.in_reading(begin)
     if upload is None:
-        return _answer(*await service.engine.in_reading(partial(service.uploads.held, digest)))
+        held = partial(service.uploads.held, digest, owner)
+        return _answer(*await service.engine.in_reading(held))
     try:
         await _receive(request, service, upload)
         whole = await service.engine.in_reading(upload.finish)

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from aiohttp import web
 
 from saphan.api_rights import Right as Right
+from saphan.node.files.uploads import KEEPER
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class Officer:
 
 Caller: TypeAlias = Keeper | System | Officer
 _CALLER: Final[web.RequestKey[Caller]] = web.RequestKey("caller", object)  # type: ignore[arg-type]
+
+
+def owner_of(caller: Caller) -> str:
+    """Whose uploads a caller brings and takes; those of the keeper are of all local commands."""
+    return KEEPER if isinstance(caller, Keeper) else caller.label
 
 
 def set_caller(request: web.Request, caller: Caller) -> None:

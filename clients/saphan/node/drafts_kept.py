@@ -108,12 +108,12 @@ class DraftsKept:
         """
         draft, content_key = prepared.draft, os.urandom(32)
         try:
-            blobs = self._seal_attachments(draft, content_key)
+            blobs = self._seal_attachments(draft, content_key, prepared.owner)
             self._insert(prepared, content_key, blobs)
         except BaseException:
             self._files.remove(draft.header_id)
             raise
-        self._uploads.remove([one.blob.digest for one in draft.attachments])
+        self._uploads.remove([one.blob.digest for one in draft.attachments], prepared.owner)
 
     def has_left(self, nonce: bytes, agency: str) -> bool:
         """Whether a bulletin of ours with these 16 random bytes was sealed already."""
@@ -215,12 +215,12 @@ class DraftsKept:
         opened = self._archive.open_draft(row[6], row[0], row[2])
         return decode(Decision, opened, OUTCOME_BYTES, "decision")
 
-    def _seal_attachments(self, draft: Draft, content_key: bytes) -> Blobs:
+    def _seal_attachments(self, draft: Draft, content_key: bytes, owner: str) -> Blobs:
         if not draft.attachments:
             return ()
         staged = self._files.stage(draft.header.nonce.hex())
         try:
-            blobs = seal_uploaded(self._uploads, self._files, draft, content_key, staged)
+            blobs = seal_uploaded(self._uploads, self._files, draft, content_key, staged, owner)
             self._files.adopt(staged, draft.header_id)
         except BaseException:
             self._files.unstage(staged)

@@ -41,7 +41,7 @@ from saphan.node.portions import Portion
 from saphan.node.prepared import Outcome as Outcome
 from saphan.node.prepared import Prepared as Prepared
 from saphan.node.prepared import countersign_needed
-from saphan.node.repeats import Repeat, keep_repeats
+from saphan.node.repeats import KEEPERS, Asked, keep_repeats
 from saphan.node.schema import KEEP_BODY
 from saphan.node.sealing import Consigned, SealedBulletin, consign, seal
 from saphan.node.signatures import keep
@@ -93,12 +93,12 @@ class Outbox:
     # --- in ---------------------------------------------------------------------------------------
 
     def submit_machine(
-        self, wishes: Sequence[Wish], repeats: Sequence[Repeat | None] | None = None
+        self, wishes: Sequence[Wish], askers: Sequence[Asked] | None = None
     ) -> Submitted:
         """Compose, sign as the node, seal and keep; durable when it returns.
 
         Args:
-            repeats: for each wish the request that it answers, if that may come again.
+            askers: for each wish who asks for it; None: it is all the keeper's.
 
         Returns:
             For each wish its bulletin id, or the SaphanError that refused it alone.
@@ -112,10 +112,11 @@ class Outbox:
         now = self._clock()
         # Random bytes once for all: the system is asked a few times, not five times a bulletin.
         nonces = cut(os.urandom(NONCE_BYTES * len(wishes)), NONCE_BYTES)
+        asked = askers or [KEEPERS] * len(wishes)
         for place, (wish, nonce) in enumerate(zip(wishes, nonces, strict=True)):
             try:
                 draft = compose(
-                    self._uploads.measured(wish),
+                    self._uploads.measured(wish, asked[place].owner),
                     sender=self._agency,
                     now=now,
                     nonce=nonce,
@@ -125,7 +126,6 @@ class Outbox:
             except SaphanError as error:
                 outcomes[place] = error
         if drafts:
-            asked = repeats or [None] * len(wishes)
             batch, items = self._sign(INNER_TYPE, [inner for _, _, inner in drafts])
             prepared = [
                 Prepared(
@@ -133,7 +133,8 @@ class Outbox:
                     author=None,
                     inner=inner,
                     signatures=(Signature(item, batch.signature),),
-                    repeat=asked[place],
+                    owner=asked[place].owner,
+                    repeat=asked[place].repeat,
                 )
                 for (place, draft, inner), item in zip(drafts, items, strict=True)
             ]
@@ -164,12 +165,12 @@ class Outbox:
         if ready:
             batch, items = self._sign(CONSIGNMENT_TYPE, [made.consigned.body for _, made in ready])
             good: list[tuple[Ready, SignatureItem]] = []
-            answered: list[tuple[Repeat | None, bytes]] = []
+            answered: list[tuple[Prepared, bytes]] = []
             for (place, made), item in zip(ready, items, strict=True):
                 try:
                     self._admit(made, item, batch)
                     good.append((made, item))
-                    answered.append((prepared[place].repeat, made.sealed.id))
+                    answered.append((prepared[place], made.sealed.id))
                     outcomes[place] = made.sealed.id
                 except SaphanError as error:
                     self._files.remove(made.sealed.id)
@@ -212,7 +213,9 @@ class Outbox:
         staged = self._files.stage(draft.header.nonce.hex())
         try:
             if before is None:
-                blobs = seal_uploaded(self._uploads, self._files, draft, content_key, staged)
+                blobs = seal_uploaded(
+                    self._uploads, self._files, draft, content_key, staged, one.owner
+                )
             else:
                 blobs = before.blobs
                 self._files.link(before.folder, staged)
@@ -265,7 +268,7 @@ class Outbox:
         self,
         good: Sequence[tuple[Ready, SignatureItem]],
         batch: BatchSignature,
-        answered: Sequence[tuple[Repeat | None, bytes]],
+        answered: Sequence[tuple[Prepared, bytes]],
     ) -> Portion[Submission] | None:
         now = self._clock()
         with self._db.transaction() as tx:
@@ -290,9 +293,12 @@ class Outbox:
             )
             consigned = [(one.consigned, item) for one, item in good]
             last, salts = keep_consignments(tx, consigned, batch.root)
-            keep_repeats(tx, answered, now)
-        taken = [each.blob.digest for one, _ in good for each in one.sealed.draft.attachments]
-        self._uploads.remove(taken)
+            keep_repeats(tx, [(one.repeat, bulletin) for one, bulletin in answered], now)
+        taken = False
+        for prepared, _ in answered:
+            digests = [each.blob.digest for each in prepared.draft.attachments]
+            self._uploads.remove(digests, prepared.owner)
+            taken = taken or bool(digests)
         items = tuple(
             submission_of(one, item, salt) for (one, item), salt in zip(good, salts, strict=True)
         )

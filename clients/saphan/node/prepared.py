@@ -9,6 +9,7 @@ from saphan_schemas.errors import Refused, SaphanError
 from saphan_schemas.records import Blobs, Signature
 
 from saphan.compose import Draft
+from saphan.node.files.uploads import KEEPER
 from saphan.node.repeats import Repeat
 
 Outcome = bytes | SaphanError
@@ -36,6 +37,8 @@ class Prepared:
     inner: bytes
     signatures: tuple[Signature, ...]
     presealed: Presealed | None = None
+    owner: str = KEEPER
+    """Whose uploads it takes."""
     repeat: Repeat | None = None
     """The request that it answers, if that may come again."""
 

@@ -23,6 +23,7 @@ from saphan_schemas.limits import LIMITS
 
 from saphan.compose import Wish
 from saphan.node.db import Database
+from saphan.node.files.uploads import KEEPER
 
 HEADER: Final = "Idempotency-Key"
 _KEY: Final = re.compile(r'"?([!#-~]{8,128})"?', re.ASCII)
@@ -40,6 +41,22 @@ class Repeat:
     caller: str
     key: str
     request: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for a machine-made bulletin.
+
+    Args:
+        owner: whose uploads it takes; repeat: None: it does not come again.
+    """
+
+    owner: str = KEEPER
+    repeat: Repeat | None = None
+
+
+KEEPERS: Final = Asked()
+"""Of the agency's own commands, once."""
 
 
 def repeat_of(caller: str, header: str | None, wish: Wish) -> Repeat | None:

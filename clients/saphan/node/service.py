@@ -47,7 +47,7 @@ from saphan.node.readings import SYSTEM, Readings
 from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
 from saphan.node.rejections import Rejections
-from saphan.node.repeats import Repeat, Repeats
+from saphan.node.repeats import KEEPERS, Asked, Repeats
 from saphan.node.resent import first_answer
 from saphan.node.rules import Rules
 from saphan.node.second_officer import SecondOfficer
@@ -106,16 +106,16 @@ class NodeService:
         self.engine.budget.look()
         self.events.publish([{"type": "settings"}])
 
-    async def send(self, wish: Wish, repeat: Repeat | None = None) -> bytes:
+    async def send(self, wish: Wish, asked: Asked = KEEPERS) -> bytes:
         """Keep a machine-made bulletin; its id when it is durable.
 
         Args:
-            repeat: of a request that may come again; then it has the first answer.
+            asked: who asks for it, and whether that may come again; then it has the first answer.
 
         Raises:
             SaphanError: why it is refused.
         """
-        return await self.submitting.machine(wish, repeat)
+        return await self.submitting.machine(wish, asked)
 
     async def send_signed(self, prepared: Prepared) -> Outcome | Waiting:
         """Keep an officer's bulletin; its id, or why it is refused. Sent again, it has its id.

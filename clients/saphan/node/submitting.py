@@ -12,7 +12,7 @@ from saphan_schemas.errors import SaphanError, Unavailable
 from saphan.compose import Wish
 from saphan.node.engine import Engine
 from saphan.node.line import Line
-from saphan.node.repeats import Repeat, Repeats
+from saphan.node.repeats import Asked, Repeat, Repeats
 
 log = logging.getLogger("saphan.node")
 
@@ -21,7 +21,7 @@ QUEUE: Final = 1_024
 """Bulletins waiting to be sealed; a case system that pushes faster is told to come again."""
 
 
-_Waiting = tuple[Wish, Repeat | None, asyncio.Future[bytes]]
+_Waiting = tuple[Wish, Asked, asyncio.Future[bytes]]
 
 
 class Submitting:
@@ -33,33 +33,33 @@ class Submitting:
         self._repeats = repeats
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE)
 
-    async def machine(self, wish: Wish, repeat: Repeat | None = None) -> bytes:
+    async def machine(self, wish: Wish, asked: Asked) -> bytes:
         """Submit one bulletin; its id once it is durable.
 
-        Args:
-            repeat: of a request that may come again: the second one has the answer of the first,
-                whether that is kept or still on its way.
+        A request that may come again has the answer of the first, whether that is kept or still
+        on its way.
 
         Raises:
             SaphanError: why it is refused; Unavailable: `outbox_busy`; Refused: `repeat_differs`.
         """
+        repeat = asked.repeat
         if repeat is None:
-            return await self._submit(wish, None)
+            return await self._submit(wish, asked)
         coming = self._repeats.coming(repeat)
         if coming is None:
             # From here to `expect` nothing is awaited, so that two at once are never two bulletins.
-            coming = asyncio.ensure_future(self._once(wish, repeat))
+            coming = asyncio.ensure_future(self._once(wish, asked, repeat))
             self._repeats.expect(repeat, coming)
         return await asyncio.shield(coming)
 
-    async def _once(self, wish: Wish, repeat: Repeat) -> bytes:
+    async def _once(self, wish: Wish, asked: Asked, repeat: Repeat) -> bytes:
         first = await self._engine.in_reading(partial(self._repeats.first, repeat))
-        return first if first is not None else await self._submit(wish, repeat)
+        return first if first is not None else await self._submit(wish, asked)
 
-    async def _submit(self, wish: Wish, repeat: Repeat | None) -> bytes:
+    async def _submit(self, wish: Wish, asked: Asked) -> bytes:
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         try:
-            self._queue.put_nowait((wish, repeat, future))
+            self._queue.put_nowait((wish, asked, future))
         except asyncio.QueueFull:
             raise Unavailable(
                 "outbox_busy",
@@ -83,9 +83,9 @@ class Submitting:
                 _fail(batch, Unavailable("internal", "the node met a bug; it is in its log"))
 
     async def _seal(self, batch: list[_Waiting]) -> None:
-        wishes, repeats = [wish for wish, _, _ in batch], [repeat for _, repeat, _ in batch]
+        wishes, askers = [wish for wish, _, _ in batch], [asked for _, asked, _ in batch]
         submitted = await self._engine.in_sealing(
-            partial(self._engine.outbox.submit_machine, wishes, repeats)
+            partial(self._engine.outbox.submit_machine, wishes, askers)
         )
         self._line.offer(submitted.portion)
         for (_, _, future), outcome in zip(batch, submitted.outcomes, strict=True):

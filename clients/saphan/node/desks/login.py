@@ -30,6 +30,11 @@ class DeskPeer:
     handle: str
     key: bytes
 
+    @property
+    def label(self) -> str:
+        """As the node names the officer at every door, this one and the local API."""
+        return f"officer:{self.handle}"
+
 
 def challenge(agency: str, clock: Callable[[], int]) -> DeskChallenge:
     """Step 1: a fresh challenge, good for one login."""

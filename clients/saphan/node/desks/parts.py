@@ -20,8 +20,8 @@ from saphan.node.files.blobs import DAMAGED
 from saphan.node.files.uploads import Upload
 from saphan.node.service import NodeService
 
-Bringing = dict[bytes, "DeskParts"]
-"""SHA-256 to the session that brings it, for all desks of a node."""
+Bringing = dict[tuple[str, bytes], "DeskParts"]
+"""Officer and SHA-256 to the session that brings it, for all desks of a node."""
 
 
 class DeskParts:
@@ -44,7 +44,7 @@ class DeskParts:
     async def held(self, asked: AskUpload) -> DeskHeld:
         """How much of an upload is here."""
         await self._take_over(asked.blob.digest)
-        look = partial(self._service.uploads.held, asked.blob.digest)
+        look = partial(self._service.uploads.held, asked.blob.digest, self._peer.label)
         held, _ = await self._service.engine.in_reading(look)
         return DeskHeld(asked.request, held)
 
@@ -105,14 +105,15 @@ class DeskParts:
         if self._upload is None or self._blob != asked.blob:
             await self._let_go()
             await self._take_over(asked.blob.digest)
+            blob, owner = asked.blob, self._peer.label
             begin = partial(
-                self._service.uploads.begin, asked.blob.digest, asked.offset, asked.blob.length
+                self._service.uploads.begin, blob.digest, asked.offset, blob.length, owner
             )
             upload = await engine.in_reading(begin)
             if upload is None:
                 return asked.blob.length
             self._upload, self._blob = upload, asked.blob
-            self._bringing[asked.blob.digest] = self
+            self._bringing[owner, asked.blob.digest] = self
         upload = self._upload
         if upload.held != asked.offset:
             raise InvalidInput(
@@ -127,7 +128,7 @@ class DeskParts:
         return upload.held
 
     async def _take_over(self, digest: bytes) -> None:
-        other = self._bringing.get(digest)
+        other = self._bringing.get((self._peer.label, digest))
         if other is not None and other is not self:
             await other.close()
 
@@ -135,8 +136,9 @@ class DeskParts:
         upload, blob = self._upload, self._blob
         self._upload = self._blob = None
         if upload is not None and blob is not None:
-            if self._bringing.get(blob.digest) is self:
-                del self._bringing[blob.digest]
+            name = (self._peer.label, blob.digest)
+            if self._bringing.get(name) is self:
+                del self._bringing[name]
             await self._service.engine.in_reading(upload.close)
 
 

@@ -7,6 +7,7 @@ unknown to their desk.
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -115,7 +116,8 @@ class Questions:
             if decode(Inner, asked.inner, INNER_BYTES, "inner").author_key != self._peer.key:
                 raise _foreign("inner.author_key")
             with service.logs.lock:
-                return prepare_signed(_body(asked), service.agency, service.logs.directory)
+                prepared = prepare_signed(_body(asked), service.agency, service.logs.directory)
+            return replace(prepared, owner=self._peer.label)
 
         outcome = await service.send_signed(await service.engine.in_sealing(prepare))
         if isinstance(outcome, SaphanError):

@@ -45,17 +45,25 @@ def seal_files(
 
 
 def seal_uploaded(
-    uploads: Uploads, files: BlobFiles, draft: Draft, content_key: bytes, folder: Path
+    uploads: Uploads,
+    files: BlobFiles,
+    draft: Draft,
+    content_key: bytes,
+    folder: Path,
+    owner: str,
 ) -> Blobs:
     """Seal what clients have brought for a bulletin; raises what `seal_files` raises, and
+
+    Args:
+        owner: whose uploads they are.
 
     Raises:
         InvalidInput: `attachment_missing`.
     """
     for each in draft.attachments:
-        uploads.require(each.blob.digest)
+        uploads.require(each.blob.digest, owner)
     files.require_room(sum(each.blob.length for each in draft.attachments))
-    sources = [uploads.pieces(each.blob.digest) for each in draft.attachments]
+    sources = [uploads.pieces(each.blob.digest, owner) for each in draft.attachments]
     return seal_files(sources, draft.attachments, content_key, draft.header_id, folder)
 
 

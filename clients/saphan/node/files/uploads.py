@@ -1,9 +1,10 @@
 """Attachments that clients of this machine bring to the node before they send a bulletin.
 
 An upload is named by its SHA-256, may stop anywhere and goes on where it stopped; it is whole when
-length and digest are right. In DIR/node/data/blobs/uploads it lies enciphered under a key that this
-process alone has, in memory: nothing is left in clear on the disk, neither after a bulletin has
-taken it nor after a crash. A node that starts again has no uploads; its clients bring them anew.
+length and digest are right. It is its owner's alone: who only knows a digest gains nothing by it.
+In DIR/node/data/blobs/uploads it lies enciphered under a key that this process alone has, in
+memory: nothing is left in clear on the disk, neither after a bulletin has taken it nor after a
+crash. A node that starts again has no uploads; its clients bring them anew.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ from saphan.durable import FOLDER_MODE, SECRET_MODE
 from saphan.node.files.blobs import guarded, pieces
 
 BLOCK: Final = 16
+
+
+KEEPER: Final = ""
+"""Owner of what comes with the keeper's token; others are named by `Caller.label`."""
+_Name = tuple[str, bytes]
+"""Owner and SHA-256."""
 
 
 @dataclass(slots=True)
@@ -64,20 +71,20 @@ class Uploads:
     def __init__(self, folder: Path, clock: Callable[[], int]) -> None:
         self._folder = folder
         self._clock = clock
-        self._kept: dict[bytes, _Kept] = {}
+        self._kept: dict[_Name, _Kept] = {}
         self._lock = threading.Lock()
         with guarded(folder):
             folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
             for path in folder.iterdir():
                 path.unlink()
 
-    def held(self, digest: bytes) -> tuple[int, bool]:
+    def held(self, digest: bytes, owner: str = KEEPER) -> tuple[int, bool]:
         """Bytes that are here, and whether that is all of it."""
         with self._lock:
-            kept = self._kept.get(digest)
+            kept = self._kept.get((owner, digest))
             return (0, False) if kept is None else (kept.held, kept.whole)
 
-    def begin(self, digest: bytes, offset: int, length: int) -> Upload | None:
+    def begin(self, digest: bytes, offset: int, length: int, owner: str = KEEPER) -> Upload | None:
         """Go on with an upload; None if it is whole already.
 
         Args:
@@ -90,8 +97,9 @@ class Uploads:
         """
         _check_length(length)
         self.sweep()
+        name = (owner, digest)
         with self._lock:
-            kept = self._kept.get(digest)
+            kept = self._kept.get(name)
             if kept is not None and kept.whole:
                 return None
             if kept is not None and kept.writing:
@@ -99,13 +107,13 @@ class Uploads:
             if kept is None or kept.held > length:
                 kept = _Kept(length, self._clock())
             _check_offset(offset, kept.held)
-            self._check_room(length - kept.held)
-            file = self._open(digest, kept.held)
+            self._check_room(owner, length - kept.held)
+            file = self._open(name, kept.held)
             kept.length, kept.touched, kept.writing = length, self._clock(), True
-            self._kept[digest] = kept
-        return Upload(self, digest, kept, self._path(digest), file)
+            self._kept[name] = kept
+        return Upload(self, name, kept, self._path(name), file)
 
-    def measured(self, wish: Wish) -> Wish:
+    def measured(self, wish: Wish, owner: str = KEEPER) -> Wish:
         """The wish with the lengths of its uploaded attachments.
 
         Raises:
@@ -114,18 +122,18 @@ class Uploads:
         return replace(
             wish,
             attachments=tuple(
-                replace(one, blob=Blob(self.require(one.blob.digest), one.blob.digest))
+                replace(one, blob=Blob(self.require(one.blob.digest, owner), one.blob.digest))
                 for one in wish.attachments
             ),
         )
 
-    def require(self, digest: bytes) -> int:
+    def require(self, digest: bytes, owner: str = KEEPER) -> int:
         """Length of a whole upload.
 
         Raises:
             InvalidInput: `attachment_missing`.
         """
-        held, whole = self.held(digest)
+        held, whole = self.held(digest, owner)
         if not whole:
             raise InvalidInput(
                 "attachment_missing",
@@ -135,42 +143,45 @@ class Uploads:
             )
         return held
 
-    def pieces(self, digest: bytes) -> Generator[bytes, None, None]:
+    def pieces(self, digest: bytes, owner: str = KEEPER) -> Generator[bytes, None, None]:
         """The bytes of a whole upload; whoever takes them compares the digest.
 
         Raises:
             InvalidInput: `attachment_missing`; OperatorError: `attachment_damaged`.
         """
-        self.require(digest)
+        self.require(digest, owner)
         with self._lock:
-            decipher = self._kept[digest].cipher(0)
-        for data in pieces(self._path(digest)):
+            decipher = self._kept[owner, digest].cipher(0)
+        for data in pieces(self._path((owner, digest))):
             yield decipher(data)
 
-    def remove(self, digests: Iterable[bytes]) -> None:
+    def remove(self, digests: Iterable[bytes], owner: str = KEEPER) -> None:
         """Take away what a bulletin has taken; without its key the file would be noise anyway."""
         with self._lock:
             for digest in digests:
-                self._drop(digest)
+                self._drop((owner, digest))
 
     def sweep(self) -> None:
         """Take away what nobody has sent for a day."""
         oldest = self._clock() - LIMITS.uploads_ms
         with self._lock:
-            for digest, kept in list(self._kept.items()):
+            for name, kept in list(self._kept.items()):
                 if not kept.writing and kept.touched < oldest:
-                    self._drop(digest)
+                    self._drop(name)
 
-    def _drop(self, digest: bytes) -> None:
-        self._kept.pop(digest, None)
+    def _drop(self, name: _Name) -> None:
+        self._kept.pop(name, None)
         with contextlib.suppress(OSError):
-            self._path(digest).unlink()
+            self._path(name).unlink()
 
-    def _path(self, digest: bytes) -> Path:
-        return self._folder / digest.hex()
+    def _path(self, name: _Name) -> Path:
+        owner, digest = name
+        if owner == KEEPER:
+            return self._folder / digest.hex()
+        return self._folder / hashlib.sha256(owner.encode() + b"\0" + digest).hexdigest()
 
-    def _open(self, digest: bytes, held: int) -> int:
-        path = self._path(digest)
+    def _open(self, name: _Name, held: int) -> int:
+        path = self._path(name)
         with guarded(path):
             flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             handle = os.open(path, flags, SECRET_MODE)
@@ -178,32 +189,35 @@ class Uploads:
             os.lseek(handle, held, os.SEEK_SET)
         return handle
 
-    def _check_room(self, more: int) -> None:
-        kept = sum(max(one.held, one.length * one.writing) for one in self._kept.values())
-        if kept + more > LIMITS.uploads_bytes:
+    def _check_room(self, owner: str, more: int) -> None:
+        """For all of them, and for one owner: nobody else's work waits for what one has left."""
+        sizes = [(name[0], max(k.held, k.length * k.writing)) for name, k in self._kept.items()]
+        kept, most = sum(size for _, size in sizes), LIMITS.uploads_bytes
+        own = sum(size for whose, size in sizes if whose == owner)
+        if owner != KEEPER and own + more > LIMITS.uploads_owner_bytes:
+            kept, most = own, LIMITS.uploads_owner_bytes
+        if kept + more > most:
             raise Unavailable(
                 "uploads_full",
                 f"{kept} bytes of attachments wait to be sent with a bulletin",
                 hint="send those bulletins; what nobody sends is removed after a day",
             )
 
-    def ended(self, digest: bytes, kept: _Kept, *, dropped: bool) -> None:
+    def ended(self, name: _Name, kept: _Kept, *, dropped: bool) -> None:
         """An upload's request is over; called by `Upload`."""
         with self._lock:
             kept.writing = False
-            if dropped and self._kept.get(digest) is kept:
-                self._drop(digest)
+            if dropped and self._kept.get(name) is kept:
+                self._drop(name)
 
 
 class Upload:
     """One request's part of an upload; `close` in any case."""
 
-    def __init__(
-        self, uploads: Uploads, digest: bytes, kept: _Kept, path: Path, handle: int
-    ) -> None:
+    def __init__(self, uploads: Uploads, name: _Name, kept: _Kept, path: Path, handle: int) -> None:
         self._uploads = uploads
         self._path = path
-        self._digest = digest
+        self._name = name
         self._kept = kept
         self._handle = handle
         self._dropped = False
@@ -241,7 +255,7 @@ class Upload:
         with kept.lock:
             if kept.held < kept.length:
                 return False
-            if kept.digest.digest() != self._digest:
+            if kept.digest.digest() != self._name[1]:
                 self._dropped = True
                 raise _other("their SHA-256 is another")
             kept.whole = True
@@ -254,7 +268,7 @@ class Upload:
                 return
             os.close(self._handle)
             self._handle = -1
-        self._uploads.ended(self._digest, self._kept, dropped=self._dropped or not self.held)
+        self._uploads.ended(self._name, self._kept, dropped=self._dropped or not self.held)
 
 
 def _check_offset(offset: int, held: int) -> None:
