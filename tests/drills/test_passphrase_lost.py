@@ -1,32 +1,70 @@
-"""docs/drills/passphrase-lost.md: an officer whose key nobody opens any more."""
+"""docs/drills/passphrase-lost.md, as it stands there; the lost ones really open nothing."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+from saphan.keyfiles import read_key, write_sealed
+from saphan.keyring import add_key
 from saphan.office import Office
+from saphan.passphrase import Passphrase
 from saphan_schemas.records import Role
-from support.drill_pages import PASSPHRASE, PHNOM_PENH, VIENTIANE, YES, Open
+from support.bridge import CHEAP, KH, LA, SECRET, agreed, eventually, states, wish
+from support.desks import ready_bridge
+from support.drilled import terminals
+from support.rooms import ROOT
+from support.terminals import Terminal
+from support.walked import blocks, walk
 
-NEW = "lotus ladder copper nine boats"
-"""What the officer types: it does not open the old key."""
-ANSWERS = {
-    r"root key[^\n]*: ": PASSPHRASE,
-    r"sokha[^\n]*: ": NEW,
-    r"bounmy[^\n]*: ": PASSPHRASE,
-} | YES
+PAGE = (ROOT / "docs/drills/passphrase-lost.md").read_text(encoding="utf-8")
 
 
-def test_the_page_gives_the_officer_a_new_key(open_town: Open) -> None:
-    town = open_town(answers=ANSWERS)
-    town.terminals[VIENTIANE].type("saphan send figures.json --to kh.gpo --dir agency --wait")
-    town.walk("passphrase-lost.md")
-    shown = town.terminals[PHNOM_PENH].shown
-    assert "(passphrase_wrong)" in shown
-    assert shown.index("it does not open") < shown.index("value: 5012")
-    office = Office(town.folder(PHNOM_PENH) / "agency")
-    keys = [key for key in office.replay().all_keys("kh.gpo") if key.role is Role.OFFICER]
-    assert [(key.handle, key.revoked is None) for key in keys] == [
-        ("sokha", False),
-        ("sokha", True),
-    ]
-    found = town.node(PHNOM_PENH).get("/v1/showings")["showings"]
-    assert [row["officer"] for row in found if row["kind"] == "read"] == ["sokha"]
+async def test_officer_and_duty_office_work_on_with_new_keys() -> None:
+    async with (
+        ready_bridge() as bridge,
+        bridge.broker_running(),
+        bridge.node_with_api(LA) as la,
+        bridge.node_with_api(KH) as kh,
+    ):
+        office = bridge.offices[KH]
+        await agreed(la)
+        await agreed(kh)
+        before = await la.send(wish())
+        await eventually(lambda: states(la, before) == ["accepted"])
+        order = await asyncio.to_thread(enrol_order, office, bridge.clock())
+        assert (await kh.line.register(order, None)).code is None
+        await eventually(lambda: list(kh.logs.directory.keys(KH, Role.ORDER)))
+        await asyncio.to_thread(lose, office)
+        shown = await asyncio.to_thread(walked, bridge.place, before)
+        for role in (Role.OFFICER, Role.ORDER):
+            assert len(list(kh.logs.directory.keys(KH, role))) == 1
+        assert "EXERCISE" in shown.shown
+        rows = kh.db.rows("SELECT id FROM bulletins WHERE sender = ?", (KH,))
+        await eventually(lambda: [states(kh, bulletin) for (bulletin,) in rows] == [["accepted"]])
+
+
+def enrol_order(office: Office, now: int) -> bytes:
+    """The operation that enrols an order key."""
+    made = add_key(office, Role.ORDER, SECRET, now=now, passphrase=SECRET, cost=CHEAP)
+    return made.operation.read_bytes()
+
+
+def lose(office: Office) -> None:
+    """From now on both keys are under passphrases that nobody knows; blocking."""
+    for role, handle in ((Role.OFFICER, "sokha"), (Role.ORDER, None)):
+        path = office.key_file(role, b"", handle)
+        key = read_key(path, role, SECRET)
+        path.unlink()
+        write_sealed(path, key, Passphrase(os.urandom(16).hex()), CHEAP)
+
+
+def walked(place: Path, bulletin: bytes) -> Terminal:
+    """The page, with the id of a bulletin that came before; blocking."""
+    assert PAGE.count("```sh") == len(blocks(PAGE))
+    shutil.copy(ROOT / "demo/figures.json", place)
+    with terminals({"Phnom Penh": place}, {}) as made:
+        walk(PAGE.replace("8c1f03aa", bulletin.hex()[:8]), made)
+        return made["Phnom Penh"]

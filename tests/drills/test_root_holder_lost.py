@@ -1,56 +1,68 @@
-"""docs/drills/root-holder-lost.md; and what the lost root is worth before and after."""
+"""docs/drills/root-holder-lost.md, as it stands there: holders at five places, a real broker."""
 
 from __future__ import annotations
 
-import time
+import asyncio
+from pathlib import Path
 
-from saphan.ceremony.concluding import conclude
-from saphan.ceremony.draft import sign
-from saphan.ceremony.holder import new_root, open_root_file
-from saphan.ceremony.root_change import change_roots
-from saphan.ceremony.roots import keep_halves
-from saphan.office import Office
-from saphan.operations import open_root
-from saphan_protocol.directory import Directory, operation_leaf
+from saphan.keyfiles import write_sealed
+from saphan.node.service import NodeService
+from saphan_protocol.pins import format_pins
 from saphan_schemas.records import Role
-from support.bridge import CHEAP, SECRET
-from support.drill_pages import VIENTIANE, Open, Town, submitted
+from support.bridge import CHEAP, KH, SECRET, VN, eventually, opened
+from support.desks import ready_bridge
+from support.drilled import terminals
+from support.rooms import ROOT
+from support.root_holders import Holders
+from support.terminals import Terminal
+from support.walked import blocks, walk
 
+PAGE = (ROOT / "docs/drills/root-holder-lost.md").read_text(encoding="utf-8")
 HOLDERS = ("director", "deputy", "archive")
 
 
-def two_of_three(town: Town) -> None:
-    """The agency's one root becomes three, two of which sign; each holder has the own key."""
-    office = Office(town.folder(VIENTIANE) / "agency")
-    made = [new_root(town.folder(name) / "root", name, SECRET, CHEAP) for name in HOLDERS]
-    halves, now = tuple(one.half for one in made), int(time.time() * 1000)
-    draft = change_roots(office, halves, [office.read_agency().root_ids[0].hex()], 2, now)
-    for key in (
-        open_root(office, SECRET),
-        *(open_root_file(one.key_file, SECRET) for one in made),
+async def test_a_successor_takes_the_place_of_the_lost_one() -> None:
+    async with (
+        ready_bridge() as bridge,
+        bridge.broker_running() as broker,
+        bridge.node(KH) as partner,
     ):
-        draft = sign(draft, key)
-    keep_halves(office, halves)
-    submitted(town, VIENTIANE, conclude(office, draft))
+        holders = Holders(*HOLDERS, now=bridge.clock())
+        office = await asyncio.to_thread(holders.enrolled, bridge.place / VN, 2, VN)
+        office.pins_file.write_bytes(format_pins(bridge.pins))
+        await broker.admit_operation(office.enrolment.read_bytes())
+        async with bridge.node_with_api(VN) as node:
+            await opened(node)
+            shown = await asyncio.to_thread(walked, bridge.place, holders)
+            await eventually(lambda: version(node) == version(partner) == 2)
+            left = {holders.half(name).key_id for name in ("director", "deputy")}
+            for roots in (roots_of(node), roots_of(partner)):  # by their own copies of the log
+                assert len(roots) == 3
+                assert left < roots
+                assert holders.half("archive").key_id not in roots
+                assert roots == set(office.read_agency().root_ids)
+    assert "successor" in shown["Hanoi"].shown
 
 
-def test_the_page_puts_a_successor_in_the_place_of_the_deputy(open_town: Open) -> None:
-    town = open_town(*HOLDERS, "successor")
-    two_of_three(town)
-    office = Office(town.folder(VIENTIANE) / "agency")
-    town.walk("root-holder-lost.md")
-    directory = Directory()
-    for signed in office.history():
-        directory.apply(operation_leaf(signed))
-    version, _, threshold = directory.version("la.ospp")
-    assert (version, threshold) == (3, 2)
-    roots = {key.key_id for key in directory.keys("la.ospp", Role.ROOT)}
-    keys = {
-        name: open_root_file(town.folder(name) / f"root/{name}.key", SECRET)
-        for name in (*HOLDERS, "successor")
-    }
-    assert roots == {key.key_id for name, key in keys.items() if name != "deputy"}
-    assert "kh.gpo: Accepted" in town.terminals[VIENTIANE].shown
-    # What the log has is what the office has: the node knows every operation in its name.
-    known = town.node(VIENTIANE).get("/v1/operations")["operations"]
-    assert [row["known"] for row in known] == ["made", "submitted", "submitted"]
+def version(node: NodeService) -> int:
+    """The agency's last operation that this node has heard of."""
+    return node.logs.directory.version(VN)[0]
+
+
+def roots_of(node: NodeService) -> set[bytes]:
+    return {key.key_id for key in node.logs.directory.keys(VN, Role.ROOT)}
+
+
+def walked(place: Path, holders: Holders) -> dict[str, Terminal]:
+    """The page; each holder has their key at their own place. Blocking."""
+    assert PAGE.count("```sh") == len(blocks(PAGE))
+    places = {"Hanoi": place}
+    for name in ("director", "deputy", "successor"):
+        places[name] = place / name
+        places[name].mkdir()
+    for name in ("director", "deputy"):
+        (place / name / "root").mkdir()
+        write_sealed(place / name / "root" / f"{name}.key", holders.keys[name], SECRET, CHEAP)
+    with terminals(places, {}) as made:
+        walk(PAGE, made)
+        return made
