@@ -111,13 +111,14 @@ def test_copies_signed_apart_are_joined(place: Path) -> None:
 def test_every_holder_is_shown_whose_key_goes_and_the_same_words(place: Path) -> None:
     key = saphan_here("keys", "list", "--dir", place / "office", "--json").json["keys"]
     (officer,) = (each for each in key if each["role"] == "officer")
-    drafted(place, "keys", "revoke", officer["key_id"], "--yes")
+    said = drafted(place, "keys", "revoke", officer["key_id"], "--yes").out
     value = saphan_here("root", "show", place / "next.draft", "--json").json
     (change,) = value["changes"]
     assert (change["action"], change["handle"], change["enrolled_by"]) == ("revoke", "bounmy", 1)
     page = saphan_here("root", "show", place / "next.draft").out
     assert "bounmy" in page
     assert value["words"] in " ".join(page.split())
+    assert value["words"] in " ".join(said.split())  # what the office reads to the holders
     # Who compares with other words than those of the draft does not sign it.
     wrong = sign(place, "ann", "next.draft", "--words", fingerprint_words(bytes(32)), status=3)
     assert wrong.code == "words_differ"

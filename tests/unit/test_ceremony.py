@@ -94,6 +94,17 @@ def test_copies_that_went_different_ways_are_joined(tmp_path: Path, holders: Hol
     assert replayed(office).version("la.ospp")[0] == 1
 
 
+def test_a_damaged_label_does_not_stand_in_the_way_of_a_revocation(
+    office: Office, holders: Holders
+) -> None:
+    office.root_half("bee").write_bytes(b"{")
+    (officer,) = office.replay().keys("la.ospp", Role.OFFICER)
+    revoke_key(office, officer.key_id, None, now=NOW)
+    draft = waiting(office)
+    assert holders.half("bee").key_id not in draft.holders
+    conclude(office, holders.sign(draft, "ann", "bee"))
+
+
 def test_a_second_finish_changes_nothing_and_mends_what_a_crash_left_out(
     tmp_path: Path, holders: Holders
 ) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
-from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Change, Role
 
@@ -90,12 +91,16 @@ def keep_halves(office: Office, halves: tuple[RootHalf, ...]) -> None:
 def known_holders(office: Office) -> dict[bytes, str]:
     """Key id to holder's name of every root whose file stands in the agency's folder.
 
-    Raises:
-        InvalidInput: `root_file_malformed`. OperatorError: `file_unreadable`.
+    A file that cannot be read gives no name: a label must not stand in the way of a revocation.
     """
-    names = sorted(path.stem for path in office.root_key.parent.glob("*.json"))
-    own = {read_key_id(office.root_key): "root"} if office.root_key.exists() else {}
-    return own | {_read(office, name).key_id: name for name in names}
+    found: dict[bytes, str] = {}
+    with contextlib.suppress(SaphanError):
+        found[read_key_id(office.root_key)] = "root"
+    for path in sorted(office.root_key.parent.glob("*.json")):
+        with contextlib.suppress(SaphanError):
+            half = _read(office, path.stem)
+            found[half.key_id] = half.holder
+    return found
 
 
 def _read(office: Office, holder: str) -> RootHalf:

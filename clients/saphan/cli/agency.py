@@ -17,6 +17,7 @@ from saphan_protocol.words import fingerprint_words, word_lines
 from saphan.agency import check_new, init, store_invitation, store_pins
 from saphan.agency_file import AGENCY_FILE_BYTES, AgencyFile, parse_agency
 from saphan.cli.comparing import add_comparing, compare_words
+from saphan.cli.drafting import draft_identity, words_page
 from saphan.cli.options import (
     Parser,
     Subparsers,
@@ -79,6 +80,7 @@ def _init(args: argparse.Namespace) -> int:
         "draft": str(office.draft(1)) if roots else None,
         "officers": sorted(officers),
         "broker": None if invitation is None else invitation.url,
+        **(draft_identity(office.draft(1)) if roots else {}),
     }
     show(value, _made_page(value), as_json=args.json)
     return 0
@@ -101,6 +103,7 @@ def _made_page(value: dict[str, object]) -> Iterator[str]:
     yield ""
     if value["draft"]:
         yield say("note.operation_drafted", version=1, path=value["draft"])
+        yield from words_page(value)
         return
     yield say("note.carry_enrolment", path=value["enrolment"])
     yield say("note.keep_root_offline")

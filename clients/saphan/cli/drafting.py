@@ -6,12 +6,14 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from saphan_protocol.words import fingerprint_words, word_lines
 from saphan_schemas.errors import OperatorError
 
 from saphan.ceremony.concluding import check_none_waits
+from saphan.ceremony.draft_file import DRAFT_BYTES, parse_draft
 from saphan.cli.options import Parser, add_passphrase, passphrase_source
 from saphan.cli.speech import say
-from saphan.durable import PUBLIC_MODE, create_file
+from saphan.durable import PUBLIC_MODE, create_file, read_bounded
 from saphan.office import Office
 from saphan.operations import Made, holds_root
 from saphan.passphrase import Passphrase
@@ -49,6 +51,7 @@ def root_passphrase(args: argparse.Namespace, office: Office) -> Passphrase | No
 
 def made_value(args: argparse.Namespace, made: Made) -> dict[str, object]:
     """What was made, as JSON; a draft is copied to `--out` here."""
+    waiting = draft_identity(made.operation) if made.waits else {}
     if made.waits and args.out is not None:
         create_file(args.out, made.operation.read_bytes(), PUBLIC_MODE)
     return {
@@ -58,6 +61,7 @@ def made_value(args: argparse.Namespace, made: Made) -> dict[str, object]:
         "draft": str(args.out or made.operation) if made.waits else None,
         "key_file": None if made.key_file is None else str(made.key_file),
         "key_id": None if made.key_id is None else made.key_id.hex(),
+        **waiting,
     }
 
 
@@ -69,7 +73,20 @@ def made_page(value: dict[str, object], then: str = "note.activate_next") -> Ite
         yield say("note.operation_drafted", version=value["version"], path=value["operation"])
         if value["draft"] != value["operation"]:
             yield say("note.draft_copied", path=value["draft"])
+        yield from words_page(value)
     else:
         yield say("note.operation_made", version=value["version"], path=value["operation"])
     if str(value["key_file"]).endswith(".next.key"):
         yield say(then)
+
+
+def draft_identity(path: Path) -> dict[str, object]:
+    """Identity and words of a draft that was just made here."""
+    found = parse_draft(read_bounded(path, DRAFT_BYTES, "draft")).identity
+    return {"identity": found.hex(), "words": fingerprint_words(found)}
+
+
+def words_page(value: dict[str, object]) -> Iterator[str]:
+    """The draft's words, to be heard from every holder who signs it."""
+    yield say("note.draft_words")
+    yield from (f"    {line}" for line in word_lines(bytes.fromhex(str(value["identity"]))))
