@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 from saphan.cli.main import main
+from saphan.desk.second import SecondEyes
+from saphan_schemas.desk_frames import AskSecond
+from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.samples import sample
 from support import officers
-from support.bridge import KH, LA, OFFICERS, Bridge, eventually, states
-from support.desks import DeskBridge, desk_bridge, ready_bridge
+from support.bridge import KH, LA, OFFICERS, Bridge, eventually, states, wish
+from support.desks import DeskBridge, desk_bridge, on_line, ready_bridge
 
 Run = Callable[..., Awaitable[dict[str, Any]]]
 PDF = b"%PDF-1.7 what dao has seen" + bytes(5_000)
@@ -157,3 +160,27 @@ async def test_people_are_told_in_words(
         assert "TLP:RED" in await page("officer", "list")
         await run("countersign", "list", "--desk", desk)
         assert "was shown that it waits" in await page("officer", "log")
+
+
+async def test_a_colleagues_desk_hears_that_something_waits(bridge: Bridge) -> None:
+    """And then by the desk's own line: listed, refused under another officer's key, signed."""
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk("dao")
+        await four_eyes(world)
+        sokha = await officers.first(bridge, world.kh, OFFICERS[KH])
+        async with on_line(folder, bridge) as (desk, line):
+            draft = await sokha.write(wish(LA))
+            await line.news()
+            second = SecondEyes(desk)
+            (waits,) = await second.waiting(line)
+            assert waits["id"] == draft.hex()
+            exact = await second.open(line, draft)
+            foreign = sokha.signer.second(exact)
+            with pytest.raises(Refused, match="key_foreign"):
+                await line.ask(AskSecond(line.number(), draft, foreign))
+            for nothing in (bytes(32), exact.inner.content):
+                with pytest.raises(InvalidInput, match="countersign_unknown"):
+                    await second.open(line, nothing)
+            bulletin = await second.sign(line, exact)
+            assert await second.sign(line, exact) == bulletin  # the answer was not heard
+            assert await second.waiting(line) == []
