@@ -23,7 +23,7 @@ from saphan_broker.socket_places import SOCKET_NAME
 from saphan_protocol.quota import Quota, Use
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import Result
-from saphan_schemas.limits import DAY_MS, LIMITS, MINUTE_MS
+from saphan_schemas.limits import DAY_MS, LIMITS, MINUTE_MS, SECOND_MS
 from saphan_schemas.records import Event, Marking, Role
 from support.agency import Made, order_by
 from support.bridge import KH, LA, agreed, bridged, eventually, states, wish
@@ -205,6 +205,21 @@ async def test_an_outcome_makes_room_for_a_delivery(world: World) -> None:
     assert await opened(world.broker) == {A: 1}
     assert codes(await submit(world, out, made[2:])) == [None]
     assert await opened(world.broker) == {A: 2}
+
+
+async def test_what_time_ends_makes_room_too(world: World) -> None:
+    allow(world.broker, open_deliveries=1)
+    out = await world.line(A)
+    assert codes(await submit(world, out, make(world, 1))) == [None]
+    await out.close()
+    world.clock.ahead += 15 * DAY_MS
+    out = await world.line(A, resume=out)
+    origin, now = world.pins.evidence.origin, world.clock() // SECOND_MS
+    await out.until(lambda: out.heads[origin].time >= now)
+    await out.cosign(out.heads[origin])
+    await out.until(lambda: any(e.type == "saphan/expired/1" for e, _ in out.entries.values()))
+    assert await opened(world.broker) == {}
+    assert codes(await submit(world, out, make(world, 1))) == [None]
 
 
 async def test_consigning_anew_opens_nothing(world: World) -> None:

@@ -227,8 +227,33 @@ async def test_after_the_wait_what_was_over_the_quota_goes_with_what_came_meanwh
     world.pumps.wake("bulletins")
     sent: list[int] = []
     while len(sent) < 2:
-        sent += await world.urgencies()
+        frame = await world.sent.get()
+        sent += [one.header[-1] for one in frame.items]
+        await world.pumps.answer(Answer(frame.request, (LOGGED,) * len(frame.items)))
     assert sorted(sent) == sorted([frames[1].items[0].header[-1], 2])
+
+
+async def test_after_the_wait_one_frame_shows_first_that_there_is_room(world: World) -> None:
+    world.pumps.pace = wide()
+    await asyncio.to_thread(world.consign, 0, 1)
+    world.pumps.wake("bulletins")
+    frames = [await world.sent.get(), await world.sent.get()]
+    over = Result("quota_rate", "60000 a minute are used", None, 20, ())
+    for frame in frames:
+        await world.pumps.answer(Answer(frame.request, (over,) * len(frame.items)))
+    first = await world.sent.get()
+    await asyncio.to_thread(world.consign, 2)
+    for _ in range(3):
+        world.pumps.wake("bulletins")
+        await asyncio.to_thread(world.state, 1)
+        world.pumps.wake("statements")
+        assert len((await world.next()).items) == 1
+    assert world.sent.empty()
+    await world.pumps.answer(Answer(first.request, (LOGGED,) * len(first.items)))
+    sent = len(first.items)
+    while sent < 3:
+        sent += len(await world.urgencies())
+    assert sent == 3
 
 
 async def test_the_longest_wait_counts_and_one_alarm_stands_for_a_whole_backlog(

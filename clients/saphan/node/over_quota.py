@@ -28,6 +28,7 @@ class OverQuota:
         self._engine = engine
         self._wake = wake
         self._until = 0.0
+        self._probing = False
         self._resting: asyncio.TimerHandle | None = None
         self._calming: asyncio.TimerHandle | None = None
 
@@ -36,10 +37,17 @@ class OverQuota:
         """Whether whatever is sent now would be refused like what was sent before."""
         return self._resting is not None
 
+    @property
+    def probing(self) -> bool:
+        """Whether one frame should show first that there is room again: a slow line would carry
+        what is refused, again and again."""
+        return self._probing
+
     def hear(self, results: Iterable[Result]) -> None:
         """Look through an answer for items that were over a quota."""
         over = [result for result in results if result.code in QUOTA]
         if not over:
+            self._probing = False
             return
         longest = max(over, key=lambda result: result.retry_after_ms)
         assert longest.code is not None
@@ -58,7 +66,7 @@ class OverQuota:
         self._resting = None
 
     def _rested(self) -> None:
-        self._resting = None
+        self._resting, self._probing = None, True
         self._wake()
 
     def _calm(self) -> None:

@@ -150,7 +150,7 @@ class Pumps:
     async def _portion(self, kind: Kind, progress: Progress) -> bool:
         """Send one frame of what `progress` has not passed; False if there was none."""
         self._wake[kind].clear()
-        if kind == "bulletins" and self._over.resting:
+        if kind == "bulletins" and self._must_rest():
             self._blocked[kind] = True
             return False
         room = self.pace.room
@@ -176,6 +176,13 @@ class Pumps:
         if portion.rows:
             await self._send_portion(kind, portion)
         return bool(portion.rows)
+
+    def _must_rest(self) -> bool:
+        """Whether bulletins wait because too many were sent before, or for the first answer after
+        that."""
+        over = self._over
+        under_way = any(sent.kind == "bulletins" for sent in self._sent.values())
+        return over.resting or (over.probing and under_way)
 
     def _keep_rest(self, kind: Kind, again: list[int], sent: list[int]) -> None:
         left = set(again).difference(sent)
@@ -226,8 +233,9 @@ class Pumps:
         if sent is None:
             return
         self._slots[sent.kind].release()
+        if sent.kind == "bulletins":
+            self._over.hear(answer.results)
         self.acknowledged(sent.size)
-        self._over.hear(answer.results)
         never: list[tuple[int, Result]] = []
         later: list[tuple[int, int]] = []
         for row, result in zip(sent.rows, answer.results, strict=False):
