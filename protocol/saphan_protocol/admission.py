@@ -3,7 +3,8 @@
 The numbered steps are those of schemas/spec/admission.md; each has one code. Steps 1 to 6 come
 before the signature check and are answered as plain errors; from step 8 on the sender is proven,
 and a refusal is a record in the sender's own corridor. What can change between admission and the
-commit (duplicates, states) is judged by the sequencer, against the store, with `delivery.step`.
+commit (duplicates, states) is judged by the sequencer, against the store, with `delivery.step`;
+last of all the quota (step 14, `quota.spend`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     SaphanError
     ├── InvalidInput    the peer: what it sent is malformed; the same bytes will never be taken
-    ├── Refused         policy: well-formed, but not allowed (agreement, key, state, quota)
-    ├── Unavailable     nobody: try again later (line down, queue full, not yet signed)
+    ├── Refused         policy: well-formed, but not allowed (agreement, key, state)
+    ├── Unavailable     nobody: try again later (line down, queue full, quota used up)
     └── OperatorError   the person who runs this machine: disk, key files, clock, configuration
 
 `code` is stable and part of the wire protocol; the message and the hint are for people and may be
@@ -55,7 +55,7 @@ class InvalidInput(SaphanError):
 
 
 class Refused(SaphanError):
-    """Well-formed, but not allowed: no agreement, revoked key, expired, replayed, over quota."""
+    """Well-formed, but not allowed: no agreement, revoked key, expired, replayed."""
 
     http_status = 403
     exit_status = 3
