@@ -13,14 +13,14 @@ from saphan_protocol.audit.report import AuditStep
 from saphan_protocol.batch import index_batches
 from saphan_schemas.records import Event, Role
 from support.agency import Agency
+from support.api_tokens import Pen
 from support.audits import BACK, at, found
-from support.bridge import KH, LA, SECRET, Bridge, agreed, eventually, states
+from support.bridge import KH, LA, OFFICERS, SECRET, Bridge, agreed, eventually, states, wish
 from support.brokers import World
 from support.ceremony import NOW, Ceremony, revoke
 from support.corrupt import admits_anything
 from support.hostile import Hostile
 from support.logbook import Logbook
-from support.officers import letter
 from support.roster import alarmed, operate
 from support.session import Line
 
@@ -107,7 +107,7 @@ async def test_what_an_officer_signed_before_is_taken_after(bridge: Bridge) -> N
     async with bridge.broker_running() as broker:
         async with bridge.node_with_api(LA) as la:
             await agreed(la)
-            body = await asyncio.to_thread(letter, bridge, LA, KH)
+            body = await Pen(bridge, LA, OFFICERS[LA]).signed(wish())
             local = LocalNode(bridge.place / LA / "node")
             sent = await asyncio.to_thread(local.post, "/v1/bulletins/signed", body)
             bulletin = bytes.fromhex(sent["id"])
