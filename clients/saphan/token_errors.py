@@ -82,15 +82,21 @@ def key_differs(label: str) -> OperatorError:
     )
 
 
-def failed(label: str, error: told.PKCS11Error) -> OperatorError:
-    """What the token answered, as one of a few codes; the PIN is in none of them."""
+def failed(label: str, error: told.PKCS11Error, *, last_try: bool = False) -> OperatorError:
+    """What the token answered, as one of a few codes; the PIN is in none of them.
+
+    Args:
+        last_try: the token says that one more wrong PIN locks it.
+    """
     match error:
         case told.PinIncorrect() | told.PinInvalid() | told.PinLenRange():
             return OperatorError(
                 "pkcs11_pin_wrong",
                 f"the PIN does not open the token {label}",
                 field="pin",
-                hint="a few wrong PINs lock the token: be sure before you try again",
+                hint="one more wrong PIN locks the token: be sure before you try again"
+                if last_try
+                else "a few wrong PINs lock the token: be sure before you try again",
             )
         case told.PinLocked():
             return OperatorError(

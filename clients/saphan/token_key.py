@@ -199,7 +199,8 @@ def _library(path: Path) -> pkcs11._pkcs11.lib:
     if not path.is_file():
         raise library_unusable(path, "there is no such file")
     try:
-        return pkcs11.lib(str(path))
+        # Absolute: a bare name would be looked for where the system keeps its libraries.
+        return pkcs11.lib(str(path.absolute()))
     except told.PKCS11Error:
         raise library_unusable(path, "it is no PKCS#11 library of this machine") from None
 
@@ -242,6 +243,9 @@ def _log_in(token: pkcs11.Token, access: TokenAccess, *, writing: bool = False) 
     pin = access.pin.read(token.label)
     try:
         return token.open(rw=writing, user_pin=pin)
+    except told.PinIncorrect as error:
+        last = pkcs11.TokenFlag.USER_PIN_FINAL_TRY in token.slot.get_token().flags
+        raise failed(token.label, error, last_try=last) from None
     except told.UserAlreadyLoggedIn:  # by this process, for another key of the same token
         return token.open(rw=writing)
     except told.PKCS11Error as error:

@@ -300,6 +300,12 @@ def test_what_tokens_say_has_a_code(said: told.PKCS11Error, code: str) -> None:
     assert failed("desk", said).code == code
 
 
+def test_the_last_try_is_said() -> None:
+    hints = [failed("desk", told.PinIncorrect(), last_try=last).hint for last in (False, True)]
+    assert "one more wrong PIN locks the token" not in str(hints[0])
+    assert "one more wrong PIN locks the token" in str(hints[1])
+
+
 # --- several keys, threads ------------------------------------------------------------------------
 
 
