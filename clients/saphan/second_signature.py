@@ -2,7 +2,8 @@
 of them.
 
 The node gives header, inner and content of a bulletin that waits; what is displayed is made of
-these bytes here, after their digests were compared, so the signature is on what was on the screen.
+these bytes here, after their digests were compared, so the signature is on what was on the screen
+(F6 of schemas/spec/officers.md).
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 The settings say it, and the directory says who is an officer: one whose keys are all revoked is
 shown nothing, and one who was enrolled after a bulletin came is shown it by a rule of the past
-only. Older and newer is told by places in the directory log, not by clocks.
+only. Older and newer is told by places in the directory log, not by clocks. Numbered steps are
+those of schemas/spec/officers.md.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Clearance:
         return [viewer.handle for viewer in viewers if viewer.shows(bulletin)]
 
     def check_send(self, handle: str, header: Header) -> None:
-        """An officer may send a bulletin so marked, of this type, to these agencies.
+        """S5: an officer may send a bulletin so marked, of this type, to these agencies.
 
         Raises:
             Refused: `above_clearance`, `section_foreign`.
@@ -101,7 +102,7 @@ class Viewer:
     bulletins: Bulletins
 
     def shows(self, bulletin: bytes) -> bool:
-        """Whether this officer is shown a bulletin."""
+        """Whether this officer is shown a bulletin (S1 and S4 here, S2 and S3 in the rules)."""
         found = self.bulletins.known(bulletin)
         if self.enrolled is None or found is None:
             return False

@@ -1,15 +1,9 @@
 """Four eyes: a bulletin of the marked kinds leaves when a second officer has signed the same.
 
-1. The first officer's signed bulletin is checked and kept, its attachments sealed already.
-2. It is listed to those who may sign second: enrolled, another officer, cleared for the marking,
-   of a section that sends such bulletins, and named by the kind if the kind names anybody.
-3. Whoever opens it signs first that they read it.
-4. Their signature is over the very same inner record. Both are judged now, by today's directory
-   and today's clearances; then the node seals. Recipients check both signatures again.
-5. A refusal, or the author's own withdrawal, is a signed record; so the node says no more about it.
-
-A crash between the seal and the note that it was signed leaves it waiting; the next signature finds
-the bulletin in the store and gets its first id.
+Kept and asked for again (F2, F3), shown to those who may sign (F4), signed (F5, F7) or ended (F8);
+that nothing leaves with one signature is the outbox's (F1). Numbered steps are those of
+schemas/spec/officers.md. A crash between the seal and the note that it was signed leaves it
+waiting; the next signature finds the bulletin in the store and gets its first id.
 """
 
 from __future__ import annotations
@@ -95,7 +89,7 @@ class Countersigning:
     # --- the first officer ------------------------------------------------------------------------
 
     def judge(self, prepared: Prepared) -> Waiting | None:
-        """Keep what needs a second officer; None: it is sent as it is, or was sealed before.
+        """F2, F3: keep what needs a second officer; None: it is sent, or was sealed before.
 
         Raises:
             Refused: `countersign_refused`, `countersign_withdrawn`, `countersign_expired`: what
@@ -163,7 +157,7 @@ class Countersigning:
         return found
 
     def may(self, handle: str, header: Header, author: str) -> bool:
-        """Whether this officer may sign second."""
+        """F4: whether this officer may sign second."""
         enrolled = any(one.handle == handle for one in self._clearance.enrolled())
         rules = self._settings.now.shown
         return (
@@ -195,7 +189,7 @@ class Countersigning:
         return one, kept
 
     def sign(self, draft: bytes, signature: bytes) -> Left:
-        """Seal and keep it with the second signature; durable when it returns.
+        """F7: seal and keep it with the second signature; durable when it returns.
 
         Raises:
             InvalidInput: `countersign_unknown`, `signature_invalid`, codec codes.
@@ -223,7 +217,7 @@ class Countersigning:
         return left
 
     def require_read(self, handle: str, draft: bytes) -> None:
-        """An officer has signed that they read it.
+        """F5: an officer has signed that they read it.
 
         Raises:
             Refused: `countersign_unread`.
@@ -244,7 +238,7 @@ class Countersigning:
         return Left(outcome, submitted.portion)
 
     def refuse(self, draft: bytes, record: bytes, signature: bytes) -> str:
-        """End it without sending it; the state that it has then, for good.
+        """F8: end it without sending it; the state that it has then, for good.
 
         Raises:
             InvalidInput: `countersign_unknown`, `signature_invalid`, codec codes.

@@ -146,7 +146,7 @@ class Rules:
     def shows(
         self, handle: str, header: Header, author: str | None = None, *, past: bool = False
     ) -> bool:
-        """Whether an enrolled officer is shown a bulletin.
+        """Whether an enrolled officer is shown a bulletin (S2, S3 and what S4 leaves open).
 
         Args:
             author: handle of the officer of this agency who wrote it; None if it came from

@@ -2,7 +2,7 @@
 
 A showing is durable before the answer leaves. A list that is fetched every minute says nothing new,
 so a showing is one record per bulletin, officer, kind and UTC day; every signed reading is one of
-its own. The records stay in the node (design section 4, step 5).
+its own (R1, R2 of schemas/spec/officers.md). The records stay in the node.
 """
 
 from __future__ import annotations
