@@ -20,8 +20,8 @@ def test_what_the_rows_spoil_is_good() -> None:
     place = Place()
     assert place.judge(*place.consigned())
     assert place.hear(*place.said())
-    header, keys = place.la.header(["kh.gpo"], NOW), (place.la.node, place.kh.mailbox)
-    check_release(header, "kh.gpo", *(key.key_id for key in keys), place.facts)
+    header, node, mailbox = place.la.header(["kh.gpo"], NOW), place.la.node, place.kh.mailbox
+    check_release(header, "kh.gpo", node.key_id, mailbox.key_id, place.facts)
 
 
 @pytest.mark.parametrize("row", SUBMISSIONS, ids=name)
