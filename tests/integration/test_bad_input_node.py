@@ -143,7 +143,8 @@ AT_THE_OPENING: dict[str, tuple[str, Change]] = {
     "another challenge": ("signature_invalid", of(Challenge, nonce=flipped)),
     "no welcome": ("malformed", instead(Welcome, "hello")),
     "a changed directory leaf": ("leaves_differ", of(DirectoryLeaves, leaves=first(flipped))),
-    "a missing directory leaf": ("leaves_differ", of(DirectoryLeaves, leaves=lambda v: v[1:])),
+    # The first of several frames has no leaf left: the next one shows that there was one.
+    "a missing directory leaf": ("directory_gap", of(DirectoryLeaves, leaves=lambda v: v[1:])),
 }
 IN_THE_FEED: dict[str, tuple[str, Change]] = {
     "text": ("malformed", instead(Feed, "hello")),

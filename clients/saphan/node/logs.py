@@ -157,6 +157,7 @@ class Logs:
                 "directory_gap",
                 f"leaves from {frame.start} on, but {have} are known here",
                 field="start",
+                hint="nothing of it was kept, the node asks again; tell the operator if it stays",
             )
         # Leaves that are here already may come again after a lost answer.
         self._pending += frame.leaves[have - frame.start :]
