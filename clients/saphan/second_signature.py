@@ -19,19 +19,18 @@ from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import decode, decode_content, encode
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.officer_records import REFUSAL_TYPE, OfficerRefusal
 from saphan_schemas.records import (
     PAE_TYPES,
     Header,
     Inner,
     OfficerRead,
-    OfficerRefusal,
     Signature,
 )
 
 Json = dict[str, Any]
 INNER_TYPE: Final = PAE_TYPES[Inner]
 READ_TYPE: Final = PAE_TYPES[OfficerRead]
-REFUSAL_TYPE: Final = PAE_TYPES[OfficerRefusal]
 REASON_CHARS: Final = 400
 _NAMES: Final = ("header", "inner", "content")
 

@@ -215,20 +215,6 @@ class OfficerRead(Record, frozen=True):
     time: Millis
 
 
-class OfficerRefusal(Record, frozen=True):
-    """An officer will not sign a colleague's bulletin second, or takes back their own.
-
-    `draft` is the identity of its header; the record stays in the node.
-    """
-
-    draft: Digest
-    agency: AgencyId
-    handle: Handle
-    key: KeyId
-    time: Millis
-    reason: Annotated[str, Meta(min_length=1, max_length=400)] | None
-
-
 class Entry(Record, frozen=True):
     """The broker's entry about a submitted statement; the evidence log commits to it."""
 
@@ -263,9 +249,7 @@ class Operation(Record, frozen=True):
     previous: Digest | None
     threshold: Annotated[int, Meta(ge=1, le=LIMITS.roots)]
     time: Millis
-    changes: Annotated[
-        tuple[Change, ...], Meta(min_length=1, max_length=LIMITS.operation_changes)
-    ]
+    changes: Annotated[tuple[Change, ...], Meta(min_length=1, max_length=LIMITS.operation_changes)]
 
 
 class WitnessProof(Record, frozen=True):
@@ -412,7 +396,6 @@ PAE_TYPES: Final[dict[type[Record], str]] = {
     Bulletin: "saphan/bulletin/1",
     Consignment: "saphan/consignment/1",
     OfficerRead: "saphan/officer_read/1",
-    OfficerRefusal: "saphan/officer_refusal/1",
     Entry: "saphan/entry/1",
     Operation: "saphan/operation/1",
     Agreement: "saphan/agreement/1",

@@ -10,7 +10,8 @@ from functools import partial
 from aiohttp import web
 from saphan_schemas.codec import decode
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import OfficerRead, OfficerRefusal, Signature
+from saphan_schemas.officer_records import OfficerRefusal
+from saphan_schemas.records import OfficerRead, Signature
 
 from saphan.node.api_app import SERVICE
 from saphan.node.api_attachments import attachment_number, streamed

@@ -18,7 +18,8 @@ from saphan_schemas.codec import decode, decode_content
 from saphan_schemas.errors import Refused, SaphanError, Unavailable
 from saphan_schemas.frames import Submission
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import PAE_TYPES, Header, Inner, OfficerRefusal, Role, Signature
+from saphan_schemas.officer_records import REFUSAL_TYPE, OfficerRefusal
+from saphan_schemas.records import Header, Inner, Role, Signature
 
 from saphan.compose import Attached, Draft
 from saphan.node.clearance import Clearance
@@ -41,7 +42,6 @@ from saphan.node.outbox import Outbox
 from saphan.node.portions import Portion
 from saphan.node.prepared import Prepared, Waiting
 
-REFUSAL_TYPE: Final = PAE_TYPES[OfficerRefusal]
 RECORD_BYTES: Final = 4096
 SIGNATURE_BYTES: Final = 8192
 

@@ -103,7 +103,8 @@ class View:
         match self.caller:
             case Keeper() | System(schemas=None):
                 return True
-        return False
+            case _:
+                return False
 
     def _sight(self) -> Callable[[bytes], bool]:
         """Judges one bulletin after the other, under the settings of this moment."""
