@@ -32,6 +32,7 @@ from saphan.token_place import Half, TokenAccess, TokenPlace
 
 ED25519: Final = bytes.fromhex("06032b6570")
 """CKA_EC_PARAMS: the object identifier 1.3.101.112 (RFC 8410) in DER."""
+MAKE: Final = pkcs11.Mechanism.EC_EDWARDS_KEY_PAIR_GEN
 KEY_BYTES: Final = 16
 POINT_BYTES: Final = 32
 _GUARDED: Final = {
@@ -178,7 +179,7 @@ def _generate(session: pkcs11.Session, key: bytes, label: str) -> tuple[bytes, S
         pkcs11.KeyType.EC_EDWARDS, {pkcs11.Attribute.EC_PARAMS: ED25519}, local=True
     )
     public, private = curve.generate_keypair(
-        mechanism=pkcs11.Mechanism.EC_EDWARDS_KEY_PAIR_GEN,
+        mechanism=MAKE,
         store=True,
         id=key,
         label=label,

@@ -15,6 +15,7 @@ import pytest
 from saphan.cli.main import main
 from saphan.keyfiles import read_key, write_sealed
 from saphan_schemas.records import Role
+from support import officers
 from support.bridge import CHEAP, KH, LA, SECRET, Bridge, agreed, eventually, states, wish
 from support.desk_letters import letter
 from support.desks import desk_bridge, ready_bridge
@@ -152,6 +153,14 @@ async def test_in_the_agencys_folder(
         assert (await run("read", sent.hex(), *me))["content"]["body"] == wish().body
         mine = bytes.fromhex((await run("send", file, "--to", LA, *me))["id"])
         await eventually(lambda: states(kh, mine) == ["accepted"])
+
+        everybody = {"*": {"clearance": "red"}}
+        await officers.settings(bridge, kh, four_eyes=[{}], officers=everybody)
+        sokha = ("--dir", folder, "--handle", "sokha", "--passphrase-file", secret)
+        await run("send", file, "--to", LA, *sokha)
+        (waits,) = (await run("countersign", "list", *me))["drafts"]
+        both = bytes.fromhex((await run("countersign", "sign", waits["id"], "--yes", *me))["id"])
+        await eventually(lambda: states(kh, both) == ["accepted"])
 
         await asyncio.to_thread(tokens.write_pin, "999999")
         tokens.forget()  # every command of a person is a process of its own

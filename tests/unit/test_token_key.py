@@ -366,6 +366,34 @@ def test_what_is_not_there_is_said(tokens: Tokens, tmp_path: Path) -> None:
     assert made(library=tmp_path / "text.so", token="desk") == "pkcs11_library"
 
 
+def objects(tokens: Tokens) -> int:
+    """How many the token "other" holds."""
+    token = pkcs11.lib(str(tokens.library)).get_token(token_label="other")
+    with token.open(user_pin=PIN) as session:
+        return len(list(session.get_objects()))
+
+
+def test_a_token_that_gives_its_keys_away_keeps_none(
+    tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told otherwise, SoftHSM makes a key that can be read: it is seen, and removed."""
+    careless = {pkcs11.Attribute.SENSITIVE: False, pkcs11.Attribute.EXTRACTABLE: True}
+    monkeypatch.setattr("saphan.token_key._GUARDED", careless)
+    before = objects(tokens)
+    error = refusal(lambda: new_token_key("dao", tokens.access("other")))
+    assert error.code == "pkcs11_key_exposed"
+    assert objects(tokens) == before
+
+
+def test_a_token_without_ed25519_is_named(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mechanism that SoftHSM has not, as others have not that of Ed25519."""
+    unknown = pkcs11.Mechanism.X9_42_DH_KEY_PAIR_GEN
+    monkeypatch.setattr("saphan.token_key.MAKE", unknown)
+    error = refusal(lambda: new_token_key("dao", tokens.access("other")))
+    assert error.code == "pkcs11_no_ed25519"
+    assert "other" in error.message
+
+
 # --- the file -------------------------------------------------------------------------------------
 
 
