@@ -141,6 +141,20 @@ async def test_a_new_officer_is_shown_the_past_by_a_rule_alone(bridge: Bridge) -
         assert here.kh.clearance.shown_to(old) == ["dao", "sokha"]
 
 
+async def test_another_key_makes_nobody_new(bridge: Bridge) -> None:
+    """A desk was stolen: its key is revoked first, then the officer has a new one."""
+    async with world(bridge) as here:
+        dao = await officers.enrolled(bridge, here.kh, "dao")
+        old = await here.sent(GREEN)
+        await dao.leave()
+        assert shown(here.kh, "dao") == []
+        again = await officers.enrolled(bridge, here.kh, "dao")
+        assert shown(here.kh, "dao") == [old]
+        assert (await again.read(old))["id"] == old.hex()
+        with pytest.raises(Refused, match="key_revoked"):
+            await dao.read(old)
+
+
 async def test_every_reading_is_a_record_and_every_showing_of_a_day(bridge: Bridge) -> None:
     async with world(bridge) as here:
         bulletin = await here.sent(GREEN)

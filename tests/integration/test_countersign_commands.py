@@ -113,6 +113,7 @@ async def test_written_at_the_node_signed_or_refused_at_a_desk(
         office = ("--dir", bridge.place / KH)
         for _ in range(2):
             assert (await run("send", letter(tmp_path), *office))["id"] is None
+        assert (await run("inbox", "--desk", desk))["waiting"] == 2
         first, second = (await run("countersign", "list", "--desk", desk))["drafts"]
         assert first["may_sign"]
         signed = await run("countersign", "sign", first["id"], "--yes", "--desk", desk)
@@ -123,6 +124,7 @@ async def test_written_at_the_node_signed_or_refused_at_a_desk(
         assert ended == {"state": "refused"}
         gone = await run("countersign", "show", second["id"], "--desk", desk, status=2)
         assert gone["code"] == "countersign_unknown"
+        assert (await run("inbox", "--desk", desk))["waiting"] == 0
 
 
 async def test_what_a_colleague_refuses_is_a_draft_again(

@@ -131,6 +131,10 @@ async def test_one_officer_is_not_two(bridge: Bridge) -> None:
         draft = await here.bounmy.write(wish())
         with pytest.raises(Refused, match="countersign_self"):
             await here.bounmy.sign(draft)
+        other_key = await officers.enrolled(bridge, here.la, "bounmy")
+        assert other_key.key.key_id != here.bounmy.key.key_id
+        with pytest.raises(Refused, match="countersign_self"):
+            await other_key.sign(draft)
         exact = await here.bounmy.open(draft)
         foreign = sign_one(
             await asyncio.to_thread(bridge.officer, KH), "saphan/inner/1", exact.inner_bytes,

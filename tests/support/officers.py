@@ -108,15 +108,15 @@ async def first(bridge: Bridge, node: NodeService, handle: str) -> Person:
 
 
 async def enrolled(bridge: Bridge, node: NodeService, handle: str) -> Person:
-    """`saphan keys add officer` and `saphan keys submit`."""
+    """`saphan keys add officer` and `saphan keys submit`; of a known handle it is one more key."""
     office, now = bridge.offices[node.agency], bridge.clock()
 
     def make() -> tuple[bytes, SigningKey]:
         made = add_key(
             office, Role.OFFICER, SECRET, now=now, handle=handle, passphrase=SECRET, cost=CHEAP
         )
-        path = office.key_file(Role.OFFICER, b"", handle)
-        return made.operation.read_bytes(), read_key(path, Role.OFFICER, SECRET).signing()
+        assert made.key_file is not None
+        return made.operation.read_bytes(), read_key(made.key_file, Role.OFFICER, SECRET).signing()
 
     operation, key = await asyncio.to_thread(make)
     await _register(node, operation)

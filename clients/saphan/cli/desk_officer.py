@@ -35,7 +35,7 @@ def inbox(args: argparse.Namespace) -> int:
         box = Inbox(desk)
         if args.watch:
             _show_rows(args, box.rows(after))
-            watch(desk, lambda synced: _show_rows(args, synced.new))
+            watch(desk, lambda synced: _watched(args, box, synced.new))
 
         shown = False
 
@@ -43,7 +43,8 @@ def inbox(args: argparse.Namespace) -> int:
             nonlocal shown
             rows, shown = box.rows(after), True
             value = {"bulletins": rows, "online": error is None, "heard": box.heard()}
-            show(value, inbox_lines(rows), as_json=args.json)
+            show(value | {"waiting": box.waiting()}, inbox_lines(rows), as_json=args.json)
+            _note_waiting(box)
 
         async def pull(line: DeskLine) -> None:
             await box.pull(line)
@@ -60,6 +61,17 @@ def inbox(args: argparse.Namespace) -> int:
         elif error is not None:
             note(error.message)  # while something was sent: it waits on
     return 0
+
+
+def _watched(args: argparse.Namespace, box: Inbox, rows: list[Json]) -> None:
+    _show_rows(args, rows)
+    _note_waiting(box)
+
+
+def _note_waiting(box: Inbox) -> None:
+    """A colleague's bulletin does not leave before this officer has looked at it."""
+    if box.waiting():
+        note(say("note.countersign_waits", count=box.waiting()))
 
 
 def _show_rows(args: argparse.Namespace, rows: list[Json]) -> None:

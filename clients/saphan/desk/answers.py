@@ -62,6 +62,7 @@ class Page(msgspec.Struct):
     next: Index
     more: bool
     rules: Annotated[str, Meta(max_length=64)]
+    waiting: Index = 0
 
 
 class Delivery(msgspec.Struct):

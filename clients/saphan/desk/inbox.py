@@ -46,6 +46,7 @@ _ID: Final = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 _NEXT: Final = b"next of the inbox"
 _RULES: Final = b"rules"
 _HEARD: Final = b"heard"
+_WAITING: Final = b"wait for a second signature"
 _CORRIDORS: Final = b"corridors"
 
 
@@ -86,6 +87,11 @@ class Inbox:
         """When the node was heard last, ms UTC; None: never."""
         kept = self.desk.store.get(Shelf.STATE, _HEARD)
         return None if kept is None else int.from_bytes(kept, "big")
+
+    def waiting(self) -> int:
+        """How many bulletins waited for this officer's second signature when the node was heard."""
+        kept = self.desk.store.get(Shelf.STATE, _WAITING)
+        return 0 if kept is None else int.from_bytes(kept, "big")
 
     def corridors(self) -> Json:
         """What may be sent to whom, as the node told it last; empty before it did."""
@@ -199,6 +205,7 @@ class Inbox:
                     store.put(Shelf.INBOX, number_name(row["seq"]), msgspec.json.encode(row))
             store.put(Shelf.STATE, _NEXT, number_name(page["next"]))
             store.put(Shelf.STATE, _RULES, page["rules"].encode())
+            store.put(Shelf.STATE, _WAITING, number_name(page.get("waiting", 0)))
 
     def _rules(self) -> str:
         return (self.desk.store.get(Shelf.STATE, _RULES) or b"").decode()

@@ -156,6 +156,10 @@ class Countersigning:
                 found.append((one, author, may))
         return found
 
+    def to_sign(self, handle: str) -> int:
+        """How many wait for this officer's signature."""
+        return sum(may for _, _, may in self.listed(handle))
+
     def may(self, handle: str, header: Header, author: str) -> bool:
         """F4: whether this officer may sign second."""
         enrolled = any(one.handle == handle for one in self._clearance.enrolled())

@@ -80,7 +80,8 @@ class Questions:
 
     async def inbox(self, asked: AskInbox) -> DeskAnswer:
         """A page of the inbox; `next` is the place to go on from, `more` whether there is more,
-        `rules` the mark of the rules that it was shown under."""
+        `rules` the mark of the rules that it was shown under, `waiting` how many bulletins wait
+        for this officer's second signature."""
         value = await self._service.engine.in_reading(
             partial(self._inbox, asked.after, asked.limit)
         )
@@ -179,7 +180,8 @@ class Questions:
         """The page, once it is on record that this officer was shown it."""
         shown = [bytes.fromhex(row["id"]) for row in rows]
         self._service.showings.note(self._peer.handle, LISTED, shown)
-        return {"bulletins": rows, "next": after, "more": more, "rules": mark}
+        waiting = self._service.second.countersigning.to_sign(self._peer.handle)
+        return {"bulletins": rows, "next": after, "more": more, "rules": mark, "waiting": waiting}
 
     def _viewer(self) -> Viewer:
         return self._service.clearance.viewer(self._peer.handle)
