@@ -215,6 +215,34 @@ def test_the_doctor_names_a_draft_that_waits(place: Path) -> None:
     assert str(place / "office/drafts/0002.draft") in message
 
 
+def test_a_stolen_key_is_revoked_before_a_draft_that_waits(place: Path) -> None:
+    order_key(place)
+    sign(place, "ann", "next.draft")
+    (place / "next.draft").rename(place / "slow.draft")
+    keys = saphan_here("keys", "list", "--dir", place / "office", "--json").json["keys"]
+    (node,) = (each["key_id"] for each in keys if each["role"] == "node")
+    revoke = ("keys", "revoke", node, "--yes", "--dir", place / "office")
+    assert saphan_here(*revoke, status=5).code == "draft_waiting"
+    ran = drafted(place, "keys", "revoke", node, "--yes", "--instead")
+    assert "given-up" in ran.err
+    for name in ("bee", "cam"):
+        sign(place, name, "next.draft")
+    finish(place, "next.draft")
+    sign(place, "bee", "slow.draft")
+    assert finish(place, "slow.draft", status=3).code == "draft_stale"
+
+
+def test_a_draft_that_was_given_up_and_comes_back_first_is_finished(place: Path) -> None:
+    order_key(place)
+    (place / "next.draft").rename(place / "slow.draft")
+    drafted(place, "keys", "add", "mailbox", "--instead")
+    for name in ("bee", "cam"):
+        sign(place, name, "slow.draft")
+        sign(place, name, "next.draft")
+    finish(place, "slow.draft")
+    assert finish(place, "next.draft", status=3).code == "draft_stale"
+
+
 @pytest.mark.parametrize("file", ("office/enrol.saphan", "office/agency.json", "ann/ann.json"))
 def test_another_kind_of_file_is_no_draft(place: Path, file: str) -> None:
     for command in ("show", "sign"):

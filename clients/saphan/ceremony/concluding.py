@@ -10,6 +10,7 @@ import contextlib
 from pathlib import Path
 
 from saphan_protocol.directory import Directory
+from saphan_protocol.identity import sha256
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.limits import LIMITS
@@ -17,9 +18,16 @@ from saphan_schemas.records import Role, SignedOperation
 
 from saphan.agency_file import AgencyFile, format_agency
 from saphan.ceremony.draft import finish
-from saphan.ceremony.draft_file import format_draft
+from saphan.ceremony.draft_file import DRAFT_BYTES, format_draft
 from saphan.ceremony.operation_draft import OperationDraft
-from saphan.durable import PUBLIC_MODE, create_file, make_folder, replace_file, sync_folder
+from saphan.durable import (
+    PUBLIC_MODE,
+    create_file,
+    make_folder,
+    read_bounded,
+    replace_file,
+    sync_folder,
+)
 from saphan.office import Office
 
 
@@ -76,9 +84,33 @@ def check_none_waits(office: Office) -> None:
             "draft_waiting",
             f"an operation is drafted already and waits for its root holders: {path}",
             field="draft",
-            hint=f"finish it: saphan root finish {path}; or give it up: delete it, and the key "
-            "files that it was to enrol",
+            hint=f"finish it: saphan root finish {path}; or give it up with --instead, if this "
+            "operation is more urgent",
         )
+
+
+def give_up(office: Office) -> Path | None:
+    """Set the waiting draft aside for another operation; nothing happens where none waits.
+
+    It is kept beside: until another operation is finished, it or a signed copy could still be. Key
+    files that it was to enrol stay too.
+
+    Returns:
+        Where it is kept now.
+
+    Raises:
+        OperatorError: `file_unwritable`.
+    """
+    path = waiting_draft(office)
+    if path is None:
+        return None
+    data = read_bounded(path, DRAFT_BYTES, "draft")
+    kept = path.with_name(f"{path.name}.{sha256(data).hex()[:8]}.given-up")
+    if not kept.exists():
+        create_file(kept, data, PUBLIC_MODE)
+    path.unlink()
+    sync_folder(path.parent)
+    return kept
 
 
 def _kept(office: Office, draft: OperationDraft) -> bool:

@@ -9,10 +9,10 @@ from pathlib import Path
 from saphan_protocol.words import fingerprint_words, word_lines
 from saphan_schemas.errors import OperatorError
 
-from saphan.ceremony.concluding import check_none_waits
+from saphan.ceremony.concluding import check_none_waits, give_up
 from saphan.ceremony.draft_file import DRAFT_BYTES, parse_draft
 from saphan.cli.options import Parser, add_passphrase, passphrase_source
-from saphan.cli.speech import say
+from saphan.cli.speech import note, say
 from saphan.durable import PUBLIC_MODE, create_file, read_bounded
 from saphan.office import Office
 from saphan.operations import Made, holds_root
@@ -20,19 +20,21 @@ from saphan.passphrase import Passphrase
 
 
 def add_drafting(parser: Parser) -> None:
-    """`--out` for the draft, and the root's passphrase."""
+    """`--out` for the draft, `--instead` of the one that waits, and the root's passphrase."""
     parser.add_argument("--out", type=Path, metavar="FILE", help=say("help.draft_out"))
+    parser.add_argument("--instead", action="store_true", help=say("help.instead"))
     add_passphrase(parser, what=say("noun.root_key"))
 
 
 def check_drafting(args: argparse.Namespace, office: Office) -> None:
-    """What can be known before anybody types a passphrase.
+    """What can be known before anybody types a passphrase; `--instead` sets aside what waits.
 
     Raises:
         OperatorError: `not_an_agency_folder`, `draft_waiting`, `file_exists`.
     """
     office.read_agency()
-    check_none_waits(office)
+    if not args.instead:
+        check_none_waits(office)
     if args.out is not None and args.out.exists():
         raise OperatorError(
             "file_exists",
@@ -40,6 +42,9 @@ def check_drafting(args: argparse.Namespace, office: Office) -> None:
             field="out",
             hint="move it away, or name another file",
         )
+    kept = give_up(office)
+    if kept is not None:
+        note(say("note.draft_given_up", path=kept))
 
 
 def root_passphrase(args: argparse.Namespace, office: Office) -> Passphrase | None:
