@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 from saphan.cli.main import _parser as saphan_parser
 from saphan_schemas import messages
 from support.agency_folders import DESK_PASSPHRASE, ROOT_PASSPHRASE
-from support.command import environment, saphan_here
+from support.command import saphan_here, typed
 from support.rooms import ROOT
 from support.softhsm import PIN, SO_PIN, drawer
 from support.terminals import Terminal
@@ -54,12 +53,7 @@ def test_a_token_is_set_up_and_a_key_made_on_it_by_hand(folder: Path, tmp_path: 
     tokens = drawer(tmp_path / "drawer")
     (make,) = [line for line in LINES if line.startswith("softhsm2-util")]
     (add,) = [line for line in COMMANDS if "keys add officer" in line]
-    commands = tmp_path / "bin"
-    commands.mkdir()
-    (commands / "saphan").write_text(f'#!/bin/sh\nexec {sys.executable} -m saphan "$@"\n')
-    (commands / "saphan").chmod(0o755)
-    found = environment(**tokens.variables)
-    terminal = Terminal(folder, found | {"PATH": f"{commands}:{found['PATH']}"}, ANSWERS)
+    terminal = Terminal(folder, typed(tmp_path / "bin", **tokens.variables), ANSWERS)
     try:
         terminal.type(f"{make} </dev/tty")  # the shell's own input is the script
         shown = terminal.type(add.replace("/usr/lib/softhsm/libsofthsm2.so", str(tokens.library)))

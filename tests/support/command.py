@@ -60,6 +60,19 @@ def environment(**variables: str) -> dict[str, str]:
     return os.environ | fixed | (_bytecode() if sys.dont_write_bytecode else {}) | variables
 
 
+def typed(folder: Path, **variables: str) -> dict[str, str]:
+    """Variables of a shell in which `saphan` and `saphan-broker` are this checkout's.
+
+    Args:
+        folder: created if it is not there; the two programs are written into it.
+    """
+    folder.mkdir(exist_ok=True)
+    for name, module in (("saphan", "saphan"), ("saphan-broker", "saphan_broker")):
+        (folder / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
+        (folder / name).chmod(0o755)
+    return environment(PATH=f"{folder}{os.pathsep}{os.environ['PATH']}", **variables)
+
+
 @functools.cache
 def _bytecode() -> dict[str, str]:
     """Where nothing is written beside the sources, hundreds of commands compile them only once."""

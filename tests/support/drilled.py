@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from support.command import environment
+from support.command import typed
 from support.terminals import Terminal
 
 ANSWERS: Final = {
@@ -29,13 +27,7 @@ def terminals(
     Args:
         answers: what people type, by the end of the question; those of `ANSWERS` too.
     """
-    first = next(iter(places.values()))
-    commands = first / ".commands"
-    commands.mkdir(exist_ok=True)
-    for name, module in (("saphan", "saphan"), ("saphan-broker", "saphan_broker")):
-        (commands / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
-        (commands / name).chmod(0o755)
-    env = environment(PATH=f"{commands}{os.pathsep}{os.environ['PATH']}", **variables)
+    env = typed(next(iter(places.values())) / ".commands", **variables)
     made: dict[str, Terminal] = {}
     try:
         for place, folder in places.items():
