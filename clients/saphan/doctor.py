@@ -32,6 +32,7 @@ from saphan.local_api import LocalNode
 from saphan.node.desks.tls import CERTIFICATE_NAME
 from saphan.node.settings import SETTINGS_NAME, read_settings
 from saphan.office import Office
+from saphan.officers_named import unfitting
 
 Json = dict[str, Any]
 
@@ -252,11 +253,13 @@ def _rules(patient: Patient) -> Iterator[Finding]:
     """Whether the rules leave something to nobody: no officer would ever know that it came."""
     office, path = patient.office, patient.office.folder / DATABASE
     try:
-        shown = read_settings(office.node / SETTINGS_NAME).shown
+        settings = read_settings(office.node / SETTINGS_NAME)
     except SaphanError:
         return  # `_settings` says it
+    shown = settings.shown
     keys = office.replay().keys(office.read_agency().agency, Role.OFFICER)
     officers = [key.handle for key in keys if key.handle is not None]
+    yield from unfitting(settings, officers)
     if not officers or not path.exists():
         return  # programs only
     try:
