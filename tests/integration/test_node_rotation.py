@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from saphan.keyring import activate, add_key, revoke_key
 from saphan.mailbox_rotation import rotate_mailbox
+from saphan.node import anew
 from saphan.node.service import NodeService
 from saphan_protocol.directory import KeyInfo
 from saphan_schemas.limits import DAY_MS, LIMITS
@@ -176,15 +177,16 @@ async def test_what_was_logged_is_consigned_anew_when_its_mailbox_is_revoked(
 
 
 async def test_what_was_logged_is_consigned_anew_when_the_node_key_is_replaced(
-    bridge: Bridge,
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stolen node key is revoked: what it consigned goes again under the new one, by itself."""
+    monkeypatch.setattr(anew, "PAGE", 2)
     await enrolled(bridge)
     office = bridge.offices[LA]
     async with bridge.broker_running():
         async with bridge.node(LA) as la:
             await agreed(la)
-            sent = [await la.send(wish()) for _ in range(2)]
+            sent = [await la.send(wish()) for _ in range(5)]
             await eventually(lambda: all(states(la, one) == ["submitted"] for one in sent))
             added = await asyncio.to_thread(
                 lambda: add_key(office, Role.NODE, SECRET, now=bridge.clock(), cost=CHEAP)
@@ -199,7 +201,7 @@ async def test_what_was_logged_is_consigned_anew_when_the_node_key_is_replaced(
             await eventually(lambda: events(la, sent[0]) == ["submitted", "consigned"])
             async with bridge.node(KH) as kh:
                 await eventually(lambda: all(states(la, one) == ["accepted"] for one in sent))
-                assert len(kh.bulletins.inbox(0, 9)) == 2
+                assert len(kh.bulletins.inbox(0, 9)) == 5
 
 
 async def test_private_halves_are_destroyed_when_clock_and_witnesses_say_so(

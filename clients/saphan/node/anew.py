@@ -7,7 +7,8 @@ the carriage is made again, under this node's present key and for the recipient'
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import msgspec
 from saphan_protocol.delivery import State
@@ -22,58 +23,68 @@ from saphan.node.deliveries import MAX_ATTEMPTS, Deliveries
 from saphan.node.feed_entry import Seen
 from saphan.node.logs import Logs
 
+PAGE: Final = 1_024
+"""Rows read at a time; at most 64 of them, one for each recipient, are of one consignment."""
+
 Delivery = tuple[bytes, str]
 """(bulletin id, recipient)."""
 
 
-def due(db: Database, logs: Logs, agency: str, node_key: bytes, now: int) -> list[Delivery]:
-    """Everything that must be consigned anew, as the directory stands now.
+def undecided(db: Database, agency: str) -> list[Delivery]:
+    """Deliveries of ours that go on with a new consignment, and none waits (after a crash)."""
+    return [
+        (bulletin, recipient)
+        for bulletin, recipient in db.rows(
+            "SELECT bulletin, recipient FROM deliveries d WHERE sender = ?"
+            " AND state IN ('unopened', 'queued')"
+            " AND attempts < ? AND NOT EXISTS (SELECT 1 FROM consignments c"
+            " WHERE c.bulletin = d.bulletin AND c.state = 'waiting')",
+            (agency, MAX_ATTEMPTS),
+        )
+    ]
+
+
+def withdrawn(db: Database, logs: Logs, agency: str, node_key: bytes, now: int) -> list[Delivery]:
+    """Deliveries in the log, not handed over, whose keys are revoked: nobody may hand them over.
+
+    Judged by the directory as it stands now, with what was bound by hand.
 
     Args:
         node_key: id of the key that signs; with one that is revoked itself nothing is cured.
         now: ms UTC.
     """
-    found = undecided(db, agency)
-    with logs.lock, contextlib.suppress(Refused):
-        logs.directory.key(node_key, Role.NODE)
-        found += withdrawn(db, logs.directory, agency, now)
-    return found
+    if not _active(logs, node_key):
+        return []
+    found: dict[Delivery, None] = {}
+    for bulletin, recipient, header, consignment in _logged(db, agency):
+        # The newest consignment of a delivery counts, and comes last.
+        found.pop((bulletin, recipient), None)
+        with logs.lock:
+            gone = _revoked(logs.directory, consignment, recipient)
+        if gone and _lasts(header, now):
+            found[bulletin, recipient] = None
+    return without_waiting(db, found)
 
 
-def undecided(db: Database, agency: str) -> list[Delivery]:
-    """Deliveries of ours that go on with a new consignment, and none waits (after a crash)."""
-    rows = db.rows(
-        "SELECT bulletin, recipient FROM deliveries WHERE sender = ?"
-        " AND state IN ('unopened', 'queued') AND attempts < ?",
-        (agency, MAX_ATTEMPTS),
-    )
-    return without_waiting(db, [(bulletin, recipient) for bulletin, recipient in rows])
-
-
-def withdrawn(db: Database, directory: Directory, agency: str, now: int) -> list[Delivery]:
-    """Deliveries in the log, not handed over, whose keys are revoked: nobody may hand them over.
-
-    Args:
-        directory: as it stands now, with what was bound by hand; `now` in ms UTC.
-    """
-    rows = db.rows(
-        "SELECT d.bulletin, d.recipient, b.header, c.body FROM deliveries d"
+def _logged(db: Database, agency: str) -> Iterator[tuple[bytes, str, bytes, Consignment]]:
+    """(bulletin, recipient, header, consignment) of what is not handed over, a page at a time."""
+    after = (0, 0)
+    while rows := db.rows(
+        "SELECT b.seq, c.id, d.bulletin, d.recipient, b.header, c.body FROM deliveries d"
         " JOIN bulletins b ON b.id = d.bulletin JOIN consignments c ON c.bulletin = d.bulletin"
         " WHERE d.sender = ? AND d.state = 'submitted' AND d.attempts < ?"
-        " AND c.state = 'logged' ORDER BY c.id",
-        (agency, MAX_ATTEMPTS),
-    )
-    newest: dict[Delivery, tuple[bytes, Consignment]] = {}
-    for bulletin, recipient, header, body in rows:
-        consignment = msgspec.msgpack.decode(body, type=Consignment)
-        if any(ref.agency == recipient for ref in consignment.recipients):
-            newest[bulletin, recipient] = (header, consignment)
-    found = [
-        delivery
-        for delivery, (header, consignment) in newest.items()
-        if _revoked(directory, consignment, delivery[1]) and _lasts(header, now)
-    ]
-    return without_waiting(db, found)
+        " AND c.state = 'logged' AND (b.seq, c.id) > (?, ?)"
+        " ORDER BY b.seq, c.id LIMIT ?",
+        (agency, MAX_ATTEMPTS, *after, PAGE),
+    ):
+        after = rows[-1][:2]
+        if len(rows) == PAGE:  # several recipients of one consignment are not cut in two
+            rows = [row for row in rows if row[:2] != after] or rows
+            after = rows[-1][:2]
+        for _, _, bulletin, recipient, header, body in rows:
+            consignment = msgspec.msgpack.decode(body, type=Consignment)
+            if any(ref.agency == recipient for ref in consignment.recipients):
+                yield bulletin, recipient, header, consignment
 
 
 def logged_too_late(
@@ -99,6 +110,15 @@ def logged_too_late(
         directory.key(node_key, Role.NODE)
         return found
     return []
+
+
+def _active(logs: Logs, node_key: bytes) -> bool:
+    try:
+        with logs.lock:
+            logs.directory.key(node_key, Role.NODE)
+    except Refused:
+        return False
+    return True
 
 
 def without_waiting(db: Database, deliveries: Iterable[Delivery]) -> list[Delivery]:

@@ -18,7 +18,7 @@ from saphan_schemas.frames import DirectoryLeaves, Feed
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.alarms import Alarms
-from saphan.node.anew import Delivery, due
+from saphan.node.anew import Delivery, undecided, withdrawn
 from saphan.node.budget import Budget
 from saphan.node.db import Database
 from saphan.node.effects import Effects
@@ -53,6 +53,7 @@ class Engine:
         self.budget = budget
         self._intake = intake
         self._alarms = alarms
+        self._looked_at = -1
         self._frames = ThreadPoolExecutor(1, "saphan-frames")
         self._sealing = ThreadPoolExecutor(1, "saphan-sealing")
         self._reading = ThreadPoolExecutor(2, "saphan-reading")
@@ -107,11 +108,21 @@ class Engine:
         self._alarms.clear(code)
 
     def consign_due(self, now: int) -> bool:
-        """Consign anew everything that needs it; whether there was anything. `now` in ms UTC."""
-        found = due(self.db, self.logs, self.agency, self.key.key_id, now)
+        """Consign anew everything that needs it; whether there was anything. `now` in ms UTC.
+
+        What is in the log is looked at again when the directory has grown, or `look_again`.
+        """
+        size, found = self.logs.directory.size, undecided(self.db, self.agency)
+        if size != self._looked_at:
+            found += withdrawn(self.db, self.logs, self.agency, self.key.key_id, now)
         for at in range(0, len(found), LIMITS.frame_items):
             self.consign_anew(found[at : at + LIMITS.frame_items])
+        self._looked_at = size
         return bool(found)
+
+    def look_again(self) -> None:
+        """Keys were revoked by another way than the log."""
+        self._looked_at = -1
 
     def consign_anew(self, deliveries: list[Delivery]) -> None:
         """New consignments after `unopened` or a refusal; what cannot be consigned is an alarm."""
