@@ -133,6 +133,27 @@ def sign(draft: Draft, root: SigningKey, pins: Pins, salt: bytes) -> Draft:
     return _with(draft, sign_one(root, AGREEMENT_TYPE, draft.text, salt))
 
 
+def merge(first: Draft, *others: Draft) -> Draft:
+    """One draft with the signatures of several copies that went different ways.
+
+    Raises:
+        Refused: `draft_differs`: the copies are not of one text.
+    """
+    for other in others:
+        if other.text != first.text:
+            raise Refused(
+                "draft_differs",
+                f"one draft is of {first.agreement.reference}, another one of another text",
+                field="draft",
+                hint="merge copies of one draft only: the words of the agreement are the same",
+            )
+        known = {signature.item.key for signature in first.signatures}
+        for signature in other.signatures:
+            if signature.item.key not in known:
+                first = _with(first, signature)
+    return first
+
+
 def finish(draft: Draft, salt: bytes) -> bytes:
     """The finished agreement: canonical SignedAgreement, judged as broker and nodes will.
 

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from saphan.agency_file import AgencyFile
-from saphan.agreement_draft import propose
-from saphan.agreement_orders import (
-    Action,
+from saphan.agreement_draft import merge, propose, sign
+from saphan.agreement_order_draft import (
     OrderDraft,
     draft_order,
     finish_order,
     format_order_draft,
-    keep_order,
-    kept_orders,
-    make_order,
-    order_by_key,
+    merge_orders,
     parse_order_draft,
     sign_order_draft,
 )
+from saphan.agreement_orders import Action, keep_order, kept_orders, make_order, order_by_key
 from saphan.keyfiles import SecretKey, new_key
 from saphan.office import Office
 from saphan.terms import first_terms, parse_terms
@@ -33,7 +32,7 @@ from saphan_protocol.batch import verify_one
 from saphan_protocol.identity import identity
 from saphan_protocol.keys import VerifyingKey
 from saphan_schemas.errors import SaphanError
-from saphan_schemas.records import Role
+from saphan_schemas.records import Role, Signature
 from support.pin_files import pins
 
 NOW = 1_752_624_000_000
@@ -160,3 +159,25 @@ def test_orders_are_kept_beside_the_agreement_for_their_salts(tmp_path: Path) ->
         assert path.suffix == ".saphan"
     assert [one.order for one in kept_orders(office, NAME, "la-kh")] == orders
     assert list(kept_orders(office, bytes(32), "la-kh")) == []
+
+
+def test_copies_that_went_different_ways_come_together() -> None:
+    one, other = drafted(ROOTS[0]), drafted(ROOTS[1])
+    assert merge_orders(one, other, one).complete
+    with pytest.raises(SaphanError, match="draft_differs"):
+        merge_orders(one, drafted(ROOTS[1], number=2))
+    with pytest.raises(SaphanError, match="signature_invalid"):
+        merge_orders(one, replace(other, signatures=(altered(other),)))
+
+
+def altered(draft: OrderDraft) -> Signature:
+    (signature,) = draft.signatures
+    return msgspec.structs.replace(signature, signature=bytes(len(signature.signature)))
+
+
+def test_copies_of_an_agreement_come_together_too() -> None:
+    copies = [sign(TEXT, root.signing(), pins(), bytes(32)) for root in ROOTS[:2]]
+    assert merge(*copies).missing == ("kh.gpo",)
+    terms = parse_terms(first_terms(["la.ospp", "kh.gpo"], date(2025, 7, 17)))
+    with pytest.raises(SaphanError, match="draft_differs"):
+        merge(copies[0], propose(terms, [LA, KH], pins()))

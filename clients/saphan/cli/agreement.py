@@ -16,13 +16,13 @@ from saphan_schemas.records import Agreement
 from saphan.agency_file import AgencyFile
 from saphan.agreement_document import document
 from saphan.agreement_draft import DRAFT_BYTES, Draft, format_draft, propose
-from saphan.agreement_orders import OrderDraft
+from saphan.agreement_order_draft import OrderDraft
+from saphan.cli.agreement_concluding import add_signing
 from saphan.cli.agreement_orders import add_orders
 from saphan.cli.agreement_page import describe, draft_value, order_page, page
 from saphan.cli.agreement_renewal import add_renewal
 from saphan.cli.agreement_signing import (
     add_root,
-    add_signing,
     pins_of,
     read_draft,
     show_draft,

@@ -17,23 +17,11 @@ from saphan_protocol.identity import identity
 from saphan_schemas.errors import InvalidInput, OperatorError, Unavailable
 from saphan_schemas.records import Role
 
-from saphan.agreement_orders import (
-    Action,
-    draft_order,
-    format_order_draft,
-    kept_orders,
-    make_order,
-    order_by_key,
-    sign_order_draft,
-)
+from saphan.agreement_order_draft import draft_order, format_order_draft, sign_order_draft
+from saphan.agreement_orders import Action, kept_orders, make_order, order_by_key
+from saphan.cli.agreement_concluding import conclude_order, submit_order
 from saphan.cli.agreement_page import order_page
-from saphan.cli.agreement_signing import (
-    conclude_order,
-    confirm_page,
-    open_root_of,
-    show_order_draft,
-    submit_order,
-)
+from saphan.cli.agreement_signing import confirm_page, open_root_of, show_order_draft
 from saphan.cli.agreement_texts import agreement_text, node_agreements
 from saphan.cli.options import (
     Parser,

@@ -13,7 +13,7 @@ from saphan_schemas.records import Agreement
 
 from saphan.agreement_document import day_text, pins_digest
 from saphan.agreement_draft import Draft
-from saphan.agreement_orders import OrderDraft
+from saphan.agreement_order_draft import OrderDraft
 from saphan.cli.speech import say
 
 
