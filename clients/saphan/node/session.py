@@ -159,7 +159,9 @@ class Session:
         future = self._asked[request] = asyncio.get_running_loop().create_future()
         try:
             await self._send(Register(request, operation, agreement, order))
-            return await asyncio.wait_for(future, ANSWER_S)
+            # Not `wait_for`: in Python 3.11 it forgets a cancellation that the answer meets.
+            async with asyncio.timeout(ANSWER_S):
+                return await future
         except TimeoutError:
             raise Unavailable("no_answer", "the broker has not answered yet; try again") from None
         finally:

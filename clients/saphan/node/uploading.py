@@ -223,7 +223,9 @@ class Uploading:
         owed = offered.held is None or offered.held != offered.sent
         left = offered.since + ANSWER_S - _now()
         try:
-            await asyncio.wait_for(self._turn.wait(), left if owed else None)
+            # Not `wait_for`: in Python 3.11 it forgets a cancellation that the turn meets.
+            async with asyncio.timeout(left if owed else None):
+                await self._turn.wait()
         except TimeoutError:
             raise Unavailable(
                 "no_answer", "the broker does not say what it holds of an attachment"
