@@ -123,6 +123,8 @@ class Limits:
     api_page_items: int = 500  # rows in one listing
     api_connections: int = 64  # case systems and desks of one office
     api_streams: int = 16  # event streams; they stay, so they must not use up the requests
+    api_caller_connections: int = 32  # of one system or officer: half of them are for the others
+    api_caller_streams: int = 4  # the same for event streams: two machines, and lines that died
     uploads_bytes: int = 256 * MIB  # of attachments that clients have uploaded and not yet sent
     uploads_owner_bytes: int = 64 * MIB  # of one officer or system: two bulletins with all of it
     uploads_ms: int = DAY_MS  # until an upload that nobody sends is removed: it is not sealed yet

@@ -17,7 +17,7 @@ from saphan import Node
 from saphan.api_rights import Right
 from saphan.backup.restored_store import adopt_store
 from saphan.doctor import examine
-from saphan.node import tokens
+from saphan.node import api_guard, tokens
 from saphan.node.callers import Keeper, Officer, System
 from saphan.node.files import uploads
 from saphan.node.service import NodeService
@@ -219,6 +219,31 @@ async def test_what_one_system_leaves_behind_keeps_nobody_waiting(
     assert await bring(one, bytes(41)) == "uploads_full"
     assert await bring(other, bytes(41)) == 200
     assert await bring(one, bytes(40)) == 200
+
+
+async def test_one_caller_leaves_the_others_their_places(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_guard, "LIMITS", replace(LIMITS, api_caller_streams=1))
+    one, other = await both.system("one"), await both.system("other")
+
+    def stream(asking: Asking) -> Any:
+        headers = {"Authorization": f"Bearer {asking.token}"}
+        return both.http.get("/v1/events", headers=headers)
+
+    async with stream(one) as first, stream(one) as second, stream(other) as theirs:
+        assert [first.status, second.status, theirs.status] == [200, 503, 200]
+        assert (await second.json())["code"] == "api_busy"
+        assert await one.code("GET", "/v1/inbox") == 200
+    others = both.kh.events.listeners
+
+    def gone() -> bool:
+        both.kh.events.publish([{"type": "settings"}])
+        return both.kh.events.listeners <= others - 2
+
+    await eventually(gone)
+    async with stream(one) as again:
+        assert again.status == 200
 
 
 # --- officers -------------------------------------------------------------------------------------

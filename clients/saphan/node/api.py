@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -31,7 +32,7 @@ from saphan.api_answer import TOKEN_BYTES
 from saphan.compose import parse_wish
 from saphan.durable import create_file
 from saphan.node.api_agreements import routes as agreement_routes
-from saphan.node.api_app import BUSY, SERVICE, STREAMS, TOKEN, view_of
+from saphan.node.api_app import BUSY, PLACES, SERVICE, STREAMS, TOKEN, view_of
 from saphan.node.api_attachments import routes as attachment_routes
 from saphan.node.api_guard import EVENTS_PATH, errors, guard, identify
 from saphan.node.api_officers import routes as officer_routes
@@ -76,6 +77,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
     app[SERVICE], app[TOKEN] = service, token
     app[BUSY] = asyncio.Semaphore(LIMITS.api_connections)
     app[STREAMS] = asyncio.Semaphore(LIMITS.api_streams)
+    app[PLACES] = Counter()
     app.add_routes(
         [
             web.get("/healthz", _health),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Final
 
 from aiohttp import web
@@ -14,6 +15,8 @@ from saphan.node.views import View
 SERVICE: Final = web.AppKey("service", NodeService)
 TOKEN: Final = web.AppKey("token", str)
 BUSY: Final = web.AppKey("busy", asyncio.Semaphore)
+PLACES: Final = web.AppKey("places", Counter[tuple[str, bool]])
+"""Requests (False) and event streams (True) that are being served, by the caller's label."""
 STREAMS: Final = web.AppKey("streams", asyncio.Semaphore)
 
 

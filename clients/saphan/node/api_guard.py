@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 from aiohttp import web
@@ -14,7 +14,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import error_hint
 
 from saphan.node.access import OPEN_PATH, check_access
-from saphan.node.api_app import BUSY, SERVICE, STREAMS, TOKEN
+from saphan.node.api_app import BUSY, PLACES, SERVICE, STREAMS, TOKEN
 from saphan.node.callers import Caller, Keeper, set_caller
 from saphan.node.requests import json_response
 
@@ -65,13 +65,39 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     resource = request.match_info.route.resource
     if resource is not None:  # None: no such path, or another method; the router answers
         check_access(caller, request.method, resource.canonical)
-    busy, what = request.app[BUSY], f"{LIMITS.api_connections} requests are being served"
-    if request.path == EVENTS_PATH:
-        busy, what = request.app[STREAMS], f"{LIMITS.api_streams} programs listen to events"
-    if busy.locked():
-        raise Unavailable("api_busy", what, hint="close what is not needed, or try again")
-    async with busy:
-        return await handler(request)
+    with _counted(request, caller):
+        busy, what = request.app[BUSY], f"{LIMITS.api_connections} requests are being served"
+        if request.path == EVENTS_PATH:
+            busy, what = request.app[STREAMS], f"{LIMITS.api_streams} programs listen to events"
+        if busy.locked():
+            raise _busy(what)
+        async with busy:
+            return await handler(request)
+
+
+@contextlib.contextmanager
+def _counted(request: web.Request, caller: Caller) -> Iterator[None]:
+    """One system or officer has so many places and no more: others need theirs.
+
+    Raises:
+        Unavailable: `api_busy`.
+    """
+    streaming = request.path == EVENTS_PATH
+    name, taken = (caller.label, streaming), request.app[PLACES]
+    most = LIMITS.api_caller_streams if streaming else LIMITS.api_caller_connections
+    if taken[name] >= most and not isinstance(caller, Keeper):
+        raise _busy(f"{most} requests of {caller.label} are being served")
+    taken[name] += 1
+    try:
+        yield
+    finally:
+        taken[name] -= 1
+        if not taken[name]:
+            del taken[name]
+
+
+def _busy(what: str) -> Unavailable:
+    return Unavailable("api_busy", what, hint="close what is not needed, or try again")
 
 
 async def identify(request: web.Request) -> Caller:
