@@ -22,6 +22,7 @@ from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Role
+from support.attaching import pdf, send
 from support.bridge import (
     KH,
     LA,
@@ -67,14 +68,14 @@ async def ordered(bridge: Bridge, node: NodeService, action: Action, number: int
 
 @asynccontextmanager
 async def one_on_its_way(
-    bridge: Bridge, **terms: Any
+    bridge: Bridge, *attached: bytes, **terms: Any
 ) -> AsyncIterator[tuple[NodeService, bytes, Listener]]:
     """LA's node, a bulletin that KH has not handed over, and what LA's node tells from then on."""
     async with bridge.broker_running():
         await bridge.enrol(**terms)
         async with bridge.node(LA) as la:
             await agreed(la)
-            bulletin = await la.send(wish())
+            bulletin = await send(la, *attached)
             await eventually(lambda: states(la, bulletin) == ["submitted"])
             with la.events.listen() as listener:
                 yield la, bulletin, listener
@@ -115,8 +116,11 @@ async def test_what_is_on_its_way_is_delivered_and_nothing_new_is_taken(bridge: 
         assert await la.send(wish())
 
 
-async def test_what_is_on_its_way_is_stopped_and_goes_on_after_resume(bridge: Bridge) -> None:
-    async with one_on_its_way(bridge, in_flight="stop") as (la, bulletin, listener):
+@pytest.mark.parametrize("attached", [(), (pdf(9_000),)], ids=["alone", "with an attachment"])
+async def test_what_is_on_its_way_is_stopped_and_goes_on_after_resume(
+    bridge: Bridge, attached: tuple[bytes, ...]
+) -> None:
+    async with one_on_its_way(bridge, *attached, in_flight="stop") as (la, bulletin, listener):
         await ordered(bridge, la, "suspend")
         assert (await told(listener))["treatment"] == "stop"
         await eventually(lambda: "bulletins_stopped" in alarms(la))
