@@ -8,6 +8,8 @@ from pathlib import Path
 from saphan.node import recovery
 from saphan.node.db import Database
 from saphan.node.files.parts import WAITING, next_missing
+from saphan.node.showings import LISTED, Showings
+from saphan_schemas.limits import DAY_MS
 
 BEFORE = 1_000
 STEP = 100
@@ -53,6 +55,39 @@ def test_old_bulletins_cost_nothing(tmp_path: Path) -> None:
 
 def steps(db: Database, name: str, found: int) -> int:
     """Hundreds of instructions that a search takes; it finds what it must."""
+
+    def look() -> None:
+        assert SEARCHES[name](db) == [found.to_bytes(32)]
+
+    return counted(db, look)
+
+
+def test_old_showings_cost_nothing(tmp_path: Path) -> None:
+    """An officer lists the same bulletins for years; one more look at them costs the same."""
+    db = Database(tmp_path)
+    day, days = [0], 2_000
+    showings = Showings(db, lambda: day[0] * DAY_MS)
+    bulletin = (1).to_bytes(32)
+
+    def look() -> None:
+        showings.note("dao", LISTED, [bulletin])
+        assert not showings.has_read("dao", bulletin)
+        showings.rows(10**6, 5, handle="dao")
+        showings.rows(10**6, 5, bulletin=bulletin)
+
+    look()
+    spent = counted(db, look)
+    with db.transaction() as tx:
+        tx.executemany(
+            "INSERT INTO showings (bulletin, handle, kind, day, time) VALUES (?, ?, ?, ?, 1)",
+            [(one.to_bytes(32), "dao", LISTED, one) for one in range(2, days)],
+        )
+    assert counted(db, look) <= spent + 2
+    db.close()
+
+
+def counted(db: Database, look: Callable[[], None]) -> int:
+    """Hundreds of instructions that reading takes."""
     count = [0]
 
     def one() -> int:
@@ -61,7 +96,7 @@ def steps(db: Database, name: str, found: int) -> int:
 
     db._reader.set_progress_handler(one, STEP)
     try:
-        assert SEARCHES[name](db) == [found.to_bytes(32)]
+        look()
     finally:
         db._reader.set_progress_handler(None, 0)
     return count[0]

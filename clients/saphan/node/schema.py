@@ -133,6 +133,7 @@ CREATE TABLE showings (
 CREATE UNIQUE INDEX showings_once ON showings (bulletin, handle, kind, day) WHERE record IS NULL;
 CREATE UNIQUE INDEX showings_readings ON showings (bulletin, record) WHERE record IS NOT NULL;
 CREATE INDEX showings_of_officer ON showings (handle, seq);
+CREATE INDEX showings_of_bulletin ON showings (bulletin, seq);
 
 -- Bulletins that wait for a second officer, by the identity of their header. What they say, and
 -- the key under which their attachments are sealed already, rests under the archive key of their

@@ -28,7 +28,10 @@ DRAFT: Final = "draft"
 """A bulletin that waits for a second officer: a row of the list, before it is read."""
 LOOKED_UP: Final = 256
 
-_KNOWN: Final = "SELECT bulletin FROM showings WHERE handle = ? AND kind = ? AND day = ?"
+_KNOWN: Final = (
+    "SELECT bulletin FROM showings WHERE record IS NULL AND handle = ? AND kind = ? AND day = ?"
+)
+"""`record IS NULL`: so that SQLite finds the index of showings."""
 _KEEP: Final = (
     "INSERT INTO showings (bulletin, handle, kind, day, time) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING"
@@ -70,11 +73,15 @@ class Showings:
         Args:
             handle, bulletin: of this officer, of this bulletin; None: of all.
         """
+        where: str = "seq > ?"
+        values: list[object] = [after]
+        for column, wanted in (("handle", handle), ("bulletin", bulletin)):
+            if wanted is not None:
+                where, values = f"{where} AND {column} = ?", [*values, wanted]
         rows = self._db.rows(
-            "SELECT seq, time, handle, kind, bulletin, record, signature FROM showings"
-            " WHERE seq > ?1 AND (?2 IS NULL OR handle = ?2) AND (?3 IS NULL OR bulletin = ?3)"
-            " ORDER BY seq LIMIT ?4",
-            (after, handle, bulletin, limit),
+            "SELECT seq, time, handle, kind, bulletin, record, signature FROM showings"  # noqa: S608
+            f" WHERE {where} ORDER BY seq LIMIT ?",
+            (*values, limit),
         )
         return [
             {
@@ -91,8 +98,8 @@ class Showings:
 
     def has_read(self, handle: str, bulletin: bytes) -> bool:
         """Whether an officer has signed that they read it."""
-        query = "SELECT 1 FROM showings WHERE bulletin = ? AND handle = ? AND kind = 'read' LIMIT 1"
-        return self._db.row(query, (bulletin, handle)) is not None
+        query = "SELECT 1 FROM showings WHERE record IS NOT NULL AND bulletin = ? AND handle = ?"
+        return self._db.row(f"{query} LIMIT 1", (bulletin, handle)) is not None
 
     def read(self, handle: str, bulletin: bytes, record: bytes, signature: bytes) -> None:
         """Keep a signed reading of what is no bulletin yet; durable when it returns."""
