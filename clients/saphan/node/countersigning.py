@@ -148,10 +148,12 @@ class Countersigning:
 
     def listed(self, handle: str) -> list[tuple[KeptDraft, str, bool]]:
         """What one officer is shown of that: (draft, author, whether they may sign it second)."""
+        if handle not in self._officers():
+            return []
         found = []
         for one in self.waiting():
             author = self._drafts.open(one.id).author
-            may = self.may(handle, one.header, author)
+            may = handle != author and self._cleared(handle, one.header)
             if may or handle == author:
                 found.append((one, author, may))
         return found
@@ -162,21 +164,24 @@ class Countersigning:
 
     def may(self, handle: str, header: Header, author: str) -> bool:
         """F4: whether this officer may sign second."""
-        enrolled = any(one.handle == handle for one in self._clearance.enrolled())
-        rules = self._settings.now.shown
-        return (
-            enrolled
-            and handle != author
-            and rules.cleared(handle, header)
-            and rules.sends(handle, header)
-            and self.kinds.may(handle, header)
-        )
+        return handle in self._officers() and handle != author and self._cleared(handle, header)
 
     def signers(self, one: KeptDraft) -> list[str]:
         """Handles of those who may sign it second, sorted."""
         author, header = self._drafts.open(one.id).author, one.header
-        names = (officer.handle for officer in self._clearance.enrolled())
-        return [name for name in names if self.may(name, header, author)]
+        others = (name for name in self._officers() if name != author)
+        return [name for name in others if self._cleared(name, header)]
+
+    def _officers(self) -> list[str]:
+        return [one.handle for one in self._clearance.enrolled()]
+
+    def _cleared(self, handle: str, header: Header) -> bool:
+        rules = self._settings.now.shown
+        return (
+            rules.cleared(handle, header)
+            and rules.sends(handle, header)
+            and self.kinds.may(handle, header)
+        )
 
     def open_for(self, handle: str, draft: bytes) -> tuple[KeptDraft, Kept]:
         """What waits, for its author or somebody who may sign it second.
