@@ -161,6 +161,10 @@ async def test_who_may_sign_second(bridge: Bridge) -> None:
         for handle in ("bounmy", "chan"):
             low = everybody | {handle: {"clearance": "green"}}
             await officers.settings(bridge, here.la, four_eyes=SECRET_KINDS, officers=low)
+            who = {"bounmy": here.bounmy, "chan": here.chan}[handle]
+            assert await who.listed() == []
+            with pytest.raises(InvalidInput, match="countersign_unknown"):
+                await who.open(draft)
             expected = "countersign_unknown" if handle == "chan" else "above_clearance"
             with pytest.raises((InvalidInput, Refused), match=expected):
                 await here.chan.sign(draft)

@@ -154,7 +154,7 @@ class Countersigning:
         for one in self.waiting():
             author = self._drafts.open(one.id).author
             may = handle != author and self._cleared(handle, one.header)
-            if may or handle == author:
+            if may or self._own(handle, one.header, author):
                 found.append((one, author, may))
         return found
 
@@ -175,6 +175,10 @@ class Countersigning:
     def _officers(self) -> list[str]:
         return [one.handle for one in self._clearance.enrolled()]
 
+    def _own(self, handle: str, header: Header, author: str) -> bool:
+        """Clearance binds authors too."""
+        return handle == author and self._settings.now.shown.cleared(handle, header)
+
     def _cleared(self, handle: str, header: Header) -> bool:
         rules = self._settings.now.shown
         return (
@@ -193,7 +197,8 @@ class Countersigning:
         if one is None or one.state != WAITING or self._ended_by_time(one):
             raise unknown()
         kept = self._drafts.open(draft)
-        if handle != kept.author and not self.may(handle, one.header, kept.author):
+        own = self._own(handle, one.header, kept.author)
+        if not own and not self.may(handle, one.header, kept.author):
             raise unknown()
         return one, kept
 
