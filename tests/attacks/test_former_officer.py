@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from saphan.desk.inbox import Inbox
 from saphan.node.service import NodeService
 from saphan.node.token_kept import Wanted
 from saphan_schemas.errors import Refused, SaphanError
+from saphan_schemas.records import Role
 from support.api_tokens import another_officer, holder, http_to, keeper, officer_leaves
 from support.bridge import KH, LA, Bridge, agreed, eventually, opened, states, wish
+from support.ceremony import revoke
+from support.corrupt import registers_nothing
 from support.desks import desk_bridge, on_line
+from support.roster import operate
 
 
 async def received(la: NodeService) -> str:
@@ -80,3 +86,35 @@ async def test_they_write_in_their_old_name(bridge: Bridge) -> None:
             code = await everybody.code("POST", "/v1/bulletins/signed", json=body)
             assert code == "author_revoked"
         assert kh.bulletins.sent(0, 9) == []
+
+
+async def test_the_broker_is_away_when_they_leave(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or does not want to hear it: the agency's own operation, imported at its own node, is enough
+    to close every door here."""
+    async with desk_bridge(bridge) as world, http_to(world.kh) as http:
+        folder = await world.desk("dao")
+        sent = await received(world.la)
+        lim = await another_officer(bridge, world.kh, "lim")
+        await opened(world.kh)
+        token = await holder(http, world.kh, Wanted(name="laptop", officer="lim"))
+        registers_nothing(monkeypatch)
+        async with on_line(folder, bridge) as (desk, line):
+            keys = [desk.key.key_id, (await asyncio.to_thread(lambda: lim.key)).key_id]
+            gone = [revoke(Role.OFFICER, key) for key in keys]
+            signed = await asyncio.to_thread(operate, bridge, KH, gone)
+            await world.kh.watching.import_bound("operation", signed)
+            with pytest.raises(SaphanError) as ended:
+                await Inbox(desk).read(line, bytes.fromhex(sent))
+            assert ended.value.code == "key_revoked"
+        with pytest.raises(Refused, match="key_revoked"):
+            async with on_line(folder, bridge):
+                raise AssertionError("the line is open")
+        assert await token.code("GET", "/v1/inbox") == "key_revoked"
+        everybody = await keeper(http, world.kh)
+        path = f"/v1/bulletins/{sent}/read"
+        assert await everybody.code("POST", path, json=await lim.reading(sent)) == "key_revoked"
+        body = await lim.signed(wish(LA))
+        assert await everybody.code("POST", "/v1/bulletins/signed", json=body) == "author_revoked"
+        assert world.kh.db.rows("SELECT 1 FROM readings") == []
