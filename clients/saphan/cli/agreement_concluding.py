@@ -96,6 +96,13 @@ def _countersign(args: argparse.Namespace) -> int:
     office = office_of(args)
     own = office.read_agency()
     if isinstance(draft, OrderDraft):
+        if draft.order.agency != own.agency:
+            raise Refused(
+                "draft_foreign",
+                f"the draft is an order of {draft.order.agency}, this is {own.agency}",
+                field="draft",
+                hint="name the agency's folder with --dir",
+            )
         if not draft.complete:
             _check_last(len(draft.signatures) + 1 >= draft.threshold, own.agency)
             draft = with_root_on_order(args, draft)

@@ -1,7 +1,7 @@
 """Acts on what happens to agreements: tells senders, and hands over again what waited for `resume`.
 
 It looks at the start, when the directory grows, when the line opens, hourly for agreements whose
-last day comes; and, while one is not in force, when anything moves in this agency's corridors.
+last day comes; and when something happens to a bulletin that is on its way under a stopped one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class AgreementWatch:
     restored: Restored
     alarms: Alarms
     events: Events
-    _stands_still: bool = field(default=False, init=False)
+    _told: frozenset[str] = field(default=frozenset(), init=False)
+    _closed: frozenset[str] = field(default=frozenset(), init=False)
 
     async def run(self) -> None:
         """Look, for ever; what fails now is tried again at the next look."""
@@ -63,7 +64,8 @@ class AgreementWatch:
         if await self.engine.in_frames(self.recovery.hand_over_late):
             self.line.wake_statements()
         told = await self.engine.in_frames(self.in_flight.look)
-        self._stands_still = await self.engine.in_reading(lambda: self.in_flight.stands_still)
+        self._told = await self.engine.in_reading(self.in_flight.told)
+        self._closed = await self.engine.in_reading(self.in_flight.closed)
         self.events.publish(told)
 
     async def _until_due(self, listener: Listener) -> None:
@@ -79,6 +81,7 @@ class AgreementWatch:
     def _matters(self, event: Event) -> bool:
         kind = event["type"]
         if kind == "event":
-            return self._stands_still and bool(event["sender"] == self.agency)
+            late = event["sender"] == self.agency and event["recipient"] in self._closed
+            return late or event["id"] in self._told
         opened = kind == "line" and event["state"] == "open"
         return opened or kind in (DIRECTORY, "lagged")

@@ -81,11 +81,21 @@ class InFlight:
             *(_event(one, how, RESUMED) for one, how in resumed),
         ]
 
-    @property
-    def stands_still(self) -> bool:
-        """Whether any agreement of this agency's corridors is not in force, or was not just now:
-        only then can a bulletin that is logged now be in flight under none."""
-        return bool(self._recipients()) or self._db.row("SELECT 1 FROM in_flight") is not None
+    def told(self) -> frozenset[str]:
+        """Ids of the bulletins about which a sender was told: what happens to them ends it."""
+        return frozenset(bulletin.hex() for bulletin, _ in self._known())
+
+    def closed(self) -> frozenset[str]:
+        """Recipients to whom no agreement is in force. What the log shows as submitted to them was
+        admitted before: the feed may bring it after the directory has brought the order."""
+        now, directory = self._clock(), self._logs.directory
+        closed: set[str] = set()
+        with self._logs.lock:
+            for to in self._recipients():
+                between = directory.agreements(self._agency, to)
+                if all(_condition(directory, agreed, now) is not None for agreed in between):
+                    closed.add(to)
+        return frozenset(closed)
 
     def listed(self) -> list[Json]:
         """What the senders were told, by agreement."""
@@ -126,7 +136,7 @@ class InFlight:
         return found
 
     def _recipients(self) -> list[str]:
-        """Those to whom some agreement of ours allows nothing new at present."""
+        """Those with whom some agreement of ours is not in force."""
         now, directory = self._clock(), self._logs.directory
         stopped: set[str] = set()
         with self._logs.lock:

@@ -49,7 +49,8 @@ _SCHEMAS: Final[Json] = {
             "body": {"type": "object"},
             "marking": {
                 "type": "object",
-                "required": ["tlp", "codes"],
+                "required": ["tlp"],
+                "description": "Without codes those hold that the agreement has by default.",
                 "properties": {
                     "tlp": {"enum": ["clear", "green", "amber", "amber+strict", "red"]},
                     "codes": {"type": "array", "items": {"enum": ["H0", "H1", "H2", "H3"]}},
