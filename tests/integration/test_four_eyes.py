@@ -118,6 +118,22 @@ async def test_what_is_not_of_a_marked_kind_leaves_at_once(bridge: Bridge) -> No
         assert await here.chan.listed() == []
 
 
+async def test_what_no_agreement_allows_does_not_wait(bridge: Bridge) -> None:
+    """The author hears of it, not the colleague who would have signed."""
+    async with world(bridge) as here:
+        for wrong, code in (
+            (wish(marking=Marking("red", ("H1",))), "agreement_marking"),
+            (wish("vn.vks"), "agreement_missing"),
+            (wish(expires=bridge.node_clock() + 1), "expired"),
+        ):
+            written = here.bounmy.prepare(wrong)
+            bridge.node_clock.ahead += 2
+            with pytest.raises((InvalidInput, Refused)) as caught:
+                await here.la.send_signed(written)
+            assert caught.value.code == code
+        assert await here.chan.listed() == []
+
+
 async def test_a_machine_sends_nothing_of_a_marked_kind(bridge: Bridge) -> None:
     async with world(bridge) as here:
         with pytest.raises(Refused, match="countersign_needed"):

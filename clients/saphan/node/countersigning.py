@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from saphan_protocol.admission import Facts
+from saphan_protocol.admission_steps import check_agreements, check_schema, check_times
 from saphan_protocol.batch import verify_one
 from saphan_protocol.opening import check_authors
 from saphan_schemas.codec import decode, decode_content
@@ -19,7 +21,7 @@ from saphan_schemas.errors import Refused, SaphanError, Unavailable
 from saphan_schemas.frames import Submission
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.officer_records import REFUSAL_TYPE, OfficerRefusal
-from saphan_schemas.records import Header, Inner, Role, Signature
+from saphan_schemas.records import Header, Inner, Role, Signature, StanzaRef
 
 from saphan.compose import Attached, Draft
 from saphan.node.clearance import Clearance
@@ -93,7 +95,7 @@ class Countersigning:
 
         Raises:
             Refused: `countersign_refused`, `countersign_withdrawn`, `countersign_expired`: what
-                became of the same bulletin; InvalidInput: `attachment_*`.
+                became of the same bulletin; what admission refuses. InvalidInput: `attachment_*`.
             Unavailable: `countersign_full`; OperatorError: the disk.
         """
         header = prepared.draft.header
@@ -108,8 +110,18 @@ class Countersigning:
                 f"{LIMITS.countersigning} bulletins wait for a second officer",
                 hint="sign or refuse what waits: saphan countersign list",
             )
+        self._check_admitted(header)
         self._drafts.keep(prepared)
         return Waiting(prepared.draft.header_id, new=True)
+
+    def _check_admitted(self, header: Header) -> None:
+        """What the seal would be refused for is said to the author, not to who signs second."""
+        to = [StanzaRef(agency, bytes(32), bytes(32)) for agency in header.recipients]
+        with self._logs.lock:
+            facts = Facts(self._logs.directory, self._clock())
+            check_times(header, facts.now)
+            check_agreements(header, to, facts)
+            check_schema(header, facts)
 
     def _again(self, found: KeptDraft, prepared: Prepared) -> Waiting | None:
         """The author asks again, or never heard the answer."""
