@@ -16,8 +16,8 @@ from saphan_protocol.checkpoint import Head, KeyPair, format_checkpoint, log_lin
 from saphan_protocol.notes import KeyType, format_vkey, verifier_key
 from saphan_protocol.pins import Pins, format_pins, parse_pins
 from saphan_protocol.suite import MLDSA44PrivateKey
+from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput, OperatorError
-from saphan_schemas.records import LogPin
 
 from saphan_broker import private_files
 from saphan_broker.store.base import Log

@@ -11,9 +11,10 @@ from typing import Final
 import msgspec
 from saphan_protocol.invitation import Invitation, format_invitation
 from saphan_protocol.pins import Pins, format_pins
+from saphan_schemas.directory_records import Change
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import AgencyId, Change, Handle, Role
+from saphan_schemas.records import AgencyId, Handle, Role
 
 from saphan.agency_file import AgencyFile, format_agency
 from saphan.ceremony.draft import propose, sign

@@ -13,9 +13,10 @@ from typing import Final
 
 import msgspec
 from saphan_protocol.keys import check_public_key, key_id
+from saphan_schemas.directory_records import Party
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import AgencyId, Party, Role
+from saphan_schemas.records import AgencyId, Role
 from saphan_schemas.strict_json import parse_json
 
 AGENCY_FORMAT: Final = "agency/1"

@@ -16,9 +16,9 @@ from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.identity import identity, sha256
 from saphan_protocol.words import word_lines
 from saphan_schemas.codec import encode
+from saphan_schemas.directory_records import Agreement, CorridorRule, Party
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.messages import has_text, text
-from saphan_schemas.records import Agreement, CorridorRule, Party
 
 Say = Callable[..., str]
 """`messages.text` in one language."""

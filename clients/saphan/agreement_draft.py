@@ -19,8 +19,9 @@ from saphan_protocol.batch import sign_one, verify_one
 from saphan_protocol.keys import SigningKey, VerifyingKey, check_public_key, key_id
 from saphan_protocol.pins import Pins
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import Agreement, Party, SignedAgreement
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
-from saphan_schemas.records import Agreement, Party, Role, Signature, SignedAgreement
+from saphan_schemas.records import Role, Signature
 from saphan_schemas.strict_json import parse_json
 
 from saphan.agency_file import AgencyFile

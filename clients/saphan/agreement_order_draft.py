@@ -20,9 +20,10 @@ from saphan_protocol.batch import sign_one, verify_one
 from saphan_protocol.identity import identity
 from saphan_protocol.keys import SigningKey, VerifyingKey, check_public_key, key_id
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import Agreement, AgreementOrder, SignedOrder
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Agreement, AgreementOrder, Role, Signature, SignedOrder
+from saphan_schemas.records import Role, Signature
 from saphan_schemas.strict_json import parse_json
 from saphan_schemas.text import check_text
 

@@ -14,9 +14,9 @@ from typing import Literal
 from saphan_protocol.agreement_order import Ordered, parse_order, sign_order
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import AgreementOrder
 from saphan_schemas.frames import ORDER_BYTES
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import AgreementOrder
 from saphan_schemas.text import check_text
 
 from saphan.durable import make_folder, read_bounded, replace_file

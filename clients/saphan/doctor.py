@@ -16,11 +16,12 @@ from typing import Any, Final
 from saphan_protocol.directory import Directory, KeyInfo
 from saphan_protocol.tls import CERTIFICATE_BYTES, first_certificate, read_certificate
 from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import Operation, SignedOperation
 from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.findings import Finding, Level
 from saphan_schemas.findings import examine as found_by
 from saphan_schemas.limits import DAY_MS, HOUR_MS, LIMITS, MIB
-from saphan_schemas.records import Header, Operation, Role, SignedOperation
+from saphan_schemas.records import Header, Role
 
 from saphan.api_answer import TOKEN_NAME
 from saphan.backup.contents import ARCHIVE_KEYS, DATABASE

@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from saphan_protocol.directory import KeyInfo
+from saphan_schemas.directory_records import Change
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
-from saphan_schemas.records import Change, Role
+from saphan_schemas.records import Role
 
 from saphan.agency import check_handle
 from saphan.ceremony.concluding import check_none_waits

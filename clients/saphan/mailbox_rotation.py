@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from saphan_protocol.directory import KeyInfo
+from saphan_schemas.directory_records import Change
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Change, Role
+from saphan_schemas.records import Role
 
 from saphan.ceremony.concluding import check_none_waits
 from saphan.ceremony.draft import propose

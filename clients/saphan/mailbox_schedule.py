@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from saphan_protocol.directory import Directory, KeyInfo
+from saphan_schemas.directory_records import Change
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import DAY_MS, LIMITS
-from saphan_schemas.records import Change, Role
+from saphan_schemas.records import Role
 
 from saphan.keyfiles import SecretKey, new_key
 

@@ -16,9 +16,10 @@ from saphan_protocol.batch import sign_one
 from saphan_protocol.keys import SigningKey, key_id
 from saphan_protocol.operation import OPERATION_TYPE
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import Change, Operation
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Change, Operation, Role, Signature
+from saphan_schemas.records import Role, Signature
 from saphan_schemas.strict_json import parse_json
 
 FORMAT: Final = "officer_request/1"

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from saphan_protocol.keys import SigningKey
-from saphan_schemas.records import Change, Role
+from saphan_schemas.directory_records import Change
+from saphan_schemas.records import Role
 
 from saphan.ceremony.concluding import check_none_waits, conclude, store_draft
 from saphan.ceremony.draft import OperationDraft, sign

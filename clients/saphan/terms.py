@@ -20,8 +20,9 @@ from saphan_protocol.agreement import parse_agreement
 from saphan_protocol.pins import Pins
 from saphan_schemas.bodies import NAMES
 from saphan_schemas.codec import encode
+from saphan_schemas.directory_records import Agreement, CorridorRule, WitnessPolicy
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.records import Agreement, CorridorRule, HandlingCode, Tlp, WitnessPolicy
+from saphan_schemas.records import HandlingCode, Tlp
 from saphan_schemas.strict_json import parse_json
 
 from saphan.agency_file import AgencyFile

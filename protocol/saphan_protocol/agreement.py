@@ -12,16 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import Agreement, CorridorRule, LogPin, SignedAgreement
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import DAY_MS, LIMITS
-from saphan_schemas.records import (
-    TLP_ORDER,
-    Agreement,
-    CorridorRule,
-    Header,
-    LogPin,
-    SignedAgreement,
-)
+from saphan_schemas.records import TLP_ORDER, Header
 from saphan_schemas.text import check_text
 
 from saphan_protocol.batch import verify_one

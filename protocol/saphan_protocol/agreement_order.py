@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import AgreementOrder, SignedOrder
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.frames import ORDER_BYTES
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import PAE_TYPES, AgreementOrder, SignedOrder
 from saphan_schemas.text import check_text
 
 from saphan_protocol.batch import sign_one
 from saphan_protocol.identity import pae
 from saphan_protocol.keys import SigningKey
 
-ORDER_TYPE: Final = PAE_TYPES[AgreementOrder]
+ORDER_TYPE: Final = "saphan/agreement_order/1"
 
 
 @dataclass(frozen=True, slots=True)

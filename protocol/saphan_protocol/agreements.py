@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from saphan_schemas.codec import encode
+from saphan_schemas.directory_records import Agreement, SignedAgreement
 from saphan_schemas.errors import Refused
-from saphan_schemas.records import Agreement, LeafType, SignedAgreement
+from saphan_schemas.records import LeafType
 
 from saphan_protocol.agreement import Agreed, RootLookup, agreement_commitment, check_agreement
 from saphan_protocol.agreement_order import ORDER_TYPE, Ordered, order_commitment, parse_order

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import Types
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import LeafType, Types
+from saphan_schemas.records import LeafType
 
 from saphan_protocol.agreement import Agreed, agreement_commitment
 from saphan_protocol.agreement_order import Ordered, order_commitment

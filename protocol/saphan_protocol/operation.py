@@ -9,17 +9,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from saphan_schemas.codec import decode, encode
-from saphan_schemas.errors import InvalidInput, Refused
-from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import (
+from saphan_schemas.directory_records import (
     Change,
     Operation,
-    Role,
-    Signature,
     SignedAgreement,
     SignedOperation,
     WitnessProof,
 )
+from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Role, Signature
 
 from saphan_protocol.batch import sign_one, verify_one
 from saphan_protocol.identity import pae

@@ -19,8 +19,8 @@ from typing import Final
 
 import msgspec
 from saphan_schemas.codec import encode
+from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.records import LogPin
 from saphan_schemas.strict_json import parse_json
 
 from saphan_protocol.identity import sha256

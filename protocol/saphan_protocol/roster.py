@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from saphan_schemas.directory_records import Change
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Change, Role
+from saphan_schemas.records import Role
 
 from saphan_protocol.agreement import RootLookup
 from saphan_protocol.identity import identity

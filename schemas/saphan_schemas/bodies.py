@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from saphan_schemas import attachments
 from saphan_schemas.codec import encode_content
+from saphan_schemas.directory_records import TypeName
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.pae import pae
-from saphan_schemas.records import TypeName
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA_TYPE: Final = "saphan/schema/1"

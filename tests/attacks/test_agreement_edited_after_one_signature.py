@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 from saphan.agreement_draft import Draft, format_draft
+from saphan_schemas.directory_records import Agreement, CorridorRule
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.records import Agreement, CorridorRule
 from support.bridge import KH, LA, Bridge, agreed, eventually
 from support.command import saphan_here
 from support.corrupt import takes_any_agreement

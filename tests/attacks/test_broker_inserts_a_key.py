@@ -13,8 +13,9 @@ import pytest
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.mailbox import MailboxKey
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import Change, SignedOperation
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.records import Change, Consignment, Role, SignedOperation
+from saphan_schemas.records import Consignment, Role
 from support.agency import seed
 from support.bridge import KH, LA, Bridge, agreed, eventually, opened, wish
 from support.corrupt import takes_any_root

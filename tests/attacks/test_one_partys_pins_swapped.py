@@ -20,8 +20,9 @@ from saphan_protocol.batch import sign_one
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.pins import format_pins
 from saphan_protocol.words import fingerprint_words
+from saphan_schemas.directory_records import Agreement
 from saphan_schemas.errors import Refused
-from saphan_schemas.records import Agreement, Role
+from saphan_schemas.records import Role
 from support.agency import seed
 from support.bridge import KH, LA, Bridge, agreed, eventually
 from support.command import saphan_here

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 from saphan_protocol.keys import SigningKey
-from saphan_schemas.records import Change, Role
+from saphan_schemas.directory_records import Change
+from saphan_schemas.records import Role
 from support.agency import Agency, seed
 from support.bridge import LA
 from support.brokers import World

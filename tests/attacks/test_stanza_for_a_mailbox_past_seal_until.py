@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import pytest
 from saphan.keyfiles import SecretKey, write_plain
 from saphan_protocol.mailbox import MailboxKey
+from saphan_schemas.directory_records import Change
 from saphan_schemas.frames import Submission
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.records import BatchSignature, Change, Role
+from saphan_schemas.records import BatchSignature, Role
 from support.agency import Agency, Made, seed
 from support.bridge import KH, LA, Bridge, agreed, eventually
 from support.brokers import World

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 from saphan_protocol.agreement_order import sign_order
+from saphan_schemas.directory_records import AgreementOrder
 from saphan_schemas.errors import Refused
-from saphan_schemas.records import AgreementOrder
 from support.bridge import KH, LA, Bridge, agreed, eventually, wish
 from support.corrupt import admits_anything, hands_over_anything, registers_nothing
 from support.hostile import Hostile

@@ -18,8 +18,9 @@ from saphan_protocol.mailbox import MailboxKey
 from saphan_protocol.operation import OPERATION_TYPE, sign_operation
 from saphan_protocol.witness import WitnessKey
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import Change, Operation, SignedOperation, WitnessProof
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.records import Change, Operation, Role, SignedOperation, WitnessProof
+from saphan_schemas.records import Role
 from support import edwards
 from support.agency import Agency, seed
 from support.bridge import KH, LA

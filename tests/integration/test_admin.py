@@ -20,8 +20,9 @@ from saphan_protocol.keys import SigningKey
 from saphan_protocol.operation import OPERATION_TYPE, sign_operation
 from saphan_protocol.words import fingerprint_words
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import Change, Operation, SignedOperation
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
-from saphan_schemas.records import Change, Operation, Role, SignedOperation
+from saphan_schemas.records import Role
 from support.agency import Agency, seed
 from support.brokers import World
 from support.session import Line

@@ -15,10 +15,11 @@ import msgspec
 import pytest
 from saphan_schemas import messages
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import Change, CorridorRule, SignedAgreement
 from saphan_schemas.errors import Refused
 from saphan_schemas.frames import Register, Result, Submission, Submit
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Change, Consignment, CorridorRule, Role, SignedAgreement
+from saphan_schemas.records import Consignment, Role
 from support.agency import Agency, Made, agreement
 from support.bad_submissions import SUBMISSIONS, statements
 from support.brokers import World

@@ -11,8 +11,9 @@ import pytest
 from saphan_protocol.batch import verify_item
 from saphan_protocol.stanza import open_stanza
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import Change, SignedAgreement
 from saphan_schemas.frames import DirectoryLeaves
-from saphan_schemas.records import Change, Consignment, Event, HeadRef, Role, SignedAgreement
+from saphan_schemas.records import Consignment, Event, HeadRef, Role
 from support.agency import agreement
 from support.brokers import World
 from support.ceremony import NOW

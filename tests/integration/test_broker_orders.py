@@ -10,9 +10,10 @@ from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.agreement_order import Ordered
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import parse_agreement_package
+from saphan_schemas.directory_records import Change
 from saphan_schemas.frames import Result
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.records import Change, Event, Role
+from saphan_schemas.records import Event, Role
 from support.agency import Agency, Made, agreement, order_by
 from support.brokers import World
 from support.ceremony import revoke

@@ -15,9 +15,10 @@ from saphan_broker.witnessed import witness_keys
 from saphan_protocol.checkpoint import Head, cosign_lines, verify_cosignatures
 from saphan_protocol.notes import add_lines
 from saphan_schemas.codec import encode
+from saphan_schemas.directory_records import Change
 from saphan_schemas.frames import Ack, Closing, Cosign, FromBroker, Ping, Register
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Change, HeadRef, Role
+from saphan_schemas.records import HeadRef, Role
 from support.brokers import World
 from support.session import Line
 

@@ -17,7 +17,8 @@ from saphan.office import Office
 from saphan.operations import settle
 from saphan_protocol.pins import format_pins
 from saphan_schemas.codec import encode
-from saphan_schemas.records import Role, SignedOperation
+from saphan_schemas.directory_records import SignedOperation
+from saphan_schemas.records import Role
 from support.bridge import KH, LA, VN, Bridge, bridged, eventually, opened
 from support.root_holders import Holders, waiting
 

@@ -23,7 +23,7 @@ from saphan_protocol.notes import format_vkey
 from saphan_protocol.pins import Pins
 from saphan_protocol.tile_tree import TileTree
 from saphan_protocol.tiles import decode_bundle, entries_path, tile_path
-from saphan_schemas.records import LogPin
+from saphan_schemas.directory_records import LogPin
 from support.log_keys import log_note, log_pair, witness_lines, witness_pair
 from support.store_commits import Story
 

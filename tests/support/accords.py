@@ -16,8 +16,9 @@ from saphan_protocol.keys import SigningKey
 from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import SignedOrder, Types
 from saphan_schemas.frames import ORDER_BYTES
-from saphan_schemas.records import Role, SignedOrder, Types
+from saphan_schemas.records import Role
 
 from support.agency import Agency, agreement, order_by
 from support.ceremony import NOW, PINS, Ceremony, add

@@ -17,8 +17,9 @@ from saphan_protocol.directory import (
 from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import SignedOrder, Types
 from saphan_schemas.frames import StatementItem, Submission
-from saphan_schemas.records import BatchSignature, Event, Role, SignedOrder, Types
+from saphan_schemas.records import BatchSignature, Event, Role
 
 from support.agency import Agency, Made, agreement, order_by
 from support.ceremony import NOW, PINS, Ceremony, revoke

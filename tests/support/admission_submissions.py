@@ -17,17 +17,10 @@ from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity, sha256
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import Types
 from saphan_schemas.frames import Submission
 from saphan_schemas.limits import DAY_MS, LIMITS
-from saphan_schemas.records import (
-    BatchSignature,
-    Blob,
-    Bulletin,
-    Consignment,
-    Marking,
-    Role,
-    Types,
-)
+from saphan_schemas.records import BatchSignature, Blob, Bulletin, Consignment, Marking, Role
 
 from support.admission_place import Place, Provoke, Row
 from support.agency import NOTICE, Agency

@@ -27,34 +27,36 @@ from saphan_protocol.suite import Cobblestone256Encryptor
 from saphan_protocol.witness import WitnessKey
 from saphan_schemas.bodies import digest as schema_digest
 from saphan_schemas.codec import encode, encode_content
+from saphan_schemas.directory_records import (
+    Agreement,
+    AgreementOrder,
+    Change,
+    CorridorRule,
+    LogPin,
+    Operation,
+    Party,
+    SignedAgreement,
+    WitnessPolicy,
+)
 from saphan_schemas.frames import StatementItem, Submission
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import (
     SUITE,
-    Agreement,
-    AgreementOrder,
     BatchSignature,
     Blob,
     Blobs,
     Bulletin,
-    Change,
     Consignment,
-    CorridorRule,
     Event,
     Header,
     HeadRef,
     Inner,
-    LogPin,
     Marking,
-    Operation,
-    Party,
     Role,
     Sealed,
     SealedDetail,
-    SignedAgreement,
     StanzaRef,
     Statement,
-    WitnessPolicy,
     statement_type,
 )
 from saphan_schemas.samples import sample

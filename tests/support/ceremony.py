@@ -14,7 +14,8 @@ from saphan_protocol.operation import (
 )
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import decode
-from saphan_schemas.records import Change, LogPin, Operation, Role, SignedOperation, Types
+from saphan_schemas.directory_records import Change, LogPin, Operation, SignedOperation, Types
+from saphan_schemas.records import Role
 
 from support.agency import Agency, agreement
 

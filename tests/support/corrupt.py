@@ -21,17 +21,10 @@ from saphan_protocol.batch import Batches, item_root
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity
 from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import SignedAgreement
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import (
-    BatchSignature,
-    Blob,
-    Blobs,
-    Consignment,
-    Header,
-    SignatureItem,
-    SignedAgreement,
-)
+from saphan_schemas.records import BatchSignature, Blob, Blobs, Consignment, Header, SignatureItem
 
 
 def takes_any_root(broker: Broker) -> None:

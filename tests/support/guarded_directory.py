@@ -9,7 +9,8 @@ from saphan_protocol.operation import parse_agreement_package
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import encode
-from saphan_schemas.records import Role, SignedAgreement, Types
+from saphan_schemas.directory_records import SignedAgreement, Types
+from saphan_schemas.records import Role
 
 from support.agency import Agency, agreement, seed
 from support.ceremony import NOW, PINS, Ceremony, add, replay, revoke

@@ -16,7 +16,8 @@ from saphan_protocol.notes import format_vkey
 from saphan_protocol.tile_tree import TileTree
 from saphan_protocol.tiles import TILE_WIDTH, decode_bundle, encode_bundle
 from saphan_schemas.codec import decode, encode
-from saphan_schemas.records import Entry, LeafType, LogPin, Path, statement_type
+from saphan_schemas.directory_records import LogPin
+from saphan_schemas.records import Entry, LeafType, Path, statement_type
 
 from support.ceremony import NOW
 from support.guarded_bulletins import LA, MADE, SENT

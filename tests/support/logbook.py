@@ -25,6 +25,7 @@ from saphan_protocol.pins import Pins
 from saphan_protocol.tile_tree import Tiles, TileTree
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import LogPin, SignedOrder, Types
 from saphan_schemas.frames import ORDER_BYTES, StatementItem, Submission
 from saphan_schemas.packs import PACK_FORMAT, PackEntry, PackHead, PackItem
 from saphan_schemas.records import (
@@ -34,10 +35,7 @@ from saphan_schemas.records import (
     Entry,
     Event,
     LeafType,
-    LogPin,
-    SignedOrder,
     Statement,
-    Types,
     statement_type,
 )
 

@@ -12,7 +12,8 @@ from saphan.terms import first_terms, parse_terms
 from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.batch import sign_one
 from saphan_schemas.codec import encode
-from saphan_schemas.records import Agreement, Signature, SignedAgreement
+from saphan_schemas.directory_records import Agreement, SignedAgreement
+from saphan_schemas.records import Signature
 
 from support.bridge import Bridge
 from support.roster import own_root

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from saphan_protocol.notes import format_vkey
 from saphan_protocol.pins import Pins
-from saphan_schemas.records import LogPin
+from saphan_schemas.directory_records import LogPin
 
 from support.log_keys import log_pair
 

@@ -9,7 +9,8 @@ from saphan.keyfiles import read_key
 from saphan.node.service import NodeService
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.operation import sign_operation
-from saphan_schemas.records import Change, Operation, Role
+from saphan_schemas.directory_records import Change, Operation
+from saphan_schemas.records import Role
 
 from support.bridge import SECRET, Bridge
 

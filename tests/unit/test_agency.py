@@ -22,9 +22,10 @@ from saphan.terms import first_terms, parse_terms
 from saphan_protocol.directory import Directory, agreement_leaf, operation_leaf
 from saphan_protocol.operation import check_operation
 from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import SignedAgreement
 from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Role, SignedAgreement
+from saphan_schemas.records import Role
 from support.pin_files import pins
 
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)

@@ -16,8 +16,9 @@ from saphan.terms import first_terms, parse_terms
 from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.identity import identity
 from saphan_protocol.words import word_lines
+from saphan_schemas.directory_records import Agreement, WitnessPolicy
 from saphan_schemas.messages import LANGUAGES, has_text, known_keys
-from saphan_schemas.records import Agreement, Role, WitnessPolicy
+from saphan_schemas.records import Role
 from support.pin_files import pins
 
 SCRIPTS = {"lo": range(0x0E80, 0x0F00), "km": range(0x1780, 0x1800)}

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 from saphan_protocol.agreement_order import parse_order
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import SignedOrder
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import ORDER_BYTES
-from saphan_schemas.records import Role, SignedOrder
+from saphan_schemas.records import Role
 from support.accords import Accord
 from support.agency import Agency
 from support.ceremony import NOW, add, revoke
@@ -185,7 +186,7 @@ def test_a_revocation_by_another_root_binds_nothing(accord: Accord) -> None:
     ceremony = accord.ceremonies["kh.gpo"]
     signed = ceremony.operate([revoke(Role.NODE, accord.kh.node.key_id)], roots=[accord.la.root])
     assert code_of(lambda: accord.directory.bind(signed)) == "operation_threshold"
-    assert accord.directory.key(accord.kh.node.key_id, Role.NODE)
+    assert accord.directory.key(accord.kh.node.key_id, Role.NODE).agency == "kh.gpo"
 
 
 def test_an_operation_that_revokes_nothing_is_not_bound(accord: Accord) -> None:

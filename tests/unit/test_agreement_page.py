@@ -13,7 +13,8 @@ from saphan.agreement_draft import Draft, propose
 from saphan.cli.agreement_page import draft_value, page
 from saphan.keyfiles import new_key
 from saphan.terms import first_terms, parse_terms
-from saphan_schemas.records import Agreement, Role, WitnessPolicy
+from saphan_schemas.directory_records import Agreement, WitnessPolicy
+from saphan_schemas.records import Role
 from support.pin_files import pins
 
 

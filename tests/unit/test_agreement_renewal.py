@@ -16,9 +16,10 @@ from saphan.terms import Terms, first_terms, format_terms, parse_terms, terms_of
 from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.identity import identity
 from saphan_schemas.bodies import NAMES
+from saphan_schemas.directory_records import CorridorRule
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.records import CorridorRule, Role
+from saphan_schemas.records import Role
 from support.pin_files import pins
 
 TODAY = date(2025, 7, 16)

@@ -27,8 +27,9 @@ from saphan.operations import addition, complete, holds_root, settle
 from saphan.passphrase import Passphrase
 from saphan_protocol.directory import Directory, operation_leaf
 from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import Operation, SignedOperation
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Operation, Role, SignedOperation
+from saphan_schemas.records import Role
 from support.root_holders import CHEAP, DESK, NOW, Holders, drafted_officer, refusal, waiting
 
 

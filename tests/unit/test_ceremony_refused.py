@@ -21,8 +21,9 @@ from saphan.operations import addition, settle
 from saphan_protocol.batch import sign_one
 from saphan_protocol.operation import OPERATION_TYPE
 from saphan_schemas.codec import encode
+from saphan_schemas.directory_records import Change, Operation
 from saphan_schemas.errors import SaphanError
-from saphan_schemas.records import Change, Operation, Role
+from saphan_schemas.records import Role
 from support.root_holders import NOW, Holders, drafted_officer, refusal, waiting
 
 
@@ -151,6 +152,30 @@ def test_another_agencys_draft_is_refused(tmp_path: Path, office: Office, holder
     assert refusal(lambda: holders.sign(draft, "ann")).code == "root_foreign"
     finished = other.sign(draft, "ann", "bee")
     assert refusal(lambda: conclude(office, finished)).code == "draft_foreign"
+
+
+@pytest.mark.parametrize("threshold", (1, 2))
+def test_a_first_draft_that_was_exchanged_on_its_way_is_not_finished(
+    tmp_path: Path, holders: Holders, threshold: int
+) -> None:
+    """Whoever carries it signs one of their own, whole, with roots of the same holders' names."""
+    office, thief = holders.found(tmp_path / "la", 2), Holders("ann", "bee", "cam")
+    mine = office.agency_file.read_bytes()
+    other = thief.found(tmp_path / "thief", threshold)
+    whole = thief.sign(waiting(other), *thief.keys)
+    assert whole.complete
+    assert refusal(lambda: conclude(office, whole)).code == "draft_differs"
+    assert office.agency_file.read_bytes() == mine
+    assert office.history() == ()
+    conclude(office, holders.sign(waiting(office), *holders.keys))  # the office's own still waits
+
+
+def test_a_first_draft_in_which_fewer_of_the_same_roots_sign_is_not_finished(
+    tmp_path: Path, holders: Holders
+) -> None:
+    office, weaker = holders.found(tmp_path / "la", 2), holders.found(tmp_path / "weak", 1)
+    whole = holders.sign(waiting(weaker), *holders.keys)
+    assert refusal(lambda: conclude(office, whole)).code == "draft_differs"
 
 
 def test_drafts_of_two_operations_are_not_joined(office: Office, holders: Holders) -> None:

@@ -13,9 +13,10 @@ from saphan.officer_request import make_request, parse_request
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.desk_frames import DeskClosing, DeskRefusal
+from saphan_schemas.directory_records import Change, Operation
 from saphan_schemas.errors import FAMILIES, InvalidInput, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Change, Operation, Role
+from saphan_schemas.records import Role
 
 INVITATION = DeskInvitation(
     agency="kh.gpo",

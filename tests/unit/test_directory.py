@@ -11,8 +11,9 @@ from saphan_protocol.keys import SigningKey
 from saphan_protocol.mailbox import MailboxKey
 from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import Agreement, Change, SignedOperation, TypeName, Types
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
-from saphan_schemas.records import Agreement, Change, Role, SignedOperation, TypeName, Types
+from saphan_schemas.records import Role
 from support.agency import Agency, agreement
 from support.ceremony import NOW, PINS, Ceremony, add, build_directory, replay, revoke
 

@@ -14,9 +14,10 @@ from saphan.mailbox_schedule import (
 )
 from saphan_protocol.directory import Directory, KeyInfo, operation_leaf
 from saphan_protocol.operation import sign_operation
+from saphan_schemas.directory_records import Change, Operation
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import DAY_MS, LIMITS
-from saphan_schemas.records import Change, Operation, Role
+from saphan_schemas.records import Role
 from support.agency import Agency
 
 NOW = 1_800_000_000_000

@@ -20,9 +20,10 @@ from saphan_protocol.pins import Pins
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import LogPin, Types
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
 from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, FeedEntry
-from saphan_schemas.records import Entry, LeafType, LogPin, Statement, Types
+from saphan_schemas.records import Entry, LeafType, Statement
 from support.log_keys import log_note, log_pair
 
 DIRECTORY, EVIDENCE = "bridge.test/directory/1", "bridge.test/evidence/1"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from saphan_protocol.notes import format_vkey, parse_vkey
 from saphan_protocol.pins import PINS_BYTES, Pins, format_pins, parse_pins
+from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.records import LogPin
 from support.pin_files import pins
 
 PINS = pins()

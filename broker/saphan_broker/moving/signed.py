@@ -11,8 +11,8 @@ from pathlib import Path
 
 from saphan_protocol.checkpoint import verify_head
 from saphan_protocol.notes import parse_vkey
+from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput, OperatorError
-from saphan_schemas.records import LogPin
 
 from saphan_broker.logs.log_export import head_missing
 from saphan_broker.logs.signer import Signer

@@ -14,10 +14,10 @@ from saphan_protocol.operation import OPERATION_TYPE, parse_agreement_package
 from saphan_protocol.quota import NOTHING, Brought, bring
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import Operation as OperationRecord
+from saphan_schemas.directory_records import SignedOperation, Types
 from saphan_schemas.errors import InvalidInput, Refused, Unavailable
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Operation as OperationRecord
-from saphan_schemas.records import SignedOperation, Types
 
 from saphan_broker.sequencing.committing import Committer
 from saphan_broker.sequencing.work import (

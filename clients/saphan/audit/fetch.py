@@ -21,9 +21,9 @@ from saphan_protocol.checkpoint import Checkpoint, parse_checkpoint, verify_head
 from saphan_protocol.notes import parse_note
 from saphan_protocol.pins import Pins
 from saphan_protocol.tiles import TILE_BYTES, TILE_WIDTH, entries_path, tile_path, tile_widths
+from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import LogPin
 
 from saphan.audit.folder import BUNDLE_BYTES, CHECKPOINT
 from saphan.durable import PUBLIC_MODE, replace_file

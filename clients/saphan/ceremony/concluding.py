@@ -12,9 +12,10 @@ from pathlib import Path
 from saphan_protocol.directory import Directory
 from saphan_protocol.identity import sha256
 from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import SignedOperation
 from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Role, SignedOperation
+from saphan_schemas.records import Role
 
 from saphan.agency_file import AgencyFile, format_agency
 from saphan.ceremony.draft import finish
@@ -38,7 +39,7 @@ def conclude(office: Office, draft: OperationDraft) -> Path:
         The operation's file, to be handed to the node (the first one to the broker's operator).
 
     Raises:
-        Refused: `draft_foreign`, `draft_stale`, and what `finish` raises.
+        Refused: `draft_foreign`, `draft_stale`, `draft_differs`, and what `finish` raises.
         OperatorError: `file_unwritable`.
     """
     version, path = draft.operation.version, office.operation(draft.operation.version)
@@ -135,7 +136,27 @@ def _kept(office: Office, draft: OperationDraft) -> bool:
             field="draft",
             hint="it can never be used: make the change again, on the agency's newest operation",
         )
+    if not history:
+        _check_first(office.read_agency(), draft)
     return False
+
+
+def _check_first(agency: AgencyFile, draft: OperationDraft) -> None:
+    """Refuse a first operation of other roots than those that the agency was made with.
+
+    Nothing is signed by roots that are known before it: whoever carries the draft could make a
+    whole one of their own, and the office would hand their keys to the broker in its own name.
+    """
+    found = (draft.added_roots.keys(), draft.operation.threshold)
+    if found != (set(agency.root_ids), agency.threshold):
+        raise Refused(
+            "draft_differs",
+            "the draft's roots, or how many of them sign, are not those that this agency was "
+            "made with",
+            field="draft",
+            hint="it was exchanged on its way: tell the root's holders, and carry the office's own "
+            "draft to them again",
+        )
 
 
 def _present_roots(office: Office) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from saphan_protocol.keys import key_id
 from saphan_protocol.words import fingerprint_words
-from saphan_schemas.records import Change
+from saphan_schemas.directory_records import Change
 
 from saphan.ceremony.operation_draft import OperationDraft
 

@@ -16,8 +16,9 @@ from saphan_protocol.keys import SIGNING_ROLES, SigningKey
 from saphan_protocol.operation import OPERATION_TYPE
 from saphan_protocol.witness import WitnessKey
 from saphan_schemas.codec import encode
+from saphan_schemas.directory_records import Change, Operation, SignedOperation, WitnessProof
 from saphan_schemas.errors import Refused
-from saphan_schemas.records import Change, Operation, Role, Signature, SignedOperation, WitnessProof
+from saphan_schemas.records import Role, Signature
 
 from saphan.ceremony.judging import open_draft, with_signature
 from saphan.ceremony.operation_draft import OperationDraft

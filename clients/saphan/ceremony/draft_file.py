@@ -13,9 +13,10 @@ from typing import Annotated, Final
 
 import msgspec
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import WitnessProof
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Handle, Signature, WitnessProof
+from saphan_schemas.records import Handle, Signature
 from saphan_schemas.strict_json import parse_json
 
 from saphan.ceremony.judging import malformed, open_draft

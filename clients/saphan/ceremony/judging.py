@@ -18,9 +18,10 @@ from saphan_protocol.keys import SIGNING_ROLES, VerifyingKey, check_public_key, 
 from saphan_protocol.operation import OPERATION_TYPE
 from saphan_protocol.witness import verify_proof
 from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import Change, Operation, WitnessProof
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Change, Operation, Role, Signature, WitnessProof
+from saphan_schemas.records import Role, Signature
 
 from saphan.ceremony.operation_draft import OperationDraft
 

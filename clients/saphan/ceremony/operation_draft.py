@@ -9,7 +9,8 @@ from saphan_protocol.directory import Directory
 from saphan_protocol.identity import identity
 from saphan_protocol.keys import key_id
 from saphan_protocol.operation import OPERATION_TYPE
-from saphan_schemas.records import Operation, Role, Signature, WitnessProof
+from saphan_schemas.directory_records import Operation, WitnessProof
+from saphan_schemas.records import Role, Signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from saphan_schemas.directory_records import Change
 from saphan_schemas.errors import InvalidInput, Refused
-from saphan_schemas.records import Change, Role
+from saphan_schemas.records import Role
 
 from saphan.ceremony.draft import propose
 from saphan.ceremony.holder import RootHalf

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
+from saphan_schemas.directory_records import Change
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Change, Role
+from saphan_schemas.records import Role
 
 from saphan.ceremony.holder import ROOT_HALF_BYTES, RootHalf, format_root_half, parse_root_half
 from saphan.durable import PUBLIC_MODE, create_file, read_bounded

@@ -9,9 +9,9 @@ from typing import Any
 
 from saphan_protocol.agreement import parse_agreement
 from saphan_protocol.operation import parse_agreement_package
+from saphan_schemas.directory_records import Agreement
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.messages import LANGUAGES
-from saphan_schemas.records import Agreement
 
 from saphan.agency_file import AgencyFile
 from saphan.agreement_document import document
@@ -163,6 +163,8 @@ def _read_terms(args: argparse.Namespace, parties: list[AgencyFile]) -> Terms:
 
 
 def _show(args: argparse.Namespace) -> int:
+    if not args.file.exists() and args.file.parent == Path():
+        return _show_named(args, str(args.file))
     data = read_bounded(args.file, DRAFT_BYTES, "agreement")
     if data.lstrip()[:1] == b"{":
         return _show_draft(args)
@@ -173,6 +175,15 @@ def _show(args: argparse.Namespace) -> int:
     claimed = {p.agency: sum(key in p.roots for key in keys) for p in text.parties}
     value = describe(text, package.agreement, claimed) | {"finished": True}
     return _show_page(args, text, package.agreement, value)
+
+
+def _show_named(args: argparse.Namespace, named: str) -> int:
+    """One that the folder keeps or the node has from the log: every party has signed it."""
+    text = agreement_text(args, named)
+    agreement = parse_agreement(text)
+    signed = {party.agency: party.threshold for party in agreement.parties}
+    value = describe(agreement, text, signed) | {"finished": True}
+    return _show_page(args, agreement, text, value)
 
 
 def _show_draft(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.agreement_order import parse_order
 from saphan_protocol.identity import identity
 from saphan_protocol.words import fingerprint_words, word_lines
-from saphan_schemas.records import Agreement
+from saphan_schemas.directory_records import Agreement
 
 from saphan.agreement_document import day_text, pins_digest
 from saphan.agreement_draft import Draft

@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from saphan_schemas.directory_records import Change, Operation
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
-from saphan_schemas.records import Change, Operation, Role
+from saphan_schemas.records import Role
 
 from saphan.agency import check_handle
 from saphan.desk.folder import DeskFolder, DeskId

@@ -10,7 +10,7 @@ from typing import Any
 
 from saphan_protocol.agreement import Agreed
 from saphan_protocol.directory import Directory
-from saphan_schemas.records import AgreementOrder, CorridorRule
+from saphan_schemas.directory_records import AgreementOrder, CorridorRule
 
 from saphan.corridors import Found
 

@@ -18,8 +18,9 @@ from saphan_protocol.notes import (
     parse_vkey,
     verifier_key,
 )
+from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput, OperatorError
-from saphan_schemas.records import HeadRef, LogPin, Role
+from saphan_schemas.records import HeadRef, Role
 
 from saphan.node.db import Database
 

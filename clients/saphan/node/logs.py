@@ -25,9 +25,10 @@ from saphan_protocol.merkle import Frontier, leaf_hash, verify_inclusion
 from saphan_protocol.pins import Pins
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import encode
+from saphan_schemas.directory_records import Agreement
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
 from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, Witnessed
-from saphan_schemas.records import Agreement, Entry, HeadRef
+from saphan_schemas.records import Entry, HeadRef
 
 from saphan.node.db import Database
 from saphan.node.heads import Heads, Known, cosigners

@@ -14,9 +14,10 @@ from typing import Any, Final
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import OPERATION_TYPE
 from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import Operation, SignedOperation
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import LeafType, Operation, SignedOperation
+from saphan_schemas.records import LeafType
 
 from saphan.durable import read_bounded
 from saphan.node.alarms import Alarms

@@ -13,9 +13,10 @@ import sqlite3
 from typing import Final
 
 from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import Operation, SignedOperation
 from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import LeafType, Operation, SignedOperation
+from saphan_schemas.records import LeafType
 
 from saphan.node.db import Database
 from saphan.node.logs import Logs

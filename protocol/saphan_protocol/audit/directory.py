@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import SignedOperation
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import LeafType, Role, SignedOperation
+from saphan_schemas.records import LeafType, Role
 
 from saphan_protocol.agreement import check_pins
 from saphan_protocol.audit.log import CheckedLeaves, LogSource, pinned_head

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.records import LogPin
 
 from saphan_protocol.audit.report import AuditStep, Progress, Trail
 from saphan_protocol.checkpoint import Head, KeyPair, verify_head
