@@ -47,6 +47,7 @@ async def test_he_withholds_the_leaf(bridge: Bridge, monkeypatch: pytest.MonkeyP
             bulletin = await kh.send(wish(LA))
             await eventually(lambda: la.line.state.code == "directory_behind")
             assert states(la, bulletin) == []
+            await eventually(lambda: states(kh, bulletin) == ["submitted"])
         rows = await broker.store.deliveries([(bulletin, LA)])
         assert rows[bulletin, LA].state == "submitted"
         monkeypatch.undo()
