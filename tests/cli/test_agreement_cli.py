@@ -12,6 +12,7 @@ from support.broker_command import running_broker
 from support.command import Ran, saphan_here
 from support.joining import Joining, line_of, running_node
 
+BOTH = ("la.ospp", "kh.gpo")
 FIGURES = Path(__file__).resolve().parents[2] / "demo" / "figures.json"
 
 
@@ -51,7 +52,7 @@ def test_a_memorandums_whole_life(joining: Joining) -> None:
     la, kh = joining.agency("la.ospp"), joining.agency("kh.gpo")
     with running_broker(joining.broker, tls=True) as broker:
         joining.invite(broker.url)
-        for name in ("la.ospp", "kh.gpo"):
+        for name in BOTH:
             joining.admit(name)
         with running_node(la), running_node(kh):
             concluded(joining)
@@ -71,6 +72,12 @@ def concluded(joining: Joining) -> None:
     assert Path(finished["agreement"]).parent == joining.agency("kh.gpo") / "agreements"
     assert agreement(joining, "kh.gpo", "countersign", draft).json == finished  # nobody is asked
     assert conditions(joining, "kh.gpo") == ["in_force"]
+    # The side that signed first has no file of it; its node has the text from the log.
+    while not listed(joining, "la.ospp"):
+        pass
+    shown = [agreement(joining, name, "show", finished["reference"]).json for name in BOTH]
+    assert shown[0] == shown[1]
+    assert shown[0]["identity"] == finished["identity"]
 
 
 def suspended_by_the_order_key(joining: Joining) -> None:
@@ -92,7 +99,6 @@ def suspended_by_the_order_key(joining: Joining) -> None:
     again = agreement(joining, "kh.gpo", "suspend", one["identity"][:12], status=3)
     assert code(again) == "order_idle"
     assert eventually_refused(joining) == "agreement_suspended"
-    # The other side kept no finished file: its node has the text from the log.
     assert code(agreement(joining, "la.ospp", "resume", named, "--root", status=3)) == "order_idle"
     agreement(joining, "kh.gpo", "resume", named)
 
@@ -123,7 +129,7 @@ def test_an_order_binds_at_once_while_the_broker_is_away(joining: Joining) -> No
     kh = joining.agency("kh.gpo")
     with running_broker(joining.broker, tls=True) as broker:
         joining.invite(broker.url)
-        for name in ("la.ospp", "kh.gpo"):
+        for name in BOTH:
             joining.admit(name)
         with running_node(joining.agency("la.ospp")), running_node(kh):
             concluded(joining)
