@@ -372,7 +372,10 @@ async def test_a_token_ends_on_its_day_and_its_last_use_outlives_the_node(tmp_pa
             await holder(http, node, Wanted(name="idle", rights=SEEING))
             bridge.node_clock.ahead += LIMITS.token_noted_ms
             assert await system.code("GET", "/v1/inbox") == 200
+            bridge.node_clock.ahead += 1_000  # the first use was written down, this one is new
+            assert await system.code("GET", "/v1/inbox") == 200
             (used, unused) = (row["used"] for row in node.tokens.listed())
+            assert node.db.rows("SELECT 1 FROM tokens WHERE used < ?", (used,)) == [(1,)]
         bridge.node_clock.ahead = 30 * DAY_MS - MINUTE_MS
         async with bridge.node_with_api(LA) as node, http_to(node) as http:
             system = Asking(http, system.token)

@@ -33,6 +33,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except SaphanError as error:
+        if error.code == "token_scope":  # a program that was set up wrongly, or somebody tries
+            log.warning("the local API: %s", error.message)
         return error_response(error, _status(error))
     except web.HTTPNotFound:
         return error_response(InvalidInput("path_unknown", f"there is no {request.path}"), 404)

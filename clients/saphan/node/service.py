@@ -237,7 +237,7 @@ def _built(on: Ground) -> NodeService:
         on.agency, on.key, db, on.archive, logs, on.files, on.uploads, clock, on.settings.needs_two
     )
     engine, recovery, line = _carrying(on, outbox)
-    bulletins = Bulletins(on.agency, db, on.mailboxes, on.archive, on.pins.evidence.origin)
+    bulletins = Bulletins(on.agency, db, on.logs, on.mailboxes, on.archive)
     clearance, showings = Clearance(on.agency, logs, on.settings, bulletins), Showings(db, clock)
     readings = Readings(on.agency, on.key, db, logs, on.archive, on.files, on.restored, clock)
     drafts = DraftsKept(db, on.archive, on.files, on.uploads, clock)
@@ -340,6 +340,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         # What has begun is finished: a transaction is whole, an answer durable.
         await asyncio.to_thread(service.notices.close)
         await asyncio.to_thread(service.engine.close)
-        with contextlib.suppress(OperatorError):  # a full disk: a part of today is forgotten
-            await asyncio.to_thread(service.engine.budget.save)
+        for keep in (service.engine.budget.save, service.tokens.note):
+            with contextlib.suppress(OperatorError):  # a full disk: a part of today is forgotten
+                await asyncio.to_thread(keep)
         await asyncio.to_thread(service.db.close)
