@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from saphan_protocol.agreement import AGREEMENT_TYPE
-from saphan_protocol.agreement_order import Ordered
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.directory_records import Change
@@ -157,18 +156,18 @@ async def test_revoked_mailbox_key_gets_no_stanza(world: World) -> None:
     assert await hand_over(world, into, made) == "mailbox_revoked"
 
 
-async def test_broker_restarted_knows_its_orders(world: World) -> None:
-    name = await agree(world)
-    line = await world.line(B)
-    await line.register(order=order_by(world.agencies[B], name, "suspend"))
-    state = world.broker.state
-    await state.reopen_store()
-    fresh = type(state.directory)()
-    size = state.registry.tree.size
-    for leaf in await state.store.leaves("directory", 0, size):
-        fresh.apply(leaf)
-    opened = [fresh.add_package(one) for one in (await state.store.packages(0, size)).values()]
-    assert [type(one) is Ordered for one in opened] == [False, True]
+async def test_broker_restarted_knows_its_orders(tmp_path: Path) -> None:
+    world = World(tmp_path, A, B)
+    await world.init()
+    async with world.running():
+        await world.enrol()
+        (agreed,) = world.broker.state.directory.agreements_of(A)
+        line = await world.line(B)
+        result = await line.register(order=order_by(world.agencies[B], agreed.name, "suspend"))
+        assert result.code is None, result
+    async with world.running():
+        _, result = await send(world, await world.line(A))
+        assert result.code == "agreement_suspended"
 
 
 def _revokes(world: World, name: str, role: Role, key: bytes) -> bytes:

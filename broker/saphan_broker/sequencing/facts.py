@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from saphan_protocol.quota import Use
-from saphan_schemas.errors import Refused
+from saphan_schemas.errors import Refused, Unavailable
 
 from saphan_broker.store.base import (
     BulletinFacts,
@@ -49,8 +49,8 @@ class Known:
     corridors: dict[Corridor, tuple[int, int]]
     used: dict[str, Use] = field(default_factory=dict)
     """By agency, of its quota."""
-    stopped: dict[DeliveryKey, Refused] = field(default_factory=dict)
-    """Deliveries that may not be handed over any more, and why (`releasing`)."""
+    stopped: dict[DeliveryKey, Refused | Unavailable] = field(default_factory=dict)
+    """Deliveries that may not be handed over any more, or not now, and why (`releasing`)."""
 
     def first_answer(
         self, bulletin: bytes, statement: bytes, recipients: Iterable[str]

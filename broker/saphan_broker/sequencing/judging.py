@@ -198,6 +198,8 @@ class Said:
             return refuse(
                 ledger, random, self.peer, statement.bulletin, statement.ciphertext, error
             )
+        except Unavailable as waits:
+            return Rejected(waits)
         ledger.signature(self.admitted.batch)
         event = self.admitted.event
         index = ledger.enter(

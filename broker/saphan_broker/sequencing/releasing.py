@@ -14,17 +14,20 @@ from saphan_protocol.admission import Facts
 from saphan_protocol.delivery import State as Delivery
 from saphan_protocol.release import check_release
 from saphan_schemas.codec import decode
-from saphan_schemas.errors import Refused
+from saphan_schemas.errors import OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment, Event, Header
 
 from saphan_broker.at_rest import open_header, open_record
 from saphan_broker.sequencing.facts import Known
 from saphan_broker.sequencing.judging import Said
+from saphan_broker.sequencing.unreadable import told
 from saphan_broker.state import State
-from saphan_broker.store.base import BulletinRow, DeliveryRow
+from saphan_broker.store.base import DeliveryRow
 
 SUBMITTED: Final = Delivery.SUBMITTED.value
+AT_ONCE: Final = 64
+"""Handovers looked at together: each reads its bulletin, up to 96 KiB."""
 
 
 async def find_stopped(
@@ -46,13 +49,12 @@ async def find_stopped(
         # In another state the transition table refuses it.
         if row is not None and row.state == SUBMITTED and (row.last < anchor or _dated(row, facts))
     ]
-    if not old:
-        return
-    bodies = await state.store.bodies({row.bulletin for row in old})
-    stops = await asyncio.gather(*(_stop(state, row, bodies, facts) for row in old))
-    for row, stop in zip(old, stops, strict=True):
-        if stop is not None:
-            known.stopped[row.bulletin, row.recipient] = stop
+    for start in range(0, len(old), AT_ONCE):
+        rows = old[start : start + AT_ONCE]
+        stops = await asyncio.gather(*(_stop(state, row, facts) for row in rows))
+        for row, stop in zip(rows, stops, strict=True):
+            if stop is not None:
+                known.stopped[row.bulletin, row.recipient] = stop
 
 
 def _delivery(one: Said, known: Known) -> DeliveryRow | None:
@@ -65,20 +67,30 @@ def _dated(row: DeliveryRow, facts: Facts) -> bool:
     return any(facts.now >= agreed.text.valid_until for agreed in found)
 
 
-async def _stop(
-    state: State, row: DeliveryRow, bodies: dict[bytes, BulletinRow], facts: Facts
-) -> Refused | None:
-    body = bodies.get(row.bulletin)
-    entries = await state.store.entries(row.last, row.last + 1)
-    if body is None or not entries:
-        return None  # nothing of it is here: `judge` says so
-    record = open_record(state.keys, entries[0])
-    header = decode(Header, open_header(state.keys, body), LIMITS.header_bytes, "header")
-    consignment = decode(Consignment, record.statement, LIMITS.consignment_bytes, "consignment")
-    for ref in consignment.recipients:
-        if ref.agency == row.recipient:
-            try:
-                check_release(header, row.recipient, consignment.node_key, ref.mailbox_key, facts)
-            except Refused as stop:
-                return stop
+async def _stop(state: State, row: DeliveryRow, facts: Facts) -> Refused | Unavailable | None:
+    try:
+        header, consignment = await _consigned(state, row)
+    except SaphanError as error:
+        return told(state, error)
+    (mailbox_key,) = (
+        ref.mailbox_key for ref in consignment.recipients if ref.agency == row.recipient
+    )
+    try:
+        check_release(header, row.recipient, consignment.node_key, mailbox_key, facts)
+    except Refused as stop:
+        return stop
     return None
+
+
+async def _consigned(state: State, row: DeliveryRow) -> tuple[Header, Consignment]:
+    """The bulletin's header and its newest consignment: a submitted delivery's last entry."""
+    bodies = await state.store.bodies([row.bulletin])
+    entries = await state.store.entries(row.last, row.last + 1)
+    if not bodies or not entries:
+        raise OperatorError("object_missing", f"nothing is kept of entry {row.last}", field="data")
+    record = open_record(state.keys, entries[0])
+    header = open_header(state.keys, bodies[row.bulletin])
+    return (
+        decode(Header, header, LIMITS.header_bytes, "header"),
+        decode(Consignment, record.statement, LIMITS.consignment_bytes, "consignment"),
+    )

@@ -1,7 +1,8 @@
-"""An item about something that the archive cannot give: it waits, and its neighbours go on.
+"""An item about something that cannot be read: it waits, and its neighbours go on.
 
 Facts of finished bulletins lie in objects (docs/adr/0015). One that is missing, damaged or out of
-reach must not be taken for "never seen", and must not stop the others of its group.
+reach must not be taken for "never seen", and must not stop the others of its group. The same holds
+for a header or a record whose sealed bytes the disk has changed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from saphan_broker.sequencing.facts import Known, Wanted, load
 from saphan_broker.sequencing.work import Rejected, Work
 from saphan_broker.state import State
 
-UNREADABLE: Final = frozenset({"object_missing", "object_damaged"})
+UNREADABLE: Final = frozenset({"object_missing", "object_damaged", "unwrap_failed"})
 """Lost, until somebody puts them back."""
 AWAY: Final = "blobs_unreachable"
 
@@ -50,26 +51,26 @@ async def load_readable(
 
 
 def answer(state: State, work: Work, error: SaphanError) -> None:
-    """Tell the item's sender to wait, and the operator why.
+    """Answer an item as `told` says; raises as it does."""
+    work.resolve(Rejected(told(state, error)))
+
+
+def told(state: State, error: SaphanError) -> Unavailable:
+    """What an item's sender is told: to wait. The operator is told why.
 
     Raises:
-        SaphanError: the same, if it is about anything else than an object.
+        SaphanError: the same, if it is about anything else than what is kept of this item.
     """
     if not _of_an_object(error):
         raise error
     if isinstance(error, Unavailable):
-        work.resolve(Rejected(error))
-        return
+        return error
     state.alarms.sound_error(error)
-    work.resolve(
-        Rejected(
-            Unavailable(
-                "record_unreadable",
-                "what the broker keeps about this cannot be read at the moment",
-                hint="the broker's operator has been alarmed; send the same again later",
-                retry_after_ms=MINUTE_MS,
-            )
-        )
+    return Unavailable(
+        "record_unreadable",
+        "what the broker keeps about this cannot be read at the moment",
+        hint="the broker's operator has been alarmed; send the same again later",
+        retry_after_ms=MINUTE_MS,
     )
 
 

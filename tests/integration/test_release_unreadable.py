@@ -1,0 +1,58 @@
+"""A handover of something that the store cannot read any more stops nobody else's."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from saphan_broker.store.sqlite_file import STORE_NAME
+from saphan_schemas.frames import Result
+from saphan_schemas.records import Event
+from support.agency import Agency, Made
+from support.brokers import World
+from support.session import Line
+
+A, B = "la.ospp", "kh.gpo"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    world = World(tmp_path, A, B)
+    await world.init()
+    async with world.running():
+        await world.enrol()
+        yield world
+
+
+async def sent(world: World) -> list[Made]:
+    """Two bulletins from A to B, then one more directory leaf: their handovers are looked at."""
+    made = [world.agencies[A].bulletin([B], world.clock()) for _ in range(2)]
+    line = await world.line(A)
+    results = await line.submit(*world.agencies[A].submissions(made, [world.agencies[B]]))
+    assert [result.code for result in results] == [None, None]
+    await world.broker.admit_operation(Agency("vn.bca", world.clock()).enrolment())
+    return made
+
+
+async def hand_over(world: World, into: Line, made: list[Made]) -> list[Result]:
+    about = [(one.bulletin_id, one.ciphertext_digest) for one in made]
+    said, batch = world.agencies[B].statements(Event.HANDOVER, about, (A, B), world.clock())
+    return await into.state(said, batch)
+
+
+async def test_a_damaged_header_holds_up_its_own_handover_alone(world: World) -> None:
+    into = await world.line(B)
+    made = await sent(world)
+    await into.until(lambda: len(into.entries) == 2)
+    with sqlite3.connect(world.data / STORE_NAME) as db:
+        db.execute(
+            "UPDATE body SET header = zeroblob(64)"
+            " WHERE seq = (SELECT seq FROM bulletin WHERE id = ?)",
+            (made[0].bulletin_id,),
+        )
+    results = await hand_over(world, into, made)
+    assert [result.code for result in results] == ["record_unreadable", None]
+    assert results[0].retry_after_ms
+    assert not world.broker.sequencer.broken
