@@ -75,7 +75,7 @@ def event_line(event: Json) -> str:
     code = f" ({event['code']})" if event["code"] else ""
     what = _event_text(event["event"]) + code
     proof = say("proof.logged", index=event["index"])
-    if event["witnesses"]:
+    if event.get("proof", "witnessed") == "witnessed" and event["witnesses"]:
         proof = say("proof.witnessed", index=event["index"], who=", ".join(event["witnesses"]))
     return f"{stamp(event['time'])}  {fit(what, EVENT_CELLS)}  {fit(event['issuer'], 10)}  {proof}"
 

@@ -12,9 +12,11 @@ from saphan_schemas.errors import InvalidInput
 from saphan.header_json import header_json
 from saphan.node.archive import Archive
 from saphan.node.db import Database, Row
+from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes
 from saphan.node.rejections import Rejections
 from saphan.node.telling.notices import noted
+from saphan.node.witness_policy import policy, witnessed
 
 Json = dict[str, Any]
 ALIKE: Final = 16
@@ -39,13 +41,14 @@ class Bulletins:
     """Read views of the store, for one agency."""
 
     def __init__(
-        self, agency: str, db: Database, mailboxes: Mailboxes, archive: Archive, evidence: str
+        self, agency: str, db: Database, logs: Logs, mailboxes: Mailboxes, archive: Archive
     ) -> None:
         self._agency = agency
         self._db = db
+        self._logs = logs
         self._rejections = Rejections(db, mailboxes, archive)
         self._archive = archive
-        self._evidence = evidence
+        self._evidence = logs.pins.evidence.origin
 
     def inbox(self, after: int, limit: int) -> list[Json]:
         """Accepted bulletins in the order in which they came; `seq` is the place to go on from."""
@@ -184,6 +187,11 @@ class Bulletins:
         )
         return [self._event(row, heads) for row in rows]
 
+    def _witnessed(self, sender: str, recipient: str, witnesses: Sequence[str]) -> bool:
+        with self._logs.lock:
+            agreed = policy(self._logs.directory, (sender, recipient))
+        return witnessed(agreed, self._agency, witnesses)
+
     def _event(self, row: Row, heads: Sequence[Row]) -> Json:
         index, time, event, sender, recipient, issuer, code, statement = row
         witnesses = sorted({n for size, names in heads if size > index for n in names.split()})
@@ -195,7 +203,7 @@ class Bulletins:
             "recipient": recipient,
             "issuer": issuer,
             "code": code,
-            "proof": "witnessed" if witnesses else "logged",
+            "proof": "witnessed" if self._witnessed(sender, recipient, witnesses) else "logged",
             "witnesses": witnesses,
         }
         if event == "rejected":
