@@ -15,17 +15,14 @@ import aiohttp
 import pytest
 from saphan import Node
 from saphan.api_rights import Right
-from saphan.backup.restored_store import adopt_store
-from saphan.doctor import examine
-from saphan.node import api_guard, tokens
+from saphan.node import api_guard
 from saphan.node.callers import Keeper, Officer, System
 from saphan.node.files import uploads
 from saphan.node.service import NodeService
 from saphan.node.token_kept import Wanted
 from saphan.node.views import View
-from saphan.office import Office
 from saphan_schemas.errors import Refused
-from saphan_schemas.limits import DAY_MS, LIMITS, MINUTE_MS
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.samples import sample
 from support.api_tokens import (
     Asking,
@@ -358,110 +355,3 @@ async def test_events_name_to_an_officer_nobody_else(both: Both) -> None:
         None,
         events[5],
     ]
-
-
-# --- life of a token ------------------------------------------------------------------------------
-
-
-async def test_a_token_ends_on_its_day_and_its_last_use_outlives_the_node(tmp_path: Path) -> None:
-    async with bridged(tmp_path) as bridge:
-        bridge.url = "ws://127.0.0.1:9"
-        async with bridge.node_with_api(LA) as node, http_to(node) as http:
-            wanted = Wanted(name="cases", rights=SEEING, days=30)
-            system = await holder(http, node, wanted)
-            await holder(http, node, Wanted(name="idle", rights=SEEING))
-            bridge.node_clock.ahead += LIMITS.token_noted_ms
-            assert await system.code("GET", "/v1/inbox") == 200
-            bridge.node_clock.ahead += 1_000  # the first use was written down, this one is new
-            assert await system.code("GET", "/v1/inbox") == 200
-            (used, unused) = (row["used"] for row in node.tokens.listed())
-            assert node.db.rows("SELECT 1 FROM tokens WHERE used < ?", (used,)) == [(1,)]
-        bridge.node_clock.ahead = 30 * DAY_MS - MINUTE_MS
-        async with bridge.node_with_api(LA) as node, http_to(node) as http:
-            system = Asking(http, system.token)
-            kept, idle = node.tokens.listed()
-            assert (kept["used"], idle["used"], unused) == (used, None, None)
-            assert used > kept["made"] + LIMITS.token_noted_ms
-            assert idle["expires"] == idle["made"] + LIMITS.token_ms
-            assert await warned(bridge) == [{"name": "cases", "days": 0}]
-            assert await system.code("GET", "/v1/inbox") == 200
-            bridge.node_clock.ahead += MINUTE_MS
-            assert await system.code("GET", "/v1/inbox") == "token_expired"
-            assert [row["state"] for row in node.tokens.listed()] == ["expired", "active"]
-            again = await holder(http, node, wanted)  # the name is free again
-            assert await again.code("GET", "/v1/inbox") == 200
-            assert await system.code("GET", "/v1/inbox") == "token_expired"
-
-
-async def warned(bridge: Bridge) -> list[dict[str, Any]]:
-    """What the doctor says of tokens: those that are used, and end soon."""
-    now = bridge.node_clock()
-    found = await asyncio.to_thread(lambda: examine(Office(bridge.place / LA), now))
-    return [dict(one.values) for one in found if one.key == "doctor.token_ends"]
-
-
-async def test_the_store_knows_a_token_only_by_its_hash(tmp_path: Path) -> None:
-    async with bridged(tmp_path) as bridge:
-        bridge.url = "ws://127.0.0.1:9"
-        async with bridge.node_with_api(LA) as node, http_to(node) as http:
-            system = await holder(http, node, Wanted(name="cases", rights=SEEING))
-            assert await system.code("GET", "/v1/inbox") == 200
-        files = [path for path in (bridge.place / LA).rglob("*") if path.is_file()]
-        assert any(b"cases" in path.read_bytes() for path in files)
-        secret = system.token.encode()
-        assert [path for path in files if secret in path.read_bytes()] == []
-
-
-async def test_a_restored_node_has_no_tokens_of_the_time_of_its_backup(tmp_path: Path) -> None:
-    """One of them may have been revoked since."""
-    async with bridged(tmp_path) as bridge:
-        bridge.url = "ws://127.0.0.1:9"
-        async with bridge.node_with_api(LA) as node, http_to(node) as http:
-            system = await holder(http, node, Wanted(name="cases", rights=SEEING))
-        await asyncio.to_thread(adopt_store, bridge.place / LA, bridge.node_clock())
-        async with bridge.node_with_api(LA) as node, http_to(node) as http:
-            assert node.tokens.listed() == []
-            assert await Asking(http, system.token).code("GET", "/v1/inbox") == "token_wrong"
-
-
-REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
-    ({"name": "Cases", "rights": ["read"]}, "token_malformed"),
-    ({"name": "cases"}, "token_malformed"),
-    ({"name": "cases", "rights": ["read"], "officer": "bounmy"}, "token_malformed"),
-    ({"name": "cases", "officer": "bounmy", "schemas": [SEIZURE]}, "token_malformed"),
-    ({"name": "cases", "rights": ["read"], "days": 0}, "token_malformed"),
-    ({"name": "cases", "rights": ["read"], "days": 367}, "token_malformed"),
-    ({"name": "cases", "rights": ["read"], "schemas": ["saphan/none/0"]}, "schema_unknown"),
-    ({"name": "cases", "rights": ["keeper"]}, "malformed"),
-    ({"name": "cases", "officer": "nobody"}, "officer_unknown"),
-    ({"name": "taken", "rights": ["read"]}, "token_exists"),
-)
-
-
-async def test_a_token_that_nobody_should_have_is_not_made(tmp_path: Path) -> None:
-    async with bridged(tmp_path) as bridge:
-        bridge.url = "ws://127.0.0.1:9"
-        async with bridge.node_with_api(LA) as node, http_to(node) as http:
-            whole = await keeper(http, node)
-            first = {"name": "taken", "rights": ["send"]}
-            assert await whole.code("POST", "/v1/tokens", json=first) == 201
-            for wanted, code in REFUSED:
-                assert await whole.code("POST", "/v1/tokens", json=wanted) == code, wanted
-            assert [row["name"] for row in node.tokens.listed()] == ["taken"]
-            assert await whole.code("DELETE", "/v1/tokens/nobody") == "token_unknown"
-
-
-async def test_of_too_many_tokens_those_that_have_ended_make_room(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tokens, "LIMITS", replace(LIMITS, tokens=2))
-    async with bridged(tmp_path) as bridge:
-        bridge.url = "ws://127.0.0.1:9"
-        async with bridge.node(LA) as node:
-            node.tokens.add(Wanted(name="one", rights=SEEING))
-            node.tokens.add(Wanted(name="two", rights=SEEING))
-            with pytest.raises(Refused, match="tokens_full"):
-                node.tokens.add(Wanted(name="three", rights=SEEING))
-            node.tokens.revoke("one")
-            node.tokens.add(Wanted(name="three", rights=SEEING))
-            assert [row["name"] for row in node.tokens.listed()] == ["two", "three"]
