@@ -153,11 +153,12 @@ class State:
         for book in self.books.values():
             await book.load()
         await self._check_signers(signed)
+        await self.replay(self.registry.tree.size)
         for log, book in self.books.items():
             await book.load_note(self.key_pair(log))
             # It may be a head that open sessions were not told of: its write was reported lost.
             self.listeners.everyone()
-        await self.replay()
+        await self.replay(self.registry.tree.size)  # another process has signed meanwhile
         await self.find_anchor(self.evidence.tree.size)
         await self._count_open()
 
@@ -201,13 +202,15 @@ class State:
                     hint="--data and --keys do not belong together, or one was restored",
                 )
 
-    async def replay(self) -> None:
-        """Apply the directory leaves that are not applied yet.
+    async def replay(self, size: int) -> None:
+        """Apply the directory leaves below `size` that are not applied yet.
+
+        Before a head over them is shown: sessions are given leaves with the texts that belong to
+        them, which are known from here on.
 
         Raises:
             Refused, InvalidInput: a leaf that this program does not take.
         """
-        size = self.registry.tree.size
         while self.directory.size < size:
             start = self.directory.size
             stop = min(size, start + REPLAY_LEAVES)

@@ -297,30 +297,57 @@ async def test_what_the_holder_says_is_shown_without_a_look_into_the_store(crew:
 
 
 async def test_a_directory_that_could_not_be_read_to_its_end_is_read_again(crew: Crew) -> None:
-    """Its head was seen, its leaves were not: who is enrolled or revoked is known a look later."""
+    """They were read for their root, and not once more: who is enrolled is known a look later."""
     holder, follower = crew.members
     known = holder.broker.state.directory.size
     await until(lambda: follower.broker.state.directory.size == known)
-    store, failed = follower.broker.store, list[Log]()
+    store, reads = follower.broker.store, list[Log]()
     read = store.leaves
 
     async def unreadable_once(log: Log, start: int, stop: int) -> list[bytes]:
-        if log == "directory" and start == follower.broker.state.directory.size and grown():
-            failed.append(log)
-            store.leaves = read  # type: ignore[method-assign]
-            raise Unavailable("redis_unreachable", "not now")
+        if log == "directory" and start == known:
+            reads.append(log)
+            if len(reads) == 2:
+                store.leaves = read  # type: ignore[method-assign]
+                raise Unavailable("redis_unreachable", "not now")
         return await read(log, start, stop)
-
-    def grown() -> bool:
-        state = follower.broker.state
-        return state.registry.tree.size > state.directory.size
 
     store.leaves = unreadable_once  # type: ignore[method-assign]
     newcomer = Agency("vn.gov", crew.clock())
     await holder.broker.admit_operation(newcomer.enrolment())
-    await until(lambda: bool(failed))
+    await until(lambda: len(reads) == 2)
     await follower.broker.role.following.catch_up()  # type: ignore[attr-defined]
     assert follower.broker.state.directory.version("vn.gov")[0]
+
+
+async def test_an_order_is_never_shown_without_its_text(crew: Crew) -> None:
+    """A follower has seen the new head and still replays its leaves when a session asks: who is
+    given a leaf without the text that belongs to it is never given it again."""
+    holder, follower = crew.members
+    (agreed,) = holder.broker.state.directory.agreements_of(A)
+    line = await crew.line_at(follower, B)
+    await line.until(lambda: len(line.packages) == 1)
+    store, looks, go_on = follower.broker.store, asyncio.Event(), asyncio.Event()
+    read = store.packages
+
+    async def late(start: int, stop: int) -> dict[int, bytes]:
+        looks.set()
+        await go_on.wait()
+        return await read(start, stop)
+
+    store.packages = late  # type: ignore[method-assign]
+    size = holder.broker.state.directory.size
+    ordering = await crew.line_at(holder, B)
+    result = await ordering.register(order=order_by(crew.agencies[B], agreed.name, "suspend"))
+    assert result.code is None, result
+    await looks.wait()
+    made = await crew.line_at(follower, A)  # its pump begins to feed it here and now
+    await made.until(lambda: len(made.leaves) >= size)
+    await asyncio.sleep(0.05)
+    go_on.set()
+    for one in (made, line):
+        await one.until(lambda one=one: len(one.leaves) == size + 1)  # type: ignore[misc]
+        assert len(one.packages) == 2
 
 
 async def test_a_process_joins_while_the_log_grows(crew: Crew) -> None:

@@ -170,10 +170,10 @@ class Following:
         asked, self._asked = self._asked, []
         evidence = await state.evidence.ahead(state.key_pair("evidence"))
         directory = await state.registry.ahead(state.key_pair("directory"))
-        if directory is not None:
-            state.registry.go(directory)
         known = state.directory.size
-        await state.replay()  # also what a look before could not read any more
+        if directory is not None:
+            await state.replay(directory.tree.size)
+            state.registry.go(directory)
         agencies: set[str] | None = set()
         if evidence is not None:
             agencies = self._whose(evidence)

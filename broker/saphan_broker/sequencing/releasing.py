@@ -43,12 +43,16 @@ async def find_stopped(
         OperatorError, Unavailable: what the store raises.
     """
     asked = (_delivery(one, known) for one in said if one.admitted.event is Event.HANDOVER)
-    old = [
-        row
-        for row in asked
-        # In another state the transition table refuses it.
-        if row is not None and row.state == SUBMITTED and (row.last < anchor or _dated(row, facts))
-    ]
+    old = list(
+        {
+            (row.bulletin, row.recipient): row
+            for row in asked
+            # In another state the transition table refuses it.
+            if row is not None
+            and row.state == SUBMITTED
+            and (row.last < anchor or _dated(row, facts))
+        }.values()
+    )
     for start in range(0, len(old), AT_ONCE):
         rows = old[start : start + AT_ONCE]
         stops = await asyncio.gather(*(_stop(state, row, facts) for row in rows))
