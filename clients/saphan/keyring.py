@@ -266,17 +266,25 @@ def find_key(office: Office, prefix: str) -> KeyInfo:
 
 def _place(office: Office, key: SecretKey) -> Path:
     """Where a new key's file goes: its own place, or beside the key that is in use there."""
-    path = office.key_file(key.role, key.key_id, key.handle)
-    if not path.exists():
-        return path
-    if office.replay().find(read_key_id(path)) is None:
-        raise OperatorError(
-            "key_not_enrolled",
-            f"{path} holds a key that no operation of this agency enrols",
-            field="key-file",
-            hint="an earlier attempt was interrupted; nobody uses the file: delete it, try again",
-        )
-    return _next(path)
+    current, directory = office.key_file(key.role, key.key_id, key.handle), office.replay()
+    for path in (current, _next(current)):
+        if not path.exists():
+            return path
+        if directory.find(read_key_id(path)) is None:
+            raise OperatorError(
+                "key_not_enrolled",
+                f"{path} holds a key that no operation of this agency enrols",
+                field="key-file",
+                hint="an earlier attempt was interrupted, or its draft was given up; nobody uses "
+                "the file: delete it, try again",
+            )
+    raise OperatorError(
+        "file_exists",
+        f"{_next(current)} is enrolled and waits to be used",
+        field="key-file",
+        hint=f"take it into use first: saphan keys activate {key.role.value}"
+        + (f" --handle {key.handle}" if key.handle else ""),
+    )
 
 
 def _next(path: Path) -> Path:

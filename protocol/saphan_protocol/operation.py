@@ -80,7 +80,7 @@ def check_operation(data: bytes) -> Checked:
     added: dict[bytes, Change] = {}
     for number, change in enumerate(record.changes):
         where = f"operation.changes[{number}]"
-        _check_shape(change, where)
+        check_shape(change, where)
         if change.action == "add":
             check_public_key(change.role, change.key)
             name = key_id(change.role, change.key)
@@ -91,8 +91,12 @@ def check_operation(data: bytes) -> Checked:
     return Checked(record, signed.operation, signed, tuple(added.items()))
 
 
-def _check_shape(change: Change, where: str) -> None:
-    """Step 3: which fields a change of this role has, and that its times are in order."""
+def check_shape(change: Change, where: str) -> None:
+    """Step 3: which fields a change of this role has, and that its times are in order.
+
+    Raises:
+        InvalidInput: `change_malformed`; where: names the change in it.
+    """
     if change.action == "revoke":
         fine = len(change.key) == 32 and change.handle is None
         fine = fine and change.seal_until is None and change.open_until is None

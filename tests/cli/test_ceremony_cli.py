@@ -232,6 +232,24 @@ def test_a_stolen_key_is_revoked_before_a_draft_that_waits(place: Path) -> None:
     assert finish(place, "slow.draft", status=3).code == "draft_stale"
 
 
+def test_a_draft_waits_on_where_nothing_takes_its_place(place: Path) -> None:
+    """No is typed, a key is unknown, a key file is in the way: "nothing was done" is true."""
+    order_key(place)
+    path = place / "office/drafts/0002.draft"
+    before, office = path.read_bytes(), ("--dir", place / "office", "--instead")
+    keys = saphan_here("keys", "list", "--dir", place / "office", "--json").json["keys"]
+    new = ("--new-passphrase-file", place / "desk.txt")
+    for words, status, code in (
+        (("revoke", keys[3]["key_id"]), 5, "not_confirmed"),
+        (("revoke", "0" * 64, "--yes"), 3, "key_unknown"),
+        (("add", "order", *new), 5, "key_not_enrolled"),
+        (("add", "node", "--out", place / "nowhere/next.draft"), 5, "file_missing"),
+    ):
+        assert saphan_here("keys", *words, *office, status=status).code == code
+        assert [file.name for file in path.parent.iterdir()] == [path.name]
+        assert path.read_bytes() == before
+
+
 def test_a_draft_that_was_given_up_and_comes_back_first_is_finished(place: Path) -> None:
     order_key(place)
     (place / "next.draft").rename(place / "slow.draft")

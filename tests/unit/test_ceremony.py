@@ -184,6 +184,21 @@ def test_a_key_that_waits_for_its_roots_is_not_taken_into_use(
     activate(office, Role.NODE)
 
 
+def test_a_next_key_in_the_way_is_said_to_be_what_it_is(office: Office, holders: Holders) -> None:
+    """Left by a command that was cut off, or by one whose key is enrolled and not used yet."""
+    made = add_key(office, Role.NODE, None, now=NOW)
+    made.operation.unlink()  # as if the machine had stopped before it
+    again = refusal(lambda: add_key(office, Role.NODE, None, now=NOW))
+    assert (again.code, str(made.key_file) in again.message) == ("key_not_enrolled", True)
+    assert made.key_file is not None
+    made.key_file.unlink()
+    add_key(office, Role.NODE, None, now=NOW)
+    conclude(office, holders.sign(waiting(office), "ann", "bee"))
+    third = refusal(lambda: add_key(office, Role.NODE, None, now=NOW))
+    assert third.code == "file_exists"
+    assert "keys activate node" in (third.hint or "")
+
+
 @pytest.mark.parametrize("role", (Role.NODE, Role.WITNESS, Role.OFFICER))
 def test_a_rotation_is_one_operation_that_leaves_one_key(
     office: Office, holders: Holders, role: Role

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from saphan.ceremony.concluding import conclude
+from saphan.ceremony.describing import describe
 from saphan.ceremony.draft import merge, propose, sign
 from saphan.ceremony.draft_file import DRAFT_BYTES, format_draft, parse_draft
 from saphan.ceremony.root_change import change_roots
@@ -201,6 +202,33 @@ def test_what_was_enrolled_once_is_not_drafted_again(office: Office, holders: Ho
 def test_a_draft_that_revokes_an_unknown_key_is_refused(office: Office) -> None:
     change = Change("revoke", Role.NODE, bytes(32), None, None, None)
     assert refusal(lambda: propose(office, (change,), (), NOW)).code == "key_unknown"
+
+
+@pytest.mark.parametrize("times", ((NOW, None), (None, NOW), (None, None), (NOW, NOW - 1)), ids=str)
+def test_a_mailbox_without_its_two_times_is_never_shown_to_a_holder(
+    office: Office, times: tuple[int | None, int | None]
+) -> None:
+    change = Change("add", Role.MAILBOX, new_key(Role.MAILBOX).public, None, *times)
+    assert refusal(lambda: propose(office, (change,), (), NOW)).code == "change_malformed"
+
+
+@pytest.mark.parametrize("fields", ((None, NOW, NOW), ("khamla", None, None)), ids=str)
+def test_a_key_with_a_field_that_would_hide_its_words_is_refused(
+    office: Office, fields: tuple[str | None, int | None, int | None]
+) -> None:
+    key = new_key(Role.NODE)
+    change = Change("add", Role.NODE, key.public, *fields)
+    assert refusal(lambda: propose(office, (change,), (key,), NOW)).code == "change_malformed"
+
+
+def test_a_label_in_a_draft_names_roots_only(office: Office, holders: Holders) -> None:
+    """Whoever carries the draft writes a trusted name beside a stranger's node key."""
+    key = new_key(Role.NODE)
+    named = {key.key_id: "director", holders.half("ann").key_id: "ann"}
+    draft = propose(office, (addition(key, NOW),), (key,), NOW, holders=named)
+    value = describe(draft)
+    assert [change["handle"] for change in value["changes"]] == [None]
+    assert "ann" in [root["holder"] for root in value["roots"]]
 
 
 def test_a_file_without_end_is_not_read_as_a_draft() -> None:

@@ -114,6 +114,13 @@ def give_up(office: Office) -> Path | None:
     return kept
 
 
+def take_up(office: Office, kept: Path) -> None:
+    """Let a draft that was set aside wait again, unless another one does by now."""
+    if waiting_draft(office) is None:
+        kept.rename(office.draft(len(office.history()) + 1))
+        sync_folder(kept.parent)
+
+
 def _kept(office: Office, draft: OperationDraft) -> bool:
     """Whether the operation is in the folder already; what cannot follow there is refused."""
     agency, history = office.read_agency().agency, office.history()
@@ -147,7 +154,7 @@ def _check_first(agency: AgencyFile, draft: OperationDraft) -> None:
     Nothing is signed by roots that are known before it: whoever carries the draft could make a
     whole one of their own, and the office would hand their keys to the broker in its own name.
     """
-    found = (draft.added_roots.keys(), draft.operation.threshold)
+    found = (set(draft.added_roots), draft.operation.threshold)
     if found != (set(agency.root_ids), agency.threshold):
         raise Refused(
             "draft_differs",

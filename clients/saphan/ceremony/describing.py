@@ -7,6 +7,7 @@ from typing import Any
 from saphan_protocol.keys import key_id
 from saphan_protocol.words import fingerprint_words
 from saphan_schemas.directory_records import Change
+from saphan_schemas.records import Role
 
 from saphan.ceremony.operation_draft import OperationDraft
 
@@ -41,7 +42,8 @@ def _change(draft: OperationDraft, change: Change) -> dict[str, Any]:
     return {
         "action": change.action,
         "role": change.role.value,
-        "handle": handle or draft.holders.get(name),
+        # A label is of a root's holder only: the draft does not name anybody else's key by it.
+        "handle": draft.holders.get(name) if change.role is Role.ROOT else handle,
         "key_id": name.hex(),
         "words": fingerprint_words(name),
         "enrolled_by": since,

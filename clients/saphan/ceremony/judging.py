@@ -15,7 +15,7 @@ from saphan_protocol.batch import verify_one
 from saphan_protocol.directory import Directory, KeyInfo, operation_leaf
 from saphan_protocol.identity import pae
 from saphan_protocol.keys import SIGNING_ROLES, VerifyingKey, check_public_key, key_id
-from saphan_protocol.operation import OPERATION_TYPE
+from saphan_protocol.operation import OPERATION_TYPE, check_shape
 from saphan_protocol.witness import verify_proof
 from saphan_schemas.codec import decode
 from saphan_schemas.directory_records import Change, Operation, WitnessProof
@@ -44,8 +44,8 @@ def open_draft(
 
     Raises:
         InvalidInput: `operation_draft_malformed`, `signature_invalid`, `key_duplicate`,
-            `key_malformed`, `key_weak`, `operation_large`. Refused: `key_unknown`,
-            `operation_threshold`.
+            `key_malformed`, `key_weak`, `change_malformed`, `operation_large`.
+        Refused: `key_unknown`, `operation_threshold`.
     """
     operation = decode(Operation, body, LIMITS.operation_bytes, "draft.operation")
     draft = OperationDraft(
@@ -111,7 +111,8 @@ def _check_changes(draft: OperationDraft) -> None:
     """What `Directory.check_operation` will ask of the changes, asked before anybody signs."""
     known = {key.key_id: key for key in draft.before.all_keys(draft.operation.agency)}
     seen: set[bytes] = set()
-    for change in draft.operation.changes:
+    for number, change in enumerate(draft.operation.changes):
+        check_shape(change, f"draft.operation.changes[{number}]")
         name = change.key if change.action == "revoke" else key_id(change.role, change.key)
         if change.action == "revoke":
             _check_revoked(draft.operation.agency, change, known.get(name))

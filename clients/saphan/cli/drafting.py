@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from saphan_protocol.words import fingerprint_words, word_lines
 from saphan_schemas.errors import OperatorError
 
-from saphan.ceremony.concluding import check_none_waits, give_up
+from saphan.ceremony.concluding import check_none_waits, give_up, take_up
 from saphan.ceremony.draft_file import DRAFT_BYTES, parse_draft
 from saphan.cli.options import Parser, add_passphrase, passphrase_source
 from saphan.cli.speech import note, say
@@ -27,10 +28,10 @@ def add_drafting(parser: Parser) -> None:
 
 
 def check_drafting(args: argparse.Namespace, office: Office) -> None:
-    """What can be known before anybody types a passphrase; `--instead` sets aside what waits.
+    """What can be known before anybody types a passphrase.
 
     Raises:
-        OperatorError: `not_an_agency_folder`, `draft_waiting`, `file_exists`.
+        OperatorError: `not_an_agency_folder`, `draft_waiting`, `file_exists`, `file_missing`.
     """
     office.read_agency()
     if not args.instead:
@@ -42,7 +43,28 @@ def check_drafting(args: argparse.Namespace, office: Office) -> None:
             field="out",
             hint="move it away, or name another file",
         )
-    kept = give_up(office)
+    if args.out is not None and not args.out.parent.is_dir():
+        raise OperatorError(
+            "file_missing",
+            f"there is no folder {args.out.parent} for the draft's copy",
+            field="out",
+            hint="make the folder first, or name another file; nothing was made",
+        )
+
+
+@contextmanager
+def instead_of_waiting(args: argparse.Namespace, office: Office) -> Iterator[None]:
+    """With `--instead`, what waits stands aside while the block makes another operation.
+
+    If it makes none, the draft waits again: "nothing was done" has to be true.
+    """
+    kept = give_up(office) if args.instead else None
+    try:
+        yield
+    except BaseException:
+        if kept is not None:
+            take_up(office, kept)
+        raise
     if kept is not None:
         note(say("note.draft_given_up", path=kept))
 

@@ -16,6 +16,7 @@ from saphan.cli.comparing import add_comparing, compare_words
 from saphan.cli.drafting import (
     add_drafting,
     check_drafting,
+    instead_of_waiting,
     made_page,
     made_value,
     root_passphrase,
@@ -124,15 +125,16 @@ def _add(args: argparse.Namespace) -> int:
     token = new_token(args, role)
     check_drafting(args, office)  # a wrong folder is said before a passphrase is asked for
     root, passphrase = root_passphrase(args, office), _new_passphrase(args, role)
-    made = add_key(
-        office,
-        role,
-        root,
-        now=now_ms(),
-        handle=args.handle,
-        passphrase=passphrase,
-        token=token,
-    )
+    with instead_of_waiting(args, office):
+        made = add_key(
+            office,
+            role,
+            root,
+            now=now_ms(),
+            handle=args.handle,
+            passphrase=passphrase,
+            token=token,
+        )
     return _shown(args, made)
 
 
@@ -152,15 +154,16 @@ def _rotate(args: argparse.Namespace) -> int:
     token = new_token(args, role)
     check_drafting(args, office)
     root, passphrase = root_passphrase(args, office), _new_passphrase(args, role)
-    made = rotate_key(
-        office,
-        role,
-        root,
-        now=now_ms(),
-        handle=args.handle,
-        passphrase=passphrase,
-        token=token,
-    )
+    with instead_of_waiting(args, office):
+        made = rotate_key(
+            office,
+            role,
+            root,
+            now=now_ms(),
+            handle=args.handle,
+            passphrase=passphrase,
+            token=token,
+        )
     return _shown(args, made, "note.activate_rotated")
 
 
@@ -184,7 +187,10 @@ def _add_request(args: argparse.Namespace, role: Role, office: Office) -> int:
     check_drafting(args, office)
     what = say("noun.key_of_officer", handle=handle)
     compare_words(args, what, request.key_id, str(handle))
-    return _shown(args, enrol_request(office, request, root_passphrase(args, office)))
+    root = root_passphrase(args, office)
+    with instead_of_waiting(args, office):
+        made = enrol_request(office, request, root)
+    return _shown(args, made)
 
 
 def _check_handle(role: Role, handle: str | None) -> None:
@@ -214,4 +220,6 @@ def _revoke(args: argparse.Namespace) -> int:
     who = f"{key.role.value} {key.handle or ''}".strip()
     confirm(say("prompt.revoke", id=key.key_id.hex()[:16], who=who), yes=args.yes)
     root = root_passphrase(args, office)
-    return _shown(args, revoke_key(office, key.key_id, root, now=now_ms()))
+    with instead_of_waiting(args, office):
+        made = revoke_key(office, key.key_id, root, now=now_ms())
+    return _shown(args, made)

@@ -8,7 +8,13 @@ from datetime import UTC, datetime
 
 from saphan_schemas.limits import LIMITS
 
-from saphan.cli.drafting import check_drafting, made_page, made_value, root_passphrase
+from saphan.cli.drafting import (
+    check_drafting,
+    instead_of_waiting,
+    made_page,
+    made_value,
+    root_passphrase,
+)
 from saphan.cli.options import Parser, now_ms, office_of
 from saphan.cli.speech import confirm, say, show
 from saphan.mailbox_rotation import Rotated, rotate_mailbox
@@ -30,7 +36,8 @@ def rotate(args: argparse.Namespace) -> int:
     if args.replace:
         confirm(say("prompt.replace_mailboxes"), yes=args.yes)
     root = root_passphrase(args, office)
-    done = rotate_mailbox(office, args.weeks, root, now=now_ms(), replace=args.replace)
+    with instead_of_waiting(args, office):
+        done = rotate_mailbox(office, args.weeks, root, now=now_ms(), replace=args.replace)
     value = _value(args, done)
     show(value, _page(done, value), as_json=args.json)
     return 0

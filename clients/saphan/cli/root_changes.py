@@ -13,6 +13,7 @@ from saphan.ceremony.roots import Roots, keep_halves
 from saphan.cli.drafting import (
     add_drafting,
     check_drafting,
+    instead_of_waiting,
     made_page,
     made_value,
     root_passphrase,
@@ -65,8 +66,9 @@ def change_roots_here(args: argparse.Namespace) -> int:
     root = root_passphrase(args, office)
     if root is not None:
         draft = sign_here(office, draft, root)
-    keep_halves(office, tuple(added))
-    made = settle(office, draft)
+    with instead_of_waiting(args, office):
+        keep_halves(office, tuple(added))
+        made = settle(office, draft)
     value = made_value(args, made)
     show(value, made_page(value), as_json=args.json)
     return 0
