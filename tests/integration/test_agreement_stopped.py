@@ -27,6 +27,7 @@ from support.bridge import (
     KH,
     LA,
     SECRET,
+    VN,
     Bridge,
     agreed,
     bridged,
@@ -210,3 +211,24 @@ async def test_the_last_day_is_an_end_like_any_other(bridge: Bridge) -> None:
 
 def tomorrow(bridge: Bridge) -> date:
     return (datetime.fromtimestamp(bridge.clock() / 1000, UTC) + timedelta(days=1)).date()
+
+
+async def test_of_three_parties_one_ends_it_for_all_by_any_nodes_line(tmp_path: Path) -> None:
+    async with (
+        bridged(tmp_path, LA, KH, VN) as bridge,
+        one_on_its_way(bridge, in_flight="stop") as (la, bulletin, listener),
+    ):
+        package = await asyncio.to_thread(order, bridge, VN, only(la), "terminate", 1)
+        result = await la.line.register(order=package)
+        assert result.code is None, result
+        event = await told(listener)
+        assert (event["treatment"], event["condition"]) == ("stop", "terminated")
+        with pytest.raises(Refused, match="agreement_ended"):
+            await la.send(wish())
+        async with bridge.node(KH) as kh:
+            await eventually(lambda: held(kh, bulletin) == ("submitted", "agreement_stopped"))
+            (found,) = kh.logs.directory.agreements_of(KH)
+            assert kh.logs.directory.standing(found).by == (VN,)
+        again = await asyncio.to_thread(order, bridge, LA, only(la), "suspend", 1)
+        refused = await la.line.register(order=again)
+        assert refused.code == "agreement_ended"
