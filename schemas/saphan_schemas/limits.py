@@ -86,6 +86,7 @@ class Limits:
     sessions_per_agency: int = 8  # a node reconnecting before its old line has timed out
     commit_items: int = 512  # bulletins and statements in one group commit
     commit_bytes: int = 8 * MIB  # the same in bytes
+    commit_entries: int = 8  # beside them, of the directory, from one agency: 512 signatures each
     queue_items: int = 8_192  # waiting for the sequencer; beyond it the answer is "retry"
     queue_bytes: int = 64 * MIB  # the same in bytes
     forward_items: int = 1_024  # on their way from one process to the one that sequences

@@ -12,7 +12,7 @@ import pytest
 from saphan_broker.alarms import Alarms
 from saphan_broker.clock import SessionClocks
 from saphan_broker.logs.log_tree import TileSource
-from saphan_broker.sequencing.work import Expiry, Operation
+from saphan_broker.sequencing.work import Expiry, Operation, Stated
 from saphan_broker.sequencing.work_queue import WorkQueue
 from saphan_broker.sessions.feed_window import FIRST_BYTES, Window
 from saphan_broker.sessions.room import Room
@@ -36,13 +36,23 @@ def operation(agency: str, size: int = 1) -> Operation:
 async def test_queue_says_busy_and_when_to_come_again() -> None:
     queue = WorkQueue()
     for _ in range(LIMITS.queue_items // 2):
-        queue.put(operation("la.ospp"))
+        queue.put(ITEM)
     with pytest.raises(Unavailable) as caught:
-        queue.put(operation("la.ospp"))
+        queue.put(ITEM)
     assert caught.value.code == "busy"
     assert caught.value.retry_after_ms > 0
     assert len(queue.take()) == LIMITS.commit_items
-    queue.put(operation("la.ospp"))
+    queue.put(ITEM)
+
+
+async def test_directory_items_of_one_agency_hold_nobody_else_up() -> None:
+    queue = WorkQueue()
+    works = [queue.put(operation("la.ospp")) for _ in range(LIMITS.commit_entries + 1)]
+    after = queue.put(Stated("la.ospp", None, []))  # type: ignore[arg-type]
+    other = queue.put(operation("kh.gpo"))
+    assert queue.take() == [*works[:-1], other]
+    assert queue.take() == [works[-1], after]  # in the order in which they came
+    assert len(queue) == queue.bytes == 0
 
 
 @pytest.mark.parametrize("size", [1, LIMITS.queue_bytes // 1000])

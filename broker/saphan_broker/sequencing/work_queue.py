@@ -12,7 +12,7 @@ from collections import Counter, deque
 from saphan_schemas.errors import Unavailable
 from saphan_schemas.limits import LIMITS
 
-from saphan_broker.sequencing.work import Item, Rejected, Work
+from saphan_broker.sequencing.work import ForDirectory, Item, Rejected, Work
 
 
 class WorkQueue:
@@ -91,14 +91,25 @@ class WorkQueue:
         return True
 
     def take(self, items: int = LIMITS.commit_items, size: int = LIMITS.commit_bytes) -> list[Work]:
-        """The next group: what waits, as far as one commit takes it, or so many items and bytes."""
+        """The next group: what waits, as far as one commit takes it, or so many items and bytes.
+
+        Of one agency's directory items few: each is judged alone, and while a group is nobody else
+        gets an answer. What follows them from the same agency waits with them, in its order.
+        """
         group: list[Work] = []
+        left: list[Work] = []
+        entries: Counter[str | None] = Counter()
         weight = 0
         while self._waiting and len(group) < items and weight < size:
             work = self._waiting.popleft()
+            entries[work.item.peer] += isinstance(work.item, ForDirectory)
+            if entries[work.item.peer] > LIMITS.commit_entries:
+                left.append(work)
+                continue
             group.append(work)
             weight += work.item.weight
             self._count(work.item, -1)
+        self._waiting.extendleft(reversed(left))
         return group
 
     def _count(self, item: Item, sign: int) -> None:
