@@ -131,6 +131,8 @@ async def test_attachments_of_what_waits(bridge: Bridge) -> None:
             headers = {"Authorization": f"Bearer {token.token}"}
             async with http.get(where, headers=headers) as answer:
                 assert await answer.read() == data
+        kinds = [one["kind"] for one in kh.showings.rows(0, 9, handle="lim")]
+        assert kinds == ["read", "attachment"]
 
 
 async def test_a_lying_node_gets_no_signature() -> None:

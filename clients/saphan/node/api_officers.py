@@ -68,9 +68,11 @@ async def _showings(request: web.Request) -> web.Response:
 
 async def _waiting(request: web.Request) -> web.Response:
     """What waits: all of it for the keeper, for an officer what concerns them."""
-    caller = caller_of(request)
-    handle = caller.handle if isinstance(caller, Officer) else request.query.get("officer")
-    return json_response({"drafts": await request.app[SERVICE].second.listed(handle)})
+    caller, second = caller_of(request), request.app[SERVICE].second
+    if isinstance(caller, Officer):
+        return json_response({"drafts": await second.listed(caller.handle)})
+    found = await second.listed(request.query.get("officer"), proven=False)
+    return json_response({"drafts": found})
 
 
 async def _read(request: web.Request) -> web.Response:
@@ -85,8 +87,9 @@ async def _read(request: web.Request) -> web.Response:
 async def _attachment(request: web.Request) -> web.StreamResponse:
     """To the officer of the token; with the keeper's token ?officer= says whose reading counts."""
     second, draft, caller = request.app[SERVICE].second, await _draft(request), caller_of(request)
+    proven = isinstance(caller, Officer)
     handle = caller.handle if isinstance(caller, Officer) else request.query.get("officer", "")
-    shown = await second.attachment(handle, draft, attachment_number(request))
+    shown = await second.attachment(handle, draft, attachment_number(request), proven=proven)
     return await streamed(request, shown, draft)
 
 

@@ -56,9 +56,13 @@ class SecondOfficer:
             await self._tell(waiting.draft, WAITING)
         return waiting
 
-    async def listed(self, handle: str | None) -> list[Json]:
-        """What waits: for an officer what they may sign and what they wrote; None: all of it."""
-        return await self.engine.in_sealing(partial(self._listed, handle))
+    async def listed(self, handle: str | None, *, proven: bool = True) -> list[Json]:
+        """What waits: for an officer what they may sign and what they wrote; None: all of it.
+
+        Args:
+            proven: this officer asks; else the keeper does, and it is no showing to the officer.
+        """
+        return await self.engine.in_sealing(partial(self._listed, handle, proven))
 
     async def read(self, draft: bytes, record: bytes, signature: bytes) -> Json:
         """What one says, for an officer who has signed that they read it; with the exact bytes,
@@ -69,14 +73,21 @@ class SecondOfficer:
         """
         return await self.engine.in_sealing(partial(self._read, draft, record, signature))
 
-    async def attachment(self, handle: str, draft: bytes, number: int) -> Shown:
+    async def attachment(
+        self, handle: str, draft: bytes, number: int, *, proven: bool = True
+    ) -> Shown:
         """An attachment, for an officer who has read what it belongs to.
+
+        Args:
+            proven: as for `listed`.
 
         Raises:
             InvalidInput: `countersign_unknown`, `attachment_unknown`.
             OperatorError: `attachment_damaged`.
         """
-        return await self.engine.in_sealing(partial(self._attachment, handle, draft, number))
+        return await self.engine.in_sealing(
+            partial(self._attachment, handle, draft, number, proven)
+        )
 
     async def sign(self, draft: bytes, signature: bytes) -> bytes:
         """The bulletin's id, once it is sealed and durable under both signatures.
@@ -112,13 +123,14 @@ class SecondOfficer:
 
     # --- blocking ---------------------------------------------------------------------------------
 
-    def _listed(self, handle: str | None) -> list[Json]:
+    def _listed(self, handle: str | None, proven: bool) -> list[Json]:
         if handle is None:
             return [
                 _row(one, self.drafts.open(one.id).author) for one in self.countersigning.waiting()
             ]
         found = self.countersigning.listed(handle)
-        self.showings.note(handle, DRAFT, [one.id for one, _, _ in found])
+        if proven:
+            self.showings.note(handle, DRAFT, [one.id for one, _, _ in found])
         return [_row(one, author) | {"may_sign": may} for one, author, may in found]
 
     def _read(self, draft: bytes, record: bytes, signature: bytes) -> Json:
@@ -127,7 +139,7 @@ class SecondOfficer:
         self.showings.read(said.handle, draft, record, signature)
         return _content(one, kept)
 
-    def _attachment(self, handle: str, draft: bytes, number: int) -> Shown:
+    def _attachment(self, handle: str, draft: bytes, number: int, proven: bool) -> Shown:
         one, kept = self.countersigning.open_for(handle, draft)
         self.countersigning.require_read(handle, draft)
         inner, described = _inner(kept), _described(kept)
@@ -141,7 +153,8 @@ class SecondOfficer:
         blob = inner.attachments[number - 1]
         path = self.drafts.presealed(draft, kept).folder / str(number)
         require_length(path, ciphertext_length(blob.length))
-        self.showings.note(handle, ATTACHMENT, [draft])
+        if proven:
+            self.showings.note(handle, ATTACHMENT, [draft])
         return Shown(
             name=described[number - 1]["name"],
             media_type=described[number - 1]["media_type"],
