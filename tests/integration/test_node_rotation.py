@@ -14,10 +14,12 @@ from saphan.node.service import NodeService
 from saphan_protocol.directory import KeyInfo
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Role
+from support import officers
 from support.bridge import (
     CHEAP,
     KH,
     LA,
+    OFFICERS,
     SECRET,
     Bridge,
     agreed,
@@ -86,10 +88,12 @@ async def enrolled(bridge: Bridge) -> None:
 
 
 async def test_a_sender_that_was_offline_for_ten_days_drains_its_outbox(bridge: Bridge) -> None:
-    """Sealed in the first week, sent in the second: the key's overlap is over by then."""
+    """Sealed in the first week, sent in the second: the key's overlap is over by then. What the
+    officer signed arrives as it was signed; he is not asked again, and need not even be there."""
     await enrolled(bridge)
     async with bridge.node(LA) as la:
-        sent = [await la.send(wish()) for _ in range(3)]
+        author = await officers.first(bridge, la, OFFICERS[LA])
+        sent = [await author.send(wish()) for _ in range(3)]
     old = used(bridge, KH)
     days_pass(bridge, 10)
     assert old.seal_until is not None
@@ -101,8 +105,9 @@ async def test_a_sender_that_was_offline_for_ten_days_drains_its_outbox(bridge: 
             assert consigned(la) == 3 * [("refused", "mailbox_ended")] + 3 * [("logged", None)]
             for one in sent:
                 assert events(la, one) == ["refused", "submitted", "handover", "accepted"]
-        found = [row["id"] for row in kh.bulletins.inbox(0, 9)]
-        assert sorted(found) == sorted(one.hex() for one in sent)
+        found = kh.bulletins.inbox(0, 9)
+        assert sorted(row["id"] for row in found) == sorted(one.hex() for one in sent)
+        assert [row["author"] for row in found] == 3 * [OFFICERS[LA]]
 
 
 async def test_a_recipient_that_was_offline_for_ten_days_opens_what_came(bridge: Bridge) -> None:

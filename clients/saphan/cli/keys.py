@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 
 from saphan_protocol.directory import KeyInfo
@@ -114,6 +115,9 @@ def _row(key: KeyInfo) -> dict[str, object]:
 def _line(row: dict[str, object]) -> str:
     state = "noun.active" if row["revoked_by"] is None else "noun.revoked"
     who = row["handle"] or ""
+    if row["seal_until"] is not None:
+        day = datetime.fromtimestamp(int(str(row["seal_until"])) / 1000, UTC).date()
+        who = say("noun.until", day=day.isoformat())
     return f"{str(row['key_id'])[:16]}  {row['role']:<8} {who:<16} {say(state)}"
 
 
