@@ -10,7 +10,7 @@ import pytest
 from saphan_protocol.agreement_order import sign_order
 from saphan_schemas.directory_records import AgreementOrder
 from saphan_schemas.errors import Refused
-from support.bridge import KH, LA, Bridge, agreed, eventually, wish
+from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
 from support.corrupt import admits_anything, hands_over_anything, registers_nothing
 from support.hostile import Hostile
 from support.roster import alarmed, own_root
@@ -74,6 +74,33 @@ async def test_the_broker_keeps_the_order_from_the_log(
     async with bridge.node(KH) as kh:
         with pytest.raises(Refused, match="agreement_suspended"):
             await kh.send(wish(LA))
+
+
+async def test_it_sends_while_the_order_is_kept_from_the_log(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the log everything is still on its way as agreed. Who holds the order knows better: what
+    comes waits, until the order has its place, and is then treated as the agreement says."""
+    async with bridge.broker_running(), bridge.node(KH) as kh:
+        await agreed(kh)
+        (agreement,) = kh.logs.directory.agreements(LA, KH)
+        assert agreement.text.in_flight == "deliver"
+        order = await suspended(bridge, agreement.name)
+        with monkeypatch.context() as corrupt:
+            registers_nothing(corrupt)
+            await kh.watching.import_bound("order", order)
+            thief = Hostile(bridge, LA, KH)
+            line = Line(thief.agency, bridge.pins, bridge.clock, True)
+            await line.connect(bridge.url)
+            made = thief.bulletin()
+            items, batch = thief.submissions([made])
+            assert (await line.submit(items, batch))[0].code is None
+            await line.close()
+            query = "SELECT state, code FROM deliveries WHERE bulletin = ?"
+            held = [("submitted", "agreement_stopped")]
+            await eventually(lambda: kh.db.rows(query, (made.bulletin_id,)) == held)
+        assert (await kh.line.register(order=order)).code is None
+        await eventually(lambda: states(kh, made.bulletin_id) == ["accepted"])
 
 
 async def test_an_order_that_no_party_has_made(bridge: Bridge) -> None:

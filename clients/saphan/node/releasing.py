@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 from saphan_protocol.admission_steps import Facts
+from saphan_protocol.agreement import covers
+from saphan_protocol.directory import Directory
 from saphan_protocol.release import check_release
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import Refused
@@ -27,12 +29,23 @@ def held_back(
     Args:
         node_key, mailbox_key: ids of the keys of the newest consignment; `now` in ms UTC.
     """
-    try:
-        with logs.lock:
+    with logs.lock:
+        try:
             check_release(header, agency, node_key, mailbox_key, Facts(logs.directory, now))
-    except Refused as error:
-        return error.code
-    return None
+        except Refused as error:
+            return error.code
+        return "agreement_stopped" if _stopped_by_hand(logs.directory, header, agency) else None
+
+
+def _stopped_by_hand(directory: Directory, header: Header, agency: str) -> bool:
+    """Whether only an order that the log does not show yet stands against it: what was on its way
+    before that order nobody can tell until the order has its place, so all of it waits."""
+    found = [
+        (directory.standing(agreed).in_force, directory.standing(agreed, directory.size).in_force)
+        for agreed in directory.agreements(header.sender, agency)
+        if covers(agreed, header, agency) is None
+    ]
+    return not any(now for now, _ in found) and any(logged for _, logged in found)
 
 
 def held_back_stored(
