@@ -16,6 +16,7 @@ from saphan.office import Office
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Role
 from support.bridge import CHEAP, LA, SECRET, Bridge, agreed, bridged, eventually, opened
+from support.command import saphan
 
 
 @pytest.fixture
@@ -61,12 +62,33 @@ async def test_a_foreign_operation_is_an_alarm_until_a_person_has_looked(
             assert known == ["made", None]
             with pytest.raises(InvalidInput, match="no operation 3"):
                 la.watching.operations.acknowledge(3)
-            la.watching.operations.acknowledge(2)
+            assert la.watching.operations.acknowledge(2) == operation
             assert codes(la) == []
         async with bridge.node(LA) as la:
             await la.watching.look()
             assert codes(la) == []
             assert la.watching.operations.listed()[1]["known"] == "acknowledged"
+
+
+async def test_a_folder_out_of_a_backup_goes_on_where_the_log_stands(
+    bridge: Bridge, tmp_path: Path
+) -> None:
+    """Officer mole was enrolled after the backup: until the folder knows, nothing new is logged."""
+    office = bridge.offices[LA]
+    async with bridge.broker_running() as broker:
+        await bridge.enrol()
+        operation = await made_elsewhere(bridge, tmp_path / "yesterdays-other")
+        async with bridge.node_with_api(LA) as la:
+            await agreed(la)
+            await broker.admit_operation(operation)
+            await eventually(lambda: codes(la) == ["operation_foreign"])
+            words = ("keys", "acknowledge", "2", "--yes", "--dir", office.folder)
+            said = await asyncio.to_thread(saphan, *words)
+            assert "0002.saphan" in said.out
+            assert codes(la) == []
+    assert office.operation(2).read_bytes() == operation
+    made = await asyncio.to_thread(lambda: add_key(office, Role.MAILBOX, SECRET, now=0))
+    assert made.version == 3
 
 
 async def test_what_was_handed_in_through_the_node_is_known(bridge: Bridge, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from saphan.agency import init
-from saphan.ceremony.concluding import conclude
+from saphan.ceremony.concluding import conclude, keep_logged
 from saphan.ceremony.draft import check_signer, finish, merge
 from saphan.ceremony.root_change import change_roots
 from saphan.ceremony.roots import Roots, keep_halves
@@ -229,6 +229,38 @@ def test_an_officers_request_from_a_desk_waits_for_the_holders_too(
 def test_what_is_not_in_use_cannot_be_rotated(office: Office) -> None:
     error = refusal(lambda: rotate_key(office, Role.ORDER, None, now=NOW, passphrase=DESK))
     assert error.code == "key_unknown"
+
+
+def test_a_folder_takes_what_the_log_has_and_it_lacks(
+    office: Office, tmp_path: Path, holders: Holders
+) -> None:
+    """Out of an older backup: in their order, and only what its own roots have signed."""
+    old = Office(shutil.copytree(office.folder, tmp_path / "backup"))
+    more = Holders("dow")
+    change = change_roots(office, [more.half("dow")], ["cam"], None, NOW)
+    settle(office, more.sign(holders.sign(change, "ann", "bee"), "dow"))
+    drafted_officer(office)
+    conclude(office, more.sign(holders.sign(waiting(office), "ann"), "dow"))
+    _, second, third = office.history()
+    early = refusal(lambda: keep_logged(old, third))
+    assert (early.code, "acknowledge 2" in (early.hint or "")) == ("operations_damaged", True)
+    for signed in (second, second, third):
+        keep_logged(old, signed)
+    assert old.history() == office.history()
+    assert old.read_agency() == office.read_agency()
+
+
+def test_a_folder_takes_no_operation_that_its_roots_did_not_sign(
+    office: Office, tmp_path: Path, holders: Holders
+) -> None:
+    thief = Holders("ann", "bee", "cam")
+    other = thief.enrolled(tmp_path / "thief", 2)
+    drafted_officer(other)
+    conclude(other, thief.sign(waiting(other), "ann", "bee"))
+    before, (first, second) = office.history(), other.history()
+    assert refusal(lambda: keep_logged(office, first)).code == "operations_damaged"
+    assert refusal(lambda: keep_logged(office, second)).code == "operation_chain"
+    assert office.history() == before
 
 
 # --- the roots themselves -------------------------------------------------------------------------

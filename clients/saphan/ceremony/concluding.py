@@ -11,6 +11,7 @@ from pathlib import Path
 
 from saphan_protocol.directory import Directory
 from saphan_protocol.identity import sha256
+from saphan_protocol.operation import check_operation
 from saphan_schemas.codec import decode
 from saphan_schemas.directory_records import SignedOperation
 from saphan_schemas.errors import OperatorError, Refused
@@ -51,6 +52,45 @@ def conclude(office: Office, draft: OperationDraft) -> Path:
     with contextlib.suppress(FileNotFoundError):
         office.draft(version).unlink()
         sync_folder(office.draft(version).parent)
+    return path
+
+
+def keep_logged(office: Office, signed: bytes) -> Path:
+    """Keep an operation that the log has and the folder lacks: of a backup, of another machine.
+
+    Without it whatever the office drafts next follows an older operation and is never logged. It is
+    judged by the folder's own operations before it: whose log it came from does not count.
+
+    Returns:
+        The operation's file; one that is there already is left as it is.
+
+    Raises:
+        OperatorError: `operations_damaged`: another operation is in its place, or an earlier one
+            is missing. Refused, InvalidInput: as `Directory.check_operation`.
+    """
+    operation = check_operation(signed).record
+    path, history = office.operation(operation.version), office.history()
+    directory, at = office.replay(), operation.version - 1
+    if len(history) > at and check_operation(history[at]).record == operation:
+        return path
+    if len(history) != at:
+        other = len(history) > at
+        raise OperatorError(
+            "operations_damaged",
+            f"{path} is another operation than the log's"
+            if other
+            else f"{office.folder} has no operation {len(history) + 1}, which comes before",
+            field="operations",
+            hint="it was never logged: move it away, with all that follow it; then again"
+            if other
+            else f"take that one first: saphan keys acknowledge {len(history) + 1}",
+        )
+    agency = office.read_agency().agency
+    if operation.agency != agency:
+        raise Refused("draft_foreign", f"it is an operation of {operation.agency}", field="agency")
+    directory.check_operation(signed)
+    create_file(path, signed, PUBLIC_MODE)
+    _present_roots(office)
     return path
 
 

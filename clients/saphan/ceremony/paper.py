@@ -22,8 +22,9 @@ from saphan.ceremony.operation_draft import OperationDraft
 from saphan.ceremony.qr import qr_lines
 
 Say = Callable[..., str]
-ROOT_CODE: Final = "SAPHAN:ROOT:"
-OPERATION_CODE: Final = "SAPHAN:OPERATION:"
+CODE_START: Final = "SAPHAN:"
+ROOT_CODE: Final = CODE_START + "ROOT:"
+OPERATION_CODE: Final = CODE_START + "OPERATION:"
 _CODES: Final = (ROOT_CODE, OPERATION_CODE)
 
 

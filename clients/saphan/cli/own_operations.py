@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import base64
 from datetime import UTC, datetime
 from typing import Any
 
-from saphan.cli.options import Parser, Subparsers, add_command, local_node
+from saphan.ceremony.concluding import keep_logged
+from saphan.cli.options import Parser, Subparsers, add_command, local_node, office_of
 from saphan.cli.speech import confirm, say, show
 
 
@@ -33,5 +35,11 @@ def _line(row: dict[str, Any]) -> str:
 def _acknowledge(args: argparse.Namespace) -> int:
     confirm(say("prompt.acknowledge", version=args.version), yes=args.yes)
     done = local_node(args).post(f"/v1/operations/{args.version}/acknowledge", {})
-    show(done, [say("note.acknowledged", version=args.version)], as_json=args.json)
+    path = keep_logged(office_of(args), base64.b64decode(done["operation"]))
+    value = {"version": args.version, "operation": str(path)}
+    lines = [
+        say("note.acknowledged", version=args.version),
+        say("note.operation_kept", path=path),
+    ]
+    show(value, lines, as_json=args.json)
     return 0

@@ -6,8 +6,9 @@ import argparse
 import string
 from pathlib import Path
 
+from saphan_protocol.identity import identity
 from saphan_protocol.invitation import parse_invitation
-from saphan_protocol.operation import check_operation
+from saphan_protocol.operation import OPERATION_TYPE, check_operation
 from saphan_protocol.pins import parse_pins
 from saphan_protocol.words import fingerprint_words, same_words, word_lines
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
@@ -16,7 +17,7 @@ from saphan_schemas.records import Role
 from saphan.agency_file import parse_agency
 from saphan.ceremony.draft_file import DRAFT_BYTES, parse_draft
 from saphan.ceremony.holder import parse_root_half
-from saphan.ceremony.paper import parse_code
+from saphan.ceremony.paper import CODE_START, parse_code
 from saphan.cli.options import Parser, Subparsers, add_command
 from saphan.cli.speech import say, show
 from saphan.durable import read_bounded
@@ -26,12 +27,12 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     """Register `saphan words`."""
     parser = add_command(commands, "words", "words", _words)
     parser.add_argument("what", metavar="KEY-OR-FILE", help=say("help.key_or_file"))
-    parser.add_argument("--compare", metavar="WORDS", help=say("help.words"))
+    parser.add_argument("--compare", metavar="WORDS", help=say("help.words_or_code"))
 
 
 def _words(args: argparse.Namespace) -> int:
     found = fingerprints(args.what)
-    if args.compare is not None and not any(same_words(args.compare, d) for _, d in found):
+    if args.compare is not None and not any(_same(args.compare, d) for _, d in found):
         raise Refused(
             "words_differ",
             f"these are not the words of {args.what[:200]}",
@@ -52,6 +53,12 @@ def _words(args: argparse.Namespace) -> int:
     return 0
 
 
+def _same(given: str, digest: bytes) -> bool:
+    """Words that somebody reads aloud, or what a telephone read from a paper record."""
+    code = parse_code(given)
+    return same_words(given, digest) if code is None else code == digest
+
+
 def fingerprints(what: str) -> list[tuple[str, bytes]]:
     """(name, digest) of a key id in 64 hexadecimal digits, of a paper record's QR code, or of what
     a file says about trust.
@@ -64,6 +71,13 @@ def fingerprints(what: str) -> list[tuple[str, bytes]]:
     code = parse_code(what)
     if code is not None:
         return [(code.hex()[:16], code)]
+    if what.strip().upper().startswith(CODE_START):
+        raise InvalidInput(
+            "words_unknown",
+            "the code of a paper record was not read whole",
+            field="key-or-file",
+            hint="it ends in 64 digits and letters A to F: read it again, or compare the words",
+        )
     data = read_bounded(Path(what), DRAFT_BYTES, "file")
     for read in (_of_invitation, _of_pins, _of_agency, _of_root, _of_operation, _of_draft):
         try:
@@ -106,7 +120,8 @@ def _of_draft(data: bytes) -> list[tuple[str, bytes]]:
 
 def _of_operation(data: bytes) -> list[tuple[str, bytes]]:
     checked = check_operation(data)
+    agency, version = checked.record.agency, checked.record.version
     roots = [name for name, change in checked.added if change.role is Role.ROOT]
-    if not roots:
-        raise InvalidInput("words_unknown", "the operation adds no root", field="file")
-    return [(f"{checked.record.agency} root", name) for name in roots]
+    # Last: what admits an agency is its roots' words, what a paper record shows is this too.
+    whole = (f"{agency} operation {version}", identity(OPERATION_TYPE, checked.body))
+    return [*((f"{agency} root", name) for name in roots), whole]

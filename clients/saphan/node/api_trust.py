@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Final
 
 import msgspec
@@ -62,5 +63,6 @@ async def _acknowledge(request: web.Request) -> web.Response:
     if not (text.isascii() and text.isdecimal() and len(text) < 11):
         raise InvalidInput("malformed", "a version is a whole number", field="version")
     version = int(text)
-    await service.engine.in_frames(lambda: service.watching.operations.acknowledge(version))
-    return json_response({"version": version})
+    acknowledge = service.watching.operations.acknowledge
+    signed = await service.engine.in_frames(lambda: acknowledge(version))
+    return json_response({"version": version, "operation": base64.b64encode(signed).decode()})

@@ -36,6 +36,7 @@ class _Seen:
 
     record: Operation
     identity: bytes
+    signed: bytes
 
 
 class OwnOperations:
@@ -67,8 +68,11 @@ class OwnOperations:
         if seen.record.agency == self._agency:
             self._note(seen, SUBMITTED)
 
-    def acknowledge(self, version: int) -> None:
+    def acknowledge(self, version: int) -> bytes:
         """A person has looked at an operation of the directory, and it is the agency's own.
+
+        Returns:
+            The operation, for a folder that lacks it.
 
         Raises:
             InvalidInput: `operation_unknown`. OperatorError: the disk.
@@ -84,6 +88,7 @@ class OwnOperations:
             )
         self._note(seen, ACKNOWLEDGED)
         self.look()
+        return seen.signed
 
     def look(self) -> None:
         """Sound the alarm for what nobody here knows, or end it."""
@@ -165,7 +170,7 @@ def _parse(signed: bytes) -> _Seen:
     """Raises InvalidInput, codec codes."""
     package = decode(SignedOperation, signed, LIMITS.leaf_bytes, "operation")
     record = decode(Operation, package.operation, LIMITS.leaf_bytes, "operation.operation")
-    return _Seen(record, identity(OPERATION_TYPE, package.operation))
+    return _Seen(record, identity(OPERATION_TYPE, package.operation), signed)
 
 
 def _told(record: Operation) -> str:
