@@ -161,7 +161,8 @@ class Session:
             await self._send(Register(request, operation, agreement, order))
             # Not `wait_for`: in Python 3.11 it forgets a cancellation that the answer meets.
             async with asyncio.timeout(ANSWER_S):
-                return await future
+                result: Result = await future
+            return result
         except TimeoutError:
             raise Unavailable("no_answer", "the broker has not answered yet; try again") from None
         finally:
