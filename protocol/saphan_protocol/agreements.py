@@ -22,10 +22,10 @@ from saphan_protocol.operation import count_signers, parse_agreement_package
 from saphan_protocol.standing import IN_FORCE, Standing, check_follows, standing
 
 RootsAt = Callable[[int], RootLookup]
-ThresholdAt = Callable[[str, int], int]
-OrderKey = Callable[[bytes, str, int], VerifyingKey | None]
+ThresholdAt = Callable[[str, int | None], int]
+OrderKey = Callable[[bytes, str, int | None], VerifyingKey | None]
 """(key id, agency, directory size): the key, if it is an active order key of the agency there."""
-RootKeys = Callable[[str, int], dict[bytes, VerifyingKey]]
+RootKeys = Callable[[str, int | None], dict[bytes, VerifyingKey]]
 
 Accept = Callable[[Agreement], None]
 
@@ -127,8 +127,9 @@ class Agreements:
                 )
         return agreed
 
-    def check_order(self, package: bytes, at: int) -> Ordered:
-        """Judge an order at a place in the log, as the next one on its agreement there.
+    def check_order(self, package: bytes, at: int | None) -> Ordered:
+        """Judge an order at a place in the log, as the next one on its agreement there; None: now,
+        without the keys that were revoked by another way.
 
         Raises:
             InvalidInput: as `parse_order`, `signature_invalid`. Refused: `agreement_unknown`,
@@ -137,7 +138,7 @@ class Agreements:
         ordered = parse_order(package)
         order = ordered.order
         agreed = self._agreed.get(order.agreement)
-        if agreed is None or agreed.index is None or agreed.index >= at:
+        if agreed is None or agreed.index is None or (at is not None and agreed.index >= at):
             raise Refused(
                 "agreement_unknown",
                 f"no agreement here has the identity {order.agreement.hex()[:16]}",
@@ -151,7 +152,7 @@ class Agreements:
         check_follows(ordered, self._logged(order.agreement, at))
         return ordered
 
-    def _check_signers(self, ordered: Ordered, at: int) -> None:
+    def _check_signers(self, ordered: Ordered, at: int | None) -> None:
         """One order key is enough to suspend and to resume; to terminate the roots must sign."""
         order, package = ordered.order, ordered.package
         first = package.signatures[0]
@@ -224,14 +225,20 @@ class Agreements:
 
     # --- by another way ---------------------------------------------------------------------------
 
-    def bind(self, package: bytes, size: int) -> Ordered:
-        """Heed an order that the log does not show yet, from now on; raises as `check_order`."""
-        ordered = self.check_order(package, size)
+    def bind(self, package: bytes, at: int | None) -> Ordered:
+        """Heed an order that the log does not show yet, from now on; as `check_order`."""
+        ordered = self.check_order(package, at)
         self._bound.setdefault(ordered.order.agreement, []).append(ordered)
         return ordered
 
 
 def _is_news(bound: Ordered, logged: list[Ordered]) -> bool:
-    """Whether the log has not caught up with a bound order yet."""
+    """Whether the log has not caught up with a bound order yet.
+
+    A termination is for good, whatever the log shows under its number: or a thief of the order key,
+    who may suspend and resume, could undo what the roots have said.
+    """
     order = bound.order
+    if order.action == "terminate":
+        return True
     return order.number > sum(one.order.agency == order.agency for one in logged)

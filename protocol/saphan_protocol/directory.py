@@ -126,9 +126,13 @@ class Directory(Roster):
 
     # --- by another way than the log --------------------------------------------------------------
 
-    def bind_order(self, package: bytes) -> Ordered:
-        """Heed an order that the log does not show yet; raises as `Agreements.check_order`."""
-        return self.agreed.bind(package, self.size)
+    def bind_order(self, package: bytes, at: int | None = None) -> Ordered:
+        """Heed an order that the log does not show yet; raises as `Agreements.check_order`.
+
+        Args:
+            at: directory size when it was brought, if that was before; None: now.
+        """
+        return self.agreed.bind(package, at)
 
     # --- lookups ----------------------------------------------------------------------------------
 

@@ -310,13 +310,14 @@ class Roster:
         """Whether any node key is active (the signer waits for a node only if there is one)."""
         return any(k.role is Role.NODE and k.revoked is None for k in self._keys.values())
 
-    def _order_key(self, key_id: bytes, agency: str, at: int) -> VerifyingKey | None:
-        info = self._keys.get(key_id)
-        if info is None or info.role is not Role.ORDER or info.agency != agency:
+    def _order_key(self, key_id: bytes, agency: str, at: int | None) -> VerifyingKey | None:
+        try:
+            info = self.key(key_id, Role.ORDER, at)
+        except Refused:
             return None
-        return self.verifying(key_id) if info.active(at) else None
+        return self.verifying(key_id) if info.agency == agency else None
 
-    def _root_keys(self, agency: str, at: int) -> dict[bytes, VerifyingKey]:
+    def _root_keys(self, agency: str, at: int | None) -> dict[bytes, VerifyingKey]:
         return {key.key_id: self.verifying(key.key_id) for key in self.keys(agency, Role.ROOT, at)}
 
     def _root_at(self, at: int) -> RootLookup:
@@ -328,9 +329,10 @@ class Roster:
 
         return look
 
-    def _threshold_at(self, agency: str, at: int) -> int:
+    def _threshold_at(self, agency: str, at: int | None) -> int:
         """How many roots had to sign for an agency at size `at`, at which it was enrolled."""
-        return [need for leaf, need in self._agencies[agency].thresholds if leaf < at][-1]
+        found = self._agencies[agency].thresholds
+        return [need for leaf, need in found if at is None or leaf < at][-1]
 
     @staticmethod
     def _is_root(key: KeyInfo) -> bool:

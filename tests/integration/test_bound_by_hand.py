@@ -13,6 +13,7 @@ from saphan.keyfiles import read_key
 from saphan.keyring import add_key, revoke_key
 from saphan.node.service import NodeService
 from saphan.node.watching import Watching
+from saphan_protocol.agreements import Agreements
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.records import Role
@@ -175,6 +176,63 @@ async def test_a_suspension_by_hand_stops_sending_at_once(bridge: Bridge) -> Non
     async with bridge.broker_running(), bridge.node(LA) as la, bridge.node(KH) as kh:
         await eventually(lambda: logged(la) == [True])
         await eventually(lambda: kh.logs.directory.standing(found).by == (KH,))
+
+
+async def test_an_order_whose_text_the_broker_withholds_is_opened_by_hand(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its leaf is in the log; the partner brings what it says: evidence from its place on."""
+    await enrolled(bridge)
+    async with bridge.broker_running(), bridge.node(KH) as kh, bridge.node(LA) as la:
+        key = await order_key(bridge, kh, KH)
+        await eventually(lambda: la.logs.directory.keys(KH, Role.ORDER))
+        (found,) = la.logs.directory.agreements_of(LA)
+        before = la.logs.directory.size
+        monkeypatch.setattr(Agreements, "packages", lambda *_: {})
+        order = make_order(found.name, KH, "suspend", 1, bridge.clock(), None)
+        package = order_by_key(order, key)
+        assert (await kh.line.register(order=package)).code is None
+        await eventually(lambda: la.logs.directory.size > before)
+        assert la.logs.directory.standing(found).in_force  # nobody can tell what was ordered
+        taken = await la.watching.import_bound("order", package)
+        assert taken["logged"] is True
+        await kh.watching.import_bound("order", package)
+    for restarted in (LA, KH):
+        async with bridge.node(restarted) as node:
+            directory = node.logs.directory
+            assert not directory.standing(found).in_force
+            assert not directory.standing(found, directory.size).in_force
+            assert directory.standing(found, before).in_force
+            assert logged(node) == [True]
+
+
+async def test_a_termination_by_hand_holds_whatever_the_log_shows_under_its_number(
+    bridge: Bridge,
+) -> None:
+    """The roots have ended it; a thief of the order key has the log say something else."""
+    await enrolled(bridge)
+    async with bridge.broker_running(), bridge.node(KH) as kh:
+        key = await order_key(bridge, kh, KH)
+        (found,) = kh.logs.directory.agreements_of(KH)
+    file = bridge.offices[KH].root_key
+    root = (await asyncio.to_thread(lambda: read_key(file, Role.ROOT, SECRET))).signing()
+    ends = make_order(found.name, KH, "terminate", 1, bridge.clock(), None)
+    async with bridge.node(LA) as la:
+        await la.watching.import_bound("order", order_by_key(ends, root))
+    async with bridge.broker_running():
+        async with bridge.node(KH) as kh:
+            await opened(kh)
+            size = kh.logs.directory.size + 2
+            for order in (
+                make_order(found.name, KH, "suspend", 1, bridge.clock(), None),
+                make_order(found.name, KH, "resume", 2, bridge.clock(), None),
+            ):
+                assert (await kh.line.register(order=order_by_key(order, key))).code is None
+        async with bridge.node(LA) as la:
+            await eventually(lambda: la.logs.directory.size >= size)
+            assert la.logs.directory.standing(found).condition == "terminated"
+            assert logged(la) == [False]
+            assert la.watching.bound.offers() == []
 
 
 async def test_what_nobody_of_the_agency_signed_binds_nobody(bridge: Bridge) -> None:

@@ -169,6 +169,36 @@ def test_what_was_bound_by_hand_ends_with_the_log(accord: Accord) -> None:
     assert accord.standing() == ("in_force",)
 
 
+def test_an_order_by_hand_of_a_key_that_was_revoked_by_hand_binds_nobody(accord: Accord) -> None:
+    """A thief of the order key lets go on by hand what the log shows suspended."""
+    accord.log(accord.order("suspend"))
+    key = accord.orders["kh.gpo"]
+    accord.directory.bind(accord.ceremonies["kh.gpo"].operate([revoke(Role.ORDER, key.key_id)]))
+    resumed = accord.order("resume", number=2)
+    assert code_of(lambda: accord.directory.bind_order(resumed)) == "order_signer"
+    assert accord.standing() == ("suspended", "kh.gpo")
+    accord.log(resumed)  # what the log takes counts
+    assert accord.standing() == ("in_force",)
+
+
+def test_an_order_brought_by_hand_is_judged_as_it_was_when_it_was_brought(accord: Accord) -> None:
+    package, brought = accord.order("suspend"), accord.directory.size
+    key = accord.orders["kh.gpo"]
+    gone = accord.ceremonies["kh.gpo"].operate([revoke(Role.ORDER, key.key_id)])
+    accord.directory.apply(b"\x21" + gone)
+    assert code_of(lambda: accord.directory.bind_order(package)) == "order_signer"
+    accord.directory.bind_order(package, brought)  # a restart forgets nothing
+    assert accord.standing() == ("suspended", "kh.gpo")
+
+
+def test_a_thief_of_the_order_key_cannot_undo_a_termination_by_hand(accord: Accord) -> None:
+    accord.directory.bind_order(accord.order("terminate", keys=[accord.kh.root]))
+    accord.log(accord.order("suspend"))
+    accord.log(accord.order("resume", number=2))
+    assert accord.standing() == ("terminated", "kh.gpo")
+    assert accord.standing(at=accord.directory.size) == ("in_force",)
+
+
 def test_a_revocation_brought_by_hand_binds_at_once_and_not_the_past(accord: Accord) -> None:
     directory, kh = accord.directory, accord.kh
     signed = accord.ceremonies["kh.gpo"].operate([revoke(Role.NODE, kh.node.key_id)])

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from saphan_protocol.agreement_order import parse_order
+from saphan_protocol.agreement_order import Ordered, parse_order
 from saphan_protocol.identity import identity, sha256
 from saphan_protocol.operation import OPERATION_TYPE, check_operation
-from saphan_schemas.errors import Refused, SaphanError
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError
 
 from saphan.node.db import Database
 from saphan.node.logs import Logs
@@ -47,9 +47,11 @@ class Bound:
         self._clock = clock
         self._lock = threading.Lock()
         self._answers: dict[bytes, str | None] = {}
-        for kind, package in db.rows("SELECT kind, package FROM bound ORDER BY position"):
+        for kind, package, leaves in db.rows(
+            "SELECT kind, package, leaves FROM bound ORDER BY position"
+        ):
             with contextlib.suppress(SaphanError):  # the log has caught up with it
-                self._bind(kind, package)
+                self._bind(kind, package, leaves)
 
     def take(self, kind: Kind, package: bytes) -> dict[str, Any]:
         """Judge a package by its signatures, keep it, and heed it from now on.
@@ -65,19 +67,38 @@ class Bound:
         with self._lock:
             kept = self._db.row("SELECT imported FROM bound WHERE identity = ?", (name,))
             if kept is None:
-                self._bind(kind, package)
+                leaves = self._logs.directory.size
+                if not self._open(kind, package):
+                    self._bind(kind, package, None)
                 with self._db.transaction() as tx:
                     # If this fails it binds until the next start, and may be imported again.
                     tx.execute(
-                        "INSERT INTO bound (identity, kind, package, imported) VALUES (?, ?, ?, ?)",
-                        (name, kind, package, now),
+                        "INSERT INTO bound (identity, kind, package, imported, leaves)"
+                        " VALUES (?, ?, ?, ?, ?)",
+                        (name, kind, package, now, leaves),
                     )
         return self._row(name, kind, package, now if kept is None else kept[0])
 
+    def open_leaves(self) -> None:
+        """Give texts brought by hand to the leaves that the broker has shown without them.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        rows = self._db.rows("SELECT kind, package FROM bound ORDER BY position")
+        for kind, package in rows:
+            if not self._shown(kind, package):
+                with contextlib.suppress(InvalidInput, Refused):  # it does not fit the log
+                    self._open(kind, package)
+
     def offers(self) -> list[Offer]:
-        """What the broker is offered: everything that the log does not show yet, oldest first."""
+        """What the broker is offered: everything that the log may still take, oldest first."""
         rows = self._db.rows("SELECT identity, kind, package FROM bound ORDER BY position")
-        return [Offer(*row) for row in rows if not self._shown(row[1], row[2])]
+        return [
+            Offer(*row)
+            for row in rows
+            if not self._shown(row[1], row[2]) and not self._passed(row[1], row[2])
+        ]
 
     def answered(self, offer: Offer, code: str | None) -> None:
         """What the broker said of an offer; None: it took it."""
@@ -100,31 +121,48 @@ class Bound:
             **_told(kind, package),
         }
 
-    def _bind(self, kind: Kind, package: bytes) -> None:
+    def _open(self, kind: Kind, package: bytes) -> bool:
+        """Open the leaf of an order that the broker gave no text of; False: there is none."""
+        return kind == "order" and self._logs.open_by_hand(package)
+
+    def _bind(self, kind: Kind, package: bytes, leaves: int | None) -> None:
+        """`leaves`: size of the directory when it was brought; None: now."""
         with self._logs.lock:
             try:
                 if kind == "operation":
                     self._logs.directory.bind(package)
-                else:
-                    self._logs.directory.bind_order(package)
+                elif not self._shown(kind, package):
+                    self._logs.directory.bind_order(package, leaves)
             except Refused as error:
                 if error.code != "revokes_nothing" or self._shown(kind, package):
                     raise
                 # Bound by an import that could not be kept: this one is kept.
 
     def _shown(self, kind: Kind, package: bytes) -> bool:
-        """Whether the directory log has caught up with it."""
+        """Whether the directory log shows the same."""
         directory = self._logs.directory
         with self._logs.lock:
             if kind == "operation":
                 changes = check_operation(package).record.changes
                 found = [directory.find(c.key) for c in changes if c.action == "revoke"]
                 return all(info is not None and info.revoked is not None for info in found)
-            order = parse_order(package).order
-            agreed = directory.agreed.find(order.agreement)
-            logged = () if agreed is None else directory.agreed.orders(agreed)
-            same = [o for o in logged if o.order.agency == order.agency]
-            return order.number <= len(same)
+            given = parse_order(package)
+            logged = self._logged(given.order.agreement)
+            return any(one.package.order == given.package.order for one in logged)
+
+    def _passed(self, kind: Kind, package: bytes) -> bool:
+        """Whether the log shows another order under its number, and can never take this one."""
+        if kind == "operation":
+            return False
+        order = parse_order(package).order
+        with self._logs.lock:
+            same = [o for o in self._logged(order.agreement) if o.order.agency == order.agency]
+        return order.number <= len(same)
+
+    def _logged(self, agreement: bytes) -> tuple[Ordered, ...]:
+        directory = self._logs.directory
+        agreed = directory.agreed.find(agreement)
+        return () if agreed is None else directory.agreed.orders(agreed)
 
 
 def _identity(kind: Kind, package: bytes) -> bytes:

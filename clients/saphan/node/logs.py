@@ -26,7 +26,7 @@ from saphan_protocol.pins import Pins
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import encode
 from saphan_schemas.directory_records import Agreement
-from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, Witnessed
 from saphan_schemas.records import Entry, HeadRef
 
@@ -203,6 +203,23 @@ class Logs:
                 refused.append(error)
         return good, refused
 
+    def open_by_hand(self, package: bytes) -> bool:
+        """Open a leaf that the broker has shown without its text, durably; False: there is none.
+
+        Raises:
+            InvalidInput, Refused: what `Directory.add_package` raises; OperatorError: the disk.
+        """
+        try:
+            with self.lock:
+                self.directory.add_package(package, self._check_pins)
+        except Refused as error:
+            if error.code != "agreement_unlogged":
+                raise
+            return False
+        with self._db.transaction() as tx:
+            self._keep_packages(tx, [package])
+        return True
+
     def _check_pins(self, text: Agreement) -> None:
         """A node refuses an agreement that pins other log keys than its pin file."""
         check_pins(text, *self.pins.lasting)
@@ -231,12 +248,16 @@ class Logs:
                 "INSERT INTO leaves VALUES (?, ?) ON CONFLICT DO NOTHING",
                 [(start + place, leaf) for place, leaf in enumerate(self._unstored)],
             )
-            tx.executemany(
-                "INSERT INTO agreements (identity, package) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                [(sha256(package), package) for package in packages],
-            )
+            self._keep_packages(tx, packages)
             self.directory_heads.keep(tx, head, cosigners(self.directory, head))
         self._unstored = []
+
+    @staticmethod
+    def _keep_packages(tx: sqlite3.Connection, packages: Sequence[bytes]) -> None:
+        tx.executemany(
+            "INSERT INTO agreements (identity, package) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            [(sha256(package), package) for package in packages],
+        )
 
     def anchored(self) -> int:
         """Directory size of the newest anchor known; 0 before any."""

@@ -100,7 +100,7 @@ CREATE INDEX notices_waiting ON notices (due) WHERE state = 'waiting';
 -- Revocations and orders that came by another way than the log: they bind here at once.
 CREATE TABLE bound (
     position INTEGER PRIMARY KEY, identity BLOB NOT NULL UNIQUE, kind TEXT NOT NULL,
-    package BLOB NOT NULL, imported INTEGER NOT NULL);
+    package BLOB NOT NULL, imported INTEGER NOT NULL, leaves INTEGER NOT NULL);
 
 -- Operations of this agency that its people know: made here, submitted here, or acknowledged.
 CREATE TABLE own_operations (

@@ -63,6 +63,7 @@ class Watching:
         """
         await self.engine.in_frames(self.mailboxes.look)
         await self.engine.in_frames(self.operations.look)
+        await self.engine.in_frames(self.bound.open_leaves)
         if not self.restored.listening:
             # A restored node has not heard yet what was handed over meanwhile.
             await self._consign_anew()

@@ -112,8 +112,9 @@ class Deliveries:
         """A statement about a delivery, judged at its own time and directory.
 
         Raises:
-            Refused: what `check_release` raises of a handover; `delivery_unknown`, `statement_subject`, `expired_early`, `expired_code`,
-                `logged_twice`, `order_illegal`, `already_decided`.
+            Refused: what `check_release` raises of a handover; `delivery_unknown`,
+                `statement_subject`, `expired_early`, `expired_code`, `logged_twice`,
+                `order_illegal`, `already_decided`.
         """
         key, then = (statement.bulletin, entry.recipient), Step(event.value)
         known = self._known(key, entry, statement.ciphertext, course, _AFTER[then])
