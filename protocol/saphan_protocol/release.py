@@ -59,11 +59,13 @@ def carrying(header: Header, recipient: str, facts: Facts) -> tuple[Agreed | Non
     """The agreement that carries a bulletin which is in flight, and whether it is in force.
 
     One that allows the bulletin and is in force; or else the newest one that allows it: though
-    suspended or ended, it says what becomes of what is in flight.
+    suspended or ended, it says what becomes of what is in flight. One that has not begun says
+    nothing yet.
     """
     directory, newest = facts.directory, None
     for agreed in directory.agreements(header.sender, recipient, facts.at):
-        if covers(agreed, header, recipient) is not None:
+        begun = agreed.text.valid_from <= facts.now
+        if not begun or covers(agreed, header, recipient) is not None:
             continue
         dated = facts.now < agreed.text.valid_until
         if dated and directory.standing(agreed, facts.at).in_force:

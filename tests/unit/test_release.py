@@ -89,6 +89,15 @@ def test_another_agreement_that_does_not_cover_it_does_not() -> None:
     assert release(accord) == "agreement_stopped"  # the bulletin is marked H0
 
 
+@pytest.mark.parametrize("in_flight", ["deliver", "stop"])
+def test_another_agreement_that_has_not_begun_does_not(in_flight: str) -> None:
+    accord = Accord(in_flight="stop")
+    accord.agree(reference="exercise-2", in_flight=in_flight, valid_from=NOW + DAY_MS)
+    accord.log(accord.order("suspend"))
+    assert release(accord) == "agreement_stopped"
+    assert release(accord, now=NOW + DAY_MS) is None
+
+
 def test_the_renewal_decides_not_what_it_replaced() -> None:
     accord = Accord(in_flight="deliver")
     new = accord.agree(reference="exercise-2", in_flight="stop", replaces=accord.name)

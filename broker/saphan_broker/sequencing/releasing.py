@@ -66,9 +66,13 @@ def _delivery(one: Said, known: Known) -> DeliveryRow | None:
 
 
 def _dated(row: DeliveryRow, facts: Facts) -> bool:
-    """Whether an agreement of the corridor is over by its date."""
-    found = facts.directory.agreements(row.sender, row.recipient, facts.at)
-    return any(facts.now >= agreed.text.valid_until for agreed in found)
+    """Whether an agreement that may have admitted it is over by its date: what is not in force now
+    was not then either."""
+    directory = facts.directory
+    return any(
+        facts.now >= agreed.text.valid_until and directory.standing(agreed, facts.at).in_force
+        for agreed in directory.agreements(row.sender, row.recipient, facts.at)
+    )
 
 
 async def _stop(state: State, row: DeliveryRow, facts: Facts) -> Refused | Unavailable | None:
