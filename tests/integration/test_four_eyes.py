@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from saphan.node.drafts_kept import DraftsKept
+from saphan.node.restored import mark_restored
 from saphan.node.service import NodeService
 from saphan_protocol.batch import sign_one
 from saphan_schemas.codec import encode
-from saphan_schemas.errors import InvalidInput, OperatorError, Refused
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
 from saphan_schemas.records import Marking
 from support import officers
 from support.bridge import KH, LA, OFFICERS, Bridge, agreed, eventually, opened, states, wish
@@ -262,6 +265,46 @@ async def test_it_waits_through_a_restart_and_says_nothing_at_rest(bridge: Bridg
         assert [row["id"] for row in await chan.listed()] == [draft.hex()]
         bulletin = await chan.sign(draft)
         assert la.bulletins.status(bulletin)["author"] == "bounmy"
+
+
+async def test_a_restored_node_asks_no_second_officer_before_it_has_heard_who_left(
+    bridge: Bridge,
+) -> None:
+    """Of its backup, chan is an officer; of the log, no more."""
+    async with world(bridge) as here:
+        draft = await here.bounmy.write(wish())
+        exact = await here.chan.open(draft)
+        data = here.la.config.data
+        backup = data / "saved.db"
+        await asyncio.to_thread(_copy, data / "node.db", backup)
+        await here.chan.leave()
+    await asyncio.to_thread(_restore, backup, data / "node.db")
+    second = encode(here.chan.signer.second(exact))
+    async with bridge.node(LA) as la:  # the broker is away
+        chan = Person(bridge, la, "chan", here.chan.key)
+        for attempt in (chan.open(draft), la.second.sign(draft, second)):
+            with pytest.raises(Unavailable, match="catching_up"):
+                await attempt
+    async with bridge.broker_running(), bridge.node(LA) as la:
+        await eventually(lambda: not la.watching.restored.listening)
+        chan = Person(bridge, la, "chan", here.chan.key)
+        with pytest.raises(Refused, match="key_revoked"):
+            await chan.open(draft)
+        with pytest.raises(Refused, match="key_revoked"):
+            await la.second.sign(draft, second)
+
+
+def _copy(database: Path, copy: Path) -> None:
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+
+
+def _restore(copy: Path, database: Path) -> None:
+    for path in database.parent.glob("node.db*"):
+        path.unlink()
+    copy.rename(database)
+    with closing(sqlite3.connect(database)) as store, store:
+        mark_restored(store, 0)
 
 
 def _database(node: NodeService) -> bytes:

@@ -27,6 +27,7 @@ from saphan.node.files.blobs import require_length
 from saphan.node.line import Line
 from saphan.node.prepared import Prepared, Waiting
 from saphan.node.readings import Readings
+from saphan.node.restored import Restored
 from saphan.node.showings import ATTACHMENT, DRAFT, Showings
 
 Json = dict[str, Any]
@@ -44,6 +45,7 @@ class SecondOfficer:
     drafts: DraftsKept
     readings: Readings
     showings: Showings
+    restored: Restored
 
     async def judge(self, prepared: Prepared) -> Waiting | None:
         """Keep what needs a second officer; None: it is sent as it is.
@@ -70,6 +72,7 @@ class SecondOfficer:
 
         Raises:
             InvalidInput: `countersign_unknown`; what `Readings.check` raises.
+            Unavailable: `catching_up`: of a node that was restored, whose officers may have left.
         """
         return await self.engine.in_sealing(partial(self._read, draft, record, signature))
 
@@ -83,7 +86,7 @@ class SecondOfficer:
 
         Raises:
             InvalidInput: `countersign_unknown`, `attachment_unknown`.
-            OperatorError: `attachment_damaged`.
+            OperatorError: `attachment_damaged`. Unavailable: `catching_up`.
         """
         return await self.engine.in_sealing(
             partial(self._attachment, handle, draft, number, proven)
@@ -93,11 +96,9 @@ class SecondOfficer:
         """The bulletin's id, once it is sealed and durable under both signatures.
 
         Raises:
-            SaphanError: what `Countersigning.sign` raises.
+            SaphanError: what `Countersigning.sign` raises. Unavailable: `catching_up`.
         """
-        left: Left = await self.engine.in_sealing(
-            partial(self.countersigning.sign, draft, signature)
-        )
+        left: Left = await self.engine.in_sealing(partial(self._sign, draft, signature))
         self.line.offer(left.portion)
         await self._tell(draft, SIGNED)
         return left.bulletin
@@ -133,13 +134,19 @@ class SecondOfficer:
             self.showings.note(handle, DRAFT, [one.id for one, _, _ in found])
         return [_row(one, author) | {"may_sign": may} for one, author, may in found]
 
+    def _sign(self, draft: bytes, signature: bytes) -> Left:
+        self.restored.require_heard()
+        return self.countersigning.sign(draft, signature)
+
     def _read(self, draft: bytes, record: bytes, signature: bytes) -> Json:
+        self.restored.require_heard()
         said = self.readings.check(draft, record, signature)
         one, kept = self.countersigning.open_for(said.handle, draft)
         self.showings.read(said.handle, draft, record, signature)
         return _content(one, kept)
 
     def _attachment(self, handle: str, draft: bytes, number: int, proven: bool) -> Shown:
+        self.restored.require_heard()
         one, kept = self.countersigning.open_for(handle, draft)
         self.countersigning.require_read(handle, draft)
         inner, described = _inner(kept), _described(kept)

@@ -259,7 +259,9 @@ def _built(on: Ground) -> NodeService:
         readings=readings,
         clearance=clearance,
         showings=showings,
-        second=SecondOfficer(engine, line, on.events, eyes, drafts, readings, showings),
+        second=SecondOfficer(
+            engine, line, on.events, eyes, drafts, readings, showings, on.restored
+        ),
         line=line,
         alarms=on.alarms,
         events=on.events,
