@@ -19,7 +19,7 @@ from saphan_protocol.agreement_order import ORDER_TYPE, Ordered, order_commitmen
 from saphan_protocol.batch import verify_one
 from saphan_protocol.keys import VerifyingKey
 from saphan_protocol.operation import count_signers, parse_agreement_package
-from saphan_protocol.standing import IN_FORCE, Standing, check_follows, standing
+from saphan_protocol.standing import IN_FORCE, Condition, Orders, Standing, after, check_follows
 
 RootsAt = Callable[[int], RootLookup]
 ThresholdAt = Callable[[str, int | None], int]
@@ -49,7 +49,7 @@ class Agreements:
         """By the identity of the text, which orders and renewals name."""
         self._replaced: dict[bytes, int] = {}
         """Identity of a text to the leaf of the agreement that replaces it."""
-        self._orders: dict[bytes, list[Ordered]] = {}
+        self._orders: dict[bytes, Orders] = {}
         self._bound: dict[bytes, list[Ordered]] = {}
 
     # --- the log ----------------------------------------------------------------------------------
@@ -88,18 +88,22 @@ class Agreements:
     def _add_agreement(self, signed: SignedAgreement, index: int, accept: Accept) -> Agreed:
         agreed = replace(self.check(signed, index), index=index)
         accept(agreed.text)
+        late = bool(self._agreed) and index < max(one.index or 0 for one in self._agreed.values())
         self._agreed.setdefault(agreed.name, agreed)
+        if late:  # its text came after those of later leaves; `between` goes by the log
+            self._agreed = dict(sorted(self._agreed.items(), key=lambda one: one[1].index or 0))
         if agreed.text.replaces is not None:
             self._replaced.setdefault(agreed.text.replaces, index)
         return agreed
 
     def _add_order(self, package: bytes, index: int) -> Ordered:
         name = parse_order(package).order.agreement
-        for known in self._orders.get(name, ()):
-            if known.index == index:
-                return known  # a package may be handed in twice
+        orders = self._orders.get(name, Orders())
+        known = orders.find(index)
+        if known is not None:
+            return known  # a package may be handed in twice
         ordered = replace(self.check_order(package, index), index=index)
-        self._orders.setdefault(name, []).append(ordered)
+        self._orders.setdefault(name, orders).add(ordered, index)
         return ordered
 
     # --- judging ----------------------------------------------------------------------------------
@@ -149,7 +153,7 @@ class Agreements:
                 "agreement_party", f"{order.agency} is no party to it", field="order.agency"
             )
         self._check_signers(ordered, at)
-        check_follows(ordered, self._logged(order.agreement, at))
+        check_follows(ordered, self._orders.get(order.agreement, Orders()), at)
         return ordered
 
     def _check_signers(self, ordered: Ordered, at: int | None) -> None:
@@ -194,7 +198,7 @@ class Agreements:
 
     def orders(self, agreed: Agreed) -> tuple[Ordered, ...]:
         """The logged orders on an agreement, oldest first."""
-        return tuple(self._orders.get(agreed.name, ()))
+        return tuple(self._orders.get(agreed.name, Orders()).all)
 
     def packages(self, agency: str, start: int, stop: int) -> dict[int, bytes]:
         """Agreements of a party, and the orders on them, by directory leaf in [start, stop)."""
@@ -211,17 +215,15 @@ class Agreements:
         name, replaced = agreed.name, self._replaced.get(agreed.name)
         if replaced is None and name not in self._orders and name not in self._bound:
             return IN_FORCE  # nearly always: this is asked for every bulletin
-        logged = self._logged(name, at)
+        orders = self._orders.get(name, Orders())
+        now = orders.standing(at)
         if at is None:
-            logged += [one for one in self._bound.get(name, ()) if _is_news(one, logged)]
-        return standing(logged, replaced=replaced is not None and (at is None or replaced < at))
-
-    def _logged(self, name: bytes, at: int | None) -> list[Ordered]:
-        return [
-            one
-            for one in self._orders.get(name, ())
-            if at is None or (one.index is not None and one.index < at)
-        ]
+            for one in self._bound.get(name, ()):
+                if _is_news(one, orders):
+                    now = after(now, one)
+        if replaced is None or (at is not None and replaced >= at):
+            return now
+        return now if now.condition is Condition.TERMINATED else Standing(Condition.REPLACED)
 
     # --- by another way ---------------------------------------------------------------------------
 
@@ -232,7 +234,7 @@ class Agreements:
         return ordered
 
 
-def _is_news(bound: Ordered, logged: list[Ordered]) -> bool:
+def _is_news(bound: Ordered, logged: Orders) -> bool:
     """Whether the log has not caught up with a bound order yet.
 
     A termination is for good, whatever the log shows under its number: or a thief of the order key,
@@ -241,4 +243,4 @@ def _is_news(bound: Ordered, logged: list[Ordered]) -> bool:
     order = bound.order
     if order.action == "terminate":
         return True
-    return order.number > sum(one.order.agency == order.agency for one in logged)
+    return order.number > logged.count(order.agency, None)

@@ -8,7 +8,7 @@ they go by time, not by place.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from bisect import bisect_left, insort
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,40 +48,71 @@ class Standing:
 IN_FORCE: Final = Standing(Condition.IN_FORCE)
 
 
-def standing(orders: Iterable[Ordered], *, replaced: bool) -> Standing:
-    """What the orders on one agreement, in the order of the log, amount to."""
-    suspending: set[str] = set()
-    for ordered in orders:
-        agency = ordered.order.agency
-        match ordered.order.action:
-            case "terminate":
-                return Standing(Condition.TERMINATED, (agency,))
-            case "suspend":
-                suspending.add(agency)
-            case "resume":
-                suspending.discard(agency)
-    if replaced:
-        return Standing(Condition.REPLACED)
-    if suspending:
-        return Standing(Condition.SUSPENDED, tuple(sorted(suspending)))
-    return IN_FORCE
+class Orders:
+    """The logged orders on one agreement, in the order of the log, and how it stood after each.
+
+    A stolen order key suspends and resumes a thousand times a day; bulletins are judged meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self.all: list[Ordered] = []
+        self._leaves: list[int] = []
+        self._after: list[Standing] = []
+        self._of: dict[str, list[int]] = {}
+
+    def add(self, ordered: Ordered, index: int) -> None:
+        """Take an order at its directory leaf; other parties' later ones may be here already."""
+        place = bisect_left(self._leaves, index)
+        self.all.insert(place, ordered)
+        self._leaves.insert(place, index)
+        insort(self._of.setdefault(ordered.order.agency, []), index)
+        del self._after[place:]
+        now = self._after[-1] if self._after else IN_FORCE
+        for one in self.all[place:]:
+            now = after(now, one)
+            self._after.append(now)
+
+    def find(self, index: int) -> Ordered | None:
+        """The order at this directory leaf."""
+        place = bisect_left(self._leaves, index)
+        return self.all[place] if self._leaves[place : place + 1] == [index] else None
+
+    def standing(self, at: int | None) -> Standing:
+        """What those below directory size `at` amount to, renewals apart; None: all of them."""
+        place = len(self.all) if at is None else bisect_left(self._leaves, at)
+        return self._after[place - 1] if place else IN_FORCE
+
+    def count(self, agency: str, at: int | None) -> int:
+        """How many are this agency's."""
+        leaves = self._of.get(agency, [])
+        return len(leaves) if at is None else bisect_left(leaves, at)
 
 
-def check_follows(ordered: Ordered, before: Iterable[Ordered]) -> None:
-    """Whether an order may follow those before it on the same agreement.
+def after(now: Standing, ordered: Ordered) -> Standing:
+    """How an agreement stands after one more order."""
+    if now.condition is Condition.TERMINATED:
+        return now
+    agency, action = ordered.order.agency, ordered.order.action
+    if action == "terminate":
+        return Standing(Condition.TERMINATED, (agency,))
+    by = {*now.by, agency} if action == "suspend" else {*now.by} - {agency}
+    return Standing(Condition.SUSPENDED, tuple(sorted(by))) if by else IN_FORCE
+
+
+def check_follows(ordered: Ordered, before: Orders, at: int | None) -> None:
+    """Whether an order may follow those below `at` on the same agreement.
 
     Raises:
         Refused: `agreement_ended`, `order_number` (said before, or one was left out),
             `order_idle` (it would change nothing).
     """
-    logged = list(before)
-    now = standing(logged, replaced=False)
+    now = before.standing(at)
     if now.condition is Condition.TERMINATED:
         raise Refused(
             "agreement_ended", f"{now.by[0]} has terminated this agreement", field="order.agreement"
         )
     order = ordered.order
-    number = 1 + sum(one.order.agency == order.agency for one in logged)
+    number = 1 + before.count(order.agency, at)
     if order.number != number:
         raise Refused(
             "order_number",

@@ -7,14 +7,16 @@ from collections.abc import Callable
 import msgspec
 import pytest
 from saphan_protocol.agreement_order import parse_order
+from saphan_protocol.directory import agreement_leaf, order_leaf
+from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.directory_records import SignedOrder
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import ORDER_BYTES
 from saphan_schemas.records import Role
 from support.accords import Accord
-from support.agency import Agency
-from support.ceremony import NOW, add, revoke
+from support.agency import Agency, agreement
+from support.ceremony import NOW, PINS, add, revoke
 
 
 @pytest.fixture
@@ -128,6 +130,35 @@ def test_an_order_handed_in_twice_counts_once(accord: Accord) -> None:
     assert accord.standing() == ("suspended", "kh.gpo")
     accord.log(accord.order("resume", number=2))
     assert accord.standing() == ("in_force",)
+
+
+def test_texts_that_come_in_another_order_than_their_leaves_say_the_same(accord: Accord) -> None:
+    """An auditor opens the packs of two parties one after the other."""
+    directory = accord.directory
+    orders = [accord.order("suspend", "kh.gpo"), accord.order("suspend", "la.ospp")]
+    sizes = []
+    for package in orders:
+        signed = decode(SignedOrder, package, ORDER_BYTES, "order")
+        directory.apply(order_leaf(signed.salt, signed.order))
+        sizes.append(directory.size)
+    for package in reversed(orders):
+        directory.add_package(package)
+    assert accord.standing(at=sizes[0]) == ("suspended", "kh.gpo")
+    assert accord.standing(at=sizes[1]) == accord.standing() == ("suspended", "kh.gpo", "la.ospp")
+
+
+def test_agreements_that_come_late_stand_where_their_leaves_do(accord: Accord) -> None:
+    directory = accord.directory
+    names = {}
+    for reference in ("exercise-2", "exercise-3"):
+        package = agreement([accord.la, accord.kh], *PINS, NOW, reference=reference)
+        signed = parse_agreement_package(package)
+        directory.apply(agreement_leaf(signed.salt, signed.agreement))
+        names[reference] = package
+    directory.add_package(names["exercise-3"])
+    directory.add_package(names["exercise-2"])
+    found = [one.text.reference for one in directory.agreements("la.ospp", "kh.gpo")]
+    assert found[1:] == ["exercise-2", "exercise-3"]
 
 
 # --- renewal --------------------------------------------------------------------------------------
