@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,24 @@ import pytest
 from saphan.api_rights import Right
 from saphan.backup.restored_store import adopt_store
 from saphan.doctor import examine
+from saphan.keyring import revoke_key
 from saphan.node import tokens
 from saphan.node.token_kept import Wanted
+from saphan.node.watching import Watching
 from saphan.office import Office
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import DAY_MS, LIMITS, MINUTE_MS
-from support.api_tokens import Asking, holder, http_to, keeper
-from support.bridge import LA, Bridge, bridged
+from saphan_schemas.records import Role
+from support.api_tokens import (
+    Asking,
+    Pen,
+    another_officer,
+    holder,
+    http_to,
+    keeper,
+    submit,
+)
+from support.bridge import LA, OFFICERS, SECRET, Bridge, bridged, eventually, opened
 
 SEEING = frozenset({Right.READ, Right.STATUS, Right.EVENTS})
 SEIZURE = "saphan/drug_seizure/0"
@@ -58,6 +70,68 @@ async def warned(bridge: Bridge) -> list[dict[str, Any]]:
     now = bridge.node_clock()
     found = await asyncio.to_thread(lambda: examine(Office(bridge.place / LA), now))
     return [dict(one.values) for one in found if one.key == "doctor.token_ends"]
+
+
+async def test_a_token_ends_with_its_key_and_not_with_its_handle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Timeline: the key is revoked by hand while the broker knows nothing; the broker hears of it;
+    the same officer has a new key. What was made for the old one stays dead."""
+
+    async def withheld(_: Watching) -> None:
+        return
+
+    async with bridged(tmp_path) as bridge, bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node_with_api(LA) as node, http_to(node) as http:
+            await opened(node)
+            pen = await another_officer(bridge, node, "lim")
+            wanted = Wanted(name="lims", officer="lim")
+            old = await holder(http, node, wanted)
+            assert await old.code("GET", "/v1/inbox") == 200
+            monkeypatch.setattr(Watching, "_offer", withheld)
+            package = await asyncio.to_thread(revocation, pen)
+            await node.watching.import_bound("operation", package)
+            assert await old.code("GET", "/v1/inbox") == "key_revoked"
+            with pytest.raises(Refused, match="officer_unknown"):
+                node.tokens.add(replace(wanted, name="more"))
+            await submit(node, package)
+            await another_officer(bridge, node, "lim")
+            await eventually(lambda: node.logs.directory.keys(LA, Role.OFFICER)[-1].handle == "lim")
+            new = await holder(http, node, replace(wanted, name="more"))
+            assert await new.code("GET", "/v1/inbox") == 200
+            assert await old.code("GET", "/v1/inbox") == "key_revoked"
+
+
+def revocation(pen: Pen) -> bytes:
+    """What the root signs when an officer's key is lost, before anybody else has seen it."""
+    office, key = pen.bridge.offices[pen.agency], pen.key.key_id
+    return revoke_key(office, key, SECRET, now=pen.bridge.clock()).operation.read_bytes()
+
+
+async def test_while_the_directory_grows_the_api_goes_on(tmp_path: Path) -> None:
+    """Whether an officer's key is active waits for the directory, and nobody else does."""
+    held, go = threading.Event(), threading.Event()
+    async with bridged(tmp_path) as bridge, bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node_with_api(LA) as node, http_to(node) as http:
+            await eventually(lambda: node.logs.directory.find(bridge.officer(LA).key_id))
+            officer = await holder(http, node, Wanted(name="hers", officer=OFFICERS[LA]))
+
+            def grow() -> bool:
+                with node.logs.lock:
+                    held.set()
+                    return go.wait(10)
+
+            growing = asyncio.create_task(asyncio.to_thread(grow))
+            await asyncio.to_thread(held.wait)
+            asking = asyncio.create_task(officer.code("GET", "/v1/inbox"))
+            whole = await keeper(http, node)
+            for _ in range(3):
+                assert await whole.code("GET", "/v1/tokens") == 200
+            go.set()
+            assert await growing
+            assert await asking == 200
 
 
 async def test_the_store_knows_a_token_only_by_its_hash(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import hmac
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -15,7 +16,7 @@ from saphan_schemas.messages import error_hint
 
 from saphan.node.access import OPEN_PATH, check_access
 from saphan.node.api_app import BUSY, PLACES, SERVICE, STREAMS, TOKEN
-from saphan.node.callers import Caller, Keeper, set_caller
+from saphan.node.callers import Caller, Keeper, Officer, set_caller
 from saphan.node.requests import json_response
 
 log = logging.getLogger("saphan.node")
@@ -114,6 +115,8 @@ async def identify(request: web.Request) -> Caller:
         return Keeper()
     service = request.app[SERVICE]
     caller = service.tokens.caller(text)
+    if isinstance(caller, Officer):
+        await service.engine.in_reading(partial(service.tokens.check, caller))
     if service.tokens.unnoted():
         with contextlib.suppress(OperatorError):  # a full disk: the next use is noted again
             await service.engine.in_sealing(service.tokens.note)

@@ -56,11 +56,10 @@ class Tokens:
     # --- whose token ------------------------------------------------------------------------------
 
     def caller(self, text: str) -> Caller:
-        """Whom a token stands for now; its use is noted in memory.
+        """Whom a token stands for; its use is noted in memory. An officer may have left: `check`.
 
         Raises:
-            Refused: `token_wrong`, `token_revoked`, `token_expired`; of an officer whose key was
-                revoked `key_revoked`.
+            Refused: `token_wrong`, `token_revoked`, `token_expired`.
         """
         digest, now = _digest(text), self._clock()
         with self._lock:
@@ -74,9 +73,15 @@ class Tokens:
                 )
             check_living(token, now)
             self._kept[digest] = replace(token, used=now)
-        if isinstance(token.caller, Officer):
-            active_officer(self._logs, self._agency, token.caller.key)
         return token.caller
+
+    def check(self, officer: Officer) -> None:
+        """Whether their key is active; blocks while the directory grows.
+
+        Raises:
+            Refused: `key_revoked`.
+        """
+        active_officer(self._logs, self._agency, officer.key)
 
     def unnoted(self) -> bool:
         """Whether some last use was not written down for a while."""
