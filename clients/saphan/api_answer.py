@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -10,6 +11,8 @@ from saphan_schemas.attachments import check_name
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob
+
+from saphan.private import read_private
 
 SOCKET_NAME: Final = "api.sock"
 TOKEN_NAME: Final = "api.token"  # noqa: S105 (a file name)
@@ -31,6 +34,24 @@ programs may bring the same file."""
 UPLOAD_WAIT_S: Final = 0.2
 UPLOAD_TAKEN: Final = frozenset({"attachment_missing", "attachment_busy"})
 """Codes of that."""
+
+
+def read_token(path: Path) -> str:
+    """A token from its file; what stands in a wrong file is in no error.
+
+    Raises:
+        OperatorError: `key_file_exposed`, `file_missing`, `file_unreadable`.
+        InvalidInput: `too_large`.
+    """
+    token = read_private(path, TOKEN_BYTES, "api-token").strip().decode("ascii", "replace")
+    if not usable(token):
+        raise OperatorError("file_unreadable", f"{path} holds no token", field="api-token")
+    return token
+
+
+def usable(token: str) -> bool:
+    """Whether a token can stand in a request."""
+    return token.isascii() and token.isprintable() and " " not in token and token != ""
 
 
 def attachment_of(headers: Mapping[str, str]) -> tuple[str, Blob]:

@@ -18,16 +18,15 @@ from saphan_schemas.records import Blob
 from saphan.api_answer import (
     ANSWER_BYTES,
     SOCKET_NAME,
-    TOKEN_BYTES,
     TOKEN_NAME,
     UPLOAD_TAKEN,
     UPLOAD_WAIT_S,
     UPLOADS,
     attachment_of,
+    read_token,
     refusal,
     unreachable,
 )
-from saphan.private import read_private
 from saphan.saving import Saving
 
 if TYPE_CHECKING:  # commands that attach nothing need not load what composes bulletins
@@ -180,17 +179,11 @@ class LocalNode:
 
     def _read_token(self) -> str:
         try:
-            data = read_private(self._token, TOKEN_BYTES, "api-token")
+            return read_token(self._token)
         except OperatorError as error:
             if error.code == "file_missing":
                 raise unreachable(str(self._socket), "it has never run here") from None
             raise
-        token = data.decode("ascii", errors="replace").strip()
-        if not token.isascii() or not token.isprintable():
-            raise OperatorError(
-                "file_unreadable", f"{self._token} holds no token", field="api-token"
-            )
-        return token
 
 
 def _judge(status: int, data: bytes) -> dict[str, Any]:

@@ -25,18 +25,18 @@ from saphan_schemas.records import Blob
 from saphan.api_answer import (
     ANSWER_BYTES,
     SOCKET_NAME,
-    TOKEN_BYTES,
     TOKEN_NAME,
     UPLOAD_TAKEN,
     UPLOAD_WAIT_S,
     UPLOADS,
     attachment_of,
+    read_token,
     refusal,
     unreachable,
+    usable,
 )
 from saphan.attaching import PIECE_BYTES, LocalFile, measure_all
 from saphan.compose import Attached
-from saphan.private import read_private
 from saphan.received import Bulletin, bulletin_of
 from saphan.saving import Saving
 
@@ -52,7 +52,8 @@ class Node:
         token: bearer token; token_file: file with it, which only its owner may read.
 
     Raises:
-        OperatorError: `key_file_exposed`, `file_missing`, for the token file.
+        OperatorError: `key_file_exposed`, `file_missing`, `file_unreadable`, for the token file.
+        InvalidInput: `token_missing`, `token_malformed`.
     """
 
     def __init__(
@@ -63,14 +64,20 @@ class Node:
         token_file: str | Path | None = None,
     ) -> None:
         self._token_file = None if token_file is None else Path(token_file)
-        self._folder = None if str(address).startswith("http") else Path(address) / "node"
+        self._folder = (
+            None if str(address).startswith(("http:", "https:")) else Path(address) / "node"
+        )
         self._base = "http://node" if self._folder is not None else str(address).rstrip("/")
         self._token = token
         self._attaching = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        token = self._token or await asyncio.to_thread(self._read_token)
+        token = self._token
+        if token is None:
+            token = await asyncio.to_thread(self._read_token)
+        elif not usable(token):  # such as "" of an unset variable: not the keeper's instead
+            raise InvalidInput("token_malformed", "what is given is no token", field="token")
         connector: aiohttp.BaseConnector | None = None
         if self._folder is not None:
             connector = aiohttp.UnixConnector(str(self._folder / SOCKET_NAME))
@@ -284,7 +291,7 @@ class Node:
             path = self._folder / TOKEN_NAME
         if path is None:
             raise InvalidInput("token_missing", "an address needs its token", field="token")
-        return read_private(path, TOKEN_BYTES, "api-token").decode().strip()
+        return read_token(path)
 
 
 async def _pieces(path: Path, offset: int) -> AsyncIterator[bytes]:

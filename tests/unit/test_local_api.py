@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from saphan import Node
 from saphan.api_answer import ANSWER_BYTES
 from saphan.local_api import LocalNode
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
@@ -68,8 +69,8 @@ def node(tmp_path: Path) -> Iterator[LocalNode]:
     server.server_close()
 
 
-def write_token(folder: Path, mode: int = 0o600) -> None:
-    (folder / "api.token").write_text(TOKEN + "\n")
+def write_token(folder: Path, mode: int = 0o600, text: bytes = TOKEN.encode()) -> None:
+    (folder / "api.token").write_bytes(text + b"\n")
     (folder / "api.token").chmod(mode)
 
 
@@ -122,7 +123,26 @@ def test_a_token_that_others_can_read_is_not_sent(tmp_path: Path) -> None:
     assert refusal(LocalNode(tmp_path), "/fine").code == "key_file_exposed"
 
 
-def test_a_token_with_a_line_end_inside_never_becomes_a_header(tmp_path: Path) -> None:
-    (tmp_path / "api.token").write_text("a\r\nX-More: b")
-    (tmp_path / "api.token").chmod(0o600)
-    assert refusal(LocalNode(tmp_path), "/fine").code == "file_unreadable"
+@pytest.mark.parametrize(
+    "kept", [b"a\r\nX-More: b", b"", b"two words", b"secret\xff", "ກຂຄ".encode()]
+)
+async def test_what_is_no_token_never_becomes_a_header(tmp_path: Path, kept: bytes) -> None:
+    """Another file in its place may hold a secret of another kind: no error shows what it holds."""
+    folder = tmp_path / "node"
+    folder.mkdir()
+    write_token(folder, text=kept)
+    assert refusal(LocalNode(folder), "/fine").code == "file_unreadable"
+    with pytest.raises(OperatorError, match="file_unreadable") as refused:
+        await Node(tmp_path).__aenter__()
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("given", ["", "a\nb", "a b"])
+async def test_a_program_without_its_token_does_not_become_the_keeper(
+    tmp_path: Path, given: str
+) -> None:
+    """Its variable was unset, and the keeper's token lies beside the socket."""
+    (tmp_path / "node").mkdir()
+    write_token(tmp_path / "node")
+    with pytest.raises(InvalidInput, match="token_malformed"):
+        await Node(tmp_path, token=given).__aenter__()
