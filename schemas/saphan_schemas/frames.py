@@ -79,13 +79,15 @@ class Login(Record, frozen=True, tag=2):
 class Welcome(Record, frozen=True, tag=3):
     """Session open. `token` admits to the HTTP log paths until the session ends.
 
-    `newest` is the index of the last entry in the node's corridors now, None if there is none: a
-    node that was restored from a backup says nothing before it has heard so much.
+    `newest` is the index of the last entry in the node's corridors now, None if there is none, and
+    `leaves` how many the directory has: a node that was restored from a backup says nothing before
+    it has heard so much.
     """
 
     token: Annotated[str, Meta(max_length=64)]
     clock: Millis
     newest: Index | None = None
+    leaves: Index = 0
 
 
 class Closing(Record, frozen=True, tag=4):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from saphan.node.drafts_kept import DraftsKept
-from saphan.node.restored import mark_restored
+from saphan.node.restored import Restored, mark_restored
 from saphan.node.service import NodeService
 from saphan_protocol.batch import sign_one
 from saphan_schemas.codec import encode
@@ -268,9 +268,9 @@ async def test_it_waits_through_a_restart_and_says_nothing_at_rest(bridge: Bridg
 
 
 async def test_a_restored_node_asks_no_second_officer_before_it_has_heard_who_left(
-    bridge: Bridge,
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of its backup, chan is an officer; of the log, no more."""
+    """Of its backup, chan is an officer; of the log, no more: no entry of a corridor says so."""
     async with world(bridge) as here:
         draft = await here.bounmy.write(wish())
         exact = await here.chan.open(draft)
@@ -285,13 +285,27 @@ async def test_a_restored_node_asks_no_second_officer_before_it_has_heard_who_le
         for attempt in (chan.open(draft), la.second.sign(draft, second)):
             with pytest.raises(Unavailable, match="catching_up"):
                 await attempt
+    known: list[bool] = []
+
+    def heard(restored: Restored) -> None:
+        known.append(_revoked(la, here.chan))
+        truly(restored)
+
+    truly = Restored.heard
+    monkeypatch.setattr(Restored, "heard", heard)
     async with bridge.broker_running(), bridge.node(LA) as la:
         await eventually(lambda: not la.watching.restored.listening)
+        assert known == [True]
         chan = Person(bridge, la, "chan", here.chan.key)
         with pytest.raises(Refused, match="key_revoked"):
             await chan.open(draft)
         with pytest.raises(Refused, match="key_revoked"):
             await la.second.sign(draft, second)
+
+
+def _revoked(node: NodeService, officer: Person) -> bool:
+    found = node.logs.directory.find(officer.key.key_id)
+    return found is not None and found.revoked is not None
 
 
 def _copy(database: Path, copy: Path) -> None:

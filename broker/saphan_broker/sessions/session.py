@@ -178,7 +178,9 @@ class Session:
         try:
             freshen(state, shared.submit)  # a node was heard
             newest = await state.store.last_entry(peer.agency)
-            await self._send(encode(Welcome(token, state.clock(), newest)))
+            book = state.registry.published
+            leaves = 0 if book is None else book.size
+            await self._send(encode(Welcome(token, state.clock(), newest, leaves)))
             pump = FeedPump(
                 state,
                 listener,

@@ -61,12 +61,15 @@ class Restored:
         row = self._db.row("SELECT value FROM facts WHERE name = ?", (name,))
         return None if row is None else int(row[0])
 
-    def has_heard(self, newest: int | None) -> bool:
-        """Whether the store holds everything up to this index of the evidence log.
+    def has_heard(self, newest: int | None, leaves: int) -> bool:
+        """Whether the store holds what the broker named when the session opened.
 
         Args:
-            newest: what the broker named when the session opened; None: there was nothing.
+            newest: index in the evidence log; None: there was nothing.
+            leaves: of the directory: a revocation since the backup is no entry of a corridor.
         """
+        if self._logs.directory.size < leaves:
+            return False
         return newest is None or (self._logs.after is not None and self._logs.after >= newest)
 
     def heard(self) -> None:

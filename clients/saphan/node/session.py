@@ -102,6 +102,7 @@ class Session:
         self._asked: dict[int, asyncio.Future[Result]] = {}
         self._fetched: dict[int, list[bytes]] = {}
         self._newest: int | None = None
+        self._leaves = 0
         self._answer_s = 0.0
         self._caught_up = asyncio.Event()
         self.pumps = pumps = Pumps(parts.engine, self._send, parts.clock)
@@ -187,7 +188,7 @@ class Session:
         """Finish what an earlier stop left open; a restored node first hears what it missed."""
         engine, restored = self._engine, self._parts.restored
         if restored.listening:
-            if not restored.has_heard(self._newest):
+            if not restored.has_heard(self._newest, self._leaves):
                 return
             await engine.in_frames(restored.heard)
             self._parts.alarms.clear(CATCHING_UP)
@@ -216,7 +217,7 @@ class Session:
         begin = loop.time()
         welcome = await welcomed(self._ws)
         self._answer_s = loop.time() - begin
-        self._newest = welcome.newest
+        self._newest, self._leaves = welcome.newest, welcome.leaves
         self._engine.budget.spend_session()
         self._opened(self, welcome.token)
         if self._parts.restored.listening:
@@ -284,6 +285,8 @@ class Session:
             if isinstance(frame, DirectoryLeaves):
                 head = await engine.in_frames(partial(engine.take_directory, frame))
                 self._parts.events.publish([{"type": DIRECTORY}])
+                if not self._caught_up.is_set():
+                    await self._take_up()
             else:
                 head = await self._take_feed(frame)
             self._heads[head.origin] = head
