@@ -65,8 +65,10 @@ class Roster:
         self._keys: dict[bytes, KeyInfo] = {}
         self._halves: set[bytes] = set()
         self._verifying: dict[bytes, VerifyingKey] = {}
-        self._bound: set[bytes] = set()
-        """Keys that their agency has revoked by another way than the log: they count for now."""
+        self._bound: set[tuple[str, bytes]] = set()
+        """(agency, key id) that an agency has revoked by another way than the log: this counts for
+        now. A key may be enrolled later here: the broker may hold both leaves back, then show one.
+        """
 
     # --- operations -------------------------------------------------------------------------------
 
@@ -175,13 +177,13 @@ class Roster:
 
     # --- by another way than the log --------------------------------------------------------------
 
-    def bind(self, signed: bytes) -> tuple[KeyInfo, ...]:
+    def bind(self, signed: bytes) -> tuple[bytes, ...]:
         """Heed the revocations of an operation that the log does not show (yet), from now on.
 
         They bind questions about now (`at=None`), never about the past: evidence goes by the log.
 
         Returns:
-            The keys that count as revoked from here on.
+            Ids of the keys that count as revoked from here on.
 
         Raises:
             InvalidInput: as `operation.check_operation`, `signature_invalid`.
@@ -199,9 +201,11 @@ class Roster:
         roots = self._root_keys(record.agency, self.size)
         have = count_signers(checked.signed.roots, roots, checked.body, OPERATION_TYPE)
         require_threshold(have, known.threshold, "present")
-        gone = {change.key for change in record.changes if change.action == "revoke"}
-        keys = tuple(self._keys[name] for name in known.keys if name in gone)
-        news = tuple(key for key in keys if key.revoked is None and key.key_id not in self._bound)
+        news = tuple(
+            change.key
+            for change in record.changes
+            if change.action == "revoke" and not self._is_gone(record.agency, change.key)
+        )
         if not news:
             raise Refused(
                 "revokes_nothing",
@@ -209,13 +213,19 @@ class Roster:
                 field="operation.changes",
                 hint="it is known here already, or it is no revocation: see saphan words FILE",
             )
-        self._bound.update(key.key_id for key in news)
+        self._bound.update((record.agency, key) for key in news)
         return news
+
+    def _is_gone(self, agency: str, key: bytes) -> bool:
+        info = self._keys.get(key)
+        foreign = info is not None and info.agency != agency
+        logged = info is not None and info.revoked is not None
+        return foreign or logged or (agency, key) in self._bound
 
     def is_bound(self, key_id: bytes) -> bool:
         """Whether the key was revoked by another way, and the log does not show it yet."""
         known = self._keys.get(key_id)
-        return key_id in self._bound and known is not None and known.revoked is None
+        return known is not None and known.revoked is None and (known.agency, key_id) in self._bound
 
     # --- lookups ----------------------------------------------------------------------------------
 
@@ -231,7 +241,7 @@ class Roster:
             raise Refused("key_unknown", f"no enrolled key has the id {key_id.hex()[:16]}")
         if info.role is not role:
             raise Refused("key_role", f"key {key_id.hex()[:16]} is a {info.role} key, not {role}")
-        if not info.active(size) or (at is None and key_id in self._bound):
+        if not info.active(size) or (at is None and (info.agency, key_id) in self._bound):
             raise Refused(
                 "key_revoked", f"key {key_id.hex()[:16]} of {info.agency} was revoked before this"
             )
@@ -253,8 +263,9 @@ class Roster:
         """Active keys of an agency in one role, oldest first."""
         size = self.size if at is None else at
         known = self._agencies.get(agency)
-        gone = self._bound if at is None else frozenset()
-        infos = (self._keys[name] for name in known.keys if name not in gone) if known else iter(())
+        infos = [self._keys[name] for name in known.keys] if known else []
+        if at is None and self._bound:
+            infos = [info for info in infos if (agency, info.key_id) not in self._bound]
         return sorted(
             (k for k in infos if k.role is role and k.active(size)), key=lambda k: k.added
         )

@@ -16,7 +16,7 @@ from saphan_schemas.frames import ORDER_BYTES
 from saphan_schemas.records import Role
 from support.accords import Accord
 from support.agency import Agency, agreement
-from support.ceremony import NOW, PINS, add, revoke
+from support.ceremony import NOW, PINS, revoke
 
 
 @pytest.fixture
@@ -180,77 +180,3 @@ def test_a_renewal_cannot_leave_a_party_out(accord: Accord) -> None:
     accord.kh = kh
     assert code == "agreement_replaces"
     assert accord.standing() == ("in_force",)
-
-
-# --- by another way than the log ------------------------------------------------------------------
-
-
-def test_an_order_brought_by_hand_binds_at_once_and_not_the_past(accord: Accord) -> None:
-    package = accord.order("suspend")
-    accord.directory.bind_order(package)
-    assert accord.standing() == ("suspended", "kh.gpo")
-    assert accord.standing(at=accord.directory.size) == ("in_force",)
-
-
-def test_what_was_bound_by_hand_ends_with_the_log(accord: Accord) -> None:
-    package = accord.order("suspend")
-    accord.directory.bind_order(package)
-    accord.log(package)
-    accord.log(accord.order("resume", number=2))
-    assert accord.standing() == ("in_force",)
-
-
-def test_an_order_by_hand_of_a_key_that_was_revoked_by_hand_binds_nobody(accord: Accord) -> None:
-    """A thief of the order key lets go on by hand what the log shows suspended."""
-    accord.log(accord.order("suspend"))
-    key = accord.orders["kh.gpo"]
-    accord.directory.bind(accord.ceremonies["kh.gpo"].operate([revoke(Role.ORDER, key.key_id)]))
-    resumed = accord.order("resume", number=2)
-    assert code_of(lambda: accord.directory.bind_order(resumed)) == "order_signer"
-    assert accord.standing() == ("suspended", "kh.gpo")
-    accord.log(resumed)  # what the log takes counts
-    assert accord.standing() == ("in_force",)
-
-
-def test_an_order_brought_by_hand_is_judged_as_it_was_when_it_was_brought(accord: Accord) -> None:
-    package, brought = accord.order("suspend"), accord.directory.size
-    key = accord.orders["kh.gpo"]
-    gone = accord.ceremonies["kh.gpo"].operate([revoke(Role.ORDER, key.key_id)])
-    accord.directory.apply(b"\x21" + gone)
-    assert code_of(lambda: accord.directory.bind_order(package)) == "order_signer"
-    accord.directory.bind_order(package, brought)  # a restart forgets nothing
-    assert accord.standing() == ("suspended", "kh.gpo")
-
-
-def test_a_thief_of_the_order_key_cannot_undo_a_termination_by_hand(accord: Accord) -> None:
-    accord.directory.bind_order(accord.order("terminate", keys=[accord.kh.root]))
-    accord.log(accord.order("suspend"))
-    accord.log(accord.order("resume", number=2))
-    assert accord.standing() == ("terminated", "kh.gpo")
-    assert accord.standing(at=accord.directory.size) == ("in_force",)
-
-
-def test_a_revocation_brought_by_hand_binds_at_once_and_not_the_past(accord: Accord) -> None:
-    directory, kh = accord.directory, accord.kh
-    signed = accord.ceremonies["kh.gpo"].operate([revoke(Role.NODE, kh.node.key_id)])
-    assert [key.key_id for key in directory.bind(signed)] == [kh.node.key_id]
-    assert code_of(lambda: directory.key(kh.node.key_id, Role.NODE)) == "key_revoked"
-    assert directory.keys("kh.gpo", Role.NODE) == []
-    assert directory.key(kh.node.key_id, Role.NODE, directory.size).agency == "kh.gpo"
-    assert directory.is_bound(kh.node.key_id)
-    directory.apply(b"\x21" + signed)
-    assert not directory.is_bound(kh.node.key_id)
-    assert code_of(lambda: directory.key(kh.node.key_id, Role.NODE)) == "key_revoked"
-
-
-def test_a_revocation_by_another_root_binds_nothing(accord: Accord) -> None:
-    ceremony = accord.ceremonies["kh.gpo"]
-    signed = ceremony.operate([revoke(Role.NODE, accord.kh.node.key_id)], roots=[accord.la.root])
-    assert code_of(lambda: accord.directory.bind(signed)) == "operation_threshold"
-    assert accord.directory.key(accord.kh.node.key_id, Role.NODE).agency == "kh.gpo"
-
-
-def test_an_operation_that_revokes_nothing_is_not_bound(accord: Accord) -> None:
-    key = Agency("vn.bca", NOW).node
-    signed = accord.ceremonies["kh.gpo"].operate([add(Role.NODE, key.public)], new=[key])
-    assert code_of(lambda: accord.directory.bind(signed)) == "revokes_nothing"
