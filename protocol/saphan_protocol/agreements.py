@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Final
 
 from saphan_schemas.codec import encode
 from saphan_schemas.directory_records import Agreement, SignedAgreement
@@ -28,6 +29,9 @@ OrderKey = Callable[[bytes, str, int | None], VerifyingKey | None]
 RootKeys = Callable[[str, int | None], dict[bytes, VerifyingKey]]
 
 Accept = Callable[[Agreement], None]
+
+LATER: Final = 2**63
+"""Beyond every leaf: where orders stand that the log does not show yet."""
 
 
 def anything(_text: Agreement) -> None:
@@ -140,6 +144,13 @@ class Agreements:
                 `agreement_party`, `order_signer`, and as `standing.check_follows`.
         """
         ordered = parse_order(package)
+        before = self._orders.get(ordered.order.agreement, Orders())
+        self._check_order(ordered, at)
+        check_follows(ordered, before, at)
+        return ordered
+
+    def _check_order(self, ordered: Ordered, at: int | None) -> None:
+        """Everything but its place among the orders on its agreement."""
         order = ordered.order
         agreed = self._agreed.get(order.agreement)
         if agreed is None or agreed.index is None or (at is not None and agreed.index >= at):
@@ -153,8 +164,13 @@ class Agreements:
                 "agreement_party", f"{order.agency} is no party to it", field="order.agency"
             )
         self._check_signers(ordered, at)
-        check_follows(ordered, self._orders.get(order.agreement, Orders()), at)
-        return ordered
+        if self._is_replaced(order.agreement, at):
+            raise Refused(
+                "order_idle",
+                f"a renewal has replaced {agreed.text.reference}: an order on it changes nothing",
+                field="order.agreement",
+                hint="give the order on the renewal: saphan agreement list",
+            )
 
     def _check_signers(self, ordered: Ordered, at: int | None) -> None:
         """One order key is enough to suspend and to resume; to terminate the roots must sign."""
@@ -221,17 +237,39 @@ class Agreements:
             for one in self._bound.get(name, ()):
                 if _is_news(one, orders):
                     now = after(now, one)
-        if replaced is None or (at is not None and replaced >= at):
+        if not self._is_replaced(name, at):
             return now
         return now if now.condition is Condition.TERMINATED else Standing(Condition.REPLACED)
+
+    def _is_replaced(self, name: bytes, at: int | None) -> bool:
+        replaced = self._replaced.get(name)
+        return replaced is not None and (at is None or replaced < at)
 
     # --- by another way ---------------------------------------------------------------------------
 
     def bind(self, package: bytes, at: int | None) -> Ordered:
-        """Heed an order that the log does not show yet, from now on; as `check_order`."""
-        ordered = self.check_order(package, at)
-        self._bound.setdefault(ordered.order.agreement, []).append(ordered)
+        """Heed an order that the log does not show yet, from now on; as `check_order`, and as the
+        next one after those that were bound before it."""
+        ordered = parse_order(package)
+        name = ordered.order.agreement
+        self._check_order(ordered, at)
+        check_follows(ordered, self._heeded(name, at), None)
+        self._bound.setdefault(name, []).append(ordered)
         return ordered
+
+    def heeded(self, agreed: Agreed) -> tuple[Ordered, ...]:
+        """The logged orders on an agreement, then those that are bound and not logged yet."""
+        return tuple(self._heeded(agreed.name, None).all)
+
+    def _heeded(self, name: bytes, at: int | None) -> Orders:
+        found, logged = Orders(), self._orders.get(name, Orders())
+        for one in logged.all:
+            if one.index is not None and (at is None or one.index < at):
+                found.add(one, one.index)
+        for place, one in enumerate(self._bound.get(name, ())):
+            if _is_news(one, found) and all(one.package != known.package for known in found.all):
+                found.add(one, LATER + place)
+        return found
 
 
 def _is_news(bound: Ordered, logged: Orders) -> bool:

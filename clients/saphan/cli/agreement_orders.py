@@ -71,7 +71,9 @@ def _lines(one: Json) -> Iterator[str]:
     yield f"    {', '.join(one['parties'])}  {one['title']}"
     for order in one["orders"]:
         action = say(f"order.{order['action']}", agency=order["agency"])
-        yield f"    {stamp(order['time'])}  {action}" + (f": {order['reason'] or ''}".rstrip(": "))
+        reason = "" if order["reason"] is None else f": {order['reason']}"
+        unlogged = "" if order["logged"] else f"  ({say('noun.not_in_the_log')})"
+        yield f"    {stamp(order['time'])}  {action}{reason}{unlogged}"
     for bulletin in one.get("in_flight_now", ()):
         said = say(f"flight.{bulletin['treatment']}", recipient=bulletin["recipient"])
         yield f"    {bulletin['id'][:16]}  {said}"

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from saphan_protocol.agreement import Agreed
+from saphan_protocol.agreement_order import Ordered
 from saphan_protocol.directory import Directory
-from saphan_schemas.directory_records import AgreementOrder, CorridorRule
+from saphan_schemas.directory_records import CorridorRule
 
 from saphan.corridors import Found
 
@@ -45,7 +46,7 @@ def describe_corridor(directory: Directory, agreed: Agreed, agency: str) -> Json
 def describe_agreement(directory: Directory, agreed: Agreed, agency: str) -> Json:
     """An agreement in full; `orders` counts those of this agency, so that its next is numbered."""
     text, standing = agreed.text, directory.standing(agreed)
-    orders = [_order(one.order) for one in directory.agreed.orders(agreed)]
+    orders = [_order(one) for one in directory.agreed.heeded(agreed)]
     return {
         "identity": agreed.name.hex(),
         "reference": text.reference,
@@ -84,11 +85,13 @@ def _rule(rule: CorridorRule) -> Json:
     }
 
 
-def _order(order: AgreementOrder) -> Json:
+def _order(ordered: Ordered) -> Json:
+    order = ordered.order
     return {
         "agency": order.agency,
         "action": order.action,
         "number": order.number,
         "time": order.time,
         "reason": order.reason,
+        "logged": ordered.index is not None,
     }

@@ -131,7 +131,8 @@ class Bound:
             try:
                 if kind == "operation":
                     self._logs.directory.bind(package)
-                elif not self._shown(kind, package):
+                elif leaves is not None or not self._shown(kind, package):
+                    # After a start also what is logged by now: what was brought later follows it.
                     self._logs.directory.bind_order(package, leaves)
             except Refused as error:
                 if error.code != "revokes_nothing" or self._shown(kind, package):
