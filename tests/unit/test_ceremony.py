@@ -314,6 +314,13 @@ def test_one_root_becomes_two_of_three_and_its_file_signs_no_more(tmp_path: Path
     assert not holds_root(office)
 
 
+@pytest.mark.parametrize("threshold", (-1, 0, 4, 17, 10**20))
+def test_roots_never_change_to_a_threshold_that_cannot_be(office: Office, threshold: int) -> None:
+    more = Holders("dow").half("dow")
+    error = refusal(lambda: change_roots(office, [more], ["cam"], threshold, NOW))
+    assert error.code == "operation_threshold"
+
+
 def test_a_change_that_changes_no_root_is_not_made(office: Office) -> None:
     assert refusal(lambda: change_roots(office, [], [], 3, NOW)).code == "roots_unchanged"
 

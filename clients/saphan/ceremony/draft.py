@@ -18,9 +18,10 @@ from saphan_protocol.witness import WitnessKey
 from saphan_schemas.codec import encode
 from saphan_schemas.directory_records import Change, Operation, SignedOperation, WitnessProof
 from saphan_schemas.errors import Refused
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role, Signature
 
-from saphan.ceremony.judging import open_draft, with_signature
+from saphan.ceremony.judging import open_draft, threshold_refused, with_signature
 from saphan.ceremony.operation_draft import OperationDraft
 from saphan.ceremony.roots import known_holders
 from saphan.keyfiles import SecretKey
@@ -54,6 +55,8 @@ def propose(
     agency, before = office.read_agency(), office.replay()
     version, last, present = before.version(agency.agency)
     need = (present or agency.threshold) if threshold is None else threshold
+    if not 1 <= need <= LIMITS.roots:  # what no operation can even say
+        raise threshold_refused(need, "an agency's roots")
     body = encode(Operation(agency.agency, version + 1, last, need, now, tuple(changes)))
     keys, witnesses = _prove(body, new_keys)
     history = office.history()

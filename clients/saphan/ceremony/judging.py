@@ -127,12 +127,7 @@ def _check_changes(draft: OperationDraft) -> None:
             )
         seen.add(name)
     if not draft.operation.threshold <= len(draft.future) <= LIMITS.roots:
-        raise Refused(
-            "operation_threshold",
-            f"{draft.operation.threshold} of {len(draft.future)} roots cannot be a threshold",
-            field="draft.threshold",
-            hint=f"an agency has at most {LIMITS.roots} roots, and no more sign than there are",
-        )
+        raise threshold_refused(draft.operation.threshold, f"{len(draft.future)} roots")
 
 
 def _check_revoked(agency: str, change: Change, held: KeyInfo | None) -> None:
@@ -174,6 +169,16 @@ def _check_size(draft: OperationDraft) -> None:
             field="draft.operation",
             hint="make two operations of it: fewer keys in each",
         )
+
+
+def threshold_refused(threshold: int, of: str) -> Refused:
+    """The error for as many signatures as these roots can never give."""
+    return Refused(
+        "operation_threshold",
+        f"{threshold} of {of} cannot be a threshold",
+        field="draft.threshold",
+        hint=f"an agency has at most {LIMITS.roots} roots, and no more sign than there are",
+    )
 
 
 def malformed(why: str) -> InvalidInput:
