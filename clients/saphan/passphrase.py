@@ -15,6 +15,7 @@ from typing import Final
 
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.messages import text
+from saphan_schemas.terminal import plain
 
 from saphan.private import read_private
 
@@ -122,7 +123,7 @@ def _ask(prompt: str) -> str:
         raise _unavailable("there is no terminal to ask for the passphrase") from None
     os.close(terminal)
     try:
-        return getpass.getpass(prompt)
+        return getpass.getpass(plain(prompt))
     except EOFError:
         raise _unavailable("the terminal was closed before a passphrase was typed") from None
 

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from pkcs11 import exceptions as told
 from saphan_schemas.errors import OperatorError
 
+PIN_WRONG: Final = "pkcs11_pin_wrong"
+_NAME_IT: Final = "name the PKCS#11 library of the token's maker: --pkcs11 FILE"
 
-def library_unusable(path: Path, why: str) -> OperatorError:
-    return OperatorError(
-        "pkcs11_library",
-        f"{path} cannot be used: {why}",
-        field="pkcs11",
-        hint="name the PKCS#11 library of the token's maker: --pkcs11 FILE",
-    )
+
+def library_missing(path: Path) -> OperatorError:
+    return _library(path, "there is no such file", _NAME_IT)
+
+
+def library_unusable(path: Path, error: told.PKCS11Error) -> OperatorError:
+    """It was not loaded, or it was and said that it cannot begin (then the error has a name)."""
+    if type(error) is told.PKCS11Error:
+        return _library(path, "it is no PKCS#11 library of this machine", _NAME_IT)
+    why = f"it does not start ({type(error).__name__})"
+    return _library(path, why, "see whether its settings and tokens may be read by you")
+
+
+def _library(path: Path, why: str, hint: str) -> OperatorError:
+    message = f"{path} cannot be used: {why}"
+    return OperatorError("pkcs11_library", message, field="pkcs11", hint=hint)
 
 
 def token_named() -> OperatorError:
@@ -91,7 +103,7 @@ def failed(label: str, error: told.PKCS11Error, *, last_try: bool = False) -> Op
     match error:
         case told.PinIncorrect() | told.PinInvalid() | told.PinLenRange():
             return OperatorError(
-                "pkcs11_pin_wrong",
+                PIN_WRONG,
                 f"the PIN does not open the token {label}",
                 field="pin",
                 hint="one more wrong PIN locks the token: be sure before you try again"

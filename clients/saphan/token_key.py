@@ -18,10 +18,12 @@ from pkcs11.types import SignMixin
 from saphan_schemas.errors import OperatorError
 
 from saphan.token_errors import (
+    PIN_WRONG,
     exposed,
     failed,
     key_differs,
     key_missing,
+    library_missing,
     library_unusable,
     no_ed25519,
     token_ambiguous,
@@ -51,7 +53,8 @@ class TokenHalf:
     """The Ed25519 half of a key, as `SigningKey.with_signer` takes it.
 
     Threads take turns. The PIN is asked for once, at `open` or the first signature, and is not
-    kept: after the token was pulled it is asked for again.
+    kept: after the token was pulled it is asked for again. A wrong one is not tried again, whatever
+    calls: a few of them lock the token for good.
     """
 
     def __init__(self, place: TokenPlace, public: bytes, access: TokenAccess) -> None:
@@ -61,6 +64,7 @@ class TokenHalf:
         self._lock = threading.Lock()
         self._session: pkcs11.Session | None = None
         self._key: SignMixin | None = None
+        self._refused: OperatorError | None = None
 
     def __repr__(self) -> str:
         return f"<TokenHalf {self._place.label} {self._place.key.hex()}>"
@@ -125,9 +129,16 @@ class TokenHalf:
             self._session, self._key = session, key
 
     def _opened(self) -> SignMixin:
+        if self._refused is not None:
+            raise self._refused
         if self._key is None:
             token = _find(_library(self._library()), self._place)
-            session = _log_in(token, self._access)
+            try:
+                session = _log_in(token, self._access)
+            except OperatorError as error:
+                if error.code == PIN_WRONG:
+                    self._refused = error
+                raise
             self._session = session
             try:
                 self._key = _private_key(session, self._place)
@@ -198,12 +209,12 @@ def _generate(session: pkcs11.Session, key: bytes, label: str) -> tuple[bytes, S
 
 def _library(path: Path) -> pkcs11._pkcs11.lib:
     if not path.is_file():
-        raise library_unusable(path, "there is no such file")
+        raise library_missing(path)
     try:
         # Absolute: a bare name would be looked for where the system keeps its libraries.
         return pkcs11.lib(str(path.absolute()))
-    except told.PKCS11Error:
-        raise library_unusable(path, "it is no PKCS#11 library of this machine") from None
+    except told.PKCS11Error as error:
+        raise library_unusable(path, error) from None
 
 
 def _find(library: pkcs11._pkcs11.lib, wanted: TokenPlace | str) -> pkcs11.Token:
@@ -243,14 +254,19 @@ def _name(wanted: TokenPlace | str) -> str:
 def _log_in(token: pkcs11.Token, access: TokenAccess, *, writing: bool = False) -> pkcs11.Session:
     pin = access.pin.read(token.label)
     try:
-        return token.open(rw=writing, user_pin=pin)
-    except told.PinIncorrect as error:
-        last = pkcs11.TokenFlag.USER_PIN_FINAL_TRY in token.slot.get_token().flags
-        raise failed(token.label, error, last_try=last) from None
-    except told.UserAlreadyLoggedIn:  # by this process, for another key of the same token
-        return token.open(rw=writing)
+        try:
+            return token.open(rw=writing, user_pin=pin)
+        except told.UserAlreadyLoggedIn:  # by this process, for another key of the same token
+            return token.open(rw=writing)
     except told.PKCS11Error as error:
-        raise failed(token.label, error) from None
+        raise failed(token.label, error, last_try=_last_try(token)) from None
+
+
+def _last_try(token: pkcs11.Token) -> bool:
+    try:
+        return pkcs11.TokenFlag.USER_PIN_FINAL_TRY in token.slot.get_token().flags
+    except told.PKCS11Error:
+        return False
 
 
 def _private_key(session: pkcs11.Session, place: TokenPlace) -> SignMixin:

@@ -32,7 +32,7 @@ from saphan.token_place import TokenAccess
 from saphan_protocol.keys import check_public_key
 from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.records import Role
-from support.softhsm import PIN, Tokens, drawer
+from support.softhsm import PIN, VARIABLE, Tokens, drawer
 
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 PASSPHRASE = Passphrase("correct horse battery")
@@ -209,31 +209,37 @@ def test_a_token_pulled_between_two_signatures(path: Path, tokens: Tokens) -> No
 # --- the PIN --------------------------------------------------------------------------------------
 
 
-def test_a_wrong_pin_is_tried_once(path: Path, tokens: Tokens) -> None:
-    tokens.write_pin("000000")
-    try:
-        key = read_key(path, Role.OFFICER, PASSPHRASE, tokens.access()).signing()
-        error = refusal(lambda: key.sign(MESSAGE))
-    finally:
-        tokens.write_pin(PIN)
-    assert error.code == "pkcs11_pin_wrong"
-    assert "000000" not in f"{error.message} {error.hint}"
-
-
 class Counting(PinSource):
     """A person who notes how often they are asked."""
 
     asked: ClassVar[list[str]] = []
+    said: ClassVar[str] = PIN
 
     def read(self, token: str) -> str:
         self.asked.append(token)
-        return PIN
+        return self.said
+
+
+class Mistaken(Counting):
+    said = "000000"
 
 
 @pytest.fixture
 def asked() -> list[str]:
     Counting.asked.clear()
     return Counting.asked
+
+
+def test_a_wrong_pin_is_tried_once(path: Path, asked: list[str]) -> None:
+    """Whatever calls again, and however often: the token counts, and locks."""
+    found = read_key(path, Role.OFFICER, PASSPHRASE, TokenAccess(pin=Mistaken()))
+    assert found.held is not None
+    for action in (found.held.open, lambda: found.signing().sign(MESSAGE), found.held.open):
+        error = refusal(action)
+        assert error.code == "pkcs11_pin_wrong"
+        assert Mistaken.said not in f"{error.message} {error.hint}"
+        found.held.close()
+    assert asked == ["desk"]
 
 
 def test_the_pin_is_asked_for_once_and_not_before_it_is_needed(
@@ -364,6 +370,19 @@ def test_what_is_not_there_is_said(tokens: Tokens, tmp_path: Path) -> None:
     assert made(token="desk") == "pkcs11_token_named"
     assert made(library=tmp_path / "none.so", token="desk") == "pkcs11_library"
     assert made(library=tmp_path / "text.so", token="desk") == "pkcs11_library"
+
+
+def test_a_library_that_may_not_read_its_tokens_is_not_called_another_file(
+    path: Path, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian's SoftHSM for whoever is not in its group."""
+    tokens.forget()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv(VARIABLE, str(tokens.folder / "nowhere.conf"))
+        key = read_key(path, Role.OFFICER, PASSPHRASE, tokens.access()).signing()
+        error = refusal(lambda: key.sign(MESSAGE))
+    assert (error.code, "does not start" in error.message) == ("pkcs11_library", True)
+    assert "may be read by you" in (error.hint or "")
 
 
 def objects(tokens: Tokens) -> int:
