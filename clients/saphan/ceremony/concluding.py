@@ -48,10 +48,7 @@ def conclude(office: Office, draft: OperationDraft) -> Path:
         create_file(path, finish(draft), PUBLIC_MODE)
     if version == 1 and not office.enrolment.exists():
         create_file(office.enrolment, office.history()[0], PUBLIC_MODE)
-    _present_roots(office)
-    with contextlib.suppress(FileNotFoundError):
-        office.draft(version).unlink()
-        sync_folder(office.draft(version).parent)
+    _follow(office, version)
     return path
 
 
@@ -90,7 +87,7 @@ def keep_logged(office: Office, signed: bytes) -> Path:
         raise Refused("draft_foreign", f"it is an operation of {operation.agency}", field="agency")
     directory.check_operation(signed)
     create_file(path, signed, PUBLIC_MODE)
-    _present_roots(office)
+    _follow(office, operation.version)
     return path
 
 
@@ -206,12 +203,15 @@ def _check_first(agency: AgencyFile, draft: OperationDraft) -> None:
         )
 
 
-def _present_roots(office: Office) -> None:
-    """Bring `agency.json` up to the roots that the agency's operations say."""
+def _follow(office: Office, version: int) -> None:
+    """Bring `agency.json` up to the roots that the operations say; no draft of `version` waits."""
     agency = office.read_agency()
     now = roots_of(office.replay(), agency.agency)
     if now != agency:
         replace_file(office.agency_file, format_agency(now), PUBLIC_MODE)
+    with contextlib.suppress(FileNotFoundError):
+        office.draft(version).unlink()
+        sync_folder(office.draft(version).parent)
 
 
 def roots_of(directory: Directory, agency: str) -> AgencyFile:

@@ -88,6 +88,6 @@ def kind_of(data: bytes) -> str:
             "submission_malformed",
             "the file is neither an operation nor a finished agreement nor a signed order",
             field="submission",
-            hint="a draft is finished first: saphan agreement finish FILE",
+            hint="a draft is finished first: saphan root finish FILE, saphan agreement finish FILE",
         ) from None
     return "operation"
