@@ -1,4 +1,4 @@
-"""A handover of something that the store cannot read any more stops nobody else's."""
+"""A handover of something that the store cannot read, any more or yet, stops nobody else's."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from saphan_broker.sequencing.preparing import prepare
+from saphan_broker.sequencing.work import Logged, Rejected, Stated, Submitted, Work
 from saphan_broker.store.sqlite_file import STORE_NAME
 from saphan_schemas.frames import Result
 from saphan_schemas.records import Event
-from support.agency import Agency, Made
+from support.agency import Agency, Made, agreement
 from support.brokers import World
+from support.crews import until
 from support.session import Line
 
 A, B = "la.ospp", "kh.gpo"
@@ -36,7 +39,7 @@ async def sent(world: World) -> list[Made]:
     return made
 
 
-async def hand_over(world: World, into: Line, made: list[Made]) -> list[Result]:
+async def hand_over(world: World, into: Line, made: list[Made]) -> tuple[Result, ...]:
     about = [(one.bulletin_id, one.ciphertext_digest) for one in made]
     said, batch = world.agencies[B].statements(Event.HANDOVER, about, (A, B), world.clock())
     return await into.state(said, batch)
@@ -56,3 +59,27 @@ async def test_a_damaged_header_holds_up_its_own_handover_alone(world: World) ->
     assert [result.code for result in results] == ["record_unreadable", None]
     assert results[0].retry_after_ms
     assert not world.broker.sequencer.broken
+
+
+async def test_what_is_on_its_way_to_the_disk_waits_for_it(world: World) -> None:
+    """An agreement beside the one in force is over by its date: the consignment is looked at."""
+    parties = [world.agencies[A], world.agencies[B]]
+    over = agreement(parties, *world.pins.lasting, world.clock(), valid_until=world.clock())
+    assert (await (await world.line(A)).register(agreement=over)).code is None
+    made = world.agencies[A].bulletin([B], world.clock())
+    (item,), batch = world.agencies[A].submissions([made], [world.agencies[B]])
+    about = [(made.bulletin_id, made.ciphertext_digest)]
+    (said,), other = world.agencies[B].statements(Event.HANDOVER, about, (A, B), world.clock())
+    state = world.broker.state
+    await until(lambda: state.anchored == state.directory.size)  # nothing else is written now
+    first = Work(Submitted(A, item, {(batch.key, batch.size, batch.root): batch}))
+    then = Work(Stated(B, said, {(other.key, other.size, other.root): other}))
+    writing = await prepare(state, [first], None)
+    beside = await prepare(state, [then], writing)
+    ((_, outcome),) = beside.outcomes
+    assert isinstance(outcome, Rejected)
+    assert outcome.error.code == "not_committed"
+    await world.broker.committer.write(writing)
+    ((_, outcome),) = (await prepare(state, [then], None)).outcomes
+    assert isinstance(outcome, Logged)
+    assert not state.alarms.active()

@@ -76,6 +76,10 @@ def _dated(row: DeliveryRow, facts: Facts) -> bool:
 
 
 async def _stop(state: State, row: DeliveryRow, facts: Facts) -> Refused | Unavailable | None:
+    if row.last >= state.evidence.tree.size:
+        return Unavailable(
+            "not_committed", "its consignment is on its way to the disk; send the same again"
+        )
     try:
         header, consignment = await _consigned(state, row)
     except SaphanError as error:
