@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from saphan.node.drafts_kept import DraftsKept
+from saphan.node.prepared import Waiting
 from saphan.node.restored import Restored, mark_restored
 from saphan.node.service import NodeService
 from saphan_protocol.batch import sign_one
@@ -80,22 +80,30 @@ async def test_it_leaves_when_a_second_officer_has_signed_the_same(bridge: Bridg
         assert ("chan", "read") in kinds
 
 
-async def test_a_crash_between_the_seal_and_its_note_seals_nothing_twice(
-    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_not_kept_as_signed_has_not_left(bridge: Bridge) -> None:
+    """A crash at any line leaves it waiting, or sent: never both, so that its author does not take
+    back what is on its way, and write it again."""
     async with world(bridge) as here:
-        draft = await here.bounmy.write(wish())
-
-        def full(*_: object) -> None:
-            raise OperatorError("disk_full", "there is no room left")
-
-        with monkeypatch.context() as patched:
-            patched.setattr(DraftsKept, "end", full)
-            with pytest.raises(OperatorError):
-                await here.chan.sign(draft)
-        (sent,) = here.la.bulletins.sent(0, 10)
-        assert (await here.chan.sign(draft)).hex() == sent["id"]
-        assert len(here.la.bulletins.sent(0, 10)) == 1
+        written = here.bounmy.prepare(wish())
+        await here.la.send_signed(written)
+        draft = written.draft.header_id
+        with here.la.db.transaction() as tx:
+            tx.execute(
+                "CREATE TRIGGER torn BEFORE UPDATE ON countersigning"
+                " BEGIN SELECT RAISE(ABORT, 'torn'); END"
+            )
+        with pytest.raises(OperatorError):
+            await here.chan.sign(draft)
+        assert here.la.bulletins.sent(0, 10) == []
+        with here.la.db.transaction() as tx:
+            tx.execute("DROP TRIGGER torn")
+        assert await here.la.send_signed(written) == Waiting(draft)
+        bulletin = await here.chan.sign(draft)
+        for late in (here.bounmy.refuse(draft), here.chan.refuse(draft)):
+            with pytest.raises(InvalidInput, match="countersign_unknown"):
+                await late
+        bridge.node_clock.ahead += written.draft.header.expires
+        assert await here.la.send_signed(written) == bulletin
 
 
 async def test_those_whom_it_concerns_are_told_once(bridge: Bridge) -> None:

@@ -115,4 +115,6 @@ async def _refuse(request: web.Request) -> web.Response:
 
 async def _draft(request: web.Request) -> bytes:
     """The one whose id begins so; for an officer's token, among those that concern them."""
-    return await request.app[SERVICE].second.resolve(request.match_info["id"])
+    caller = caller_of(request)
+    handle = caller.handle if isinstance(caller, Officer) else None
+    return await request.app[SERVICE].second.resolve(request.match_info["id"], handle)

@@ -2,8 +2,8 @@
 
 Kept and asked for again (F2, F3), shown to those who may sign (F4), signed (F5, F7) or ended (F8);
 that nothing leaves with one signature is the outbox's (F1). Numbered steps are those of
-schemas/spec/officers.md. A crash between the seal and the note that it was signed leaves it
-waiting; the next signature finds the bulletin in the store and gets its first id.
+schemas/spec/officers.md. That it was signed is written in the transaction that keeps the bulletin:
+a crash leaves it waiting, or sent.
 """
 
 from __future__ import annotations
@@ -93,16 +93,24 @@ class Countersigning:
     def judge(self, prepared: Prepared) -> Waiting | None:
         """F2, F3: keep what needs a second officer; None: it is sent, or was sealed before.
 
+        What was taken before gets its first answer, whatever its author is cleared for by now: a
+        refusal would tell them to write it again.
+
         Raises:
             Refused: `countersign_refused`, `countersign_withdrawn`, `countersign_expired`: what
-                became of the same bulletin; what admission refuses. InvalidInput: `attachment_*`.
+                became of the same bulletin; `above_clearance`, `section_foreign`, what admission
+                refuses. InvalidInput: `attachment_*`.
             Unavailable: `countersign_full`; OperatorError: the disk.
         """
         header = prepared.draft.header
         found = self._drafts.find(prepared.draft.header_id)
         if found is not None:
             return self._again(found, prepared)
-        if not self.kinds.needed(header) or self._drafts.has_left(header.nonce, self._agency):
+        if self._drafts.has_left(header.nonce, self._agency):
+            return None
+        if prepared.author is not None:
+            self._clearance.check_send(prepared.author, header)
+        if not self.kinds.needed(header):
             return None
         if len(self.waiting()) >= LIMITS.countersigning:
             raise Unavailable(
@@ -164,32 +172,44 @@ class Countersigning:
             return []
         found = []
         for one in self.waiting():
-            author = self._drafts.open(one.id).author
-            may = handle != author and self._cleared(handle, one.header)
-            if may or self._own(handle, one.header, author):
-                found.append((one, author, may))
+            may = self._other(handle, one) and self._cleared(handle, one.header)
+            if one.author is not None and (may or self._own(handle, one)):
+                found.append((one, one.author, may))
         return found
 
     def to_sign(self, handle: str) -> int:
         """How many wait for this officer's signature."""
         return sum(may for _, _, may in self.listed(handle))
 
-    def may(self, handle: str, header: Header, author: str) -> bool:
-        """F4: whether this officer may sign second."""
-        return handle in self._officers() and handle != author and self._cleared(handle, header)
+    def concerns(self, handle: str, one: KeptDraft) -> bool:
+        """Whether an officer is shown it: while it waits its author and F4; then who signed it."""
+        if one.state != WAITING:
+            decision = self._drafts.decision(one.id)
+            return decision is not None and decision.handle == handle
+        return self._own(handle, one) or self._may(handle, one)
 
     def signers(self, one: KeptDraft) -> list[str]:
         """Handles of those who may sign it second, sorted."""
-        author, header = self._drafts.open(one.id).author, one.header
-        others = (name for name in self._officers() if name != author)
-        return [name for name in others if self._cleared(name, header)]
+        return [name for name in self._officers() if self._may(name, one)]
+
+    def _may(self, handle: str, one: KeptDraft) -> bool:
+        """F4: whether this officer may sign second."""
+        return (
+            self._other(handle, one)
+            and handle in self._officers()
+            and self._cleared(handle, one.header)
+        )
+
+    def _other(self, handle: str, one: KeptDraft) -> bool:
+        """Not its author; whose it is must be known."""
+        return one.author not in (None, handle)
 
     def _officers(self) -> list[str]:
         return [one.handle for one in self._clearance.enrolled()]
 
-    def _own(self, handle: str, header: Header, author: str) -> bool:
+    def _own(self, handle: str, one: KeptDraft) -> bool:
         """Clearance binds authors too."""
-        return handle == author and self._settings.now.shown.cleared(handle, header)
+        return handle == one.author and self._settings.now.shown.cleared(handle, one.header)
 
     def _cleared(self, handle: str, header: Header) -> bool:
         rules = self._settings.now.shown
@@ -208,11 +228,9 @@ class Countersigning:
         one = self._drafts.find(draft)
         if one is None or one.state != WAITING or self._ended_by_time(one):
             raise unknown()
-        kept = self._drafts.open(draft)
-        own = self._own(handle, one.header, kept.author)
-        if not own and not self.may(handle, one.header, kept.author):
+        if not self.concerns(handle, one):
             raise unknown()
-        return one, kept
+        return one, self._drafts.open(draft)
 
     def sign(self, draft: bytes, signature: bytes) -> Left:
         """F7: seal and keep it with the second signature; durable when it returns.
@@ -223,13 +241,13 @@ class Countersigning:
                 `section_foreign` (of the author, by now), `author_*`, and what sealing refuses.
             OperatorError: the disk.
         """
-        before = self._drafts.find(draft)
-        if before is not None and before.state == SIGNED and before.bulletin is not None:
-            return Left(before.bulletin, None)  # whoever signed never heard the answer
         second = decode(Signature, signature, SIGNATURE_BYTES, "signature")
         handle = self._holder(second.item.key)
+        before = self._drafts.find(draft)
+        if before is not None and before.bulletin is not None and self.concerns(handle, before):
+            return Left(before.bulletin, None)  # whoever signed never heard the answer
         one, kept = self.open_for(handle, draft)
-        if handle == kept.author:
+        if handle == one.author:
             raise Refused(
                 "countersign_self",
                 f"{handle} wrote it: the second signature is somebody else's",
@@ -237,10 +255,14 @@ class Countersigning:
                 hint="ask a colleague to sign it",
             )
         self.require_read(handle, draft)
-        self._clearance.check_send(kept.author, one.header)
-        left = self._seal(self._prepared(one, kept, second))
-        self._drafts.end(one, SIGNED, Decision(kept.author, handle), left.bulletin)
-        return left
+        assert one.author is not None  # or it would have been shown to nobody
+        self._clearance.check_send(one.author, one.header)
+        submitted = self._outbox.submit([self._prepared(one, kept, second, Decision(handle))])
+        (outcome,) = submitted.outcomes
+        if isinstance(outcome, SaphanError):
+            raise outcome
+        self._drafts.clear(draft)
+        return Left(outcome, submitted.portion)
 
     def require_read(self, handle: str, draft: bytes) -> None:
         """F5: an officer has signed that they read it.
@@ -255,13 +277,6 @@ class Countersigning:
                 field="signature",
                 hint=f"open it first: saphan countersign show {draft.hex()[:16]}",
             )
-
-    def _seal(self, prepared: Prepared) -> Left:
-        submitted = self._outbox.submit([prepared])
-        outcome = self._drafts.first_answer(prepared, submitted.outcomes[0])
-        if isinstance(outcome, SaphanError):
-            raise outcome
-        return Left(outcome, submitted.portion)
 
     def refuse(self, draft: bytes, record: bytes, signature: bytes) -> str:
         """F8: end it without sending it; the state that it has then, for good.
@@ -289,10 +304,9 @@ class Countersigning:
         with self._logs.lock:
             key = self._logs.directory.verifying(said.key)
         verify_one(signed, key, REFUSAL_TYPE, record)
-        one, kept = self.open_for(handle, draft)
-        state = WITHDRAWN if handle == kept.author else REFUSED
-        decision = Decision(kept.author, handle, said.reason, record, signature)
-        self._drafts.end(one, state, decision)
+        one, _ = self.open_for(handle, draft)
+        state = WITHDRAWN if handle == one.author else REFUSED
+        self._drafts.end(one, state, Decision(handle, said.reason, record, signature))
         return state
 
     # --- inside -----------------------------------------------------------------------------------
@@ -308,10 +322,12 @@ class Countersigning:
     def _ended_by_time(self, one: KeptDraft) -> bool:
         if self._clock() < one.header.expires:
             return False
-        self._drafts.end(one, EXPIRED, Decision(self._drafts.open(one.id).author))
+        self._drafts.end(one, EXPIRED, None)
         return True
 
-    def _prepared(self, one: KeptDraft, kept: Kept, second: Signature) -> Prepared:
+    def _prepared(
+        self, one: KeptDraft, kept: Kept, second: Signature, signed: Decision
+    ) -> Prepared:
         inner = decode(Inner, kept.inner, LIMITS.statement_bytes, "inner")
         with self._logs.lock:
             check_authors(
@@ -336,8 +352,8 @@ class Countersigning:
         )
         return Prepared(
             draft=draft,
-            author=kept.author,
+            author=one.author,
             inner=kept.inner,
             signatures=(kept.signature, second),
-            presealed=self._drafts.presealed(one.id, kept),
+            presealed=self._drafts.presealed(one, kept, signed),
         )

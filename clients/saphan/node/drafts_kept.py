@@ -8,8 +8,10 @@ bulletin. When it has left, was refused, withdrawn or has expired, they go.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -24,8 +26,7 @@ from saphan.node.db import Database, Row
 from saphan.node.files.attachments import seal_uploaded
 from saphan.node.files.blobs import BlobFiles
 from saphan.node.files.uploads import Uploads
-from saphan.node.prepared import Outcome, Prepared, Presealed
-from saphan.node.resent import first_answer
+from saphan.node.prepared import Prepared, Presealed
 
 WAITING: Final = "waiting"
 SIGNED: Final = "signed"
@@ -34,13 +35,18 @@ WITHDRAWN: Final = "withdrawn"
 EXPIRED: Final = "expired"
 KEPT_BYTES: Final = 2 * LIMITS.content_bytes
 OUTCOME_BYTES: Final = 16 * 1024
-_COLUMNS: Final = "id, header, day, stored, state, sealed, outcome, bulletin, decided"
+ALIKE: Final = 16
+"""Rows looked at whose ids begin alike; already two are one chance in four billion."""
+_COLUMNS: Final = "id, header, author, day, stored, state, bulletin"
+_END: Final = (
+    "UPDATE countersigning SET state = ?, sealed = NULL, outcome = ?, bulletin = ?, decided = ?"
+    " WHERE id = ? AND state = 'waiting'"
+)
 
 
 class Kept(Record, frozen=True):
     """What is sealed at rest; the attachments are sealed files under `content_key`."""
 
-    author: Handle
     inner: Annotated[bytes, Meta(max_length=4096)]
     signature: Signature
     content: Annotated[bytes, Meta(max_length=LIMITS.content_bytes)]
@@ -51,8 +57,7 @@ class Kept(Record, frozen=True):
 class Decision(Record, frozen=True):
     """Who has ended it, with the officer's signed record if it was a refusal."""
 
-    author: Handle
-    handle: Handle | None = None
+    handle: Handle
     reason: str | None = None
     record: bytes | None = None
     signature: bytes | None = None
@@ -60,15 +65,18 @@ class Decision(Record, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class KeptDraft:
-    """One row; `id` is the identity of the header, `bulletin` the id under which it has left."""
+    """One row; `id` is the identity of the header, `bulletin` the id under which it has left.
+
+    `author`: None when the archive key of its day is gone; then nobody can open it any more.
+    """
 
     id: bytes
     header_bytes: bytes
+    author: str | None
     day: int
     stored: int
     state: str
     bulletin: bytes | None
-    decided: int | None
 
     @property
     def header(self) -> Header:
@@ -120,14 +128,10 @@ class DraftsKept:
         query = "SELECT 1 FROM bulletins WHERE sender = ? AND nonce = ?"
         return self._db.row(query, (agency, nonce)) is not None
 
-    def first_answer(self, prepared: Prepared, outcome: Outcome) -> Outcome:
-        """The id under which it was sealed before, if `outcome` says that it is a replay."""
-        return first_answer(self._db, self._archive, prepared, outcome)
-
     def find(self, draft: bytes) -> KeptDraft | None:
         """One of them; None if it was never here."""
-        row = self._row(draft)
-        return None if row is None else _parse(row)
+        row = self._db.row(f"SELECT {_COLUMNS} FROM countersigning WHERE id = ?", (draft,))  # noqa: S608
+        return None if row is None else self._parse(row)
 
     def get(self, draft: bytes) -> KeptDraft:
         """One of them.
@@ -147,28 +151,13 @@ class DraftsKept:
             " ORDER BY stored, id LIMIT ?",
             (LIMITS.countersigning,),
         )
-        return [_parse(row) for row in rows]
+        return [self._parse(row) for row in rows]
 
-    def resolve(self, start: str) -> bytes:
-        """The one that waits, or has waited, whose id begins with these hexadecimal digits.
-
-        Raises:
-            InvalidInput: `countersign_unknown`, `id_ambiguous`.
-        """
+    def alike(self, start: str) -> list[KeptDraft]:
+        """Those that wait, or have waited, whose ids begin with these hexadecimal digits."""
         low, high = bytes.fromhex(start.ljust(64, "0")), bytes.fromhex(start.ljust(64, "f"))
-        query = "SELECT id FROM countersigning WHERE id BETWEEN ? AND ? LIMIT 2"
-        rows = self._db.rows(query, (low, high))
-        if not rows:
-            raise unknown()
-        if len(rows) > 1:
-            raise InvalidInput(
-                "id_ambiguous",
-                f"more than one id begins with {start}",
-                field="id",
-                hint="give more digits",
-            )
-        found: bytes = rows[0][0]
-        return found
+        query = f"SELECT {_COLUMNS} FROM countersigning WHERE id BETWEEN ? AND ? LIMIT ?"  # noqa: S608
+        return [self._parse(row) for row in self._db.rows(query, (low, high, ALIKE))]
 
     def open(self, draft: bytes) -> Kept:
         """What one that waits says.
@@ -176,43 +165,55 @@ class DraftsKept:
         Raises:
             InvalidInput: `countersign_unknown`; OperatorError: `archive_key_gone`.
         """
-        row = self._row(draft)
-        if row is None or row[5] is None:
+        row = self._db.row("SELECT sealed, day FROM countersigning WHERE id = ?", (draft,))
+        if row is None or row[0] is None:
             raise unknown()
-        return decode(Kept, self._archive.open_draft(row[5], row[0], row[2]), KEPT_BYTES, "draft")
+        opened = self._archive.open_draft(row[0], draft, row[1])
+        return decode(Kept, opened, KEPT_BYTES, "draft")
 
-    def presealed(self, draft: bytes, kept: Kept) -> Presealed:
-        """Its content key and sealed attachments, for the seal."""
-        folder = self._files.sent(draft, 1).parent
-        return Presealed(content_key=kept.content_key, folder=folder, blobs=kept.attachments)
+    def presealed(self, one: KeptDraft, kept: Kept, signed: Decision) -> Presealed:
+        """Its content key and sealed attachments, for the seal, and who has signed it second."""
+        return Presealed(
+            content_key=kept.content_key,
+            folder=self.folder(one.id),
+            blobs=kept.attachments,
+            signed=self._archive.seal_draft(encode(signed), one.id, one.day),
+        )
 
-    def end(
-        self, one: KeptDraft, state: str, decision: Decision, bulletin: bytes | None = None
-    ) -> None:
-        """Write how it ended; what it said goes. A crash before leaves it waiting.
+    def folder(self, draft: bytes) -> Path:
+        """Of its sealed attachments, each a file named by its number."""
+        return self._files.sent(draft, 1).parent
+
+    def clear(self, draft: bytes) -> None:
+        """Take the attachments of one that has ended; a crash before leaves them to the sweep."""
+        self._files.remove(draft)
+
+    def end(self, one: KeptDraft, state: str, decision: Decision | None) -> None:
+        """Write how it ended without leaving; what it said goes. A crash before leaves it waiting.
+
+        Args:
+            decision: None: nobody's, its time was over.
 
         Raises:
             OperatorError: the disk.
         """
-        sealed = self._archive.seal_draft(encode(decision), one.id, one.day)
+        outcome = None
+        if decision is not None:
+            outcome = self._archive.seal_draft(encode(decision), one.id, one.day)
         with self._db.transaction() as tx:
-            tx.execute(
-                "UPDATE countersigning SET state = ?, sealed = NULL, outcome = ?, bulletin = ?,"
-                " decided = ? WHERE id = ? AND state = 'waiting'",
-                (state, sealed, bulletin, self._clock(), one.id),
-            )
-        self._files.remove(one.id)
+            tx.execute(_END, (state, outcome, None, self._clock(), one.id))
+        self.clear(one.id)
 
     def decision(self, draft: bytes) -> Decision | None:
-        """How one ended; None while it waits.
+        """Who has ended one, and how; None while it waits, and if nobody has.
 
         Raises:
             OperatorError: `archive_key_gone`.
         """
-        row = self._row(draft)
-        if row is None or row[6] is None:
+        row = self._db.row("SELECT outcome, day FROM countersigning WHERE id = ?", (draft,))
+        if row is None or row[0] is None:
             return None
-        opened = self._archive.open_draft(row[6], row[0], row[2])
+        opened = self._archive.open_draft(row[0], draft, row[1])
         return decode(Decision, opened, OUTCOME_BYTES, "decision")
 
     def _seal_attachments(self, draft: Draft, content_key: bytes, owner: str) -> Blobs:
@@ -228,26 +229,39 @@ class DraftsKept:
         return blobs
 
     def _insert(self, prepared: Prepared, content_key: bytes, blobs: Blobs) -> None:
-        draft, author = prepared.draft, prepared.author
-        assert author is not None
+        draft, day = prepared.draft, prepared.draft.header.retain_until
         (signature,) = prepared.signatures
-        kept = Kept(author, prepared.inner, signature, draft.content, content_key, blobs)
-        day = draft.header.retain_until
+        kept = Kept(prepared.inner, signature, draft.content, content_key, blobs)
         sealed = self._archive.seal_draft(encode(kept), draft.header_id, day)
+        author = self._archive.seal_author(prepared.author, draft.header_id, day)
+        row = (draft.header_id, draft.header_bytes, author, day, self._clock(), WAITING, sealed)
         with self._db.transaction() as tx:
             tx.execute(
-                "INSERT INTO countersigning (id, header, day, stored, state, sealed)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (draft.header_id, draft.header_bytes, day, self._clock(), WAITING, sealed),
+                "INSERT INTO countersigning (id, header, author, day, stored, state, sealed)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                row,
             )
 
-    def _row(self, draft: bytes) -> Row | None:
-        query = f"SELECT {_COLUMNS} FROM countersigning WHERE id = ?"  # noqa: S608 (our names)
-        return self._db.row(query, (draft,))
+    def _parse(self, row: Row) -> KeptDraft:
+        draft, header, author, day, stored, state, bulletin = row
+        handle = self._archive.author(author, draft, day)
+        return KeptDraft(draft, header, handle, day, stored, state, bulletin)
 
 
-def _parse(row: Row) -> KeptDraft:
-    return KeptDraft(row[0], row[1], row[2], row[3], row[4], row[7], row[8])
+def keep_left(
+    tx: sqlite3.Connection, draft: bytes, presealed: Presealed, bulletin: bytes, now: int
+) -> None:
+    """Note, beside the bulletin, that it has left under both signatures.
+
+    In the transaction that keeps the bulletin: it is never sealed and waiting at once, so nobody
+    refuses, takes back or writes again what is on its way.
+
+    Raises:
+        InvalidInput: `countersign_unknown`: its time was over meanwhile.
+    """
+    found = tx.execute(_END, (SIGNED, presealed.signed, bulletin, now, draft))
+    if found.rowcount != 1:
+        raise unknown()
 
 
 def unknown() -> InvalidInput:

@@ -32,6 +32,7 @@ from saphan.node.archive import Archive
 from saphan.node.consignments import Ready, bulletin_row, keep_consignments, submission_of
 from saphan.node.db import Database
 from saphan.node.deliveries import QUEUED
+from saphan.node.drafts_kept import keep_left
 from saphan.node.files.attachments import seal_uploaded
 from saphan.node.files.blobs import BlobFiles
 from saphan.node.files.parts import HERE, keep_parts
@@ -294,10 +295,14 @@ class Outbox:
             consigned = [(one.consigned, item) for one, item in good]
             last, salts = keep_consignments(tx, consigned, batch.root)
             keep_repeats(tx, [(one.repeat, bulletin) for one, bulletin in answered], now)
+            for prepared, bulletin in answered:
+                if prepared.presealed is not None:
+                    keep_left(tx, prepared.draft.header_id, prepared.presealed, bulletin, now)
         taken = False
         for prepared, _ in answered:
             digests = [each.blob.digest for each in prepared.draft.attachments]
-            self._uploads.remove(digests, prepared.owner)
+            if prepared.presealed is None:
+                self._uploads.remove(digests, prepared.owner)
             taken = taken or bool(digests)
         items = tuple(
             submission_of(one, item, salt) for (one, item), salt in zip(good, salts, strict=True)

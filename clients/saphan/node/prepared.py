@@ -20,12 +20,14 @@ Outcome = bytes | SaphanError
 class Presealed:
     """A content key that was drawn before, with the attachments that are sealed under it.
 
-    `folder`: of their files, which stay there.
+    `folder`: of their files, which stay there. `signed`: who has signed second, sealed; it is
+    written with the bulletin.
     """
 
     content_key: bytes = field(repr=False)
     folder: Path
     blobs: Blobs
+    signed: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,8 +139,9 @@ CREATE INDEX showings_of_bulletin ON showings (bulletin, seq);
 -- the key under which their attachments are sealed already, rests under the archive key of their
 -- day until they have left or were refused. `state`: waiting, signed, refused, withdrawn, expired.
 CREATE TABLE countersigning (
-    id BLOB PRIMARY KEY, header BLOB NOT NULL, day INTEGER NOT NULL, stored INTEGER NOT NULL,
-    state TEXT NOT NULL, sealed BLOB, outcome BLOB, bulletin BLOB, decided INTEGER) WITHOUT ROWID;
+    id BLOB PRIMARY KEY, header BLOB NOT NULL, author BLOB, day INTEGER NOT NULL,
+    stored INTEGER NOT NULL, state TEXT NOT NULL, sealed BLOB, outcome BLOB, bulletin BLOB,
+    decided INTEGER) WITHOUT ROWID;
 CREATE INDEX countersigning_waiting ON countersigning (stored) WHERE state = 'waiting';
 
 -- Our own deliveries that are on their way under an agreement that is suspended or has ended, as

@@ -19,7 +19,7 @@ from saphan_schemas.records import Inner
 
 from saphan.header_json import header_json
 from saphan.node.countersigning import Countersigning, Left
-from saphan.node.drafts_kept import SIGNED, WAITING, DraftsKept, Kept, KeptDraft
+from saphan.node.drafts_kept import SIGNED, WAITING, DraftsKept, Kept, KeptDraft, unknown
 from saphan.node.engine import Engine
 from saphan.node.events import COUNTERSIGN, Events
 from saphan.node.files.attachments import Shown
@@ -109,26 +109,33 @@ class SecondOfficer:
         Raises:
             SaphanError: what `Countersigning.refuse` raises.
         """
-        end = partial(self.countersigning.refuse, draft, record, signature)
-        state: str = await self.engine.in_sealing(end)
+        state = await self.engine.in_sealing(partial(self._refuse, draft, record, signature))
         await self._tell(draft, state)
         return state
 
-    async def resolve(self, text: str) -> bytes:
+    async def resolve(self, text: str, handle: str | None = None) -> bytes:
         """The one that waits, or has waited, whose id begins so.
+
+        Args:
+            handle: of the officer who asks: what does not concern them is no candidate.
 
         Raises:
             InvalidInput: `countersign_unknown`, `id_ambiguous`, `id_malformed`.
         """
-        return await self.engine.in_sealing(partial(self._resolve, text))
+        return await self.engine.in_reading(partial(self._resolve, text, handle))
+
+    def shows(self, handle: str, draft: bytes) -> bool | None:
+        """Whether an officer is shown it at this moment; None: there is none of this name.
+
+        Blocking."""
+        one = self.drafts.find(draft)
+        return None if one is None else self.countersigning.concerns(handle, one)
 
     # --- blocking ---------------------------------------------------------------------------------
 
     def _listed(self, handle: str | None, proven: bool) -> list[Json]:
         if handle is None:
-            return [
-                _row(one, self.drafts.open(one.id).author) for one in self.countersigning.waiting()
-            ]
+            return [_row(one, one.author) for one in self.countersigning.waiting()]
         found = self.countersigning.listed(handle)
         if proven:
             self.showings.note(handle, DRAFT, [one.id for one, _, _ in found])
@@ -137,6 +144,10 @@ class SecondOfficer:
     def _sign(self, draft: bytes, signature: bytes) -> Left:
         self.restored.require_heard()
         return self.countersigning.sign(draft, signature)
+
+    def _refuse(self, draft: bytes, record: bytes, signature: bytes) -> str:
+        self.restored.require_heard()
+        return self.countersigning.refuse(draft, record, signature)
 
     def _read(self, draft: bytes, record: bytes, signature: bytes) -> Json:
         self.restored.require_heard()
@@ -158,7 +169,7 @@ class SecondOfficer:
                 hint="their numbers stand in the bulletin, from 1",
             )
         blob = inner.attachments[number - 1]
-        path = self.drafts.presealed(draft, kept).folder / str(number)
+        path = self.drafts.folder(draft) / str(number)
         require_length(path, ciphertext_length(blob.length))
         if proven:
             self.showings.note(handle, ATTACHMENT, [draft])
@@ -172,13 +183,25 @@ class SecondOfficer:
             content_key=kept.content_key,
         )
 
-    def _resolve(self, text: str) -> bytes:
+    def _resolve(self, text: str, handle: str | None) -> bytes:
         if not FIRST_DIGITS <= len(text) <= 64 or set(text) - set("0123456789abcdef"):
             raise InvalidInput(
                 "id_malformed", "an id is 64 hexadecimal digits; its first 8 or more will do",
                 field="id", hint="list what waits: saphan countersign list",
             )  # fmt: skip
-        return self.drafts.resolve(text)
+        found = [
+            one.id
+            for one in self.drafts.alike(text)
+            if handle is None or self.countersigning.concerns(handle, one)
+        ]
+        if len(found) > 1:
+            raise InvalidInput(
+                "id_ambiguous", f"more than one id begins with {text}", field="id",
+                hint="give more digits",
+            )  # fmt: skip
+        if not found:
+            raise unknown()
+        return found[0]
 
     async def _tell(self, draft: bytes, state: str) -> None:
         """Listeners hear of it, and the desks of those whom it concerns."""
@@ -189,13 +212,11 @@ class SecondOfficer:
 
     def _concerned(self, draft: bytes) -> list[str]:
         one = self.drafts.get(draft)
-        decision = self.drafts.decision(draft)
-        if decision is not None:
-            return [decision.author]
-        return sorted([self.drafts.open(draft).author, *self.countersigning.signers(one)])
+        author = [] if one.author is None else [one.author]
+        return sorted(author + (self.countersigning.signers(one) if one.state == WAITING else []))
 
 
-def _row(one: KeptDraft, author: str) -> Json:
+def _row(one: KeptDraft, author: str | None) -> Json:
     return {
         "id": one.id.hex(),
         "author": author,
@@ -211,7 +232,7 @@ def _content(one: KeptDraft, kept: Kept) -> Json:
     return {
         "id": one.id.hex(),
         "header": header_json(one.header_bytes),
-        "author": kept.author,
+        "author": one.author,
         "content": decode_content(kept.content, LIMITS.content_bytes),
         "attachments": [
             {"number": number, **each, "length": blob.length, "sha256": blob.digest.hex()}

@@ -121,11 +121,8 @@ class NodeService:
         """Keep an officer's bulletin; its id, or why it is refused. Sent again, it has its id.
 
         Raises:
-            Refused: `above_clearance`, `section_foreign`; what `SecondOfficer.judge` raises.
+            SaphanError: what `SecondOfficer.judge` raises.
         """
-        author, header = prepared.author, prepared.draft.header
-        if author is not None:
-            await self.engine.in_reading(partial(self.clearance.check_send, author, header))
         waiting = await self.second.judge(prepared)
         if waiting is not None:
             return waiting

@@ -34,6 +34,7 @@ from saphan_schemas.errors import Refused, SaphanError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Inner, Signature
 
+from saphan.node.bulletins import unknown
 from saphan.node.clearance import Viewer
 from saphan.node.desks.login import DeskPeer
 from saphan.node.desks.parts import Bringing, DeskParts
@@ -191,9 +192,13 @@ class Questions:
             raise _foreign(field)
 
     def _check_fetched(self, named: bytes) -> None:
-        """A bulletin that is shown, or one that waits for a second officer: judged further on."""
-        if self._service.second.drafts.find(named) is None:
+        """Judged at every piece: a bulletin that is shown, or one that waits for a second officer
+        and concerns this one."""
+        concerns = self._service.second.shows(self._peer.handle, named)
+        if concerns is None:
             self._check_shown(named)
+        elif not concerns:
+            raise unknown(named)
 
     def _check_shown(self, bulletin: bytes) -> None:
         self._viewer().check(bulletin)
