@@ -213,6 +213,18 @@ def test_why_something_was_rejected_outlives_the_mailbox_key(
     assert house.rejections.reason(again, "vn.vks") is None
 
 
+def test_a_copy_under_another_name_is_destroyed_too(tmp_path: Path) -> None:
+    gone, stays = new_key(Role.MAILBOX), new_key(Role.MAILBOX)
+    write_plain(tmp_path / f"{gone.key_id.hex()[:16]}.key", gone)
+    write_plain(tmp_path / "last week.key", gone)
+    write_plain(tmp_path / "next week.key", stays)
+    Mailboxes(tmp_path).destroy(gone.key_id)
+    assert [path.name for path in tmp_path.iterdir()] == ["next week.key"]
+    mailboxes = Mailboxes(tmp_path)
+    assert mailboxes.get(gone.key_id) is None
+    assert mailboxes.get(stays.key_id) is not None
+
+
 def test_a_key_file_that_is_put_back_is_read_again(tmp_path: Path) -> None:
     key = new_key(Role.MAILBOX)
     mailboxes = Mailboxes(tmp_path)

@@ -6,14 +6,15 @@ import threading
 from pathlib import Path
 
 from saphan_protocol.mailbox import MailboxKey
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, SaphanError
 
 from saphan.durable import destroy_file, destroy_leftovers
 from saphan.keyfiles import read_mailbox
 
 
 class Mailboxes:
-    """Private mailbox keys of a folder, named by the first 16 hex digits of their id.
+    """Private mailbox keys of a folder; a file that comes later is named by the first 16 hex digits
+    of its key's id, those that are there at the start by anything.
 
     Raises:
         OperatorError: what `keyfiles.read_key` raises for a file that is exposed or damaged.
@@ -37,7 +38,7 @@ class Mailboxes:
                 if path.exists():
                     try:
                         found = read_mailbox(path)
-                    except OperatorError:
+                    except SaphanError:
                         return None  # shown by the alarm of whoever needed it
                     if found.key_id == key_id:
                         known = self._keys[key_id] = found
@@ -46,15 +47,26 @@ class Mailboxes:
     def destroy(self, key_id: bytes) -> None:
         """Overwrite and remove a private half, and forget it; durable on return.
 
+        A copy under another name goes too: the next start would read it again.
+
         Raises:
             OperatorError: `file_unwritable`; it is tried again.
         """
         with self._lock:
-            destroy_file(self._path(key_id))
+            for path in sorted(self._folder.glob("*.key")):
+                if path == self._path(key_id) or _holds(path, key_id):
+                    destroy_file(path)
             self._keys.pop(key_id, None)
 
     def _path(self, key_id: bytes) -> Path:
         return self._folder / f"{key_id.hex()[:16]}.key"
+
+
+def _holds(path: Path, key_id: bytes) -> bool:
+    try:
+        return read_mailbox(path).key_id == key_id
+    except SaphanError:
+        return False  # another key's, exposed or damaged: the start refuses it
 
 
 def mailbox_missing(bulletin: bytes, mailbox_key: bytes | None) -> OperatorError:
