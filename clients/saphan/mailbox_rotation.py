@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from saphan_protocol.directory import KeyInfo
 from saphan_schemas.directory_records import Change
@@ -23,6 +24,9 @@ from saphan.mailbox_schedule import WEEK_MS, make_keys, planned_until, schedule
 from saphan.office import Office
 from saphan.operations import Made, settle, sign_here
 from saphan.passphrase import Passphrase
+
+REPLACE_WEEKS: Final = 12
+"""Where all are revoked at once: up to 40 to come and 10 of before, of an operation's 64 changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,12 @@ class Rotated:
 
 
 def rotate_mailbox(
-    office: Office, weeks: int, root: Passphrase | None, *, now: int, replace: bool = False
+    office: Office, weeks: int | None, root: Passphrase | None, *, now: int, replace: bool = False
 ) -> Rotated:
     """Make weekly mailbox keys that follow those enrolled, and the operation that enrols them.
 
     Args:
-        weeks: how many, 1 to 24.
+        weeks: how many, 1 to 24; None: as many as there is always room for.
         root: passphrase of the root in the agency's folder; None leaves a draft for its holders.
         now: ms UTC.
         replace: revoke every mailbox key that is not yet destroyed, and begin now: somebody else
@@ -58,6 +62,8 @@ def rotate_mailbox(
     """
     directory, agency = office.replay(), office.read_agency().agency
     check_none_waits(office)
+    if weeks is None:
+        weeks = REPLACE_WEEKS if replace else LIMITS.mailbox_weeks
     old = [key for key in directory.keys(agency, Role.MAILBOX) if _held(key, now)]
     begin = now if replace else max(now, planned_until(old, now))
     terms = schedule(begin, weeks)

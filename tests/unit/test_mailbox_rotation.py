@@ -89,6 +89,18 @@ def test_all_keys_are_replaced_when_the_disk_was_stolen(office: Office) -> None:
     assert done.until == late + 12 * WEEK_MS
 
 
+def test_a_full_schedule_is_replaced_without_counting_weeks(office: Office) -> None:
+    """At midnight nobody knows how many changes an operation takes."""
+    now = NOW + 9 * WEEK_MS
+    for weeks, at in ((24, NOW), (8, NOW), (9, now)):  # as far ahead as it goes, none destroyed
+        rotate_mailbox(office, weeks, ROOT, now=at)
+    held = [key for key in mailboxes(office) if key.open_until and key.open_until >= now]
+    assert len(held) == LIMITS.mailbox_ahead_weeks + 9
+    rotate_mailbox(office, None, ROOT, now=now, replace=True)
+    fresh = [key for key in mailboxes(office) if key.open_until and key.open_until >= now]
+    assert len(fresh) == 12
+
+
 def test_a_repeated_rotation_is_refused_before_anything_is_made(office: Office) -> None:
     rotate_mailbox(office, 24, ROOT, now=NOW)
     before = sorted(office.node.glob("mailbox/*"))

@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from saphan_schemas.limits import LIMITS
-
 from saphan.cli.drafting import (
     check_drafting,
     instead_of_waiting,
@@ -22,9 +20,7 @@ from saphan.mailbox_rotation import Rotated, rotate_mailbox
 
 def add_mailbox_options(parser: Parser) -> None:
     """The options of a rotation that only mailbox keys have."""
-    parser.add_argument(
-        "--weeks", type=int, default=LIMITS.mailbox_weeks, metavar="N", help=say("help.weeks")
-    )
+    parser.add_argument("--weeks", type=int, metavar="N", help=say("help.weeks"))
     parser.add_argument("--replace", action="store_true", help=say("help.replace_mailboxes"))
     parser.add_argument("--yes", action="store_true", help=say("help.yes"))
 
