@@ -26,7 +26,8 @@ Say = Callable[..., str]
 STYLE: Final = """
 @page { size: A4; margin: 20mm 18mm; }
 body { font: 11pt/1.45 "Noto Serif", "Noto Serif Lao", "Noto Serif Khmer", "Noto Sans Lao",
-  "Noto Sans Khmer", "Phetsarath OT", "Khmer OS Siemreap", serif; max-width: 174mm; margin: auto; }
+  "Noto Sans Khmer", "Phetsarath OT", "Khmer OS Siemreap", serif; max-width: 174mm; margin: auto;
+  overflow-wrap: anywhere; }
 article + article { break-before: page; }
 h1 { font-size: 16pt; margin: 0 0 2mm; }
 h2 { font-size: 11.5pt; margin: 5mm 0 1mm; break-after: avoid; }
@@ -40,8 +41,10 @@ th, td { border: 0.3pt solid; padding: 1mm 2mm; text-align: left; vertical-align
 .sign p { display: flex; margin: 9mm 0 0; }
 .sign p span { flex: 1; border-bottom: 0.4pt solid; margin-left: 2mm; }
 .sign .seal { border: 0.4pt dashed; height: 32mm; width: 32mm; margin: 6mm 0 0; padding: 1mm; }
-footer { font-size: 8pt; margin-top: 6mm; overflow-wrap: anywhere; }
+footer { font-size: 8pt; margin-top: 6mm; }
 """
+_PAGE_OF_PAGES: Final = 'counter(page) " / " counter(pages)'
+"""At the foot of each sheet, so that none can be exchanged before the one with the signatures."""
 
 
 def document(agreement: Agreement, signed: bytes, languages: Sequence[str]) -> bytes:
@@ -51,10 +54,13 @@ def document(agreement: Agreement, signed: bytes, languages: Sequence[str]) -> b
         signed: the agreement's exact text, whose identity is printed.
         languages: of `messages.LANGUAGES`, one article of the page for each.
     """
+    sheet = f"{agreement.reference} · {identity(AGREEMENT_TYPE, signed).hex()} · "
     parts = [
         "<!DOCTYPE html>",
         f'<html lang="{languages[0]}"><head><meta charset="utf-8">',
-        f"<title>{escape(agreement.title)}</title><style>{STYLE}</style></head><body>",
+        f"<title>{escape(agreement.title)}</title><style>{STYLE}"
+        f'@page {{ @bottom-center {{ content: "{sheet}" {_PAGE_OF_PAGES}; font-size: 7pt; }} }}'
+        "</style></head><body>",
     ]
     for lang in languages:
         parts.append(f'<article lang="{lang}">')

@@ -83,6 +83,24 @@ def propose(
     return Draft(text=text, agreement=parse_agreement(text), roots=roots)
 
 
+def check_to_come(draft: Draft, now: int) -> None:
+    """Refuse a draft whose last day is over already: it would never be in force.
+
+    Args:
+        now: ms UTC.
+
+    Raises:
+        InvalidInput: `agreement_dates`.
+    """
+    if draft.agreement.valid_until <= now:
+        raise InvalidInput(
+            "agreement_dates",
+            "the agreement would end before it begins: its last day is over",
+            field="terms.valid_until",
+            hint="let valid_until be a day to come",
+        )
+
+
 def format_draft(draft: Draft) -> bytes:
     """The draft as a file."""
     value = {

@@ -14,7 +14,7 @@ from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import DAY_MS
 
 from saphan.agency_file import AgencyFile
-from saphan.agreement_draft import Draft, propose
+from saphan.agreement_draft import Draft, check_to_come, propose
 from saphan.terms import Terms, terms_of
 
 
@@ -47,7 +47,7 @@ def renew(old: bytes, terms: Terms, parties: Sequence[AgencyFile], pins: Pins, n
 
     Raises:
         Refused: `agreement_replaces`: a party of the old one is left out.
-        InvalidInput: `renewal_later`, and what `propose` raises.
+        InvalidInput: `renewal_later`, and what `propose` and `check_to_come` raise.
     """
     before = parse_agreement(old)
     left_out = {p.agency for p in before.parties} - {p.agency for p in parties}
@@ -59,6 +59,7 @@ def renew(old: bytes, terms: Terms, parties: Sequence[AgencyFile], pins: Pins, n
             hint="every party of the old agreement signs the new one",
         )
     draft = propose(terms, parties, pins, identity(AGREEMENT_TYPE, old))
+    check_to_come(draft, now)  # or it would end the old one, and begin nothing
     if draft.agreement.valid_from >= now // DAY_MS * DAY_MS + DAY_MS:
         # It replaces the old one when it is logged: until it began, nothing at all could be sent.
         raise InvalidInput(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
@@ -205,8 +206,26 @@ def make_agreement(
         text = encode(record)
     except (OverflowError, UnicodeEncodeError) as error:
         raise InvalidInput("terms_malformed", f"the terms: {error}", field="terms") from None
-    parse_agreement(text)  # the one place that says what an agreement is
+    try:
+        parse_agreement(text)  # the one place that says what an agreement is
+    except InvalidInput as error:
+        if error.code != "malformed":
+            raise
+        raise InvalidInput(
+            "terms_malformed",
+            f"the terms cannot become an agreement: {_named(error.message)}",
+            field="terms",
+            hint="correct the value that is named; docs/agreements.md says what stands in a term",
+        ) from None
     return text
+
+
+def _named(message: str) -> str:
+    """Members of the record by their names, which people have written: `$[4][0][4]` is a rule."""
+    fields = Agreement.__struct_fields__
+    named = re.sub(r"\$\[([0-9]+)\]", lambda at: fields[int(at[1])], message)
+    rule = CorridorRule.__struct_fields__
+    return re.sub(r"(rules\[[0-9]+\])\[([0-9]+)\]", lambda at: f"{at[1]}.{rule[int(at[2])]}", named)
 
 
 def _day(millis: int) -> date:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Set
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from saphan_schemas.codec import decode
@@ -129,12 +130,15 @@ def _check_shape(text: Agreement) -> None:
                 f"{party.agency}: {party.threshold} of {len(set(party.roots))} roots cannot sign",
                 field="agreement.parties",
             )
-    for rule in text.rules:
-        if rule.sender == rule.recipient or not {rule.sender, rule.recipient} <= set(names):
+    _check_rules(text, set(names))
+    for field in ("handling", "default_handling", "languages"):
+        values = getattr(text, field)
+        if len(set(values)) != len(values):
             raise InvalidInput(
                 "agreement_malformed",
-                f"a rule names {rule.sender} to {rule.recipient}, which are not two parties",
-                field="agreement.rules",
+                f"{field} has a value twice",
+                field=f"agreement.{field}",
+                hint="name each once",
             )
     if not set(text.default_handling) <= set(text.handling):
         raise InvalidInput(
@@ -153,6 +157,33 @@ def _check_shape(text: Agreement) -> None:
         raise InvalidInput(
             "agreement_malformed", "the two logs have one origin", field="agreement.evidence"
         )
+
+
+def _check_rules(text: Agreement, parties: Set[str]) -> None:
+    """No rule may hide behind another: the widest counts, and people sign what they have read."""
+    found: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+    for rule in text.rules:
+        sender, recipient = rule.sender, rule.recipient
+        if sender == recipient or not {sender, recipient} <= parties:
+            raise InvalidInput(
+                "agreement_malformed",
+                f"a rule names {sender} to {recipient}, which are not two parties",
+                field="agreement.rules",
+                hint="every rule is from one party to another one",
+            )
+        allowed = (TLP_ORDER.index(rule.tlp_ceiling), rule.retain_days)
+        for schema in rule.schemas:
+            found.setdefault((sender, recipient, schema), []).append(allowed)
+    for (sender, recipient, schema), rules in found.items():
+        rules.sort()
+        for (low, longer), (high, days) in pairwise(rules):
+            if low == high or longer <= days:
+                raise InvalidInput(
+                    "agreement_malformed",
+                    f"{sender} to {recipient}: one rule for {schema} allows all that another does",
+                    field="agreement.rules",
+                    hint="one rule for each type; only what is marked lower may be kept longer",
+                )
 
 
 def _by_corridor(text: Agreement) -> dict[tuple[str, str], tuple[CorridorRule, ...]]:

@@ -109,6 +109,13 @@ def test_the_identity_on_it_is_that_of_the_text_that_is_signed(draft: Draft) -> 
     assert name.hex() in shown(draft)
 
 
+def test_every_sheet_says_of_which_agreement_it_is(draft: Draft) -> None:
+    """Or somebody exchanges the sheet with the rules under the signatures of two ministers."""
+    page = document(draft.agreement, draft.text, LANGUAGES).decode()
+    name = identity(AGREEMENT_TYPE, draft.text).hex()
+    assert f'@bottom-center {{ content: "{draft.agreement.reference} · {name} · "' in page
+
+
 def test_the_words_of_every_key_and_of_what_it_replaces_are_on_it(draft: Draft) -> None:
     page = shown(draft)
     digests = [root for party in draft.agreement.parties for root in party.roots]

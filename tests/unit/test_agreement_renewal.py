@@ -68,6 +68,15 @@ def test_it_begins_at_once_for_the_old_one_ends_at_once() -> None:
     renew(OLD, later, PARTIES, pins(), NOW + DAY_MS)
 
 
+def test_it_does_not_end_the_old_one_with_terms_that_are_over() -> None:
+    over = msgspec.structs.replace(
+        terms(), valid_from=date(2020, 1, 1), valid_until=date(2025, 7, 16)
+    )
+    with pytest.raises(SaphanError, match="agreement_dates"):
+        renew(OLD, over, PARTIES, pins(), NOW)
+    renew(OLD, over, PARTIES, pins(), NOW - 1)
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -119,3 +128,49 @@ def test_originator_control_is_the_default(
 def test_a_default_that_is_not_allowed_is_refused() -> None:
     with pytest.raises(SaphanError, match="agreement_malformed"):
         propose(terms(handling=["H0"], default_handling=["H1"]), PARTIES, pins())
+
+
+def rule(tlp: str, days: int, **changes: Any) -> dict[str, Any]:
+    pair = {"from": "la.ospp", "to": "kh.gpo", "schemas": [SEIZURE]}
+    return pair | {"tlp_ceiling": tlp, "retain_days": days} | changes
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        [rule("amber", 30), rule("amber", 900)],
+        [rule("red", 900), rule("amber", 30)],
+        [rule("amber", 30), rule("red", 30)],
+        [rule("amber", 30, schemas=[SEIZURE, SEIZURE])],
+    ],
+)
+def test_a_rule_that_a_wider_one_makes_void_is_no_rule(hidden: list[dict[str, Any]]) -> None:
+    """Who reads `amber, 30 days` on page 2 must not have to look for `red, 900` on page 40."""
+    with pytest.raises(SaphanError, match="allows all that another does"):
+        propose(terms(rules=hidden), PARTIES, pins())
+
+
+def test_what_is_marked_lower_may_be_kept_longer() -> None:
+    propose(terms(rules=[rule("red", 30), rule("amber", 900)]), PARTIES, pins())
+
+
+@pytest.mark.parametrize("field", ["handling", "default_handling", "languages"])
+def test_nothing_is_listed_twice(field: str) -> None:
+    twice = {"handling": ["H1", "H2", "H1"], "default_handling": ["H1", "H1"]}
+    with pytest.raises(SaphanError, match=f"{field} has a value twice"):
+        propose(terms(**{field: twice.get(field, ["lo", "lo"])}), PARTIES, pins())
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"rules": [rule("amber", 0)]}, r"rules\[0\]\.retain_days"),
+        ({"rules": []}, "`rules`"),
+        ({"valid_from": "0001-01-01"}, "`valid_from`"),
+    ],
+)
+def test_a_value_out_of_bounds_is_named_as_people_wrote_it(
+    changes: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(SaphanError, match=f"{named}.*terms_malformed"):
+        propose(terms(**changes), PARTIES, pins())

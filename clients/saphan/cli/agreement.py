@@ -9,13 +9,14 @@ from typing import Any
 
 from saphan_protocol.agreement import parse_agreement
 from saphan_protocol.operation import parse_agreement_package
+from saphan_protocol.pins import Pins
 from saphan_schemas.directory_records import Agreement
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.messages import LANGUAGES
 
 from saphan.agency_file import AgencyFile
 from saphan.agreement_document import document
-from saphan.agreement_draft import DRAFT_BYTES, Draft, format_draft, propose
+from saphan.agreement_draft import DRAFT_BYTES, Draft, check_to_come, format_draft, propose
 from saphan.agreement_order_draft import OrderDraft
 from saphan.cli.agreement_concluding import add_signing
 from saphan.cli.agreement_orders import add_orders
@@ -30,7 +31,14 @@ from saphan.cli.agreement_signing import (
     with_root,
 )
 from saphan.cli.agreement_texts import agreement_text, files_of
-from saphan.cli.options import Parser, Subparsers, add_command, add_group, office_of
+from saphan.cli.options import (
+    Parser,
+    Subparsers,
+    add_command,
+    add_group,
+    now_ms,
+    office_of,
+)
 from saphan.cli.partners import check_root_words, known_to_node
 from saphan.cli.speech import note, say, show
 from saphan.cli.submitting import submit_file
@@ -137,15 +145,20 @@ def _propose(args: argparse.Namespace) -> int:
 
 def _of_files(args: argparse.Namespace) -> Draft:
     parties = files_of(args.party)
-    return propose(_read_terms(args, parties), parties, pins_of(args))
+    return _proposed(args, parties, pins_of(args))
+
+
+def _proposed(args: argparse.Namespace, parties: list[AgencyFile], pins: Pins) -> Draft:
+    draft = propose(_read_terms(args, parties), parties, pins)
+    check_to_come(draft, now_ms())
+    return draft
 
 
 def _signed_here(args: argparse.Namespace) -> Draft:
     office = office_of(args)
     own, pins = office.read_agency(), office.read_pins()
     partners = known_to_node(args)
-    parties = [own, *partners]
-    draft = propose(_read_terms(args, parties), parties, pins)
+    draft = _proposed(args, [own, *partners], pins)
     if args.words:
         check_root_words(args.words, partners)
         args.yes = True
