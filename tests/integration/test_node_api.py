@@ -164,6 +164,7 @@ def drug_seizure() -> dict[str, Any]:
         ("GET", f"/v1/bulletins/{'0' * 64}", None, 404, "bulletin_unknown"),
         ("GET", "/v1/bulletins/xyz", None, 400, "id_malformed"),
         ("GET", "/v1/inbox?limit=501", None, 400, "malformed"),
+        ("GET", "/v1/inbox?limit=0", None, 400, "malformed"),
         ("GET", "/v1/inbox?after=-1", None, 400, "malformed"),
         ("GET", "/nothing", None, 404, "path_unknown"),
         ("DELETE", "/v1/inbox", None, 405, "method_unknown"),

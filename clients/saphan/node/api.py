@@ -54,7 +54,7 @@ from saphan.node.requests import (
     ReadBody,
     SignedBody,
     json_response,
-    number,
+    page,
     parse_json,
     prepare_signed,
     read_body,
@@ -68,7 +68,6 @@ PACKAGE_BYTES: Final = 4 * 1024 * 1024
 """A finished agreement of 32 parties with 512 signatures, in base64."""
 _TOKEN: Final = re.compile(rb"[!-~]{32,}")
 KEEP_ALIVE_S: Final = 15.0
-HIGHEST: Final = 2**53
 
 
 def make_app(service: NodeService, token: str) -> web.Application:
@@ -176,12 +175,12 @@ async def _submit_signed(request: web.Request) -> web.Response:
 
 
 async def _inbox(request: web.Request) -> web.Response:
-    look = partial(view_of(request).inbox, *_page(request))
+    look = partial(view_of(request).inbox, *page(request))
     return json_response(await request.app[SERVICE].engine.in_reading(look))
 
 
 async def _sent(request: web.Request) -> web.Response:
-    look = partial(view_of(request).sent, *_page(request))
+    look = partial(view_of(request).sent, *page(request))
     return json_response(await request.app[SERVICE].engine.in_reading(look))
 
 
@@ -286,10 +285,3 @@ async def _bulletin(request: web.Request) -> tuple[NodeService, bytes]:
     service = request.app[SERVICE]
     look = partial(view_of(request).resolve, request.match_info["id"])
     return service, await service.engine.in_reading(look)
-
-
-def _page(request: web.Request) -> tuple[int, int]:
-    return (
-        number(request, "after", 0, HIGHEST),
-        number(request, "limit", 100, LIMITS.api_page_items),
-    )

@@ -9,7 +9,6 @@ from functools import partial
 
 from aiohttp import web
 from saphan_schemas.codec import decode
-from saphan_schemas.limits import LIMITS
 from saphan_schemas.officer_records import OfficerRefusal
 from saphan_schemas.records import OfficerRead, Signature
 
@@ -23,15 +22,13 @@ from saphan.node.requests import (
     ReadBody,
     SecondBody,
     json_response,
-    number,
+    page,
     parse_json,
     read_body,
     unbase64,
 )
 from saphan.node.roll import roll
 from saphan.node.views import check_officer
-
-HIGHEST = 2**53
 
 
 def routes() -> list[web.RouteDef]:
@@ -58,8 +55,7 @@ async def _showings(request: web.Request) -> web.Response:
     bulletin = parse_id(wanted["id"]) if "id" in wanted else None
     look = partial(
         service.showings.rows,
-        number(request, "after", 0, HIGHEST),
-        number(request, "limit", 100, LIMITS.api_page_items),
+        *page(request),
         wanted.get("officer"),
         bulletin,
     )

@@ -301,8 +301,8 @@ def _operation(path: str, summary: str, body: str | None, status: int, answer: s
         found["parameters"] = [{"name": "agency", "in": "query", "schema": _STRING}]
     if "?after" in summary:
         found["parameters"] = [
-            {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}}
-            for name in ("after", "limit")
+            {"name": name, "in": "query", "schema": {"type": "integer", "minimum": lowest}}
+            for name, lowest in (("after", 0), ("limit", 1))
         ]
     if body is not None:
         content = _BYTES if body == "Bytes" else _json(body)

@@ -25,6 +25,8 @@ from saphan.node.outbox import Prepared
 T = TypeVar("T")
 INNER_BYTES: Final = 4096
 SIGNATURE_BYTES: Final = 8192
+HIGHEST: Final = 2**53
+DEFAULT_ROWS: Final = 100
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 
 
@@ -116,16 +118,30 @@ def unbase64(text: str, field: str) -> bytes:
     return data
 
 
-def number(request: web.Request, name: str, default: int, highest: int) -> int:
+def number(request: web.Request, name: str, default: int, highest: int, lowest: int = 0) -> int:
     """A number of the query string.
 
     Raises:
         InvalidInput: `malformed`.
     """
     text = request.query.get(name, str(default))
-    if not _NUMBER.fullmatch(text) or int(text) > highest:
-        raise InvalidInput("malformed", f"{name} is not a whole number of 0..{highest}", field=name)
+    if not _NUMBER.fullmatch(text) or not lowest <= int(text) <= highest:
+        raise InvalidInput(
+            "malformed", f"{name} is not a whole number of {lowest}..{highest}", field=name
+        )
     return int(text)
+
+
+def page(request: web.Request) -> tuple[int, int]:
+    """Which rows of a list: those after this place, and how many; never none, which has no end.
+
+    Raises:
+        InvalidInput: `malformed`.
+    """
+    return (
+        number(request, "after", 0, HIGHEST),
+        number(request, "limit", DEFAULT_ROWS, LIMITS.api_page_items, lowest=1),
+    )
 
 
 def prepare_signed(body: SignedBody, agency: str, directory: Directory) -> Prepared:
