@@ -26,7 +26,7 @@ from saphan.operations import Made, settle, sign_here
 from saphan.passphrase import Passphrase
 
 REPLACE_WEEKS: Final = 12
-"""Where all are revoked at once: up to 40 to come and 10 of before, of an operation's 64 changes."""
+"""Where all are revoked at once: 40 to come and 10 of before, of an operation's 64 changes."""
 
 
 @dataclass(frozen=True, slots=True)

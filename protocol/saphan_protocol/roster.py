@@ -177,10 +177,14 @@ class Roster:
 
     # --- by another way than the log --------------------------------------------------------------
 
-    def bind(self, signed: bytes) -> tuple[bytes, ...]:
+    def bind(self, signed: bytes, at: int | None = None) -> tuple[bytes, ...]:
         """Heed the revocations of an operation that the log does not show (yet), from now on.
 
         They bind questions about now (`at=None`), never about the past: evidence goes by the log.
+
+        Args:
+            at: directory size when it was brought, if that was before: whose roots must have
+                signed it; None: now.
 
         Returns:
             Ids of the keys that count as revoked from here on.
@@ -198,9 +202,9 @@ class Roster:
                 f"{record.agency} is not enrolled in the directory",
                 field="operation.agency",
             )
-        roots = self._root_keys(record.agency, self.size)
+        roots = self._root_keys(record.agency, self.size if at is None else at)
         have = count_signers(checked.signed.roots, roots, checked.body, OPERATION_TYPE)
-        require_threshold(have, known.threshold, "present")
+        require_threshold(have, self._threshold_at(record.agency, at), "present")
         news = tuple(
             change.key
             for change in record.changes

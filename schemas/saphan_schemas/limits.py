@@ -56,6 +56,7 @@ class Limits:
     mailbox_warn_weeks: int = 4  # fewer left is an alarm: roots are offline and need their time
     mailbox_overlap_ms: int = 2 * DAY_MS  # a weekly key still takes what waited over a weekend
     mailbox_open_ms: int = 60 * DAY_MS  # after its last use: 30 days to deliver, 30 to answer
+    bound_packages: int = 256  # brought by hand; those that the log shows make room for others
 
     # Signatures and logs
     batch_items: int = 65_536  # one node signature over at most so many items

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from saphan.agreement_orders import make_order, order_by_key
 from saphan.keyfiles import read_key
 from saphan.keyring import add_key, revoke_key
+from saphan.node import bound
 from saphan.node.service import NodeService
 from saphan.node.watching import Watching
 from saphan_protocol.agreements import Agreements
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role
 from support import officers
 from support.bridge import (
@@ -250,3 +253,47 @@ async def test_what_nobody_of_the_agency_signed_binds_nobody(bridge: Bridge) -> 
         assert refused.value.code == "revokes_nothing"
         assert la.watching.bound.listed() == []
         assert la.logs.directory.key(key, Role.MAILBOX).key_id == key
+
+
+async def test_a_revocation_by_hand_holds_when_the_log_goes_another_way(bridge: Bridge) -> None:
+    """The roots have signed another operation meanwhile: the log never takes the first one."""
+    await enrolled(bridge)
+    key = mailbox_id(bridge, KH)
+    office = bridge.offices[KH]
+    package = await revoked(bridge, KH, key)
+    async with bridge.node(LA) as la:
+        await la.watching.import_bound("operation", package)
+    await asyncio.to_thread(lambda: max((office.folder / "operations").iterdir()).unlink())
+    async with bridge.broker_running():
+        async with bridge.node(KH) as kh:
+            await order_key(bridge, kh, KH)
+        async with bridge.node(LA) as la:
+            await eventually(lambda: la.logs.directory.version(KH)[0] == 2)
+            assert logged(la) == [False]
+            assert la.watching.bound.offers() == []
+    async with bridge.node(LA) as la:
+        with pytest.raises(Refused, match="revoked"):
+            la.logs.directory.key(key, Role.MAILBOX)
+
+
+@pytest.mark.usefixtures("withheld")
+async def test_what_is_imported_is_bounded(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the log shows by now makes room; what it withholds is never forgotten for that."""
+    await enrolled(bridge)
+    monkeypatch.setattr(bound, "LIMITS", replace(LIMITS, bound_packages=2))
+    keys = [key.key_id for key in bridge.offices[KH].replay().keys(KH, Role.MAILBOX)]
+    packages = [await revoked(bridge, KH, key) for key in keys[:4]]
+    async with bridge.broker_running(), bridge.node(LA) as la, bridge.node(KH) as kh:
+        for package in packages[:2]:
+            await la.watching.import_bound("operation", package)
+        with pytest.raises(Refused) as refused:
+            await la.watching.import_bound("operation", packages[2])
+        assert refused.value.code == "bound_full"
+        assert la.logs.directory.key(keys[2], Role.MAILBOX).key_id == keys[2]
+        await la.watching.import_bound("operation", packages[0])  # the same again is no more
+        await opened(kh)
+        assert (await kh.line.register(packages[0])).code is None
+        await eventually(lambda: logged(la) == [True, False])
+        await la.watching.import_bound("operation", packages[2])
+        shown = [row["revokes"] for row in la.watching.bound.listed()]
+        assert shown == [[keys[1].hex()], [keys[2].hex()]]

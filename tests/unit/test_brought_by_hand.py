@@ -121,16 +121,29 @@ def test_a_revocation_by_hand_touches_no_key_of_another_agency(accord: Accord) -
 def test_an_operation_by_hand_needs_the_threshold_of_today(accord: Accord) -> None:
     """Signed by one root of one; by now it takes two of two."""
     directory, ceremony, kh = accord.directory, accord.ceremonies["kh.gpo"], accord.kh
-    old = ceremony.operate([revoke(Role.NODE, kh.node.key_id)])
-    ceremony.version, _, _ = directory.version("kh.gpo")
-    ceremony.last = directory.version("kh.gpo")[1]
+    old, brought = ceremony.operate([revoke(Role.NODE, kh.node.key_id)]), directory.size
+    raise_threshold(accord)
+    assert code_of(lambda: directory.bind(old)) == "operation_threshold"
+    directory.bind(old, brought)  # it was good when it was brought: a restart forgets nothing
+    assert code_of(lambda: directory.key(kh.node.key_id, Role.NODE)) == "key_revoked"
+
+
+def test_an_operation_by_hand_of_the_threshold_of_today_binds(accord: Accord) -> None:
+    directory, ceremony, kh = accord.directory, accord.ceremonies["kh.gpo"], accord.kh
+    second = raise_threshold(accord)
+    both = ceremony.operate(
+        [revoke(Role.NODE, kh.node.key_id)], roots=[kh.root, second], threshold=2
+    )
+    assert directory.bind(both) == (kh.node.key_id,)
+
+
+def raise_threshold(accord: Accord) -> SigningKey:
+    """The log shows an operation with a second root of kh.gpo; both must sign from then on."""
+    directory, ceremony, kh = accord.directory, accord.ceremonies["kh.gpo"], accord.kh
+    ceremony.version, ceremony.last, _ = directory.version("kh.gpo")
     second = SigningKey(Role.ROOT, kh.random(64))
     raised = ceremony.operate(
         [add(Role.ROOT, second.public)], new=[second], roots=[kh.root, second], threshold=2
     )
     directory.apply(b"\x21" + raised)
-    assert code_of(lambda: directory.bind(old)) == "operation_threshold"
-    both = ceremony.operate(
-        [revoke(Role.NODE, kh.node.key_id)], roots=[kh.root, second], threshold=2
-    )
-    assert directory.bind(both) == (kh.node.key_id,)
+    return second

@@ -18,6 +18,7 @@ from saphan_protocol.agreement_order import Ordered, parse_order
 from saphan_protocol.identity import identity, sha256
 from saphan_protocol.operation import OPERATION_TYPE, check_operation
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
+from saphan_schemas.limits import LIMITS
 
 from saphan.node.db import Database
 from saphan.node.logs import Logs
@@ -68,16 +69,37 @@ class Bound:
             kept = self._db.row("SELECT imported FROM bound WHERE identity = ?", (name,))
             if kept is None:
                 leaves = self._logs.directory.size
+                over = self._over()
                 if not self._open(kind, package):
                     self._bind(kind, package, None)
                 with self._db.transaction() as tx:
                     # If this fails it binds until the next start, and may be imported again.
+                    tx.executemany("DELETE FROM bound WHERE position = ?", over)
                     tx.execute(
                         "INSERT INTO bound (identity, kind, package, imported, leaves)"
                         " VALUES (?, ?, ?, ?, ?)",
                         (name, kind, package, now, leaves),
                     )
         return self._row(name, kind, package, now if kept is None else kept[0])
+
+    def _over(self) -> list[tuple[int]]:
+        """What makes room for one more: the oldest that the log shows, and that binds by it now.
+
+        Raises:
+            Refused: `bound_full`.
+        """
+        rows = self._db.rows("SELECT position, kind, package FROM bound ORDER BY position")
+        if len(rows) < LIMITS.bound_packages:
+            return []
+        for position, kind, package in rows:
+            if self._shown(kind, package):
+                return [(position,)]
+        raise Refused(
+            "bound_full",
+            f"{len(rows)} files were imported by hand here, and the log shows none of them",
+            field="file",
+            hint="see them: saphan revoke list; ask the broker's operator why it logs nothing",
+        )
 
     def open_leaves(self) -> None:
         """Give texts brought by hand to the leaves that the broker has shown without them.
@@ -130,7 +152,7 @@ class Bound:
         with self._logs.lock:
             try:
                 if kind == "operation":
-                    self._logs.directory.bind(package)
+                    self._logs.directory.bind(package, leaves)
                 elif leaves is not None or not self._shown(kind, package):
                     # After a start also what is logged by now: what was brought later follows it.
                     self._logs.directory.bind_order(package, leaves)
@@ -152,9 +174,11 @@ class Bound:
             return any(one.package.order == given.package.order for one in logged)
 
     def _passed(self, kind: Kind, package: bytes) -> bool:
-        """Whether the log shows another order under its number, and can never take this one."""
+        """Whether the log shows another one under its number, and can never take this one."""
         if kind == "operation":
-            return False
+            record = check_operation(package).record
+            with self._logs.lock:
+                return record.version <= self._logs.directory.version(record.agency)[0]
         order = parse_order(package).order
         with self._logs.lock:
             same = [o for o in self._logged(order.agreement) if o.order.agency == order.agency]
