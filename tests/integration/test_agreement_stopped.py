@@ -15,10 +15,13 @@ from saphan.agreement_orders import Action, make_order
 from saphan.keyfiles import read_key
 from saphan.node.events import Listener
 from saphan.node.service import NodeService
+from saphan_broker.sequencing import preparing
 from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.agreement_order import sign_order
+from saphan_protocol.agreements import Agreements
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import parse_agreement_package
+from saphan_schemas.codec import encode
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Role
@@ -232,3 +235,32 @@ async def test_of_three_parties_one_ends_it_for_all_by_any_nodes_line(tmp_path: 
         again = await asyncio.to_thread(order, bridge, LA, only(la), "suspend", 1)
         refused = await la.line.register(order=again)
         assert refused.code == "agreement_ended"
+
+
+async def test_a_broker_that_lets_go_what_was_stopped_is_found_out_by_who_stopped_it(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recipient was not given the order's text, and the broker does not ask it itself."""
+
+    async def nothing(*_: object) -> None:
+        return
+
+    def agreements_alone(held: Agreements, agency: str, *_: int) -> dict[int, bytes]:
+        return {one.index or 0: encode(one.package) for one in held.of(agency)}
+
+    async with one_on_its_way(bridge, in_flight="stop") as (la, bulletin, _):
+        await ordered(bridge, la, "suspend")
+        monkeypatch.setattr(preparing, "find_stopped", nothing)
+        monkeypatch.setattr(Agreements, "packages", agreements_alone)
+        async with bridge.node(KH):
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+        assert "release_differs" in alarms(la)
+
+
+async def test_what_the_broker_lets_go_rightly_is_no_alarm(bridge: Bridge) -> None:
+    async with one_on_its_way(bridge, in_flight="stop") as (la, bulletin, _):
+        await ordered(bridge, la, "suspend")
+        await ordered(bridge, la, "resume", 2)
+        async with bridge.node(KH):
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+        assert "release_differs" not in alarms(la)

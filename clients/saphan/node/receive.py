@@ -39,7 +39,7 @@ from saphan.node.files.parts import WAITING, known, lacking, parts_of
 from saphan.node.judging import Judge, Received, seal_reason
 from saphan.node.logs import Logs
 from saphan.node.mailboxes import Mailboxes, mailbox_missing
-from saphan.node.releasing import held_back
+from saphan.node.releasing import held_back, released_against
 from saphan.node.replays import drop_replays
 from saphan.node.restored import Restored
 from saphan.node.signatures import Known
@@ -100,6 +100,7 @@ class Intake:
             effects.seen, deliveries, self._logs.directory, self._agency, self._key.key_id
         )
         drop_replays(self._db, self._agency, effects)
+        effects.alarms += released_against(self._db, self._logs, self._agency, effects)
         effects.said = [said for said in effects.said if self._still_due(said, deliveries)]
         if self._restored.listening:
             # A later frame may show that all this was done before; what was not, `Recovery` does.
