@@ -63,10 +63,9 @@ class AgreementWatch:
             return  # it has not heard yet what was handed over meanwhile
         if await self.engine.in_frames(self.recovery.hand_over_late):
             self.line.wake_statements()
-        told = await self.engine.in_frames(self.in_flight.look)
+        self.events.publish(await self.engine.in_frames(self.in_flight.look))
         self._told = await self.engine.in_reading(self.in_flight.told)
         self._closed = await self.engine.in_reading(self.in_flight.closed)
-        self.events.publish(told)
 
     async def _until_due(self, listener: Listener) -> None:
         """An hour, or less if something has changed; other events do not begin the hour anew."""
