@@ -1,4 +1,4 @@
-"""An agency's keys after its start: add, take into use, revoke, list.
+"""An agency's keys after its start: add, rotate, revoke, list.
 
 The order matters: a key without an operation is a file to delete; an operation without its key
 would enrol what nobody holds. So the key file comes first, durably, then the operation.
@@ -6,21 +6,19 @@ would enrol what nobody holds. So the key file comes first, durably, then the op
 
 from __future__ import annotations
 
-import contextlib
-import os
 from dataclasses import replace
-from pathlib import Path
 
 from saphan_protocol.directory import KeyInfo
 from saphan_schemas.directory_records import Change
-from saphan_schemas.errors import InvalidInput, OperatorError, Refused
+from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.records import Role
 
 from saphan.agency import check_handle
 from saphan.ceremony.concluding import check_none_waits
 from saphan.ceremony.draft import open_draft, propose
 from saphan.ceremony.roots import known_holders
-from saphan.durable import make_folder, sync_folder
+from saphan.durable import make_folder
+from saphan.key_places import place_for
 from saphan.keyfiles import (
     DEFAULT_COST,
     Argon2Cost,
@@ -28,7 +26,6 @@ from saphan.keyfiles import (
     discarded_on_error,
     new_key,
     new_token_key,
-    read_key_id,
 )
 from saphan.office import Office
 from saphan.officer_request import OfficerRequest
@@ -136,10 +133,10 @@ def _enrol(
         draft = propose(office, changes, (key,), now, holders=known_holders(office))
         if root is not None:
             draft = sign_here(office, draft, root)
-        path = _place(office, key)
+        path = place_for(office, key)
         make_folder(path.parent)
         write_key(path, key, passphrase, cost)
-    # A crash here leaves a key that no operation enrols: `_place` finds it the next time.
+    # A crash here leaves a key that no operation enrols: `place_for` finds it the next time.
     return replace(settle(office, draft), key_file=path, key_id=key.key_id)
 
 
@@ -202,41 +199,6 @@ def revoke_key(office: Office, key_id: bytes, root: Passphrase | None, *, now: i
     return complete(office, draft, root)
 
 
-def activate(office: Office, role: Role, handle: str | None = None) -> tuple[Path, Path]:
-    """Take the waiting key of a role into use; the old file is kept under its key id.
-
-    Returns:
-        (file in use, old file).
-
-    Raises:
-        OperatorError: `file_missing` when no key waits; `key_not_enrolled` while its draft does.
-    """
-    current = office.key_file(role, b"", handle)
-    waiting = _next(current)
-    if role is Role.MAILBOX or not waiting.exists():
-        raise OperatorError(
-            "file_missing",
-            f"no {role.value} key waits to be used",
-            field="role",
-            hint=f"make one and enrol it first: saphan keys add {role.value}"
-            + (f" --handle {handle}" if handle else ""),
-        )
-    kept = current.with_name(f"{current.stem}.{read_key_id(current).hex()[:16]}.old.key")
-    if office.replay().find(read_key_id(waiting)) is None:
-        raise OperatorError(
-            "key_not_enrolled",
-            f"{waiting} is enrolled by no operation yet: its draft waits for the root's holders",
-            field="role",
-            hint="finish it first: saphan root finish DRAFT; then hand the operation to the node",
-        )
-    # A crash between the two steps leaves the old key under its old name and its new one.
-    with contextlib.suppress(FileExistsError):
-        os.link(current, kept)
-    waiting.replace(current)
-    sync_folder(current.parent)
-    return current, kept
-
-
 def list_keys(office: Office) -> list[KeyInfo]:
     """Every key of the agency by its own operations, active and revoked, oldest first."""
     return office.replay().all_keys(office.read_agency().agency)
@@ -262,30 +224,3 @@ def find_key(office: Office, prefix: str) -> KeyInfo:
             hint="see all of them: saphan keys list",
         )
     return found[0]
-
-
-def _place(office: Office, key: SecretKey) -> Path:
-    """Where a new key's file goes: its own place, or beside the key that is in use there."""
-    current, directory = office.key_file(key.role, key.key_id, key.handle), office.replay()
-    for path in (current, _next(current)):
-        if not path.exists():
-            return path
-        if directory.find(read_key_id(path)) is None:
-            raise OperatorError(
-                "key_not_enrolled",
-                f"{path} holds a key that no operation of this agency enrols",
-                field="key-file",
-                hint="an earlier attempt was interrupted, or its draft was given up; nobody uses "
-                "the file: delete it, try again",
-            )
-    raise OperatorError(
-        "file_exists",
-        f"{_next(current)} is enrolled and waits to be used",
-        field="key-file",
-        hint=f"take it into use first: saphan keys activate {key.role.value}"
-        + (f" --handle {key.handle}" if key.handle else ""),
-    )
-
-
-def _next(path: Path) -> Path:
-    return path.with_name(f"{path.stem}.next.key")

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from saphan.keyring import activate, add_key, revoke_key
+from saphan.key_places import activate
+from saphan.keyring import add_key, revoke_key
 from saphan.mailbox_rotation import rotate_mailbox
 from saphan.node import anew
 from saphan.node.service import NodeService

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from saphan.agency import FIRST_OFFICERS, init, store_pins
 from saphan.agreement_draft import Draft, finish, format_draft, parse_draft, propose, sign
+from saphan.key_places import activate
 from saphan.keyfiles import Argon2Cost, read_key, read_mailbox, read_node, read_witness
-from saphan.keyring import activate, add_key, find_key, list_keys, revoke_key
+from saphan.keyring import add_key, find_key, list_keys, revoke_key
 from saphan.office import Office
 from saphan.operations import open_root
 from saphan.passphrase import Passphrase

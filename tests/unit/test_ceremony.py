@@ -12,9 +12,9 @@ from saphan.ceremony.concluding import conclude, keep_logged
 from saphan.ceremony.draft import check_signer, finish, merge
 from saphan.ceremony.root_change import change_roots
 from saphan.ceremony.roots import Roots, keep_halves
+from saphan.key_places import activate
 from saphan.keyfiles import new_key
 from saphan.keyring import (
-    activate,
     add_key,
     enrol_request,
     list_keys,
@@ -197,6 +197,21 @@ def test_a_next_key_in_the_way_is_said_to_be_what_it_is(office: Office, holders:
     third = refusal(lambda: add_key(office, Role.NODE, None, now=NOW))
     assert third.code == "file_exists"
     assert "keys activate node" in (third.hint or "")
+
+
+def test_a_key_revoked_before_its_use_is_never_taken_into_use(
+    office: Office, holders: Holders
+) -> None:
+    made = add_key(office, Role.NODE, None, now=NOW)
+    conclude(office, holders.sign(waiting(office), "ann", "bee"))
+    assert made.key_file is not None
+    assert made.key_id is not None
+    revoke_key(office, made.key_id, None, now=NOW)
+    conclude(office, holders.sign(waiting(office), "ann", "bee"))
+    assert refusal(lambda: activate(office, Role.NODE)).code == "key_revoked"
+    assert refusal(lambda: add_key(office, Role.NODE, None, now=NOW)).code == "key_revoked"
+    made.key_file.unlink()
+    add_key(office, Role.NODE, None, now=NOW)
 
 
 @pytest.mark.parametrize("role", (Role.NODE, Role.WITNESS, Role.OFFICER))

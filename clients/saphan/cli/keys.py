@@ -37,8 +37,8 @@ from saphan.cli.speech import confirm, say, show
 from saphan.cli.submitting import submit_file
 from saphan.cli.token_options import add_new_token, new_token
 from saphan.durable import read_bounded
+from saphan.key_places import activate
 from saphan.keyring import (
-    activate,
     add_key,
     enrol_request,
     find_key,
