@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from saphan.agreement_orders import make_order, order_by_key
+from saphan.cli.main import main
 from saphan.keyfiles import read_key
 from saphan.keyring import add_key, revoke_key
 from saphan.node import bound
@@ -104,6 +105,29 @@ async def test_a_revocation_by_hand_binds_while_the_line_is_down(bridge: Bridge)
         opened_with = {row[0] for row in kh.db.rows("SELECT mailbox_key FROM deliveries")}
         assert key not in opened_with
         assert [row["broker"] for row in la.watching.bound.listed()] == [None]
+
+
+async def test_an_agencys_own_revocation_binds_its_node_while_the_line_is_down(
+    bridge: Bridge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The laptop is stolen, and the broker does not answer: nobody waits for it."""
+    await enrolled(bridge)
+    office = bridge.offices[KH]
+    (officer,) = office.replay().keys(KH, Role.OFFICER)
+    package = await revoked(bridge, KH, officer.key_id)
+    file = max((office.folder / "operations").iterdir())
+    submit = ["keys", "submit", str(file), "--dir", str(office.folder)]
+    async with bridge.node_with_api(KH) as kh:
+        assert await asyncio.to_thread(main, submit) == 0
+        assert "binds this node from now on" in capsys.readouterr().out
+        assert kh.logs.directory.keys(KH, Role.OFFICER) == []
+        enrols = ["keys", "submit", str(office.enrolment), "--dir", str(office.folder)]
+        assert await asyncio.to_thread(main, enrols) == 4  # that waits for the line
+        assert "line_down" in capsys.readouterr().err
+        async with bridge.broker_running():
+            await eventually(lambda: logged(kh) == [True])
+        assert [row["known"] for row in kh.watching.operations.listed()] == 2 * ["submitted"]
+    assert package == file.read_bytes()
 
 
 @pytest.mark.usefixtures("withheld")

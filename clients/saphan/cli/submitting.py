@@ -28,7 +28,10 @@ def submit_file(args: argparse.Namespace) -> int:
     """
     kind, answer = hand_over(args, args.file, wait=getattr(args, "wait", False))
     value = {"kind": kind, "file": str(args.file), "answer": answer}
-    show(value, [say("note.submitted", path=args.file)], as_json=args.json)
+    lines = [say("note.submitted", path=args.file)]
+    if answer.get("logged") is False:
+        lines.append(say("note.revocation_binds"))
+    show(value, lines, as_json=args.json)
     return 0
 
 

@@ -221,7 +221,12 @@ async def _directory(request: web.Request) -> web.Response:
     if body.order is not None:
         order = unbase64(body.order, "order")
         await service.engine.in_reading(partial(service.logs.check_order, order))
-    result = await service.line.register(operation=operation, agreement=agreement, order=order)
+    try:
+        result = await service.line.register(operation=operation, agreement=agreement, order=order)
+    except Unavailable as error:
+        if operation is None:
+            raise
+        return json_response(await service.watching.heed(operation, error))
     if result.code is not None:
         if result.retry_after_ms:
             raise Unavailable(result.code, result.message, hint=result.hint)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from saphan_schemas.errors import SaphanError
+from saphan_schemas.errors import Refused, SaphanError, Unavailable
 from saphan_schemas.limits import HOUR_MS
 
 from saphan.node.alarms import Alarms
@@ -79,6 +79,17 @@ class Watching:
         self.engine.look_again()
         self.events.publish([{"type": DIRECTORY}])  # keys are revoked: sessions and desks look
         return taken
+
+    async def heed(self, operation: bytes, otherwise: Unavailable) -> dict[str, Any]:
+        """The broker cannot be told now: what the operation revokes is over here all the same.
+
+        Args:
+            otherwise: raised for an operation that revokes nothing; it is handed in again later.
+        """
+        try:
+            return await self.import_bound("operation", operation)
+        except Refused:
+            raise otherwise from None
 
     async def _consign_anew(self) -> None:
         if await self.engine.in_sealing(lambda: self.engine.consign_due(self.clock())):
