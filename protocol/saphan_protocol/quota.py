@@ -23,8 +23,8 @@ class Quota:
 
     Args:
         bulletins_per_minute: consignments, and records of refusals; from 1.
-        bytes_per_day: of consigned bulletins, everything that the broker keeps of them; a largest
-            bulletin at least (`LIMITS.quota_bytes_least`).
+        bytes_per_day: of consigned bulletins, everything that the broker keeps of them, and of
+            records of refusals; a largest bulletin at least (`LIMITS.quota_bytes_least`).
         open_deliveries: bulletins times recipients without an outcome; from `LIMITS.recipients`.
     """
 
@@ -78,7 +78,7 @@ def spend(quota: Quota, use: Use, now: int, size: int = 0, deliveries: int = 0) 
 
     Args:
         now: the time of its entry (ms); one before `use.at` counts as that.
-        size: bytes that are kept of a bulletin; 0 for the record of a refusal.
+        size: bytes that are kept of it.
         deliveries: that it opens.
 
     Raises:

@@ -112,6 +112,7 @@ class Limits:
     # Quotas of one agency at a broker, where its operator names no others (admission step 14)
     quota_bulletins: int = 60_000  # a minute: three quarters of a broker are left to others
     quota_bytes: int = 16 * 1024 * MIB  # a day: a thousand bulletins with a full attachment each
+    quota_refusal_bytes: int = 1 * KIB  # what the record of a refusal takes on the disk, about
     quota_deliveries: int = 100_000  # without outcome: a partner is away, a hundred days of 1,000
     quota_bytes_least: int = 48 * MIB  # a quota below one largest bulletin would never let it pass
     quota_directory: int = 1_000  # a day, of each kind: the directory is replayed by everyone

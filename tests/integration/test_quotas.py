@@ -123,15 +123,25 @@ async def test_what_was_admitted_gets_its_first_answer_whatever_is_used(world: W
         assert await line.submit(items, batch) == (first,)
 
 
-async def test_records_of_refusals_are_counted_too(world: World) -> None:
-    """Each would be a leaf: a flood of what no agreement allows fills no log."""
-    allow(world.broker, bulletins_per_minute=2)
+@pytest.mark.parametrize(
+    ("quota", "over", "drained"),
+    [
+        ({"bulletins_per_minute": 2}, "quota_rate", MINUTE_MS),
+        ({"bytes_per_day": 2 * LIMITS.quota_refusal_bytes}, "quota_bytes", DAY_MS // 2),
+    ],
+)
+async def test_records_of_refusals_are_counted_too(
+    world: World, quota: dict[str, int], over: str, drained: int
+) -> None:
+    """Each would be a leaf: a flood of what no agreement allows fills neither log nor disk."""
+    allow(world.broker, **quota)
     line, before = await world.line(A), await logged(world.broker)
     made = make(world, 5, marking=Marking("red", ("H0",)))
     results = await submit(world, line, made)
-    assert codes(results) == ["agreement_marking"] * 2 + ["quota_rate"] * 3
+    assert codes(results) == ["agreement_marking"] * 2 + [over] * 3
     assert await logged(world.broker) == before + 2
-    world.clock.ahead += MINUTE_MS
+    world.clock.ahead += drained
+    line = await world.line(A)
     assert codes(await submit(world, line, made[4:])) == ["agreement_marking"]
 
 

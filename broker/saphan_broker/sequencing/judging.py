@@ -21,7 +21,7 @@ from saphan_protocol.identity import identity
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import Refused, SaphanError, Unavailable
 from saphan_schemas.frames import Submission
-from saphan_schemas.limits import DAY_MS
+from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import BROKER, Event, LeafType, Statement, statement_type
 
 from saphan_broker.sequencing.facts import Wanted
@@ -351,7 +351,8 @@ def refuse(
     if known is not None:  # the same refusal in the same millisecond is the same statement
         return Rejected(error, (known,))
     try:
-        ledger.charge(peer)  # step 14: a flood of what is refused must not fill the log either
+        # Step 14: a flood of what is refused must fill neither the log nor the disk.
+        ledger.charge(peer, LIMITS.quota_refusal_bytes)
     except Unavailable as over:
         return Rejected(over)
     index = ledger.enter(

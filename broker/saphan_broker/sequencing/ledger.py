@@ -130,7 +130,7 @@ class Ledger:
         """Count a record on an agency's quota (admission, step 14), before it is entered.
 
         Args:
-            size: bytes kept of a bulletin; 0 for the record of a refusal.
+            size: bytes kept of a bulletin, or of the record of a refusal.
             deliveries: that `delivery` will be told of, and no other was before.
 
         Raises:
