@@ -16,8 +16,9 @@ from saphan_protocol.directory import Directory
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Consignment, Header, Role
+from saphan_schemas.records import Consignment, Header, Role, StanzaRef
 
+from saphan.mailbox_schedule import choose
 from saphan.node.db import Database
 from saphan.node.deliveries import MAX_ATTEMPTS, Deliveries
 from saphan.node.feed_entry import Seen
@@ -42,6 +43,49 @@ def undecided(db: Database, agency: str) -> list[Delivery]:
             (agency, MAX_ATTEMPTS),
         )
     ]
+
+
+def ended(db: Database, logs: Logs, now: int) -> list[tuple[int, bytes, tuple[str, ...]]]:
+    """(row, bulletin, recipients) of what waits and is sealed to keys that take nothing any more,
+    where others are enrolled: the broker would log a refusal of each.
+
+    Args:
+        now: ms UTC.
+    """
+    found, after = [], (-1, 0)
+    while rows := db.rows(
+        "SELECT c.urgency, c.id, c.bulletin, c.body, b.header FROM consignments c"
+        " CROSS JOIN bulletins b ON b.id = c.bulletin"
+        " WHERE c.state = 'waiting' AND (c.urgency, c.id) > (?, ?)"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.bulletin = c.bulletin"
+        " AND d.attempts >= ?) ORDER BY c.urgency, c.id LIMIT ?",
+        (*after, MAX_ATTEMPTS, PAGE),
+    ):
+        after = rows[-1][:2]
+        for _, row, bulletin, body, header in rows:
+            refs = msgspec.msgpack.decode(body, type=Consignment).recipients
+            with logs.lock:
+                over = [ref for ref in refs if _ended(logs.directory, ref.mailbox_key, now)]
+                if over and _replaced(logs.directory, over, header, now):
+                    found.append((row, bulletin, tuple(ref.agency for ref in refs)))
+    return found
+
+
+def _ended(directory: Directory, mailbox_key: bytes, now: int) -> bool:
+    try:
+        until = directory.key(mailbox_key, Role.MAILBOX).seal_until
+    except Refused:
+        return True
+    return until is not None and until < now
+
+
+def _replaced(directory: Directory, over: Iterable[StanzaRef], header: bytes, now: int) -> bool:
+    """Whether every one of these recipients has another key that lasts."""
+    expires = decode(Header, header, LIMITS.header_bytes, "header").expires
+    try:
+        return all(choose(directory, ref.agency, now, expires) for ref in over) and expires > now
+    except Refused:
+        return False
 
 
 def withdrawn(db: Database, logs: Logs, agency: str, node_key: bytes, now: int) -> list[Delivery]:

@@ -18,7 +18,7 @@ from saphan_schemas.frames import DirectoryLeaves, Feed
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.alarms import Alarms
-from saphan.node.anew import Delivery, undecided, withdrawn
+from saphan.node.anew import Delivery, ended, undecided, withdrawn
 from saphan.node.budget import Budget
 from saphan.node.db import Database
 from saphan.node.effects import Effects
@@ -119,6 +119,22 @@ class Engine:
             self.consign_anew(found[at : at + LIMITS.frame_items])
         self._looked_at = size
         return bool(found)
+
+    def consign_ended(self, now: int) -> None:
+        """Before a session sends: what waited for days, and whose mailbox keys' time is over, goes
+        out under others at once. `now` in ms UTC.
+
+        A crash between leaves deliveries for which nothing waits: `consign_due` finds them.
+        """
+        found = ended(self.db, self.logs, now)
+        for at in range(0, len(found), LIMITS.frame_items):
+            part = found[at : at + LIMITS.frame_items]
+            with self.db.transaction() as tx:
+                tx.executemany(
+                    "UPDATE consignments SET state = 'ended' WHERE id = ? AND state = 'waiting'",
+                    [(row,) for row, _, _ in part],
+                )
+            self.consign_anew([(bulletin, to) for _, bulletin, tos in part for to in tos])
 
     def look_again(self) -> None:
         """Keys were revoked by another way than the log."""

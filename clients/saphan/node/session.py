@@ -193,6 +193,7 @@ class Session:
             await engine.in_frames(restored.heard)
             self._parts.alarms.clear(CATCHING_UP)
         missing = await engine.in_frames(self._parts.recovery.run)
+        await engine.in_sealing(partial(engine.consign_ended, self._parts.clock()))
         await engine.in_sealing(partial(engine.consign_due, self._parts.clock()))
         await self._fetch_stanzas(missing)
         await engine.in_reading(self._may_witness)
