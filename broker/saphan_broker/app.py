@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from saphan_schemas.limits import LIMITS
 
 from saphan_broker.broker import Broker
@@ -18,6 +19,16 @@ from saphan_broker.listening import cannot_listen
 from saphan_broker.tls_files import PLAIN, Shown
 
 _log = logging.getLogger("saphan.broker")
+
+
+def _quotes_nothing(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_http_log = logging.getLogger("saphan.broker.http")
+"""Of a request that does not parse, and has its answer, aiohttp would log what stands in it: a
+session's token, or a screenful for each that a stranger sends."""
+_http_log.addFilter(_quotes_nothing)
 
 BROKER = web.AppKey("broker", Broker)
 TURNS_TO_COME_UP: Final = 4
@@ -68,7 +79,11 @@ async def serving(
         OperatorError: `port_taken`, `address_unusable`.
     """
     runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, shutdown_timeout=LIMITS.shutdown_ms / 1000
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=LIMITS.shutdown_ms / 1000,
+        logger=_http_log,
     )
     await runner.setup()
     try:

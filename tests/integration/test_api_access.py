@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -131,3 +132,18 @@ async def test_an_officers_token_opens_what_officers_do(bridge: Bridge) -> None:
             assert (identity["agency"], "keys" in identity) == (LA, False)
             whole = await keeper(http, node)
             assert await allowed(whole) == {f"{method} {path}" for method, path in ACCESS}
+
+
+async def test_a_request_that_does_not_parse_leaves_nothing_in_the_log(
+    bridge: Bridge, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A program's slip would write its token there; a stranger at the port would fill the disk."""
+    bridge.url = "ws://127.0.0.1:9"
+    slips = (b"Authorization: Bearer se\x01cret", b"Authorization: Bearer secret\nX: y", b"secret")
+    async with bridge.node_with_api(LA) as node:
+        for slip in slips:
+            reader, writer = await asyncio.open_unix_connection(node.config.socket)
+            writer.write(b"GET /v1/inbox HTTP/1.1\r\nHost: n\r\n" + slip + b"\r\n\r\n")
+            assert b" 400 " in await reader.readline()
+            writer.close()
+    assert "cret" not in caplog.text

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from saphan_schemas.terminal import plain
+
 from saphan.cli.backup import add_backup_commands
 from saphan.cli.doctor import add_doctor_command
 from saphan.cli.node_page import node_lines
@@ -20,6 +22,13 @@ from saphan.node.settings import SETTINGS_NAME, parse_endpoint, read_settings
 
 if TYPE_CHECKING:
     from saphan.node.service import NodeService
+
+
+class _OneLine(logging.Formatter):
+    """What a stranger wrote makes no line of its own, and steers no terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return plain(super().formatMessage(record))
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
@@ -58,9 +67,9 @@ def _run(args: argparse.Namespace) -> int:
     broker, pin = _broker(args)
     listen = None if args.listen is None else parse_endpoint(args.listen, "listen")
     config = NodeConfig(folder=args.dir, broker=broker, pin=pin, listen=listen, desks=_desks(args))
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[lines])
     serve_for_long()
 
     def started(service: NodeService) -> None:

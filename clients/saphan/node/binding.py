@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import errno
+import logging
 import ssl
+from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from saphan_schemas.errors import OperatorError
+
+
+def _quotes_nothing(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+HTTP_LOG: Final = logging.getLogger("saphan.node.http")
+"""For `web.AppRunner`: of a request that does not parse, and has its answer, aiohttp would log what
+stands in it: a token, or a screenful for each that a stranger sends."""
+HTTP_LOG.addFilter(_quotes_nothing)
 
 
 async def bind(

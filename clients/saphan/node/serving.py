@@ -18,7 +18,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.messages import known_keys
 
 from saphan.node.api import load_token, make_app
-from saphan.node.binding import bind
+from saphan.node.binding import HTTP_LOG, bind
 from saphan.node.config import NodeConfig
 from saphan.node.desks.listener import desks_served
 from saphan.node.service import NodeService, running
@@ -42,7 +42,11 @@ async def serving(config: NodeConfig) -> AsyncIterator[NodeService]:
         token = await asyncio.to_thread(load_token, config)
         await asyncio.to_thread(known_keys)  # errors look up their hints there, on the event loop
         runner = web.AppRunner(
-            make_app(service, token), access_log=None, handle_signals=False, shutdown_timeout=2.0
+            make_app(service, token),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=2.0,
+            logger=HTTP_LOG,
         )
         await runner.setup()
         try:

@@ -13,7 +13,7 @@ from aiohttp import WSCloseCode, web
 from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
-from saphan.node.binding import bind
+from saphan.node.binding import HTTP_LOG, bind
 from saphan.node.desks.login import DeskPeer
 from saphan.node.desks.parts import Bringing
 from saphan.node.desks.session import DeskSession
@@ -52,6 +52,7 @@ async def desks_served(
         handle_signals=False,
         shutdown_timeout=SHUTDOWN_S,
         keepalive_timeout=SILENCE_S,
+        logger=HTTP_LOG,
     )
     await runner.setup()
     try:
