@@ -20,7 +20,7 @@ from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.frames import Submission
-from saphan_schemas.limits import LIMITS, SECOND_MS
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import BatchSignature, Blob, Header, Signature, SignatureItem
 
 from saphan.compose import INNER_TYPE, Draft, Wish, compose
@@ -236,15 +236,9 @@ class Outbox:
         return {nonce for (nonce,) in rows}
 
     def _mailbox(self, agency: str, expires: int) -> KeyInfo:
-        """The key of an agency to which something is sealed now, with a deadline in ms UTC.
-
-        Now is what the log says if that is later: by a clock that is days behind it would be
-        sealed to keys whose time is over, again and again.
-        """
-        head = self._logs.evidence_heads.newest
-        now = self._clock() if head is None else max(self._clock(), head.time * SECOND_MS)
+        """The key of an agency to which something is sealed now, with a deadline in ms UTC."""
         with self._logs.lock:
-            return choose(self._logs.directory, agency, now, expires)
+            return choose(self._logs.directory, agency, self._clock(), expires)
 
     def _sign(
         self, kind: str, bodies: Sequence[bytes]
