@@ -172,7 +172,7 @@ async def test_every_reading_is_a_record_and_every_showing_of_a_day(bridge: Brid
         bridge.node_clock.ahead += DAY_MS
         records.note("sokha", "listed", [bulletin])
         assert [one["kind"] for one in records.rows(0, 10)][-1] == "listed"
-        assert len(records.rows(0, 10, handle="sokha", bulletin=bulletin)) == 4
+        assert len(records.rows(0, 10, handle="sokha", bulletins=[bulletin])) == 4
         assert records.rows(0, 10, handle="dao") == []
         assert len(records.rows(2, 1)) == 1
         stated = here.kh.db.rows("SELECT 1 FROM statements WHERE event = 'read'")

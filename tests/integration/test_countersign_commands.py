@@ -98,6 +98,9 @@ async def test_written_at_a_desk_signed_at_the_node(
         log = await run("officer", "log", *office, "--handle", OFFICERS[KH], asks=False)
         kinds = {one["kind"] for one in log["showings"] if one["id"] == waits["id"]}
         assert kinds == {"read"}  # the rest is the keeper's own to see, in the agency's folder
+        for start in (waits["id"][:8], signed["id"][:8]):  # and what became of it
+            of = await run("officer", "log", *office, "--bulletin", start, asks=False)
+            assert waits["id"] in {one["id"] for one in of["showings"]}
         people = (await run("officer", "list", *office, asks=False))["officers"]
         assert [(one["handle"], one["clearance"], one["active"]) for one in people] == [
             ("dao", "red", True), (OFFICERS[KH], "red", True)

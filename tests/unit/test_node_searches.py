@@ -73,7 +73,7 @@ def test_old_showings_cost_nothing(tmp_path: Path) -> None:
         showings.note("dao", LISTED, [bulletin])
         assert not showings.has_read("dao", bulletin)
         showings.rows(10**6, 5, handle="dao")
-        showings.rows(10**6, 5, bulletin=bulletin)
+        showings.rows(10**6, 5, bulletins=[bulletin])
 
     look()
     spent = counted(db, look)

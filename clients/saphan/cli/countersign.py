@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput
@@ -88,7 +89,7 @@ def _list_lines(rows: list[Json]) -> Iterator[str]:
 
 def _show(args: argparse.Namespace) -> int:
     with _eyes(args) as eyes:
-        exact = eyes.open(bulletin_id(args.id))
+        exact = eyes.open(_start(args))
         page = page_of(exact)
         show(page, bulletin_lines(page), as_json=args.json)
         for one in exact.attachments if args.save is not None else ():
@@ -100,7 +101,7 @@ def _show(args: argparse.Namespace) -> int:
 
 def _sign(args: argparse.Namespace) -> int:
     with _eyes(args) as eyes:
-        exact = eyes.open(bulletin_id(args.id))
+        exact = eyes.open(_start(args))
         page = page_of(exact)
         if not args.json:
             show(page, bulletin_lines(page), as_json=False)
@@ -113,9 +114,14 @@ def _sign(args: argparse.Namespace) -> int:
 
 def _refuse(args: argparse.Namespace) -> int:
     with _eyes(args) as eyes:
-        state = eyes.refuse(bulletin_id(args.id), args.reason)
+        state = eyes.refuse(_start(args), args.reason)
     show({"state": state}, [say(f"state.countersign_{state}")], as_json=args.json)
     return 0
+
+
+def _start(args: argparse.Namespace) -> str:
+    """The id that was given; its beginning at least."""
+    return bulletin_id(args.id, "saphan countersign list")
 
 
 def page_of(exact: Exact) -> Json:
@@ -152,7 +158,7 @@ class AtNode:
 
     def rows(self) -> list[Json]:
         """All of it, or what concerns the officer of --handle."""
-        asked = "" if self._args.handle is None else f"?officer={self._args.handle}"
+        asked = "" if self._args.handle is None else f"?officer={quote(self._args.handle, safe='')}"
         found: list[Json] = self._node.get(f"/v1/countersign{asked}")["drafts"]
         return found
 

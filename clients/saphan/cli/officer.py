@@ -196,14 +196,14 @@ def _send(args: argparse.Namespace) -> int:
     return 0
 
 
-def bulletin_id(text: str) -> str:
-    """A bulletin id, or at least its first 8 digits."""
+def bulletin_id(text: str, listed: str = "saphan inbox") -> str:
+    """A bulletin id, or at least its first 8 digits; `listed`: the command that shows it."""
     if not 8 <= len(text) <= 64 or any(char not in "0123456789abcdef" for char in text):
         raise InvalidInput(
             "id_malformed",
             "a bulletin id is 64 hexadecimal digits; its first 8 or more will do",
             field="id",
-            hint="copy it from: saphan inbox",
+            hint=f"copy it from: {listed}",
         )
     return text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from saphan.cli.officer import bulletin_id
 from saphan.cli.options import Parser, Subparsers, add_command, add_group, local_node
@@ -43,17 +44,17 @@ def _officer_line(row: Json) -> str:
 
 def _log(args: argparse.Namespace) -> int:
     rows = list(_records(args))
-    show({"showings": rows}, (_log_line(row) for row in rows), as_json=args.json)
+    lines = [_log_line(row) for row in rows] or [say("note.officer_log_empty")]
+    show({"showings": rows}, lines, as_json=args.json)
     return 0
 
 
 def _records(args: argparse.Namespace) -> Iterator[Json]:
     """Every record from --after on, page by page."""
     node, after = local_node(args), max(0, args.after)
-    asked = "" if args.handle is None else f"&officer={args.handle}"
+    asked = "" if args.handle is None else f"&officer={quote(args.handle, safe='')}"
     if args.bulletin is not None:
-        found = node.get(f"/v1/bulletins/{bulletin_id(args.bulletin)}")["id"]
-        asked += f"&id={found}"
+        asked += f"&id={bulletin_id(args.bulletin)}"
     while True:
         rows = node.get(f"/v1/showings?after={after}&limit={PAGE}{asked}")["showings"]
         yield from rows

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from saphan_schemas.limits import DAY_MS
 from saphan_schemas.messages import LANGUAGES, has_text
 from saphan_schemas.width import fit
 
@@ -96,6 +97,8 @@ def header_lines(header: Json, author: str | None) -> Iterator[str]:
     yield f"{_label('label.created')}{stamp(header['created'])} UTC"
     if header["answer_by"] is not None:
         yield f"{_label('label.answer_by')}{stamp(header['answer_by'])} UTC"
+    yield f"{_label('label.expires')}{stamp(header['expires'])} UTC"
+    yield f"{_label('label.retain_until')}{stamp(header['retain_until'] * DAY_MS)[:10]}"
 
 
 def bulletin_lines(found: Json) -> Iterator[str]:

@@ -6,6 +6,7 @@ An officer's token serves that officer; with the keeper's, the signed record say
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 from saphan_schemas.codec import decode
@@ -14,7 +15,7 @@ from saphan_schemas.records import OfficerRead, Signature
 
 from saphan.node.api_app import SERVICE
 from saphan.node.api_attachments import attachment_number, streamed
-from saphan.node.bulletins import parse_id
+from saphan.node.bulletins import parse_start
 from saphan.node.callers import Officer, caller_of
 from saphan.node.countersigning import RECORD_BYTES as REFUSAL_BYTES
 from saphan.node.readings import RECORD_BYTES, SIGNATURE_BYTES
@@ -29,6 +30,8 @@ from saphan.node.requests import (
 )
 from saphan.node.roll import roll
 from saphan.node.views import check_officer
+
+Json = dict[str, Any]
 
 
 def routes() -> list[web.RouteDef]:
@@ -50,15 +53,17 @@ async def _officers(request: web.Request) -> web.Response:
 
 
 async def _showings(request: web.Request) -> web.Response:
-    """Records from ?after= on; of one officer with ?officer=, of one bulletin with ?id=."""
+    """Records from ?after= on; of one officer with ?officer=, of one bulletin, or of what waited
+    for a second officer, with ?id= or its beginning."""
     service, wanted = request.app[SERVICE], request.query
-    bulletin = parse_id(wanted["id"]) if "id" in wanted else None
-    look = partial(
-        service.showings.rows,
-        *page(request),
-        wanted.get("officer"),
-        bulletin,
-    )
+    between = parse_start(wanted["id"]) if "id" in wanted else None
+    after, limit = page(request)
+
+    def look() -> list[Json]:
+        showings = service.showings
+        bulletins = None if between is None else showings.alike(*between)
+        return showings.rows(after, limit, wanted.get("officer"), bulletins)
+
     return json_response({"showings": await service.engine.in_reading(look)})
 
 

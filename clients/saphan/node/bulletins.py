@@ -21,7 +21,6 @@ from saphan.node.witness_policy import policy, witnessed
 Json = dict[str, Any]
 ALIKE: Final = 16
 """Bulletins looked at whose ids begin alike; already two are one chance in four billion."""
-_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _PREFIX: Final = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 
 
@@ -99,9 +98,7 @@ class Bulletins:
         Raises:
             InvalidInput: `id_malformed`, `bulletin_unknown`, `id_ambiguous`.
         """
-        if not _PREFIX.fullmatch(text):
-            raise _malformed()
-        low, high = bytes.fromhex(text.ljust(64, "0")), bytes.fromhex(text.ljust(64, "f"))
+        low, high = parse_start(text)
         rows = [
             row
             for row in self._db.rows(
@@ -211,15 +208,15 @@ class Bulletins:
         return found
 
 
-def parse_id(text: str) -> bytes:
-    """A bulletin id from 64 hex digits.
+def parse_start(text: str) -> tuple[bytes, bytes]:
+    """The first and the last id that begin with these 8 to 64 hexadecimal digits.
 
     Raises:
         InvalidInput: `id_malformed`.
     """
-    if not _ID.fullmatch(text):
+    if not _PREFIX.fullmatch(text):
         raise _malformed()
-    return bytes.fromhex(text)
+    return bytes.fromhex(text.ljust(64, "0")), bytes.fromhex(text.ljust(64, "f"))
 
 
 def _malformed() -> InvalidInput:

@@ -8,7 +8,7 @@ its own (R1, R2 of schemas/spec/officers.md). The records stay in the node.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from saphan_schemas.limits import DAY_MS
@@ -40,6 +40,11 @@ _KEEP_READING: Final = (
     "INSERT INTO showings (bulletin, handle, kind, day, time, record, signature)"
     " VALUES (?, ?, 'read', ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
+_ALIKE: Final = (
+    "SELECT id FROM bulletins WHERE id BETWEEN ?1 AND ?2"
+    " UNION SELECT id FROM countersigning WHERE id BETWEEN ?1 AND ?2 OR bulletin BETWEEN ?1 AND ?2"
+    " LIMIT ?3"
+)
 
 
 class Showings:
@@ -66,18 +71,24 @@ class Showings:
                 tx.executemany(_KEEP, [(one, handle, kind, day, now) for one in new])
 
     def rows(
-        self, after: int, limit: int, handle: str | None = None, bulletin: bytes | None = None
+        self,
+        after: int,
+        limit: int,
+        handle: str | None = None,
+        bulletins: Sequence[bytes] | None = None,
     ) -> list[Json]:
         """Records in their order; `seq` is the place to go on from.
 
         Args:
-            handle, bulletin: of this officer, of this bulletin; None: of all.
+            handle: of this officer; bulletins: of these. None: of all.
         """
         where: str = "seq > ?"
         values: list[object] = [after]
-        for column, wanted in (("handle", handle), ("bulletin", bulletin)):
-            if wanted is not None:
-                where, values = f"{where} AND {column} = ?", [*values, wanted]
+        if handle is not None:
+            where, values = f"{where} AND handle = ?", [*values, handle]
+        if bulletins is not None:
+            marks = ",".join("?" * len(bulletins))
+            where, values = f"{where} AND bulletin IN ({marks})", [*values, *bulletins]
         rows = self._db.rows(
             "SELECT seq, time, handle, kind, bulletin, record, signature FROM showings"  # noqa: S608
             f" WHERE {where} ORDER BY seq LIMIT ?",
@@ -95,6 +106,11 @@ class Showings:
             }
             for seq, time, officer, kind, shown, record, signature in rows
         ]
+
+    def alike(self, low: bytes, high: bytes) -> list[bytes]:
+        """What is on record under an id between these two: bulletins, and what waited for a second
+        officer, also if it became one of these bulletins then."""
+        return [one for (one,) in self._db.rows(_ALIKE, (low, high, LOOKED_UP))]
 
     def has_read(self, handle: str, bulletin: bytes) -> bool:
         """Whether an officer has signed that they read it."""
