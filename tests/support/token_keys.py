@@ -1,0 +1,40 @@
+"""An officer's key in two halves: on a real token, and in its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+from saphan.keyfiles import Argon2Cost, SecretKey, new_token_key, write_sealed
+from saphan.passphrase import Passphrase
+from saphan_schemas.errors import SaphanError
+
+from support.softhsm import Tokens
+
+CHEAP: Final = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+PASSPHRASE: Final = Passphrase("correct horse battery")
+MESSAGE: Final = b"DSSEv1 1 a 1 b"
+
+
+def officer_of(tokens: Tokens) -> SecretKey:
+    """A fresh key of bounmy, half of it on the token "desk"; nobody is logged in."""
+    key = new_token_key("bounmy", tokens.access("desk"))
+    assert key.held is not None
+    key.held.close()
+    return key
+
+
+def file_of(officer: SecretKey, folder: Path) -> Path:
+    """The other half, under `PASSPHRASE`."""
+    path = folder / "bounmy.key"
+    write_sealed(path, officer, PASSPHRASE, CHEAP)
+    return path
+
+
+def refusal(action: Callable[[], object]) -> SaphanError:
+    """What an action is refused with."""
+    with pytest.raises(SaphanError) as refused:
+        action()
+    return refused.value
