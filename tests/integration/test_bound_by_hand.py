@@ -93,6 +93,9 @@ async def test_a_revocation_by_hand_binds_while_the_line_is_down(bridge: Bridge)
             la.logs.directory.key(key, Role.MAILBOX)
         # The past is not touched: evidence of that time is judged by the log as it stood.
         assert la.logs.directory.key(key, Role.MAILBOX, la.logs.directory.size).key_id == key
+    async with bridge.node(KH) as kh:  # brought to its own node, it is no foreign one
+        await kh.watching.import_bound("operation", package)
+        assert kh.db.rows("SELECT version, known FROM own_operations") == [(2, "submitted")]
     async with bridge.node(LA) as la:  # a restart does not forget it
         with pytest.raises(Refused, match="revoked"):
             la.logs.directory.key(key, Role.MAILBOX)

@@ -13,7 +13,7 @@ from saphan.keyring import add_key
 from saphan.local_api import LocalNode
 from saphan.node.service import NodeService
 from saphan.office import Office
-from saphan_schemas.errors import InvalidInput
+from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.records import Role
 from support.bridge import CHEAP, LA, SECRET, Bridge, agreed, bridged, eventually, opened
 from support.command import saphan
@@ -104,5 +104,12 @@ async def test_what_was_handed_in_through_the_node_is_known(bridge: Bridge, tmp_
             await asyncio.to_thread(local.post, "/v1/directory", body)
             await eventually(lambda: len(la.watching.operations.listed()) == 2)
             assert la.watching.operations.listed()[1]["known"] == "submitted"
+            await la.watching.look()
+            assert codes(la) == []
+            # Another one of its number, too late: the broker refuses it, and nothing is forgotten.
+            late = await made_elsewhere(bridge, tmp_path / "late")
+            body = {"operation": base64.b64encode(late).decode()}
+            with pytest.raises(Refused, match="operation_chain"):
+                await asyncio.to_thread(local.post, "/v1/directory", body)
             await la.watching.look()
             assert codes(la) == []

@@ -65,7 +65,11 @@ class OwnOperations:
             OperatorError: the disk.
         """
         seen = _parse(signed)
-        if seen.record.agency == self._agency:
+        if seen.record.agency != self._agency:
+            return
+        self._replay()
+        logged = self._seen.get(seen.record.version)
+        if logged is None or logged.identity == seen.identity:  # else the log has another one
             self._note(seen, SUBMITTED)
 
     def acknowledge(self, version: int) -> bytes:

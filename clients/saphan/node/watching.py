@@ -76,6 +76,8 @@ class Watching:
             SaphanError: what `Bound.take` raises.
         """
         taken = await self.engine.in_frames(lambda: self.bound.take(kind, package))
+        if kind == "operation":
+            await self.engine.in_frames(lambda: self.operations.submitted(package))
         self.engine.look_again()
         self.events.publish([{"type": DIRECTORY}])  # keys are revoked: sessions and desks look
         return taken
