@@ -220,7 +220,8 @@ class Agreements:
         """Agreements of a party, and the orders on them, by directory leaf in [start, stop)."""
         found: dict[int, bytes] = {}
         for agreed in self.of(agency):
-            opened: tuple[Agreed | Ordered, ...] = (agreed, *self.orders(agreed))
+            orders = self._orders.get(agreed.name, Orders()).within(start, stop)
+            opened: tuple[Agreed | Ordered, ...] = (agreed, *orders)
             for one in opened:
                 if one.index is not None and start <= one.index < stop:
                     found[one.index] = encode(one.package)

@@ -77,6 +77,10 @@ class Orders:
         place = bisect_left(self._leaves, index)
         return self.all[place] if self._leaves[place : place + 1] == [index] else None
 
+    def within(self, start: int, stop: int) -> list[Ordered]:
+        """Those at leaves in [start, stop)."""
+        return self.all[bisect_left(self._leaves, start) : bisect_left(self._leaves, stop)]
+
     def standing(self, at: int | None) -> Standing:
         """What those below directory size `at` amount to, renewals apart; None: all of them."""
         place = len(self.all) if at is None else bisect_left(self._leaves, at)
