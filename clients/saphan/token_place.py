@@ -47,6 +47,10 @@ class TokenPlace:
     serial: bytes
     key: bytes
 
+    def called(self, name: str) -> bool:
+        """Whether a person who names this token by label or serial says so."""
+        return name in (self.label, self.serial.decode("ascii", "replace"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenAccess:

@@ -18,6 +18,7 @@ from saphan.desk.outbox import Outbox, Queued
 from saphan.desk.start import start_desk
 from saphan.desk.syncing import sync
 from saphan.keyfiles import is_sealed, new_key, read_key, write_plain
+from saphan.token_place import TokenAccess
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role
@@ -342,6 +343,14 @@ async def test_a_key_that_comes_plain_rests_sealed(bridge: Bridge) -> None:
         assert (made.me.handle, made.key_id, made.request) == ("dao", key.key_id, None)
         assert is_sealed(folder.key_file)
         assert read_key(folder.key_file, Role.OFFICER, SECRET).seed == key.seed
+        # Who asks for a token now is not left to believe that it guards this key.
+        wanted = TokenAccess(token="desk", library=plain)
+        for again in (plain, None):
+            with pytest.raises(OperatorError, match="desk_key_differs") as refused:
+                start_desk(
+                    folder, invitation, SECRET, now=bridge.clock(), brought=again, access=wanted
+                )
+            assert "leave --token out" in str(refused.value.hint)
 
     await asyncio.to_thread(work)
 

@@ -90,11 +90,14 @@ async def test_at_a_desk(
         invited = await run(
             "desk", "invite", *office, "--out", invitation, "--address", world.address
         )
-        made = await run(
+        init = (
             *("desk", "init", desk, "--invitation", invitation, "--handle", "dao"),
             *("--words", invited["words"], *passphrase),
             *("--token", "desk", "--pkcs11", tokens.library, *pin),
         )
+        made = await run(*init)
+        again = await run(*init)  # the power failed before the person saw the words
+        assert again["key_id"] == made["key_id"]
         await asyncio.to_thread(cheapen, desk / "officer.key")
         added = await run(
             *("keys", "add", "officer", "--request", made["request"]),

@@ -74,7 +74,8 @@ def start_desk(
                 field="desk",
                 hint="name another folder for another officer or agency",
             )
-    key = _key(folder, passphrase, handle, brought, cost, access or TokenAccess())
+    access = access or TokenAccess()
+    key = _key(folder, passphrase, handle, brought, cost, access)
     assert key.handle is not None
     request = None
     if brought is None:
@@ -101,10 +102,11 @@ def _key(
     """The key that is there; else the one brought along; else a new one."""
     if folder.key_file.exists():
         found = read_key(folder.key_file, Role.OFFICER, passphrase, access)
-        return _named(found, handle, folder.key_file)
+        return _guarded(_named(found, handle, folder.key_file), access, folder.key_file)
     make_folder(folder.folder)
     if brought is not None:
         key = _named(read_key(brought, Role.OFFICER, passphrase, access), handle, brought)
+        _guarded(key, access, brought)
         if is_sealed(brought):
             create_file(folder.key_file, read_private(brought, KEY_FILE_BYTES, "key-file"))
         else:  # what a desk keeps is worth what its key file is
@@ -130,6 +132,18 @@ def _named(key: SecretKey, handle: str | None, path: Path) -> SecretKey:
             "desk_key_differs", f"{path} is {key.handle}'s key, not {handle}'s", field="handle"
         )
     return key
+
+
+def _guarded(key: SecretKey, access: TokenAccess, path: Path) -> SecretKey:
+    """Nobody is left to believe that a token guards a key of which it holds nothing."""
+    if access.token is None or (key.token is not None and key.token.called(access.token)):
+        return key
+    raise OperatorError(
+        "desk_key_differs",
+        f"no half of {path} is on the token {access.token}, and a key that exists stays as it is",
+        field="token",
+        hint="leave --token out, or make a new key at a desk in another folder: docs/token.md",
+    )
 
 
 def _request(invitation: DeskInvitation, key: SecretKey, now: int) -> bytes:
