@@ -351,49 +351,6 @@ def test_more_officers_than_the_first_operation_takes_are_refused_at_once(place:
     assert ran.code == "officers_count"
 
 
-def test_words_of_a_printed_code_are_those_of_the_root(place: Path) -> None:
-    paper = saphan_here("root", "paper", place / "ann/ann.json", "--json").json
-    (printed,) = paper["fingerprints"]
-    read = saphan_here("words", printed["code"], "--json").json["fingerprints"]
-    assert [each["words"] for each in read] == [printed["words"]]
-    saphan_here("words", place / "first.draft", "--compare", draft_words(place))
-
-
-def test_a_paper_record_is_compared_years_later_with_what_the_office_kept(place: Path) -> None:
-    """The draft is long gone; the operation stands in the folder; a telephone reads the code."""
-    page = saphan_here("root", "paper", place / "first.draft", "--json").json["fingerprints"]
-    kept = place / "office/operations/0001.saphan"
-    for printed in page:
-        saphan_here("words", kept, "--compare", printed["code"])
-        saphan_here("words", kept, "--compare", printed["words"])
-    other = page[0]["code"][:-1] + ("0" if page[0]["code"][-1] != "0" else "1")
-    assert saphan_here("words", kept, "--compare", other, status=3).code == "words_differ"
-    assert saphan_here("words", page[0]["code"][:-1], status=2).code == "words_unknown"
-
-
-def test_words_of_a_revocation_are_read_to_a_partner(place: Path) -> None:
-    order_key(place)
-    for name in ("bee", "cam"):
-        sign(place, name, "next.draft")
-    words = saphan_here("root", "show", place / "next.draft", "--json").json["words"]
-    finish(place, "next.draft")
-    saphan_here("words", place / "office/operations/0002.saphan", "--compare", words)
-
-
-def draft_words(place: Path) -> str:
-    words: str = saphan_here("root", "show", place / "first.draft", "--json").json["words"]
-    return words
-
-
-def test_a_page_is_never_written_over_another(place: Path) -> None:
-    (place / "record.html").write_text("of last year")
-    ran = saphan_here(
-        "root", "paper", place / "ann/ann.json", "--out", place / "record.html", status=5
-    )
-    assert ran.code == "file_exists"
-    assert (place / "record.html").read_text() == "of last year"
-
-
 def test_a_root_is_made_once_and_not_over_another(place: Path) -> None:
     new = ("root", "new", "--passphrase-file", place / "root.txt")
     made = saphan_here(*new, "--name", "eve", "--out", place / "eve", "--json").json

@@ -125,6 +125,11 @@ def test_a_threshold_that_cannot_be_reached_is_refused(holders: Holders, thresho
     assert refusal(lambda: Roots(halves, threshold)).code == "operation_threshold"
 
 
+def test_two_holders_never_have_one_name(holders: Holders) -> None:
+    both = (holders.half("ann"), Holders("ann").half("ann"))
+    assert refusal(lambda: Roots(both, 1)).code == "holder_duplicate"
+
+
 def test_one_root_cannot_stand_for_two_holders(holders: Holders) -> None:
     twice = (holders.half("ann"), holders.half("ann"))
     assert refusal(lambda: Roots(twice, 1)).code == "key_duplicate"
@@ -334,6 +339,16 @@ def test_roots_never_change_to_a_threshold_that_cannot_be(office: Office, thresh
     more = Holders("dow").half("dow")
     error = refusal(lambda: change_roots(office, [more], ["cam"], threshold, NOW))
     assert error.code == "operation_threshold"
+
+
+def test_roots_that_stay_are_counted_for_both_thresholds_and_stand_once(
+    office: Office, holders: Holders
+) -> None:
+    more = Holders("dow")
+    draft = change_roots(office, [more.half("dow")], ["cam"], None, NOW)
+    settle(office, holders.sign(more.sign(holders.sign(draft, "cam"), "dow"), "ann", "bee"))
+    signed = decode(SignedOperation, office.history()[1], LIMITS.operation_bytes, "operation")
+    assert len(signed.roots) == 2
 
 
 def test_a_change_that_changes_no_root_is_not_made(office: Office) -> None:

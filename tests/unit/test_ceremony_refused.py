@@ -15,7 +15,7 @@ from saphan.ceremony.describing import describe
 from saphan.ceremony.draft import merge, propose, sign
 from saphan.ceremony.draft_file import DRAFT_BYTES, format_draft, parse_draft
 from saphan.ceremony.root_change import change_roots
-from saphan.keyfiles import new_key
+from saphan.keyfiles import SecretKey, new_key, public_half
 from saphan.keyring import find_key, list_keys, revoke_key
 from saphan.office import Office
 from saphan.operations import addition, settle
@@ -199,9 +199,70 @@ def test_what_was_enrolled_once_is_not_drafted_again(office: Office, holders: Ho
     assert refusal(lambda: propose(office, (change,), (), NOW)).code == "key_duplicate"
 
 
-def test_a_draft_that_revokes_an_unknown_key_is_refused(office: Office) -> None:
-    change = Change("revoke", Role.NODE, bytes(32), None, None, None)
-    assert refusal(lambda: propose(office, (change,), (), NOW)).code == "key_unknown"
+def revocation(role: Role, name: bytes) -> Change:
+    return Change("revoke", role, name, None, None, None)
+
+
+def why_not(office: Office, *changes: Change) -> str:
+    """Code with which these changes are refused, before anybody travels."""
+    return refusal(lambda: propose(office, changes, (), NOW)).code
+
+
+def test_only_an_active_key_of_the_role_stated_is_revoked_and_once(
+    office: Office, holders: Holders
+) -> None:
+    (node,) = office.replay().keys("la.ospp", Role.NODE)
+    gone = revocation(Role.NODE, node.key_id)
+    assert why_not(office, revocation(Role.NODE, bytes(32))) == "key_unknown"
+    assert why_not(office, revocation(Role.WITNESS, node.key_id)) == "key_unknown"
+    assert why_not(office, gone, gone) == "key_duplicate"
+    revoke_key(office, node.key_id, None, now=NOW)
+    conclude(office, holders.sign(waiting(office), "ann", "bee"))
+    assert why_not(office, gone) == "key_unknown"
+
+
+def test_a_root_that_is_no_key_is_not_drafted(office: Office) -> None:
+    change = Change("add", Role.ROOT, bytes(1984), None, None, None)
+    assert why_not(office, change) in ("key_weak", "key_malformed")
+
+
+def test_another_agencys_history_refuses_the_draft(tmp_path: Path, holders: Holders) -> None:
+    """Else a first operation would stand on a page that has all the roots of somebody else."""
+    office = holders.found(tmp_path / "la", 2)
+    foreign = Holders("ann", "bee", "cam").enrolled(tmp_path / "kh", 2, "kh.gpo")
+    forged = altered(office.draft(1), history=[text(foreign.history()[0])])
+    assert refusal(lambda: parse_draft(forged)).code == "operation_draft_malformed"
+
+
+@pytest.mark.parametrize("field", ("keys", "witnesses"))
+def test_proofs_of_another_operation_refuse_the_draft(office: Office, field: str) -> None:
+    keys = [new_key(Role.WITNESS), new_key(Role.OFFICER, "khamla")]
+    one, other = (
+        propose(office, [addition(key, now) for key in keys], keys, now) for now in (NOW, NOW + 1)
+    )
+    path = settle(office, one).operation
+    (old,) = getattr(other, field)
+    forged = altered(path, **{field: [text(encode(old))]})
+    assert refusal(lambda: parse_draft(forged)).code == "signature_invalid"
+
+
+def test_what_a_directory_would_refuse_is_never_kept(office: Office, holders: Holders) -> None:
+    """Two officers share half a key: the page shows two, the directory knows."""
+    first, other = new_key(Role.OFFICER, "khamla"), new_key(Role.OFFICER, "sokha")
+    seed = first.seed[:32] + other.seed[32:]
+    twin = SecretKey(Role.OFFICER, public_half(Role.OFFICER, seed), seed, "sokha")
+    keys = (first, twin)
+    draft = propose(office, [addition(key, NOW) for key in keys], keys, NOW)
+    signed = holders.sign(draft, "ann", "bee")
+    assert refusal(lambda: conclude(office, signed)).code == "key_duplicate"
+    assert len(office.history()) == 1
+
+
+def test_no_second_draft_is_stored_beside_one_that_waits(office: Office) -> None:
+    drafted_officer(office)
+    (node,) = office.replay().keys("la.ospp", Role.NODE)
+    draft = propose(office, (revocation(Role.NODE, node.key_id),), (), NOW)
+    assert refusal(lambda: settle(office, draft)).code == "draft_waiting"
 
 
 @pytest.mark.parametrize("times", ((NOW, None), (None, NOW), (None, None), (NOW, NOW - 1)), ids=str)

@@ -95,10 +95,9 @@ def store_draft(office: Office, draft: OperationDraft) -> Path:
     """Put a draft where it waits for its holders; an agency has one at a time.
 
     Raises:
-        OperatorError: `draft_waiting`, `file_unwritable`.
+        OperatorError: `file_exists`, `file_unwritable`.
     """
     path = office.draft(draft.operation.version)
-    check_none_waits(office)
     make_folder(path.parent)
     create_file(path, format_draft(draft), PUBLIC_MODE)
     return path
