@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from saphan.agreement_orders import Action, make_order
 from saphan.keyfiles import read_key
+from saphan.node.deliveries import MAX_ATTEMPTS
 from saphan.node.events import Listener
 from saphan.node.service import NodeService
 from saphan_broker.sequencing import preparing
@@ -21,6 +22,7 @@ from saphan_protocol.agreement_order import sign_order
 from saphan_protocol.agreements import Agreements
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import parse_agreement_package
+from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import DAY_MS
@@ -157,6 +159,35 @@ async def test_a_handover_that_met_the_suspension_is_stated_again_after_it(
         async with bridge.node(KH) as kh:
             await ordered(bridge, la, "resume", 2)
             await eventually(lambda: states(la, bulletin) == ["accepted"])
+
+
+async def test_what_did_not_open_is_not_consigned_in_vain_while_nothing_new_is_taken(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new consignment is something new, whatever is agreed of what is on its way. Each attempt
+    would be refused, and none would be left when the agreement goes on."""
+    made: list[int] = []
+
+    def spoiled(key: bytes, *rest: Any) -> bytes:
+        made.append(1)
+        return seal_stanza(key if len(made) > 1 else bytes(32), *rest)
+
+    monkeypatch.setattr("saphan.node.sealing.seal_stanza", spoiled)
+    async with one_on_its_way(bridge, in_flight="deliver") as (la, bulletin, _):
+        name = only(la)
+    async with bridge.broker_running(), bridge.node(KH) as kh:
+        await eventually(lambda: states(kh, bulletin) == ["unopened"])
+        package = await asyncio.to_thread(order, bridge, LA, name, "suspend", 1)
+        result = await kh.line.register(order=package)
+        assert result.code is None, result
+        async with bridge.node(LA) as la:
+            await eventually(lambda: flight(la, bulletin) == "stop")
+            for _ in range(MAX_ATTEMPTS):
+                await la.watching.look()
+            assert alarms(la) == {"bulletins_stopped"}
+            await ordered(bridge, la, "resume", 2)
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+    assert len(made) == 2
 
 
 def stated(node: NodeService) -> list[tuple[str, str, str | None]]:

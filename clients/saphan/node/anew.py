@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
+from saphan_protocol.admission_steps import Facts
 from saphan_protocol.delivery import State
 from saphan_protocol.directory import Directory
+from saphan_protocol.release import carrying
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import LIMITS
@@ -176,6 +178,32 @@ def without_waiting(db: Database, deliveries: Iterable[Delivery]) -> list[Delive
             consignment = msgspec.msgpack.decode(body, type=Consignment)
             waiting.update((bulletin, ref.agency) for ref in consignment.recipients)
     return [delivery for delivery in wanted if delivery not in waiting]
+
+
+def carried(
+    db: Database, logs: Logs, deliveries: Iterable[Delivery], now: int
+) -> Iterator[Delivery]:
+    """Those of them that are not in the log yet, or that an agreement in force carries.
+
+    While it is suspended a consignment of what is in the log would be refused, and would use up an
+    attempt; after `resume`, or a renewal, the directory has grown and it is looked at again.
+
+    Args:
+        now: ms UTC.
+    """
+    for bulletin, recipient in deliveries:
+        row = db.row(
+            "SELECT b.header FROM deliveries d JOIN bulletins b ON b.id = d.bulletin"
+            " WHERE d.bulletin = ? AND d.recipient = ? AND d.state IN ('submitted', 'unopened')",
+            (bulletin, recipient),
+        )
+        if row is not None:
+            header = decode(Header, row[0], LIMITS.header_bytes, "header")
+            with logs.lock:
+                _, in_force = carrying(header, recipient, Facts(logs.directory, now))
+            if not in_force:
+                continue
+        yield bulletin, recipient
 
 
 def _revoked(directory: Directory, consignment: Consignment, recipient: str) -> bool:

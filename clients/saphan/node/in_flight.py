@@ -9,11 +9,12 @@ agreement says (`in_flight`), and broker and recipient act by the same rule
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from saphan_protocol.admission_steps import Facts
 from saphan_protocol.agreement import Agreed
+from saphan_protocol.delivery import State
 from saphan_protocol.directory import Directory
 from saphan_protocol.release import carrying
 from saphan_schemas.codec import decode
@@ -122,15 +123,18 @@ class InFlight:
         found: dict[Delivery, Treated] = {}
         for recipient in recipients:
             rows = self._db.rows(
-                "SELECT d.bulletin, b.header FROM deliveries d JOIN bulletins b"
+                "SELECT d.bulletin, b.header, d.state FROM deliveries d JOIN bulletins b"
                 " ON b.id = d.bulletin WHERE d.state IN ('submitted', 'unopened')"
                 " AND d.sender = ? AND d.recipient = ?",
                 (self._agency, recipient),
             )
-            for bulletin, data in rows:
+            for bulletin, data, state in rows:
                 header = decode(Header, data, LIMITS.header_bytes, "header")
                 with self._logs.lock:
                     how = treated(self._logs.directory, header, recipient, now)
+                if how is not None and state == State.UNOPENED.value:
+                    # It needs a new consignment, and nothing new is taken.
+                    how = replace(how, treatment=STOP)
                 if how is not None:
                     found[bulletin, recipient] = how
         return found

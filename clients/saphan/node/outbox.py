@@ -27,7 +27,7 @@ from saphan.compose import INNER_TYPE, Draft, Wish, compose
 from saphan.corridors import Allowed, together
 from saphan.mailbox_schedule import choose
 from saphan.node.agreed import found
-from saphan.node.anew import Delivery, without_waiting
+from saphan.node.anew import Delivery, carried, without_waiting
 from saphan.node.archive import Archive
 from saphan.node.consignments import Ready, bulletin_row, keep_consignments, submission_of
 from saphan.node.db import Database
@@ -321,13 +321,14 @@ class Outbox:
 
     def consign_anew(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         """New stanzas for bulletins that did not open or whose keys are gone; same id, no officer
-        signs again. What waits to be sent already is left out.
+        signs again. What waits to be sent already is left out, and what no agreement carries now.
 
         Raises:
             OperatorError: the disk.
         """
         by_bulletin: dict[bytes, list[str]] = {}
-        for bulletin, recipient in without_waiting(self._db, deliveries):
+        wanted = carried(self._db, self._logs, deliveries, self._clock())
+        for bulletin, recipient in without_waiting(self._db, wanted):
             by_bulletin.setdefault(bulletin, []).append(recipient)
         outcomes: list[Outcome] = []
         made: list[Consigned] = []
