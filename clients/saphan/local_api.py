@@ -132,12 +132,17 @@ class LocalNode:
         """
         return self.save_from(f"/v1/bulletins/{bulletin}/attachments/{number}", out)
 
-    def save_from(self, where: str, out: Path) -> Path:
-        """The same from a path of the API; raises the same."""
+    def save_from(self, where: str, out: Path, expected: Blob | None = None) -> Path:
+        """The same from a path of the API; raises the same.
+
+        Args:
+            expected: what the file must be, if that is known otherwise than from the node.
+        """
         with self._answer("GET", where, None, self._headers()) as answer:
             if answer.status >= 300:
                 _judge(answer.status, answer.read(ANSWER_BYTES + 1))
             name, blob = attachment_of(dict(answer.headers.items()))
+            blob = expected or blob
             with Saving(out, name, blob) as saving:
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     while data := answer.read(PIECE_BYTES):

@@ -27,6 +27,7 @@ from saphan_schemas.records import (
     OfficerRead,
     Signature,
 )
+from saphan_schemas.validation import validate_content
 
 Json = dict[str, Any]
 INNER_TYPE: Final = PAE_TYPES[Inner]
@@ -111,6 +112,8 @@ def exact_of(answer: Json, draft: bytes) -> Exact:
         content_id = identity(CONTENT_TYPE, given["content"])
         if (inner.header, inner.content, header_id) != (header_id, content_id, draft):
             raise ValueError("its parts do not belong together")
+        # What is no bulletin cannot be shown, and a name of a file could lead anywhere.
+        validate_content(header.schema, content)
         exact.attachments  # noqa: B018 (ValueError: as many are described as are signed)
     except (KeyError, TypeError, ValueError, InvalidInput) as error:
         raise OperatorError(

@@ -7,11 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 from saphan.node.prepared import Waiting
 from saphan.node.service import NodeService
-from saphan_schemas.codec import encode
+from saphan.second_signature import exact_of
+from saphan_protocol.identity import CONTENT_TYPE, identity
+from saphan_schemas.codec import decode, decode_content, encode, encode_content
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Blob, Inner
 from support import officers
 from support.bridge import LA, OFFICERS, Bridge, agreed, opened, wish
 from support.desks import ready_bridge
@@ -126,3 +131,23 @@ async def test_one_whose_archive_key_is_gone_stops_nobody(bridge: Bridge) -> Non
         with pytest.raises(Refused, match="countersign_expired"):
             await here.la.send_signed(gone)
         assert not key.exists()
+
+
+async def test_a_node_that_lies_of_a_files_name_gets_no_signature(bridge: Bridge) -> None:
+    """All digests fit; the file would be saved elsewhere than the officer has said."""
+    async with world(bridge) as here:
+        written = here.bounmy.prepare(wish())
+        content = decode_content(written.draft.content, LIMITS.content_bytes)
+        content["attachments"] = [
+            {"name": "../../.profile.pdf", "media_type": "application/pdf", "role": "other"}
+        ]
+        said = encode_content(content)
+        inner = msgspec.structs.replace(
+            decode(Inner, written.inner, 4096, "inner"),
+            content=identity(CONTENT_TYPE, said),
+            attachments=(Blob(9, bytes(32)),),
+        )
+        exact = {"header": written.draft.header_bytes, "inner": encode(inner), "content": said}
+        answer = {"exact": {name: officers.text(data) for name, data in exact.items()}}
+        with pytest.raises(OperatorError, match="node_answer"):
+            exact_of(answer, written.draft.header_id)

@@ -26,6 +26,7 @@ from saphan.cli.options import (
 )
 from saphan.cli.render import bulletin_lines, stamp, type_text
 from saphan.cli.speech import confirm, note, say, show
+from saphan.durable import make_folder
 from saphan.header_json import header_json
 from saphan.local_api import LocalNode
 from saphan.second_signature import Exact, Signer, exact_of
@@ -92,6 +93,8 @@ def _show(args: argparse.Namespace) -> int:
         exact = eyes.open(_start(args))
         page = page_of(exact)
         show(page, bulletin_lines(page), as_json=args.json)
+        if args.save is not None:
+            make_folder(args.save)
         for one in exact.attachments if args.save is not None else ():
             path = eyes.save(exact, one["number"], args.save)
             number, length = one["number"], one["length"]
@@ -172,7 +175,8 @@ class AtNode:
     def save(self, exact: Exact, number: int, folder: Path) -> Path:
         """An attachment as a file."""
         where = f"/v1/countersign/{exact.draft.hex()}/attachments/{number}"
-        return self._node.save_from(f"{where}?officer={self._officer().handle}", folder)
+        asked = f"{where}?officer={self._officer().handle}"
+        return self._node.save_from(asked, folder, exact.inner.attachments[number - 1])
 
     def sign(self, exact: Exact) -> str:
         """Sign second."""

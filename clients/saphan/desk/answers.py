@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+from saphan_schemas.attachments import check_name
+from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import AgencyId, Day, HandlingCode, Index, Millis, Tlp, Urgency
 
@@ -114,6 +116,13 @@ class File(msgspec.Struct):
     role: str
     length: Annotated[int, Meta(ge=1, le=LIMITS.attachment_bytes)]
     sha256: Hex
+
+    def __post_init__(self) -> None:
+        """A file is saved under this name."""
+        try:
+            check_name(self.name, self.media_type)
+        except (InvalidInput, KeyError) as error:
+            raise ValueError(f"the name of attachment {self.number}: {error}") from None
 
 
 class Said(msgspec.Struct):
