@@ -119,7 +119,7 @@ async def identify(request: web.Request) -> Caller:
         await service.engine.in_reading(partial(service.tokens.check, caller))
     if service.tokens.unnoted():
         with contextlib.suppress(OperatorError):  # a full disk: the next use is noted again
-            await service.engine.in_sealing(service.tokens.note)
+            await service.engine.in_reading(service.tokens.note)
     return caller
 
 

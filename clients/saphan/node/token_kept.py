@@ -107,7 +107,10 @@ def check_wanted(wanted: Wanted) -> None:
     for schema in wanted.schemas:
         if schema not in NAMES:
             raise InvalidInput(
-                "schema_unknown", f"there is no body type {schema[:80]!r}", field="schemas"
+                "schema_unknown",
+                f"there is no body type {schema[:80]!r}",
+                field="schemas",
+                hint="types have names such as saphan/drug_seizure/0",
             )
 
 
