@@ -117,23 +117,39 @@ class Agreements:
 
         Raises:
             InvalidInput, Refused: as `check_agreement`; `agreement_replaces`: it renews one with
-                other parties: who is left out has not agreed to its end.
+                other parties, who have not agreed to its end, or one that is not in force there.
         """
         agreed = check_agreement(signed, self._roots(at), lambda name: self._threshold(name, at))
         renewed = agreed.text.replaces
         old = None if renewed is None else self._agreed.get(renewed)
         if old is not None:
-            left_out = {p.agency for p in old.text.parties} - {
-                p.agency for p in agreed.text.parties
-            }
-            if left_out:
-                raise Refused(
-                    "agreement_replaces",
-                    f"it replaces {old.text.reference} without {', '.join(sorted(left_out))}",
-                    field="agreement.replaces",
-                    hint="every party of the old agreement signs the new one",
-                )
+            self._check_renewal(agreed, old, at)
         return agreed
+
+    def _check_renewal(self, agreed: Agreed, old: Agreed, at: int) -> None:
+        """A renewal that all have signed lies with each of them: it may be brought at any time. So
+        it undoes no order, and none takes the place of another."""
+        left_out = {p.agency for p in old.text.parties} - {p.agency for p in agreed.text.parties}
+        if left_out:
+            raise Refused(
+                "agreement_replaces",
+                f"it replaces {old.text.reference} without {', '.join(sorted(left_out))}",
+                field="agreement.replaces",
+                hint="every party of the old agreement signs the new one",
+            )
+        known = self._agreed.get(agreed.name)
+        if known is not None and known.index is not None:
+            return  # judged at its own place
+        stands = self.standing(old, at)
+        if not stands.in_force:
+            raise Refused(
+                "agreement_replaces",
+                f"it replaces {old.text.reference}, which is {stands.condition}"
+                + (f" by {', '.join(stands.by)}" if stands.by else ""),
+                field="agreement.replaces",
+                hint="what is suspended is resumed first; what has ended, or was renewed "
+                "already, needs a new agreement that replaces nothing",
+            )
 
     def check_order(self, package: bytes, at: int | None) -> Ordered:
         """Judge an order at a place in the log, as the next one on its agreement there; None: now,

@@ -170,6 +170,16 @@ async def test_broker_restarted_knows_its_orders(tmp_path: Path) -> None:
         assert result.code == "agreement_suspended"
 
 
+async def test_a_renewal_brought_again_gets_its_first_answer(world: World) -> None:
+    name = await agree(world)
+    parties = [world.agencies[A], world.agencies[B]]
+    renewal = agreement(parties, *world.pins.lasting, world.clock(), replaces=name)
+    line, other = await world.line(A), await world.line(B)
+    first = await line.register(agreement=renewal)
+    assert first.code is None
+    assert await other.register(agreement=renewal) == first
+
+
 def _revokes(world: World, name: str, role: Role, key: bytes) -> bytes:
     agency: Agency = world.agencies[name]
     version, newest, _ = world.broker.state.directory.version(name)

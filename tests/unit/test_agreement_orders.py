@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 import pytest
@@ -17,6 +18,8 @@ from saphan_schemas.records import Role
 from support.accords import Accord
 from support.agency import Agency, agreement
 from support.ceremony import NOW, PINS, revoke
+
+Action = Literal["suspend", "terminate"]
 
 
 @pytest.fixture
@@ -180,3 +183,22 @@ def test_a_renewal_cannot_leave_a_party_out(accord: Accord) -> None:
     accord.kh = kh
     assert code == "agreement_replaces"
     assert accord.standing() == ("in_force",)
+
+
+@pytest.mark.parametrize("order", ["suspend", "terminate"])
+def test_a_renewal_that_lay_with_a_partner_undoes_no_order(accord: Accord, order: Action) -> None:
+    """Signed by all while all was well; brought by one when the other has stopped the exchange."""
+    accord.log(accord.order(order, keys=[accord.kh.root]))
+    code = code_of(lambda: accord.agree(reference="exercise-2", replaces=accord.name))
+    assert code == "agreement_replaces"
+    if order == "suspend":
+        accord.log(accord.order("resume", number=2))
+        accord.agree(reference="exercise-2", replaces=accord.name)
+        assert accord.standing() == ("replaced",)
+
+
+def test_an_agreement_is_renewed_once(accord: Accord) -> None:
+    """Of two drafts that all have signed the wider one would win."""
+    accord.agree(reference="exercise-2", replaces=accord.name)
+    code = code_of(lambda: accord.agree(reference="exercise-3", replaces=accord.name))
+    assert code == "agreement_replaces"
