@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from saphan.terms import first_terms
 from saphan_protocol.pins import format_pins
 from support.agency_folders import PINS
 from support.broker_command import running_broker
@@ -133,12 +135,21 @@ def test_an_order_binds_at_once_while_the_broker_is_away(joining: Joining) -> No
             joining.admit(name)
         with running_node(joining.agency("la.ospp")), running_node(kh):
             concluded(joining)
+    named = "kh.gpo-la.ospp-" + str(datetime.now(UTC).year)
+    stopped = agreement(joining, "la.ospp", "suspend", named, "--root", status=4)
+    assert code(stopped) == "node_unreachable"  # this side keeps no file of what it signed first
     with running_node(kh):
         assert line_of(kh, "broker_unreachable") == "broker_unreachable"
         (one,) = listed(joining, "kh.gpo")
         ordered = agreement(joining, "kh.gpo", "suspend", one["reference"], "--root").json
         assert not ordered["logged"]
         assert conditions(joining, "kh.gpo") == ["suspended"]
+        again = agreement(joining, "kh.gpo", "suspend", one["reference"], "--root", status=3)
+        assert code(again) == "order_idle"
+        agreement(joining, "kh.gpo", "resume", one["reference"], "--root")
+        (one,) = listed(joining, "kh.gpo")
+        assert [(o["number"], o["logged"]) for o in one["orders"]] == [(1, False), (2, False)]
+        assert one["condition"] == "in_force"
 
 
 def test_several_roots_sign_where_there_is_no_network(folder: Path) -> None:
@@ -163,6 +174,10 @@ def test_several_roots_sign_where_there_is_no_network(folder: Path) -> None:
     files = [folder / "th" / "agency.json", folder / "kh.gpo" / "agency.json"]
     parties = [word for file in files for word in ("--party", file)]
     pins = ("--pins", folder / "pins.json")
+    over = folder / "over.json"
+    over.write_bytes(first_terms(["kh.gpo", "th.oncb"], date(2001, 1, 1)))
+    late = ("agreement", "propose", *parties, *pins, "--terms", over, "--out", draft)
+    assert saphan_here(*late, status=2).code == "agreement_dates"
     saphan_here("agreement", "propose", *parties, *pins, "--out", draft)
     for name, count in (("clerk", 1), ("clerk", 1), ("chief", 2)):
         words = ("agreement", "sign", draft, "--key", key(folder, name), *pins, "--yes", "--json")

@@ -6,7 +6,6 @@ import argparse
 import base64
 from collections.abc import Iterable
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +34,17 @@ def agreement_text(args: argparse.Namespace, named: str) -> bytes:
 
     Raises:
         InvalidInput: `agreement_unnamed`: none, or several, are meant; parser codes for a file.
+        Unavailable: `node_unreachable`: none here is meant, and the node does not run.
     """
     if Path(named).is_file():
         return _of_file(Path(named))
-    texts = chain(_kept(args), _of_node(args))
+    texts, silent = list(_kept(args)), None
+    try:
+        texts += _of_node(args)
+    except OperatorError:
+        pass
+    except Unavailable as error:
+        silent = error
     found = {identity(AGREEMENT_TYPE, text): text for text in texts}
     meant = [
         text
@@ -46,6 +52,8 @@ def agreement_text(args: argparse.Namespace, named: str) -> bytes:
         if (len(named) >= 8 and name.hex().startswith(named.lower()))
         or parse_agreement(text).reference == named
     ]
+    if silent is not None and not meant:
+        raise silent  # it has the agreements of which this side keeps no file
     if len(meant) != 1:
         count = "no" if not meant else str(len(meant))
         raise InvalidInput(
@@ -70,10 +78,9 @@ def node_agreements(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _of_node(args: argparse.Namespace) -> Iterable[bytes]:
     """Texts that the log brought: this side may have signed first and have kept no finished one."""
-    with suppress(Unavailable, OperatorError):
-        for one in node_agreements(args):
-            text = local_node(args).get(f"/v1/agreements/{one['identity']}")["text"]
-            yield base64.b64decode(text)
+    for one in node_agreements(args):
+        text = local_node(args).get(f"/v1/agreements/{one['identity']}")["text"]
+        yield base64.b64decode(text)
 
 
 def _of_file(path: Path) -> bytes:
