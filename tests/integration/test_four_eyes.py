@@ -245,6 +245,9 @@ async def test_it_waits_no_longer_than_its_own_deadline(bridge: Bridge) -> None:
         written = here.bounmy.prepare(wish(expires=bridge.node_clock() + 3_600_000))
         await here.la.send_signed(written)
         bridge.node_clock.ahead += 3_600_001
+        await here.la.watching.look()  # nobody asks; what it said goes all the same
+        kept = "SELECT 1 FROM countersigning WHERE sealed IS NOT NULL"
+        assert here.la.db.rows(kept) == []
         assert await here.chan.listed() == []
         with pytest.raises(Refused, match="countersign_expired"):
             await here.la.send_signed(written)

@@ -172,7 +172,7 @@ class Countersigning:
             return []
         found = []
         for one in self.waiting():
-            may = self._other(handle, one) and self._cleared(handle, one.header)
+            may = self._may(handle, one)
             if one.author is not None and (may or self._own(handle, one)):
                 found.append((one, one.author, may))
         return found
@@ -186,23 +186,11 @@ class Countersigning:
         if one.state != WAITING:
             decision = self._drafts.decision(one.id)
             return decision is not None and decision.handle == handle
-        return self._own(handle, one) or self._may(handle, one)
+        return handle in self._officers() and (self._own(handle, one) or self._may(handle, one))
 
     def signers(self, one: KeptDraft) -> list[str]:
         """Handles of those who may sign it second, sorted."""
         return [name for name in self._officers() if self._may(name, one)]
-
-    def _may(self, handle: str, one: KeptDraft) -> bool:
-        """F4: whether this officer may sign second."""
-        return (
-            self._other(handle, one)
-            and handle in self._officers()
-            and self._cleared(handle, one.header)
-        )
-
-    def _other(self, handle: str, one: KeptDraft) -> bool:
-        """Not its author; whose it is must be known."""
-        return one.author not in (None, handle)
 
     def _officers(self) -> list[str]:
         return [one.handle for one in self._clearance.enrolled()]
@@ -211,10 +199,12 @@ class Countersigning:
         """Clearance binds authors too."""
         return handle == one.author and self._settings.now.shown.cleared(handle, one.header)
 
-    def _cleared(self, handle: str, header: Header) -> bool:
-        rules = self._settings.now.shown
+    def _may(self, handle: str, one: KeptDraft) -> bool:
+        """F4: whether this officer, who is enrolled, may sign second; its author must be known."""
+        rules, header = self._settings.now.shown, one.header
         return (
-            rules.cleared(handle, header)
+            one.author not in (None, handle)
+            and rules.cleared(handle, header)
             and rules.sends(handle, header)
             and self.kinds.may(handle, header)
         )

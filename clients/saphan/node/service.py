@@ -264,7 +264,7 @@ def _built(on: Ground) -> NodeService:
         events=on.events,
         settings=on.settings,
         notices=Notices(clearance.shown_to, db, on.settings, on.alarms, on.events, clock),
-        watching=_watching(on, engine, line),
+        watching=_watching(on, engine, line, eyes),
         agreements=_agreements(on, engine, line, recovery),
         tokens=Tokens(on.agency, db, logs, clock),
     )
@@ -282,7 +282,7 @@ def _carrying(on: Ground, outbox: Outbox) -> tuple[Engine, Recovery, Line]:
     return engine, recovery, Line(on.config.broker, parts, on.config.pin)
 
 
-def _watching(on: Ground, engine: Engine, line: Line) -> Watching:
+def _watching(on: Ground, engine: Engine, line: Line, eyes: Countersigning) -> Watching:
     rejections = Rejections(on.db, on.mailboxes, on.archive)
     return Watching(
         engine=engine,
@@ -292,6 +292,7 @@ def _watching(on: Ground, engine: Engine, line: Line) -> Watching:
         ),
         operations=OwnOperations(on.agency, on.db, on.config.office, on.alarms, on.clock),
         bound=Bound(on.db, on.logs, on.clock),
+        countersigning=eyes,
         restored=on.restored,
         alarms=on.alarms,
         events=on.events,

@@ -1,4 +1,5 @@
-"""What a node looks after while nobody asks it to: its keys, its name, what was bound by hand.
+"""What a node looks after while nobody asks it to: its keys, its name, what was bound by hand,
+what nobody has signed second in time.
 
 It looks at the start, whenever the directory grows or the line opens, and every hour.
 """
@@ -16,6 +17,7 @@ from saphan_schemas.limits import HOUR_MS
 
 from saphan.node.alarms import Alarms
 from saphan.node.bound import Bound, Kind
+from saphan.node.countersigning import Countersigning
 from saphan.node.engine import Engine
 from saphan.node.events import DIRECTORY, Event, Events, Listener
 from saphan.node.line import Line
@@ -38,6 +40,7 @@ class Watching:
     mailboxes: MailboxCare
     operations: OwnOperations
     bound: Bound
+    countersigning: Countersigning
     restored: Restored
     alarms: Alarms
     events: Events
@@ -64,6 +67,7 @@ class Watching:
         await self.engine.in_frames(self.mailboxes.look)
         await self.engine.in_frames(self.operations.look)
         await self.engine.in_frames(self.bound.open_leaves)
+        await self.engine.in_sealing(self.countersigning.waiting)  # ends what nobody asks for
         if not self.restored.listening:
             # A restored node has not heard yet what was handed over meanwhile.
             await self._consign_anew()
