@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from saphan.api_rights import Right
+from saphan.node import serving
 from saphan.node.access import ACCESS, OPEN_PATH
 from saphan.node.api import make_app
 from saphan.node.openapi import document
 from saphan.node.token_kept import Wanted
+from saphan_schemas.limits import LIMITS
 from support.api_tokens import Asking, holder, http_to, keeper
 from support.bridge import LA, OFFICERS, Bridge, bridged, eventually
 
@@ -147,3 +150,17 @@ async def test_a_request_that_does_not_parse_leaves_nothing_in_the_log(
             assert b" 400 " in await reader.readline()
             writer.close()
     assert "cret" not in caplog.text
+
+
+async def test_a_stranger_who_says_nothing_is_let_go(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection costs the node a file handle, and whoever is at the port needs no token for it."""
+    monkeypatch.setattr(serving, "LIMITS", replace(LIMITS, api_patience_ms=100))
+    bridge.url = "ws://127.0.0.1:9"
+    async with bridge.node_with_api(LA) as node:
+        for begun in (b"", b"GET /v1/inbox HTTP/1.1\r\nHost: n\r\n"):
+            reader, writer = await asyncio.open_unix_connection(node.config.socket)
+            writer.write(begun)
+            assert await reader.read() == b""
+            writer.close()

@@ -15,6 +15,7 @@ from typing import Final
 
 from aiohttp import web
 from saphan_schemas.errors import OperatorError
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import known_keys
 
 from saphan.node.api import load_token, make_app
@@ -46,6 +47,7 @@ async def serving(config: NodeConfig) -> AsyncIterator[NodeService]:
             access_log=None,
             handle_signals=False,
             shutdown_timeout=2.0,
+            keepalive_timeout=LIMITS.api_patience_ms / 1000,  # each silent one costs a file handle
             logger=HTTP_LOG,
         )
         await runner.setup()
