@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from saphan_schemas.errors import SaphanError
@@ -63,7 +64,8 @@ class AgreementWatch:
             return  # it has not heard yet what was handed over meanwhile
         if await self.engine.in_frames(self.recovery.hand_over_late):
             self.line.wake_statements()
-        self.events.publish(await self.engine.in_frames(self.in_flight.look))
+        found = await self.engine.in_reading(self.in_flight.found)
+        self.events.publish(await self.engine.in_frames(partial(self.in_flight.look, found)))
         self._told = await self.engine.in_reading(self.in_flight.told)
         self._closed = await self.engine.in_reading(self.in_flight.closed)
 

@@ -63,16 +63,19 @@ class InFlight:
         self._alarms = alarms
         self._clock = clock
 
-    def look(self) -> list[Event]:
+    def look(self, found: dict[Delivery, Treated]) -> list[Event]:
         """Compare with what the senders were told; durable before it is returned to be told.
+
+        Args:
+            found: what `found` gave; what has ended since is not told any more.
 
         Raises:
             OperatorError: the disk.
         """
         known = self._known()
-        found = self._found()
         gone = [delivery for delivery in known if delivery not in found]
-        news = {one: how for one, how in found.items() if known.get(one) != how}
+        changed = (one for one, how in found.items() if known.get(one) != how)
+        news = {one: found[one] for one in self._still_there(changed)}
         if gone or news:
             self._keep(gone, news)
         self._alarm(found)
@@ -116,9 +119,8 @@ class InFlight:
             for bulletin, recipient, treatment, agreement, condition, since in rows
         ]
 
-    # --- inside -----------------------------------------------------------------------------------
-
-    def _found(self) -> dict[Delivery, Treated]:
+    def found(self) -> dict[Delivery, Treated]:
+        """What becomes of everything in flight; up to 100,000 bulletins, so it is read aside."""
         recipients, now = self._recipients(), self._clock()
         found: dict[Delivery, Treated] = {}
         for recipient in recipients:
@@ -138,6 +140,8 @@ class InFlight:
                 if how is not None:
                     found[bulletin, recipient] = how
         return found
+
+    # --- inside -----------------------------------------------------------------------------------
 
     def _recipients(self) -> list[str]:
         """Those with whom some agreement of ours is not in force."""
