@@ -155,7 +155,7 @@ async def test_a_request_that_does_not_parse_leaves_nothing_in_the_log(
 async def test_a_stranger_who_says_nothing_is_let_go(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection costs the node a file handle, and whoever is at the port needs no token for it."""
+    """A connection costs the node a file handle; whoever is at the port needs no token for it."""
     monkeypatch.setattr(serving, "LIMITS", replace(LIMITS, api_patience_ms=100))
     bridge.url = "ws://127.0.0.1:9"
     async with bridge.node_with_api(LA) as node:
