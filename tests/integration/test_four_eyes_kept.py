@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import msgspec
 import pytest
-from saphan.node.prepared import Waiting
+from saphan.desk.second import SecondEyes
+from saphan.node.drafts_kept import EXPIRED
+from saphan.node.outbox import Submitted
+from saphan.node.prepared import Prepared, Waiting
 from saphan.node.service import NodeService
 from saphan.second_signature import exact_of
 from saphan_protocol.identity import CONTENT_TYPE, identity
 from saphan_schemas.codec import decode, decode_content, encode, encode_content
+from saphan_schemas.desk_frames import AskFetch, AskStatus, DeskPart
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob, Inner
 from support import officers
-from support.bridge import LA, OFFICERS, Bridge, agreed, opened, wish
-from support.desks import ready_bridge
+from support.bridge import KH, LA, OFFICERS, Bridge, agreed, opened, wish
+from support.desks import desk_bridge, on_line, ready_bridge
 from support.officers import Person
 
 RED, GREEN = {"clearance": "red"}, {"clearance": "green"}
@@ -151,3 +155,54 @@ async def test_a_node_that_lies_of_a_files_name_gets_no_signature(bridge: Bridge
         answer = {"exact": {name: officers.text(data) for name, data in exact.items()}}
         with pytest.raises(OperatorError, match="node_answer"):
             exact_of(answer, written.draft.header_id)
+
+
+async def test_its_time_is_over_while_it_is_signed(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread has ended it: nothing leaves, and the sealed files go."""
+    async with world(bridge) as here:
+        draft = await here.bounmy.write(wish())
+        exact, submit = await here.chan.open(draft), here.la.outbox.submit
+
+        def late(prepared: Sequence[Prepared]) -> Submitted:
+            drafts = here.la.second.drafts
+            drafts.end(drafts.get(draft), EXPIRED, None)
+            return submit(prepared)
+
+        monkeypatch.setattr(here.la.outbox, "submit", late)
+        with pytest.raises(InvalidInput, match="countersign_unknown"):
+            await here.la.second.sign(draft, encode(here.chan.signer.second(exact)))
+        assert here.la.bulletins.sent(0, 10) == []
+        assert list((here.la.config.blobs / "out").iterdir()) == []
+
+
+async def test_a_clearance_is_lowered_while_a_file_is_fetched(bridge: Bridge) -> None:
+    """Every piece of what waits is judged, not the first one alone."""
+    data = b"%PDF-1.7 " + bytes(9_000)
+    async with desk_bridge(bridge) as there:
+        folder, node = await there.desk("dao"), there.kh
+        await officers.settings(bridge, node, four_eyes=[{}])
+        sokha = await officers.first(bridge, node, OFFICERS[KH])
+        file = officers.file("a.pdf", data)
+        upload = node.uploads.begin(file.blob.digest, 0, len(data))
+        assert upload is not None
+        await asyncio.to_thread(upload.append, data)
+        assert await asyncio.to_thread(upload.finish)
+        upload.close()
+        draft = await sokha.write(wish(LA, attachments=(file,)))
+        async with on_line(folder, bridge) as (desk, line):
+            await SecondEyes(desk).open(line, draft)
+
+            async def fetch(offset: int) -> object:
+                asked = AskFetch(line.number(), draft, 1, offset, 4_000)
+                await line.send(asked)
+                return await line.answer(asked.request)
+
+            assert isinstance(await fetch(0), DeskPart)
+            low = {"*": RED, "dao": GREEN}
+            await officers.settings(bridge, node, four_eyes=[{}], officers=low)
+            with pytest.raises(InvalidInput, match="bulletin_unknown"):
+                await fetch(4_000)
+            with pytest.raises(InvalidInput, match="bulletin_unknown"):
+                await line.ask(AskStatus(line.number(), draft.hex()))
