@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from saphan.agency import init
 from saphan.ceremony.concluding import conclude, keep_logged
@@ -240,6 +242,9 @@ def test_an_officers_request_from_a_desk_waits_for_the_holders_too(
     version, last, threshold = office.replay().version("la.ospp")
     operation = Operation("la.ospp", version + 1, last, threshold, NOW, (addition(key, NOW),))
     request = parse_request(make_request(operation, key.signing(), os.urandom(32)))
+    elsewhere = msgspec.structs.replace(operation, agency="kh.gpo")
+    foreign = replace(request, operation=elsewhere)
+    assert refusal(lambda: enrol_request(office, foreign, None)).code == "request_foreign"
     made = enrol_request(office, request, None)
     assert (made.waits, made.key_id) == (True, key.key_id)
     conclude(office, holders.sign(waiting(office), "bee", "cam"))

@@ -258,6 +258,24 @@ def test_what_a_directory_would_refuse_is_never_kept(office: Office, holders: Ho
     assert len(office.history()) == 1
 
 
+def test_another_threshold_of_the_same_roots_needs_as_many_as_it_says(
+    office: Office, holders: Holders
+) -> None:
+    """It comes with an officer's key: no root is added or revoked."""
+    key = new_key(Role.OFFICER, "khamla")
+    draft = propose(office, (addition(key, NOW),), (key,), NOW, threshold=3)
+    assert draft.tallies == (("present", 0, 2), ("new", 0, 3))
+    signed = holders.sign(draft, "ann", "bee")
+    assert refusal(lambda: conclude(office, signed)).code == "operation_threshold"
+    conclude(office, holders.sign(signed, "cam"))
+    assert office.read_agency().threshold == 3
+
+
+def test_a_draft_of_a_later_format_is_not_guessed_at(office: Office) -> None:
+    later = altered(drafted_officer(office), saphan="operation-draft/2")
+    assert refusal(lambda: parse_draft(later)).code == "operation_draft_malformed"
+
+
 def test_no_second_draft_is_stored_beside_one_that_waits(office: Office) -> None:
     drafted_officer(office)
     (node,) = office.replay().keys("la.ospp", Role.NODE)
