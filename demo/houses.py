@@ -187,10 +187,11 @@ def agree(bridge: Bridge) -> dict[str, Any]:
 
 
 def sign(bridge: Bridge, agency: str) -> dict[str, Any]:
-    """Sign the draft with the agency's root key; the last one to sign hands it to its node."""
+    """Sign the draft with the agency's root key, as the last one, and hand it to its node."""
     draft = bridge.stage.house(agency) / DRAFT
     secret = bridge.passphrase(agency)
-    return bridge.saphan(agency, "agreement", "sign", draft, "--yes", "--passphrase-file", secret)
+    words = ("agreement", "countersign", draft, "--yes", "--passphrase-file", secret)
+    return bridge.saphan(agency, *words)
 
 
 def together(*work: Callable[[], T]) -> list[T]:

@@ -36,7 +36,7 @@ def proposed(folder: Path) -> Path:
 
 def sign(folder: Path, name: str, status: int = 0) -> str:
     ran = saphan_here(
-        *("agreement", "sign", folder / "draft.json", "--yes", "--offline", "--dir", folder / name),
+        *("agreement", "sign", folder / "draft.json", "--yes", "--dir", folder / name),
         *("--passphrase-file", folder / "root.txt"),
         status=status,
     )

@@ -115,7 +115,7 @@ def test_two_agencies_do_their_work_while_processes_come_and_go(
         with running_node(la), running_node(kh):
             words = ("--with", "kh.gpo", "--dir", la, "--wait", "--out", draft, "--yes")
             saphan_here("agreement", "propose", *words, *root)
-            saphan_here("agreement", "sign", draft, "--dir", kh, "--yes", *root)
+            saphan_here("agreement", "countersign", draft, "--dir", kh, "--yes", *root)
             bulletin_goes(joining)
             (holder,) = holders(served)
             os.kill(holder, signal.SIGKILL)

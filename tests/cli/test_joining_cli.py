@@ -105,7 +105,7 @@ def propose(joining: Joining, *options: str | Path, status: int = 0) -> Ran:
 
 def sign(joining: Joining, status: int = 0) -> Ran:
     return saphan_here(
-        *("agreement", "sign", joining.top / "draft.json", "--dir", joining.agency("kh.gpo")),
+        *("agreement", "countersign", joining.top / "draft.json", "--dir", joining.agency("kh.gpo")),
         *("--yes", "--passphrase-file", joining.passphrase),
         status=status,
     )

@@ -44,7 +44,6 @@ def add_signing(group: Subparsers[Parser]) -> None:
     signing = add_command(group, "sign", "agreement_sign", _sign)
     signing.add_argument("file", type=Path, metavar="FILE", help=say("help.draft"))
     signing.add_argument("--pins", type=Path, metavar="FILE", help=say("help.own_pins"))
-    signing.add_argument("--offline", action="store_true", help=say("help.sign_offline"))
     add_root(signing)
     last = add_command(group, "countersign", "agreement_countersign", _countersign)
     _add_copies(last)
@@ -80,11 +79,8 @@ def _sign(args: argparse.Namespace) -> int:
         return 0
     signed = with_root(args, draft)
     replace_file(args.file, format_draft(signed), PUBLIC_MODE)
-    carried = args.offline or args.pins is not None  # no node runs beside a holder's machine
-    if signed.missing or carried:
-        show_draft(args, signed, args.file)
-        return 0
-    return _conclude(args, signed)
+    show_draft(args, signed, args.file)
+    return 0
 
 
 # --- countersign ----------------------------------------------------------------------------------
