@@ -21,9 +21,11 @@ from saphan_schemas.records import (
     SUITE,
     Blob,
     Blobs,
+    Day,
     Header,
     Inner,
     Marking,
+    Millis,
     Tlp,
     Urgency,
 )
@@ -201,7 +203,10 @@ class _Attached(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A bulletin as people and case systems write it down, in JSON."""
+    """A bulletin as people and case systems write it down, in JSON.
+
+    Times that no header can hold end here: later they would end a whole batch of bulletins.
+    """
 
     schema: str
     about: dict[str, Any]
@@ -210,9 +215,9 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     marking: Marking | None = None
     urgency: Urgency = "routine"
     exercise: bool = False
-    expires: int | None = None
-    answer_by: int | None = None
-    retain_until: int | None = None
+    expires: Millis | None = None
+    answer_by: Millis | None = None
+    retain_until: Day | None = None
     attachments: Annotated[tuple[_Attached, ...], Meta(max_length=LIMITS.attachments)] = ()
 
 

@@ -151,6 +151,12 @@ def drug_seizure() -> dict[str, Any]:
     return {"about": content["about"], "body": content["body"]}
 
 
+def endless(name: str) -> bytes:
+    """A bulletin that is right but for a time that no header can hold."""
+    value = {"to": [KH], "schema": "saphan/drug_seizure/0", **drug_seizure()}
+    return json.dumps(value | {name: 2**70}).encode()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "code"),
     [
@@ -158,6 +164,9 @@ def drug_seizure() -> dict[str, Any]:
         ("POST", "/v1/bulletins", b"[" * 1_000_000, 400, "too_large"),
         ("POST", "/v1/bulletins", b"[" * 200_000, 400, "malformed"),
         ("POST", "/v1/bulletins", b'{"a": "\xff"}', 400, "malformed"),
+        ("POST", "/v1/bulletins", endless("expires"), 400, "malformed"),
+        ("POST", "/v1/bulletins", endless("answer_by"), 400, "malformed"),
+        ("POST", "/v1/bulletins", endless("retain_until"), 400, "malformed"),
         ("POST", "/v1/bulletins", b'{"schema": "x", "about": {}, "body": {}}', 400, None),
         ("POST", "/v1/bulletins/signed", b"{}", 400, "malformed"),
         ("POST", "/v1/directory", b"{}", 400, "malformed"),
