@@ -105,8 +105,8 @@ def propose(joining: Joining, *options: str | Path, status: int = 0) -> Ran:
 
 def sign(joining: Joining, status: int = 0) -> Ran:
     return saphan_here(
-        *("agreement", "countersign", joining.top / "draft.json", "--dir", joining.agency("kh.gpo")),
-        *("--yes", "--passphrase-file", joining.passphrase),
+        *("agreement", "countersign", joining.top / "draft.json", "--yes"),
+        *("--dir", joining.agency("kh.gpo"), "--passphrase-file", joining.passphrase),
         status=status,
     )
 
