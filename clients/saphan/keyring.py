@@ -6,6 +6,7 @@ would enrol what nobody holds. So the key file comes first, durably, then the op
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from saphan_protocol.directory import KeyInfo
@@ -176,27 +177,37 @@ def enrol_request(office: Office, request: OfficerRequest, root: Passphrase | No
     return replace(complete(office, draft, root), key_id=request.key_id)
 
 
-def revoke_key(office: Office, key_id: bytes, root: Passphrase | None, *, now: int) -> Made:
+def revoke_key(
+    office: Office,
+    key_id: bytes,
+    root: Passphrase | None,
+    *,
+    now: int,
+    also: Sequence[bytes] = (),
+) -> Made:
     """Make the operation that revokes an active key; its file is left for the person to destroy.
 
     Args:
         root: passphrase of the root key; None leaves a draft for the root's holders.
+        also: more key ids, in the same operation: one visit to the holders ends them all.
 
     Raises:
         Refused: `key_unknown`, `key_revoked`, `operation_threshold` (the last root).
     """
-    info = office.replay().find(key_id)
+    directory = office.replay()
+    changes = [_revocation(directory.find(name), name) for name in (key_id, *also)]
+    return complete(office, propose(office, changes, (), now), root)
+
+
+def _revocation(info: KeyInfo | None, name: bytes) -> Change:
     if info is None or info.revoked is not None:
-        code = "key_unknown" if info is None else "key_revoked"
         raise Refused(
-            code,
-            f"no active key of this agency has the id {key_id.hex()[:16]}",
+            "key_unknown" if info is None else "key_revoked",
+            f"no active key of this agency has the id {name.hex()[:16]}",
             field="key",
             hint="see the active ones: saphan keys list",
         )
-    change = Change("revoke", info.role, key_id, None, None, None)
-    draft = propose(office, (change,), (), now)
-    return complete(office, draft, root)
+    return Change("revoke", info.role, name, None, None, None)
 
 
 def list_keys(office: Office) -> list[KeyInfo]:

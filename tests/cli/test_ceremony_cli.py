@@ -233,6 +233,21 @@ def test_a_stolen_key_is_revoked_before_a_draft_that_waits(place: Path) -> None:
     assert finish(place, "slow.draft", status=3).code == "draft_stale"
 
 
+def test_keys_that_go_together_cost_one_visit_to_the_holders(place: Path) -> None:
+    keys = saphan_here("keys", "list", "--dir", place / "office", "--json").json["keys"]
+    gone = [one["key_id"] for one in keys if one["role"] in ("node", "officer")]
+    drafted(place, "keys", "revoke", *gone, "--yes")
+    for name in ("bee", "cam"):
+        sign(place, name, "next.draft")
+    finish(place, "next.draft")
+    after = saphan_here("keys", "list", "--dir", place / "office", "--json").json["keys"]
+    assert [one["key_id"] for one in after if one["revoked_by"] == 2] == gone
+    again = ("keys", "revoke", gone[0], "--yes", "--dir", place / "office")
+    assert saphan_here(*again, status=3).code == "key_revoked"
+    twice = ("keys", "revoke", keys[0]["key_id"], keys[0]["key_id"], "--yes")
+    assert saphan_here(*twice, "--dir", place / "office", status=2).code == "key_duplicate"
+
+
 def test_a_draft_waits_on_where_nothing_takes_its_place(place: Path) -> None:
     """No is typed, a key is unknown, a key file is in the way: "nothing was done" is true."""
     order_key(place)

@@ -78,7 +78,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     take.add_argument("role", choices=ACTIVATED, help=say("help.role"))
     take.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
     revoke = add_command(group, "revoke", "keys_revoke", _revoke)
-    revoke.add_argument("key", metavar="KEY", help=say("help.key_prefix"))
+    revoke.add_argument("keys", metavar="KEY", nargs="+", help=say("help.key_prefix"))
     revoke.add_argument("--yes", action="store_true", help=say("help.yes"))
     add_drafting(revoke)
     add_own_operations(group)
@@ -220,10 +220,12 @@ def _activate(args: argparse.Namespace) -> int:
 def _revoke(args: argparse.Namespace) -> int:
     office = office_of(args)
     check_drafting(args, office)
-    key = find_key(office, args.key)
-    who = f"{key.role.value} {key.handle or ''}".strip()
-    confirm(say("prompt.revoke", id=key.key_id.hex()[:16], who=who), yes=args.yes)
+    keys = [find_key(office, each) for each in args.keys]
+    for key in keys:
+        who = f"{key.role.value} {key.handle or ''}".strip()
+        confirm(say("prompt.revoke", id=key.key_id.hex()[:16], who=who), yes=args.yes)
+    first, *also = (key.key_id for key in keys)
     root = root_passphrase(args, office)
     with instead_of_waiting(args, office):
-        made = revoke_key(office, key.key_id, root, now=now_ms())
+        made = revoke_key(office, first, root, now=now_ms(), also=also)
     return _shown(args, made)
