@@ -170,7 +170,6 @@ class Following:
         asked, self._asked = self._asked, []
         evidence = await state.evidence.ahead(state.key_pair("evidence"))
         directory = await state.registry.ahead(state.key_pair("directory"))
-        known = state.directory.size
         if directory is not None:
             await state.replay(directory.tree.size)
             state.registry.go(directory)
@@ -180,7 +179,7 @@ class Following:
             if evidence.tree.size > state.evidence.tree.size:
                 await state.find_anchor(evidence.head.size)
             state.evidence.go(evidence)
-        if state.directory.size > known or evidence is not None:
+        if directory is not None or evidence is not None:
             state.listeners.published_here(agencies)
         for news in asked:
             state.listeners.ask_here(news.witnesses, news.asked or 0)
