@@ -1,7 +1,7 @@
 """The local HTTP JSON API, so that a case system pushes bulletins in a few lines of any language.
 
 It listens on a Unix socket of the service user, and on loopback when told; every path but /healthz
-takes the bearer token of node/api.token. Errors are JSON {code, message, field, hint}.
+takes a bearer token (`callers`). Errors are JSON {code, message, field, hint}.
 """
 
 from __future__ import annotations
