@@ -10,7 +10,7 @@ import pytest
 from saphan.key_places import activate
 from saphan.keyring import add_key, revoke_key
 from saphan.mailbox_rotation import rotate_mailbox
-from saphan.node import anew
+from saphan.node import anew, waiting
 from saphan.node.service import NodeService
 from saphan_protocol.directory import KeyInfo
 from saphan_schemas.limits import DAY_MS, LIMITS
@@ -63,6 +63,10 @@ def consigned(node: NodeService) -> list[tuple[str, str | None]]:
 
 def events(node: NodeService, bulletin: bytes) -> list[str]:
     return [event["event"] for event in node.bulletins.status(bulletin)["timeline"]]
+
+
+def codes(node: NodeService) -> list[str]:
+    return [alarm.code for alarm in node.alarms.standing()]
 
 
 async def delivered(node: NodeService) -> bytes:
@@ -127,6 +131,36 @@ async def test_a_recipient_that_was_offline_for_ten_days_opens_what_came(bridge:
         assert key == (old.key_id,)
 
 
+async def test_a_recipient_whose_weeks_have_ended_keeps_nothing_waiting_for_ever(
+    bridge: Bridge,
+) -> None:
+    """Nobody made new weeks: one bulletin goes out when they are there at last, the other one has
+    expired by then, and its author hears of it."""
+    await enrolled(bridge)
+    days_pass(bridge, 7 * LIMITS.mailbox_first_weeks - 20)
+    async with bridge.node(LA) as la:
+        early = await la.send(wish())
+        days_pass(bridge, 15)
+        late = await la.send(wish())
+    days_pass(bridge, 8)
+    async with bridge.broker_running(), bridge.node(LA) as la:
+        await eventually(lambda: "mailbox_missing" in codes(la))
+        assert states(la, early) == states(la, late) == ["queued"]
+    days_pass(bridge, 8)
+    office = bridge.offices[KH]
+    async with bridge.broker_running(), bridge.node(LA) as la:
+        await opened(la)
+        await eventually(lambda: states(la, early) == ["refused"])
+        assert la.bulletins.status(early)["deliveries"][0]["code"] == "expired"
+        await eventually(lambda: {"mailbox_missing", "bulletin_refused"} <= set(codes(la)))
+        made = await asyncio.to_thread(
+            lambda: rotate_mailbox(office, 2, SECRET, now=bridge.clock())
+        )
+        await register(la, made.made.operation)
+        await eventually(lambda: states(la, late) == ["submitted"])
+        await eventually(lambda: "mailbox_missing" not in codes(la))
+
+
 async def test_weeks_made_ahead_are_used_without_anybody_doing_anything(bridge: Bridge) -> None:
     """Bulletins of four different weeks are sealed to four keys; 24 more weeks are enrolled."""
     await enrolled(bridge)
@@ -146,20 +180,30 @@ async def test_weeks_made_ahead_are_used_without_anybody_doing_anything(bridge: 
         await eventually(lambda: kh.alarms.standing() == [])
 
 
-async def test_a_bulletin_sealed_to_a_revoked_mailbox_goes_to_the_next_one(bridge: Bridge) -> None:
+async def test_a_bulletin_sealed_to_a_revoked_mailbox_goes_to_the_next_one(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """la.ospp seals while its line is down; meanwhile kh.gpo revokes the key of this week; the
-    broker refuses the old consignment; the second one arrives, same id."""
+    broker refuses the old consignment; the second one arrives, same id. Whoever looks first makes
+    it: the refusal's answer, which waits for the directory here, makes no third."""
+    monkeypatch.setattr(waiting, "ANEW_WAIT_S", 0.5)
     await enrolled(bridge)
     async with bridge.node(LA) as la:
         bulletin = await la.send(wish())
+        fresh = consigned(la)
     old = bridge.mailbox(KH)
     async with bridge.broker_running(), bridge.node(KH) as kh:
         await agreed(kh)
         await revoke(bridge, kh, KH, used(bridge, KH).key_id)
         async with bridge.node(LA) as la:
+            size = kh.logs.directory.size
+            await eventually(lambda: la.logs.directory.size == size and consigned(la) != fresh)
+            await la.watching.look()
             await eventually(lambda: states(la, bulletin) == ["accepted"])
-            assert consigned(la)[0] == ("refused", "key_revoked")
-            assert consigned(la)[-1] == ("logged", None)
+            session = la.line._session
+            assert session is not None
+            await eventually(lambda: not session.pumps._tasks)
+            assert consigned(la) == [("refused", "key_revoked"), ("logged", None)]
             assert events(la, bulletin) == ["refused", "submitted", "handover", "accepted"]
         assert [row["id"] for row in kh.bulletins.inbox(0, 9)] == [bulletin.hex()]
     assert old.exists()  # it still opens what was sealed to it before

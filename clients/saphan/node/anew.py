@@ -7,7 +7,7 @@ the carriage is made again, under this node's present key and for the recipient'
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -16,13 +16,13 @@ from saphan_protocol.delivery import State
 from saphan_protocol.directory import Directory
 from saphan_protocol.release import carrying
 from saphan_schemas.codec import decode
-from saphan_schemas.errors import Refused
+from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment, Header, Role, StanzaRef
 
 from saphan.mailbox_schedule import choose
 from saphan.node.db import Database
-from saphan.node.deliveries import MAX_ATTEMPTS, Deliveries
+from saphan.node.deliveries import MAX_ATTEMPTS, REFUSED, Deliveries
 from saphan.node.feed_entry import Seen
 from saphan.node.logs import Logs
 
@@ -44,6 +44,34 @@ def undecided(db: Database, agency: str) -> list[Delivery]:
             " WHERE c.bulletin = d.bulletin AND c.state = 'waiting')",
             (agency, MAX_ATTEMPTS),
         )
+    ]
+
+
+def overdue(db: Database, agency: str, now: int) -> list[OperatorError]:
+    """End deliveries that never came into the log, for want of a key, and have expired meanwhile;
+    what their authors must hear. `now` in ms UTC."""
+    rows = db.rows(
+        "SELECT d.bulletin, d.recipient, b.header FROM deliveries d"
+        " JOIN bulletins b ON b.id = d.bulletin WHERE d.sender = ? AND d.state = 'queued'"
+        " AND NOT EXISTS (SELECT 1 FROM consignments c"
+        " WHERE c.bulletin = d.bulletin AND c.state = 'waiting')",
+        (agency,),
+    )
+    over = [(bulletin, to) for bulletin, to, header in rows if not _lasts(header, now)]
+    if over:
+        with db.transaction() as tx:
+            tx.executemany(
+                "UPDATE deliveries SET state = ?, code = 'expired', changed = ?"
+                " WHERE bulletin = ? AND recipient = ? AND state = 'queued'",
+                [(REFUSED, now, *one) for one in over],
+            )
+    return [
+        OperatorError(
+            "bulletin_refused",
+            f"bulletin {bulletin.hex()[:16]} to {to} has expired: no mailbox key took it",
+            hint=f"tell its author; see: saphan status {bulletin.hex()[:16]}",
+        )
+        for bulletin, to in over
     ]
 
 
@@ -204,6 +232,17 @@ def carried(
             if not in_force:
                 continue
         yield bulletin, recipient
+
+
+def untried(db: Database, refused: Mapping[Delivery, int]) -> list[Delivery]:
+    """Those that nobody else has consigned anew since they were refused.
+
+    Args:
+        refused: with the attempts that were made by then.
+    """
+    deliveries = Deliveries(db, (bulletin for bulletin, _ in refused))
+    now = {one: deliveries.get(*one) for one in refused}
+    return [one for one, made in refused.items() if (row := now[one]) and row.attempts == made]
 
 
 def _revoked(directory: Directory, consignment: Consignment, recipient: str) -> bool:

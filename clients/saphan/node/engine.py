@@ -18,7 +18,7 @@ from saphan_schemas.frames import DirectoryLeaves, Feed
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.alarms import Alarms
-from saphan.node.anew import Delivery, ended, undecided, withdrawn
+from saphan.node.anew import Delivery, ended, overdue, undecided, withdrawn
 from saphan.node.budget import Budget
 from saphan.node.db import Database
 from saphan.node.effects import Effects
@@ -54,6 +54,7 @@ class Engine:
         self._intake = intake
         self._alarms = alarms
         self._looked_at = -1
+        self._failing: set[str] = set()  # why some could not be consigned anew
         self._frames = ThreadPoolExecutor(1, "saphan-frames")
         self._sealing = ThreadPoolExecutor(1, "saphan-sealing")
         self._reading = ThreadPoolExecutor(2, "saphan-reading")
@@ -112,12 +113,18 @@ class Engine:
 
         What is in the log is looked at again when the directory has grown, or `look_again`.
         """
+        for error in overdue(self.db, self.agency, now):
+            self._alarms.sound(error)
         size, found = self.logs.directory.size, undecided(self.db, self.agency)
         if size != self._looked_at:
             found += withdrawn(self.db, self.logs, self.agency, self.key.key_id, now)
+        failing: set[str] = set()
         for at in range(0, len(found), LIMITS.frame_items):
-            self.consign_anew(found[at : at + LIMITS.frame_items])
-        self._looked_at = size
+            failing |= self.consign_anew(found[at : at + LIMITS.frame_items])
+        for code in self._failing - failing:
+            self._alarms.clear(code)
+        self._failing = failing
+        self._looked_at = -1 if failing else size
         return bool(found)
 
     def consign_ended(self, now: int) -> None:
@@ -140,11 +147,15 @@ class Engine:
         """Keys were revoked by another way than the log."""
         self._looked_at = -1
 
-    def consign_anew(self, deliveries: list[Delivery]) -> None:
-        """New consignments after `unopened` or a refusal; what cannot be consigned is an alarm."""
-        for outcome in self.outbox.consign_anew(deliveries):
-            if isinstance(outcome, SaphanError):
-                self._alarms.sound(outcome)
+    def consign_anew(self, deliveries: list[Delivery]) -> set[str]:
+        """New consignments after `unopened` or a refusal; what cannot be consigned is an alarm,
+        until the next look at everything finds it cured; codes of those."""
+        outcomes = self.outbox.consign_anew(deliveries)
+        failed = [outcome for outcome in outcomes if isinstance(outcome, SaphanError)]
+        for error in failed:
+            self._alarms.sound(error)
+        self._failing |= {error.code for error in failed}
+        return {error.code for error in failed}
 
 
 def told(effects: Effects) -> list[Event]:

@@ -15,6 +15,7 @@ from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import Answer, Result, State, Submit
 from saphan_schemas.limits import KIB, MIB
 
+from saphan.node.anew import untried
 from saphan.node.engine import Engine
 from saphan.node.over_quota import OverQuota
 from saphan.node.portions import IMMEDIATE, SIGNATURE_BYTES, Look, Portion, Progress
@@ -292,11 +293,12 @@ class Pumps:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _consign_anew(self, anew: list[tuple[bytes, str]], wait_s: float) -> None:
+    async def _consign_anew(self, anew: dict[tuple[bytes, str], int], wait_s: float) -> None:
         """If it fails, or the session ends before, the next session finds it undone."""
         await asyncio.sleep(wait_s)
+        engine = self._engine
         try:
-            await self._engine.in_sealing(lambda: self._engine.consign_anew(anew))
+            await engine.in_sealing(lambda: engine.consign_anew(untried(engine.db, anew)))
         except SaphanError as error:
             log.warning("nothing was consigned anew: %s", error)
             return

@@ -117,13 +117,13 @@ class Refusals:
     """What refused consignments lead to.
 
     Attributes:
-        anew: (bulletin, recipient) to consign anew.
+        anew: (bulletin, recipient) to consign anew, with the attempts that were made so far.
         wait_s: how long to wait before: the directory that names the newer key may still be on its
             way, so the wait doubles with each attempt.
         ended: what a person must hear of.
     """
 
-    anew: list[tuple[bytes, str]] = field(default_factory=list)
+    anew: dict[tuple[bytes, str], int] = field(default_factory=dict)
     wait_s: float = 0.0
     ended: list[OperatorError] = field(default_factory=list)
 
@@ -152,7 +152,7 @@ def refused(db: Database, rows: list[tuple[int, Result]], now: int) -> Refusals:
                 if result.code in OVERTAKEN and state != QUEUED:
                     continue
                 if result.code in ANEW and attempts < MAX_ATTEMPTS:
-                    found.anew.append((bulletin, ref.agency))
+                    found.anew[bulletin, ref.agency] = attempts
                     found.wait_s = max(found.wait_s, ANEW_WAIT_S * 2**attempts)
                     continue
                 found.ended.append(_ended(bulletin, ref.agency, result))
