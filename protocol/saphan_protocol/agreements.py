@@ -246,17 +246,28 @@ class Agreements:
     def standing(self, agreed: Agreed, at: int | None) -> Standing:
         """How an agreement stands at a directory size; None: now, bound orders included."""
         name, replaced = agreed.name, self._replaced.get(agreed.name)
-        if replaced is None and name not in self._orders and name not in self._bound:
+        if replaced is None and name not in self._orders and not self._bound:
             return IN_FORCE  # nearly always: this is asked for every bulletin
-        orders = self._orders.get(name, Orders())
-        now = orders.standing(at)
+        now = self._orders.get(name, Orders()).standing(at)
         if at is None:
-            for one in self._bound.get(name, ()):
-                if _is_news(one, orders):
-                    now = after(now, one)
+            for one in self._bound_now(agreed):
+                now = after(now, one)
         if not self._is_replaced(name, at):
             return now
         return now if now.condition is Condition.TERMINATED else Standing(Condition.REPLACED)
+
+    def _bound_now(self, agreed: Agreed) -> Iterator[Ordered]:
+        """Bound orders that the log has not caught up with; those on what this one replaces too,
+        until their agency has ordered on this one: or a partner could undo a suspension that the
+        broker has not heard of by bringing a renewal."""
+        name, renewed = agreed.name, agreed.text.replaces
+        orders = self._orders.get(name, Orders())
+        yield from (one for one in self._bound.get(name, ()) if _is_news(one, orders))
+        if renewed is not None:
+            old = self._orders.get(renewed, Orders())
+            for one in self._bound.get(renewed, ()):
+                if _is_news(one, old) and not orders.count(one.order.agency, None):
+                    yield one
 
     def _is_replaced(self, name: bytes, at: int | None) -> bool:
         replaced = self._replaced.get(name)

@@ -147,3 +147,16 @@ def raise_threshold(accord: Accord) -> SigningKey:
     )
     directory.apply(b"\x21" + raised)
     return second
+
+
+def test_a_renewal_does_not_undo_a_suspension_that_the_log_has_not_heard_of(
+    accord: Accord,
+) -> None:
+    """The broker is away for one side at midnight; the other one brings what all had signed."""
+    accord.directory.bind_order(accord.order("suspend"))
+    new = accord.agree(reference="exercise-2", replaces=accord.name)
+    assert accord.standing(name=new) == ("suspended", "kh.gpo")
+    assert accord.standing(name=new, at=accord.directory.size) == ("in_force",)
+    accord.log(accord.order("suspend", name=new))
+    accord.log(accord.order("resume", number=2, name=new))
+    assert accord.standing(name=new) == ("in_force",)
