@@ -93,7 +93,8 @@ def _check_room(weeks: int, revoked: int, until: int, now: int) -> None:
         f"{weeks} more weeks are too many: keys are made {LIMITS.mailbox_ahead_weeks} weeks ahead, "
         f"and an operation takes {LIMITS.operation_changes} changes",
         field="weeks",
-        hint="see how far they reach: saphan keys list; then give fewer --weeks",
+        hint="see how far they reach: saphan keys list; then give fewer --weeks, or --replace them "
+        "if this machine's clock was wrong when they were made",
     )
 
 
