@@ -86,6 +86,7 @@ async def test_what_was_read_under_another_clearance(bridge: Bridge) -> None:
         reading = await Pen(bridge, KH, OFFICER).reading(secret)
         assert await own.code("POST", f"{path}/read", json=reading) == 200
         assert await own.code("GET", f"{path}/attachments/1") == 200
+        assert "attachment" in {one["kind"] for one in world.kh.showings.rows(0, 99)}
         await cleared(world, **{OFFICER: "green"})
         assert await own.code("GET", f"{path}/attachments/1") == "bulletin_unknown"
         assert await own.code("POST", f"{path}/read", json=reading) == "bulletin_unknown"

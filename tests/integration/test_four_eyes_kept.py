@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import pytest
 from saphan.desk.second import SecondEyes
+from saphan.node import countersigning
 from saphan.node.drafts_kept import EXPIRED
 from saphan.node.outbox import Submitted
 from saphan.node.prepared import Prepared, Waiting
 from saphan.node.service import NodeService
 from saphan.second_signature import exact_of
+from saphan_protocol.batch import sign_one
 from saphan_protocol.identity import CONTENT_TYPE, identity
 from saphan_schemas.codec import decode, decode_content, encode, encode_content
 from saphan_schemas.desk_frames import AskFetch, AskStatus, DeskPart
-from saphan_schemas.errors import InvalidInput, OperatorError, Refused
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.officer_records import REFUSAL_TYPE
 from saphan_schemas.records import Blob, Inner
 from support import officers
 from support.bridge import KH, LA, OFFICERS, Bridge, agreed, opened, wish
@@ -206,3 +209,51 @@ async def test_a_clearance_is_lowered_while_a_file_is_fetched(bridge: Bridge) ->
                 await fetch(4_000)
             with pytest.raises(InvalidInput, match="bulletin_unknown"):
                 await line.ask(AskStatus(line.number(), draft.hex()))
+
+
+async def test_a_refusal_is_its_officers_own_and_of_this_minute(bridge: Bridge) -> None:
+    """Whoever could end a colleague's bulletin in somebody else's name would be heard by nobody."""
+    async with world(bridge) as here:
+        draft = await here.bounmy.write(wish())
+        record, signature = here.chan.signer.refusal(draft, "not ours")
+        forged = sign_one(here.lim.key, REFUSAL_TYPE, record, bytes(32))
+        bridge.node_clock.ahead += LIMITS.skew_ms + 1
+        fresh, own = here.chan.signer.refusal(draft, None)
+        other, also = here.chan.signer.refusal(bytes(32), None)
+        borrowed, theirs = replace(here.lim.signer, handle="chan").refusal(draft, None)
+        for said, signed, code in (
+            (record, signature, "read_time"),
+            (fresh, forged, "key_mismatch"),
+            (fresh, signature, "signature_invalid"),
+            (other, also, "read_mismatch"),
+            (borrowed, theirs, "key_foreign"),
+        ):
+            with pytest.raises((InvalidInput, Refused)) as caught:
+                await here.la.second.refuse(draft, said, encode(signed))
+            assert caught.value.code == code
+        assert await here.la.second.refuse(draft, fresh, encode(own)) == "refused"
+
+
+async def test_no_more_wait_than_can_be_looked_at(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(bridge) as here:
+        monkeypatch.setattr(countersigning, "LIMITS", replace(LIMITS, countersigning=1))
+        first = await here.bounmy.write(wish())
+        with pytest.raises(Unavailable, match="countersign_full"):
+            await here.bounmy.write(wish())
+        await here.chan.refuse(first)
+        await here.bounmy.write(wish())
+
+
+async def test_a_second_officer_is_of_a_section_that_sends_it(bridge: Bridge) -> None:
+    async with world(bridge) as here:
+        draft = await here.bounmy.write(wish())
+        sections = {"other": {"to": ["vn.vks"]}, "ours": {"to": [KH]}}
+        for section, seen in (("other", []), ("ours", [draft.hex()])):
+            chan = RED | {"sections": [section]}
+            people = {"*": RED, "chan": chan}
+            await officers.settings(
+                bridge, here.la, four_eyes=[{}], officers=people, sections=sections
+            )
+            assert [one["id"] for one in await here.chan.listed()] == seen
