@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 
 import msgspec
 import pytest
+from saphan.agreement_orders import Action, make_order
 from saphan.desk.second import SecondEyes
+from saphan.keyfiles import read_key
 from saphan.node import countersigning
 from saphan.node.drafts_kept import EXPIRED
 from saphan.node.outbox import Submitted
 from saphan.node.prepared import Prepared, Waiting
 from saphan.node.service import NodeService
 from saphan.second_signature import exact_of
+from saphan_protocol.agreement_order import sign_order
 from saphan_protocol.batch import sign_one
 from saphan_protocol.identity import CONTENT_TYPE, identity
 from saphan_schemas.codec import decode, decode_content, encode, encode_content
@@ -23,9 +26,9 @@ from saphan_schemas.desk_frames import AskFetch, AskStatus, DeskPart
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.officer_records import REFUSAL_TYPE
-from saphan_schemas.records import Blob, Inner
+from saphan_schemas.records import Blob, Inner, Role
 from support import officers
-from support.bridge import KH, LA, OFFICERS, Bridge, agreed, opened, wish
+from support.bridge import KH, LA, OFFICERS, SECRET, Bridge, agreed, eventually, opened, wish
 from support.desks import desk_bridge, on_line, ready_bridge
 from support.officers import Person
 
@@ -257,3 +260,31 @@ async def test_a_second_officer_is_of_a_section_that_sends_it(bridge: Bridge) ->
                 bridge, here.la, four_eyes=[{}], officers=people, sections=sections
             )
             assert [one["id"] for one in await here.chan.listed()] == seen
+
+
+async def test_the_agreement_is_suspended_while_it_waits(bridge: Bridge) -> None:
+    """It waits on, and leaves when the agreement is in force again."""
+    async with world(bridge) as here:
+        written = here.bounmy.prepare(wish())
+        await here.la.send_signed(written)
+        draft = written.draft.header_id
+        await ordered(bridge, here.la, "suspend", 1)
+        with pytest.raises(Refused, match="agreement_suspended"):
+            await here.chan.sign(draft)
+        assert await here.la.send_signed(written) == Waiting(draft)
+        assert here.la.bulletins.sent(0, 10) == []
+        await ordered(bridge, here.la, "resume", 2)
+        assert await here.chan.sign(draft)
+
+
+async def ordered(bridge: Bridge, node: NodeService, action: Action, number: int) -> None:
+    """la.ospp's order on its agreement, as its node takes it from `saphan agreement`."""
+    (agreement,) = node.logs.directory.agreements_of(LA)
+    said = make_order(agreement.name, LA, action, number, bridge.clock(), "an exercise")
+
+    def sign() -> bytes:
+        root = read_key(bridge.offices[LA].root_key, Role.ROOT, SECRET).signing()
+        return sign_order(said, [root], [bytes(32)], bytes(32))
+
+    await node.watching.import_bound("order", await asyncio.to_thread(sign))
+    await eventually(lambda: node.watching.bound.listed()[-1]["logged"])
