@@ -15,6 +15,7 @@ from saphan.local_api import LocalNode
 
 STEP_S: Final = 0.2
 PATIENCE_S: Final = 120.0
+IN_VAIN: Final = "waited_in_vain"
 OUTCOMES: Final = frozenset({"accepted", "rejected", "recalled", "expired", "refused"})
 """States of a delivery after which nothing more happens to it."""
 
@@ -63,7 +64,12 @@ def order_logged(node: LocalNode, taken: dict[str, Any]) -> dict[str, Any]:
         down = node.get("/v1/identity")["line"]["state"] != "open"
         return down or rows[-1]["logged"] or rows[-1]["broker"] is not None
 
-    _until("the order in the log", settled)
+    try:
+        _until("the order in the log", settled)
+    except Unavailable as error:
+        if error.code != IN_VAIN:
+            raise
+        return rows[-1]  # it binds here, and is offered until the log shows it: nothing is to do
     code = rows[-1]["broker"]
     if code is not None and not rows[-1]["logged"]:
         raise Refused(
@@ -138,7 +144,7 @@ def _until(what: str, ready: Callable[[], bool]) -> None:
     while not ready():
         if time.monotonic() > end:
             raise Unavailable(
-                "waited_in_vain",
+                IN_VAIN,
                 f"waited {PATIENCE_S:.0f} s for {what}",
                 hint="look what is wrong: saphan node status; then give the same command again",
             )
