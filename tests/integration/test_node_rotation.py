@@ -209,6 +209,27 @@ async def test_a_bulletin_sealed_to_a_revoked_mailbox_goes_to_the_next_one(
     assert old.exists()  # it still opens what was sealed to it before
 
 
+async def test_lost_private_halves_are_replaced_and_their_alarms_end(bridge: Bridge) -> None:
+    """The disk lost a file: all weeks are made anew, and what was sealed to it comes again."""
+    await enrolled(bridge)
+    bridge.mailbox(KH).unlink()
+    office = bridge.offices[KH]
+    async with bridge.node(LA) as la, bridge.node(KH) as kh:
+        async with bridge.broker_running():
+            await opened(la)
+            bulletin = await la.send(wish())
+            await eventually(lambda: "mailbox_key_missing" in codes(kh))
+            now = bridge.clock()
+            done = await asyncio.to_thread(
+                lambda: rotate_mailbox(office, None, SECRET, now=now, replace=True)
+            )
+            await register(kh, done.made.operation)
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+            await eventually(lambda: "mailbox_halves_missing" not in codes(kh))
+        async with bridge.broker_running():  # the next session looks through what is left
+            await eventually(lambda: codes(kh) == [])
+
+
 async def test_what_was_logged_is_consigned_anew_when_its_mailbox_is_revoked(
     bridge: Bridge,
 ) -> None:

@@ -175,18 +175,23 @@ class Recovery:
     def hand_over_late(self) -> bool:
         """Bulletins whose mailbox key was missing, whose last part came before a crash, or that no
         agreement carried for a while; whether there is anything to state."""
-        stated = False
-        late = (
-            row
-            for row in self._unanswered(_LATE)
-            if row[9] is not None
-            and self._mailboxes.get(row[9]) is not None
-            and not self._held_back(row)
-        )
+        stated, lacking = False, False
+
+        def may_go(row: Row) -> bool:
+            nonlocal lacking
+            if row[9] is None:
+                return False
+            if self._mailboxes.get(row[9]) is None:
+                lacking = True
+                return False
+            return not self._held_back(row)
+
+        late = filter(may_go, self._unanswered(_LATE))
         while rows := list(islice(late, PORTION)):
             self._state_handovers(rows)
-            self._alarms.clear("mailbox_key_missing")
             stated = True
+        if not lacking:  # the files are back, or all of it was sealed anew to other keys
+            self._alarms.clear("mailbox_key_missing")
         return stated
 
     def _held_back(self, row: Row) -> bool:
