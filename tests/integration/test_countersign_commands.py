@@ -77,6 +77,9 @@ async def test_written_at_a_desk_signed_at_the_node(
         assert (sent["id"], sent["state"]) == (None, "countersign")
         (row,) = (await run("desk", "outbox", desk))["outbox"]
         assert row["state"] == "countersign"
+        asked = await run("desk", "outbox", desk, "--withdraw", str(row["number"]), status=2)
+        assert asked["code"] == "queued_asked"
+        assert "countersign refuse" in asked["hint"]
 
         office = ("--dir", bridge.place / KH)
         (waits,) = (await run("countersign", "list", *office))["drafts"]

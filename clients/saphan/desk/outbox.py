@@ -167,6 +167,13 @@ class Outbox:
                     field="number",
                     hint="list what waits: saphan desk outbox",
                 )
+            if one.code == COUNTERSIGN:
+                raise InvalidInput(
+                    "queued_asked",
+                    f"bulletin {number} waits at the node for a second officer",
+                    field="number",
+                    hint=f"take it back there: saphan countersign refuse {one.draft.hex()[:16]}",
+                )
             if one.asked:
                 raise InvalidInput(
                     "queued_asked",
