@@ -99,8 +99,11 @@ async def test_at_a_desk(
         again = await run(*init)  # the power failed before the person saw the words
         assert again["key_id"] == made["key_id"]
         await asyncio.to_thread(cheapen, desk / "officer.key")
+        asked = ("keys", "add", "officer", "--request", made["request"])
+        refused = await run(*asked, *office, "--token", "desk", status=2)
+        assert refused["code"] == "pkcs11_token_named"
         added = await run(
-            *("keys", "add", "officer", "--request", made["request"]),
+            *asked,
             *("--words", made["words"], *office, *passphrase),
         )
         await run("keys", "submit", added["operation"], *office)
@@ -174,9 +177,9 @@ async def test_in_the_agencys_folder(
 async def test_the_roles_that_have_no_token(
     tokens: Tokens, run: Run, secret: Path, bridge: Bridge
 ) -> None:
-    for role in ("order", "node"):
+    for words in (("add", "order"), ("add", "node"), ("rotate", "mailbox")):
         refused = await run(
-            *("keys", "add", role, "--dir", bridge.place / KH, "--passphrase-file", secret),
+            *("keys", *words, "--dir", bridge.place / KH, "--passphrase-file", secret),
             *("--token", "desk", "--pkcs11", tokens.library, "--pin-file", tokens.pin_file),
             status=2,
         )

@@ -152,10 +152,10 @@ def _new_passphrase(args: argparse.Namespace, role: Role) -> Passphrase | None:
 def _rotate(args: argparse.Namespace) -> int:
     """Mailbox keys by their weeks; any other at once: new key in, old one out, one operation."""
     role, office = Role(args.role), office_of(args)
+    token = new_token(args, role)
     if role is Role.MAILBOX:
         return mailbox_keys.rotate(args)
     _check_handle(role, args.handle)
-    token = new_token(args, role)
     check_drafting(args, office)
     root, passphrase = root_passphrase(args, office), _new_passphrase(args, role)
     with instead_of_waiting(args, office):
@@ -187,6 +187,13 @@ def _add_request(args: argparse.Namespace, role: Role, office: Office) -> int:
             f"the request is that of an officer, {handle}",
             field="handle",
             hint="saphan keys add officer --request FILE",
+        )
+    if args.token is not None:
+        raise InvalidInput(
+            "pkcs11_token_named",
+            "whether a half of the key is on a token was decided at the desk that made it",
+            field="token",
+            hint="leave --token out here; at the desk, saphan desk init takes it",
         )
     check_drafting(args, office)
     what = say("noun.key_of_officer", handle=handle)
