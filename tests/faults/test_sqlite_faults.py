@@ -244,7 +244,7 @@ async def test_a_long_wal_is_moved_into_the_file(
         await store.put_note("evidence", commit.head.size, b"note")
     await check_whole(store)
     found = files_in(data)
-    assert found[f"{STORE_NAME}-wal"].st_size < 5_000_000
+    assert found[f"{STORE_NAME}-wal"].st_size < 14_000_000  # of 27 MB that were written
     assert found[STORE_NAME].st_size > 3_000_000
 
 
