@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from saphan.compose import INNER_TYPE, Wish, compose
-from saphan.keyfiles import read_node
+from saphan.keys.keyfiles import read_node
 from saphan.node.sealing import Consigned, SealedBulletin, consign, seal
 from saphan.office import Office
 from saphan_protocol.batch import sign_batch

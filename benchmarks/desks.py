@@ -23,8 +23,8 @@ from saphan.desk.inbox import Inbox
 from saphan.desk.inviting import invite
 from saphan.desk.line import connected
 from saphan.desk.start import start_desk
-from saphan.keyfiles import DEFAULT_COST, Argon2Cost
 from saphan.keyring import enrol_request
+from saphan.keys.keyfiles import DEFAULT_COST, Argon2Cost
 from saphan.node.config import system_clock
 from saphan.officer_request import parse_request
 from saphan_broker.broker import open_broker

@@ -20,7 +20,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from saphan.keyfiles import read_node
+from saphan.keys.keyfiles import read_node
 from saphan.node.config import system_clock
 from saphan.office import Office
 from saphan_protocol.batch import sign_one

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-from saphan.keyfiles import read_node
+from saphan.keys.keyfiles import read_node
 from saphan.node.config import system_clock
 from saphan_broker.cli.whole_status import whole_status
 from saphan_schemas.errors import OperatorError

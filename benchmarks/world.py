@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from saphan import agency as ceremony
-from saphan.agreement_draft import finish, propose, sign
-from saphan.keyfiles import Argon2Cost, read_key
+from saphan.agreements.draft import finish, propose, sign
+from saphan.agreements.terms import first_terms, parse_terms
+from saphan.keys.keyfiles import Argon2Cost, read_key
+from saphan.keys.passphrase import Passphrase
 from saphan.node.config import system_clock
 from saphan.office import Office
-from saphan.passphrase import Passphrase
-from saphan.terms import first_terms, parse_terms
 from saphan_broker.broker import open_broker
 from saphan_broker.init import init
 from saphan_broker.sequencing.work import Logged, Package

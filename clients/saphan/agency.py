@@ -22,11 +22,11 @@ from saphan.ceremony.holder import RootHalf
 from saphan.ceremony.judging import PROOF_BYTES, SIGNATURE_BYTES
 from saphan.ceremony.roots import Roots, keep_halves, root_additions
 from saphan.durable import PUBLIC_MODE, create_file, make_folder, replace_file, sync_folder
-from saphan.keyfiles import DEFAULT_COST, Argon2Cost, SecretKey, new_key
-from saphan.mailbox_schedule import first_schedule, make_keys
+from saphan.keys.keyfiles import DEFAULT_COST, Argon2Cost, SecretKey, new_key
+from saphan.keys.mailbox_schedule import first_schedule, make_keys
+from saphan.keys.passphrase import Passphrase
 from saphan.office import FOLDERS, Office
 from saphan.operations import addition, settle, write_key
-from saphan.passphrase import Passphrase
 
 FIRST_OFFICERS: Final = 6
 """Officers in the first operation, which has to fit one log leaf; more are added afterwards."""

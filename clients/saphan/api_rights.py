@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Right(StrEnum):
-    """One right opens the paths that `saphan.node.access` lists for it."""
+    """One right opens the paths that `saphan.node.api.access` lists for it."""
 
     SEND = "send"
     READ = "read"

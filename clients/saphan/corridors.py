@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from saphan_schemas.records import HandlingCode
 
-from saphan.terms import ORIGINATOR_CONTROL
+from saphan.agreements.terms import ORIGINATOR_CONTROL
 
 MOST_DAYS: Final = 36_525
 """A century: what stands where no agreement is known; the node judges in the end."""

@@ -31,7 +31,7 @@ from saphan.ceremony.concluding import waiting_draft
 from saphan.durable import read_bounded
 from saphan.local_api import LocalNode
 from saphan.node.desks.tls import CERTIFICATE_NAME
-from saphan.node.settings import SETTINGS_NAME, read_settings
+from saphan.node.policy.settings import SETTINGS_NAME, read_settings
 from saphan.office import Office
 from saphan.officers_named import unfitting
 

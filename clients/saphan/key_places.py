@@ -10,7 +10,7 @@ from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.records import Role
 
 from saphan.durable import sync_folder
-from saphan.keyfiles import SecretKey, read_key_id
+from saphan.keys.keyfiles import SecretKey, read_key_id
 from saphan.office import Office
 
 

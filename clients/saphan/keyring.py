@@ -20,7 +20,7 @@ from saphan.ceremony.draft import open_draft, propose
 from saphan.ceremony.roots import known_holders
 from saphan.durable import make_folder
 from saphan.key_places import place_for
-from saphan.keyfiles import (
+from saphan.keys.keyfiles import (
     DEFAULT_COST,
     Argon2Cost,
     SecretKey,
@@ -28,11 +28,11 @@ from saphan.keyfiles import (
     new_key,
     new_token_key,
 )
+from saphan.keys.passphrase import Passphrase
+from saphan.keys.token_place import TokenAccess
 from saphan.office import Office
 from saphan.officer_request import OfficerRequest
 from saphan.operations import Made, addition, complete, settle, sign_here, write_key
-from saphan.passphrase import Passphrase
-from saphan.token_place import TokenAccess
 
 
 def add_key(

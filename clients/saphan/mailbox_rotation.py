@@ -19,11 +19,11 @@ from saphan_schemas.records import Role
 from saphan.ceremony.concluding import check_none_waits
 from saphan.ceremony.draft import propose
 from saphan.durable import make_folder
-from saphan.keyfiles import SecretKey, write_plain
-from saphan.mailbox_schedule import WEEK_MS, make_keys, planned_until, schedule
+from saphan.keys.keyfiles import SecretKey, write_plain
+from saphan.keys.mailbox_schedule import WEEK_MS, make_keys, planned_until, schedule
+from saphan.keys.passphrase import Passphrase
 from saphan.office import Office
 from saphan.operations import Made, settle, sign_here
-from saphan.passphrase import Passphrase
 
 REPLACE_WEEKS: Final = 12
 """Where all are revoked at once: 40 to come and 10 of before, of an operation's 64 changes."""

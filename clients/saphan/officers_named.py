@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from saphan_schemas.findings import Finding
 
-from saphan.node.rules import EVERYBODY
-from saphan.node.settings import NodeSettings
+from saphan.node.policy.rules import EVERYBODY
+from saphan.node.policy.settings import NodeSettings
 
 
 def unfitting(settings: NodeSettings, enrolled: Iterable[str]) -> Iterator[Finding]:

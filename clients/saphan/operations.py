@@ -12,10 +12,17 @@ from saphan_schemas.records import Role
 
 from saphan.ceremony.concluding import check_none_waits, conclude, store_draft
 from saphan.ceremony.draft import OperationDraft, sign
-from saphan.keyfiles import Argon2Cost, SecretKey, read_key, read_key_id, write_plain, write_sealed
-from saphan.mailbox_schedule import schedule
+from saphan.keys.keyfiles import (
+    Argon2Cost,
+    SecretKey,
+    read_key,
+    read_key_id,
+    write_plain,
+    write_sealed,
+)
+from saphan.keys.mailbox_schedule import schedule
+from saphan.keys.passphrase import Passphrase
 from saphan.office import Office
-from saphan.passphrase import Passphrase
 
 PLAIN_ROLES: Final = frozenset({Role.NODE, Role.MAILBOX, Role.WITNESS})
 """Roles whose keys open without a person: a power cut must not stop the office."""

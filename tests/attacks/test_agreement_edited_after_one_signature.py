@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from saphan.agreement_draft import Draft, format_draft
+from saphan.agreements.draft import Draft, format_draft
 from saphan_schemas.directory_records import Agreement, CorridorRule
 from saphan_schemas.limits import DAY_MS
 from support.bridge import KH, LA, Bridge, agreed, eventually

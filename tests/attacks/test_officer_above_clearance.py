@@ -10,7 +10,7 @@ import pytest
 from saphan import Node
 from saphan.desk.inbox import Inbox
 from saphan.desk.outbox import Outbox
-from saphan.node.settings import SETTINGS_NAME
+from saphan.node.policy.settings import SETTINGS_NAME
 from saphan.node.token_kept import Wanted
 from saphan_schemas.desk_frames import AskFetch
 from saphan_schemas.errors import InvalidInput

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 from saphan.api_rights import Right
+from saphan.node.policy.settings import SETTINGS_NAME
 from saphan.node.service import NodeService
-from saphan.node.settings import SETTINGS_NAME
 from saphan.node.token_kept import Wanted
 from support.api_tokens import Asking, Pen, another_officer, holder, http_to
 from support.bridge import KH, LA, OFFICERS, Bridge, agreed, eventually, opened, states, wish

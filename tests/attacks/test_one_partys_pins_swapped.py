@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from saphan.agency_file import AgencyFile
-from saphan.agreement_draft import Draft, format_draft
+from saphan.agreements.draft import Draft, format_draft
 from saphan.cli.partners import check_root_words
 from saphan_protocol.agreement import AGREEMENT_TYPE, parse_agreement
 from saphan_protocol.batch import sign_one

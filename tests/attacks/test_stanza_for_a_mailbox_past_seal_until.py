@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from saphan.keyfiles import SecretKey, write_plain
+from saphan.keys.keyfiles import SecretKey, write_plain
 from saphan_protocol.mailbox import MailboxKey
 from saphan_schemas.directory_records import Change
 from saphan_schemas.frames import Submission

@@ -20,8 +20,8 @@ from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine, connected
 from saphan.desk.outbox import Outbox
 from saphan.desk.start import start_desk
-from saphan.keyfiles import SecretKey, new_token_key, read_key, write_sealed
-from saphan.passphrase import Passphrase
+from saphan.keys.keyfiles import SecretKey, new_token_key, read_key, write_sealed
+from saphan.keys.passphrase import Passphrase
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.records import Role

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from saphan.terms import first_terms
+from saphan.agreements.terms import first_terms
 from saphan_protocol.pins import format_pins
 from support.agency_folders import PINS
 from support.broker_command import running_broker

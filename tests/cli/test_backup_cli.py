@@ -18,12 +18,12 @@ from saphan.backup.one_at_a_time import alone
 from saphan.backup.restoring import read_header, restore
 from saphan.backup.shares import read_share
 from saphan.cli.main import main
-from saphan.keyfiles import Argon2Cost
+from saphan.keys.keyfiles import Argon2Cost
+from saphan.keys.passphrase import Passphrase
 from saphan.node.archive import Archive
-from saphan.node.db import Database
 from saphan.node.restored import RESTORED
+from saphan.node.rows.db import Database
 from saphan.office import Office
-from saphan.passphrase import Passphrase
 from saphan_protocol.words import word_lines
 from support.command import Ran
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from saphan.ceremony.holder import new_root
 from saphan.doctor import examine
+from saphan.keys.passphrase import Passphrase
 from saphan.office import Office
-from saphan.passphrase import Passphrase
 from saphan_protocol.words import fingerprint_words
 from support.agency_folders import DESK_PASSPHRASE, ROOT_PASSPHRASE
 from support.command import Ran, saphan_here

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from saphan.backup.making import MARK_NAME
 from saphan.doctor import examine
-from saphan.node.db import Database
+from saphan.node.rows.db import Database
 from saphan.office import Office
 from saphan_broker.doctor import Patient
 from saphan_broker.doctor import examine as examine_broker

@@ -15,7 +15,7 @@ from saphan.backup.making import signed_body
 from saphan.backup.restoring import restore
 from saphan.backup.shares import open_share
 from saphan.backup.stream import SealedWriter
-from saphan.keyfiles import read_node
+from saphan.keys.keyfiles import read_node
 from saphan.office import Office
 from saphan_protocol.batch import sign_one
 from saphan_protocol.custody import seal_shares

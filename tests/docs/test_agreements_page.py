@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-from saphan.keyfiles import write_sealed
+from saphan.agreements.terms import RuleTerms
+from saphan.keys.keyfiles import write_sealed
 from saphan.node.service import NodeService
-from saphan.terms import RuleTerms
 from saphan_broker.broker import Broker
 from saphan_protocol.pins import format_pins
 from support.bridge import CHEAP, LA, SECRET, VN, eventually, opened

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from saphan.node.openapi import PATHS
+from saphan.node.api.openapi import PATHS
 from support.rooms import ROOT
 
 ROW = re.compile(r"^\| `(GET|POST|PUT|DELETE) (/[^`]*)` \| .* \| (\d{3}) \|$", re.MULTILINE)

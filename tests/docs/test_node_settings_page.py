@@ -6,9 +6,9 @@ import json
 import re
 
 import msgspec
-from saphan.node.four_eyes import Kind
-from saphan.node.rules import Officer, Rule, Section
-from saphan.node.settings import NodeSettings, NoticeSettings, Step, parse_settings
+from saphan.node.policy.four_eyes import Kind
+from saphan.node.policy.rules import Officer, Rule, Section
+from saphan.node.policy.settings import NodeSettings, NoticeSettings, Step, parse_settings
 from saphan.node.telling.hook import Notice
 from support.rooms import ROOT
 

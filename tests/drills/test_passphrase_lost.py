@@ -7,10 +7,10 @@ import os
 import shutil
 from pathlib import Path
 
-from saphan.keyfiles import read_key, write_sealed
 from saphan.keyring import add_key
+from saphan.keys.keyfiles import read_key, write_sealed
+from saphan.keys.passphrase import Passphrase
 from saphan.office import Office
-from saphan.passphrase import Passphrase
 from saphan_schemas.records import Role
 from support.bridge import CHEAP, KH, LA, SECRET, agreed, eventually, states, wish
 from support.desks import ready_bridge

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from saphan.keyfiles import write_sealed
+from saphan.keys.keyfiles import write_sealed
 from saphan.node.service import NodeService
 from saphan_protocol.pins import format_pins
 from saphan_schemas.records import Role

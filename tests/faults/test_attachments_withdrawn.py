@@ -99,7 +99,7 @@ async def test_attachments_leave_room_for_the_store(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A partner cannot fill a node's disk: bulletins go on, attachments wait for room."""
-    monkeypatch.setattr("saphan.node.fetching.ROOM_WAIT_MS", 10)
+    monkeypatch.setattr("saphan.node.wire.fetching.ROOM_WAIT_MS", 10)
     async with bridge.broker_running():
         await bridge.enrol()
         async with bridge.node(LA) as la, bridge.node(KH) as kh:

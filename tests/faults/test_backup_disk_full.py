@@ -13,8 +13,8 @@ from saphan import agency as ceremony
 from saphan.backup.custodians import make_custodian
 from saphan.backup.restoring import read_header
 from saphan.backup.shares import open_share, write_share
-from saphan.keyfiles import read_key
-from saphan.node.db import Database
+from saphan.keys.keyfiles import read_key
+from saphan.node.rows.db import Database
 from saphan.office import Office
 from saphan_protocol.mailbox import MailboxKey
 from saphan_schemas.records import Role

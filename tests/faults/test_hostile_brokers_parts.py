@@ -119,7 +119,7 @@ async def test_a_broker_that_keeps_nothing_of_one_bulletin_holds_up_no_other(
             await agreed(la)
             await opened(kh)
             monkeypatch.setattr(BlobStore, "append", forget)
-            monkeypatch.setattr("saphan.node.uploading.DIGEST_WAIT_MS", 500)
+            monkeypatch.setattr("saphan.node.wire.uploading.DIGEST_WAIT_MS", 500)
             with la.events.listen() as listener:
                 bulletin = await send(la, pdf(60_000))
                 await eventually(la.alarms.standing)
@@ -138,7 +138,7 @@ async def test_an_offer_without_an_answer_is_no_wait_without_end(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything else is answered, so the node is busy; the next session asks again."""
-    monkeypatch.setattr("saphan.node.uploading.ANSWER_S", 0.5)
+    monkeypatch.setattr("saphan.node.wire.uploading.ANSWER_S", 0.5)
 
     def lost(frame: Any) -> object:
         return Ping(bridge.clock()) if isinstance(frame, Held) else None

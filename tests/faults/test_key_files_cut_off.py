@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from saphan.agency import init
 from saphan.durable import create_file, replace_file
-from saphan.keyfiles import Argon2Cost
-from saphan.passphrase import Passphrase
+from saphan.keys.keyfiles import Argon2Cost
+from saphan.keys.passphrase import Passphrase
 from support.command import environment, saphan_command
 
 CUT = """
@@ -36,8 +36,8 @@ CREATE = "durable.create_file(Path(sys.argv[2]), b'x' * 4096)\n"
 REPLACE = "durable.replace_file(Path(sys.argv[2]), b'x' * 4096)\n"
 INIT = """
 from saphan.agency import init
-from saphan.keyfiles import Argon2Cost
-from saphan.passphrase import Passphrase
+from saphan.keys.keyfiles import Argon2Cost
+from saphan.keys.passphrase import Passphrase
 cheap = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 word = Passphrase("a passphrase of some length")
 init(Path(sys.argv[2]), "la.ospp", word, {"bounmy": word}, now=0, cost=cheap)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import saphan.node.line
+import saphan.node.wire.line
 from saphan import Node
 from saphan.local_api import LocalNode
 from saphan_schemas.errors import OperatorError
@@ -38,7 +38,7 @@ async def test_a_line_that_is_cut_at_every_step_brings_it_and_little_twice(
 ) -> None:
     """Every session passes one message more than the one before; each step is cut once."""
     hasty = SimpleNamespace(sleep=lambda _: asyncio.sleep(0))
-    monkeypatch.setattr(saphan.node.line, "asyncio", hasty)  # no waiting between sessions
+    monkeypatch.setattr(saphan.node.wire.line, "asyncio", hasty)  # no waiting between sessions
     data = pdf(LENGTH)
     async with bridge.broker_running(), cutting_line(bridge.url, 3) as (line, url):
         await bridge.enrol()

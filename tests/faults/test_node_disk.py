@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from saphan.node.db import Database
+from saphan.node.rows.db import Database
 from saphan_schemas.errors import OperatorError
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
 

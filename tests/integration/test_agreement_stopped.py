@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from saphan.agreement_orders import Action, make_order
-from saphan.keyfiles import read_key
-from saphan.node.deliveries import MAX_ATTEMPTS
+from saphan.agreements.orders import Action, make_order
+from saphan.keys.keyfiles import read_key
 from saphan.node.events import Listener
+from saphan.node.rows.deliveries import MAX_ATTEMPTS
 from saphan.node.service import NodeService
 from saphan_broker.sequencing import preparing
 from saphan_protocol.agreement import AGREEMENT_TYPE

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from saphan.api_rights import Right
 from saphan.node import serving
-from saphan.node.access import ACCESS, OPEN_PATH
-from saphan.node.api import make_app
-from saphan.node.openapi import document
+from saphan.node.api.access import ACCESS, OPEN_PATH
+from saphan.node.api.openapi import document
+from saphan.node.api.routes import make_app
 from saphan.node.token_kept import Wanted
 from saphan_schemas.limits import LIMITS
 from support.api_tokens import Asking, holder, http_to, keeper

@@ -15,12 +15,12 @@ import aiohttp
 import pytest
 from saphan import Node
 from saphan.api_rights import Right
-from saphan.node import api_guard
+from saphan.node.api import guard as api_guard
+from saphan.node.api.views import View
 from saphan.node.callers import Keeper, Officer, System
 from saphan.node.files import uploads
 from saphan.node.service import NodeService
 from saphan.node.token_kept import Wanted
-from saphan.node.views import View
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.samples import sample

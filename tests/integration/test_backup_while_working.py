@@ -12,7 +12,7 @@ from saphan.backup.header import Part
 from saphan.backup.making import Plan, make_backup
 from saphan.backup.restoring import read_header, restore
 from saphan.backup.shares import open_share
-from saphan.keyfiles import read_key
+from saphan.keys.keyfiles import read_key
 from saphan_protocol.mailbox import MailboxKey
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Role

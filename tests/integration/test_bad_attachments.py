@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-import saphan.node.line
+import saphan.node.wire.line
 from saphan.node.events import Listener
 from saphan_protocol.admission import measure
 from saphan_schemas.codec import decode
@@ -75,7 +75,7 @@ async def test_a_mauled_part_is_fetched_again(
 ) -> None:
     """One bulletin after the other, each with one message of the broker changed on the line."""
     hasty = SimpleNamespace(sleep=lambda _: asyncio.sleep(0))
-    monkeypatch.setattr(saphan.node.line, "asyncio", hasty)  # no waiting between sessions
+    monkeypatch.setattr(saphan.node.wire.line, "asyncio", hasty)  # no waiting between sessions
     async with bridge.broker_running(), mauling_line(bridge.url) as (line, url):
         await bridge.enrol()
         straight, bridge.url = bridge.url, url
@@ -144,7 +144,7 @@ async def test_an_upload_that_the_broker_does_not_keep_begins_again(
 
     If it was the last answer the broker has nothing more to say, and the next session asks.
     """
-    monkeypatch.setattr("saphan.node.uploading.ANSWER_S", 2)
+    monkeypatch.setattr("saphan.node.wire.uploading.ANSWER_S", 2)
     data = pdf(60_000)
 
     def half(frame: Any) -> object:
@@ -168,7 +168,7 @@ async def test_a_broker_that_finds_a_wrong_digest_twice_is_alarmed_about_and_tri
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The line says so of right bytes: nothing is refused, a person hears of it, it goes on."""
-    monkeypatch.setattr("saphan.node.uploading.DIGEST_WAIT_MS", 1)
+    monkeypatch.setattr("saphan.node.wire.uploading.DIGEST_WAIT_MS", 1)
     data = pdf(60_000)
 
     def refuse(frame: Any) -> object:

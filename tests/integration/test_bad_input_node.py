@@ -205,7 +205,9 @@ async def test_a_feed_changed_on_the_line_is_not_kept_and_asked_for_again(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One node, one change after the other: each bulletin arrives all the same, once."""
-    monkeypatch.setattr("saphan.node.line.backoff_ms", lambda failures: 10)  # it would wait longer
+    monkeypatch.setattr(
+        "saphan.node.wire.line.backoff_ms", lambda failures: 10
+    )  # it would wait longer
     async with bridge.broker_running(), mauling_line(bridge.url) as (line, address):
         await bridge.enrol()
         async with bridge.node(LA) as la:

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from saphan.agreement_orders import make_order, order_by_key
+from saphan.agreements.orders import make_order, order_by_key
 from saphan.cli.main import main
-from saphan.keyfiles import read_key
 from saphan.keyring import add_key, revoke_key
-from saphan.node import bound
+from saphan.keys.keyfiles import read_key
 from saphan.node.service import NodeService
+from saphan.node.trust import bound
 from saphan.node.watching import Watching
 from saphan_protocol.agreements import Agreements
 from saphan_protocol.keys import SigningKey

@@ -17,8 +17,8 @@ from saphan.desk.line import DeskLine
 from saphan.desk.outbox import Outbox, Queued
 from saphan.desk.start import start_desk
 from saphan.desk.syncing import sync
-from saphan.keyfiles import is_sealed, new_key, read_key, write_plain
-from saphan.token_place import TokenAccess
+from saphan.keys.keyfiles import is_sealed, new_key, read_key, write_plain
+from saphan.keys.token_place import TokenAccess
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role

@@ -16,7 +16,7 @@ from saphan.cli.main import main
 from saphan.compose import Wish
 from saphan.desk.folder import DeskFolder
 from saphan.desk.outbox import Outbox
-from saphan.keyfiles import read_key, write_sealed
+from saphan.keys.keyfiles import read_key, write_sealed
 from saphan_schemas.limits import HOUR_MS
 from saphan_schemas.records import Role
 from support.bridge import CHEAP, KH, LA, SECRET, Bridge, eventually, states, wish

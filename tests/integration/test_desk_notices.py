@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from saphan.desk.inbox import Inbox
-from saphan.node.settings import SETTINGS_NAME
+from saphan.node.policy.settings import SETTINGS_NAME
 from saphan_schemas.limits import HOUR_MS
 from support.bridge import KH, Bridge, eventually, states, wish
 from support.desks import DeskBridge, desk_bridge, on_line, ready_bridge

@@ -11,7 +11,7 @@ import pytest
 from saphan.desk.desk import Desk
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
-from saphan.node.settings import SETTINGS_NAME
+from saphan.node.policy.settings import SETTINGS_NAME
 from saphan_protocol.batch import sign_one
 from saphan_schemas.codec import encode
 from saphan_schemas.desk_frames import AskFetch

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import msgspec
 import pytest
-from saphan.agreement_orders import Action, make_order
+from saphan.agreements.orders import Action, make_order
 from saphan.desk.second import SecondEyes
-from saphan.keyfiles import read_key
-from saphan.node import countersigning
+from saphan.keys.keyfiles import read_key
 from saphan.node.drafts_kept import EXPIRED
+from saphan.node.officers import countersigning
 from saphan.node.outbox import Submitted
 from saphan.node.prepared import Prepared, Waiting
 from saphan.node.service import NodeService

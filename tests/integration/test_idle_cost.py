@@ -114,7 +114,7 @@ async def cost_of_a_ping(
 ) -> int:
     """Bytes of a ping and its answer, the mean of many on a line where little else is said."""
     often = dataclasses.replace(LIMITS, heartbeat_ms=20)
-    monkeypatch.setattr("saphan.node.session.LIMITS", often)
+    monkeypatch.setattr("saphan.node.wire.session.LIMITS", often)
     size = newest(bridge)
     async with running(dataclasses.replace(bridge.config(VN), broker=relay.url)):
         await cosigned(bridge, size - 1)
@@ -128,7 +128,7 @@ async def test_a_line_that_answers_no_ping_is_given_up_and_opened_anew(
 ) -> None:
     """Timeline: a line is open; what is sent is lost from then on; a new line is not lost."""
     often = dataclasses.replace(LIMITS, heartbeat_ms=50)
-    monkeypatch.setattr("saphan.node.session.LIMITS", often)
+    monkeypatch.setattr("saphan.node.wire.session.LIMITS", often)
     async with (
         counting(bridge.url) as relay,
         running(dataclasses.replace(bridge.config(VN), broker=relay.url)) as vn,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from saphan.node import api, requests
+from saphan.node.api import requests
+from saphan.node.api import routes as api
 from saphan.node.service import NodeService
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS

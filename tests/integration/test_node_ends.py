@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from saphan.node import recovery
-from saphan.node.db import Database
-from saphan.node.deliveries import MAX_ATTEMPTS, Deliveries, Delivery
+from saphan.node.rows.db import Database
+from saphan.node.rows.deliveries import MAX_ATTEMPTS, Deliveries, Delivery
 from saphan_broker.sequencing import judging
 from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.records import Marking

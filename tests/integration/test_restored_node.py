@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from saphan.node.db import Database
 from saphan.node.restored import mark_restored
+from saphan.node.rows.db import Database
 from saphan_broker.sessions import feed
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from saphan.cli.main import main
-from saphan.keyfiles import read_key, write_sealed
+from saphan.keys.keyfiles import read_key, write_sealed
 from saphan_schemas.records import Role
 from support import officers
 from support.bridge import CHEAP, KH, LA, SECRET, Bridge, agreed, eventually, states, wish

@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from saphan.node.db import Database
 from saphan.node.restored import mark_restored
+from saphan.node.rows.db import Database
 from saphan_schemas.limits import MINUTE_MS, SECOND_MS
 from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, states, wish
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import aiohttp
 from saphan.compose import INNER_TYPE, Wish, compose
-from saphan.keyfiles import read_key
 from saphan.keyring import add_key, revoke_key
+from saphan.keys.keyfiles import read_key
 from saphan.node.service import NodeService
 from saphan.node.token_kept import Wanted
 from saphan_protocol.batch import sign_one

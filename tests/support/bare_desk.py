@@ -16,7 +16,7 @@ from saphan.desk.desk import Desk
 from saphan.desk.folder import DeskId
 from saphan.desk.line import DeskLine, connected
 from saphan.desk.store import DeskStore, store_key
-from saphan.keyfiles import new_key
+from saphan.keys.keyfiles import new_key
 from saphan.node.binding import bind
 from saphan.node.desks.login import challenge
 from saphan.node.desks.session import decode_desk_frame

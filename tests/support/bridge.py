@@ -14,16 +14,16 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 from saphan import agency as ceremony
-from saphan.agreement_draft import finish, propose, sign
+from saphan.agreements.draft import finish, propose, sign
+from saphan.agreements.terms import first_terms, parse_terms
 from saphan.compose import Wish
-from saphan.keyfiles import Argon2Cost, read_key
-from saphan.mailbox_schedule import choose
+from saphan.keys.keyfiles import Argon2Cost, read_key
+from saphan.keys.mailbox_schedule import choose
+from saphan.keys.passphrase import Passphrase
 from saphan.node.config import NodeConfig
 from saphan.node.service import NodeService, running
 from saphan.node.serving import serving as node_serving
 from saphan.office import Office
-from saphan.passphrase import Passphrase
-from saphan.terms import first_terms, parse_terms
 from saphan_broker.app import make_app, serving
 from saphan_broker.broker import Broker, open_broker
 from saphan_broker.http_log import LogPages

@@ -17,9 +17,9 @@ from saphan.desk.inviting import invite
 from saphan.desk.line import DeskLine, connected
 from saphan.desk.start import start_desk
 from saphan.keyring import enrol_request, revoke_key
+from saphan.keys.passphrase import Passphrase
 from saphan.node.service import NodeService
 from saphan.officer_request import parse_request
-from saphan.passphrase import Passphrase
 
 from support.bridge import CHEAP, KH, LA, SECRET, Bridge, agreed, eventually, opened
 

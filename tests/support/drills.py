@@ -18,7 +18,7 @@ from saphan.backup.custodians import make_custodian
 from saphan.backup.restoring import read_header
 from saphan.backup.shares import open_share, write_share
 from saphan.cli.main import main
-from saphan.keyfiles import read_key
+from saphan.keys.keyfiles import read_key
 from saphan.local_api import LocalNode
 from saphan_protocol.mailbox import MailboxKey
 from saphan_schemas.errors import SaphanError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from saphan.keyfiles import read_node
+from saphan.keys.keyfiles import read_node
 from saphan_protocol.admission import BULLETIN_TYPE, HEADER_TYPE
 from saphan_protocol.batch import sign_one
 from saphan_protocol.content import content_cipher_key, padded_length

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from saphan.agreement_draft import Draft, propose, sign
-from saphan.terms import first_terms, parse_terms
+from saphan.agreements.draft import Draft, propose, sign
+from saphan.agreements.terms import first_terms, parse_terms
 from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.batch import sign_one
 from saphan_schemas.codec import encode

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from saphan.compose import INNER_TYPE, Attached, Wish, compose
-from saphan.keyfiles import read_key
 from saphan.keyring import add_key, revoke_key
+from saphan.keys.keyfiles import read_key
+from saphan.node.api.requests import SignedBody, prepare_signed
+from saphan.node.policy.settings import SETTINGS_NAME
 from saphan.node.prepared import Prepared, Waiting
-from saphan.node.requests import SignedBody, prepare_signed
 from saphan.node.service import NodeService
-from saphan.node.settings import SETTINGS_NAME
 from saphan.second_signature import Exact, Signer, exact_of
 from saphan_protocol.batch import sign_one
 from saphan_protocol.keys import SigningKey

@@ -12,10 +12,10 @@ from saphan.ceremony.draft import OperationDraft, sign
 from saphan.ceremony.draft_file import format_draft, parse_draft
 from saphan.ceremony.holder import RootHalf
 from saphan.ceremony.roots import Roots
-from saphan.keyfiles import Argon2Cost, SecretKey, new_key
 from saphan.keyring import add_key
+from saphan.keys.keyfiles import Argon2Cost, SecretKey, new_key
+from saphan.keys.passphrase import Passphrase
 from saphan.office import Office
-from saphan.passphrase import Passphrase
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.records import Role
 

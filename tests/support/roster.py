@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from saphan.keyfiles import read_key
+from saphan.keys.keyfiles import read_key
 from saphan.node.service import NodeService
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.operation import sign_operation

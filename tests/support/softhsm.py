@@ -13,8 +13,8 @@ from typing import Final
 
 import pkcs11
 import pytest
-from saphan.pin import PinSource
-from saphan.token_place import TokenAccess
+from saphan.keys.pin import PinSource
+from saphan.keys.token_place import TokenAccess
 
 PIN: Final = "271828"
 SO_PIN: Final = "office of tokens"

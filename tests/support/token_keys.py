@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from saphan.keyfiles import Argon2Cost, SecretKey, new_token_key, write_sealed
-from saphan.passphrase import Passphrase
+from saphan.keys.keyfiles import Argon2Cost, SecretKey, new_token_key, write_sealed
+from saphan.keys.passphrase import Passphrase
 from saphan_schemas.errors import SaphanError
 
 from support.softhsm import Tokens

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 from saphan.agency import FIRST_OFFICERS, init, store_pins
-from saphan.agreement_draft import Draft, finish, format_draft, parse_draft, propose, sign
+from saphan.agreements.draft import Draft, finish, format_draft, parse_draft, propose, sign
+from saphan.agreements.terms import first_terms, parse_terms
 from saphan.key_places import activate
-from saphan.keyfiles import Argon2Cost, read_key, read_mailbox, read_node, read_witness
 from saphan.keyring import add_key, find_key, list_keys, revoke_key
+from saphan.keys.keyfiles import Argon2Cost, read_key, read_mailbox, read_node, read_witness
+from saphan.keys.passphrase import Passphrase
 from saphan.office import Office
 from saphan.operations import open_root
-from saphan.passphrase import Passphrase
-from saphan.terms import first_terms, parse_terms
 from saphan_protocol.directory import Directory, agreement_leaf, operation_leaf
 from saphan_protocol.operation import check_operation
 from saphan_schemas.codec import decode

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 from saphan.agency_file import AgencyFile
-from saphan.agreement_document import document
-from saphan.agreement_draft import Draft, propose
-from saphan.keyfiles import new_key
-from saphan.terms import first_terms, parse_terms
+from saphan.agreements.document import document
+from saphan.agreements.draft import Draft, propose
+from saphan.agreements.terms import first_terms, parse_terms
+from saphan.keys.keyfiles import new_key
 from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.identity import identity
 from saphan_protocol.words import word_lines

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from saphan.agency_file import AgencyFile
-from saphan.agreement_draft import Draft, check_signable, propose, sign
-from saphan.agreement_kept import keep
-from saphan.keyfiles import new_key
+from saphan.agreements.draft import Draft, check_signable, propose, sign
+from saphan.agreements.kept import keep
+from saphan.agreements.terms import first_terms, parse_terms
+from saphan.keys.keyfiles import new_key
 from saphan.office import Office
-from saphan.terms import first_terms, parse_terms
 from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.records import Role

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 from saphan.agency_file import AgencyFile
-from saphan.agreement_draft import Draft, propose
+from saphan.agreements.draft import Draft, propose
+from saphan.agreements.terms import first_terms, parse_terms
 from saphan.cli.agreement_page import draft_value, page
-from saphan.keyfiles import new_key
-from saphan.terms import first_terms, parse_terms
+from saphan.keys.keyfiles import new_key
 from saphan_schemas.directory_records import Agreement, WitnessPolicy
 from saphan_schemas.records import Role
 from support.pin_files import pins

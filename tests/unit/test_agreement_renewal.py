@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 from saphan.agency_file import AgencyFile
-from saphan.agreement_draft import propose
-from saphan.agreement_renewal import next_reference, renew, renewed_terms
-from saphan.keyfiles import new_key
-from saphan.terms import Terms, first_terms, format_terms, parse_terms, terms_of
+from saphan.agreements.draft import propose
+from saphan.agreements.renewal import next_reference, renew, renewed_terms
+from saphan.agreements.terms import Terms, first_terms, format_terms, parse_terms, terms_of
+from saphan.keys.keyfiles import new_key
 from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.identity import identity
 from saphan_schemas.bodies import NAMES

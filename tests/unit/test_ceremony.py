@@ -15,7 +15,6 @@ from saphan.ceremony.draft import check_signer, finish, merge
 from saphan.ceremony.root_change import change_roots
 from saphan.ceremony.roots import Roots, keep_halves
 from saphan.key_places import activate
-from saphan.keyfiles import new_key
 from saphan.keyring import (
     add_key,
     enrol_request,
@@ -23,10 +22,11 @@ from saphan.keyring import (
     revoke_key,
     rotate_key,
 )
+from saphan.keys.keyfiles import new_key
+from saphan.keys.passphrase import Passphrase
 from saphan.office import Office
 from saphan.officer_request import make_request, parse_request
 from saphan.operations import addition, complete, holds_root, settle
-from saphan.passphrase import Passphrase
 from saphan_protocol.directory import Directory, operation_leaf
 from saphan_schemas.codec import decode
 from saphan_schemas.directory_records import Operation, SignedOperation

@@ -13,7 +13,7 @@ from saphan.ceremony.holder import format_root_half, new_root, parse_root_half
 from saphan.ceremony.paper import paper_of, parse_code
 from saphan.ceremony.paper_page import write_page
 from saphan.ceremony.qr import BORDER, qr_lines, qr_svg
-from saphan.keyfiles import read_key
+from saphan.keys.keyfiles import read_key
 from saphan.office import Office
 from saphan_protocol.words import word_lines
 from saphan_schemas.errors import SaphanError

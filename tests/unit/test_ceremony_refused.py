@@ -15,8 +15,8 @@ from saphan.ceremony.describing import describe
 from saphan.ceremony.draft import merge, propose, sign
 from saphan.ceremony.draft_file import DRAFT_BYTES, format_draft, parse_draft
 from saphan.ceremony.root_change import change_roots
-from saphan.keyfiles import SecretKey, new_key, public_half
 from saphan.keyring import find_key, list_keys, revoke_key
+from saphan.keys.keyfiles import SecretKey, new_key, public_half
 from saphan.office import Office
 from saphan.operations import addition, settle
 from saphan_protocol.batch import sign_one

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from saphan.node.four_eyes import FourEyes
-from saphan.node.rules import Rules
-from saphan.node.settings import parse_settings
+from saphan.node.policy.four_eyes import FourEyes
+from saphan.node.policy.rules import Rules
+from saphan.node.policy.settings import parse_settings
 from saphan_schemas.records import TLP_ORDER, Header, Marking, Tlp
 
 ARREST, SEIZURE = "saphan/arrest_notice/0", "saphan/drug_seizure/0"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from saphan.keyfiles import (
+from saphan.keys.keyfiles import (
     Argon2Cost,
     SecretKey,
     is_sealed,
@@ -22,7 +22,7 @@ from saphan.keyfiles import (
     write_plain,
     write_sealed,
 )
-from saphan.passphrase import MAX_BYTES, Passphrase, PassphraseSource
+from saphan.keys.passphrase import MAX_BYTES, Passphrase, PassphraseSource
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
 from saphan_schemas.records import Role
 

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from saphan import durable
 from saphan.agency import init
-from saphan.keyfiles import Argon2Cost, new_key, read_mailbox, write_plain
-from saphan.mailbox_schedule import WEEK_MS
+from saphan.keys.keyfiles import Argon2Cost, new_key, read_mailbox, write_plain
+from saphan.keys.mailbox_schedule import WEEK_MS
+from saphan.keys.passphrase import Passphrase
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
-from saphan.node.db import Database
 from saphan.node.logs import Logs
-from saphan.node.mailbox_care import MailboxCare
-from saphan.node.mailboxes import Mailboxes
-from saphan.node.rejections import Rejections
+from saphan.node.rows.db import Database
+from saphan.node.trust.mailbox_care import MailboxCare
+from saphan.node.trust.mailboxes import Mailboxes
+from saphan.node.trust.rejections import Rejections
 from saphan.node.witness import Witness
 from saphan.office import Office
-from saphan.passphrase import Passphrase
 from saphan_protocol.detail import seal_detail
 from saphan_protocol.directory import operation_leaf
 from saphan_schemas.codec import encode

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from saphan.agency import init
-from saphan.keyfiles import Argon2Cost, read_mailbox
+from saphan.keys.keyfiles import Argon2Cost, read_mailbox
+from saphan.keys.mailbox_schedule import WEEK_MS, choose, planned_until, weeks_left
+from saphan.keys.passphrase import Passphrase
 from saphan.mailbox_rotation import rotate_mailbox
-from saphan.mailbox_schedule import WEEK_MS, choose, planned_until, weeks_left
 from saphan.office import Office
-from saphan.passphrase import Passphrase
 from saphan_protocol.directory import KeyInfo
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.limits import DAY_MS, LIMITS

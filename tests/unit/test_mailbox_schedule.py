@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from saphan.mailbox_schedule import (
+from saphan.keys.mailbox_schedule import (
     WEEK_MS,
     choose,
     first_schedule,

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from saphan.node.alarms import Alarms
 from saphan.node.budget import PACKET_BYTES, PRIORITY, SESSION_BYTES, Budget
-from saphan.node.current import Current
-from saphan.node.db import Database
-from saphan.node.settings import LEAST_BUDGET
+from saphan.node.policy.current import Current
+from saphan.node.policy.settings import LEAST_BUDGET
+from saphan.node.rows.db import Database
 from saphan_schemas.limits import DAY_MS
 
 MIDNIGHT = 20_000 * DAY_MS

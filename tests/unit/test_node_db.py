@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from saphan.node.db import Database
-from saphan.node.schema import APPLICATION_ID, FORMAT, SCHEMA
+from saphan.node.rows.db import Database
+from saphan.node.rows.schema import APPLICATION_ID, FORMAT, SCHEMA
 from saphan_schemas.errors import OperatorError
 
 PUT = "INSERT INTO facts VALUES ('a', x'01')"

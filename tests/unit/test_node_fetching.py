@@ -9,11 +9,11 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
-import saphan.node.fetching
-from saphan.node.db import Database
-from saphan.node.fetching import Fetching
+import saphan.node.wire.fetching
 from saphan.node.files.blobs import BlobFiles
 from saphan.node.files.parts import WAITING, next_missing
+from saphan.node.rows.db import Database
+from saphan.node.wire.fetching import Fetching
 from saphan_protocol.identity import sha256
 from saphan_schemas.frames import FetchPart, PartFetched
 from support.bridge import eventually
@@ -51,7 +51,7 @@ async def test_a_backlog_is_looked_for_by_the_page(
         looks.append(len(found))
         return found
 
-    monkeypatch.setattr(saphan.node.fetching, "next_missing", look)
+    monkeypatch.setattr(saphan.node.wire.fetching, "next_missing", look)
     db, requests, fetched = Database(tmp_path), iter(range(1, 1_000)), []
 
     async def run(work: Callable[[], T]) -> T:

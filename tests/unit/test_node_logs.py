@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from saphan.node.db import Database
 from saphan.node.feed_entry import parse_entry
 from saphan.node.heads import Known
 from saphan.node.logs import FeedCheck, Logs
+from saphan.node.rows.db import Database
 from saphan_protocol.checkpoint import format_checkpoint
 from saphan_protocol.directory import types_leaf
 from saphan_protocol.evidence import anchor_leaf, entry_leaf

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import pytest
 from saphan.node.alarms import Alarms
 from saphan.node.budget import Budget
-from saphan.node.current import Current
-from saphan.node.db import Database
 from saphan.node.login import decode_frame
+from saphan.node.policy.current import Current
 from saphan.node.portions import Portion
-from saphan.node.pumps import ANSWER_S, IN_FLIGHT, Pumps
-from saphan.node.statements import Said, keep_statements, sign_statements
+from saphan.node.rows.db import Database
+from saphan.node.rows.statements import Said, keep_statements, sign_statements
+from saphan.node.wire.pumps import ANSWER_S, IN_FLIGHT, Pumps
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.pace import Pace
 from saphan_protocol.stanza import STANZA_BYTES
@@ -259,7 +259,7 @@ async def test_after_the_wait_one_frame_shows_first_that_there_is_room(world: Wo
 async def test_the_longest_wait_counts_and_one_alarm_stands_for_a_whole_backlog(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saphan.node.over_quota.CALM_S", 0.3)
+    monkeypatch.setattr("saphan.node.wire.over_quota.CALM_S", 0.3)
     world.pumps.pace = wide()
     for wait in (30, 20):
         await asyncio.to_thread(world.consign, 0)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from saphan.node import recovery
-from saphan.node.db import Database
 from saphan.node.files.parts import WAITING, next_missing
-from saphan.node.showings import LISTED, Showings
+from saphan.node.officers.showings import LISTED, Showings
+from saphan.node.rows.db import Database
 from saphan_schemas.limits import DAY_MS
 
 BEFORE = 1_000

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from saphan.node.rules import Rules
-from saphan.node.settings import (
+from saphan.node.policy.rules import Rules
+from saphan.node.policy.settings import (
     LEAST_BUDGET,
     WITHOUT,
     NodeSettings,

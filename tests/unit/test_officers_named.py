@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from saphan.node.settings import parse_settings
+from saphan.node.policy.settings import parse_settings
 from saphan.officers_named import unfitting
 from saphan_schemas.messages import text
 

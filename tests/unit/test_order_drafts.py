@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 from saphan.agency_file import AgencyFile
-from saphan.agreement_draft import merge, propose, sign
-from saphan.agreement_order_draft import (
+from saphan.agreements.draft import merge, propose, sign
+from saphan.agreements.order_draft import (
     OrderDraft,
     draft_order,
     finish_order,
@@ -22,10 +22,10 @@ from saphan.agreement_order_draft import (
     parse_order_draft,
     sign_order_draft,
 )
-from saphan.agreement_orders import Action, keep_order, kept_orders, make_order, order_by_key
-from saphan.keyfiles import SecretKey, new_key
+from saphan.agreements.orders import Action, keep_order, kept_orders, make_order, order_by_key
+from saphan.agreements.terms import first_terms, parse_terms
+from saphan.keys.keyfiles import SecretKey, new_key
 from saphan.office import Office
-from saphan.terms import first_terms, parse_terms
 from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.agreement_order import ORDER_TYPE, parse_order
 from saphan_protocol.batch import verify_one

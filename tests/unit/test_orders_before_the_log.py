@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from saphan.node.agreed import describe_agreement
+from saphan.node.trust.agreed import describe_agreement
 from saphan_schemas.errors import SaphanError
 from support.accords import Accord
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pkcs11
 import pytest
 from pkcs11 import exceptions as told
-from saphan.keyfiles import (
+from saphan.keys.keyfiles import (
     SecretKey,
     is_sealed,
     new_key,
@@ -20,9 +20,9 @@ from saphan.keyfiles import (
     read_key,
     read_key_id,
 )
-from saphan.pin import PinSource
-from saphan.token_key import TokenHalf
-from saphan.token_place import TokenAccess
+from saphan.keys.pin import PinSource
+from saphan.keys.token_key import TokenHalf
+from saphan.keys.token_place import TokenAccess
 from saphan_protocol.keys import check_public_key
 from saphan_schemas.records import Role
 from support.softhsm import PIN, VARIABLE, Tokens, drawer
@@ -270,7 +270,7 @@ def test_a_token_that_gives_its_keys_away_keeps_none(
 ) -> None:
     """Told otherwise, SoftHSM makes a key that can be read: it is seen, and removed."""
     careless = {pkcs11.Attribute.SENSITIVE: False, pkcs11.Attribute.EXTRACTABLE: True}
-    monkeypatch.setattr("saphan.token_key._GUARDED", careless)
+    monkeypatch.setattr("saphan.keys.token_key._GUARDED", careless)
     before = objects(tokens)
     error = refusal(lambda: new_token_key("dao", tokens.access("other")))
     assert error.code == "pkcs11_key_exposed"
@@ -280,7 +280,7 @@ def test_a_token_that_gives_its_keys_away_keeps_none(
 def test_a_token_without_ed25519_is_named(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mechanism that SoftHSM has not, as others have not that of Ed25519."""
     unknown = pkcs11.Mechanism.X9_42_DH_KEY_PAIR_GEN
-    monkeypatch.setattr("saphan.token_key.MAKE", unknown)
+    monkeypatch.setattr("saphan.keys.token_key.MAKE", unknown)
     error = refusal(lambda: new_token_key("dao", tokens.access("other")))
     assert error.code == "pkcs11_no_ed25519"
     assert "other" in error.message
@@ -327,7 +327,7 @@ def test_where_the_token_is_cannot_be_changed(path: Path, tokens: Tokens, name: 
 def _without_the_package(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "pkcs11"]:
         monkeypatch.setitem(sys.modules, name, None)
-    for name in ("saphan.token_key", "saphan.token_errors"):
+    for name in ("saphan.keys.token_key", "saphan.keys.token_errors"):
         monkeypatch.delitem(sys.modules, name)
 
 

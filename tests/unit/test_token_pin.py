@@ -9,10 +9,10 @@ from typing import ClassVar
 import pkcs11
 import pytest
 from pkcs11 import exceptions as told
-from saphan.keyfiles import discarded_on_error, new_token_key, read_key, write_sealed
-from saphan.pin import PinSource
-from saphan.token_errors import failed
-from saphan.token_place import TokenAccess
+from saphan.keys.keyfiles import discarded_on_error, new_token_key, read_key, write_sealed
+from saphan.keys.pin import PinSource
+from saphan.keys.token_errors import failed
+from saphan.keys.token_place import TokenAccess
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import Role
 from support.softhsm import PIN, Tokens, drawer

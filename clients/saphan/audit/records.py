@@ -24,7 +24,7 @@ from saphan_schemas.packs import PACK_FORMAT, PackEnd, PackEntry, PackHead, Pack
 from saphan_schemas.records import BROKER, BatchSignature, Blob, Blobs, SignatureItem
 
 from saphan.audit.packfile import write_pack
-from saphan.node.schema import APPLICATION_ID, FORMAT
+from saphan.node.rows.schema import APPLICATION_ID, FORMAT
 
 ITEM_BYTES: Final = 1024
 """An item at its longest: 16 hashes of path, key id and salt."""

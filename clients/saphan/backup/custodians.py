@@ -23,8 +23,8 @@ from saphan_schemas.strict_json import parse_json
 
 from saphan.agency import check_handle
 from saphan.durable import PUBLIC_MODE, create_file, read_bounded
-from saphan.keyfiles import DEFAULT_COST, Argon2Cost, new_key, write_sealed
-from saphan.passphrase import Passphrase
+from saphan.keys.keyfiles import DEFAULT_COST, Argon2Cost, new_key, write_sealed
+from saphan.keys.passphrase import Passphrase
 
 CUSTODIAN_FORMAT: Final = "custodian/1"
 PUBLIC_FILE_BYTES: Final = 8 * 1024

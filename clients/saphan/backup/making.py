@@ -37,7 +37,7 @@ from saphan.backup.one_at_a_time import alone
 from saphan.backup.snapshot import snapshot
 from saphan.backup.stream import PIECE, SealedWriter
 from saphan.durable import replace_file
-from saphan.keyfiles import read_node
+from saphan.keys.keyfiles import read_node
 from saphan.office import Office
 
 MARK_NAME: Final = "backup.json"

@@ -11,9 +11,9 @@ from saphan_schemas.errors import OperatorError
 
 from saphan.backup.contents import ARCHIVE_KEYS, DATABASE
 from saphan.backup.stream import damaged
-from saphan.node.db import Database
 from saphan.node.restored import mark_restored
-from saphan.node.schema import APPLICATION_ID, FORMAT
+from saphan.node.rows.db import Database
+from saphan.node.rows.schema import APPLICATION_ID, FORMAT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

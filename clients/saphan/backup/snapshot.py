@@ -13,7 +13,7 @@ from typing import Final
 from saphan_schemas.errors import OperatorError
 
 from saphan.backup.new_file import disk_errors
-from saphan.node.schema import APPLICATION_ID
+from saphan.node.rows.schema import APPLICATION_ID
 
 COPY_NAME: Final = ".backup.db"
 _NO_ROOM: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)

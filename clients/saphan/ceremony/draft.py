@@ -24,7 +24,7 @@ from saphan_schemas.records import Role, Signature
 from saphan.ceremony.judging import open_draft, threshold_refused, with_signature
 from saphan.ceremony.operation_draft import OperationDraft
 from saphan.ceremony.roots import known_holders
-from saphan.keyfiles import SecretKey
+from saphan.keys.keyfiles import SecretKey
 from saphan.office import Office
 
 __all__ = ["OperationDraft", "check_signer", "finish", "merge", "open_draft", "propose", "sign"]

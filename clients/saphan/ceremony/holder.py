@@ -20,8 +20,8 @@ from saphan_schemas.records import Handle, Role
 from saphan_schemas.strict_json import parse_json
 
 from saphan.durable import PUBLIC_MODE, create_file, make_folder
-from saphan.keyfiles import DEFAULT_COST, Argon2Cost, new_key, read_key, write_sealed
-from saphan.passphrase import Passphrase
+from saphan.keys.keyfiles import DEFAULT_COST, Argon2Cost, new_key, read_key, write_sealed
+from saphan.keys.passphrase import Passphrase
 
 FORMAT: Final = "root/1"
 ROOT_HALF_BYTES: Final = 8 * 1024

@@ -12,7 +12,7 @@ from saphan_schemas.records import Role
 
 from saphan.ceremony.holder import ROOT_HALF_BYTES, RootHalf, format_root_half, parse_root_half
 from saphan.durable import PUBLIC_MODE, create_file, read_bounded
-from saphan.keyfiles import read_key_id
+from saphan.keys.keyfiles import read_key_id
 from saphan.office import Office
 
 

@@ -31,7 +31,7 @@ from saphan.cli.options import (
 from saphan.cli.root_changes import add_change_options, change_roots_here, read_roots
 from saphan.cli.speech import say, show
 from saphan.durable import read_bounded
-from saphan.passphrase import Passphrase, PassphraseSource
+from saphan.keys.passphrase import Passphrase, PassphraseSource
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:

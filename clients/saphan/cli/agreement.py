@@ -15,9 +15,17 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.messages import LANGUAGES
 
 from saphan.agency_file import AgencyFile
-from saphan.agreement_document import document
-from saphan.agreement_draft import DRAFT_BYTES, Draft, check_to_come, format_draft, propose
-from saphan.agreement_order_draft import OrderDraft
+from saphan.agreements.document import document
+from saphan.agreements.draft import DRAFT_BYTES, Draft, check_to_come, format_draft, propose
+from saphan.agreements.order_draft import OrderDraft
+from saphan.agreements.terms import (
+    TERMS_BYTES,
+    Terms,
+    first_terms,
+    format_terms,
+    parse_terms,
+    terms_of,
+)
 from saphan.cli.agreement_concluding import add_signing
 from saphan.cli.agreement_orders import add_orders
 from saphan.cli.agreement_page import describe, draft_value, order_page, page
@@ -43,14 +51,6 @@ from saphan.cli.partners import check_root_words, known_to_node
 from saphan.cli.speech import note, say, show
 from saphan.cli.submitting import submit_file
 from saphan.durable import PUBLIC_MODE, create_file, read_bounded
-from saphan.terms import (
-    TERMS_BYTES,
-    Terms,
-    first_terms,
-    format_terms,
-    parse_terms,
-    terms_of,
-)
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:

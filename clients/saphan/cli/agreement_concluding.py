@@ -14,15 +14,15 @@ from typing import Any
 
 from saphan_schemas.errors import Refused, Unavailable
 
-from saphan.agreement_draft import Draft, check_signable, finish, format_draft, merge
-from saphan.agreement_kept import keep
-from saphan.agreement_order_draft import (
+from saphan.agreements.draft import Draft, check_signable, finish, format_draft, merge
+from saphan.agreements.kept import keep
+from saphan.agreements.order_draft import (
     OrderDraft,
     finish_order,
     format_order_draft,
     merge_orders,
 )
-from saphan.agreement_orders import keep_order
+from saphan.agreements.orders import keep_order
 from saphan.cli.agreement_page import draft_value, order_value
 from saphan.cli.agreement_signing import (
     add_root,

@@ -17,8 +17,8 @@ from saphan_protocol.identity import identity
 from saphan_schemas.errors import InvalidInput, OperatorError, Unavailable
 from saphan_schemas.records import Role
 
-from saphan.agreement_order_draft import draft_order, format_order_draft, sign_order_draft
-from saphan.agreement_orders import Action, kept_orders, make_order, order_by_key
+from saphan.agreements.order_draft import draft_order, format_order_draft, sign_order_draft
+from saphan.agreements.orders import Action, kept_orders, make_order, order_by_key
 from saphan.cli.agreement_concluding import conclude_order, submit_order
 from saphan.cli.agreement_page import order_page
 from saphan.cli.agreement_signing import confirm_page, open_root_of, show_order_draft
@@ -35,7 +35,7 @@ from saphan.cli.options import (
 from saphan.cli.render import stamp
 from saphan.cli.speech import say, show
 from saphan.durable import PUBLIC_MODE, create_file
-from saphan.keyfiles import read_key
+from saphan.keys.keyfiles import read_key
 from saphan.office import Office
 
 Json = dict[str, Any]

@@ -11,9 +11,9 @@ from saphan_protocol.identity import identity
 from saphan_protocol.words import fingerprint_words, word_lines
 from saphan_schemas.directory_records import Agreement
 
-from saphan.agreement_document import day_text, pins_digest
-from saphan.agreement_draft import Draft
-from saphan.agreement_order_draft import OrderDraft
+from saphan.agreements.document import day_text, pins_digest
+from saphan.agreements.draft import Draft
+from saphan.agreements.order_draft import OrderDraft
 from saphan.cli.speech import say
 
 

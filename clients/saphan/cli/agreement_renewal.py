@@ -9,15 +9,15 @@ from pathlib import Path
 from saphan_protocol.agreement import parse_agreement
 
 from saphan.agency_file import AgencyFile
-from saphan.agreement_draft import Draft, format_draft
-from saphan.agreement_renewal import renew, renewed_terms
+from saphan.agreements.draft import Draft, format_draft
+from saphan.agreements.renewal import renew, renewed_terms
+from saphan.agreements.terms import TERMS_BYTES, Terms, parse_terms
 from saphan.cli.agreement_signing import add_root, pins_of, show_draft, with_root
 from saphan.cli.agreement_texts import agreement_text, files_of
 from saphan.cli.options import Parser, Subparsers, add_command, now_ms, office_of
 from saphan.cli.partners import check_root_words, known_to_node
 from saphan.cli.speech import say
 from saphan.durable import PUBLIC_MODE, create_file, read_bounded
-from saphan.terms import TERMS_BYTES, Terms, parse_terms
 
 
 def add_renewal(group: Subparsers[Parser]) -> None:

@@ -16,15 +16,15 @@ from saphan_protocol.pins import Pins
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.strict_json import parse_json
 
-from saphan.agreement_draft import (
+from saphan.agreements.draft import (
     DRAFT_BYTES,
     Draft,
     check_signable,
     parse_draft,
     sign,
 )
-from saphan.agreement_order_draft import DRAFT_FORMAT as ORDER_FORMAT
-from saphan.agreement_order_draft import (
+from saphan.agreements.order_draft import DRAFT_FORMAT as ORDER_FORMAT
+from saphan.agreements.order_draft import (
     OrderDraft,
     check_order_signer,
     parse_order_draft,
@@ -40,7 +40,7 @@ from saphan.cli.options import (
 )
 from saphan.cli.speech import confirm, note, say, show
 from saphan.durable import read_bounded
-from saphan.keyfiles import read_key_id
+from saphan.keys.keyfiles import read_key_id
 
 
 def add_root(parser: Parser) -> None:

@@ -15,7 +15,7 @@ from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
 
 from saphan.agency_file import AGENCY_FILE_BYTES, AgencyFile, parse_agency
-from saphan.agreement_draft import DRAFT_BYTES, parse_draft
+from saphan.agreements.draft import DRAFT_BYTES, parse_draft
 from saphan.cli.options import local_node, office_of
 from saphan.durable import read_bounded
 

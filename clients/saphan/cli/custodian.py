@@ -86,7 +86,7 @@ def _open(args: argparse.Namespace) -> int:
     from saphan_protocol.mailbox import MailboxKey
 
     from saphan.backup.shares import open_share, write_share
-    from saphan.keyfiles import read_key
+    from saphan.keys.keyfiles import read_key
 
     header = read_header(args.file)
     what = say("noun.key_of_officer", handle=args.key.stem)

@@ -36,7 +36,7 @@ from saphan.desk.outbox import Outbox, queued_row
 from saphan.desk.start import start_desk
 from saphan.desk.syncing import Synced, sync
 from saphan.durable import PUBLIC_MODE, create_file, read_bounded
-from saphan.keyfiles import is_sealed
+from saphan.keys.keyfiles import is_sealed
 
 Json = dict[str, Any]
 

@@ -22,7 +22,7 @@ from saphan.desk.folder import DeskFolder
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine, connected
 from saphan.desk.syncing import Synced, sync
-from saphan.keyfiles import is_sealed
+from saphan.keys.keyfiles import is_sealed
 
 WATCH_MS: Final = 1_000
 """The first wait after the line broke; doubled each time."""

@@ -15,9 +15,9 @@ from saphan.ceremony.draft_file import DRAFT_BYTES, parse_draft
 from saphan.cli.options import Parser, add_passphrase, passphrase_source
 from saphan.cli.speech import note, say
 from saphan.durable import PUBLIC_MODE, create_file, read_bounded
+from saphan.keys.passphrase import Passphrase
 from saphan.office import Office
 from saphan.operations import Made, holds_root
-from saphan.passphrase import Passphrase
 
 
 def add_drafting(parser: Parser) -> None:

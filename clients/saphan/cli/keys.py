@@ -46,10 +46,10 @@ from saphan.keyring import (
     revoke_key,
     rotate_key,
 )
+from saphan.keys.passphrase import Passphrase
 from saphan.office import Office
 from saphan.officer_request import REQUEST_BYTES, parse_request
 from saphan.operations import PLAIN_ROLES, Made
-from saphan.passphrase import Passphrase
 
 ADDED = tuple(role.value for role in Role if role is not Role.ROOT)
 ACTIVATED = tuple(role for role in ADDED if role != Role.MAILBOX)

@@ -18,7 +18,7 @@ from saphan.cli.options import Parser, Subparsers, add_command, add_group, local
 from saphan.cli.speech import say, show
 from saphan.durable import create_file
 from saphan.interpreter import serve_for_long
-from saphan.node.settings import SETTINGS_NAME, parse_endpoint, read_settings
+from saphan.node.policy.settings import SETTINGS_NAME, parse_endpoint, read_settings
 
 if TYPE_CHECKING:
     from saphan.node.service import NodeService

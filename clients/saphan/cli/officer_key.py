@@ -11,7 +11,7 @@ from saphan_schemas.records import Role
 from saphan.cli.options import Parser, add_passphrase, office_of, passphrase_source
 from saphan.cli.speech import say
 from saphan.cli.token_options import add_token, token_access
-from saphan.keyfiles import is_sealed, read_key
+from saphan.keys.keyfiles import is_sealed, read_key
 
 
 def add_officer_key(parser: Parser) -> None:

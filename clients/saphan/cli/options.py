@@ -14,9 +14,9 @@ from saphan_schemas.messages import LANGUAGES
 from saphan.cli.speech import PROGRAM, note, say
 
 if TYPE_CHECKING:
+    from saphan.keys.passphrase import PassphraseSource
     from saphan.local_api import LocalNode
     from saphan.office import Office
-    from saphan.passphrase import PassphraseSource
 
 Subparsers = argparse._SubParsersAction
 """What `add_commands(subparsers)` of a command module is given."""
@@ -82,7 +82,7 @@ def add_passphrase(parser: Parser, prefix: str = "", what: str = "root") -> None
 
 def passphrase_source(args: argparse.Namespace, prefix: str = "") -> PassphraseSource:
     """Where the person said the passphrase is; the terminal if they said nothing."""
-    from saphan.passphrase import PassphraseSource
+    from saphan.keys.passphrase import PassphraseSource
 
     return PassphraseSource(
         file=getattr(args, f"{prefix}passphrase_file"),

@@ -32,7 +32,7 @@ from saphan.cli.options import (
 )
 from saphan.cli.speech import note, say, show
 from saphan.durable import PUBLIC_MODE, create_file, read_bounded, replace_file
-from saphan.keyfiles import read_key_id
+from saphan.keys.keyfiles import read_key_id
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:

@@ -13,7 +13,7 @@ from saphan.cli.options import Parser, descriptor
 from saphan.cli.speech import say
 
 if TYPE_CHECKING:
-    from saphan.token_place import TokenAccess
+    from saphan.keys.token_place import TokenAccess
 
 
 def add_token(parser: Parser) -> None:
@@ -50,8 +50,8 @@ def new_token(args: argparse.Namespace, role: Role) -> TokenAccess | None:
 
 def token_access(args: argparse.Namespace) -> TokenAccess:
     """What the person said about their token; the PIN is asked at the terminal by default."""
-    from saphan.pin import PinSource
-    from saphan.token_place import TokenAccess
+    from saphan.keys.pin import PinSource
+    from saphan.keys.token_place import TokenAccess
 
     pin = PinSource(file=args.pin_file, descriptor=args.pin_fd, say=say)
     return TokenAccess(library=args.pkcs11, token=getattr(args, "token", None), pin=pin)

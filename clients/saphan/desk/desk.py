@@ -12,9 +12,9 @@ from saphan_schemas.records import Role
 
 from saphan.desk.folder import DeskFolder, DeskId
 from saphan.desk.store import DeskStore, Shelf, store_key
-from saphan.keyfiles import read_key
-from saphan.passphrase import Passphrase
-from saphan.token_place import HeldHalf, TokenAccess
+from saphan.keys.keyfiles import read_key
+from saphan.keys.passphrase import Passphrase
+from saphan.keys.token_place import HeldHalf, TokenAccess
 
 _NEXT = b"next number"
 

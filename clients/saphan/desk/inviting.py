@@ -7,7 +7,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 
 from saphan.desk.invitation import Chain, DeskInvitation
 from saphan.node.desks.tls import desk_certificate
-from saphan.node.settings import SETTINGS_NAME, read_settings
+from saphan.node.policy.settings import SETTINGS_NAME, read_settings
 from saphan.office import Office
 
 EVERYWHERE = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104 (refused, not listened at)

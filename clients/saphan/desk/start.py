@@ -14,8 +14,8 @@ from saphan.agency import check_handle
 from saphan.desk.folder import DeskFolder, DeskId
 from saphan.desk.invitation import DeskInvitation
 from saphan.durable import create_file, make_folder, replace_file
-from saphan.keyfile_json import KEY_FILE_BYTES
-from saphan.keyfiles import (
+from saphan.keys.keyfile_json import KEY_FILE_BYTES
+from saphan.keys.keyfiles import (
     DEFAULT_COST,
     Argon2Cost,
     SecretKey,
@@ -26,10 +26,10 @@ from saphan.keyfiles import (
     read_key,
     write_sealed,
 )
+from saphan.keys.passphrase import Passphrase
+from saphan.keys.token_place import TokenAccess
 from saphan.officer_request import make_request
-from saphan.passphrase import Passphrase
 from saphan.private import read_private
-from saphan.token_place import TokenAccess
 
 
 @dataclass(frozen=True, slots=True)

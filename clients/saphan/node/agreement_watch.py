@@ -18,10 +18,10 @@ from saphan_schemas.limits import HOUR_MS
 from saphan.node.alarms import Alarms
 from saphan.node.engine import Engine
 from saphan.node.events import DIRECTORY, Event, Events, Listener
-from saphan.node.in_flight import InFlight
-from saphan.node.line import Line
 from saphan.node.recovery import Recovery
 from saphan.node.restored import Restored
+from saphan.node.trust.in_flight import InFlight
+from saphan.node.wire.line import Line
 
 log = logging.getLogger("saphan.node")
 LOOK_S: Final = HOUR_MS / 1000

@@ -20,11 +20,11 @@ from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment, Header, Role, StanzaRef
 
-from saphan.mailbox_schedule import choose
-from saphan.node.db import Database
-from saphan.node.deliveries import MAX_ATTEMPTS, REFUSED, Deliveries
+from saphan.keys.mailbox_schedule import choose
 from saphan.node.feed_entry import Seen
 from saphan.node.logs import Logs
+from saphan.node.rows.db import Database
+from saphan.node.rows.deliveries import MAX_ATTEMPTS, REFUSED, Deliveries
 
 PAGE: Final = 1_024
 """Rows read at a time; at most 64 of them, one for each recipient, are of one consignment."""

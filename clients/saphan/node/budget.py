@@ -16,8 +16,8 @@ from saphan_schemas.limits import DAY_MS
 
 from saphan.compose import URGENCIES
 from saphan.node.alarms import Alarms
-from saphan.node.current import Current
-from saphan.node.db import Database
+from saphan.node.policy.current import Current
+from saphan.node.rows.db import Database
 
 SEGMENT_BYTES: Final = 1_300
 PACKET_BYTES: Final = 126

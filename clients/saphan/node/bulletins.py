@@ -11,12 +11,12 @@ from saphan_schemas.errors import InvalidInput
 
 from saphan.header_json import header_json
 from saphan.node.archive import Archive
-from saphan.node.db import Database, Row
 from saphan.node.logs import Logs
-from saphan.node.mailboxes import Mailboxes
-from saphan.node.rejections import Rejections
+from saphan.node.rows.db import Database, Row
 from saphan.node.telling.notices import noted
-from saphan.node.witness_policy import policy, witnessed
+from saphan.node.trust.mailboxes import Mailboxes
+from saphan.node.trust.rejections import Rejections
+from saphan.node.trust.witness_policy import policy, witnessed
 
 Json = dict[str, Any]
 ALIKE: Final = 16

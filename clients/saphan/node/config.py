@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from saphan_schemas.errors import InvalidInput
 
 from saphan.api_answer import SOCKET_NAME, TOKEN_NAME
-from saphan.node.settings import SETTINGS_NAME
+from saphan.node.policy.settings import SETTINGS_NAME
 from saphan.office import Office
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

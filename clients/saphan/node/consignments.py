@@ -12,8 +12,8 @@ from saphan_schemas.frames import Submission
 from saphan_schemas.records import SignatureItem
 
 from saphan.compose import URGENCIES
+from saphan.node.rows.signatures import item_bytes
 from saphan.node.sealing import Consigned, SealedBulletin
-from saphan.node.signatures import item_bytes
 from saphan.node.waiting import cut
 
 

@@ -22,11 +22,11 @@ from saphan_schemas.records import Blobs, Digest, Handle, Header, Signature
 
 from saphan.compose import Draft
 from saphan.node.archive import Archive
-from saphan.node.db import Database, Row
 from saphan.node.files.attachments import seal_uploaded
 from saphan.node.files.blobs import BlobFiles
 from saphan.node.files.uploads import Uploads
 from saphan.node.prepared import Prepared, Presealed
+from saphan.node.rows.db import Database, Row
 
 WAITING: Final = "waiting"
 SIGNED: Final = "signed"

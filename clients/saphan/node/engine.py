@@ -20,12 +20,12 @@ from saphan_schemas.limits import LIMITS
 from saphan.node.alarms import Alarms
 from saphan.node.anew import Delivery, ended, overdue, undecided, withdrawn
 from saphan.node.budget import Budget
-from saphan.node.db import Database
 from saphan.node.effects import Effects
 from saphan.node.events import Event
 from saphan.node.logs import Logs
 from saphan.node.outbox import Outbox
 from saphan.node.receive import Intake
+from saphan.node.rows.db import Database
 from saphan.node.storing import store
 
 T = TypeVar("T")

@@ -10,19 +10,19 @@ from saphan_protocol.pins import Pins
 from saphan_protocol.witness import WitnessKey
 from saphan_schemas.records import Role
 
-from saphan.keyfiles import read_node, read_witness
+from saphan.keys.keyfiles import read_node, read_witness
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
 from saphan.node.config import NodeConfig
-from saphan.node.current import Current
-from saphan.node.db import Database
 from saphan.node.events import Events
 from saphan.node.files.blobs import BlobFiles
 from saphan.node.files.parts import sweep
 from saphan.node.files.uploads import Uploads
 from saphan.node.logs import Logs
-from saphan.node.mailboxes import Mailboxes
+from saphan.node.policy.current import Current
 from saphan.node.restored import Restored, catching_up
+from saphan.node.rows.db import Database
+from saphan.node.trust.mailboxes import Mailboxes
 from saphan.node.witness import Witness
 from saphan.office import Office
 

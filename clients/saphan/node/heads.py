@@ -22,7 +22,7 @@ from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import HeadRef, Role
 
-from saphan.node.db import Database
+from saphan.node.rows.db import Database
 
 KEPT_HEADS: Final = 256
 """Notes kept per log: enough to show a proof under a cosigned head, not one per commit for ever."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from saphan_protocol.words import fingerprint_words
 from saphan_schemas.records import Role
 
-from saphan.node.agreed import describe_all, describe_corridor
+from saphan.node.trust.agreed import describe_all, describe_corridor
 
 if TYPE_CHECKING:
     from saphan.node.service import NodeService

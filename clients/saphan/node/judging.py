@@ -21,7 +21,7 @@ from saphan.node.archive import Archive
 from saphan.node.files.attachments import check_received
 from saphan.node.files.blobs import BlobFiles
 from saphan.node.logs import Logs
-from saphan.node.mailboxes import Mailboxes
+from saphan.node.trust.mailboxes import Mailboxes
 
 WAITS: Final = "schema_unknown"
 """Code of a delivery that this program is too old to judge: it answers after an upgrade."""

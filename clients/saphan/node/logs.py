@@ -30,8 +30,8 @@ from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanEr
 from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, Witnessed
 from saphan_schemas.records import Entry, HeadRef
 
-from saphan.node.db import Database
 from saphan.node.heads import Heads, Known, cosigners
+from saphan.node.rows.db import Database
 
 
 @dataclass(slots=True)

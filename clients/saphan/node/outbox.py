@@ -25,13 +25,10 @@ from saphan_schemas.records import BatchSignature, Blob, Header, Signature, Sign
 
 from saphan.compose import INNER_TYPE, Draft, Wish, compose
 from saphan.corridors import Allowed, together
-from saphan.mailbox_schedule import choose
-from saphan.node.agreed import found
+from saphan.keys.mailbox_schedule import choose
 from saphan.node.anew import Delivery, carried, without_waiting
 from saphan.node.archive import Archive
 from saphan.node.consignments import Ready, bulletin_row, keep_consignments, submission_of
-from saphan.node.db import Database
-from saphan.node.deliveries import QUEUED
 from saphan.node.drafts_kept import keep_left
 from saphan.node.files.attachments import seal_uploaded
 from saphan.node.files.blobs import BlobFiles
@@ -43,9 +40,12 @@ from saphan.node.prepared import Outcome as Outcome
 from saphan.node.prepared import Prepared as Prepared
 from saphan.node.prepared import countersign_needed
 from saphan.node.repeats import KEEPERS, Asked, keep_repeats
-from saphan.node.schema import KEEP_BODY
+from saphan.node.rows.db import Database
+from saphan.node.rows.deliveries import QUEUED
+from saphan.node.rows.schema import KEEP_BODY
+from saphan.node.rows.signatures import keep
 from saphan.node.sealing import Consigned, SealedBulletin, consign, seal
-from saphan.node.signatures import keep
+from saphan.node.trust.agreed import found
 from saphan.node.waiting import SUBMIT_BYTES, bytes_of, cut
 
 NONCE_BYTES: Final = 16

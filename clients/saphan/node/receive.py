@@ -30,21 +30,21 @@ from saphan_schemas.records import (
 )
 
 from saphan.node.anew import logged_too_late
-from saphan.node.db import Database
-from saphan.node.deliveries import MAX_ATTEMPTS, QUEUED, Deliveries, Delivery
 from saphan.node.effects import Effects
 from saphan.node.feed_entry import Seen, parse_entry
 from saphan.node.files.blobs import DAMAGED
 from saphan.node.files.parts import WAITING, known, lacking, parts_of
 from saphan.node.judging import Judge, Received, seal_reason
 from saphan.node.logs import Logs
-from saphan.node.mailboxes import Mailboxes, mailbox_missing
-from saphan.node.releasing import held_back, released_against
 from saphan.node.replays import drop_replays
 from saphan.node.restored import Restored
-from saphan.node.signatures import Known
-from saphan.node.statements import Said
+from saphan.node.rows.db import Database
+from saphan.node.rows.deliveries import MAX_ATTEMPTS, QUEUED, Deliveries, Delivery
+from saphan.node.rows.signatures import Known
+from saphan.node.rows.statements import Said
 from saphan.node.stored import Stored
+from saphan.node.trust.mailboxes import Mailboxes, mailbox_missing
+from saphan.node.trust.releasing import held_back, released_against
 from saphan.node.unknown_leaf import find_leaf
 
 

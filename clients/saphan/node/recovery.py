@@ -20,15 +20,15 @@ from saphan_schemas.records import Event
 
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
-from saphan.node.db import Database, Row
 from saphan.node.files.blobs import DAMAGED
 from saphan.node.files.parts import MISSING, WAITING, attachments_of, mark
 from saphan.node.judging import WAITS, Judge, Received, Verdict, seal_reason
 from saphan.node.logs import Logs
-from saphan.node.mailboxes import Mailboxes, mailbox_missing
-from saphan.node.releasing import HELD_BACK, held_back_stored
-from saphan.node.statements import Said, keep_statements, sign_statements
+from saphan.node.rows.db import Database, Row
+from saphan.node.rows.statements import Said, keep_statements, sign_statements
 from saphan.node.storing import mark_shown
+from saphan.node.trust.mailboxes import Mailboxes, mailbox_missing
+from saphan.node.trust.releasing import HELD_BACK, held_back_stored
 
 PORTION: Final = LIMITS.frame_items
 _COLUMNS: Final = (

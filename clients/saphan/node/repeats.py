@@ -22,8 +22,8 @@ from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS
 
 from saphan.compose import Wish
-from saphan.node.db import Database
 from saphan.node.files.uploads import KEEPER
+from saphan.node.rows.db import Database
 
 HEADER: Final = "Idempotency-Key"
 _KEY: Final = re.compile(r'"?([!#-~]{8,128})"?', re.ASCII)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from saphan_schemas.errors import OperatorError
 
-from saphan.node.db import Database
 from saphan.node.effects import Effects
+from saphan.node.rows.db import Database
 
 
 def drop_replays(db: Database, agency: str, effects: Effects) -> None:

@@ -13,8 +13,8 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Sealed
 
 from saphan.node.archive import Archive
-from saphan.node.db import Database
 from saphan.node.prepared import Outcome, Prepared
+from saphan.node.rows.db import Database
 
 
 def first_answer(db: Database, archive: Archive, prepared: Prepared, outcome: Outcome) -> Outcome:

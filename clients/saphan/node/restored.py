@@ -18,8 +18,8 @@ from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import LeafType
 
-from saphan.node.db import Database
 from saphan.node.logs import Logs
+from saphan.node.rows.db import Database
 
 RESTORED: Final = "restored"
 """Fact: ms UTC of the last restore, by this machine's clock."""

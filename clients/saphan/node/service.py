@@ -19,14 +19,9 @@ from saphan.compose import Wish
 from saphan.node.agreement_watch import AgreementWatch
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
-from saphan.node.bound import Bound
 from saphan.node.budget import Budget
 from saphan.node.bulletins import Bulletins
-from saphan.node.clearance import Clearance
 from saphan.node.config import NodeConfig
-from saphan.node.countersigning import Countersigning
-from saphan.node.current import Current
-from saphan.node.db import Database
 from saphan.node.drafts_kept import DraftsKept
 from saphan.node.engine import Engine
 from saphan.node.events import Events
@@ -35,28 +30,33 @@ from saphan.node.files.blobs import DAMAGED
 from saphan.node.files.parts import mark_lost
 from saphan.node.files.uploads import Uploads
 from saphan.node.ground import Ground, lay
-from saphan.node.in_flight import InFlight
 from saphan.node.judging import Judge
-from saphan.node.line import Line
 from saphan.node.logs import Logs
-from saphan.node.mailbox_care import MailboxCare
+from saphan.node.officers.clearance import Clearance
+from saphan.node.officers.countersigning import Countersigning
+from saphan.node.officers.readings import SYSTEM, Readings
+from saphan.node.officers.second_officer import SecondOfficer
+from saphan.node.officers.showings import ATTACHMENT, Showings
 from saphan.node.outbox import Outbox
-from saphan.node.own_operations import OwnOperations
+from saphan.node.policy.current import Current
+from saphan.node.policy.rules import Rules
 from saphan.node.prepared import Outcome, Prepared, Waiting
-from saphan.node.readings import SYSTEM, Readings
 from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
-from saphan.node.rejections import Rejections
 from saphan.node.repeats import KEEPERS, Asked, Repeats
 from saphan.node.resent import first_answer
-from saphan.node.rules import Rules
-from saphan.node.second_officer import SecondOfficer
-from saphan.node.session import Parts
-from saphan.node.showings import ATTACHMENT, Showings
+from saphan.node.rows.db import Database
 from saphan.node.submitting import Submitting
 from saphan.node.telling.notices import Notices
 from saphan.node.tokens import Tokens
+from saphan.node.trust.bound import Bound
+from saphan.node.trust.in_flight import InFlight
+from saphan.node.trust.mailbox_care import MailboxCare
+from saphan.node.trust.own_operations import OwnOperations
+from saphan.node.trust.rejections import Rejections
 from saphan.node.watching import Watching
+from saphan.node.wire.line import Line
+from saphan.node.wire.session import Parts
 
 log = logging.getLogger("saphan.node")
 

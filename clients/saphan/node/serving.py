@@ -18,7 +18,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import known_keys
 
-from saphan.node.api import load_token, make_app
+from saphan.node.api.routes import load_token, make_app
 from saphan.node.binding import HTTP_LOG, bind
 from saphan.node.config import NodeConfig
 from saphan.node.desks.listener import desks_served

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from saphan.node.db import Database, Row
 from saphan.node.files.parts import attachments_of
 from saphan.node.judging import Received
+from saphan.node.rows.db import Database, Row
 
 PART: Final = 256
 """Ids in one query; the most entries that a frame holds."""

@@ -11,14 +11,14 @@ from saphan_protocol.keys import SigningKey
 from saphan_schemas.records import Event, statement_type
 
 from saphan.compose import URGENCIES
-from saphan.node.db import Database
 from saphan.node.effects import Effects
 from saphan.node.feed_entry import Seen
 from saphan.node.files.parts import MISSING, keep_rows, mark, parts_of
 from saphan.node.logs import Logs, encoded_path
-from saphan.node.schema import KEEP_BODY
-from saphan.node.signatures import item_bytes, keep
-from saphan.node.statements import keep_statements, mark_logged, sign_statements
+from saphan.node.rows.db import Database
+from saphan.node.rows.schema import KEEP_BODY
+from saphan.node.rows.signatures import item_bytes, keep
+from saphan.node.rows.statements import keep_statements, mark_logged, sign_statements
 
 
 def store(db: Database, logs: Logs, key: SigningKey, agency: str, effects: Effects) -> None:

@@ -11,8 +11,8 @@ from saphan_schemas.errors import SaphanError, Unavailable
 
 from saphan.compose import Wish
 from saphan.node.engine import Engine
-from saphan.node.line import Line
 from saphan.node.repeats import Asked, Repeat, Repeats
+from saphan.node.wire.line import Line
 
 log = logging.getLogger("saphan.node")
 

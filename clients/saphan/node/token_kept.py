@@ -11,7 +11,7 @@ from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import DAY_MS, LIMITS
 
 from saphan.node.callers import Officer, Right, System
-from saphan.node.db import Row
+from saphan.node.rows.db import Row
 
 COLUMNS: Final = "digest, name, rights, schemas, handle, key, made, expires, used, revoked"
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}", re.ASCII)

@@ -18,10 +18,10 @@ from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Role
 
-from saphan.node.active_officer import active_officer
 from saphan.node.callers import Caller, Officer, System
-from saphan.node.db import Database
 from saphan.node.logs import Logs
+from saphan.node.officers.active_officer import active_officer
+from saphan.node.rows.db import Database
 from saphan.node.token_kept import (
     COLUMNS,
     Token,

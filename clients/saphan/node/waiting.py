@@ -14,12 +14,12 @@ from saphan_schemas.frames import Result, Submission
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment, SignatureItem
 
-from saphan.node.db import Database, Row
-from saphan.node.deliveries import MAX_ATTEMPTS, QUEUED, REFUSED
 from saphan.node.files.parts import attachments_of
 from saphan.node.portions import CLASSES, Look, Portion
-from saphan.node.signatures import find
-from saphan.node.statements import mark_refused
+from saphan.node.rows.db import Database, Row
+from saphan.node.rows.deliveries import MAX_ATTEMPTS, QUEUED, REFUSED
+from saphan.node.rows.signatures import find
+from saphan.node.rows.statements import mark_refused
 
 SUBMIT_ITEMS: Final = 64
 """Bulletins in one frame: one batch signature, at most 6 MiB cut by `SUBMIT_BYTES`."""

@@ -16,14 +16,14 @@ from saphan_schemas.errors import Refused, SaphanError, Unavailable
 from saphan_schemas.limits import HOUR_MS
 
 from saphan.node.alarms import Alarms
-from saphan.node.bound import Bound, Kind
-from saphan.node.countersigning import Countersigning
 from saphan.node.engine import Engine
 from saphan.node.events import DIRECTORY, Event, Events, Listener
-from saphan.node.line import Line
-from saphan.node.mailbox_care import MailboxCare
-from saphan.node.own_operations import OwnOperations
+from saphan.node.officers.countersigning import Countersigning
 from saphan.node.restored import Restored
+from saphan.node.trust.bound import Bound, Kind
+from saphan.node.trust.mailbox_care import MailboxCare
+from saphan.node.trust.own_operations import OwnOperations
+from saphan.node.wire.line import Line
 
 log = logging.getLogger("saphan.node")
 

@@ -19,8 +19,8 @@ from saphan_schemas.errors import Refused
 from saphan_schemas.limits import LIMITS
 
 from saphan.desk_errors import clock_differs
-from saphan.node.active_officer import active_officer
 from saphan.node.logs import Logs
+from saphan.node.officers.active_officer import active_officer
 
 
 @dataclass(frozen=True, slots=True)

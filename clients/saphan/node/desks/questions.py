@@ -34,15 +34,15 @@ from saphan_schemas.errors import Refused, SaphanError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Inner, Signature
 
+from saphan.node.api.requests import INNER_BYTES, SignedBody, prepare_signed
 from saphan.node.bulletins import unknown
-from saphan.node.clearance import Viewer
 from saphan.node.desks.login import DeskPeer
 from saphan.node.desks.parts import Bringing, DeskParts
 from saphan.node.identity import describe_corridors
+from saphan.node.officers.clearance import Viewer
+from saphan.node.officers.showings import LISTED, STATUS
 from saphan.node.prepared import Prepared, Waiting
-from saphan.node.requests import INNER_BYTES, SignedBody, prepare_signed
 from saphan.node.service import NodeService
-from saphan.node.showings import LISTED, STATUS
 
 Json = dict[str, Any]
 Question: TypeAlias = (

@@ -37,11 +37,11 @@ from saphan_schemas.errors import InvalidInput, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
 from saphan.desk_errors import closing, refusal
-from saphan.node.active_officer import active_officer
 from saphan.node.desks.login import DeskPeer, challenge, check_login
 from saphan.node.desks.parts import Bringing
 from saphan.node.desks.questions import Question, Questions
 from saphan.node.events import COUNTERSIGN, DIRECTORY, NOTICE, Event, Listener
+from saphan.node.officers.active_officer import active_officer
 from saphan.node.service import NodeService
 
 log = logging.getLogger("saphan.node")

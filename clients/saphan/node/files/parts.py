@@ -14,9 +14,9 @@ from typing import Final
 from saphan_protocol.admission import Admitted
 from saphan_schemas.records import Blob, Blobs
 
-from saphan.node.db import Database
 from saphan.node.feed_entry import Seen
 from saphan.node.files.blobs import BlobFiles
+from saphan.node.rows.db import Database
 
 MISSING: Final = 0
 HERE: Final = 1

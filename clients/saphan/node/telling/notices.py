@@ -26,10 +26,10 @@ from saphan_schemas.limits import LIMITS, MINUTE_MS, SECOND_MS
 from saphan_schemas.records import Header
 
 from saphan.node.alarms import Alarms
-from saphan.node.current import Current
-from saphan.node.db import Database, Row
 from saphan.node.events import NOTICE, Events
-from saphan.node.settings import NodeSettings, NoticeSettings
+from saphan.node.policy.current import Current
+from saphan.node.policy.settings import NodeSettings, NoticeSettings
+from saphan.node.rows.db import Database, Row
 from saphan.node.telling.hook import Ended, Hook, Notice
 
 log = logging.getLogger("saphan.node")

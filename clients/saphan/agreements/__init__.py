@@ -1,0 +1,1 @@
+"""Agreements on their way: terms, drafts, renewals, orders, the page to sign."""

@@ -1,0 +1,1 @@
+"""What an agency sets at its node: rules, sections, four eyes; read anew when told."""

@@ -1,0 +1,1 @@
+"""The node's store: its tables, and the rows that many parts share."""

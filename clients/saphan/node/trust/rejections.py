@@ -1,0 +1,80 @@
+"""Why others rejected what this agency sent: sealed to its mailbox keys, which do not last.
+
+A reason is opened when somebody looks at the bulletin. Before its mailbox key is destroyed it is
+moved under the archive key of the bulletin's retention day, and goes with the bulletin.
+"""
+
+from __future__ import annotations
+
+from saphan_protocol.detail import open_detail
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import SaphanError
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Event, SealedDetail, Statement
+
+from saphan.node.archive import Archive
+from saphan.node.rows.db import Database
+from saphan.node.trust.mailboxes import Mailboxes
+
+
+class Rejections:
+    """The reasons that came with rejections."""
+
+    def __init__(self, db: Database, mailboxes: Mailboxes, archive: Archive) -> None:
+        self._db = db
+        self._mailboxes = mailboxes
+        self._archive = archive
+
+    def reason(self, statement: bytes, issuer: str) -> str | None:
+        """Why `issuer` rejected a bulletin; None if it gave no reason, or it cannot be opened.
+
+        Args:
+            statement: exact bytes of the signed statement.
+        """
+        record = decode(Statement, statement, LIMITS.statement_bytes, "statement")
+        if not isinstance(record.detail, SealedDetail):
+            return None
+        opened = self._open(record, issuer)
+        if opened is not None:
+            return opened
+        row = self._db.row(
+            "SELECT d.wrapped, b.wrap_day FROM details d JOIN bulletins b ON b.id = d.bulletin"
+            " WHERE d.bulletin = ? AND d.issuer = ?",
+            (record.bulletin, issuer),
+        )
+        return None if row is None else self._archive.reason(row[0], record.bulletin, row[1])
+
+    def outlive(self, mailbox_key: bytes, agency: str) -> None:
+        """Keep every reason that is sealed to a mailbox key of `agency`, which is then destroyed.
+
+        Raises:
+            OperatorError: the disk; the key must stay.
+        """
+        rows = self._db.rows(
+            "SELECT e.statement, e.issuer, b.wrap_day FROM entries e JOIN bulletins b"
+            " ON b.id = e.bulletin WHERE b.sender = ? AND e.event = ?",
+            (agency, Event.REJECTED.value),
+        )
+        kept: list[tuple[bytes, str, bytes]] = []
+        for statement, issuer, day in rows:
+            record = decode(Statement, statement, LIMITS.statement_bytes, "statement")
+            detail = record.detail
+            if not isinstance(detail, SealedDetail) or detail.mailbox_key != mailbox_key:
+                continue
+            reason = self._open(record, issuer)
+            if reason is not None:
+                wrapped = self._archive.seal_reason(reason, record.bulletin, day)
+                kept.append((record.bulletin, issuer, wrapped))
+        if kept:
+            with self._db.transaction() as tx:
+                tx.executemany("INSERT INTO details VALUES (?, ?, ?) ON CONFLICT DO NOTHING", kept)
+
+    def _open(self, record: Statement, issuer: str) -> str | None:
+        detail = record.detail
+        key = self._mailboxes.get(detail.mailbox_key) if isinstance(detail, SealedDetail) else None
+        if key is None or not isinstance(detail, SealedDetail):
+            return None
+        try:
+            return open_detail(detail, key, record.bulletin, issuer)
+        except SaphanError:
+            return None

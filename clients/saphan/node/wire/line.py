@@ -1,0 +1,197 @@
+"""The line to the broker: connect, log in, receive the feed, send what waits; again and again.
+
+A frame is acknowledged after it is durable here. Requests that had no answer are sent again in the
+next session; the broker gives a duplicate its first answer. Waits grow to 30 s, with jitter, so
+that a hundred nodes do not return in one second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.frames import Result, Submission
+from saphan_schemas.limits import KIB, LIMITS
+
+from saphan.node.portions import Portion
+from saphan.node.wire.session import Parts, Session
+from saphan.trust import client, line_error
+
+log = logging.getLogger("saphan.node")
+
+STEADY_S: Final = 5.0
+"""A session that lasted so long was a good one: the next wait is the shortest again."""
+CONTRADICTIONS: Final = frozenset(
+    {
+        "split_view",
+        "log_rolled_back",
+        "corridor_gap",
+        "corridor_fork",
+        "time_falls",
+        "directory_differs",
+        "anchor_falls",
+        "order_illegal",
+        "already_decided",
+        "witness_ahead",
+    }
+)
+"""The log contradicts itself or its signer: the node stops trusting it, and keeps what it has."""
+
+
+@dataclass(slots=True)
+class LineState:
+    """How the line stands, for status: `state` is connecting, open, waiting or stopped.
+
+    Attributes:
+        since: of this state, ms UTC; down_since: when it was open last, through all that was tried
+            since; None while it is open.
+    """
+
+    state: str = "connecting"
+    since: int = 0
+    down_since: int | None = None
+    code: str | None = None
+    message: str | None = None
+    hint: str | None = None
+    retry_ms: int = 0
+
+
+class Line:
+    """One node's line; `run` returns when the log has contradicted itself, never otherwise.
+
+    Args:
+        url: ws(s):// or http(s):// address of the broker.
+        pin: SHA-256 of the broker's TLS key; None: an ordinary authority vouches for its name.
+    """
+
+    def __init__(self, url: str, parts: Parts, pin: bytes | None = None) -> None:
+        self._url = session_url(url)
+        self._pin = pin
+        self._parts = parts
+        now = parts.clock()
+        self.state = LineState(since=now, down_since=now)
+        self.token: str | None = None
+        self._session: Session | None = None
+        self._sounded: set[str] = set()
+
+    def offer(self, portion: Portion[Submission] | None) -> None:
+        """Bulletins were put into the outbox; without a portion they are looked for there."""
+        if self._session is None:
+            return
+        if portion is None:
+            self._session.pumps.wake("bulletins")
+        else:
+            self._session.pumps.offer("bulletins", portion)
+
+    def wake_statements(self) -> None:
+        """A statement was signed outside the feed."""
+        if self._session is not None:
+            self._session.pumps.wake("statements")
+
+    def wake_parts(self) -> None:
+        """Something is to be fetched from the broker."""
+        if self._session is not None:
+            self._session.wake_parts()
+
+    async def register(
+        self,
+        operation: bytes | None = None,
+        agreement: bytes | None = None,
+        order: bytes | None = None,
+    ) -> Result:
+        """Send one directory operation, agreement or order; the broker's result.
+
+        Raises:
+            Unavailable: `line_down`.
+        """
+        session = self._session
+        if session is None:
+            raise Unavailable(
+                "line_down", "the line to the broker is down; try again when it is up"
+            )
+        return await session.register(operation, agreement, order)
+
+    async def run(self) -> None:
+        """Keep the line open until the log contradicts itself."""
+        failures = 0
+        async with client(self._pin, self._parts.clock) as http:
+            while True:
+                try:
+                    self._set("connecting")
+                    async with http.ws_connect(
+                        self._url, max_msg_size=LIMITS.frame_bytes + 64 * KIB, compress=0
+                    ) as ws:
+                        await Session(ws, self._parts, self._opened).run()
+                    error: SaphanError = Unavailable("line_down", "the line was closed")
+                except SaphanError as caught:
+                    error = caught
+                except (aiohttp.ClientError, OSError) as caught:
+                    error = line_error(caught, self._url)
+                except Exception:
+                    log.exception("the line met a bug")
+                    error = OperatorError(
+                        "internal",
+                        "the line met a bug; it is in this node's log",
+                        hint="report it with the log; the line is tried again",
+                    )
+                finally:
+                    session, self._session, self.token = self._session, None, None
+                # A session that opens and breaks at once is a failure too: no storm of logins.
+                failures = 0 if self._was_good(session, error) else failures + 1
+                if await self._wait(error, failures):
+                    return
+
+    def _was_good(self, session: Session | None, error: SaphanError) -> bool:
+        """It lasted, or the line broke after it had brought something: a bad line is no storm."""
+        if session is None:
+            return False
+        seconds = (self._parts.clock() - self.state.since) / 1000
+        return seconds >= STEADY_S or (error.code == "line_down" and session.useful)
+
+    def _opened(self, session: Session, token: str) -> None:
+        self._session, self.token = session, token
+        for code in self._sounded:
+            self._parts.alarms.clear(code)
+        self._sounded.clear()
+        self._set("open")
+
+    async def _wait(self, error: SaphanError, failures: int) -> bool:
+        """Note why the line is down and wait; True when it must stay down."""
+        if not isinstance(error, Unavailable):
+            self._parts.alarms.sound(error)
+            self._sounded.add(error.code)
+        if isinstance(error, OperatorError) and error.code in CONTRADICTIONS:
+            self._set("stopped", error)
+            log.error("stopped: %s", error)
+            return True
+        wait_ms = max(backoff_ms(failures), getattr(error, "retry_after_ms", 0) if failures else 0)
+        self._set("waiting", error, wait_ms)
+        log.info("line down: %s; again in %d ms", error, wait_ms)
+        await asyncio.sleep(wait_ms / 1000)
+        return False
+
+    def _set(self, state: str, error: SaphanError | None = None, retry_ms: int = 0) -> None:
+        now, down = self._parts.clock(), self.state.down_since
+        down = None if state == "open" else now if down is None else down
+        self.state = LineState(state, now, down, retry_ms=retry_ms)
+        if error is not None:
+            self.state.code, self.state.message = error.code, error.message
+            self.state.hint = error.hint
+        self._parts.events.publish([{"type": "line", "state": state, "code": self.state.code}])
+
+
+def session_url(url: str) -> str:
+    """The session's address under the broker's."""
+    base = url.rstrip("/")
+    return base if base.endswith("/v1/session") else f"{base}/v1/session"
+
+
+def backoff_ms(failures: int) -> int:
+    """Between half of and the full doubled waiting time, at most 30 s."""
+    full = min(LIMITS.backoff_max_ms, LIMITS.backoff_min_ms << min(failures, 12))
+    return full // 2 + int.from_bytes(os.urandom(4), "big") % (full // 2 + 1)

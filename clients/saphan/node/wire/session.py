@@ -1,0 +1,394 @@
+"""One session with the broker: its tasks live and die together.
+
+Reading feeds a short queue; one task judges its frames in order, another cosigns, two send. The
+first error ends the session, and the line opens the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import aiohttp
+from saphan_protocol.checkpoint import Head
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
+from saphan_schemas.frames import (
+    Ack,
+    Answer,
+    Closing,
+    Cosign,
+    DirectoryLeaves,
+    Feed,
+    FetchStanzas,
+    FromBroker,
+    Held,
+    PartFetched,
+    Ping,
+    Register,
+    Result,
+    Spare,
+    Stanzas,
+    Witnessed,
+)
+from saphan_schemas.limits import LIMITS
+
+from saphan.node.alarms import Alarms
+from saphan.node.engine import Engine, told
+from saphan.node.events import DIRECTORY, Events
+from saphan.node.files.blobs import BlobFiles
+from saphan.node.login import closed, log_in, receive_frame, skewed, welcomed
+from saphan.node.recovery import Recovery
+from saphan.node.restored import CATCHING_UP, Restored
+from saphan.node.together import until_first_error
+from saphan.node.wire.fetching import Fetching
+from saphan.node.wire.pumps import Pumps
+from saphan.node.wire.uploading import Uploading
+from saphan.node.witness import Cosigned, Witness, anchor_lags
+
+T = TypeVar("T")
+
+FRAMES_AHEAD: Final = 4
+"""Received frames waiting to be judged; the broker's window bounds their bytes."""
+SILENCE_S: Final = 3 * LIMITS.heartbeat_ms / 1000
+WITNESS_PAUSE_S: Final = 1.0
+"""Before a cosignature: the newest head of this second is witnessed, not every commit's, and no
+bulletin on its way waits for the writing of the witness's state."""
+WITNESS_LATEST_S: Final = 10.0
+ROUND_TRIPS: Final = 4
+ANSWER_S: Final = 30.0
+"""A directory operation is answered after its head is signed; the broker may be busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What sessions of one node share; `clock` gives ms UTC."""
+
+    engine: Engine
+    recovery: Recovery
+    witness: Witness
+    restored: Restored
+    files: BlobFiles
+    alarms: Alarms
+    events: Events
+    clock: Callable[[], int]
+
+
+class Session:
+    """A session on an open WebSocket; `opened(session, token)` is called once it is welcome."""
+
+    def __init__(
+        self,
+        ws: aiohttp.ClientWebSocketResponse,
+        parts: Parts,
+        opened: Callable[[Session, str], None],
+    ) -> None:
+        self._ws = ws
+        self._parts = parts
+        self._engine = parts.engine
+        self._opened = opened
+        self._frames: asyncio.Queue[Feed | DirectoryLeaves | Witnessed] = asyncio.Queue(
+            FRAMES_AHEAD
+        )
+        self._heads: dict[str, Head] = {}
+        self._fresh_head = asyncio.Event()
+        self._heard = 0
+        self.useful = False
+        """Whether it has brought anything that the next session need not bring again."""
+        self._asked: dict[int, asyncio.Future[Result]] = {}
+        self._fetched: dict[int, list[bytes]] = {}
+        self._newest: int | None = None
+        self._leaves = 0
+        self._answer_s = 0.0
+        self._caught_up = asyncio.Event()
+        self.pumps = pumps = Pumps(parts.engine, self._send, parts.clock)
+        self._uploading = Uploading(parts.engine, parts.files, self._send, pumps)
+        pumps.bulk = self._uploading
+        self._fetching = Fetching(
+            parts.engine, parts.files, self._send, pumps.request, self._parts_came
+        )
+
+    async def run(self) -> None:
+        """Log in and work until the line breaks; always ends with an error.
+
+        Raises:
+            SaphanError: why the session ended.
+        """
+        engine, parts = self._engine, self._parts
+        # In the frames' thread: a frame of the session before may still be on its way to disk.
+        logs = await engine.in_frames(lambda: engine.logs)
+        challenge = await log_in(self._ws, engine.agency, engine.key, logs, parts.clock())
+        self._check_clock(challenge.clock)
+        if not parts.restored.listening:
+            # Nothing waits for the welcome: on a long line it is a second later.
+            await self._take_up()
+        try:
+            await until_first_error(
+                self._read(),
+                self._judge(),
+                self._cosign(),
+                self._beat(),
+                self._save_bytes(),
+                self._speak(self.pumps.run("bulletins")),
+                self._speak(self.pumps.run("statements")),
+                self._speak(self._uploading.run()),
+                self._speak(self._fetching.run()),
+            )
+        finally:
+            self.pumps.close()
+            for future in self._asked.values():
+                if not future.done():
+                    future.set_exception(Unavailable("line_down", "the line went down meanwhile"))
+
+    def wake_parts(self) -> None:
+        """Something is to be fetched."""
+        self._fetching.wake()
+
+    async def register(
+        self, operation: bytes | None, agreement: bytes | None, order: bytes | None
+    ) -> Result:
+        """Send one directory operation, agreement or order and wait for the broker's result.
+
+        Raises:
+            Unavailable: `line_down`, `no_answer`.
+        """
+        request = self.pumps.request()
+        future = self._asked[request] = asyncio.get_running_loop().create_future()
+        try:
+            await self._send(Register(request, operation, agreement, order))
+            # Not `wait_for`: in Python 3.11 it forgets a cancellation that the answer meets.
+            async with asyncio.timeout(ANSWER_S):
+                result: Result = await future
+            return result
+        except TimeoutError:
+            raise Unavailable("no_answer", "the broker has not answered yet; try again") from None
+        finally:
+            self._asked.pop(request, None)
+
+    async def _send(self, frame: object) -> None:
+        data = encode(frame)
+        self._engine.budget.spend(len(data))
+        try:
+            await self._ws.send_bytes(data)
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise Unavailable("line_down", f"the line broke: {type(error).__name__}") from None
+
+    def _check_clock(self, theirs: int) -> None:
+        alarm = skewed(theirs, self._parts.clock())
+        if alarm is None:
+            self._parts.alarms.clear("clock_skew")
+        else:
+            self._parts.alarms.sound(alarm)
+
+    async def _take_up(self) -> None:
+        """Finish what an earlier stop left open; a restored node first hears what it missed."""
+        engine, restored = self._engine, self._parts.restored
+        if restored.listening:
+            if not restored.has_heard(self._newest, self._leaves):
+                return
+            await engine.in_frames(restored.heard)
+            self._parts.alarms.clear(CATCHING_UP)
+        missing = await engine.in_frames(self._parts.recovery.run)
+        await engine.in_sealing(partial(engine.consign_ended, self._parts.clock()))
+        await engine.in_sealing(partial(engine.consign_due, self._parts.clock()))
+        await self._fetch_stanzas(missing)
+        await engine.in_reading(self._may_witness)
+        self._caught_up.set()
+
+    async def _speak(self, work: Coroutine[Any, Any, None]) -> None:
+        with contextlib.closing(work):
+            await self._caught_up.wait()
+            await work
+
+    async def _fetch_stanzas(self, bulletins: list[bytes]) -> None:
+        for part in _portions(bulletins):
+            request = self.pumps.request()
+            self._fetched[request] = part
+            await self._send(FetchStanzas(request, tuple(part)))
+
+    # --- tasks ------------------------------------------------------------------------------------
+
+    async def _greet(self) -> None:
+        """The session is open; what was stored while it was not known to be is looked for."""
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        welcome = await welcomed(self._ws)
+        self._answer_s = loop.time() - begin
+        self._newest, self._leaves = welcome.newest, welcome.leaves
+        self._engine.budget.spend_session()
+        self._opened(self, welcome.token)
+        if self._parts.restored.listening:
+            await self._take_up()
+        self.pumps.wake("bulletins")
+        self.pumps.wake("statements")
+        self._uploading.wake()
+        self._fetching.wake()
+
+    async def _read(self) -> None:
+        await self._greet()
+        while True:
+            frame = await receive_frame(self._ws, SILENCE_S, self._engine.budget.spend)
+            self._heard += 1
+            self.useful |= _brings(frame)
+            match frame:
+                case Feed() | DirectoryLeaves() | Witnessed():
+                    await self._frames.put(frame)
+                case Answer():
+                    await self._answered(frame)
+                case Held():
+                    self._uploading.held(frame)
+                case PartFetched():
+                    self._fetching.take(frame)
+                case Stanzas():
+                    await self._stanzas(frame)
+                case Ping():
+                    self._check_clock(frame.clock)
+                case Closing():
+                    raise closed(frame)
+                case _:
+                    raise InvalidInput("malformed", "the broker greets in the middle of a session")
+
+    async def _answered(self, answer: Answer) -> None:
+        future = self._asked.get(answer.request)
+        if future is None:
+            if not self._uploading.refused(answer):
+                await self.pumps.answer(answer)
+        elif answer.results and not future.done():
+            future.set_result(answer.results[0])
+
+    async def _stanzas(self, frame: Stanzas) -> None:
+        bulletins = self._fetched.pop(frame.request, [])
+        take = partial(self._parts.recovery.take_stanzas, bulletins, frame.stanzas)
+        if await self._engine.in_frames(take):
+            self.pumps.wake("statements")
+        self._fetching.wake()
+
+    async def _parts_came(self, bulletin: bytes) -> None:
+        """Everything of it is durable here."""
+        came = partial(self._parts.recovery.parts_came, bulletin)
+        stated, stanza = await self._engine.in_frames(came)
+        if stated:
+            self.pumps.wake("statements")
+        if stanza:
+            await self._fetch_stanzas([bulletin])
+
+    async def _judge(self) -> None:
+        engine = self._engine
+        while True:
+            frame = await self._frames.get()
+            if isinstance(frame, Witnessed):
+                await engine.in_frames(partial(engine.logs.take_witnessed, frame))
+                continue
+            if isinstance(frame, DirectoryLeaves):
+                head = await engine.in_frames(partial(engine.take_directory, frame))
+                self._parts.events.publish([{"type": DIRECTORY}])
+                if not self._caught_up.is_set():
+                    await self._take_up()
+            else:
+                head = await self._take_feed(frame)
+            self._heads[head.origin] = head
+            self._fresh_head.set()
+
+    async def _take_feed(self, frame: Feed) -> Head:
+        engine = self._engine
+        effects = await engine.in_frames(partial(engine.take_feed, frame))
+        if effects.answers is not None:
+            self.pumps.offer("statements", effects.answers)
+        await self._send(Ack(frame.next))
+        if not self._caught_up.is_set():
+            await self._take_up()
+        if effects.lacking or effects.damaged:
+            self._fetching.wake()
+        await self._fetch_stanzas(effects.ask_again)
+        if effects.consign_anew:
+            await engine.in_sealing(partial(engine.consign_anew, effects.consign_anew))
+            self.pumps.wake("bulletins")
+        self._parts.events.publish(told(effects))
+        return effects.check.head
+
+    async def _cosign(self) -> None:
+        """Only the newest head of each log: while one is signed, others may pass."""
+        while True:
+            await self._fresh_head.wait()
+            await self._witness_pause()
+            self._fresh_head.clear()
+            heads, self._heads = self._heads, {}
+            for head in heads.values():
+                cosigned = await self._engine.in_reading(partial(self._witnessed, head))
+                if cosigned is not None:
+                    await self._send(Cosign(cosigned.head.ref, cosigned.lines))
+
+    async def _witness_pause(self) -> None:
+        """A cosignature takes 3.4 KB: on a slow line one of many heads is cosigned, several round
+        trips after the first of them."""
+        slow = max(self._answer_s, self.pumps.pace.quickest_ms / 1000) * ROUND_TRIPS
+        await asyncio.sleep(min(max(WITNESS_PAUSE_S, slow), WITNESS_LATEST_S))
+
+    def _may_witness(self) -> bool:
+        parts = self._parts
+        try:
+            parts.restored.check_witness(parts.witness.key_id)
+        except OperatorError as error:
+            parts.alarms.sound(error)
+            return False
+        parts.alarms.clear("witness_key_needed")
+        return True
+
+    def _witnessed(self, head: Head) -> Cosigned | None:
+        logs, parts = self._engine.logs, self._parts
+        if head.origin == logs.evidence_heads.origin and anchor_lags(
+            head, logs.anchored(), logs.directory.size, logs.grew_at
+        ):
+            parts.alarms.sound(
+                OperatorError(
+                    "anchor_lags",
+                    "the evidence log's last anchor is more than 60 s behind the directory",
+                    hint="this head is not cosigned; tell the broker's operator",
+                )
+            )
+            return None
+        parts.alarms.clear("anchor_lags")
+        if not self._may_witness():
+            return None
+        try:
+            return parts.witness.cosign(head)
+        except Refused:
+            # An idle log's head may be an hour old at login: the broker signs a fresh one.
+            return None
+
+    async def _save_bytes(self) -> None:
+        """When the day's budget is spent routine ciphertexts stay at the broker; then all go on."""
+        spent = False
+        while True:
+            spent = await self._engine.budget.turned_from(spent)
+            await self._send(Spare(spent))
+            if not spent:
+                self.pumps.wake("bulletins")
+                self._fetching.wake()
+
+    async def _beat(self) -> None:
+        heard = -1
+        while True:
+            await asyncio.sleep(LIMITS.heartbeat_ms / 1000)
+            if self._heard == heard and not self._frames.full():  # the last ping has no answer
+                raise Unavailable("line_silent", "the broker does not answer; the line is dead")
+            heard = self._heard
+            if self.pumps.overdue(asyncio.get_running_loop().time()):
+                raise Unavailable("no_answer", "the broker pings, and does not answer")
+            await self._send(Ping(self._parts.clock()))
+
+
+def _brings(frame: FromBroker) -> bool:
+    if isinstance(frame, Feed):
+        return bool(frame.entries)
+    return isinstance(frame, Answer | Held | PartFetched | DirectoryLeaves)
+
+
+def _portions(items: list[T]) -> Iterator[list[T]]:
+    """What one message or one transaction takes at a time."""
+    for at in range(0, len(items), LIMITS.frame_items):
+        yield items[at : at + LIMITS.frame_items]
