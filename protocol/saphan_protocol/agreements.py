@@ -101,11 +101,13 @@ class Agreements:
         return agreed
 
     def _add_order(self, package: bytes, index: int) -> Ordered:
-        name = parse_order(package).order.agreement
+        given = parse_order(package)
+        name = given.order.agreement
         orders = self._orders.get(name, Orders())
         known = orders.find(index)
-        if known is not None:
-            return known  # a package may be handed in twice
+        if known is not None:  # a package may be handed in twice, but only whole
+            self._check_order(given, index)
+            return known
         ordered = replace(self.check_order(package, index), index=index)
         self._orders.setdefault(name, orders).add(ordered, index)
         return ordered

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from saphan_protocol.directory import agreement_leaf, operation_leaf, types_leaf
+from saphan_protocol.agreement import AGREEMENT_TYPE
+from saphan_protocol.agreement_order import parse_order
+from saphan_protocol.directory import agreement_leaf, operation_leaf, order_leaf, types_leaf
+from saphan_protocol.identity import identity
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.merkle import leaf_hash, verify_inclusion
 from saphan_protocol.operation import parse_agreement_package
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import encode
-from saphan_schemas.directory_records import SignedAgreement, Types
+from saphan_schemas.directory_records import SignedAgreement, SignedOrder, Types
 from saphan_schemas.records import Role
 
-from support.agency import Agency, agreement, seed
+from support.agency import Agency, agreement, order_by, seed
 from support.ceremony import NOW, PINS, Ceremony, add, replay, revoke
 from support.mauling import Guarded, codes, named
 
@@ -29,9 +32,14 @@ LATER = LA.operate(
 PACKAGE = agreement([LA.agency, KH.agency], *PINS, NOW)
 SIGNED = parse_agreement_package(PACKAGE)
 AGREEMENT = agreement_leaf(SIGNED.salt, SIGNED.agreement)
-ALL = [*BEFORE, operation_leaf(ENROLMENT), AGREEMENT, operation_leaf(LATER)]
+AGREED = identity(AGREEMENT_TYPE, SIGNED.agreement)
+SUSPENSION = order_by(KH.agency, AGREED, "suspend")
+ORDERED = parse_order(SUSPENSION).package
+ORDER = order_leaf(ORDERED.salt, ORDERED.order)
+ALL = [*BEFORE, operation_leaf(ENROLMENT), AGREEMENT, operation_leaf(LATER), ORDER]
 
 EMPTY, ENROLLED, FULL = replay(BEFORE), replay([*BEFORE, ALL[2]]), replay(ALL)
+IN_FORCE = replay(ALL[:-1], PACKAGE)
 TREE = TileTree(0, {}, lambda level, n: b"")
 TREE.append([leaf_hash(leaf) for leaf in ALL])
 
@@ -45,10 +53,14 @@ def _with_text(text: bytes) -> bytes:
     return encode(SignedAgreement(text, SIGNED.signatures, SIGNED.salt))
 
 
+def _with_order(order: bytes) -> bytes:
+    return encode(SignedOrder(order, ORDERED.signatures, ORDERED.salt))
+
+
 def _in_the_log(index: int) -> Guarded:
     """A leaf as whoever replays the log takes it: only if it lies under the signed root."""
     path = TREE.inclusion(index)
-    name = ("types", "enrolment", "enrolment of another", "agreement", "operation")[index]
+    name = ("types", "enrolment", "enrolment of another", "agreement", "operation", "order")[index]
     leaf = ALL[index]
     return Guarded(
         f"directory leaf: {name}",
@@ -94,6 +106,23 @@ DIRECTORY = named(
         lambda data: FULL.check_package(_with_text(data)),
         codes("malformed agreement_malformed agreement_roots text_forbidden signature_invalid"),
         codes("not_canonical agreement_threshold"),
+        values=8,
+    ),
+    Guarded(
+        "order",
+        SUSPENSION,
+        FULL.add_package,
+        codes("malformed agreement_unlogged order_signer signature_invalid"),
+        codes("not_canonical batch_path key_mismatch"),
+        stride=3,
+        values=1,
+    ),
+    Guarded(
+        "order's text, before it is logged",
+        ORDERED.order,
+        lambda data: IN_FORCE.check_order(_with_order(data)),
+        codes("malformed signature_invalid agreement_unknown"),
+        codes("not_canonical agreement_party order_number order_signer order_malformed"),
         values=8,
     ),
     *(_in_the_log(index) for index in range(len(ALL))),
