@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from saphan.agency import init
 from saphan.ceremony.concluding import conclude
 from saphan.ceremony.draft import OperationDraft, sign
@@ -16,7 +14,6 @@ from saphan.keyring import add_key
 from saphan.keys.keyfiles import Argon2Cost, SecretKey, new_key
 from saphan.keys.passphrase import Passphrase
 from saphan.office import Office
-from saphan_schemas.errors import SaphanError
 from saphan_schemas.records import Role
 
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
@@ -61,13 +58,6 @@ def waiting(office: Office) -> OperationDraft:
     """The one draft that waits in the agency's folder."""
     (path,) = (office.folder / "drafts").glob("*.draft")
     return parse_draft(path.read_bytes())
-
-
-def refusal(action: Callable[[], object]) -> SaphanError:
-    """The refusal that the action must end with."""
-    with pytest.raises(SaphanError) as refused:
-        action()
-    return refused.value
 
 
 def drafted_officer(office: Office, handle: str = "khamla") -> Path:

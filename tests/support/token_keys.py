@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import pytest
 from saphan.keys.keyfiles import Argon2Cost, SecretKey, new_token_key, write_sealed
 from saphan.keys.passphrase import Passphrase
-from saphan_schemas.errors import SaphanError
 
 from support.softhsm import Tokens
 
@@ -31,10 +28,3 @@ def file_of(officer: SecretKey, folder: Path) -> Path:
     path = folder / "bounmy.key"
     write_sealed(path, officer, PASSPHRASE, CHEAP)
     return path
-
-
-def refusal(action: Callable[[], object]) -> SaphanError:
-    """What an action is refused with."""
-    with pytest.raises(SaphanError) as refused:
-        action()
-    return refused.value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -17,13 +17,13 @@ from saphan_protocol.content import (
 from saphan_protocol.identity import CONTENT_TYPE, identity, sha256
 from saphan_protocol.opening import INNER_TYPE, Opened, open_bulletin
 from saphan_schemas.codec import decode, encode, encode_content
-from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import Submission
 from saphan_schemas.limits import KIB, LIMITS, MIB
 from saphan_schemas.records import BatchSignature, Blob, Blobs, Bulletin, Inner, Sealed
 from saphan_schemas.samples import sample
 from support.agency import Agency, Made
 from support.ceremony import NOW, build_directory
+from support.refusals import code_of
 
 LA, KH = Agency("la.ospp", NOW), Agency("kh.gpo", NOW)
 DIRECTORY, _LEAVES, _PACKAGE = build_directory([LA, KH])
@@ -48,12 +48,6 @@ def judge(submission: Submission, batch: BatchSignature) -> Admitted:
         stanzas=s.stanzas,
         attachments=s.attachments,
     )
-
-
-def code_of(call: Callable[[], object]) -> str:
-    with pytest.raises(SaphanError) as caught:
-        call()
-    return caught.value.code
 
 
 def declaring(blobs: Blobs) -> tuple[Submission, BatchSignature]:

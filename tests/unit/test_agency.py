@@ -24,10 +24,11 @@ from saphan_protocol.directory import Directory, agreement_leaf, operation_leaf
 from saphan_protocol.operation import check_operation
 from saphan_schemas.codec import decode
 from saphan_schemas.directory_records import SignedAgreement
-from saphan_schemas.errors import InvalidInput, SaphanError
+from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role
 from support.pin_files import pins
+from support.refusals import refusal
 
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 ROOT = Passphrase("root of the agency")
@@ -43,12 +44,6 @@ def found(folder: Path, name: str = "la.ospp") -> Office:
 @pytest.fixture
 def office(tmp_path: Path) -> Office:
     return found(tmp_path)
-
-
-def refusal(action: Callable[[], object]) -> SaphanError:
-    with pytest.raises(SaphanError) as refused:
-        action()
-    return refused.value
 
 
 def active(office: Office) -> list[Role]:

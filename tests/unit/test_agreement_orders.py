@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -12,12 +11,12 @@ from saphan_protocol.directory import agreement_leaf, order_leaf
 from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.directory_records import SignedOrder
-from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import ORDER_BYTES
 from saphan_schemas.records import Role
 from support.accords import Accord
 from support.agency import Agency, agreement
 from support.ceremony import NOW, PINS, revoke
+from support.refusals import code_of
 
 Action = Literal["suspend", "terminate"]
 
@@ -25,12 +24,6 @@ Action = Literal["suspend", "terminate"]
 @pytest.fixture
 def accord() -> Accord:
     return Accord()
-
-
-def code_of(call: Callable[[], object]) -> str:
-    with pytest.raises(SaphanError) as caught:
-        call()
-    return caught.value.code
 
 
 def test_a_suspension_counts_from_its_place_in_the_log(accord: Accord) -> None:

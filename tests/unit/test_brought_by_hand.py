@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from saphan_protocol.keys import SigningKey
-from saphan_schemas.errors import SaphanError
 from saphan_schemas.records import Role
 from support.accords import Accord
 from support.agency import Agency
 from support.ceremony import NOW, add, revoke
+from support.refusals import code_of
 
 
 @pytest.fixture
 def accord() -> Accord:
     return Accord()
-
-
-def code_of(call: Callable[[], object]) -> str:
-    with pytest.raises(SaphanError) as caught:
-        call()
-    return caught.value.code
 
 
 def test_an_order_brought_by_hand_binds_at_once_and_not_the_past(accord: Accord) -> None:

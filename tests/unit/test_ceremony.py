@@ -32,7 +32,8 @@ from saphan_schemas.codec import decode
 from saphan_schemas.directory_records import Operation, SignedOperation
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role
-from support.root_holders import CHEAP, DESK, NOW, Holders, drafted_officer, refusal, waiting
+from support.refusals import refusal
+from support.root_holders import CHEAP, DESK, NOW, Holders, drafted_officer, waiting
 
 
 @pytest.fixture(scope="module")

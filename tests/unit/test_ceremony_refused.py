@@ -25,7 +25,8 @@ from saphan_schemas.codec import encode
 from saphan_schemas.directory_records import Change, Operation
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.records import Role
-from support.root_holders import NOW, Holders, drafted_officer, refusal, waiting
+from support.refusals import refusal
+from support.root_holders import NOW, Holders, drafted_officer, waiting
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 import pytest
 from saphan_protocol.directory import Directory, agreement_leaf, operation_leaf, types_leaf
@@ -16,14 +14,9 @@ from saphan_schemas.errors import InvalidInput, Refused, SaphanError
 from saphan_schemas.records import Role
 from support.agency import Agency, agreement
 from support.ceremony import NOW, PINS, Ceremony, add, build_directory, replay, revoke
+from support.refusals import code_of
 
 TYPES = (TypeName("saphan/case_statistics/0", b"\x05" * 32),)
-
-
-def code_of(call: Callable[[], object]) -> str:
-    with pytest.raises(SaphanError) as caught:
-        call()
-    return caught.value.code
 
 
 @pytest.fixture

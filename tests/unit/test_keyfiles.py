@@ -23,8 +23,9 @@ from saphan.keys.keyfiles import (
     write_sealed,
 )
 from saphan.keys.passphrase import MAX_BYTES, Passphrase, PassphraseSource
-from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
+from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import Role
+from support.refusals import refusal
 
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 PASSPHRASE = Passphrase("correct horse battery")
@@ -47,12 +48,6 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     fields = json.loads(path.read_text())
     change(fields)
     path.write_text(json.dumps(fields))
-
-
-def refusal(action: Callable[[], object]) -> SaphanError:
-    with pytest.raises(SaphanError) as refused:
-        action()
-    return refused.value
 
 
 def test_a_sealed_key_opens_with_its_passphrase(sealed: Path, officer: SecretKey) -> None:

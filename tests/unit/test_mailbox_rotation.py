@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,9 @@ from saphan.keys.passphrase import Passphrase
 from saphan.mailbox_rotation import rotate_mailbox
 from saphan.office import Office
 from saphan_protocol.directory import KeyInfo
-from saphan_schemas.errors import SaphanError
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Role
+from support.refusals import code_of
 
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 ROOT = Passphrase("root of the agency")
@@ -31,12 +30,6 @@ def office(tmp_path: Path) -> Office:
 
 def mailboxes(office: Office) -> list[KeyInfo]:
     return office.replay().keys("la.ospp", Role.MAILBOX)
-
-
-def refusal(action: Callable[[], object]) -> str:
-    with pytest.raises(SaphanError) as refused:
-        action()
-    return refused.value.code
 
 
 def test_an_agency_begins_with_some_weeks(office: Office) -> None:
@@ -75,7 +68,7 @@ def test_without_a_root_here_a_draft_waits_and_keys_are_made(office: Office) -> 
     assert done.made.waits
     assert len(mailboxes(office)) == FIRST
     assert all(path.exists() for path in done.key_files)
-    assert refusal(lambda: rotate_mailbox(office, 3, None, now=NOW)) == "draft_waiting"
+    assert code_of(lambda: rotate_mailbox(office, 3, None, now=NOW)) == "draft_waiting"
 
 
 def test_all_keys_are_replaced_when_the_disk_was_stolen(office: Office) -> None:
@@ -104,8 +97,8 @@ def test_a_full_schedule_is_replaced_without_counting_weeks(office: Office) -> N
 def test_a_repeated_rotation_is_refused_before_anything_is_made(office: Office) -> None:
     rotate_mailbox(office, 24, ROOT, now=NOW)
     before = sorted(office.node.glob("mailbox/*"))
-    assert refusal(lambda: rotate_mailbox(office, 24, ROOT, now=NOW)) == "weeks_planned"
-    assert refusal(lambda: rotate_mailbox(office, 0, ROOT, now=NOW)) == "weeks_count"
+    assert code_of(lambda: rotate_mailbox(office, 24, ROOT, now=NOW)) == "weeks_planned"
+    assert code_of(lambda: rotate_mailbox(office, 0, ROOT, now=NOW)) == "weeks_count"
     wrong = Passphrase("another one entirely")
-    assert refusal(lambda: rotate_mailbox(office, 2, wrong, now=NOW)) == "passphrase_wrong"
+    assert code_of(lambda: rotate_mailbox(office, 2, wrong, now=NOW)) == "passphrase_wrong"
     assert sorted(office.node.glob("mailbox/*")) == before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from saphan_protocol.batch import sign_one
@@ -11,10 +11,10 @@ from saphan_protocol.identity import CONTENT_TYPE, identity
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.opening import INNER_TYPE, check_authors
 from saphan_schemas.codec import encode
-from saphan_schemas.errors import SaphanError
 from saphan_schemas.records import Inner, Role
 from support.agency import Agency
 from support.ceremony import NOW, Ceremony, add, replay
+from support.refusals import code_of
 
 LA = Agency("la.ospp", NOW)
 KH = Agency("kh.gpo", NOW)
@@ -43,12 +43,6 @@ def judge(signers: Sequence[SigningKey], author: str | None = "officer") -> int:
     body = encode(inner)
     signatures = tuple(sign_one(key, INNER_TYPE, body, LA.random()) for key in signers)
     return len(check_authors(inner, body, signatures, "la.ospp", DIRECTORY, None))
-
-
-def code_of(call: Callable[[], object]) -> str:
-    with pytest.raises(SaphanError) as caught:
-        call()
-    return caught.value.code
 
 
 def test_one_officer_two_officers_and_a_node_with_an_officer_may_sign() -> None:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import pytest
 from saphan.node.trust.agreed import describe_agreement
-from saphan_schemas.errors import SaphanError
 from support.accords import Accord
+from support.refusals import code_of
 
 
 @pytest.fixture
 def accord() -> Accord:
     return Accord()
-
-
-def code_of(call: Callable[[], object]) -> str:
-    with pytest.raises(SaphanError) as caught:
-        call()
-    return caught.value.code
 
 
 def described(accord: Accord) -> tuple[int, list[tuple[int, str, bool]]]:

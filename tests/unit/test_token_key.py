@@ -25,8 +25,9 @@ from saphan.keys.token_key import TokenHalf
 from saphan.keys.token_place import TokenAccess
 from saphan_protocol.keys import check_public_key
 from saphan_schemas.records import Role
+from support.refusals import refusal
 from support.softhsm import PIN, VARIABLE, Tokens, drawer
-from support.token_keys import MESSAGE, PASSPHRASE, file_of, officer_of, refusal
+from support.token_keys import MESSAGE, PASSPHRASE, file_of, officer_of
 
 
 @pytest.fixture(scope="module")
