@@ -18,10 +18,9 @@ from saphan_broker.broker import Broker
 from saphan_protocol.pins import format_pins
 from support.bridge import CHEAP, LA, SECRET, VN, eventually, opened
 from support.desks import ready_bridge
-from support.drilled import terminals
 from support.rooms import ROOT
 from support.root_holders import Holders
-from support.walked import blocks, walk
+from support.walked import blocks, terminals, walk
 
 PAGE = (ROOT / "docs/agreements.md").read_text(encoding="utf-8")
 OFFICES = {"Vientiane": LA, "Hanoi": VN}
@@ -42,7 +41,7 @@ async def test_an_agreement_is_concluded_renewed_suspended_and_ended() -> None:
         await broker.admit_operation(office.enrolment.read_bytes())
         places = await asyncio.to_thread(furnished, bridge.place, holders)
         async with bridge.node_with_api(VN) as vn:
-            with terminals(places, {}) as made:
+            with terminals(places) as made:
                 for section in re.split("^## ", page, flags=re.MULTILINE):
                     # Everybody has heard what was done before: no person is that fast.
                     await eventually(partial(heard, broker, la, vn))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pytest
 from saphan.office import Office
 from saphan_protocol.directory import Directory, operation_leaf
 from saphan_schemas.records import Role
-from support.command import environment
+from support import walked
 from support.rooms import ROOT
 from support.terminals import Terminal
 from support.walked import blocks, walk
@@ -30,20 +28,11 @@ ANSWERS = {
 
 @pytest.fixture
 def terminals(tmp_path: Path) -> Iterator[dict[str, Terminal]]:
-    commands = tmp_path / "bin"
-    commands.mkdir()
-    (commands / "saphan").write_text(f'#!/bin/sh\nexec {sys.executable} -m saphan "$@"\n')
-    (commands / "saphan").chmod(0o755)
-    env = environment(PATH=f"{commands}{os.pathsep}{os.environ['PATH']}")
-    made = {}
-    try:
-        for place in (OFFICE, *HOLDERS):
-            (tmp_path / place).mkdir()
-            made[place] = Terminal(tmp_path / place, env, ANSWERS)
+    places = {place: tmp_path / place for place in (OFFICE, *HOLDERS)}
+    for folder in places.values():
+        folder.mkdir()
+    with walked.terminals(places, ANSWERS) as made:
         yield made
-    finally:
-        for terminal in made.values():
-            terminal.close()
 
 
 def test_the_page_leads_from_three_roots_to_a_replaced_one(terminals: dict[str, Terminal]) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.command import environment
+from support import walked
 from support.rooms import ROOT
+from support.servers import free_port
 from support.terminals import Terminal
 from support.walked import blocks, walk
 
@@ -30,35 +29,21 @@ ANSWERS = {
 def terminals() -> Iterator[dict[str, Terminal]]:
     """Three places; Unix sockets have short names only, and pytest's folders have long ones."""
     top = Path("/tmp") / f"g{os.getpid()}"
-    commands = top / "bin"
-    commands.mkdir(parents=True)
-    for name, module in (("saphan", "saphan"), ("saphan-broker", "saphan_broker")):
-        (commands / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
-        (commands / name).chmod(0o755)
-    env = environment(PATH=f"{commands}{os.pathsep}{os.environ['PATH']}")
-    made = {}
-    for number, place in enumerate(PLACES):
-        (top / str(number)).mkdir()
-        made[place] = Terminal(top / str(number), env, ANSWERS)
+    places = {place: top / str(number) for number, place in enumerate(PLACES)}
+    for folder in places.values():
+        folder.mkdir(parents=True)
     try:
-        yield made
+        with walked.terminals(places, ANSWERS) as made:
+            yield made
     finally:
-        for terminal in made.values():
-            terminal.close()
         shutil.rmtree(top)
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 def test_the_page_leads_from_nothing_to_a_bulletin_that_was_read(
     terminals: dict[str, Terminal],
 ) -> None:
     """Only the port is another one: 8470 may be taken on a machine that runs a broker."""
-    text, port = PAGE.read_text(encoding="utf-8"), free_port()
+    text, port = PAGE.read_text(encoding="utf-8"), str(free_port())
     shutil.copy(ROOT / "demo/figures.json", terminals["Vientiane"].folder)
     typed = dict.fromkeys(PLACES, 0)
     for place, block in blocks(text):

@@ -6,14 +6,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from support.command import environment
+from support.command import environment, write_commands
 from support.rooms import ROOT
+from support.servers import free_port
 
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 PORT = "8470"
@@ -39,16 +38,8 @@ def clone() -> Path:
     shutil.copy(ROOT / "demo/figures.json", place / "demo")
     commands = place / ".venv/bin"
     commands.mkdir(parents=True)
-    for name, module in (("saphan", "saphan"), ("saphan-broker", "saphan_broker")):
-        (commands / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
-        (commands / name).chmod(0o755)
+    write_commands(commands)
     return place
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 def test_session_runs_as_it_stands_there(clone: Path) -> None:
@@ -56,7 +47,7 @@ def test_session_runs_as_it_stands_there(clone: Path) -> None:
     text = session()
     assert PORT in text
     process = subprocess.Popen(
-        ["bash", "-euo", "pipefail", "-c", text.replace(PORT, free_port())],
+        ["bash", "-euo", "pipefail", "-c", text.replace(PORT, str(free_port()))],
         cwd=clone,
         env=environment(),
         stdin=subprocess.DEVNULL,

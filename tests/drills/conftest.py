@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.drill_pages import ANSWERS, OFFICES, OPERATOR, RUN_BROKER, Open, Town, furnish, town
+from support.drill_pages import OFFICES, OPERATOR, RUN_BROKER, Open, Town, furnish, town
 from support.rooms import ROOT
 
 
@@ -22,8 +22,8 @@ def open_town() -> Iterator[Open]:
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, top)
 
-        def make(*more: str, nodes: bool = True, answers: Mapping[str, str] = ANSWERS) -> Town:
-            made = stack.enter_context(town(top, *more, answers=answers))
+        def make(*more: str, nodes: bool = True) -> Town:
+            made = stack.enter_context(town(top, *more))
             asyncio.run(furnish(made))
             made.terminals[OPERATOR].type(RUN_BROKER.format(port=made.port))
             for place in OFFICES:

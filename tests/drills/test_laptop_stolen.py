@@ -10,13 +10,11 @@ from pathlib import Path
 from saphan.desk.inbox import Inbox
 from support.bridge import KH, eventually, states, wish
 from support.desks import desk_bridge, on_line, ready_bridge
-from support.drilled import terminals
 from support.rooms import ROOT
 from support.terminals import Terminal
-from support.walked import blocks, walk
+from support.walked import blocks, terminals, walk
 
 PAGE = (ROOT / "docs/drills/laptop-stolen.md").read_text(encoding="utf-8")
-ANSWERS = {r"(?:officers' keys|key of dao)[^\n]*: ": "open sesame of a test"}
 
 
 async def test_the_thief_is_shut_out_and_the_officer_works_on() -> None:
@@ -48,7 +46,7 @@ def walked(place: Path, stolen: Path, real: Mapping[str, str]) -> dict[str, Term
         places[name] = place / name.replace(" ", "-")
         places[name].mkdir()
     shutil.copytree(stolen, places["laptop"] / "desk")
-    with terminals(places, ANSWERS) as made:
+    with terminals(places) as made:
         walk(PAGE, made, lambda block: fitted(block, real))
         return made
 

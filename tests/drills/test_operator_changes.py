@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
 from support.desks import ready_bridge
-from support.drilled import terminals
 from support.rooms import ROOT
+from support.servers import free_port
 from support.terminals import Terminal
-from support.walked import blocks, walk
+from support.walked import blocks, terminals, walk
 
 PAGE = (ROOT / "docs/drills/operator-changes.md").read_text(encoding="utf-8")
 
@@ -62,13 +61,7 @@ def walked(bridge: Bridge) -> dict[str, Terminal]:
         places[name].mkdir()
         (places[name] / agency).symlink_to(place / agency)
         shutil.copy(ROOT / "demo/figures.json", places[name])
-    port = free_port()
-    with terminals(places, {}) as made:
+    port = str(free_port())
+    with terminals(places) as made:
         walk(PAGE, made, lambda block: block.replace("8470", port))
         return made
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])

@@ -12,10 +12,9 @@ from saphan_protocol.agreement import Agreed
 from saphan_schemas.records import Role
 from support.bridge import KH, LA, agreed, eventually, states, wish
 from support.desks import ready_bridge
-from support.drilled import terminals
 from support.rooms import ROOT
 from support.terminals import Terminal
-from support.walked import blocks, walk
+from support.walked import blocks, terminals, walk
 
 PAGE = (ROOT / "docs/drills/partner-suspended.md").read_text(encoding="utf-8")
 
@@ -72,6 +71,6 @@ def walked(place: Path, part: str) -> dict[str, Terminal]:
         (places["Phnom Penh"] / KH).symlink_to(place / KH)
     for folder in places.values():
         shutil.copy(ROOT / "demo/figures.json", folder)
-    with terminals(places, {}) as made:
+    with terminals(places) as made:
         walk(part, made)
         return made

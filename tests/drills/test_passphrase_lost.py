@@ -14,10 +14,9 @@ from saphan.office import Office
 from saphan_schemas.records import Role
 from support.bridge import CHEAP, KH, LA, SECRET, agreed, eventually, states, wish
 from support.desks import ready_bridge
-from support.drilled import terminals
 from support.rooms import ROOT
 from support.terminals import Terminal
-from support.walked import blocks, walk
+from support.walked import blocks, terminals, walk
 
 PAGE = (ROOT / "docs/drills/passphrase-lost.md").read_text(encoding="utf-8")
 
@@ -65,6 +64,6 @@ def walked(place: Path, bulletin: bytes) -> Terminal:
     """The page, with the id of a bulletin that came before; blocking."""
     assert PAGE.count("```sh") == len(blocks(PAGE))
     shutil.copy(ROOT / "demo/figures.json", place)
-    with terminals({"Phnom Penh": place}, {}) as made:
+    with terminals({"Phnom Penh": place}) as made:
         walk(PAGE.replace("8c1f03aa", bulletin.hex()[:8]), made)
         return made["Phnom Penh"]

@@ -11,11 +11,10 @@ from saphan_protocol.pins import format_pins
 from saphan_schemas.records import Role
 from support.bridge import CHEAP, KH, SECRET, VN, eventually, opened
 from support.desks import ready_bridge
-from support.drilled import terminals
 from support.rooms import ROOT
 from support.root_holders import Holders
 from support.terminals import Terminal
-from support.walked import blocks, walk
+from support.walked import blocks, terminals, walk
 
 PAGE = (ROOT / "docs/drills/root-holder-lost.md").read_text(encoding="utf-8")
 HOLDERS = ("director", "deputy", "archive")
@@ -63,6 +62,6 @@ def walked(place: Path, holders: Holders) -> dict[str, Terminal]:
     for name in ("director", "deputy"):
         (place / name / "root").mkdir()
         write_sealed(place / name / "root" / f"{name}.key", holders.keys[name], SECRET, CHEAP)
-    with terminals(places, {}) as made:
+    with terminals(places) as made:
         walk(PAGE, made)
         return made

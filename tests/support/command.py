@@ -67,10 +67,15 @@ def typed(folder: Path, **variables: str) -> dict[str, str]:
         folder: created if it is not there; the two programs are written into it.
     """
     folder.mkdir(exist_ok=True)
+    write_commands(folder)
+    return environment(PATH=f"{folder}{os.pathsep}{os.environ['PATH']}", **variables)
+
+
+def write_commands(folder: Path) -> None:
+    """Write this checkout's two programs into a folder that exists."""
     for name, module in (("saphan", "saphan"), ("saphan-broker", "saphan_broker")):
         (folder / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
         (folder / name).chmod(0o755)
-    return environment(PATH=f"{folder}{os.pathsep}{os.environ['PATH']}", **variables)
 
 
 @functools.cache

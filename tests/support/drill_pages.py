@@ -6,13 +6,10 @@ operator. Passphrases are all the same; keys are cheap to open.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import socket
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,17 +19,15 @@ from saphan_schemas.errors import SaphanError
 
 from support.bridge import KH, LA
 from support.broker_command import saphan_broker_here
-from support.command import environment, saphan_here
+from support.command import saphan_here
 from support.desks import ready_bridge
 from support.rooms import ROOT
+from support.servers import free_port
 from support.terminals import Terminal
-from support.walked import blocks, walk
+from support.walked import blocks, terminals, walk
 
 OPERATOR, VIENTIANE, PHNOM_PENH = "broker's operator", "Vientiane", "Phnom Penh"
 OFFICES = {VIENTIANE: LA, PHNOM_PENH: KH}
-PASSPHRASE = "open sesame of a test"
-YES = {r"Type yes to go on: ": "yes"}
-ANSWERS = {r"assphrase [^\n]*: ": PASSPHRASE} | YES
 PATIENCE_S = 60
 SECTIONS = {"What you see", "What to do", "What it costs", "How you know that it worked"}
 RUN_BROKER = "saphan-broker run --data data --keys keys --listen 127.0.0.1:{port} 2>> broker.log &"
@@ -55,17 +50,12 @@ class Town:
         """An office's running node, as its keeper asks it."""
         return LocalNode(self.folder(place) / "agency/node")
 
-    def walk(self, page: str, fit: Callable[[str], str] = str) -> str:
-        """Do everything that a page of docs/drills says; gives its text.
-
-        Args:
-            fit: what a block becomes before it is typed, such as with another port.
-        """
+    def walk(self, page: str) -> None:
+        """Do everything that a page of docs/drills says."""
         text = (ROOT / "docs/drills" / page).read_text(encoding="utf-8")
         assert sorted(re.findall(r"^## (.*)$", text, re.MULTILINE)) == sorted(SECTIONS), page
         assert text.count("```sh") == len(blocks(text)) > 0
-        walk(text, self.terminals, fit)
-        return text
+        walk(text, self.terminals)
 
     def started(self, place: str) -> None:
         """Start an office's node, and wait until its line is open."""
@@ -93,7 +83,7 @@ def submitted(town: Town, place: str, operation: Path) -> None:
 
 
 Open = Callable[..., Town]
-"""Makes a town with further places; its nodes run, unless `nodes=False`. `answers` as in `town`."""
+"""Makes a town with further places; its nodes run, unless `nodes=False`."""
 
 
 def until(true: Callable[[], bool], words: Callable[[], str]) -> None:
@@ -112,27 +102,19 @@ def until(true: Callable[[], bool], words: Callable[[], str]) -> None:
 
 
 @contextmanager
-def town(place: Path, *more: str, answers: Mapping[str, str] = ANSWERS) -> Iterator[Town]:
+def town(place: Path, *more: str) -> Iterator[Town]:
     """A broker that runs, and two offices whose nodes do not run yet.
 
     Args:
         place: an empty folder with a short name; more: other places, with empty folders.
-        answers: what people type, by the end of the question.
     """
     port = free_port()
     names = (OPERATOR, *OFFICES, *more)
     folders = {name: place / str(number) for number, name in enumerate(names)}
     for folder in folders.values():
         folder.mkdir()
-    env = environment(PATH=f"{_commands(place)}{os.pathsep}{os.environ['PATH']}")
-    made: dict[str, Terminal] = {}
-    try:
-        for name, folder in folders.items():
-            made[name] = Terminal(folder, env, answers)
+    with terminals(folders) as made:
         yield Town(place, port, made)
-    finally:
-        for terminal in made.values():
-            terminal.close()
 
 
 async def furnish(town: Town) -> None:
@@ -149,20 +131,3 @@ async def furnish(town: Town) -> None:
     for place in OFFICES:
         folder = town.folder(place) / "agency"
         saphan_here("agency", "pin", file, "--yes", "--dir", folder)
-
-
-def free_port() -> int:
-    """A port that nobody listens at now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _commands(place: Path) -> Path:
-    """`saphan` and `saphan-broker` of this checkout."""
-    folder = place / "bin"
-    folder.mkdir()
-    for name, module in (("saphan", "saphan"), ("saphan-broker", "saphan_broker")):
-        (folder / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
-        (folder / name).chmod(0o755)
-    return folder

@@ -1,13 +1,25 @@
-"""Walking through a page: its blocks are typed at the places it names, its files are carried."""
+"""Walking through a page: its blocks are typed at the places it names, its files are carried.
+
+Each place is a shell in a folder, with its person at hand.
+"""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
+from support.command import typed
 from support.terminals import Terminal
+
+ANSWERS: Final = {
+    # What opens the keys of a bridge (support.bridge.SECRET).
+    r"assphrase [^\n]*: ": "open sesame of a test",
+    r"Type yes to go on: ": "yes",
+}
 
 STEP = re.compile(
     r"^[^\n]*(?:In|At the) \*\*(?P<place>[^*]+)\*\*[^\n]*:\n\n```sh\n(?P<block>.*?)```"
@@ -39,3 +51,23 @@ def walk(
         else:
             terminals[step["place"]].type(fit(step["block"]))
     return carried
+
+
+@contextmanager
+def terminals(
+    places: Mapping[str, Path], answers: Mapping[str, str] = ANSWERS
+) -> Iterator[dict[str, Terminal]]:
+    """A shell in each folder, in which `saphan` is this checkout's; the folders exist.
+
+    Args:
+        answers: what people type, by the end of the question.
+    """
+    env = typed(next(iter(places.values())) / ".commands")
+    made: dict[str, Terminal] = {}
+    try:
+        for place, folder in places.items():
+            made[place] = Terminal(folder, env, answers)
+        yield made
+    finally:
+        for terminal in made.values():
+            terminal.close()
