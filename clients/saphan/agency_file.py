@@ -6,7 +6,6 @@ the agreement.
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +17,8 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import AgencyId, Role
 from saphan_schemas.strict_json import parse_json
+
+from saphan.base64_text import bytes_of, text_of
 
 AGENCY_FORMAT: Final = "agency/1"
 AGENCY_FILE_BYTES: Final = 64 * 1024
@@ -61,7 +62,7 @@ def format_agency(agency: AgencyFile) -> bytes:
         "saphan": AGENCY_FORMAT,
         "agency": agency.agency,
         "threshold": agency.threshold,
-        "roots": [base64.b64encode(public).decode() for public in agency.roots],
+        "roots": [text_of(public) for public in agency.roots],
     }
     return json.dumps(value, indent=2).encode() + b"\n"
 
@@ -78,7 +79,7 @@ def parse_agency(data: bytes) -> AgencyFile:
         )
     try:
         file = parse_json(_File, data)
-        roots = tuple(base64.b64decode(text, validate=True) for text in file.roots)
+        roots = tuple(bytes_of(text) for text in file.roots)
     except ValueError as error:
         raise _malformed(f"it does not parse: {error}") from None
     if file.saphan != AGENCY_FORMAT:

@@ -6,7 +6,6 @@ the agency's root adds its own signature, if the operation still follows its las
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +20,8 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role, Signature
 from saphan_schemas.strict_json import parse_json
+
+from saphan.base64_text import bytes_of, text_of
 
 FORMAT: Final = "officer_request/1"
 REQUEST_BYTES: Final = 32 * 1024
@@ -50,7 +51,7 @@ def make_request(operation: Operation, key: SigningKey, salt: bytes) -> bytes:
     """The request's file; `key` is the new officer's, `salt` 32 fresh random bytes."""
     body = encode(operation)
     signature = encode(sign_one(key, OPERATION_TYPE, body, salt))
-    value = {"saphan": FORMAT, "operation": _text(body), "signature": _text(signature)}
+    value = {"saphan": FORMAT, "operation": text_of(body), "signature": text_of(signature)}
     return json.dumps(value, indent=2).encode() + b"\n"
 
 
@@ -68,9 +69,9 @@ def parse_request(data: bytes) -> OfficerRequest:
     """
     try:
         file = parse_json(_File, data)
-        body = base64.b64decode(file.operation, validate=True)
+        body = bytes_of(file.operation)
         operation = decode(Operation, body, LIMITS.operation_bytes, "operation")
-        signed = base64.b64decode(file.signature, validate=True)
+        signed = bytes_of(file.signature)
         signature = decode(Signature, signed, SIGNATURE_BYTES, "signature")
     except (ValueError, InvalidInput) as error:
         raise _malformed(f"it does not parse: {error}") from None
@@ -82,10 +83,6 @@ def parse_request(data: bytes) -> OfficerRequest:
     if changes[0].handle is None:
         raise _malformed("it names no officer")
     return OfficerRequest(body=body, operation=operation, signature=signature)
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 def _malformed(why: str) -> InvalidInput:

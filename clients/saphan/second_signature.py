@@ -8,7 +8,6 @@ these bytes here, after their digests were compared, so the signature is on what
 
 from __future__ import annotations
 
-import base64
 import os
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,6 +27,8 @@ from saphan_schemas.records import (
     Signature,
 )
 from saphan_schemas.validation import validate_content
+
+from saphan.base64_text import bytes_of
 
 Json = dict[str, Any]
 INNER_TYPE: Final = PAE_TYPES[Inner]
@@ -103,7 +104,7 @@ def exact_of(answer: Json, draft: bytes) -> Exact:
         OperatorError: `node_answer`: it is another bulletin than was asked for, or none.
     """
     try:
-        given = {name: base64.b64decode(answer["exact"][name], validate=True) for name in _NAMES}
+        given = {name: bytes_of(answer["exact"][name]) for name in _NAMES}
         header = decode(Header, given["header"], LIMITS.header_bytes, "header")
         inner = decode(Inner, given["inner"], LIMITS.statement_bytes, "inner")
         content = decode_content(given["content"], LIMITS.content_bytes)

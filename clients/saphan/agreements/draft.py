@@ -7,7 +7,6 @@ that is what a node hands to the broker.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -15,17 +14,19 @@ from typing import Final
 
 import msgspec
 from saphan_protocol.agreement import AGREEMENT_TYPE, check_agreement, parse_agreement
-from saphan_protocol.batch import sign_one, verify_one
+from saphan_protocol.batch import sign_one
 from saphan_protocol.keys import SigningKey, VerifyingKey, check_public_key, key_id
 from saphan_protocol.pins import Pins
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.directory_records import Agreement, Party, SignedAgreement
-from saphan_schemas.errors import InvalidInput, Refused, SaphanError
+from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.records import Role, Signature
 from saphan_schemas.strict_json import parse_json
 
 from saphan.agency_file import AgencyFile
 from saphan.agreements.terms import Terms, make_agreement
+from saphan.base64_text import bytes_of, text_of
+from saphan.draft_signature import check_signature
 
 DRAFT_FORMAT: Final = "agreement-draft/1"
 DRAFT_BYTES: Final = 8 * 1024 * 1024
@@ -105,9 +106,9 @@ def format_draft(draft: Draft) -> bytes:
     """The draft as a file."""
     value = {
         "saphan": DRAFT_FORMAT,
-        "agreement": _text(draft.text),
-        "roots": [_text(public) for public in draft.roots.values()],
-        "signatures": [_text(encode(signature)) for signature in draft.signatures],
+        "agreement": text_of(draft.text),
+        "roots": [text_of(public) for public in draft.roots.values()],
+        "signatures": [text_of(encode(signature)) for signature in draft.signatures],
     }
     return json.dumps(value, indent=2).encode() + b"\n"
 
@@ -122,9 +123,9 @@ def parse_draft(data: bytes) -> Draft:
         raise InvalidInput("too_large", f"the draft has {len(data)} bytes", field="draft")
     try:
         file = parse_json(_File, data)
-        text = base64.b64decode(file.agreement, validate=True)
-        publics = [base64.b64decode(root, validate=True) for root in file.roots]
-        signed = [base64.b64decode(item, validate=True) for item in file.signatures]
+        text = bytes_of(file.agreement)
+        publics = [bytes_of(root) for root in file.roots]
+        signed = [bytes_of(item) for item in file.signatures]
     except ValueError as error:
         raise _malformed(f"it does not parse: {error}") from None
     if file.saphan != DRAFT_FORMAT:
@@ -225,15 +226,8 @@ def _with(draft: Draft, signature: Signature) -> Draft:
     public = draft.roots.get(name)
     if public is None or any(name == known.item.key for known in draft.signatures):
         raise _malformed("a signature is by no party's root, or stands twice")
-    try:
-        verify_one(signature, VerifyingKey(Role.ROOT, public), AGREEMENT_TYPE, draft.text)
-    except SaphanError as error:
-        raise InvalidInput(
-            "signature_invalid",
-            f"the signature of root {name.hex()[:16]} does not hold for this text",
-            field="draft.signatures",
-            hint="the draft was changed after it was signed; do not sign it, ask for the original",
-        ) from error
+    key = VerifyingKey(Role.ROOT, public)
+    check_signature(signature, key, AGREEMENT_TYPE, draft.text, "agreement")
     return replace(draft, signatures=(*draft.signatures, signature))
 
 
@@ -246,10 +240,6 @@ def _roots(agreement: Agreement, publics: Sequence[bytes]) -> dict[bytes, bytes]
     if set(pinned) != set(roots) or len(pinned) != len(publics):
         raise _malformed("its roots are not those that the agreement pins")
     return roots
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 def _malformed(why: str) -> InvalidInput:

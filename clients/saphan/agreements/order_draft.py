@@ -6,7 +6,6 @@ roots, threshold, signatures}. It holds the agreement's text, so each holder see
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 from dataclasses import dataclass, replace
@@ -16,18 +15,20 @@ import msgspec
 from msgspec import Meta
 from saphan_protocol.agreement import AGREEMENT_TYPE, parse_agreement
 from saphan_protocol.agreement_order import ORDER_TYPE
-from saphan_protocol.batch import sign_one, verify_one
+from saphan_protocol.batch import sign_one
 from saphan_protocol.identity import identity
 from saphan_protocol.keys import SigningKey, VerifyingKey, check_public_key, key_id
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.directory_records import Agreement, AgreementOrder, SignedOrder
-from saphan_schemas.errors import InvalidInput, Refused, SaphanError
+from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role, Signature
 from saphan_schemas.strict_json import parse_json
 from saphan_schemas.text import check_text
 
 from saphan.agency_file import AgencyFile
+from saphan.base64_text import bytes_of, text_of
+from saphan.draft_signature import check_signature
 
 DRAFT_FORMAT: Final = "order-draft/1"
 DRAFT_BYTES: Final = 512 * 1024
@@ -88,11 +89,11 @@ def format_order_draft(draft: OrderDraft) -> bytes:
     """The draft as a file."""
     value = {
         "saphan": DRAFT_FORMAT,
-        "agreement": _text(draft.text),
-        "order": _text(draft.body),
-        "roots": [_text(public) for public in draft.roots.values()],
+        "agreement": text_of(draft.text),
+        "order": text_of(draft.body),
+        "roots": [text_of(public) for public in draft.roots.values()],
         "threshold": draft.threshold,
-        "signatures": [_text(encode(signature)) for signature in draft.signatures],
+        "signatures": [text_of(encode(signature)) for signature in draft.signatures],
     }
     return json.dumps(value, indent=2).encode() + b"\n"
 
@@ -108,11 +109,9 @@ def parse_order_draft(data: bytes) -> OrderDraft:
         raise InvalidInput("too_large", f"the draft has {len(data)} bytes", field="draft")
     try:
         file = parse_json(_File, data)
-        text, body = (
-            base64.b64decode(part, validate=True) for part in (file.agreement, file.order)
-        )
-        publics = [base64.b64decode(root, validate=True) for root in file.roots]
-        signed = [base64.b64decode(item, validate=True) for item in file.signatures]
+        text, body = (bytes_of(part) for part in (file.agreement, file.order))
+        publics = [bytes_of(root) for root in file.roots]
+        signed = [bytes_of(item) for item in file.signatures]
     except ValueError as error:
         raise _malformed(f"it does not parse: {error}") from None
     if file.saphan != DRAFT_FORMAT:
@@ -206,15 +205,7 @@ def _with(draft: OrderDraft, signature: Signature) -> OrderDraft:
     public = draft.roots.get(name)
     if public is None or any(name == known.item.key for known in draft.signatures):
         raise _malformed("a signature is by none of its roots, or stands twice")
-    try:
-        verify_one(signature, VerifyingKey(Role.ROOT, public), ORDER_TYPE, draft.body)
-    except SaphanError as error:
-        raise InvalidInput(
-            "signature_invalid",
-            f"the signature of root {name.hex()[:16]} does not hold for this order",
-            field="draft.signatures",
-            hint="the draft was changed after it was signed; ask for the original",
-        ) from error
+    check_signature(signature, VerifyingKey(Role.ROOT, public), ORDER_TYPE, draft.body, "order")
     return replace(draft, signatures=(*draft.signatures, signature))
 
 
@@ -225,10 +216,6 @@ def _roots(publics: list[bytes]) -> dict[bytes, bytes]:
     if not 1 <= len(roots) == len(publics) <= LIMITS.roots:
         raise _malformed("a root stands twice, or there is none")
     return roots
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 def _malformed(why: str) -> InvalidInput:

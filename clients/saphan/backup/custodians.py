@@ -6,7 +6,6 @@ enrols: NAME.key stays with its holder, NAME.pub goes to the node that makes bac
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from saphan_schemas.records import Handle, Role
 from saphan_schemas.strict_json import parse_json
 
 from saphan.agency import check_handle
+from saphan.base64_text import bytes_of, text_of
 from saphan.durable import PUBLIC_MODE, create_file, read_bounded
 from saphan.keys.keyfiles import DEFAULT_COST, Argon2Cost, new_key, write_sealed
 from saphan.keys.passphrase import Passphrase
@@ -81,7 +81,7 @@ def read_custodian(path: Path) -> Custodian:
     data = read_bounded(path, PUBLIC_FILE_BYTES, "custodians")
     try:
         file = parse_json(_File, data)
-        public = base64.b64decode(file.public, validate=True)
+        public = bytes_of(file.public)
     except ValueError as error:
         raise _malformed(path, f"it does not parse: {error}") from None
     if file.saphan != CUSTODIAN_FORMAT:
@@ -107,7 +107,7 @@ def read_custodians(paths: Sequence[Path]) -> tuple[Custodian, ...]:
 
 
 def _format(made: Custodian) -> bytes:
-    public = base64.b64encode(made.public).decode()
+    public = text_of(made.public)
     value = {"saphan": CUSTODIAN_FORMAT, "name": made.name, "public": public}
     return json.dumps(value, indent=2).encode() + b"\n"
 

@@ -6,7 +6,6 @@ Nothing in it is believed before the stream behind it has opened, whose key and 
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import AgencyId, Handle
 from saphan_schemas.strict_json import parse_json
+
+from saphan.base64_text import bytes_of, text_of
 
 FORMAT: Final = "backup/1"
 BACKUP_TYPE: Final = "saphan/backup/1"
@@ -114,7 +115,7 @@ def format_header(
         "id": backup_id.hex(),
         "quorum": split.quorum,
         "custodians": [{"name": one.name, "id": one.id} for one in custodians],
-        "shares": [base64.b64encode(share).decode() for share in shares],
+        "shares": [text_of(share) for share in shares],
     }
     return parse_header(json.dumps(value).encode() + b"\n")
 
@@ -130,7 +131,7 @@ def parse_header(line: bytes) -> Header:
     try:
         _check_format(parse_json(_Format, line).saphan)
         found = parse_json(_Line, line)
-        shares = tuple(base64.b64decode(text, validate=True) for text in found.shares)
+        shares = tuple(bytes_of(text) for text in found.shares)
     except ValueError:
         raise malformed("its first line does not parse") from None
     backup_id = bytes.fromhex(found.id)

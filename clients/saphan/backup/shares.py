@@ -6,7 +6,6 @@ leaves them. One file alone opens nothing, unless the backup was made for a quor
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from saphan_schemas.limits import KIB
 from saphan_schemas.strict_json import parse_json
 
 from saphan.backup.header import Header
+from saphan.base64_text import bytes_of, text_of
 from saphan.durable import create_file
 from saphan.private import read_private
 
@@ -84,7 +84,7 @@ def write_share(path: Path, header: Header, opened: Opened) -> None:
         "backup": header.id.hex(),
         "place": opened.place,
         "shares": [
-            {"group": list(group), "share": base64.b64encode(share).decode()}
+            {"group": list(group), "share": text_of(share)}
             for group, share in sorted(opened.shares.items())
         ],
     }
@@ -101,7 +101,7 @@ def read_share(path: Path) -> Opened:
     data = read_private(path, SHARE_FILE_BYTES, "share")
     try:
         file = parse_json(_File, data)
-        shares = {one.group: base64.b64decode(one.share, validate=True) for one in file.shares}
+        shares = {one.group: bytes_of(one.share) for one in file.shares}
     except ValueError:  # whose words are left out: they may quote a share
         raise _malformed(path) from None
     whole = all(len(share) == SECRET_BYTES for share in shares.values())

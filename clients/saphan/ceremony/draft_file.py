@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -19,6 +18,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Handle, Signature
 from saphan_schemas.strict_json import parse_json
 
+from saphan.base64_text import bytes_of, text_of
 from saphan.ceremony.judging import malformed, open_draft
 from saphan.ceremony.operation_draft import OperationDraft
 
@@ -43,11 +43,11 @@ def format_draft(draft: OperationDraft) -> bytes:
     """The draft as a file, indented, with a final line feed."""
     value = {
         "saphan": FORMAT,
-        "operation": _text(draft.body),
-        "history": [_text(signed) for signed in draft.history],
-        "keys": [_text(encode(signature)) for signature in draft.keys],
-        "witnesses": [_text(encode(proof)) for proof in draft.witnesses],
-        "signatures": [_text(encode(signature)) for signature in draft.signatures],
+        "operation": text_of(draft.body),
+        "history": [text_of(signed) for signed in draft.history],
+        "keys": [text_of(encode(signature)) for signature in draft.keys],
+        "witnesses": [text_of(encode(proof)) for proof in draft.witnesses],
+        "signatures": [text_of(encode(signature)) for signature in draft.signatures],
         "holders": {name.hex(): holder for name, holder in draft.holders.items()},
     }
     return json.dumps(value, indent=2).encode() + b"\n"
@@ -86,9 +86,5 @@ def parse_draft(data: bytes) -> OperationDraft:
     )
 
 
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
 def _bytes(parts: Sequence[str]) -> list[bytes]:
-    return [base64.b64decode(part, validate=True) for part in parts]
+    return [bytes_of(part) for part in parts]

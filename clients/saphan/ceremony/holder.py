@@ -7,7 +7,6 @@ holder signs that operation on their own machine, after comparing its words.
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Handle, Role
 from saphan_schemas.strict_json import parse_json
 
+from saphan.base64_text import bytes_of, text_of
 from saphan.durable import PUBLIC_MODE, create_file, make_folder
 from saphan.keys.keyfiles import DEFAULT_COST, Argon2Cost, new_key, read_key, write_sealed
 from saphan.keys.passphrase import Passphrase
@@ -99,7 +99,7 @@ def check_holder(name: str) -> None:
 
 def format_root_half(half: RootHalf) -> bytes:
     """The public file, indented, with a final line feed."""
-    text = base64.b64encode(half.public).decode()
+    text = text_of(half.public)
     value = {"saphan": FORMAT, "holder": half.holder, "public": text}
     return json.dumps(value, indent=2).encode() + b"\n"
 
@@ -114,7 +114,7 @@ def parse_root_half(data: bytes) -> RootHalf:
         raise _malformed(f"it has {len(data)} bytes")
     try:
         file = parse_json(_File, data)
-        public = base64.b64decode(file.public, validate=True)
+        public = bytes_of(file.public)
     except ValueError as error:
         raise _malformed(f"it does not parse: {error}") from None
     if file.saphan != FORMAT:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from saphan_protocol.batch import verify_one
 from saphan_protocol.directory import Directory, KeyInfo, operation_leaf
 from saphan_protocol.identity import pae
 from saphan_protocol.keys import SIGNING_ROLES, VerifyingKey, check_public_key, key_id
@@ -24,6 +23,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role, Signature
 
 from saphan.ceremony.operation_draft import OperationDraft
+from saphan.draft_signature import check_signature
 
 SIGNATURE_BYTES: Final = 3_500
 """A root's or a new key's signature with its item, in the finished operation."""
@@ -72,21 +72,9 @@ def with_signature(draft: OperationDraft, signature: Signature) -> OperationDraf
     public = (draft.present | draft.added_roots).get(name)
     if public is None or name in draft.signed:
         raise malformed("a signature is by none of the agency's roots, or stands twice")
-    _verify(signature, VerifyingKey(Role.ROOT, public), draft.body)
+    key = VerifyingKey(Role.ROOT, public)
+    check_signature(signature, key, OPERATION_TYPE, draft.body, "operation")
     return replace(draft, signatures=(*draft.signatures, signature))
-
-
-def _verify(signature: Signature, key: VerifyingKey, body: bytes) -> None:
-    try:
-        verify_one(signature, key, OPERATION_TYPE, body)
-    except SaphanError as error:
-        raise InvalidInput(
-            "signature_invalid",
-            f"the signature of {key.role.value} key {key.key_id.hex()[:16]} does not hold for this "
-            "operation",
-            field="draft.signatures",
-            hint="the draft was changed after it was signed; do not sign it, ask for the original",
-        ) from error
 
 
 def _replay(agency: str, history: Sequence[bytes]) -> Directory:
@@ -151,7 +139,8 @@ def _check_possession(draft: OperationDraft) -> None:
         raise malformed("a new key has not signed it, or something else has")
     for signature in draft.keys:
         change = signing[signature.item.key]
-        _verify(signature, VerifyingKey(change.role, change.key), draft.body)
+        key = VerifyingKey(change.role, change.key)
+        check_signature(signature, key, OPERATION_TYPE, draft.body, "operation")
     for proof in draft.witnesses:
         verify_proof(witnesses[proof.key].key, pae(OPERATION_TYPE, draft.body), proof.signature)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import quote
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput
 
+from saphan.base64_text import text_of
 from saphan.cli.officer import bulletin_id
 from saphan.cli.officer_key import add_officer_key, officer_key
 from saphan.cli.options import (
@@ -169,7 +169,7 @@ class AtNode:
         """Sign that it is read, and get it."""
         draft = self._resolve(start)
         record, signature = self._officer().reading(draft)
-        body = {"record": _text(record), "signature": _text(encode(signature))}
+        body = {"record": text_of(record), "signature": text_of(encode(signature))}
         return exact_of(self._node.post(f"/v1/countersign/{draft.hex()}/read", body), draft)
 
     def save(self, exact: Exact, number: int, folder: Path) -> Path:
@@ -180,7 +180,7 @@ class AtNode:
 
     def sign(self, exact: Exact) -> str:
         """Sign second."""
-        body = {"signature": _text(encode(self._officer().second(exact)))}
+        body = {"signature": text_of(encode(self._officer().second(exact)))}
         answer = self._node.post(f"/v1/countersign/{exact.draft.hex()}/sign", body)
         found: str = answer["id"]
         return found
@@ -189,7 +189,7 @@ class AtNode:
         """Do not sign."""
         draft = self._resolve(start)
         record, signature = self._officer().refusal(draft, reason)
-        body = {"record": _text(record), "signature": _text(encode(signature))}
+        body = {"record": text_of(record), "signature": text_of(encode(signature))}
         state: str = self._node.post(f"/v1/countersign/{draft.hex()}/refuse", body)["state"]
         return state
 
@@ -225,7 +225,3 @@ def named(rows: list[Json], start: str) -> bytes:
             hint="list what waits: saphan countersign list",
         )
     return bytes.fromhex(found[0])
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import os
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import PAE_TYPES, OfficerRead
 
 from saphan.attaching import measure_all, parse_role, with_files
+from saphan.base64_text import text_of
 from saphan.cli.officer_key import add_officer_key, officer_key
 from saphan.cli.options import (
     Parser,
@@ -147,7 +147,7 @@ def _read(args: argparse.Namespace) -> int:
     signature = encode(sign_one(key, READ_TYPE, record, os.urandom(32)))
     content = node.post(
         f"/v1/bulletins/{found['id']}/read",
-        {"record": _text(record), "signature": _text(signature)},
+        {"record": text_of(record), "signature": text_of(signature)},
     )
     show(content, bulletin_lines(content), as_json=args.json)
     return 0
@@ -180,10 +180,10 @@ def _send(args: argparse.Namespace) -> int:
     answer = node.send_signed(
         files,
         {
-            "header": _text(draft.header_bytes),
-            "inner": _text(inner),
-            "signature": _text(signature),
-            "content": _text(draft.content),
+            "header": text_of(draft.header_bytes),
+            "inner": text_of(inner),
+            "signature": text_of(signature),
+            "content": text_of(draft.content),
         },
     )
     if answer["id"] is None:  # it leaves when a colleague has signed too
@@ -206,7 +206,3 @@ def bulletin_id(text: str, listed: str = "saphan inbox") -> str:
             hint=f"copy it from: {listed}",
         )
     return text
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -13,6 +12,7 @@ from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.records import Role
 
 from saphan.agency_file import AgencyFile
+from saphan.base64_text import bytes_of
 from saphan.cli.options import local_node
 from saphan.cli.waiting import ready_for
 
@@ -55,7 +55,7 @@ def _party(answer: dict[str, object]) -> AgencyFile:
         threshold, roots, agency = (answer[name] for name in ("threshold", "roots", "agency"))
         if not (isinstance(threshold, int) and isinstance(roots, list) and isinstance(agency, str)):
             raise ValueError
-        publics = tuple(base64.b64decode(root, validate=True) for root in roots)
+        publics = tuple(bytes_of(root) for root in roots)
     except (KeyError, TypeError, ValueError):
         raise OperatorError(
             "node_answer",

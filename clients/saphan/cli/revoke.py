@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.frames import ORDER_BYTES
 from saphan_schemas.limits import LIMITS
 
+from saphan.base64_text import text_of
 from saphan.cli.options import Parser, Subparsers, add_command, add_group, local_node
 from saphan.cli.speech import say, show
 from saphan.durable import read_bounded
@@ -31,7 +31,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 def _import(args: argparse.Namespace) -> int:
     data = read_bounded(args.file, max(LIMITS.operation_bytes, ORDER_BYTES), "revocation")
     kind = kind_of(data)
-    taken = local_node(args).post("/v1/bound", {kind: base64.b64encode(data).decode()})
+    taken = local_node(args).post("/v1/bound", {kind: text_of(data)})
     show(taken, [say("note.revocation_binds"), *_lines(taken)], as_json=args.json)
     return 0
 

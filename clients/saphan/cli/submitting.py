@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from saphan_protocol.operation import check_operation, parse_agreement_package
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 
+from saphan.base64_text import text_of
 from saphan.cli.options import local_node
 from saphan.cli.speech import say, show
 from saphan.cli.waiting import in_force, order_logged, ready_for
@@ -49,7 +49,7 @@ def hand_over(args: argparse.Namespace, path: Path, *, wait: bool) -> tuple[str,
     data = read_bounded(path, 2 * LIMITS.frame_bytes, "submission")
     kind = kind_of(data)
     node = local_node(args)
-    body = {kind: base64.b64encode(data).decode()}
+    body = {kind: text_of(data)}
     if kind == "order":
         # It binds this node at once, and is offered to the broker until the log shows it.
         taken = node.post("/v1/bound", body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.records import Handle, Role
 from saphan_schemas.strict_json import parse_json
 
+from saphan.base64_text import bytes_of, text_of
 from saphan.private import read_private
 
 KEY_FORMAT: Final = "key/1"
@@ -86,18 +86,13 @@ def format_key_file(fields: dict[str, object]) -> bytes:
     return json.dumps(fields, indent=2).encode() + b"\n"
 
 
-def to_text(data: bytes) -> str:
-    """Bytes in base64."""
-    return base64.b64encode(data).decode()
-
-
 def to_bytes(path: Path, name: str, text: str) -> bytes:
-    """What `to_text` wrote into the field `name`; `key_file_damaged` for anything else."""
+    """What `text_of` wrote into the field `name`; `key_file_damaged` for anything else."""
     try:
-        data = base64.b64decode(text, validate=True)
+        data = bytes_of(text)
     except ValueError:
         raise damaged(path, f"{name} is not base64") from None
-    if to_text(data) != text:
+    if text_of(data) != text:
         raise damaged(path, f"{name} is not base64 in its one canonical form")
     return data
 

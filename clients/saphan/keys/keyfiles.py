@@ -27,6 +27,7 @@ from saphan_protocol.witness import WitnessKey
 from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.records import Role
 
+from saphan.base64_text import text_of
 from saphan.durable import create_file
 from saphan.keys.keyfile_json import (
     HALF_KEY_FORMAT,
@@ -36,7 +37,6 @@ from saphan.keys.keyfile_json import (
     format_key_file,
     parse_key_file,
     to_bytes,
-    to_text,
 )
 from saphan.keys.passphrase import Passphrase
 from saphan.keys.token_place import HeldHalf, TokenAccess, TokenPlace, held_half, make_half
@@ -143,7 +143,7 @@ def write_plain(path: Path, key: SecretKey) -> None:
     Raises:
         OperatorError: `file_exists`, `file_unwritable`.
     """
-    create_file(path, format_key_file(_clear_fields(key) | {"seed": to_text(key.seed)}))
+    create_file(path, format_key_file(_clear_fields(key) | {"seed": text_of(key.seed)}))
 
 
 def write_sealed(
@@ -159,12 +159,12 @@ def write_sealed(
     aad = _aad(key.role, key.handle, key.public, salt, cost, key.token)
     sealed = AESGCM(wrapping).encrypt(nonce, key.seed, aad)
     argon2id = {
-        "salt": to_text(salt),
+        "salt": text_of(salt),
         "memory_kib": cost.memory_kib,
         "iterations": cost.iterations,
         "lanes": cost.lanes,
     }
-    secret = {"argon2id": argon2id, "nonce": to_text(nonce), "sealed": to_text(sealed)}
+    secret = {"argon2id": argon2id, "nonce": text_of(nonce), "sealed": text_of(sealed)}
     create_file(path, format_key_file(_clear_fields(key) | secret))
 
 
@@ -349,7 +349,7 @@ def _clear_fields(key: SecretKey) -> dict[str, object]:
     fields: dict[str, object] = {"saphan": form, "role": key.role.value}
     if key.handle is not None:
         fields["handle"] = key.handle
-    fields |= {"key_id": key.key_id.hex(), "public": to_text(key.public)}
+    fields |= {"key_id": key.key_id.hex(), "public": text_of(key.public)}
     if key.token is not None:
         fields["pkcs11"] = {
             "library": str(key.token.library),

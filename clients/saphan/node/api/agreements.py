@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from functools import partial
 from typing import Any
 
 from aiohttp import web
 from saphan_schemas.errors import InvalidInput
 
+from saphan.base64_text import text_of
 from saphan.node.api.app import SERVICE
 from saphan.node.api.requests import json_response
 from saphan.node.service import NodeService
@@ -53,7 +53,7 @@ def _one(service: NodeService, name: str) -> Json:
     with service.logs.lock:
         for agreed in directory.agreements_of(service.agency):
             if agreed.name.hex() == name:
-                text = base64.b64encode(agreed.package.agreement).decode()
+                text = text_of(agreed.package.agreement)
                 return describe_agreement(directory, agreed, service.agency) | {"text": text}
     raise InvalidInput(
         "agreement_unknown",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
 
 from saphan_schemas.errors import Refused
 from saphan_schemas.records import Role
+
+from saphan.base64_text import text_of
 
 if TYPE_CHECKING:
     from saphan.node.service import NodeService
@@ -29,5 +30,5 @@ def party(service: NodeService, agency: str) -> dict[str, Any]:
             field="agency",
             hint="check its name; if it is right, the broker's operator has not admitted it yet",
         )
-    shown = [base64.b64encode(public).decode() for public in roots]
+    shown = [text_of(public) for public in roots]
     return {"agency": agency, "threshold": threshold, "roots": shown}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 from typing import Any, Final, TypeVar
 
@@ -19,6 +18,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Header, Inner, Signature
 from saphan_schemas.validation import validate_content
 
+from saphan.base64_text import bytes_of, text_of
 from saphan.compose import Attached, Draft, check_lengths
 from saphan.node.outbox import Prepared
 
@@ -110,10 +110,10 @@ def unbase64(text: str, field: str) -> bytes:
         InvalidInput: `malformed`.
     """
     try:
-        data = base64.b64decode(text, validate=True)
+        data = bytes_of(text)
     except ValueError:
         data = b""
-    if not data or base64.b64encode(data).decode() != text:
+    if not data or text_of(data) != text:
         raise InvalidInput("malformed", f"{field} is not base64", field=field)
     return data
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Final
 
 import msgspec
@@ -10,6 +9,7 @@ from aiohttp import web
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 
+from saphan.base64_text import text_of
 from saphan.node.api.app import SERVICE
 from saphan.node.api.requests import json_response, parse_json, read_body, unbase64
 
@@ -65,4 +65,4 @@ async def _acknowledge(request: web.Request) -> web.Response:
     version = int(text)
     acknowledge = service.watching.operations.acknowledge
     signed = await service.engine.in_frames(lambda: acknowledge(version))
-    return json_response({"version": version, "operation": base64.b64encode(signed).decode()})
+    return json_response({"version": version, "operation": text_of(signed)})

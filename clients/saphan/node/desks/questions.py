@@ -6,7 +6,6 @@ unknown to their desk.
 
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -34,6 +33,7 @@ from saphan_schemas.errors import Refused, SaphanError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Inner, Signature
 
+from saphan.base64_text import text_of
 from saphan.node.api.requests import INNER_BYTES, SignedBody, prepare_signed
 from saphan.node.bulletins import unknown
 from saphan.node.desks.login import DeskPeer
@@ -206,13 +206,9 @@ class Questions:
 
 def _body(asked: AskSend) -> SignedBody:
     return SignedBody(
-        _text(asked.header), _text(asked.inner), _text(encode(asked.signature)),
-        _text(asked.content),
+        text_of(asked.header), text_of(asked.inner), text_of(encode(asked.signature)),
+        text_of(asked.content),
     )  # fmt: skip
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 def _answer(request: int, value: Json) -> DeskAnswer:

@@ -6,7 +6,6 @@ told to whoever listens.
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -17,6 +16,7 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Inner
 
+from saphan.base64_text import text_of
 from saphan.header_json import header_json
 from saphan.node.drafts_kept import SIGNED, WAITING, DraftsKept, Kept, KeptDraft, unknown
 from saphan.node.engine import Engine
@@ -238,7 +238,7 @@ def _content(one: KeptDraft, kept: Kept) -> Json:
             {"number": number, **each, "length": blob.length, "sha256": blob.digest.hex()}
             for number, (each, blob) in enumerate(zip(described, inner.attachments, strict=True), 1)
         ],
-        "exact": {name: base64.b64encode(data).decode() for name, data in exact.items()},
+        "exact": {name: text_of(data) for name, data in exact.items()},
     }
 
 
