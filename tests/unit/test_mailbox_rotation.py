@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from saphan.agency import init
 from saphan.keys.keyfiles import Argon2Cost, read_mailbox
-from saphan.keys.mailbox_schedule import WEEK_MS, choose, planned_until, weeks_left
+from saphan.keys.mailbox_schedule import WEEK_MS, choose, planned_until
 from saphan.keys.passphrase import Passphrase
 from saphan.mailbox_rotation import rotate_mailbox
 from saphan.office import Office
@@ -34,7 +34,7 @@ def mailboxes(office: Office) -> list[KeyInfo]:
 
 def test_an_agency_begins_with_some_weeks(office: Office) -> None:
     keys = mailboxes(office)
-    assert weeks_left(keys, NOW) == FIRST
+    assert planned_until(keys, NOW) == NOW + FIRST * WEEK_MS
     for key in keys:
         assert read_mailbox(office.key_file(Role.MAILBOX, key.key_id)).public == key.public
 

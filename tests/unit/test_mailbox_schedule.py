@@ -10,7 +10,6 @@ from saphan.keys.mailbox_schedule import (
     make_keys,
     planned_until,
     schedule,
-    weeks_left,
 )
 from saphan_protocol.directory import Directory, KeyInfo, operation_leaf
 from saphan_protocol.operation import sign_operation
@@ -85,10 +84,7 @@ def test_a_later_deadline_takes_the_key_of_a_later_week() -> None:
         choose(directory, "la.ospp", NOW, NOW + 200 * DAY_MS)
 
 
-def test_weeks_left_are_counted_to_the_end_of_the_last_one() -> None:
+def test_what_is_planned_ends_with_the_last_week() -> None:
     _, keys = enrolled(4)
-    assert weeks_left(keys, NOW) == 4
-    assert weeks_left(keys, NOW + 1) == 3
-    assert weeks_left(keys, NOW + 4 * WEEK_MS + DAY_MS) == 0
     assert planned_until(keys, NOW) == NOW + 4 * WEEK_MS
     assert planned_until([], NOW) == NOW

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -125,21 +126,7 @@ def _add(args: argparse.Namespace) -> int:
     role, office = Role(args.role), office_of(args)
     if args.request is not None:
         return _add_request(args, role, office)
-    _check_handle(role, args.handle)
-    token = new_token(args, role)
-    check_drafting(args, office)  # a wrong folder is said before a passphrase is asked for
-    root, passphrase = root_passphrase(args, office), _new_passphrase(args, role)
-    with instead_of_waiting(args, office):
-        made = add_key(
-            office,
-            role,
-            root,
-            now=now_ms(),
-            handle=args.handle,
-            passphrase=passphrase,
-            token=token,
-        )
-    return _shown(args, made)
+    return _make(args, add_key, "note.activate_next")
 
 
 def _new_passphrase(args: argparse.Namespace, role: Role) -> Passphrase | None:
@@ -151,15 +138,21 @@ def _new_passphrase(args: argparse.Namespace, role: Role) -> Passphrase | None:
 
 def _rotate(args: argparse.Namespace) -> int:
     """Mailbox keys by their weeks; any other at once: new key in, old one out, one operation."""
-    role, office = Role(args.role), office_of(args)
-    token = new_token(args, role)
-    if role is Role.MAILBOX:
+    if Role(args.role) is Role.MAILBOX:
+        new_token(args, Role.MAILBOX)  # refused here, too
         return mailbox_keys.rotate(args)
+    return _make(args, rotate_key, "note.activate_rotated")
+
+
+def _make(args: argparse.Namespace, make: Callable[..., Made], then: str) -> int:
+    """A key with its operation, by `add_key` or `rotate_key`; `then`: what comes next."""
+    role, office = Role(args.role), office_of(args)
     _check_handle(role, args.handle)
-    check_drafting(args, office)
+    token = new_token(args, role)
+    check_drafting(args, office)  # a wrong folder is said before a passphrase is asked for
     root, passphrase = root_passphrase(args, office), _new_passphrase(args, role)
     with instead_of_waiting(args, office):
-        made = rotate_key(
+        made = make(
             office,
             role,
             root,
@@ -168,7 +161,7 @@ def _rotate(args: argparse.Namespace) -> int:
             passphrase=passphrase,
             token=token,
         )
-    return _shown(args, made, "note.activate_rotated")
+    return _shown(args, made, then)
 
 
 def _shown(args: argparse.Namespace, made: Made, then: str = "note.activate_next") -> int:

@@ -75,11 +75,6 @@ def planned_until(keys: Iterable[KeyInfo], now: int) -> int:
     return max(ends, default=now)
 
 
-def weeks_left(keys: Iterable[KeyInfo], now: int) -> int:
-    """Whole weeks for which mailbox keys are enrolled, 0 when the last one is in its overlap."""
-    return max(0, planned_until(keys, now) - now) // WEEK_MS
-
-
 def choose(directory: Directory, agency: str, now: int, expires: int) -> KeyInfo:
     """The mailbox key to seal to: one that leaves time for a slow line and for the answer.
 

@@ -6,25 +6,17 @@ last day comes; and when something happens to a bulletin that is on its way unde
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
-
-from saphan_schemas.errors import SaphanError
-from saphan_schemas.limits import HOUR_MS
 
 from saphan.node.alarms import Alarms
 from saphan.node.engine import Engine
-from saphan.node.events import DIRECTORY, Event, Events, Listener
+from saphan.node.events import DIRECTORY, Event, Events
+from saphan.node.looking import keep_looking
 from saphan.node.recovery import Recovery
 from saphan.node.restored import Restored
 from saphan.node.trust.in_flight import InFlight
 from saphan.node.wire.line import Line
-
-log = logging.getLogger("saphan.node")
-LOOK_S: Final = HOUR_MS / 1000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,15 +36,7 @@ class AgreementWatch:
 
     async def run(self) -> None:
         """Look, for ever; what fails now is tried again at the next look."""
-        with self.events.listen() as listener:
-            while True:
-                try:
-                    await self.look()
-                except SaphanError as error:
-                    self.alarms.sound(error)
-                except Exception:
-                    log.exception("looking after agreements met a bug")
-                await self._until_due(listener)
+        await keep_looking(self.look, self._matters, self.events, self.alarms, "agreements")
 
     async def look(self) -> None:
         """One look: senders are told, and what may be handed over again is.
@@ -68,16 +52,6 @@ class AgreementWatch:
         self.events.publish(await self.engine.in_frames(partial(self.in_flight.look, found)))
         self._told = await self.engine.in_reading(self.in_flight.told)
         self._closed = await self.engine.in_reading(self.in_flight.closed)
-
-    async def _until_due(self, listener: Listener) -> None:
-        """An hour, or less if something has changed; other events do not begin the hour anew."""
-        loop = asyncio.get_running_loop()
-        due = loop.time() + LOOK_S
-        while (left := due - loop.time()) > 0:
-            event = await listener.next(left)
-            if event is None or self._matters(event):
-                break
-        listener.drain()  # one look answers all that has happened before it
 
     def _matters(self, event: Event) -> bool:
         kind = event["type"]

@@ -6,29 +6,22 @@ It looks at the start, whenever the directory grows or the line opens, and every
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from saphan_schemas.errors import Refused, SaphanError, Unavailable
-from saphan_schemas.limits import HOUR_MS
 
 from saphan.node.alarms import Alarms
 from saphan.node.engine import Engine
-from saphan.node.events import DIRECTORY, Event, Events, Listener
+from saphan.node.events import DIRECTORY, Event, Events
+from saphan.node.looking import keep_looking
 from saphan.node.officers.countersigning import Countersigning
 from saphan.node.restored import Restored
 from saphan.node.trust.bound import Bound, Kind
 from saphan.node.trust.mailbox_care import MailboxCare
 from saphan.node.trust.own_operations import OwnOperations
 from saphan.node.wire.line import Line
-
-log = logging.getLogger("saphan.node")
-
-LOOK_S: Final = HOUR_MS / 1000
-"""Between two looks while nothing happens; a mailbox key's days are counted in hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +41,7 @@ class Watching:
 
     async def run(self) -> None:
         """Look, for ever; what fails now is tried again at the next look."""
-        with self.events.listen() as listener:
-            while True:
-                try:
-                    await self.look()
-                except SaphanError as error:
-                    self.alarms.sound(error)
-                except Exception:
-                    log.exception("looking after keys met a bug")
-                await _until_due(listener)
+        await keep_looking(self.look, _changes, self.events, self.alarms, "keys")
 
     async def look(self) -> None:
         """One look at everything.
@@ -112,16 +97,6 @@ class Watching:
             except SaphanError:
                 return  # the line is down: it is offered when it opens
             self.bound.answered(offer, result.code)
-
-
-async def _until_due(listener: Listener) -> None:
-    """An hour, or less if something has changed; other events do not begin the hour anew."""
-    loop = asyncio.get_running_loop()
-    due = loop.time() + LOOK_S
-    while (left := due - loop.time()) > 0:
-        event = await listener.next(left)
-        if event is not None and _changes(event):
-            return
 
 
 def _changes(event: Event) -> bool:

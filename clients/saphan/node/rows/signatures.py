@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from saphan_protocol.batch import RootRef, index_batches, item_root
+from saphan_protocol.batch import RootRef, index_batches
 from saphan_schemas.codec import encode
 from saphan_schemas.records import BatchSignature, SignatureItem
 
@@ -32,11 +32,6 @@ def find(query: Query, refs: Iterable[RootRef]) -> tuple[BatchSignature, ...]:
         )
         found += [BatchSignature(key, size, root, signature) for (signature,) in rows]
     return tuple(found)
-
-
-def ref_of(item: SignatureItem, kind: str, body: bytes) -> RootRef:
-    """How an item finds its signature."""
-    return item.key, item.size, item_root(item, kind, body)
 
 
 class Known(Mapping[RootRef, BatchSignature]):

@@ -1,0 +1,54 @@
+"""Looks that a node takes for ever: at the start, when something concerns them, and every hour."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from saphan_schemas.errors import SaphanError
+from saphan_schemas.limits import HOUR_MS
+
+from saphan.node.alarms import Alarms
+from saphan.node.events import Event, Events, Listener
+
+log = logging.getLogger("saphan.node")
+
+LOOK_S: Final = HOUR_MS / 1000
+"""Between two looks while nothing happens; a mailbox key's days are counted in hours."""
+
+
+async def keep_looking(
+    look: Callable[[], Awaitable[None]],
+    matters: Callable[[Event], bool],
+    events: Events,
+    alarms: Alarms,
+    what: str,
+) -> None:
+    """Look, for ever; what fails now is tried again at the next look.
+
+    Args:
+        matters: whether an event asks for a look.
+        what: it is looked after, for the log of a bug.
+    """
+    with events.listen() as listener:
+        while True:
+            try:
+                await look()
+            except SaphanError as error:
+                alarms.sound(error)
+            except Exception:
+                log.exception("looking after %s met a bug", what)
+            await _until_due(listener, matters)
+
+
+async def _until_due(listener: Listener, matters: Callable[[Event], bool]) -> None:
+    """An hour, or less if something has changed; other events do not begin the hour anew."""
+    loop = asyncio.get_running_loop()
+    due = loop.time() + LOOK_S
+    while (left := due - loop.time()) > 0:
+        event = await listener.next(left)
+        if event is None or matters(event):
+            break
+    listener.drain()  # one look answers all that has happened before it
