@@ -21,12 +21,14 @@ from support.store_commits import Story
 BODY_BYTES = 9 * 1024
 
 
-async def commit_without_end(place: str, group: int, file_limit: int | None) -> None:
-    store: RedisStore | SqliteStore
+async def open_store(place: str) -> RedisStore | SqliteStore:
     if "://" in place:
-        store = await RedisStore.open(RedisAddress(url=place))
-    else:
-        store = await SqliteStore.open(Path(place))
+        return await RedisStore.open(RedisAddress(url=place))
+    return await SqliteStore.open(Path(place))
+
+
+async def commit_without_end(place: str, group: int, file_limit: int | None) -> None:
+    store = await open_store(place)
     story = await Story.resumed(store)
     story.body_bytes = BODY_BYTES
     if file_limit is not None:
@@ -34,13 +36,29 @@ async def commit_without_end(place: str, group: int, file_limit: int | None) -> 
     print("ready", flush=True)
     while True:
         commit = story.bulletins(group, name=story.time)
-        try:
-            await store.commit(commit)
-        except Unavailable:  # the server went away, and nothing was written: the same again
-            await store.commit(commit)
-        print("committed", commit.head.size, flush=True)
-        await store.put_note("evidence", commit.head.size, b"note of %d" % commit.head.size)
+        note = b"note of %d" % commit.head.size
+        while True:
+            try:
+                if (await store.state("evidence")).head != commit.head:
+                    await store.commit(commit)
+                print("committed", commit.head.size, flush=True)
+                await store.put_note("evidence", commit.head.size, note)
+                break
+            except SaphanError:
+                if "://" not in place:
+                    raise
+                store = await opened_again(store, place)
         print("signed", commit.head.size, flush=True)
+
+
+async def opened_again(store: RedisStore | SqliteStore, place: str) -> RedisStore | SqliteStore:
+    """As the sequencer does after a doubt; however long the server needs to come back."""
+    await store.close()
+    while True:
+        try:
+            return await open_store(place)
+        except Unavailable:
+            await asyncio.sleep(0.05)
 
 
 if __name__ == "__main__":
