@@ -16,6 +16,7 @@ from support.s3_server import S3Server, s3_server
 
 if TYPE_CHECKING:
     from support.archives import HookedTwin
+    from support.bridge import Bridge
     from support.brokers import World
     from support.servers import Server
 
@@ -91,3 +92,12 @@ def carried_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     from support.carried import carried  # half a second, for those who need it
 
     return carried(tmp_path_factory.mktemp("house"))
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    """Folders of a broker and two agencies that do not know each other yet; nothing runs."""
+    from support.bridge import bridged  # as above
+
+    async with bridged(tmp_path) as made:
+        yield made

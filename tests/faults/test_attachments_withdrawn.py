@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,17 +12,11 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import KIB
 from saphan_schemas.records import Event
 from support.attaching import pdf, send, shown, stored
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
+from support.bridge import KH, LA, Bridge, agreed, eventually, opened, states, wish
 from support.cutting_line import cutting_line
 from support.hostile import Hostile
 from support.hostile_attachments import Attacker
 from support.session import Line
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 async def test_a_recall_ends_the_fetching_and_holds_up_nothing(bridge: Bridge) -> None:

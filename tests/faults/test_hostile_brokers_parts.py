@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,14 +12,8 @@ from saphan_schemas.frames import Held, PartFetched, Ping
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob
 from support.attaching import pdf, send, shown
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
+from support.bridge import KH, LA, Bridge, agreed, eventually, opened, states, wish
 from support.mauling_line import mauling_line
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 async def test_a_broker_that_never_finds_what_it_holds_is_asked_now_and_then(

@@ -7,7 +7,7 @@ import contextlib
 import resource
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,18 +18,12 @@ from saphan.local_api import LocalNode
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import KIB, LIMITS, MIB
 from support.attaching import pdf, send, shown
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
+from support.bridge import KH, LA, Bridge, agreed, eventually, opened, states, wish
 from support.cutting_line import cutting_line
 from support.node_process import kill, process
 
 LENGTH = 13_000
 """Four parts of the size with which a line begins: every message is one step."""
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 @pytest.mark.parametrize("cut_off", [LA, KH])

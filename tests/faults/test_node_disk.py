@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from saphan.node.rows.db import Database
 from saphan_schemas.errors import OperatorError
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
+from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
 
 
 class Disk:

@@ -5,25 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from saphan import Node
 from saphan.local_api import LocalNode
 from saphan_schemas.errors import Unavailable
-from support.bridge import KH, LA, Bridge, bridged, eventually, wish
+from support.bridge import KH, LA, Bridge, eventually, wish
 from support.node_process import kill, process
 
 BULLETINS = 120
 OPEN = "SELECT 1 FROM deliveries WHERE state != 'accepted'"
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 async def send_all(bridge: Bridge, ids: list[str]) -> None:

@@ -223,9 +223,17 @@ def test_every_root_is_compared_and_nothing_else() -> None:
     words = [fingerprint_words(key.key_id) for key in (first, second)]
     check_fingerprints(enrolment, words)
     check_fingerprints(enrolment, [words[1].upper(), words[0].replace(" ", ", ")])
-    for given in ([words[0]], [words[0], words[0]], [*words, words[0]], []):
+    for given, left_out in (
+        ([words[0]], True),
+        ([words[0], words[0]], True),
+        ([], True),
+        ([*words, words[0]], False),
+        ([fingerprint_words(bytes(32))], False),
+    ):
         with pytest.raises(Refused) as caught:
             check_fingerprints(enrolment, given)
         assert caught.value.code == "fingerprint_differs"
+        # Who left one out is not told that the file is somebody else's.
+        assert ("once for each" in (caught.value.hint or "")) is left_out
     with pytest.raises(InvalidInput):
         check_fingerprints(enrolment, ["too few words"])

@@ -43,12 +43,6 @@ from support.bridge import (
 )
 
 
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
-
-
 def order(bridge: Bridge, agency: str, agreement: bytes, action: Action, number: int) -> bytes:
     """A SignedOrder by the agency's root."""
     said = make_order(agreement, agency, action, number, bridge.clock(), "an exercise")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from saphan.api_rights import Right
@@ -17,7 +15,7 @@ from saphan.node.api.routes import make_app
 from saphan.node.token_kept import Wanted
 from saphan_schemas.limits import LIMITS
 from support.api_tokens import Asking, holder, http_to, keeper
-from support.bridge import LA, OFFICERS, Bridge, bridged, eventually
+from support.bridge import LA, OFFICERS, Bridge, eventually
 
 OFFICERS_PATHS = {
     "GET /v1/openapi.json",
@@ -56,12 +54,6 @@ SYSTEMS_PATHS = {
 DUMMIES = {"number": "1", "name": "nobody", "version": "1"}
 EVERY_SYSTEMS_PATHS = {"GET /v1/openapi.json", "GET /v1/identity"}
 """What is written here by hand is what docs/api-tokens.md promises."""
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 def concrete(path: str) -> str:

@@ -22,15 +22,9 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob
 from saphan_schemas.samples import sample
 from support.attaching import pdf, upload
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
+from support.bridge import KH, LA, Bridge, agreed, eventually, opened, states, wish
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(3_000)
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 @asynccontextmanager

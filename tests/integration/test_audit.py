@@ -21,7 +21,7 @@ from saphan_protocol.pins import Pins, format_pins
 from saphan_schemas.bodies import known_types
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
 from support.agency import Agency
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
+from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
 from support.broker_command import running_broker, saphan_broker
 from support.ceremony import NOW
 from support.command import saphan
@@ -29,12 +29,6 @@ from support.log_folders import write_log
 from support.logbook import PINS, Logbook
 
 TYPES = {known.name: known.digest for known in known_types()}
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 def verified(pins: Pins, folder: Path, *packs: Path) -> Report:

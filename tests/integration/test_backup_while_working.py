@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 from saphan.backup.custodians import make_custodian
 from saphan.backup.header import Part
 from saphan.backup.making import Plan, make_backup
@@ -16,15 +14,9 @@ from saphan.keys.keyfiles import read_key
 from saphan_protocol.mailbox import MailboxKey
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Role
-from support.bridge import CHEAP, KH, LA, SECRET, Bridge, agreed, bridged, wish
+from support.bridge import CHEAP, KH, LA, SECRET, Bridge, agreed, wish
 
 BACKUPS = 4
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 async def test_every_bulletin_of_a_backup_opens_with_its_keys(bridge: Bridge) -> None:

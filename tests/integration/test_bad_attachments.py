@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,18 +17,11 @@ from saphan_schemas.codec import decode
 from saphan_schemas.frames import Answer, FeedEntry, Held, PartFetched, Result
 from saphan_schemas.records import Event, Statement
 from support.attaching import pdf, send, shown, stored
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
+from support.bridge import KH, LA, Bridge, agreed, eventually, opened, states, wish
 from support.hostile import Hostile
 from support.hostile_attachments import Attacker, bomb, described
 from support.mauling_line import mauling_line
 from support.session import Line
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
-
 
 # --- the line -------------------------------------------------------------------------------------
 

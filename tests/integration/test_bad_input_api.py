@@ -7,7 +7,6 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -24,13 +23,7 @@ from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Header, Inner
 from saphan_schemas.samples import sample
 from support.agency import Agency
-from support.bridge import KH, LA, OFFICERS, Bridge, agreed, bridged, eventually, states, wish
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
+from support.bridge import KH, LA, OFFICERS, Bridge, agreed, eventually, states, wish
 
 
 class Client:

@@ -7,8 +7,7 @@ its own disk. docs/bad-input.md lists every kind with the test that shows it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -21,18 +20,12 @@ from saphan_schemas.errors import Refused
 from saphan_schemas.frames import Challenge, DirectoryLeaves, Feed, Welcome
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event, Statement
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
+from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
 from support.hostile import Hostile
 from support.mauling_line import Change, mauling_line
 from support.session import Line
 
 replace = msgspec.structs.replace
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 # --- from a hostile sender ------------------------------------------------------------------------

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from saphan.agreements.orders import make_order, order_by_key
@@ -30,18 +28,11 @@ from support.bridge import (
     SECRET,
     Bridge,
     agreed,
-    bridged,
     eventually,
     opened,
     states,
     wish,
 )
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

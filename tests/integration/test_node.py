@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -15,12 +14,6 @@ from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.frames import Feed
 from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, opened, states, wish
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 async def test_a_bulletin_goes_the_whole_way(bridge: Bridge) -> None:

@@ -31,13 +31,7 @@ from saphan_schemas.codec import encode, encode_content
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError
 from saphan_schemas.records import PAE_TYPES, OfficerRead
 from saphan_schemas.samples import sample
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
+from support.bridge import KH, LA, Bridge, agreed, eventually, opened, states
 
 
 @asynccontextmanager

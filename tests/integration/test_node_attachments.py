@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,8 @@ from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import KIB, MIB
 from support.attaching import pdf, send, shown, stored
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
+from support.bridge import KH, LA, Bridge, agreed, eventually, opened, states, wish
 from support.cutting_line import cutting_line
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
-
 
 SIZES = {
     "one byte more than nothing": (9,),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -14,15 +13,9 @@ from saphan.node.rows.deliveries import MAX_ATTEMPTS, Deliveries, Delivery
 from saphan_broker.sequencing import judging
 from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.records import Marking
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
+from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
 from support.hostile import Hostile
 from support.session import Line
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 async def test_a_recipient_that_never_opens_anything_ends_the_attempts(

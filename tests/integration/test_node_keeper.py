@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from saphan.cli.main import main
 from saphan_schemas.errors import OperatorError
-from support.bridge import LA, Bridge, agreed, bridged, eventually, opened
+from support.bridge import LA, Bridge, agreed, eventually, opened
 
 Run = Callable[..., Awaitable[str]]
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -24,18 +23,11 @@ from support.bridge import (
     SECRET,
     Bridge,
     agreed,
-    bridged,
     eventually,
     opened,
     states,
     wish,
 )
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 def days_pass(bridge: Bridge, days: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,8 @@ from saphan.node.service import NodeService
 from saphan.office import Office
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.records import Role
-from support.bridge import CHEAP, LA, SECRET, Bridge, agreed, bridged, eventually, opened
+from support.bridge import CHEAP, LA, SECRET, Bridge, agreed, eventually, opened
 from support.command import saphan
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
 
 
 def codes(node: NodeService) -> list[str]:

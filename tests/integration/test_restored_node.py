@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from saphan.node.restored import mark_restored
 from saphan.node.rows.db import Database
 from saphan_broker.sessions import feed
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
-
-
-@pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
-    async with bridged(tmp_path) as made:
-        yield made
+from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
 
 
 def lose_store(bridge: Bridge, agency: str) -> None:
