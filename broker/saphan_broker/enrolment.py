@@ -63,7 +63,16 @@ def check_fingerprints(enrolment: Enrolment, given: Iterable[str]) -> None:
         InvalidInput: `words_malformed`. Refused: `fingerprint_differs`.
     """
     compared = sorted(parse_words(words) for words in given)
-    if compared != [root[:FINGERPRINT_WORDS] for root in enrolment.roots]:
+    roots = [root[:FINGERPRINT_WORDS] for root in enrolment.roots]
+    if compared != roots and set(compared) < set(roots):
+        raise Refused(
+            "fingerprint_differs",
+            f"words of {len(set(compared))} of {enrolment.agency}'s {len(roots)} root keys "
+            "were given",
+            field="fingerprint",
+            hint="compare each root with its holder; give --fingerprint once for each",
+        )
+    if compared != roots:
         raise Refused(
             "fingerprint_differs",
             f"the words that were given are not those of {enrolment.agency}'s "
