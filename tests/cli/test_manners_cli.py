@@ -138,6 +138,18 @@ def test_the_language_follows_the_option_and_falls_back_to_english() -> None:
     assert "usage: saphan" in saphan("--help", LC_ALL="km_KH.UTF-8").out
 
 
+def test_the_language_may_come_before_the_command(folder: Path) -> None:
+    words = ("root", "show", "nothing.draft")
+    assert saphan("--lang", "lo", *words, status=5).err == saphan(*words, "--lang=lo", status=5).err
+    assert "invalid choice" in saphan("--lang", "xx", *words, status=2).err
+
+
+def test_an_unknown_option_names_the_help_of_the_command_that_was_asked_for() -> None:
+    ran = saphan("keys", "add", "order", "--passphrase=secret", status=2)
+    assert "hint: saphan keys add --help" in ran.err
+    assert "secret" not in ran.err
+
+
 def test_a_terminal_that_lacks_letters_gets_marks_and_programs_get_utf8(tmp_path: Path) -> None:
     """The name of the file comes back in the message, in letters that ASCII lacks."""
     name = tmp_path / "ຈົດໝາຍ"

@@ -31,7 +31,8 @@ class Parser(argparse.ArgumentParser):
         args, left = self.parse_known_args(arguments)
         if left:
             names = [word.split("=")[0] for word in left if word.startswith("-")]
-            self.error(" ".join(("unrecognized arguments", *names)))
+            asked: Parser = getattr(args, "asked", self)
+            asked.error(" ".join(("unrecognized arguments", *names)))
         return args
 
     def error(self, message: str) -> NoReturn:
@@ -52,7 +53,7 @@ def add_command(
     """A command with `--json`, and `--data` unless told; its summary is `command.broker_<key>`."""
     summary = text(f"command.broker_{key}")
     parser = commands.add_parser(name, help=summary, description=summary)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, asked=parser)
     if data:
         parser.add_argument(
             "--data", type=Path, required=True, metavar="DIR", help=text("help.broker_data")

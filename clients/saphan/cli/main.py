@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from saphan_schemas.errors import OperatorError, SaphanError
+from saphan_schemas.messages import LANGUAGES
 from saphan_schemas.terminal import EXIT_BUG, EXIT_INTERRUPTED, print_json
 
 from saphan.cli.options import Parser, Subparsers
@@ -99,7 +100,11 @@ def _parser(arguments: Sequence[str]) -> Parser:
     parser = Parser(prog=PROGRAM, description=say("help.program"), epilog=say("help.exit_statuses"))
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    asked = next((word for word in arguments if not word.startswith("-")), None)
+    # People give the language first; what is asked for is the word after it.
+    parser.add_argument("--lang", choices=LANGUAGES, help=say("help.lang"))
+    before = ["", *arguments]
+    named = (w for b, w in zip(before, arguments, strict=False) if b != "--lang")
+    asked = next((word for word in named if not word.startswith("-")), None)
     wanted = dict(COMMANDS).get(asked or "")
     if wanted is not None:
         import_module(wanted).add_commands(commands)

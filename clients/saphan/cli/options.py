@@ -38,7 +38,8 @@ class Parser(argparse.ArgumentParser):
         args, left = self.parse_known_args(arguments)
         if left:
             names = [word.split("=")[0] for word in left if word.startswith("-")]
-            self.error(" ".join(("unrecognized arguments", *names)))
+            asked: Parser = getattr(args, "asked", self)
+            asked.error(" ".join(("unrecognized arguments", *names)))
         return args
 
     def error(self, message: str) -> NoReturn:
@@ -54,7 +55,7 @@ def add_command(
     """A command with `--dir`, `--json` and `--lang`; its summary is `command.<key>`."""
     summary = say(f"command.{key}")
     parser = commands.add_parser(name, help=summary, description=summary)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, asked=parser)
     parser.add_argument("--dir", type=Path, default=Path(), metavar="DIR", help=say("help.dir"))
     parser.add_argument("--json", action="store_true", help=say("help.json"))
     parser.add_argument("--lang", choices=LANGUAGES, help=say("help.lang"))
