@@ -101,6 +101,8 @@ def suspended_by_the_order_key(joining: Joining) -> None:
     again = agreement(joining, "kh.gpo", "suspend", one["identity"][:12], status=3)
     assert code(again) == "order_idle"
     assert eventually_refused(joining) == "agreement_suspended"
+    brought = ("revoke", "import", ordered["file"], "--dir", joining.agency("la.ospp"))
+    assert "The log shows it already" in saphan_here(*brought).out
     assert code(agreement(joining, "la.ospp", "resume", named, "--root", status=3)) == "order_idle"
     agreement(joining, "kh.gpo", "resume", named)
 

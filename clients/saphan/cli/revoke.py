@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from saphan_schemas.limits import LIMITS
 
 from saphan.base64_text import text_of
 from saphan.cli.options import Parser, Subparsers, add_command, add_group, local_node
+from saphan.cli.render import stamp
 from saphan.cli.speech import say, show
 from saphan.durable import read_bounded
 
@@ -32,7 +32,8 @@ def _import(args: argparse.Namespace) -> int:
     data = read_bounded(args.file, max(LIMITS.operation_bytes, ORDER_BYTES), "revocation")
     kind = kind_of(data)
     taken = local_node(args).post("/v1/bound", {kind: text_of(data)})
-    show(taken, [say("note.revocation_binds"), *_lines(taken)], as_json=args.json)
+    told = "note.revocation_logged" if taken["logged"] else "note.revocation_binds"
+    show(taken, [say(told), *_lines(taken)], as_json=args.json)
     return 0
 
 
@@ -64,13 +65,13 @@ def kind_of(data: bytes) -> str:
 
 
 def _lines(row: dict[str, Any]) -> Iterator[str]:
-    when = datetime.fromtimestamp(row["imported"] / 1000, UTC).isoformat(timespec="minutes")
+    when = stamp(row["imported"])
     state = say("noun.in_the_log" if row["logged"] else "noun.not_in_the_log")
     if row["kind"] == "operation":
         what = say("note.bound_operation", agency=row["agency"], version=row["version"])
         yield f"{when}  {what}  {state}"
         yield from (f"    {name[:16]}" for name in row["revokes"])
         return
-    what = say("note.bound_order", agency=row["agency"], action=row["action"])
+    what = say(f"order.{row['action']}", agency=row["agency"])
     yield f"{when}  {what}  {state}"
     yield f"    {row['agreement'][:16]}"
