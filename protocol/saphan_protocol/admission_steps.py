@@ -146,7 +146,7 @@ def check_agreements(header: Header, recipients: Sequence[StanzaRef], facts: Fac
                 f"no agreement in force lets {header.sender} send {header.schema} "
                 f"marked {header.marking.tlp} to {ref.agency}",
                 field="header.recipients",
-                hint="look at what was agreed: saphan agreement show",
+                hint="look at what was agreed, and how it stands: saphan agreement list",
             )
 
 

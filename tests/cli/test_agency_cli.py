@@ -162,6 +162,8 @@ def test_an_agreement_changed_between_two_signatures_is_refused(folder: Path) ->
 def test_an_agreement_that_pins_another_broker_is_not_signed(folder: Path) -> None:
     proposed(folder)
     assert sign(folder, "la.ospp", status=5) == "pins_missing"
+    asked = ("agreement", "sign", folder / "draft.json", "--dir", folder / "la.ospp")
+    assert "--pins FILE" in saphan_here(*asked, status=5).err
     other = pins(key="other")
     (folder / "other.json").write_bytes(format_pins(other))
     words = fingerprint_words(other.digest)

@@ -117,7 +117,7 @@ def parse_terms(data: bytes) -> Terms:
             "terms_malformed",
             f"the terms do not parse: {error}",
             field="terms",
-            hint="start from what this prints: saphan agreement terms --party FILE --party FILE",
+            hint="start from what this writes: saphan agreement terms --with AGENCY --out FILE",
         ) from None
 
 

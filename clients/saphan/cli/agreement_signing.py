@@ -95,7 +95,15 @@ def pins_of(args: argparse.Namespace) -> Pins:
     """The logs that this agency trusts: of --pins, else of its folder."""
     given = getattr(args, "pins", None)
     if given is None:
-        return office_of(args).read_pins()
+        office = office_of(args)
+        if not office.pins_file.exists() and hasattr(args, "pins"):
+            raise OperatorError(
+                "pins_missing",
+                f"{office.folder} trusts no broker yet: it holds no pin file",
+                field="pins",
+                hint="name the broker's invitation, whose words you have compared: --pins FILE",
+            )
+        return office.read_pins()
     return parse_trust(read_bounded(given, INVITATION_BYTES, "pins"))
 
 

@@ -103,5 +103,6 @@ def damaged(path: Path, why: str) -> OperatorError:
         "key_file_damaged",
         f"{path} is no whole key file: {why}",
         field="key-file",
-        hint="take the file from its backup; if there is none, make a new key and revoke this one",
+        hint="name the .key file; if this is it, take it from its backup; if there is none, "
+        "make a new key and revoke this one",
     )
