@@ -61,6 +61,8 @@ def test_a_record_is_compared_years_later_with_what_the_office_kept(
 def test_half_a_code_is_no_file_name(office: Office) -> None:
     code = printed(office.root_half("ann"))[0]["code"]
     assert saphan_here("words", code[:-1], status=2).code == "words_unknown"
+    half = office.root_half("ann"), "--compare", code[:-1]
+    assert saphan_here("words", *half, status=2).code == "words_unknown"
 
 
 def test_a_page_is_never_written_over_another(office: Office, tmp_path: Path) -> None:

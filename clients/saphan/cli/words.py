@@ -55,8 +55,25 @@ def _words(args: argparse.Namespace) -> int:
 
 def _same(given: str, digest: bytes) -> bool:
     """Words that somebody reads aloud, or what a telephone read from a paper record."""
-    code = parse_code(given)
+    code = _code(given, "words")
     return same_words(given, digest) if code is None else code == digest
+
+
+def _code(text: str, field: str) -> bytes | None:
+    """The digest in the code of a paper record; None for what is no code at all.
+
+    Raises:
+        InvalidInput: `words_unknown` for half a code.
+    """
+    code = parse_code(text)
+    if code is None and text.strip().upper().startswith(CODE_START):
+        raise InvalidInput(
+            "words_unknown",
+            "the code of a paper record was not read whole",
+            field=field,
+            hint="it ends in 64 digits and letters A to F: read it again, or compare the words",
+        )
+    return code
 
 
 def fingerprints(what: str) -> list[tuple[str, bytes]]:
@@ -68,16 +85,9 @@ def fingerprints(what: str) -> list[tuple[str, bytes]]:
     """
     if len(what) == 64 and all(digit in string.hexdigits for digit in what):
         return [(what[:16].lower(), bytes.fromhex(what))]
-    code = parse_code(what)
+    code = _code(what, "key-or-file")
     if code is not None:
         return [(code.hex()[:16], code)]
-    if what.strip().upper().startswith(CODE_START):
-        raise InvalidInput(
-            "words_unknown",
-            "the code of a paper record was not read whole",
-            field="key-or-file",
-            hint="it ends in 64 digits and letters A to F: read it again, or compare the words",
-        )
     data = read_bounded(Path(what), DRAFT_BYTES, "file")
     for read in (_of_invitation, _of_pins, _of_agency, _of_root, _of_operation, _of_draft):
         try:
