@@ -18,16 +18,15 @@ from saphan.backup.one_at_a_time import alone
 from saphan.backup.restoring import read_header, restore
 from saphan.backup.shares import read_share
 from saphan.cli.main import main
-from saphan.keys.keyfiles import Argon2Cost
 from saphan.keys.passphrase import Passphrase
 from saphan.node.archive import Archive
 from saphan.node.restored import RESTORED
 from saphan.node.rows.db import Database
 from saphan.office import Office
 from saphan_protocol.words import word_lines
+from support.cheap import CHEAP
 from support.command import Ran
 
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 NAMES = ("dara", "mali", "noy")
 PASSPHRASE = "a custodian's passphrase"
 BLOB = "node/data/blobs/in/ab12/0"

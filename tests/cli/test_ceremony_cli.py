@@ -13,8 +13,9 @@ from saphan.keys.passphrase import Passphrase
 from saphan.office import Office
 from saphan_protocol.words import fingerprint_words
 from support.agency_folders import DESK_PASSPHRASE, ROOT_PASSPHRASE
+from support.cheap import CHEAP
 from support.command import Ran, saphan_here
-from support.root_holders import CHEAP, NOW
+from support.root_holders import NOW
 
 HOLDERS = ("ann", "bee", "cam")
 

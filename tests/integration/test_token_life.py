@@ -27,9 +27,9 @@ from support.api_tokens import (
     holder,
     http_to,
     keeper,
-    submit,
 )
 from support.bridge import LA, OFFICERS, SECRET, Bridge, bridged, eventually, opened
+from support.officers import submit
 
 SEEING = frozenset({Right.READ, Right.STATUS, Right.EVENTS})
 SEIZURE = "saphan/drug_seizure/0"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,6 @@ from typing import Any
 
 import aiohttp
 from saphan.compose import INNER_TYPE, Wish, compose
-from saphan.keyring import add_key, revoke_key
 from saphan.keys.keyfiles import read_key
 from saphan.node.service import NodeService
 from saphan.node.token_kept import Wanted
@@ -21,7 +19,8 @@ from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import encode
 from saphan_schemas.records import OfficerRead, Role
 
-from support.bridge import CHEAP, SECRET, Bridge, eventually
+from support import officers
+from support.bridge import SECRET, Bridge
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -89,7 +88,7 @@ class Pen:
             OfficerRead(bytes.fromhex(bulletin), self.agency, self.handle, key.key_id, now)
         )
         signature = encode(sign_one(key, "saphan/officer_read/1", record, os.urandom(32)))
-        return {"record": _text(record), "signature": _text(signature)}
+        return {"record": officers.text(record), "signature": officers.text(signature)}
 
     async def signed(self, wish: Wish, author: str | None = None) -> dict[str, str]:
         """A bulletin, signed; `author`: another handle that its inner names."""
@@ -104,46 +103,16 @@ class Pen:
             "signature": encode(sign_one(key, INNER_TYPE, inner, os.urandom(32))),
             "content": draft.content,
         }
-        return {name: _text(part) for name, part in parts.items()}
+        return {name: officers.text(part) for name, part in parts.items()}
 
 
 async def another_officer(bridge: Bridge, node: NodeService, handle: str) -> Pen:
     """One more officer of the node's agency, enrolled and known to it."""
-    office = bridge.offices[node.agency]
-
-    def make() -> bytes:
-        made = add_key(
-            office, Role.OFFICER, SECRET, now=bridge.clock(), handle=handle, passphrase=SECRET,
-            cost=CHEAP,
-        )  # fmt: skip
-        return made.operation.read_bytes()
-
-    await submit(node, await asyncio.to_thread(make))
-    pen = Pen(bridge, node.agency, handle)
-    key = await asyncio.to_thread(lambda: pen.key)
-    await eventually(lambda: node.logs.directory.find(key.key_id))
-    return pen
+    await officers.enrolled(bridge, node, handle)
+    return Pen(bridge, node.agency, handle)
 
 
 async def officer_leaves(pen: Pen, node: NodeService) -> None:
     """Their key is revoked, and the node has heard of it."""
-    key = (await asyncio.to_thread(lambda: pen.key)).key_id
-    office, now = pen.bridge.offices[pen.agency], pen.bridge.clock()
-    made = await asyncio.to_thread(lambda: revoke_key(office, key, SECRET, now=now))
-    await submit(node, await asyncio.to_thread(made.operation.read_bytes))
-
-    def gone() -> bool:
-        info = node.logs.directory.find(key)
-        return info is not None and info.revoked is not None
-
-    await eventually(gone)
-
-
-async def submit(node: NodeService, operation: bytes) -> None:
-    """Register an operation over the node's line."""
-    result = await node.line.register(operation, None)
-    assert result.code is None, result
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+    key = await asyncio.to_thread(lambda: pen.key)
+    await officers.leaves(pen.bridge, node, key.key_id)

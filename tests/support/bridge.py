@@ -17,7 +17,7 @@ from saphan import agency as ceremony
 from saphan.agreements.draft import finish, propose, sign
 from saphan.agreements.terms import first_terms, parse_terms
 from saphan.compose import Wish
-from saphan.keys.keyfiles import Argon2Cost, read_key
+from saphan.keys.keyfiles import read_key
 from saphan.keys.mailbox_schedule import choose
 from saphan.keys.passphrase import Passphrase
 from saphan.node.config import NodeConfig
@@ -36,9 +36,9 @@ from saphan_schemas.records import Role
 from saphan_schemas.samples import sample
 
 from support.brokers import Clock
+from support.cheap import CHEAP as CHEAP
 
 T = TypeVar("T")
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 SECRET = Passphrase("open sesame of a test")
 LA, KH, VN = "la.ospp", "kh.gpo", "vn.vks"
 OFFICERS = {LA: "bounmy", KH: "sokha", VN: "lan"}

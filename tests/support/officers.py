@@ -94,11 +94,15 @@ class Person:
 
     async def leave(self) -> None:
         """Their key is revoked, and their node knows."""
-        office, now = self.bridge.offices[self.node.agency], self.bridge.clock()
-        key = self.key.key_id
-        made = await asyncio.to_thread(lambda: revoke_key(office, key, SECRET, now=now))
-        await _register(self.node, await asyncio.to_thread(made.operation.read_bytes))
-        await eventually(lambda: _revoked(self.node, key))
+        await leaves(self.bridge, self.node, self.key.key_id)
+
+
+async def leaves(bridge: Bridge, node: NodeService, key: bytes) -> None:
+    """An officer's key is revoked, and their node knows."""
+    office, now = bridge.offices[node.agency], bridge.clock()
+    made = await asyncio.to_thread(lambda: revoke_key(office, key, SECRET, now=now))
+    await submit(node, await asyncio.to_thread(made.operation.read_bytes))
+    await eventually(lambda: _revoked(node, key))
 
 
 async def first(bridge: Bridge, node: NodeService, handle: str) -> Person:
@@ -119,7 +123,7 @@ async def enrolled(bridge: Bridge, node: NodeService, handle: str) -> Person:
         return made.operation.read_bytes(), read_key(made.key_file, Role.OFFICER, SECRET).signing()
 
     operation, key = await asyncio.to_thread(make)
-    await _register(node, operation)
+    await submit(node, operation)
     await eventually(lambda: node.logs.directory.find(key.key_id))
     return Person(bridge, node, handle, key)
 
@@ -138,7 +142,8 @@ async def settings(bridge: Bridge, node: NodeService, **found: Any) -> None:
     assert not [one for one in node.alarms.standing() if one.code.startswith("settings")]
 
 
-async def _register(node: NodeService, operation: bytes) -> None:
+async def submit(node: NodeService, operation: bytes) -> None:
+    """Register an operation over the node's line."""
     result = await node.line.register(operation, None)
     assert result.code is None, result
 

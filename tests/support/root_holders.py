@@ -11,12 +11,13 @@ from saphan.ceremony.draft_file import format_draft, parse_draft
 from saphan.ceremony.holder import RootHalf
 from saphan.ceremony.roots import Roots
 from saphan.keyring import add_key
-from saphan.keys.keyfiles import Argon2Cost, SecretKey, new_key
+from saphan.keys.keyfiles import SecretKey, new_key
 from saphan.keys.passphrase import Passphrase
 from saphan.office import Office
 from saphan_schemas.records import Role
 
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+from support.cheap import CHEAP
+
 DESK = Passphrase("desk of an officer")
 NOW = 1_752_624_000_000
 

@@ -86,10 +86,6 @@ class Server:
         """How the engine reaches it, over the socket."""
         return RedisAddress(url=f"unix://{self.socket}", **fields)  # type: ignore[arg-type]
 
-    def tcp(self, **fields: object) -> RedisAddress:
-        """The same over TCP."""
-        return RedisAddress(url=f"redis://127.0.0.1:{self.port}", **fields)  # type: ignore[arg-type]
-
     def start(self, *, wait: bool = True) -> Server:
         """Start, or start again on what the directory holds; one that runs is left alone."""
         if self.process is not None and self.process.poll() is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from saphan.keys.keyfiles import Argon2Cost, SecretKey, new_token_key, write_sealed
+from saphan.keys.keyfiles import SecretKey, new_token_key, write_sealed
 from saphan.keys.passphrase import Passphrase
 
+from support.cheap import CHEAP
 from support.softhsm import Tokens
 
-CHEAP: Final = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 PASSPHRASE: Final = Passphrase("correct horse battery")
 MESSAGE: Final = b"DSSEv1 1 a 1 b"
 

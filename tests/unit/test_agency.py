@@ -16,7 +16,7 @@ from saphan.agreements.draft import Draft, finish, format_draft, parse_draft, pr
 from saphan.agreements.terms import first_terms, parse_terms
 from saphan.key_places import activate
 from saphan.keyring import add_key, find_key, list_keys, revoke_key
-from saphan.keys.keyfiles import Argon2Cost, read_key, read_mailbox, read_node, read_witness
+from saphan.keys.keyfiles import read_key, read_mailbox, read_node, read_witness
 from saphan.keys.passphrase import Passphrase
 from saphan.office import Office
 from saphan.operations import open_root
@@ -27,10 +27,10 @@ from saphan_schemas.directory_records import SignedAgreement
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role
+from support.cheap import CHEAP
 from support.pin_files import pins
 from support.refusals import refusal
 
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 ROOT = Passphrase("root of the agency")
 DESK = Passphrase("desk of an officer")
 NOW = 1_752_624_000_000

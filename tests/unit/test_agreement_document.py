@@ -16,9 +16,10 @@ from saphan.keys.keyfiles import new_key
 from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.identity import identity
 from saphan_protocol.words import word_lines
-from saphan_schemas.directory_records import Agreement, WitnessPolicy
+from saphan_schemas.directory_records import Agreement
 from saphan_schemas.messages import LANGUAGES, has_text, known_keys
 from saphan_schemas.records import Role
+from support.agreement_terms import others
 from support.pin_files import pins
 
 SCRIPTS = {"lo": range(0x0E80, 0x0F00), "km": range(0x1780, 0x1800)}
@@ -70,30 +71,6 @@ def shown(draft: Draft, lang: str = "en", **changes: Any) -> str:
     """The page, under the unchanged text's identity: what differs is a term that differs."""
     agreement = msgspec.structs.replace(draft.agreement, **changes)
     return str(Text(document(agreement, draft.text, (lang,))))
-
-
-def others(agreement: Agreement) -> dict[str, Any]:
-    """Another value for every field."""
-    rule, party = agreement.rules[0], agreement.parties[0]
-    changed = msgspec.structs.replace
-    return {
-        "reference": "other",
-        "title": "Other",
-        "instrument": "TREATY",
-        "parties": (changed(party, threshold=3), *agreement.parties[1:]),
-        "rules": (changed(rule, retain_days=1), *agreement.rules[1:]),
-        "handling": agreement.handling[1:],
-        "default_handling": ("H3",),
-        "onward": "same_country",
-        "languages": ("th",),
-        "in_flight": "stop",
-        "valid_from": agreement.valid_from + 1,
-        "valid_until": agreement.valid_until - 1,
-        "directory": pins(key="other").lasting[0],
-        "evidence": pins(key="other").lasting[1],
-        "witnesses": WitnessPolicy(0, True),
-        "replaces": None,
-    }
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -15,6 +15,7 @@ from saphan.cli.agreement_page import draft_value, page
 from saphan.keys.keyfiles import new_key
 from saphan_schemas.directory_records import Agreement, WitnessPolicy
 from saphan_schemas.records import Role
+from support.agreement_terms import others
 from support.pin_files import pins
 
 
@@ -31,30 +32,6 @@ def draft() -> Draft:
 def shown(draft: Draft, **changes: Any) -> list[str]:
     agreement = msgspec.structs.replace(draft.agreement, **changes)
     return list(page(draft_value(replace(draft, agreement=agreement))))
-
-
-def others(agreement: Agreement) -> dict[str, Any]:
-    """Another value for every field."""
-    rule, party = agreement.rules[0], agreement.parties[0]
-    changed = msgspec.structs.replace
-    return {
-        "reference": "other",
-        "title": "Other",
-        "instrument": "TREATY",
-        "parties": (changed(party, threshold=2), *agreement.parties[1:]),
-        "rules": (changed(rule, retain_days=1), *agreement.rules[1:]),
-        "handling": agreement.handling[1:],
-        "default_handling": ("H3",),
-        "onward": "same_country",
-        "languages": ("th",),
-        "in_flight": "stop",
-        "valid_from": agreement.valid_from + 1,
-        "valid_until": agreement.valid_until - 1,
-        "directory": pins(key="other").lasting[0],
-        "evidence": pins(key="other").lasting[1],
-        "witnesses": WitnessPolicy(0, True),
-        "replaces": bytes(32),
-    }
 
 
 @pytest.mark.parametrize("field", Agreement.__struct_fields__)

@@ -32,8 +32,9 @@ from saphan_schemas.codec import decode
 from saphan_schemas.directory_records import Operation, SignedOperation
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role
+from support.cheap import CHEAP
 from support.refusals import refusal
-from support.root_holders import CHEAP, DESK, NOW, Holders, drafted_officer, waiting
+from support.root_holders import DESK, NOW, Holders, drafted_officer, waiting
 
 
 @pytest.fixture(scope="module")

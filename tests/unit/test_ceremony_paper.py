@@ -19,7 +19,8 @@ from saphan_protocol.words import word_lines
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.messages import LANGUAGES, text
 from saphan_schemas.records import Role
-from support.root_holders import CHEAP, DESK, Holders, waiting
+from support.cheap import CHEAP
+from support.root_holders import DESK, Holders, waiting
 
 CODE = "SAPHAN:ROOT:" + "0123456789ABCDEF" * 4
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from saphan.keys.keyfiles import (
-    Argon2Cost,
     SecretKey,
     is_sealed,
     new_key,
@@ -25,9 +24,9 @@ from saphan.keys.keyfiles import (
 from saphan.keys.passphrase import MAX_BYTES, Passphrase, PassphraseSource
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import Role
+from support.cheap import CHEAP
 from support.refusals import refusal
 
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 PASSPHRASE = Passphrase("correct horse battery")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from saphan import durable
 from saphan.agency import init
-from saphan.keys.keyfiles import Argon2Cost, new_key, read_mailbox, write_plain
+from saphan.keys.keyfiles import new_key, read_mailbox, write_plain
 from saphan.keys.mailbox_schedule import WEEK_MS
 from saphan.keys.passphrase import Passphrase
 from saphan.node.alarms import Alarms
@@ -28,9 +28,9 @@ from saphan_schemas.codec import encode
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Role, Statement
+from support.cheap import CHEAP
 from support.pin_files import pins
 
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 NOW = 1_752_624_000_000
 BULLETIN, DAY = b"b" * 32, 20_500
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from saphan.agency import init
-from saphan.keys.keyfiles import Argon2Cost, read_mailbox
+from saphan.keys.keyfiles import read_mailbox
 from saphan.keys.mailbox_schedule import WEEK_MS, choose, planned_until
 from saphan.keys.passphrase import Passphrase
 from saphan.mailbox_rotation import rotate_mailbox
@@ -15,9 +15,9 @@ from saphan.office import Office
 from saphan_protocol.directory import KeyInfo
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Role
+from support.cheap import CHEAP
 from support.refusals import code_of
 
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 ROOT = Passphrase("root of the agency")
 NOW = 1_752_624_000_000
 FIRST = LIMITS.mailbox_first_weeks

@@ -15,9 +15,10 @@ from saphan.keys.token_errors import failed
 from saphan.keys.token_place import TokenAccess
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import Role
+from support.cheap import CHEAP
 from support.refusals import refusal
 from support.softhsm import PIN, Tokens, drawer
-from support.token_keys import CHEAP, MESSAGE, PASSPHRASE, file_of, officer_of
+from support.token_keys import MESSAGE, PASSPHRASE, file_of, officer_of
 
 
 @pytest.fixture(scope="module")
