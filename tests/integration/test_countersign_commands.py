@@ -16,6 +16,7 @@ from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.samples import sample
 from support import officers
 from support.bridge import KH, LA, OFFICERS, Bridge, eventually, states, wish
+from support.command import answered
 from support.desks import DeskBridge, desk_bridge, on_line, ready_bridge
 
 Run = Callable[..., Awaitable[dict[str, Any]]]
@@ -29,21 +30,15 @@ async def bridge() -> AsyncIterator[Bridge]:
 
 
 @pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path) -> Run:
     secret = tmp_path / "passphrase"
     secret.touch(mode=0o600)
     secret.write_text("open sesame of a test\n")
 
     async def command(*words: str | Path, status: int = 0, asks: bool = True) -> dict[str, Any]:
         """One command; its JSON, or that of its error. `asks`: it takes a passphrase."""
-        line = [*map(str, words), "--json", *(("--passphrase-file", str(secret)) if asks else ())]
-        capsys.readouterr()
-        ended = await asyncio.to_thread(main, line)
-        out = capsys.readouterr()
-        assert ended == status, out.err
-        last = out.err.strip().splitlines()[-1] if status else out.out
-        found: dict[str, Any] = json.loads(last)
-        return dict(found["error"]) if status else found
+        line = (*words, *(("--passphrase-file", secret) if asks else ()))
+        return await answered(*line, status=status)
 
     return command
 

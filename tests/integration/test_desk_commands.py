@@ -20,7 +20,7 @@ from saphan.keys.keyfiles import read_key, write_sealed
 from saphan_schemas.limits import HOUR_MS
 from saphan_schemas.records import Role
 from support.bridge import CHEAP, KH, LA, SECRET, Bridge, eventually, states, wish
-from support.command import environment, saphan_command
+from support.command import answered, environment, saphan_command
 from support.desk_letters import kept_here, letter
 from support.desks import DeskBridge, desk_bridge, ready_bridge
 from support.desks import at as opened_desk
@@ -45,18 +45,11 @@ def secret(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(secret: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(secret: Path) -> Run:
     async def command(*words: str | Path, status: int = 0, asks: bool = True) -> dict[str, Any]:
         """One command; its JSON, or that of its error. `asks`: it needs a passphrase."""
-        line = [*map(str, words), "--json"]
-        line += ["--passphrase-file", str(secret)] if asks else []
-        capsys.readouterr()
-        ended = await asyncio.to_thread(main, line)
-        out = capsys.readouterr()
-        assert ended == status, out.err
-        last = out.err.strip().splitlines()[-1:] if status else [out.out]
-        found: dict[str, Any] = json.loads(last[0])
-        return dict(found["error"]) if status else found
+        line = (*words, *(("--passphrase-file", secret) if asks else ()))
+        return await answered(*line, status=status)
 
     return command
 

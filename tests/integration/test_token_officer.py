@@ -6,22 +6,18 @@ By the commands alone, between real nodes and a real broker.
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from saphan.cli.main import main
 from saphan.keys.keyfiles import read_key, write_sealed
 from saphan_schemas.records import Role
 from support import officers
 from support.bridge import CHEAP, KH, LA, SECRET, Bridge, agreed, eventually, states, wish
+from support.command import answered as run
 from support.desk_letters import letter
 from support.desks import desk_bridge, ready_bridge
 from support.softhsm import Tokens, drawer
-
-Run = Callable[..., Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture
@@ -45,21 +41,6 @@ def secret(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    async def command(*words: str | Path, status: int = 0) -> dict[str, Any]:
-        """One command; its JSON, or that of its error."""
-        capsys.readouterr()
-        ended = await asyncio.to_thread(main, [*map(str, words), "--json"])
-        out = capsys.readouterr()
-        assert ended == status, out.err
-        last = out.err.strip().splitlines()[-1:] if status else [out.out]
-        found: dict[str, Any] = json.loads(last[0])
-        return dict(found["error"]) if status else found
-
-    return command
-
-
 def cheapen(path: Path) -> None:
     """The same halves under the same passphrase, for the commands that will open the file."""
     key = read_key(path, Role.OFFICER, SECRET)
@@ -78,9 +59,7 @@ def put_back(tokens: Tokens) -> None:
     tokens.forget()
 
 
-async def test_at_a_desk(
-    bridge: Bridge, tokens: Tokens, run: Run, secret: Path, tmp_path: Path
-) -> None:
+async def test_at_a_desk(bridge: Bridge, tokens: Tokens, secret: Path, tmp_path: Path) -> None:
     file, passphrase = tmp_path / "bulletin.json", ("--passphrase-file", secret)
     pin = ("--pin-file", tokens.pin_file)
     await asyncio.to_thread(file.write_bytes, letter(LA).data)
@@ -131,7 +110,7 @@ async def test_at_a_desk(
 
 
 async def test_in_the_agencys_folder(
-    bridge: Bridge, tokens: Tokens, run: Run, secret: Path, tmp_path: Path
+    bridge: Bridge, tokens: Tokens, secret: Path, tmp_path: Path
 ) -> None:
     file, pin = tmp_path / "bulletin.json", ("--pin-file", tokens.pin_file)
     await asyncio.to_thread(file.write_bytes, letter(LA).data)
@@ -174,9 +153,7 @@ async def test_in_the_agencys_folder(
         assert (wrong["code"], "999999" in str(wrong)) == ("pkcs11_pin_wrong", False)
 
 
-async def test_the_roles_that_have_no_token(
-    tokens: Tokens, run: Run, secret: Path, bridge: Bridge
-) -> None:
+async def test_the_roles_that_have_no_token(tokens: Tokens, secret: Path, bridge: Bridge) -> None:
     for words in (("add", "order"), ("add", "node"), ("rotate", "mailbox")):
         refused = await run(
             *("keys", *words, "--dir", bridge.place / KH, "--passphrase-file", secret),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import functools
 import io
@@ -118,3 +119,12 @@ def saphan_here(*words: str | Path, status: int = 0) -> Ran:
     ran = Ran(ended, out.getvalue(), err.getvalue())
     assert ran.status == status, ran
     return ran
+
+
+async def answered(*words: str | Path, status: int = 0) -> dict[str, Any]:
+    """The same off the event loop: the command's JSON, or that of its error."""
+    ran = await asyncio.to_thread(saphan_here, *words, "--json", status=status)
+    if status == 0:
+        return ran.json
+    error: dict[str, Any] = json.loads(ran.err.strip().splitlines()[-1])["error"]
+    return error
