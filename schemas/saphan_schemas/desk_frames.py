@@ -226,9 +226,8 @@ class DeskNews(Record, frozen=True, tag=24):
     named: Annotated[tuple[BulletinId, ...], Meta(max_length=LIMITS.desk_named)] = ()
 
 
-FromDesk = (
-    DeskLogin
-    | AskIdentity
+DeskQuestion = (
+    AskIdentity
     | AskInbox
     | AskStatus
     | AskRead
@@ -241,6 +240,7 @@ FromDesk = (
     | AskSecond
     | AskRefuse
 )
+FromDesk = DeskLogin | DeskQuestion
 FromNodeToDesk = (
     DeskChallenge
     | DeskWelcome

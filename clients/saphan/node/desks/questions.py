@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 from saphan_protocol.identity import sha256
@@ -18,13 +18,11 @@ from saphan_schemas.desk_frames import (
     AskFetch,
     AskIdentity,
     AskInbox,
-    AskPart,
     AskRead,
     AskRefuse,
     AskSecond,
     AskSend,
     AskStatus,
-    AskUpload,
     AskWaiting,
     DeskAnswer,
     DeskPart,
@@ -45,20 +43,6 @@ from saphan.node.prepared import Prepared, Waiting
 from saphan.node.service import NodeService
 
 Json = dict[str, Any]
-Question: TypeAlias = (
-    AskIdentity
-    | AskInbox
-    | AskStatus
-    | AskRead
-    | AskSend
-    | AskUpload
-    | AskPart
-    | AskFetch
-    | AskWaiting
-    | AskDraft
-    | AskSecond
-    | AskRefuse
-)
 SEARCHED: int = 20 * LIMITS.desk_page_items
 """Rows looked at for one page, when the rules hide many."""
 

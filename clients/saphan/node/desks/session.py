@@ -30,6 +30,7 @@ from saphan_schemas.desk_frames import (
     AskWaiting,
     DeskLogin,
     DeskNews,
+    DeskQuestion,
     DeskWelcome,
     FromDesk,
 )
@@ -39,7 +40,7 @@ from saphan_schemas.limits import LIMITS
 from saphan.desk_errors import closing, refusal
 from saphan.node.desks.login import DeskPeer, challenge, check_login
 from saphan.node.desks.parts import Bringing
-from saphan.node.desks.questions import Question, Questions
+from saphan.node.desks.questions import Questions
 from saphan.node.events import COUNTERSIGN, DIRECTORY, NOTICE, Event, Listener
 from saphan.node.officers.active_officer import active_officer
 from saphan.node.service import NodeService
@@ -150,7 +151,7 @@ class DeskSession:
         finally:
             await questions.parts.close()
 
-    async def _result(self, questions: Questions, frame: Question) -> object:
+    async def _result(self, questions: Questions, frame: DeskQuestion) -> object:
         try:
             match frame:
                 case AskIdentity():
