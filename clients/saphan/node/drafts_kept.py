@@ -7,6 +7,7 @@ bulletin. When it has left, was refused, withdrawn or has expired, they go.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 from saphan_schemas.codec import Record, decode, encode
-from saphan_schemas.errors import InvalidInput
+from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blobs, Digest, Handle, Header, Signature
 
@@ -115,11 +116,15 @@ class DraftsKept:
             OperatorError: the disk; nothing was kept.
         """
         draft, content_key = prepared.draft, os.urandom(32)
+        blobs = self._seal_attachments(draft, content_key, prepared.owner)
         try:
-            blobs = self._seal_attachments(draft, content_key, prepared.owner)
             self._insert(prepared, content_key, blobs)
-        except BaseException:
-            self._files.remove(draft.header_id)
+        except SaphanError:
+            # It may have been kept all the same; a store that does not say so leaves it to the
+            # sweep at the next start.
+            with contextlib.suppress(SaphanError):
+                if self.find(draft.header_id) is None:
+                    self._files.remove(draft.header_id)
             raise
         self._uploads.remove([one.blob.digest for one in draft.attachments], prepared.owner)
 
