@@ -52,7 +52,7 @@ class Line(asyncio.Protocol):
         self._reader.setmaxbuf(0)
         self._waiting: deque[_Batch] = deque()
         self._transport: asyncio.Transport | None = None
-        self._down: str | None = None
+        self._down: LineDown | None = None
 
     @property
     def down(self) -> bool:
@@ -73,13 +73,14 @@ class Line(asyncio.Protocol):
             async with asyncio.timeout((LIMITS.store_reply_ms + wait_ms) / 1000):
                 return await answer
         except TimeoutError:
-            self.abort("it did not answer in time")
-            raise Silent("it did not answer in time") from None
+            silent = Silent("it did not answer in time")
+            self._drop(silent)
+            raise silent from None
 
     def send(self, commands: Sequence[Command]) -> asyncio.Future[list[Reply]]:
         """Send commands; the future is given their answers, or LineDown."""
         if self._down is not None or self._transport is None:
-            raise LineDown(self._down or "not connected")
+            raise self._gone()
         answer: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
         if not commands:
             answer.set_result([])
@@ -95,6 +96,9 @@ class Line(asyncio.Protocol):
 
     def abort(self, why: str = "closed") -> None:
         """Drop the connection without a word; everybody who waits gets LineDown."""
+        self._drop(LineDown(why))
+
+    def _drop(self, why: LineDown) -> None:
         if self._down is None:
             self._down = why
         if self._transport is not None:
@@ -117,7 +121,7 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._down is None:
-            self._down = str(exc) if exc else "it closed the connection"
+            self._down = LineDown(str(exc) if exc else "it closed the connection")
         self._fail()
 
     def _answered(self, reply: Reply) -> None:
@@ -136,7 +140,12 @@ class Line(asyncio.Protocol):
         while self._waiting:
             answer = self._waiting.popleft().answer
             if not answer.done():
-                answer.set_exception(LineDown(self._down or "closed"))
+                answer.set_exception(self._gone())
+
+    def _gone(self) -> LineDown:
+        """One for each who waits: all of them learn that the line was silent."""
+        why = self._down or LineDown("not connected")
+        return type(why)(*why.args)
 
 
 L = TypeVar("L", bound=Line)
