@@ -51,11 +51,20 @@ class BundleHead(Record, frozen=True, tag=1):
 
 
 class BundleNote(Record, frozen=True, tag=2):
-    """The signed head of a log, with its cosignatures; one of the directory, then one of the
-    evidence log, under which every path of the bundle leads."""
+    """The signed head of a log, with its cosignatures: one of the directory, then those of the
+    evidence log by rising size, under which the paths of the bundle lead.
+
+    One evidence head is the rule. A maker that could not reach the broker shows the heads that its
+    entries rest under; whether they are of one history is then a gap unless `consistency` shows it.
+
+    Args:
+        consistency: RFC 9162 path from the evidence note before this one; empty for the first, and
+            where the maker has none.
+    """
 
     log: Literal["directory", "evidence"]
     note: Annotated[bytes, Meta(max_length=LIMITS.note_bytes)]
+    consistency: Path = ()
 
 
 class BundleLeaves(Record, frozen=True, tag=3):
@@ -77,11 +86,17 @@ class BundlePackage(Record, frozen=True, tag=4):
 
 class BundleAnchor(Record, frozen=True, tag=5):
     """An anchor leaf with its inclusion path. For each entry the last one before it, and the first
-    one after it if there is one: what both allow was allowed in between."""
+    one after it if there is one: what both allow was allowed in between.
+
+    Args:
+        size, root: what the leaf says of the directory; head: size of the evidence note under
+            which `path` leads.
+    """
 
     index: Index
     size: Index
     root: Digest
+    head: Index
     path: Path
 
 
@@ -92,9 +107,17 @@ class BundleSignature(Record, frozen=True, tag=6):
 
 
 class BundleEntry(Record, frozen=True, tag=7):
-    """An entry as a record pack shows it, and its inclusion path; by rising index."""
+    """An entry as a record pack shows it, and its inclusion path; by rising index.
+
+    What the maker has lost is left out, and is a gap: the signature that an item refers to, the
+    header of a consignment.
+
+    Args:
+        head: size of the evidence note under which `path` leads.
+    """
 
     shown: PackEntry
+    head: Index
     path: Path
 
 
