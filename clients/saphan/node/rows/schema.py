@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Format of the stored data; a newer one is refused, never guessed at."""
 
 APPLICATION_ID: Final = 0x5A504E44
@@ -150,6 +150,22 @@ CREATE TABLE in_flight (
     bulletin BLOB NOT NULL, recipient TEXT NOT NULL, treatment TEXT NOT NULL,
     agreement BLOB NOT NULL, condition TEXT NOT NULL, since INTEGER NOT NULL,
     PRIMARY KEY (bulletin, recipient)) WITHOUT ROWID;
+""",
+    4: """
+-- Warnings before deadlines, for each delivery without an outcome: at so many hundredths of the time
+-- from a bulletin's creation to its deadline (expires, answer_by). `told`: when it was said, once.
+CREATE TABLE warnings (
+    bulletin BLOB NOT NULL, recipient TEXT NOT NULL, deadline TEXT NOT NULL,
+    share INTEGER NOT NULL, due INTEGER NOT NULL, told INTEGER,
+    PRIMARY KEY (bulletin, recipient, deadline, share)) WITHOUT ROWID;
+CREATE INDEX warnings_due ON warnings (due) WHERE told IS NULL;
+
+-- Content keys that were given away: the node's signed record, and the 32 bytes of salt under which
+-- the statement (its exact bytes) commits to it.
+CREATE TABLE disclosures (
+    seq INTEGER PRIMARY KEY, bulletin BLOB NOT NULL, record BLOB NOT NULL, signature BLOB NOT NULL,
+    salt BLOB NOT NULL, statement BLOB NOT NULL);
+CREATE INDEX disclosures_of_bulletin ON disclosures (bulletin);
 """,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""
