@@ -34,7 +34,6 @@ _ENTRIES: Final = (
     " b.header, length(y.ciphertext), b.digest"
     " FROM entries e LEFT JOIN bulletins b ON b.id = e.bulletin"
     " LEFT JOIN bodies y ON y.seq = b.seq"
-    " WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx"
 )
 _OWN: Final = {
     True: "SELECT item, root FROM consignments WHERE bulletin = ? AND body = ? LIMIT 1",
@@ -82,18 +81,18 @@ def export_records(
         OperatorError: `file_missing`, `store_foreign`, `store_newer`, `store_damaged`,
             `file_exists`, `file_unwritable`.
     """
-    with closing(_connect(store)) as db:
+    with closing(open_store(store)) as db:
         try:
             db.execute("BEGIN")
             end = _end(db, pins, start, stop)
             origins = (pins.directory.origin, pins.evidence.origin)
             head = PackHead(PACK_FORMAT, agency, now, *origins, start, end)
-            opened = _Opened(db)
+            opened = Opened(db)
             stream = pack_stream(head, _agreements(db), opened.between(start, end))
             counted = _Counted(stream)
             write_pack(out, counted)
         except sqlite3.Error as error:
-            raise _damaged(str(error)) from None
+            raise damaged(str(error)) from None
     last = counted.last
     if not isinstance(last, PackEnd):
         raise RuntimeError("a pack was written without its end")
@@ -120,8 +119,12 @@ class _Counted:
             yield item
 
 
-def _connect(store: Path) -> sqlite3.Connection:
-    """The store for reading: it is opened as it is, never made."""
+def open_store(store: Path) -> sqlite3.Connection:
+    """A node's store for reading, beside a running node; opened as it is, never made.
+
+    Raises:
+        OperatorError: `file_missing`, `store_foreign`, `store_newer`, `store_damaged`.
+    """
     if not store.is_file():
         raise OperatorError(
             "file_missing",
@@ -136,7 +139,7 @@ def _connect(store: Path) -> sqlite3.Connection:
         (owner,) = db.execute("PRAGMA application_id").fetchone()
         (found,) = db.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
-        raise _damaged(str(error)) from None
+        raise damaged(str(error)) from None
     if owner != APPLICATION_ID:
         raise OperatorError("store_foreign", f"{store} is not a node's store")
     if found > FORMAT:
@@ -168,7 +171,19 @@ def _agreements(db: sqlite3.Connection) -> Iterator[bytes]:
         yield package
 
 
-class _Opened:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry as a pack shows it, with its signature.
+
+    `whole`: nothing that would prove it is lost.
+    """
+
+    entry: PackEntry
+    batch: BatchSignature | None
+    whole: bool
+
+
+class Opened:
     """Entries of the store as a pack shows them; `left_out` counts those that it cannot prove."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -177,25 +192,47 @@ class _Opened:
 
     def between(self, start: int, stop: int) -> Iterator[tuple[PackEntry, BatchSignature | None]]:
         """The entries of leaves start <= index < stop, each with its signature."""
-        for row in self._db.execute(_ENTRIES, (start, stop)):
-            index, event, bulletin, issuer, entry, salt, statement, packed, root, *rest = row
-            consigned = event in CONSIGNMENTS
-            header, length, digest = rest
-            if packed is None and issuer != BROKER:
-                packed, root = self._own(consigned, bulletin, statement)
-            item = None if packed is None else decode(SignatureItem, packed, ITEM_BYTES, "item")
-            batch = None if item is None else self._signature(item, root)
-            if (batch is None and issuer != BROKER) or (consigned and digest is None):
+        for found in self._found("e.idx >= ? AND e.idx < ?", (start, stop)):
+            if found.whole:
+                yield found.entry, found.batch
+            else:
                 self.left_out += 1
-                continue
-            if not consigned:
-                yield PackEntry(index, entry, salt, statement, item, None, None), batch
-                continue
-            shown, attachments = self._bodies(bulletin, length, digest)
-            yield (
-                PackEntry(index, entry, salt, statement, item, header, shown, attachments),
-                batch,
-            )
+
+    def of_bulletin(self, bulletin: bytes) -> Iterator[Found]:
+        """The entries of one bulletin, by rising index, with what is left of each."""
+        return self._found("e.bulletin = ?", (bulletin,))
+
+    def _found(self, which: str, values: tuple[object, ...]) -> Iterator[Found]:
+        for row in self._db.execute(f"{_ENTRIES} WHERE {which} ORDER BY e.idx", values):
+            yield self._show(*row)
+
+    def _show(  # the columns of a row, in their order
+        self,
+        index: int,
+        event: str,
+        bulletin: bytes,
+        issuer: str,
+        entry: bytes,
+        salt: bytes,
+        statement: bytes,
+        packed: bytes | None,
+        root: bytes,
+        header: bytes | None,
+        length: int | None,
+        digest: bytes | None,
+    ) -> Found:
+        consigned = event in CONSIGNMENTS
+        if packed is None and issuer != BROKER:
+            packed, root = self._own(consigned, bulletin, statement)
+        item = None if packed is None else decode(SignatureItem, packed, ITEM_BYTES, "item")
+        batch = None if item is None else self._signature(item, root)
+        signed = batch is not None or issuer == BROKER
+        if not consigned or digest is None:
+            shown = PackEntry(index, entry, salt, statement, item, None, None)
+            return Found(shown, batch, signed and not consigned)
+        sealed, attachments = self._bodies(bulletin, length, digest)
+        shown = PackEntry(index, entry, salt, statement, item, header, sealed, attachments)
+        return Found(shown, batch, signed)
 
     def _bodies(self, bulletin: bytes, length: int | None, digest: bytes) -> tuple[Blob, Blobs]:
         """What the bulletin id covers beside the header: ciphertext and sealed attachments."""
@@ -216,7 +253,8 @@ class _Opened:
         return None if found is None else BatchSignature(item.key, item.size, root, found[0])
 
 
-def _damaged(why: str) -> OperatorError:
+def damaged(why: str) -> OperatorError:
+    """The disk, or the file, under a node's store."""
     return OperatorError(
         "store_damaged",
         f"the node's store cannot be read: {why}",
