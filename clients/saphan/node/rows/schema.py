@@ -166,6 +166,31 @@ CREATE TABLE disclosures (
     seq INTEGER PRIMARY KEY, bulletin BLOB NOT NULL, record BLOB NOT NULL, signature BLOB NOT NULL,
     salt BLOB NOT NULL, statement BLOB NOT NULL);
 CREATE INDEX disclosures_of_bulletin ON disclosures (bulletin);
+
+-- Two histories that this broker's log keys have signed: while one of them stands (`cleared` is
+-- NULL), the node does not speak with the broker. `pins`: digest of the lasting pins; `file`: name
+-- of the proof in the data folder; `reason`: why a person has cleared it.
+CREATE TABLE splits (
+    position INTEGER PRIMARY KEY, pins BLOB NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL,
+    message TEXT NOT NULL, file TEXT NOT NULL UNIQUE, found INTEGER NOT NULL, cleared INTEGER,
+    reason TEXT);
+-- The newest evidence head that each peer has named in a signed consignment (the entry `idx`), and
+-- whether it is of the history known here. `state`: waiting, same, differs (then `file`: what was
+-- written of it).
+CREATE TABLE seen_heads (
+    sender TEXT PRIMARY KEY, idx INTEGER NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL,
+    root BLOB NOT NULL, state TEXT NOT NULL, file TEXT) WITHOUT ROWID;
+
+-- An anchor's inclusion path, and the size of the head under which it leads; NULL for those that an
+-- older release was told.
+ALTER TABLE anchors ADD COLUMN head_size INTEGER;
+ALTER TABLE anchors ADD COLUMN path BLOB;
+
+-- A destroyed ciphertext leaves its length behind, which the bulletin's id covers: stage 3.
+CREATE TRIGGER bodies_destroyed BEFORE DELETE ON bodies BEGIN
+    INSERT INTO parts SELECT id, 0, length(OLD.ciphertext), digest, 3 FROM bulletins
+        WHERE seq = OLD.seq ON CONFLICT DO NOTHING;
+END;
 """,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""
