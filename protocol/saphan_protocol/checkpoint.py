@@ -22,6 +22,7 @@ from saphan_protocol.notes import (
     MAX_TIME,
     TIME_BYTES,
     KeyType,
+    Message,
     Note,
     NoteLine,
     VerifiedLine,
@@ -128,6 +129,17 @@ def parse_checkpoint(text: bytes) -> Checkpoint:
 def ed25519_message(time: int, text: bytes) -> bytes:
     """What a type 04 line signs: two header lines, then the text."""
     return b"cosignature/v1\ntime %d\n%b" % (time, text)
+
+
+def cosigned_message(text: bytes, checkpoint: Checkpoint) -> Message:
+    """What keys of types 04 and 06 sign of a head, for `notes.verify_note`."""
+
+    def message(key: VerifierKey, time: int) -> bytes:
+        if key.type is KeyType.COSIGNATURE_ED25519:
+            return ed25519_message(time, text)
+        return mldsa44_message(key.name, time, checkpoint)
+
+    return message
 
 
 def mldsa44_message(name: str, time: int, checkpoint: Checkpoint) -> bytes:
@@ -271,13 +283,8 @@ def _verify_lines(
     present = {(line.name, line.key_id) for line in note.lines}
     if not any((key.name, key.key_id) in present for key in keys):
         return {}
-
-    def message(key: VerifierKey, time: int) -> bytes:
-        if key.type is KeyType.COSIGNATURE_ED25519:
-            return ed25519_message(time, note.text)
-        return mldsa44_message(key.name, time, checkpoint)
-
-    return {line.key: line for line in verify_note(note, keys, message)}
+    found = verify_note(note, keys, cosigned_message(note.text, checkpoint))
+    return {line.key: line for line in found}
 
 
 def _pairs(

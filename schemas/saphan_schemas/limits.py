@@ -42,6 +42,9 @@ class Limits:
     staged_ms: int = 7 * DAY_MS  # until what nobody consigns is removed; lines are cut for days
     detail_bytes: int = 1 * KIB  # plaintext of a sealed rejection detail, always padded to this
 
+    policy_bytes: int = 256 * KIB  # of a C2SP tlog-policy: 64 agencies, 1.9 KB of keys each
+    policy_items: int = 256  # logs, witnesses or groups of one: C2SP wants at least 32 of each
+
     # Keys and the directory
     operation_bytes: int = 65_535  # a log entry is u16-length-prefixed (C2SP tlog-tiles)
     agreement_bytes: int = 64 * KIB  # text of 32 parties with all rules and pins
