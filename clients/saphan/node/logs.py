@@ -358,10 +358,11 @@ class Logs:
     def keep_feed(self, tx: sqlite3.Connection, check: FeedCheck) -> None:
         """Persist head, anchor, corridor ends and cursor, in the transaction of the entries."""
         self.evidence_heads.keep(tx, check.head, cosigners(self.directory, check.head))
-        if check.anchor is not None:
+        if (told := check.anchor) is not None:
             tx.execute(
-                "INSERT INTO anchors VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                (check.anchor.index, check.anchor.size, check.anchor.root),
+                "INSERT INTO anchors VALUES (?, ?, ?, ?, ?) ON CONFLICT (idx) DO UPDATE"
+                " SET head_size = excluded.head_size, path = excluded.path",
+                (told.index, told.size, told.root, check.head.size, encoded_path(told.path)),
             )
         tx.executemany(
             "INSERT INTO corridors VALUES (?, ?, ?, ?) ON CONFLICT (sender, recipient)"
