@@ -244,6 +244,58 @@ class Spare(Record, frozen=True, tag=27):
     on: bool
 
 
+# --- paths in a log's tree, asked for ------------------------------------------------------------
+
+PROOF_HASHES: Final = 2 * LIMITS.proof_items * LIMITS.proof_hashes
+"""Of one answer: as many leaves as sizes, no hash shared."""
+ProofItems = Meta(max_length=LIMITS.proof_items)
+Place = Annotated[int, Meta(ge=0, lt=PROOF_HASHES)]
+Places = Annotated[tuple[Place, ...], Meta(max_length=LIMITS.proof_hashes)]
+
+
+class AskProofs(Record, frozen=True, tag=28):
+    """Node: paths that lead to a head it holds, of either log: of these leaves (inclusion), and
+    from these earlier sizes (consistency).
+
+    What the feed brought is proven under the head of that frame, and a node lifts it to a witnessed
+    head by itself (`extension.Extension`). It asks where it cannot: for what an older release has
+    kept, after a gap, and for a head that somebody else names.
+    """
+
+    request: RequestId
+    head: HeadRef
+    indices: Annotated[tuple[Index, ...], ProofItems]
+    sizes: Annotated[tuple[Index, ...], ProofItems]
+
+
+class Proofs(Record, frozen=True, tag=29):
+    """Broker's answer to `AskProofs`, in its order. Neighbours share most of their hashes, so each
+    hash travels once.
+
+    Args:
+        code: why there are none: `head_unknown` (this log never had that head),
+            `proof_unknown` (a leaf or size beyond the head).
+        hashes: all that any of the paths needs.
+        inclusion, consistency: each path as places in `hashes`, from below upwards.
+    """
+
+    request: RequestId
+    code: str | None
+    hashes: Annotated[tuple[Digest, ...], Meta(max_length=PROOF_HASHES)]
+    inclusion: Annotated[tuple[Places, ...], ProofItems]
+    consistency: Annotated[tuple[Places, ...], ProofItems]
+
+
+class AskHistory(Record, frozen=True, tag=30):
+    """Node: what a log's roots were at these sizes, as the tree under its head of `head` leaves
+    has them."""
+
+    request: RequestId
+    origin: Origin
+    head: Index
+    sizes: Annotated[tuple[Index, ...], Meta(min_length=1, max_length=LIMITS.history_sizes)]
+
+
 # --- broker to node ------------------------------------------------------------------------------
 
 
@@ -347,6 +399,14 @@ class Stanzas(Record, frozen=True, tag=23):
     stanzas: Annotated[tuple[StanzaBytes | None, ...], Items]
 
 
+class History(Record, frozen=True, tag=31):
+    """Broker's answer to `AskHistory`: for each size a history path (log.md, section 1) from it to
+    `head`; None where there is none: the size is 0 or not below `head`, or the log is shorter."""
+
+    request: RequestId
+    paths: Annotated[tuple[Path | None, ...], Meta(max_length=LIMITS.history_sizes)]
+
+
 FromNode = (
     Login
     | Submit
@@ -361,6 +421,8 @@ FromNode = (
     | Part
     | FetchPart
     | Spare
+    | AskHistory
+    | AskProofs
 )
 FromBroker = (
     Challenge
@@ -374,6 +436,8 @@ FromBroker = (
     | Held
     | PartFetched
     | Witnessed
+    | History
+    | Proofs
 )
 
 

@@ -63,7 +63,11 @@ class Limits:
 
     # Signatures and logs
     batch_items: int = 65_536  # one node signature over at most so many items
+    history_sizes: int = 16  # asked of a log at once: 10 KB of paths; one per peer with news
+    split_bytes: int = 1 * MIB  # of a file that proves two histories: a few notes of 4 KB and paths
+    split_parts: int = 64  # notes, paths or claims in it; three are a proof
     proof_hashes: int = 63  # a tree of 2**63 leaves; C2SP tlog-witness allows as many
+    proof_items: int = 32  # leaves of one question for paths: 21 KB, 3 s at 64 kbit/s, at worst
     note_bytes: int = 256 * KIB  # a head with 64 witnesses at 3.4 KiB each
     note_signatures: int = 128  # lines on a note; C2SP demands at least 16 accepted
     leaf_bytes: int = 65_535  # u16-length-prefixed in entry bundles

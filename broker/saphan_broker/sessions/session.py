@@ -21,6 +21,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanEr
 from saphan_schemas.frames import (
     Ack,
     Answer,
+    AskProofs,
     Closing,
     Cosign,
     FetchPart,
@@ -31,6 +32,7 @@ from saphan_schemas.frames import (
     Part,
     PartFetched,
     Ping,
+    Proofs,
     Register,
     Spare,
     Stanzas,
@@ -49,6 +51,7 @@ from saphan_broker.sessions import attaching, requests
 from saphan_broker.sessions.downloads import fetch_part
 from saphan_broker.sessions.feed import FeedPump
 from saphan_broker.sessions.login import Peer, challenge, check_login
+from saphan_broker.sessions.proving import answer_bytes, prove
 from saphan_broker.sessions.room import Room
 from saphan_broker.sessions.tokens import Tokens
 from saphan_broker.sessions.uploads import Uploads
@@ -98,6 +101,7 @@ class Session:
         self._kept = Kept()
         """Batch signatures in the order in which they were read, for what does not wait for the
         lane; nobody has checked them."""
+        self._proving = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._why: SaphanError | None = None
         self._sent_at = 0.0
@@ -233,6 +237,10 @@ class Session:
                 size += frame.length
                 await self._room.take(size)
                 tasks.create_task(self._answer_part(frame, size))
+            elif isinstance(frame, AskProofs):
+                size += answer_bytes(frame)
+                await self._room.take(size)
+                tasks.create_task(self._answer_proofs(frame, size))
             elif isinstance(frame, Ack):
                 pump.acknowledge(frame.after)
             elif isinstance(frame, Ping):
@@ -300,6 +308,11 @@ class Session:
     async def _answer_part(self, frame: FetchPart, size: int) -> None:
         await self._reply(await fetch_part(self._shared.state, self.agency or "", frame), size)
 
+    async def _answer_proofs(self, frame: AskProofs, size: int) -> None:
+        async with self._proving:  # a store reads tiles for one question of a session at a time
+            found = await prove(self._shared.state, frame)
+        await self._reply(found, size)
+
     async def _upload(self, uploads: Uploads) -> None:
         """Answer offers and parts in their order, beside requests that wait for the log."""
         while True:
@@ -309,7 +322,7 @@ class Session:
         found = await requests.fetch_stanzas(self._shared.state, self.agency or "", frame)
         await self._reply(found, size)
 
-    async def _reply(self, frame: Answer | Stanzas | PartFetched, size: int) -> None:
+    async def _reply(self, frame: Answer | Stanzas | PartFetched | Proofs, size: int) -> None:
         await self._send(encode(frame))
         self._room.give_back(size)
 
