@@ -210,20 +210,40 @@ def verify_consistency(
         return
     if any(len(item) != HASH_BYTES for item in path):
         _refuse_consistency("a hash of the path does not have 32 bytes")
-    old_seen, new_seen = _walk_consistency(old_size, new_size, old_root, path)
+    steps = history_path(old_size, old_root, path)  # 2
+    old_seen, new_seen = _walk_consistency(old_size, new_size, steps)
     if old_seen != old_root:
         _refuse_consistency(f"the path leads to another root of {old_size} leaves")
     if new_seen != new_root:
         _refuse_consistency(f"the path leads to another root of {new_size} leaves")
 
 
-def _walk_consistency(
-    old_size: int, new_size: int, old_root: bytes, path: Sequence[bytes]
-) -> tuple[bytes, bytes]:
+def history_path(size: int, root: bytes, path: Sequence[bytes]) -> tuple[bytes, ...]:
+    """A consistency path from `size` leaves as one that says by itself what their root was.
+
+    RFC 9162's path leaves that root out where it is one of the tree's own hashes: for a power of 2.
+    """
+    return tuple(path) if size & (size - 1) else (root, *path)
+
+
+def roots_of_history(old: int, new: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The roots of `old` and of `new` leaves that a history path leads to.
+
+    Every hash of the path is part of both walks' order and of the second root: if that is the root
+    of a tree, the first is the root of its first `old` leaves, whoever made the path.
+
+    Raises:
+        InvalidInput: `proof_consistency` for sizes or a length that cannot be.
+    """
+    if not 0 < old < new:
+        _refuse_consistency(f"a tree of {new} leaves has no history of {old}")
+    if any(len(item) != HASH_BYTES for item in path):
+        _refuse_consistency("a hash of the path does not have 32 bytes")
+    return _walk_consistency(old, new, path)
+
+
+def _walk_consistency(old_size: int, new_size: int, steps: Sequence[bytes]) -> tuple[bytes, bytes]:
     """Both roots as the path implies them; step numbers of RFC 9162 section 2.1.4.2."""
-    steps = list(path)
-    if old_size & (old_size - 1) == 0:
-        steps.insert(0, old_root)  # 2: the old tree is one complete subtree
     if not steps:
         _refuse_consistency("the path is empty")  # 1
     fn, sn = old_size - 1, new_size - 1  # 3

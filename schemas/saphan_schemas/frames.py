@@ -286,16 +286,6 @@ class Proofs(Record, frozen=True, tag=29):
     consistency: Annotated[tuple[Places, ...], ProofItems]
 
 
-class AskHistory(Record, frozen=True, tag=30):
-    """Node: what a log's roots were at these sizes, as the tree under its head of `head` leaves
-    has them."""
-
-    request: RequestId
-    origin: Origin
-    head: Index
-    sizes: Annotated[tuple[Index, ...], Meta(min_length=1, max_length=LIMITS.history_sizes)]
-
-
 # --- broker to node ------------------------------------------------------------------------------
 
 
@@ -399,14 +389,6 @@ class Stanzas(Record, frozen=True, tag=23):
     stanzas: Annotated[tuple[StanzaBytes | None, ...], Items]
 
 
-class History(Record, frozen=True, tag=31):
-    """Broker's answer to `AskHistory`: for each size a history path (log.md, section 1) from it to
-    `head`; None where there is none: the size is 0 or not below `head`, or the log is shorter."""
-
-    request: RequestId
-    paths: Annotated[tuple[Path | None, ...], Meta(max_length=LIMITS.history_sizes)]
-
-
 FromNode = (
     Login
     | Submit
@@ -421,7 +403,6 @@ FromNode = (
     | Part
     | FetchPart
     | Spare
-    | AskHistory
     | AskProofs
 )
 FromBroker = (
@@ -436,7 +417,6 @@ FromBroker = (
     | Held
     | PartFetched
     | Witnessed
-    | History
     | Proofs
 )
 

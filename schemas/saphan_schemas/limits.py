@@ -63,7 +63,6 @@ class Limits:
 
     # Signatures and logs
     batch_items: int = 65_536  # one node signature over at most so many items
-    history_sizes: int = 16  # asked of a log at once: 10 KB of paths; one per peer with news
     split_bytes: int = 1 * MIB  # of a file that proves two histories: a few notes of 4 KB and paths
     split_parts: int = 64  # notes, paths or claims in it; three are a proof
     proof_hashes: int = 63  # a tree of 2**63 leaves; C2SP tlog-witness allows as many
