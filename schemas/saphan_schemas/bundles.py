@@ -121,16 +121,6 @@ class BundleEntry(Record, frozen=True, tag=7):
     path: Path
 
 
-class BundleBody(Record, frozen=True, tag=8):
-    """Sealed bytes: place 0 is the ciphertext, i the attachment i-1; pieces in order, none empty.
-
-    A place that is left out is shown by its digest only: it was destroyed, or kept back.
-    """
-
-    place: Annotated[int, Meta(ge=0, le=LIMITS.attachments)]
-    data: Annotated[bytes, Meta(min_length=1, max_length=LIMITS.part_bytes)]
-
-
 class Disclosure(Record, frozen=True):
     """An agency's own record that it gave the content key of one bulletin away.
 
@@ -153,8 +143,10 @@ class Disclosure(Record, frozen=True):
     time: Millis
 
 
-class BundleDisclosure(Record, frozen=True, tag=9):
-    """The content key of this one bulletin, and the signed record of its disclosure.
+class BundleDisclosure(Record, frozen=True, tag=8):
+    """The content key of this one bulletin, and the signed record of its disclosure; at most one.
+
+    It stands before the sealed bytes, so that they are opened as they are read.
 
     Args:
         disclosure: exact bytes of a `Disclosure`; salt: what the logged statement's detail,
@@ -165,6 +157,16 @@ class BundleDisclosure(Record, frozen=True, tag=9):
     disclosure: Annotated[bytes, Meta(max_length=4096)]
     signature: Signature
     salt: Salt
+
+
+class BundleBody(Record, frozen=True, tag=9):
+    """Sealed bytes: place 0 is the ciphertext, i the attachment i-1; pieces in order, none empty.
+
+    A place that is left out is shown by its digest only: it was destroyed, or kept back.
+    """
+
+    place: Annotated[int, Meta(ge=0, le=LIMITS.attachments)]
+    data: Annotated[bytes, Meta(min_length=1, max_length=LIMITS.part_bytes)]
 
 
 class BundleEnd(Record, frozen=True, tag=10):
@@ -181,7 +183,7 @@ BundleItem = (
     | BundleAnchor
     | BundleSignature
     | BundleEntry
-    | BundleBody
     | BundleDisclosure
+    | BundleBody
     | BundleEnd
 )

@@ -1,0 +1,1 @@
+"""The evidence bundle: everything that one file proves about one bulletin, without any key."""
