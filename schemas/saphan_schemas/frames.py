@@ -260,12 +260,17 @@ class AskProofs(Record, frozen=True, tag=28):
     What the feed brought is proven under the head of that frame, and a node lifts it to a witnessed
     head by itself (`extension.Extension`). It asks where it cannot: for what an older release has
     kept, after a gap, and for a head that somebody else names.
+
+    Args:
+        fresh: the note that the log has signed last over that head's tree is wanted too: an
+            evidence bundle shows what no key was revoked until.
     """
 
     request: RequestId
     head: HeadRef
     indices: Annotated[tuple[Index, ...], ProofItems]
     sizes: Annotated[tuple[Index, ...], ProofItems]
+    fresh: bool = False
 
 
 class Proofs(Record, frozen=True, tag=29):
@@ -277,6 +282,7 @@ class Proofs(Record, frozen=True, tag=29):
             `proof_unknown` (a leaf or size beyond the head).
         hashes: all that any of the paths needs.
         inclusion, consistency: each path as places in `hashes`, from below upwards.
+        note: not older than a minute if it was asked for; empty once the log has grown.
     """
 
     request: RequestId
@@ -284,6 +290,7 @@ class Proofs(Record, frozen=True, tag=29):
     hashes: Annotated[tuple[Digest, ...], Meta(max_length=PROOF_HASHES)]
     inclusion: Annotated[tuple[Places, ...], ProofItems]
     consistency: Annotated[tuple[Places, ...], ProofItems]
+    note: Note = b""
 
 
 # --- broker to node ------------------------------------------------------------------------------

@@ -6,14 +6,20 @@ Whoever is logged in may ask for any of them: paths are hashes, and the log's ti
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from msgspec.structs import replace
 from saphan_protocol.shared_paths import SharedPaths
 from saphan_protocol.tile_tree import TileTree
+from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import AskProofs, Proofs
+from saphan_schemas.limits import LIMITS, SECOND_MS
+from saphan_schemas.records import HeadRef
 
 from saphan_broker.logs.log_book import LogBook
+from saphan_broker.sequencing.work import NewHead, Submit
 from saphan_broker.state import State
 
 BREATH: Final = 4
@@ -29,7 +35,7 @@ def answer_bytes(frame: AskProofs) -> int:
     return PATH_BYTES * (len(frame.indices) + len(frame.sizes))
 
 
-async def prove(state: State, frame: AskProofs) -> Proofs:
+async def prove(state: State, submit: Submit, frame: AskProofs) -> Proofs:
     """The paths asked for; without them the code says why: `head_unknown`, `proof_unknown`.
 
     A head that another process has signed a moment ago is waited for, not refused.
@@ -47,7 +53,11 @@ async def prove(state: State, frame: AskProofs) -> Proofs:
     size = frame.head.size
     if any(index >= size for index in frame.indices) or any(old > size for old in frame.sizes):
         return _none(frame, "proof_unknown")
-    return await _paths(book, frame)
+    found = await _paths(book, frame)
+    if frame.fresh:
+        with contextlib.suppress(SaphanError):  # the paths are good without it
+            return replace(found, note=await _fresh_note(state, submit, book, frame.head))
+    return found
 
 
 async def _paths(book: LogBook, frame: AskProofs) -> Proofs:
@@ -68,6 +78,22 @@ async def _paths(book: LogBook, frame: AskProofs) -> Proofs:
     places = [shared.add(path) for path in (*inclusion, *consistency)]
     cut = len(inclusion)
     return Proofs(frame.request, None, shared.hashes, tuple(places[:cut]), tuple(places[cut:]))
+
+
+async def _fresh_note(state: State, submit: Submit, book: LogBook, head: HeadRef) -> bytes:
+    """The note that the log has signed last over this head's tree; empty once it has grown.
+
+    One that is older than the clocks may differ is signed anew first.
+
+    Raises:
+        SaphanError: why none is signed now.
+    """
+    found = book.published
+    if found is not None and state.clock() - found.time * SECOND_MS > LIMITS.skew_ms:
+        await submit(NewHead()).outcome
+        await state.catch_up()
+        found = book.published
+    return b"" if found is None or found.ref != head else found.note
 
 
 def _none(frame: AskProofs, code: str) -> Proofs:

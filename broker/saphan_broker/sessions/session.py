@@ -310,7 +310,7 @@ class Session:
 
     async def _answer_proofs(self, frame: AskProofs, size: int) -> None:
         async with self._proving:  # a store reads tiles for one question of a session at a time
-            found = await prove(self._shared.state, frame)
+            found = await prove(self._shared.state, self._shared.submit, frame)
         await self._reply(found, size)
 
     async def _upload(self, uploads: Uploads) -> None:
