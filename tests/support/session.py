@@ -21,6 +21,7 @@ from saphan_schemas.codec import decode, encode
 from saphan_schemas.frames import (
     Ack,
     Answer,
+    AskProofs,
     Challenge,
     Closing,
     Cosign,
@@ -36,6 +37,7 @@ from saphan_schemas.frames import (
     Part,
     PartFetched,
     Ping,
+    Proofs,
     Register,
     Result,
     Stanzas,
@@ -191,6 +193,15 @@ class Line:
         found: tuple[bytes | None, ...] = await answer
         return found
 
+    async def prove(
+        self, head: HeadRef, indices: Sequence[int] = (), sizes: Sequence[int] = ()
+    ) -> Proofs:
+        """Ask for paths under a head."""
+        number, answer = self._ask()
+        await self.ws.send_bytes(encode(AskProofs(number, head, tuple(indices), tuple(sizes))))
+        found: Proofs = await answer
+        return found
+
     # --- parts ------------------------------------------------------------------------------------
 
     async def offer(self, blobs: Blobs) -> int:
@@ -295,7 +306,7 @@ class Line:
             self._answers.pop(frame.request).set_result(frame.results)
         elif isinstance(frame, Held):
             self.held[frame.request] = frame.held
-        elif isinstance(frame, PartFetched):
+        elif isinstance(frame, PartFetched | Proofs):
             self._answers.pop(frame.request).set_result(frame)
         elif isinstance(frame, Stanzas):
             self._answers.pop(frame.request).set_result(frame.stanzas)
