@@ -18,6 +18,7 @@ from saphan_schemas.frames import AskProofs, Proofs
 from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_schemas.records import HeadRef
 
+from saphan_broker.logs.cosigned import cosigned
 from saphan_broker.logs.log_book import LogBook
 from saphan_broker.sequencing.work import NewHead, Submit
 from saphan_broker.state import State
@@ -81,7 +82,8 @@ async def _paths(book: LogBook, frame: AskProofs) -> Proofs:
 
 
 async def _fresh_note(state: State, submit: Submit, book: LogBook, head: HeadRef) -> bytes:
-    """The note that the log has signed last over this head's tree; empty once it has grown.
+    """The note that the log has signed last over this head's tree, with its witnesses' lines;
+    empty once the log has grown.
 
     One that is older than the clocks may differ is signed anew first.
 
@@ -93,7 +95,9 @@ async def _fresh_note(state: State, submit: Submit, book: LogBook, head: HeadRef
         await submit(NewHead()).outcome
         await state.catch_up()
         found = book.published
-    return b"" if found is None or found.ref != head else found.note
+    if found is None or found.ref != head:
+        return b""
+    return await cosigned(state.store, book.log, found.size, found.note)
 
 
 def _none(frame: AskProofs, code: str) -> Proofs:
