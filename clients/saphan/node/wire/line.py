@@ -19,6 +19,7 @@ from saphan_schemas.frames import Result, Submission
 from saphan_schemas.limits import KIB, LIMITS
 
 from saphan.node.portions import Portion
+from saphan.node.wire.asking import Asking
 from saphan.node.wire.session import Parts, Session
 from saphan.trust import client, line_error
 
@@ -109,12 +110,19 @@ class Line:
         Raises:
             Unavailable: `line_down`.
         """
-        session = self._session
-        if session is None:
+        return await self.asking().register(operation, agreement, order)
+
+    def asking(self) -> Asking:
+        """Where the open session is asked.
+
+        Raises:
+            Unavailable: `line_down`.
+        """
+        if self._session is None:
             raise Unavailable(
                 "line_down", "the line to the broker is down; try again when it is up"
             )
-        return await session.register(operation, agreement, order)
+        return self._session.asking
 
     async def run(self) -> None:
         """Keep the line open until the log contradicts itself."""

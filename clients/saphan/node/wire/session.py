@@ -29,8 +29,7 @@ from saphan_schemas.frames import (
     Held,
     PartFetched,
     Ping,
-    Register,
-    Result,
+    Proofs,
     Spare,
     Stanzas,
     Witnessed,
@@ -45,6 +44,7 @@ from saphan.node.login import closed, log_in, receive_frame, skewed, welcomed
 from saphan.node.recovery import Recovery
 from saphan.node.restored import CATCHING_UP, Restored
 from saphan.node.together import until_first_error
+from saphan.node.wire.asking import Asking
 from saphan.node.wire.fetching import Fetching
 from saphan.node.wire.pumps import Pumps
 from saphan.node.wire.uploading import Uploading
@@ -60,8 +60,6 @@ WITNESS_PAUSE_S: Final = 1.0
 bulletin on its way waits for the writing of the witness's state."""
 WITNESS_LATEST_S: Final = 10.0
 ROUND_TRIPS: Final = 4
-ANSWER_S: Final = 30.0
-"""A directory operation is answered after its head is signed; the broker may be busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +97,13 @@ class Session:
         self._heard = 0
         self.useful = False
         """Whether it has brought anything that the next session need not bring again."""
-        self._asked: dict[int, asyncio.Future[Result]] = {}
         self._fetched: dict[int, list[bytes]] = {}
         self._newest: int | None = None
         self._leaves = 0
         self._answer_s = 0.0
         self._caught_up = asyncio.Event()
         self.pumps = pumps = Pumps(parts.engine, self._send, parts.clock)
+        self.asking = Asking(self._send, pumps.request)
         self._uploading = Uploading(parts.engine, parts.files, self._send, pumps)
         pumps.bulk = self._uploading
         self._fetching = Fetching(
@@ -140,34 +138,11 @@ class Session:
             )
         finally:
             self.pumps.close()
-            for future in self._asked.values():
-                if not future.done():
-                    future.set_exception(Unavailable("line_down", "the line went down meanwhile"))
+            self.asking.close()
 
     def wake_parts(self) -> None:
         """Something is to be fetched."""
         self._fetching.wake()
-
-    async def register(
-        self, operation: bytes | None, agreement: bytes | None, order: bytes | None
-    ) -> Result:
-        """Send one directory operation, agreement or order and wait for the broker's result.
-
-        Raises:
-            Unavailable: `line_down`, `no_answer`.
-        """
-        request = self.pumps.request()
-        future = self._asked[request] = asyncio.get_running_loop().create_future()
-        try:
-            await self._send(Register(request, operation, agreement, order))
-            # Not `wait_for`: in Python 3.11 it forgets a cancellation that the answer meets.
-            async with asyncio.timeout(ANSWER_S):
-                result: Result = await future
-            return result
-        except TimeoutError:
-            raise Unavailable("no_answer", "the broker has not answered yet; try again") from None
-        finally:
-            self._asked.pop(request, None)
 
     async def _send(self, frame: object) -> None:
         data = encode(frame)
@@ -243,6 +218,8 @@ class Session:
                     self._uploading.held(frame)
                 case PartFetched():
                     self._fetching.take(frame)
+                case Proofs():
+                    self.asking.answered(frame)
                 case Stanzas():
                     await self._stanzas(frame)
                 case Ping():
@@ -253,12 +230,8 @@ class Session:
                     raise InvalidInput("malformed", "the broker greets in the middle of a session")
 
     async def _answered(self, answer: Answer) -> None:
-        future = self._asked.get(answer.request)
-        if future is None:
-            if not self._uploading.refused(answer):
-                await self.pumps.answer(answer)
-        elif answer.results and not future.done():
-            future.set_result(answer.results[0])
+        if not (self.asking.answered(answer) or self._uploading.refused(answer)):
+            await self.pumps.answer(answer)
 
     async def _stanzas(self, frame: Stanzas) -> None:
         bulletins = self._fetched.pop(frame.request, [])

@@ -1,0 +1,87 @@
+"""Questions of a session that somebody waits for, each answered by one frame."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from saphan_schemas.errors import Unavailable
+from saphan_schemas.frames import Answer, AskProofs, Proofs, Register, Result
+from saphan_schemas.records import HeadRef
+
+Send = Callable[[object], Awaitable[None]]
+
+ANSWER_S: Final = 30.0
+"""A directory operation is answered after its head is signed; the broker may be busy."""
+
+
+class Asking:
+    """The questions of one session; they end with it.
+
+    Args:
+        send: writes one frame; number: gives a request number that the session has not used.
+    """
+
+    def __init__(self, send: Send, number: Callable[[], int]) -> None:
+        self._send = send
+        self._number = number
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+
+    async def register(
+        self, operation: bytes | None, agreement: bytes | None, order: bytes | None
+    ) -> Result:
+        """Send one directory operation, agreement or order and wait for the broker's result.
+
+        Raises:
+            Unavailable: `line_down`, `no_answer`.
+        """
+        number = self._number()
+        result: Result = await self._ask(number, Register(number, operation, agreement, order))
+        return result
+
+    async def prove(
+        self,
+        head: HeadRef,
+        indices: Sequence[int] = (),
+        sizes: Sequence[int] = (),
+        *,
+        fresh: bool = False,
+    ) -> Proofs:
+        """Ask for paths that lead to a head; nothing of the answer is checked yet.
+
+        Raises:
+            Unavailable: `line_down`, `no_answer`.
+        """
+        number = self._number()
+        asked = AskProofs(number, head, tuple(indices), tuple(sizes), fresh)
+        found: Proofs = await self._ask(number, asked)
+        return found
+
+    async def _ask(self, number: int, frame: object) -> Any:
+        future = self._asked[number] = asyncio.get_running_loop().create_future()
+        try:
+            await self._send(frame)
+            # Not `wait_for`: in Python 3.11 it forgets a cancellation that the answer meets.
+            async with asyncio.timeout(ANSWER_S):
+                return await future
+        except TimeoutError:
+            raise Unavailable("no_answer", "the broker has not answered yet; try again") from None
+        finally:
+            self._asked.pop(number, None)
+
+    def answered(self, frame: Answer | Proofs) -> bool:
+        """Give an answer to whoever waits for it; False if the question was not asked here."""
+        future = self._asked.get(frame.request)
+        if future is None:
+            return False
+        given = frame if isinstance(frame, Proofs) else next(iter(frame.results), None)
+        if given is not None and not future.done():
+            future.set_result(given)
+        return True
+
+    def close(self) -> None:
+        """The session is over: nothing is answered any more."""
+        for future in self._asked.values():
+            if not future.done():
+                future.set_exception(Unavailable("line_down", "the line went down meanwhile"))
