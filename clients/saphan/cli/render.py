@@ -11,6 +11,7 @@ from saphan_schemas.messages import LANGUAGES, has_text
 from saphan_schemas.width import fit
 
 from saphan.cli.speech import language, say
+from saphan.cli.waiting import OUTCOMES
 
 Json = dict[str, Any]
 EVENT_CELLS = 30
@@ -55,6 +56,7 @@ def status_lines(found: Json) -> Iterator[str]:
         if delivery.get("in_flight"):
             told = say(f"flight.{delivery['in_flight']}", recipient=delivery["recipient"])
             yield f"{_label(None)}{told}"
+        yield from _warning_lines(found, delivery)
     attached = found.get("attachments", ())
     if attached:
         here = sum(one["here"] for one in attached)
@@ -69,6 +71,22 @@ def status_lines(found: Json) -> Iterator[str]:
     if any(event["event"] == "handover" for event in found["timeline"]):
         yield ""
         yield say("note.handover_limit")
+
+
+def _warning_lines(found: Json, delivery: Json) -> Iterator[str]:
+    """The newest warning of each deadline, while the delivery has no outcome."""
+    if delivery["state"] in OUTCOMES:
+        return
+    newest = {
+        one["deadline"]: one
+        for one in found.get("warnings", ())
+        if one["recipient"] == delivery["recipient"]
+    }
+    for deadline, one in newest.items():
+        if deadline == "expires" and delivery["state"] == "handed_over":
+            continue  # it was in time
+        text = say(f"warning.{deadline}", share=one["share"], recipient=one["recipient"])
+        yield f"{_label(None)}{text}"
 
 
 def event_line(event: Json) -> str:

@@ -14,6 +14,7 @@ from saphan.node.archive import Archive
 from saphan.node.logs import Logs
 from saphan.node.rows.db import Database, Row
 from saphan.node.telling.notices import noted
+from saphan.node.telling.warnings import warned
 from saphan.node.trust.mailboxes import Mailboxes
 from saphan.node.trust.rejections import Rejections
 from saphan.node.trust.witness_policy import policy, witnessed
@@ -150,6 +151,7 @@ class Bulletins:
             "attachments": self._attachments(bulletin),
             "timeline": self._timeline(bulletin),
             "notices": noted(self._db, bulletin),
+            "warnings": warned(self._db, bulletin),
         }
 
     def _deliveries(self, bulletin: bytes) -> list[Json]:

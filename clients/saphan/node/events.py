@@ -18,6 +18,8 @@ that concerns."""
 IN_FLIGHT: Final = "in_flight"
 """Of a bulletin of ours that is on its way while its agreement is not in force: whether it is still
 delivered (`deliver`), stopped (`stop`), or goes on as before (`resumed`)."""
+WARNING: Final = "warning"
+"""Of a delivery whose deadline is near: which, when it is, how much of the time is over."""
 KEPT: Final = 1_024
 """Events waiting for one listener; beyond it the oldest go and `lagged` tells so."""
 

@@ -48,6 +48,7 @@ from saphan.node.resent import first_answer
 from saphan.node.rows.db import Database
 from saphan.node.submitting import Submitting
 from saphan.node.telling.notices import Notices
+from saphan.node.telling.warnings import Warnings
 from saphan.node.tokens import Tokens
 from saphan.node.trust.bound import Bound
 from saphan.node.trust.in_flight import InFlight
@@ -85,6 +86,7 @@ class NodeService:
     events: Events
     settings: Current
     notices: Notices
+    warnings: Warnings
     tokens: Tokens
     watching: Watching
     agreements: AgreementWatch
@@ -263,7 +265,8 @@ def _built(on: Ground) -> NodeService:
         alarms=on.alarms,
         events=on.events,
         settings=on.settings,
-        notices=Notices(clearance.shown_to, db, on.settings, on.alarms, on.events, clock),
+        notices=Notices(clearance, db, on.settings, on.alarms, on.events, clock),
+        warnings=Warnings(db, on.restored, on.alarms, clock),
         watching=_watching(on, engine, line, eyes),
         agreements=_agreements(on, engine, line, recovery),
         tokens=Tokens(on.agency, db, logs, clock),
@@ -325,6 +328,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         asyncio.create_task(service.line.run()),
         asyncio.create_task(service.submitting.run()),
         asyncio.create_task(service.notices.run()),
+        asyncio.create_task(service.warnings.run(service.engine, service.events)),
         asyncio.create_task(service.watching.run()),
         asyncio.create_task(service.agreements.run()),
         asyncio.create_task(service.engine.budget.run()),

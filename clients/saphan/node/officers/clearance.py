@@ -66,6 +66,14 @@ class Clearance:
         )
         return [viewer.handle for viewer in viewers if viewer.shows(bulletin)]
 
+    def warned_of(self, bulletin: bytes) -> list[str]:
+        """Whom its deadlines concern: of one of our own its author, else all who are shown it."""
+        found, shown = self._bulletins.known(bulletin), self.shown_to(bulletin)
+        if found is None:
+            return []
+        own = decode(Header, found.header, LIMITS.header_bytes, "header").sender == self._agency
+        return [found.author] if own and found.author in shown else shown
+
     def check_send(self, handle: str, header: Header) -> None:
         """S5: an officer may send a bulletin so marked, of this type, to these agencies.
 

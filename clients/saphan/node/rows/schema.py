@@ -152,8 +152,8 @@ CREATE TABLE in_flight (
     PRIMARY KEY (bulletin, recipient)) WITHOUT ROWID;
 """,
     4: """
--- Warnings before deadlines, for each delivery without an outcome: at so many hundredths of the time
--- from a bulletin's creation to its deadline (expires, answer_by). `told`: when it was said, once.
+-- Warnings before deadlines, for each delivery without an outcome: at so many hundredths of the
+-- time from a bulletin's creation to its deadline (expires, answer_by). `told`: when it was said.
 CREATE TABLE warnings (
     bulletin BLOB NOT NULL, recipient TEXT NOT NULL, deadline TEXT NOT NULL,
     share INTEGER NOT NULL, due INTEGER NOT NULL, told INTEGER,

@@ -13,7 +13,7 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from saphan_schemas.limits import LIMITS
@@ -27,8 +27,10 @@ class Notice:
     """What a notice command is told; times are ms UTC.
 
     Args:
-        bulletin: id; step: 0 when it has come, then the steps of the settings.
+        bulletin: id.
+        step: 0 when it has come, then the steps of the settings; below 0 of a warning.
         officers: handles of those who should look.
+        warning: the deadline that is near, and how many hundredths of the time to it are over.
     """
 
     bulletin: bytes
@@ -36,16 +38,19 @@ class Notice:
     urgency: str
     deadline: int
     officers: tuple[str, ...]
+    warning: tuple[str, int] | None = None
 
     def line(self) -> bytes:
         """One JSON object and a line feed."""
-        value = {
+        value: dict[str, Any] = {
             "id": self.bulletin.hex(),
-            "step": self.step,
+            "step": max(0, self.step),
             "urgency": self.urgency,
             "deadline": self.deadline,
             "officers": list(self.officers),
         }
+        if self.warning is not None:
+            value["warning"] = dict(zip(("deadline", "share"), self.warning, strict=True))
         return msgspec.json.encode(value) + b"\n"
 
 

@@ -5,6 +5,8 @@
    step's row. A crash between the two runs it once more: that is the only second notice there is.
    A disk that does not take the record is asked again; the command is not.
 3. A step whose bulletin an officer has read tells nobody any more, and no step follows it.
+4. A warning before a deadline is a row too, put there by `warnings`: its step is below 0, nobody's
+   reading ends it, and no step follows it.
 
 A command that fails is tried again, after 1, 2, 4, 8 and 16 minutes; the steps go on meanwhile.
 """
@@ -16,9 +18,9 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import OperatorError
@@ -31,6 +33,7 @@ from saphan.node.policy.current import Current
 from saphan.node.policy.settings import NodeSettings, NoticeSettings
 from saphan.node.rows.db import Database, Row
 from saphan.node.telling.hook import Ended, Hook, Notice
+from saphan.node.telling.warnings import deadline_of, of_step
 
 log = logging.getLogger("saphan.node")
 
@@ -44,8 +47,8 @@ LONGEST_MS: Final = 30 * SECOND_MS
 RETRY_MS: Final = MINUTE_MS
 
 _DUE: Final = (
-    "SELECT n.bulletin, n.step, n.tries, b.header, b.stored, EXISTS (SELECT 1 FROM readings r"
-    " WHERE r.bulletin = n.bulletin AND r.handle IS NOT NULL)"
+    "SELECT n.bulletin, n.step, n.tries, b.header, b.stored, n.step >= 0 AND EXISTS ("
+    "SELECT 1 FROM readings r WHERE r.bulletin = n.bulletin AND r.handle IS NOT NULL)"
     " FROM notices n JOIN bulletins b ON b.id = n.bulletin WHERE n.state = 'waiting' AND n.due <= ?"
     " ORDER BY b.urgency DESC, n.due LIMIT ?"
 )
@@ -66,16 +69,26 @@ class _Due:
         return self.notice.bulletin, self.notice.step
 
 
+class Audience(Protocol):
+    """Whom a notice is for."""
+
+    def shown_to(self, bulletin: bytes) -> list[str]:
+        """Handles of the officers who are shown a bulletin."""
+
+    def warned_of(self, bulletin: bytes) -> list[str]:
+        """Handles of those whom its deadlines concern."""
+
+
 class Notices:
     """The notices of one node; `run` on the event loop, everything else in threads.
 
     Args:
-        shown_to: handles of the officers who are shown a bulletin; clock: ms UTC.
+        clock: ms UTC.
     """
 
     def __init__(
         self,
-        shown_to: Callable[[bytes], list[str]],
+        audience: Audience,
         db: Database,
         settings: Current,
         alarms: Alarms,
@@ -83,7 +96,7 @@ class Notices:
         clock: Callable[[], int],
         hook: Hook | None = None,
     ) -> None:
-        self._shown_to = shown_to
+        self._audience = audience
         self._db = db
         self._settings = settings
         self._alarms = alarms
@@ -129,11 +142,15 @@ class Notices:
         return LONGEST_MS
 
     def _publish(self, due: list[_Due]) -> None:
-        """Tell whoever listens: programs of this machine, and the desks of those who are named."""
+        """Tell whoever listens: programs of this machine, and the desks of those who are named.
+
+        A warning was an event of its own before it was a row here.
+        """
         told = [
             one.notice
             for one in due
-            if not (one.tries or one.read or one.key in self._unwritten) and one.notice.officers
+            if not (one.tries or one.read or one.notice.warning or one.key in self._unwritten)
+            and one.notice.officers
         ]
         self._events.publish(
             [
@@ -187,11 +204,17 @@ class Notices:
         officers = self._officers(bulletin, step, settings.notice)
         deadline = header.expires if header.answer_by is None else header.answer_by
         notice = Notice(bulletin, step, header.urgency, deadline, officers)
+        if step < 0:
+            warning = of_step(step)
+            at = deadline_of(header, warning[0]) or deadline
+            notice = replace(notice, deadline=at, warning=warning)
         return _Due(notice, tries, stored, bool(read))
 
     def _officers(self, bulletin: bytes, step: int, notice: NoticeSettings) -> tuple[str, ...]:
         """Those of the step who are shown the bulletin; nobody is told of what they may not see."""
-        shown = self._shown_to(bulletin)
+        if step < 0:
+            return tuple(self._audience.warned_of(bulletin))
+        shown = self._audience.shown_to(bulletin)
         if step == 0:
             return tuple(shown)
         if step > len(notice.escalate):
@@ -241,7 +264,7 @@ class Notices:
                 " WHERE bulletin = ? AND step = ?",
                 (state, now, code, again, notice.bulletin, notice.step),
             )
-            if state != "read":
+            if state != "read" and notice.warning is None:
                 _next_step(tx, due, settings)
 
     def _until_next(self) -> int:
@@ -269,7 +292,8 @@ def _next_step(tx: sqlite3.Connection, due: _Due, settings: NoticeSettings) -> N
 def noted(db: Database, bulletin: bytes) -> list[dict[str, object]]:
     """What came of a bulletin's notices, step by step; `told` is ms UTC of the newest try."""
     rows = db.rows(
-        "SELECT step, due, state, tries, told, code FROM notices WHERE bulletin = ? ORDER BY step",
+        "SELECT step, due, state, tries, told, code FROM notices WHERE bulletin = ? AND step >= 0"
+        " ORDER BY step",
         (bulletin,),
     )
     names = ("step", "due", "state", "tries", "told", "code")
