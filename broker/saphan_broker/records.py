@@ -26,17 +26,20 @@ from saphan_schemas.packs import (
     PackEntry,
     PackHead,
     PackItem,
+    PackNote,
     PackSignature,
 )
 from saphan_schemas.records import BROKER, BatchSignature, Blob, Blobs, Entry
 
 from saphan_broker.at_rest import KeptRecord, open_header, open_record
+from saphan_broker.logs.cosigned import cosigned
 from saphan_broker.logs.log_export import head_missing
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import (
     LOGS,
     BulletinFacts,
     BulletinRow,
+    CosignatureRow,
     EntryRow,
     Log,
     SignatureKey,
@@ -54,6 +57,7 @@ class Source(Protocol):
     """What is read; every store has it, and so has `store.sqlite_reader`."""
 
     async def note(self, log: Log) -> SignedHead | None: ...
+    async def cosignatures(self, log: Log) -> list[CosignatureRow]: ...
     async def packages(self, start: int, stop: int) -> dict[int, bytes]: ...
     async def entries(self, start: int, stop: int) -> list[EntryRow]: ...
     async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, BulletinFacts]: ...
@@ -102,7 +106,7 @@ class PackWriter:
         self._write = write
         self._given: OrderedDict[SignatureKey, None] = OrderedDict()
         self._entries = self._destroyed = 0
-        self._agreements = self._signatures = 0
+        self._agreements = self._notes = self._signatures = 0
 
     async def export(self, start: int, stop: int | None, now: int) -> Exported:
         """Write the pack of leaves start <= index < stop, at most up to the signed head.
@@ -127,9 +131,10 @@ class PackWriter:
         origins = (heads["directory"].origin, evidence.origin)
         self._item(PackHead(PACK_FORMAT, BROKER, now, *origins, start, end))
         await self._all_agreements(heads["directory"].size)
+        await self._newest_note()
         for first in range(start, end, PAGE):
             await self._page(first, min(end, first + PAGE))
-        self._item(PackEnd(self._agreements, self._signatures, self._entries))
+        self._item(PackEnd(self._agreements, self._notes, self._signatures, self._entries))
         return Exported(
             start=start,
             stop=end,
@@ -154,6 +159,15 @@ class PackWriter:
             for package in found.values():
                 self._item(PackAgreement(package))
                 self._agreements += 1
+
+    async def _newest_note(self) -> None:
+        """The newest head with its cosignatures: a broker keeps no older ones (nodes do)."""
+        stored = await self._source.note("evidence")
+        if stored is None:
+            raise head_missing("evidence")
+        size = parse_checkpoint(parse_note(stored.note).text).size
+        self._item(PackNote(await cosigned(self._source, "evidence", size, stored.note)))
+        self._notes += 1
 
     async def _page(self, start: int, stop: int) -> None:
         opened: list[OpenedEntry] = []

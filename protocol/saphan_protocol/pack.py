@@ -1,8 +1,9 @@
 """Record packs as streams of items: in which order they are written, and how they are read.
 
-Head, agreements, then entries by rising index, each signature before the first entry that needs it,
-then the end with its counts. A reader keeps the last `LIMITS.pack_signatures` signatures only, so a
-writer gives one again when as many others have come since (audit.md, P1 to P4).
+Head, agreements, notes of heads, then entries by rising index, each signature before the first
+entry that needs it, then the end with its counts. A reader keeps the last `LIMITS.pack_signatures`
+signatures only, so a writer gives one again when as many others have come since (audit.md, P1 to
+P4).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from saphan_schemas.packs import (
     PackEntry,
     PackHead,
     PackItem,
+    PackNote,
     PackSignature,
 )
 from saphan_schemas.records import BatchSignature
@@ -34,27 +36,32 @@ def pack_stream(
     head: PackHead,
     agreements: Iterable[bytes],
     entries: Iterable[tuple[PackEntry, BatchSignature | None]],
+    notes: Iterable[bytes] = (),
 ) -> Iterator[PackItem]:
     """All items of a pack in their order.
 
     Args:
         agreements: finished agreements (SignedAgreement bytes).
         entries: by rising index, each with the signature its item refers to.
+        notes: heads of the evidence log by rising size, at most `LIMITS.pack_notes`.
     """
     yield head
-    counts = [0, 0, 0]
+    counts = [0, 0, 0, 0]
     for package in agreements:
         counts[0] += 1
         yield PackAgreement(package)
+    for note in notes:
+        counts[1] += 1
+        yield PackNote(note)
     given: OrderedDict[RootRef, None] = OrderedDict()
     for entry, batch in entries:
         if batch is not None and (ref := _ref(batch)) not in given:
-            counts[1] += 1
+            counts[2] += 1
             yield PackSignature(batch)
             given[ref] = None
             if len(given) > LIMITS.pack_signatures:
                 given.popitem(last=False)
-        counts[2] += 1
+        counts[3] += 1
         yield entry
     yield PackEnd(*counts)
 
@@ -73,7 +80,7 @@ def parse_pack_item(data: bytes) -> PackItem:
 
 
 class PackReader:
-    """Reads one pack: `head` at once, then `agreements()`, then entries, one by one.
+    """Reads one pack: `head` at once, then `agreements()`, `notes()`, then entries, one by one.
 
     Args:
         name: what reports call it.
@@ -87,7 +94,7 @@ class PackReader:
         self.name = name
         self.batches: OrderedDict[RootRef, BatchSignature] = OrderedDict()
         self._items = iter(items)
-        self._counts = [0, 0, 0]
+        self._counts = [0, 0, 0, 0]
         self._last = -1
         self._begun = False
         head = self._take()
@@ -103,18 +110,30 @@ class PackReader:
         self._held: PackItem | None = None
 
     def agreements(self) -> Iterator[bytes]:
-        """The packages, before any entry; those that are not asked for are passed over.
+        """The packages, before anything else; those that are not asked for are passed over.
 
         Raises:
             InvalidInput: `pack_cut`, `pack_malformed`.
         """
-        while not self._begun:
-            item = self._take()
-            if isinstance(item, PackAgreement):
-                self._counts[0] += 1
-                yield item.package
-            else:
-                self._begun, self._held = True, item
+        while isinstance(item := self._peek(), PackAgreement):
+            self._held = None
+            self._counts[0] += 1
+            yield item.package
+
+    def notes(self) -> Iterator[bytes]:
+        """Signed heads as notes, after the agreements and before any entry.
+
+        Raises:
+            InvalidInput: `pack_cut`, `pack_malformed`, `pack_order` for too many of them.
+        """
+        for _ in self.agreements():
+            pass
+        while isinstance(item := self._peek(), PackNote):
+            self._held = None
+            self._counts[1] += 1
+            if self._counts[1] > LIMITS.pack_notes:
+                raise _disordered(f"there are more than {LIMITS.pack_notes} heads")
+            yield item.note
 
     def next_entry(self) -> PackEntry | None:
         """The next entry, with its signature in `batches`; None after the end, which was checked.
@@ -122,10 +141,12 @@ class PackReader:
         Raises:
             InvalidInput: `pack_cut`, `pack_malformed`, `pack_order`, `pack_counts`.
         """
-        for _ in self.agreements():
-            pass
+        if not self._begun:
+            for _ in self.notes():
+                pass
+            self._begun = True
         while True:
-            item = self._take() if self._held is None else self._held
+            item = self._peek()
             self._held = None
             if isinstance(item, PackSignature):
                 self._keep(item.batch)
@@ -136,7 +157,7 @@ class PackReader:
                 self._check_end(item)
                 return None
             else:
-                raise _disordered("heads and agreements come first")
+                raise _disordered("heads, agreements and notes come first")
 
     def _take(self) -> PackItem:
         item = next(self._items, None)
@@ -149,8 +170,13 @@ class PackReader:
             )
         return item
 
+    def _peek(self) -> PackItem:
+        if self._held is None:
+            self._held = self._take()
+        return self._held
+
     def _keep(self, batch: BatchSignature) -> None:
-        self._counts[1] += 1
+        self._counts[2] += 1
         ref = _ref(batch)
         self.batches[ref] = batch
         self.batches.move_to_end(ref)
@@ -159,7 +185,7 @@ class PackReader:
             self.batches.popitem(last=False)
 
     def _check_place(self, entry: PackEntry) -> None:
-        self._counts[2] += 1
+        self._counts[3] += 1
         if entry.index <= self._last:
             raise _disordered(f"entry {entry.index} comes after entry {self._last}")
         if not self.head.start <= entry.index < self.head.stop:
@@ -170,10 +196,10 @@ class PackReader:
 
     def _check_end(self, end: PackEnd) -> None:
         self._held = end
-        if [end.agreements, end.signatures, end.entries] != self._counts:
+        if [end.agreements, end.notes, end.signatures, end.entries] != self._counts:
             raise InvalidInput(
                 "pack_counts",
-                f"the pack says it holds {end.entries} entries, and {self._counts[2]} are here",
+                f"the pack says it holds {end.entries} entries, and {self._counts[3]} are here",
                 field="pack.end",
                 hint="get the file again from whoever exported it",
             )

@@ -71,7 +71,10 @@ class Limits:
     note_signatures: int = 128  # lines on a note; C2SP demands at least 16 accepted
     leaf_bytes: int = 65_535  # u16-length-prefixed in entry bundles
     tile_cache: int = 64  # full tiles in memory per log with their inner nodes, 37 KB each
+    pack_notes: int = 4_096  # heads in a record pack: eleven a day of a year, checked in 5 s
     pack_signatures: int = 4_096  # of a record pack in memory at one time, 3.6 KB each
+    bundle_entries: int = 4_096  # of one bulletin: 64 recipients with 64 entries each, 40 MB at worst
+    bundle_notes: int = 64  # heads in a bundle; one of each log is the rule
 
     # Time
     skew_ms: int = 60 * SECOND_MS  # clocks that differ more are refused; NTP holds far less

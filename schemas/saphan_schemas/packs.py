@@ -47,6 +47,13 @@ class PackAgreement(Record, frozen=True, tag=2):
     package: Annotated[bytes, Meta(max_length=2 * LIMITS.frame_bytes)]
 
 
+class PackNote(Record, frozen=True, tag=6):
+    """A signed head of the evidence log that its maker has kept, with cosignatures; by rising size,
+    after the agreements: it bounds the times of the entries before and after it."""
+
+    note: Annotated[bytes, Meta(max_length=LIMITS.note_bytes)]
+
+
 class PackSignature(Record, frozen=True, tag=3):
     """A batch signature; comes before the entries whose items refer to it."""
 
@@ -77,8 +84,9 @@ class PackEnd(Record, frozen=True, tag=5):
     """How many of each came before."""
 
     agreements: Count
+    notes: Count
     signatures: Count
     entries: Count
 
 
-PackItem = PackHead | PackAgreement | PackSignature | PackEntry | PackEnd
+PackItem = PackHead | PackAgreement | PackNote | PackSignature | PackEntry | PackEnd

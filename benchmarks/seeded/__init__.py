@@ -1,0 +1,1 @@
+"""A broker's two logs and record packs of any length, made from a seed: what an audit reads."""
