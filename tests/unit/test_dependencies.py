@@ -14,7 +14,11 @@ from support.source_rules import imported_modules
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-OF_EXTRAS = {"obstore": "saphan_broker.objects", "pkcs11": "saphan.keys.token_"}
+OF_EXTRAS = {
+    "obstore": "saphan_broker.objects",
+    "pkcs11": "saphan.keys.token_",
+    "typst": "saphan.pages.pdf",
+}
 """Packages of an extra, and how the only modules begin that import them."""
 IMPORT_NAMES = {"jsonschema-rs": "jsonschema_rs"}
 

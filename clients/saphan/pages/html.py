@@ -1,0 +1,133 @@
+"""A page as one HTML file that is whole by itself: no script, no address, nothing to fetch.
+
+The letters of Lao and Khmer are in it, as few machines outside the two countries have them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from html import escape
+from importlib import resources
+from typing import Final
+
+from saphan.pages.blocks import (
+    Banner,
+    Block,
+    Cell,
+    Facts,
+    Heading,
+    Page,
+    Paragraph,
+    Picture,
+    Points,
+    Span,
+    Table,
+    Words,
+)
+
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; font-src data:"
+"""What a browser may fetch for the page: nothing, even if somebody edits an address into it."""
+
+SCRIPTS: Final = {"lo": "Lao", "km": "Khmer"}
+"""Languages whose letters are embedded, and the name of their font."""
+
+
+def write_html(page: Page) -> bytes:
+    """The page, UTF-8, for a browser of any size and for its printer (A4)."""
+    parts = [
+        f'<!doctype html>\n<html lang="{page.lang}"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+        f"<title>{escape(page.title)}</title>",
+        f"<style>{_fonts(page.lang)}{_style()}{_foot(page.foot)}</style></head>",
+        f'<body><main><header><p class="kind">{escape(page.kind)}</p>',
+        f"<h1>{escape(page.title)}</h1></header>",
+    ]
+    if page.notice:
+        parts.append(f'<p class="notice" role="note">{escape(page.notice)}</p>')
+    parts += map(_block, page.blocks)
+    parts.append(f"<footer>{escape(page.foot)}</footer></main></body></html>\n")
+    return "\n".join(parts).encode()
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading(text):
+            return f"<h2>{escape(text)}</h2>"
+        case Paragraph(text, tone):
+            return f'<p class="{tone}">{escape(text)}</p>'
+        case Banner(title, sentences, tone):
+            said = "".join(f"<p>{escape(one)}</p>" for one in sentences)
+            return f'<section class="banner {tone}"><h2>{escape(title)}</h2>{said}</section>'
+        case Points(sentences, tone):
+            said = "".join(f"<li>{escape(one)}</li>" for one in sentences)
+            return f'<ul class="{tone}">{said}</ul>'
+        case Facts(rows):
+            return f'<table class="facts"><tbody>{"".join(map(_fact, rows))}</tbody></table>'
+        case Table():
+            return "".join(_table(block))
+        case Words(label, lines):
+            said = "".join(f"<li>{escape(line)}</li>" for line in lines)
+            named = f"<figcaption>{escape(label)}</figcaption>"
+            return f'<figure class="words">{named}<ol>{said}</ol></figure>'
+        case Picture(svg, says):
+            label = escape(says, quote=True)
+            return f'<div class="picture" role="img" aria-label="{label}" tabindex="0">{svg}</div>'
+
+
+def _fact(row: tuple[str, Cell]) -> str:
+    label, value = row
+    return f'<tr><th scope="row">{escape(label)}</th><td>{_cell(value)}</td></tr>'
+
+
+def _table(table: Table) -> Iterator[str]:
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.head)
+    widths = (round(100 * share / sum(table.shares)) for share in table.shares)
+    columns = "".join(f'<col style="width:{width}%">' for width in widths)
+    yield f'<table class="rows"><colgroup>{columns}</colgroup>'
+    yield f"<thead><tr>{heads}</tr></thead><tbody>"
+    for row in table.rows:
+        # The head of each cell goes along: a narrow screen shows rows as lists.
+        cells = zip(table.head, row, strict=True)
+        shown = (
+            f'<td data-head="{escape(name, quote=True)}">{_cell(cell)}</td>' for name, cell in cells
+        )
+        yield f"<tr>{''.join(shown)}</tr>"
+    yield "</tbody></table>"
+
+
+def _cell(cell: Cell) -> str:
+    if isinstance(cell, Span):
+        return f'<span class="{cell.tone}">{escape(cell.text)}</span>'
+    return escape(cell)
+
+
+def _fonts(lang: str) -> str:
+    script = SCRIPTS.get(lang)
+    if script is None:
+        return ""
+    return "".join(
+        f'@font-face{{font-family:"Noto Sans {script}";font-weight:{weight};'
+        f"src:url(data:font/woff2;base64,{_font(f'NotoSans{script}-{name}.woff2')})"
+        'format("woff2")}'
+        for weight, name in ((400, "Regular"), (700, "Bold"))
+    )
+
+
+def _font(name: str) -> str:
+    data = resources.files("saphan.pages").joinpath("fonts", name).read_bytes()
+    return base64.b64encode(data).decode("ascii")
+
+
+def _style() -> str:
+    return resources.files("saphan.pages").joinpath("page.css").read_text(encoding="utf-8")
+
+
+def _foot(foot: str) -> str:
+    """At the foot of each printed sheet, so that none can be taken away unnoticed."""
+    quoted = foot.replace("\\", "\\\\").replace('"', '\\"').replace("<", "\\3c ").replace("\n", " ")
+    return (
+        '@page{@bottom-left{content:"' + quoted + '"}'
+        '@bottom-right{content:counter(page) " / " counter(pages)}}'
+    )
