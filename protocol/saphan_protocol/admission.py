@@ -47,7 +47,7 @@ from saphan_protocol.admission_steps import (
     due_day as due_day,
 )
 from saphan_protocol.batch import Batches, verify_item
-from saphan_protocol.delivery import check_said, issuer_of
+from saphan_protocol.delivery import check_corridor, check_said, issuer_of
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity, sha256
 
@@ -213,15 +213,16 @@ def admit_statement(
     *,
     peer: str | None,
 ) -> AdmittedStatement:
-    """Judge a statement about a delivery in `corridor` (sender, recipient).
+    """Judge a signed statement about a bulletin in `corridor` (sender, recipient).
 
     Raises:
         InvalidInput: codec codes, `signature_*`, `key_mismatch`, `batch_path`.
-        Refused: `issuer_wrong`, `sender_not_peer`, `key_*`, `code_unknown`, `detail_malformed`,
-            `stated_in_future`.
+        Refused: `code_unknown`, `detail_malformed`, `corridor_wrong`, `issuer_wrong`,
+            `sender_not_peer`, `stated_in_future`, `key_*`.
     """
     statement = decode(Statement, body, LIMITS.statement_bytes, "statement")
     check_said(event, statement)
+    check_corridor(event, *corridor)
     if statement.issuer != issuer_of(event, *corridor):
         raise Refused(
             "issuer_wrong",

@@ -6,10 +6,12 @@ Rules (design section 4):
 - `unopened` is a step, not an outcome: the sender consigns anew, and the recipient hands over anew.
 - A recall or an expiry with a lower index refuses a handover; a later one is too late for the key,
   so after a handover only the recipient's answer, or the broker's due-day, ends the delivery.
-- `read` may follow once the bulletin was accepted; it changes nothing.
+- `unanswered` says that nobody answered in time. It ends nothing: any later answer counts.
+- `read` may follow once the bulletin was accepted, and follows once; the outcome stays.
 
 This file knows states and events, not who plays which role: `issuer_of` says who may speak.
 Broker, node and auditor step through the same table; an illegal order is refused by all three.
+The diagram and the tables of schemas/spec/receipts.md are made from it.
 """
 
 from __future__ import annotations
@@ -22,12 +24,14 @@ from saphan_schemas.records import BROKER, Event, SealedDetail, Statement
 
 
 class State(enum.StrEnum):
-    """Where a delivery stands."""
+    """Where a delivery stands; the names stand in stores."""
 
     SUBMITTED = "submitted"
     HANDED_OVER = "handed_over"
+    UNANSWERED = "unanswered"
     UNOPENED = "unopened"
     ACCEPTED = "accepted"
+    READ = "read"
     REJECTED = "rejected"
     RECALLED = "recalled"
     EXPIRED = "expired"
@@ -38,6 +42,7 @@ class Step(enum.StrEnum):
 
     CONSIGN = "consign"
     HANDOVER = Event.HANDOVER.value
+    UNANSWERED = Event.UNANSWERED.value
     UNOPENED = Event.UNOPENED.value
     ACCEPTED = Event.ACCEPTED.value
     REJECTED = Event.REJECTED.value
@@ -46,7 +51,17 @@ class Step(enum.StrEnum):
     EXPIRED = Event.EXPIRED.value
 
 
-TERMINAL: Final = frozenset({State.ACCEPTED, State.REJECTED, State.RECALLED, State.EXPIRED})
+TERMINAL: Final = frozenset(
+    {State.ACCEPTED, State.READ, State.REJECTED, State.RECALLED, State.EXPIRED}
+)
+"""States of a delivery that has its outcome; `read` is accepted, and read."""
+
+_ANSWERS: Final = {
+    Step.UNOPENED: State.UNOPENED,
+    Step.ACCEPTED: State.ACCEPTED,
+    Step.REJECTED: State.REJECTED,
+    Step.EXPIRED: State.EXPIRED,  # only at the broker's due-day: `no_outcome`
+}
 
 TRANSITIONS: Final[dict[State, dict[Step, State]]] = {
     State.SUBMITTED: {
@@ -55,22 +70,22 @@ TRANSITIONS: Final[dict[State, dict[Step, State]]] = {
         Step.RECALLED: State.RECALLED,
         Step.EXPIRED: State.EXPIRED,
     },
-    State.HANDED_OVER: {
-        Step.UNOPENED: State.UNOPENED,
-        Step.ACCEPTED: State.ACCEPTED,
-        Step.REJECTED: State.REJECTED,
-        Step.EXPIRED: State.EXPIRED,  # only at the broker's due-day: `no_outcome`
-    },
+    State.HANDED_OVER: {Step.UNANSWERED: State.UNANSWERED, **_ANSWERS},
+    State.UNANSWERED: {**_ANSWERS},
     State.UNOPENED: {
         Step.CONSIGN: State.SUBMITTED,
         Step.RECALLED: State.RECALLED,
         Step.EXPIRED: State.EXPIRED,
     },
-    State.ACCEPTED: {Step.READ: State.ACCEPTED},
+    State.ACCEPTED: {Step.READ: State.READ},
+    State.READ: {},
     State.REJECTED: {},
     State.RECALLED: {},
     State.EXPIRED: {},
 }
+
+HELD: Final = frozenset({State.HANDED_OVER, State.UNANSWERED})
+"""Handed over, and no answer yet: the recipient has the stanza or may fetch it."""
 
 REJECTION_CODES: Final = frozenset(
     {
@@ -93,6 +108,8 @@ REJECTION_CODES: Final = frozenset(
 
 UNOPENED_CODES: Final = frozenset({"stanza_unopenable", "mailbox_key_gone", "ciphertext_invalid"})
 EXPIRED_CODES: Final = frozenset({"undelivered", "no_outcome"})
+UNANSWERED_CODES: Final = frozenset({"no_answer"})
+EXPORTED_CODES: Final = frozenset({"disclosed"})
 RECALLED_CODES: Final = frozenset({"error", "consent_withdrawn", "wrong_person", "court_order"})
 
 READ_CODES: Final = frozenset({None, "system"})
@@ -106,8 +123,16 @@ _CODES: Final[dict[Event, frozenset[str] | frozenset[str | None]]] = {
     Event.REJECTED: REJECTION_CODES,
     Event.UNOPENED: UNOPENED_CODES,
     Event.EXPIRED: EXPIRED_CODES,
+    Event.UNANSWERED: UNANSWERED_CODES,
     Event.RECALLED: RECALLED_CODES,
+    Event.EXPORTED: EXPORTED_CODES,
 }
+
+BROKER_EVENTS: Final = frozenset({Event.UNANSWERED, Event.EXPIRED, Event.REFUSED})
+"""What the broker says itself, unsigned: the log's head vouches for it."""
+OWN_EVENTS: Final = frozenset({Event.REFUSED, Event.EXPORTED})
+"""What concerns one agency and the broker alone: in the corridor (agency, agency), a step of no
+delivery."""
 
 
 def begin() -> State:
@@ -119,11 +144,18 @@ def step(state: State, event: Step) -> State:
     """The state after `event`.
 
     Raises:
-        Refused: `order_illegal`, naming state and event; `already_decided` after an outcome.
+        Refused: `order_illegal`, naming state and event; `already_decided` after an outcome;
+            `already_read` for a second reading.
     """
     after = TRANSITIONS[state].get(event)
     if after is not None:
         return after
+    if state is State.READ and event is Step.READ:
+        raise Refused(
+            "already_read",
+            "that the recipient has read it is logged; later readings stay with its node",
+            field="statement",
+        )
     if state in TERMINAL:
         raise Refused("already_decided", f"the delivery is {state}; {event} comes too late")
     raise Refused("order_illegal", f"{event} cannot follow {state}")
@@ -131,9 +163,23 @@ def step(state: State, event: Step) -> State:
 
 def issuer_of(event: Event, sender: str, recipient: str) -> str:
     """Who alone may state `event` about a delivery from `sender` to `recipient`."""
-    if event in (Event.EXPIRED, Event.REFUSED):
+    if event in BROKER_EVENTS:
         return BROKER
     return sender if event is Event.RECALLED else recipient
+
+
+def check_corridor(event: Event, sender: str, recipient: str) -> None:
+    """An event stands in the corridor of its delivery, or in its agency's own (`OWN_EVENTS`).
+
+    Raises:
+        Refused: `corridor_wrong`.
+    """
+    if (sender == recipient) is not (event in OWN_EVENTS):
+        raise Refused(
+            "corridor_wrong",
+            f"{event} does not belong into the corridor {sender} to {recipient}",
+            field="entry.recipient",
+        )
 
 
 def check_said(event: Event, statement: Statement) -> None:
@@ -143,17 +189,19 @@ def check_said(event: Event, statement: Statement) -> None:
         Refused: `code_unknown`, `detail_malformed`.
     """
     code, detail = statement.code, statement.detail
-    if event is not Event.REFUSED and code not in _CODES[event]:
+    known = code is not None if event is Event.REFUSED else code in _CODES[event]
+    if not known:
         raise Refused("code_unknown", f"{code} is no code of {event}", field="statement.code")
     fine = detail is None
     if event is Event.REJECTED:
         fine = fine or isinstance(detail, SealedDetail)
-    elif event is Event.READ and code is None:
+    elif event is Event.EXPORTED or (event is Event.READ and code is None):
         fine = isinstance(detail, bytes)
     if not fine:
         raise Refused(
             "detail_malformed",
             f"{event} cannot carry this detail",
             field="statement.detail",
-            hint="only a rejection has a sealed detail, and an officer's reading 32 bytes",
+            hint="a rejection may have a sealed detail; an officer's reading and an export have"
+            " 32 bytes",
         )

@@ -30,7 +30,8 @@ _ANCHOR = struct.Struct(">Q32s")
 _SUCCESSOR = struct.Struct(">32sQ32s")
 _TARGETED: Final = frozenset({LeafType.DESTROYED, LeafType.HELD, LeafType.RELEASED})
 _PLAIN: Final = frozenset(LeafType(n) for n in range(LeafType.CONSIGNED, LeafType.REFUSED + 1)) | {
-    LeafType.EXPORTED
+    LeafType.EXPORTED,
+    LeafType.UNANSWERED,
 }
 _OF_STATEMENT: Final[dict[str, LeafType]] = {
     statement_type(event): LeafType[event.name] for event in Event

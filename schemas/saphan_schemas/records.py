@@ -66,8 +66,10 @@ class Event(enum.StrEnum):
     REJECTED = "rejected"
     READ = "read"
     RECALLED = "recalled"
+    UNANSWERED = "unanswered"
     EXPIRED = "expired"
     REFUSED = "refused"
+    EXPORTED = "exported"
 
 
 # --- signatures (design section 2) ---------------------------------------------------------------
@@ -246,6 +248,7 @@ class LeafType(enum.IntEnum):
     EXPORTED = 14
     ANCHOR = 15
     SUCCESSOR = 16
+    UNANSWERED = 17
     OPERATION = 33
     AGREEMENT = 34
     TYPES = 35

@@ -71,6 +71,12 @@ STATEMENTS: Final = (
     ),
     Row("S2.1", "code_unknown", "a code of no event", say(Event.REJECTED, code="tired")),
     Row("S2.2", "detail_malformed", "a detail of a handover", say(detail=RANDOM)),
+    Row(
+        "S2.3",
+        "corridor_wrong",
+        "an export in the corridor of a delivery",
+        say(Event.EXPORTED, code="disclosed", detail=RANDOM),
+    ),
     Row("S3.1", "issuer_wrong", "the recipient recalls", say(Event.RECALLED, code="error")),
     Row(
         "S3.2",

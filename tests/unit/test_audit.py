@@ -48,7 +48,7 @@ def test_a_good_log_is_covered_in_exact_numbers(book: Logbook) -> None:
     assert seen.corridors == {
         THERE: CorridorSeen(6, 6), BACK: CorridorSeen(4, 4), (LA, LA): CorridorSeen(1, 1),
     }  # fmt: skip
-    assert seen.deliveries == {"accepted": 2, "expired": 1}
+    assert seen.deliveries == {"read": 2, "expired": 1}
     assert [(head.size, head.witnesses) for head in seen.heads] == [(4, ()), (12, ())]
     assert (seen.unplaced, seen.unseen, seen.packs) == (0, 0, 1)
 

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 from saphan_protocol.corridor import Tail, follow
-from saphan_protocol.delivery import TERMINAL, TRANSITIONS, State, Step, begin, issuer_of, step
+from saphan_protocol.delivery import (
+    HELD,
+    TERMINAL,
+    TRANSITIONS,
+    State,
+    Step,
+    begin,
+    issuer_of,
+    step,
+)
 from saphan_protocol.evidence import anchor_leaf, commitment, entry_leaf, open_leaf, parse_leaf
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
@@ -96,9 +105,15 @@ def test_every_state_is_reachable_and_has_a_row() -> None:
 
 def test_no_stanza_without_handover() -> None:
     """Whatever leads to an answer passes through handed_over."""
+    assert [state for state, row in TRANSITIONS.items() if State.HANDED_OVER in row.values()] == [
+        State.SUBMITTED
+    ]
+    assert [state for state, row in TRANSITIONS.items() if State.UNANSWERED in row.values()] == [
+        State.HANDED_OVER
+    ]
     for state, row in TRANSITIONS.items():
         for event in (Step.ACCEPTED, Step.REJECTED, Step.UNOPENED):
-            assert (event in row) == (state is State.HANDED_OVER)
+            assert (event in row) == (state in HELD)
 
 
 @pytest.mark.parametrize("late", (Step.HANDOVER, Step.RECALLED, Step.EXPIRED, Step.CONSIGN))
@@ -119,6 +134,7 @@ def test_only_the_right_party_may_speak() -> None:
             Event.RECALLED: "la.ospp",
             Event.EXPIRED: "broker",
             Event.REFUSED: "broker",
+            Event.UNANSWERED: "broker",
         }.get(event, "kh.gpo")
         assert issuer_of(event, "la.ospp", "kh.gpo") == expected
 
@@ -134,6 +150,6 @@ def test_the_specification_s_table_is_the_program_s() -> None:
             for event, cell in zip(events, row[1:], strict=True)
             if cell.strip()
         }
-        for row in rows[start + 2 : start + 6]
+        for row in rows[start + 2 : start + 7]
     }
     assert written == {state: row for state, row in TRANSITIONS.items() if row}

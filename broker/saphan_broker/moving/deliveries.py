@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from msgspec.structs import replace
+from saphan_protocol.deadlines import next_deadline
 from saphan_protocol.delivery import State, Step, begin, step
 from saphan_schemas.errors import Refused
 
 from saphan_broker.moving.damage import damaged
-from saphan_broker.sequencing.judging import advanced, deadline
+from saphan_broker.sequencing.own_words import advanced, times_of
 from saphan_broker.store.base import DeliveryKey, DeliveryRow, EntryRow
 
 _STEPS: Final[dict[str, Step]] = {
@@ -57,8 +58,19 @@ def replayed(
         after = _after(entry, before, row)
     except Refused as error:
         raise damaged(f"entry {entry.index}, {entry.event}: {error.message}") from None
+    if row.last == entry.index and row == _of_earlier_release(after):
+        return row
     if row.last < entry.index or (row.last == entry.index and row != after):
         raise damaged(f"the delivery row of entry {entry.index} is not what the log says")
+    return after
+
+
+def _of_earlier_release(after: DeliveryRow) -> DeliveryRow:
+    """The same row as releases wrote it that had no state `read` and logged no `unanswered`."""
+    if after.state == State.READ.value:
+        return replace(after, state=State.ACCEPTED.value)
+    if after.state == State.HANDED_OVER.value:
+        return replace(after, deadline=times_of(after).due)
     return after
 
 
@@ -75,9 +87,9 @@ def _after(entry: EntryRow, before: DeliveryRow | None, row: DeliveryRow) -> Del
             submitted=entry.index,
             last=entry.index,
             consignments=1,
-            deadline=deadline(begin(), row.expires, row.due_day),
+            deadline=next_deadline(begin(), times_of(row), entry.time),
         )
-    after = advanced(before, step(State(before.state), event), entry.index)
+    after = advanced(before, step(State(before.state), event), entry.index, entry.time)
     if event is Step.CONSIGN:
         return replace(after, consignments=before.consignments + 1)
     return after

@@ -1,4 +1,4 @@
-"""Deadlines: what time alone ends, judged on witnessed time only (design 4.6, bytes.md, Time)."""
+"""Deadlines: what time alone says, judged on witnessed time only (design 4.6, bytes.md, Time)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNWITNESSED_MS = 10 * LIMITS.skew_ms
 
 
 class Sweep:
-    """Logs `expired` when its time has come, and keeps an idle log's head fresh."""
+    """Logs `unanswered` and `expired` when their time has come; keeps an idle log's head fresh."""
 
     def __init__(self, state: State, submit: Submit, witnessed: WitnessedTime) -> None:
         self._state = state

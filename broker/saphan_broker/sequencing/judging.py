@@ -15,18 +15,18 @@ from saphan_protocol.admission import (
     RefusedAfterSignature,
     check_subject,
 )
-from saphan_protocol.delivery import TERMINAL, State, Step, begin, step
+from saphan_protocol.deadlines import Times, next_deadline
+from saphan_protocol.delivery import OWN_EVENTS, State, Step, begin, step
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
-from saphan_protocol.identity import identity
-from saphan_schemas.codec import encode
 from saphan_schemas.errors import Refused, SaphanError, Unavailable
 from saphan_schemas.frames import Submission
-from saphan_schemas.limits import DAY_MS, LIMITS
-from saphan_schemas.records import BROKER, Event, LeafType, Statement, statement_type
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Event, LeafType, statement_type
 
 from saphan_broker.sequencing.facts import Wanted
 from saphan_broker.sequencing.ledger import Ledger
-from saphan_broker.sequencing.work import Expiry, Logged, Outcome, Rejected
+from saphan_broker.sequencing.own_words import advanced, refuse
+from saphan_broker.sequencing.work import Logged, Outcome, Rejected
 from saphan_broker.state import Random
 from saphan_broker.store.base import BulletinFacts, DeliveryRow, StatementKey
 
@@ -155,7 +155,9 @@ class Bulletin:
                 expires=header.expires,
                 answer_by=header.answer_by,
                 due_day=admitted.due_day,
-                deadline=deadline(state, header.expires, admitted.due_day),
+                deadline=next_deadline(
+                    state, Times(header.expires, header.answer_by, admitted.due_day), ledger.time
+                ),
             )
         )
         return index
@@ -163,7 +165,7 @@ class Bulletin:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An admitted statement about a delivery in `corridor`."""
+    """An admitted statement about a bulletin in `corridor`."""
 
     peer: str
     admitted: AdmittedStatement
@@ -182,7 +184,10 @@ class Said:
 
     @property
     def _reading(self) -> StatementKey:
-        """Where a delivery's one reading is noted: a bulletin's id is no statement's identity."""
+        """Where a delivery's one reading is noted, too: a bulletin's id is no statement's identity.
+
+        Rows of earlier releases say `accepted` and no more, and a copy brings them as they are.
+        """
         bulletin = self.admitted.statement.bulletin
         return bulletin, bulletin, self.corridor[1]
 
@@ -193,7 +198,7 @@ class Said:
         if first is not None:
             return Logged(first)
         try:
-            row, state = self._next(ledger)
+            after = self._next(ledger)
         except Refused as error:
             return refuse(
                 ledger, random, self.peer, statement.bulletin, statement.ciphertext, error
@@ -215,14 +220,16 @@ class Said:
         )
         if event is Event.READ:
             known.statements[self._reading] = ledger.statements[self._reading] = index
-        ledger.delivery(advanced(row, state, index))
+        if after is not None:
+            ledger.delivery(advanced(*after, index, ledger.time))
         return Logged((index,))
 
-    def _next(self, ledger: Ledger) -> tuple[DeliveryRow, State]:
-        statement = self.admitted.statement
+    def _next(self, ledger: Ledger) -> tuple[DeliveryRow, State] | None:
+        """Its delivery and the state after it; None for what is a step of no delivery."""
+        statement, event = self.admitted.statement, self.admitted.event
         row = ledger.known.deliveries.get((statement.bulletin, self.corridor[1]))
         facts = ledger.known.bulletins.get(statement.bulletin)
-        if row is None or facts is None or row.sender != self.corridor[0]:
+        if facts is None or not self._concerns(facts, row):
             raise Refused(
                 "bulletin_unknown",
                 f"no such bulletin went from {self.corridor[0]} to {self.corridor[1]}",
@@ -230,17 +237,24 @@ class Said:
                 hint="after a broker's loss the sender consigns anew; send it after that",
             )
         check_subject(statement, facts.id, facts.ciphertext_digest)
+        if row is None or event in OWN_EVENTS:
+            # Step 14: of a delivery's statements there are only so many, of these there is no end.
+            ledger.charge(self.peer, LIMITS.quota_refusal_bytes)
+            return None
         stopped = ledger.known.stopped.get((row.bulletin, row.recipient))
-        if stopped is not None and self.admitted.event is Event.HANDOVER:
+        if stopped is not None and event is Event.HANDOVER:
             raise stopped
-        state = step(State(row.state), Step(self.admitted.event.value))
-        if self.admitted.event is Event.READ and self._reading in ledger.known.statements:
-            raise Refused(
-                "already_read",
-                f"that {self.corridor[1]} has read it is logged; later readings stay with its node",
-                field="statement",
-            )
-        return row, state
+        state = State(row.state)
+        if state is State.ACCEPTED and self._reading in ledger.known.statements:
+            state = State.READ
+        return row, step(state, Step(event.value))
+
+    def _concerns(self, facts: BulletinFacts, row: DeliveryRow | None) -> bool:
+        """Whether the bulletin went through this corridor; in an agency's own, whether it sent or
+        received it."""
+        if self.admitted.event in OWN_EVENTS:
+            return row is not None or facts.sender == self.peer
+        return row is not None and row.sender == self.corridor[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,112 +279,3 @@ class Denied:
             return Logged(first)
         error = self.error
         return refuse(ledger, random, self.peer, error.bulletin_id, error.ciphertext, error)
-
-
-@dataclass(frozen=True, slots=True)
-class Expired:
-    """A delivery whose time is over, on witnessed time."""
-
-    due: Expiry
-
-    def want(self, wanted: Wanted) -> None:
-        """Name the facts that `judge` will ask for."""
-        wanted.bulletins.add(self.due.bulletin)
-        wanted.deliveries.add((self.due.bulletin, self.due.recipient))
-        wanted.corridors.add((self.due.sender, self.due.recipient))
-
-    def judge(self, ledger: Ledger, random: Random) -> Outcome:
-        """Log `expired`, unless an outcome came first."""
-        row = ledger.known.deliveries.get((self.due.bulletin, self.due.recipient))
-        facts = ledger.known.bulletins.get(self.due.bulletin)
-        if row is None or facts is None or row.deadline is None:
-            return Logged(())
-        if row.deadline > self.due.witnessed:
-            return Logged(())
-        state = State(row.state)
-        code = "no_outcome" if state is State.HANDED_OVER else "undelivered"
-        after = step(state, Step.EXPIRED)
-        body, statement_id = _broker_statement(
-            Event.EXPIRED, row.bulletin, facts.ciphertext_digest, ledger.time, code
-        )
-        index = ledger.enter(
-            (row.sender, row.recipient),
-            LeafType.EXPIRED,
-            statement_type(Event.EXPIRED),
-            body,
-            statement_id,
-            issuer=BROKER,
-            bulletin=row.bulletin,
-            salt=random(32),
-        )
-        ledger.delivery(advanced(row, after, index))
-        return Logged((index,))
-
-
-def deadline(state: State, expires: int, due_day: int) -> int | None:
-    """When time alone acts next: at `expires` while undelivered, else at the due-day."""
-    if state in TERMINAL:
-        return None
-    due = due_day * DAY_MS
-    return due if state is State.HANDED_OVER else min(expires, due)
-
-
-def advanced(row: DeliveryRow, state: State, index: int) -> DeliveryRow:
-    """The delivery after the entry at `index` put it into `state`."""
-    return DeliveryRow(
-        bulletin=row.bulletin,
-        recipient=row.recipient,
-        sender=row.sender,
-        state=state.value,
-        submitted=row.submitted,
-        last=index,
-        consignments=row.consignments,
-        expires=row.expires,
-        answer_by=row.answer_by,
-        due_day=row.due_day,
-        deadline=deadline(state, row.expires, row.due_day),
-    )
-
-
-def refuse(
-    ledger: Ledger,
-    random: Random,
-    peer: str,
-    bulletin: bytes,
-    ciphertext: bytes,
-    error: SaphanError,
-) -> Rejected:
-    """Log a refusal after the signature check, in the sender's own corridor, with its code.
-
-    Whose quota is used up is told only that: sent again later, it is judged and logged.
-    """
-    body, statement_id = _broker_statement(
-        Event.REFUSED, bulletin, ciphertext, ledger.time, error.code
-    )
-    known = ledger.known.statements.get((bulletin, statement_id, peer))
-    if known is not None:  # the same refusal in the same millisecond is the same statement
-        return Rejected(error, (known,))
-    try:
-        # Step 14: a flood of what is refused must fill neither the log nor the disk.
-        ledger.charge(peer, LIMITS.quota_refusal_bytes)
-    except Unavailable as over:
-        return Rejected(over)
-    index = ledger.enter(
-        (peer, peer),
-        LeafType.REFUSED,
-        statement_type(Event.REFUSED),
-        body,
-        statement_id,
-        issuer=BROKER,
-        bulletin=bulletin,
-        salt=random(32),
-    )
-    return Rejected(error, (index,))
-
-
-def _broker_statement(
-    event: Event, bulletin: bytes, ciphertext: bytes, time: int, code: str
-) -> tuple[bytes, bytes]:
-    """(body, identity) of the broker's own statement: unsigned, the head vouches for it."""
-    body = encode(Statement(bulletin, ciphertext, BROKER, time, code, None))
-    return body, identity(statement_type(event), body)

@@ -22,8 +22,9 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment
 
 from saphan_broker.sequencing.facts import Known
-from saphan_broker.sequencing.judging import Bulletin, Denied, Expired, Said
+from saphan_broker.sequencing.judging import Bulletin, Denied, Said
 from saphan_broker.sequencing.ledger import Ledger
+from saphan_broker.sequencing.own_words import Expired
 from saphan_broker.sequencing.releasing import find_stopped
 from saphan_broker.sequencing.unreadable import answer as unreadable
 from saphan_broker.sequencing.unreadable import load_readable

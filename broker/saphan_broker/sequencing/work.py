@@ -65,7 +65,7 @@ class Stated:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """Time alone ends this delivery, on witnessed time `witnessed` (ms)."""
+    """A deadline of this delivery has passed, on witnessed time `witnessed` (ms)."""
 
     bulletin: bytes
     sender: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from saphan_protocol.batch import index_batches, item_root
+from saphan_protocol.delivery import HELD
 from saphan_protocol.delivery import State as Delivery
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.told import Kept
@@ -34,7 +35,7 @@ Batch = Submit | StateFrame
 
 HANDED_OVER = frozenset(
     state.value
-    for state in (Delivery.HANDED_OVER, Delivery.UNOPENED, Delivery.ACCEPTED, Delivery.REJECTED)
+    for state in (*HELD, Delivery.UNOPENED, Delivery.ACCEPTED, Delivery.READ, Delivery.REJECTED)
 )
 """States that only a logged handover leads to."""
 

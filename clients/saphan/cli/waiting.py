@@ -16,7 +16,7 @@ from saphan.local_api import LocalNode
 STEP_S: Final = 0.2
 PATIENCE_S: Final = 120.0
 IN_VAIN: Final = "waited_in_vain"
-OUTCOMES: Final = frozenset({"accepted", "rejected", "recalled", "expired", "refused"})
+OUTCOMES: Final = frozenset({"accepted", "read", "rejected", "recalled", "expired", "refused"})
 """States of a delivery after which nothing more happens to it."""
 
 

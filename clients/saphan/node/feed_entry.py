@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from saphan_protocol.admission import due_day, measure
+from saphan_protocol.delivery import issuer_of
 from saphan_protocol.evidence import CONSIGNMENT_TYPE, MAX_ENTRY_BYTES, entry_leaf, leaf_of
 from saphan_protocol.identity import identity, record_identity
 from saphan_schemas.codec import decode, encode
@@ -13,7 +14,6 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.frames import FeedEntry
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import (
-    BROKER,
     BatchSignature,
     Blob,
     Bulletin,
@@ -99,7 +99,7 @@ def parse_entry(raw: FeedEntry) -> Seen:
         return Seen(raw, entry, SUBMITTED, entry.sender, record.bulletin, None, record, None, blob)
     event = Event[leaf_of(entry, False).name]
     statement = decode(Statement, raw.statement, LIMITS.statement_bytes, "statement")
-    if (statement.issuer == BROKER) != (event in (Event.EXPIRED, Event.REFUSED)):
+    if statement.issuer != issuer_of(event, entry.sender, entry.recipient):
         raise InvalidInput(
             "entry_issuer", f"{statement.issuer} cannot state {event}", field="statement.issuer"
         )

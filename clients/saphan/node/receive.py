@@ -17,7 +17,7 @@ from saphan_protocol.admission import (
     check_subject,
 )
 from saphan_protocol.batch import VerifiedRoots
-from saphan_protocol.delivery import State, Step
+from saphan_protocol.delivery import HELD, State, Step
 from saphan_protocol.identity import sha256
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
@@ -117,8 +117,8 @@ class Intake:
     def _still_due(said: Said, deliveries: Deliveries) -> bool:
         """After a lost database the log itself shows what this node has stated before."""
         delivery = deliveries.get(said.bulletin, said.recipient)
-        before = State.SUBMITTED if said.event is Event.HANDOVER else State.HANDED_OVER
-        return delivery is not None and delivery.state == before.value
+        before = frozenset({State.SUBMITTED}) if said.event is Event.HANDOVER else HELD
+        return delivery is not None and delivery.state in before
 
     def _verify(self, effects: Effects, deliveries: Deliveries, stored: Stored) -> None:
         """Every entry's leaf under the frame's head; a corridor's first consignment shows more."""

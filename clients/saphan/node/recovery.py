@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from saphan_protocol.delivery import State
+from saphan_protocol.delivery import HELD
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.limits import LIMITS
@@ -45,8 +45,9 @@ _UNANSWERED: Final = (
 _WAIT_CODES: Final = ", ".join(f"'{code}'" for code in ("mailbox_key_missing", WAITING, *HELD_BACK))
 _LATE: Final = f"d.state = 'submitted' AND coalesce(d.code, '{WAITING}') IN ({_WAIT_CODES})"
 """Everything is here; what admission refused has another code, and stays refused."""
+_HELD: Final = ", ".join(f"'{state}'" for state in sorted(HELD))
 _STANZA: Final = (
-    "b.wrapped IS NULL AND (d.state = 'handed_over' OR (d.state = 'accepted'"
+    f"b.wrapped IS NULL AND (d.state IN ({_HELD}) OR (d.state IN ('accepted', 'read')"  # noqa: S608 - constants
     " AND EXISTS (SELECT 1 FROM parts p WHERE p.bulletin = d.bulletin)))"
 )
 """Without its key; accepted ones after a lost store, whose parts came after the log had spoken."""
@@ -156,7 +157,7 @@ class Recovery:
     def _judge_waiting(self) -> None:
         """Bulletins of a schema that this program did not have when they came."""
         answers = []
-        for row in self._unanswered("d.state = 'handed_over' AND b.wrapped IS NOT NULL"):
+        for row in self._unanswered(f"d.state IN ({_HELD}) AND b.wrapped IS NOT NULL"):
             try:
                 content_key = self._archive.unwrap(row[7], row[0], row[8])
             except SaphanError as error:
@@ -251,7 +252,7 @@ class Recovery:
                 ),
             )
             for received, row, verdict in answers
-            if verdict.event is not None and row[11] == State.HANDED_OVER.value
+            if verdict.event is not None and row[11] in HELD
         ]
         if not answers:
             return False

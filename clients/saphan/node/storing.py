@@ -153,7 +153,7 @@ def _mark_own(tx: sqlite3.Connection, agency: str, effects: Effects) -> None:
     tx.executemany(
         "UPDATE consignments SET state = 'over' WHERE bulletin = ? AND state = 'waiting'"
         " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.bulletin = consignments.bulletin"
-        " AND d.state NOT IN ('accepted', 'rejected', 'recalled', 'expired', 'refused'))",
+        " AND d.state NOT IN ('accepted', 'read', 'rejected', 'recalled', 'expired', 'refused'))",
         [(bulletin,) for bulletin in ended],
     )
 

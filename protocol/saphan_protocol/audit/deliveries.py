@@ -1,6 +1,6 @@
 """Deliveries under audit: every opened event stepped through the one transition table.
 
-What grows here: one object per delivery, about 0.7 KB while it is open or read, 0.4 KB once decided
+What grows here: one object per delivery, about 0.7 KB while it is open, 0.4 KB once decided
 (a later event must still be recognised as too late), 0.2 KB per bulletin for its random bytes, and
 until it is handed over the bulletin's header.
 """
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from saphan_schemas.errors import Refused
-from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Entry, Event, Header, LeafType, Statement
 
 from saphan_protocol.admission import Admitted, Facts, check_subject
 from saphan_protocol.audit.corridors import Course
+from saphan_protocol.deadlines import Times, check_deadline
 from saphan_protocol.delivery import TERMINAL, TRANSITIONS, State, Step, begin, step
 from saphan_protocol.release import check_release
 
@@ -36,14 +36,14 @@ class _Carried:
 
 @dataclass(slots=True)
 class _Delivery:
-    """Times in ms; `expires` and `due_day` are None when the submission was not shown."""
+    """`times` are None when the submission was not shown; `handed` is when it was handed over."""
 
     state: State
     sender: str
     ciphertext: bytes
     holes: int
-    expires: int | None = None
-    due_day: int | None = None
+    times: Times | None = None
+    handed: int | None = None
     said: set[bytes] | None = None
     carried: _Carried | None = None
     """What its newest consignment says, until it is handed over."""
@@ -103,7 +103,8 @@ class Deliveries:
         else:
             known = self._known(key, entry, admitted.ciphertext.digest, course, State.UNOPENED)
             self._advance(known, Step.CONSIGN, entry, course)
-        known.expires, known.due_day = admitted.header.expires, admitted.due_day
+        header = admitted.header
+        known.times = Times(header.expires, header.answer_by, admitted.due_day)
         known.carried = _carried(admitted, entry.recipient)
 
     def take(
@@ -113,19 +114,23 @@ class Deliveries:
 
         Raises:
             Refused: what `check_release` raises of a handover; `delivery_unknown`,
-                `statement_subject`, `expired_early`, `expired_code`, `logged_twice`,
-                `order_illegal`, `already_decided`.
+                `statement_subject`, what `check_deadline` raises, `logged_twice`, what `step`
+                raises.
         """
         key, then = (statement.bulletin, entry.recipient), Step(event.value)
         known = self._known(key, entry, statement.ciphertext, course, _AFTER[then])
         check_subject(statement, statement.bulletin, known.ciphertext)
-        if event is Event.EXPIRED and known.state not in TERMINAL:
-            _check_deadline(known, statement, entry, course)
+        if known.times is not None and known.state not in TERMINAL:
+            sure = known.holes == course.holes
+            state, handed = (known.state, known.handed) if sure else (None, None)
+            check_deadline(event, statement.code, state, known.times, handed, entry.time)
         if event is Event.HANDOVER and known.carried is not None and known.holes == course.holes:
             one = known.carried
             check_release(one.header, entry.recipient, one.node_key, one.mailbox_key, facts)
         known.carried = None
         self._advance(known, then, entry, course)
+        if event is Event.HANDOVER:
+            known.handed = entry.time
 
     def _begun(self, entry: Entry, ciphertext: bytes, course: Course) -> _Delivery:
         return _Delivery(State.SUBMITTED, entry.sender, ciphertext, course.holes)
@@ -163,8 +168,9 @@ class Deliveries:
         else:
             known.state = _AFTER[then]
         known.holes = course.holes
-        if known.state in TERMINAL and then is not Step.READ:
-            known.said = None  # nothing of what came before may follow: the table refuses it
+        if known.state in TERMINAL:
+            # Nothing of what came before may follow: the table refuses it.
+            known.said = known.times = None
 
 
 def _carried(admitted: Admitted, recipient: str) -> _Carried | None:
@@ -172,23 +178,3 @@ def _carried(admitted: Admitted, recipient: str) -> _Carried | None:
         if ref.agency == recipient:
             return _Carried(admitted.header, admitted.consignment.node_key, ref.mailbox_key)
     return None
-
-
-def _check_deadline(known: _Delivery, said: Statement, entry: Entry, course: Course) -> None:
-    """Step O7: nothing expires before its time, and the code says which time it was."""
-    if known.expires is None or known.due_day is None:
-        return
-    sure = known.holes == course.holes
-    handed_over = known.state is State.HANDED_OVER
-    if sure and (said.code == "no_outcome") is not handed_over:
-        raise Refused(
-            "expired_code", f"{said.code} does not fit a delivery that is {known.state.value}"
-        )
-    due = known.due_day * DAY_MS
-    deadline = due if sure and handed_over else min(known.expires, due)
-    if entry.time + LIMITS.skew_ms < deadline:
-        raise Refused(
-            "expired_early",
-            f"it was expired {(deadline - entry.time) // 1000} s before its deadline",
-            field="entry.time",
-        )

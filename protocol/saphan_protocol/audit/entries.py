@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
-from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import BROKER, Consignment, Entry, Event, LeafType, Statement
+from saphan_schemas.records import Consignment, Entry, Event, LeafType, Statement
 
 from saphan_protocol.admission import Admitted, Facts, admit, admit_statement
 from saphan_protocol.audit.corridors import Corridors, Course
@@ -19,13 +17,12 @@ from saphan_protocol.audit.recipients import Recipients
 from saphan_protocol.audit.report import AuditStep, Coverage, Trail
 from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.checkpoint import Head
-from saphan_protocol.delivery import check_said
+from saphan_protocol.delivery import BROKER_EVENTS, OWN_EVENTS
 from saphan_protocol.directory import Directory
 from saphan_protocol.evidence import CONSIGNMENT_TYPE, Leaf, open_leaf
 from saphan_protocol.identity import identity
 from saphan_protocol.tile_tree import TileTree
-
-BROKER_EVENTS: Final = frozenset({Event.EXPIRED, Event.REFUSED})
+from saphan_protocol.vouched import check_vouched
 
 
 class Entries:
@@ -110,11 +107,11 @@ class Entries:
         event = Event[leaf.type.name]
         if event in BROKER_EVENTS:
             self._trail.at(AuditStep.BROKER, index, shown.pack)
-            statement = _broker_statement(event, entry, shown, facts)
+            statement = check_vouched(event, shown.entry.statement, shown.entry.item, entry)
         else:
             self._trail.at(AuditStep.SIGNED, index, shown.pack)
             statement = self._signed(event, entry, shown, facts)
-        if event is not Event.REFUSED:
+        if event not in OWN_EVENTS:
             self._trail.at(AuditStep.DELIVERY, index, shown.pack)
             self.deliveries.take(event, entry, statement, course, facts)
 
@@ -178,8 +175,6 @@ class Entries:
         given, corridor = shown.entry, (entry.sender, entry.recipient)
         if given.item is None:
             raise InvalidInput("signature_missing", f"{event} is shown without its signature")
-        if entry.sender == entry.recipient:
-            raise _wrong_corridor(entry)
         admitted = admit_statement(
             event, given.statement, given.item, shown.batches, corridor, facts, peer=None
         )
@@ -194,26 +189,6 @@ def _check_statement(entry: Entry, shown: Shown) -> None:
             "the statement is not the one that the entry names",
             field="entry.statement",
         )
-
-
-def _broker_statement(event: Event, entry: Entry, shown: Shown, facts: Facts) -> Statement:
-    """Step O7: what the broker says itself; the head vouches for it, nobody signs it."""
-    given = shown.entry
-    statement = decode(Statement, given.statement, LIMITS.statement_bytes, "statement")
-    if statement.issuer != BROKER or given.item is not None or statement.detail is not None:
-        raise Refused(
-            "issuer_wrong", f"{statement.issuer} cannot state {event}", field="statement.issuer"
-        )
-    check_said(event, statement)
-    if statement.code is None:
-        raise Refused("code_unknown", f"{event} has no code", field="statement.code")
-    if (entry.sender == entry.recipient) is not (event is Event.REFUSED):
-        raise _wrong_corridor(entry)
-    if statement.time > facts.now + LIMITS.skew_ms:
-        raise Refused(
-            "stated_in_future", "the statement is dated after its entry", field="statement.time"
-        )
-    return statement
 
 
 def _wrong_corridor(entry: Entry) -> Refused:

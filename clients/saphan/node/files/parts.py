@@ -136,7 +136,7 @@ def next_missing(db: Database, agency: str, skipped: Iterable[bytes] = ()) -> li
         "SELECT DISTINCT b.id, b.urgency, b.seq FROM parts p"
         " CROSS JOIN bulletins b ON b.id = p.bulletin"
         " CROSS JOIN deliveries d ON d.bulletin = b.id AND d.recipient = ?"
-        " WHERE p.stage = 0 AND (d.state IN ('handed_over', 'accepted')"
+        " WHERE p.stage = 0 AND (d.state IN ('handed_over', 'unanswered', 'accepted', 'read')"
         " OR (d.state = 'submitted' AND d.code = ?))"
         " ORDER BY b.urgency DESC, b.seq LIMIT ?",
         (agency, WAITING, _LOOK + len(left_out)),

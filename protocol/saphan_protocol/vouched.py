@@ -1,0 +1,36 @@
+"""What the broker says itself: statements without a signature, for which the log's head vouches.
+
+Which key that was, is in the note over the entry: the head's own signature lines name it.
+"""
+
+from __future__ import annotations
+
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import Refused
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Entry, Event, SignatureItem, Statement
+
+from saphan_protocol.delivery import check_corridor, check_said, issuer_of
+
+
+def check_vouched(event: Event, body: bytes, item: SignatureItem | None, entry: Entry) -> Statement:
+    """Judge a statement of the broker's own as its entry shows it; steps of receipts.md.
+
+    Raises:
+        InvalidInput: codec codes.
+        Refused: `issuer_wrong`, `code_unknown`, `detail_malformed`, `corridor_wrong`,
+            `stated_in_future`.
+    """
+    statement = decode(Statement, body, LIMITS.statement_bytes, "statement")
+    wanted = issuer_of(event, entry.sender, entry.recipient)
+    if statement.issuer != wanted or item is not None:
+        raise Refused(
+            "issuer_wrong", f"{statement.issuer} cannot state {event}", field="statement.issuer"
+        )
+    check_said(event, statement)
+    check_corridor(event, entry.sender, entry.recipient)
+    if statement.time > entry.time + LIMITS.skew_ms:
+        raise Refused(
+            "stated_in_future", "the statement is dated after its entry", field="statement.time"
+        )
+    return statement
