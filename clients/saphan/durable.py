@@ -16,7 +16,8 @@ PUBLIC_MODE: Final = 0o644
 FOLDER_MODE: Final = 0o700
 DESTROYED: Final = ".destroyed"
 """How names of files end that are being destroyed."""
-_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""What a medium without links (a FAT stick) answers."""
 
 
 def create_file(path: Path, data: bytes, mode: int = SECRET_MODE) -> None:
@@ -37,7 +38,7 @@ def create_file(path: Path, data: bytes, mode: int = SECRET_MODE) -> None:
             hint="move it away if it is really not needed any more, or name another file",
         ) from None
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in NO_LINKS:
             raise _unwritable(path, error) from None
         _create_without_links(path, data, mode)
     finally:

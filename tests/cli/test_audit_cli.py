@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from saphan.audit.folder import LogFolder
-from saphan.audit.packfile import CHUNK_BYTES, read_pack, split_pack, write_pack
+from saphan.audit.packfile import read_pack, split_pack, write_pack
+from saphan.item_file import CHUNK_BYTES
 from saphan_protocol.pack import PACK_ITEM_BYTES
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput, OperatorError

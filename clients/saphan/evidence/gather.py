@@ -1,0 +1,150 @@
+"""An evidence bundle out of a node's store, item by item (schemas/spec/evidence.md).
+
+Every path should lead to one evidence head; a node that has lifted or fetched its paths shows one.
+Otherwise the bundle shows each head that its entries rest under. An entry whose head is lost is
+left out, and counted: everything else stands without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final
+
+from saphan_protocol.batch import RootRef
+from saphan_protocol.bundle.reading import ORDER
+from saphan_protocol.pins import Pins
+from saphan_schemas.bundles import (
+    BUNDLE_FORMAT,
+    SPECIFICATION,
+    BundleDisclosure,
+    BundleEnd,
+    BundleEntry,
+    BundleHead,
+    BundleItem,
+    BundleLeaves,
+    BundleNote,
+    BundlePackage,
+    BundleSignature,
+)
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.limits import MIB
+from saphan_schemas.records import BatchSignature
+
+from saphan.evidence.sealed import Sealed
+from saphan.evidence.story import Story, Told, corridors
+
+LEAVES_AT_ONCE: Final = 64
+LEAVES_BYTES: Final = MIB
+"""Of directory leaves in one item."""
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What a bundle holds, known when its last item has passed.
+
+    Args:
+        entries, heads: how many are shown; left_out: entries whose head is lost.
+        incomplete: entries of which a signature or a header is lost.
+        shown, absent: places of sealed bytes that are in it, and of those that are not here.
+    """
+
+    entries: int = 0
+    heads: int = 0
+    left_out: int = 0
+    incomplete: int = 0
+    shown: list[int] = field(default_factory=list)
+    absent: list[int] = field(default_factory=list)
+
+
+def gather(
+    story: Story,
+    sealed: Sealed,
+    agency: str,
+    pins: Pins,
+    now: int,
+    *,
+    attachments: bool,
+    disclosure: BundleDisclosure | None,
+    gathered: Gathered,
+) -> Iterator[BundleItem]:
+    """All items of a bundle in their order.
+
+    Args:
+        story, sealed: of one snapshot of the store.
+        agency: the bundle's maker; now: when it is made, ms.
+        attachments: whether their sealed bytes are wanted.
+        gathered: is filled in on the way.
+
+    Raises:
+        OperatorError: `evidence_headless`: no head of one of the logs is kept.
+    """
+    counts = dict.fromkeys(ORDER, 0)
+    story_items = _items(story, agency, pins, now, gathered)
+    disclosed = () if disclosure is None else (disclosure,)
+    for item in chain(story_items, disclosed, sealed.bodies(attachments=attachments)):
+        if not isinstance(item, BundleHead):
+            counts[type(item)] += 1
+        yield item
+    gathered.shown, gathered.absent = sealed.shown, sealed.absent
+    yield BundleEnd(tuple(counts.values()))
+
+
+def _items(
+    story: Story, agency: str, pins: Pins, now: int, gathered: Gathered
+) -> Iterator[BundleItem]:
+    """Everything before disclosure and sealed bytes."""
+    directory = story.directory()
+    entries = story.entries()
+    anchors = story.anchors(told.place.index for told in entries)
+    notes = story.notes([told.place.head for told in entries] + [anchor.head for anchor in anchors])
+    if directory is None or not notes:
+        raise OperatorError(
+            "evidence_headless",
+            "the node's store holds no signed head under which anything could be shown",
+            field="id",
+            hint="start the node, wait until it has caught up with the broker, and export again",
+        )
+    kept = [told for told in entries if told.place.head in notes]
+    gathered.left_out = len(entries) - len(kept)
+    gathered.entries, gathered.heads = len(kept), len(notes)
+    gathered.incomplete = sum(not told.found.whole for told in kept)
+    size, note = directory
+    yield BundleHead(
+        BUNDLE_FORMAT, SPECIFICATION, agency, now, story.bulletin, pins.directory, pins.evidence
+    )
+    yield BundleNote("directory", note)
+    for _, evidence in sorted(notes.items()):
+        yield BundleNote("evidence", evidence)
+    yield from _leaves(story.leaves(size))
+    for package in story.packages(corridors(kept)):
+        yield BundlePackage(package)
+    yield from (anchor for anchor in anchors if anchor.head in notes)
+    yield from _entries(kept)
+
+
+def _entries(kept: Iterable[Told]) -> Iterator[BundleItem]:
+    """All signatures, each once, then the entries."""
+    told = list(kept)
+    given: dict[RootRef, BatchSignature] = {}
+    for one in told:
+        if (batch := one.found.batch) is not None:
+            given.setdefault((batch.key, batch.size, batch.root), batch)
+    for batch in given.values():
+        yield BundleSignature(batch)
+    for one in told:
+        yield BundleEntry(one.found.entry, one.place.head, one.place.path)
+
+
+def _leaves(leaves: Iterable[bytes]) -> Iterator[BundleLeaves]:
+    start, size = 0, 0
+    held: list[bytes] = []
+    for leaf in leaves:
+        if held and (len(held) == LEAVES_AT_ONCE or size + len(leaf) > LEAVES_BYTES):
+            yield BundleLeaves(start, tuple(held))
+            start, held, size = start + len(held), [], 0
+        held.append(leaf)
+        size += len(leaf)
+    if held:
+        yield BundleLeaves(start, tuple(held))

@@ -1,0 +1,181 @@
+"""What a node's store shows of one bulletin: entries, heads, agreements, where each path leads.
+
+Read in one snapshot, beside a running node or from a stopped one's file. What the store has lost
+is not there, and never stops the rest: a verifier says what that leaves unproven.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from saphan_protocol.agreement import AGREEMENT_TYPE, parse_agreement
+from saphan_protocol.evidence import MAX_ENTRY_BYTES
+from saphan_protocol.identity import identity
+from saphan_protocol.operation import parse_agreement_package
+from saphan_protocol.pins import Pins
+from saphan_schemas.bundles import BundleAnchor
+from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import AgreementOrder
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Entry, Path
+
+from saphan.audit.records import Found, Opened
+from saphan.node.bulletins import ALIKE, parse_start
+
+PATH_BYTES: Final = 64 * 40
+"""More than the longest path takes where it is stored."""
+_ANCHOR: Final = (
+    # The path is NULL where an older release was told the anchor.
+    "SELECT idx, size, root, head_size, path FROM anchors WHERE path IS NOT NULL"
+)
+_BEFORE: Final = f"{_ANCHOR} AND idx < ? ORDER BY idx DESC LIMIT 1"
+_AFTER: Final = f"{_ANCHOR} AND idx > ? ORDER BY idx LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A leaf's place: its inclusion path, and the size of the head under which it leads."""
+
+    index: int
+    head: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One entry: as a bundle shows it, and its place."""
+
+    found: Found
+    place: Placed
+
+
+class Story:
+    """One bulletin in one snapshot of a store.
+
+    Args:
+        db: inside a transaction that reads.
+        bulletin: id, 32 bytes.
+    """
+
+    def __init__(self, db: sqlite3.Connection, pins: Pins, bulletin: bytes) -> None:
+        self._db = db
+        self._pins = pins
+        self.bulletin: Final = bulletin
+
+    def entries(self) -> list[Told]:
+        """Its entries, by rising index."""
+        places = {
+            index: Placed(index, head, parse_path(path))
+            for index, head, path in self._db.execute(
+                "SELECT idx, head_size, path FROM entries WHERE bulletin = ?", (self.bulletin,)
+            )
+        }
+        return [
+            Told(found, places[found.entry.index])
+            for found in Opened(self._db).of_bulletin(self.bulletin)
+        ]
+
+    def anchors(self, indices: Iterable[int]) -> list[BundleAnchor]:
+        """For each entry the last anchor before it and the first one after it, each once."""
+        found: dict[int, BundleAnchor] = {}
+        for index in indices:
+            for query in (_BEFORE, _AFTER):
+                row = self._db.execute(query, (index,)).fetchone()
+                if row is not None:
+                    at, size, root, head, path = row
+                    found[at] = BundleAnchor(at, size, root, head, parse_path(path))
+        return [found[index] for index in sorted(found)]
+
+    def notes(self, sizes: Iterable[int]) -> dict[int, bytes]:
+        """The evidence log's signed heads of these sizes, as far as they are kept."""
+        found = {}
+        for size in sorted(set(sizes)):
+            row = self._db.execute(
+                "SELECT note FROM heads WHERE origin = ? AND size = ?",
+                (self._pins.evidence.origin, size),
+            ).fetchone()
+            if row is not None:
+                found[size] = row[0]
+        return found
+
+    def directory(self) -> tuple[int, bytes] | None:
+        """Size and note of the newest directory head all of whose leaves are here."""
+        (leaves,) = self._db.execute("SELECT count(*) FROM leaves").fetchone()
+        row = self._db.execute(
+            "SELECT size, note FROM heads WHERE origin = ? AND size BETWEEN 1 AND ?"
+            " ORDER BY size DESC LIMIT 1",
+            (self._pins.directory.origin, leaves),
+        ).fetchone()
+        return None if row is None else (row[0], row[1])
+
+    def leaves(self, size: int) -> Iterator[bytes]:
+        """The directory's first `size` leaves."""
+        query = "SELECT leaf FROM leaves WHERE idx < ? ORDER BY idx"
+        for (leaf,) in self._db.execute(query, (size,)):
+            yield leaf
+
+    def packages(self, pairs: set[tuple[str, str]]) -> Iterator[bytes]:
+        """Agreements that name both ends of a corridor, and orders on them."""
+        named: set[bytes] = set()
+        for (package,) in self._db.execute("SELECT package FROM agreements ORDER BY position"):
+            text = parse_agreement_package(package).agreement
+            if self._concerns(text, pairs, named):
+                yield package
+
+    def _concerns(self, text: bytes, pairs: set[tuple[str, str]], named: set[bytes]) -> bool:
+        try:
+            parties = {party.agency for party in parse_agreement(text).parties}
+        except InvalidInput:  # then it is an order: a package does not say which of both it is
+            return decode(AgreementOrder, text, LIMITS.statement_bytes, "order").agreement in named
+        if not any(parties >= set(pair) for pair in pairs):
+            return False
+        named.add(identity(AGREEMENT_TYPE, text))
+        return True
+
+
+def corridors(entries: Iterable[Told]) -> set[tuple[str, str]]:
+    """(sender, recipient) of what is told, but for what concerns one agency alone."""
+    found = set()
+    for told in entries:
+        entry = decode(Entry, told.found.entry.entry, MAX_ENTRY_BYTES, "entry")
+        if entry.sender != entry.recipient:
+            found.add((entry.sender, entry.recipient))
+    return found
+
+
+def find_bulletin(db: sqlite3.Connection, text: str) -> bytes:
+    """The bulletin whose id begins with these 8 to 64 hexadecimal digits.
+
+    Raises:
+        InvalidInput: `id_malformed`, `bulletin_unknown`, `id_ambiguous`.
+    """
+    low, high = parse_start(text)
+    rows = db.execute(
+        "SELECT DISTINCT bulletin FROM entries WHERE bulletin BETWEEN ? AND ? LIMIT ?",
+        (low, high, ALIKE),
+    ).fetchall()
+    if len(rows) > 1:
+        raise InvalidInput(
+            "id_ambiguous",
+            f"more than one bulletin's id begins with {text}",
+            field="id",
+            hint="give more digits",
+        )
+    if not rows:
+        raise InvalidInput(
+            "bulletin_unknown",
+            f"this node holds nothing that the log says of a bulletin whose id begins with {text}",
+            field="id",
+            hint="list them: saphan inbox; what waits to be sent is in no log yet",
+        )
+    found: bytes = rows[0][0]
+    return found
+
+
+def parse_path(data: bytes) -> Path:
+    """A path as it rests beside its leaf."""
+    return decode(Path, data, PATH_BYTES, "path")
