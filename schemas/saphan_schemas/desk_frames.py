@@ -219,7 +219,8 @@ class DeskPart(Record, frozen=True, tag=23):
 class DeskNews(Record, frozen=True, tag=24):
     """Something came, or something happened to a bulletin: ask for the inbox. Comes unasked.
 
-    `named`: bulletins that nobody has read, and for which the settings name this officer now.
+    `named`: bulletins that nobody has read, and for which the settings name this officer now; and
+    bulletins with a deadline that is near and concerns this officer.
     """
 
     clock: Millis

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from saphan.desk.inbox import Inbox
+from saphan.node.events import WARNING
 from saphan.node.policy.settings import SETTINGS_NAME
 from saphan_schemas.limits import HOUR_MS
 from support.bridge import KH, Bridge, eventually, states, wish
@@ -36,6 +38,10 @@ async def later(world: DeskBridge, millis: int) -> None:
     await world.kh.reread_settings()
 
 
+def accepted(world: DeskBridge, bulletin: bytes) -> bool:
+    return states(world.la, bulletin) == ["accepted"]
+
+
 async def test_the_desk_named_next_hears_of_what_nobody_has_read(bridge: Bridge) -> None:
     """Timeline: dao's desk waits on the line; half of the time passes; only then it is named."""
     async with desk_bridge(bridge) as world:
@@ -53,3 +59,31 @@ async def test_the_desk_named_next_hears_of_what_nobody_has_read(bridge: Bridge)
             while not (named := await line.news()):
                 pass
             assert named == {sent.hex()}
+
+
+async def test_a_desk_hears_of_a_deadline_that_concerns_its_officer(bridge: Bridge) -> None:
+    """Timeline: two bulletins near a deadline; the rules show one of them to dao."""
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk("dao")
+        rules = [{"officers": ["dao"], "schemas": ["saphan/case_statistics/0"]}]
+        path = world.bridge.offices[KH].node / SETTINGS_NAME
+        settings = json.dumps({"saphan": "settings/1", "rules": rules})
+        await asyncio.to_thread(path.write_text, settings)
+        await world.kh.reread_settings()
+        names = ("case_statistics", "drug_seizure")
+        sent = [await world.la.send(wish(name=name)) for name in names]
+        for one in sent:
+            await eventually(partial(accepted, world, one))
+        async with on_line(folder, bridge) as (_, line):
+            events = [{"type": WARNING, "id": one.hex()} for one in sent]
+
+            async def told() -> frozenset[str]:
+                while not (named := await line.news()):
+                    pass
+                return named
+
+            hearing = asyncio.create_task(told())
+            while not hearing.done():  # until the node listens for this desk
+                world.kh.events.publish(events)
+                await asyncio.sleep(0.05)
+            assert hearing.result() == {sent[0].hex()}

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from saphan.cli import popup as popups
-from saphan.cli.popup import arguments, popup
+from saphan.cli.popup import arguments, popup, popup_near
+from saphan_schemas.records import SUITE, Header, Marking
 
 ROW: dict[str, Any] = {
     "seq": 1,
@@ -59,6 +60,33 @@ def test_many_make_one_of_the_most_urgent_and_the_nearest_deadline(told: Path) -
         "--",
         "Saphan: 3 unread",
         "Priority, until 2026-09-21 14:15:00 UTC",
+    ]
+
+
+def test_what_nobody_answers_is_told_without_a_word_of_it(told: Path) -> None:
+    times = {"created": 1_790_000_000_000, "expires": 1_790_100_000_000}
+    header = Header(
+        suite=SUITE,
+        nonce=bytes(16),
+        sender="la.ospp",
+        recipients=("kh.gpo",),
+        schema="saphan/arrest_notice/0",
+        schema_digest=bytes(32),
+        marking=Marking("amber", ("H0",)),
+        urgency="priority",
+        exercise=False,
+        answer_by=1_790_050_000_000,
+        retain_until=21_000,
+        **times,
+    )
+    popup_near([])
+    assert told.read_text() == ""
+    popup_near([header])
+    assert told.read_text().splitlines()[1:] == [
+        "--urgency=normal",
+        "--",
+        "Saphan: 1 sent, not answered, deadline near",
+        "Priority, until 2026-09-22 04:06:40 UTC",
     ]
 
 

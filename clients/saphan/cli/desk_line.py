@@ -13,7 +13,7 @@ from saphan_schemas.errors import Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
 from saphan.cli.options import now_ms, passphrase_source
-from saphan.cli.popup import popup
+from saphan.cli.popup import popup, popup_near
 from saphan.cli.render import stamp
 from saphan.cli.speech import note, say
 from saphan.cli.token_options import token_access
@@ -21,6 +21,7 @@ from saphan.desk.desk import Desk, open_desk
 from saphan.desk.folder import DeskFolder
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine, connected
+from saphan.desk.outbox import Outbox
 from saphan.desk.syncing import Synced, sync
 from saphan.keys.keyfiles import is_sealed
 
@@ -106,7 +107,11 @@ def watch(desk: Desk, told: Callable[[Synced], None]) -> NoReturn:
 
 
 def _popup(desk: Desk, synced: Synced, named: frozenset[str]) -> None:
-    """What is new, and what this officer is named for because nobody has read it."""
+    """What is new; what this officer is named for because nobody has read it, or because nobody
+    has taken or answered what they sent."""
     new = {row["id"] for row in synced.new}
     again = [row for row in Inbox(desk).rows() if row["id"] in named - new] if named else []
     popup([*synced.new, *again])
+    if named:
+        sent = [one for one in Outbox(desk).all() if one.bulletin and one.bulletin.hex() in named]
+        popup_near([one.shown for one in sent])

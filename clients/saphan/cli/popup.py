@@ -12,6 +12,8 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any, Final
 
+from saphan_schemas.records import Header
+
 from saphan.cli.render import stamp
 from saphan.cli.speech import say
 from saphan.compose import URGENCIES
@@ -25,12 +27,27 @@ _LEVELS: Final = {"routine": "low", "priority": "normal", "immediate": "critical
 def popup(rows: Sequence[dict[str, Any]]) -> None:
     """Tell of inbox rows that nobody has read, all in one notification; blocking."""
     unread = [row for row in rows if not row["read"]]
+    if unread:
+        _run(arguments(unread))
+
+
+def popup_near(headers: Sequence[Header]) -> None:
+    """Tell that nobody has taken or answered these bulletins, and their deadlines are near."""
+    rows = [
+        {"urgency": one.urgency, "answer_by": one.answer_by, "expires": one.expires}
+        for one in headers
+    ]
+    if rows:
+        _run(arguments(rows, "popup.near"))
+
+
+def _run(given: list[str]) -> None:
     program = shutil.which(PROGRAM)
-    if not unread or program is None:
+    if program is None:
         return
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(  # noqa: S603 - found on the officer's own path
-            [program, *arguments(unread)],
+            [program, *given],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -39,7 +56,7 @@ def popup(rows: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def arguments(rows: Sequence[dict[str, Any]]) -> list[str]:
+def arguments(rows: Sequence[dict[str, Any]], title: str = "popup.title") -> list[str]:
     """What the notification program is told of these rows, at least one."""
     urgency = max((row["urgency"] for row in rows), key=URGENCIES.index)
     deadline = min(row["answer_by"] or row["expires"] for row in rows)
@@ -47,6 +64,6 @@ def arguments(rows: Sequence[dict[str, Any]]) -> list[str]:
         "--app-name=Saphan",
         f"--urgency={_LEVELS[urgency]}",
         "--",
-        say("popup.title", count=len(rows)),
+        say(title, count=len(rows)),
         say("popup.body", urgency=say(f"urgency.{urgency}"), until=f"{stamp(deadline)} UTC"),
     ]

@@ -95,6 +95,15 @@ class Sealed(msgspec.Struct):
     here: bool
 
 
+class Warned(msgspec.Struct):
+    """A warning before a deadline that was told."""
+
+    recipient: AgencyId
+    deadline: Literal["expires", "answer_by"]
+    share: Annotated[int, Meta(ge=1, le=99)]
+    told: Millis
+
+
 class Life(msgspec.Struct):
     """Answers `AskStatus`."""
 
@@ -105,6 +114,7 @@ class Life(msgspec.Struct):
     deliveries: list[Delivery]
     attachments: list[Sealed]
     timeline: list[Happened]
+    warnings: list[Warned] = []
 
 
 class File(msgspec.Struct):

@@ -144,7 +144,7 @@ class DeskLine:
 
     async def news(self) -> frozenset[str]:
         """Wait until the node says that there is something new; gives the ids of bulletins that
-        nobody has read, and for which this officer is named now."""
+        nobody has read, and for which this officer is named now, or whose deadline is near."""
         while not self._news:
             frame = await receive(self._ws, None)
             if not isinstance(frame, DeskNews):

@@ -41,7 +41,7 @@ from saphan.desk_errors import closing, refusal
 from saphan.node.desks.login import DeskPeer, challenge, check_login
 from saphan.node.desks.parts import Bringing
 from saphan.node.desks.questions import Questions
-from saphan.node.events import COUNTERSIGN, DIRECTORY, NOTICE, Event, Listener
+from saphan.node.events import COUNTERSIGN, DIRECTORY, NOTICE, WARNING, Event, Listener
 from saphan.node.officers.active_officer import active_officer
 from saphan.node.service import NodeService
 
@@ -196,6 +196,9 @@ class DeskSession:
                 self._check_key(peer)
             news = [one for one in events if one["type"] in NEWS]
             named = named_for(peer.handle, events)
+            if near := [one["id"] for one in events if one["type"] == WARNING]:
+                warned = await self._service.engine.in_reading(partial(self._warned, peer, near))
+                named = (*named, *warned)[: LIMITS.desk_named]
             waits = (one for one in events if one["type"] == COUNTERSIGN)
             concerned = bool(named) or any(peer.handle in one["officers"] for one in waits)
             if news and not concerned:
@@ -211,6 +214,11 @@ class DeskSession:
         if len(bulletins) > LOOKED_AT or any("id" not in one for one in news):
             return True
         return any(self._service.shows(peer.handle, bytes.fromhex(one)) for one in bulletins)
+
+    def _warned(self, peer: DeskPeer, bulletins: Iterable[str]) -> list[bytes]:
+        """Those of them whose deadline concerns this officer; of a flood only the first."""
+        asked = [bytes.fromhex(one) for one in dict.fromkeys(bulletins)][: LIMITS.desk_named]
+        return [one for one in asked if peer.handle in self._service.clearance.warned_of(one)]
 
     def _check_key(self, peer: DeskPeer) -> None:
         active_officer(self._service.logs, self._service.agency, peer.key)
