@@ -76,10 +76,11 @@ async def test_a_sweep_takes_nothing_from_a_submission_under_way(
         swept.wait(0.5)  # long enough for a sweep that nothing holds up
         return found
 
-    def removes(self: BlobFiles, bulletin: bytes, before: int) -> None:
+    def removes(self: BlobFiles, bulletin: bytes, before: int) -> int:
         looked.wait()
-        remove(self, bulletin, before)
+        gone = remove(self, bulletin, before)
         swept.set()
+        return gone
 
     monkeypatch.setattr(BlobFiles, "missing", looks)
     monkeypatch.setattr(BlobFiles, "remove", removes)

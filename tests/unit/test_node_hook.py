@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from pathlib import Path
@@ -22,12 +21,16 @@ def script(folder: Path, body: str, mode: int = 0o700) -> str:
 
 
 def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    # A child of the command is left to init, which may take a moment to bury it.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    """Waits for what was killed to be dead: the kernel takes its moment."""
+    for _ in range(1000):
+        try:
+            # A child of the command is left to init, which may never bury it.
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def test_it_gets_one_line_and_its_arguments(tmp_path: Path) -> None:
