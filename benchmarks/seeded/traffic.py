@@ -15,6 +15,7 @@ from typing import Final
 
 from saphan_protocol.admission import BULLETIN_TYPE, HEADER_TYPE, due_day
 from saphan_protocol.content import ciphertext_length
+from saphan_protocol.delivery import OWN_EVENTS
 from saphan_protocol.directory import operation_leaf
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity
@@ -48,6 +49,8 @@ EVENTS_OF_ONE: Final = 4
 """Entries that a bulletin causes, about: it, its handover, its acceptance, its reading."""
 HEADS: Final = 1_000
 """Heads in a year whose notes are shown; between them others were signed and forgotten."""
+_COMMITTED: Final = frozenset({Event.READ, Event.EXPORTED})
+"""Their detail is a commitment to a record that stays in the node."""
 Shown = tuple[PackEntry, BatchSignature | None]
 
 
@@ -196,15 +199,18 @@ class Traffic:
         self._answer(taken + self._beat, sent, to, fate)
 
     def _answer(self, then: int, sent: Sent, to: str, fate: float) -> None:
+        """What is said after the handover at `then`, if anything."""
         random, own = self._random, (to,)
         if fate > 0.995:  # silence, and the broker's due-day comes
             due = due_day(sent.header) * DAY_MS
+            self._warn(then, due, sent, own)
             self._later(due, Said(BROKER, sent, own, Event.EXPIRED, "no_outcome"))
             return
         slow = 3 * DAY_MS if fate > 0.95 else 10 * SECOND_MS
         answered = then + int(random.expovariate(1 / slow))
         if answered >= due_day(sent.header) * DAY_MS:
             answered = then
+        self._warn(then, answered, sent, own)
         if fate > 0.97:
             self._later(answered, Said(to, sent, own, Event.REJECTED, "rule_broken"))
             return
@@ -212,6 +218,16 @@ class Traffic:
         if fate > 0.05:
             read = answered + self._beat + int(random.expovariate(1 / (4 * HOUR_MS)))
             self._later(read, Said(to, sent, own, Event.READ))
+        if fate > 0.968:  # a court asks for it
+            self._later(answered + DAY_MS, Said(to, sent, own, Event.EXPORTED, "disclosed"))
+
+    def _warn(self, then: int, answered: int, sent: Sent, own: tuple[str, ...]) -> None:
+        """The broker says `unanswered` if the answer comes later than it was asked for."""
+        if sent.header.answer_by is None:
+            return
+        noticed = max(sent.header.answer_by, then) + self._beat
+        if noticed + self._beat < answered:
+            self._later(noticed, Said(BROKER, sent, own, Event.UNANSWERED, "no_answer"))
 
     def _later(self, then: int, said: Said) -> None:
         self._count += 1
@@ -245,13 +261,13 @@ class Traffic:
             node = self._parties[one.by].node.key_id
             body = encode(Consignment(sent.bulletin, node, self._book.seen, refs))
             return CONSIGNMENT_TYPE, body
-        detail = random.randbytes(32) if one.event is Event.READ else None
+        detail = random.randbytes(32) if one.event in _COMMITTED else None
         digest = sent.ciphertext.digest
         statement = Statement(sent.bulletin, digest, one.by, self.now, one.code, detail)
         return statement_type(one.event), encode(statement)
 
     def _enter(self, one: Said, to: str, kind: str, body: bytes, **shown: object) -> PackEntry:
-        sender = to if one.event is Event.REFUSED else one.sent.header.sender
+        sender = to if one.event in OWN_EVENTS else one.sent.header.sender
         salt = self._random.randbytes(32)
         due = due_day(one.sent.header) if one.first else None
         leaf = _leaf(one)

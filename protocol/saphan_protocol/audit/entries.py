@@ -15,6 +15,7 @@ from saphan_protocol.audit.log import root_at
 from saphan_protocol.audit.packs import Shown, choose
 from saphan_protocol.audit.recipients import Recipients
 from saphan_protocol.audit.report import AuditStep, Coverage, Trail
+from saphan_protocol.audit.statistics import Statistics
 from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.checkpoint import Head
 from saphan_protocol.delivery import BROKER_EVENTS, OWN_EVENTS
@@ -52,6 +53,7 @@ class Entries:
         self.corridors = Corridors(coverage)
         self.deliveries = Deliveries()
         self.recipients = Recipients()
+        self.statistics = Statistics()
 
     def take(self, index: int, raw: bytes, shown: Sequence[Shown], at: int) -> None:
         """Judge the entry at `index`.
@@ -103,6 +105,7 @@ class Entries:
             admitted = self._submission(index, leaf, entry, shown, facts)
             self._trail.at(AuditStep.DELIVERY, index, shown.pack)
             self.deliveries.consign(leaf.type, entry, admitted, course)
+            self.statistics.take(leaf.type, entry, admitted.bulletin_id, admitted.header)
             return
         event = Event[leaf.type.name]
         if event in BROKER_EVENTS:
@@ -114,6 +117,7 @@ class Entries:
         if event not in OWN_EVENTS:
             self._trail.at(AuditStep.DELIVERY, index, shown.pack)
             self.deliveries.take(event, entry, statement, course, facts)
+        self.statistics.take(leaf.type, entry, statement.bulletin, None)
 
     def _submission(
         self, index: int, leaf: Leaf, entry: Entry, shown: Shown, facts: Facts

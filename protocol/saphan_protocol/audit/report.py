@@ -14,6 +14,8 @@ from typing import Final, Literal
 
 from saphan_schemas.records import LeafType
 
+from saphan_protocol.audit.statistics import Statistics
+
 LogName = Literal["directory", "evidence"]
 Progress = Callable[[LogName, int, int], None]
 """progress(log, leaves done, leaves in all): for who waits; it changes nothing."""
@@ -127,10 +129,15 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The result: nothing is wrong in what was checked when `finding` is None."""
+    """The result: nothing is wrong in what was checked when `finding` is None.
+
+    Args:
+        statistics: of the opened entries; where there is a finding, of those before it.
+    """
 
     coverage: Coverage
     finding: Finding | None = None
+    statistics: Statistics = field(default_factory=Statistics)
 
 
 @dataclass(slots=True)
