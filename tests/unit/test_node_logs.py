@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from saphan.node.feed_entry import parse_entry
-from saphan.node.heads import Known
+from saphan.node.split import Known
 from saphan.node.logs import FeedCheck, Logs
 from saphan.node.rows.db import Database
 from saphan_protocol.checkpoint import format_checkpoint

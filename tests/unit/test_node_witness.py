@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from saphan.node.heads import Known
+from saphan.node.split import Known
 from saphan.node.witness import Witness, anchor_lags
 from saphan_protocol.checkpoint import Head, format_checkpoint, verify_cosignatures, verify_head
 from saphan_protocol.notes import KeyType, add_lines, verifier_key

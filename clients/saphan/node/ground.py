@@ -22,6 +22,8 @@ from saphan.node.logs import Logs
 from saphan.node.policy.current import Current
 from saphan.node.restored import Restored, catching_up
 from saphan.node.rows.db import Database
+from saphan.node.split import TwoHistories
+from saphan.node.splits import Splits
 from saphan.node.trust.mailboxes import Mailboxes
 from saphan.node.witness import Witness
 from saphan.office import Office
@@ -39,6 +41,7 @@ class Ground:
     logs: Logs
     restored: Restored
     witness: Witness
+    splits: Splits
     archive: Archive
     mailboxes: Mailboxes
     files: BlobFiles
@@ -73,7 +76,8 @@ def lay(config: NodeConfig) -> Ground:
             alarms.sound(catching_up())
         witness_key = _witness_key(office, restored)
         witness = Witness(agency, witness_key, config.data / "witness.json", clock)
-        logs.expect(witness.known(pins.directory.origin), witness.known(pins.evidence.origin))
+        splits = Splits(agency, db, config.data, pins, alarms, clock)
+        _expect(logs, witness, splits)
         files = BlobFiles(config.blobs)
         sweep(db, files, agency)
         return Ground(
@@ -85,6 +89,7 @@ def lay(config: NodeConfig) -> Ground:
             logs=logs,
             restored=restored,
             witness=witness,
+            splits=splits,
             archive=Archive(config.data / "archive-keys"),
             mailboxes=mailboxes,
             files=files,
@@ -96,6 +101,24 @@ def lay(config: NodeConfig) -> Ground:
     except BaseException:
         db.close()
         raise
+
+
+def _expect(logs: Logs, witness: Witness, splits: Splits) -> None:
+    """Hold the store against what this node's witness has signed.
+
+    Two histories, once they are written down, are for people to look at: the node starts, and does
+    not speak with its broker.
+
+    Raises:
+        OperatorError: `split_view` that cannot be proven.
+    """
+    pins = logs.pins
+    try:
+        logs.expect(witness.known(pins.directory.origin), witness.known(pins.evidence.origin))
+    except TwoHistories as met:
+        error = splits.keep(met)
+        if isinstance(error, TwoHistories):
+            raise
 
 
 def _witness_key(office: Office, restored: Restored) -> WitnessKey | None:

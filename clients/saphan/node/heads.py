@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from saphan_protocol.checkpoint import Head, KeyPair, verify_cosignatures, verify_head
 from saphan_protocol.directory import Directory
-from saphan_protocol.merkle import verify_consistency
+from saphan_protocol.merkle import history_path, verify_consistency
 from saphan_protocol.notes import (
     KeyType,
     add_lines,
@@ -18,23 +17,16 @@ from saphan_protocol.notes import (
     parse_vkey,
     verifier_key,
 )
+from saphan_schemas.codec import encode
 from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import HeadRef, Role
 
 from saphan.node.rows.db import Database
+from saphan.node.split import Doubt, Known, Shown, TwoHistories, compare
 
 KEPT_HEADS: Final = 256
 """Notes kept per log: enough to show a proof under a cosigned head, not one per commit for ever."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The newest verified head of a log; size 0 and no root before the first."""
-
-    size: int
-    root: bytes
-    time: int
 
 
 class Heads:
@@ -42,11 +34,14 @@ class Heads:
 
     Args:
         pin: origin and verifier keys, from the pin file and from nowhere else.
+        proving: entries rest under these heads: notes and the steps between them are kept, until
+            `notes_kept` has found that nothing rests there any more.
     """
 
-    def __init__(self, db: Database, pin: LogPin) -> None:
+    def __init__(self, db: Database, pin: LogPin, *, proving: bool = False) -> None:
         self.origin: Final = pin.origin
         self._db = db
+        self._proving = proving
         self._kept = 0
         first, second = (parse_vkey(vkey) for vkey in pin.vkeys)
         self._keys: Final[KeyPair] = (first, second)
@@ -56,11 +51,12 @@ class Heads:
     def load(self) -> None:
         """Take the newest head that the store holds, or the later one that a witness has signed."""
         row = self._db.row(
-            "SELECT size, root, time FROM heads WHERE origin = ? ORDER BY size DESC LIMIT 1",
+            "SELECT size, root, time, note FROM heads WHERE origin = ? ORDER BY size DESC LIMIT 1",
             (self.origin,),
         )
         self.newest: Known | None = Known(*row) if row else None
         self._last: Head | None = None
+        self._step: tuple[int, tuple[bytes, ...]] | None = None
         if self._expected is not None:
             self.take_newer(self._expected)
 
@@ -74,7 +70,7 @@ class Heads:
         Raises:
             InvalidInput: `head_missing`, what `checkpoint.verify_head` and
                 `merkle.verify_consistency` raise.
-            OperatorError: `split_view` (two roots for one size), `log_rolled_back`.
+                `Doubt` if the path leads elsewhere; TwoHistories; OperatorError: `log_rolled_back`.
         """
         if self._last is not None and note in (b"", self._last.note):
             return self._last
@@ -86,11 +82,13 @@ class Heads:
         known = self.newest
         if known is not None:
             self._continue(known, head, start, consistency)
-        self._last = head
+        grown = known is not None and known.size < head.size
+        self._last, self._step = head, (start, tuple(consistency)) if grown else None
         return head
 
     def _continue(self, known: Known, head: Head, start: int, path: Sequence[bytes]) -> None:
         if head.size < known.size:
+            self._check_kept(head)
             raise OperatorError(
                 "log_rolled_back",
                 f"{self.origin} shows {head.size} leaves after it had shown {known.size}",
@@ -98,7 +96,7 @@ class Heads:
             )
         if head.size == known.size:
             if head.root != known.root:
-                raise self._split(known)
+                raise self._split(known, head.note)
             return
         if start != known.size:
             raise InvalidInput(
@@ -106,37 +104,59 @@ class Heads:
                 f"consistency is shown from {start} leaves, not from the {known.size} known here",
                 field="consistency",
             )
-        verify_consistency(known.size, head.size, known.root, head.root, path)
+        try:
+            verify_consistency(known.size, head.size, known.root, head.root, path)
+        except InvalidInput as error:
+            whole = history_path(known.size, known.root, path)
+            raise compare(known, head, whole) or Doubt(known, head, error.message) from None
 
-    def _split(self, known: Known) -> OperatorError:
-        return OperatorError(
-            "split_view",
-            f"{self.origin} has signed two different histories of {known.size} leaves",
-            hint="stop sending; show both heads to the other agencies and to the auditor",
+    def _check_kept(self, head: Head) -> None:
+        """An older head is one that was shown here too, as far as it was kept."""
+        kept = self.kept(head.size)
+        if kept is not None and kept.root != head.root:
+            raise self._split(kept, head.note)
+
+    def kept(self, size: int) -> Known | None:
+        """The verified head of exactly this size, if its note is still kept."""
+        row = self._db.row(
+            "SELECT size, root, time, note FROM heads WHERE origin = ? AND size = ?",
+            (self.origin, size),
         )
+        return Known(*row) if row else None
+
+    def _split(self, known: Known, note: bytes) -> TwoHistories:
+        return TwoHistories(self.origin, known.size, Shown(notes=(known.note, note)))
 
     def with_lines(self, ref: HeadRef, lines: bytes) -> Head | None:
         """A head that is kept here, with further lines; None if it is not, or they say nothing new.
 
         Raises:
-            InvalidInput: `note_*`; OperatorError: `split_view`.
+            InvalidInput: `note_*`; `head_differs` for a root that this log did not sign here:
+                whoever says so shows no signature of the log.
         """
         row = self._db.row(
-            "SELECT size, root, time, note, witnesses FROM heads WHERE origin = ? AND size = ?",
+            "SELECT root, note, witnesses FROM heads WHERE origin = ? AND size = ?",
             (ref.origin, ref.size),
         )
         if row is None:
             return None
-        if row[1] != ref.root:
-            raise self._split(Known(*row[:3]))
-        known = row[4].split()
+        root, note, witnesses = row
+        if root != ref.root:
+            raise InvalidInput(
+                "head_differs",
+                f"lines came for another root of {ref.size} leaves of {ref.origin} than the one "
+                "that was shown here; no signature of the log came with them",
+                field="head",
+                hint="the node connects again; tell the other agencies if it stays",
+            )
+        known = witnesses.split()
         new = b"".join(line.encode() for line in parse_lines(lines) if line.name not in known)
-        return verify_head(add_lines(row[3], new), self._keys) if new else None
+        return verify_head(add_lines(note, new), self._keys) if new else None
 
     def adopt(self, head: Head) -> None:
         """Make a verified head the newest, after it was persisted."""
         if self.newest is None or head.size >= self.newest.size:
-            self.newest = Known(head.size, head.root, head.time)
+            self.newest = Known(head.size, head.root, head.time, head.note)
 
     def keep(self, tx: sqlite3.Connection, head: Head, witnesses: Iterable[str]) -> None:
         """Persist a verified head before anything relies on it."""
@@ -147,6 +167,9 @@ class Heads:
             " WHERE length(excluded.witnesses) >= length(heads.witnesses)",
             (self.origin, head.size, head.root, head.time, head.note, names),
         )
+        if self._proving:
+            self._keep_step(tx, head)
+            return
         self._kept += 1
         if self._kept % KEPT_HEADS:
             return
@@ -156,13 +179,27 @@ class Heads:
             (self.origin, KEPT_HEADS),
         )
 
+    def _keep_step(self, tx: sqlite3.Connection, head: Head) -> None:
+        """How a head continues the one before it, as it was verified."""
+        last, step = self._last, self._step
+        if last is not None and step is not None and last.size == head.size:
+            start, path = step
+            tx.execute(
+                "INSERT INTO steps VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (head.size, start, encode(list(path))),
+            )
+
     def take_newer(self, known: Known) -> None:
-        """Start from a head that this node's own witness state holds (a restored database)."""
+        """Start from a head that this node's own witness state holds (a restored database).
+
+        Raises:
+            TwoHistories.
+        """
         self._expected = known
         if self.newest is None or known.size > self.newest.size:
             self.newest = known
         elif known.size == self.newest.size and known.root != self.newest.root:
-            raise self._split(known)
+            raise self._split(self.newest, known.note)
 
 
 def cosigners(directory: Directory, head: Head) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from saphan_protocol.evidence import anchor_leaf
 from saphan_protocol.identity import sha256
 from saphan_protocol.merkle import Frontier, leaf_hash, verify_inclusion
 from saphan_protocol.pins import Pins
+from saphan_protocol.split_file import History
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import encode
 from saphan_schemas.directory_records import Agreement
@@ -30,8 +31,9 @@ from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanEr
 from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, Witnessed
 from saphan_schemas.records import Entry, HeadRef
 
-from saphan.node.heads import Heads, Known, cosigners
+from saphan.node.heads import Heads, cosigners
 from saphan.node.rows.db import Database
+from saphan.node.split import Known, Shown, TwoHistories, history_of_leaves, two_directories
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ class Logs:
         self._db = db
         self.pins = pins
         self.directory_heads = Heads(db, pins.directory)
-        self.evidence_heads = Heads(db, pins.evidence)
+        self.evidence_heads = Heads(db, pins.evidence, proving=True)
         self.directory = Directory()
         self.lock = threading.RLock()  # the directory is replayed in one thread and read in others
         self.types = {known.name: known.digest for known in known_types()}
@@ -97,23 +99,29 @@ class Logs:
         """Never go behind what this node's witness has signed, whatever backup the store is.
 
         Raises:
-            OperatorError: `split_view`.
+            TwoHistories: the store holds another one than the witness has signed.
         """
+        self._witnessed = directory
         if evidence is not None:
             self.evidence_heads.take_newer(evidence)
-        self._witnessed = directory
-        self._check_witnessed()
+        self._check_witnessed(self.directory_heads.newest)
 
-    def _check_witnessed(self) -> None:
+    def _check_witnessed(self, newest: Known | None) -> None:
+        """Whether the directory replayed here, up to its newest head, is the one witnessed."""
         known = self._witnessed
-        if known is None or known.size > self.directory.size:
+        if known is None or newest is None or known.size > self.directory.size:
             return
         if self._roots[known.size] != known.root:
-            raise OperatorError(
-                "split_view",
-                f"{self.pins.directory.origin} has shown two histories of {known.size} leaves",
-                hint="stop sending; show both heads to the other agencies and to the auditor",
-            )
+            origin = self.pins.directory.origin
+            notes = (known.note, newest.note)
+            histories = self._directory_history(known.size, newest)
+            raise TwoHistories(origin, known.size, Shown(notes=notes, histories=histories))
+
+    def _directory_history(self, size: int, newest: Known) -> tuple[History, ...]:
+        """What the directory's root was at `size` leaves, by the leaves that are here."""
+        stored = [leaf for (leaf,) in self._db.rows("SELECT leaf FROM leaves ORDER BY idx")]
+        leaves = stored[: self.directory.size - len(self._unstored)] + self._unstored
+        return history_of_leaves(self.pins.directory.origin, leaves, size, newest)
 
     def heads(self) -> tuple[HeadRef, ...]:
         """The newest verified head of each log, for the login."""
@@ -147,7 +155,7 @@ class Logs:
         anything after it.
 
         Raises:
-            InvalidInput: head, proof, `leaves_differ`; OperatorError: `split_view`.
+            InvalidInput: head, proof, `leaves_differ`; TwoHistories.
         """
         known = self.directory_heads.newest
         proven = 0 if known is None else known.size
@@ -173,7 +181,7 @@ class Logs:
                 self._unstored.append(leaf)
             packages, refused = self._judge_packages(tuple(self._packages))
         self._packages = {}
-        self._check_witnessed()
+        self._check_witnessed(Known(head.size, head.root, head.time, head.note))
         self._persist_directory(head, packages)
         self.directory_heads.adopt(head)
         if fresh:
@@ -267,7 +275,7 @@ class Logs:
         """Keep the witnesses of a head that this node has verified before.
 
         Raises:
-            InvalidInput: the lines do not parse; OperatorError: `split_view`.
+            InvalidInput: the lines do not parse; `head_differs`.
         """
         if frame.head.origin != self.evidence_heads.origin:
             return
@@ -286,7 +294,8 @@ class Logs:
         """Verify a frame's head and anchor.
 
         Raises:
-            InvalidInput: head or proof; Unavailable: `directory_behind`; OperatorError.
+            InvalidInput: head or proof; Unavailable: `directory_behind`; TwoHistories;
+                OperatorError.
         """
         head = self.evidence_heads.verify(frame.note, frame.start, frame.consistency)
         if frame.next > head.size:
@@ -312,11 +321,9 @@ class Logs:
                 f"the anchor names {anchor.size} directory leaves, {self.directory.size} are here",
             )
         if self._roots[anchor.size] != anchor.root:
-            raise OperatorError(
-                "directory_differs",
-                f"the anchor at {anchor.index} names another directory than the one known here",
-                hint="the broker shows two directories: tell its operator and the other agencies",
-            )
+            newest = self.directory_heads.newest or Known(0, b"", 0)
+            histories = self._directory_history(anchor.size, newest)
+            raise two_directories(self.pins.directory.origin, anchor, head, newest, histories)
 
     def judged_at(self, index: int, check: FeedCheck) -> int:
         """Directory size of the last anchor before the entry at `index`."""

@@ -22,6 +22,7 @@ from saphan.node.archive import Archive
 from saphan.node.budget import Budget
 from saphan.node.bulletins import Bulletins
 from saphan.node.config import NodeConfig
+from saphan.node.disclosing import Disclosing
 from saphan.node.drafts_kept import DraftsKept
 from saphan.node.engine import Engine
 from saphan.node.events import Events
@@ -87,6 +88,7 @@ class NodeService:
     settings: Current
     notices: Notices
     warnings: Warnings
+    disclosing: Disclosing
     tokens: Tokens
     watching: Watching
     agreements: AgreementWatch
@@ -267,6 +269,7 @@ def _built(on: Ground) -> NodeService:
         settings=on.settings,
         notices=Notices(clearance, db, on.settings, on.alarms, on.events, clock),
         warnings=Warnings(db, on.restored, on.alarms, clock),
+        disclosing=Disclosing(on.agency, on.key, db, logs, on.archive, on.restored, clock),
         watching=_watching(on, engine, line, eyes),
         agreements=_agreements(on, engine, line, recovery),
         tokens=Tokens(on.agency, db, logs, clock),
@@ -281,7 +284,17 @@ def _carrying(on: Ground, outbox: Outbox) -> tuple[Engine, Recovery, Line]:
     budget = Budget(db, on.settings, on.alarms, clock)
     engine = Engine(agency, key, db, logs, intake, outbox, on.alarms, budget)
     recovery = Recovery(agency, key, db, logs, on.archive, judge, on.mailboxes, on.alarms, clock)
-    parts = Parts(engine, recovery, on.witness, on.restored, on.files, on.alarms, on.events, clock)
+    parts = Parts(
+        engine,
+        recovery,
+        on.witness,
+        on.restored,
+        on.files,
+        on.splits,
+        on.alarms,
+        on.events,
+        clock,
+    )
     return engine, recovery, Line(on.config.broker, parts, on.config.pin)
 
 

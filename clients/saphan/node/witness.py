@@ -2,7 +2,8 @@
 
 Its state file is its own: written, fsynced and renamed before a signature is made, and never
 restored from a backup. A copy that is put back is older than what was signed, and only the log can
-then say where this witness stands; it refuses whatever is not consistent with the file.
+then say where this witness stands; it refuses whatever is not consistent with the file. With each
+head it keeps the log's own lines: whoever shows another history after a restart is proven to.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from saphan_protocol.checkpoint import Head, cosign_lines
+from saphan_protocol.notes import encode_note, parse_note
 from saphan_protocol.witness import WitnessKey
 from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.limits import LIMITS, SECOND_MS
 
 from saphan.durable import read_bounded, replace_file
-from saphan.node.heads import Known
+from saphan.node.split import Known, Shown, TwoHistories
 
 STATE_FORMAT: Final = "witness/1"
-STATE_BYTES: Final = 64 * 1024
+STATE_BYTES: Final = 1024 * 1024
+"""Two logs of 5 KB each, and what their successors add in decades."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Witness:
 
         Raises:
             Refused: `head_stale` (60 s off this clock).
-            OperatorError: `split_view`, `witness_ahead`, `file_unwritable`.
+            TwoHistories; OperatorError: `witness_ahead`, `file_unwritable`.
         """
         if self._key is None:
             return None
@@ -83,11 +86,8 @@ class Witness:
                     hint="nothing is signed; ask the broker's operator what was restored",
                 )
             if head.size == known.size and head.root != known.root:
-                raise OperatorError(
-                    "split_view",
-                    f"{head.origin} has signed two different histories of {head.size} leaves",
-                    hint="stop sending; show both heads to the other agencies and the auditor",
-                )
+                shown = Shown(notes=(known.note, head.note))
+                raise TwoHistories(head.origin, head.size, shown)
             if head.size == known.size and head.time <= known.time:
                 return None
         now = self._clock()
@@ -106,14 +106,29 @@ class Witness:
 
     def _persist(self, head: Head) -> None:
         """A crash after this costs one cosignature, never a second history."""
-        state = self._state | {head.origin: Known(head.size, head.root, head.time)}
-        logs = {
-            origin: {"size": known.size, "root": known.root.hex(), "time": known.time}
-            for origin, known in state.items()
-        }
+        known = Known(head.size, head.root, head.time, own_note(head))
+        state = self._state | {head.origin: known}
+        logs = {origin: _plain(known) for origin, known in state.items()}
         data = json.dumps({"saphan": STATE_FORMAT, "logs": logs}, indent=2).encode() + b"\n"
         replace_file(self._path, data)
         self._state = state
+
+
+def own_note(head: Head) -> bytes:
+    """A head's note with the log's own lines alone."""
+    note = parse_note(head.note)
+    return encode_note(note.text, [line for line in note.lines if line.name == head.origin])
+
+
+def _plain(known: Known) -> dict[str, object]:
+    note = known.note.decode()
+    return {"size": known.size, "root": known.root.hex(), "time": known.time, "note": note}
+
+
+def _known(log: dict[str, Any]) -> Known:
+    # An older release kept no note.
+    note = str(log.get("note", "")).encode()
+    return Known(int(log["size"]), bytes.fromhex(log["root"]), int(log["time"]), note)
 
 
 def _load(path: Path) -> dict[str, Known]:
@@ -123,10 +138,7 @@ def _load(path: Path) -> dict[str, Known]:
         value = json.loads(read_bounded(path, STATE_BYTES, "witness state"))
         if value["saphan"] != STATE_FORMAT:
             raise ValueError(value["saphan"])
-        return {
-            str(origin): Known(int(log["size"]), bytes.fromhex(log["root"]), int(log["time"]))
-            for origin, log in value["logs"].items()
-        }
+        return {str(origin): _known(log) for origin, log in value["logs"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise OperatorError(
             "witness_state_damaged",

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -19,12 +20,15 @@ from saphan_schemas.frames import Result, Submission
 from saphan_schemas.limits import KIB, LIMITS
 
 from saphan.node.portions import Portion
+from saphan.node.split import TwoHistories
 from saphan.node.wire.asking import Asking
 from saphan.node.wire.session import Parts, Session
 from saphan.trust import client, line_error
 
 log = logging.getLogger("saphan.node")
 
+WRITE_AGAIN_S: Final = 60.0
+"""Between two attempts to write a proof for which the disk had no room."""
 STEADY_S: Final = 5.0
 """A session that lasted so long was a good one: the next wait is the shortest again."""
 CONTRADICTIONS: Final = frozenset(
@@ -63,7 +67,7 @@ class LineState:
 
 
 class Line:
-    """One node's line; `run` returns when the log has contradicted itself, never otherwise.
+    """One node's line; it stands still when the log has contradicted itself.
 
     Args:
         url: ws(s):// or http(s):// address of the broker.
@@ -79,6 +83,7 @@ class Line:
         self.token: str | None = None
         self._session: Session | None = None
         self._sounded: set[str] = set()
+        self._trusted_again = asyncio.Event()
 
     def offer(self, portion: Portion[Submission] | None) -> None:
         """Bulletins were put into the outbox; without a portion they are looked for there."""
@@ -88,6 +93,10 @@ class Line:
             self._session.pumps.wake("bulletins")
         else:
             self._session.pumps.offer("bulletins", portion)
+
+    def trust_again(self) -> None:
+        """A person has cleared what it stood still for."""
+        self._trusted_again.set()
 
     def wake_statements(self) -> None:
         """A statement was signed outside the feed."""
@@ -125,10 +134,12 @@ class Line:
         return self._session.asking
 
     async def run(self) -> None:
-        """Keep the line open until the log contradicts itself."""
-        failures = 0
+        """Keep the line open; once the log has contradicted itself, only a person opens it."""
+        failures, stopped = 0, await self._untrusted()
         async with client(self._pin, self._parts.clock) as http:
             while True:
+                if stopped is not None:
+                    await self._stand_still(stopped)
                 try:
                     self._set("connecting")
                     async with http.ws_connect(
@@ -151,8 +162,7 @@ class Line:
                     session, self._session, self.token = self._session, None, None
                 # A session that opens and breaks at once is a failure too: no storm of logins.
                 failures = 0 if self._was_good(session, error) else failures + 1
-                if await self._wait(error, failures):
-                    return
+                stopped = await self._wait(error, failures)
 
     def _was_good(self, session: Session | None, error: SaphanError) -> bool:
         """It lasted, or the line broke after it had brought something: a bad line is no storm."""
@@ -168,20 +178,45 @@ class Line:
         self._sounded.clear()
         self._set("open")
 
-    async def _wait(self, error: SaphanError, failures: int) -> bool:
-        """Note why the line is down and wait; True when it must stay down."""
+    async def _untrusted(self) -> OperatorError | None:
+        """Why it must not begin: two histories were proven before, perhaps in another life."""
+        while True:
+            try:
+                return await self._parts.engine.in_reading(self._parts.splits.look)
+            except OperatorError as error:  # not even that can be read: the disk
+                self._parts.alarms.sound(error)
+                self._set("waiting", error, LIMITS.backoff_max_ms)
+                await asyncio.sleep(LIMITS.backoff_max_ms / 1000)
+
+    async def _stand_still(self, error: OperatorError) -> None:
+        """Until a person says otherwise; what the disk had no room for is written meanwhile."""
+        self._set("stopped", error)
+        log.error("stopped: %s", error)
+        self._trusted_again.clear()
+        while not self._trusted_again.is_set():
+            try:
+                async with asyncio.timeout(WRITE_AGAIN_S):
+                    await self._trusted_again.wait()
+            except TimeoutError:
+                found = await self._untrusted()
+                if found is not None and found.message != error.message:
+                    error = found
+                    self._set("stopped", error)
+
+    async def _wait(self, error: SaphanError, failures: int) -> OperatorError | None:
+        """Note why the line is down and wait; what it must stand still for, if it must."""
+        if isinstance(error, TwoHistories):
+            error = await self._parts.engine.in_reading(partial(self._parts.splits.keep, error))
         if not isinstance(error, Unavailable):
             self._parts.alarms.sound(error)
             self._sounded.add(error.code)
         if isinstance(error, OperatorError) and error.code in CONTRADICTIONS:
-            self._set("stopped", error)
-            log.error("stopped: %s", error)
-            return True
+            return error
         wait_ms = max(backoff_ms(failures), getattr(error, "retry_after_ms", 0) if failures else 0)
         self._set("waiting", error, wait_ms)
         log.info("line down: %s; again in %d ms", error, wait_ms)
         await asyncio.sleep(wait_ms / 1000)
-        return False
+        return None
 
     def _set(self, state: str, error: SaphanError | None = None, retry_ms: int = 0) -> None:
         now, down = self._parts.clock(), self.state.down_since

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 from saphan_protocol.checkpoint import Head
 from saphan_schemas.codec import encode
-from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.frames import (
     Ack,
     Answer,
@@ -43,6 +43,8 @@ from saphan.node.files.blobs import BlobFiles
 from saphan.node.login import closed, log_in, receive_frame, skewed, welcomed
 from saphan.node.recovery import Recovery
 from saphan.node.restored import CATCHING_UP, Restored
+from saphan.node.split import Doubt, settled
+from saphan.node.splits import Splits
 from saphan.node.together import until_first_error
 from saphan.node.wire.asking import Asking
 from saphan.node.wire.fetching import Fetching
@@ -71,6 +73,7 @@ class Parts:
     witness: Witness
     restored: Restored
     files: BlobFiles
+    splits: Splits
     alarms: Alarms
     events: Events
     clock: Callable[[], int]
@@ -94,6 +97,7 @@ class Session:
         )
         self._heads: dict[str, Head] = {}
         self._fresh_head = asyncio.Event()
+        self._doubting = False
         self._heard = 0
         self.useful = False
         """Whether it has brought anything that the next session need not bring again."""
@@ -211,7 +215,8 @@ class Session:
             self.useful |= _brings(frame)
             match frame:
                 case Feed() | DirectoryLeaves() | Witnessed():
-                    await self._frames.put(frame)
+                    if not self._doubting:
+                        await self._frames.put(frame)
                 case Answer():
                     await self._answered(frame)
                 case Held():
@@ -250,6 +255,25 @@ class Session:
             await self._fetch_stanzas([bulletin])
 
     async def _judge(self) -> None:
+        """Take frames in their order, until one of them contradicts what is known."""
+        try:
+            await self._take_frames()
+        except Doubt as doubt:
+            raise await self._settle(doubt) from None
+
+    async def _settle(self, doubt: Doubt) -> SaphanError:
+        """Ask for what decides whether the log has two histories; the session ends either way."""
+        self._doubting = True
+        while not self._frames.empty():  # so that the answer behind them is read
+            self._frames.get_nowait()
+        at = (doubt.known.size,)
+        try:
+            proofs = await self.asking.prove(doubt.head.ref, at, at)
+        except Unavailable:
+            return doubt
+        return settled(doubt, proofs) or doubt
+
+    async def _take_frames(self) -> None:
         engine = self._engine
         while True:
             frame = await self._frames.get()

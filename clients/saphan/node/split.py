@@ -1,0 +1,136 @@
+"""Two histories of one log, at the moment at which a node meets them: what shows it, kept together.
+
+A node meets them where a signed head does not continue the newest one it knows. What it can show is
+collected here and judged by `split_view` before anybody is accused of anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from saphan_protocol.checkpoint import Head
+from saphan_protocol.merkle import (
+    consistency_path,
+    history_path,
+    leaf_hash,
+    root_of,
+    roots_of_history,
+)
+from saphan_protocol.shared_paths import read_path
+from saphan_protocol.split_file import History, ShownAnchor
+from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.frames import AnchorProof, Proofs
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The newest verified head of a log; size 0 and no root before the first.
+
+    Args:
+        note: the signed head itself; empty where only an older release's state is left.
+    """
+
+    size: int
+    root: bytes
+    time: int
+    note: bytes = field(default=b"", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What shows two histories: parts of a `SplitFile`."""
+
+    notes: tuple[bytes, ...]
+    histories: tuple[History, ...] = ()
+    anchors: tuple[ShownAnchor, ...] = ()
+
+
+class TwoHistories(OperatorError):
+    """The log's own signatures contradict each other; `shown` is what can be shown of it."""
+
+    def __init__(self, origin: str, size: int, shown: Shown, code: str = "split_view") -> None:
+        super().__init__(
+            code,
+            f"{origin} has signed two different histories of {size} leaves",
+            hint="stop sending; show both heads to the other agencies and to the auditor",
+        )
+        self.origin = origin
+        self.size = size
+        self.shown = shown
+
+
+class Doubt(InvalidInput):
+    """A signed head does not continue the known one by the path that came with it.
+
+    The path may have been spoiled on the line. What the log's root was at the known size, in the
+    tree under this head, decides: `settled` judges the broker's answer about that.
+    """
+
+    def __init__(self, known: Known, head: Head, why: str) -> None:
+        super().__init__("proof_consistency", f"{head.origin}: {why}", field="consistency")
+        self.known = known
+        self.head = head
+
+
+def compare(known: Known, head: Head, path: Sequence[bytes]) -> TwoHistories | None:
+    """Two histories, if this path shows that the head's tree has another root at the known size.
+
+    Args:
+        path: a history path from known.size to head.size; made by anybody.
+    """
+    try:
+        before, after = roots_of_history(known.size, head.size, path)
+    except InvalidInput:
+        return None
+    if after != head.root or before == known.root:
+        return None
+    history = History(head.origin, known.size, head.size, tuple(path))
+    shown = Shown(notes=(known.note, head.note), histories=(history,))
+    return TwoHistories(head.origin, known.size, shown)
+
+
+def settled(doubt: Doubt, proofs: Proofs) -> TwoHistories | None:
+    """Judge the answer to `AskProofs` for leaf and size `known.size` under the doubted head.
+
+    For a power of two the consistency path leaves out what is asked for; it stands in the inclusion
+    path of the next leaf then, and the signed root tells which of its hashes it is.
+    """
+    known, head = doubt.known, doubt.head
+    try:
+        steps = [read_path(proofs.hashes, places) for places in proofs.consistency[:1]]
+        beside = [read_path(proofs.hashes, places) for places in proofs.inclusion[:1]]
+    except InvalidInput:
+        return None
+    for path in steps:
+        starts = [known.root] if known.size & (known.size - 1) else [*beside[0]] if beside else []
+        for start in starts:
+            found = compare(known, head, history_path(known.size, start, path))
+            if found is not None:
+                return found
+    return None
+
+
+def history_of_leaves(
+    origin: str, leaves: Sequence[bytes], size: int, newest: Known
+) -> tuple[History, ...]:
+    """The history path from `size` to the newest head of a log whose leaves are all here."""
+    if not 0 < size < newest.size:
+        return ()
+    hashes = [leaf_hash(leaf) for leaf in leaves]
+
+    def node(level: int, index: int) -> bytes:
+        return root_of(hashes[index << level : (index + 1) << level])
+
+    path = consistency_path(size, newest.size, node)
+    whole = history_path(size, root_of(hashes[:size]), path)
+    return (History(origin, size, newest.size, whole),)
+
+
+def two_directories(
+    origin: str, anchor: AnchorProof, head: Head, newest: Known, histories: tuple[History, ...]
+) -> TwoHistories:
+    """The evidence log (under `head`) vouches for another directory than the directory log."""
+    leaf = ShownAnchor(head.size, anchor.index, anchor.size, anchor.root, anchor.path)
+    shown = Shown(notes=(head.note, newest.note), histories=histories, anchors=(leaf,))
+    return TwoHistories(origin, anchor.size, shown, "directory_differs")
