@@ -154,7 +154,7 @@ class BundleDisclosure(Record, frozen=True, tag=8):
     """
 
     content_key: Digest
-    disclosure: Annotated[bytes, Meta(max_length=4096)]
+    disclosure: Annotated[bytes, Meta(max_length=8192)]
     signature: Signature
     salt: Salt
 

@@ -55,6 +55,8 @@ ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/v1/countersign/{id}/attachments/{number}"): _access(officers=True),
     ("POST", "/v1/countersign/{id}/sign"): _access(officers=True),
     ("POST", "/v1/countersign/{id}/refuse"): _access(officers=True),
+    ("POST", "/v1/bulletins/{id}/disclosure"): KEEPER_ONLY,
+    ("GET", "/v1/bulletins/{id}/disclosures"): KEEPER_ONLY,
     ("GET", "/v1/officers"): KEEPER_ONLY,
     ("GET", "/v1/showings"): KEEPER_ONLY,
     ("POST", "/v1/directory"): KEEPER_ONLY,

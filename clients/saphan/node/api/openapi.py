@@ -9,6 +9,7 @@ from saphan_schemas.limits import LIMITS
 
 from saphan.node.api.access import ACCESS, OPEN_PATH, Access
 from saphan.node.callers import Right
+from saphan.node.disclosing import WORDS
 from saphan.node.repeats import HEADER
 
 Json = dict[str, Any]
@@ -113,6 +114,25 @@ _SCHEMAS: Final[Json] = {
         "additionalProperties": False,
         "properties": dict.fromkeys(("operation", "order"), _BASE64),
     },
+    "Disclose": {
+        "type": "object",
+        "required": ["to", "reason"],
+        "additionalProperties": False,
+        "properties": {
+            "to": {"type": "string", "minLength": 1, "maxLength": WORDS["to"]},
+            "reason": {"type": "string", "minLength": 1, "maxLength": WORDS["reason"]},
+            "handle": {"type": ["string", "null"]},
+        },
+    },
+    "Disclosed": {
+        "type": "object",
+        "description": "what BundleDisclosure has: schemas/spec/evidence.md",
+        "required": ["id", "content_key", "disclosure", "signature", "salt"],
+        "properties": {
+            "id": _ID,
+            **dict.fromkeys(("content_key", "disclosure", "signature", "salt"), _BASE64),
+        },
+    },
     "Accepted": {
         "type": "object",
         "description": "`id` is null, and `draft` named, while a second officer has to sign",
@@ -180,6 +200,15 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
         200,
         "Object",
     ),
+    (
+        "post",
+        "/v1/bulletins/{id}/disclosure",
+        "Give away its content key, on record",
+        "Disclose",
+        200,
+        "Disclosed",
+    ),
+    ("get", "/v1/bulletins/{id}/disclosures", "To whom its key was given", None, 200, "Object"),
     ("get", "/v1/attachments/{digest}", "How much is uploaded", None, 200, "Upload"),
     (
         "put",
