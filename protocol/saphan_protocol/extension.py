@@ -27,7 +27,7 @@ class Extension:
         InvalidInput: `proof_consistency`.
     """
 
-    __slots__ = ("_edge", "_right", "new", "old", "path")
+    __slots__ = ("_edge", "_right", "_was", "new", "old", "path")
 
     def __init__(
         self, old: int, new: int, old_root: bytes, new_root: bytes, path: Sequence[bytes]
@@ -39,6 +39,7 @@ class Extension:
         self.new = new
         self.path: Hashes = tuple(path)
         self._edge: dict[int, bytes] = {}  # level -> its node with the old tree's last leaf, new
+        self._was: dict[int, bytes] = {}  # the same nodes as the old tree has them
         self._right: dict[int, bytes] = {}  # level -> what stands right of that node
         if old < new:
             self._walk(old_root)
@@ -47,19 +48,20 @@ class Extension:
         level = (self.old & -self.old).bit_length() - 1
         index = (self.old >> level) - 1
         steps = iter(self.path)
-        seen = next(steps) if index else old_root
+        seen = was = next(steps) if index else old_root
         last = (self.new - 1) >> level
-        self._edge[level] = seen
+        self._edge[level], self._was[level] = seen, was
         while last:
             if index & 1:
-                seen = node_hash(next(steps), seen)
+                left = next(steps)
+                seen, was = node_hash(left, seen), node_hash(left, was)
             elif index < last:
                 step = self._right[level] = next(steps)
                 seen = node_hash(seen, step)
             index >>= 1
             last >>= 1
             level += 1
-            self._edge[level] = seen
+            self._edge[level], self._was[level] = seen, was
 
     def inclusion(self, index: int, path: Sequence[bytes]) -> Hashes:
         """A leaf's path in the new tree, from its path in the old one.
@@ -70,6 +72,30 @@ class Extension:
         if not 0 <= index < self.old:
             _refuse(f"there is no leaf {index} in a tree of {self.old}", "proof_inclusion")
         return self._lift(0, index, path)
+
+    def earlier(self, index: int, path: Sequence[bytes]) -> Hashes:
+        """A leaf's path in the old tree, from its path in the new one.
+
+        Raises:
+            InvalidInput: `proof_inclusion` for a path that cannot be one of the new tree's.
+        """
+        if not 0 <= index < self.old:
+            _refuse(f"there is no leaf {index} in a tree of {self.old}", "proof_inclusion")
+        if self.old == self.new:
+            return tuple(path)
+        level, steps, found = 0, list(reversed(path)), []
+        while last := (self.old - 1) >> level:
+            beside = index ^ 1
+            if index & 1 or (beside + 1) << level <= self.old:
+                found.append(_take(steps))  # complete in both
+            elif beside == last:
+                _take(steps)  # longer there, cut off here
+                found.append(self._was[level])
+            elif beside <= (self.new - 1) >> level:
+                _take(steps)  # only there
+            index >>= 1
+            level += 1
+        return tuple(found)
 
     def consistency(self, oldest: int, path: Sequence[bytes]) -> Hashes:
         """The path from a still older tree to the new one, from its path to the old one.

@@ -47,6 +47,14 @@ def test_every_leafs_path_is_the_later_trees_own(old: int, new: int) -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), PAIRS)
+def test_the_way_back_is_the_earlier_trees_own_path(old: int, new: int) -> None:
+    step = extension(old, new)
+    for index in range(old):
+        path = step.earlier(index, inclusion_path(index, new, node))
+        assert path == inclusion_path(index, old, node)
+
+
+@pytest.mark.parametrize(("old", "new"), PAIRS)
 def test_every_older_heads_path_is_the_later_trees_own(old: int, new: int) -> None:
     step = extension(old, new)
     for oldest in range(old + 1):

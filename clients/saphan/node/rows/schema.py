@@ -186,6 +186,18 @@ CREATE TABLE seen_heads (
 ALTER TABLE anchors ADD COLUMN head_size INTEGER;
 ALTER TABLE anchors ADD COLUMN path BLOB;
 
+-- Entries whose path does not lead yet to a head that the witness policy of their agreement takes;
+-- `far`: no chain of steps leads there from the head they rest under, the broker is asked. And how
+-- each kept evidence head continues the kept one before it, `start`: an RFC 9162 path.
+CREATE TABLE unproven (idx INTEGER PRIMARY KEY, far INTEGER NOT NULL DEFAULT 0);
+INSERT INTO unproven SELECT idx, 1 FROM entries;
+CREATE INDEX unproven_far ON unproven (idx) WHERE far = 1;
+CREATE TRIGGER entries_unproven AFTER INSERT ON entries BEGIN
+    INSERT OR IGNORE INTO unproven (idx) VALUES (NEW.idx);
+END;
+CREATE INDEX entries_of_head ON entries (head_size);
+CREATE TABLE steps (size INTEGER PRIMARY KEY, start INTEGER NOT NULL, path BLOB NOT NULL);
+
 -- A destroyed ciphertext leaves its length behind, which the bulletin's id covers: stage 3.
 CREATE TRIGGER bodies_destroyed BEFORE DELETE ON bodies BEGIN
     INSERT INTO parts SELECT id, 0, length(OLD.ciphertext), digest, 3 FROM bulletins

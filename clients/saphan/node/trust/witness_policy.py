@@ -26,6 +26,18 @@ def policy(directory: Directory, pair: tuple[str, str]) -> WitnessPolicy:
     return found
 
 
+def counted(directory: Directory, pair: tuple[str, str], agency: str) -> tuple[str, ...]:
+    """Agencies whose cosignatures the policy of a corridor counts when `agency` shows a proof.
+
+    The caller holds the logs' lock.
+    """
+    found = policy(directory, pair)
+    parties = set(pair)
+    for agreed in directory.agreements(*pair):
+        parties.update(party.agency for party in agreed.text.parties)
+    return tuple(sorted(parties if found.own_counts else parties - {agency}))
+
+
 def witnessed(found: WitnessPolicy, agency: str, names: Iterable[str]) -> bool:
     """Whether these agencies' cosignatures make a proof that `agency` shows a witnessed one."""
     counted = set(names) if found.own_counts else set(names) - {agency}

@@ -1,0 +1,234 @@
+"""Proofs of own entries under heads that witnesses have signed: what is shown to a court one day.
+
+An entry comes with a path under the head of its frame, which nobody else may ever have seen. Once
+a kept head has the witnesses that the agreement of its corridor wants, the path is replaced by one
+under that head; so everything a proof needs lies here, and no broker has to be asked for it later.
+
+1. Lines of a witness came, or our own were made: entries under that head are moved to it along the
+   steps between heads (`chain`), in one transaction. Nothing is asked, nothing is sent.
+2. What no chain leads to (kept by an older release, or after a restore) is far: the broker is asked
+   for its paths, a few at a time, and each is checked against leaf and root.
+
+A crash between any two of them loses nothing: `unproven` says what is left.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from saphan_protocol.admission import due_day
+from saphan_protocol.evidence import MAX_ENTRY_BYTES, entry_leaf, leaf_of
+from saphan_protocol.merkle import leaf_hash, verify_inclusion
+from saphan_protocol.shared_paths import read_path
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.frames import Proofs
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Entry, Header, HeadRef, LeafType
+
+from saphan.node.feed_entry import SUBMITTED
+from saphan.node.logs import Logs, encoded_path
+from saphan.node.rows.db import Database, Row
+from saphan.node.trust.chain import Chain, stored_path
+from saphan.node.trust.witness_policy import policy, witnessed
+
+Pair = tuple[str, str]
+
+CANDIDATES: Final = 16
+"""Newest heads with a witness that are looked at: more than there are agencies to an agreement."""
+AT_ONCE: Final = 1024
+"""Entries moved in one transaction, some 20 ms of paths."""
+
+_HEADS: Final = "SELECT size, root, witnesses FROM heads WHERE origin = ?"
+_NEAR: Final = (
+    "SELECT u.idx, e.sender, e.recipient, e.head_size, e.path FROM unproven u"
+    " JOIN entries e ON e.idx = u.idx WHERE u.far = 0 AND u.idx >= ? AND u.idx < ?"
+    " ORDER BY u.idx LIMIT ?"
+)
+_FAR: Final = (
+    "SELECT u.idx, e.sender, e.recipient, e.event, e.entry, e.salt, b.header FROM unproven u"
+    " JOIN entries e ON e.idx = u.idx LEFT JOIN bulletins b ON b.id = e.bulletin"
+    " WHERE u.far = 1 AND u.idx >= ? ORDER BY u.idx LIMIT ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A kept head and the agencies whose lines on it hold."""
+
+    ref: HeadRef
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Paths that the broker is asked for: of these leaves, under this head."""
+
+    head: HeadRef
+    leaves: dict[int, bytes]
+    """Leaf hashes by index."""
+
+
+class WitnessedProofs:
+    """The proofs of one agency's entries; one thread at a time moves them."""
+
+    def __init__(self, agency: str, db: Database, logs: Logs) -> None:
+        self._agency = agency
+        self._db = db
+        self._logs = logs
+        self._origin = logs.pins.evidence.origin
+        self._lock = threading.Lock()
+        self._far_from = 0
+
+    def takes(self, pair: Pair, names: Iterable[str]) -> bool:
+        """Whether these witnesses make a proof of that corridor a witnessed one, shown by us."""
+        with self._logs.lock:
+            agreed = policy(self._logs.directory, pair)
+        return witnessed(agreed, self._agency, names)
+
+    def candidates(self) -> list[Candidate]:
+        """The newest kept heads that have a witness, newest first; and the newest of all, for a
+        policy that wants none."""
+        rows = self._db.rows(_HEADS + " AND witnesses != '' ORDER BY size DESC LIMIT ?",
+            (self._origin, CANDIDATES),
+        )
+        rows += self._db.rows(_HEADS + " ORDER BY size DESC LIMIT 1", (self._origin,))
+        return [
+            Candidate(HeadRef(self._origin, size, root), frozenset(names.split()))
+            for size, root, names in rows
+        ]
+
+    def settle(self) -> int:
+        """Move what can be moved under the newest head that its policy takes; how many it was.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        with self._lock:
+            return self._settle()
+
+    def _settle(self) -> int:
+        newest = self._newest_taken()
+        if not newest:
+            return 0
+        chain, moved, start = Chain(self._db.rows, self._origin), 0, 0
+        stop = max(found.ref.size for found in newest.values())
+        while rows := self._db.rows(_NEAR, (start, stop, AT_ONCE)):
+            moved += self._move(rows, newest, chain)
+            start = rows[-1][0] + 1
+        return moved
+
+    def _newest_taken(self) -> dict[Pair, Candidate]:
+        """For each corridor the newest head whose witnesses its policy takes."""
+        found = self.candidates()
+        pairs = self._db.rows("SELECT sender, recipient FROM corridors") if found else []
+        taken: dict[Pair, Candidate] = {}
+        for sender, recipient in pairs:
+            pair = (sender, recipient)
+            for candidate in found:
+                if self.takes(pair, candidate.names):
+                    taken[pair] = candidate
+                    break
+        return taken
+
+    def _move(self, rows: Sequence[Row], newest: dict[Pair, Candidate], chain: Chain) -> int:
+        paths: list[tuple[int, bytes, int]] = []
+        far: list[tuple[int]] = []
+        done: list[tuple[int]] = []
+        for index, sender, recipient, at, path in rows:
+            candidate = newest.get((sender, recipient))
+            if candidate is None or index >= candidate.ref.size:
+                continue
+            to = candidate.ref.size
+            try:
+                moved = chain.moved(index, stored_path(path), at, to)
+            except InvalidInput:
+                moved = None  # what rests here is damaged: the broker has it whole
+            if moved is None:
+                far.append((index,))
+                continue
+            paths.append((to, encoded_path(moved), index))
+            done.append((index,))
+        self._keep(paths, done, far)
+        return len(done)
+
+    def _keep(
+        self,
+        paths: list[tuple[int, bytes, int]],
+        done: list[tuple[int]],
+        far: Sequence[tuple[int]] = (),
+    ) -> None:
+        if not (done or far):
+            return
+        with self._db.transaction() as tx:
+            tx.executemany("UPDATE entries SET head_size = ?, path = ? WHERE idx = ?", paths)
+            tx.executemany("DELETE FROM unproven WHERE idx = ?", done)
+            tx.executemany("UPDATE unproven SET far = 1 WHERE idx = ?", far)
+
+    # --- what the broker is asked for -------------------------------------------------------------
+
+    def question(self) -> Question | None:
+        """The next far entries to ask for; None when there are none, or no head takes them.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        with self._lock:
+            newest = self._newest_taken()
+            if not newest:
+                return None
+            asked = self._question(newest)
+            if asked is None and self._far_from:
+                self._far_from = 0  # round again at the next occasion: witnesses may have come
+            return asked
+
+    def _question(self, newest: dict[Pair, Candidate]) -> Question | None:
+        while rows := self._db.rows(_FAR, (self._far_from, LIMITS.proof_items)):
+            head: HeadRef | None = None
+            leaves: dict[int, bytes] = {}
+            for index, sender, recipient, *shown in rows:
+                candidate = newest.get((sender, recipient))
+                leaf = _leaf(*shown)
+                if candidate is None or index >= candidate.ref.size or leaf is None:
+                    continue
+                head = head or candidate.ref
+                if candidate.ref == head:
+                    leaves[index] = leaf
+            self._far_from = rows[-1][0] + 1
+            if head is not None:
+                return Question(head, leaves)
+        return None
+
+    def take(self, question: Question, frame: Proofs) -> None:
+        """Check and keep what the broker answered.
+
+        Raises:
+            InvalidInput: `proof_inclusion`, `malformed`; OperatorError: the disk.
+        """
+        if frame.code is not None:
+            return  # it stays far; the log's contradictions are for others to find
+        if len(frame.inclusion) != len(question.leaves):
+            raise InvalidInput("malformed", "other paths came than were asked for", field="proofs")
+        head, paths = question.head, []
+        for (index, leaf), places in zip(question.leaves.items(), frame.inclusion, strict=True):
+            path = read_path(frame.hashes, places)
+            verify_inclusion(index, head.size, leaf, path, head.root)
+            paths.append((head.size, encoded_path(path), index))
+        with self._lock:
+            if self._db.row(_HEADS + " AND size = ?", (head.origin, head.size)) is None:
+                return  # it was let go meanwhile; a newer one is asked about next
+            self._keep(paths, [(index,) for index in question.leaves])
+
+
+def _leaf(event: str, entry: bytes, salt: bytes, header: bytes | None) -> bytes | None:
+    """Hash of the leaf that the log must hold for a stored entry; None where the header is lost."""
+    if event != SUBMITTED:
+        record = decode(Entry, entry, MAX_ENTRY_BYTES, "entry")
+        return leaf_hash(entry_leaf(leaf_of(record, False), entry, salt))
+    if header is None:
+        return None
+    due = due_day(decode(Header, header, LIMITS.header_bytes, "header"))
+    return leaf_hash(entry_leaf(LeafType.SUBMITTED, entry, salt, due))
