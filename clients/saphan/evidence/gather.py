@@ -1,13 +1,11 @@
 """An evidence bundle out of a node's store, item by item (schemas/spec/evidence.md).
 
-Every path should lead to one evidence head; a node that has lifted or fetched its paths shows one.
-Otherwise the bundle shows each head that its entries rest under. An entry whose head is lost is
-left out, and counted: everything else stands without it.
+An entry whose head is lost is left out, and counted: everything else stands without it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
@@ -18,6 +16,7 @@ from saphan_protocol.pins import Pins
 from saphan_schemas.bundles import (
     BUNDLE_FORMAT,
     SPECIFICATION,
+    BundleAnchor,
     BundleDisclosure,
     BundleEnd,
     BundleEntry,
@@ -32,6 +31,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import MIB
 from saphan_schemas.records import BatchSignature
 
+from saphan.evidence.placing import Placed, Placing
 from saphan.evidence.sealed import Sealed
 from saphan.evidence.story import Story, Told, corridors
 
@@ -45,11 +45,13 @@ class Gathered:
     """What a bundle holds, known when its last item has passed.
 
     Args:
+        bytes: length of the file.
         entries, heads: how many are shown; left_out: entries whose head is lost.
         incomplete: entries of which a signature or a header is lost.
         shown, absent: places of sealed bytes that are in it, and of those that are not here.
     """
 
+    bytes: int = 0
     entries: int = 0
     heads: int = 0
     left_out: int = 0
@@ -60,6 +62,7 @@ class Gathered:
 
 def gather(
     story: Story,
+    placing: Placing,
     sealed: Sealed,
     agency: str,
     pins: Pins,
@@ -72,7 +75,7 @@ def gather(
     """All items of a bundle in their order.
 
     Args:
-        story, sealed: of one snapshot of the store.
+        story, placing, sealed: of one snapshot of the store.
         agency: the bundle's maker; now: when it is made, ms.
         attachments: whether their sealed bytes are wanted.
         gathered: is filled in on the way.
@@ -81,7 +84,7 @@ def gather(
         OperatorError: `evidence_headless`: no head of one of the logs is kept.
     """
     counts = dict.fromkeys(ORDER, 0)
-    story_items = _items(story, agency, pins, now, gathered)
+    story_items = _items(story, placing, agency, pins, now, gathered)
     disclosed = () if disclosure is None else (disclosure,)
     for item in chain(story_items, disclosed, sealed.bodies(attachments=attachments)):
         if not isinstance(item, BundleHead):
@@ -92,21 +95,23 @@ def gather(
 
 
 def _items(
-    story: Story, agency: str, pins: Pins, now: int, gathered: Gathered
+    story: Story, placing: Placing, agency: str, pins: Pins, now: int, gathered: Gathered
 ) -> Iterator[BundleItem]:
     """Everything before disclosure and sealed bytes."""
-    directory = story.directory()
-    entries = story.entries()
-    anchors = story.anchors(told.place.index for told in entries)
-    notes = story.notes([told.place.head for told in entries] + [anchor.head for anchor in anchors])
-    if directory is None or not notes:
+    directory, entries = story.directory(), story.entries()
+    places = placing.settle((told.place for told in entries), story.unwitnessed())
+    if directory is None or not places:
         raise OperatorError(
             "evidence_headless",
             "the node's store holds no signed head under which anything could be shown",
             field="id",
             hint="start the node, wait until it has caught up with the broker, and export again",
         )
-    kept = [told for told in entries if told.place.head in notes]
+    kept = [told for told in entries if told.place.index in places]
+    anchors = list(_anchors(story, placing, places))
+    notes = placing.notes(
+        [place.head for place in places.values()] + [anchor.head for anchor in anchors]
+    )
     gathered.left_out = len(entries) - len(kept)
     gathered.entries, gathered.heads = len(kept), len(notes)
     gathered.incomplete = sum(not told.found.whole for told in kept)
@@ -115,18 +120,26 @@ def _items(
         BUNDLE_FORMAT, SPECIFICATION, agency, now, story.bulletin, pins.directory, pins.evidence
     )
     yield BundleNote("directory", note)
-    for _, evidence in sorted(notes.items()):
-        yield BundleNote("evidence", evidence)
+    for evidence in notes:
+        yield BundleNote("evidence", evidence.note, evidence.link)
     yield from _leaves(story.leaves(size))
     for package in story.packages(corridors(kept)):
         yield BundlePackage(package)
-    yield from (anchor for anchor in anchors if anchor.head in notes)
-    yield from _entries(kept)
+    yield from anchors
+    yield from _entries(kept, places)
 
 
-def _entries(kept: Iterable[Told]) -> Iterator[BundleItem]:
+def _anchors(story: Story, placing: Placing, places: dict[int, Placed]) -> Iterator[BundleAnchor]:
+    heads = {place.head for place in places.values()}
+    for anchor in story.anchors(places):
+        place = placing.fit(anchor.place, heads)
+        if place is not None:
+            heads.add(place.head)
+            yield BundleAnchor(place.index, anchor.size, anchor.root, place.head, place.path)
+
+
+def _entries(told: Sequence[Told], places: dict[int, Placed]) -> Iterator[BundleItem]:
     """All signatures, each once, then the entries."""
-    told = list(kept)
     given: dict[RootRef, BatchSignature] = {}
     for one in told:
         if (batch := one.found.batch) is not None:
@@ -134,7 +147,8 @@ def _entries(kept: Iterable[Told]) -> Iterator[BundleItem]:
     for batch in given.values():
         yield BundleSignature(batch)
     for one in told:
-        yield BundleEntry(one.found.entry, one.place.head, one.place.path)
+        place = places[one.place.index]
+        yield BundleEntry(one.found.entry, place.head, place.path)
 
 
 def _leaves(leaves: Iterable[bytes]) -> Iterator[BundleLeaves]:

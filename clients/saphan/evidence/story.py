@@ -16,7 +16,6 @@ from saphan_protocol.evidence import MAX_ENTRY_BYTES
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import parse_agreement_package
 from saphan_protocol.pins import Pins
-from saphan_schemas.bundles import BundleAnchor
 from saphan_schemas.codec import decode
 from saphan_schemas.directory_records import AgreementOrder
 from saphan_schemas.errors import InvalidInput
@@ -24,6 +23,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Entry, Path
 
 from saphan.audit.records import Found, Opened
+from saphan.evidence.placing import Placed
 from saphan.node.bulletins import ALIKE, parse_start
 
 PATH_BYTES: Final = 64 * 40
@@ -37,19 +37,19 @@ _AFTER: Final = f"{_ANCHOR} AND idx > ? ORDER BY idx LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A leaf's place: its inclusion path, and the size of the head under which it leads."""
-
-    index: int
-    head: int
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
 class Told:
     """One entry: as a bundle shows it, and its place."""
 
     found: Found
+    place: Placed
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What an anchor leaf says of the directory, and its place."""
+
+    size: int
+    root: bytes
     place: Placed
 
 
@@ -79,28 +79,24 @@ class Story:
             for found in Opened(self._db).of_bulletin(self.bulletin)
         ]
 
-    def anchors(self, indices: Iterable[int]) -> list[BundleAnchor]:
+    def unwitnessed(self) -> set[int]:
+        """Entries that rest under a head which no agreement's witness policy takes."""
+        rows = self._db.execute(
+            "SELECT idx FROM unproven JOIN entries USING (idx) WHERE bulletin = ?",
+            (self.bulletin,),
+        )
+        return {index for (index,) in rows}
+
+    def anchors(self, indices: Iterable[int]) -> list[Anchor]:
         """For each entry the last anchor before it and the first one after it, each once."""
-        found: dict[int, BundleAnchor] = {}
+        found: dict[int, Anchor] = {}
         for index in indices:
             for query in (_BEFORE, _AFTER):
                 row = self._db.execute(query, (index,)).fetchone()
                 if row is not None:
                     at, size, root, head, path = row
-                    found[at] = BundleAnchor(at, size, root, head, parse_path(path))
+                    found[at] = Anchor(size, root, Placed(at, head, parse_path(path)))
         return [found[index] for index in sorted(found)]
-
-    def notes(self, sizes: Iterable[int]) -> dict[int, bytes]:
-        """The evidence log's signed heads of these sizes, as far as they are kept."""
-        found = {}
-        for size in sorted(set(sizes)):
-            row = self._db.execute(
-                "SELECT note FROM heads WHERE origin = ? AND size = ?",
-                (self._pins.evidence.origin, size),
-            ).fetchone()
-            if row is not None:
-                found[size] = row[0]
-        return found
 
     def directory(self) -> tuple[int, bytes] | None:
         """Size and note of the newest directory head all of whose leaves are here."""

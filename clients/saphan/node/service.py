@@ -52,10 +52,14 @@ from saphan.node.telling.notices import Notices
 from saphan.node.telling.warnings import Warnings
 from saphan.node.tokens import Tokens
 from saphan.node.trust.bound import Bound
+from saphan.node.trust.evidence_ready import EvidenceReady
 from saphan.node.trust.in_flight import InFlight
 from saphan.node.trust.mailbox_care import MailboxCare
+from saphan.node.trust.notes_kept import NotesKept
 from saphan.node.trust.own_operations import OwnOperations
+from saphan.node.trust.proofs import WitnessedProofs
 from saphan.node.trust.rejections import Rejections
+from saphan.node.trust.witness_lag import WitnessLag
 from saphan.node.watching import Watching
 from saphan.node.wire.line import Line
 from saphan.node.wire.session import Parts
@@ -89,6 +93,7 @@ class NodeService:
     notices: Notices
     warnings: Warnings
     disclosing: Disclosing
+    evidence: EvidenceReady
     tokens: Tokens
     watching: Watching
     agreements: AgreementWatch
@@ -270,6 +275,7 @@ def _built(on: Ground) -> NodeService:
         notices=Notices(clearance, db, on.settings, on.alarms, on.events, clock),
         warnings=Warnings(db, on.restored, on.alarms, clock),
         disclosing=Disclosing(on.agency, on.key, db, logs, on.archive, on.restored, clock),
+        evidence=EvidenceReady(db, logs, engine, line),
         watching=_watching(on, engine, line, eyes),
         agreements=_agreements(on, engine, line, recovery),
         tokens=Tokens(on.agency, db, logs, clock),
@@ -282,7 +288,9 @@ def _carrying(on: Ground, outbox: Outbox) -> tuple[Engine, Recovery, Line]:
     judge = Judge(agency, on.archive, on.mailboxes, logs.directory, on.files)
     intake = Intake(agency, key, db, logs, judge, on.mailboxes, on.restored, clock)
     budget = Budget(db, on.settings, on.alarms, clock)
-    engine = Engine(agency, key, db, logs, intake, outbox, on.alarms, budget)
+    proofs = WitnessedProofs(agency, db, logs)
+    notes = NotesKept(db, logs, proofs)
+    engine = Engine(agency, key, db, logs, intake, outbox, on.alarms, budget, proofs, notes)
     recovery = Recovery(agency, key, db, logs, on.archive, judge, on.mailboxes, on.alarms, clock)
     parts = Parts(
         engine,

@@ -57,6 +57,7 @@ ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("POST", "/v1/countersign/{id}/refuse"): _access(officers=True),
     ("POST", "/v1/bulletins/{id}/disclosure"): KEEPER_ONLY,
     ("GET", "/v1/bulletins/{id}/disclosures"): KEEPER_ONLY,
+    ("POST", "/v1/bulletins/{id}/evidence"): KEEPER_ONLY,
     ("GET", "/v1/officers"): KEEPER_ONLY,
     ("GET", "/v1/showings"): KEEPER_ONLY,
     ("POST", "/v1/directory"): KEEPER_ONLY,

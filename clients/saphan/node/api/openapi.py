@@ -209,6 +209,7 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
         "Disclosed",
     ),
     ("get", "/v1/bulletins/{id}/disclosures", "To whom its key was given", None, 200, "Object"),
+    ("post", "/v1/bulletins/{id}/evidence", "Fetch what its proof lacks", None, 200, "Object"),
     ("get", "/v1/attachments/{digest}", "How much is uploaded", None, 200, "Upload"),
     (
         "put",

@@ -35,6 +35,7 @@ from saphan.node.api.agreements import routes as agreement_routes
 from saphan.node.api.app import BUSY, PLACES, SERVICE, STREAMS, TOKEN, view_of
 from saphan.node.api.attachments import routes as attachment_routes
 from saphan.node.api.disclosures import routes as disclosure_routes
+from saphan.node.api.evidence import routes as evidence_routes
 from saphan.node.api.guard import EVENTS_PATH, errors, guard, identify
 from saphan.node.api.officers import routes as officer_routes
 from saphan.node.api.openapi import document
@@ -97,6 +98,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             *agreement_routes(),
             *attachment_routes(),
             *disclosure_routes(),
+            *evidence_routes(),
             *officer_routes(),
             *token_routes(),
             *trust_routes(),

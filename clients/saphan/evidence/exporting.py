@@ -1,0 +1,129 @@
+"""`saphan evidence export`: one bulletin's evidence out of a node's store, as one file.
+
+The store is read beside a running node or from a stopped one's file, in one snapshot.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from saphan_protocol.pins import Pins
+from saphan_schemas.bundles import BundleDisclosure
+from saphan_schemas.errors import OperatorError
+
+from saphan.audit.records import damaged, open_store
+from saphan.evidence.file import write_bundle
+from saphan.evidence.gather import Gathered, gather
+from saphan.evidence.placing import Placing
+from saphan.evidence.sealed import Sealed
+from saphan.evidence.story import Story, find_bulletin
+
+Progress = Callable[[int, int], None]
+"""progress(bytes written, bytes in all, about)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStore:
+    """Where a node keeps what it knows.
+
+    Args:
+        folder: the node's `data`, with its database and its blobs.
+        agency: whose node it is; pins: the logs that it trusts.
+    """
+
+    folder: Path
+    agency: str
+    pins: Pins
+
+    def find(self, text: str) -> bytes:
+        """The bulletin whose id begins so, if the log says anything about it.
+
+        Raises:
+            InvalidInput: `id_malformed`, `bulletin_unknown`, `id_ambiguous`; OperatorError: the
+                store.
+        """
+        with self.reading() as db:
+            return find_bulletin(db, text)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One snapshot of the database.
+
+        Raises:
+            OperatorError: `file_missing`, `store_foreign`, `store_newer`, `store_older`,
+                `store_damaged`.
+        """
+        with closing(open_store(self.folder / "node.db")) as db:
+            try:
+                db.execute("BEGIN")
+                yield db
+            except sqlite3.Error as error:
+                raise damaged(str(error)) from None
+
+
+def export_bundle(
+    store: NodeStore,
+    bulletin: bytes,
+    out: Path,
+    now: int,
+    *,
+    attachments: bool = False,
+    disclosure: BundleDisclosure | None = None,
+    progress: Progress | None = None,
+) -> Gathered:
+    """Write a bulletin's evidence to a new file; what was gathered for it.
+
+    Args:
+        bulletin: id, 32 bytes; now: time at which the bundle is made, ms.
+        attachments: whether their sealed bytes are wanted too.
+
+    Raises:
+        OperatorError: the store's (`NodeStore.reading`), `evidence_headless`, `file_exists`,
+            `file_unwritable`.
+    """
+    gathered = Gathered()
+    with store.reading() as db:
+        sealed = Sealed(db, store.folder / "blobs", bulletin)
+        items = gather(
+            Story(db, store.pins, bulletin),
+            Placing(db, store.pins.evidence.origin),
+            sealed,
+            store.agency,
+            store.pins,
+            now,
+            attachments=attachments,
+            disclosure=disclosure,
+            gathered=gathered,
+        )
+        size = sealed.length() if attachments else 0
+
+        def wrote(length: int) -> None:
+            gathered.bytes += length
+            if progress is not None:
+                progress(gathered.bytes, max(size, gathered.bytes))
+
+        write_bundle(out, items, wrote)
+    return gathered
+
+
+def require_new(out: Path) -> None:
+    """Refuse early what `export_bundle` would refuse after a key was given away.
+
+    Raises:
+        OperatorError: `file_exists`, `file_unwritable`.
+    """
+    if out.exists() or out.is_symlink():
+        raise OperatorError(
+            "file_exists",
+            f"{out} exists already and is not overwritten",
+            field="out",
+            hint="name a file that does not exist yet",
+        )
+    if not out.parent.is_dir():
+        raise OperatorError(
+            "file_unwritable", f"there is no folder {out.parent}", field="out", hint="make it first"
+        )

@@ -1,0 +1,109 @@
+"""What a bulletin's evidence needs and the feed did not bring, fetched while the line is open.
+
+1. A fresh signature over the directory: until when no key was revoked. The feed shows a directory
+   head only when the directory has grown.
+2. Paths of anchors that an older release was told without keeping them.
+
+Each answer is checked and durable before it counts; without a line everything else stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from saphan_protocol.checkpoint import Head, KeyPair, verify_head
+from saphan_protocol.evidence import anchor_leaf
+from saphan_protocol.merkle import leaf_hash, verify_inclusion
+from saphan_protocol.notes import parse_vkey
+from saphan_protocol.shared_paths import read_path
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.frames import Proofs
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import HeadRef
+
+from saphan.node.engine import Engine
+from saphan.node.heads import cosigners
+from saphan.node.logs import Logs, encoded_path
+from saphan.node.rows.db import Database
+from saphan.node.wire.line import Line
+
+Anchor = tuple[int, int, bytes]
+"""Index in the evidence log, size and root of the directory."""
+
+_PATHLESS: Final = (
+    "SELECT DISTINCT a.idx, a.size, a.root FROM anchors a WHERE a.path IS NULL AND a.idx IN ("
+    " SELECT (SELECT max(b.idx) FROM anchors b WHERE b.idx < e.idx) FROM entries e"
+    "  WHERE e.bulletin = ?1 UNION"
+    " SELECT (SELECT min(b.idx) FROM anchors b WHERE b.idx > e.idx) FROM entries e"
+    "  WHERE e.bulletin = ?1) ORDER BY a.idx LIMIT ?2"
+)
+
+
+class EvidenceReady:
+    """Makes one node's store ready for evidence."""
+
+    def __init__(self, db: Database, logs: Logs, engine: Engine, line: Line) -> None:
+        self._db = db
+        self._logs = logs
+        self._engine = engine
+        self._line = line
+        first, second = (parse_vkey(vkey) for vkey in logs.pins.directory.vkeys)
+        self._keys: Final[KeyPair] = (first, second)
+
+    async def prepare(self, bulletin: bytes) -> int | None:
+        """Fetch what is lacking; POSIX seconds of the newest directory head, None before any.
+
+        Raises:
+            Unavailable: `line_down`, `no_answer`; InvalidInput: the answer does not hold.
+        """
+        asking = self._line.asking()
+        known = self._logs.directory_heads.newest
+        if known is not None:
+            head = HeadRef(self._logs.pins.directory.origin, known.size, known.root)
+            found = await asking.prove(head, fresh=True)
+            await self._engine.in_frames(lambda: self._take_note(head, found))
+        lacking = await self._engine.in_reading(lambda: self._pathless(bulletin))
+        newest = self._logs.seen()
+        if lacking and newest is not None:
+            found = await asking.prove(newest, [index for index, _, _ in lacking])
+            await self._engine.in_frames(lambda: self._take_paths(newest, lacking, found))
+        known = self._logs.directory_heads.newest
+        return None if known is None else known.time
+
+    def _take_note(self, asked: HeadRef, found: Proofs) -> None:
+        """Step 1. An empty note: the directory has grown, and the feed brings the newer head."""
+        if not found.note:
+            return
+        head = verify_head(found.note, self._keys)
+        if head.ref != asked:
+            raise InvalidInput(
+                "head_differs", "another head came than was asked for", field="proofs.note"
+            )
+        self._keep(head)
+
+    def _keep(self, head: Head) -> None:
+        heads, directory = self._logs.directory_heads, self._logs.directory
+        with self._logs.lock:
+            names = cosigners(directory, head)
+        with self._db.transaction() as tx:
+            heads.keep(tx, head, names)
+        heads.adopt(head)
+
+    def _pathless(self, bulletin: bytes) -> list[Anchor]:
+        rows = self._db.rows(_PATHLESS, (bulletin, LIMITS.proof_items))
+        return [(index, size, root) for index, size, root in rows]
+
+    def _take_paths(self, head: HeadRef, anchors: Sequence[Anchor], found: Proofs) -> None:
+        """Step 2."""
+        if found.code is not None:
+            return  # a gap of the bundle, no more
+        if len(found.inclusion) != len(anchors):
+            raise InvalidInput("malformed", "other paths came than were asked for", field="proofs")
+        rows = []
+        for (index, size, root), places in zip(anchors, found.inclusion, strict=True):
+            path = read_path(found.hashes, places)
+            verify_inclusion(index, head.size, leaf_hash(anchor_leaf(size, root)), path, head.root)
+            rows.append((head.size, encoded_path(path), index))
+        with self._db.transaction() as tx:
+            tx.executemany("UPDATE anchors SET head_size = ?, path = ? WHERE idx = ?", rows)
