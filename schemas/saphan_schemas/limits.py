@@ -73,7 +73,9 @@ class Limits:
     tile_cache: int = 64  # full tiles in memory per log with their inner nodes, 37 KB each
     pack_notes: int = 4_096  # heads in a record pack: eleven a day of a year, checked in 5 s
     pack_signatures: int = 4_096  # of a record pack in memory at one time, 3.6 KB each
-    bundle_entries: int = 4_096  # of one bulletin: 64 recipients with 64 entries each, 40 MB at worst
+    bundle_entries: int = (
+        4_096  # of one bulletin: 64 recipients with 64 entries each, 40 MB at worst
+    )
     bundle_notes: int = 64  # heads in a bundle; one of each log is the rule
 
     # Time
@@ -112,6 +114,7 @@ class Limits:
     login_ms: int = 15 * SECOND_MS  # time to answer the challenge
     backoff_min_ms: int = 200  # first wait before a node reconnects
     backoff_max_ms: int = 30 * SECOND_MS  # longest wait; a broker restart is noticed within it
+    witness_lag_ms: int = 10 * MINUTE_MS  # that a witness lacks before it is an alarm; one restarts
     shutdown_ms: int = 20 * SECOND_MS  # clean shutdown finishes or refuses within this
     store_connect_ms: int = 5 * SECOND_MS  # to a Redis server: connected and logged in
     store_reply_ms: int = 10 * SECOND_MS  # of a Redis server, beside what replicas may take

@@ -157,6 +157,8 @@ class DeliverySeen:
         policy: that agreement's, or the default of one other agency.
         witnessed: the policy is met for every event shown.
         whole: nothing else was logged in this corridor between its first and its last event.
+        closed: leaves of the directory, after the agreement's, that nobody opened: orders on it
+            and renewals of it may be among them.
     """
 
     recipient: str
@@ -166,6 +168,7 @@ class DeliverySeen:
     policy: WitnessPolicy
     witnessed: bool
     whole: bool
+    closed: int
 
 
 @dataclass(frozen=True, slots=True)

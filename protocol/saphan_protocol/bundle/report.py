@@ -97,19 +97,18 @@ class Verdict:
     Args:
         finding: what makes it invalid; None otherwise.
         gaps: what was meant to be shown and is not; a bundle with any is `valid_with_gaps`.
-        unproven: what no bundle, or not this one, can prove; always said.
         steps: every step, in order.
         maker, made, specification: claims of the bundle, ms.
         pins: the logs' pins as the bundle gives them (directory, evidence).
         pins_digest: SHA-256 of both without their numbers: its words are those that agencies
             compare when they pin a broker.
         pinned: the reader's own pins are these; False if none were given.
+        unproven: what no bundle, or not this one, can prove; always said.
     """
 
     outcome: Outcome
     finding: Finding | None
     gaps: tuple[Remark, ...]
-    unproven: tuple[Remark, ...]
     steps: tuple[StepSeen, ...]
     maker: str
     made: int
@@ -118,6 +117,7 @@ class Verdict:
     pins: tuple[LogPin, LogPin]
     pins_digest: bytes | None
     pinned: bool
+    unproven: tuple[Remark, ...] = ()
     heads: tuple[HeadSeen, ...] = ()
     agreements: tuple[AgreementSeen, ...] = ()
     bulletin: BulletinSeen | None = None
@@ -144,7 +144,6 @@ GAPS: Final = frozenset(
         "directory_unwitnessed",  # what was not revoked rests on a head that nobody cosigned
         "disclosure_unlogged",  # no `exported` entry commits to the disclosure
         "first_missing",  # the first admission is not shown
-        "header_missing",  # a consignment is shown without its header
         "heads_unlinked",  # two evidence heads that are not shown to be of one history
         "recipient_missing",  # the sender shows nothing of a recipient that it consigned to
         "revoked_between",  # a key was revoked between the anchors shown

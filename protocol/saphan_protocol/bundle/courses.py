@@ -1,0 +1,155 @@
+"""What became of the bulletin for each recipient: the one transition table (V14)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from saphan_schemas.errors import Refused
+from saphan_schemas.records import Event
+
+from saphan_protocol.admission import due_day
+from saphan_protocol.bundle.facts import Proof
+from saphan_protocol.bundle.judging import About, Judge, Judged
+from saphan_protocol.bundle.report import BundleStep
+from saphan_protocol.bundle.trail import Trail
+from saphan_protocol.deadlines import Times, check_deadline
+from saphan_protocol.delivery import OWN_EVENTS, TERMINAL, TRANSITIONS, State, Step, begin, step
+from saphan_protocol.release import check_release
+
+_AFTER: Final = {then: state for row in TRANSITIONS.values() for then, state in row.items()}
+"""The one state that each step leads to, wherever it starts."""
+
+
+@dataclass(slots=True)
+class Course:
+    """One delivery so far.
+
+    Args:
+        sure: nothing that is not shown lies between the last event that counts and the next one.
+        whole: no entry of the corridor between its first and its last event is missing.
+    """
+
+    recipient: str
+    state: State | None = None
+    sure: bool = True
+    whole: bool = True
+    handed: int | None = None
+    carried: Judged | None = None
+    """The newest consignment shown, until it is handed over."""
+    events: list[Judged] = field(default_factory=list)
+    said: set[bytes] = field(default_factory=set)
+
+
+class Courses:
+    """Step V14 for every delivery; one object for each recipient that anything is shown of."""
+
+    def __init__(self, about: About, judge: Judge, trail: Trail) -> None:
+        header = about.header
+        self._about = about
+        self._judge = judge
+        self._trail = trail
+        self._times = Times(header.expires, header.answer_by, due_day(header))
+        self.all: dict[str, Course] = {}
+        self.own: list[Judged] = []
+        """What concerns one agency and the broker alone: refusals, exports."""
+
+    def take(self, one: Judged) -> None:
+        """The next entry.
+
+        Raises:
+            Refused: `logged_twice`, what `step`, `check_deadline` and `check_release` raise.
+        """
+        if one.event in OWN_EVENTS:
+            self.own.append(one)
+            return
+        self._trail.at(BundleStep.DELIVERY, one.logged.index)
+        recipient = one.logged.entry.recipient
+        course = self.all.setdefault(recipient, Course(recipient))
+        self._check_news(course, one)
+        if course.events and one.logged.hole:
+            course.sure = course.whole = False
+        self._advance(course, one)
+        course.events.append(one)
+
+    def _check_news(self, course: Course, one: Judged) -> None:
+        name = one.logged.entry.statement
+        if name in course.said:
+            raise Refused(
+                "logged_twice",
+                f"the same record of this delivery to {course.recipient} stands in the log twice",
+                field="entry.statement",
+            )
+        course.said.add(name)
+
+    def _advance(self, course: Course, one: Judged) -> None:
+        if one.consignment is not None:
+            self._consigned(course, one)
+            return
+        if one.event is None or one.statement is None:
+            raise RuntimeError("an entry is a consignment or a statement")
+        if one.proof is Proof.UNSIGNED:  # nobody has proven that it was said
+            course.sure = False
+            return
+        time = one.logged.entry.time
+        if course.state not in TERMINAL:
+            known = (course.state, course.handed) if course.sure else (None, None)
+            check_deadline(one.event, one.statement.code, known[0], self._times, known[1], time)
+        if one.event is Event.HANDOVER:
+            self._release(course, one)
+        self._step(course, Step(one.event.value))
+        if one.event is Event.HANDOVER:
+            course.handed, course.carried = time, None
+
+    def _consigned(self, course: Course, one: Judged) -> None:
+        first = one.logged.kind.name == "SUBMITTED"
+        if first and course.events:
+            raise Refused(
+                "already_submitted",
+                f"the bulletin was first admitted to {course.recipient} before this entry",
+                field="entry.statement",
+            )
+        if first:
+            course.state = begin()
+        else:
+            self._step(course, Step.CONSIGN)
+        course.carried = one
+
+    def _step(self, course: Course, then: Step) -> None:
+        state = course.state
+        if state is None:
+            self._trail.gap("first_missing", agency=course.recipient)
+            course.state, course.sure = _AFTER[then], True
+            return
+        after = TRANSITIONS[state].get(then)
+        # An outcome ends a delivery whatever is not shown; any other state may have moved on.
+        if after is None and not course.sure and state not in TERMINAL:
+            self._trail.gap("steps_missing", agency=course.recipient, code=then.value)
+            after = _AFTER[then]
+        course.state = step(state, then) if after is None else after
+        course.sure = True
+
+    def _release(self, course: Course, one: Judged) -> None:
+        """A handover releases the key: what carried the bulletin must still stand (R1 to R3)."""
+        carried = course.carried
+        if carried is None or carried.consignment is None or carried.proof is Proof.UNSIGNED:
+            return
+        consignment, header = carried.consignment, self._about.header
+        mailbox = next(
+            ref.mailbox_key for ref in consignment.recipients if ref.agency == course.recipient
+        )
+        if not self._judge.agreed(course.recipient, one.bracket):
+            return  # a gap already
+        try:
+            self._judge.at_each(
+                one.logged,
+                one.bracket,
+                lambda facts: check_release(
+                    header, course.recipient, consignment.node_key, mailbox, facts
+                ),
+            )
+        except Refused:
+            if course.sure:
+                raise
+            # A newer consignment may lie in the hole, by other keys.
+            self._trail.gap("steps_missing", agency=course.recipient, code="consigned")

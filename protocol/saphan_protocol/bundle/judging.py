@@ -1,0 +1,294 @@
+"""Consignments and statements of a bundle, judged as broker and nodes judge them (V12, V13).
+
+Everything is judged at each directory size that may have decided (`anchored.Bracket`): what the
+first one refuses is refused, what only a later one refuses is a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from saphan_schemas.bundles import BundleHead
+from saphan_schemas.codec import decode, encode
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import (
+    BatchSignature,
+    Bulletin,
+    Consignment,
+    Event,
+    Header,
+    LeafType,
+    Statement,
+)
+
+from saphan_protocol.admission import (
+    BULLETIN_TYPE,
+    HEADER_TYPE,
+    Facts,
+    admit,
+    admit_statement,
+    check_subject,
+)
+from saphan_protocol.batch import RootRef, VerifiedRoots
+from saphan_protocol.bundle.anchored import Anchors, Bracket
+from saphan_protocol.bundle.facts import Proof
+from saphan_protocol.bundle.logged import Logged
+from saphan_protocol.bundle.logs import Logs
+from saphan_protocol.bundle.report import BundleStep
+from saphan_protocol.bundle.trail import Trail
+from saphan_protocol.delivery import (
+    BROKER_EVENTS,
+    OWN_EVENTS,
+    check_corridor,
+    check_said,
+    issuer_of,
+)
+from saphan_protocol.evidence import CONSIGNMENT_TYPE
+from saphan_protocol.identity import identity
+from saphan_protocol.vouched import check_vouched
+
+T = TypeVar("T")
+
+NOBODY: Final = ""
+"""`Facts.party` of whom no agreement is asked for: none is shown, which is a gap of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the bundle is about, as its first consignment says; every other one must agree."""
+
+    bulletin: bytes
+    header: Header
+    header_bytes: bytes
+    header_id: bytes
+    first: Logged
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An entry that passed V12 or V13, with what it says.
+
+    Args:
+        consignment: of `submitted` and `consigned`; statement: of all others.
+    """
+
+    logged: Logged
+    bracket: Bracket
+    proof: Proof
+    consignment: Consignment | None = None
+    event: Event | None = None
+    statement: Statement | None = None
+
+    @property
+    def key(self) -> bytes | None:
+        """Id of the key that signed it, where a signature is shown."""
+        item = self.logged.shown.item
+        return item.key if item is not None and self.proof is Proof.SIGNED else None
+
+
+def about(head: BundleHead, entries: list[Logged], trail: Trail) -> About:
+    """The bulletin's header, from the first consignment shown; its maker is a party to it.
+
+    Raises:
+        InvalidInput: `consignment_missing`. Refused: `maker_foreign`.
+    """
+    trail.at(BundleStep.CONSIGNMENT)
+    for one in entries:
+        header = one.shown.header
+        if one.entry.type != CONSIGNMENT_TYPE or header is None:
+            continue
+        record = decode(Header, header, LIMITS.header_bytes, "header")
+        if head.maker not in (record.sender, *record.recipients):
+            raise Refused(
+                "maker_foreign",
+                f"{head.maker} is no party to the bulletin: none of its nodes could show this",
+                field="bundle.maker",
+            )
+        return About(head.bulletin, record, header, identity(HEADER_TYPE, header), one)
+    raise InvalidInput(
+        "consignment_missing",
+        "no consignment of the bulletin is shown: nothing says what it was, and for whom",
+        field="bundle.entries",
+    )
+
+
+class Judge:
+    """Steps V12 and V13."""
+
+    def __init__(
+        self,
+        logs: Logs,
+        anchors: Anchors,
+        batches: Mapping[RootRef, BatchSignature],
+        subject: About,
+        trail: Trail,
+    ) -> None:
+        self._logs = logs
+        self._anchors = anchors
+        self._batches = batches
+        self._about = subject
+        self._trail = trail
+        self._beside: dict[bytes, int] = {}
+        self.verified = VerifiedRoots()
+
+    def take(self, one: Logged) -> Judged:
+        """Judge one entry.
+
+        Raises:
+            InvalidInput, Refused: where the trail stands.
+        """
+        bracket = self._anchors.bracket(one.index, one.entry.time, self._trail)
+        if one.kind in (LeafType.SUBMITTED, LeafType.CONSIGNED):
+            self._trail.at(BundleStep.CONSIGNMENT, one.index)
+            return self._consignment(one, bracket)
+        self._trail.at(BundleStep.STATEMENT, one.index)
+        return self._statement(one, bracket)
+
+    def at_each(
+        self, one: Logged, bracket: Bracket, check: Callable[[Facts], T], party: str | None = None
+    ) -> T:
+        """Run a check at every size that may have decided; the answer is that of the first."""
+
+        def facts(at: int) -> Facts:
+            return Facts(self._logs.directory, one.entry.time, at, self.verified, party)
+
+        found = check(facts(bracket.first))
+        for size in bracket.later:
+            try:
+                check(facts(size))
+            except SaphanError as error:
+                key = "revoked_between" if "revoked" in error.code else "agreement_between"
+                self._trail.gap(key, index=one.index, code=error.code)
+        return found
+
+    def agreed(self, recipient: str, bracket: Bracket) -> bool:
+        """Whether any agreement on sender and recipient is opened that was logged before."""
+        sender = self._about.header.sender
+        return any(self._logs.directory.agreements(sender, recipient, bracket.first))
+
+    # --- consignments -----------------------------------------------------------------------------
+
+    def _consignment(self, one: Logged, bracket: Bracket) -> Judged:
+        shown, entry = one.shown, one.entry
+        record = decode(Consignment, shown.statement, LIMITS.consignment_bytes, "consignment")
+        self._check_subject(one, record)
+        names = [ref.agency for ref in record.recipients]
+        if entry.sender != self._about.header.sender or entry.recipient not in names:
+            raise _wrong_corridor(entry.sender, entry.recipient)
+        self._check_beside(one, names.index(entry.recipient))
+        seen, origin = record.seen, self._logs.pins.evidence.origin
+        if seen is not None and seen.origin == origin and seen.size > one.index:
+            raise Refused(
+                "seen_differs",
+                f"the sender had seen a head of {seen.size} leaves before leaf {one.index}",
+                field="consignment.seen",
+            )
+        proof = self._admit(one, bracket)
+        return Judged(one, bracket, proof, consignment=record)
+
+    def _admit(self, one: Logged, bracket: Bracket) -> Proof:
+        shown, entry = one.shown, one.entry
+        item, header, blob = shown.item, shown.header, shown.ciphertext
+        if item is None or header is None or blob is None:
+            self._trail.gap("signature_missing", index=one.index)
+            return Proof.UNSIGNED
+        given = (header, shown.statement, item, self._batches, blob)
+        # Only the pair whose entry this is: a recipient's node holds no agreement of the others.
+        known = self.agreed(entry.recipient, bracket)
+        if not known:
+            self._trail.gap("agreement_missing", agency=entry.recipient)
+        self.at_each(
+            one,
+            bracket,
+            lambda facts: admit(
+                *given, facts, peer=None, stanzas=None, attachments=shown.attachments
+            ),
+            entry.recipient if known else NOBODY,
+        )
+        return Proof.SIGNED
+
+    def _check_subject(self, one: Logged, record: Consignment) -> None:
+        """The bulletin id is what header, ciphertext and attachments make, and this bundle's."""
+        shown = one.shown
+        if shown.ciphertext is None or shown.header != self._about.header_bytes:
+            raise _other_bulletin()
+        made = Bulletin(self._about.header_id, shown.ciphertext, shown.attachments)
+        if not identity(BULLETIN_TYPE, encode(made)) == record.bulletin == self._about.bulletin:
+            raise _other_bulletin()
+
+    def _check_beside(self, one: Logged, place: int) -> None:
+        """Entries of one consignment stand side by side, in the order of its recipients."""
+        start = self._beside.setdefault(one.entry.statement, one.index - place)
+        if one.index - place != start:
+            raise Refused(
+                "recipient_missing",
+                f"the entry for {one.entry.recipient} does not stand beside the others'",
+                field="consignment.recipients",
+            )
+
+    # --- statements -------------------------------------------------------------------------------
+
+    def _statement(self, one: Logged, bracket: Bracket) -> Judged:
+        event, entry, shown = Event[one.kind.name], one.entry, one.shown
+        check_corridor(event, entry.sender, entry.recipient)
+        self._check_parties(event, entry.sender, entry.recipient)
+        if event in BROKER_EVENTS:
+            said, proof = check_vouched(event, shown.statement, shown.item, entry), Proof.VOUCHED
+        elif shown.item is None:
+            said, proof = self._unsigned(event, one), Proof.UNSIGNED
+        else:
+            said, proof = self._signed(event, one, bracket), Proof.SIGNED
+        blob = self._about.first.shown.ciphertext
+        check_subject(said, self._about.bulletin, b"" if blob is None else blob.digest)
+        return Judged(one, bracket, proof, event=event, statement=said)
+
+    def _check_parties(self, event: Event, sender: str, recipient: str) -> None:
+        header = self._about.header
+        parties = {header.sender, *header.recipients}
+        own = event in OWN_EVENTS and sender in parties
+        if not own and (sender != header.sender or recipient not in header.recipients):
+            raise _wrong_corridor(sender, recipient)
+
+    def _signed(self, event: Event, one: Logged, bracket: Bracket) -> Statement:
+        item, body = one.shown.item, one.shown.statement
+        corridor = (one.entry.sender, one.entry.recipient)
+        if item is None:
+            raise RuntimeError("a signature that is not shown cannot be checked")
+        admitted = self.at_each(
+            one,
+            bracket,
+            lambda facts: admit_statement(
+                event, body, item, self._batches, corridor, facts, peer=None
+            ),
+        )
+        return admitted.statement
+
+    def _unsigned(self, event: Event, one: Logged) -> Statement:
+        """An agency's statement whose signature is lost: it was logged, and that is all."""
+        said = decode(Statement, one.shown.statement, LIMITS.statement_bytes, "statement")
+        check_said(event, said)
+        if said.issuer != issuer_of(event, one.entry.sender, one.entry.recipient):
+            raise Refused(
+                "issuer_wrong", f"{said.issuer} cannot state {event}", field="statement.issuer"
+            )
+        self._trail.gap("signature_missing", index=one.index)
+        return said
+
+
+def _wrong_corridor(sender: str, recipient: str) -> Refused:
+    return Refused(
+        "corridor_wrong",
+        f"this does not belong into the corridor {sender} to {recipient}",
+        field="entry.recipient",
+    )
+
+
+def _other_bulletin() -> Refused:
+    return Refused(
+        "bulletin_differs",
+        "the entry is about another bulletin than the bundle",
+        field="entry.statement",
+    )
