@@ -176,24 +176,23 @@ class Bulletins:
 
     def _timeline(self, bulletin: bytes) -> list[Json]:
         rows = self._db.rows(
-            "SELECT idx, time, event, sender, recipient, issuer, code, statement FROM entries"
-            " WHERE bulletin = ? ORDER BY idx",
-            (bulletin,),
+            "SELECT e.idx, e.time, e.event, e.sender, e.recipient, e.issuer, e.code, e.statement,"
+            " coalesce(h.witnesses, '') FROM entries e"
+            " LEFT JOIN heads h ON h.origin = ? AND h.size = e.head_size"
+            " WHERE e.bulletin = ? ORDER BY e.idx",
+            (self._evidence, bulletin),
         )
-        heads = self._db.rows(
-            "SELECT size, witnesses FROM heads WHERE origin = ? AND witnesses != ''",
-            (self._evidence,),
-        )
-        return [self._event(row, heads) for row in rows]
+        return [self._event(row) for row in rows]
 
     def _witnessed(self, sender: str, recipient: str, witnesses: Sequence[str]) -> bool:
         with self._logs.lock:
             agreed = policy(self._logs.directory, (sender, recipient))
         return witnessed(agreed, self._agency, witnesses)
 
-    def _event(self, row: Row, heads: Sequence[Row]) -> Json:
-        index, time, event, sender, recipient, issuer, code, statement = row
-        witnesses = sorted({n for size, names in heads if size > index for n in names.split()})
+    def _event(self, row: Row) -> Json:
+        """`proof` and `witnesses` are those of the kept head under which the entry's path leads."""
+        index, time, event, sender, recipient, issuer, code, statement, names = row
+        witnesses = sorted(names.split())
         found: Json = {
             "index": index,
             "time": time,

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from saphan_protocol.checkpoint import Head
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import SaphanError
-from saphan_schemas.frames import DirectoryLeaves, Feed
+from saphan_schemas.frames import DirectoryLeaves, Feed, Witnessed
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.alarms import Alarms
@@ -27,8 +27,13 @@ from saphan.node.outbox import Outbox
 from saphan.node.receive import Intake
 from saphan.node.rows.db import Database
 from saphan.node.storing import store
+from saphan.node.trust.notes_kept import NotesKept
+from saphan.node.trust.proofs import WitnessedProofs
 
 T = TypeVar("T")
+
+NOTES_FRAMES: Final = 64
+"""Feed frames, each with a head, between looks at which heads are kept."""
 
 
 class Engine:
@@ -44,6 +49,8 @@ class Engine:
         outbox: Outbox,
         alarms: Alarms,
         budget: Budget,
+        proofs: WitnessedProofs,
+        notes: NotesKept,
     ) -> None:
         self.agency = agency
         self.key = key
@@ -51,6 +58,9 @@ class Engine:
         self.logs = logs
         self.outbox = outbox
         self.budget = budget
+        self.proofs = proofs
+        self._notes = notes
+        self._frames_taken = 0
         self._intake = intake
         self._alarms = alarms
         self._looked_at = -1
@@ -98,7 +108,19 @@ class Engine:
             raise
         for error in effects.alarms:
             self._alarms.sound(error)
+        self._frames_taken += 1
+        if self._frames_taken % NOTES_FRAMES == 0:
+            self._notes.look()
         return effects
+
+    def take_witnessed(self, frame: Witnessed) -> None:
+        """Keep lines on a head, and move the proofs that it makes witnessed ones.
+
+        Raises:
+            SaphanError: what `Logs.take_witnessed` raises; OperatorError: the disk.
+        """
+        self.logs.take_witnessed(frame)
+        self.proofs.settle()
 
     def sound(self, error: SaphanError) -> None:
         """Note an error that somebody must see."""

@@ -97,6 +97,7 @@ class NodeService:
     tokens: Tokens
     watching: Watching
     agreements: AgreementWatch
+    lag: WitnessLag
     listening: dict[str, tuple[str, int]] = field(default_factory=dict)
     """(host, port) of what is served besides the local API: "desks"."""
 
@@ -278,6 +279,7 @@ def _built(on: Ground) -> NodeService:
         evidence=EvidenceReady(db, logs, engine, line),
         watching=_watching(on, engine, line, eyes),
         agreements=_agreements(on, engine, line, recovery),
+        lag=WitnessLag(on.agency, db, logs, on.alarms, line.open_since, clock),
         tokens=Tokens(on.agency, db, logs, clock),
     )
 
@@ -352,6 +354,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         asyncio.create_task(service.warnings.run(service.engine, service.events)),
         asyncio.create_task(service.watching.run()),
         asyncio.create_task(service.agreements.run()),
+        asyncio.create_task(service.lag.run()),
         asyncio.create_task(service.engine.budget.run()),
     ]
     try:

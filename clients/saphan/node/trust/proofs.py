@@ -92,7 +92,8 @@ class WitnessedProofs:
     def candidates(self) -> list[Candidate]:
         """The newest kept heads that have a witness, newest first; and the newest of all, for a
         policy that wants none."""
-        rows = self._db.rows(_HEADS + " AND witnesses != '' ORDER BY size DESC LIMIT ?",
+        rows = self._db.rows(
+            _HEADS + " AND witnesses != '' ORDER BY size DESC LIMIT ?",
             (self._origin, CANDIDATES),
         )
         rows += self._db.rows(_HEADS + " ORDER BY size DESC LIMIT 1", (self._origin,))

@@ -16,12 +16,11 @@ from typing import Any, Final, TypeVar
 import aiohttp
 from saphan_protocol.checkpoint import Head
 from saphan_schemas.codec import encode
-from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
+from saphan_schemas.errors import InvalidInput, SaphanError, Unavailable
 from saphan_schemas.frames import (
     Ack,
     Answer,
     Closing,
-    Cosign,
     DirectoryLeaves,
     Feed,
     FetchStanzas,
@@ -48,20 +47,17 @@ from saphan.node.splits import Splits
 from saphan.node.together import until_first_error
 from saphan.node.wire.asking import Asking
 from saphan.node.wire.fetching import Fetching
+from saphan.node.wire.proving import Proving
 from saphan.node.wire.pumps import Pumps
 from saphan.node.wire.uploading import Uploading
-from saphan.node.witness import Cosigned, Witness, anchor_lags
+from saphan.node.wire.witnessing import Witnessing
+from saphan.node.witness import Witness
 
 T = TypeVar("T")
 
 FRAMES_AHEAD: Final = 4
 """Received frames waiting to be judged; the broker's window bounds their bytes."""
 SILENCE_S: Final = 3 * LIMITS.heartbeat_ms / 1000
-WITNESS_PAUSE_S: Final = 1.0
-"""Before a cosignature: the newest head of this second is witnessed, not every commit's, and no
-bulletin on its way waits for the writing of the witness's state."""
-WITNESS_LATEST_S: Final = 10.0
-ROUND_TRIPS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +91,6 @@ class Session:
         self._frames: asyncio.Queue[Feed | DirectoryLeaves | Witnessed] = asyncio.Queue(
             FRAMES_AHEAD
         )
-        self._heads: dict[str, Head] = {}
-        self._fresh_head = asyncio.Event()
         self._doubting = False
         self._heard = 0
         self.useful = False
@@ -108,6 +102,16 @@ class Session:
         self._caught_up = asyncio.Event()
         self.pumps = pumps = Pumps(parts.engine, self._send, parts.clock)
         self.asking = Asking(self._send, pumps.request)
+        self._proving = Proving(parts.engine, self.asking)
+        self._witnessing = Witnessing(
+            parts.engine,
+            parts.witness,
+            parts.restored,
+            parts.alarms,
+            self._send,
+            lambda: max(self._answer_s, pumps.pace.quickest_ms / 1000),
+            self._proving.wake,
+        )
         self._uploading = Uploading(parts.engine, parts.files, self._send, pumps)
         pumps.bulk = self._uploading
         self._fetching = Fetching(
@@ -132,13 +136,14 @@ class Session:
             await until_first_error(
                 self._read(),
                 self._judge(),
-                self._cosign(),
+                self._witnessing.run(),
                 self._beat(),
                 self._save_bytes(),
                 self._speak(self.pumps.run("bulletins")),
                 self._speak(self.pumps.run("statements")),
                 self._speak(self._uploading.run()),
                 self._speak(self._fetching.run()),
+                self._speak(self._proving.run()),
             )
         finally:
             self.pumps.close()
@@ -175,7 +180,7 @@ class Session:
         await engine.in_sealing(partial(engine.consign_ended, self._parts.clock()))
         await engine.in_sealing(partial(engine.consign_due, self._parts.clock()))
         await self._fetch_stanzas(missing)
-        await engine.in_reading(self._may_witness)
+        await engine.in_reading(self._witnessing.allowed)
         self._caught_up.set()
 
     async def _speak(self, work: Coroutine[Any, Any, None]) -> None:
@@ -278,7 +283,8 @@ class Session:
         while True:
             frame = await self._frames.get()
             if isinstance(frame, Witnessed):
-                await engine.in_frames(partial(engine.logs.take_witnessed, frame))
+                await engine.in_frames(partial(engine.take_witnessed, frame))
+                self._proving.wake()
                 continue
             if isinstance(frame, DirectoryLeaves):
                 head = await engine.in_frames(partial(engine.take_directory, frame))
@@ -287,8 +293,7 @@ class Session:
                     await self._take_up()
             else:
                 head = await self._take_feed(frame)
-            self._heads[head.origin] = head
-            self._fresh_head.set()
+            self._witnessing.saw(head)
 
     async def _take_feed(self, frame: Feed) -> Head:
         engine = self._engine
@@ -306,56 +311,6 @@ class Session:
             self.pumps.wake("bulletins")
         self._parts.events.publish(told(effects))
         return effects.check.head
-
-    async def _cosign(self) -> None:
-        """Only the newest head of each log: while one is signed, others may pass."""
-        while True:
-            await self._fresh_head.wait()
-            await self._witness_pause()
-            self._fresh_head.clear()
-            heads, self._heads = self._heads, {}
-            for head in heads.values():
-                cosigned = await self._engine.in_reading(partial(self._witnessed, head))
-                if cosigned is not None:
-                    await self._send(Cosign(cosigned.head.ref, cosigned.lines))
-
-    async def _witness_pause(self) -> None:
-        """A cosignature takes 3.4 KB: on a slow line one of many heads is cosigned, several round
-        trips after the first of them."""
-        slow = max(self._answer_s, self.pumps.pace.quickest_ms / 1000) * ROUND_TRIPS
-        await asyncio.sleep(min(max(WITNESS_PAUSE_S, slow), WITNESS_LATEST_S))
-
-    def _may_witness(self) -> bool:
-        parts = self._parts
-        try:
-            parts.restored.check_witness(parts.witness.key_id)
-        except OperatorError as error:
-            parts.alarms.sound(error)
-            return False
-        parts.alarms.clear("witness_key_needed")
-        return True
-
-    def _witnessed(self, head: Head) -> Cosigned | None:
-        logs, parts = self._engine.logs, self._parts
-        if head.origin == logs.evidence_heads.origin and anchor_lags(
-            head, logs.anchored(), logs.directory.size, logs.grew_at
-        ):
-            parts.alarms.sound(
-                OperatorError(
-                    "anchor_lags",
-                    "the evidence log's last anchor is more than 60 s behind the directory",
-                    hint="this head is not cosigned; tell the broker's operator",
-                )
-            )
-            return None
-        parts.alarms.clear("anchor_lags")
-        if not self._may_witness():
-            return None
-        try:
-            return parts.witness.cosign(head)
-        except Refused:
-            # An idle log's head may be an hour old at login: the broker signs a fresh one.
-            return None
 
     async def _save_bytes(self) -> None:
         """When the day's budget is spent routine ciphertexts stay at the broker; then all go on."""

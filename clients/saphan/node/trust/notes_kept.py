@@ -1,0 +1,135 @@
+"""Which signed heads stay: those that own proofs rest under, for as long as the proofs.
+
+The newest heads are all kept. Of those before them only what something rests under stays, and a
+step from each to the next: every proof can still be shown under every later head. A head takes
+7 KB, so a few entries that rest alone under one are moved to a neighbour with as many witnesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Final
+
+from saphan_schemas.errors import InvalidInput
+
+from saphan.node.heads import KEPT_HEADS
+from saphan.node.logs import Logs, encoded_path
+from saphan.node.rows.db import Database
+from saphan.node.trust.chain import Chain, stored_path
+from saphan.node.trust.proofs import WitnessedProofs
+
+FACT: Final = "notes_kept"
+"""Size of the evidence head below which this was done."""
+FEW: Final = 16
+"""Entries under one head that are worth moving for its 7 KB."""
+
+_RESTING: Final = (
+    "SELECT h.size, h.witnesses, (SELECT count(*) FROM (SELECT 1 FROM entries e"
+    " WHERE e.head_size = h.size LIMIT ?)),"
+    " EXISTS (SELECT 1 FROM anchors a WHERE a.head_size = h.size) FROM heads h"
+    " WHERE h.origin = ? AND h.size >= ? AND h.size < ? ORDER BY h.size"
+)
+_PROVEN: Final = (
+    "SELECT idx, sender, recipient, path FROM entries e WHERE head_size = ?"
+    " AND NOT EXISTS (SELECT 1 FROM unproven u WHERE u.idx = e.idx)"
+)
+
+
+class NotesKept:
+    """Looks after the kept heads of one evidence log."""
+
+    def __init__(self, db: Database, logs: Logs, proofs: WitnessedProofs) -> None:
+        self._db = db
+        self._proofs = proofs
+        self._origin = logs.pins.evidence.origin
+
+    def look(self) -> None:
+        """Let go of heads that nothing rests under, once there are twice as many as are kept.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        row = self._db.row("SELECT value FROM facts WHERE name = ?", (FACT,))
+        begin = 0 if row is None else int(row[0])
+        sizes = self._db.rows(
+            "SELECT size FROM heads WHERE origin = ? AND size >= ? ORDER BY size DESC LIMIT ?",
+            (self._origin, begin, 2 * KEPT_HEADS),
+        )
+        if len(sizes) == 2 * KEPT_HEADS:
+            self._let_go(begin, sizes[KEPT_HEADS - 1][0])
+
+    def _let_go(self, begin: int, end: int) -> None:
+        """Heads of sizes begin <= size < end leave, but for those that something rests under."""
+        self._gather(begin, end)
+        resting = self._resting(begin, end)
+        kept = [size for size, _, entries, anchors in resting if entries or anchors]
+        gone = [size for size, _, entries, anchors in resting if not (entries or anchors)]
+        self._forget(begin, end, kept, gone)
+
+    def _resting(self, begin: int, end: int) -> list[tuple[int, str, int, int]]:
+        values = (FEW, self._origin, begin, end)
+        return [(row[0], row[1], row[2], row[3]) for row in self._db.rows(_RESTING, values)]
+
+    def _gather(self, begin: int, end: int) -> None:
+        """Move few entries that rest alone to a later head that their policy takes as well."""
+        resting = self._resting(begin, end)
+        if not resting:
+            return
+        chain = Chain(self._db.rows, self._origin)
+        taken: dict[tuple[str, str], int | None] = {}
+        moved: list[tuple[int, bytes, int]] = []
+        witnesses = [(size, names.split()) for size, names, _, _ in reversed(resting) if names]
+        for size, _, count, _ in resting:
+            if not 0 < count < FEW:
+                continue
+            for index, sender, recipient, path in self._db.rows(_PROVEN, (size,)):
+                pair = (sender, recipient)
+                if pair not in taken:
+                    taken[pair] = self._newest(pair, witnesses)
+                to = taken[pair]
+                if to is None or to <= size:
+                    continue
+                try:
+                    found = chain.moved(index, stored_path(path), size, to)
+                except InvalidInput:
+                    found = None  # it stays as it is
+                if found is not None:
+                    moved.append((to, encoded_path(found), index))
+        if moved:
+            with self._db.transaction() as tx:
+                tx.executemany("UPDATE entries SET head_size = ?, path = ? WHERE idx = ?", moved)
+
+    def _newest(
+        self, pair: tuple[str, str], witnesses: Iterable[tuple[int, list[str]]]
+    ) -> int | None:
+        return next((size for size, names in witnesses if self._proofs.takes(pair, names)), None)
+
+    def _forget(self, begin: int, end: int, kept: list[int], gone: list[int]) -> None:
+        """One transaction: a crash before it repeats the look, after it there is nothing to do."""
+        chain = Chain(self._db.rows, self._origin)
+        before = self._db.row(
+            "SELECT max(size) FROM heads WHERE origin = ? AND size < ?", (self._origin, begin)
+        )
+        first = [] if before is None or before[0] is None else [before[0]]
+        whole = [*first, *kept, end]
+        steps: dict[int, tuple[int, bytes]] = {}
+        for start, size in pairwise(whole):
+            found = chain.step(start, size)
+            if found is not None:
+                steps[size] = start, encoded_path(found.path)
+        with self._db.transaction() as tx:
+            tx.execute("DELETE FROM steps WHERE size >= ? AND size <= ?", (begin, end))
+            tx.executemany(
+                "INSERT INTO steps VALUES (?, ?, ?)",
+                [(size, start, path) for size, (start, path) in steps.items()],
+            )
+            tx.executemany(
+                "DELETE FROM heads WHERE origin = ? AND size = ?",
+                [(self._origin, size) for size in gone],
+            )
+            tx.execute(
+                "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name)"
+                " DO UPDATE SET value = excluded.value",
+                (FACT, end),
+            )

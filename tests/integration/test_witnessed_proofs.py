@@ -1,0 +1,58 @@
+"""Every own entry comes to rest under a kept note that its agreement's witnesses have signed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from saphan.node.service import NodeService
+from saphan.node.trust.chain import stored_path
+from saphan.node.trust.proofs import _leaf
+from saphan_protocol.merkle import verify_inclusion
+from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with bridged(tmp_path) as made, made.broker_running():
+        await made.enrol()
+        yield made
+
+
+def unproven(node: NodeService) -> int:
+    row = node.db.row("SELECT count(*) FROM unproven")
+    assert row is not None
+    return int(row[0])
+
+
+def witnesses(node: NodeService) -> list[set[str]]:
+    """Of each own entry: who has signed the head under which its path leads, checked."""
+    rows = node.db.rows(
+        "SELECT e.idx, e.head_size, e.path, h.root, h.witnesses, e.event, e.entry, e.salt, b.header"
+        " FROM entries e JOIN heads h ON h.origin = ? AND h.size = e.head_size"
+        " JOIN bulletins b ON b.id = e.bulletin",
+        (node.logs.pins.evidence.origin,),
+    )
+    found = []
+    for index, size, path, root, names, *shown in rows:
+        leaf = _leaf(*shown)
+        assert leaf is not None
+        verify_inclusion(index, size, leaf, stored_path(path), root)
+        found.append(set(names.split()))
+    return found
+
+
+async def test_all_entries_of_both_ends_are_proven_under_witnessed_heads(bridge: Bridge) -> None:
+    async with bridge.node(LA) as la, bridge.node(KH) as kh:
+        await agreed(la)
+        sent = [await la.send(wish()) for _ in range(3)]
+        for bulletin in sent:
+            await eventually(lambda: states(la, bulletin) == ["accepted"])  # noqa: B023
+        await eventually(lambda: unproven(la) == 0 and unproven(kh) == 0)
+        for node, other in ((la, KH), (kh, LA)):
+            found = witnesses(node)
+            assert len(found) == 9
+            assert all(other in names for names in found)
+        timeline = la.bulletins.status(sent[0])["timeline"]
+        assert [event["proof"] for event in timeline] == ["witnessed"] * 3
