@@ -54,7 +54,7 @@ class Anchors:
         """Step V9 for every anchor.
 
         Raises:
-            InvalidInput: `bundle_order`, `head_missing`, `proof_inclusion`.
+            InvalidInput: `evidence_order`, `head_unshown`, `proof_inclusion`.
             Refused: `anchor_falls`, `anchor_beyond`, `anchor_differs`.
         """
         for item in items:
@@ -72,12 +72,12 @@ class Anchors:
         """By what the entry at `index`, logged at `time` (ms), is judged.
 
         Raises:
-            InvalidInput: `anchor_missing`: no anchor is shown before it.
+            InvalidInput: `anchor_unshown`: no anchor is shown before it.
         """
         place = bisect_left(self._indices, index)
         if not place:
             raise InvalidInput(
-                "anchor_missing", f"no anchor is shown before leaf {index}", field="bundle.anchors"
+                "anchor_unshown", f"no anchor is shown before leaf {index}", field="bundle.anchors"
             )
         first, closed = self._sizes[place - 1], place < len(self._sizes)
         head = self._logs.directory_head
@@ -113,11 +113,11 @@ def head_of(logs: Logs, size: int) -> Head:
     """The evidence head of this size.
 
     Raises:
-        InvalidInput: `head_missing`.
+        InvalidInput: `head_unshown`.
     """
     head = logs.heads.get(size)
     if head is None:
         raise InvalidInput(
-            "head_missing", f"no head of {size} leaves is in the bundle", field="bundle.head"
+            "head_unshown", f"no head of {size} leaves is in the bundle", field="bundle.head"
         )
     return head

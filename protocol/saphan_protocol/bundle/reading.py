@@ -58,7 +58,7 @@ def parse_bundle_item(data: bytes) -> BundleItem:
     """One item from its exact bytes.
 
     Raises:
-        InvalidInput: `bundle_malformed`, also for what is too large or not canonical.
+        InvalidInput: `evidence_malformed`, also for what is too large or not canonical.
     """
     try:
         item: BundleItem = decode(BundleItem, data, BUNDLE_ITEM_BYTES, "bundle")  # type: ignore[arg-type]
@@ -74,7 +74,7 @@ class BundleReader:
         items: as they come; errors in reading them pass through.
 
     Raises:
-        InvalidInput: `bundle_foreign`: it does not begin with the head of a known format.
+        InvalidInput: `evidence_foreign`: it does not begin with the head of a known format.
     """
 
     def __init__(self, items: Iterable[BundleItem]) -> None:
@@ -96,7 +96,7 @@ class BundleReader:
         """All items of a kind that stand next.
 
         Raises:
-            InvalidInput: `bundle_malformed`, `bundle_cut`, `bundle_order`, `bundle_large`.
+            InvalidInput: `evidence_malformed`, `evidence_cut`, `evidence_order`, `evidence_large`.
         """
         place = ORDER.index(kind)
         most = MOST.get(kind)
@@ -105,7 +105,7 @@ class BundleReader:
             self._counts[place] += 1
             if most is not None and self._counts[place] > most:
                 raise InvalidInput(
-                    "bundle_large",
+                    "evidence_large",
                     f"more than {most} items of tag {place + 2}",
                     field="bundle",
                     hint="a bundle is about one bulletin; ask its maker for another one",
@@ -116,14 +116,14 @@ class BundleReader:
         """The bundle is over, whole, and nothing follows.
 
         Raises:
-            InvalidInput: `bundle_malformed`, `bundle_cut`, `bundle_order`, `bundle_counts`.
+            InvalidInput: `evidence_malformed`, `evidence_cut`, `evidence_order`, `evidence_counts`.
         """
         last = self._peek()
         if not isinstance(last, BundleEnd):
             raise disordered("an item stands where none of its kind may stand")
         if list(last.counts) != self._counts:
             raise InvalidInput(
-                "bundle_counts",
+                "evidence_counts",
                 "its end counts other items than there are: some were taken out or put in",
                 field="bundle.end",
                 hint="get the file again from whoever made it",
@@ -150,9 +150,9 @@ class BundleReader:
 
 
 def cut() -> InvalidInput:
-    """`bundle_cut`, for readers of files too."""
+    """`evidence_cut`, for readers of files too."""
     return InvalidInput(
-        "bundle_cut",
+        "evidence_cut",
         "the bundle ends before its end: it was cut",
         field="bundle",
         hint="get the file again from whoever made it",
@@ -160,9 +160,9 @@ def cut() -> InvalidInput:
 
 
 def malformed(why: str) -> InvalidInput:
-    """`bundle_malformed`, for readers of files too."""
+    """`evidence_malformed`, for readers of files too."""
     return InvalidInput(
-        "bundle_malformed",
+        "evidence_malformed",
         f"an item of the bundle is malformed: {why}",
         field="bundle",
         hint="get the file again from whoever made it",
@@ -170,13 +170,13 @@ def malformed(why: str) -> InvalidInput:
 
 
 def disordered(why: str) -> InvalidInput:
-    """`bundle_order`: items do not stand as they must."""
-    return InvalidInput("bundle_order", f"the bundle is out of order: {why}", field="bundle")
+    """`evidence_order`: items do not stand as they must."""
+    return InvalidInput("evidence_order", f"the bundle is out of order: {why}", field="bundle")
 
 
 def _foreign(why: str) -> InvalidInput:
     return InvalidInput(
-        "bundle_foreign",
+        "evidence_foreign",
         f"this is no evidence bundle: {why}",
         field="bundle",
         hint="a bundle is written by saphan evidence export",

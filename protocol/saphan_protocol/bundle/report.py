@@ -137,7 +137,6 @@ GAPS: Final = frozenset(
         "agreement_between",  # an agreement was stopped between the anchors shown
         "agreement_missing",  # no agreement of this pair is opened
         "agreement_unconfirmed",  # hidden leaves, and nothing signed by the recipient
-        "attachment_unopened",  # disclosed, and an attachment's bytes are not here
         "content_faulty",  # the content is wrong in the way for which it was rejected
         "content_unopened",  # disclosed, and the ciphertext is not here
         "directory_older",  # the directory's head is older than an entry without a later anchor

@@ -6,7 +6,7 @@ from saphan_schemas.errors import SaphanError
 
 from saphan_protocol.bundle.report import BundleStep, Finding, Remark, StepSeen
 
-_OF_FORM = "bundle_"
+_OF_FORM = "evidence_"
 """Codes of the reader begin so: whenever it is read that far, the finding belongs to V1."""
 
 

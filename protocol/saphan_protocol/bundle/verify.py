@@ -55,7 +55,7 @@ def verify_bundle(
         sink: where the bytes of opened attachments go.
 
     Raises:
-        InvalidInput: `bundle_foreign`: it does not begin as a bundle of this format.
+        InvalidInput: `evidence_foreign`: it does not begin as a bundle of this format.
     """
     work = _Check(BundleReader(items), known_types, pins, sink)
     try:
