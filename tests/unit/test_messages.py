@@ -140,7 +140,7 @@ def catalogue_text(lang: str, key: str) -> str:
 
 
 def test_missing_text_falls_back_to_english() -> None:
-    assert messages.text("event.handover", "lo") == messages.text("event.handover")
+    assert messages.text("check.alarm", "lo") == messages.text("check.alarm")
     assert messages.text("event.accepted", "fr") == messages.text("event.accepted")
     assert messages.text("event.accepted", "lo") != messages.text("event.accepted")
 

@@ -6,7 +6,7 @@ drawn by browsers inside a page and by the PDF's typesetter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from html import escape
 from typing import Final, Literal
 
@@ -23,13 +23,19 @@ SERIES: Final = ("#0a5ea8", "#b35900", "#4d7c0f", "#7a3e9d", "#57606a")
 
 FAMILY: Final = "Noto Sans, Noto Sans Lao, Noto Sans Khmer, Leelawadee UI, sans-serif"
 SIZE: Final = 12
+Look = dict[str, str | float]
+"""Attributes of a mark."""
 Anchor = Literal["start", "middle", "end"]
 
 
 def drawing(width: float, height: float, marks: Iterable[str]) -> str:
     """A whole drawing on white."""
-    size = {"viewBox": f"0 0 {number(width)} {number(height)}", "width": width, "height": height}
-    font: dict[str, str | float] = {"font-family": FAMILY, "font-size": SIZE}
+    size: Look = {
+        "viewBox": f"0 0 {number(width)} {number(height)}",
+        "width": width,
+        "height": height,
+    }
+    font: Look = {"font-family": FAMILY, "font-size": SIZE}
     xmlns = "http://www.w3.org/2000/svg"
     return _mark("svg", {"xmlns": xmlns, **size, **font}, "".join(marks))
 
@@ -45,8 +51,8 @@ def text(
     bold: bool = False,
 ) -> str:
     """Words on one line, their baseline at y."""
-    attributes = {"x": x, "y": y, "fill": fill, "text-anchor": anchor, "font-size": size}
-    weight = {"font-weight": 700} if bold else {}
+    attributes: Look = {"x": x, "y": y, "fill": fill, "text-anchor": anchor, "font-size": size}
+    weight: Look = {"font-weight": 700} if bold else {}
     return _mark("text", {**attributes, **weight}, escape(said))
 
 
@@ -61,7 +67,7 @@ def line(
     dash: str = "",
 ) -> str:
     """A straight line; `dash` as SVG writes it, such as "3 3"."""
-    ends = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
+    ends: Look = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
     return _mark("line", {**ends, "stroke": stroke, "stroke-width": width, **_dashed(dash)})
 
 
@@ -72,7 +78,7 @@ def rect(x: float, y: float, width: float, height: float, fill: str) -> str:
 
 def polyline(points: Iterable[tuple[float, float]], stroke: str, dash: str = "") -> str:
     """Joined lines through at least two points."""
-    look = {"fill": "none", "stroke": stroke, "stroke-width": 2, "stroke-linejoin": "round"}
+    look: Look = {"fill": "none", "stroke": stroke, "stroke-width": 2, "stroke-linejoin": "round"}
     return _mark("polyline", {"points": _joined(points), **look, **_dashed(dash)})
 
 
@@ -83,7 +89,7 @@ def polygon(points: Iterable[tuple[float, float]], fill: str) -> str:
 
 def circle(x: float, y: float, radius: float, fill: str, stroke: str = "none") -> str:
     """A dot, or a ring where `fill` is white."""
-    look = {"fill": fill, "stroke": stroke, "stroke-width": 2}
+    look: Look = {"fill": fill, "stroke": stroke, "stroke-width": 2}
     return _mark("circle", {"cx": x, "cy": y, "r": radius, **look})
 
 
@@ -97,7 +103,7 @@ def number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _mark(name: str, attributes: Mapping[str, str | float], inside: str = "") -> str:
+def _mark(name: str, attributes: Look, inside: str = "") -> str:
     shown = "".join(
         f' {key}="{value if isinstance(value, str) else number(value)}"'
         for key, value in attributes.items()
@@ -109,5 +115,5 @@ def _joined(points: Iterable[tuple[float, float]]) -> str:
     return " ".join(f"{number(x)},{number(y)}" for x, y in points)
 
 
-def _dashed(dash: str) -> dict[str, str]:
+def _dashed(dash: str) -> Look:
     return {"stroke-dasharray": dash} if dash else {}
