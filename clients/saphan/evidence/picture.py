@@ -1,0 +1,75 @@
+"""The time line of a bulletin: each event, who signed it, how it is proven."""
+
+from __future__ import annotations
+
+from saphan_protocol.bundle.facts import EventSeen, Proof
+from saphan_protocol.bundle.report import Verdict
+from saphan_schemas.messages import text
+from saphan_schemas.records import BROKER
+
+from saphan.evidence.sentences import event_text, issuer_text
+from saphan.pages.blocks import Picture
+from saphan.pages.saying import elapsed, stamp
+from saphan.pages.timeline import Mark, Moment, timeline
+
+
+def event_picture(verdict: Verdict, lang: str) -> Picture:
+    """The drawing: the sender, the broker and each recipient have a line of their own."""
+    lanes = _lanes(verdict)
+    moments = []
+    before: int | None = None
+    for event in verdict.events:
+        after = "" if before is None else elapsed(event.time - before, lang)
+        moments.append(_moment(event, verdict, lanes, after, lang))
+        before = event.time
+    names = [issuer_text(lane, lang) for lane in lanes]
+    said = text("sheet.picture", lang, count=len(moments))
+    return Picture(timeline(names, moments), said)
+
+
+def event_witnessed(event: EventSeen, verdict: Verdict) -> bool:
+    """Whether the agreement's witnesses stand behind an event; any witness for one without."""
+    for delivery in verdict.deliveries:
+        if event.index in delivery.events:
+            return delivery.witnessed
+    return event.bound is not None
+
+
+def event_mark(event: EventSeen, verdict: Verdict) -> Mark:
+    """Whether everything that should stand behind an event is shown."""
+    gaps = any(remark.values.get("index") == event.index for remark in verdict.gaps)
+    whole = event.proof is not Proof.UNSIGNED and event_witnessed(event, verdict)
+    return "good" if whole and not gaps else "warn"
+
+
+def proof_text(event: EventSeen, verdict: Verdict, lang: str) -> str:
+    """What an event rests on, in a few words."""
+    witnessed = "witnessed" if event_witnessed(event, verdict) else "not_witnessed"
+    return "; ".join(
+        (
+            text(f"sheet.{event.proof.value}", lang),
+            text("sheet.logged", lang, index=event.index),
+            text(f"sheet.{witnessed}", lang),
+        )
+    )
+
+
+def _lanes(verdict: Verdict) -> list[str]:
+    sender = verdict.events[0].sender
+    others = {name for event in verdict.events for name in (event.recipient, event.issuer)}
+    return [sender, BROKER, *sorted(others - {sender, BROKER})]
+
+
+def _moment(event: EventSeen, verdict: Verdict, lanes: list[str], after: str, lang: str) -> Moment:
+    code = f" ({event.code})" if event.code else ""
+    several = len(lanes) > 3 and event.issuer in (event.sender, BROKER)
+    about = f": {event.recipient}" if several and event.recipient != event.issuer else ""
+    return Moment(
+        stamp=stamp(event.time),
+        after=after,
+        lane=lanes.index(event.issuer),
+        to=lanes.index(BROKER),
+        label=event_text(event.event, lang) + about + code,
+        note=proof_text(event, verdict, lang),
+        mark=event_mark(event, verdict),
+    )

@@ -1,0 +1,102 @@
+"""What a verdict means in plain sentences of one language: for the page and for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from saphan_protocol.bundle.facts import EventSeen, KeySeen, Proof
+from saphan_protocol.bundle.report import Finding, Remark, Verdict
+from saphan_schemas.messages import has_text, text
+
+from saphan.pages.saying import stamp
+
+KEY_DIGITS = 16
+"""Of a key id: enough to find it in a list; its words tell keys apart."""
+
+
+def verdict_sentences(verdict: Verdict, lang: str) -> tuple[str, ...]:
+    """The verdict explained; for an invalid bundle also where and why."""
+    said = [text(f"verdict.{verdict.outcome.value}_says", lang)]
+    if verdict.finding is not None:
+        said += _finding(verdict.finding, lang)
+    return tuple(said)
+
+
+def remark_sentence(remark: Remark, area: str, lang: str) -> str:
+    """A gap (`area` "gap") or a thing unproven (`area` "unproven"), and what it is about."""
+    key = f"{area}.{remark.code}"
+    said = text(key, lang, **remark.values) if has_text(key) else remark.code
+    about = [
+        text(f"remark.{name}", lang, **{name: _short(name, value)})
+        for name, value in remark.values.items()
+        if has_text(f"remark.{name}")
+    ]
+    return f"{said} ({'; '.join(about)})" if about else said
+
+
+def proven_sentences(verdict: Verdict, lang: str) -> Iterator[str]:
+    """What whoever holds this bundle can show to anybody; nothing, if it is invalid."""
+    if verdict.finding is not None:
+        return
+    for event in verdict.events:
+        yield event_sentence(event, lang)
+    names = sorted({seen.agency for head in verdict.heads for seen in head.witnesses})
+    if names:
+        yield text("proven.witnessed", lang, names=", ".join(names))
+    if verdict.bulletin is not None and 0 in verdict.bulletin.shown:
+        yield text("proven.bodies", lang)
+    if verdict.disclosure is not None:
+        shown = verdict.disclosure
+        yield text("proven.disclosed", lang, agency=shown.agency, to=shown.to)
+    if verdict.content is not None:
+        yield text("proven.content", lang, authors=authors_text(verdict.content.authors, lang))
+    if verdict.pinned:
+        yield text("proven.pinned", lang)
+
+
+def event_sentence(event: EventSeen, lang: str) -> str:
+    """Who said what, and that it was logged."""
+    key = f"proven.{event.event}"
+    if event.proof is Proof.UNSIGNED or not has_text(key):
+        key = "proven.unsigned"
+    return text(
+        key,
+        lang,
+        sender=event.sender,
+        recipient=event.recipient,
+        issuer=issuer_text(event.issuer, lang),
+        event=event_text(event.event, lang),
+        code=event.code or "-",
+        time=stamp(event.time),
+    )
+
+
+def event_text(event: str, lang: str) -> str:
+    """An event in words; one of a newer program as it is written."""
+    key = f"event.{event}"
+    return text(key, lang) if has_text(key) else event
+
+
+def issuer_text(issuer: str, lang: str) -> str:
+    """An agency by its name, the broker in words."""
+    return text("sheet.broker", lang) if issuer == "broker" else issuer
+
+
+def authors_text(authors: tuple[KeySeen, ...], lang: str) -> str:
+    """Who signed the content: handles, or the node where a machine wrote it."""
+    return ", ".join(
+        f"{key.handle} ({key.agency})"
+        if key.handle
+        else text("sheet.node", lang, agency=key.agency)
+        for key in authors
+    )
+
+
+def _finding(finding: Finding, lang: str) -> Iterator[str]:
+    what = text(f"evidence_step.{finding.step.value}", lang)
+    yield text("verdict.failed_at", lang, step=finding.step.value, what=what)
+    yield text("verdict.failed_why", lang, message=finding.message, code=finding.code)
+
+
+def _short(name: str, value: str | int) -> str | int:
+    return value[:KEY_DIGITS] if name == "key" and isinstance(value, str) else value
