@@ -22,6 +22,7 @@ from saphan.node.logs import Logs
 from saphan.node.policy.current import Current
 from saphan.node.restored import Restored, catching_up
 from saphan.node.rows.db import Database
+from saphan.node.seen_heads import SeenHeads
 from saphan.node.split import TwoHistories
 from saphan.node.splits import Splits
 from saphan.node.trust.mailboxes import Mailboxes
@@ -42,6 +43,7 @@ class Ground:
     restored: Restored
     witness: Witness
     splits: Splits
+    seen: SeenHeads
     archive: Archive
     mailboxes: Mailboxes
     files: BlobFiles
@@ -78,6 +80,8 @@ def lay(config: NodeConfig) -> Ground:
         witness = Witness(agency, witness_key, config.data / "witness.json", clock)
         splits = Splits(agency, db, config.data, pins, alarms, clock)
         _expect(logs, witness, splits)
+        seen = SeenHeads(agency, db, config.data, logs, alarms, clock)
+        seen.look()
         files = BlobFiles(config.blobs)
         sweep(db, files, agency)
         return Ground(
@@ -90,6 +94,7 @@ def lay(config: NodeConfig) -> Ground:
             restored=restored,
             witness=witness,
             splits=splits,
+            seen=seen,
             archive=Archive(config.data / "archive-keys"),
             mailboxes=mailboxes,
             files=files,

@@ -42,11 +42,17 @@ from saphan.node.outbox import Outbox
 from saphan.node.policy.current import Current
 from saphan.node.policy.rules import Rules
 from saphan.node.prepared import Outcome, Prepared, Waiting
+from saphan.node.proving.notes_kept import NotesKept
+from saphan.node.proving.proofs import WitnessedProofs
+from saphan.node.proving.witness_lag import WitnessLag
 from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
 from saphan.node.repeats import KEEPERS, Asked, Repeats
+from saphan.node.resending import Resending
 from saphan.node.resent import first_answer
 from saphan.node.rows.db import Database
+from saphan.node.seen_heads import SeenHeads
+from saphan.node.splits import Splits
 from saphan.node.submitting import Submitting
 from saphan.node.telling.notices import Notices
 from saphan.node.telling.warnings import Warnings
@@ -55,11 +61,8 @@ from saphan.node.trust.bound import Bound
 from saphan.node.trust.evidence_ready import EvidenceReady
 from saphan.node.trust.in_flight import InFlight
 from saphan.node.trust.mailbox_care import MailboxCare
-from saphan.node.trust.notes_kept import NotesKept
 from saphan.node.trust.own_operations import OwnOperations
-from saphan.node.trust.proofs import WitnessedProofs
 from saphan.node.trust.rejections import Rejections
-from saphan.node.trust.witness_lag import WitnessLag
 from saphan.node.watching import Watching
 from saphan.node.wire.line import Line
 from saphan.node.wire.session import Parts
@@ -93,11 +96,14 @@ class NodeService:
     notices: Notices
     warnings: Warnings
     disclosing: Disclosing
+    resending: Resending
     evidence: EvidenceReady
     tokens: Tokens
     watching: Watching
     agreements: AgreementWatch
     lag: WitnessLag
+    splits: Splits
+    seen: SeenHeads
     listening: dict[str, tuple[str, int]] = field(default_factory=dict)
     """(host, port) of what is served besides the local API: "desks"."""
 
@@ -275,12 +281,15 @@ def _built(on: Ground) -> NodeService:
         settings=on.settings,
         notices=Notices(clearance, db, on.settings, on.alarms, on.events, clock),
         warnings=Warnings(db, on.restored, on.alarms, clock),
+        resending=Resending(on.agency, db, engine, line, on.alarms),
         disclosing=Disclosing(on.agency, on.key, db, logs, on.archive, on.restored, clock),
         evidence=EvidenceReady(db, logs, engine, line),
         watching=_watching(on, engine, line, eyes),
         agreements=_agreements(on, engine, line, recovery),
         lag=WitnessLag(on.agency, db, logs, on.alarms, line.open_since, clock),
         tokens=Tokens(on.agency, db, logs, clock),
+        splits=on.splits,
+        seen=on.seen,
     )
 
 
@@ -301,6 +310,7 @@ def _carrying(on: Ground, outbox: Outbox) -> tuple[Engine, Recovery, Line]:
         on.restored,
         on.files,
         on.splits,
+        on.seen,
         on.alarms,
         on.events,
         clock,

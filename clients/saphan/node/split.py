@@ -91,24 +91,42 @@ def compare(known: Known, head: Head, path: Sequence[bytes]) -> TwoHistories | N
 
 
 def settled(doubt: Doubt, proofs: Proofs) -> TwoHistories | None:
-    """Judge the answer to `AskProofs` for leaf and size `known.size` under the doubted head.
+    """Judge the answer to `AskProofs` for leaf and size `known.size` under the doubted head."""
+    known, head = doubt.known, doubt.head
+    path = shown_history(known.size, head.size, head.root, proofs)
+    return None if path is None else compare(known, head, path)
+
+
+def shown_history(
+    size: int, head_size: int, head_root: bytes, proofs: Proofs, place: int = 0
+) -> tuple[bytes, ...] | None:
+    """What a broker's answer shows of the log's root at `size` leaves, under a head; None: nothing.
 
     For a power of two the consistency path leaves out what is asked for; it stands in the inclusion
     path of the next leaf then, and the signed root tells which of its hashes it is.
+
+    Args:
+        proofs: the answer for `size` at `place` among the sizes; leaf `size` first of the leaves.
     """
-    known, head = doubt.known, doubt.head
     try:
-        steps = [read_path(proofs.hashes, places) for places in proofs.consistency[:1]]
+        step = read_path(proofs.hashes, proofs.consistency[place])
         beside = [read_path(proofs.hashes, places) for places in proofs.inclusion[:1]]
+    except (InvalidInput, IndexError):
+        return None
+    starts = [b""] if size & (size - 1) else [start for path in beside for start in path]
+    for start in starts:
+        path = history_path(size, start, step)
+        if after(size, head_size, path) == head_root:
+            return path
+    return None
+
+
+def after(old: int, new: int, path: Sequence[bytes]) -> bytes | None:
+    """The later root that a history path leads to; None for what is no path."""
+    try:
+        return roots_of_history(old, new, path)[1]
     except InvalidInput:
         return None
-    for path in steps:
-        starts = [known.root] if known.size & (known.size - 1) else [*beside[0]] if beside else []
-        for start in starts:
-            found = compare(known, head, history_path(known.size, start, path))
-            if found is not None:
-                return found
-    return None
 
 
 def history_of_leaves(

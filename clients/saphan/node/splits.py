@@ -18,12 +18,13 @@ from typing import Any, Final
 from saphan_protocol.pins import Pins
 from saphan_protocol.split_file import SplitFile, format_split, parse_split
 from saphan_protocol.split_view import Proven, SplitVerdict, judge_split
-from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError
+from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
 from saphan_schemas.limits import LIMITS
 
 from saphan.durable import create_file, read_bounded
 from saphan.node.alarms import Alarms
 from saphan.node.rows.db import Database
+from saphan.node.seen_heads import DIFFERS
 from saphan.node.split import TwoHistories
 
 CODE: Final = "split_view"
@@ -119,6 +120,8 @@ class Splits:
     def clear(self, reason: str) -> list[Split]:
         """A person decides that the node speaks with its broker again; what stood until now.
 
+        What peers have said they saw is cleared with it: it was looked at.
+
         Raises:
             InvalidInput: `reason_missing`, `too_large`; OperatorError: the disk.
         """
@@ -127,15 +130,14 @@ class Splits:
         if len(reason.encode()) > REASON_BYTES:
             raise InvalidInput("too_large", "the reason is longer than 1,000 bytes", field="reason")
         standing = self.standing()
-        if not standing and self._unwritten is None:
-            raise Refused("nothing_to_clear", "no two histories stand against this broker")
         with self._db.transaction() as tx:
             tx.execute(
                 "UPDATE splits SET cleared = ?, reason = ? WHERE pins = ? AND cleared IS NULL",
                 (self._clock(), reason, self._pins.digest),
             )
+            tx.execute("UPDATE seen_heads SET state = 'cleared' WHERE state = 'differs'")
         self._unwritten = None
-        for code in (CODE, "directory_differs"):
+        for code in (CODE, "directory_differs", DIFFERS):
             self._alarms.clear(code)
         log.warning("two histories were cleared by hand: %s", reason)
         return standing

@@ -19,6 +19,7 @@ from saphan.node.rows.db import Database
 from saphan.node.rows.schema import KEEP_BODY
 from saphan.node.rows.signatures import item_bytes, keep
 from saphan.node.rows.statements import keep_statements, mark_logged, sign_statements
+from saphan.node.seen_heads import keep_seen
 
 
 def store(db: Database, logs: Logs, key: SigningKey, agency: str, effects: Effects) -> None:
@@ -38,6 +39,7 @@ def store(db: Database, logs: Logs, key: SigningKey, agency: str, effects: Effec
         if signed is not None:
             effects.answers = keep_statements(tx, *signed)
         logs.keep_feed(tx, effects.check)
+        keep_seen(tx, logs.evidence_heads.origin, effects.arrived)
     logs.adopt_feed(effects.check)
 
 
@@ -143,7 +145,7 @@ def _mark_own(tx: sqlite3.Connection, agency: str, effects: Effects) -> None:
         if seen.consignment is not None:
             consigned.append((seen.bulletin, seen.raw.statement))
         else:
-            stated.append((seen.bulletin, seen.event, seen.entry.recipient))
+            stated.append((seen.bulletin, seen.event, seen.entry.recipient, seen.raw.statement))
     tx.executemany(
         "UPDATE consignments SET state = 'logged', code = NULL WHERE bulletin = ? AND body = ?",
         consigned,

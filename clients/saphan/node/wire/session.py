@@ -42,10 +42,12 @@ from saphan.node.files.blobs import BlobFiles
 from saphan.node.login import closed, log_in, receive_frame, skewed, welcomed
 from saphan.node.recovery import Recovery
 from saphan.node.restored import CATCHING_UP, Restored
+from saphan.node.seen_heads import SeenHeads
 from saphan.node.split import Doubt, settled
 from saphan.node.splits import Splits
 from saphan.node.together import until_first_error
 from saphan.node.wire.asking import Asking
+from saphan.node.wire.comparing import Comparing
 from saphan.node.wire.fetching import Fetching
 from saphan.node.wire.proving import Proving
 from saphan.node.wire.pumps import Pumps
@@ -70,6 +72,7 @@ class Parts:
     restored: Restored
     files: BlobFiles
     splits: Splits
+    seen: SeenHeads
     alarms: Alarms
     events: Events
     clock: Callable[[], int]
@@ -112,6 +115,7 @@ class Session:
             lambda: max(self._answer_s, pumps.pace.quickest_ms / 1000),
             self._proving.wake,
         )
+        self._comparing = Comparing(parts.engine, parts.seen, self.asking)
         self._uploading = Uploading(parts.engine, parts.files, self._send, pumps)
         pumps.bulk = self._uploading
         self._fetching = Fetching(
@@ -143,6 +147,7 @@ class Session:
                 self._speak(self.pumps.run("statements")),
                 self._speak(self._uploading.run()),
                 self._speak(self._fetching.run()),
+                self._speak(self._comparing.run()),
                 self._speak(self._proving.run()),
             )
         finally:
@@ -303,6 +308,8 @@ class Session:
         await self._send(Ack(frame.next))
         if not self._caught_up.is_set():
             await self._take_up()
+        if effects.arrived:
+            self._comparing.wake()
         if effects.lacking or effects.damaged:
             self._fetching.wake()
         await self._fetch_stanzas(effects.ask_again)

@@ -1,0 +1,50 @@
+"""Asks the broker what its log was where a peer saw its head: one question a minute at most."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Final
+
+from saphan.node.engine import Engine
+from saphan.node.seen_heads import SeenHeads
+from saphan.node.wire.asking import Asking
+
+PAUSE_S: Final = 60.0
+"""Between questions of about 1 KB: what peers saw meanwhile is asked together."""
+
+
+class Comparing:
+    """One session's questions about heads that peers have seen; none while the budget is spent."""
+
+    def __init__(self, engine: Engine, seen: SeenHeads, asking: Asking) -> None:
+        self._engine = engine
+        self._seen = seen
+        self._asking = asking
+        self._wake = asyncio.Event()
+        self._wake.set()
+
+    def wake(self) -> None:
+        """A consignment has come, or the known head has grown."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Ask, for ever; what the broker does not settle waits for the next session.
+
+        Raises:
+            SaphanError: line, disk.
+        """
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._engine.budget.spent:
+                continue
+            asked = False
+            while question := await self._engine.in_reading(self._seen.question):
+                asked = True
+                found = await self._asking.prove(question.ref, question.leaves, question.sizes)
+                take = partial(self._seen.take, question, found)
+                if not await self._engine.in_frames(take):
+                    return
+            if asked:
+                await asyncio.sleep(PAUSE_S)
