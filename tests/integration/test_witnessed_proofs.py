@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from saphan.node.proving.chain import stored_path
+from saphan.node.proving.proofs import _leaf
 from saphan.node.service import NodeService
-from saphan.node.trust.chain import stored_path
-from saphan.node.trust.proofs import _leaf
 from saphan_protocol.merkle import verify_inclusion
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
 

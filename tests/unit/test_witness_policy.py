@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from saphan.node.trust.witness_policy import UNAGREED, policy, witnessed
+from saphan.node.proving.witness_policy import UNAGREED, policy, witnessed
 from saphan_protocol.directory import Directory
 from saphan_schemas.directory_records import WitnessPolicy
 from support.accords import Accord

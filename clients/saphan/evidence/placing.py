@@ -16,7 +16,7 @@ from typing import Final
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Path
 
-from saphan.node.trust.chain import Chain
+from saphan.node.proving.chain import Chain
 
 MOST_HEADS: Final = 6
 """Notes of evidence heads in one bundle, if every leaf can be moved under one of them."""

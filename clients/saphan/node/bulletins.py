@@ -12,12 +12,12 @@ from saphan_schemas.errors import InvalidInput
 from saphan.header_json import header_json
 from saphan.node.archive import Archive
 from saphan.node.logs import Logs
+from saphan.node.proving.witness_policy import policy, witnessed
 from saphan.node.rows.db import Database, Row
 from saphan.node.telling.notices import noted
 from saphan.node.telling.warnings import warned
 from saphan.node.trust.mailboxes import Mailboxes
 from saphan.node.trust.rejections import Rejections
-from saphan.node.trust.witness_policy import policy, witnessed
 
 Json = dict[str, Any]
 ALIKE: Final = 16

@@ -24,11 +24,11 @@ from saphan.node.effects import Effects
 from saphan.node.events import Event
 from saphan.node.logs import Logs
 from saphan.node.outbox import Outbox
+from saphan.node.proving.notes_kept import NotesKept
+from saphan.node.proving.proofs import WitnessedProofs
 from saphan.node.receive import Intake
 from saphan.node.rows.db import Database
 from saphan.node.storing import store
-from saphan.node.trust.notes_kept import NotesKept
-from saphan.node.trust.proofs import WitnessedProofs
 
 T = TypeVar("T")
 

@@ -15,9 +15,9 @@ from saphan_schemas.errors import InvalidInput
 
 from saphan.node.heads import KEPT_HEADS
 from saphan.node.logs import Logs, encoded_path
+from saphan.node.proving.chain import Chain, stored_path
+from saphan.node.proving.proofs import WitnessedProofs
 from saphan.node.rows.db import Database
-from saphan.node.trust.chain import Chain, stored_path
-from saphan.node.trust.proofs import WitnessedProofs
 
 FACT: Final = "notes_kept"
 """Size of the evidence head below which this was done."""

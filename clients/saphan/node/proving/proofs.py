@@ -31,9 +31,9 @@ from saphan_schemas.records import Entry, Header, HeadRef, LeafType
 
 from saphan.node.feed_entry import SUBMITTED
 from saphan.node.logs import Logs, encoded_path
+from saphan.node.proving.chain import Chain, stored_path
+from saphan.node.proving.witness_policy import policy, witnessed
 from saphan.node.rows.db import Database, Row
-from saphan.node.trust.chain import Chain, stored_path
-from saphan.node.trust.witness_policy import policy, witnessed
 
 Pair = tuple[str, str]
 

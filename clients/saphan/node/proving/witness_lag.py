@@ -15,8 +15,8 @@ from saphan_schemas.limits import LIMITS, MINUTE_MS
 
 from saphan.node.alarms import Alarms
 from saphan.node.logs import Logs
+from saphan.node.proving.witness_policy import counted
 from saphan.node.rows.db import Database
-from saphan.node.trust.witness_policy import counted
 
 BEHIND: Final = "witness_behind"
 LOOK_S: Final = MINUTE_MS / 1000
