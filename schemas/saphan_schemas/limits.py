@@ -76,6 +76,7 @@ class Limits:
     bundle_entries: int = (
         4_096  # of one bulletin: 64 recipients with 64 entries each, 40 MB at worst
     )
+    bundle_packages: int = 512  # agreements and orders; entries are judged after each that counts
     bundle_notes: int = 64  # heads in a bundle; one of each log is the rule
 
     # Time

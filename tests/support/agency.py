@@ -292,7 +292,7 @@ def seal_attachment(content_key: bytes, header_id: bytes, place: int, data: byte
 
 
 def _described(place: int) -> dict[str, str]:
-    return {"name": f"report-{place}.pdf", "media_type": "application/pdf"}
+    return {"name": f"report-{place}.pdf", "media_type": "application/pdf", "role": "other"}
 
 
 def agreement(

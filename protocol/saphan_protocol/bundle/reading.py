@@ -45,7 +45,7 @@ ORDER: Final = (
 
 MOST: Final[dict[type[object], int]] = {
     BundleNote: LIMITS.bundle_notes,
-    BundlePackage: LIMITS.bundle_entries,
+    BundlePackage: LIMITS.bundle_packages,
     BundleAnchor: LIMITS.bundle_entries,
     BundleSignature: LIMITS.bundle_entries,
     BundleEntry: LIMITS.bundle_entries,

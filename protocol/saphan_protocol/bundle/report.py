@@ -162,11 +162,12 @@ UNPROVEN: Final = frozenset(
         "maker",  # who made the file
         "nothing_else",  # that nothing else was logged about the bulletin
         "other_agreements",  # leaves that nobody opened may be orders on the agreement
-        "pins",  # that the pinned keys are the parties'
+        "pins",  # that the logs' keys are those that the parties have pinned
         "reader",  # who has read it
         "reasons",  # why it was rejected, sealed to the originator
         "recipients_unshown",  # what became of it for other recipients
         "refusals",  # why the broker refused a submission
+        "roots",  # that the root keys are the agencies': the agreement on paper says it
         "second_history",  # that no other history was shown to others
         "stanza",  # when, and whether, the key arrived
         "times",  # times beyond what witnesses bound

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from saphan_schemas.directory_records import WitnessPolicy
+from saphan_schemas.limits import SECOND_MS
 from saphan_schemas.records import SealedDetail
 
 from saphan_protocol.agreement import Agreed, permits
@@ -54,14 +55,14 @@ class Witnessed:
         """By when a witness had seen what the head of this size covers, POSIX seconds."""
         return min((w.time for head in self.over(size) for w in head.witnesses), default=None)
 
-    def meets(self, size: int, policy: WitnessPolicy, maker: str) -> bool:
-        """Whether one of them has the cosignatures that the policy asks for."""
-        return any(meets(head, policy, maker) for head in self.over(size))
+    def meets(head: HeadSeen, policy: WitnessPolicy, maker: str, since: int = 0) -> bool:
+    """Whether a head's witnesses are enough, when `maker` shows it.
 
-
-def meets(head: HeadSeen, policy: WitnessPolicy, maker: str) -> bool:
-    """Whether a head's witnesses are enough, when `maker` shows it."""
-    names = {witness.agency for witness in head.witnesses}
+    Args:
+        since: POSIX seconds; who has cosigned earlier does not count. A log can sign an old head
+            anew, and an old cosignature still holds under it: its time says how old it is.
+    """
+    names = {witness.agency for witness in head.witnesses if witness.time >= since}
     return len(names if policy.own_counts else names - {maker}) >= policy.quorum
 
 
@@ -164,8 +165,7 @@ def _answered(course: Course) -> bool:
 def _note_directory(
     course: Course, policy: WitnessPolicy, maker: str, logs: Logs, trail: Trail
 ) -> None:
-    """Without a later anchor the directory's own head says what was not revoked."""
-    if all(one.bracket.closed for one in course.events):
-        return
-    if not meets(logs.seen[0], policy, maker):
+    """Without a later anchor the directory's own head says what was not revoked by then."""
+    open_ends = [one.logged.entry.time for one in course.events if not one.bracket.closed]
+    if open_ends and not meets(logs.seen[0], policy, maker, max(open_ends) // SECOND_MS):
         trail.gap("directory_unwitnessed", count=policy.quorum)

@@ -31,6 +31,7 @@ def unproven(
     shown = list(deliveries)
     if not pinned:
         yield Remark("pins")
+    yield Remark("roots")
     yield Remark("maker", {"agency": maker})
     yield Remark("nothing_else")
     yield Remark("second_history")
