@@ -55,7 +55,12 @@ class Witnessed:
         """By when a witness had seen what the head of this size covers, POSIX seconds."""
         return min((w.time for head in self.over(size) for w in head.witnesses), default=None)
 
-    def meets(head: HeadSeen, policy: WitnessPolicy, maker: str, since: int = 0) -> bool:
+    def meets(self, size: int, policy: WitnessPolicy, maker: str) -> bool:
+        """Whether one of them has the cosignatures that the policy asks for."""
+        return any(meets(head, policy, maker) for head in self.over(size))
+
+
+def meets(head: HeadSeen, policy: WitnessPolicy, maker: str, since: int = 0) -> bool:
     """Whether a head's witnesses are enough, when `maker` shows it.
 
     Args:
