@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from saphan_protocol.merkle import leaf_hash, verify_consistency, verify_inclusion
 from saphan_protocol.shared_paths import read_path
-from saphan_schemas.frames import Proofs
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.proof_frames import Proofs
 from saphan_schemas.records import HeadRef
 from support.brokers import World
 from support.crews import Crew

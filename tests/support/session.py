@@ -21,7 +21,6 @@ from saphan_schemas.codec import decode, encode
 from saphan_schemas.frames import (
     Ack,
     Answer,
-    AskProofs,
     Challenge,
     Closing,
     Cosign,
@@ -37,7 +36,6 @@ from saphan_schemas.frames import (
     Part,
     PartFetched,
     Ping,
-    Proofs,
     Register,
     Result,
     Stanzas,
@@ -50,6 +48,7 @@ from saphan_schemas.frames import (
     session_context,
 )
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.proof_frames import AskProofs, Proofs
 from saphan_schemas.records import BatchSignature, Blob, Blobs, Entry, HeadRef
 
 from support.agency import Agency

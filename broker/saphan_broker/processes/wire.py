@@ -25,8 +25,9 @@ from saphan_schemas.errors import (
     SaphanError,
     Unavailable,
 )
-from saphan_schemas.frames import Note, StatementItem, Submission
+from saphan_schemas.frames import StatementItem, Submission
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.proof_frames import Note
 from saphan_schemas.records import AgencyId, BatchSignature, Digest, HeadRef, Index, Millis
 
 from saphan_broker.clock import day_of

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from saphan_protocol.shared_paths import SharedPaths
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.errors import SaphanError
-from saphan_schemas.frames import AskProofs, Proofs
 from saphan_schemas.limits import LIMITS, SECOND_MS
+from saphan_schemas.proof_frames import AskProofs, Proofs
 from saphan_schemas.records import HeadRef
 
 from saphan_broker.logs.cosigned import cosigned

@@ -21,7 +21,6 @@ from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanEr
 from saphan_schemas.frames import (
     Ack,
     Answer,
-    AskProofs,
     Closing,
     Cosign,
     FetchPart,
@@ -32,7 +31,6 @@ from saphan_schemas.frames import (
     Part,
     PartFetched,
     Ping,
-    Proofs,
     Register,
     Spare,
     Stanzas,
@@ -41,6 +39,7 @@ from saphan_schemas.frames import (
 )
 from saphan_schemas.frames import State as StateFrame
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.proof_frames import AskProofs, Proofs
 from saphan_schemas.records import Role
 
 from saphan_broker.sequencing.expiry import freshen

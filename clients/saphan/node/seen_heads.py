@@ -21,8 +21,8 @@ from saphan_protocol.shared_paths import read_path
 from saphan_protocol.split_file import Claim, History, SplitFile, format_split
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, OperatorError
-from saphan_schemas.frames import Proofs
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.proof_frames import Proofs
 from saphan_schemas.records import Consignment, HeadRef, Signature, SignatureItem
 
 from saphan.durable import create_file

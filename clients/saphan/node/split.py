@@ -20,7 +20,8 @@ from saphan_protocol.merkle import (
 from saphan_protocol.shared_paths import read_path
 from saphan_protocol.split_file import History, ShownAnchor
 from saphan_schemas.errors import InvalidInput, OperatorError
-from saphan_schemas.frames import AnchorProof, Proofs
+from saphan_schemas.frames import AnchorProof
+from saphan_schemas.proof_frames import Proofs
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from saphan_protocol.merkle import leaf_hash, verify_inclusion
 from saphan_protocol.notes import parse_vkey
 from saphan_protocol.shared_paths import read_path
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.frames import Proofs
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.proof_frames import Proofs
 from saphan_schemas.records import HeadRef
 
 from saphan.node.engine import Engine

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from saphan_schemas.errors import Unavailable
-from saphan_schemas.frames import Answer, AskProofs, Proofs, Register, Result
-from saphan_schemas.records import HeadRef
+from saphan_schemas.frames import Answer, Register, Result, State, StatementItem, Submission, Submit
+from saphan_schemas.proof_frames import AskProofs, Proofs
+from saphan_schemas.records import BatchSignature, HeadRef
 
 Send = Callable[[object], Awaitable[None]]
 
@@ -37,8 +38,24 @@ class Asking:
             Unavailable: `line_down`, `no_answer`.
         """
         number = self._number()
-        result: Result = await self._ask(number, Register(number, operation, agreement, order))
-        return result
+        answer: Answer = await self._ask(number, Register(number, operation, agreement, order))
+        return answer.results[0]
+
+    async def send_again(
+        self, item: Submission | StatementItem, signature: BatchSignature
+    ) -> Result:
+        """Send what the log shows already; what the broker answers, which nobody has checked yet.
+
+        Raises:
+            Unavailable: `line_down`, `no_answer`.
+        """
+        number = self._number()
+        if isinstance(item, Submission):
+            frame: Submit | State = Submit(number, (item,), (signature,))
+        else:
+            frame = State(number, (item,), (signature,))
+        answer: Answer = await self._ask(number, frame)
+        return answer.results[0]
 
     async def prove(
         self,
@@ -75,9 +92,9 @@ class Asking:
         future = self._asked.get(frame.request)
         if future is None:
             return False
-        given = frame if isinstance(frame, Proofs) else next(iter(frame.results), None)
-        if given is not None and not future.done():
-            future.set_result(given)
+        empty = isinstance(frame, Answer) and not frame.results
+        if not (empty or future.done()):
+            future.set_result(frame)
         return True
 
     def close(self) -> None:

@@ -28,12 +28,12 @@ from saphan_schemas.frames import (
     Held,
     PartFetched,
     Ping,
-    Proofs,
     Spare,
     Stanzas,
     Witnessed,
 )
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.proof_frames import Proofs
 
 from saphan.node.alarms import Alarms
 from saphan.node.engine import Engine, told
