@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
 from saphan_schemas.errors import Refused
 from saphan_schemas.records import Entry
 
@@ -29,6 +30,15 @@ class Course:
     def whole(self) -> bool:
         """Whether every entry from number 1 on was opened."""
         return self.holes == 0
+
+
+class CorridorsKept(msgspec.Struct, array_like=True):
+    """All that `Corridors` knows."""
+
+    courses: list[tuple[tuple[str, str], Course]]
+    unopened: bytes
+    hidden: int
+    missing: int
 
 
 class Corridors:
@@ -70,6 +80,19 @@ class Corridors:
         course.seen.opened += 1
         course.seen.last = entry.number
         return course
+
+    def keep(self) -> CorridorsKept:
+        """What `again` takes."""
+        courses = list(self._courses.items())
+        return CorridorsKept(courses, bytes(self._unopened), self._hidden, self._missing)
+
+    def again(self, kept: CorridorsKept) -> None:
+        """Go on where an earlier run was."""
+        self._courses = dict(kept.courses)
+        for pair, course in self._courses.items():
+            self._coverage.corridors[pair] = course.seen
+        self._unopened = bytearray(kept.unopened)
+        self._hidden, self._missing = kept.hidden, kept.missing
 
     def _cross(self, course: Course, missing: int, index: int, entry: Entry) -> None:
         """Believe a hole: enough unopened leaves in it, and the predecessor is one of them."""

@@ -8,9 +8,9 @@ until it is handed over the bulletin's header.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from saphan_schemas.errors import Refused
 from saphan_schemas.records import Entry, Event, Header, LeafType, Statement
 
@@ -25,8 +25,7 @@ _AFTER: Final = {event: state for row in TRANSITIONS.values() for event, state i
 _NAME_BYTES: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class _Carried:
+class Carried(msgspec.Struct, array_like=True, frozen=True):
     """What a handover is judged by; key ids."""
 
     header: Header
@@ -34,8 +33,7 @@ class _Carried:
     mailbox_key: bytes
 
 
-@dataclass(slots=True)
-class _Delivery:
+class Delivery(msgspec.Struct, array_like=True):
     """`times` are None when the submission was not shown; `handed` is when it was handed over."""
 
     state: State
@@ -45,7 +43,7 @@ class _Delivery:
     times: Times | None = None
     handed: int | None = None
     said: set[bytes] | None = None
-    carried: _Carried | None = None
+    carried: Carried | None = None
     """What its newest consignment says, until it is handed over."""
 
     def say(self, name: bytes) -> bool:
@@ -57,13 +55,30 @@ class _Delivery:
         return not known
 
 
+class DeliveriesKept(msgspec.Struct, array_like=True):
+    """All that `Deliveries` knows."""
+
+    deliveries: list[tuple[tuple[bytes, str], Delivery]]
+    nonces: list[tuple[tuple[str, bytes], bytes]]
+    unplaced: int
+
+
 class Deliveries:
     """Step O8, and what of O5 and O7 needs to know what came before."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[bytes, str], _Delivery] = {}
+        self._open: dict[tuple[bytes, str], Delivery] = {}
         self._nonces: dict[tuple[str, bytes], bytes] = {}
         self.unplaced = 0
+
+    def keep(self) -> DeliveriesKept:
+        """What `again` takes."""
+        return DeliveriesKept(list(self._open.items()), list(self._nonces.items()), self.unplaced)
+
+    def again(self, kept: DeliveriesKept) -> None:
+        """Go on where an earlier run was."""
+        self._open, self._nonces = dict(kept.deliveries), dict(kept.nonces)
+        self.unplaced = kept.unplaced
 
     def states(self) -> Counter[str]:
         """How many deliveries stand where."""
@@ -132,8 +147,8 @@ class Deliveries:
         if event is Event.HANDOVER:
             known.handed = entry.time
 
-    def _begun(self, entry: Entry, ciphertext: bytes, course: Course) -> _Delivery:
-        return _Delivery(State.SUBMITTED, entry.sender, ciphertext, course.holes)
+    def _begun(self, entry: Entry, ciphertext: bytes, course: Course) -> Delivery:
+        return Delivery(State.SUBMITTED, entry.sender, ciphertext, course.holes)
 
     def _known(
         self,
@@ -142,7 +157,7 @@ class Deliveries:
         ciphertext: bytes,
         course: Course,
         state: State,
-    ) -> _Delivery:
+    ) -> Delivery:
         """The delivery, or one whose beginning lies in a hole of its corridor."""
         known = self._open.get(key)
         if known is not None and known.sender == entry.sender:
@@ -159,7 +174,7 @@ class Deliveries:
         known.holes = -1  # what came before was not shown, so the table cannot judge this step
         return known
 
-    def _advance(self, known: _Delivery, then: Step, entry: Entry, course: Course) -> None:
+    def _advance(self, known: Delivery, then: Step, entry: Entry, course: Course) -> None:
         if not known.say(entry.statement[:_NAME_BYTES]):
             raise Refused("logged_twice", f"the same {then} of this delivery was logged before")
         # An outcome ends a delivery whatever was not shown; any other state may have moved on.
@@ -173,8 +188,8 @@ class Deliveries:
             known.said = known.times = None
 
 
-def _carried(admitted: Admitted, recipient: str) -> _Carried | None:
+def _carried(admitted: Admitted, recipient: str) -> Carried | None:
     for ref in admitted.consignment.recipients:
         if ref.agency == recipient:
-            return _Carried(admitted.header, admitted.consignment.node_key, ref.mailbox_key)
+            return Carried(admitted.header, admitted.consignment.node_key, ref.mailbox_key)
     return None

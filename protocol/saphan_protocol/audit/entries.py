@@ -11,6 +11,7 @@ from saphan_schemas.records import Consignment, Entry, Event, LeafType, Statemen
 from saphan_protocol.admission import Admitted, Facts, admit, admit_statement
 from saphan_protocol.audit.corridors import Corridors, Course
 from saphan_protocol.audit.deliveries import Deliveries
+from saphan_protocol.audit.heads import Heads
 from saphan_protocol.audit.log import root_at
 from saphan_protocol.audit.packs import Shown, choose
 from saphan_protocol.audit.recipients import Recipients
@@ -33,6 +34,8 @@ class Entries:
         directory: replayed whole, agreements opened.
         head: the evidence log's.
         tree: its tiles, to compare heads that consignments name; None without tiles.
+        heads: those that packs show, which bound times.
+        verified: signatures known to hold.
     """
 
     def __init__(
@@ -40,6 +43,8 @@ class Entries:
         directory: Directory,
         head: Head,
         tree: TileTree | None,
+        heads: Heads,
+        verified: VerifiedRoots,
         coverage: Coverage,
         trail: Trail,
     ) -> None:
@@ -48,8 +53,9 @@ class Entries:
         self._tree = tree
         self._coverage = coverage
         self._trail = trail
-        self._verified = VerifiedRoots()
-        self._time = 0
+        self._heads = heads
+        self._verified = verified
+        self.time = 0
         self.corridors = Corridors(coverage)
         self.deliveries = Deliveries()
         self.recipients = Recipients()
@@ -82,10 +88,10 @@ class Entries:
         self._coverage.opened[leaf.type.name.lower()] += 1
 
     def _check_time(self, entry: Entry) -> None:
-        if entry.time < self._time:
+        if entry.time < self.time:
             raise Refused(
                 "time_falls",
-                f"the entry is dated {self._time - entry.time} ms before one that precedes it",
+                f"the entry is dated {self.time - entry.time} ms before one that precedes it",
                 field="entry.time",
             )
         if entry.time > self._head.time * 1000 + LIMITS.skew_ms:
@@ -94,7 +100,8 @@ class Entries:
                 "the entry is dated after the head that covers it",
                 field="entry.time",
             )
-        self._time = entry.time
+        self._heads.check(entry)
+        self.time = entry.time
 
     def _judge(
         self, index: int, leaf: Leaf, entry: Entry, shown: Shown, course: Course, at: int

@@ -10,6 +10,7 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.packs import PackEntry, PackItem
 from saphan_schemas.records import BatchSignature
 
+from saphan_protocol.audit.ahead import Begin, read_ahead
 from saphan_protocol.audit.report import AuditStep, Trail
 from saphan_protocol.batch import RootRef
 from saphan_protocol.pack import PackReader
@@ -53,16 +54,25 @@ class _Place:
 class PackSet:
     """All packs of an audit, read in step with the log.
 
+    Args:
+        begin: is told of signatures before their turn; None: nobody is.
+
     Raises:
         InvalidInput: what `PackReader` raises, `pack_origin`; `trail` names the pack.
     """
 
-    def __init__(self, sources: Iterable[PackSource], pins: Pins, trail: Trail) -> None:
+    def __init__(
+        self,
+        sources: Iterable[PackSource],
+        pins: Pins,
+        trail: Trail,
+        begin: Begin | None = None,
+    ) -> None:
         self._trail = trail
         self._places: list[_Place] = []
         for name, items in sources:
             trail.at(AuditStep.PACK_FORM, pack=name)
-            reader = PackReader(name, items)
+            reader = PackReader(name, items if begin is None else read_ahead(items, begin))
             trail.at(AuditStep.PACK_HEAD, pack=name)
             _check_origins(reader, pins)
             self._places.append(_Place(reader))
@@ -78,6 +88,20 @@ class PackSet:
             for package in place.reader.agreements():
                 yield name, package
                 self._trail.at(AuditStep.PACK_FORM, pack=name)
+
+    def notes(self) -> Iterator[tuple[str, bytes]]:
+        """(pack, note) of every head that any pack shows; asked for before any entry."""
+        for place in self._places:
+            name = place.reader.name
+            self._trail.at(AuditStep.PACK_FORM, pack=name)
+            for note in place.reader.notes():
+                yield name, note
+                self._trail.at(AuditStep.PACK_FORM, pack=name)
+
+    def places(self) -> list[tuple[str, int, int]]:
+        """Name, start and stop of every pack, as their heads say."""
+        heads = [(place.reader.name, place.reader.head) for place in self._places]
+        return [(name, head.start, head.stop) for name, head in heads]
 
     def at(self, index: int) -> list[Shown]:
         """What the packs show of the leaf at `index`; asked for every index in order (P3)."""

@@ -9,12 +9,22 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 from saphan_schemas.errors import Refused
 from saphan_schemas.records import Consignment, Entry, LeafType
 
 from saphan_protocol.evidence import Leaf
 
 _CONSIGNMENTS: Final = frozenset({LeafType.SUBMITTED, LeafType.CONSIGNED})
+
+
+class RecipientsKept(msgspec.Struct, array_like=True):
+    """All that `Recipients` knows."""
+
+    run: int
+    before: int
+    opened: int
+    due: dict[int, tuple[bytes, str]]
 
 
 class Recipients:
@@ -56,6 +66,15 @@ class Recipients:
         elif due != (entry.statement, entry.recipient):
             raise _missing(due[1])
         self._opened = index
+
+    def keep(self) -> RecipientsKept:
+        """What `again` takes."""
+        return RecipientsKept(self._run, self._before, self._opened, self._due)
+
+    def again(self, kept: RecipientsKept) -> None:
+        """Go on where an earlier run was."""
+        self._run, self._before, self._opened = kept.run, kept.before, kept.opened
+        self._due = dict(kept.due)
 
     def finish(self, size: int) -> None:
         """The log of `size` leaves is over.

@@ -36,6 +36,7 @@ class AuditStep(enum.StrEnum):
     DIRECTORY_REPLAY = "D3"
     AGREEMENTS = "D4"
     WITNESSES = "W1"
+    HEADS = "W2"
     EVIDENCE_HEAD = "E1"
     EVIDENCE_ROOT = "E2"
     LEAF = "E3"
@@ -96,6 +97,9 @@ class Coverage:
         signatures: items of statements and consignments whose signature holds.
         unplaced: events whose delivery's beginning was not shown: signed, but not in the table.
         unseen: consignments naming an earlier head that could not be compared (no tiles).
+        heads_shown, heads_witnessed, heads_beyond: of the evidence log, by packs and its newest;
+            cosigned by at least one witness; of more leaves than this log has, not compared.
+        bounded: opened entries dated between two witnessed heads.
     """
 
     heads: list[HeadSeen] = field(default_factory=list)
@@ -114,6 +118,10 @@ class Coverage:
     deliveries: Counter[str] = field(default_factory=Counter)
     unplaced: int = 0
     unseen: int = 0
+    heads_shown: int = 0
+    heads_witnessed: int = 0
+    heads_beyond: int = 0
+    bounded: int = 0
 
     @property
     def entries(self) -> int:

@@ -3,20 +3,22 @@
 Pure: logs and packs come as iterables, nothing is read or written here. The first thing wrong ends
 the audit and is named; entries that no pack opens are counted. Leaves are read once, in order; in
 memory stay the directory, one bit per leaf, corridors, deliveries (`corridors`,
-`deliveries`), 1,024 verified roots and, per pack, 4,096 signatures.
+`deliveries`), 1,024 verified roots, per pack 4,096 signatures, and `statistics`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Final
 
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError
-from saphan_schemas.limits import LIMITS, SECOND_MS
-from saphan_schemas.records import LeafType
 
+from saphan_protocol.audit.ahead import Begin, Beside, RootsBeside, begin_by
+from saphan_protocol.audit.anchors import Anchors
 from saphan_protocol.audit.directory import Agreements, Replayed, replay_directory, see_heads
 from saphan_protocol.audit.entries import Entries
+from saphan_protocol.audit.heads import Heads
 from saphan_protocol.audit.log import CheckedLeaves, LogSource, pinned_head, pinned_keys
 from saphan_protocol.audit.packs import PackSet, PackSource
 from saphan_protocol.audit.report import (
@@ -24,13 +26,16 @@ from saphan_protocol.audit.report import (
     AuditStep,
     Coverage,
     Finding,
-    LogName,
     Progress,
     Report,
     Trail,
 )
+from saphan_protocol.audit.report import LogName as LogName
+from saphan_protocol.audit.resuming import OF_STATES, Course, Judged, Resuming
+from saphan_protocol.audit.statistics import Statistics
+from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.checkpoint import Head
-from saphan_protocol.evidence import Leaf, parse_leaf
+from saphan_protocol.evidence import parse_leaf
 from saphan_protocol.pins import Pins
 
 _OF_TILES: Final = frozenset({"tile_damaged", "tile_missing"})
@@ -52,6 +57,9 @@ def audit(
     packs: Iterable[PackSource],
     known_types: Mapping[str, bytes],
     progress: Progress | None = None,
+    *,
+    beside: Beside | None = None,
+    resuming: Resuming | None = None,
 ) -> Report:
     """Check both logs and everything that the packs open of them.
 
@@ -59,31 +67,44 @@ def audit(
         pins: which logs, signed by which keys.
         packs: record packs under the names that the report shall use.
         known_types: schemas of this program, name to digest.
+        beside: checks signatures meanwhile; None: each in its turn.
+        resuming: the state of an earlier run to go on from, and where to keep new ones.
 
     Raises:
-        InvalidInput: `vkey_*`, the pin file's keys are none.
+        InvalidInput: `vkey_*`, the pin file's keys are none; `state_*`, the state does not fit.
         OperatorError: a source cannot be read on this machine; whatever is wrong with the logs
             or the packs themselves is the report's finding.
     """
     for pin in (pins.directory, pins.evidence):
         pinned_keys(pin)  # a pin file that is wrong says nothing about the log
-    work = _Audit(pins, known_types, progress or _silent)
+    work = _Audit(pins, known_types, progress or _silent, beside, resuming)
     try:
         work.run(directory, evidence, packs)
     except (InvalidInput, Refused, OperatorError) as error:
-        if isinstance(error, OperatorError) and error.code not in _OF_TILES:
+        foreign = isinstance(error, OperatorError) and error.code not in _OF_TILES
+        if foreign or error.code in OF_STATES:
             raise
-        return Report(work.coverage, work.finding(error))
-    return Report(work.coverage)
+        return Report(work.coverage, work.finding(error), work.statistics)
+    return Report(work.coverage, None, work.statistics)
 
 
 class _Audit:
-    def __init__(self, pins: Pins, known_types: Mapping[str, bytes], progress: Progress) -> None:
+    def __init__(
+        self,
+        pins: Pins,
+        known_types: Mapping[str, bytes],
+        progress: Progress,
+        beside: Beside | None,
+        resuming: Resuming | None,
+    ) -> None:
         self._pins = pins
         self._known = known_types
         self._progress = progress
+        self._beside = beside
+        self._course = Course(resuming, pins, known_types)
         self._trail = Trail()
         self.coverage = Coverage()
+        self.statistics = Statistics()
 
     def finding(self, error: SaphanError) -> Finding:
         """Where the trail stands; a pack that cannot be read is wrong as a whole, not at a leaf."""
@@ -98,40 +119,77 @@ class _Audit:
             directory, self._pins, self._known, self.coverage, trail, self._progress
         )
         trail.log = "evidence"
-        packs = PackSet(sources, self._pins, trail)
-        self.coverage.packs = len(packs)
-        agreements = Agreements(replayed.directory, self._pins, self.coverage)
-        trail.log = "directory"
-        for name, package in packs.agreements():
-            trail.at(AuditStep.AGREEMENTS, pack=name)
-            agreements.open(package)
+        packs = PackSet(sources, self._pins, trail, self._begin(replayed))
+        self._course.begin(packs.places(), replayed)
+        self.coverage.packs = len(self._course.packs)
+        self._agreements(replayed, packs)
         trail.log = "evidence"
         trail.at(AuditStep.EVIDENCE_HEAD)
         head = pinned_head(evidence, self._pins.evidence)
+        self._course.check_size(head.size)
         see_heads((replayed.head, head), replayed.directory, self.coverage, trail)
-        self._evidence(evidence, head, replayed, packs)
+        heads = self._heads(head, replayed, packs)
+        self._evidence(evidence, head, replayed, packs, heads)
 
-    def _evidence(self, source: LogSource, head: Head, replayed: Replayed, packs: PackSet) -> None:
+    def _begin(self, replayed: Replayed) -> Begin | None:
+        return None if self._beside is None else begin_by(self._beside, replayed.directory)
+
+    def _agreements(self, replayed: Replayed, packs: PackSet) -> None:
+        """Step D4, first for what an earlier run was shown."""
+        agreements = Agreements(replayed.directory, self._pins, self.coverage)
+        self._trail.log = "directory"
+        for name, package in chain(self._course.agreements(), packs.agreements()):
+            self._trail.at(AuditStep.AGREEMENTS, pack=name)
+            agreements.open(package)
+            self._course.opened(package)
+
+    def _heads(self, head: Head, replayed: Replayed, packs: PackSet) -> Heads:
+        """Step W2, but for the roots, which the leaves tell."""
+        keys = pinned_keys(self._pins.evidence)
+        heads = Heads(keys, replayed.directory, self.coverage, self._trail)
+        heads.again(self._course.heads())
+        heads.own(head)
+        for name, note in packs.notes():
+            heads.show(name, note)
+        heads.begin(head.size)
+        return heads
+
+    def _evidence(
+        self, source: LogSource, head: Head, replayed: Replayed, packs: PackSet, heads: Heads
+    ) -> None:
         """Steps E2 to E5 for every leaf, O1 to O8 for those that are opened."""
         trail = self._trail
         trail.log = "evidence"
         leaves = CheckedLeaves(source, head, trail, AuditStep.EVIDENCE_ROOT, self._progress)
-        entries = Entries(replayed.directory, head, leaves.tree, self.coverage, trail)
-        anchors = _Anchors(replayed.roots, trail)
+        roots = VerifiedRoots() if self._beside is None else RootsBeside(self._beside)
+        entries = Entries(replayed.directory, head, leaves.tree, heads, roots, self.coverage, trail)
+        anchors = Anchors(replayed.roots, trail)
+        judged = Judged(entries, anchors, heads, self.coverage)
+        start = self._course.go_on(judged)
+        self.statistics = entries.statistics
         try:
             for index, raw in enumerate(leaves):
-                self._leaf(index, raw, entries, anchors, packs)
+                if index >= start:
+                    self._leaf(index, raw, entries, anchors, packs)
+                else:
+                    packs.at(index)  # judged before; read again to come to what was not
+                heads.see(leaves.frontier)
+                trail.at(AuditStep.EVIDENCE_ROOT)
+                self._course.passed(judged, leaves.frontier)
         finally:
             self.coverage.unplaced = entries.deliveries.unplaced
             self.coverage.deliveries = entries.deliveries.states()
+            heads.count(entries.statistics)
+            entries.statistics.finish()
         trail.at(AuditStep.SUBMISSION)
         entries.recipients.finish(head.size)
         trail.at(AuditStep.ANCHORED)
         anchors.finish(head, replayed.head)
         packs.finish(head.size)
+        self._course.ended(judged, leaves.frontier)
 
     def _leaf(
-        self, index: int, raw: bytes, entries: Entries, anchors: _Anchors, packs: PackSet
+        self, index: int, raw: bytes, entries: Entries, anchors: Anchors, packs: PackSet
     ) -> None:
         self._trail.at(AuditStep.LEAF, index)
         leaf = parse_leaf(raw)
@@ -145,62 +203,6 @@ class _Audit:
         elif leaf.type not in CLEAR_LEAVES:
             entries.corridors.leave(index)
         self.coverage.evidence_leaves = index + 1
-
-
-class _Anchors:
-    """Steps E4 and E5: which size of the directory judges what follows."""
-
-    def __init__(self, roots: list[bytes], trail: Trail) -> None:
-        self._roots = roots
-        self._trail = trail
-        self._successor = False
-        self.size = 0
-
-    def take(self, index: int, leaf: Leaf) -> None:
-        self._trail.at(AuditStep.ANCHOR, index)
-        if leaf.type is LeafType.SUCCESSOR and index == 0:
-            self._successor = True
-        elif leaf.type is LeafType.SUCCESSOR:
-            raise InvalidInput("leaf_malformed", "a successor leaf stands first or nowhere")
-        elif leaf.size is not None and leaf.root is not None:
-            self._anchor(leaf.size, leaf.root)
-        elif index == int(self._successor):
-            raise InvalidInput("anchor_missing", "the log does not begin with an anchor")
-        elif leaf.target is not None and leaf.target >= index:
-            raise InvalidInput("target_malformed", f"leaf {leaf.target} does not lie before it")
-
-    def finish(self, evidence: Head, directory: Head) -> None:
-        """The last anchor names the newest directory, or is not yet due (bytes.md, Anchors).
-
-        Raises:
-            Refused: `anchor_lags`.
-        """
-        late = (evidence.time - directory.time) * SECOND_MS > LIMITS.skew_ms
-        if self.size < directory.size and late:
-            raise Refused(
-                "anchor_lags",
-                f"its last anchor names {self.size} directory leaves, {directory.size} were "
-                "signed more than 60 s before its head",
-            )
-
-    def _anchor(self, size: int, root: bytes) -> None:
-        if size < self.size:
-            raise Refused(
-                "anchor_falls",
-                f"it names {size} directory leaves after {self.size}: newer operations are hidden",
-            )
-        if size >= len(self._roots):
-            raise Refused(
-                "anchor_beyond",
-                f"it names {size} directory leaves, and {len(self._roots) - 1} are here",
-                hint="fetch the directory log again",
-            )
-        if self._roots[size] != root:
-            raise Refused(
-                "anchor_differs",
-                f"it names another directory of {size} leaves than the one shown here",
-            )
-        self.size = size
 
 
 def _silent(_log: LogName, _done: int, _size: int) -> None:

@@ -1,0 +1,334 @@
+"""An audit that goes on where it was: after it was cut off, or with a log that has grown since.
+
+Logs and packs are read anew from their beginning, which costs little: the leaves must make the root
+that was kept, or the log was rewritten. What was judged is not judged again. A state is a plain
+record of the auditor's own; whoever keeps it guards it as what it says is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import msgspec
+from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput, Refused
+
+from saphan_protocol.audit.anchors import Anchors
+from saphan_protocol.audit.corridors import CorridorsKept
+from saphan_protocol.audit.deliveries import DeliveriesKept
+from saphan_protocol.audit.directory import Replayed
+from saphan_protocol.audit.entries import Entries
+from saphan_protocol.audit.heads import Heads, ShownHead
+from saphan_protocol.audit.recipients import RecipientsKept
+from saphan_protocol.audit.report import Coverage
+from saphan_protocol.audit.statistics import Statistics
+from saphan_protocol.identity import sha256
+from saphan_protocol.merkle import Frontier
+from saphan_protocol.pins import Pins
+
+STATE_FORMAT: Final = "saphan/audit-state/1"
+
+
+class PackKept(msgspec.Struct, array_like=True, frozen=True):
+    """A pack that was given: what tells it from others, and its leaves [start, stop)."""
+
+    identity: bytes
+    start: int
+    stop: int
+
+
+class Counted(msgspec.Struct, array_like=True):
+    """What the coverage says of the evidence log so far."""
+
+    logged: dict[str, int]
+    opened: dict[str, int]
+    signatures: int
+    unseen: int
+    bounded: int
+
+
+class State(msgspec.Struct, array_like=True):
+    """Everything that judging the leaf at `index` needs to know of those before it.
+
+    Args:
+        bound: what the audit was about: pins, schemas, and whose program it was.
+        root: of the evidence log's first `index` leaves.
+        directory, directory_root: the directory's size and root.
+        ended: the audit came to its end, and nothing was wrong.
+        packages: agreements and orders that packs have opened.
+        anchor: directory size of the last anchor; successor: the log begins with a successor leaf.
+        time: of the last opened entry, ms.
+    """
+
+    format: str
+    bound: bytes
+    index: int
+    root: bytes
+    directory: int
+    directory_root: bytes
+    ended: bool
+    packs: list[PackKept]
+    packages: list[bytes]
+    heads: list[ShownHead]
+    anchor: int
+    successor: bool
+    time: int
+    corridors: CorridorsKept
+    deliveries: DeliveriesKept
+    recipients: RecipientsKept
+    counted: Counted
+    statistics: Statistics
+
+
+class Keeper(Protocol):
+    """Where states are kept."""
+
+    def due(self) -> bool:
+        """Whether a state is wanted now; asked every 1,024 leaves."""
+
+    def keep(self, state: bytes) -> None:
+        """Keep it in the place of the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resuming:
+    """How an audit can go on, or be gone on with.
+
+    Args:
+        program: who judges; a state of another program is not gone on with.
+        identities: packs by the names that the audit is given; such as their SHA-256.
+        state: of an earlier run; None begins anew.
+        keeper: takes states; None keeps none.
+    """
+
+    program: str
+    identities: Mapping[str, bytes] = field(default_factory=dict)
+    state: bytes | None = None
+    keeper: Keeper | None = None
+
+
+def bound_to(pins: Pins, known_types: Mapping[str, bytes], program: str) -> bytes:
+    """What a state is about: 32 bytes."""
+    types = [[name, digest] for name, digest in sorted(known_types.items())]
+    origins = [pins.directory.origin, pins.evidence.origin]
+    return sha256(encode([STATE_FORMAT, program, pins.digest, origins, types]))
+
+
+OF_STATES: Final = frozenset({"state_malformed", "state_foreign", "state_packs", "state_ahead"})
+"""Errors of the auditor's own keeping: they say nothing about the log."""
+KEEP_LEAVES: Final = 1_024
+"""Leaves between two questions whether a state is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All parts of an audit that know what came before."""
+
+    entries: Entries
+    anchors: Anchors
+    heads: Heads
+    coverage: Coverage
+
+    def keep(self) -> dict[str, Any]:
+        """The fields of a state that they give."""
+        entries, seen = self.entries, self.coverage
+        return {
+            "heads": self.heads.keep(),
+            "anchor": self.anchors.size,
+            "successor": self.anchors.successor,
+            "time": entries.time,
+            "corridors": entries.corridors.keep(),
+            "deliveries": entries.deliveries.keep(),
+            "recipients": entries.recipients.keep(),
+            "statistics": entries.statistics,
+            "counted": Counted(
+                seen.logged, seen.opened, seen.signatures, seen.unseen, seen.bounded
+            ),
+        }
+
+    def again(self, state: State) -> None:
+        """Go on where an earlier run was; heads are given apart, and before."""
+        entries, seen, counted = self.entries, self.coverage, state.counted
+        self.anchors.size, self.anchors.successor = state.anchor, state.successor
+        entries.time, entries.statistics = state.time, state.statistics
+        entries.corridors.again(state.corridors)
+        entries.deliveries.again(state.deliveries)
+        entries.recipients.again(state.recipients)
+        seen.logged.update(counted.logged)
+        seen.opened.update(counted.opened)
+        seen.signatures, seen.unseen = counted.signatures, counted.unseen
+        seen.bounded, seen.evidence_leaves = counted.bounded, state.index
+
+
+class Course:
+    """Where an audit begins, and what it leaves behind for the next one."""
+
+    def __init__(
+        self, resuming: Resuming | None, pins: Pins, known_types: Mapping[str, bytes]
+    ) -> None:
+        self._given = resuming
+        self._state: State | None = None
+        self._packages: dict[bytes, None] = {}
+        self._directory = (0, b"")
+        self.packs: list[PackKept] = []
+        if resuming is not None:
+            self._bound = bound_to(pins, known_types, resuming.program)
+            if resuming.state is not None:
+                self._state = parse_state(resuming.state, self._bound)
+
+    def begin(self, packs: Sequence[tuple[str, int, int]], replayed: Replayed) -> None:
+        """The directory is replayed, and the packs are open: (name, start, stop).
+
+        Raises:
+            InvalidInput: `state_packs`, `state_ahead`; Refused: `history_differs`.
+        """
+        given, state = self._given, self._state
+        names = {} if given is None else given.identities
+        here = [PackKept(names.get(name, name.encode()), *span) for name, *span in packs]
+        size = len(replayed.roots) - 1
+        self._directory = (size, replayed.roots[size])
+        self.packs = list(dict.fromkeys([*(state.packs if state else ()), *here]))
+        if state is not None:
+            check_packs(state, here)
+            check_ahead(state.directory, size)
+            if replayed.roots[state.directory] != state.directory_root:
+                raise _history(state.directory)
+
+    def check_size(self, size: int) -> None:
+        """The evidence log's head is read.
+
+        Raises:
+            InvalidInput: `state_ahead`.
+        """
+        if self._state is not None:
+            check_ahead(self._state.index, size)
+
+    def agreements(self) -> Iterator[tuple[str | None, bytes]]:
+        """What packs have opened before: (None, package)."""
+        for package in self._state.packages if self._state else ():
+            yield None, package
+
+    def opened(self, package: bytes) -> None:
+        """A package holds."""
+        self._packages[package] = None
+
+    def heads(self) -> list[ShownHead]:
+        """Heads that packs have shown before."""
+        return self._state.heads if self._state else []
+
+    def go_on(self, judged: Judged) -> int:
+        """Put everything where it was; gives the first leaf that is still to be judged."""
+        if self._state is None:
+            return 0
+        judged.again(self._state)
+        return self._state.index
+
+    def passed(self, judged: Judged, frontier: Frontier) -> None:
+        """All leaves of `frontier` are judged.
+
+        Raises:
+            Refused: `history_differs`.
+        """
+        state, size = self._state, frontier.size
+        if state is not None and size <= state.index:
+            if size == state.index and frontier.root() != state.root:
+                raise _history(size)
+            return
+        keeper = None if self._given is None else self._given.keeper
+        if keeper is not None and size % KEEP_LEAVES == 0 and keeper.due():
+            keeper.keep(self._made(judged, frontier, ended=False))
+
+    def ended(self, judged: Judged, frontier: Frontier) -> None:
+        """Nothing is wrong in the whole log."""
+        if self._given is not None and self._given.keeper is not None:
+            self._given.keeper.keep(self._made(judged, frontier, ended=True))
+
+    def _made(self, judged: Judged, frontier: Frontier, ended: bool) -> bytes:
+        state = State(
+            format=STATE_FORMAT,
+            bound=self._bound,
+            index=frontier.size,
+            root=frontier.root(),
+            directory=self._directory[0],
+            directory_root=self._directory[1],
+            ended=ended,
+            packs=self.packs,
+            packages=list(self._packages),
+            **judged.keep(),
+        )
+        return msgspec.msgpack.encode(state)
+
+
+def parse_state(data: bytes, bound: bytes) -> State:
+    """A state that fits this audit.
+
+    Raises:
+        InvalidInput: `state_malformed`, `state_foreign`.
+    """
+    try:
+        state = msgspec.msgpack.decode(data, type=State)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidInput(
+            "state_malformed",
+            "the state of the audit does not parse",
+            field="state",
+            hint="remove it: the audit then begins anew",
+        ) from None
+    if state.format != STATE_FORMAT or state.bound != bound:
+        raise InvalidInput(
+            "state_foreign",
+            "the state is of other pins, of another log or of another release of this program",
+            field="state",
+            hint="name another file: the audit then begins anew",
+        )
+    return state
+
+
+def check_packs(state: State, given: list[PackKept]) -> None:
+    """The packs of this run can follow those of the earlier ones.
+
+    Raises:
+        InvalidInput: `state_packs`.
+    """
+    known = set(state.packs)
+    for pack in given:
+        if pack not in known and pack.start < state.index:
+            raise _packs(f"a pack that is new opens leaf {pack.start}")
+    for pack in known.difference(given):
+        if not state.ended or pack.stop > state.index:
+            raise _packs(f"a pack of leaves {pack.start} to {pack.stop - 1} is not given again")
+
+
+def check_ahead(index: int, size: int) -> None:
+    """The logs here are not older than the state.
+
+    Raises:
+        InvalidInput: `state_ahead`.
+    """
+    if index > size:
+        raise InvalidInput(
+            "state_ahead",
+            f"the state covers {index} leaves, and {size} are here",
+            field="state",
+            hint="fetch the public logs again, or ask their keeper why they are shorter",
+        )
+
+
+def _packs(why: str) -> InvalidInput:
+    return InvalidInput(
+        "state_packs",
+        f"{why}, and what was judged before is not judged again",
+        field="state",
+        hint="give the same packs and those of later leaves, or name another state file",
+    )
+
+
+def _history(size: int) -> Refused:
+    return Refused(
+        "history_differs",
+        f"the first {size} leaves are not those that were audited before",
+        field="leaves",
+        hint="the log was rewritten: keep the earlier copy and its head, both are proof",
+    )
