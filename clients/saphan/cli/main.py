@@ -47,10 +47,12 @@ COMMANDS: Final[tuple[tuple[str, str], ...]] = (
     ("send", "saphan.cli.officer"),
     ("attachment", "saphan.cli.attachment"),
     ("status", "saphan.cli.officer"),
+    ("resend", "saphan.cli.officer"),
     ("countersign", "saphan.cli.countersign"),
     ("officer", "saphan.cli.officers"),
     ("records", "saphan.cli.records"),
     ("audit", "saphan.cli.audit"),
+    ("evidence", "saphan.cli.evidence"),
 )
 """(command, module with `add_commands(subparsers)`); only the module that is used is imported."""
 

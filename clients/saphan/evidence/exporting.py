@@ -21,6 +21,7 @@ from saphan.evidence.gather import Gathered, gather
 from saphan.evidence.placing import Placing
 from saphan.evidence.sealed import Sealed
 from saphan.evidence.story import Story, find_bulletin
+from saphan.node.rows.schema import FORMAT
 
 Progress = Callable[[int, int], None]
 """progress(bytes written, bytes in all, about)."""
@@ -59,10 +60,20 @@ class NodeStore:
         """
         with closing(open_store(self.folder / "node.db")) as db:
             try:
+                self._check_format(db)
                 db.execute("BEGIN")
                 yield db
             except sqlite3.Error as error:
                 raise damaged(str(error)) from None
+
+    def _check_format(self, db: sqlite3.Connection) -> None:
+        (found,) = db.execute("PRAGMA user_version").fetchone()
+        if found < FORMAT:
+            raise OperatorError(
+                "store_older",
+                f"the store has format {found}; evidence is read out of format {FORMAT}",
+                hint="start the node of this release once: it brings its store up",
+            )
 
 
 def export_bundle(

@@ -38,9 +38,10 @@ _AFTER: Final = f"{_ANCHOR} AND idx > ? ORDER BY idx LIMIT 1"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One entry: as a bundle shows it, and its place."""
+    """One entry: as a bundle shows it, the event it is of, and its place."""
 
     found: Found
+    event: str
     place: Placed
 
 
@@ -69,13 +70,14 @@ class Story:
     def entries(self) -> list[Told]:
         """Its entries, by rising index."""
         places = {
-            index: Placed(index, head, parse_path(path))
-            for index, head, path in self._db.execute(
-                "SELECT idx, head_size, path FROM entries WHERE bulletin = ?", (self.bulletin,)
+            index: (event, _placed(index, head, path))
+            for index, event, head, path in self._db.execute(
+                "SELECT idx, event, head_size, path FROM entries WHERE bulletin = ?",
+                (self.bulletin,),
             )
         }
         return [
-            Told(found, places[found.entry.index])
+            Told(found, *places[found.entry.index])
             for found in Opened(self._db).of_bulletin(self.bulletin)
         ]
 
@@ -95,7 +97,7 @@ class Story:
                 row = self._db.execute(query, (index,)).fetchone()
                 if row is not None:
                     at, size, root, head, path = row
-                    found[at] = Anchor(size, root, Placed(at, head, parse_path(path)))
+                    found[at] = Anchor(size, root, _placed(at, head, path))
         return [found[index] for index in sorted(found)]
 
     def directory(self) -> tuple[int, bytes] | None:
@@ -172,6 +174,9 @@ def find_bulletin(db: sqlite3.Connection, text: str) -> bytes:
     return found
 
 
-def parse_path(data: bytes) -> Path:
-    """A path as it rests beside its leaf."""
-    return decode(Path, data, PATH_BYTES, "path")
+def _placed(index: int, head: int, path: bytes) -> Placed:
+    """A place as it rests in the store; one whose path is damaged is under no head."""
+    try:
+        return Placed(index, head, decode(Path, path, PATH_BYTES, "path"))
+    except InvalidInput:
+        return Placed(index, 0, ())

@@ -1,0 +1,44 @@
+"""The page about a checked bundle, written as HTML or PDF."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from saphan_protocol.bundle.report import Verdict
+
+from saphan.cli.speech import language
+from saphan.durable import PUBLIC_MODE, SECRET_MODE, create_file
+from saphan.evidence.page import evidence_page
+from saphan.pages.html import write_html
+
+CHUNK_BYTES: Final = 1024 * 1024
+
+
+def write_pages(verdict: Verdict, bundle: Path, html: Path | None, pdf: Path | None) -> list[Path]:
+    """Write what is asked for, in the language of this run; nothing is overwritten.
+
+    A page that shows content is its owner's alone to read.
+
+    Raises:
+        OperatorError: `file_exists`, `file_unwritable`, `pdf_not_installed`, `pdf_failed`.
+    """
+    page = evidence_page(verdict, language(), _digest(bundle))
+    mode = PUBLIC_MODE if verdict.content is None else SECRET_MODE
+    written = []
+    if html is not None:
+        create_file(html, write_html(page), mode)
+        written.append(html)
+    if pdf is not None:
+        from saphan.pages.pdf import write_pdf
+
+        create_file(pdf, write_pdf(page), mode)
+        written.append(pdf)
+    return written
+
+
+def _digest(path: Path) -> bytes:
+    """SHA-256 of the file that was checked."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
