@@ -88,6 +88,8 @@ def _title(verdict: Verdict, short: str, say: Say) -> str:
 def _blocks(verdict: Verdict, lang: str, say: Say, file_digest: bytes) -> Iterator[Block]:
     name = verdict.outcome
     sentences = verdict_sentences(verdict, lang)
+    if verdict.finding is None and verdict.bulletin and verdict.bulletin.header.exercise:
+        sentences += (say("sheet.exercise"),)
     yield Banner(say(f"verdict.{name.value}"), sentences, _TONES[name])
     if verdict.finding is None:
         yield from outcome_blocks(verdict, lang, say)

@@ -24,9 +24,7 @@ _EVENTS_OF_STATES: Final = {"handed_over": "handover"}
 
 
 def outcome_blocks(verdict: Verdict, lang: str, say: Say) -> Iterator[Block]:
-    """What became of the bulletin for each recipient; that it is an exercise, first of all."""
-    if verdict.bulletin is not None and verdict.bulletin.header.exercise:
-        yield Paragraph(say("sheet.exercise"))
+    """What became of the bulletin for each recipient."""
     if not verdict.deliveries:
         return
     yield Heading(say("sheet.outcomes"))

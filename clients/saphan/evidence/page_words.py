@@ -16,16 +16,20 @@ def fingerprint_blocks(verdict: Verdict, say: Say) -> Iterator[Block]:
     """The logs' keys first, which everything rests on; then agreements; then keys that signed."""
     yield Heading(say("sheet.fingerprints"))
     yield Paragraph(say("sheet.fingerprints_why"))
+    named = tuple((label, word_lines(digest)) for label, digest in _digests(verdict, say))
+    yield Words(named)
+
+
+def _digests(verdict: Verdict, say: Say) -> Iterator[tuple[str, bytes]]:
     if verdict.pins_digest is not None:
         directory, evidence = (pin.origin for pin in verdict.pins)
-        label = say("sheet.words_logs", directory=directory, evidence=evidence)
-        yield Words(label, word_lines(verdict.pins_digest))
+        yield say("sheet.words_logs", directory=directory, evidence=evidence), verdict.pins_digest
     for agreement in verdict.agreements:
         named = {"reference": agreement.reference, "title": agreement.title}
-        yield Words(say("sheet.words_agreement", **named), word_lines(agreement.name))
+        yield say("sheet.words_agreement", **named), agreement.name
     for key in _keys(verdict):
         role = say(f"role.{key.role}")
-        yield Words(say("sheet.words_key", agency=key.agency, role=role), word_lines(key.key_id))
+        yield say("sheet.words_key", agency=key.agency, role=role), key.key_id
 
 
 def _keys(verdict: Verdict) -> Iterator[KeySeen]:

@@ -25,11 +25,13 @@ def verdict_sentences(verdict: Verdict, lang: str) -> tuple[str, ...]:
 def remark_sentence(remark: Remark, area: str, lang: str) -> str:
     """A gap (`area` "gap") or a thing unproven (`area` "unproven"), and what it is about."""
     key = f"{area}.{remark.code}"
-    said = text(key, lang, **remark.values) if has_text(key) else remark.code
+    values = {name: _short(name, value) for name, value in remark.values.items()}
+    said = text(key, lang, **values) if has_text(key) else remark.code
+    written = text(key, **{name: f"{{{name}}}" for name in values}) if has_text(key) else ""
     about = [
-        text(f"remark.{name}", lang, **{name: _short(name, value)})
-        for name, value in remark.values.items()
-        if has_text(f"remark.{name}")
+        text(f"remark.{name}", lang, **{name: value})
+        for name, value in values.items()
+        if f"{{{name}}}" not in written and has_text(f"remark.{name}")
     ]
     return f"{said} ({'; '.join(about)})" if about else said
 

@@ -78,10 +78,9 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A fingerprint to be compared aloud: what it is of, and its words, line by line."""
+    """Fingerprints to be compared aloud: what each is of, and its words, line by line."""
 
-    label: str
-    lines: tuple[str, ...]
+    fingerprints: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)

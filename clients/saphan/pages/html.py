@@ -67,13 +67,17 @@ def _block(block: Block) -> str:
             return f'<table class="facts"><tbody>{"".join(map(_fact, rows))}</tbody></table>'
         case Table():
             return "".join(_table(block))
-        case Words(label, lines):
-            said = "".join(f"<li>{escape(line)}</li>" for line in lines)
-            named = f"<figcaption>{escape(label)}</figcaption>"
-            return f'<figure class="words">{named}<ol>{said}</ol></figure>'
+        case Words(fingerprints):
+            return f'<div class="words">{"".join(map(_words, fingerprints))}</div>'
         case Picture(svg, says):
             label = escape(says, quote=True)
             return f'<div class="picture" role="img" aria-label="{label}" tabindex="0">{svg}</div>'
+
+
+def _words(fingerprint: tuple[str, tuple[str, ...]]) -> str:
+    label, lines = fingerprint
+    said = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f"<figure><figcaption>{escape(label)}</figcaption><ol>{said}</ol></figure>"
 
 
 def _fact(row: tuple[str, Cell]) -> str:

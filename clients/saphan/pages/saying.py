@@ -23,8 +23,10 @@ def day_of(millis: int) -> str:
 
 
 def elapsed(millis: int, lang: str) -> str:
-    """How much later something was: days if there are any, then hours, minutes and seconds."""
-    days, rest = divmod(max(millis, 0), DAY_MS)
+    """How much later something was: days if there are any, hours, minutes, seconds; "" at once."""
+    if millis < SECOND_MS:
+        return ""
+    days, rest = divmod(millis, DAY_MS)
     minutes, seconds = divmod(rest // SECOND_MS, 60)
     time = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
     return text("sheet.days_later", lang, days=days, time=time) if days else f"+ {time}"

@@ -6,7 +6,8 @@ drawn by browsers inside a page and by the PDF's typesetter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final, Literal
 
@@ -21,7 +22,11 @@ BAD: Final = "#a40e26"
 SERIES: Final = ("#0a5ea8", "#b35900", "#4d7c0f", "#7a3e9d", "#57606a")
 """Told apart in print without colour too: they differ in darkness, and lines in their dashes."""
 
-FAMILY: Final = "Noto Sans, Noto Sans Lao, Noto Sans Khmer, Leelawadee UI, sans-serif"
+FAMILY: Final = "Noto Sans, Segoe UI, Helvetica Neue, Arial, sans-serif"
+_SCRIPTS: Final = (
+    ("\u0e80", "\u0eff", "Noto Sans Lao, Leelawadee UI, Lao MN, sans-serif"),
+    ("\u1780", "\u17ff", "Noto Sans Khmer, Leelawadee UI, Khmer MN, sans-serif"),
+)
 SIZE: Final = 12
 Look = dict[str, str | float]
 """Attributes of a mark."""
@@ -51,9 +56,17 @@ def text(
     bold: bool = False,
 ) -> str:
     """Words on one line, their baseline at y."""
-    attributes: Look = {"x": x, "y": y, "fill": fill, "text-anchor": anchor, "font-size": size}
+    keep = "preserve"  # the space between words of two scripts
+    attributes: Look = {
+        "xml:space": keep,
+        "x": x,
+        "y": y,
+        "fill": fill,
+        "text-anchor": anchor,
+        "font-size": size,
+    }
     weight: Look = {"font-weight": 700} if bold else {}
-    return _mark("text", {**attributes, **weight}, escape(said))
+    return _mark("text", {**attributes, **weight}, "".join(_runs(said)))
 
 
 def line(
@@ -101,6 +114,18 @@ def text_width(said: str, size: float = SIZE) -> float:
 def number(value: float) -> str:
     """A number as short as it is exact to a hundredth."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _runs(said: str) -> Iterator[str]:
+    """Words of one script after the other: the PDF's typesetter shapes a run with one font."""
+    for script, run in itertools.groupby(said, _font_of):
+        letters = escape("".join(run))
+        yield letters if script is None else _mark("tspan", {"font-family": script}, letters)
+
+
+def _font_of(letter: str) -> str | None:
+    """The fonts of a letter of Lao or Khmer; None for all others."""
+    return next((font for first, last, font in _SCRIPTS if first <= letter <= last), None)
 
 
 def _mark(name: str, attributes: Look, inside: str = "") -> str:
