@@ -26,13 +26,14 @@ from saphan_broker.sequencing.judging import Bulletin, Denied, Said
 from saphan_broker.sequencing.ledger import Ledger
 from saphan_broker.sequencing.own_words import Expired
 from saphan_broker.sequencing.releasing import find_stopped
+from saphan_broker.sequencing.said_before import SaidBefore, said_before
 from saphan_broker.sequencing.unreadable import answer as unreadable
 from saphan_broker.sequencing.unreadable import load_readable
 from saphan_broker.sequencing.work import Expiry, Outcome, Rejected, Stated, Submitted, Work
 from saphan_broker.state import State
 from saphan_broker.store.base import Commit, LogHead, TileKey
 
-Judged: TypeAlias = Bulletin | Said | Denied | Expired
+Judged: TypeAlias = Bulletin | Said | Denied | Expired | SaidBefore
 
 BREATH = 16
 """Items judged before other tasks of the event loop get their turn, about 1 ms."""
@@ -193,13 +194,16 @@ def _denied_seen(ready: Bulletin) -> Denied:
 
 def _admit(work: Work, facts: AdmissionFacts) -> Judged:
     item = work.item
-    if isinstance(item, Submitted):
-        return _admit_submission(item, facts)
-    if isinstance(item, Stated):
-        return _admit_statement(item, facts)
     if isinstance(item, Expiry):
         return Expired(item)
-    raise RuntimeError(f"{type(item).__name__} is no evidence item")
+    if not isinstance(item, Submitted | Stated):
+        raise RuntimeError(f"{type(item).__name__} is no evidence item")
+    try:
+        if isinstance(item, Submitted):
+            return _admit_submission(item, facts)
+        return _admit_statement(item, facts)
+    except Refused as error:
+        return said_before(item, error)
 
 
 def _admit_submission(item: Submitted, facts: AdmissionFacts) -> Judged:

@@ -1,4 +1,4 @@
-"""`saphan inbox`, `read`, `send`, `status`: what an officer does, through the agency's own node."""
+"""`saphan inbox`, `read`, `send`, `status`, `resend`: an officer's work, through the own node."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ from saphan.cli.options import (
     office_of,
 )
 from saphan.cli.popup import popup
-from saphan.cli.render import bulletin_lines, inbox_line, inbox_lines, status_lines
+from saphan.cli.render import (
+    bulletin_lines,
+    inbox_line,
+    inbox_lines,
+    receipt_lines,
+    status_lines,
+)
 from saphan.cli.speech import note, say, show
 from saphan.cli.waiting import outcomes, permitted, unread
 from saphan.compose import INNER_TYPE, compose, parse_wish
@@ -64,6 +70,8 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     status = add_command(commands, "status", "status", _status)
     status.add_argument("id", metavar="ID", help=say("help.bulletin_id"))
     status.add_argument("--wait", action="store_true", help=say("help.wait_outcome"))
+    resend = add_command(commands, "resend", "resend", _resend)
+    resend.add_argument("id", metavar="ID", help=say("help.bulletin_id"))
     for parser in (read, send):
         parser.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
     for parser in (inbox, read, send, status):
@@ -126,6 +134,13 @@ def _status(args: argparse.Namespace) -> int:
     found = outcomes(node, bulletin) if args.wait else node.get(f"/v1/bulletins/{bulletin}")
     show(found, status_lines(found), as_json=args.json)
     return 0
+
+
+def _resend(args: argparse.Namespace) -> int:
+    """Ends with 3 if the log does not have everything where this node saw it."""
+    found = local_node(args).post(f"/v1/bulletins/{bulletin_id(args.id)}/resend", {})
+    show(found, receipt_lines(found), as_json=args.json)
+    return 0 if all(one["same"] for one in found["receipts"]) else 3
 
 
 # --- reading and sending --------------------------------------------------------------------------

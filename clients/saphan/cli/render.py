@@ -99,6 +99,16 @@ def event_line(event: Json) -> str:
     return f"{stamp(event['time'])}  {fit(what, EVENT_CELLS)}  {fit(event['issuer'], 10)}  {proof}"
 
 
+def receipt_lines(found: Json) -> Iterator[str]:
+    """What the broker answered to what was said again, line by line."""
+    for one in found["receipts"]:
+        if one["index"] is None:
+            said = f"{one['message']} ({one['code']})"
+        else:
+            said = say("receipt.same" if one["same"] else "receipt.differs", index=one["index"])
+        yield f"{fit(_event_text(one['event']), EVENT_CELLS)}  {one['recipient']}: {said}"
+
+
 def header_lines(header: Json, author: str | None) -> Iterator[str]:
     """What stands outside the seal."""
     if header["exercise"]:

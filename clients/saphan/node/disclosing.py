@@ -165,7 +165,7 @@ class Disclosing:
                     "officer_unknown",
                     f"{self._agency} has no enrolled officer {asked.handle[:64]}",
                     field="handle",
-                    hint="see who is enrolled: saphan officers",
+                    hint="see who is enrolled: saphan officer list",
                 )
 
     def _check_open(self, bulletin: bytes, row: Row) -> None:

@@ -114,6 +114,12 @@ _SCHEMAS: Final[Json] = {
         "additionalProperties": False,
         "properties": dict.fromkeys(("operation", "order"), _BASE64),
     },
+    "Reason": {
+        "type": "object",
+        "required": ["reason"],
+        "additionalProperties": False,
+        "properties": {"reason": _STRING},
+    },
     "Disclose": {
         "type": "object",
         "required": ["to", "reason"],
@@ -208,6 +214,7 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
         200,
         "Disclosed",
     ),
+    ("post", "/v1/bulletins/{id}/resend", "Say again what was logged", None, 200, "Object"),
     ("get", "/v1/bulletins/{id}/disclosures", "To whom its key was given", None, 200, "Object"),
     ("post", "/v1/bulletins/{id}/evidence", "Fetch what its proof lacks", None, 200, "Object"),
     ("get", "/v1/attachments/{digest}", "How much is uploaded", None, 200, "Upload"),
@@ -257,6 +264,9 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
     ),
     ("post", "/v1/countersign/{id}/sign", "Sign it second", "Second", 202, "Accepted"),
     ("post", "/v1/countersign/{id}/refuse", "Do not sign it", "Read", 200, "Object"),
+    ("get", "/v1/splits", "Two histories proven here; heads that peers saw", None, 200, "Object"),
+    ("post", "/v1/splits/clear", "Speak with the broker again", "Reason", 200, "Object"),
+    ("get", "/v1/heads/{size}", "A signed head, to be shown to others; ?log=", None, 200, "Object"),
     ("get", "/v1/log-token", "Token for the broker's log pages", None, 200, "Object"),
     ("get", "/v1/tokens", "Tokens, those that have ended among them", None, 200, "Tokens"),
     ("post", "/v1/tokens", "Make a token for a system or an officer", "Wanted", 201, "Token"),
@@ -266,7 +276,7 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
 
 
 _WHOLE: Final = {"type": "integer"}
-_IN_PATHS: Final = (("id", _ID), ("digest", _ID), ("number", _WHOLE), ("version", _WHOLE))
+_IN_PATHS: Final = (("id", _ID), ("digest", _ID), ("number", _WHOLE), ("version", _WHOLE), ("size", _WHOLE))
 
 
 def document() -> Json:

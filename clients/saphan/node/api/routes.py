@@ -40,6 +40,7 @@ from saphan.node.api.guard import EVENTS_PATH, errors, guard, identify
 from saphan.node.api.officers import routes as officer_routes
 from saphan.node.api.openapi import document
 from saphan.node.api.parties import party
+from saphan.node.api.receipts import routes as receipt_routes
 from saphan.node.api.requests import (
     INNER_BYTES,
     DirectoryBody,
@@ -52,6 +53,7 @@ from saphan.node.api.requests import (
     read_body,
     unbase64,
 )
+from saphan.node.api.splits import routes as split_routes
 from saphan.node.api.tokens import routes as token_routes
 from saphan.node.api.trust import routes as trust_routes
 from saphan.node.api.views import View, check_officer, check_schema
@@ -100,6 +102,8 @@ def make_app(service: NodeService, token: str) -> web.Application:
             *disclosure_routes(),
             *evidence_routes(),
             *officer_routes(),
+            *receipt_routes(),
+            *split_routes(),
             *token_routes(),
             *trust_routes(),
         ]
