@@ -65,12 +65,11 @@ def _attachment(
     trail: Trail,
 ) -> None:
     opener = None if content is None else content.opener(number, sink)
-    if opener is not None:
-        trail.at(BundleStep.CONTENT)
     for data in _measured(number + 1, pieces, blob):
         if opener is not None:
             opener.take(data)
     if opener is not None:
+        trail.at(BundleStep.CONTENT)
         opener.finish()
 
 

@@ -32,7 +32,7 @@ from saphan_protocol.admission import (
     admit_statement,
     check_subject,
 )
-from saphan_protocol.batch import RootRef, VerifiedRoots
+from saphan_protocol.batch import RootRef, VerifiedRoots, item_root
 from saphan_protocol.bundle.anchored import Anchors, Bracket
 from saphan_protocol.bundle.facts import Proof
 from saphan_protocol.bundle.logged import Logged
@@ -164,6 +164,14 @@ class Judge:
                 self._trail.gap(key, index=one.index, code=error.code)
         return found
 
+    def _signature(self, one: Logged) -> bool:
+        """Whether the signature over the item's root is in the bundle; what is lost is left out."""
+        item = one.shown.item
+        if item is None:
+            return False
+        root = item_root(item, one.entry.type, one.shown.statement)
+        return (item.key, item.size, root) in self._batches
+
     def agreed(self, recipient: str, bracket: Bracket) -> bool:
         """Whether any agreement on sender and recipient is opened that was logged before."""
         sender = self._about.header.sender
@@ -192,7 +200,7 @@ class Judge:
     def _admit(self, one: Logged, bracket: Bracket) -> Proof:
         shown, entry = one.shown, one.entry
         item, header, blob = shown.item, shown.header, shown.ciphertext
-        if item is None or header is None or blob is None:
+        if item is None or header is None or blob is None or not self._signature(one):
             self._trail.gap("signature_missing", index=one.index)
             return Proof.UNSIGNED
         given = (header, shown.statement, item, self._batches, blob)
@@ -237,7 +245,7 @@ class Judge:
         self._check_parties(event, entry.sender, entry.recipient)
         if event in BROKER_EVENTS:
             said, proof = check_vouched(event, shown.statement, shown.item, entry), Proof.VOUCHED
-        elif shown.item is None:
+        elif not self._signature(one):
             said, proof = self._unsigned(event, one), Proof.UNSIGNED
         else:
             said, proof = self._signed(event, one, bracket), Proof.SIGNED
