@@ -25,6 +25,7 @@ from saphan.audit.packfile import read_pack
 from saphan.cli.audit_pages import report_json, report_page
 from saphan.cli.options import Parser, Subparsers, add_command, add_group
 from saphan.cli.speech import note, say, show
+from saphan.cli.splits import add_audit_commands
 from saphan.durable import read_bounded
 from saphan.private import read_private
 
@@ -35,8 +36,9 @@ PATIENCE_SECONDS: Final = 2.0
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
-    """Register `saphan audit fetch|verify`."""
+    """Register `saphan audit fetch|verify|split|heads`."""
     group = add_group(commands, "audit")
+    add_audit_commands(group)
     fetch = add_command(group, "fetch", "audit_fetch", _fetch)
     fetch.add_argument("url", metavar="URL", help=say("help.log_url"))
     fetch.add_argument("folder", type=Path, metavar="FOLDER", help=say("help.log_folder"))

@@ -16,6 +16,7 @@ from saphan.cli.doctor import add_doctor_command
 from saphan.cli.node_page import node_lines
 from saphan.cli.options import Parser, Subparsers, add_command, add_group, local_node, office_of
 from saphan.cli.speech import say, show
+from saphan.cli.splits import add_node_commands
 from saphan.durable import create_file
 from saphan.interpreter import serve_for_long
 from saphan.node.policy.settings import SETTINGS_NAME, parse_endpoint, read_settings
@@ -32,7 +33,7 @@ class _OneLine(logging.Formatter):
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
-    """Register `saphan node run|status|token|backup|restore|doctor`."""
+    """Register `saphan node run|status|token|trust-again|backup|restore|doctor`."""
     group = add_group(commands, "node")
     run = add_command(group, "run", "node_run", _run)
     run.add_argument("--broker", metavar="URL", help=say("help.broker"))
@@ -41,6 +42,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     add_command(group, "status", "node_status", _status)
     token = add_command(group, "token", "node_token", _token)
     token.add_argument("--out", type=Path, required=True, metavar="FILE", help=say("help.out"))
+    add_node_commands(group)
     add_backup_commands(group)
     add_doctor_command(group)
 

@@ -131,7 +131,7 @@ class Heads:
         """A head that is kept here, with further lines; None if it is not, or they say nothing new.
 
         Raises:
-            InvalidInput: `note_*`; `head_differs` for a root that this log did not sign here:
+            InvalidInput: `note_*`; `witness_differs` for a root that this log did not sign here:
                 whoever says so shows no signature of the log.
         """
         row = self._db.row(
@@ -143,7 +143,7 @@ class Heads:
         root, note, witnesses = row
         if root != ref.root:
             raise InvalidInput(
-                "head_differs",
+                "witness_differs",
                 f"lines came for another root of {ref.size} leaves of {ref.origin} than the one "
                 "that was shown here; no signature of the log came with them",
                 field="head",

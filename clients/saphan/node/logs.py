@@ -275,7 +275,7 @@ class Logs:
         """Keep the witnesses of a head that this node has verified before.
 
         Raises:
-            InvalidInput: the lines do not parse; `head_differs`.
+            InvalidInput: the lines do not parse; `witness_differs`.
         """
         if frame.head.origin != self.evidence_heads.origin:
             return

@@ -44,6 +44,14 @@ class Split:
     found: int
 
 
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What a person has cleared: files of proofs, and peers who saw something else."""
+
+    splits: list[str]
+    seen: list[str]
+
+
 class Splits:
     """What was proven to this node. Thread-safe.
 
@@ -117,19 +125,22 @@ class Splits:
             self._alarms.sound(error)
             return met
 
-    def clear(self, reason: str) -> list[Split]:
+    def clear(self, reason: str) -> Cleared:
         """A person decides that the node speaks with its broker again; what stood until now.
 
         What peers have said they saw is cleared with it: it was looked at.
 
         Raises:
-            InvalidInput: `reason_missing`, `too_large`; OperatorError: the disk.
+            InvalidInput: `reason_length`; OperatorError: the disk.
         """
-        if not reason.strip():
-            raise InvalidInput("reason_missing", "say why the node may go on", field="reason")
-        if len(reason.encode()) > REASON_BYTES:
-            raise InvalidInput("too_large", "the reason is longer than 1,000 bytes", field="reason")
-        standing = self.standing()
+        if not 0 < len(reason.strip().encode()) <= REASON_BYTES:
+            raise InvalidInput(
+                "reason_length",
+                f"say why the node may go on, in at most {REASON_BYTES} bytes",
+                field="reason",
+            )
+        standing = [str(split.file) for split in self.standing()]
+        seen = self._db.rows("SELECT sender FROM seen_heads WHERE state = 'differs'")
         with self._db.transaction() as tx:
             tx.execute(
                 "UPDATE splits SET cleared = ?, reason = ? WHERE pins = ? AND cleared IS NULL",
@@ -139,8 +150,8 @@ class Splits:
         self._unwritten = None
         for code in (CODE, "directory_differs", DIFFERS):
             self._alarms.clear(code)
-        log.warning("two histories were cleared by hand: %s", reason)
-        return standing
+        log.warning("two histories were cleared by hand")
+        return Cleared(standing, [sender for (sender,) in seen])
 
     def listed(self) -> list[dict[str, Any]]:
         """Everything that was ever proven, for people: oldest first."""

@@ -276,7 +276,13 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
 
 
 _WHOLE: Final = {"type": "integer"}
-_IN_PATHS: Final = (("id", _ID), ("digest", _ID), ("number", _WHOLE), ("version", _WHOLE), ("size", _WHOLE))
+_IN_PATHS: Final = (
+    ("id", _ID),
+    ("digest", _ID),
+    ("number", _WHOLE),
+    ("version", _WHOLE),
+    ("size", _WHOLE),
+)
 
 
 def document() -> Json:
