@@ -12,6 +12,7 @@ import io
 import os
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,14 @@ from saphan_schemas.codec import encode
 from saphan_schemas.errors import Refused
 from saphan_schemas.frames import Result, StatementItem
 from saphan_schemas.records import Event, OfficerRead, Role
+from support.attaching import pdf, send
 from support.bridge import (
     CHEAP,
     KH,
     LA,
     OFFICERS,
     SECRET,
+    VN,
     Bridge,
     agreed,
     bridged,
@@ -269,3 +272,24 @@ async def command(bridge: Bridge, bulletin: bytes, status: int) -> str:
         ended = await asyncio.to_thread(main, ["resend", bulletin.hex(), "--dir", place])
     assert ended == status
     return out.getvalue()
+
+
+async def test_two_recipients_and_attachments_have_each_their_receipt(tmp_path: Path) -> None:
+    """Timeline: a bulletin to two, and one with files and a long body; both are said again."""
+    async with bridged(tmp_path, LA, KH, VN) as bridge, bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh, bridge.node(VN) as vn:
+            await agreed(la)
+            await opened(kh)
+            await opened(vn)
+            both = await la.send(replace(wish(), to=(KH, VN)))
+            files = await send(la, pdf(100_000), pdf(9))
+            await eventually(lambda: states(la, both) == ["accepted"] * 2)
+            await eventually(lambda: states(la, files) == ["accepted"])
+            grown = size(bridge)
+            receipts = await la.resending.resend(both)
+            assert [(one.recipient, one.same) for one in receipts] == [(KH, True), (VN, True)]
+            assert said(await la.resending.resend(files)) == [("submitted", True)]
+            answers = [("handover", True), ("accepted", True)]
+            assert said(await vn.resending.resend(both)) == answers
+            assert size(bridge) == grown
