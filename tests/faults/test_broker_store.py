@@ -5,73 +5,21 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from saphan_broker.broker import open_broker
 from saphan_broker.logs.last_head import LastHead, LastHeadFile
-from saphan_broker.store.base import Commit, CommitUnknown, Sign, Store
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import Result, Submission
 from saphan_schemas.records import BatchSignature, HeadRef
 from support.brokers import World
+from support.failing_store import Fail, FailingStore, crashed, full, kept, lost
 from support.session import Line, seen
 
 A, B = "la.ospp", "kh.gpo"
-Fail = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
-
-
-class FailingStore:
-    """The real store, one of whose writes fails as told; everything else passes through."""
-
-    def __init__(self, store: Store, step: str, fail: Fail) -> None:
-        self._store = store
-        self._step = step
-        self._fail: Fail | None = fail
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    async def commit(self, commit: Commit, sign: Sign | None = None) -> None:
-        """Step by step, so that each step can fail."""
-        await self._maybe("commit", lambda: self._store.commit(commit))
-        if sign is not None:
-            await self.put_note(commit.log, commit.head.size, await asyncio.to_thread(sign))
-
-    async def put_note(self, log: Any, size: int, note: bytes) -> None:
-        await self._maybe("put_note", lambda: self._store.put_note(log, size, note))
-
-    async def _maybe(self, step: str, work: Callable[[], Awaitable[None]]) -> None:
-        fail, wanted = self._fail, self._step == step
-        if fail is None or not wanted:
-            await work()
-            return
-        self._fail = None
-        await fail(work)
-
-
-async def lost(work: Callable[[], Awaitable[None]]) -> None:
-    """Not done, fate unknown."""
-    raise CommitUnknown("injected, not done")
-
-
-async def kept(work: Callable[[], Awaitable[None]]) -> None:
-    """Done, fate unknown."""
-    await work()
-    raise CommitUnknown("injected, done")
-
-
-async def full(work: Callable[[], Awaitable[None]]) -> None:
-    """Not done, known: the disk is full."""
-    raise OperatorError("disk_full", "injected: the disk is full")
-
-
-async def crashed(work: Callable[[], Awaitable[None]]) -> None:
-    """A bug of an engine: an error nobody documented."""
-    raise ValueError("injected")
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ EVENTS: Final = {
     "handover": ("handed_over", START + 5),
     "consigned": ("submitted", START + 9),
     "accepted": ("accepted", None),
-    "read": ("accepted", None),
+    "read": ("read", None),
+    "unanswered": ("unanswered", START + 40),
 }
 FEW: Final = 3
 """Bulletins to which everything happens, again and again; the others fill blocks."""

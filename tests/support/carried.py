@@ -17,8 +17,8 @@ PARTIES = (A, B, C)
 
 
 async def carry_everything(world: World) -> None:
-    """Bulletins to one and to two, with attachments, handed over, answered, read, recalled, refused
-    and consigned anew."""
+    """Bulletins to one and to two, with attachments, handed over, answered, read, recalled and
+    refused, consigned anew, not answered in time, disclosed."""
     sender, recipient, other = (world.agencies[name] for name in PARTIES)
     out, into, beside = [await world.line(name) for name in PARTIES]
     attached: list[tuple[bytes, ...]] = [(b"warrant" * 900, b"photo"), (), (), ()]
@@ -27,7 +27,8 @@ async def carry_everything(world: World) -> None:
     replay = sender.bulletin([B], world.clock(), nonce=made[0].header.nonce)
     items, batch = sender.submissions([*made, replay], [recipient])
     assert [one.code for one in await out.submit(items, batch)] == [None] * 4 + ["replay"]
-    both = sender.bulletin([B, C], world.clock())
+    asked = world.clock() + 45_000
+    both = sender.bulletin([B, C], world.clock(), answer_by=asked)
     await _submit(out, *sender.submissions([both], [recipient, other]))
     await _say(world, into, B, Event.HANDOVER, made[:3])
     await _say(world, into, B, Event.ACCEPTED, made[:1])
@@ -36,12 +37,17 @@ async def carry_everything(world: World) -> None:
     await _say(world, into, B, Event.READ, made[:1])
     await _say(world, out, B, Event.RECALLED, made[3:4], "error")
     await _say(world, beside, C, Event.HANDOVER, [both])
+    world.clock.ahead += 50_000  # less than the sessions' clocks may differ
     back = recipient.bulletin([A], world.clock())
     await _submit(into, *recipient.submissions([back], [sender]))
-    for origin in (world.pins.directory.origin, world.pins.evidence.origin):
-        await into.until(lambda: origin in into.heads)  # noqa: B023 - awaited here
+    directory, evidence = world.pins.directory.origin, world.pins.evidence.origin
+    await into.until(lambda: directory in into.heads and into.heads[evidence].time * 1000 >= asked)
+    for origin in (directory, evidence):
         await into.cosign(into.heads[origin])
     await _say(world, into, B, Event.ACCEPTED, made[2:3])  # answered after what came before it
+    await world.broker._sweep.look()
+    for line in (out, into):
+        await _disclose(world, line, made[:1])
     for line in (out, into, beside):
         await line.close()
 
@@ -85,6 +91,15 @@ async def _say(
 ) -> None:
     pairs = [(one.bulletin_id, one.ciphertext_digest) for one in about]
     said, batch = line.agency.statements(event, pairs, (A, to), world.clock(), code)
+    _all_taken(await line.state(said, batch))
+
+
+async def _disclose(world: World, line: Line, about: list[Made]) -> None:
+    pairs = [(one.bulletin_id, one.ciphertext_digest) for one in about]
+    own = (line.agency.name, line.agency.name)
+    said, batch = line.agency.statements(
+        Event.EXPORTED, pairs, own, world.clock(), "disclosed", detail=b"\x0d" * 32
+    )
     _all_taken(await line.state(said, batch))
 
 

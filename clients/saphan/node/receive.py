@@ -43,6 +43,7 @@ from saphan.node.rows.deliveries import MAX_ATTEMPTS, QUEUED, Deliveries, Delive
 from saphan.node.rows.signatures import Known
 from saphan.node.rows.statements import Said
 from saphan.node.stored import Stored
+from saphan.node.trust.broker_words import find_lie
 from saphan.node.trust.mailboxes import Mailboxes, mailbox_missing
 from saphan.node.trust.releasing import held_back, released_against
 from saphan.node.unknown_leaf import find_leaf
@@ -108,10 +109,10 @@ class Intake:
         return effects
 
     def _needs_stored(self, seen: Seen) -> bool:
-        """For the header of a consignment of ours, and what a peer's statement is about."""
+        """For the header of a consignment of ours, and what others' statements are about."""
         if seen.consignment is not None:
             return seen.raw.header is None
-        return seen.issuer not in (self._agency, BROKER)
+        return seen.issuer != self._agency
 
     @staticmethod
     def _still_due(said: Said, deliveries: Deliveries) -> bool:
@@ -138,7 +139,7 @@ class Intake:
     def _one(self, seen: Seen, effects: Effects, deliveries: Deliveries, stored: Stored) -> None:
         entry = seen.entry
         if entry.sender == entry.recipient:
-            return  # a refusal by the broker: the answer to the request has acted on it
+            return  # a refusal, whose request was answered already; or an export of ours
         if seen.consignment is not None:
             if entry.recipient == self._agency:
                 self._arrive(seen, seen.consignment, effects, deliveries)
@@ -157,7 +158,10 @@ class Intake:
                 )
             )
             return
-        if seen.issuer not in (self._agency, BROKER):
+        if seen.issuer == BROKER:
+            lie = find_lie(seen, delivery, stored)
+            effects.alarms += () if lie is None else (lie,)
+        elif seen.issuer != self._agency:
             self._check_peer(seen, effects, stored)
         self._step(seen, delivery, effects)
         if seen.issuer == self._agency and seen.event == Event.HANDOVER:

@@ -108,14 +108,15 @@ def keep_statements(
     return Portion(list(range(last - len(items) + 1, last + 1)), items, (batch,))
 
 
-def mark_logged(tx: sqlite3.Connection, rows: Sequence[tuple[bytes, str, str]]) -> None:
-    """The log shows these (bulletin, event, recipient): nothing about them waits any more.
+def mark_logged(tx: sqlite3.Connection, rows: Sequence[tuple[bytes, str, str, bytes]]) -> None:
+    """The log shows these (bulletin, event, recipient, statement): nothing about them waits.
 
-    A statement of the same event with other bytes is superseded: the first answer counts.
+    A statement of the same event with other bytes is superseded: the first answer counts. Only of
+    exports each stands for itself.
     """
     tx.executemany(
         "UPDATE statements SET state = 'logged' WHERE bulletin = ? AND event = ? AND recipient = ?"
-        " AND state = 'waiting'",
+        " AND state = 'waiting' AND (event != 'exported' OR body = ?)",
         rows,
     )
 

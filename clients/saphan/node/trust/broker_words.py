@@ -1,0 +1,55 @@
+"""What the broker says itself, judged by the node as an auditor will (receipts.md, steps B1 to B6).
+
+A lie about time is an alarm, not an end: the entry stands in the log for everybody, and the table
+has its place for it. What the table has no place for stops the node (`Intake`).
+"""
+
+from __future__ import annotations
+
+from saphan_protocol.admission import check_subject, due_day
+from saphan_protocol.deadlines import Times, check_deadline
+from saphan_protocol.delivery import BROKER_EVENTS, TERMINAL, State
+from saphan_protocol.vouched import check_vouched
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import OperatorError, SaphanError
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Event, Header
+
+from saphan.node.feed_entry import Seen
+from saphan.node.rows.deliveries import Delivery
+from saphan.node.stored import Stored
+
+
+def find_lie(seen: Seen, delivery: Delivery, stored: Stored) -> OperatorError | None:
+    """The alarm about an entry of the broker's own that is not as it must be.
+
+    Args:
+        delivery: as it stood before the entry.
+    """
+    if seen.event not in BROKER_EVENTS:
+        return None
+    try:
+        _check(seen, delivery, stored)
+    except SaphanError as error:
+        return OperatorError(
+            error.code,
+            f"entry {seen.index} about bulletin {seen.bulletin.hex()[:16]}: {error.message}",
+            hint="the broker's own word is wrong; show this line to its operator and the auditor",
+        )
+    return None
+
+
+def _check(seen: Seen, delivery: Delivery, stored: Stored) -> None:
+    event = Event(seen.event)
+    statement = check_vouched(event, seen.raw.statement, seen.raw.item, seen.entry)
+    header, digest = stored.header(seen.bulletin), stored.digest(seen.bulletin)
+    if header is None or digest is None:
+        return  # a lost store
+    check_subject(statement, seen.bulletin, digest)
+    if not delivery.logged or State(delivery.state) in TERMINAL:
+        return  # the table refuses it
+    record = decode(Header, header, LIMITS.header_bytes, "header")
+    times = Times(record.expires, record.answer_by, due_day(record))
+    state = State(delivery.state)
+    since = delivery.changed if state is State.HANDED_OVER else None
+    check_deadline(event, statement.code, state, times, since, seen.entry.time)
