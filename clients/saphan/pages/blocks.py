@@ -1,13 +1,14 @@
 """What a page says, apart from how it looks: the same blocks become HTML and PDF.
 
-Everything here is plain text in one language; nothing is markup, except the pictures, which
-`pictures` makes and nobody else.
+Everything here is plain text in one language; nothing is markup.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
+
+from saphan.pages.svg import Drawing
 
 Tone = Literal["plain", "good", "warn", "bad", "dim", "code"]
 """How a few words are shown: their weight for the reader, or `code` for bytes in digits."""
@@ -85,9 +86,9 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A drawing of `pictures`, with what it shows in words for those who cannot see it."""
+    """A drawing, with what it shows in words for those who cannot see it."""
 
-    svg: str
+    drawing: Drawing
     says: str
 
 

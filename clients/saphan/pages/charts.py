@@ -54,7 +54,9 @@ class _Frame:
         return self.bottom - (self.bottom - self.top) * value / (self.step * self.steps)
 
 
-def bars(days: Sequence[str], series: Sequence[Series], show: Callable[[float], str] = str) -> str:
+def bars(
+    days: Sequence[str], series: Sequence[Series], show: Callable[[float], str] = str
+) -> svg.Drawing:
     """Amounts stacked upon each other, a bar for each day.
 
     Args:
@@ -74,10 +76,12 @@ def bars(days: Sequence[str], series: Sequence[Series], show: Callable[[float], 
                 x = frame.x(day) + room * 0.1
                 marks.append(svg.rect(x, top, room * 0.8, foot - top, colour))
             below += value
-    return svg.drawing(WIDTH, HEIGHT, marks)
+    return svg.Drawing(WIDTH, HEIGHT, tuple(marks))
 
 
-def lines(days: Sequence[str], series: Sequence[Series], show: Callable[[float], str]) -> str:
+def lines(
+    days: Sequence[str], series: Sequence[Series], show: Callable[[float], str]
+) -> svg.Drawing:
     """Durations in seconds, a line for each series; a day without a value interrupts it."""
     values = [value for each in series for value in each.values if value is not None]
     frame = _frame(days, series, max(values, default=0), _duration, show)
@@ -90,7 +94,7 @@ def lines(days: Sequence[str], series: Sequence[Series], show: Callable[[float],
                 marks.append(svg.polyline(points, colour, _DASHES[place]))
             if len(points) == 1 or len(days) <= 62:
                 marks += (svg.circle(x, y, 2.5, colour) for x, y in points)
-    return svg.drawing(WIDTH, HEIGHT, marks)
+    return svg.Drawing(WIDTH, HEIGHT, tuple(marks))
 
 
 def _frame(
@@ -107,7 +111,7 @@ def _frame(
     return _Frame(left, _LEGEND * rows + 12, step, count, len(days))
 
 
-def _axes(frame: _Frame, days: Sequence[str], show: Callable[[float], str]) -> Iterator[str]:
+def _axes(frame: _Frame, days: Sequence[str], show: Callable[[float], str]) -> Iterator[svg.Mark]:
     for at in range(frame.steps + 1):
         y = frame.y(frame.step * at)
         yield svg.line(frame.left, y, WIDTH - _RIGHT, y, stroke=svg.DIM if at == 0 else svg.RULE)
@@ -120,7 +124,7 @@ def _axes(frame: _Frame, days: Sequence[str], show: Callable[[float], str]) -> I
         yield svg.text(x, frame.bottom + 17, days[day], fill=svg.DIM, anchor="middle", size=11)
 
 
-def _legend(series: Sequence[Series], left: float, *, lines: bool) -> Iterator[str]:
+def _legend(series: Sequence[Series], left: float, *, lines: bool) -> Iterator[svg.Mark]:
     for place, (row, x, name) in enumerate(_places(series, left)):
         y = 12.0 + row * _LEGEND
         colour = svg.SERIES[place]

@@ -25,6 +25,7 @@ from saphan.pages.blocks import (
     Table,
     Words,
 )
+from saphan.pages.svg import write_svg
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; font-src data:"
 """What a browser may fetch for the page: nothing, even if somebody edits an address into it."""
@@ -69,8 +70,8 @@ def _block(block: Block) -> str:
             return "".join(_table(block))
         case Words(fingerprints):
             return f'<div class="words">{"".join(map(_words, fingerprints))}</div>'
-        case Picture(svg, says):
-            label = escape(says, quote=True)
+        case Picture(drawing, says):
+            label, svg = escape(says, quote=True), write_svg(drawing)
             return f'<div class="picture" role="img" aria-label="{label}" tabindex="0">{svg}</div>'
 
 

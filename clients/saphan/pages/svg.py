@@ -1,13 +1,13 @@
-"""The few marks that our drawings consist of, as SVG text; numbers are user units (pixels).
+"""The few marks that our drawings consist of, and drawings as SVG; units are pixels.
 
-Pure: the same drawing gives the same text. Nothing in it moves, links or fetches. The same text is
-drawn by browsers inside a page and by the PDF's typesetter.
+Pure: the same drawing gives the same text. Nothing in it moves, links or fetches. The typesetter of
+the PDF draws the marks itself, because readers of SVG set the Khmer in it badly.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Final, Literal
 
@@ -22,27 +22,41 @@ BAD: Final = "#a40e26"
 SERIES: Final = ("#0a5ea8", "#b35900", "#4d7c0f", "#7a3e9d", "#57606a")
 """Told apart in print without colour too: they differ in darkness, and lines in their dashes."""
 
-FAMILY: Final = "Noto Sans, Segoe UI, Helvetica Neue, Arial, sans-serif"
-_SCRIPTS: Final = (
-    ("\u0e80", "\u0eff", "Noto Sans Lao, Leelawadee UI, Lao MN, sans-serif"),
-    ("\u1780", "\u17ff", "Noto Sans Khmer, Leelawadee UI, Khmer MN, sans-serif"),
+FAMILY: Final = (
+    "Noto Sans, Segoe UI, Helvetica Neue, Arial, Noto Sans Lao, Noto Sans Khmer, Leelawadee UI, "
+    "Lao MN, Khmer MN, sans-serif"
 )
 SIZE: Final = 12
-Look = dict[str, str | float]
-"""Attributes of a mark."""
+Points = tuple[tuple[float, float], ...]
+Look = dict[str, str | float | Points]
+"""Attributes of a mark, named as in SVG; places are pairs (x, y)."""
 Anchor = Literal["start", "middle", "end"]
 
 
-def drawing(width: float, height: float, marks: Iterable[str]) -> str:
-    """A whole drawing on white."""
-    size: Look = {
-        "viewBox": f"0 0 {number(width)} {number(height)}",
-        "width": width,
-        "height": height,
-    }
-    font: Look = {"font-family": FAMILY, "font-size": SIZE}
-    xmlns = "http://www.w3.org/2000/svg"
-    return _mark("svg", {"xmlns": xmlns, **size, **font}, "".join(marks))
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One element: its SVG name and attributes, and what a text says."""
+
+    name: str
+    look: Look
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Marks on white, the later ones above."""
+
+    width: float
+    height: float
+    marks: tuple[Mark, ...]
+
+
+def write_svg(drawing: Drawing) -> str:
+    """The drawing as an `svg` element, to stand inside an HTML page."""
+    width, height = number(drawing.width), number(drawing.height)
+    look: dict[str, str | float] = {"viewBox": f"0 0 {width} {height}"}
+    look |= {"width": width, "height": height, "font-family": FAMILY, "font-size": SIZE}
+    return _element("svg", look, "".join(map(_written, drawing.marks)))
 
 
 def text(
@@ -54,11 +68,9 @@ def text(
     anchor: Anchor = "start",
     size: float = SIZE,
     bold: bool = False,
-) -> str:
+) -> Mark:
     """Words on one line, their baseline at y."""
-    keep = "preserve"  # the space between words of two scripts
     attributes: Look = {
-        "xml:space": keep,
         "x": x,
         "y": y,
         "fill": fill,
@@ -66,7 +78,7 @@ def text(
         "font-size": size,
     }
     weight: Look = {"font-weight": 700} if bold else {}
-    return _mark("text", {**attributes, **weight}, "".join(_runs(said)))
+    return Mark("text", {**attributes, **weight}, said)
 
 
 def line(
@@ -78,32 +90,32 @@ def line(
     stroke: str = RULE,
     width: float = 1,
     dash: str = "",
-) -> str:
+) -> Mark:
     """A straight line; `dash` as SVG writes it, such as "3 3"."""
     ends: Look = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
-    return _mark("line", {**ends, "stroke": stroke, "stroke-width": width, **_dashed(dash)})
+    return Mark("line", {**ends, "stroke": stroke, "stroke-width": width, **_dashed(dash)})
 
 
-def rect(x: float, y: float, width: float, height: float, fill: str) -> str:
+def rect(x: float, y: float, width: float, height: float, fill: str) -> Mark:
     """A filled rectangle."""
-    return _mark("rect", {"x": x, "y": y, "width": width, "height": height, "fill": fill})
+    return Mark("rect", {"x": x, "y": y, "width": width, "height": height, "fill": fill})
 
 
-def polyline(points: Iterable[tuple[float, float]], stroke: str, dash: str = "") -> str:
+def polyline(points: Iterable[tuple[float, float]], stroke: str, dash: str = "") -> Mark:
     """Joined lines through at least two points."""
     look: Look = {"fill": "none", "stroke": stroke, "stroke-width": 2, "stroke-linejoin": "round"}
-    return _mark("polyline", {"points": _joined(points), **look, **_dashed(dash)})
+    return Mark("polyline", {"points": tuple(points), **look, **_dashed(dash)})
 
 
-def polygon(points: Iterable[tuple[float, float]], fill: str) -> str:
+def polygon(points: Iterable[tuple[float, float]], fill: str) -> Mark:
     """A filled area."""
-    return _mark("polygon", {"points": _joined(points), "fill": fill})
+    return Mark("polygon", {"points": tuple(points), "fill": fill})
 
 
-def circle(x: float, y: float, radius: float, fill: str, stroke: str = "none") -> str:
+def circle(x: float, y: float, radius: float, fill: str, stroke: str = "none") -> Mark:
     """A dot, or a ring where `fill` is white."""
     look: Look = {"fill": fill, "stroke": stroke, "stroke-width": 2}
-    return _mark("circle", {"cx": x, "cy": y, "r": radius, **look})
+    return Mark("circle", {"cx": x, "cy": y, "r": radius, **look})
 
 
 def text_width(said: str, size: float = SIZE) -> float:
@@ -116,27 +128,23 @@ def number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _runs(said: str) -> Iterator[str]:
-    """Words of one script after the other: the PDF's typesetter shapes a run with one font."""
-    for script, run in itertools.groupby(said, _font_of):
-        letters = escape("".join(run))
-        yield letters if script is None else _mark("tspan", {"font-family": script}, letters)
+def _written(mark: Mark) -> str:
+    look = {
+        key: _joined(value) if isinstance(value, tuple) else value
+        for key, value in mark.look.items()
+    }
+    return _element(mark.name, look, escape(mark.said))
 
 
-def _font_of(letter: str) -> str | None:
-    """The fonts of a letter of Lao or Khmer; None for all others."""
-    return next((font for first, last, font in _SCRIPTS if first <= letter <= last), None)
-
-
-def _mark(name: str, attributes: Look, inside: str = "") -> str:
+def _element(name: str, look: Mapping[str, str | float], inside: str) -> str:
     shown = "".join(
         f' {key}="{value if isinstance(value, str) else number(value)}"'
-        for key, value in attributes.items()
+        for key, value in look.items()
     )
     return f"<{name}{shown}>{inside}</{name}>" if inside else f"<{name}{shown}/>"
 
 
-def _joined(points: Iterable[tuple[float, float]]) -> str:
+def _joined(points: Points) -> str:
     return " ".join(f"{number(x)},{number(y)}" for x, y in points)
 
 

@@ -38,7 +38,7 @@ class Moment:
     mark: Mark
 
 
-def timeline(lanes: Sequence[str], moments: Sequence[Moment]) -> str:
+def timeline(lanes: Sequence[str], moments: Sequence[Moment]) -> svg.Drawing:
     """The drawing, as wide as its words need.
 
     Args:
@@ -53,7 +53,7 @@ def timeline(lanes: Sequence[str], moments: Sequence[Moment]) -> str:
     marks = [*_lanes(lanes, places, height)]
     for row, moment in enumerate(moments):
         marks += _moment(moment, places, words, _TOP + _ROW * row + _ROW / 2)
-    return svg.drawing(width, height, marks)
+    return svg.Drawing(width, height, tuple(marks))
 
 
 def _places(lanes: Sequence[str]) -> list[float]:
@@ -67,32 +67,33 @@ def _places(lanes: Sequence[str]) -> list[float]:
     return places
 
 
-def _lanes(lanes: Sequence[str], places: Sequence[float], height: float) -> Iterator[str]:
+def _lanes(lanes: Sequence[str], places: Sequence[float], height: float) -> Iterator[svg.Mark]:
     for name, place in zip(lanes, places, strict=True):
         yield svg.text(place, 20, name, anchor="middle", bold=True)
         yield svg.line(place, 30, place, height)
 
 
-def _moment(moment: Moment, places: Sequence[float], words: float, y: float) -> Iterator[str]:
+def _moment(moment: Moment, places: Sequence[float], words: float, y: float) -> Iterator[svg.Mark]:
     colour, place = _COLOURS[moment.mark], places[moment.lane]
     yield svg.text(0, y - 2, moment.stamp)
     if moment.after:
         yield svg.text(0, y + 14, moment.after, fill=svg.DIM, size=11)
+    last = max(place, places[moment.lane if moment.to is None else moment.to])
+    yield svg.line(last + 10, y, words - 8, y, dash="1 4")
     if moment.to is not None and moment.to != moment.lane:
         yield from _arrow(place, places[moment.to], y, colour)
-    yield svg.line(place, y, words - 8, y, dash="1 4")
     yield from _sign(moment.mark, place, y, colour)
     yield svg.text(words, y - 2, moment.label, bold=True)
     yield svg.text(words, y + 14, moment.note, fill=colour, size=11)
 
 
-def _arrow(start: float, end: float, y: float, colour: str) -> Iterator[str]:
+def _arrow(start: float, end: float, y: float, colour: str) -> Iterator[svg.Mark]:
     way = 1 if end > start else -1
     yield svg.line(start, y, end - way * 8, y, stroke=colour, width=2)
     yield svg.polygon(((end, y), (end - way * 9, y - 5), (end - way * 9, y + 5)), colour)
 
 
-def _sign(mark: Mark, x: float, y: float, colour: str) -> Iterator[str]:
+def _sign(mark: Mark, x: float, y: float, colour: str) -> Iterator[svg.Mark]:
     """Told apart by form too: a full dot, a ring, a cross."""
     if mark == "bad":
         yield svg.line(x - 6, y - 6, x + 6, y + 6, stroke=colour, width=3)
