@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import time
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
+from saphan_protocol.audit.resuming import Resuming
 from saphan_protocol.audit.verdict import audit
 from saphan_protocol.invitation import (
     INVITATION_BYTES,
@@ -19,11 +22,15 @@ from saphan_protocol.pins import Pins
 from saphan_schemas.bodies import known_types
 from saphan_schemas.errors import InvalidInput, Refused
 
+from saphan.audit.beside import processes
 from saphan.audit.fetch import fetch_logs
 from saphan.audit.folder import LogFolder
 from saphan.audit.packfile import read_pack
-from saphan.cli.audit_pages import report_json, report_page
+from saphan.audit.result import refuse_existing, report_json, write_result
+from saphan.audit.statefile import StateFile, digest_file
+from saphan.cli.audit_pages import report_page
 from saphan.cli.options import Parser, Subparsers, add_command, add_group
+from saphan.cli.progress import Progress as Bar
 from saphan.cli.speech import note, say, show
 from saphan.cli.splits import add_audit_commands
 from saphan.durable import read_bounded
@@ -49,23 +56,55 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     verify.add_argument(
         "--pack", type=Path, action="append", default=[], metavar="FILE", help=say("help.pack")
     )
+    verify.add_argument("--state", type=Path, metavar="FILE", help=say("help.audit_state"))
+    verify.add_argument("--result", type=Path, metavar="FILE", help=say("help.audit_result"))
+    verify.add_argument("--processes", type=_count, metavar="N", help=say("help.audit_processes"))
     verify.add_argument(
         "--pins", type=Path, required=True, metavar="FILE", help=say("help.pin_file")
     )
 
 
 def _verify(args: argparse.Namespace) -> int:
-    pins = _read_pins(args.pins)
-    report = audit(
-        pins,
-        LogFolder(args.folder / "directory"),
-        LogFolder(args.folder / "evidence"),
-        [(name, read_pack(path)) for name, path in _named(args.pack)],
-        {known.name: known.digest for known in known_types()},
-        Progress("note.audit_progress"),
-    )
+    pins, packs = _read_pins(args.pins), dict(_named(args.pack))
+    wanted = args.state is not None or args.result is not None
+    digests = {name: digest_file(path) for name, path in packs.items()} if wanted else {}
+    if args.result is not None:
+        refuse_existing(args.result)  # now, and not after an hour's work
+    with processes(args.processes) as beside, AuditProgress() as progress:
+        report = audit(
+            pins,
+            LogFolder(args.folder / "directory"),
+            LogFolder(args.folder / "evidence"),
+            [(name, read_pack(path)) for name, path in packs.items()],
+            {known.name: known.digest for known in known_types()},
+            progress,
+            beside=beside,
+            resuming=_resuming(args.state, digests),
+        )
+    if args.result is not None:
+        write_result(args.result, report, pins, _program(), digests)
     show(report_json(report), report_page(report), as_json=args.json)
     return 0 if report.finding is None else EXIT_FINDING
+
+
+def _resuming(path: Path | None, digests: dict[str, bytes]) -> Resuming | None:
+    if path is None:
+        return None
+    file = StateFile(path)
+    return Resuming(_program(), digests, file.read(), file)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 2):
+        raise argparse.ArgumentTypeError(say("help.audit_processes"))
+    return int(text)
+
+
+def _program() -> str:
+    try:
+        return f"saphan {version('saphan')}"
+    except PackageNotFoundError:
+        return "saphan 0"  # run from a checkout that was never installed
 
 
 def _named(paths: list[Path]) -> list[tuple[str, Path]]:
@@ -87,6 +126,27 @@ def _fetch(args: argparse.Namespace) -> int:
     lines = [say("note.audit_fetched", folder=args.folder, **row) for row in value.values()]
     show(value, lines, as_json=args.json)
     return 0
+
+
+class AuditProgress:
+    """A bar for people at a terminal, for programs a line now and then."""
+
+    def __init__(self) -> None:
+        self._lines = Progress("note.audit_progress")
+        self._bars = {log: Bar(f"note.audit_{log}") for log in ("directory", "evidence")}
+
+    def __call__(self, log: str, done: int, size: int) -> None:
+        if sys.stderr.isatty():
+            self._bars[log](done, size)
+        else:
+            self._lines(log, done, size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for bar in self._bars.values():
+            bar.__exit__(None, None, None)
 
 
 class Progress:

@@ -1,52 +1,14 @@
-"""What an audit found, as JSON and as plain words: verdict first, then coverage in numbers."""
+"""What an audit found, in plain words: verdict first, then coverage in numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 from saphan_protocol.audit.report import Coverage, Finding, HeadSeen, Report
 from saphan_schemas.messages import has_text
 
 from saphan.cli.speech import say
-
-
-def report_json(report: Report) -> dict[str, Any]:
-    """The whole report; `ok` is true when nothing is wrong in what was checked."""
-    finding, seen = report.finding, report.coverage
-    return {
-        "ok": finding is None,
-        "finding": None if finding is None else _finding_json(finding),
-        "coverage": {
-            "heads": [_head_json(head) for head in seen.heads],
-            "packs": seen.packs,
-            "directory": {
-                "leaves": seen.directory_leaves,
-                "operations": seen.operations,
-                "signatures": seen.operation_signatures,
-                "types": seen.types,
-                "agreements": {"logged": seen.agreements_logged, "opened": seen.agreements_opened},
-            },
-            "evidence": {
-                "leaves": seen.evidence_leaves,
-                "entries": seen.entries,
-                "opened": seen.entries_opened,
-                "signatures": seen.signatures,
-                "types": {
-                    name: {"logged": count, "opened": seen.opened[name]}
-                    for name, count in sorted(seen.logged.items())
-                },
-                "corridors": [
-                    {"sender": pair[0], "recipient": pair[1], "opened": c.opened, "last": c.last}
-                    for pair, c in sorted(seen.corridors.items())
-                ],
-                "deliveries": dict(sorted(seen.deliveries.items())),
-                "unplaced": seen.unplaced,
-                "heads_not_compared": seen.unseen,
-            },
-        },
-    }
 
 
 def report_page(report: Report) -> Iterator[str]:
@@ -122,8 +84,17 @@ def _evidence_page(seen: Coverage) -> Iterator[str]:
         yield "    " + say("note.audit_unopened", count=seen.entries - seen.entries_opened)
     if seen.unplaced:
         yield "    " + say("note.audit_unplaced", count=seen.unplaced)
+    yield "    " + say(
+        "note.audit_bounded",
+        heads=seen.heads_shown,
+        witnessed=seen.heads_witnessed,
+        bounded=seen.bounded,
+        opened=seen.entries_opened,
+    )
     if seen.unseen:
         yield "    " + say("note.audit_unseen", count=seen.unseen)
+    if seen.heads_beyond:
+        yield "    " + say("note.audit_beyond", count=seen.heads_beyond)
 
 
 def _head_line(head: HeadSeen) -> str:
@@ -137,24 +108,3 @@ def _stamp(seconds: int) -> str:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, ValueError, OSError):
         return str(seconds)
-
-
-def _finding_json(finding: Finding) -> dict[str, Any]:
-    return {
-        "log": finding.log,
-        "index": finding.index,
-        "step": finding.step.value,
-        "code": finding.code,
-        "message": finding.message,
-        "pack": finding.pack,
-    }
-
-
-def _head_json(head: HeadSeen) -> dict[str, Any]:
-    return {
-        "origin": head.origin,
-        "size": head.size,
-        "root": head.root.hex(),
-        "time": head.time,
-        "witnesses": list(head.witnesses),
-    }
