@@ -76,10 +76,18 @@ class Maker:
     head: dict[str, Any] = field(default_factory=dict)
     disclosure: BundleDisclosure | None = None
     bodies: bool = True
+    hidden: frozenset[int] = frozenset()
+    """Entries and anchors that are left out, by leaf."""
+    packages: Sequence[bytes] | None = None
+    """What is opened of the directory; None: all."""
 
     def entries(self) -> list[tuple[PackEntry, BatchSignature | None]]:
         """What is about the bulletin."""
-        return [one for one in self.book.shown if subject(one[0]) == self.made.bulletin_id]
+        return [
+            one
+            for one in self.book.shown
+            if subject(one[0]) == self.made.bulletin_id and one[0].index not in self.hidden
+        ]
 
     def items(self) -> list[BundleItem]:
         """All items, under the heads that the logbook has signed last."""
@@ -97,10 +105,12 @@ class Maker:
             BundleNote("directory", book.directory.note()),
             BundleNote("evidence", book.evidence.note()),
             *directory_parts(book.directory.kept),
-            *(BundlePackage(package) for package in (book.package, *book.orders)),
+            *(BundlePackage(package) for package in self._packages()),
             *(
                 BundleAnchor(index, leaf.size or 0, leaf.root or b"", size, path(index))
-                for index, leaf in needed_anchors(book, [one.index for one, _ in shown])
+                for index, leaf in needed_anchors(
+                    book, [one.index for one, _ in shown], self.hidden
+                )
             ),
             *(BundleSignature(batch) for batch in batches.values()),
             *(BundleEntry(entry, size, path(entry.index)) for entry, _ in shown),
@@ -149,6 +159,9 @@ class Maker:
             )
             self.book.log_statement(said, batch)
 
+    def _packages(self) -> Sequence[bytes]:
+        return (self.book.package, *self.book.orders) if self.packages is None else self.packages
+
     def _head(self) -> BundleHead:
         given: dict[str, Any] = {
             "format": BUNDLE_FORMAT,
@@ -180,12 +193,14 @@ def directory_parts(leaves: Sequence[bytes], each: int = 3) -> Iterator[BundleLe
         yield BundleLeaves(start, tuple(leaves[start : start + each]))
 
 
-def needed_anchors(book: Logbook, indices: Sequence[int]) -> list[tuple[int, Any]]:
-    """For each entry the last anchor before it and the first one after it."""
+def needed_anchors(
+    book: Logbook, indices: Sequence[int], hidden: frozenset[int]
+) -> list[tuple[int, Any]]:
+    """For each entry the last anchor before it and the first one after it, of those not hidden."""
     anchors = [
         (index, parsed)
         for index, leaf in enumerate(book.evidence.kept)
-        if (parsed := parse_leaf(leaf)).type is LeafType.ANCHOR
+        if (parsed := parse_leaf(leaf)).type is LeafType.ANCHOR and index not in hidden
     ]
     wanted: set[int] = set()
     for index in indices:
