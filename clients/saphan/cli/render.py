@@ -10,18 +10,28 @@ from saphan_schemas.limits import DAY_MS
 from saphan_schemas.messages import LANGUAGES, has_text
 from saphan_schemas.width import fit
 
-from saphan.cli.speech import language, say
+from saphan.cli.speech import language, note, say
 from saphan.cli.waiting import OUTCOMES
 
 Json = dict[str, Any]
 EVENT_CELLS = 30
 AGENCY_CELLS = 10
 LABEL_CELLS = 14
+HELD = frozenset({"handed_over", "unanswered"})
+"""States of a delivery that its recipient has taken, and not answered."""
 
 
 def stamp(millis: int) -> str:
     """A time as people write it, UTC."""
     return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def note_stopped(found: Json) -> None:
+    """Say that the node does not speak with its broker any more, if `found` says so."""
+    stopped = found.get("stopped")
+    if stopped:
+        since = stamp(stopped["since"])
+        note(say("note.node_stopped", since=since, why=stopped["message"], code=stopped["code"]))
 
 
 def inbox_line(row: Json) -> str:
@@ -83,8 +93,10 @@ def _warning_lines(found: Json, delivery: Json) -> Iterator[str]:
         if one["recipient"] == delivery["recipient"]
     }
     for deadline, one in newest.items():
-        if deadline == "expires" and delivery["state"] == "handed_over":
-            continue  # it was in time
+        if deadline == "expires" and delivery["state"] in HELD:
+            continue  # it was taken in time
+        if deadline == "answer_by" and delivery["state"] == "unanswered":
+            continue  # the log has said it
         text = say(f"warning.{deadline}", share=one["share"], recipient=one["recipient"])
         yield f"{_label(None)}{text}"
 
