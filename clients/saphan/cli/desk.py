@@ -23,12 +23,13 @@ from saphan.cli.options import (
     office_of,
     passphrase_source,
 )
-from saphan.cli.render import inbox_line, stamp, type_text
+from saphan.cli.render import inbox_line, note_stopped, stamp, type_text
 from saphan.cli.speech import note, say, show
 from saphan.cli.token_options import add_new_token, add_token, token_access
 from saphan.desk.desk import Desk
 from saphan.desk.drafts import Drafts, draft_row
 from saphan.desk.folder import DeskFolder
+from saphan.desk.inbox import Inbox
 from saphan.desk.invitation import INVITATION_BYTES, format_invitation, parse_invitation
 from saphan.desk.inviting import invite
 from saphan.desk.line import DeskLine
@@ -224,7 +225,9 @@ def _show_synced(args: argparse.Namespace, desk: Desk, synced: Synced) -> None:
         "new": synced.new,
         "waiting": len(Outbox(desk).waiting()),
     }
-    show(value, _synced_page(value), as_json=args.json)
+    corridors = Inbox(desk).corridors()
+    show(value | {"stopped": corridors.get("stopped")}, _synced_page(value), as_json=args.json)
+    note_stopped(corridors)
 
 
 def _synced_page(value: Json) -> Iterator[str]:

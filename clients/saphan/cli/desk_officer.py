@@ -13,7 +13,14 @@ from saphan_schemas.records import Blob
 
 from saphan.attaching import LocalFile, measure_all, parse_role
 from saphan.cli.desk_line import at_desk, note_offline, over_line, watch
-from saphan.cli.render import bulletin_lines, inbox_line, inbox_lines, stamp, status_lines
+from saphan.cli.render import (
+    bulletin_lines,
+    inbox_line,
+    inbox_lines,
+    note_stopped,
+    stamp,
+    status_lines,
+)
 from saphan.cli.speech import note, say, show
 from saphan.cli.waiting import decided
 from saphan.desk.desk import Desk
@@ -43,6 +50,7 @@ def inbox(args: argparse.Namespace) -> int:
             nonlocal shown
             rows, shown = box.rows(after), True
             value = {"bulletins": rows, "online": error is None, "heard": box.heard()}
+            value["stopped"] = box.corridors().get("stopped")
             show(value | {"waiting": box.waiting()}, inbox_lines(rows), as_json=args.json)
             _note_waiting(box)
 
@@ -72,6 +80,7 @@ def _note_waiting(box: Inbox) -> None:
     """A colleague's bulletin does not leave before this officer has looked at it."""
     if box.waiting():
         note(say("note.countersign_waits", count=box.waiting()))
+    note_stopped(box.corridors())
 
 
 def _show_rows(args: argparse.Namespace, rows: list[Json]) -> None:

@@ -30,6 +30,7 @@ from saphan.cli.render import (
     bulletin_lines,
     inbox_line,
     inbox_lines,
+    note_stopped,
     receipt_lines,
     status_lines,
 )
@@ -90,7 +91,9 @@ def _inbox(args: argparse.Namespace) -> int:
     node, after = local_node(args), max(0, args.after)
     rows = _pages(node, after)
     if not args.watch:
-        show({"bulletins": rows}, inbox_lines(rows), as_json=args.json)
+        stopped = node.get("/v1/identity").get("stopped")
+        show({"bulletins": rows, "stopped": stopped}, inbox_lines(rows), as_json=args.json)
+        note_stopped({"stopped": stopped})
         return 0
     while True:
         for row in rows:

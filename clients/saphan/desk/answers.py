@@ -179,10 +179,19 @@ class Agreement(msgspec.Struct):
     valid_until: int = 2**53
 
 
+class Stopped(msgspec.Struct):
+    """Why the node does not speak with its broker any more."""
+
+    code: Word
+    message: Annotated[str, Meta(max_length=2_000)]
+    since: Millis
+
+
 class Corridors(msgspec.Struct):
     """Answers `AskIdentity`; without a member when the desk has it already."""
 
     agreements: list[Agreement] = []
+    stopped: Stopped | None = None
 
 
 class Sent(msgspec.Struct):

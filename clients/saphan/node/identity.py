@@ -28,7 +28,15 @@ def describe_corridors(service: NodeService) -> dict[str, Any]:
             describe_corridor(directory, agreed, agency)
             for agreed in directory.agreements_of(agency)
         ]
-    return {"agency": agency, "agreements": agreements}
+    return {"agency": agency, "agreements": agreements} | _stopped(service)
+
+
+def _stopped(service: NodeService) -> dict[str, Any]:
+    """Why the node does not speak with its broker any more: its officers are to know it too."""
+    line = service.line.state
+    if line.state != "stopped":
+        return {}
+    return {"stopped": {"code": line.code, "message": line.message, "since": line.since}}
 
 
 def describe(service: NodeService) -> dict[str, Any]:
@@ -53,6 +61,7 @@ def describe(service: NodeService) -> dict[str, Any]:
         "node_key": service.key.key_id.hex(),
         "broker": logs.pins.name,
         "line": asdict(service.line.state),
+        **_stopped(service),
         "budget": {
             "cost": service.engine.budget.cost,
             "per_day": service.settings.now.budget_bytes_per_day,

@@ -201,6 +201,7 @@ class DeskSession:
                 named = (*named, *warned)[: LIMITS.desk_named]
             waits = (one for one in events if one["type"] == COUNTERSIGN)
             concerned = bool(named) or any(peer.handle in one["officers"] for one in waits)
+            concerned = concerned or any(map(_stopped, events))
             if news and not concerned:
                 look = partial(self._concern, peer, news)
                 concerned = await self._service.engine.in_reading(look)
@@ -240,6 +241,11 @@ class DeskSession:
             raise Unavailable(
                 "line_down", f"the desk's line broke: {type(error).__name__}"
             ) from None
+
+
+def _stopped(event: Event) -> bool:
+    """The node has stopped speaking with its broker: every officer is to know."""
+    return bool(event["type"] == "line" and event["state"] == "stopped")
 
 
 def named_for(handle: str, events: Iterable[Event]) -> tuple[bytes, ...]:
