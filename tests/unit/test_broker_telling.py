@@ -118,3 +118,46 @@ def test_new_entries_want_a_witness_of_their_own_and_soon() -> None:
     assert telling.next(newer, cosigned((ours, B)), 1, NOW) is None
     found = telling.next(newer, cosigned((newer, B)), 1, NOW)
     assert found == (FIRST_PAUSE_MS, News(None, 10, {B: B.encode()}))
+
+
+def test_under_load_lines_are_told_once_a_second_although_entries_come_all_the_time() -> None:
+    """Timeline: entries every 100 ms; the witness signs a told head a second."""
+    telling, lines, told_at = started(), {}, []
+    for tick in range(1, 60):
+        now, size = NOW + 100 * tick, 10 + tick
+        telling.told(head(size, now), now, covered=size)
+        if tick % 11 == 0:
+            lines |= cosigned((head(size - 2, now), B))
+        found = telling.next(head(size, now), lines, 1, now)
+        if found is not None and found[0] == 0 and found[1].lines:
+            telling.showed(found[1], now)
+            told_at.append((now - NOW, found[1].size))
+    assert [at for at, _ in told_at] == [1100, 2200, 3300, 4400, 5500]
+    assert [size for _, size in told_at] == [19, 30, 41, 52, 63]
+
+
+def test_a_line_on_entries_in_between_is_told_and_the_rest_wait_for_the_next() -> None:
+    telling = started()
+    telling.told(head(8), NOW, covered=8)
+    telling.told(head(12), NOW, covered=12)
+    found = telling.next(head(12), cosigned((head(8), B)), 1, NOW)
+    assert found == (FIRST_PAUSE_MS, News(None, 8, {B: B.encode()}))
+    telling.showed(found[1], NOW)
+    assert telling.next(head(12), cosigned((head(8), B)), 1, NOW) is None
+    again = telling.next(head(12), cosigned((head(8), B), (head(12), B)), 1, NOW)
+    assert again == (2 * FIRST_PAUSE_MS, News(None, 12, {B: B.encode()}))
+
+
+def test_a_policys_witnesses_are_told_of_one_head() -> None:
+    """B signed one head, then both signed a later one: only the later one has enough of them."""
+    telling = started()
+    telling.told(head(8), NOW, covered=8)
+    telling.told(head(9), NOW)
+    first = telling.next(head(9), cosigned((head(8), B)), 2, NOW)
+    assert first == (FIRST_PAUSE_MS, News(None, 8, {B: B.encode()}))
+    telling.showed(first[1], NOW)
+    lines = cosigned((head(8), B), (head(9), B), (head(9), C))
+    both = telling.next(head(9), lines, 2, NOW)
+    assert both == (2 * FIRST_PAUSE_MS, News(None, 9, {B: B.encode(), C: C.encode()}))
+    telling.showed(both[1], NOW)
+    assert telling.next(head(9), lines, 2, NOW + QUIET) is None

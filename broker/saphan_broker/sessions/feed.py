@@ -109,13 +109,14 @@ class FeedPump:
             head = self._state.evidence.published
             # The directory first: it is at least as new as any anchor under `head`.
             await self._send_directory()
-            if head is not None and await self._send_entries(head):
-                continue
+            sent = head is not None and await self._send_entries(head)
             news = None if head is None else self._news(head)
-            wait = None if news is None else news[0] / 1000
             if news is not None and news[0] <= 0:
                 await self._tell(news[1])
                 continue
+            if sent:
+                continue
+            wait = None if news is None else news[0] / 1000
             try:
                 async with asyncio.timeout(self._sooner(wait)):
                     await changed.wait()
@@ -290,14 +291,14 @@ class FeedPump:
 
     def _news(self, head: Published) -> tuple[int, News] | None:
         """What it should be told without entries, and in how many ms."""
-        if self._own_since is not None or self._listener.entries:
-            return None  # entries that wait a little, or for room, bring their head themselves
-        if (asked := self._listener.take_asked()) is not None:
+        # Entries that wait a little, or for room, bring their head themselves.
+        busy = self._own_since is not None or self._listener.entries
+        if not busy and (asked := self._listener.take_asked()) is not None:
             self._telling.ask(asked)
         agreed = self._state.directory.agreements_of(self._agency)
         wanted = max((one.text.witnesses.quorum for one in agreed), default=1)
         cosigned, now = self._state.evidence.cosigned, self._state.clock()
-        return self._telling.next(head, cosigned, max(1, wanted), now)
+        return self._telling.next(head, cosigned, max(1, wanted), now, busy=busy)
 
     async def _tell(self, news: News) -> None:
         """A head that brings nothing else, and who else has cosigned it."""

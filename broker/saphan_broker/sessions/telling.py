@@ -4,7 +4,8 @@ A head with its lines takes 3.7 KB, a witness's lines 3.4 KB: told of every comm
 idle agency would pay for everybody's traffic. So a session is told
 
 - soon, when it has entries that no other agency is known to have witnessed: the lines alone, if it
-  knows the head that was cosigned, each time after a longer pause;
+  knows the head that was cosigned, each time after a longer pause; under load once a second, for
+  what has come up to then, although more comes all the time;
 - when it is asked to look: at its start, and while a deadline waits for a witness;
 - else seldom: `LIMITS.head_quiet_ms` after the head it was told last.
 """
@@ -20,11 +21,11 @@ from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_broker.logs.log_book import Cosigned, Published
 
 FIRST_PAUSE_MS = SECOND_MS
-"""Between heads told without entries; it doubles with each until entries come."""
+"""Between lines told; it doubles with each until entries come."""
 START_MS = 5 * SECOND_MS
 """A session that got no fresh head at its start is then told the one that there is."""
-TOLD_SIZES = 32
-"""Heads of a session whose cosignatures can be told without the head."""
+TOLD_SIZES = 256
+"""Heads of a session whose cosignatures can be told without the head: seconds of full load."""
 FRESH_MS = 2 * SECOND_MS
 """A head signed so long before it was asked for is as good: heads are dated in seconds."""
 
@@ -51,8 +52,14 @@ class Telling:
         self._agency = agency
         self._told: deque[int] = deque([known] if known else [], TOLD_SIZES)
         self._covered = covered
-        self._shown: set[str] = set()
+        self._open = covered
+        """A head of this size or more says something of entries whose witnesses were not told; 0:
+        there are no such entries."""
+        self._shown: dict[int, set[str]] = {}
+        self._wanted = 1
         self._pause = FIRST_PAUSE_MS
+        self._lines_at = now
+        """Lines are told a pause after this."""
         self._quiet = START_MS
         self._at = now
         self._asked: int | None = now
@@ -69,51 +76,75 @@ class Telling:
         if not self._told or self._told[-1] != head.size:
             self._told.append(head.size)
         self._at, self._quiet = now, LIMITS.head_quiet_ms
-        if covered is not None:
-            self._covered, self._pause = covered, FIRST_PAUSE_MS
+        if covered is None:
+            return
+        self._covered, self._pause = covered, FIRST_PAUSE_MS
+        if not self._open:
+            self._open, self._lines_at = covered, now
             self._shown.clear()
 
     def showed(self, news: News, now: int) -> None:
         """Lines went out."""
-        self._shown.update(news.lines)
-        self._at = now
+        on_it = self._shown.setdefault(news.size, set())
+        on_it.update(news.lines)
+        self._at = self._lines_at = now
         self._pause = min(2 * self._pause, LIMITS.head_quiet_ms)
+        if len(on_it) < self._wanted:
+            return  # further witnesses are to be told of the same entries
+        self._shown.clear()
+        self._open = news.size + 1 if news.size < self._covered else 0
 
     def next(
-        self, head: Published, cosigned: Mapping[int, Cosigned], wanted: int, now: int
+        self,
+        head: Published,
+        cosigned: Mapping[int, Cosigned],
+        wanted: int,
+        now: int,
+        *,
+        busy: bool = False,
     ) -> tuple[int, News] | None:
         """(ms from now until it is told, what) if nothing changes before; None: nothing is new.
 
         Args:
             wanted: witnesses, of other agencies, that its agreements ask for.
+            busy: entries wait, which bring their head themselves: no other head is told.
         """
+        if busy:
+            return self._next_lines(cosigned, wanted, now, busy=True)
         fresh = head.note != self.note
         if self._asked is not None and head.time * SECOND_MS >= self._asked - FRESH_MS:
             self._asked = None
             if fresh:
                 return 0, News(head, head.size, {})
-        if len(self._shown) < wanted:
-            lines = self._lines(cosigned, wanted)
-            if lines is not None:
-                return max(0, self._at + self._pause - now), lines
-        if fresh:
+        lines = self._next_lines(cosigned, wanted, now, busy=False)
+        if lines is None and fresh:
             return max(0, self._at + self._quiet - now), News(head, head.size, {})
-        return None
+        return lines
 
-    def _lines(self, cosigned: Mapping[int, Cosigned], wanted: int) -> News | None:
-        """Lines that are new to it: on a head that it knows, or else on a newer one."""
-        if not self._covered:
+    def _next_lines(
+        self, cosigned: Mapping[int, Cosigned], wanted: int, now: int, *, busy: bool
+    ) -> tuple[int, News] | None:
+        self._wanted = wanted
+        lines = self._lines(cosigned) if self._open else None
+        if lines is None or (busy and lines.head is not None):
             return None
+        return max(0, self._lines_at + self._pause - now), lines
+
+    def _lines(self, cosigned: Mapping[int, Cosigned]) -> News | None:
+        """Lines by which one head has more witnesses than any told before: of a head that it
+        knows, or else of a newer one. A policy counts the witnesses of one head, not of several."""
         newest = self._told[-1] if self._told else 0
-        sizes = [size for size in cosigned if size >= self._covered]
+        most = max(map(len, self._shown.values()), default=0)
+        found = None
+        sizes = [size for size in cosigned if size >= self._open]
         for size in sorted(sizes, key=lambda size: (size not in self._told, -size)):
             if size not in self._told and size < newest:
                 continue
-            of = cosigned[size]
-            new = {
-                a: of.lines[a] for a in sorted(of.lines) if a not in self._shown | {self._agency}
-            }
-            if new:
-                few = dict(list(new.items())[: wanted - len(self._shown)])
-                return News(None if size in self._told else of.head, size, few)
-        return None
+            of, known = cosigned[size], self._shown.get(size, set())
+            others = sorted(of.lines.keys() - known - {self._agency})
+            new = others[: self._wanted - len(known)]
+            if new and len(known) + len(new) > most:
+                most = len(known) + len(new)
+                head = None if size in self._told else of.head
+                found = News(head, size, {agency: of.lines[agency] for agency in new})
+        return found
