@@ -1,9 +1,9 @@
 """`saphan records export`: what an agency may show an auditor, out of its node's store.
 
-Everything in its own corridors: entries, statements, salts, signatures, headers, agreements. No
-content, no stanza, no key, nothing of who read what inside the agency. The store is read beside a
-running node, in one snapshot. An entry whose signature or header the store has lost is left out: it
-could be opened, but not proven.
+Everything in its own corridors: entries, statements, salts, signatures, headers, agreements; and
+the heads that it has kept, which bound the entries' times. No content, no stanza, no key, nothing
+of who read what inside the agency. The store is read beside a running node, in one snapshot. An
+entry whose signature or header the store has lost is left out: it could be opened, but not proven.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from saphan_protocol.pack import pack_stream
 from saphan_protocol.pins import Pins
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.packs import PACK_FORMAT, PackEnd, PackEntry, PackHead, PackItem
 from saphan_schemas.records import BROKER, BatchSignature, Blob, Blobs, SignatureItem
 
@@ -88,7 +89,8 @@ def export_records(
             origins = (pins.directory.origin, pins.evidence.origin)
             head = PackHead(PACK_FORMAT, agency, now, *origins, start, end)
             opened = Opened(db)
-            stream = pack_stream(head, _agreements(db), opened.between(start, end))
+            notes = _notes(db, pins.evidence.origin, start)
+            stream = pack_stream(head, _agreements(db), opened.between(start, end), notes)
             counted = _Counted(stream)
             write_pack(out, counted)
         except sqlite3.Error as error:
@@ -181,6 +183,22 @@ class Found:
     entry: PackEntry
     batch: BatchSignature | None
     whole: bool
+
+
+def _notes(db: sqlite3.Connection, origin: str, start: int) -> Iterator[bytes]:
+    """Heads beyond the first entry that the node has kept; evenly fewer if there are too many."""
+    sizes = [
+        size
+        for (size,) in db.execute(
+            "SELECT size FROM heads WHERE origin = ? AND size >= ? ORDER BY size", (origin, start)
+        )
+    ]
+    every = -(-len(sizes) // LIMITS.pack_notes) or 1
+    for size in sizes[::-every][::-1]:  # the newest is always among them
+        (note,) = db.execute(
+            "SELECT note FROM heads WHERE origin = ? AND size = ?", (origin, size)
+        ).fetchone()
+        yield note
 
 
 class Opened:
