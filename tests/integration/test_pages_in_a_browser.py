@@ -1,0 +1,177 @@
+"""What a browser makes of our pages, and whether the PDF's letters are those of the browser."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import typst
+from saphan.pages.blocks import (
+    Banner,
+    Facts,
+    Heading,
+    Page,
+    Paragraph,
+    Picture,
+    Points,
+    Span,
+    Table,
+    Words,
+)
+from saphan.pages.charts import Series, bars
+from saphan.pages.html import write_html
+from saphan.pages.pdf import write_pdf
+from saphan.pages.timeline import Moment, timeline
+from saphan_schemas.messages import LANGUAGES
+from support.browser import browser_or_skip, difference, print_page, run_browser, sheets
+
+TRIED = 20
+"""Sentences of each language: the longest ones hold every letter that the pages use."""
+
+ALIKE = 0.02
+"""Share of the ink that may lie elsewhere: both round places of letters to other grids."""
+
+FONTS = resources.files("saphan.pages").joinpath("fonts")
+AREAS = ("sheet.", "proven.", "gap.", "unproven.", "verdict.")
+
+
+@pytest.fixture(autouse=True)
+def _browser() -> None:
+    browser_or_skip()
+
+
+def sentences(lang: str) -> list[str]:
+    """The longest texts of the pages, with a name in each of their gaps."""
+    file = resources.files("saphan_schemas").joinpath("messages", f"{lang}.json")
+    texts = json.loads(file.read_text(encoding="utf-8"))
+    found = [
+        re.sub(r"{\w+}", "la.ospp", texts[key]["text"]) for key in texts if key.startswith(AREAS)
+    ]
+    return sorted(found, key=len)[-TRIED:]
+
+
+def by_browser(lines: list[str], script: str, folder: Path) -> list[list[bytes]]:
+    """Each line on a sheet of its own, set by the browser."""
+    faces = "".join(
+        f'@font-face{{font-family:"{name}";src:url(data:font/ttf;base64,{encoded(name)})}}'
+        for name in ("NotoSans", f"NotoSans{script}")
+    )
+    shown = "".join(f"<p>{line}</p>" for line in lines)
+    page = folder / "lines.html"
+    page.write_text(
+        f'<!doctype html><meta charset="utf-8"><style>{faces}@page{{size:900mm 25mm;margin:5mm}}'
+        f'body{{margin:0;font:16pt "NotoSans","NotoSans{script}";white-space:nowrap}}'
+        f"p{{margin:0;break-after:page}}</style>{shown}",
+        encoding="utf-8",
+    )
+    print_page(page, folder / "browser.pdf")
+    return sheets(folder / "browser.pdf")[: len(lines)]
+
+
+def by_typesetter(lines: list[str], script: str, folder: Path) -> list[list[bytes]]:
+    """The same with the PDF's typesetter and the same font files."""
+    made = folder / "typesetter.pdf"
+    source = (
+        "#set page(width: 900mm, height: 25mm, margin: 5mm)\n"
+        f'#set text(font: ("Noto Sans", "Noto Sans {script}"), size: 16pt)\n'
+        '#sys.inputs.lines.split("\\n").map(line => [#line]).join(pagebreak())'
+    )
+    with resources.as_file(FONTS) as fonts:
+        data = typst.compile(
+            source.encode(),
+            font_paths=[str(fonts)],
+            ignore_system_fonts=True,
+            sys_inputs={"lines": "\n".join(lines)},
+        )
+    made.write_bytes(data)
+    return sheets(made)
+
+
+def encoded(name: str) -> str:
+    return base64.b64encode(FONTS.joinpath(f"{name}-Regular.ttf").read_bytes()).decode()
+
+
+@pytest.mark.parametrize(("lang", "script"), (("lo", "Lao"), ("km", "Khmer")))
+def test_the_typesetter_sets_what_the_browser_sets(lang: str, script: str, tmp_path: Path) -> None:
+    lines = sentences(lang)
+    browser = by_browser(lines, script, tmp_path)
+    paper = by_typesetter(lines, script, tmp_path)
+    assert len(browser) == len(paper) == TRIED
+    found = [difference(a, b) for a, b in zip(browser, paper, strict=True)]
+    assert max(found) < ALIKE, lines[found.index(max(found))]
+
+
+def test_letters_that_do_not_join_are_found_different(tmp_path: Path) -> None:
+    joined = "\u179f\u17d2\u1790\u17b6\u1794\u17d0\u1793"
+    (tmp_path / "cut").mkdir()
+    browser = by_browser([joined], "Khmer", tmp_path)
+    cut = by_typesetter([joined.replace("\u17d2", "\u17d2\u200c")], "Khmer", tmp_path / "cut")
+    assert difference(browser[0], cut[0]) > 10 * ALIKE
+
+
+# --- pages as a whole -----------------------------------------------------------------------------
+
+MEASURED = """<!doctype html><iframe src="page.html" style="width:{width}px;height:900px"></iframe>
+<script>onload = () => {{
+  const root = document.querySelector("iframe").contentDocument.documentElement
+  document.title = `${{root.scrollWidth}} of ${{root.clientWidth}}`
+}}</script>"""
+
+
+def page_of_everything(lang: str) -> Page:
+    """A page with each kind of block, in the longest words that there are."""
+    said = tuple(sentences(lang)) if lang != "en" else ("A sentence of a few words.",) * 5
+    moments = [
+        Moment("2026-11-20 08:17:03", "", 0, 1, "submitted", said[0][:40], "good"),
+        Moment("2026-11-21 08:17:03", "+ 1 d", 2, 1, "accepted", said[1][:40], "warn"),
+        Moment("2026-11-22 08:17:03", "+ 1 d", 1, None, "expired", said[2][:40], "bad"),
+    ]
+    digest = Span("0123456789abcdef" * 4, "code")
+    return Page(
+        lang,
+        said[0][:30],
+        said[1][:60],
+        foot="foot",
+        notice=said[2],
+        blocks=(
+            Banner(said[3][:20], said[:2], "good"),
+            Heading(said[4][:20]),
+            Picture(timeline(("la.ospp", "broker", "kh.gpo"), moments), said[0]),
+            Points(said),
+            Facts((("a", digest), (said[0], said[1]))),
+            Table((said[0], "b", "c"), (("1", digest, said[2]), ("2", "x", said[3])), (1, 2, 3)),
+            Words((("la.ospp", ("absent acid actor address",) * 5),) * 3),
+            Paragraph("saphan evidence verify FILE", "code"),
+            Picture(bars(("1", "2"), (Series(said[0][:20], (1, 2)),)), said[0]),
+        ),
+    )
+
+
+@pytest.mark.parametrize("width", (340, 900))
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_page_fits_a_telephone_and_a_desk(lang: str, width: int, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_bytes(write_html(page_of_everything(lang)))
+    outer = tmp_path / "outer.html"
+    outer.write_text(MEASURED.format(width=width), encoding="utf-8")
+    files = "--allow-file-access-from-files"
+    shown = run_browser(
+        tmp_path, files, "--virtual-time-budget=3000", "--dump-dom", f"file://{outer}"
+    )
+    title = re.search(r"<title>(\d+) of (\d+)</title>", shown)
+    assert title, shown[:500]
+    assert int(title[1]) <= int(title[2])
+
+
+def test_the_browsers_printer_and_the_typesetter_give_sheets(tmp_path: Path) -> None:
+    made = page_of_everything("km")
+    (tmp_path / "page.html").write_bytes(write_html(made))
+    print_page(tmp_path / "page.html", tmp_path / "printed.pdf")
+    (tmp_path / "typeset.pdf").write_bytes(write_pdf(made))
+    for name in ("printed", "typeset"):
+        found = sheets(tmp_path / f"{name}.pdf")
+        assert 1 <= len(found) <= 4
+        assert all(len(rows) > 50 for rows in found)
