@@ -53,8 +53,8 @@ bench-engines: $(STAMP) ## measure SQLite and Valkey, ten minutes; writes RESULT
 verifier-kit: $(STAMP) ## a folder that checks evidence on a computer without a network; dist/verifier-kit
 	@.ci/verifier-kit dist/verifier-kit $(PLATFORMS)
 
-vectors: $(STAMP) ## write the test vectors anew (the result must not differ)
-	@for generator in schemas/vectors/generate*.py; do $(BIN)/python "$$generator"; done
+vectors: $(STAMP) ## write test vectors and generated tables anew (the result must not differ)
+	@for generator in schemas/vectors/generate*.py schemas/spec/generate*.py; do $(BIN)/python "$$generator"; done
 
 clean: ## remove the environment, builds and caches
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage

@@ -116,7 +116,7 @@ READ_CODES: Final = frozenset({None, "system"})
 """Read by an officer, or by a case system."""
 
 _NONE: Final[frozenset[str | None]] = frozenset({None})
-_CODES: Final[dict[Event, frozenset[str] | frozenset[str | None]]] = {
+CODES: Final[dict[Event, frozenset[str] | frozenset[str | None]]] = {
     Event.HANDOVER: _NONE,
     Event.ACCEPTED: _NONE,
     Event.READ: READ_CODES,
@@ -189,7 +189,7 @@ def check_said(event: Event, statement: Statement) -> None:
         Refused: `code_unknown`, `detail_malformed`.
     """
     code, detail = statement.code, statement.detail
-    known = code is not None if event is Event.REFUSED else code in _CODES[event]
+    known = code is not None if event is Event.REFUSED else code in CODES[event]
     if not known:
         raise Refused("code_unknown", f"{code} is no code of {event}", field="statement.code")
     fine = detail is None

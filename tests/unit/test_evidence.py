@@ -150,6 +150,6 @@ def test_the_specification_s_table_is_the_program_s() -> None:
             for event, cell in zip(events, row[1:], strict=True)
             if cell.strip()
         }
-        for row in rows[start + 2 : start + 7]
+        for row in rows[start + 2 :][:5]
     }
     assert written == {state: row for state, row in TRANSITIONS.items() if row}
