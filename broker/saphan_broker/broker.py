@@ -93,6 +93,7 @@ class Broker:
         self._blob_sweep = BlobSweep(state)
         self._care = care = StoreCare(state)
         self._recall: asyncio.Task[None] | None = None
+        self._lag: asyncio.Task[None] | None = None
         duties = Duties([self._sweep.run, self._blob_sweep.run, care.archive, care.look])
         own = self._own_reasons
         self.role = take_role(
@@ -117,6 +118,7 @@ class Broker:
         """
         await self.role.start(override)
         self._recall = asyncio.create_task(self._care.recall(), name="recall")
+        self._lag = asyncio.create_task(self.state.lag.run(), name="witness lag")
         if self.role.alone:
             await self._blob_sweep.look(starting=True)
 
@@ -129,9 +131,10 @@ class Broker:
             session.stop()
         if self._handlers:
             await asyncio.wait(self._handlers, timeout=STOP_SECONDS)
-        if self._recall is not None:
-            self._recall.cancel()
-            await asyncio.gather(self._recall, return_exceptions=True)
+        beside = [task for task in (self._recall, self._lag) if task is not None]
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         await self.role.close(STOP_SECONDS)
         await self.state.close()
 

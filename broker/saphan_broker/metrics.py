@@ -128,6 +128,8 @@ class MetricsPages:
         if stats.witnessed_ms:
             lag = (self._broker.state.clock() - stats.witnessed_ms) / SECOND_MS
             yield gauge("saphan_witness_lag_seconds", "Since the newest cosigned time", lag)
+        behind = self._broker.state.lag.worst_seconds()
+        yield gauge("saphan_witness_behind_seconds", "The slowest connected witness", behind)
         yield [
             "# HELP saphan_commit_seconds Durable commits of the evidence log",
             "# TYPE saphan_commit_seconds summary",

@@ -36,6 +36,7 @@ from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import LOGS, AnchorRow, Log, Store
 from saphan_broker.store.unfinished import check_whole
 from saphan_broker.verifying import Verifier
+from saphan_broker.witness_lag import WitnessLag
 
 OpenStore = Callable[[], Awaitable[Store]]
 CatchUp = Callable[[], Awaitable[None]]
@@ -92,6 +93,7 @@ class State:
         self.clock = clock
         self.random = random
         self.alarms = Alarms()
+        self.lag = WitnessLag(lambda: self.directory, self.alarms, clock)
         self.counters = Counters()
         self.clocks = SessionClocks()
         self.verified = VerifiedRoots()
@@ -109,6 +111,8 @@ class State:
         """Directory size that the newest anchor leaf names."""
         self.anchor: AnchorRow | None = None
         """The newest anchor leaf."""
+        self.anchored_at = 0
+        """When it was logged, ms; of one that another process wrote, when it was read."""
         self.certificate: bytes | None = None
         """SHA-256 of the TLS certificate that nodes see, our own or a proxy's; None without TLS."""
         self.catch_up: CatchUp = _here_already
@@ -173,6 +177,7 @@ class State:
         anchor = await self.store.anchor(below)
         self.anchor = anchor
         self.anchored = 0 if anchor is None else anchor.size
+        self.anchored_at = self.clock()
 
     async def _count_open(self) -> None:
         """Who has how many deliveries without an outcome: what another process, or a commit whose

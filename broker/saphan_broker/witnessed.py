@@ -74,6 +74,8 @@ class WitnessedTime:
         row = CosignatureRow(agency, frame.head.size, signed, kept)
         await self._state.store.put_cosignature(book.log, row)
         self.taken += 1
+        if book.log == "evidence":
+            self._state.lag.cosigned(agency, frame.head.size)
         book.add_cosignature(agency, frame.head.size, kept)
         self._state.listeners.published(())
         # The earlier of both clocks: of one size several heads may have been signed.

@@ -16,7 +16,7 @@ from saphan_broker.broker import open_broker
 from saphan_broker.metrics import MetricsPages, counter, escape, family, number
 from saphan_schemas.codec import encode
 from saphan_schemas.frames import Ping
-from saphan_schemas.limits import DAY_MS
+from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Event
 from support.brokers import World
 
@@ -226,3 +226,24 @@ def test_labels_are_escaped_and_numbers_exact() -> None:
     assert family("gauge", "x", "X", "l", {'"': 1})[-1] == r'x{l="\""} 1'
     assert counter("x", "X", 2**60)[-1] == f"x_total {2**60}"
     assert number(0.1) == "0.1"
+
+
+async def test_a_connected_witness_that_cosigns_nothing_is_an_alarm(world: World) -> None:
+    """Timeline: B is told a head, and is silent for ten minutes; then it cosigns."""
+    async with shown(world) as session:
+        line = await world.line(B)
+        await line.until(lambda: world.pins.evidence.origin in line.heads)
+        world.clock.ahead += LIMITS.witness_lag_ms
+        world.broker.state.lag.look()
+        found = await numbers(session)
+        assert found["saphan_witness_behind_seconds"] >= LIMITS.witness_lag_ms / 1000
+        assert found['saphan_alarm{code="witness_behind"}'] == 1
+        assert not await reasons(session)
+        (alarm,) = world.broker.state.alarms.active()
+        assert B in alarm.message
+        await line.cosign(line.heads[world.pins.evidence.origin])
+        await line.prove(line.heads[world.pins.evidence.origin].ref)  # the cosignature was read
+        world.broker.state.lag.look()
+        found = await numbers(session)
+        assert found["saphan_witness_behind_seconds"] == 0
+        assert 'saphan_alarm{code="witness_behind"}' not in found

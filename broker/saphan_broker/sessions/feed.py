@@ -342,6 +342,7 @@ class FeedPump:
         if entries:
             self._window.add(after, len(entries), len(frame))
         await self._send(frame)
+        self._state.lag.told(self._agency, head.size)
 
 
 def _ciphertext(body: BulletinRow, here: bool) -> bytes | Blob:

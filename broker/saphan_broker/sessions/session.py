@@ -207,6 +207,8 @@ class Session:
             shared.tokens.revoke(token)
             state.clocks.forget(self._number)
             state.listeners.remove(listener)
+            if not state.listeners.count(peer.agency):
+                state.lag.left(peer.agency)
 
     async def _until_refused(self, work: Coroutine[object, object, None]) -> None:
         """Until the node's key is revoked; then what is open is answered, and no more."""
