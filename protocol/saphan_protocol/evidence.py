@@ -87,6 +87,8 @@ def parse_leaf(data: bytes) -> Leaf:
 
 def _parse(data: bytes) -> Leaf:
     kind, body = LeafType(data[0]), data[1:]
+    if kind in _PLAIN:
+        return Leaf(kind, commitment=_commitment(body))
     if kind is LeafType.ANCHOR:
         size, root = _ANCHOR.unpack(body)
         return Leaf(kind, size=size, root=root)
@@ -97,8 +99,6 @@ def _parse(data: bytes) -> Leaf:
         return Leaf(kind, due_day=_U32.unpack(body[:4])[0], commitment=_commitment(body[4:]))
     if kind in _TARGETED:
         return Leaf(kind, target=_U64.unpack(body[:8])[0], commitment=_commitment(body[8:]))
-    if kind in _PLAIN:
-        return Leaf(kind, commitment=_commitment(body))
     raise ValueError(kind)
 
 
@@ -131,6 +131,11 @@ def open_leaf(leaf: bytes, entry: bytes, salt: bytes) -> tuple[Leaf, Entry]:
         InvalidInput: `leaf_malformed`, `entry_type`, `commitment_differs`, or the codec's codes.
     """
     parsed = parse_leaf(leaf)
+    return parsed, open_parsed(parsed, entry, salt)
+
+
+def open_parsed(parsed: Leaf, entry: bytes, salt: bytes) -> Entry:
+    """As `open_leaf`, of a leaf that is parsed already; gives the entry."""
     if parsed.commitment is None or not hmac.compare_digest(
         parsed.commitment, commitment(salt, entry)
     ):
@@ -142,4 +147,4 @@ def open_leaf(leaf: bytes, entry: bytes, salt: bytes) -> tuple[Leaf, Entry]:
         raise InvalidInput(
             "entry_type", f"a {parsed.type.name} leaf holds a {record.type}", field="entry.type"
         )
-    return parsed, record
+    return record

@@ -70,8 +70,10 @@ def read_ahead(items: Iterable[PackItem], begin: Begin) -> Iterator[PackItem]:
     """The same items; what reading them raises comes where it would have come."""
     source, failed, ended = iter(items), None, False
     held: deque[PackItem] = deque()
+    width = 1
     while True:
-        while not ended and len(held) < AHEAD_ITEMS:
+        width = min(width + 1, AHEAD_ITEMS)  # little of a pack whose turn has not come
+        while not ended and len(held) < width:
             try:
                 item = next(source)
             except StopIteration:

@@ -15,13 +15,13 @@ from saphan_protocol.audit.heads import Heads
 from saphan_protocol.audit.log import root_at
 from saphan_protocol.audit.packs import Shown, choose
 from saphan_protocol.audit.recipients import Recipients
-from saphan_protocol.audit.report import AuditStep, Coverage, Trail
+from saphan_protocol.audit.report import LEAF_NAMES, AuditStep, Coverage, Trail
 from saphan_protocol.audit.statistics import Statistics
 from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.checkpoint import Head
 from saphan_protocol.delivery import BROKER_EVENTS, OWN_EVENTS
 from saphan_protocol.directory import Directory
-from saphan_protocol.evidence import CONSIGNMENT_TYPE, Leaf, open_leaf
+from saphan_protocol.evidence import CONSIGNMENT_TYPE, Leaf, open_parsed
 from saphan_protocol.identity import identity
 from saphan_protocol.tile_tree import TileTree
 from saphan_protocol.vouched import check_vouched
@@ -55,37 +55,39 @@ class Entries:
         self._trail = trail
         self._heads = heads
         self._verified = verified
+        self._seen: tuple[int, bytes | None] = (-1, None)
         self.time = 0
         self.corridors = Corridors(coverage)
         self.deliveries = Deliveries()
         self.recipients = Recipients()
         self.statistics = Statistics()
 
-    def take(self, index: int, raw: bytes, shown: Sequence[Shown], at: int) -> None:
+    def take(self, index: int, leaf: Leaf, shown: Sequence[Shown], at: int) -> None:
         """Judge the entry at `index`.
 
         Args:
-            raw: its leaf.
+            leaf: its leaf.
             shown: what the packs show of it, at least one.
             at: directory size of the last anchor before it.
 
         Raises:
             InvalidInput, Refused: where the trail stands.
         """
-        trail = self._trail
+        trail, entry = self._trail, None
         for one in shown:
             trail.at(AuditStep.OPENING, index, one.pack)
-            leaf, entry = open_leaf(raw, one.entry.entry, one.entry.salt)
+            entry = open_parsed(leaf, one.entry.entry, one.entry.salt)
             trail.at(AuditStep.STATEMENT, index, one.pack)
             _check_statement(entry, one)
-        best = choose(list(shown))
-        leaf, entry = open_leaf(raw, best.entry.entry, best.entry.salt)
+        best = choose(shown)
+        if entry is None:
+            raise RuntimeError("no pack shows this entry")
         trail.at(AuditStep.CORRIDOR, index, best.pack)
         course = self.corridors.follow(index, entry)
         trail.at(AuditStep.TIME, index, best.pack)
         self._check_time(entry)
         self._judge(index, leaf, entry, best, course, at)
-        self._coverage.opened[leaf.type.name.lower()] += 1
+        self._coverage.opened[LEAF_NAMES[leaf.type]] += 1
 
     def _check_time(self, entry: Entry) -> None:
         if entry.time < self.time:
@@ -171,15 +173,19 @@ class Entries:
         if self._tree is None and seen.size <= index:
             self._coverage.unseen += 1
             return
-        if seen.size > index or (
-            self._tree is not None and root_at(self._tree, seen.size) != seen.root
-        ):
+        if seen.size > index or self._root(seen.size) not in (None, seen.root):
             raise Refused(
                 "seen_differs",
                 f"the sender had seen a head of {seen.size} leaves that this log never had",
                 field="consignment.seen",
                 hint="two histories were shown: compare heads with the sender",
             )
+
+    def _root(self, size: int) -> bytes | None:
+        """Root at a size that many consignments in a row name; None without tiles."""
+        if self._tree is not None and self._seen[0] != size:
+            self._seen = (size, root_at(self._tree, size))
+        return self._seen[1]
 
     def _signed(self, event: Event, entry: Entry, shown: Shown, facts: Facts) -> Statement:
         """Step O6: a statement that an agency's node has signed."""

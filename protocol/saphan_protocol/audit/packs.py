@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Final
 
 from saphan_schemas.errors import InvalidInput
@@ -76,6 +77,8 @@ class PackSet:
             trail.at(AuditStep.PACK_HEAD, pack=name)
             _check_origins(reader, pins)
             self._places.append(_Place(reader))
+        self._moved = list(self._places)
+        self._next: list[tuple[int, int]] = []
 
     def __len__(self) -> int:
         return len(self._places)
@@ -105,14 +108,26 @@ class PackSet:
 
     def at(self, index: int) -> list[Shown]:
         """What the packs show of the leaf at `index`; asked for every index in order (P3)."""
+        if self._moved:
+            self._read_on(index)
         found = []
-        for place in self._places:
+        while self._next and self._next[0][0] == index:
+            place = self._places[heappop(self._next)[1]]
+            entry = place.peek()
+            if entry is not None:
+                found.append(Shown(place.reader.name, entry, place.reader.batches))
+            place.take()
+            self._moved.append(place)
+        return found
+
+    def _read_on(self, index: int) -> None:
+        """Read the next entry of packs whose last one was asked for: not before it was judged."""
+        for place in self._moved:
             self._trail.at(AuditStep.PACK_ORDER, index, place.reader.name)
             entry = place.peek()
-            if entry is not None and entry.index == index:
-                found.append(Shown(place.reader.name, entry, place.reader.batches))
-                place.take()
-        return found
+            if entry is not None:
+                heappush(self._next, (entry.index, self._places.index(place)))
+        self._moved.clear()
 
     def finish(self, size: int) -> None:
         """Every pack has come to its end, and none shows a leaf beyond the head (P3, P4).
@@ -133,12 +148,14 @@ class PackSet:
                 )
 
 
-def choose(shown: list[Shown]) -> Shown:
+def choose(shown: Sequence[Shown]) -> Shown:
     """The fullest of what several packs show; those that agree may differ in what they leave out.
 
     Raises:
         InvalidInput: `packs_differ`.
     """
+    if len(shown) == 1:
+        return shown[0]
     for name in _SHOWN_ALIKE:
         first: Shown | None = None
         for other in shown:

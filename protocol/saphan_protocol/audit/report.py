@@ -24,6 +24,9 @@ CLEAR_LEAVES: Final = frozenset({LeafType.ANCHOR, LeafType.SUCCESSOR})
 """Evidence leaves that say all they hold: nothing of them is opened."""
 
 
+LEAF_NAMES: Final = {kind: kind.name.lower() for kind in LeafType}
+
+
 class AuditStep(enum.StrEnum):
     """Numbered steps of `schemas/spec/audit.md`."""
 

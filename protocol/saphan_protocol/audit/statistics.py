@@ -28,6 +28,7 @@ OUTCOMES: Final = frozenset(
     {LeafType.ACCEPTED, LeafType.REJECTED, LeafType.RECALLED, LeafType.EXPIRED}
 )
 _ANSWERS: Final = frozenset({LeafType.ACCEPTED, LeafType.REJECTED})
+_NAMES: Final = {kind: kind.name.lower() for kind in LeafType}
 LEAP_DAYS: Final = 400
 Key = tuple[bytes, str]
 """A delivery: bulletin id and recipient."""
@@ -128,8 +129,10 @@ class Statistics:
             header: of a submission, None with everything else.
         """
         row = self._row(entry.time // DAY_MS)
-        pair = self.pairs.setdefault((entry.sender, entry.recipient), PairRow())
-        name = kind.name.lower()
+        pair = self.pairs.get((entry.sender, entry.recipient))
+        if pair is None:
+            pair = self.pairs[entry.sender, entry.recipient] = PairRow()
+        name = _NAMES[kind]
         for events in (row.events, pair.events):
             events[name] = events.get(name, 0) + 1
         key = (bulletin, entry.recipient)

@@ -23,6 +23,7 @@ from saphan_protocol.audit.log import CheckedLeaves, LogSource, pinned_head, pin
 from saphan_protocol.audit.packs import PackSet, PackSource
 from saphan_protocol.audit.report import (
     CLEAR_LEAVES,
+    LEAF_NAMES,
     AuditStep,
     Coverage,
     Finding,
@@ -193,13 +194,13 @@ class _Audit:
     ) -> None:
         self._trail.at(AuditStep.LEAF, index)
         leaf = parse_leaf(raw)
-        self.coverage.logged[leaf.type.name.lower()] += 1
+        self.coverage.logged[LEAF_NAMES[leaf.type]] += 1
         anchors.take(index, leaf)
         self._trail.at(AuditStep.SUBMISSION, index)
         entries.recipients.see(index, leaf)
         shown = packs.at(index)
         if shown:
-            entries.take(index, raw, shown, anchors.size)
+            entries.take(index, leaf, shown, anchors.size)
         elif leaf.type not in CLEAR_LEAVES:
             entries.corridors.leave(index)
         self.coverage.evidence_leaves = index + 1
