@@ -86,6 +86,7 @@ class Limits:
     record_days: int = 3_653  # records and salts outlive their bulletin by ten years
     ratchet_days: int = 40_200  # a century of retention and ten years for records; 0.2 s
     head_idle_ms: int = HOUR_MS  # an idle log signs its head anew at least so often
+    anchor_ms: int = HOUR_MS  # of a growing log, between two anchors: a leaf of 41 bytes
     head_quiet_ms: int = 45 * MINUTE_MS  # between heads told to who has nothing new: 8 KB each
 
     # Session and queues

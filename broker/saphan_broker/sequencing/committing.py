@@ -104,7 +104,7 @@ class Committer:
         state.recent.add(commit.signatures)
         state.recent_rows.add(commit)
         if ledger.anchors:
-            state.anchor = ledger.anchors[-1]
+            state.anchor, state.anchored_at = ledger.anchors[-1], ledger.time
 
     # --- directory --------------------------------------------------------------------------------
 

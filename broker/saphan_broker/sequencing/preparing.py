@@ -95,7 +95,7 @@ async def prepare(state: State, group: Sequence[Work], before: Prepared | None) 
     time = max(now, last)
     state.clocks.check(time, now)
     anchored = state.anchored if before is None else before.anchored
-    anchor = _anchor_due(state, anchored)
+    anchor = _anchor_due(state, anchored, bool(group) and _anchor_old(state, before, time))
     known, judged = await load_readable(state, await _admit_all(state, group, time))
     known.used.update(state.used)
     if before is not None:
@@ -134,8 +134,18 @@ def _newest_anchor(state: State, before: Prepared | None) -> int:
     return 0 if state.anchor is None else state.anchor.index
 
 
-def _anchor_due(state: State, anchored: int) -> tuple[int, bytes] | None:
-    """(size, root) of the signed directory head, if the newest anchor names an older one."""
+def _anchor_old(state: State, before: Prepared | None, time: int) -> bool:
+    """Whether the newest anchor was logged so long ago that another one is worth a leaf."""
+    last = state.anchored_at
+    if before is not None and before.ledger.anchors:
+        last = before.ledger.time
+    return time - last >= LIMITS.anchor_ms
+
+
+def _anchor_due(state: State, anchored: int, old: bool) -> tuple[int, bytes] | None:
+    """(size, root) of the signed directory head, if the newest anchor names an older one, or is
+    `old`: between two anchors that name the same directory no key was revoked, and that shows it
+    to whoever sees those two and nothing else of the log."""
     published = state.registry.published
     if published is None or published.size != state.directory.size:
         raise OperatorError(
@@ -143,7 +153,7 @@ def _anchor_due(state: State, anchored: int) -> tuple[int, bytes] | None:
             "the directory log has leaves that are under no signed head",
             hint="nothing is judged by them before they are signed; see the alarms",
         )
-    if published.size == anchored:
+    if published.size == anchored and not old:
         return None
     return published.size, published.root
 
