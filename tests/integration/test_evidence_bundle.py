@@ -10,8 +10,9 @@ import pytest
 from saphan.evidence.checking import check_bundle
 from saphan.evidence.exporting import NodeStore, export_bundle
 from saphan.node.service import NodeService
-from saphan_protocol.bundle.report import Outcome, Verdict
+from saphan_protocol.bundle.report import Outcome
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
+from support.evidence import settled
 
 
 @pytest.fixture
@@ -31,16 +32,8 @@ async def carried(out: NodeService, into: NodeService, **options: object) -> byt
     await eventually(lambda: states(out, bulletin) == ["accepted"])
     await into.read_by_system(bulletin)
     for node in (out, into):
-        await eventually(lambda: settled(node, bulletin))  # noqa: B023
+        await eventually(lambda: settled(node, bulletin, 4))  # noqa: B023
     return bulletin
-
-
-def settled(node: NodeService, bulletin: bytes) -> bool:
-    rows = node.db.rows(
-        "SELECT (SELECT 1 FROM unproven u WHERE u.idx = e.idx) FROM entries e WHERE bulletin = ?",
-        (bulletin,),
-    )
-    return len(rows) == 4 and not any(row[0] for row in rows)
 
 
 async def exported(bridge: Bridge, agency: str, bulletin: bytes, **options: object) -> Path:
@@ -61,8 +54,6 @@ async def test_both_sides_export_what_a_stranger_finds_valid(bridge: Bridge) -> 
             await node.evidence.prepare(bulletin)
             path = await exported(bridge, agency, bulletin)
             verdict = await asyncio.to_thread(check_bundle, path, bridge.pins)
-            print(path.stat().st_size)
-            print(verdict)
             assert verdict.finding is None
             assert verdict.outcome is Outcome.VALID, verdict.gaps
             assert [event.event for event in verdict.events] == [

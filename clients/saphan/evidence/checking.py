@@ -23,7 +23,7 @@ def check_bundle(
         sink: where the bytes of opened attachments go.
 
     Raises:
-        OperatorError: `file_missing`, `file_unreadable`; InvalidInput: `bundle_foreign`.
+        OperatorError: `file_missing`, `file_unreadable`; InvalidInput: `evidence_foreign`.
     """
     types = {known.name: known.digest for known in known_types()}
     return verify_bundle(read_bundle(path), types, pins, sink)

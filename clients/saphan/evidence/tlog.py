@@ -28,7 +28,7 @@ from saphan_schemas.records import Entry, Header, Role
 from saphan.audit.records import CONSIGNMENTS
 from saphan.evidence.placing import Placing
 from saphan.evidence.story import Story, corridors
-from saphan.node.trust.witness_policy import UNAGREED, policy
+from saphan.node.proving.witness_policy import UNAGREED, policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from saphan.node.outbox import Outbox
 from saphan.node.policy.current import Current
 from saphan.node.policy.rules import Rules
 from saphan.node.prepared import Outcome, Prepared, Waiting
+from saphan.node.proving.evidence_ready import EvidenceReady
 from saphan.node.proving.notes_kept import NotesKept
 from saphan.node.proving.proofs import WitnessedProofs
 from saphan.node.proving.witness_lag import WitnessLag
@@ -58,7 +59,6 @@ from saphan.node.telling.notices import Notices
 from saphan.node.telling.warnings import Warnings
 from saphan.node.tokens import Tokens
 from saphan.node.trust.bound import Bound
-from saphan.node.trust.evidence_ready import EvidenceReady
 from saphan.node.trust.in_flight import InFlight
 from saphan.node.trust.mailbox_care import MailboxCare
 from saphan.node.trust.own_operations import OwnOperations

@@ -1,0 +1,15 @@
+"""What tests of evidence share."""
+
+from __future__ import annotations
+
+from saphan.node.service import NodeService
+
+
+def settled(node: NodeService, bulletin: bytes, entries: int) -> bool:
+    """Whether a node holds so many entries of a bulletin, each under a witnessed head."""
+    rows = node.db.rows(
+        "SELECT EXISTS (SELECT 1 FROM unproven u WHERE u.idx = e.idx) FROM entries e"
+        " WHERE bulletin = ?",
+        (bulletin,),
+    )
+    return len(rows) == entries and not any(waits for (waits,) in rows)
