@@ -1,0 +1,151 @@
+"""Own proofs come to rest under witnessed heads whose notes stay, without a question to anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from saphan.node.alarms import Alarms
+from saphan.node.logs import encoded_path
+from saphan.node.proving import notes_kept
+from saphan.node.proving.chain import Chain
+from saphan.node.proving.witness_lag import BEHIND, WitnessLag
+from saphan_protocol.merkle import verify_consistency
+from saphan_protocol.shared_paths import SharedPaths
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.proof_frames import Proofs
+from support.proven_logs import EVIDENCE, NOW, OTHER, OWN, ProvenLogs
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Iterator[ProvenLogs]:
+    made = ProvenLogs(tmp_path)
+    yield made
+    made.db.close()
+
+
+def test_entries_move_under_the_first_head_that_has_a_witness(shown: ProvenLogs) -> None:
+    shown.show(3, 1, 4, 2, 1)  # heads of 3, 4, 8, 10, 11
+    assert shown.proofs.settle() == 0
+    shown.cosign(10, OTHER)
+    assert shown.proofs.settle() == 10
+    assert shown.unproven() == [10]
+    assert shown.resting() == dict.fromkeys(range(10), 10) | {10: 11}
+
+
+def test_a_head_that_is_older_than_the_frames_own_will_do(shown: ProvenLogs) -> None:
+    """The entry came under a head of 9, the witness has signed the 6 before it."""
+    shown.show(6, 3)
+    later = encoded_path(shown.tree.inclusion(4))
+    with shown.db.transaction() as tx:
+        tx.execute("UPDATE entries SET head_size = 9, path = ? WHERE idx = 4", (later,))
+    assert shown.resting()[4] == 9
+    shown.cosign(6, OTHER)
+    shown.proofs.settle()
+    assert shown.resting()[4] == 6
+
+
+def test_our_own_lines_alone_make_no_proof_a_witnessed_one(shown: ProvenLogs) -> None:
+    size = shown.show(5)
+    shown.cosign(size, OWN)
+    assert shown.proofs.settle() == 0
+    shown.cosign(size, OTHER, OWN)
+    assert shown.proofs.settle() == 5
+
+
+def test_what_no_chain_leads_to_is_asked_for_and_checked(shown: ProvenLogs) -> None:
+    """As an older release has left it: entries under heads whose steps were not kept."""
+    shown.show(4, 4, 4)
+    with shown.db.transaction() as tx:
+        tx.execute("DELETE FROM steps")
+        tx.execute("DELETE FROM heads WHERE size < 12")
+    shown.cosign(12, OTHER)
+    assert shown.proofs.settle() == 4
+    question = shown.proofs.question()
+    assert question is not None
+    assert (question.head.size, list(question.leaves)) == (12, list(range(8)))
+    assert shown.proofs.question() is None
+    shared = SharedPaths()
+    places = tuple(shared.add(shown.tree.inclusion(index)) for index in range(8))
+    wrong = Proofs(1, None, shared.hashes, (*places[:7], places[6]), ())
+    with pytest.raises(InvalidInput, match="proof_inclusion"):
+        shown.proofs.take(question, wrong)
+    assert shown.unproven() == list(range(8))
+    shown.proofs.take(question, Proofs(1, "head_unknown", (), (), ()))
+    assert shown.unproven() == list(range(8))
+    shown.proofs.take(question, Proofs(1, None, shared.hashes, places, ()))
+    assert shown.unproven() == []
+    assert set(shown.resting().values()) == {12}
+
+
+def test_notes_that_proofs_rest_under_stay_and_so_does_the_chain(
+    shown: ProvenLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heads of one entry each, every fifth witnessed; the newest eight are all kept."""
+    monkeypatch.setattr(notes_kept, "KEPT_HEADS", 8)
+    monkeypatch.setattr(notes_kept, "FEW", 2)
+    for count in range(1, 101):
+        size = shown.show(1 if count % 10 else 3)
+        if count % 5 == 0:
+            shown.cosign(size, OTHER)
+            shown.proofs.settle()
+        shown.notes.look()
+    assert shown.unproven() == []
+    resting = shown.resting()
+    assert set(resting.values()) < set(shown.kept())
+    assert len(shown.kept()) < 20 + 16
+    for old in set(resting.values()):
+        step = Chain(shown.db.rows, EVIDENCE).step(old, shown.tree.size)
+        assert step is not None
+        root = shown.db.row("SELECT root FROM heads WHERE size = ?", (old,))
+        assert root is not None
+        verify_consistency(old, shown.tree.size, root[0], shown.tree.root(), step.path)
+
+
+def test_a_note_stays_while_an_entry_under_it_has_no_witness(
+    shown: ProvenLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes_kept, "KEPT_HEADS", 4)
+    for _ in range(20):
+        shown.show(1)
+        shown.notes.look()
+    assert shown.unproven() == list(range(20))
+    shown.resting()
+    shown.cosign(shown.show(1), OTHER)
+    shown.proofs.settle()
+    assert set(shown.resting().values()) == {21}
+
+
+def test_a_start_finds_what_is_left_to_prove(shown: ProvenLogs) -> None:
+    size = shown.show(3, 3)
+    shown.cosign(size, OTHER)
+    shown.open()
+    assert shown.proofs.settle() == 6
+
+
+def test_a_witness_that_is_missing_for_ten_minutes_is_an_alarm(shown: ProvenLogs) -> None:
+    now = NOW * 1000
+    alarms = Alarms(lambda: now)
+    opened: int | None = now
+    lag = WitnessLag(OWN, shown.db, shown.logs, alarms, lambda: opened, lambda: now)
+
+    def look(later: int) -> list[str]:
+        nonlocal now
+        now += later
+        lag.look()
+        return [alarm.code for alarm in alarms.standing()]
+
+    assert look(60 * LIMITS.witness_lag_ms) == []  # nothing of ours waits, however long
+    size = shown.show(2, time=now // 1000)
+    assert look(LIMITS.witness_lag_ms - 1000) == []
+    opened = now
+    assert look(LIMITS.witness_lag_ms - 1000) == []  # the line was down before: nobody knows
+    assert look(1000) == [BEHIND]
+    (alarm,) = alarms.standing()
+    assert OTHER in alarm.message
+    assert OWN not in alarm.message
+    shown.cosign(size, OTHER)
+    shown.proofs.settle()
+    assert look(0) == []
