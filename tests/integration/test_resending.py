@@ -222,13 +222,14 @@ async def test_what_a_revoked_key_said_has_its_receipt_and_nothing_new_is_taken(
             assert result.code == "key_revoked"
 
 
-async def new_key(bridge: Bridge, node: NodeService) -> None:
+async def new_key(bridge: Bridge, node: NodeService, *, start: bool = True) -> None:
     office = bridge.offices[node.agency]
     added = await asyncio.to_thread(
         lambda: add_key(office, Role.NODE, SECRET, now=bridge.clock(), cost=CHEAP)
     )
     await register(node, added.operation)
-    await asyncio.to_thread(lambda: activate(office, Role.NODE))
+    if start:
+        await asyncio.to_thread(lambda: activate(office, Role.NODE))
 
 
 async def revoke(bridge: Bridge, node: NodeService, key: bytes) -> None:
@@ -293,3 +294,41 @@ async def test_two_recipients_and_attachments_have_each_their_receipt(tmp_path: 
             answers = [("handover", True), ("accepted", True)]
             assert said(await vn.resending.resend(both)) == answers
             assert size(bridge) == grown
+
+
+async def test_what_waits_under_a_key_that_ends_is_signed_by_the_next_one(bridge: Bridge) -> None:
+    """Timeline: an officer reads while the line is down; the key is changed and the old one
+    revoked; the node hears of that only after it has sent. Then the same with what it knows."""
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            bulletin = await la.send(wish())
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+            old = kh.key
+            await new_key(bridge, kh, start=False)
+            await bridge.broker.stop()
+            await read(bridge, kh, bulletin)
+    await asyncio.to_thread(lambda: activate(bridge.offices[KH], Role.NODE))
+    async with bridge.broker_running(), bridge.node(LA) as la:
+        await opened(la)
+        office = bridge.offices[KH]
+        made = await asyncio.to_thread(
+            lambda: revoke_key(office, old.key_id, SECRET, now=bridge.clock())
+        )
+        await register(la, made.operation)
+        async with bridge.node(KH) as kh:
+            await eventually(lambda: states(la, bulletin) == ["read"])
+            await eventually(lambda: not waiting(kh))
+            kh.disclosing._key = old  # what an old process has left behind
+            kh.disclosing.disclose(bulletin, Asked("the court", "order 1"))
+            assert len(waiting(kh)) == 1
+        async with bridge.node(KH) as kh:
+            await eventually(lambda: waiting(kh) == [])
+            (row,) = kh.disclosing.listed(bulletin)
+            assert (row["state"], row["code"]) == ("logged", None)
+            assert not any(said for said in await kh.resending.resend(bulletin) if not said.same)
+
+
+def waiting(node: NodeService) -> list[Any]:
+    return node.db.rows("SELECT event FROM statements WHERE state != 'logged'")

@@ -26,6 +26,7 @@ from saphan.node.judging import WAITS, Judge, Received, Verdict, seal_reason
 from saphan.node.logs import Logs
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
+from saphan.node.signing_anew import sign_ended
 from saphan.node.storing import mark_shown
 from saphan.node.trust.mailboxes import Mailboxes, mailbox_missing
 from saphan.node.trust.releasing import HELD_BACK, held_back_stored
@@ -86,6 +87,7 @@ class Recovery:
 
     def run(self) -> list[bytes]:
         """Finish what can be finished here; returns bulletins whose stanzas must be fetched."""
+        sign_ended(self._db, self._logs, self._key)
         self.hand_over_late()
         self._judge_waiting()
         return [bulletin for (bulletin,) in self._db.rows(_CLOSED, (self._agency,))]

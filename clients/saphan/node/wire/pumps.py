@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Literal, Protocol
 
 from saphan_protocol.pace import Pace
@@ -19,6 +20,7 @@ from saphan.node.anew import untried
 from saphan.node.engine import Engine
 from saphan.node.portions import IMMEDIATE, SIGNATURE_BYTES, Look, Portion, Progress
 from saphan.node.rows.statements import next_statements, statement_bytes
+from saphan.node.signing_anew import KEY_ENDED, sign_refused
 from saphan.node.waiting import bytes_of, next_portion, refused, refused_statements
 from saphan.node.wire.over_quota import OverQuota
 
@@ -282,7 +284,7 @@ class Pumps:
     async def _refuse(self, kind: Kind, never: list[tuple[int, Result]]) -> None:
         engine = self._engine
         if kind == "statements":
-            await engine.in_frames(lambda: refused_statements(engine.db, never))
+            await self._refuse_statements(never)
             return
         now = self._clock()
         found = await engine.in_frames(lambda: refused(engine.db, never, now))
@@ -292,6 +294,17 @@ class Pumps:
             task = asyncio.create_task(self._consign_anew(found.anew, found.wait_s))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def _refuse_statements(self, never: list[tuple[int, Result]]) -> None:
+        engine, again = self._engine, []
+        if any(result.code == KEY_ENDED for _, result in never):
+            again = await engine.in_frames(partial(sign_refused, engine.db, engine.key, never))
+        left = [one for one in never if one[0] not in again]
+        if left:
+            await engine.in_frames(partial(refused_statements, engine.db, left))
+        if again:
+            self._again["statements"] += again
+            self.wake("statements")
 
     async def _consign_anew(self, anew: dict[tuple[bytes, str], int], wait_s: float) -> None:
         """If it fails, or the session ends before, the next session finds it undone."""

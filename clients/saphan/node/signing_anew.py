@@ -1,0 +1,101 @@
+"""Statements that wait under a node key which has ended meanwhile: signed again by the present one.
+
+The bytes of a statement name its issuer, not the key: the same bytes under another signature are
+the same statement. What the log shows already stays as it is (`resending`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from saphan_protocol.batch import sign_batch
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.errors import Refused
+from saphan_schemas.frames import Result
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Event, Role, SignatureItem, statement_type
+
+from saphan.node.logs import Logs
+from saphan.node.rows.db import Database, Row
+from saphan.node.rows.signatures import item_bytes, keep
+
+KEY_ENDED: Final = "key_revoked"
+
+
+def sign_ended(db: Database, logs: Logs, key: SigningKey) -> bool:
+    """Before a session sends: sign what waits under a revoked key; whether there was any.
+
+    Nothing, if the present key is not active itself: it would be refused as well.
+
+    Raises:
+        OperatorError: the disk.
+    """
+    after, found = 0, False
+    while rows := db.rows(
+        "SELECT id, event, body, item FROM statements WHERE state = 'waiting' AND id > ?"
+        " ORDER BY id LIMIT ?",
+        (after, LIMITS.frame_items),
+    ):
+        after = rows[-1][0]
+        ended = [row for row in rows if _ended(logs, key, row)]
+        if ended and _active(logs, key.key_id):
+            _sign(db, key, ended)
+            found = True
+    return found
+
+
+def sign_refused(db: Database, key: SigningKey, refused: Sequence[tuple[int, Result]]) -> list[int]:
+    """Of statements that the broker refused, those whose key has ended are signed by the present
+    one, and wait again; gives their rows.
+
+    Raises:
+        OperatorError: the disk.
+    """
+    ended = []
+    for number, result in refused:
+        if result.code != KEY_ENDED:
+            continue
+        rows = db.rows(
+            "SELECT id, event, body, item FROM statements WHERE id = ? AND state = 'waiting'",
+            (number,),
+        )
+        ended += [row for row in rows if _signer(row) != key.key_id]
+    if ended:
+        _sign(db, key, ended)
+    return [row[0] for row in ended]
+
+
+def _signer(row: Row) -> bytes:
+    return msgspec.msgpack.decode(row[3], type=SignatureItem).key
+
+
+def _ended(logs: Logs, key: SigningKey, row: Row) -> bool:
+    signer = _signer(row)
+    return signer != key.key_id and not _active(logs, signer)
+
+
+def _active(logs: Logs, key_id: bytes) -> bool:
+    try:
+        with logs.lock:
+            logs.directory.key(key_id, Role.NODE)
+    except Refused:
+        return False
+    return True
+
+
+def _sign(db: Database, key: SigningKey, rows: Sequence[Row]) -> None:
+    """One batch over all of them, in the transaction that puts them back under it."""
+    items = [(statement_type(Event(row[1])), row[2], os.urandom(32)) for row in rows]
+    batch, signed = sign_batch(key, items)
+    with db.transaction() as tx:
+        keep(tx, (batch,))
+        tx.executemany(
+            "UPDATE statements SET item = ?, root = ? WHERE id = ? AND state = 'waiting'",
+            [
+                (item_bytes(item), batch.root, row[0])
+                for item, row in zip(signed, rows, strict=True)
+            ],
+        )
