@@ -67,6 +67,15 @@ def forgets_what_nodes_know(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(login, "Peer", fresh)
 
 
+def logs_any_seen_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consignment may name a head that this log never had."""
+
+    async def here(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(preparing, "_seen_here", here)
+
+
 def _admit(
     header_bytes: bytes,
     consignment_bytes: bytes,

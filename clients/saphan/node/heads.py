@@ -99,11 +99,8 @@ class Heads:
                 raise self._split(known, head.note)
             return
         if start != known.size:
-            raise InvalidInput(
-                "proof_consistency",
-                f"consistency is shown from {start} leaves, not from the {known.size} known here",
-                field="consistency",
-            )
+            why = f"consistency is shown from {start} leaves, not from the {known.size} known here"
+            raise Doubt(known, head, why)
         try:
             verify_consistency(known.size, head.size, known.root, head.root, path)
         except InvalidInput as error:
