@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from saphan_protocol.bundle.facts import DeliverySeen, EventSeen, HeadSeen
 from saphan_protocol.bundle.report import Verdict
-from saphan_schemas.limits import DAY_MS
+from saphan_schemas.limits import DAY_MS, SECOND_MS
 from saphan_schemas.messages import has_text
 from saphan_schemas.records import Blob, Header
 
 from saphan.evidence.picture import event_mark, event_picture, proof_text
 from saphan.evidence.sentences import authors_text, event_text, issuer_text
 from saphan.pages.blocks import Block, Cell, Facts, Heading, Paragraph, Span, Table
-from saphan.pages.saying import SECOND_MS, day_of, stamp
+from saphan.pages.saying import day_of, stamp
 
 Say = Callable[..., str]
 """`messages.text` in one language."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Container
 from datetime import UTC, datetime
-from typing import Final
 
-from saphan_schemas.limits import DAY_MS
+from saphan_schemas.limits import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from saphan_schemas.messages import text, unreviewed
-
-SECOND_MS: Final = 1_000
 
 
 def stamp(millis: int) -> str:
-    """A time to the second, UTC, in the form of ISO 8601 that people read."""
-    return datetime.fromtimestamp(millis // SECOND_MS, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    """A time to the second, UTC, as people write it; beyond every calendar it stays a number."""
+    try:
+        return datetime.fromtimestamp(millis // SECOND_MS, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, ValueError, OSError):
+        return str(millis)
 
 
 def day_of(millis: int) -> str:
@@ -30,6 +30,13 @@ def elapsed(millis: int, lang: str) -> str:
     minutes, seconds = divmod(rest // SECOND_MS, 60)
     time = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
     return text("sheet.days_later", lang, days=days, time=time) if days else f"+ {time}"
+
+
+def duration(millis: float, lang: str) -> str:
+    """How long something takes, in the largest unit that it has a whole one of."""
+    units = (("day", DAY_MS), ("hour", HOUR_MS), ("minute", MINUTE_MS))
+    unit, size = next((one for one in units if millis >= one[1]), ("second", SECOND_MS))
+    return text(f"unit.{unit}", lang, n=f"{millis / size:.3g}")
 
 
 def translation_notice(lang: str, areas: Container[str]) -> str | None:
