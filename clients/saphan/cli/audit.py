@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Final, Self
 
 from saphan_protocol.audit.resuming import Resuming
+from saphan_protocol.audit.telling import report_json
 from saphan_protocol.audit.verdict import audit
+from saphan_protocol.audit.words import report_page
 from saphan_protocol.invitation import (
     INVITATION_BYTES,
     is_invitation,
@@ -26,9 +28,8 @@ from saphan.audit.beside import processes
 from saphan.audit.fetch import fetch_logs
 from saphan.audit.folder import LogFolder
 from saphan.audit.packfile import read_pack
-from saphan.audit.result import refuse_existing, report_json, write_result
+from saphan.audit.result import refuse_existing, write_result
 from saphan.audit.statefile import StateFile, digest_file
-from saphan.cli.audit_pages import report_page
 from saphan.cli.options import Parser, Subparsers, add_command, add_group
 from saphan.cli.progress import Progress as Bar
 from saphan.cli.speech import note, say, show
@@ -83,7 +84,7 @@ def _verify(args: argparse.Namespace) -> int:
         )
     if args.result is not None:
         write_result(args.result, report, pins, _program(), digests)
-    show(report_json(report), report_page(report), as_json=args.json)
+    show(report_json(report), report_page(report, say), as_json=args.json)
     return 0 if report.finding is None else EXIT_FINDING
 
 

@@ -1,29 +1,34 @@
-"""What an audit found, in plain words: verdict first, then coverage in numbers."""
+"""What an audit found, in plain words: verdict first, then coverage in numbers.
+
+Texts come from the catalogue through `say`, in the language of whoever asks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from saphan_protocol.audit.report import Coverage, Finding, HeadSeen, Report
 from saphan_schemas.messages import has_text
 
-from saphan.cli.speech import say
+from saphan_protocol.audit.report import Coverage, Finding, HeadSeen, Report
+
+Say = Callable[..., str]
+"""say(key, **values): a text of the catalogue."""
 
 
-def report_page(report: Report) -> Iterator[str]:
+def report_page(report: Report, say: Say) -> Iterator[str]:
     """The report for a person."""
     finding = report.finding
     if finding is None:
         yield say("note.audit_good")
     else:
-        yield from _finding_page(finding)
+        yield from _finding_page(finding, say)
     yield ""
-    yield from _directory_page(report.coverage)
-    yield from _evidence_page(report.coverage)
+    yield from _directory_page(report.coverage, say)
+    yield from _evidence_page(report.coverage, say)
 
 
-def _finding_page(finding: Finding) -> Iterator[str]:
+def _finding_page(finding: Finding, say: Say) -> Iterator[str]:
     yield say("note.audit_wrong")
     title = f"error.{finding.code}"
     if has_text(title):
@@ -40,9 +45,9 @@ def _finding_page(finding: Finding) -> Iterator[str]:
     yield say("note.audit_stopped")
 
 
-def _directory_page(seen: Coverage) -> Iterator[str]:
+def _directory_page(seen: Coverage, say: Say) -> Iterator[str]:
     yield say("note.audit_directory")
-    yield from (f"    {_head_line(head)}" for head in seen.heads[:1])
+    yield from (f"    {_head_line(head, say)}" for head in seen.heads[:1])
     yield "    " + say(
         "note.audit_operations",
         leaves=seen.directory_leaves,
@@ -54,9 +59,9 @@ def _directory_page(seen: Coverage) -> Iterator[str]:
     )
 
 
-def _evidence_page(seen: Coverage) -> Iterator[str]:
+def _evidence_page(seen: Coverage, say: Say) -> Iterator[str]:
     yield say("note.audit_evidence")
-    yield from (f"    {_head_line(head)}" for head in seen.heads[1:])
+    yield from (f"    {_head_line(head, say)}" for head in seen.heads[1:])
     yield "    " + say(
         "note.audit_entries",
         leaves=seen.evidence_leaves,
@@ -97,7 +102,7 @@ def _evidence_page(seen: Coverage) -> Iterator[str]:
         yield "    " + say("note.audit_beyond", count=seen.heads_beyond)
 
 
-def _head_line(head: HeadSeen) -> str:
+def _head_line(head: HeadSeen, say: Say) -> str:
     witnesses = ", ".join(head.witnesses) or say("note.audit_nobody")
     return say("note.audit_head", origin=head.origin, time=_stamp(head.time), witnesses=witnesses)
 
