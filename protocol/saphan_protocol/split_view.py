@@ -1,4 +1,4 @@
-"""What a file about two histories proves: steps D1 to D7 of `schemas/spec/log.md`.
+"""What a file about two histories proves: steps T1 to T7 of `schemas/spec/log.md`.
 
 One rule decides. A signed head vouches for the root of its own size and, by a path that ends in its
 root, for the root of every smaller size. Two roots for one size of one log, both vouched for by its
@@ -129,10 +129,10 @@ class _Judging:
 
     def _take_note(self, note: bytes) -> None:
         origin = parse_checkpoint(parse_note(note).text).origin
-        head = verify_head(note, self._keys(origin))  # D1: both of the log's lines
+        head = verify_head(note, self._keys(origin))  # T1: both of the log's lines
         if head.ref not in self.heads:
             self.heads[head.ref] = head
-            self._vouch(Vouched(origin, head.size, head.root, "note", head))  # D2
+            self._vouch(Vouched(origin, head.size, head.root, "note", head))  # T2
 
     def _keys(self, origin: str) -> KeyPair:
         """The pinned keys under the name of this origin: a successor has the same keys."""
@@ -142,7 +142,7 @@ class _Judging:
         raise InvalidInput("head_origin", f"{origin} is no log of {self.pins.name}", field="origin")
 
     def _take_history(self, history: History) -> None:
-        """D3: only a path that ends in a signed root says anything of an earlier one."""
+        """T3: only a path that ends in a signed root says anything of an earlier one."""
         old_root, new_root = roots_of_history(history.old, history.new, history.path)
         head = self._head(history.origin, history.new, new_root)
         self._vouch(Vouched(history.origin, history.old, old_root, "path", head))
@@ -158,7 +158,7 @@ class _Judging:
         return head
 
     def _take_anchor(self, anchor: ShownAnchor) -> None:
-        """D4: an anchor speaks of the directory log that is named beside its own log."""
+        """T4: an anchor speaks of the directory log that is named beside its own log."""
         evidence, directory = self._found.pins.evidence.origin, self._found.pins.directory.origin
         if (self.pins.directory.origin, self.pins.evidence.origin) != (directory, evidence):
             raise InvalidInput(
@@ -186,7 +186,7 @@ class _Judging:
         roots.setdefault(vouched.root, vouched)
 
     def sides(self) -> tuple[Vouched, Vouched] | None:
-        """D5: two roots for one size, of the smallest size."""
+        """T5: two roots for one size, of the smallest size."""
         for place in sorted(self._roots, key=lambda place: (place[1], place[0])):
             roots = list(self._roots[place].values())
             if len(roots) > 1:
@@ -194,7 +194,7 @@ class _Judging:
         return None
 
     def claims(self) -> list[tuple[str, HeadRef]]:
-        """D6: heads that peers have signed as seen, where the heads here vouch for others."""
+        """T6: heads that peers have signed as seen, where the heads here vouch for others."""
         found = []
         for place, claim in enumerate(self._found.claims):
             part = f"claims[{place}]"
