@@ -147,6 +147,17 @@ class Deliveries:
         if event is Event.HANDOVER:
             known.handed = entry.time
 
+    def check_exported(self, entry: Entry, statement: Statement) -> None:
+        """An export names the bytes that its agency received, as far as they were shown; what it
+        sent is not looked for: nothing here is kept by bulletin alone.
+
+        Raises:
+            Refused: `statement_subject`.
+        """
+        known = self._open.get((statement.bulletin, entry.recipient))
+        if known is not None:
+            check_subject(statement, statement.bulletin, known.ciphertext)
+
     def _begun(self, entry: Entry, ciphertext: bytes, course: Course) -> Delivery:
         return Delivery(State.SUBMITTED, entry.sender, ciphertext, course.holes)
 

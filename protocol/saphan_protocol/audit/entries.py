@@ -123,8 +123,11 @@ class Entries:
         else:
             self._trail.at(AuditStep.SIGNED, index, shown.pack)
             statement = self._signed(event, entry, shown, facts)
-        if event not in OWN_EVENTS:
+        if event is not Event.REFUSED:
             self._trail.at(AuditStep.DELIVERY, index, shown.pack)
+        if event is Event.EXPORTED:
+            self.deliveries.check_exported(entry, statement)
+        elif event not in OWN_EVENTS:
             self.deliveries.take(event, entry, statement, course, facts)
         self.statistics.take(leaf.type, entry, statement.bulletin, None)
 
