@@ -16,6 +16,7 @@ class Listener:
         self.changed = asyncio.Event()
         self.entries = True
         self._asked: int | None = None
+        self._directory = False
 
     def ask(self, since: int) -> None:
         """Have a head told that was signed since then (ms), for its witness."""
@@ -26,6 +27,16 @@ class Listener:
         """What was asked, once."""
         asked, self._asked = self._asked, None
         return asked
+
+    def show_directory(self) -> None:
+        """Have the directory's head told again, for its witness."""
+        self._directory = True
+        self.changed.set()
+
+    def take_directory(self) -> bool:
+        """Whether it is to be told, once."""
+        told, self._directory = self._directory, False
+        return told
 
     def wake(self) -> None:
         """Let the pump look again."""
@@ -50,6 +61,7 @@ class Listeners:
 
     def __init__(self) -> None:
         self._by_agency: dict[str, set[Listener]] = defaultdict(set)
+        self._directory_time = 0
         self.elsewhere: Elsewhere | None = None
         """Set while this process sequences for others."""
 
@@ -106,6 +118,17 @@ class Listeners:
         for listener in found:
             listener.ask(since)
         return bool(found)
+
+    def show_directory(self, time: int) -> None:
+        """Show the directory head of this time (POSIX seconds) to this process's sessions, once.
+
+        It names no new leaf: sessions are shown it for their witnesses' sake alone.
+        """
+        if time > self._directory_time:
+            self._directory_time = time
+            for of_agency in self._by_agency.values():
+                for listener in of_agency:
+                    listener.show_directory()
 
     def ask_everyone(self, since: int) -> None:
         """Ask every witness to look."""

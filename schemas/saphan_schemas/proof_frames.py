@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from saphan_schemas.codec import Record
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Digest, HeadRef, Index
+from saphan_schemas.records import Digest, HeadRef, Index, Millis
 
 RequestId = Annotated[int, Meta(ge=0, le=2**53)]
 Note = Annotated[bytes, Meta(max_length=LIMITS.note_bytes)]
@@ -29,15 +29,16 @@ class AskProofs(Record, frozen=True, tag=28):
     kept, after a gap, and for a head that somebody else names.
 
     Args:
-        fresh: the note that the log has signed last over that head's tree is wanted too: an
-            evidence bundle shows what no key was revoked until.
+        fresh: the note that the log has signed last over that head's tree is wanted too, dated
+            not before this time (ms; 0: it is not wanted): an evidence bundle shows until when no
+            key was revoked.
     """
 
     request: RequestId
     head: HeadRef
     indices: Annotated[tuple[Index, ...], ProofItems]
     sizes: Annotated[tuple[Index, ...], ProofItems]
-    fresh: bool = False
+    fresh: Millis = 0
 
 
 class Proofs(Record, frozen=True, tag=29):
@@ -49,7 +50,7 @@ class Proofs(Record, frozen=True, tag=29):
             `proof_unknown` (a leaf or size beyond the head).
         hashes: all that any of the paths needs.
         inclusion, consistency: each path as places in `hashes`, from below upwards.
-        note: not older than a minute if it was asked for; empty once the log has grown.
+        note: with its witnesses' lines, if it was asked for; empty once the log has grown.
     """
 
     request: RequestId

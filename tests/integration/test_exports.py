@@ -16,7 +16,7 @@ from saphan.audit.folder import LogFolder
 from saphan.audit.packfile import read_pack
 from saphan_broker.export_file import file_error, new_file
 from saphan_broker.logs.log_export import export_logs
-from saphan_broker.records import PackWriter
+from saphan_broker.records import write_pack
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.memory import MemoryStore
 from saphan_protocol.audit.report import Report
@@ -187,7 +187,7 @@ async def test_records_of_a_destroyed_day_stay_closed(world: World) -> None:
     (day,) = {row.record_day for row in await world.broker.store.entries(0, size)}
     await asyncio.to_thread(keys.advance, day + 1)
     parts: list[bytes] = []
-    made = await PackWriter(world.broker.store, keys, parts.append).export(0, None, 0)
+    made = await write_pack(world.broker.store, keys, parts.append, 0, None, 0)
     assert (made.entries, made.destroyed, made.signatures) == (0, 12, 0)
     assert made.agreements == 1
 

@@ -20,7 +20,7 @@ from saphan_broker.moving.house import House
 from saphan_broker.moving.moved import move
 from saphan_broker.opening import SQLITE, BlobPlace, StoreChoice
 from saphan_broker.processes.leased import Leased
-from saphan_broker.records import PackWriter
+from saphan_broker.records import write_pack
 from saphan_broker.seeds import DayKeys
 from saphan_broker.serving_keys import share
 from saphan_broker.store.base import Store
@@ -87,7 +87,7 @@ async def audited(world: World, store: Store, place: Path) -> Report:
     """What `saphan audit verify` finds in the public logs and the record pack of a store."""
     await export_logs(store, place)
     parts: list[bytes] = []
-    await PackWriter(store, DayKeys.open(world.keys), parts.append).export(0, None, 1)
+    await write_pack(store, DayKeys.open(world.keys), parts.append, 0, None, 1)
     pack = place / "records.pack"
     await asyncio.to_thread(pack.write_bytes, b"".join(parts))
     return await asyncio.to_thread(

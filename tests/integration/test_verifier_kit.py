@@ -1,4 +1,4 @@
-"""The verifier's kit on a stranger's computer: its page's commands, a new environment, no network."""
+"""The verifier's kit on a stranger's computer: its own commands, a new environment, no network."""
 
 from __future__ import annotations
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from saphan.node.heads import cosigners
 from saphan.node.proving.chain import stored_path
 from saphan.node.proving.proofs import _leaf
+from saphan.node.rows.db import Database
 from saphan.node.service import NodeService
+from saphan_protocol.checkpoint import verify_head
 from saphan_protocol.merkle import verify_inclusion
+from saphan_schemas.limits import LIMITS
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
 
 
@@ -56,3 +63,39 @@ async def test_all_entries_of_both_ends_are_proven_under_witnessed_heads(bridge:
             assert all(other in names for names in found)
         timeline = la.bulletins.status(sent[0])["timeline"]
         assert [event["proof"] for event in timeline] == ["witnessed"] * 3
+        assert all(KH in event["witnesses"] for event in timeline)
+
+
+async def test_our_own_lines_stand_on_kept_heads_too(bridge: Bridge) -> None:
+    async with bridge.node(LA) as la:
+        own = "SELECT note FROM heads WHERE origin = ? AND witnesses = ?"
+        origin = la.logs.pins.evidence.origin
+        (note,) = await eventually(lambda: la.db.row(own, (origin, LA)))
+        head = verify_head(note, la.logs.evidence_heads._keys)
+        assert cosigners(la.logs.directory, head) == (LA,)
+
+
+def as_an_older_release_left_it(folder: Path) -> None:
+    """No steps between heads, all notes of the heads that entries rest under let go."""
+    with closing(Database(folder / "node" / "data")) as db, db.transaction() as tx:
+        tx.execute("DELETE FROM steps")
+        tx.execute("DELETE FROM heads WHERE size < (SELECT max(size) FROM heads)")
+        tx.execute("UPDATE entries SET head_size = 1, path = x'90'")
+        tx.execute("INSERT OR REPLACE INTO unproven SELECT idx, 1 FROM entries")
+
+
+async def test_what_an_older_release_kept_is_proven_by_asking_the_broker(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saphan.node.wire.proving.PAUSE_S", 0.01)
+    monkeypatch.setattr("saphan.node.proving.proofs.LIMITS", replace(LIMITS, proof_items=4))
+    async with bridge.node(LA) as la, bridge.node(KH):
+        await agreed(la)
+        for _ in range(3):
+            bulletin = await la.send(wish())
+            await eventually(lambda: states(la, bulletin) == ["accepted"])  # noqa: B023
+    await asyncio.to_thread(as_an_older_release_left_it, bridge.place / LA)
+    async with bridge.node(KH), bridge.node(LA) as la:
+        assert unproven(la) == 9
+        await eventually(lambda: unproven(la) == 0)
+        assert all(KH in names for names in witnesses(la))

@@ -139,6 +139,9 @@ class FeedPump:
             while self._directory < head.size:
                 await self._send_leaves(head)
             self._directory_known = head.size
+        if head is not None and self._listener.take_directory():
+            self._directory_note = head.note
+            await self._send(encode(DirectoryLeaves(head.note, head.size, (), (), ())))
 
     async def _send_leaves(self, head: Published) -> None:
         """One frame of directory leaves, with the agreements and orders that are this agency's."""

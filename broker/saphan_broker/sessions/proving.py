@@ -14,9 +14,8 @@ from msgspec.structs import replace
 from saphan_protocol.shared_paths import SharedPaths
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.errors import SaphanError
-from saphan_schemas.limits import LIMITS, SECOND_MS
+from saphan_schemas.limits import SECOND_MS
 from saphan_schemas.proof_frames import AskProofs, Proofs
-from saphan_schemas.records import HeadRef
 
 from saphan_broker.logs.cosigned import cosigned
 from saphan_broker.logs.log_book import LogBook
@@ -57,7 +56,7 @@ async def prove(state: State, submit: Submit, frame: AskProofs) -> Proofs:
     found = await _paths(book, frame)
     if frame.fresh:
         with contextlib.suppress(SaphanError):  # the paths are good without it
-            return replace(found, note=await _fresh_note(state, submit, book, frame.head))
+            return replace(found, note=await _fresh_note(state, submit, book, frame))
     return found
 
 
@@ -81,22 +80,24 @@ async def _paths(book: LogBook, frame: AskProofs) -> Proofs:
     return Proofs(frame.request, None, shared.hashes, tuple(places[:cut]), tuple(places[cut:]))
 
 
-async def _fresh_note(state: State, submit: Submit, book: LogBook, head: HeadRef) -> bytes:
+async def _fresh_note(state: State, submit: Submit, book: LogBook, frame: AskProofs) -> bytes:
     """The note that the log has signed last over this head's tree, with its witnesses' lines;
     empty once the log has grown.
 
-    One that is older than the clocks may differ is signed anew first.
+    One that is older than what is asked for is signed anew first, and shown to all who witness it.
 
     Raises:
         SaphanError: why none is signed now.
     """
-    found = book.published
-    if found is not None and state.clock() - found.time * SECOND_MS > LIMITS.skew_ms:
+    found, since = book.published, min(frame.fresh, state.clock())
+    if found is not None and (found.time + 1) * SECOND_MS <= since:
         await submit(NewHead()).outcome
         await state.catch_up()
         found = book.published
-    if found is None or found.ref != head:
+    if found is None or found.ref != frame.head:
         return b""
+    if book.log == "directory":
+        state.listeners.show_directory(found.time)
     return await cosigned(state.store, book.log, found.size, found.note)
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from saphan_protocol.checkpoint import Head, KeyPair, verify_cosignatures, verify_head
+from saphan_protocol.checkpoint import Cosignature, Head, KeyPair, verify_cosignatures, verify_head
 from saphan_protocol.directory import Directory
 from saphan_protocol.merkle import history_path, verify_consistency
 from saphan_protocol.notes import (
@@ -200,15 +200,20 @@ class Heads:
 
 
 def cosigners(directory: Directory, head: Head) -> tuple[str, ...]:
-    """Agencies whose witness lines on a head hold; a line that does not hold is no one's."""
+    """Agencies whose witness lines on a head hold."""
+    return tuple(line.name for line in witness_lines(directory, head))
+
+
+def witness_lines(directory: Directory, head: Head) -> tuple[Cosignature, ...]:
+    """Agencies' lines on a head that hold; one that does not hold is no one's."""
     if head.note.count(b"\n\xe2\x80\x94 ") <= 2:  # the log's own two lines, nobody else's
         return ()
-    found = []
+    found: list[Cosignature] = []
     named = {line.name for line in parse_note(head.note).lines}
     for agency in sorted(named.intersection(directory.agencies())):
         pairs = [_pair(agency, key.public) for key in directory.keys(agency, Role.WITNESS)]
         try:
-            found += [line.name for line in verify_cosignatures(head.note, pairs)]
+            found += verify_cosignatures(head.note, pairs)
         except InvalidInput:
             continue
     return tuple(found)

@@ -283,7 +283,7 @@ def _built(on: Ground) -> NodeService:
         warnings=Warnings(db, on.restored, on.alarms, clock),
         resending=Resending(on.agency, db, engine, line, on.alarms),
         disclosing=Disclosing(on.agency, on.key, db, logs, on.archive, on.restored, clock),
-        evidence=EvidenceReady(db, logs, engine, line),
+        evidence=EvidenceReady(on.agency, db, logs, engine, line),
         watching=_watching(on, engine, line, eyes),
         agreements=_agreements(on, engine, line, recovery),
         lag=WitnessLag(on.agency, db, logs, on.alarms, line.open_since, clock),

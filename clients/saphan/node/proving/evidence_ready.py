@@ -1,7 +1,8 @@
 """What a bulletin's evidence needs and the feed did not bring, fetched while the line is open.
 
-1. A fresh signature over the directory: until when no key was revoked. The feed shows a directory
-   head only when the directory has grown.
+1. A fresh signature over the directory, with a witness: until when no key was revoked. The feed
+   shows a directory head only when the directory has grown, and a growing log closes its entries
+   with an anchor within the hour: this is for entries that nothing closes yet.
 2. Paths of anchors that an older release was told without keeping them.
 
 Each answer is checked and durable before it counts; without a line everything else stands.
@@ -9,28 +10,33 @@ Each answer is checked and durable before it counts; without a line everything e
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from saphan_protocol.checkpoint import Head, KeyPair, verify_head
+from saphan_protocol.checkpoint import KeyPair, verify_head
 from saphan_protocol.evidence import anchor_leaf
 from saphan_protocol.merkle import leaf_hash, verify_inclusion
 from saphan_protocol.notes import parse_vkey
 from saphan_protocol.shared_paths import read_path
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_schemas.proof_frames import Proofs
 from saphan_schemas.records import HeadRef
 
 from saphan.node.engine import Engine
-from saphan.node.heads import cosigners
+from saphan.node.heads import witness_lines
 from saphan.node.logs import Logs, encoded_path
 from saphan.node.rows.db import Database
+from saphan.node.wire.asking import Asking
 from saphan.node.wire.line import Line
 
 Anchor = tuple[int, int, bytes]
 """Index in the evidence log, size and root of the directory."""
 
+LOOKS: Final = 8
+LOOK_S: Final = 0.5
+"""How long other agencies' witnesses are given to sign what they are shown."""
 _PATHLESS: Final = (
     "SELECT DISTINCT a.idx, a.size, a.root FROM anchors a WHERE a.path IS NULL AND a.idx IN ("
     " SELECT (SELECT max(b.idx) FROM anchors b WHERE b.idx < e.idx) FROM entries e"
@@ -43,7 +49,8 @@ _PATHLESS: Final = (
 class EvidenceReady:
     """Makes one node's store ready for evidence."""
 
-    def __init__(self, db: Database, logs: Logs, engine: Engine, line: Line) -> None:
+    def __init__(self, agency: str, db: Database, logs: Logs, engine: Engine, line: Line) -> None:
+        self._agency = agency
         self._db = db
         self._logs = logs
         self._engine = engine
@@ -57,38 +64,52 @@ class EvidenceReady:
         Raises:
             Unavailable: `line_down`, `no_answer`; InvalidInput: the answer does not hold.
         """
-        asking = self._line.asking()
-        known = self._logs.directory_heads.newest
-        if known is not None:
-            head = HeadRef(self._logs.pins.directory.origin, known.size, known.root)
-            found = await asking.prove(head, fresh=True)
-            await self._engine.in_frames(lambda: self._take_note(head, found))
-        lacking = await self._engine.in_reading(lambda: self._pathless(bulletin))
+        asking, engine = self._line.asking(), self._engine
+        since = await engine.in_reading(lambda: self._open_since(bulletin))
+        for _ in range(0 if since is None else LOOKS):
+            if await self._refreshed(asking, since or 0):
+                break
+            await asyncio.sleep(LOOK_S)
+        lacking = await engine.in_reading(lambda: self._pathless(bulletin))
         newest = self._logs.seen()
         if lacking and newest is not None:
             found = await asking.prove(newest, [index for index, _, _ in lacking])
-            await self._engine.in_frames(lambda: self._take_paths(newest, lacking, found))
+            await engine.in_frames(lambda: self._take_paths(newest, lacking, found))
         known = self._logs.directory_heads.newest
         return None if known is None else known.time
 
-    def _take_note(self, asked: HeadRef, found: Proofs) -> None:
-        """Step 1. An empty note: the directory has grown, and the feed brings the newer head."""
+    def _open_since(self, bulletin: bytes) -> int | None:
+        """Time of the last entry (ms) that no later anchor closes; None if there is none."""
+        row = self._db.row(
+            "SELECT max(time) FROM entries e WHERE bulletin = ?"
+            " AND NOT EXISTS (SELECT 1 FROM anchors a WHERE a.idx > e.idx)",
+            (bulletin,),
+        )
+        return None if row is None else row[0]
+
+    async def _refreshed(self, asking: Asking, since: int) -> bool:
+        """Step 1: whether the directory head is as new as that, and so is another's line on it."""
+        known = self._logs.directory_heads.newest
+        if known is None:
+            return True  # nothing to be refreshed
+        head = HeadRef(self._logs.pins.directory.origin, known.size, known.root)
+        found = await asking.prove(head, fresh=since)
+        return await self._engine.in_frames(lambda: self._take_note(head, found, since))
+
+    def _take_note(self, asked: HeadRef, found: Proofs, since: int) -> bool:
         if not found.note:
-            return
+            return False  # the directory has grown, and the feed brings the newer head
         head = verify_head(found.note, self._keys)
         if head.ref != asked:
             raise InvalidInput(
                 "head_differs", "another head came than was asked for", field="proofs.note"
             )
-        self._keep(head)
-
-    def _keep(self, head: Head) -> None:
-        heads, directory = self._logs.directory_heads, self._logs.directory
         with self._logs.lock:
-            names = cosigners(directory, head)
+            lines = witness_lines(self._logs.directory, head)
         with self._db.transaction() as tx:
-            heads.keep(tx, head, names)
-        heads.adopt(head)
+            self._logs.directory_heads.keep(tx, head, [line.name for line in lines])
+        self._logs.directory_heads.adopt(head)
+        return any(line.name != self._agency and line.time >= since // SECOND_MS for line in lines)
 
     def _pathless(self, bulletin: bytes) -> list[Anchor]:
         rows = self._db.rows(_PATHLESS, (bulletin, LIMITS.proof_items))

@@ -63,7 +63,7 @@ class Asking:
         indices: Sequence[int] = (),
         sizes: Sequence[int] = (),
         *,
-        fresh: bool = False,
+        fresh: int = 0,
     ) -> Proofs:
         """Ask for paths that lead to a head; nothing of the answer is checked yet.
 
