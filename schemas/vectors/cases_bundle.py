@@ -1,0 +1,317 @@
+"""Stories for the vectors of evidence bundles: a good one, and such with one thing wrong in each.
+
+Each case says what a verifier must answer; nothing here asks the verifier under test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+from saphan_schemas.bundles import (
+    BundleAnchor,
+    BundleBody,
+    BundleDisclosure,
+    BundleEntry,
+    BundleHead,
+    BundleItem,
+    BundleLeaves,
+    BundleNote,
+    BundlePackage,
+    BundleSignature,
+)
+from saphan_schemas.records import Event, Role
+from saphan_schemas.samples import sample
+from support.agency import Agency, Made, order_by
+from support.audits import KH, LA, THERE
+from support.bundled import Maker, cosign, recounted
+from support.ceremony import NOW, Ceremony, revoke
+from support.logbook import Logbook
+
+HOUR_MS = 3_600_000
+
+
+class Case(NamedTuple):
+    """`expected`: a step and its code, or the codes of all gaps."""
+
+    name: str
+    why: str
+    expected: tuple[str, str] | set[str]
+    items: list[BundleItem]
+
+
+@cache
+def _enrolment(name: str) -> bytes:
+    return Agency(name, NOW).enrolment()
+
+
+class _Enrolled(Agency):
+    """Every story has the same enrolments, so that the vectors hold them once."""
+
+    def enrolment(self) -> bytes:
+        return _enrolment(self.name)
+
+
+def _logbook(**terms: Any) -> Logbook:
+    return Logbook([_Enrolled(LA, NOW), _Enrolled(KH, NOW)], **terms)
+
+
+def story(*events: Event, **given: Any) -> tuple[Logbook, Made]:
+    """A bulletin of la.ospp to kh.gpo, and what the recipient says, a second apart."""
+    book = _logbook(**given.pop("terms", {}))
+    made = book.agencies[LA].bulletin([KH], book.time, **given)
+    book.submit(LA, KH, made)
+    for event in events:
+        book.time += 1000
+        book.state(event, made, THERE)
+    return book, made
+
+
+def good() -> list[BundleItem]:
+    """A whole good life with an attachment, disclosed by its sender."""
+    book, made = story(Event.HANDOVER, Event.ACCEPTED, Event.READ, attachments=[b"%PDF-1.7 report"])
+    maker = Maker(book, made, LA)
+    maker.disclose(book.agencies[LA])
+    return _signed(maker)
+
+
+def _signed(maker: Maker) -> list[BundleItem]:
+    """Heads signed now, and cosigned by the other agency."""
+    book = maker.book
+    book.directory.lines, book.evidence.lines = [], []
+    book.sign()
+    others = [agency for name, agency in book.agencies.items() if name != maker.maker]
+    for log in (book.directory, book.evidence):
+        cosign(log, others, book.time)
+    maker.bodies = maker.disclosure is not None
+    return maker.items()
+
+
+# --- edits of the good one ------------------------------------------------------------------------
+
+
+def edits(items: list[BundleItem]) -> Iterator[Case]:
+    """What somebody does to a file without any key."""
+
+    def edited(kind: type[Any], number: int = 0, **fields: Any) -> list[BundleItem]:
+        changed = list(items)
+        place = [at for at, item in enumerate(items) if isinstance(item, kind)][number]
+        old = items[place]
+        new = {
+            name: value(getattr(old, name)) if callable(value) else value
+            for name, value in fields.items()
+        }
+        changed[place] = replace(old, **new)
+        return changed
+
+    def without(kind: type[Any], number: int = 0) -> list[BundleItem]:
+        place = [at for at, item in enumerate(items) if isinstance(item, kind)][number]
+        return recounted([*items[:place], *items[place + 1 :]])
+
+    def shown(**fields: Any) -> Callable[[Any], Any]:
+        return lambda entry: replace(entry, **fields)
+
+    def bad_signature(batch: Any) -> Any:
+        return replace(batch, signature=_flip(batch.signature))
+
+    yield Case("good", "a whole life, disclosed", set(), items)
+    yield Case("cut", "the end is missing", ("V1", "evidence_cut"), items[:-1])
+    thin = [item for item in items if not isinstance(item, BundleDisclosure)]
+    yield Case("thinned", "an item is gone", ("V1", "evidence_counts"), thin)
+    yield Case("longer", "more follows", ("V1", "evidence_malformed"), [*items, items[-1]])
+    swapped = list(items)
+    places = [at for at, item in enumerate(items) if isinstance(item, BundleEntry)]
+    swapped[places[0]], swapped[places[1]] = items[places[1]], items[places[0]]
+    yield Case("entries_swapped", "entries fall", ("V1", "evidence_order"), swapped)
+    exchanged = edited(BundleHead, evidence=lambda pin: replace(pin, vkeys=pin.vkeys[::-1]))
+    yield Case("pins_exchanged", "key types", ("V2", "pins_malformed"), exchanged)
+    note = edited(BundleNote, note=lambda data: data.replace(b"\n4\n", b"\n5\n"))
+    yield Case("directory_head", "another size", ("V3", "note_signature"), note)
+    note = edited(BundleNote, 1, note=lambda data: data.replace(b"\n6\n", b"\n7\n"))
+    yield Case("evidence_head", "another size", ("V4", "note_signature"), note)
+    yield Case("directory_cut", "leaves are gone", ("V5", "log_short"), without(BundleLeaves, 1))
+    leaves = edited(BundleLeaves, leaves=lambda old: (*old[:2], old[2][:-9] + _flip(old[2][-9:])))
+    yield Case("operation", "a signature in a leaf", ("V6", "signature_invalid"), leaves)
+    package = edited(BundlePackage, package=lambda data: data[:-40] + _flip(data[-40:]))
+    yield Case("agreement", "a root's signature", ("V7", "signature_invalid"), package)
+    witness = edited(BundleNote, 1, note=_other_time)
+    yield Case("witness", "another time", ("V8", "note_signature"), witness)
+    anchor = edited(BundleAnchor, size=3)
+    yield Case("anchor", "it says another size", ("V9", "proof_inclusion"), anchor)
+    salt = edited(BundleEntry, shown=shown(salt=bytes(32)))
+    yield Case("salt", "another commitment", ("V10", "proof_inclusion"), salt)
+    path = edited(BundleEntry, 2, path=lambda old: (bytes(32), *old[1:]))
+    yield Case("path", "another tree", ("V10", "proof_inclusion"), path)
+    said = edited(BundleEntry, 1, shown=lambda e: replace(e, statement=_flip(e.statement)))
+    yield Case("statement", "not what was logged", ("V10", "statement_differs"), said)
+    yield Case("no_anchor", "nothing decides", ("V12", "anchor_unshown"), without(BundleAnchor))
+    other = edited(BundleHead, bulletin=bytes(32))
+    yield Case("bulletin", "about another one", ("V12", "bulletin_differs"), other)
+    maker = edited(BundleHead, maker="vn.vks")
+    yield Case("maker", "a stranger's", ("V12", "maker_foreign"), maker)
+    batch = edited(BundleSignature, batch=bad_signature)
+    yield Case("sender_signature", "it fails", ("V12", "signature_invalid"), batch)
+    batch = edited(BundleSignature, 2, batch=bad_signature)
+    yield Case("receipt_signature", "it fails", ("V13", "signature_invalid"), batch)
+    key = edited(BundleDisclosure, content_key=bytes(32))
+    yield Case("content_key", "not the one named", ("V15", "disclosure_key"), key)
+    told = edited(BundleDisclosure, disclosure=lambda d: d.replace(b"Vientiane", b"Vientiann"))
+    yield Case("disclosure", "another court", ("V15", "signature_invalid"), told)
+    body = edited(BundleBody, data=_flip)
+    yield Case("ciphertext", "another byte", ("V16", "body_differs"), body)
+    body = edited(BundleBody, -1, data=_flip)
+    yield Case("attachment", "another byte", ("V16", "body_differs"), body)
+    yield Case("no_agreement", "left out", {"agreement_missing"}, without(BundlePackage))
+    lost = without(BundleSignature, 1)
+    yield Case("no_signature", "a receipt's is lost", {"signature_missing", "steps_missing"}, lost)
+    unlogged = without(BundleEntry, 4)
+    yield Case("unlogged", "no exported entry", {"disclosure_unlogged"}, unlogged)
+
+
+def _flip(data: bytes) -> bytes:
+    return bytes([data[0] ^ 1]) + data[1:]
+
+
+def _other_time(note: bytes) -> bytes:
+    """The last line's key id, then the time: another second."""
+    head, _, line = note.rstrip(b"\n").rpartition(b" ")
+    return head + b" " + line[:14] + (b"B" if line[14:15] != b"B" else b"C") + line[15:] + b"\n"
+
+
+# --- other stories --------------------------------------------------------------------------------
+
+
+def _forked() -> Maker:
+    book, made = story()
+    book.time += 1000
+    book.state(Event.HANDOVER, made, THERE, entry={"number": 1, "previous": None})
+    return Maker(book, made, LA)
+
+
+def _back_in_time() -> Maker:
+    book, made = story()
+    book.state(Event.HANDOVER, made, THERE, entry={"time": NOW - 1})
+    return Maker(book, made, LA)
+
+
+def _revoked(hidden: bool) -> Maker:
+    book = _logbook()
+    ceremony = Ceremony(book.agencies[LA])
+    ceremony.enrol()
+    book.register(ceremony.operate([revoke(Role.NODE, book.agencies[LA].node.key_id)]))
+    made, _ = book.submit(LA, KH)
+    return Maker(book, made, LA, hidden=frozenset({1} if hidden else ()))
+
+
+def _suspended(hidden: bool, packages: bool = True) -> Maker:
+    book = _logbook()
+    book.order(order_by(book.agencies[KH], book.name, "suspend"))
+    made, _ = book.submit(LA, KH)
+    given = None if packages else [book.package]
+    return Maker(book, made, LA, hidden=frozenset({1} if hidden else ()), packages=given)
+
+
+def _stopped() -> Maker:
+    """What is in flight stops with the agreement: a later handover is against it."""
+    book, made = story(terms={"in_flight": "stop"})
+    book.order(order_by(book.agencies[KH], book.name, "suspend"))
+    book.state(Event.HANDOVER, made, THERE)
+    return Maker(book, made, LA)
+
+
+def _wrong_issuer() -> Maker:
+    book, made = story()
+    book.state(Event.HANDOVER, made, THERE, by=LA)
+    return Maker(book, made, LA)
+
+
+def _early() -> Maker:
+    book, made = story()
+    book.broker_states(Event.EXPIRED, made, THERE, "undelivered")
+    return Maker(book, made, LA)
+
+
+def _after_recall() -> Maker:
+    book, made = story()
+    book.state(Event.RECALLED, made, THERE, "error", by=LA)
+    book.state(Event.HANDOVER, made, THERE)
+    return Maker(book, made, LA)
+
+
+def _told(maker: Maker) -> Maker:
+    maker.disclose(maker.book.agencies[LA])
+    return maker
+
+
+def _other_key() -> Maker:
+    book, made = story()
+    object.__setattr__(made, "content_key", bytes(32))
+    return _told(Maker(book, made, LA))
+
+
+def _bad_content(rejected: bool) -> Maker:
+    book, made = story(content=sample("training_notice") | {"body": {}})
+    if rejected:
+        book.state(Event.HANDOVER, made, THERE)
+        book.state(Event.REJECTED, made, THERE, "schema_invalid")
+    return _told(Maker(book, made, LA))
+
+
+def _own_witness() -> list[BundleItem]:
+    book, made = story(Event.HANDOVER)
+    book.sign()
+    for log in (book.directory, book.evidence):
+        cosign(log, [book.agencies[LA]], book.time)
+    return Maker(book, made, LA, bodies=False).items()
+
+
+def _old_directory() -> list[BundleItem]:
+    """A day-old head of the directory, under which a revocation would not be seen."""
+    book, made = story()
+    maker = Maker(book, made, LA)
+    _signed(maker)
+    signed, lines = book.directory.signed, book.directory.lines
+    book.time += 24 * HOUR_MS
+    book.state(Event.HANDOVER, made, THERE)
+    _signed(maker)
+    book.directory.signed, book.directory.lines = signed, lines
+    return maker.items()
+
+
+STORIES: list[tuple[str, str, tuple[str, str] | set[str], Callable[[], Any]]] = [
+    ("forked", "one number twice", ("V11", "corridor_fork"), _forked),
+    ("back_in_time", "time falls", ("V11", "time_falls"), _back_in_time),
+    ("revoked", "the sender's key was", ("V12", "key_revoked"), lambda: _revoked(False)),
+    ("suspended", "the agreement was", ("V12", "agreement_suspended"), lambda: _suspended(False)),
+    ("wrong_issuer", "the sender hands over", ("V13", "issuer_wrong"), _wrong_issuer),
+    ("unordered", "accepted, never taken", ("V14", "order_illegal"),
+     lambda: Maker(*story(Event.ACCEPTED), LA)),
+    ("after_recall", "handed over after it", ("V14", "already_decided"), _after_recall),
+    ("early", "expired before its time", ("V14", "expired_early"), _early),
+    ("stopped", "a release against an order", ("V14", "agreement_stopped"), _stopped),
+    ("other_key", "it opens nothing", ("V17", "ciphertext_invalid"), _other_key),
+    ("bad_content", "it breaks its schema", ("V17", "schema_invalid"),
+     lambda: _bad_content(False)),
+    ("rejected_content", "rejected for just that", {"content_faulty"}, lambda: _bad_content(True)),
+    ("revoked_hidden", "its anchor is left out", {"revoked_between"}, lambda: _revoked(True)),
+    ("suspended_hidden", "its anchor is left out", {"agreement_between"},
+     lambda: _suspended(True)),
+    ("order_hidden", "its text is left out", {"agreement_unconfirmed"},
+     lambda: _suspended(False, packages=False)),
+    ("own_witness", "the maker's own alone", {"unwitnessed", "directory_unwitnessed"},
+     _own_witness),
+    ("old_directory", "cut off a day before", {"directory_older", "directory_unwitnessed"},
+     _old_directory),
+]  # fmt: skip
+
+
+def stories() -> Iterator[tuple[str, str, tuple[str, str] | set[str], Callable[[], Any]]]:
+    """Cases with logs of their own; each is made only when it is asked for."""
+    for name, why, expected, make in STORIES:
+        yield name, why, expected, lambda make=make: _items(make())
+
+
+def _items(made: Maker | list[BundleItem]) -> list[BundleItem]:
+    return _signed(made) if isinstance(made, Maker) else made
