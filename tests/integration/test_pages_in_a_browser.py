@@ -136,6 +136,7 @@ def page_of_everything(lang: str) -> Page:
         said[0][:30],
         said[1][:60],
         foot="foot",
+        made=1_780_000_000_000,
         notice=said[2],
         blocks=(
             Banner(said[3][:20], said[:2], "good"),

@@ -43,6 +43,7 @@ def audit_page(report: Report, lang: str, made: int) -> Page:
         kind=say("audit_sheet.kind"),
         title=say("audit_sheet.title", origin=origin, entries=f"{report.coverage.entries:,}"),
         foot=say("audit_sheet.foot", origin=origin, root=root, made=stamp(made)),
+        made=made,
         notice=translation_notice(lang, AREAS),
         blocks=tuple(_blocks(report, lang, say)),
     )

@@ -70,6 +70,7 @@ def evidence_page(verdict: Verdict, lang: str, file_digest: bytes) -> Page:
         kind=say("sheet.kind"),
         title=_title(verdict, short, say),
         foot=say("sheet.foot", id=short, maker=verdict.maker, made=made, verdict=outcome),
+        made=verdict.made,
         notice=translation_notice(lang, AREAS),
         blocks=tuple(_blocks(verdict, lang, say, file_digest)),
     )

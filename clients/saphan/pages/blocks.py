@@ -104,11 +104,13 @@ class Page:
         kind: one line above the title: what sort of page it is.
         notice: what must be known before anything is read, such as an unreviewed translation.
         foot: one line under every sheet of paper.
+        made: the date of the document, ms.
     """
 
     lang: str
     kind: str
     title: str
     foot: str
+    made: int
     notice: str | None = None
     blocks: tuple[Block, ...] = field(default=())

@@ -1,4 +1,4 @@
-"""A page as PDF for the archive (PDF/A-2a), typeset with the fonts that lie beside this file.
+"""A page as PDF for the archive (PDF/A-2a, PDF/UA-1), set in the fonts beside this file.
 
 The typesetter (extra `pdf`) shapes Lao and Khmer with a port of HarfBuzz and breaks their lines
 between words, which neither script shows by spaces: docs/adr/0025-paper-by-a-typesetter.md.
@@ -12,11 +12,12 @@ from typing import Any, Final
 
 import msgspec
 from saphan_schemas.errors import OperatorError
+from saphan_schemas.limits import SECOND_MS
 
 from saphan.pages.blocks import Block, Cell, Facts, Page, Span, Table
 
-ARCHIVE: Final = "a-2a"
-"""ISO 19005-2, level a: fonts within, text that can be read aloud and searched, nothing outside."""
+ARCHIVE: Final = ("a-2a", "ua-1")
+"""ISO 19005-2 and 14289-1: fonts within, nothing outside, text to be searched and read aloud."""
 
 
 def write_pdf(page: Page) -> bytes:
@@ -33,9 +34,11 @@ def write_pdf(page: Page) -> bytes:
     source = resources.files("saphan.pages").joinpath("page.typ").read_bytes()
     told = {"page": msgspec.json.encode(page_value(page)).decode()}
     with resources.as_file(fonts) as folder:
-        given = {"font_paths": [str(folder)], "sys_inputs": told, "format": "pdf"}
+        given: dict[str, Any] = {"font_paths": [str(folder)], "sys_inputs": told, "format": "pdf"}
+        given["timestamp"] = page.made // SECOND_MS
         try:
-            return _compiled(typst, source, given, ignore_system_fonts=True, pdf_standards=ARCHIVE)
+            kept = {"ignore_system_fonts": True, "pdf_standards": list(ARCHIVE)}
+            return _compiled(typst, source, given, **kept)
         except typst.TypstError:
             pass  # the standard allows no missing letter: once more without it
         try:

@@ -99,4 +99,4 @@ def _sign(mark: Mark, x: float, y: float, colour: str) -> Iterator[svg.Mark]:
         yield svg.line(x - 6, y - 6, x + 6, y + 6, stroke=colour, width=3)
         yield svg.line(x - 6, y + 6, x + 6, y - 6, stroke=colour, width=3)
     else:
-        yield svg.circle(x, y, 6, colour if mark == "good" else "#fff", colour)
+        yield svg.circle(x, y, 6, colour if mark == "good" else "#ffffff", colour)

@@ -1,0 +1,173 @@
+"""The judge's page: the verdict first, what is proven and what is not, in three languages."""
+
+from __future__ import annotations
+
+from functools import cache
+from html import escape
+
+import pytest
+from saphan.evidence.page import evidence_page
+from saphan.evidence.sentences import remark_sentence
+from saphan.pages.blocks import Banner, Page, Picture
+from saphan.pages.html import write_html
+from saphan.pages.pdf import write_pdf
+from saphan_protocol.bundle.facts import Proof
+from saphan_protocol.bundle.report import GAPS, UNPROVEN, BundleStep, Outcome, Remark, Verdict
+from saphan_protocol.bundle.verify import verify_bundle
+from saphan_protocol.words import word_lines
+from saphan_schemas.bundles import BundleNote
+from saphan_schemas.messages import LANGUAGES, has_text, text
+from support.bundled import recounted
+from support.logbook import PINS, TYPES
+from support.story import TO, told
+
+DIGEST = b"\x17" * 32
+
+
+@cache
+def verdict_of(kind: str) -> Verdict:
+    maker = told(disclosed=kind == "disclosed")
+    if kind == "gaps":
+        handover = maker.entries()[1][0].index
+        maker = told(hidden=frozenset((handover,)))
+    if kind == "invalid":
+        maker.sign()
+        heads = {item.log for item in maker.items() if isinstance(item, BundleNote)}
+        assert heads == {"directory", "evidence"}
+        kept = [item for item in maker.items() if not _is_evidence_head(item)]
+        return verify_bundle(recounted(kept), TYPES, PINS)
+    return maker.verify(PINS if kind == "pinned" else None)
+
+
+def _is_evidence_head(item: object) -> bool:
+    return isinstance(item, BundleNote) and item.log == "evidence"
+
+
+def shown(kind: str, lang: str = "en") -> tuple[Page, str]:
+    page = evidence_page(verdict_of(kind), lang, DIGEST)
+    return page, write_html(page).decode()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("kind", ("valid", "pinned", "gaps", "invalid", "disclosed"))
+def test_the_verdict_comes_first_and_in_the_readers_language(kind: str, lang: str) -> None:
+    page, html = shown(kind, lang)
+    outcome = {"gaps": Outcome.GAPS, "invalid": Outcome.INVALID}.get(kind, Outcome.VALID)
+    assert verdict_of(kind).outcome is outcome
+    first = page.blocks[0]
+    assert isinstance(first, Banner)
+    assert first.title == text(f"verdict.{outcome.value}", lang)
+    assert first.tone == {"gaps": "warn", "invalid": "bad"}.get(kind, "good")
+    assert html.startswith(f'<!doctype html>\n<html lang="{lang}">')
+    assert html.index(escape(first.title)) < html.index("<table")
+    assert DIGEST.hex() in html
+
+
+@pytest.mark.parametrize("lang", LANGUAGES[1:])
+def test_a_translation_says_that_nobody_has_reviewed_it(lang: str) -> None:
+    page, _ = shown("valid", lang)
+    assert page.notice is not None
+    assert text("sheet.unreviewed", lang) in page.notice
+    assert text("sheet.unreviewed") in page.notice, "also for who cannot read the translation"
+
+
+def test_english_needs_no_such_warning() -> None:
+    assert shown("valid")[0].notice is None
+
+
+def test_each_event_its_proof_and_its_signer_are_shown() -> None:
+    _, html = shown("valid")
+    verdict = verdict_of("valid")
+    assert [event.proof for event in verdict.events] == [Proof.SIGNED] * 4
+    for event in verdict.events:
+        assert escape(text(f"event.{event.event}")) in html
+        assert f"logged at {event.index}" in html
+        assert event.key is not None
+        assert all(line in html for line in word_lines(event.key.key_id))
+    assert "+ 01:00:00" in html
+    assert verdict.bulletin_id.hex() in html
+
+
+def test_the_time_line_has_a_lane_for_each_who_spoke() -> None:
+    page, _ = shown("valid")
+    (picture,) = (block for block in page.blocks if isinstance(block, Picture))
+    said = [mark.said for mark in picture.drawing.marks if mark.name == "text"]
+    assert said[:3] == ["la.ospp", "broker", "kh.gpo"]
+    assert [text(f"event.{name}") in said for name in ("submitted", "handover", "read")] == [
+        True
+    ] * 3
+    arrows = [mark for mark in picture.drawing.marks if mark.name == "polygon"]
+    assert len(arrows) == 4
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_is_not_proven_is_always_said(lang: str) -> None:
+    for kind in ("valid", "gaps", "disclosed"):
+        _, html = shown(kind, lang)
+        verdict = verdict_of(kind)
+        assert {"maker", "nothing_else", "second_history", "times", "pins"} <= {
+            remark.code for remark in verdict.unproven
+        }
+        for remark in verdict.unproven:
+            assert escape(remark_sentence(remark, "unproven", lang)) in html
+        for remark in verdict.gaps:
+            assert escape(remark_sentence(remark, "gap", lang)) in html
+
+
+def test_a_gap_is_seen_in_the_picture_and_named() -> None:
+    verdict = verdict_of("gaps")
+    assert {gap.code for gap in verdict.gaps} == {"steps_missing"}
+    _, html = shown("gaps")
+    assert text("sheet.gaps") in html
+    assert escape(text("gap.steps_missing", agency="kh.gpo", code="accepted")) in html
+
+
+def test_of_an_invalid_bundle_only_the_failure_is_shown() -> None:
+    page, html = shown("invalid")
+    finding = verdict_of("invalid").finding
+    assert finding is not None
+    assert escape(finding.message) in html
+    assert f"({finding.code})" in html
+    for absent in ("sheet.proven", "sheet.what_happened", "sheet.fingerprints", "sheet.bulletin"):
+        assert f"<h2>{text(absent)}</h2>" not in html
+    assert not [block for block in page.blocks if isinstance(block, Picture)]
+    assert text("step_state.failed") in html
+    assert text("step_state.not_reached") in html
+
+
+def test_disclosed_content_is_shown_as_text_and_never_as_markup() -> None:
+    _, html = shown("disclosed")
+    assert escape(TO) in html
+    assert "<Vientiane>" not in html
+    assert text("sheet.content") in html
+    verdict = verdict_of("disclosed")
+    assert verdict.content is not None
+    assert escape(str(verdict.content.content["about"]["title"]["en"])) in html
+
+
+def test_content_that_was_not_disclosed_is_not_there() -> None:
+    _, html = shown("valid")
+    assert f"<h2>{text('sheet.content')}</h2>" not in html
+    assert escape(text("unproven.content")) in html
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_code_of_a_verdict_has_its_sentence(lang: str) -> None:
+    keys = [f"gap.{code}" for code in GAPS] + [f"unproven.{code}" for code in UNPROVEN]
+    keys += [f"evidence_step.{step.value}" for step in BundleStep]
+    keys += [f"verdict.{outcome.value}" for outcome in Outcome]
+    keys += [f"verdict.{outcome.value}_says" for outcome in Outcome]
+    assert [key for key in keys if not has_text(key, lang)] == []
+
+
+def test_a_remark_names_what_its_sentence_does_not() -> None:
+    said = remark_sentence(Remark("revoked_between", {"index": 17, "key": "ab" * 32}), "gap", "en")
+    assert said.endswith("(log position 17; key abababababababab)")
+    assert (
+        remark_sentence(Remark("code_of_a_newer_program"), "gap", "en") == "code_of_a_newer_program"
+    )
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_page_is_made_for_the_archive_too(lang: str) -> None:
+    assert b"pdfaid:part>2<" in write_pdf(shown("valid", lang)[0])
