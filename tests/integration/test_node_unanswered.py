@@ -73,6 +73,7 @@ async def test_sender_and_recipient_are_told_and_a_later_answer_counts(
         assert "Not answered in time" in text
         async with bridge.node(KH) as kh:
             await eventually(lambda: states(la, bulletin) == ["accepted"])
+            await eventually(lambda: states(kh, bulletin) == ["accepted"])
             assert [one["event"] for one in kh.bulletins.status(bulletin)["timeline"]] == [
                 "submitted",
                 "handover",
