@@ -8,12 +8,12 @@ A leaf whose day key is destroyed stays closed: the auditor's coverage says so.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from saphan_protocol.batch import item_root
-from saphan_protocol.checkpoint import Checkpoint, parse_checkpoint
+from saphan_protocol.checkpoint import parse_checkpoint
 from saphan_protocol.evidence import CONSIGNMENT_TYPE, MAX_ENTRY_BYTES
 from saphan_protocol.notes import parse_note
 from saphan_schemas.codec import decode, encode
@@ -67,6 +67,20 @@ class Source(Protocol):
     ) -> dict[SignatureKey, BatchSignature]: ...
 
 
+async def write_pack(
+    source: Source, keys: DayKeys, write: Write, start: int, stop: int | None, now: int
+) -> Exported:
+    """Write a pack; arguments and errors as `PackMaker.items`.
+
+    Args:
+        write: takes bytes in order, such as a file's `write`.
+    """
+    maker = PackMaker(source, keys)
+    async for item in maker.items(start, stop, now):
+        write(encode(item))
+    return maker.made
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
     """What a pack holds: leaves [start, stop), and how many of each thing."""
@@ -77,6 +91,19 @@ class Exported:
     signatures: int
     entries: int
     destroyed: int
+
+
+async def cosigned_note(source: Source, log: Log) -> bytes:
+    """The newest signed head with its cosignatures.
+
+    Raises:
+        OperatorError: `head_missing`.
+    """
+    stored = await source.note(log)
+    if stored is None:
+        raise head_missing(log)
+    size = parse_checkpoint(parse_note(stored.note).text).size
+    return await cosigned(source, log, size, stored.note)
 
 
 class OpenedEntry:
@@ -93,23 +120,30 @@ class OpenedEntry:
             self.signature = (kept.item.key, kept.item.size, root)
 
 
-class PackWriter:
-    """Writes one pack; memory does not grow with its length.
+class PackMaker:
+    """Makes one pack, item by item; memory does not grow with its length.
 
     Args:
-        write: takes bytes in order, such as a file's `write`.
+        heads: which it is about; the newest ones, unless they were read before.
+
+    Attributes:
+        made: what it holds, once `items` has come to its end.
     """
 
-    def __init__(self, source: Source, keys: DayKeys, write: Write) -> None:
+    def __init__(
+        self, source: Source, keys: DayKeys, heads: Mapping[Log, bytes] | None = None
+    ) -> None:
         self._source = source
         self._keys = keys
-        self._write = write
+        self._heads = heads
+        self._ready: list[PackItem] = []
+        self.made: Exported
         self._given: OrderedDict[SignatureKey, None] = OrderedDict()
         self._entries = self._destroyed = 0
-        self._agreements = self._notes = self._signatures = 0
+        self._agreements = self._signatures = 0
 
-    async def export(self, start: int, stop: int | None, now: int) -> Exported:
-        """Write the pack of leaves start <= index < stop, at most up to the signed head.
+    async def items(self, start: int, stop: int | None, now: int) -> AsyncIterator[PackItem]:
+        """The pack of leaves start <= index < stop, at most up to the signed head.
 
         Args:
             now: time at which the pack is made, ms.
@@ -118,7 +152,8 @@ class PackWriter:
             InvalidInput: `range_empty`.
             OperatorError: `head_missing`, `unwrap_failed`, `store_damaged`.
         """
-        heads = {log: await self._head(log) for log in LOGS}
+        notes = self._heads or {log: await cosigned_note(self._source, log) for log in LOGS}
+        heads = {log: parse_checkpoint(parse_note(note).text) for log, note in notes.items()}
         evidence = heads["evidence"]
         end = evidence.size if stop is None else min(stop, evidence.size)
         if not 0 <= start < end:
@@ -129,13 +164,17 @@ class PackWriter:
                 hint="leave out --from and --to to export everything that is signed",
             )
         origins = (heads["directory"].origin, evidence.origin)
-        self._item(PackHead(PACK_FORMAT, BROKER, now, *origins, start, end))
+        yield PackHead(PACK_FORMAT, BROKER, now, *origins, start, end)
         await self._all_agreements(heads["directory"].size)
-        await self._newest_note()
+        self._item(PackNote(notes["evidence"]))  # a broker keeps no older ones; nodes do
         for first in range(start, end, PAGE):
+            for item in self._given_up():
+                yield item
             await self._page(first, min(end, first + PAGE))
-        self._item(PackEnd(self._agreements, self._notes, self._signatures, self._entries))
-        return Exported(
+        for item in self._given_up():
+            yield item
+        yield PackEnd(self._agreements, 1, self._signatures, self._entries)
+        self.made = Exported(
             start=start,
             stop=end,
             agreements=self._agreements,
@@ -145,13 +184,11 @@ class PackWriter:
         )
 
     def _item(self, item: PackItem) -> None:
-        self._write(encode(item))
+        self._ready.append(item)
 
-    async def _head(self, log: Log) -> Checkpoint:
-        stored = await self._source.note(log)
-        if stored is None:
-            raise head_missing(log)
-        return parse_checkpoint(parse_note(stored.note).text)
+    def _given_up(self) -> list[PackItem]:
+        ready, self._ready = self._ready, []
+        return ready
 
     async def _all_agreements(self, size: int) -> None:
         for first in range(0, size, PAGE):
@@ -159,15 +196,6 @@ class PackWriter:
             for package in found.values():
                 self._item(PackAgreement(package))
                 self._agreements += 1
-
-    async def _newest_note(self) -> None:
-        """The newest head with its cosignatures: a broker keeps no older ones (nodes do)."""
-        stored = await self._source.note("evidence")
-        if stored is None:
-            raise head_missing("evidence")
-        size = parse_checkpoint(parse_note(stored.note).text).size
-        self._item(PackNote(await cosigned(self._source, "evidence", size, stored.note)))
-        self._notes += 1
 
     async def _page(self, start: int, stop: int) -> None:
         opened: list[OpenedEntry] = []

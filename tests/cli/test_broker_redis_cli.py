@@ -72,6 +72,8 @@ def test_a_broker_begins_runs_and_is_exported(served: Served) -> None:
     saphan_broker_here("log", "export", *data, "--out", logs)
     saphan_broker_here("records", "export", *data, "--keys", served.keys, "--out", pack)
     saphan_here("audit", "verify", logs, "--pins", served.data / "pins.json", "--pack", pack)
+    found = saphan_broker_here("fsck", *data, "--keys", served.keys, "--json").json
+    assert (found["ok"], found["coverage"]["evidence"]["leaves"]) == (True, 1)
     assert SECRET not in (served.place / "broker.log").read_text()
 
 

@@ -37,6 +37,7 @@ COMMANDS: Final = (
     "copy",
     "backup",
     "restore",
+    "fsck",
 )
 """Modules of this package with `add_commands(subparsers)`; only the one that is used is loaded."""
 

@@ -16,7 +16,7 @@ from saphan_broker.cli.store_options import add_store, store_choice
 from saphan_broker.clock import system_clock
 from saphan_broker.export_file import new_file
 from saphan_broker.opening import reading
-from saphan_broker.records import Exported, PackWriter, Write
+from saphan_broker.records import Exported, Write, write_pack
 from saphan_broker.seeds import DayKeys
 from saphan_broker.serving_keys import read_keys
 
@@ -49,4 +49,4 @@ def _export(args: argparse.Namespace) -> int:
 async def _write(args: argparse.Namespace, keys: DayKeys, write: Write) -> Exported:
     choice = store_choice(args).named(read_keys(args.keys)[0].name)
     async with reading(args.data, choice) as reader:
-        return await PackWriter(reader, keys, write).export(args.start, args.stop, system_clock())
+        return await write_pack(reader, keys, write, args.start, args.stop, system_clock())

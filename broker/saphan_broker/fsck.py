@@ -1,0 +1,159 @@
+"""`saphan-broker fsck`: the auditor's own code over a broker's store, opened by its day keys.
+
+Nothing is written. Logs, records, salts, signatures and headers are read as an export reads them,
+page by page; what is wrong with them is the report's finding, as it would be an auditor's. It says
+one thing more: whether the store is behind what its signer has signed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+from saphan_protocol.audit.report import Progress, Report
+from saphan_protocol.audit.verdict import audit
+from saphan_protocol.checkpoint import parse_checkpoint
+from saphan_protocol.notes import parse_note
+from saphan_protocol.pins import Pins
+from saphan_protocol.tile_tree import TileTree
+from saphan_protocol.tiles import TILE_WIDTH, edge_tiles
+from saphan_schemas.bodies import known_types
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.packs import PackItem
+
+from saphan_broker.logs.last_head import LastHead, LastHeadFile
+from saphan_broker.records import PackMaker, Source, cosigned_note
+from saphan_broker.seeds import DayKeys
+from saphan_broker.store.base import LOGS, Log
+
+T = TypeVar("T")
+PAGE: Final = 4 * TILE_WIDTH
+ITEMS: Final = 256
+"""Items of the pack that are made at once: with their bodies' digests about 400 KB."""
+PACK: Final = "store"
+"""What the report calls the records of the store."""
+
+
+class Kept(Source, Protocol):
+    """What is read; every store has it, and so has `store.sqlite_reader`."""
+
+    async def tile(self, log: Log, level: int, n: int) -> bytes | None: ...
+    async def leaves(self, log: Log, start: int, stop: int) -> list[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The audit's report, and by how many leaves a log is behind its signer's last head."""
+
+    report: Report
+    behind: Mapping[Log, int]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing at all is wrong."""
+        return self.report.finding is None and not self.behind
+
+
+async def fsck(
+    source: Kept, keys: DayKeys, pins: Pins, signed: Mapping[Log, LastHead], progress: Progress
+) -> Checked:
+    """Check both logs and every record that can still be opened.
+
+    Args:
+        signed: what each signer signed last; empty where no log key is.
+
+    Raises:
+        OperatorError: `head_missing`, `unwrap_failed`, `store_damaged`, and what reading raises.
+    """
+    # The evidence log's head first: the directory's, read later, covers every anchor.
+    notes = {log: await cosigned_note(source, log) for log in ("evidence", "directory")}
+    heads: dict[Log, bytes] = {log: notes[log] for log in LOGS}
+    loop = asyncio.get_running_loop()
+    logs = {log: _StoredLog(source, log, heads[log], loop) for log in LOGS}
+    size = parse_checkpoint(parse_note(heads["evidence"]).text).size
+    pack = PackMaker(source, keys, heads).items(0, size, 0)
+    report = await asyncio.to_thread(
+        audit,
+        pins,
+        logs["directory"],
+        logs["evidence"],
+        [(PACK, _waited(pack, loop))],
+        {known.name: known.digest for known in known_types()},
+        progress,
+    )
+    return Checked(report, _behind(heads, signed))
+
+
+def last_heads(keys: Path, pins: Pins) -> dict[Log, LastHead]:
+    """What the signers of a directory of log keys signed last.
+
+    Raises:
+        OperatorError: `key_file_missing`, `key_file_exposed`, `key_file_malformed`.
+    """
+    origins = {"directory": pins.directory.origin, "evidence": pins.evidence.origin}
+    return {log: LastHeadFile(keys / f"{log}.head", origins[log]).read() for log in LOGS}
+
+
+def _behind(heads: Mapping[Log, bytes], signed: Mapping[Log, LastHead]) -> dict[Log, int]:
+    sizes = {log: parse_checkpoint(parse_note(note).text).size for log, note in heads.items()}
+    return {log: last.size - sizes[log] for log, last in signed.items() if last.size > sizes[log]}
+
+
+class _StoredLog:
+    """One log of the store, for the thread that audits; a `LogSource`."""
+
+    def __init__(
+        self, source: Kept, log: Log, note: bytes, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._source = source
+        self._log = log
+        self._note = note
+        self._loop = loop
+
+    def note(self) -> bytes:
+        """The newest signed head when the check began."""
+        return self._note
+
+    def leaves(self, size: int) -> Iterator[bytes]:
+        """All leaves below `size`; fewer if the store has lost some."""
+        for start in range(0, size, PAGE):
+            stop = min(size, start + PAGE)
+            yield from _wait(self._source.leaves(self._log, start, stop), self._loop)
+
+    def tree(self, size: int) -> TileTree:
+        """The stored tiles at this size."""
+        edge = {(level, n): self._tile(level, n, width) for level, n, width in edge_tiles(size)}
+        return TileTree(size, edge, lambda level, n: self._tile(level, n, TILE_WIDTH))
+
+    def _tile(self, level: int, n: int, width: int) -> bytes:
+        found = _wait(self._source.tile(self._log, level, n), self._loop)
+        if found is None or len(found) < 32 * width:
+            raise OperatorError(
+                "tile_missing",
+                f"tile {level}/{n} of the {self._log} log has not its {width} hashes",
+                field="data",
+                hint="restore the store from a backup, or the tile from a node's copy",
+            )
+        return found[: 32 * width]
+
+
+def _wait(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
+    return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+
+def _waited(items: AsyncIterator[PackItem], loop: asyncio.AbstractEventLoop) -> Iterator[PackItem]:
+    """The items, some at a time, for another thread than the loop's."""
+
+    async def some() -> list[PackItem]:
+        found: list[PackItem] = []
+        async for item in items:
+            found.append(item)
+            if len(found) == ITEMS:
+                break
+        return found
+
+    while found := _wait(some(), loop):
+        yield from found
