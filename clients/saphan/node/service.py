@@ -26,6 +26,7 @@ from saphan.node.disclosing import Disclosing
 from saphan.node.drafts_kept import DraftsKept
 from saphan.node.engine import Engine
 from saphan.node.events import Events
+from saphan.node.evidence_ready import EvidenceReady
 from saphan.node.files.attachments import Shown
 from saphan.node.files.blobs import DAMAGED
 from saphan.node.files.parts import mark_lost
@@ -42,7 +43,6 @@ from saphan.node.outbox import Outbox
 from saphan.node.policy.current import Current
 from saphan.node.policy.rules import Rules
 from saphan.node.prepared import Outcome, Prepared, Waiting
-from saphan.node.proving.evidence_ready import EvidenceReady
 from saphan.node.proving.notes_kept import NotesKept
 from saphan.node.proving.proofs import WitnessedProofs
 from saphan.node.proving.witness_lag import WitnessLag
