@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from html import escape
 
 import pytest
 from saphan.evidence.page import evidence_page
+from saphan.evidence.picture import event_pictures
 from saphan.evidence.sentences import remark_sentence
-from saphan.pages.blocks import Banner, Page, Picture
+from saphan.pages.blocks import Banner, Facts, Page, Picture
 from saphan.pages.html import write_html
 from saphan.pages.pdf import write_pdf
 from saphan_protocol.bundle.facts import Proof
@@ -119,7 +121,11 @@ def test_a_gap_is_seen_in_the_picture_and_named() -> None:
     assert {gap.code for gap in verdict.gaps} == {"steps_missing"}
     _, html = shown("gaps")
     assert text("sheet.gaps") in html
-    assert escape(text("gap.steps_missing", agency="kh.gpo", code="accepted")) in html
+    assert escape(text("gap.steps_missing", agency="kh.gpo", code="Accepted")) in html
+    page, _ = shown("gaps")
+    (picture,) = (block for block in page.blocks if isinstance(block, Picture))
+    rings = [mark for mark in picture.drawing.marks if mark.look.get("fill") == "#ffffff"]
+    assert len(rings) == 1
 
 
 def test_of_an_invalid_bundle_only_the_failure_is_shown() -> None:
@@ -171,3 +177,22 @@ def test_a_remark_names_what_its_sentence_does_not() -> None:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_page_is_made_for_the_archive_too(lang: str) -> None:
     assert b"pdfaid:part>2<" in write_pdf(shown("valid", lang)[0])
+
+
+def test_a_long_story_is_drawn_on_several_sheets() -> None:
+    verdict = verdict_of("valid")
+    longer = replace(verdict, events=verdict.events * 8)
+    parts = list(event_pictures(longer, "en"))
+    assert [picture.says.split()[3] for picture in parts] == ["14", "14", "4"]
+    assert max(picture.drawing.height for picture in parts) * 0.75 < 600, "points of an A4 sheet"
+
+
+def test_what_a_reader_looks_for_first_comes_first() -> None:
+    page, _ = shown("disclosed")
+    (facts,) = (
+        block
+        for block in page.blocks
+        if isinstance(block, Facts) and "title en" in dict(block.rows)
+    )
+    names = [name for name, _ in facts.rows]
+    assert names.index("title en") < names.index("summary en") < names.index("contact hours")

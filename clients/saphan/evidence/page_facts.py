@@ -11,7 +11,7 @@ from saphan_schemas.limits import DAY_MS, SECOND_MS
 from saphan_schemas.messages import has_text
 from saphan_schemas.records import Blob, Header
 
-from saphan.evidence.picture import event_mark, event_picture, proof_text
+from saphan.evidence.picture import event_mark, event_pictures, proof_text
 from saphan.evidence.sentences import authors_text, event_text, issuer_text
 from saphan.pages.blocks import Block, Cell, Facts, Heading, Paragraph, Span, Table
 from saphan.pages.saying import day_of, stamp
@@ -53,7 +53,7 @@ def event_blocks(verdict: Verdict, lang: str, say: Say) -> Iterator[Block]:
     if not verdict.events:
         return
     yield Heading(say("sheet.what_happened"))
-    yield event_picture(verdict, lang)
+    yield from event_pictures(verdict, lang)
     yield Paragraph(say("sheet.legend"), "dim")
     heads = ("sheet.time", "sheet.who", "sheet.event", "sheet.proof")
     rows = tuple(_event(event, verdict, lang, say) for event in verdict.events)
@@ -134,8 +134,11 @@ def content_blocks(verdict: Verdict, lang: str, say: Say) -> Iterator[Block]:
         return
     yield Heading(say("sheet.content"))
     rows: list[Row] = [(say("label.author"), authors_text(shown.authors, lang))]
-    for part in ("about", "body"):
-        rows += content_rows(shown.content.get(part), "")
+    about = dict(shown.content.get("about") or {})
+    # What a reader looks for first, then the conditions it came under.
+    first = {name: about.pop(name) for name in ("title", "reference", "summary") if name in about}
+    for part in (first, shown.content.get("body"), about):
+        rows += content_rows(part, "") if part else ()
     for number, one in enumerate(shown.attachments, 1):
         length = say("sheet.bytes", length=f"{one.plain.length:,}")
         here = say("sheet.in_file" if one.opened else "sheet.not_in_file")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Final
+
 from saphan_protocol.bundle.facts import EventSeen, Proof
-from saphan_protocol.bundle.report import Verdict
+from saphan_protocol.bundle.report import Remark, Verdict
 from saphan_schemas.messages import text
 from saphan_schemas.records import BROKER
 
@@ -12,19 +15,23 @@ from saphan.pages.blocks import Picture
 from saphan.pages.saying import elapsed, stamp
 from saphan.pages.timeline import Mark, Moment, timeline
 
+PER_PICTURE: Final = 14
+"""Events of one drawing: more would not fit a sheet of paper."""
 
-def event_picture(verdict: Verdict, lang: str) -> Picture:
-    """The drawing: the sender, the broker and each recipient have a line of their own."""
+
+def event_pictures(verdict: Verdict, lang: str) -> Iterator[Picture]:
+    """The drawings: the sender, the broker and each recipient have a line of their own."""
     lanes = _lanes(verdict)
+    names = [issuer_text(lane, lang) for lane in lanes]
     moments = []
     before: int | None = None
     for event in verdict.events:
         after = "" if before is None else elapsed(event.time - before, lang)
         moments.append(_moment(event, verdict, lanes, after, lang))
         before = event.time
-    names = [issuer_text(lane, lang) for lane in lanes]
-    said = text("sheet.picture", lang, count=len(moments))
-    return Picture(timeline(names, moments), said)
+    for start in range(0, len(moments), PER_PICTURE):
+        part = moments[start : start + PER_PICTURE]
+        yield Picture(timeline(names, part), text("sheet.picture", lang, count=len(part)))
 
 
 def event_witnessed(event: EventSeen, verdict: Verdict) -> bool:
@@ -37,7 +44,7 @@ def event_witnessed(event: EventSeen, verdict: Verdict) -> bool:
 
 def event_mark(event: EventSeen, verdict: Verdict) -> Mark:
     """Whether everything that should stand behind an event is shown."""
-    gaps = any(remark.values.get("index") == event.index for remark in verdict.gaps)
+    gaps = any(_about(remark, event) for remark in verdict.gaps)
     whole = event.proof is not Proof.UNSIGNED and event_witnessed(event, verdict)
     return "good" if whole and not gaps else "warn"
 
@@ -52,6 +59,13 @@ def proof_text(event: EventSeen, verdict: Verdict, lang: str) -> str:
             text(f"sheet.{witnessed}", lang),
         )
     )
+
+
+def _about(remark: Remark, event: EventSeen) -> bool:
+    """Whether a gap is one of this event: it names its leaf, or recipient and event."""
+    values = remark.values
+    named = (values.get("agency"), values.get("code")) == (event.recipient, event.event)
+    return named or values.get("index") == event.index
 
 
 def _lanes(verdict: Verdict) -> list[str]:

@@ -25,7 +25,7 @@ def verdict_sentences(verdict: Verdict, lang: str) -> tuple[str, ...]:
 def remark_sentence(remark: Remark, area: str, lang: str) -> str:
     """A gap (`area` "gap") or a thing unproven (`area` "unproven"), and what it is about."""
     key = f"{area}.{remark.code}"
-    values = dict(map(_shown, remark.values.items()))
+    values = dict(_shown(name, value, lang) for name, value in remark.values.items())
     said = text(key, lang, **values) if has_text(key) else remark.code
     written = text(key, **{name: f"{{{name}}}" for name in values}) if has_text(key) else ""
     about = [
@@ -100,7 +100,8 @@ def _finding(finding: Finding, lang: str) -> Iterator[str]:
     yield text("verdict.failed_why", lang, message=finding.message, code=finding.code)
 
 
-def _shown(item: tuple[str, str | int]) -> tuple[str, str | int]:
+def _shown(name: str, value: str | int, lang: str) -> tuple[str, str | int]:
     """A remark's value as the catalogue's texts name it; of a key's id the beginning."""
-    name, value = item
-    return ("key_id", str(value)[:KEY_DIGITS]) if name == "key" else item
+    if name == "key":
+        return "key_id", str(value)[:KEY_DIGITS]
+    return name, event_text(str(value), lang) if name == "code" else value
