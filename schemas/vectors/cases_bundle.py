@@ -92,13 +92,20 @@ def _signed(maker: Maker) -> list[BundleItem]:
 # --- edits of the good one ------------------------------------------------------------------------
 
 
-def edits(items: list[BundleItem]) -> Iterator[Case]:
-    """What somebody does to a file without any key."""
+class _File:
+    """The good bundle, to be edited."""
 
-    def edited(kind: type[Any], number: int = 0, **fields: Any) -> list[BundleItem]:
-        changed = list(items)
-        place = [at for at, item in enumerate(items) if isinstance(item, kind)][number]
-        old = items[place]
+    def __init__(self, items: list[BundleItem]) -> None:
+        self.items = items
+
+    def places(self, kind: type[Any]) -> list[int]:
+        return [at for at, item in enumerate(self.items) if isinstance(item, kind)]
+
+    def edited(self, kind: type[Any], number: int = 0, **fields: Any) -> list[BundleItem]:
+        """Fields of one item replaced; a function gets the old value."""
+        changed = list(self.items)
+        place = self.places(kind)[number]
+        old = changed[place]
         new = {
             name: value(getattr(old, name)) if callable(value) else value
             for name, value in fields.items()
@@ -106,68 +113,101 @@ def edits(items: list[BundleItem]) -> Iterator[Case]:
         changed[place] = replace(old, **new)
         return changed
 
-    def without(kind: type[Any], number: int = 0) -> list[BundleItem]:
-        place = [at for at, item in enumerate(items) if isinstance(item, kind)][number]
-        return recounted([*items[:place], *items[place + 1 :]])
+    def without(self, kind: type[Any], number: int = 0) -> list[BundleItem]:
+        place = self.places(kind)[number]
+        return recounted([*self.items[:place], *self.items[place + 1 :]])
 
-    def shown(**fields: Any) -> Callable[[Any], Any]:
-        return lambda entry: replace(entry, **fields)
+    def swapped(self, kind: type[Any]) -> list[BundleItem]:
+        changed, (one, other, *_) = list(self.items), self.places(kind)
+        changed[one], changed[other] = self.items[other], self.items[one]
+        return changed
 
-    def bad_signature(batch: Any) -> Any:
-        return replace(batch, signature=_flip(batch.signature))
 
+def edits(items: list[BundleItem]) -> Iterator[Case]:
+    """What somebody does to a file without any key."""
+    file = _File(items)
     yield Case("good", "a whole life, disclosed", set(), items)
+    yield from _of_form(file)
+    yield from _of_logs(file)
+    yield from _of_entries(file)
+    yield from _of_content(file)
+
+
+def _of_form(file: _File) -> Iterator[Case]:
+    items = file.items
     yield Case("cut", "the end is missing", ("V1", "evidence_cut"), items[:-1])
     thin = [item for item in items if not isinstance(item, BundleDisclosure)]
     yield Case("thinned", "an item is gone", ("V1", "evidence_counts"), thin)
     yield Case("longer", "more follows", ("V1", "evidence_malformed"), [*items, items[-1]])
-    swapped = list(items)
-    places = [at for at, item in enumerate(items) if isinstance(item, BundleEntry)]
-    swapped[places[0]], swapped[places[1]] = items[places[1]], items[places[0]]
-    yield Case("entries_swapped", "entries fall", ("V1", "evidence_order"), swapped)
-    exchanged = edited(BundleHead, evidence=lambda pin: replace(pin, vkeys=pin.vkeys[::-1]))
+    yield Case(
+        "entries_swapped", "entries fall", ("V1", "evidence_order"), file.swapped(BundleEntry)
+    )
+
+
+def _of_logs(file: _File) -> Iterator[Case]:
+    exchanged = file.edited(BundleHead, evidence=lambda pin: replace(pin, vkeys=pin.vkeys[::-1]))
     yield Case("pins_exchanged", "key types", ("V2", "pins_malformed"), exchanged)
-    note = edited(BundleNote, note=lambda data: data.replace(b"\n4\n", b"\n5\n"))
+    note = file.edited(BundleNote, note=lambda data: data.replace(b"\n4\n", b"\n5\n"))
     yield Case("directory_head", "another size", ("V3", "note_signature"), note)
-    note = edited(BundleNote, 1, note=lambda data: data.replace(b"\n6\n", b"\n7\n"))
+    note = file.edited(BundleNote, 1, note=lambda data: data.replace(b"\n6\n", b"\n7\n"))
     yield Case("evidence_head", "another size", ("V4", "note_signature"), note)
-    yield Case("directory_cut", "leaves are gone", ("V5", "log_short"), without(BundleLeaves, 1))
-    leaves = edited(BundleLeaves, leaves=lambda old: (*old[:2], old[2][:-9] + _flip(old[2][-9:])))
+    yield Case(
+        "directory_cut", "leaves are gone", ("V5", "log_short"), file.without(BundleLeaves, 1)
+    )
+    leaves = file.edited(
+        BundleLeaves, leaves=lambda old: (*old[:2], old[2][:-9] + _flip(old[2][-9:]))
+    )
     yield Case("operation", "a signature in a leaf", ("V6", "signature_invalid"), leaves)
-    package = edited(BundlePackage, package=lambda data: data[:-40] + _flip(data[-40:]))
+    package = file.edited(BundlePackage, package=lambda data: data[:-40] + _flip(data[-40:]))
     yield Case("agreement", "a root's signature", ("V7", "signature_invalid"), package)
-    witness = edited(BundleNote, 1, note=_other_time)
+    witness = file.edited(BundleNote, 1, note=_other_time)
     yield Case("witness", "another time", ("V8", "note_signature"), witness)
-    anchor = edited(BundleAnchor, size=3)
+    anchor = file.edited(BundleAnchor, size=3)
     yield Case("anchor", "it says another size", ("V9", "proof_inclusion"), anchor)
-    salt = edited(BundleEntry, shown=shown(salt=bytes(32)))
+
+
+def _of_entries(file: _File) -> Iterator[Case]:
+    salt = file.edited(BundleEntry, shown=_shown(salt=bytes(32)))
     yield Case("salt", "another commitment", ("V10", "proof_inclusion"), salt)
-    path = edited(BundleEntry, 2, path=lambda old: (bytes(32), *old[1:]))
+    path = file.edited(BundleEntry, 2, path=lambda old: (bytes(32), *old[1:]))
     yield Case("path", "another tree", ("V10", "proof_inclusion"), path)
-    said = edited(BundleEntry, 1, shown=lambda e: replace(e, statement=_flip(e.statement)))
+    said = file.edited(BundleEntry, 1, shown=lambda e: replace(e, statement=_flip(e.statement)))
     yield Case("statement", "not what was logged", ("V10", "statement_differs"), said)
-    yield Case("no_anchor", "nothing decides", ("V12", "anchor_unshown"), without(BundleAnchor))
-    other = edited(BundleHead, bulletin=bytes(32))
+    yield Case(
+        "no_anchor", "nothing decides", ("V12", "anchor_unshown"), file.without(BundleAnchor)
+    )
+    other = file.edited(BundleHead, bulletin=bytes(32))
     yield Case("bulletin", "about another one", ("V12", "bulletin_differs"), other)
-    maker = edited(BundleHead, maker="vn.vks")
+    maker = file.edited(BundleHead, maker="vn.vks")
     yield Case("maker", "a stranger's", ("V12", "maker_foreign"), maker)
-    batch = edited(BundleSignature, batch=bad_signature)
+    batch = file.edited(BundleSignature, batch=_bad_signature)
     yield Case("sender_signature", "it fails", ("V12", "signature_invalid"), batch)
-    batch = edited(BundleSignature, 2, batch=bad_signature)
+    batch = file.edited(BundleSignature, 2, batch=_bad_signature)
     yield Case("receipt_signature", "it fails", ("V13", "signature_invalid"), batch)
-    key = edited(BundleDisclosure, content_key=bytes(32))
-    yield Case("content_key", "not the one named", ("V15", "disclosure_key"), key)
-    told = edited(BundleDisclosure, disclosure=lambda d: d.replace(b"Vientiane", b"Vientiann"))
-    yield Case("disclosure", "another court", ("V15", "signature_invalid"), told)
-    body = edited(BundleBody, data=_flip)
-    yield Case("ciphertext", "another byte", ("V16", "body_differs"), body)
-    body = edited(BundleBody, -1, data=_flip)
-    yield Case("attachment", "another byte", ("V16", "body_differs"), body)
-    yield Case("no_agreement", "left out", {"agreement_missing"}, without(BundlePackage))
-    lost = without(BundleSignature, 1)
+    yield Case("no_agreement", "left out", {"agreement_missing"}, file.without(BundlePackage))
+    lost = file.without(BundleSignature, 1)
     yield Case("no_signature", "a receipt's is lost", {"signature_missing", "steps_missing"}, lost)
-    unlogged = without(BundleEntry, 4)
+    unlogged = file.without(BundleEntry, 4)
     yield Case("unlogged", "no exported entry", {"disclosure_unlogged"}, unlogged)
+
+
+def _of_content(file: _File) -> Iterator[Case]:
+    key = file.edited(BundleDisclosure, content_key=bytes(32))
+    yield Case("content_key", "not the one named", ("V15", "disclosure_key"), key)
+    told = file.edited(BundleDisclosure, disclosure=lambda d: d.replace(b"Vientiane", b"Vientiann"))
+    yield Case("disclosure", "another court", ("V15", "signature_invalid"), told)
+    body = file.edited(BundleBody, data=_flip)
+    yield Case("ciphertext", "another byte", ("V16", "body_differs"), body)
+    body = file.edited(BundleBody, -1, data=_flip)
+    yield Case("attachment", "another byte", ("V16", "body_differs"), body)
+
+
+def _shown(**fields: Any) -> Callable[[Any], Any]:
+    return lambda entry: replace(entry, **fields)
+
+
+def _bad_signature(batch: Any) -> Any:
+    return replace(batch, signature=_flip(batch.signature))
 
 
 def _flip(data: bytes) -> bytes:
