@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, Self
 
+from saphan_protocol.audit.report import Report
 from saphan_protocol.audit.resuming import Resuming
 from saphan_protocol.audit.telling import report_json
 from saphan_protocol.audit.verdict import audit
@@ -30,11 +31,12 @@ from saphan.audit.folder import LogFolder
 from saphan.audit.packfile import read_pack
 from saphan.audit.result import refuse_existing, write_result
 from saphan.audit.statefile import StateFile, digest_file
-from saphan.cli.options import Parser, Subparsers, add_command, add_group
+from saphan.cli.options import Parser, Subparsers, add_command, add_group, now_ms
+from saphan.cli.page_files import add_page_options, refuse_pages, write_page_files
 from saphan.cli.progress import Progress as Bar
-from saphan.cli.speech import note, say, show
+from saphan.cli.speech import language, note, say, show
 from saphan.cli.splits import add_audit_commands
-from saphan.durable import read_bounded
+from saphan.durable import SECRET_MODE, read_bounded
 from saphan.private import read_private
 
 EXIT_FINDING: Final = Refused.exit_status
@@ -59,6 +61,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     )
     verify.add_argument("--state", type=Path, metavar="FILE", help=say("help.audit_state"))
     verify.add_argument("--result", type=Path, metavar="FILE", help=say("help.audit_result"))
+    add_page_options(verify)
     verify.add_argument("--processes", type=_count, metavar="N", help=say("help.audit_processes"))
     verify.add_argument(
         "--pins", type=Path, required=True, metavar="FILE", help=say("help.pin_file")
@@ -71,6 +74,7 @@ def _verify(args: argparse.Namespace) -> int:
     digests = {name: digest_file(path) for name, path in packs.items()} if wanted else {}
     if args.result is not None:
         refuse_existing(args.result)  # now, and not after an hour's work
+    refuse_pages(args)
     with processes(args.processes) as beside, AuditProgress() as progress:
         report = audit(
             pins,
@@ -84,8 +88,19 @@ def _verify(args: argparse.Namespace) -> int:
         )
     if args.result is not None:
         write_result(args.result, report, pins, _program(), digests)
+    if args.page is not None or args.pdf is not None:
+        _write_pages(report, args)
     show(report_json(report), report_page(report, say), as_json=args.json)
     return 0 if report.finding is None else EXIT_FINDING
+
+
+def _write_pages(report: Report, args: argparse.Namespace) -> None:
+    """The page in the language of this run; how much who sent whom is for its owner alone."""
+    from saphan.audit.page import audit_page
+
+    page = audit_page(report, language(), now_ms())
+    for path in write_page_files(page, args.page, args.pdf, SECRET_MODE):
+        note(say("note.evidence_page", path=path))
 
 
 def _resuming(path: Path | None, digests: dict[str, bytes]) -> Resuming | None:

@@ -8,10 +8,10 @@ from typing import Final
 
 from saphan_protocol.bundle.report import Verdict
 
+from saphan.cli.page_files import write_page_files
 from saphan.cli.speech import language
-from saphan.durable import PUBLIC_MODE, SECRET_MODE, create_file
+from saphan.durable import PUBLIC_MODE, SECRET_MODE
 from saphan.evidence.page import evidence_page
-from saphan.pages.html import write_html
 
 CHUNK_BYTES: Final = 1024 * 1024
 
@@ -26,16 +26,7 @@ def write_pages(verdict: Verdict, bundle: Path, html: Path | None, pdf: Path | N
     """
     page = evidence_page(verdict, language(), _digest(bundle))
     mode = PUBLIC_MODE if verdict.content is None else SECRET_MODE
-    written = []
-    if html is not None:
-        create_file(html, write_html(page), mode)
-        written.append(html)
-    if pdf is not None:
-        from saphan.pages.pdf import write_pdf
-
-        create_file(pdf, write_pdf(page), mode)
-        written.append(pdf)
-    return written
+    return write_page_files(page, html, pdf, mode)
 
 
 def _digest(path: Path) -> bytes:

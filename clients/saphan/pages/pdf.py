@@ -29,7 +29,7 @@ def write_pdf(page: Page) -> bytes:
     Raises:
         OperatorError: `pdf_not_installed`; `pdf_failed`, for a page that cannot be typeset.
     """
-    typst = _typesetter()
+    typst = typesetter()
     fonts = resources.files("saphan.pages").joinpath("fonts")
     source = resources.files("saphan.pages").joinpath("page.typ").read_bytes()
     told = {"page": msgspec.json.encode(page_value(page)).decode()}
@@ -79,7 +79,12 @@ def _compiled(typst: Any, source: bytes, given: dict[str, Any], **more: Any) -> 
     return made
 
 
-def _typesetter() -> Any:
+def typesetter() -> Any:
+    """The module that sets type: asked for before long work, it is missed before.
+
+    Raises:
+        OperatorError: `pdf_not_installed`.
+    """
     try:
         import typst
     except ImportError:

@@ -1,0 +1,61 @@
+"""Pages that commands write beside their answer: HTML, PDF, or both."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from saphan_schemas.errors import OperatorError
+
+from saphan.cli.options import Parser
+from saphan.cli.speech import say
+from saphan.durable import create_file
+from saphan.pages.blocks import Page
+from saphan.pages.html import write_html
+
+
+def add_page_options(command: Parser) -> None:
+    """`--page FILE` and `--pdf FILE`."""
+    command.add_argument("--page", type=Path, metavar="FILE", help=say("help.evidence_page"))
+    command.add_argument("--pdf", type=Path, metavar="FILE", help=say("help.evidence_pdf"))
+
+
+def refuse_pages(args: argparse.Namespace) -> None:
+    """Before long work: what cannot be written after it.
+
+    Raises:
+        OperatorError: `file_exists`, `pdf_not_installed`.
+    """
+    for path in (args.page, args.pdf):
+        if path is not None and (path.exists() or path.is_symlink()):
+            raise OperatorError(
+                "file_exists",
+                f"{path} exists already and is not overwritten",
+                field="out",
+                hint="name another file",
+            )
+    if args.pdf is not None:
+        from saphan.pages.pdf import typesetter
+
+        typesetter()
+
+
+def write_page_files(page: Page, html: Path | None, pdf: Path | None, mode: int) -> list[Path]:
+    """Write what is asked for; nothing is overwritten.
+
+    Args:
+        mode: who may read the files.
+
+    Raises:
+        OperatorError: `file_exists`, `file_unwritable`, `pdf_not_installed`, `pdf_failed`.
+    """
+    written = []
+    if html is not None:
+        create_file(html, write_html(page), mode)
+        written.append(html)
+    if pdf is not None:
+        from saphan.pages.pdf import write_pdf
+
+        create_file(pdf, write_pdf(page), mode)
+        written.append(pdf)
+    return written
