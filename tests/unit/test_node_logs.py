@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from saphan.node.feed_entry import parse_entry
-from saphan.node.split import Known
 from saphan.node.logs import FeedCheck, Logs
 from saphan.node.rows.db import Database
+from saphan.node.split import Known, TwoHistories
 from saphan_protocol.checkpoint import format_checkpoint
 from saphan_protocol.directory import types_leaf
 from saphan_protocol.evidence import anchor_leaf, entry_leaf
@@ -17,6 +17,8 @@ from saphan_protocol.identity import identity
 from saphan_protocol.merkle import leaf_hash
 from saphan_protocol.notes import format_vkey
 from saphan_protocol.pins import Pins
+from saphan_protocol.split_file import SplitFile, format_split, parse_split
+from saphan_protocol.split_view import Proven, judge_split
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import decode, encode
@@ -196,12 +198,55 @@ def test_a_head_of_other_keys_is_not_believed(world: World) -> None:
     assert code(world.logs.check_feed, world.frame(stolen)) == "head_signature"
 
 
-def test_an_anchor_to_another_directory_stops_the_node(world: World) -> None:
+def judged(error: TwoHistories) -> Proven:
+    """What a third party says of what the node can show."""
+    shown = error.shown
+    found = SplitFile(
+        pins=PINS,
+        found_by="kh.gpo",
+        found_at=NOW * 1000,
+        notes=shown.notes,
+        histories=shown.histories,
+        anchors=shown.anchors,
+    )
+    return judge_split(parse_split(format_split(found)), PINS).proven
+
+
+@pytest.mark.parametrize("later", [0, 1, 4])
+def test_an_anchor_to_another_directory_stops_the_node_with_a_proof(
+    world: World, later: int
+) -> None:
+    """The directory may have grown since: its leaves are here, so its way back is, too."""
+    grow(world, later)
     world.evidence = Log(EVIDENCE, anchor_leaf(1, b"x" * 32))
     frame = world.frame()
     path = world.evidence.tree.inclusion(0)
     forged = Feed(frame.note, 0, (), AnchorProof(0, 1, b"x" * 32, path), (), (), 0)
-    assert code(world.logs.check_feed, forged) == "directory_differs"
+    with pytest.raises(TwoHistories) as caught:
+        world.logs.check_feed(forged)
+    assert caught.value.code == "directory_differs"
+    assert judged(caught.value) is Proven.YES
+
+
+def grow(world: World, leaves: int) -> None:
+    """The directory gets so many leaves more, one by one; the node learns them."""
+    for _ in range(leaves):
+        size = world.directory.tree.size
+        world.directory.add(LEAF)
+        path = world.directory.tree.consistency(size)
+        frame = DirectoryLeaves(world.directory.note(), size, path, (LEAF,), ())
+        world.logs.take_directory(frame)
+
+
+@pytest.mark.parametrize("later", [0, 2, 5])
+def test_a_directory_that_is_not_the_witnessed_one_is_proven(world: World, later: int) -> None:
+    """The witness has signed another one of two leaves than the store is full of."""
+    grow(world, 1 + later)
+    other = Log(DIRECTORY, LEAF, b"another")
+    known = Known(2, other.tree.root(), NOW, other.note())
+    with pytest.raises(TwoHistories) as caught:
+        world.logs.expect(known, None)
+    assert judged(caught.value) is Proven.YES
 
 
 def test_leaves_that_do_not_make_the_signed_root_are_not_kept(tmp_path: Path) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from saphan.node.split import Known
+from saphan.node.split import Known, TwoHistories
 from saphan.node.witness import Witness, anchor_lags
 from saphan_protocol.checkpoint import Head, format_checkpoint, verify_cosignatures, verify_head
 from saphan_protocol.notes import KeyType, add_lines, verifier_key
 from saphan_protocol.witness import WitnessKey
 from saphan_schemas.errors import OperatorError, Refused, SaphanError
-from support.log_keys import log_note, log_pair
+from support.log_keys import log_note, log_pair, witness_lines
 
 ORIGIN = "bridge.test/evidence/1"
 NOW = 1_752_624_000
@@ -102,3 +104,24 @@ def test_an_anchor_may_lag_a_minute_behind_the_directory() -> None:
     assert not anchor_lags(head(5), 3, 3, NOW - 1000)
     assert not anchor_lags(head(5), 2, 3, NOW - 60)
     assert anchor_lags(head(5), 2, 3, NOW - 61)
+
+
+def test_the_state_keeps_what_proves_a_second_history(tmp_path: Path) -> None:
+    """The log's own lines, without those of other witnesses; an older state has none."""
+    first = head(7)
+    lines = witness_lines("vn.vks", first.text, NOW)
+    crowded = replace(first, note=add_lines(first.note, lines))
+    witness(tmp_path).cosign(crowded)
+    known = witness(tmp_path).known(ORIGIN)
+    assert known is not None
+    assert verify_head(known.note, log_pair(ORIGIN)).ref == first.ref
+    assert b"vn.vks" not in known.note
+    with pytest.raises(TwoHistories) as caught:
+        witness(tmp_path).cosign(head(7, "b"))
+    assert caught.value.shown.notes[0] == known.note
+    state = tmp_path / "witness.json"
+    value = json.loads(state.read_bytes())
+    del value["logs"][ORIGIN]["note"]
+    state.write_text(json.dumps(value))
+    old = witness(tmp_path).known(ORIGIN)
+    assert (old, old and old.note) == (known, b"")
