@@ -154,10 +154,11 @@ CREATE TABLE in_flight (
     4: """
 -- Warnings before deadlines, for each delivery without an outcome: at so many hundredths of the
 -- time from a bulletin's creation to its deadline (expires, answer_by). `told`: when it was said.
+-- By the bulletin's place, so that many rows are written one after the other.
 CREATE TABLE warnings (
-    bulletin BLOB NOT NULL, recipient TEXT NOT NULL, deadline TEXT NOT NULL,
+    seq INTEGER NOT NULL, recipient TEXT NOT NULL, deadline TEXT NOT NULL,
     share INTEGER NOT NULL, due INTEGER NOT NULL, told INTEGER,
-    PRIMARY KEY (bulletin, recipient, deadline, share)) WITHOUT ROWID;
+    PRIMARY KEY (seq, recipient, deadline, share)) WITHOUT ROWID;
 CREATE INDEX warnings_due ON warnings (due) WHERE told IS NULL;
 
 -- Content keys that were given away: the node's signed record, and the 32 bytes of salt under which

@@ -51,9 +51,9 @@ _WAITS_IN: Final[dict[Deadline, tuple[str, ...]]] = {"expires": UNDELIVERED, "an
 """`expires` ends a delivery that nobody has handed over, `answer_by` asks for its outcome."""
 _OPEN: Final = ",".join(f"'{state}'" for state in OPEN)
 _DUE: Final = (
-    "SELECT w.bulletin, w.recipient, w.deadline, w.share, b.header, d.state"
-    " FROM warnings w LEFT JOIN bulletins b ON b.id = w.bulletin LEFT JOIN deliveries d"
-    " ON d.bulletin = w.bulletin AND d.recipient = w.recipient"
+    "SELECT w.seq, w.recipient, w.deadline, w.share, b.id, b.header, d.state"
+    " FROM warnings w LEFT JOIN bulletins b ON b.seq = w.seq LEFT JOIN deliveries d"
+    " ON d.bulletin = b.id AND d.recipient = w.recipient"
     " WHERE w.told IS NULL AND w.due <= ? ORDER BY w.due LIMIT ?"
 )
 
@@ -62,7 +62,8 @@ _DUE: Final = (
 class _Due:
     """A row whose time has come, and what it stands for; without a header it is destroyed."""
 
-    key: tuple[bytes, str, Deadline, int]
+    key: tuple[int, str, Deadline, int]
+    bulletin: bytes
     header: Header | None
     state: str | None
 
@@ -79,10 +80,10 @@ class _Due:
     def event(self) -> Event:
         """What listeners hear."""
         assert self.header is not None
-        bulletin, recipient, deadline, share = self.key
+        _, recipient, deadline, share = self.key
         return {
             "type": WARNING,
-            "id": bulletin.hex(),
+            "id": self.bulletin.hex(),
             "sender": self.header.sender,
             "recipient": recipient,
             "deadline": deadline,
@@ -137,12 +138,12 @@ class Warnings:
         told = [one for one in due if one.stands(now)]
         with self._db.transaction() as tx:
             tx.executemany(
-                "UPDATE warnings SET told = ? WHERE bulletin = ? AND recipient = ?"
+                "UPDATE warnings SET told = ? WHERE seq = ? AND recipient = ?"
                 " AND deadline = ? AND share = ?",
                 [(now, *one.key) for one in told],
             )
             tx.executemany(
-                "DELETE FROM warnings WHERE bulletin = ? AND recipient = ? AND deadline = ?"
+                "DELETE FROM warnings WHERE seq = ? AND recipient = ? AND deadline = ?"
                 " AND share = ? AND told IS NULL",
                 [one.key for one in due],
             )
@@ -180,7 +181,7 @@ class Warnings:
 
     def _open(self, after: int, until: int) -> list[Row]:
         return self._db.rows(
-            "SELECT b.id, d.recipient, b.header FROM bulletins b"  # noqa: S608 - constants
+            "SELECT b.seq, d.recipient, b.header FROM bulletins b"  # noqa: S608 - constants
             " JOIN deliveries d ON d.bulletin = b.id"
             f" WHERE b.seq > ? AND b.seq <= ? AND d.state IN ({_OPEN})",
             (after, until),
@@ -197,11 +198,11 @@ def due_at(header: Header, at: int, share: int) -> int:
     return header.created + (at - header.created) * share // 100
 
 
-def _rows(bulletin: bytes, recipient: str, data: bytes) -> list[tuple[object, ...]]:
+def _rows(seq: int, recipient: str, data: bytes) -> list[tuple[object, ...]]:
     header = decode(Header, data, LIMITS.header_bytes, "header")
     times = [(deadline, deadline_of(header, deadline)) for deadline in DEADLINES]
     return [
-        (bulletin, recipient, deadline, share, due_at(header, at, share))
+        (seq, recipient, deadline, share, due_at(header, at, share))
         for deadline, at in times
         if at is not None
         for share in SHARES
@@ -209,9 +210,9 @@ def _rows(bulletin: bytes, recipient: str, data: bytes) -> list[tuple[object, ..
 
 
 def _parse(row: Row) -> _Due:
-    bulletin, recipient, deadline, share, data, state = row
+    seq, recipient, deadline, share, bulletin, data, state = row
     header = None if data is None else decode(Header, data, LIMITS.header_bytes, "header")
-    return _Due((bulletin, recipient, deadline, share), header, state)
+    return _Due((seq, recipient, deadline, share), bulletin or b"", header, state)
 
 
 # --- the notice command and the status ------------------------------------------------------------
@@ -233,14 +234,15 @@ def _notice(tx: sqlite3.Connection, told: list[_Due], now: int) -> None:
     tx.executemany(
         "INSERT INTO notices (bulletin, step, due, state) VALUES (?, ?, ?, 'waiting')"
         " ON CONFLICT DO NOTHING",
-        [(one.key[0], step_of(one.key[2], one.key[3]), now) for one in told],
+        [(one.bulletin, step_of(one.key[2], one.key[3]), now) for one in told],
     )
 
 
 def warned(db: Database, bulletin: bytes) -> list[dict[str, Any]]:
     """The warnings that were told about a bulletin, in their order; `told` is ms UTC."""
     rows = db.rows(
-        "SELECT recipient, deadline, share, told FROM warnings WHERE bulletin = ?"
+        "SELECT recipient, deadline, share, told FROM warnings"
+        " WHERE seq = (SELECT seq FROM bulletins WHERE id = ?)"
         " AND told IS NOT NULL ORDER BY told, recipient, deadline, share",
         (bulletin,),
     )
