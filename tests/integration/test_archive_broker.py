@@ -98,6 +98,33 @@ async def test_duplicates_replays_and_answers_are_known_after_they_were_archived
     assert late.code is None
     await archive(crew)
     assert [r.indices for r in await into.state(*read)] == [late.indices]
+    again = receiver.statements(Event.READ, about(made[:1]), (A, B), crew.clock(), "system")
+    (second,) = await into.state(*again)
+    assert second.code == "already_read"
+
+
+async def test_what_was_archived_is_disclosed_by_both_and_each_time_once(crew: Crew) -> None:
+    """A court asks years later; the answer is the first one, from every process and for ever."""
+    sender, receiver = crew.agencies[A], crew.agencies[B]
+    made = [sender.bulletin([B], crew.clock()) for _ in range(5)]
+    out, into = await crew.line_at(crew.holder, A), await crew.line_at(crew.members[1], B)
+    await out.submit(*sender.submissions(made, [receiver]))
+    await accept(crew, into, made)
+    await archive(crew)
+    said = [
+        agency.statements(
+            Event.EXPORTED, about(made[:1]), (name, name), crew.clock(), "disclosed", detail
+        )
+        for name, agency, detail in ((A, sender, b"1" * 32), (A, sender, b"2" * 32))
+    ]
+    own = receiver.statements(
+        Event.EXPORTED, about(made[:1]), (B, B), crew.clock(), "disclosed", b"1" * 32
+    )
+    first = [await out.state(*one) for one in said] + [await into.state(*own)]
+    assert {result.code for (result,) in first} == {None}
+    await archive(crew)
+    repeated = [await out.state(*one) for one in said] + [await into.state(*own)]
+    assert repeated == first
 
 
 async def test_who_has_nothing_is_fed_everything_from_the_archive(crew: Crew) -> None:

@@ -17,6 +17,7 @@ from saphan_broker.store.base import LOGS, Commit, Log, Sign, Store
 from saphan_broker.store.memory import MemoryStore
 from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.unfinished import check_whole
+from saphan_protocol.delivery import Step
 from saphan_schemas.errors import OperatorError, SaphanError
 from support.brokers import World
 from support.carried import PARTIES, answer_all, carried, carry_everything
@@ -62,6 +63,8 @@ async def test_a_copy_answers_as_its_original(
     await compare_stores(source, back, keys, quiet)
     counts = await back.counts()
     assert (counts.bulletins, counts.deliveries_waiting) == (6, 4)
+    every = {*Step, "submitted", "consigned", "refused", "exported"} - {"consign", "expired"}
+    assert {row.event for row in await back.entries(0, 10**6)} == every
     assert [row.agency for row in await back.cosignatures("evidence")] == ["kh.gpo"]
     await back.close()
 

@@ -64,7 +64,7 @@ async def test_sender_and_recipient_are_told_and_a_later_answer_counts(
         with la.events.listen() as told:
             event: dict[str, Any] | None = {}
             while event is not None and event.get("event") != "unanswered":
-                event = await told.next(20)
+                event = await told.next(60)
         assert event is not None
         assert (event["id"], event["recipient"], event["code"]) == (bulletin.hex(), KH, "no_answer")
         assert states(la, bulletin) == ["unanswered"]
@@ -94,7 +94,7 @@ async def test_a_restored_node_steps_through_the_same_states(
         bulletin = await sent(bridge, la, monkeypatch)
     after(bridge, 2 * HOUR_MS)
     async with bridge.node(LA) as la:
-        await eventually(lambda: states(la, bulletin) == ["unanswered"])
+        await eventually(lambda: states(la, bulletin) == ["unanswered"], 60)
         async with bridge.node(KH) as kh:
             await eventually(lambda: states(la, bulletin) == ["accepted"])
             await kh.read_by_system(bulletin)
@@ -142,7 +142,7 @@ async def test_an_order_that_the_table_does_not_allow_stops_the_node(
         bulletin = await sent(bridge, la, monkeypatch)
         submit = bridge.broker._sweep._submit
         await submit(Expiry(bulletin, LA, KH, 2**50)).outcome
-        await eventually(lambda: states(la, bulletin) == ["unanswered"])
+        await eventually(lambda: states(la, bulletin) == ["unanswered"], 60)
         before = la.logs.after
         monkeypatch.setattr(
             "saphan_broker.sequencing.own_words.said_by_time",

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from saphan_schemas.frames import Result
+from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import BatchSignature, Event
 
 from support.agency import Made
@@ -38,13 +39,16 @@ async def carry_everything(world: World) -> None:
     await _say(world, out, B, Event.RECALLED, made[3:4], "error")
     await _say(world, beside, C, Event.HANDOVER, [both])
     world.clock.ahead += 50_000  # less than the sessions' clocks may differ
-    back = recipient.bulletin([A], world.clock())
+    back = recipient.bulletin([A], world.clock(), answer_by=world.clock() + DAY_MS)
     await _submit(into, *recipient.submissions([back], [sender]))
     directory, evidence = world.pins.directory.origin, world.pins.evidence.origin
     await into.until(lambda: directory in into.heads and into.heads[evidence].time * 1000 >= asked)
     for origin in (directory, evidence):
         await into.cosign(into.heads[origin])
     await _say(world, into, B, Event.ACCEPTED, made[2:3])  # answered after what came before it
+    about = [(back.bulletin_id, back.ciphertext_digest)]
+    taken, batch = sender.statements(Event.HANDOVER, about, (B, A), world.clock())
+    _all_taken(await out.state(taken, batch))
     await world.broker._sweep.look()
     for line in (out, into):
         await _disclose(world, line, made[:1])
