@@ -1,6 +1,7 @@
 """An evidence bundle out of a node's store, item by item (schemas/spec/evidence.md).
 
-An entry whose head is lost is left out, and counted: everything else stands without it.
+An entry that cannot be placed any more (its head, its header or the anchor before it is lost) is
+left out, and counted: everything else stands without it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import MIB
 from saphan_schemas.records import BatchSignature
 
+from saphan.audit.records import CONSIGNMENTS
 from saphan.evidence.placing import Placed, Placing
 from saphan.evidence.sealed import Sealed
 from saphan.evidence.story import Story, Told, corridors
@@ -46,7 +48,7 @@ class Gathered:
 
     Args:
         bytes: length of the file.
-        entries, heads: how many are shown; left_out: entries whose head is lost.
+        entries, heads: how many are shown; left_out: entries that cannot be placed any more.
         incomplete: entries of which a signature or a header is lost.
         shown, absent: places of sealed bytes that are in it, and of those that are not here.
     """
@@ -107,8 +109,15 @@ def _items(
             field="id",
             hint="start the node, wait until it has caught up with the broker, and export again",
         )
-    kept = [told for told in entries if told.place.index in places]
     anchors = list(_anchors(story, placing, places))
+    kept = [told for told in entries if _provable(told, places, anchors)]
+    if not any(told.found.entry.header for told in kept):
+        raise OperatorError(
+            "evidence_headless",
+            "the node's store has lost what was consigned: its header, or the anchor before it",
+            field="id",
+            hint="ask the other party of the bulletin for its evidence",
+        )
     notes = placing.notes(
         [place.head for place in places.values()] + [anchor.head for anchor in anchors]
     )
@@ -127,6 +136,13 @@ def _items(
         yield BundlePackage(package)
     yield from anchors
     yield from _entries(kept, places)
+
+
+def _provable(told: Told, places: dict[int, Placed], anchors: Sequence[BundleAnchor]) -> bool:
+    """Whether a verifier can place the entry: under a head, after an anchor, with its header."""
+    index = told.place.index
+    shown = told.found.entry.header is not None or told.event not in CONSIGNMENTS
+    return index in places and shown and any(anchor.index < index for anchor in anchors)
 
 
 def _anchors(story: Story, placing: Placing, places: dict[int, Placed]) -> Iterator[BundleAnchor]:
