@@ -41,6 +41,8 @@ class Comparing:
                 continue
             asked = False
             while question := await self._engine.in_reading(self._seen.question):
+                if asked and not question.leaves:
+                    break  # what has come meanwhile; a doubt is settled at once
                 asked = True
                 found = await self._asking.prove(question.ref, question.leaves, question.sizes)
                 take = partial(self._seen.take, question, found)
@@ -48,3 +50,4 @@ class Comparing:
                     return
             if asked:
                 await asyncio.sleep(PAUSE_S)
+                self._wake.set()
