@@ -14,8 +14,6 @@ from saphan_schemas.errors import InvalidInput
 from saphan_protocol.identity import pae
 
 DISCLOSURE_TYPE: Final = "saphan/disclosure/1"
-DISCLOSURE_BYTES: Final = 8 * 1024
-"""Two texts of 256 and 1,024 characters, four bytes each at most, and room."""
 
 
 def disclosure_commitment(salt: bytes, disclosure: bytes) -> bytes:

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from saphan_schemas.codec import Record
 from saphan_schemas.directory_records import LogPin
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.packs import Count, PackEntry
 from saphan_schemas.records import (
     AgencyId,
@@ -32,6 +32,10 @@ from saphan_schemas.records import (
 BUNDLE_FORMAT: Final = "saphan/bundle/1"
 SPECIFICATION: Final = "evidence.md 1"
 """Name and version of the page whose steps a verifier takes."""
+
+
+DISCLOSURE_BYTES: Final = 8 * KIB
+"""A disclosure at its longest: 1,280 characters of four bytes, and room."""
 
 
 class BundleHead(Record, frozen=True, tag=1):

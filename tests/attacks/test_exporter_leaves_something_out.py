@@ -13,7 +13,7 @@ from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.bundles import BundleNote
 from saphan_schemas.directory_records import WitnessPolicy
 from saphan_schemas.limits import HOUR_MS
-from saphan_schemas.records import Event, LeafType, Role
+from saphan_schemas.records import Event, HeadRef, LeafType, Role
 from support.agency import Agency, Made, agreement, order_by
 from support.audits import KH, LA, THERE
 from support.bundled import Maker, cosign, gap_codes, recounted, refusal
@@ -335,3 +335,34 @@ def test_two_heads_that_are_not_shown_to_be_of_one_history(shown: bool, gaps: se
     assert gap_codes(verify_bundle(recounted(items), TYPES)) == gaps
     items[3] = BundleNote("evidence", book.evidence.note(), (bytes(32), *path[1:]))
     assert refusal(verify_bundle(recounted(items), TYPES)) == ("V4", "proof_consistency")
+
+
+def test_a_witness_who_cannot_have_seen_it_yet() -> None:
+    """The broker dates an entry two hours after a witness has signed the head over it."""
+    book = bridge()
+    made = sent(book)
+    book.time += 2 * HOUR_MS
+    said(book, made, Event.HANDOVER)
+    book.sign()
+    cosign(book.directory, [book.agencies[KH]], book.time)
+    cosign(book.evidence, [book.agencies[KH]], book.time - 2 * HOUR_MS)
+    verdict = Maker(book, made, LA).verify(sign=False)
+    assert gap_codes(verdict) == {"unwitnessed"}
+    assert [event.bound is None for event in verdict.events] == [False, True]
+
+
+def test_a_head_that_the_sender_had_seen_is_another_one() -> None:
+    book = bridge()
+    maker = Maker(book, sent(book), LA)
+    maker.sign()
+    la, size = book.agencies[LA], len(book.evidence.kept)
+    old = book.evidence.note()
+    made = la.bulletin([KH], book.time)
+    seen = HeadRef(PINS.evidence.origin, size, bytes(32))
+    (item,), batch = la.submissions([made], [book.agencies[KH]], seen)
+    book.admit(made, item, batch, THERE)
+    other = Maker(book, made, LA)
+    other.sign()
+    items: list[Any] = other.items()
+    items.insert(2, BundleNote("evidence", old))
+    assert refusal(verify_bundle(recounted(items), TYPES)) == ("V12", "seen_differs")

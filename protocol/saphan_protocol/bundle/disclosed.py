@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from saphan_schemas.bundles import BundleDisclosure, Disclosure
+from saphan_schemas.bundles import DISCLOSURE_BYTES, BundleDisclosure, Disclosure
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.records import Event, Role
@@ -19,7 +19,7 @@ from saphan_protocol.bundle.logs import Logs
 from saphan_protocol.bundle.report import BundleStep
 from saphan_protocol.bundle.seen import key_seen
 from saphan_protocol.bundle.trail import Trail
-from saphan_protocol.disclosure import DISCLOSURE_BYTES, DISCLOSURE_TYPE, disclosure_commitment
+from saphan_protocol.disclosure import DISCLOSURE_TYPE, disclosure_commitment
 from saphan_protocol.identity import sha256
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from saphan_schemas.directory_records import WitnessPolicy
-from saphan_schemas.limits import SECOND_MS
+from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_schemas.records import SealedDetail
 
 from saphan_protocol.agreement import Agreed, permits
@@ -51,13 +51,22 @@ class Witnessed:
                 break
         return found
 
-    def bound(self, size: int) -> int | None:
-        """By when a witness had seen what the head of this size covers, POSIX seconds."""
-        return min((w.time for head in self.over(size) for w in head.witnesses), default=None)
+    def bound(self, one: Judged) -> int | None:
+        """By when a witness had seen the entry logged, POSIX seconds."""
+        since, heads = _earliest(one), self.over(one.logged.head)
+        times = (w.time for head in heads for w in head.witnesses if w.time >= since)
+        return min(times, default=None)
 
-    def meets(self, size: int, policy: WitnessPolicy, maker: str) -> bool:
+    def meets(self, one: Judged, policy: WitnessPolicy, maker: str) -> bool:
         """Whether one of them has the cosignatures that the policy asks for."""
-        return any(meets(head, policy, maker) for head in self.over(size))
+        since = _earliest(one)
+        return any(meets(head, policy, maker, since) for head in self.over(one.logged.head))
+
+
+def _earliest(one: Judged) -> int:
+    """Before this second nobody can have seen the entry: such a witness's clock was wrong, or the
+    broker's; it does not count."""
+    return (one.logged.entry.time - LIMITS.skew_ms) // SECOND_MS
 
 
 def meets(head: HeadSeen, policy: WitnessPolicy, maker: str, since: int = 0) -> bool:
@@ -89,7 +98,7 @@ def event_seen(one: Judged, directory: Directory, witnessed: Witnessed) -> Event
         detail=_detail(one),
         head=one.logged.head,
         anchor=one.bracket.first,
-        bound=witnessed.bound(one.logged.head),
+        bound=witnessed.bound(one),
     )
 
 
@@ -107,7 +116,7 @@ def delivery_seen(
     agreed = _agreed(course, about, logs)
     policy = UNAGREED if agreed is None else agreed.text.witnesses
     witnessed = Witnessed(logs.seen)
-    met = all(witnessed.meets(one.logged.head, policy, maker) for one in course.events)
+    met = all(witnessed.meets(one, policy, maker) for one in course.events)
     if not met:
         trail.gap("unwitnessed", agency=course.recipient, count=policy.quorum)
     _note_directory(course, policy, maker, logs, trail)
