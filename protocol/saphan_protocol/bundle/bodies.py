@@ -12,9 +12,9 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Blob
 
 from saphan_protocol.bundle.content import AttachmentSink, Content
-from saphan_protocol.bundle.judging import About
 from saphan_protocol.bundle.reading import BundleReader, disordered
 from saphan_protocol.bundle.report import BundleStep
+from saphan_protocol.bundle.subject import About
 from saphan_protocol.bundle.trail import Trail
 
 

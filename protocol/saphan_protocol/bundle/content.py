@@ -9,9 +9,10 @@ from saphan_schemas.validation import validate_content
 
 from saphan_protocol.attachment import AttachmentOpener
 from saphan_protocol.bundle.facts import AttachmentSeen, ContentSeen
-from saphan_protocol.bundle.judging import About, Judge, Judged
+from saphan_protocol.bundle.judging import Judge
 from saphan_protocol.bundle.logs import Logs
 from saphan_protocol.bundle.seen import key_seen
+from saphan_protocol.bundle.subject import About, Judged
 from saphan_protocol.bundle.trail import Trail
 from saphan_protocol.opening import Opened, check_authors, open_bulletin
 

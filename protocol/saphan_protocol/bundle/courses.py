@@ -10,8 +10,9 @@ from saphan_schemas.records import Event
 
 from saphan_protocol.admission import due_day
 from saphan_protocol.bundle.facts import Proof
-from saphan_protocol.bundle.judging import About, Judge, Judged
+from saphan_protocol.bundle.judging import Judge
 from saphan_protocol.bundle.report import BundleStep
+from saphan_protocol.bundle.subject import About, Judged
 from saphan_protocol.bundle.trail import Trail
 from saphan_protocol.deadlines import Times, check_deadline
 from saphan_protocol.delivery import OWN_EVENTS, TERMINAL, TRANSITIONS, State, Step, begin, step

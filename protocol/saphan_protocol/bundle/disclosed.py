@@ -14,10 +14,11 @@ from saphan_schemas.text import check_text
 from saphan_protocol.admission import Facts
 from saphan_protocol.batch import verify_one
 from saphan_protocol.bundle.facts import DisclosureSeen, Proof
-from saphan_protocol.bundle.judging import About, Judge, Judged
+from saphan_protocol.bundle.judging import Judge
 from saphan_protocol.bundle.logs import Logs
 from saphan_protocol.bundle.report import BundleStep
 from saphan_protocol.bundle.seen import key_seen
+from saphan_protocol.bundle.subject import About, Judged
 from saphan_protocol.bundle.trail import Trail
 from saphan_protocol.disclosure import DISCLOSURE_TYPE, disclosure_commitment
 from saphan_protocol.identity import sha256

@@ -7,26 +7,22 @@ first one refuses is refused, what only a later one refuses is a gap.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from saphan_schemas.bundles import BundleHead
 from saphan_schemas.codec import decode, encode
-from saphan_schemas.errors import InvalidInput, Refused, SaphanError
+from saphan_schemas.errors import Refused, SaphanError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import (
     BatchSignature,
     Bulletin,
     Consignment,
     Event,
-    Header,
     LeafType,
     Statement,
 )
 
 from saphan_protocol.admission import (
     BULLETIN_TYPE,
-    HEADER_TYPE,
     Facts,
     admit,
     admit_statement,
@@ -38,6 +34,7 @@ from saphan_protocol.bundle.facts import Proof
 from saphan_protocol.bundle.logged import Logged
 from saphan_protocol.bundle.logs import Logs
 from saphan_protocol.bundle.report import BundleStep
+from saphan_protocol.bundle.subject import About, Judged
 from saphan_protocol.bundle.trail import Trail
 from saphan_protocol.delivery import (
     BROKER_EVENTS,
@@ -46,7 +43,6 @@ from saphan_protocol.delivery import (
     check_said,
     issuer_of,
 )
-from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity
 from saphan_protocol.vouched import check_vouched
 
@@ -54,65 +50,6 @@ T = TypeVar("T")
 
 NOBODY: Final = ""
 """`Facts.party` of whom no agreement is asked for: none is shown, which is a gap of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What the bundle is about, as its first consignment says; every other one must agree."""
-
-    bulletin: bytes
-    header: Header
-    header_bytes: bytes
-    header_id: bytes
-    first: Logged
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """An entry that passed V12 or V13, with what it says.
-
-    Args:
-        consignment: of `submitted` and `consigned`; statement: of all others.
-    """
-
-    logged: Logged
-    bracket: Bracket
-    proof: Proof
-    consignment: Consignment | None = None
-    event: Event | None = None
-    statement: Statement | None = None
-
-    @property
-    def key(self) -> bytes | None:
-        """Id of the key that signed it, where a signature is shown."""
-        item = self.logged.shown.item
-        return item.key if item is not None and self.proof is Proof.SIGNED else None
-
-
-def about(head: BundleHead, entries: list[Logged], trail: Trail) -> About:
-    """The bulletin's header, from the first consignment shown; its maker is a party to it.
-
-    Raises:
-        InvalidInput: `consignment_missing`. Refused: `maker_foreign`.
-    """
-    trail.at(BundleStep.CONSIGNMENT)
-    for one in entries:
-        header = one.shown.header
-        if one.entry.type != CONSIGNMENT_TYPE or header is None:
-            continue
-        record = decode(Header, header, LIMITS.header_bytes, "header")
-        if head.maker not in (record.sender, *record.recipients):
-            raise Refused(
-                "maker_foreign",
-                f"{head.maker} is no party to the bulletin: none of its nodes could show this",
-                field="bundle.maker",
-            )
-        return About(head.bulletin, record, header, identity(HEADER_TYPE, header), one)
-    raise InvalidInput(
-        "consignment_missing",
-        "no consignment of the bulletin is shown: nothing says what it was, and for whom",
-        field="bundle.entries",
-    )
 
 
 class Judge:

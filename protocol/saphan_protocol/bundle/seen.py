@@ -12,9 +12,9 @@ from saphan_schemas.records import SealedDetail
 from saphan_protocol.agreement import Agreed, permits
 from saphan_protocol.bundle.courses import Course, Courses
 from saphan_protocol.bundle.facts import DeliverySeen, EventSeen, HeadSeen, KeySeen, Proof
-from saphan_protocol.bundle.judging import About, Judged
 from saphan_protocol.bundle.logs import Logs
 from saphan_protocol.bundle.opened import Opened
+from saphan_protocol.bundle.subject import About, Judged
 from saphan_protocol.bundle.trail import Trail
 from saphan_protocol.directory import Directory
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from saphan_schemas.records import Event
 
 from saphan_protocol.bundle.facts import BulletinSeen, ContentSeen, DeliverySeen
-from saphan_protocol.bundle.judging import Judged
 from saphan_protocol.bundle.report import Remark
+from saphan_protocol.bundle.subject import Judged
 from saphan_protocol.delivery import State
 
 _TAKEN = frozenset({State.HANDED_OVER, State.UNANSWERED})

@@ -27,13 +27,14 @@ from saphan_protocol.bundle.content import AttachmentSink, Content
 from saphan_protocol.bundle.courses import Courses
 from saphan_protocol.bundle.disclosed import Disclosed, check_disclosure
 from saphan_protocol.bundle.facts import BulletinSeen, Proof
-from saphan_protocol.bundle.judging import About, Judge, Judged, about
+from saphan_protocol.bundle.judging import Judge
 from saphan_protocol.bundle.logged import read_entries
 from saphan_protocol.bundle.logs import Logs, bundled_pins, read_logs
 from saphan_protocol.bundle.opened import Opened
 from saphan_protocol.bundle.reading import BundleReader
 from saphan_protocol.bundle.report import BundleStep, Finding, Outcome, Verdict
 from saphan_protocol.bundle.seen import Witnessed, delivery_seen, event_seen, note_recipients
+from saphan_protocol.bundle.subject import About, Judged, about
 from saphan_protocol.bundle.trail import Trail
 from saphan_protocol.bundle.unproven import unproven
 from saphan_protocol.pins import Pins
