@@ -14,6 +14,7 @@ from saphan.node.proving.chain import stored_path
 from saphan.node.proving.proofs import _leaf
 from saphan.node.rows.db import Database
 from saphan.node.service import NodeService
+from saphan.node.wire.witnessing import Witnessing
 from saphan_protocol.checkpoint import verify_head
 from saphan_protocol.merkle import verify_inclusion
 from saphan_schemas.limits import LIMITS
@@ -99,3 +100,28 @@ async def test_what_an_older_release_kept_is_proven_by_asking_the_broker(
         assert unproven(la) == 9
         await eventually(lambda: unproven(la) == 0)
         assert all(KH in names for names in witnesses(la))
+
+
+async def test_a_witness_skips_to_the_newest_head_and_that_proves_all_before_it(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Timeline: both witnesses rest while bulletins are delivered; then each signs one head."""
+    gate = asyncio.Event()
+    monkeypatch.setattr(Witnessing, "_pause", lambda _self: gate.wait())
+    async with bridge.node(LA) as la, bridge.node(KH) as kh:
+        await agreed(la)
+        for _ in range(4):
+            bulletin = await la.send(wish())
+            await eventually(lambda: states(la, bulletin) == ["accepted"])  # noqa: B023
+        await eventually(lambda: la.logs.after == kh.logs.after)
+        assert (unproven(la), unproven(kh)) == (12, 12)
+        heads = la.db.row("SELECT count(DISTINCT head_size) FROM entries")
+        assert heads is not None
+        assert heads[0] >= 4
+        gate.set()
+        await eventually(lambda: unproven(la) == 0 and unproven(kh) == 0)
+    cosigned = bridge.broker.state.evidence.cosigned
+    newest = bridge.broker.state.evidence.published
+    assert newest is not None
+    for agency in (LA, KH):
+        assert [size for size, one in cosigned.items() if agency in one.lines] == [newest.size]
