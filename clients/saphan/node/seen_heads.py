@@ -151,7 +151,7 @@ class SeenHeads:
             OperatorError: the disk.
         """
         if proofs.code is not None:
-            self._alarms.sound(_unproven(question.seen[0]))
+            self.unanswered(question)
             return False
         settled = True
         for place, seen in enumerate(question.seen):
@@ -159,6 +159,10 @@ class SeenHeads:
         if settled:
             self._alarms.clear(UNPROVEN)
         return settled
+
+    def unanswered(self, question: Question) -> None:
+        """The broker has nothing to say to what was asked."""
+        self._alarms.sound(_unproven(question.seen[0]))
 
     def _judge(self, seen: SeenHead, head: Known, proofs: Proofs, place: int) -> bool:
         if _continues(seen, head, proofs, place):

@@ -6,8 +6,10 @@ import asyncio
 from functools import partial
 from typing import Final
 
+from saphan_schemas.errors import Unavailable
+
 from saphan.node.engine import Engine
-from saphan.node.seen_heads import SeenHeads
+from saphan.node.seen_heads import Question, SeenHeads
 from saphan.node.wire.asking import Asking
 
 PAUSE_S: Final = 60.0
@@ -44,10 +46,19 @@ class Comparing:
                 if asked and not question.leaves:
                     break  # what has come meanwhile; a doubt is settled at once
                 asked = True
-                found = await self._asking.prove(question.ref, question.leaves, question.sizes)
-                take = partial(self._seen.take, question, found)
-                if not await self._engine.in_frames(take):
+                if not await self._ask(question):
                     return
             if asked:
                 await asyncio.sleep(PAUSE_S)
                 self._wake.set()
+
+    async def _ask(self, question: Question) -> bool:
+        """One question and its answer; False if that settles nothing."""
+        try:
+            found = await self._asking.prove(question.ref, question.leaves, question.sizes)
+        except Unavailable as error:
+            if error.code != "no_answer":
+                raise
+            self._seen.unanswered(question)
+            return False
+        return await self._engine.in_frames(partial(self._seen.take, question, found))
