@@ -13,7 +13,7 @@ from saphan_protocol.admission import due_day
 from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.audit.report import Report
 from saphan_protocol.audit.verdict import audit
-from saphan_protocol.checkpoint import format_checkpoint
+from saphan_protocol.checkpoint import cosign_lines, format_checkpoint
 from saphan_protocol.directory import agreement_leaf, operation_leaf, order_leaf, types_leaf
 from saphan_protocol.evidence import CONSIGNMENT_TYPE, anchor_leaf, entry_leaf
 from saphan_protocol.identity import identity
@@ -100,6 +100,7 @@ class Logbook:
         self.directory, self.evidence = Log(ORIGINS[0]), Log(ORIGINS[1])
         self.package = agreement(agencies, *PINS.lasting, now, **terms)
         self.orders: list[bytes] = []
+        self.notes: list[bytes] = []
         self.shown: list[tuple[PackEntry, BatchSignature | None]] = []
         self.corridors: dict[tuple[str, str], tuple[int, int | None]] = {}
         self.random = Bytes("logbook")
@@ -267,6 +268,19 @@ class Logbook:
         self.directory.sign(self.time)
         self.evidence.sign(self.time)
 
+    def show_head(self, *witnesses: Agency, time: int | None = None, lag: int = 1) -> None:
+        """Packs made from now on show the head of what is there, cosigned `lag` seconds later."""
+        seconds = (self.time if time is None else time) // 1000
+        text = format_checkpoint(
+            self.evidence.origin, len(self.evidence.kept), self.evidence.root()
+        )
+        note = log_note(self.evidence.origin, text, seconds)
+        for agency in witnesses:
+            key = agency.witness
+            lines = cosign_lines(key.ed25519, key.mldsa44, agency.name, text, seconds + lag)
+            note = add_lines(note, lines)
+        self.notes.append(note)
+
     def pack(self, only: Sequence[int] | None = None, **head: Any) -> list[PackItem]:
         """A pack of all entries, or of those at the given indices."""
         size = len(self.evidence.kept)
@@ -282,12 +296,15 @@ class Logbook:
         entries = [
             (entry, batch) for entry, batch in self.shown if only is None or entry.index in only
         ]
-        return list(pack_stream(PackHead(**(fields | head)), [self.package, *self.orders], entries))
+        stream = pack_stream(
+            PackHead(**(fields | head)), [self.package, *self.orders], entries, self.notes
+        )
+        return list(stream)
 
-    def audit(self, *packs: Sequence[PackItem], sign: bool = True) -> Report:
+    def audit(self, *packs: Sequence[PackItem], sign: bool = True, **options: Any) -> Report:
         """Sign (unless told not to), and audit with all entries opened, or with these packs."""
         if sign:
             self.sign()
         given = packs or (self.pack(),)
         named = [(f"pack {place}", iter(items)) for place, items in enumerate(given)]
-        return audit(PINS, self.directory, self.evidence, named, TYPES)
+        return audit(PINS, self.directory, self.evidence, named, TYPES, **options)

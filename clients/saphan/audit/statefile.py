@@ -1,6 +1,6 @@
 """The state of an audit in a file: it goes on where it was cut off, or where last month's ended.
 
-    SHA-256 of the rest (32 bytes) || state (`saphan_protocol.audit.resuming`)
+    (u32 length || piece)... || SHA-256 of all before       (`saphan_protocol.audit.resuming`)
 
 What it says is believed: it is the auditor's own, and readable by its owner only.
 """
@@ -8,21 +8,23 @@ What it says is believed: it is the auditor's own, and readable by its owner onl
 from __future__ import annotations
 
 import hashlib
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import MIB
 
-from saphan.durable import replace_file
+from saphan.durable import SECRET_MODE, sync_folder
 from saphan.private import read_private
 
 STATE_BYTES: Final = 1024 * MIB
 """About 0.2 KB per delivery: five million of them."""
 KEEP_SECONDS: Final = 60.0
 CHUNK: Final = MIB
+DIGEST_BYTES: Final = 32
 
 
 class StateFile:
@@ -37,36 +39,68 @@ class StateFile:
         self._clock = clock
         self._next = clock() + KEEP_SECONDS
 
-    def read(self) -> bytes | None:
-        """The state that was kept; None if there is none.
+    def read(self) -> list[bytes] | None:
+        """The pieces of the state that was kept; None if there is none.
 
         Raises:
             OperatorError: `file_unreadable`, `key_file_exposed`; InvalidInput: `state_malformed`.
         """
         if not self._path.exists():
             return None
-        data = read_private(self._path, STATE_BYTES, "state")
-        if hashlib.sha256(data[32:]).digest() != data[:32]:
+        data = memoryview(read_private(self._path, STATE_BYTES, "state"))
+        body, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
+        if hashlib.sha256(body).digest() != digest:
             raise InvalidInput(
                 "state_malformed",
                 f"{self._path} is not the state of an audit, or was changed",
                 field="state",
                 hint="remove it: the audit then begins anew",
             )
-        return data[32:]
+        pieces, at = [], 0
+        while at < len(body):
+            length = int.from_bytes(body[at : at + 4], "big")
+            at += 4 + length
+            pieces.append(bytes(body[at - length : at]))
+        return pieces
 
     def due(self) -> bool:
         """Whether the last one is a minute old."""
         return self._clock() >= self._next
 
-    def keep(self, state: bytes) -> None:
-        """Put it in the place of the one before, durably.
+    def keep(self, pieces: Iterable[bytes]) -> None:
+        """Put it in the place of the one before, durably, one piece in memory at a time.
 
         Raises:
             OperatorError: `file_unwritable`.
         """
-        replace_file(self._path, hashlib.sha256(state).digest() + state)
+        staged = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        try:
+            try:
+                self._write(staged, pieces)
+                staged.replace(self._path)
+            finally:
+                staged.unlink(missing_ok=True)
+        except OSError as error:
+            raise OperatorError(
+                "file_unwritable",
+                f"{self._path} cannot be written: {error.strerror}",
+                field="state",
+                hint="check that the disk has room and that the folder belongs to you",
+            ) from None
+        sync_folder(self._path.parent)
         self._next = self._clock() + KEEP_SECONDS
+
+    def _write(self, staged: Path, pieces: Iterable[bytes]) -> None:
+        digest = hashlib.sha256()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(staged, flags, SECRET_MODE), "wb") as file:
+            for piece in pieces:
+                framed = len(piece).to_bytes(4, "big") + piece
+                digest.update(framed)
+                file.write(framed)
+            file.write(digest.digest())
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def digest_file(path: Path) -> bytes:

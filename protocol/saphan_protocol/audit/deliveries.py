@@ -8,6 +8,9 @@ until it is handed over the bulletin's header.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from sys import intern
 from typing import Final
 
 import msgspec
@@ -23,6 +26,7 @@ from saphan_protocol.release import check_release
 _AFTER: Final = {event: state for row in TRANSITIONS.values() for event, state in row.items()}
 """The one state that each step leads to, wherever it starts."""
 _NAME_BYTES: Final = 16
+KEPT_AT_ONCE: Final = 4_096
 
 
 class Carried(msgspec.Struct, array_like=True, frozen=True):
@@ -56,11 +60,10 @@ class Delivery(msgspec.Struct, array_like=True):
 
 
 class DeliveriesKept(msgspec.Struct, array_like=True):
-    """All that `Deliveries` knows."""
+    """Some of what `Deliveries` knows: of a million it is not copied at once."""
 
     deliveries: list[tuple[tuple[bytes, str], Delivery]]
-    nonces: list[tuple[tuple[str, bytes], bytes]]
-    unplaced: int
+    nonces: list[tuple[bytes, bytes]]
 
 
 class Deliveries:
@@ -68,17 +71,21 @@ class Deliveries:
 
     def __init__(self) -> None:
         self._open: dict[tuple[bytes, str], Delivery] = {}
-        self._nonces: dict[tuple[str, bytes], bytes] = {}
+        self._nonces: dict[bytes, bytes] = {}
         self.unplaced = 0
 
-    def keep(self) -> DeliveriesKept:
-        """What `again` takes."""
-        return DeliveriesKept(list(self._open.items()), list(self._nonces.items()), self.unplaced)
+    def keep(self) -> Iterator[DeliveriesKept]:
+        """What `again` takes, piece by piece; nothing may be judged meanwhile."""
+        deliveries, nonces = iter(self._open.items()), iter(self._nonces.items())
+        while some := list(islice(deliveries, KEPT_AT_ONCE)):
+            yield DeliveriesKept(some, [])
+        while more := list(islice(nonces, KEPT_AT_ONCE)):
+            yield DeliveriesKept([], more)
 
     def again(self, kept: DeliveriesKept) -> None:
-        """Go on where an earlier run was."""
-        self._open, self._nonces = dict(kept.deliveries), dict(kept.nonces)
-        self.unplaced = kept.unplaced
+        """Go on where an earlier run was; called for every piece."""
+        self._open.update(kept.deliveries)
+        self._nonces.update(kept.nonces)
 
     def states(self) -> Counter[str]:
         """How many deliveries stand where."""
@@ -90,7 +97,7 @@ class Deliveries:
         Raises:
             Refused: `replay`.
         """
-        known = self._nonces.setdefault((header.sender, header.nonce), bulletin)
+        known = self._nonces.setdefault(header.nonce + header.sender.encode(), bulletin)
         if known != bulletin:
             raise Refused(
                 "replay",
@@ -112,7 +119,7 @@ class Deliveries:
                     "already_submitted",
                     f"the bulletin was first admitted to {entry.recipient} before this entry",
                 )
-            known = self._open[key] = self._begun(entry, admitted.ciphertext.digest, course)
+            known = self._begin(key, entry, admitted.ciphertext.digest, course)
             known.state = begin()
             known.say(entry.statement[:_NAME_BYTES])
         else:
@@ -158,8 +165,12 @@ class Deliveries:
         if known is not None:
             check_subject(statement, statement.bulletin, known.ciphertext)
 
-    def _begun(self, entry: Entry, ciphertext: bytes, course: Course) -> Delivery:
-        return Delivery(State.SUBMITTED, entry.sender, ciphertext, course.holes)
+    def _begin(
+        self, key: tuple[bytes, str], entry: Entry, ciphertext: bytes, course: Course
+    ) -> Delivery:
+        begun = Delivery(State.SUBMITTED, intern(entry.sender), ciphertext, course.holes)
+        self._open[key[0], intern(key[1])] = begun
+        return begun
 
     def _known(
         self,
@@ -180,7 +191,7 @@ class Deliveries:
                 field="statement.bulletin",
             )
         self.unplaced += 1
-        known = self._open[key] = self._begun(entry, ciphertext, course)
+        known = self._begin(key, entry, ciphertext, course)
         known.state = state
         known.holes = -1  # what came before was not shown, so the table cannot judge this step
         return known
@@ -196,7 +207,7 @@ class Deliveries:
         known.holes = course.holes
         if known.state in TERMINAL:
             # Nothing of what came before may follow: the table refuses it.
-            known.said = known.times = None
+            known.said = known.times = known.handed = None
 
 
 def _carried(admitted: Admitted, recipient: str) -> Carried | None:

@@ -85,11 +85,11 @@ class Entries:
         trail.at(AuditStep.CORRIDOR, index, best.pack)
         course = self.corridors.follow(index, entry)
         trail.at(AuditStep.TIME, index, best.pack)
-        self._check_time(entry)
+        self._check_time(index, entry)
         self._judge(index, leaf, entry, best, course, at)
         self._coverage.opened[LEAF_NAMES[leaf.type]] += 1
 
-    def _check_time(self, entry: Entry) -> None:
+    def _check_time(self, index: int, entry: Entry) -> None:
         if entry.time < self.time:
             raise Refused(
                 "time_falls",
@@ -102,7 +102,7 @@ class Entries:
                 "the entry is dated after the head that covers it",
                 field="entry.time",
             )
-        self._heads.check(entry)
+        self._heads.check(index, entry)
         self.time = entry.time
 
     def _judge(

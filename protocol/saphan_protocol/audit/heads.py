@@ -7,7 +7,7 @@ a few numbers for each head, of which a pack shows at most 4,096.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import msgspec
@@ -20,6 +20,7 @@ from saphan_protocol.audit.report import AuditStep, Coverage, Trail
 from saphan_protocol.audit.statistics import Statistics
 from saphan_protocol.checkpoint import Head, KeyPair, verify_cosignatures, verify_head
 from saphan_protocol.directory import Directory
+from saphan_protocol.identity import sha256
 from saphan_protocol.merkle import Frontier
 
 
@@ -31,6 +32,19 @@ class ShownHead(msgspec.Struct, array_like=True):
     time: int
     witnesses: dict[str, int]
     pack: str | None
+
+
+class PassedKept(msgspec.Struct, array_like=True):
+    """The last opened entry, and how many lie between a witnessed head and the one to come.
+
+    Args:
+        size: leaves that an earlier run has judged.
+    """
+
+    size: int = 0
+    index: int = 0
+    time: int = 0
+    waiting: int = 0
 
 
 class Heads:
@@ -48,13 +62,13 @@ class Heads:
         self._witnesses = witness_keys(directory)
         self._coverage = coverage
         self._trail = trail
+        self._notes: set[bytes] = set()
         self._known: dict[tuple[int, int, bytes], ShownHead] = {}
         self._rising: list[ShownHead] = []
-        self._upper: list[int] = []
         self._next = 0
         self._lower = 0
-        self._last = -1
         self._witnessed = False
+        self._passed = PassedKept()
 
     def show(self, pack: str, note: bytes) -> None:
         """A pack's head.
@@ -63,6 +77,9 @@ class Heads:
             InvalidInput: it is not the log's, or a line of a known key does not hold (log.md).
         """
         self._trail.at(AuditStep.HEADS, pack=pack)
+        if (name := sha256(note)) in self._notes:
+            return  # several packs show it
+        self._notes.add(name)
         self._take(verify_head(note, self._keys, self._witnesses), pack)
 
     def own(self, head: Head) -> None:
@@ -92,14 +109,20 @@ class Heads:
         self._coverage.heads_shown = len(self._rising)
         self._coverage.heads_beyond = len(heads) - len(self._rising)
         self._coverage.heads_witnessed = sum(bool(head.witnesses) for head in self._rising)
-        self._upper = _earliest_after(self._rising)
-        self._last = max((i for i, head in enumerate(self._rising) if head.witnesses), default=-1)
+
+    def go_on(self, kept: PassedKept) -> None:
+        """What lies below `kept.size` was judged by an earlier run, up to this."""
+        self._passed = kept
+
+    def passed(self) -> PassedKept:
+        """What `go_on` takes."""
+        return self._passed
 
     def see(self, frontier: Frontier) -> None:
         """All leaves of `frontier` are read; asked after every leaf.
 
         Raises:
-            Refused: `head_differs`, a head shown is none of this log's.
+            Refused: `head_differs`, a head shown is none of this log's; `time_after_head`.
         """
         while self._next < len(self._rising) and self._rising[self._next].size <= frontier.size:
             head = self._rising[self._next]
@@ -112,15 +135,32 @@ class Heads:
                     field="pack.note",
                     hint="two histories were shown: keep the pack and this log, both are proof",
                 )
+            if frontier.size >= self._passed.size:
+                self._check_before(head)
             self._lower = max(self._lower, head.time)
             self._witnessed = self._witnessed or bool(head.witnesses)
             self._next += 1
 
-    def check(self, entry: Entry) -> None:
-        """Step O4: the entry's time lies between the heads around it; asked before `see`.
+    def _check_before(self, head: ShownHead) -> None:
+        """No entry before a head is dated after it: the last one is the latest (O4)."""
+        known = self._passed
+        after = (head.time + 1) * SECOND_MS  # a head's time has no fractions
+        if known.time > after + LIMITS.skew_ms:
+            self._trail.at(AuditStep.TIME, known.index, head.pack)
+            raise Refused(
+                "time_after_head",
+                f"the entry is dated {known.time - after} ms after a head that has it already",
+                field="entry.time",
+            )
+        if head.witnesses:
+            self._coverage.bounded += known.waiting
+            known.waiting = 0
+
+    def check(self, index: int, entry: Entry) -> None:
+        """Step O4: no entry is dated before the last head that had it not; asked before `see`.
 
         Raises:
-            Refused: `time_before_head`, `time_after_head`.
+            Refused: `time_before_head`.
         """
         if entry.time + LIMITS.skew_ms < self._lower * SECOND_MS:
             raise Refused(
@@ -129,16 +169,8 @@ class Heads:
                 "did not have it yet",
                 field="entry.time",
             )
-        if self._next == len(self._rising):
-            return
-        after = (self._upper[self._next] + 1) * SECOND_MS  # a head's time has no fractions
-        if entry.time > after + LIMITS.skew_ms:
-            raise Refused(
-                "time_after_head",
-                f"the entry is dated {entry.time - after} ms after a head that has it already",
-                field="entry.time",
-            )
-        self._coverage.bounded += self._witnessed and self._next <= self._last
+        self._passed.index, self._passed.time = index, entry.time
+        self._passed.waiting += self._witnessed
 
     def count(self, statistics: Statistics) -> None:
         """How far witnesses lagged behind the heads that are shown, counted anew."""
@@ -156,11 +188,3 @@ def witness_keys(directory: Directory) -> list[KeyPair]:
         for key in directory.all_keys(agency)
         if key.role is Role.WITNESS
     ]
-
-
-def _earliest_after(heads: Sequence[ShownHead]) -> list[int]:
-    """For each head the earliest time among it and those after it."""
-    times: list[int] = []
-    for head in reversed(heads):
-        times.append(min(head.time, times[-1]) if times else head.time)
-    return times[::-1]

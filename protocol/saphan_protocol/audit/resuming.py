@@ -7,7 +7,7 @@ record of the auditor's own; whoever keeps it guards it as what it says is belie
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -20,7 +20,7 @@ from saphan_protocol.audit.corridors import CorridorsKept
 from saphan_protocol.audit.deliveries import DeliveriesKept
 from saphan_protocol.audit.directory import Replayed
 from saphan_protocol.audit.entries import Entries
-from saphan_protocol.audit.heads import Heads, ShownHead
+from saphan_protocol.audit.heads import Heads, PassedKept, ShownHead
 from saphan_protocol.audit.recipients import RecipientsKept
 from saphan_protocol.audit.report import Coverage
 from saphan_protocol.audit.statistics import Statistics
@@ -75,8 +75,9 @@ class State(msgspec.Struct, array_like=True):
     anchor: int
     successor: bool
     time: int
+    passed: PassedKept
+    unplaced: int
     corridors: CorridorsKept
-    deliveries: DeliveriesKept
     recipients: RecipientsKept
     counted: Counted
     statistics: Statistics
@@ -88,8 +89,8 @@ class Keeper(Protocol):
     def due(self) -> bool:
         """Whether a state is wanted now; asked every 1,024 leaves."""
 
-    def keep(self, state: bytes) -> None:
-        """Keep it in the place of the one before."""
+    def keep(self, pieces: Iterable[bytes]) -> None:
+        """Keep these, in order, in the place of those before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +100,13 @@ class Resuming:
     Args:
         program: who judges; a state of another program is not gone on with.
         identities: packs by the names that the audit is given; such as their SHA-256.
-        state: of an earlier run; None begins anew.
+        state: pieces that an earlier run gave to be kept; None begins anew.
         keeper: takes states; None keeps none.
     """
 
     program: str
     identities: Mapping[str, bytes] = field(default_factory=dict)
-    state: bytes | None = None
+    state: Iterable[bytes] | None = None
     keeper: Keeper | None = None
 
 
@@ -139,8 +140,9 @@ class Judged:
             "anchor": self.anchors.size,
             "successor": self.anchors.successor,
             "time": entries.time,
+            "passed": self.heads.passed(),
+            "unplaced": entries.deliveries.unplaced,
             "corridors": entries.corridors.keep(),
-            "deliveries": entries.deliveries.keep(),
             "recipients": entries.recipients.keep(),
             "statistics": entries.statistics,
             "counted": Counted(
@@ -148,13 +150,16 @@ class Judged:
             ),
         }
 
-    def again(self, state: State) -> None:
+    def again(self, state: State, pieces: Iterable[DeliveriesKept]) -> None:
         """Go on where an earlier run was; heads are given apart, and before."""
         entries, seen, counted = self.entries, self.coverage, state.counted
         self.anchors.size, self.anchors.successor = state.anchor, state.successor
         entries.time, entries.statistics = state.time, state.statistics
         entries.corridors.again(state.corridors)
-        entries.deliveries.again(state.deliveries)
+        entries.deliveries.unplaced = state.unplaced
+        for piece in pieces:
+            entries.deliveries.again(piece)
+        self.heads.go_on(state.passed)
         entries.recipients.again(state.recipients)
         seen.logged.update(counted.logged)
         seen.opened.update(counted.opened)
@@ -176,7 +181,8 @@ class Course:
         if resuming is not None:
             self._bound = bound_to(pins, known_types, resuming.program)
             if resuming.state is not None:
-                self._state = parse_state(resuming.state, self._bound)
+                self._pieces = iter(resuming.state)
+                self._state = parse_state(next(self._pieces, b""), self._bound)
 
     def begin(self, packs: Sequence[tuple[str, int, int]], replayed: Replayed) -> None:
         """The directory is replayed, and the packs are open: (name, start, stop).
@@ -222,7 +228,7 @@ class Course:
         """Put everything where it was; gives the first leaf that is still to be judged."""
         if self._state is None:
             return 0
-        judged.again(self._state)
+        judged.again(self._state, map(_parse_piece, self._pieces))
         return self._state.index
 
     def passed(self, judged: Judged, frontier: Frontier) -> None:
@@ -245,7 +251,8 @@ class Course:
         if self._given is not None and self._given.keeper is not None:
             self._given.keeper.keep(self._made(judged, frontier, ended=True))
 
-    def _made(self, judged: Judged, frontier: Frontier, ended: bool) -> bytes:
+    def _made(self, judged: Judged, frontier: Frontier, ended: bool) -> Iterator[bytes]:
+        judged.heads.passed().size = frontier.size
         state = State(
             format=STATE_FORMAT,
             bound=self._bound,
@@ -258,7 +265,8 @@ class Course:
             packages=list(self._packages),
             **judged.keep(),
         )
-        return msgspec.msgpack.encode(state)
+        yield msgspec.msgpack.encode(state)
+        yield from map(msgspec.msgpack.encode, judged.entries.deliveries.keep())
 
 
 def parse_state(data: bytes, bound: bytes) -> State:
@@ -270,12 +278,7 @@ def parse_state(data: bytes, bound: bytes) -> State:
     try:
         state = msgspec.msgpack.decode(data, type=State)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidInput(
-            "state_malformed",
-            "the state of the audit does not parse",
-            field="state",
-            hint="remove it: the audit then begins anew",
-        ) from None
+        raise _malformed() from None
     if state.format != STATE_FORMAT or state.bound != bound:
         raise InvalidInput(
             "state_foreign",
@@ -284,6 +287,22 @@ def parse_state(data: bytes, bound: bytes) -> State:
             hint="name another file: the audit then begins anew",
         )
     return state
+
+
+def _parse_piece(data: bytes) -> DeliveriesKept:
+    try:
+        return msgspec.msgpack.decode(data, type=DeliveriesKept)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _malformed() from None
+
+
+def _malformed() -> InvalidInput:
+    return InvalidInput(
+        "state_malformed",
+        "the state of the audit does not parse",
+        field="state",
+        hint="remove it: the audit then begins anew",
+    )
 
 
 def check_packs(state: State, given: list[PackKept]) -> None:

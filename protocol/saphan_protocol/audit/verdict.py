@@ -121,6 +121,8 @@ class _Audit:
         )
         trail.log = "evidence"
         packs = PackSet(sources, self._pins, trail, self._begin(replayed))
+        trail.log = "directory"
+        trail.at(AuditStep.DIRECTORY_ROOT)
         self._course.begin(packs.places(), replayed)
         self.coverage.packs = len(self._course.packs)
         self._agreements(replayed, packs)
