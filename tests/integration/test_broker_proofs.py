@@ -94,7 +94,7 @@ async def test_paths_lead_to_the_head_that_was_named_whoever_of_the_processes_is
         # Also under the earlier of two heads: a witness signs the head that it was shown.
         below = [index for index in indices if index < early.size]
         check(await line.prove(early, below), leaves, early, below)
-    assert len(found.hashes) < sum(map(len, found.inclusion)) / 2
+        assert len(found.hashes) < sum(map(len, found.inclusion)) / 2
 
 
 async def test_nothing_is_proven_under_a_head_that_never_was(world: World) -> None:

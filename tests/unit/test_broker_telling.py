@@ -122,7 +122,8 @@ def test_new_entries_want_a_witness_of_their_own_and_soon() -> None:
 
 def test_under_load_lines_are_told_once_a_second_although_entries_come_all_the_time() -> None:
     """Timeline: entries every 100 ms; the witness signs a told head a second."""
-    telling, lines, told_at = started(), {}, []
+    telling, told_at = started(), []
+    lines: dict[int, Cosigned] = {}
     for tick in range(1, 60):
         now, size = NOW + 100 * tick, 10 + tick
         telling.told(head(size, now), now, covered=size)
