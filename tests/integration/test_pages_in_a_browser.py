@@ -29,7 +29,7 @@ from saphan.pages.timeline import Moment, timeline
 from saphan_schemas.messages import LANGUAGES
 from support.browser import browser_or_skip, difference, print_page, run_browser, sheets
 
-TRIED = 20
+TRIED = 14
 """Sentences of each language: the longest ones hold every letter that the pages use."""
 
 ALIKE = 0.02
@@ -115,10 +115,12 @@ def test_letters_that_do_not_join_are_found_different(tmp_path: Path) -> None:
 
 # --- pages as a whole -----------------------------------------------------------------------------
 
-MEASURED = """<!doctype html><iframe src="page.html" style="width:{width}px;height:900px"></iframe>
-<script>onload = () => {{
-  const root = document.querySelector("iframe").contentDocument.documentElement
-  document.title = `${{root.scrollWidth}} of ${{root.clientWidth}}`
+WIDTHS = (340, 900)
+"""A telephone's and a desk's, in pixels."""
+
+MEASURED = """<!doctype html>{frames}<script>onload = () => {{
+  const roots = [...document.querySelectorAll("iframe")].map(f => f.contentDocument.documentElement)
+  document.title = roots.map(root => `${{root.scrollWidth}}/${{root.clientWidth}}`).join(" ")
 }}</script>"""
 
 
@@ -152,19 +154,33 @@ def page_of_everything(lang: str) -> Page:
     )
 
 
-@pytest.mark.parametrize("width", (340, 900))
-@pytest.mark.parametrize("lang", LANGUAGES)
-def test_a_page_fits_a_telephone_and_a_desk(lang: str, width: int, tmp_path: Path) -> None:
-    (tmp_path / "page.html").write_bytes(write_html(page_of_everything(lang)))
-    outer = tmp_path / "outer.html"
-    outer.write_text(MEASURED.format(width=width), encoding="utf-8")
-    files = "--allow-file-access-from-files"
-    shown = run_browser(
-        tmp_path, files, "--virtual-time-budget=3000", "--dump-dom", f"file://{outer}"
+def overflow(page: bytes, folder: Path) -> list[int]:
+    """By how many pixels a page is wider than each of the windows."""
+    (folder / "page.html").write_bytes(page)
+    frames = "".join(
+        f'<iframe src="page.html" style="width:{width}px;height:900px"></iframe>'
+        for width in WIDTHS
     )
-    title = re.search(r"<title>(\d+) of (\d+)</title>", shown)
-    assert title, shown[:500]
-    assert int(title[1]) <= int(title[2])
+    outer = folder / "outer.html"
+    outer.write_text(MEASURED.format(frames=frames), encoding="utf-8")
+    files = "--allow-file-access-from-files"
+    dom = run_browser(folder, files, "--virtual-time-budget=3000", "--dump-dom", f"file://{outer}")
+    found = re.search(r"<title>([\d/ ]+)</title>", dom)
+    assert found, dom[:500]
+    sizes = [part.split("/") for part in found[1].split()]
+    return [int(needed) - int(there) for needed, there in sizes]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_page_fits_a_telephone_and_a_desk(lang: str, tmp_path: Path) -> None:
+    assert overflow(write_html(page_of_everything(lang)), tmp_path) == [0, 0]
+
+
+def test_a_page_that_is_too_wide_is_noticed(tmp_path: Path) -> None:
+    wide = write_html(page_of_everything("en")).replace(b"<main>", b'<main style="width:700px">')
+    narrow, desk = overflow(wide, tmp_path)
+    assert narrow > 300
+    assert desk == 0
 
 
 def test_the_browsers_printer_and_the_typesetter_give_sheets(tmp_path: Path) -> None:
