@@ -77,12 +77,10 @@ class Judge:
         Raises:
             InvalidInput, Refused: where the trail stands.
         """
+        consigned = one.kind in (LeafType.SUBMITTED, LeafType.CONSIGNED)
+        self._trail.at(BundleStep.CONSIGNMENT if consigned else BundleStep.STATEMENT, one.index)
         bracket = self._anchors.bracket(one.index, one.entry.time, self._trail)
-        if one.kind in (LeafType.SUBMITTED, LeafType.CONSIGNED):
-            self._trail.at(BundleStep.CONSIGNMENT, one.index)
-            return self._consignment(one, bracket)
-        self._trail.at(BundleStep.STATEMENT, one.index)
-        return self._statement(one, bracket)
+        return self._consignment(one, bracket) if consigned else self._statement(one, bracket)
 
     def at_each(
         self, one: Logged, bracket: Bracket, check: Callable[[Facts], T], party: str | None = None
