@@ -32,8 +32,9 @@ from support.browser import browser_or_skip, difference, print_page, run_browser
 TRIED = 14
 """Sentences of each language: the longest ones hold every letter that the pages use."""
 
-ALIKE = 0.02
-"""Share of the ink that may lie elsewhere: both round places of letters to other grids."""
+ALIKE = 0.06
+"""Share of the ink that may lie elsewhere: at the end of a line of 1,500 pixels letters are one
+pixel further, as both round to other grids (0.02 was measured); letters that do not join: 0.23."""
 
 FONTS = resources.files("saphan.pages").joinpath("fonts")
 AREAS = ("sheet.", "proven.", "gap.", "unproven.", "verdict.")
@@ -110,7 +111,7 @@ def test_letters_that_do_not_join_are_found_different(tmp_path: Path) -> None:
     (tmp_path / "cut").mkdir()
     browser = by_browser([joined], "Khmer", tmp_path)
     cut = by_typesetter([joined.replace("\u17d2", "\u17d2\u200c")], "Khmer", tmp_path / "cut")
-    assert difference(browser[0], cut[0]) > 10 * ALIKE
+    assert difference(browser[0], cut[0]) > 3 * ALIKE
 
 
 # --- pages as a whole -----------------------------------------------------------------------------
