@@ -35,6 +35,16 @@ def test_entries_move_under_the_first_head_that_has_a_witness(shown: ProvenLogs)
     assert shown.resting() == dict.fromkeys(range(10), 10) | {10: 11}
 
 
+def test_of_several_witnessed_heads_the_first_above_an_entry_bounds_its_time(
+    shown: ProvenLogs,
+) -> None:
+    shown.show(3, 1, 4, 2)  # heads of 3, 4, 8, 10
+    shown.cosign(4, OTHER)
+    shown.cosign(10, OTHER)
+    shown.proofs.settle()
+    assert shown.resting() == dict.fromkeys(range(4), 4) | dict.fromkeys(range(4, 10), 10)
+
+
 def test_a_head_that_is_older_than_the_frames_own_will_do(shown: ProvenLogs) -> None:
     """The entry came under a head of 9, the witness has signed the 6 before it."""
     shown.show(6, 3)
@@ -102,6 +112,20 @@ def test_notes_that_proofs_rest_under_stay_and_so_does_the_chain(
         root = shown.db.row("SELECT root FROM heads WHERE size = ?", (old,))
         assert root is not None
         verify_consistency(old, shown.tree.size, root[0], shown.tree.root(), step.path)
+
+
+def test_a_lonely_entry_moves_within_its_hour_and_no_further(
+    shown: ProvenLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four heads of one entry each in three hours, all of them witnessed at once."""
+    monkeypatch.setattr(notes_kept, "KEPT_HEADS", 4)
+    hour = NOW - NOW % 3600
+    for minutes in (1, 20, 50, 70, 130, 131, 132, 133, 134, 135):
+        shown.cosign(shown.show(1, time=hour + 60 * minutes), OTHER)
+        shown.proofs.settle()
+        shown.notes.look()
+    resting = shown.resting()
+    assert [resting[index] for index in range(4)] == [3, 3, 3, 4]
 
 
 def test_a_note_stays_while_an_entry_under_it_has_no_witness(

@@ -2,16 +2,18 @@
 
 The newest heads are all kept. Of those before them only what something rests under stays, and a
 step from each to the next: every proof can still be shown under every later head. A head takes
-7 KB, so a few entries that rest alone under one are moved to a neighbour with as many witnesses.
+7 KB, so a few entries that rest alone under one are moved to a later one of the same hour that
+their policy takes as well: it bounds their times as well as an hour matters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import HOUR_MS, SECOND_MS
 
 from saphan.node.heads import KEPT_HEADS
 from saphan.node.logs import Logs, encoded_path
@@ -25,7 +27,7 @@ FEW: Final = 16
 """Entries under one head that are worth moving for its 7 KB."""
 
 _RESTING: Final = (
-    "SELECT h.size, h.witnesses, (SELECT count(*) FROM (SELECT 1 FROM entries e"
+    "SELECT h.size, h.time, h.witnesses, (SELECT count(*) FROM (SELECT 1 FROM entries e"
     " WHERE e.head_size = h.size LIMIT ?)),"
     " EXISTS (SELECT 1 FROM anchors a WHERE a.head_size = h.size) FROM heads h"
     " WHERE h.origin = ? AND h.size >= ? AND h.size < ? ORDER BY h.size"
@@ -34,6 +36,16 @@ _PROVEN: Final = (
     "SELECT idx, sender, recipient, path FROM entries e WHERE head_size = ?"
     " AND NOT EXISTS (SELECT 1 FROM unproven u WHERE u.idx = e.idx)"
 )
+
+
+class _Kept(NamedTuple):
+    """A kept head, and how much rests under it; `entries` is counted up to FEW."""
+
+    size: int
+    hour: int
+    names: tuple[str, ...]
+    entries: int
+    anchors: bool
 
 
 class NotesKept:
@@ -63,47 +75,41 @@ class NotesKept:
         """Heads of sizes begin <= size < end leave, but for those that something rests under."""
         self._gather(begin, end)
         resting = self._resting(begin, end)
-        kept = [size for size, _, entries, anchors in resting if entries or anchors]
-        gone = [size for size, _, entries, anchors in resting if not (entries or anchors)]
+        kept = [one.size for one in resting if one.entries or one.anchors]
+        gone = [one.size for one in resting if not (one.entries or one.anchors)]
         self._forget(begin, end, kept, gone)
 
-    def _resting(self, begin: int, end: int) -> list[tuple[int, str, int, int]]:
+    def _resting(self, begin: int, end: int) -> list[_Kept]:
+        """Kept heads by rising size, and what rests under each."""
         values = (FEW, self._origin, begin, end)
-        return [(row[0], row[1], row[2], row[3]) for row in self._db.rows(_RESTING, values)]
+        return [
+            _Kept(size, time * SECOND_MS // HOUR_MS, tuple(names.split()), entries, anchors)
+            for size, time, names, entries, anchors in self._db.rows(_RESTING, values)
+        ]
 
     def _gather(self, begin: int, end: int) -> None:
-        """Move few entries that rest alone to a later head that their policy takes as well."""
+        """Move few entries that rest alone to the hour's last head that their policy takes."""
         resting = self._resting(begin, end)
-        if not resting:
-            return
         chain = Chain(self._db.rows, self._origin)
-        taken: dict[tuple[str, str], int | None] = {}
         moved: list[tuple[int, bytes, int]] = []
-        witnesses = [(size, names.split()) for size, names, _, _ in reversed(resting) if names]
-        for size, _, count, _ in resting:
-            if not 0 < count < FEW:
+        for one in resting:
+            if not 0 < one.entries < FEW:
                 continue
-            for index, sender, recipient, path in self._db.rows(_PROVEN, (size,)):
-                pair = (sender, recipient)
-                if pair not in taken:
-                    taken[pair] = self._newest(pair, witnesses)
-                to = taken[pair]
-                if to is None or to <= size:
+            later = [two for two in resting if two.hour == one.hour and two.size > one.size]
+            for index, sender, recipient, path in self._db.rows(_PROVEN, (one.size,)):
+                to = self._last((sender, recipient), later)
+                if to is None:
                     continue
-                try:
-                    found = chain.moved(index, stored_path(path), size, to)
-                except InvalidInput:
-                    found = None  # it stays as it is
+                found = _moved(chain, index, path, one.size, to)
                 if found is not None:
-                    moved.append((to, encoded_path(found), index))
+                    moved.append((to, found, index))
         if moved:
             with self._db.transaction() as tx:
                 tx.executemany("UPDATE entries SET head_size = ?, path = ? WHERE idx = ?", moved)
 
-    def _newest(
-        self, pair: tuple[str, str], witnesses: Iterable[tuple[int, list[str]]]
-    ) -> int | None:
-        return next((size for size, names in witnesses if self._proofs.takes(pair, names)), None)
+    def _last(self, pair: tuple[str, str], heads: Sequence[_Kept]) -> int | None:
+        taken = (one.size for one in reversed(heads) if self._proofs.takes(pair, one.names))
+        return next(taken, None)
 
     def _forget(self, begin: int, end: int, kept: list[int], gone: list[int]) -> None:
         """One transaction: a crash before it repeats the look, after it there is nothing to do."""
@@ -133,3 +139,12 @@ class NotesKept:
                 " DO UPDATE SET value = excluded.value",
                 (FACT, end),
             )
+
+
+def _moved(chain: Chain, index: int, path: bytes, at: int, to: int) -> bytes | None:
+    """The path under another head; None leaves the entry where it is."""
+    try:
+        found = chain.moved(index, stored_path(path), at, to)
+    except InvalidInput:
+        return None
+    return None if found is None else encoded_path(found)

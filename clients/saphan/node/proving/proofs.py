@@ -15,6 +15,7 @@ A crash between any two of them loses nothing: `unproven` says what is left.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -103,7 +104,9 @@ class WitnessedProofs:
         ]
 
     def settle(self) -> int:
-        """Move what can be moved under the newest head that its policy takes; how many it was.
+        """Move what can be moved under the first head that its policy takes; how many it was.
+
+        The earlier the head, the closer it bounds an entry's time.
 
         Raises:
             OperatorError: the disk.
@@ -112,38 +115,37 @@ class WitnessedProofs:
             return self._settle()
 
     def _settle(self) -> int:
-        newest = self._newest_taken()
-        if not newest:
+        taken = self._taken()
+        if not taken:
             return 0
         chain, moved, start = Chain(self._db.rows, self._origin), 0, 0
-        stop = max(found.ref.size for found in newest.values())
+        stop = max(sizes[-1] for sizes in taken.values())
         while rows := self._db.rows(_NEAR, (start, stop, AT_ONCE)):
-            moved += self._move(rows, newest, chain)
+            moved += self._move(rows, taken, chain)
             start = rows[-1][0] + 1
         return moved
 
-    def _newest_taken(self) -> dict[Pair, Candidate]:
-        """For each corridor the newest head whose witnesses its policy takes."""
+    def _taken(self) -> dict[Pair, list[int]]:
+        """For each corridor the sizes, rising, of heads whose witnesses its policy takes."""
         found = self.candidates()
         pairs = self._db.rows("SELECT sender, recipient FROM corridors") if found else []
-        taken: dict[Pair, Candidate] = {}
+        taken: dict[Pair, list[int]] = {}
         for sender, recipient in pairs:
-            pair = (sender, recipient)
-            for candidate in found:
-                if self.takes(pair, candidate.names):
-                    taken[pair] = candidate
-                    break
+            sizes = {one.ref.size for one in found if self.takes((sender, recipient), one.names)}
+            if sizes:
+                taken[sender, recipient] = sorted(sizes)
         return taken
 
-    def _move(self, rows: Sequence[Row], newest: dict[Pair, Candidate], chain: Chain) -> int:
+    def _move(self, rows: Sequence[Row], taken: dict[Pair, list[int]], chain: Chain) -> int:
         paths: list[tuple[int, bytes, int]] = []
         far: list[tuple[int]] = []
         done: list[tuple[int]] = []
         for index, sender, recipient, at, path in rows:
-            candidate = newest.get((sender, recipient))
-            if candidate is None or index >= candidate.ref.size:
+            sizes = taken.get((sender, recipient), [])
+            place = bisect_right(sizes, index)
+            if place == len(sizes):
                 continue
-            to = candidate.ref.size
+            to = sizes[place]
             try:
                 moved = chain.moved(index, stored_path(path), at, to)
             except InvalidInput:
@@ -178,25 +180,25 @@ class WitnessedProofs:
             OperatorError: the disk.
         """
         with self._lock:
-            newest = self._newest_taken()
-            if not newest:
-                return None
-            asked = self._question(newest)
+            heads = {one.ref.size: one.ref for one in self.candidates()}
+            newest = {pair: heads.get(sizes[-1]) for pair, sizes in self._taken().items()}
+            asked = self._question(newest) if newest else None
             if asked is None and self._far_from:
                 self._far_from = 0  # round again at the next occasion: witnesses may have come
             return asked
 
-    def _question(self, newest: dict[Pair, Candidate]) -> Question | None:
+    def _question(self, newest: dict[Pair, HeadRef | None]) -> Question | None:
+        """Of one head at a time: the newest that the corridor of the first of them takes."""
         while rows := self._db.rows(_FAR, (self._far_from, LIMITS.proof_items)):
             head: HeadRef | None = None
             leaves: dict[int, bytes] = {}
             for index, sender, recipient, *shown in rows:
-                candidate = newest.get((sender, recipient))
+                ref = newest.get((sender, recipient))
                 leaf = _leaf(*shown)
-                if candidate is None or index >= candidate.ref.size or leaf is None:
+                if ref is None or index >= ref.size or leaf is None:
                     continue
-                head = head or candidate.ref
-                if candidate.ref == head:
+                head = head or ref
+                if ref == head:
                     leaves[index] = leaf
             self._far_from = rows[-1][0] + 1
             if head is not None:
