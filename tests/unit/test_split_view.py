@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -309,3 +311,56 @@ def test_anybody_may_write_anything_into_a_file() -> None:
     verdict = judge(found)
     assert verdict.proven is Proven.NO
     assert len(verdict.remarks) == 6
+
+
+def edits(data: bytes, count: int) -> Iterator[bytes]:
+    """The file with one or two characters changed, taken out, put in, or two parts swapped."""
+    rng = Random(7)
+    for _ in range(count):
+        bent = bytearray(data)
+        for _ in range(rng.randint(1, 2)):
+            at = rng.randrange(len(bent))
+            match rng.randrange(4):
+                case 0:
+                    bent[at] ^= 1 << rng.randrange(8)
+                case 1:
+                    del bent[at]
+                case 2:
+                    bent.insert(at, rng.choice(b"0123456789abcdefAB/+=\n\\"))
+                case _:
+                    other, length = rng.randrange(len(bent)), rng.randint(1, 64)
+                    bent[at : at + length] = bent[other : other + length]
+        yield bytes(bent)
+
+
+def test_no_edit_of_an_honest_file_accuses_anybody() -> None:
+    """Every head and path of the one history, edited: never a proof."""
+    anchors = (HONEST.anchor(13, 7, 6, b"r" * 32),)
+    notes = [HONEST.note(8), HONEST.note(13)]
+    histories = HONEST.history(8, 13), HONEST.history(5, 13), HONEST.history(5, 8)
+    data = format_split(split(notes, *histories, anchors=anchors))
+    read = 0
+    for bent in edits(data, 1_500):
+        try:
+            found = parse_split(bent)
+        except InvalidInput:
+            continue
+        read += 1
+        assert judge_split(found, PINS).proven is Proven.NO
+    assert read > 300
+
+
+def test_an_edited_proof_proves_the_same_or_nothing() -> None:
+    data = format_split(split([HONEST.note(13), OTHER.note(20)], OTHER.history(13, 20)))
+    whole = judge_split(parse_split(data), PINS).sides
+    assert whole is not None
+    proven = 0
+    for bent in edits(data, 700):
+        try:
+            verdict = judge_split(parse_split(bent), PINS)
+        except InvalidInput:
+            continue
+        if verdict.sides is not None:
+            proven += 1
+            assert [side.root for side in verdict.sides] == [side.root for side in whole]
+    assert proven  # an edit of who found it changes nothing
