@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,30 @@ async def test_a_disclosed_bulletin_says_what_it_said(bridge: Bridge) -> None:
         await evidence(bridge, LA, "verify", bundle, "--page", page)
         assert "the Court of Vientiane" in page.read_text()
         assert stat.S_IMODE(os.stat(page).st_mode) == 0o600
+
+
+async def test_nothing_is_disclosed_where_no_node_runs_to_record_it(bridge: Bridge) -> None:
+    async with bridge.node(LA) as out, bridge.node(KH) as into:
+        await opened(out)
+        await agreed(into)
+        bulletin = (await carried(out, into)).hex()
+    bundle = bridge.place / "case.evidence"
+    asked = ("--disclose", "--to", "the Court of Vientiane", "--reason", "order 12", "--yes")
+    words = ("export", bulletin, "--out", bundle, *asked)
+    ran = await evidence(bridge, LA, *words, status=4)
+    assert ran.code == "node_unreachable"
+    assert not bundle.exists()
+
+
+async def test_a_store_of_an_older_release_is_told_to_be_brought_up(bridge: Bridge) -> None:
+    async with bridge.node(LA) as out:
+        await opened(out)
+        bulletin = (await out.send(wish())).hex()
+        await eventually(lambda: states(out, bytes.fromhex(bulletin)) == ["submitted"])
+    with closing(sqlite3.connect(bridge.place / LA / "node/data/node.db")) as db:
+        db.execute("PRAGMA user_version = 3")
+    words = ("export", bulletin, "--out", bridge.place / "out")
+    assert (await evidence(bridge, LA, *words, status=5)).code == "store_older"
 
 
 async def test_proofs_for_other_programs_hold(bridge: Bridge) -> None:
