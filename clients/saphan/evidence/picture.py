@@ -15,7 +15,7 @@ from saphan.pages.blocks import Picture
 from saphan.pages.saying import elapsed, stamp
 from saphan.pages.timeline import Mark, Moment, timeline
 
-PER_PICTURE: Final = 14
+PER_PICTURE: Final = 12
 """Events of one drawing: more would not fit a sheet of paper."""
 
 

@@ -11,11 +11,10 @@ from saphan.pages import svg
 Mark = Literal["good", "warn", "bad"]
 """Proven; shown, but something is missing; refused by a check."""
 
-_ROW: Final = 50
-_TOP: Final = 44
-_TIME: Final = 150
-"""Room for a time to the second, and the time gone by."""
+_ROW: Final = 64
+_TOP: Final = 36
 _LANE_ROOM: Final = 26
+_SMALL: Final = 11
 _COLOURS: Final = {"good": svg.GOOD, "warn": svg.WARN, "bad": svg.BAD}
 
 
@@ -39,26 +38,33 @@ class Moment:
 
 
 def timeline(lanes: Sequence[str], moments: Sequence[Moment]) -> svg.Drawing:
-    """The drawing, as wide as its words need.
+    """The drawing, as wide as its words need; they stand first, where a narrow screen begins.
 
     Args:
         lanes: at least one name; a vertical line each, from left to right.
         moments: by time; their lanes are indices of `lanes`.
     """
-    places = _places(lanes)
-    words = places[-1] + svg.text_width(lanes[-1]) / 2 + _LANE_ROOM
-    lengths = (max(svg.text_width(m.label) * 1.1, svg.text_width(m.note)) for m in moments)
-    width = words + max(lengths, default=0) + 8
+    room = max(map(_width, moments), default=0)
+    places = _places(lanes, room)
     height = _TOP + _ROW * len(moments) + 4
     marks = [*_lanes(lanes, places, height)]
     for row, moment in enumerate(moments):
-        marks += _moment(moment, places, words, _TOP + _ROW * row + _ROW / 2)
+        marks += _words(moment, _TOP + _ROW * row)
+        marks += _moment(moment, places, room, _TOP + _ROW * row + _ROW / 2)
+    width = places[-1] + svg.text_width(lanes[-1]) / 2 + 4
     return svg.Drawing(width, height, tuple(marks))
 
 
-def _places(lanes: Sequence[str]) -> list[float]:
+def _width(moment: Moment) -> float:
+    """How much room the words of a moment take."""
+    times = f"{moment.stamp}  {moment.after}"
+    small = max(svg.text_width(moment.note, _SMALL), svg.text_width(times, _SMALL))
+    return max(svg.text_width(moment.label) * 1.1, small)
+
+
+def _places(lanes: Sequence[str], room: float) -> list[float]:
     """The middle of each lane, so far apart that the names stand beside each other."""
-    at = float(_TIME)
+    at = room + _LANE_ROOM
     places = []
     for name in lanes:
         half = svg.text_width(name) / 2
@@ -69,22 +75,24 @@ def _places(lanes: Sequence[str]) -> list[float]:
 
 def _lanes(lanes: Sequence[str], places: Sequence[float], height: float) -> Iterator[svg.Mark]:
     for name, place in zip(lanes, places, strict=True):
-        yield svg.text(place, 20, name, anchor="middle", bold=True)
-        yield svg.line(place, 30, place, height)
+        yield svg.text(place, 16, name, anchor="middle", bold=True)
+        yield svg.line(place, 26, place, height)
 
 
-def _moment(moment: Moment, places: Sequence[float], words: float, y: float) -> Iterator[svg.Mark]:
+def _words(moment: Moment, top: float) -> Iterator[svg.Mark]:
+    yield svg.text(0, top + 20, moment.label, bold=True)
+    times = f"{moment.stamp}  {moment.after}".strip()
+    yield svg.text(0, top + 37, times, fill=svg.DIM, size=_SMALL)
+    yield svg.text(0, top + 53, moment.note, fill=_COLOURS[moment.mark], size=_SMALL)
+
+
+def _moment(moment: Moment, places: Sequence[float], room: float, y: float) -> Iterator[svg.Mark]:
     colour, place = _COLOURS[moment.mark], places[moment.lane]
-    yield svg.text(0, y - 2, moment.stamp)
-    if moment.after:
-        yield svg.text(0, y + 14, moment.after, fill=svg.DIM, size=11)
-    last = max(place, places[moment.lane if moment.to is None else moment.to])
-    yield svg.line(last + 10, y, words - 8, y, dash="1 4")
+    first = min(place, places[moment.lane if moment.to is None else moment.to])
+    yield svg.line(room + 10, y, first - 10, y, dash="1 4")
     if moment.to is not None and moment.to != moment.lane:
         yield from _arrow(place, places[moment.to], y, colour)
     yield from _sign(moment.mark, place, y, colour)
-    yield svg.text(words, y - 2, moment.label, bold=True)
-    yield svg.text(words, y + 14, moment.note, fill=colour, size=11)
 
 
 def _arrow(start: float, end: float, y: float, colour: str) -> Iterator[svg.Mark]:
