@@ -68,7 +68,7 @@ def bundled_pins(head: BundleHead, own: Pins | None, trail: Trail) -> Pins:
 def read_logs(
     reader: BundleReader, pins: Pins, known_types: Mapping[str, bytes], trail: Trail
 ) -> Logs:
-    """Steps V3 to V6, and V8.
+    """Steps V3 to V6.
 
     Raises:
         InvalidInput, Refused: where `trail` stands.
@@ -83,7 +83,6 @@ def read_logs(
     logs = Logs(pins, directory, {}, set())
     _read_heads(notes[1:], logs, trail)
     _replay(reader, logs, dict(known_types), trail)
-    _see_witnesses(logs, trail)
     return logs
 
 
@@ -158,8 +157,12 @@ def _check_part(part: BundleLeaves, size: int, head: Head) -> None:
         )
 
 
-def _see_witnesses(logs: Logs, trail: Trail) -> None:
-    """Step V8: every line of a witness key that is active in the directory shown must hold."""
+def see_witnesses(logs: Logs, trail: Trail) -> None:
+    """Step V8: every line of a witness key that is active in the directory shown must hold.
+
+    Raises:
+        InvalidInput: a line does not hold (log.md, C1 to C3).
+    """
     heads = [("directory", logs.directory_head), *(("evidence", h) for h in logs.heads.values())]
     for log, head in heads:
         trail.at(BundleStep.WITNESSES)

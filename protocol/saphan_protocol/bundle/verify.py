@@ -29,7 +29,7 @@ from saphan_protocol.bundle.disclosed import Disclosed, check_disclosure
 from saphan_protocol.bundle.facts import BulletinSeen, Proof
 from saphan_protocol.bundle.judging import Judge
 from saphan_protocol.bundle.logged import read_entries
-from saphan_protocol.bundle.logs import Logs, bundled_pins, read_logs
+from saphan_protocol.bundle.logs import Logs, bundled_pins, read_logs, see_witnesses
 from saphan_protocol.bundle.opened import Opened
 from saphan_protocol.bundle.reading import BundleReader
 from saphan_protocol.bundle.report import BundleStep, Finding, Outcome, Verdict
@@ -104,6 +104,7 @@ class _Check:
         logs = read_logs(reader, self._pins, self._known, trail)
         opened = Opened(logs)
         opened.take(reader.of(BundlePackage), trail)
+        see_witnesses(logs, trail)
         anchors = Anchors(logs, opened.leaves)
         anchors.take(reader.of(BundleAnchor), trail)
         batches = index_batches(item.batch for item in reader.of(BundleSignature))
