@@ -65,6 +65,15 @@ def test_our_own_lines_alone_make_no_proof_a_witnessed_one(shown: ProvenLogs) ->
     assert shown.proofs.settle() == 5
 
 
+def test_our_own_newer_lines_do_not_hide_those_of_others(shown: ProvenLogs) -> None:
+    """A witness on a slow line answers after many seconds, in each of which we have signed."""
+    early = shown.show(5)
+    for _ in range(40):
+        shown.cosign(shown.show(1), OWN)
+    shown.cosign(early, OTHER)
+    assert shown.proofs.settle() == 5
+
+
 def test_what_no_chain_leads_to_is_asked_for_and_checked(shown: ProvenLogs) -> None:
     """As an older release has left it: entries under heads whose steps were not kept."""
     shown.show(4, 4, 4)

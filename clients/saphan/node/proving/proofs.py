@@ -91,13 +91,13 @@ class WitnessedProofs:
         return witnessed(agreed, self._agency, names)
 
     def candidates(self) -> list[Candidate]:
-        """The newest kept heads that have a witness, newest first; and the newest of all, for a
-        policy that wants none."""
-        rows = self._db.rows(
-            _HEADS + " AND witnesses != '' ORDER BY size DESC LIMIT ?",
-            (self._origin, CANDIDATES),
-        )
-        rows += self._db.rows(_HEADS + " ORDER BY size DESC LIMIT 1", (self._origin,))
+        """The newest kept heads that other agencies have signed, newest first; the newest that any
+        has, us included; and the newest of all, for a policy that wants none."""
+        origin, own = self._origin, self._agency
+        others = " AND witnesses NOT IN ('', ?) ORDER BY size DESC LIMIT ?"
+        rows = self._db.rows(_HEADS + others, (origin, own, CANDIDATES))
+        rows += self._db.rows(_HEADS + " AND witnesses != '' ORDER BY size DESC LIMIT 1", (origin,))
+        rows += self._db.rows(_HEADS + " ORDER BY size DESC LIMIT 1", (origin,))
         return [
             Candidate(HeadRef(self._origin, size, root), frozenset(names.split()))
             for size, root, names in rows
