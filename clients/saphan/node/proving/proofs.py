@@ -44,6 +44,10 @@ AT_ONCE: Final = 1024
 """Entries moved in one transaction, some 20 ms of paths."""
 
 _HEADS: Final = "SELECT size, root, witnesses FROM heads WHERE origin = ?"
+_WITNESSED: Final = (  # by its index: a note of some KB stands before the witnesses in each row
+    "SELECT size, root, witnesses FROM heads INDEXED BY heads_witnessed"
+    " WHERE origin = ? AND witnesses != ''"
+)
 _NEAR: Final = (
     "SELECT u.idx, e.sender, e.recipient, e.head_size, e.path FROM unproven u"
     " JOIN entries e ON e.idx = u.idx WHERE u.far = 0 AND u.idx >= ? AND u.idx < ?"
@@ -94,9 +98,9 @@ class WitnessedProofs:
         """The newest kept heads that other agencies have signed, newest first; the newest that any
         has, us included; and the newest of all, for a policy that wants none."""
         origin, own = self._origin, self._agency
-        others = " AND witnesses NOT IN ('', ?) ORDER BY size DESC LIMIT ?"
-        rows = self._db.rows(_HEADS + others, (origin, own, CANDIDATES))
-        rows += self._db.rows(_HEADS + " AND witnesses != '' ORDER BY size DESC LIMIT 1", (origin,))
+        others = " AND witnesses != ? ORDER BY size DESC LIMIT ?"
+        rows = self._db.rows(_WITNESSED + others, (origin, own, CANDIDATES))
+        rows += self._db.rows(_WITNESSED + " ORDER BY size DESC LIMIT 1", (origin,))
         rows += self._db.rows(_HEADS + " ORDER BY size DESC LIMIT 1", (origin,))
         return [
             Candidate(HeadRef(self._origin, size, root), frozenset(names.split()))

@@ -197,6 +197,7 @@ CREATE TRIGGER entries_unproven AFTER INSERT ON entries BEGIN
     INSERT OR IGNORE INTO unproven (idx) VALUES (NEW.idx);
 END;
 CREATE INDEX entries_of_head ON entries (head_size);
+CREATE INDEX heads_witnessed ON heads (origin, size, witnesses) WHERE witnesses != '';
 CREATE TABLE steps (size INTEGER PRIMARY KEY, start INTEGER NOT NULL, path BLOB NOT NULL);
 
 -- A destroyed ciphertext leaves its length behind, which the bulletin's id covers: stage 3.
