@@ -103,7 +103,8 @@ class WitnessLag:
         with self._logs.lock:
             wanted = set(counted(self._logs.directory, pair, self._agency))
         rows = self._db.rows(
-            "SELECT DISTINCT witnesses FROM heads WHERE origin = ? AND size > ? AND witnesses != ''",
+            "SELECT DISTINCT witnesses FROM heads"
+            " WHERE origin = ? AND size > ? AND witnesses != ''",
             (self._logs.pins.evidence.origin, index),
         )
         return wanted - {name for (names,) in rows for name in names.split()}
