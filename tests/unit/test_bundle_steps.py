@@ -22,6 +22,7 @@ from saphan_schemas.bundles import (
     BundleSignature,
 )
 from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event, LeafType
 from support.agency import Agency, Made
 from support.audits import BACK, KH, LA, THERE
@@ -29,6 +30,7 @@ from support.bundled import Maker, gap_codes, recounted, refusal, replaced
 from support.ceremony import NOW
 from support.logbook import PINS, TYPES, Logbook
 
+SKEW_MS = LIMITS.skew_ms
 Edit = Callable[[list[Any]], None]
 
 
@@ -317,6 +319,33 @@ def test_an_expiry_before_its_deadline_is_refused() -> None:
     book, made = begun()
     book.broker_states(Event.EXPIRED, made, THERE, "undelivered")
     assert refusal(Maker(book, made, LA).verify()) == ("V14", "expired_early")
+
+
+def test_an_unanswered_delivery_is_said_by_the_broker_at_its_time() -> None:
+    for late, found in ((1, None), (-2 * SKEW_MS, ("V14", "unanswered_early"))):
+        book = Logbook([Agency(LA, NOW), Agency(KH, NOW)])
+        made = book.agencies[LA].bulletin([KH], book.time, answer_by=NOW + 10 * SKEW_MS)
+        book.submit(LA, KH, made)
+        said(book, made, Event.HANDOVER)
+        book.time = NOW + 10 * SKEW_MS + late
+        book.broker_states(Event.UNANSWERED, made, THERE, "no_answer")
+        verdict = Maker(book, made, LA).verify()
+        if found is None:
+            assert verdict.outcome is Outcome.VALID, (verdict.finding, verdict.gaps)
+            assert verdict.deliveries[0].state == State.UNANSWERED
+            assert "stanza" in {line.code for line in verdict.unproven}
+        else:
+            assert refusal(verdict) == found
+
+
+def test_a_refused_submission_is_a_line_and_no_delivery() -> None:
+    book, made = begun()
+    book.broker_states(Event.REFUSED, made, (LA, LA), "quota_bulletins")
+    verdict = Maker(book, made, LA).verify()
+    assert verdict.outcome is Outcome.VALID, (verdict.finding, verdict.gaps)
+    assert verdict.events[-1].event == "refused"
+    assert "refusals" in {line.code for line in verdict.unproven}
+    assert [one.recipient for one in verdict.deliveries] == [KH]
 
 
 def test_an_order_that_the_table_forbids_is_refused() -> None:
