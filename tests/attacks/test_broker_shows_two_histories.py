@@ -93,6 +93,8 @@ async def test_a_node_that_is_shown_both_stops_for_good(
             assert identity["stopped"]["code"] == "split_view"
             officers = await answered("inbox", "--dir", bridge.place / LA)
             assert str(file) in officers["stopped"]["message"]
+            read = await asyncio.to_thread(saphan_here, "inbox", "--dir", bridge.place / LA)
+            assert str(file) in read.err
     shown = await judged(file, "--pins", pins)
     assert shown["verdict"] == "proven"
     assert shown["pins"]["name"] == "bridge.example"

@@ -17,6 +17,7 @@ from saphan.compose import Wish
 from saphan.desk.folder import DeskFolder
 from saphan.desk.outbox import Outbox
 from saphan.keys.keyfiles import read_key, write_sealed
+from saphan.node.wire.line import LineState
 from saphan_schemas.limits import HOUR_MS
 from saphan_schemas.records import Role
 from support.bridge import CHEAP, KH, LA, SECRET, Bridge, eventually, states, wish
@@ -309,3 +310,21 @@ def notifying(folder: Path) -> Path:
 def titles(one: Wish) -> list[str]:
     """What stands first in a bulletin, in every language."""
     return [str(text) for text in one.about["title"].values()]
+
+
+async def test_an_officer_hears_that_the_node_has_stopped(bridge: Bridge, run: Run) -> None:
+    """The line stands still for two histories; each look into the inbox says so, until it ends."""
+    async with desk_bridge(bridge) as world:
+        desk = await enrolled(world, run)
+        before = world.kh.line.state
+        why = "two histories; the proof is /srv/split-view-1.json"
+        world.kh.line.state = LineState("stopped", 1_752_624_000_000, 0, "split_view", why)
+        inbox = await run("inbox", "--desk", desk)
+        assert inbox["stopped"] == {
+            "code": "split_view",
+            "message": why,
+            "since": 1_752_624_000_000,
+        }
+        assert (await run("desk", "sync", desk))["stopped"] == inbox["stopped"]
+        world.kh.line.state = before
+        assert (await run("inbox", "--desk", desk))["stopped"] is None
