@@ -43,7 +43,8 @@ from saphan_schemas.records import (
 )
 
 from support.agency import Agency, Made
-from support.audits import halves
+from support.audits import KH, LA, THERE, halves
+from support.ceremony import NOW
 from support.logbook import PINS, TYPES, Log, Logbook
 
 KINDS = (
@@ -58,6 +59,21 @@ KINDS = (
 )
 PIECE = 3_000
 """Shorter than any ciphertext: sealed bytes come in several pieces."""
+
+
+def begun(**terms: Any) -> tuple[Logbook, Made]:
+    """Two agencies, and a bulletin that was submitted."""
+    book = Logbook([Agency(LA, NOW), Agency(KH, NOW)], **terms)
+    made = book.agencies[LA].bulletin([KH], book.time, attachments=[b"%PDF-1.7 report"])
+    book.submit(LA, KH, made)
+    return book, made
+
+
+def said(book: Logbook, made: Made, *events: Event, **changes: Any) -> None:
+    """The recipient says these, a second apart."""
+    for event in events:
+        book.time += 1000
+        book.state(event, made, THERE, **changes)
 
 
 def cosign(log: Log, agencies: Sequence[Agency], time: int) -> None:

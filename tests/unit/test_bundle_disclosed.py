@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
+from saphan_protocol.admission import BULLETIN_TYPE
 from saphan_protocol.bundle.report import Outcome
 from saphan_protocol.bundle.verify import verify_bundle
+from saphan_protocol.identity import identity, sha256
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.bundles import BundleDisclosure
-from saphan_schemas.records import Event, Role
+from saphan_schemas.codec import encode
+from saphan_schemas.records import Blob, Bulletin, Event, Role
 from saphan_schemas.samples import sample
-from support.agency import Agency, Made
+from support.agency import Agency, Made, seal_attachment
 from support.audits import KH, LA, THERE
 from support.bundled import Maker, gap_codes, recounted, refusal, replaced
 from support.ceremony import NOW, Ceremony, revoke
@@ -188,3 +192,32 @@ def test_two_disclosures_are_one_too_many() -> None:
     place = next(i for i, item in enumerate(items) if isinstance(item, BundleDisclosure))
     items.insert(place, replaced(items[place]))
     assert refusal(verify_bundle(recounted(items), TYPES)) == ("V1", "evidence_large")
+
+
+@pytest.mark.parametrize(("code", "gaps"), [("attachment_mismatch", True), (None, False)])
+def test_an_attachment_that_is_not_the_signed_one(code: str | None, gaps: bool) -> None:
+    """Its sealed bytes are those that the id covers, and hold something else."""
+    book = Logbook([Agency(LA, NOW), Agency(KH, NOW)])
+    made = swapped_attachment(book.agencies[LA], book.time)
+    book.submit(LA, KH, made)
+    book.state(Event.HANDOVER, made, THERE)
+    if code is not None:
+        book.state(Event.REJECTED, made, THERE, code)
+    verdict = disclosed(book, made, KH).verify()
+    if not gaps:
+        assert refusal(verdict) == ("V17", "attachment_mismatch")
+        return
+    assert gap_codes(verdict) == {"content_faulty"}
+    assert verdict.content is not None
+    assert [one.opened for one in verdict.content.attachments] == [False]
+
+
+def swapped_attachment(sender: Agency, now: int) -> Made:
+    """The officer has signed one file, and the node has sealed another one as long."""
+    made = sender.bulletin([KH], now, attachments=[b"%PDF-1.7 signed"])
+    other = seal_attachment(made.content_key, made.header_id, 0, b"%PDF-1.7 sealed")
+    blob = Blob(len(other), sha256(other))
+    record = Bulletin(made.header_id, Blob(len(made.ciphertext), made.ciphertext_digest), (blob,))
+    return dataclasses.replace(
+        made, attachments=(other,), bulletin_id=identity(BULLETIN_TYPE, encode(record))
+    )
