@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
-from sys import intern
 from typing import Final
 
 import msgspec
@@ -72,6 +71,7 @@ class Deliveries:
     def __init__(self) -> None:
         self._open: dict[tuple[bytes, str], Delivery] = {}
         self._nonces: dict[bytes, bytes] = {}
+        self._names: dict[str, str] = {}
         self.unplaced = 0
 
     def keep(self) -> Iterator[DeliveriesKept]:
@@ -168,8 +168,10 @@ class Deliveries:
     def _begin(
         self, key: tuple[bytes, str], entry: Entry, ciphertext: bytes, course: Course
     ) -> Delivery:
-        begun = Delivery(State.SUBMITTED, intern(entry.sender), ciphertext, course.holes)
-        self._open[key[0], intern(key[1])] = begun
+        # A few names stand in a million deliveries: each is kept once.
+        sender, recipient = (self._names.setdefault(n, n) for n in (entry.sender, key[1]))
+        begun = Delivery(State.SUBMITTED, sender, ciphertext, course.holes)
+        self._open[key[0], recipient] = begun
         return begun
 
     def _known(
