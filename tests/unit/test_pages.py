@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from typing import Any
 
 import pytest
 from saphan.pages import svg
@@ -109,8 +110,8 @@ def test_a_page_that_cannot_be_typeset_is_refused_by_name() -> None:
 # --- pictures -------------------------------------------------------------------------------------
 
 
-def looks(drawing: svg.Drawing, name: str) -> list[dict[str, float]]:
-    return [mark.look for mark in drawing.marks if mark.name == name]  # type: ignore[misc]
+def looks(drawing: svg.Drawing, name: str) -> list[dict[str, Any]]:
+    return [dict(mark.look) for mark in drawing.marks if mark.name == name]
 
 
 def said(drawing: svg.Drawing) -> list[str]:
@@ -131,7 +132,7 @@ def test_bars_are_as_high_as_their_numbers_and_stand_upon_each_other() -> None:
 def test_a_day_without_a_value_interrupts_a_line() -> None:
     drawing = lines("abcde", (Series("x", (1, 2, None, 3, 4)),), str)
     runs = looks(drawing, "polyline")
-    assert [len(run["points"]) for run in runs] == [2, 2]  # type: ignore[arg-type]
+    assert [len(run["points"]) for run in runs] == [2, 2]
 
 
 def test_an_axis_has_round_steps_up_to_the_highest_value() -> None:
@@ -151,7 +152,7 @@ def test_pictures_of_nothing_are_empty_frames() -> None:
 
 
 def test_what_is_missing_in_a_story_has_another_form_not_only_another_colour() -> None:
-    moments = [Moment("t", "", 0, 1, mark, "n", mark) for mark in ("good", "warn", "bad")]  # type: ignore[arg-type]
+    moments = [Moment("t", "", 0, 1, mark, "n", mark) for mark in ("good", "warn", "bad")]
     drawing = timeline(("a", "b"), moments)
     full, ring = looks(drawing, "circle")
     assert full["fill"] != "#ffffff" == ring["fill"]
@@ -161,10 +162,12 @@ def test_what_is_missing_in_a_story_has_another_form_not_only_another_colour() -
 
 def test_lanes_stand_apart_whatever_their_names_are() -> None:
     names = ("la.ospp", "broker", "kh.a-very-long-name-of-an-agency", "vn.vks")
-    heads = [mark for mark in timeline(names, ()).marks if mark.name == "text"]
-    places = [(float(mark.look["x"]), svg.text_width(mark.said)) for mark in heads]  # type: ignore[arg-type]
-    for (x, width), (next_x, next_width) in itertools.pairwise(places):
-        assert x + width / 2 < next_x - next_width / 2
+    drawing = timeline(names, ())
+    places = [look["x"] for look in looks(drawing, "text")]
+    assert said(drawing) == list(names)
+    widths = [svg.text_width(name) / 2 for name in names]
+    for (x, half), (next_x, next_half) in itertools.pairwise(zip(places, widths, strict=True)):
+        assert x + half < next_x - next_half
 
 
 # --- words ----------------------------------------------------------------------------------------
