@@ -70,6 +70,32 @@ def test_a_store_of_an_older_release_is_brought_up_and_keeps_what_it_has(tmp_pat
         db.close()
 
 
+def test_what_an_older_release_knew_as_read_is_read(tmp_path: Path) -> None:
+    """It had no such state: the entries say it. By (bulletin, recipient): an answer of one of two
+    recipients is none of the other's."""
+    entries = [(1, b"a", "read", "kh.gpo"), (2, b"b", "accepted", "kh.gpo")]
+    deliveries = [(b"a", "kh.gpo"), (b"a", "th.oncb"), (b"b", "kh.gpo")]
+    with sqlite3.connect(tmp_path / "node.db") as old:
+        old.executescript(
+            f"{SCHEMA}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;"
+        )
+        old.executemany(
+            "INSERT INTO entries VALUES (?, ?, ?, 0, 'la.ospp', ?, '', NULL, x'', x'', x'', NULL,"
+            " NULL, 0, x'')",
+            entries,
+        )
+        old.executemany(
+            "INSERT INTO deliveries (bulletin, recipient, sender, state, changed, attempts)"
+            " VALUES (?, ?, 'la.ospp', 'accepted', 0, 1)",
+            deliveries,
+        )
+    old.close()
+    db = Database(tmp_path)
+    rows = db.rows("SELECT state FROM deliveries ORDER BY bulletin, recipient")
+    assert rows == [("read",), ("accepted",), ("accepted",)]
+    db.close()
+
+
 def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "node.db") as other:
         other.execute("CREATE TABLE theirs (x)")

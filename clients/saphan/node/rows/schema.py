@@ -205,6 +205,11 @@ CREATE TRIGGER bodies_destroyed BEFORE DELETE ON bodies BEGIN
     INSERT INTO parts SELECT id, 0, length(OLD.ciphertext), digest, 3 FROM bulletins
         WHERE seq = OLD.seq ON CONFLICT DO NOTHING;
 END;
+
+-- What was read is accepted, and read: a state of its own.
+UPDATE deliveries SET state = 'read' WHERE state = 'accepted' AND EXISTS (SELECT 1 FROM entries e
+    WHERE e.bulletin = deliveries.bulletin AND e.recipient = deliveries.recipient
+    AND e.event = 'read');
 """,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""
