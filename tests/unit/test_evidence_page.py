@@ -7,7 +7,8 @@ from functools import cache
 from html import escape
 
 import pytest
-from saphan.evidence.page import evidence_page
+from saphan.audit.page import AREAS as AUDIT_AREAS
+from saphan.evidence.page import AREAS, evidence_page
 from saphan.evidence.picture import event_pictures
 from saphan.evidence.sentences import remark_sentence
 from saphan.pages.blocks import Banner, Facts, Page, Picture
@@ -18,7 +19,7 @@ from saphan_protocol.bundle.report import GAPS, UNPROVEN, BundleStep, Outcome, R
 from saphan_protocol.bundle.verify import verify_bundle
 from saphan_protocol.words import word_lines
 from saphan_schemas.bundles import BundleNote
-from saphan_schemas.messages import LANGUAGES, has_text, text
+from saphan_schemas.messages import LANGUAGES, has_text, known_keys, text
 from support.bundled import recounted
 from support.logbook import PINS, TYPES
 from support.story import TO, told
@@ -196,3 +197,9 @@ def test_what_a_reader_looks_for_first_comes_first() -> None:
     )
     names = [name for name, _ in facts.rows]
     assert names.index("title en") < names.index("summary en") < names.index("contact hours")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES[1:])
+def test_no_page_falls_back_into_english(lang: str) -> None:
+    wanted = {key for key in known_keys() if key.partition(".")[0] in AREAS | AUDIT_AREAS}
+    assert wanted - known_keys(lang) == set()
