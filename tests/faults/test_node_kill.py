@@ -30,6 +30,17 @@ async def send_all(bridge: Bridge, ids: list[str]) -> None:
         await asyncio.sleep(0.05)
 
 
+async def may_send(bridge: Bridge) -> None:
+    """The sender's new process has heard of the agreement."""
+    node = LocalNode(bridge.place / LA / "node")
+    async with asyncio.timeout(60):
+        while True:
+            identity = await asyncio.to_thread(node.get, "/v1/identity")
+            if identity["agreements"]:
+                return
+            await asyncio.sleep(0.05)
+
+
 async def sent(bridge: Bridge) -> list[dict[str, Any]]:
     """What the sender's node knows of its own bulletins."""
     node = LocalNode(bridge.place / LA / "node")
@@ -45,6 +56,7 @@ async def test_killed_nodes_lose_nothing_and_show_nothing_twice(bridge: Bridge) 
     async with bridge.broker_running():
         await bridge.enrol()
         async with process(bridge, KH) as kh, process(bridge, LA) as la:
+            await may_send(bridge)
             sending = asyncio.create_task(send_all(bridge, ids))
             for share, who, running in ((5, KH, kh), (4, LA, la), (3, KH, kh), (2, LA, la)):
                 enough = BULLETINS // share
