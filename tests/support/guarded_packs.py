@@ -21,13 +21,23 @@ def _book() -> Logbook:
     made, _ = book.submit("la.ospp", "kh.gpo", attached)
     book.time += 1000
     book.state(Event.HANDOVER, made, ("la.ospp", "kh.gpo"))
+    book.show_head()
     book.sign()
     return book
 
 
 BOOK = _book()
 PACK = BOOK.pack()
-NAMES = ("head", "agreement", "signature", "submission", "second signature", "handover", "end")
+NAMES = (
+    "head",
+    "agreement",
+    "head of the log",
+    "signature",
+    "submission",
+    "second signature",
+    "handover",
+    "end",
+)
 
 
 def audited(place: int, item: PackItem) -> None:
@@ -56,18 +66,25 @@ PACKS = named(
         "batch_path malformed not_canonical",
         stride=47,
     ),
-    _item(2, "signature_missing signature_invalid", stride=31),
     _item(
-        3,
+        2,
+        "note_encoding note_signature",
+        "note_line note_malformed note_lines note_unsigned note_duplicate head_malformed"
+        " head_origin head_root head_size head_signature",
+        stride=31,
+    ),
+    _item(3, "signature_missing signature_invalid", stride=31),
+    _item(
+        4,
         "pack_order commitment_differs statement_differs key_foreign batch_path signature_missing"
         " malformed bulletin_id recipients_malformed",
         "suite_unknown times_malformed not_canonical marking_malformed key_unknown",
         stride=2,
     ),
     _item(
-        5,
+        6,
         "pack_order commitment_differs statement_differs key_unknown batch_path signature_missing",
         stride=2,
     ),
-    _item(6, "pack_counts", stride=1),
+    _item(7, "pack_counts", stride=1),
 )
