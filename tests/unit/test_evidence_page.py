@@ -10,13 +10,14 @@ import pytest
 from saphan.audit.page import AREAS as AUDIT_AREAS
 from saphan.evidence.page import AREAS, evidence_page
 from saphan.evidence.picture import event_pictures
-from saphan.evidence.sentences import remark_sentence
+from saphan.evidence.sentences import OBVIOUS, event_label, event_sentence, remark_sentence
 from saphan.pages.blocks import Banner, Facts, Page, Picture
 from saphan.pages.html import write_html
 from saphan.pages.pdf import write_pdf
 from saphan_protocol.bundle.facts import Proof
 from saphan_protocol.bundle.report import GAPS, UNPROVEN, BundleStep, Outcome, Remark, Verdict
 from saphan_protocol.bundle.verify import verify_bundle
+from saphan_protocol.delivery import CODES
 from saphan_protocol.words import word_lines
 from saphan_schemas.bundles import BundleNote
 from saphan_schemas.messages import LANGUAGES, has_text, known_keys, text
@@ -203,3 +204,24 @@ def test_what_a_reader_looks_for_first_comes_first() -> None:
 def test_no_page_falls_back_into_english(lang: str) -> None:
     wanted = {key for key in known_keys() if key.partition(".")[0] in AREAS | AUDIT_AREAS}
     assert wanted - known_keys(lang) == set()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_code_of_a_receipt_has_its_words(lang: str) -> None:
+    codes = set().union(*CODES.values()) - {None, *OBVIOUS}
+    assert [code for code in codes if not has_text(f"code.{code}", lang)] == []
+
+
+def test_a_machine_that_took_it_in_is_not_called_an_officer() -> None:
+    read = replace(verdict_of("valid").events[-1], code="system")
+    assert event_sentence(read, "en").startswith("kh.gpo signed that its case system")
+    assert event_label(read, False, "en") == text("sheet.read_system")
+
+
+def test_a_code_is_said_in_words_and_exactly() -> None:
+    event = replace(verdict_of("valid").events[2], event="rejected", code="rule_broken")
+    assert "(the content breaks a rule of its type; rule_broken)" in event_sentence(event, "en")
+    assert event_label(event, True, "en") == "Rejected (the content breaks a rule of its type)"
+    sent = verdict_of("valid").events[0]
+    assert event_label(sent, True, "en") == "Submitted: kh.gpo"
+    assert event_label(sent, False, "en") == "Submitted"

@@ -44,7 +44,17 @@ from saphan.pages.blocks import (
 from saphan.pages.saying import stamp, translation_notice
 
 AREAS: Final = frozenset(
-    ("sheet", "verdict", "gap", "unproven", "proven", "evidence_step", "step_state", "event")
+    (
+        "sheet",
+        "verdict",
+        "gap",
+        "unproven",
+        "proven",
+        "evidence_step",
+        "step_state",
+        "event",
+        "code",
+    )
 )
 _TONES: Final[dict[Outcome, Tone]] = {
     Outcome.VALID: "good",

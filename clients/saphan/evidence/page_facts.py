@@ -12,7 +12,7 @@ from saphan_schemas.messages import has_text
 from saphan_schemas.records import Blob, Header
 
 from saphan.evidence.picture import event_mark, event_pictures, proof_text
-from saphan.evidence.sentences import authors_text, event_text, issuer_text
+from saphan.evidence.sentences import authors_text, event_label, event_text, issuer_text
 from saphan.pages.blocks import Block, Cell, Facts, Heading, Paragraph, Span, Table
 from saphan.pages.saying import day_of, stamp
 
@@ -36,7 +36,9 @@ def outcome_blocks(verdict: Verdict, lang: str, say: Say) -> Iterator[Block]:
 def _outcome(delivery: DeliverySeen, lang: str, say: Say) -> tuple[Cell, ...]:
     state = delivery.state
     said = say("sheet.no_event")
-    if state is not None:
+    if state == "read":
+        said = say("sheet.accepted_read")
+    elif state is not None:
         said = event_text(_EVENTS_OF_STATES.get(state, state), lang)
     witnessed = "witnessed" if delivery.witnessed else "not_witnessed"
     order = "order_whole" if delivery.whole else "order_partial"
@@ -61,7 +63,8 @@ def event_blocks(verdict: Verdict, lang: str, say: Say) -> Iterator[Block]:
 
 
 def _event(event: EventSeen, verdict: Verdict, lang: str, say: Say) -> tuple[Cell, ...]:
-    what = event_text(event.event, lang) + (f" ({event.code})" if event.code else "")
+    several = len({one.recipient for one in verdict.events}) > 1
+    what = event_label(event, several, lang)
     proof = proof_text(event, verdict, lang)
     if event.bound is not None:
         proof += "; " + say("sheet.known_by", time=stamp(event.bound * SECOND_MS))

@@ -10,7 +10,7 @@ from saphan_protocol.bundle.report import Remark, Verdict
 from saphan_schemas.messages import text
 from saphan_schemas.records import BROKER
 
-from saphan.evidence.sentences import event_text, issuer_text
+from saphan.evidence.sentences import event_label, issuer_text
 from saphan.pages.blocks import Picture
 from saphan.pages.saying import elapsed, stamp
 from saphan.pages.timeline import Mark, Moment, timeline
@@ -75,15 +75,12 @@ def _lanes(verdict: Verdict) -> list[str]:
 
 
 def _moment(event: EventSeen, verdict: Verdict, lanes: list[str], after: str, lang: str) -> Moment:
-    code = f" ({event.code})" if event.code else ""
-    several = len(lanes) > 3 and event.issuer in (event.sender, BROKER)
-    about = f": {event.recipient}" if several and event.recipient != event.issuer else ""
     return Moment(
         stamp=stamp(event.time),
         after=after,
         lane=lanes.index(event.issuer),
         to=lanes.index(BROKER),
-        label=event_text(event.event, lang) + about + code,
+        label=event_label(event, len(lanes) > 3, lang),
         note=proof_text(event, verdict, lang),
         mark=event_mark(event, verdict),
     )

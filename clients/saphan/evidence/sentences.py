@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from saphan_protocol.bundle.facts import EventSeen, KeySeen, Proof
 from saphan_protocol.bundle.report import Finding, Remark, Verdict
@@ -10,7 +11,9 @@ from saphan_schemas.messages import has_text, text
 
 from saphan.pages.saying import stamp
 
-KEY_DIGITS = 16
+OBVIOUS: Final = ("no_answer", "disclosed")
+"""Codes that say no more than their event."""
+KEY_DIGITS: Final = 16
 """Of a key id: enough to find it in a list; its words tell keys apart."""
 
 
@@ -58,7 +61,7 @@ def proven_sentences(verdict: Verdict, lang: str) -> Iterator[str]:
 
 def event_sentence(event: EventSeen, lang: str) -> str:
     """Who said what, and that it was logged."""
-    key = f"proven.{event.event}"
+    key = f"proven.{event.event}{'_system' if _by_system(event) else ''}"
     if event.proof is Proof.UNSIGNED or not has_text(key):
         key = "proven.unsigned"
     return text(
@@ -68,7 +71,7 @@ def event_sentence(event: EventSeen, lang: str) -> str:
         recipient=event.recipient,
         issuer=issuer_text(event.issuer, lang),
         event=event_text(event.event, lang),
-        code=event.code or "-",
+        code=_code(event.code, lang),
         time=stamp(event.time),
     )
 
@@ -77,6 +80,22 @@ def event_text(event: str, lang: str) -> str:
     """An event in words; one of a newer program as it is written."""
     key = f"event.{event}"
     return text(key, lang) if has_text(key) else event
+
+
+def event_label(event: EventSeen, several: bool, lang: str) -> str:
+    """An event in a few words: for whom, where there are several, and why, where a code says it."""
+    if _by_system(event):
+        return text("sheet.read_system", lang)
+    other = several and event.recipient != event.issuer
+    about = f": {event.recipient}" if other else ""
+    why = "" if event.code in (None, *OBVIOUS) else f" ({code_text(event.code or '', lang)})"
+    return event_text(event.event, lang) + about + why
+
+
+def code_text(code: str, lang: str) -> str:
+    """A statement's code in words; one that has none as it is."""
+    key = f"code.{code}"
+    return text(key, lang) if has_text(key) else code
 
 
 def issuer_text(issuer: str, lang: str) -> str:
@@ -92,6 +111,17 @@ def authors_text(authors: tuple[KeySeen, ...], lang: str) -> str:
         else text("sheet.node", lang, agency=key.agency)
         for key in authors
     )
+
+
+def _by_system(event: EventSeen) -> bool:
+    """Whether a machine took it in, and no officer read it."""
+    return (event.event, event.code) == ("read", "system")
+
+
+def _code(code: str | None, lang: str) -> str:
+    """In words, and exactly."""
+    said = "-" if code is None else code_text(code, lang)
+    return said if said in ("-", code) else f"{said}; {code}"
 
 
 def _finding(finding: Finding, lang: str) -> Iterator[str]:
