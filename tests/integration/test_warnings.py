@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 from saphan.cli.render import status_lines
+from saphan.node.api.views import View
+from saphan.node.callers import Officer, System
 from saphan.node.service import NodeService
+from saphan.node.telling import warnings
 from saphan.node.telling.warnings import WATCHED, Warnings
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import MINUTE_MS
@@ -175,3 +178,21 @@ async def test_an_older_store_warns_of_what_was_under_way(office: Office) -> Non
             tx.execute("DELETE FROM facts WHERE name = ?", (WATCHED,))
         after(office.bridge, 6)
         assert [one["id"] for one in la.warnings.look()] == [bulletin.hex()]
+
+
+async def test_a_node_warns_by_itself_and_tells_whoever_is_shown_the_bulletin(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warnings, "LOOK_S", 0.02)
+    hidden = Officer(handle="nobody", key=bytes(32))
+    async with office.bridge.node(LA) as la:
+        with la.events.listen() as listener:
+            bulletin = await sent(office, la)
+            after(office.bridge, 6)
+            async with asyncio.timeout(20):
+                while (event := await listener.next(20)) is None or event["type"] != "warning":
+                    pass
+        assert (event["id"], event["share"]) == (bulletin.hex(), 50)
+        assert View(la, System(name="cases", rights=frozenset())).told(event) == event
+        assert View(la, hidden).told(event) is None
+        assert len(said(la, bulletin)) == 1
