@@ -84,6 +84,20 @@ async def test_a_later_answer_counts_and_is_the_only_one(world: World) -> None:
     assert (row.state, row.deadline) == ("read", None)
 
 
+async def test_the_stanza_is_given_out_as_before(world: World) -> None:
+    """A handover released it: neither the warning nor a reading takes that back."""
+    made, out = await handed_over(world, world.clock() + HOUR_MS)
+    out = await time_goes_on(world, out, 2 * HOUR_MS)
+    await witnessed_now(world, out)
+    await world.broker._sweep.look()
+    into = await world.line(B)
+    for event, state in ((Event.ACCEPTED, "unanswered"), (Event.READ, "accepted"), (None, "read")):
+        assert (await delivery(world, made)).state == state
+        (stanza,) = await into.stanzas(made.bulletin_id)
+        assert stanza is not None
+        assert event is None or await said(world, into, made, event) is None
+
+
 async def test_what_stays_unanswered_expires_at_its_due_day(world: World) -> None:
     made, out = await handed_over(world, world.clock() + HOUR_MS)
     for ms, state in ((2 * HOUR_MS, "unanswered"), (50 * DAY_MS, "expired")):

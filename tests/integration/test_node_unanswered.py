@@ -71,6 +71,10 @@ async def test_sender_and_recipient_are_told_and_a_later_answer_counts(
         text = "\n".join(status_lines(la.bulletins.status(bulletin)))
         assert f"{KH}: Delivered but not answered in time (no_answer)" in text
         assert "Not answered in time" in text
+        with monkeypatch.context() as older:
+            older.setattr("saphan.node.judging.validate_content", lacks)
+            async with bridge.node(KH) as kh:
+                await eventually(lambda: states(kh, bulletin) == ["unanswered"])
         async with bridge.node(KH) as kh:
             await eventually(lambda: states(la, bulletin) == ["accepted"])
             await eventually(lambda: states(kh, bulletin) == ["accepted"])
