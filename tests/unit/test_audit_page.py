@@ -89,6 +89,7 @@ def test_years_are_drawn_in_as_many_steps_as_can_be_seen() -> None:
     page = audit_page(report(days=3 * 365), "en", MADE)
     bars = [mark for mark in drawings(page)[3].drawing.marks if mark.name == "rect"]
     assert len(bars) <= 2 * STEPS + 2
+    assert "2026-10" in {mark.said for mark in drawings(page)[3].drawing.marks}
     assert text("audit_sheet.grouped", days=11) in write_html(page).decode()
 
 

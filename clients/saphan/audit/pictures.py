@@ -18,6 +18,8 @@ from saphan.pages.svg import Drawing
 Say = Callable[..., str]
 STEPS: Final = 100
 """Bars or points along an axis at most: what covers more days has several in each."""
+YEAR: Final = 360
+"""From so many days on, months and years are named along the axis, not days."""
 VOLUMES: Final = ("submitted", "handover", "accepted", "rejected")
 OTHERS: Final = (
     *("consigned", "unopened", "unanswered", "read", "recalled", "expired", "refused", "exported"),
@@ -42,7 +44,8 @@ def picture_blocks(figures: Statistics, lang: str, say: Say) -> Iterator[Block]:
     if not figures.days:
         return
     days, spans = _spans(figures)
-    names = [day_of(span.first * DAY_MS)[5:] for span in spans]
+    shown = slice(5, 10) if len(figures.days) < YEAR else slice(0, 7)
+    names = [day_of(span.first * DAY_MS)[shown] for span in spans]
     whole = {"days": f"{len(figures.days):,}", "first": day_of(figures.days[0].day * DAY_MS)}
     whole["last"] = day_of(figures.days[-1].day * DAY_MS)
     for title, drawing in _drawings(spans, names, lang, say):
