@@ -6,6 +6,8 @@ has its place for it. What the table has no place for stops the node (`Intake`).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from saphan_protocol.admission import check_subject, due_day
 from saphan_protocol.deadlines import Times, check_deadline
 from saphan_protocol.delivery import BROKER_EVENTS, TERMINAL, State
@@ -17,7 +19,9 @@ from saphan_schemas.records import Event, Header
 
 from saphan.node.feed_entry import Seen
 from saphan.node.rows.deliveries import Delivery
-from saphan.node.stored import Stored
+
+if TYPE_CHECKING:  # it stands above this room
+    from saphan.node.stored import Stored
 
 
 def find_lie(seen: Seen, delivery: Delivery, stored: Stored) -> OperatorError | None:
