@@ -10,6 +10,7 @@ from saphan.node.alarms import Alarms
 from saphan.node.logs import encoded_path
 from saphan.node.proving import notes_kept
 from saphan.node.proving.chain import Chain
+from saphan.node.proving.gaps import Gaps
 from saphan.node.proving.witness_lag import BEHIND, WitnessLag
 from saphan_protocol.merkle import verify_consistency
 from saphan_protocol.shared_paths import SharedPaths
@@ -97,6 +98,34 @@ def test_what_no_chain_leads_to_is_asked_for_and_checked(shown: ProvenLogs) -> N
     shown.proofs.take(question, Proofs(1, None, shared.hashes, places, ()))
     assert shown.unproven() == []
     assert set(shown.resting().values()) == {12}
+
+
+def test_a_gap_after_a_restore_is_closed_by_one_path(shown: ProvenLogs) -> None:
+    """What came between was lost with the store: its heads, its entries, how they continue."""
+    shown.cosign(shown.show(3), OTHER)
+    shown.proofs.settle()
+    shown.show(2, 2)
+    shown.cosign(shown.show(2), OTHER)
+    shown.proofs.settle()
+    with shown.db.transaction() as tx:
+        for table, column in (("heads", "size"), ("steps", "size"), ("entries", "head_size")):
+            tx.execute(f"DELETE FROM {table} WHERE {column} > 3 AND {column} < 9")  # noqa: S608
+    assert Chain(shown.db.rows, EVIDENCE).step(3, 9) is None
+    gaps = Gaps(shown.db, shown.logs)
+    gap = gaps.after(0)
+    assert gap is not None
+    assert (gap.old.size, gap.new.size) == (3, 9)
+    shared = SharedPaths()
+    wrong, right = shared.add(shown.tree.consistency(4)), shared.add(shown.tree.consistency(3))
+    gaps.take(gap, Proofs(1, "head_unknown", (), (), ()))
+    with pytest.raises(InvalidInput, match="proof_consistency"):
+        gaps.take(gap, Proofs(1, None, shared.hashes, (), (wrong,)))
+    assert Chain(shown.db.rows, EVIDENCE).step(3, 9) is None
+    gaps.take(gap, Proofs(1, None, shared.hashes, (), (right,)))
+    step = Chain(shown.db.rows, EVIDENCE).step(3, 9)
+    assert step is not None
+    assert step.path == shown.tree.consistency(3)
+    assert gaps.after(0) is None
 
 
 def test_notes_that_proofs_rest_under_stay_and_so_does_the_chain(

@@ -24,6 +24,7 @@ from saphan.node.effects import Effects
 from saphan.node.events import Event
 from saphan.node.logs import Logs
 from saphan.node.outbox import Outbox
+from saphan.node.proving.gaps import Gaps
 from saphan.node.proving.notes_kept import NotesKept
 from saphan.node.proving.proofs import WitnessedProofs
 from saphan.node.receive import Intake
@@ -50,6 +51,7 @@ class Engine:
         alarms: Alarms,
         budget: Budget,
         proofs: WitnessedProofs,
+        gaps: Gaps,
         notes: NotesKept,
     ) -> None:
         self.agency = agency
@@ -59,6 +61,7 @@ class Engine:
         self.outbox = outbox
         self.budget = budget
         self.proofs = proofs
+        self.gaps = gaps
         self._notes = notes
         self._frames_taken = 0
         self._intake = intake

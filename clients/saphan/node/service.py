@@ -43,6 +43,7 @@ from saphan.node.outbox import Outbox
 from saphan.node.policy.current import Current
 from saphan.node.policy.rules import Rules
 from saphan.node.prepared import Outcome, Prepared, Waiting
+from saphan.node.proving.gaps import Gaps
 from saphan.node.proving.notes_kept import NotesKept
 from saphan.node.proving.proofs import WitnessedProofs
 from saphan.node.proving.witness_lag import WitnessLag
@@ -299,9 +300,9 @@ def _carrying(on: Ground, outbox: Outbox) -> tuple[Engine, Recovery, Line]:
     judge = Judge(agency, on.archive, on.mailboxes, logs.directory, on.files)
     intake = Intake(agency, key, db, logs, judge, on.mailboxes, on.restored, clock)
     budget = Budget(db, on.settings, on.alarms, clock)
-    proofs = WitnessedProofs(agency, db, logs)
+    proofs, gaps = WitnessedProofs(agency, db, logs), Gaps(db, logs)
     notes = NotesKept(db, logs, proofs)
-    engine = Engine(agency, key, db, logs, intake, outbox, on.alarms, budget, proofs, notes)
+    engine = Engine(agency, key, db, logs, intake, outbox, on.alarms, budget, proofs, gaps, notes)
     recovery = Recovery(agency, key, db, logs, on.archive, judge, on.mailboxes, on.alarms, clock)
     parts = Parts(
         engine,

@@ -199,6 +199,7 @@ END;
 CREATE INDEX entries_of_head ON entries (head_size);
 CREATE INDEX heads_witnessed ON heads (origin, size, witnesses) WHERE witnesses != '';
 CREATE TABLE steps (size INTEGER PRIMARY KEY, start INTEGER NOT NULL, path BLOB NOT NULL);
+CREATE INDEX steps_from ON steps (start);
 
 -- A destroyed ciphertext leaves its length behind, which the bulletin's id covers: stage 3.
 CREATE TRIGGER bodies_destroyed BEFORE DELETE ON bodies BEGIN

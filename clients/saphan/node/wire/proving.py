@@ -17,7 +17,7 @@ PAUSE_S: Final = 5.0
 
 
 class Proving:
-    """One session's questions for far entries; none while the day's budget is spent."""
+    """One session's questions: for far entries, then for gaps; none while the budget is spent."""
 
     def __init__(self, engine: Engine, asking: Asking) -> None:
         self._engine = engine
@@ -25,6 +25,8 @@ class Proving:
         self._wake = asyncio.Event()
         self._wake.set()
         self._refused = False
+        self._closed: int | None = 0
+        """Size below which no gap is left; None: none is left at all."""
 
     def wake(self) -> None:
         """A head has new witnesses."""
@@ -41,7 +43,9 @@ class Proving:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if not (self._refused or engine.budget.spent) and await self._ask():
+            if self._refused or engine.budget.spent:
+                continue
+            if await self._ask() or await self._close_gap():
                 self._wake.set()  # there may be more
                 await asyncio.sleep(PAUSE_S)
 
@@ -56,4 +60,20 @@ class Proving:
             log.warning("the broker proves nothing under a head it signed: %s", found.code)
             self._refused = True  # the next session asks again: it may be another process
         await self._engine.in_frames(partial(proofs.take, question, found))
+        return True
+
+    async def _close_gap(self) -> bool:
+        """One question about a gap between kept heads; False if there is none.
+
+        Gaps come with a restore or an upgrade only: a session looks until it has found none.
+        """
+        gaps, closed = self._engine.gaps, self._closed
+        if closed is None:
+            return False
+        gap = await self._engine.in_frames(lambda: gaps.after(closed))
+        self._closed = None if gap is None else gap.old.size
+        if gap is None:
+            return False
+        found = await self._asking.prove(gap.new, sizes=[gap.old.size])
+        await self._engine.in_frames(lambda: gaps.take(gap, found))
         return True
