@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import msgspec
 import pytest
 from saphan_protocol.corridor import Tail, follow
 from saphan_protocol.delivery import (
@@ -14,13 +15,14 @@ from saphan_protocol.delivery import (
     State,
     Step,
     begin,
+    check_said,
     issuer_of,
     step,
 )
 from saphan_protocol.evidence import anchor_leaf, commitment, entry_leaf, open_leaf, parse_leaf
-from saphan_schemas.codec import encode
+from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
-from saphan_schemas.records import Entry, Event, LeafType
+from saphan_schemas.records import Entry, Event, LeafType, Statement
 
 SALT = b"\x07" * 32
 
@@ -126,6 +128,26 @@ def test_after_an_outcome_everything_is_too_late(late: Step) -> None:
 def test_an_illegal_order_is_refused() -> None:
     with pytest.raises(Refused, match="order_illegal"):
         step(State.SUBMITTED, Step.ACCEPTED)
+
+
+NEGATIVE = (
+    Event.UNOPENED, Event.REJECTED, Event.RECALLED, Event.UNANSWERED, Event.EXPIRED, Event.REFUSED,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("event", NEGATIVE)
+def test_nothing_negative_is_said_without_a_code(event: Event) -> None:
+    with pytest.raises(Refused, match="code_unknown"):
+        check_said(event, Statement(SALT, SALT, "kh.gpo", 0, None, None))
+
+
+def test_every_statement_names_bulletin_bytes_issuer_and_time() -> None:
+    """None of them can be left out, for the record has no way to."""
+    said = msgspec.structs.asdict(Statement(SALT, SALT, "kh.gpo", 0, None, None))
+    for field in ("bulletin", "ciphertext", "issuer", "time"):
+        left_out = encode(list((said | {field: None}).values()))
+        with pytest.raises(InvalidInput, match="malformed"):
+            decode(Statement, left_out, 4096, "statement")
 
 
 def test_only_the_right_party_may_speak() -> None:
