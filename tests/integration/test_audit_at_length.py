@@ -154,12 +154,11 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_result(log: Path, tmp_path:
     assert killed.wait(60) == -signal.SIGKILL
     _wait_until_gone(killed.pid)  # its processes hear that the line is closed
     assert state.stat().st_mode & 0o077 == 0
-    first = StateFile(state).read()
-    assert first is not None
+    first = state.read_bytes()
     saphan_here(*words(log, "--state", state, "--result", result, "--processes", "0"))
     saphan_here(*words(log, "--result", whole, "--processes", "0"))
     assert json.loads(result.read_bytes()) == json.loads(whole.read_bytes())
-    assert StateFile(state).read() != first
+    assert state.read_bytes() != first
     # A third run has nothing left to judge.
     (tmp_path / "third.json").unlink(missing_ok=True)
     saphan_here(*words(log, "--state", state, "--result", tmp_path / "third.json"))

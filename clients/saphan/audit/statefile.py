@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -39,8 +39,8 @@ class StateFile:
         self._clock = clock
         self._next = clock() + KEEP_SECONDS
 
-    def read(self) -> list[bytes] | None:
-        """The pieces of the state that was kept; None if there is none.
+    def read(self) -> Iterator[bytes] | None:
+        """The pieces of the state that was kept, given away as they are asked for; None: none.
 
         Raises:
             OperatorError: `file_unreadable`, `key_file_exposed`; InvalidInput: `state_malformed`.
@@ -56,12 +56,7 @@ class StateFile:
                 field="state",
                 hint="remove it: the audit then begins anew",
             )
-        pieces, at = [], 0
-        while at < len(body):
-            length = int.from_bytes(body[at : at + 4], "big")
-            at += 4 + length
-            pieces.append(bytes(body[at - length : at]))
-        return pieces
+        return _pieces(body)
 
     def due(self) -> bool:
         """Whether the last one is a minute old."""
@@ -101,6 +96,14 @@ class StateFile:
             file.write(digest.digest())
             file.flush()
             os.fsync(file.fileno())
+
+
+def _pieces(body: memoryview) -> Iterator[bytes]:
+    at = 0
+    while at < len(body):
+        length = int.from_bytes(body[at : at + 4], "big")
+        at += 4 + length
+        yield bytes(body[at - length : at])
 
 
 def digest_file(path: Path) -> bytes:

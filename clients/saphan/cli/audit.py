@@ -52,7 +52,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     fetch = add_command(group, "fetch", "audit_fetch", _fetch)
     fetch.add_argument("url", metavar="URL", help=say("help.log_url"))
     fetch.add_argument("folder", type=Path, metavar="FOLDER", help=say("help.log_folder"))
-    fetch.add_argument("--pins", type=Path, metavar="FILE", help=say("help.pin_file"))
+    fetch.add_argument("--pins", type=Path, metavar="FILE", help=say("help.audit_pins"))
     fetch.add_argument("--token-file", type=Path, metavar="FILE", help=say("help.token_file"))
     verify = add_command(group, "verify", "audit_verify", _verify)
     verify.add_argument("folder", type=Path, metavar="FOLDER", help=say("help.log_folder"))
@@ -64,7 +64,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     add_page_options(verify)
     verify.add_argument("--processes", type=_count, metavar="N", help=say("help.audit_processes"))
     verify.add_argument(
-        "--pins", type=Path, required=True, metavar="FILE", help=say("help.pin_file")
+        "--pins", type=Path, required=True, metavar="FILE", help=say("help.audit_pins")
     )
 
 

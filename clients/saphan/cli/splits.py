@@ -27,7 +27,7 @@ def add_audit_commands(group: Subparsers[Parser]) -> None:
     """Register `saphan audit split|heads`."""
     split = add_command(group, "split", "audit_split", _split)
     split.add_argument("files", type=Path, nargs="+", metavar="FILE", help=say("help.split_files"))
-    split.add_argument("--pins", type=Path, metavar="FILE", help=say("help.pin_file"))
+    split.add_argument("--pins", type=Path, metavar="FILE", help=say("help.audit_pins"))
     split.add_argument("--out", type=Path, metavar="FILE", help=say("help.split_out"))
     heads = add_command(group, "heads", "audit_heads", _heads)
     heads.add_argument(

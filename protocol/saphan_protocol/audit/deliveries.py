@@ -84,7 +84,9 @@ class Deliveries:
 
     def again(self, kept: DeliveriesKept) -> None:
         """Go on where an earlier run was; called for every piece."""
-        self._open.update(kept.deliveries)
+        for (bulletin, recipient), delivery in kept.deliveries:
+            delivery.sender = self._once(delivery.sender)
+            self._open[bulletin, self._once(recipient)] = delivery
         self._nonces.update(kept.nonces)
 
     def states(self) -> Counter[str]:
@@ -168,11 +170,13 @@ class Deliveries:
     def _begin(
         self, key: tuple[bytes, str], entry: Entry, ciphertext: bytes, course: Course
     ) -> Delivery:
-        # A few names stand in a million deliveries: each is kept once.
-        sender, recipient = (self._names.setdefault(n, n) for n in (entry.sender, key[1]))
-        begun = Delivery(State.SUBMITTED, sender, ciphertext, course.holes)
-        self._open[key[0], recipient] = begun
+        begun = Delivery(State.SUBMITTED, self._once(entry.sender), ciphertext, course.holes)
+        self._open[key[0], self._once(key[1])] = begun
         return begun
+
+    def _once(self, name: str) -> str:
+        """A few names stand in a million deliveries: each is kept once."""
+        return self._names.setdefault(name, name)
 
     def _known(
         self,

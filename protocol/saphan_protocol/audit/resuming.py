@@ -184,6 +184,11 @@ class Course:
                 self._pieces = iter(resuming.state)
                 self._state = parse_state(next(self._pieces, b""), self._bound)
 
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing was judged before."""
+        return self._state is None
+
     def begin(self, packs: Sequence[tuple[str, int, int]], replayed: Replayed) -> None:
         """The directory is replayed, and the packs are open: (name, start, stop).
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError
 
-from saphan_protocol.audit.ahead import Begin, Beside, RootsBeside, begin_by
+from saphan_protocol.audit.ahead import AHEAD_ITEMS, Begin, Beside, RootsBeside, begin_by
 from saphan_protocol.audit.anchors import Anchors
 from saphan_protocol.audit.directory import Agreements, Replayed, replay_directory, see_heads
 from saphan_protocol.audit.entries import Entries
@@ -104,6 +104,8 @@ class _Audit:
         self._beside = beside
         self._course = Course(resuming, pins, known_types)
         self._trail = Trail()
+        self._near = self._course.fresh
+        """Signatures that come by may be asked for: what was judged before begins none."""
         self.coverage = Coverage()
         self.statistics = Statistics()
 
@@ -135,7 +137,10 @@ class _Audit:
         self._evidence(evidence, head, replayed, packs, heads)
 
     def _begin(self, replayed: Replayed) -> Begin | None:
-        return None if self._beside is None else begin_by(self._beside, replayed.directory)
+        if self._beside is None:
+            return None
+        begin = begin_by(self._beside, replayed.directory)
+        return lambda batch: begin(batch) if self._near else None
 
     def _agreements(self, replayed: Replayed, packs: PackSet) -> None:
         """Step D4, first for what an earlier run was shown."""
@@ -172,6 +177,7 @@ class _Audit:
         self.statistics = entries.statistics
         try:
             for index, raw in enumerate(leaves):
+                self._near = index + AHEAD_ITEMS >= start
                 if index >= start:
                     self._leaf(index, raw, entries, anchors, packs)
                 else:
