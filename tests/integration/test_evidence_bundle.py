@@ -103,7 +103,7 @@ async def test_what_the_store_has_lost_is_a_gap_and_no_crash(
     assert {gap.code for gap in verdict.gaps} >= gaps
     assert verdict.bulletin is not None
     assert verdict.bulletin.shown == (() if "bodies" in lost else (0,))
-    assert (verdict.outcome is Outcome.VALID) is not gaps
+    assert (verdict.outcome is Outcome.VALID) == (not gaps)
 
 
 async def test_attachments_come_along_when_they_are_wanted(bridge: Bridge) -> None:
