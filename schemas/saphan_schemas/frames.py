@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from saphan_schemas.codec import Record
 from saphan_schemas.limits import KIB, LIMITS
-from saphan_schemas.proof_frames import AskProofs, Note, Proofs, RequestId
+from saphan_schemas.proof_frames import AskProofs, Note, Proofs, RequestId, ShownHead
 from saphan_schemas.records import (
     AgencyId,
     BatchSignature,
@@ -91,12 +91,17 @@ class Welcome(Record, frozen=True, tag=3):
 
 class Closing(Record, frozen=True, tag=4):
     """Either side, before it closes: why, and when to come again. No request is lost: unanswered
-    requests are sent again in the next session."""
+    requests are sent again in the next session.
+
+    `shown`: what the broker has of logs that do not continue what the node has verified, so that
+    the node can tell an old copy from two histories.
+    """
 
     code: str
     message: str
     hint: str | None
     retry_after_ms: Annotated[int, Meta(ge=0, le=LIMITS.backoff_max_ms * 120)]
+    shown: Annotated[tuple[ShownHead, ...], Meta(max_length=2)] = ()
 
 
 # --- node to broker ------------------------------------------------------------------------------

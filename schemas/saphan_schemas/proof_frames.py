@@ -20,6 +20,19 @@ Place = Annotated[int, Meta(ge=0, lt=PROOF_HASHES)]
 Places = Annotated[tuple[Place, ...], Meta(max_length=LIMITS.proof_hashes)]
 
 
+class ShownHead(Record, frozen=True):
+    """A signed head that a broker has, where a node has verified something else.
+
+    Args:
+        size: leaves that the node has verified.
+        path: history path (log.md, section 9) from `size`; empty if the head is not larger.
+    """
+
+    note: Note
+    size: Index
+    path: Annotated[tuple[Digest, ...], Meta(max_length=LIMITS.proof_hashes)]
+
+
 class AskProofs(Record, frozen=True, tag=28):
     """Node: paths that lead to a head it holds, of either log: of these leaves (inclusion), and
     from these earlier sizes (consistency).

@@ -70,13 +70,21 @@ async def judged(*words: str | Path, status: int = 0) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("longer", [0, 1, 2])
+@pytest.mark.parametrize("program", ["honest", "corrupt"])
 async def test_a_node_that_is_shown_both_stops_for_good(
-    bridge: Bridge, fork: Bridge, pins: Path, monkeypatch: pytest.MonkeyPatch, longer: int
+    bridge: Bridge,
+    fork: Bridge,
+    pins: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    program: str,
+    longer: int,
 ) -> None:
-    """At one size, or at a larger one: the node asks what decides, and the broker answers."""
+    """At one size, or at a larger one. The honest program, forked by who runs it, refuses the node
+    and shows what it has instead; the corrupt one goes on, and is asked for what decides."""
     await live(bridge, 1)
     await live(fork, 1 + longer)
-    forgets_what_nodes_know(monkeypatch)
+    if program == "corrupt":
+        forgets_what_nodes_know(monkeypatch)
     async with fork.broker_running():
         honest, bridge.url = bridge.url, fork.url
         async with bridge.node_with_api(LA) as la:

@@ -7,7 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from saphan_protocol.checkpoint import Head, KeyPair, verify_head
-from saphan_protocol.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, verify_consistency
+from saphan_protocol.merkle import (
+    EMPTY_ROOT,
+    HASH_BYTES,
+    history_path,
+    leaf_hash,
+    verify_consistency,
+)
 from saphan_protocol.tile_tree import TileTree
 from saphan_protocol.tiles import edge_tiles
 from saphan_schemas.errors import InvalidInput, OperatorError
@@ -52,6 +58,11 @@ class Published:
     def consistency(self, old: int) -> tuple[bytes, ...]:
         """Path from an earlier head to this one, empty from none; may want a tile."""
         return self.tree.consistency(old, self.size) if old else ()
+
+    def history(self, old: int) -> tuple[bytes, ...]:
+        """History path from an earlier size, 0 < old < size; may want a tile."""
+        root = b"" if old & (old - 1) else self.tree.node(old.bit_length() - 1, 0)
+        return history_path(old, root, self.consistency(old))
 
 
 @dataclass(frozen=True, slots=True)

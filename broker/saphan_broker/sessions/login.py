@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from saphan_protocol.batch import verify_one
@@ -13,6 +14,7 @@ from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
 from saphan_schemas.frames import PROTOCOL, Challenge, Login, session_context
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.proof_frames import ShownHead
 from saphan_schemas.records import HeadRef, Role
 
 from saphan_broker.state import State
@@ -34,6 +36,14 @@ class Peer:
     """Directory leaves that it holds: more than that if a line was cut in the middle of them."""
     evidence: int
     """Size of the evidence head it knows; 0: none."""
+
+
+class Behind(Refused):
+    """This broker's logs do not continue what a node has verified; `shown` is what they are."""
+
+    def __init__(self, code: str, message: str, shown: tuple[ShownHead, ...], hint: str) -> None:
+        super().__init__(code, message, hint=hint)
+        self.shown = shown
 
 
 def challenge(state: State) -> Challenge:
@@ -159,7 +169,7 @@ async def _check_knowledge(state: State, login: Login, heads: Mapping[str, HeadR
         await state.catch_up()  # another process may have published it to the node just now
         why = await _lacking(state, login, heads)
     if why is not None:
-        raise _behind(state, login.agency, why)
+        raise _behind(state, login.agency, why, await _shown(state, login))
 
 
 async def _lacking(state: State, login: Login, heads: Mapping[str, HeadRef]) -> str | None:
@@ -180,7 +190,25 @@ async def _lacking(state: State, login: Login, heads: Mapping[str, HeadRef]) -> 
     return None
 
 
-def _behind(state: State, agency: str, why: str) -> Refused:
+async def _shown(state: State, login: Login) -> tuple[ShownHead, ...]:
+    """What is published here where the node has verified something else.
+
+    An honest broker was put back to an old copy then; one that is not is found out by it.
+    """
+    found = []
+    for ref in login.heads:
+        book = state.head_of(ref)
+        head = None if book is None else book.published
+        if book is None or head is None or not ref.size or await book.holds(ref.size, ref.root):
+            continue
+        path: tuple[bytes, ...] = ()
+        if ref.size < head.size:
+            path = await book.source.prove(partial(head.history, ref.size))
+        found.append(ShownHead(head.note, ref.size, path))
+    return tuple(found)
+
+
+def _behind(state: State, agency: str, why: str, shown: tuple[ShownHead, ...]) -> Behind:
     if not all(signer.released for signer in state.signers.values()):
         # Another node, which has missed as much as this store, must not set the signers free.
         state.held = True
@@ -189,9 +217,10 @@ def _behind(state: State, agency: str, why: str) -> Refused:
         f"{agency}'s node knows more of the logs than this store, or something else: {why}; "
         "the store may be an old copy: stop the broker and compare before anything is signed",
     )
-    return Refused(
+    return Behind(
         "store_behind_node",
         f"the broker's logs do not continue what {agency} has verified: {why}",
+        shown,
         hint="the broker's operator must look; keep this node's data as it is",
     )
 
@@ -215,7 +244,8 @@ async def _let_sign(state: State, login: Login) -> None:
                 await asyncio.to_thread(signer.heard, login.heads)
             except OperatorError as error:
                 state.alarms.sound_error(error, stops=True)
-                raise _behind(state, login.agency, f"the {log} signer: {error.message}") from None
+                why, shown = f"the {log} signer: {error.message}", await _shown(state, login)
+                raise _behind(state, login.agency, why, shown) from None
 
 
 def _size(ref: HeadRef | None) -> int:

@@ -49,7 +49,7 @@ from saphan_broker.sequencing.work import Submit as ToSequencer
 from saphan_broker.sessions import attaching, requests
 from saphan_broker.sessions.downloads import fetch_part
 from saphan_broker.sessions.feed import FeedPump
-from saphan_broker.sessions.login import Peer, challenge, check_login
+from saphan_broker.sessions.login import Behind, Peer, challenge, check_login
 from saphan_broker.sessions.proving import answer_bytes, prove
 from saphan_broker.sessions.room import Room
 from saphan_broker.sessions.tokens import Tokens
@@ -363,7 +363,8 @@ class Session:
         _log.info("session %d of %s ends: %s", self._number, self.agency, error)
         if error.code in UNREADABLE:
             self._shared.state.alarms.sound_error(error)
-        frame = Closing(error.code, error.message, error.hint, retry)
+        shown = error.shown if isinstance(error, Behind) else ()
+        frame = Closing(error.code, error.message, error.hint, retry, shown)
         if isinstance(error, OperatorError):  # files and objects that it names are not the node's
             frame = Closing(error.code, _FOR_OPERATOR, None, retry)
         try:

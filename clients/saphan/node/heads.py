@@ -20,6 +20,7 @@ from saphan_protocol.notes import (
 from saphan_schemas.codec import encode
 from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.proof_frames import ShownHead
 from saphan_schemas.records import HeadRef, Role
 
 from saphan.node.rows.db import Database
@@ -113,6 +114,22 @@ class Heads:
         if kept is not None and kept.root != head.root:
             raise self._split(kept, head.note)
 
+    def contradicted(self, shown: ShownHead) -> TwoHistories | None:
+        """Two histories, if a head that the broker has instead of a known one shows them."""
+        known = self.newest
+        try:
+            head = verify_head(shown.note, self._keys)
+            if known is None:
+                return None
+            if head.size > known.size:
+                return compare(known, head, shown.path)
+            before = known if head.size == known.size else self.kept(head.size)
+        except InvalidInput:
+            return None  # of the other log, or of nobody's
+        if before is None or before.root == head.root:
+            return None  # an old copy, as far as it was kept here
+        return self._split(before, head.note)
+
     def kept(self, size: int) -> Known | None:
         """The verified head of exactly this size, if its note is still kept."""
         row = self._db.row(
@@ -197,6 +214,16 @@ class Heads:
             self.newest = known
         elif known.size == self.newest.size and known.root != self.newest.root:
             raise self._split(self.newest, known.note)
+
+
+def contradicted(known: Iterable[Heads], shown: Sequence[ShownHead]) -> TwoHistories | None:
+    """The first two histories that heads of a broker show to what is known of its logs."""
+    for heads in known:
+        for one in shown:
+            found = heads.contradicted(one)
+            if found is not None:
+                return found
+    return None
 
 
 def cosigners(directory: Directory, head: Head) -> tuple[str, ...]:

@@ -74,9 +74,19 @@ async def receive_frame(
     raise Unavailable("line_down", "the line to the broker was closed")
 
 
+class ShownOtherwise(Refused):
+    """The broker's logs do not continue what is known here; `shown` is what it has."""
+
+    def __init__(self, frame: Closing) -> None:
+        super().__init__(frame.code, frame.message, hint=frame.hint)
+        self.shown = frame.shown
+
+
 def closed(frame: Closing) -> SaphanError:
     """What the broker's reason for closing means here: without a time to come again, a person
     must look, and the line tries again all the same."""
+    if frame.shown:
+        return ShownOtherwise(frame)
     if not frame.retry_after_ms:
         return Refused(frame.code, frame.message, hint=frame.hint)
     return Unavailable(

@@ -30,6 +30,7 @@ from saphan_schemas.frames import (
     Ping,
     Spare,
     Stanzas,
+    Welcome,
     Witnessed,
 )
 from saphan_schemas.limits import LIMITS
@@ -39,7 +40,15 @@ from saphan.node.alarms import Alarms
 from saphan.node.engine import Engine, told
 from saphan.node.events import DIRECTORY, Events
 from saphan.node.files.blobs import BlobFiles
-from saphan.node.login import closed, log_in, receive_frame, skewed, welcomed
+from saphan.node.heads import contradicted
+from saphan.node.login import (
+    ShownOtherwise,
+    closed,
+    log_in,
+    receive_frame,
+    skewed,
+    welcomed,
+)
 from saphan.node.recovery import Recovery
 from saphan.node.restored import CATCHING_UP, Restored
 from saphan.node.seen_heads import SeenHeads
@@ -205,7 +214,7 @@ class Session:
         """The session is open; what was stored while it was not known to be is looked for."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        welcome = await welcomed(self._ws)
+        welcome = await self._welcomed()
         self._answer_s = loop.time() - begin
         self._newest, self._leaves = welcome.newest, welcome.leaves
         self._engine.budget.spend_session()
@@ -216,6 +225,17 @@ class Session:
         self.pumps.wake("statements")
         self._uploading.wake()
         self._fetching.wake()
+
+    async def _welcomed(self) -> Welcome:
+        """The broker's welcome; one that lets nobody in may show two histories all the same."""
+        try:
+            return await welcomed(self._ws)
+        except ShownOtherwise as error:
+            logs = self._engine.logs
+            known = (logs.directory_heads, logs.evidence_heads)
+            look = partial(contradicted, known, error.shown)
+            met = await self._engine.in_frames(look)
+            raise met or error from None
 
     async def _read(self) -> None:
         await self._greet()
