@@ -86,7 +86,6 @@ async def damage(bridge: Bridge, agency: str, statement: str) -> None:
         ("UPDATE entries SET path = x'ff' WHERE event = 'accepted'", {"steps_missing"}),
         ("DELETE FROM agreements", {"agreement_missing"}),
         ("DELETE FROM bodies", set()),
-        ("DELETE FROM steps", set()),
     ],
 )
 async def test_what_the_store_has_lost_is_a_gap_and_no_crash(
