@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -139,7 +140,7 @@ def processes(count: int | None) -> Iterator[Processes | None]:
         count: None: one for each core; 0: none at all.
     """
     if count is None:
-        count = len(os.sched_getaffinity(0))
+        count = _cores()
     if count == 0:
         yield None
         return
@@ -148,6 +149,12 @@ def processes(count: int | None) -> Iterator[Processes | None]:
         yield beside
     finally:
         beside.close()
+
+
+def _cores() -> int:
+    if sys.platform == "linux":  # what a container or `taskset` leaves to this process
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _start() -> _Worker:
