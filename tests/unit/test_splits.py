@@ -10,7 +10,7 @@ import pytest
 from saphan.durable import create_file
 from saphan.node import splits as splits_module
 from saphan.node.alarms import Alarms
-from saphan.node.heads import Heads
+from saphan.node.heads import Heads, contradicted
 from saphan.node.rows.db import Database
 from saphan.node.split import Doubt, Known, Shown, TwoHistories, settled, shown_history
 from saphan.node.splits import Splits
@@ -21,7 +21,7 @@ from saphan_protocol.split_file import format_split, parse_split
 from saphan_protocol.split_view import Proven, judge_split
 from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput, OperatorError
-from saphan_schemas.proof_frames import Proofs
+from saphan_schemas.proof_frames import Proofs, ShownHead
 from saphan_schemas.records import HeadRef
 from support.log_keys import log_pair, witness_lines
 from support.two_logs import EVIDENCE, NOW, Story, pins_of, split
@@ -257,3 +257,31 @@ def test_witness_lines_for_another_root_stop_nobody(node: Node) -> None:
     with pytest.raises(InvalidInput, match="witness_differs"):
         node.heads.with_lines(HeadRef(EVIDENCE, 13, OTHER.root(13)), lines)
     assert node.heads.with_lines(HeadRef(EVIDENCE, 12, OTHER.root(12)), lines) is None
+
+
+@pytest.mark.parametrize("size", [8, 13])
+def test_what_a_refusing_broker_shows_proves_something_or_nothing(node: Node, size: int) -> None:
+    """An old copy, garbage, or a path of its own making: nothing. A second history: that."""
+    node.keep(head(HONEST, 5))
+    node.keep(head(HONEST, size))
+    path = OTHER.history(size, 40).path
+    nothing = [
+        ShownHead(HONEST.note(5), size, ()),
+        ShownHead(HONEST.note(size), size, ()),
+        ShownHead(HONEST.note(40), size, HONEST.history(size, 40).path),
+        ShownHead(HONEST.note(40), size, path),
+        ShownHead(OTHER.note(40), size, (*path[:-1], b"x" * 32)),
+        ShownHead(OTHER.note(40), size, ()),
+        ShownHead(OTHER.note(7), 7, ()),  # smaller, and of its size nothing was kept
+        ShownHead(b"a note", size, ()),
+        ShownHead(Story("d", 0, 9, "bridge.test/directory/1").note(9), size, ()),
+    ]
+    assert contradicted([node.heads], nothing) is None
+    for shown in (
+        ShownHead(OTHER.note(40), size, path),
+        ShownHead(OTHER.note(size), size, ()),
+        ShownHead(Story("third", 0, 40).note(5), size, ()),
+    ):
+        found = contradicted([node.heads], [*nothing, shown])
+        assert found is not None
+        assert "the proof is" in node.splits.keep(found).message
