@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -152,9 +151,9 @@ def processes(count: int | None) -> Iterator[Processes | None]:
 
 
 def _cores() -> int:
-    if sys.platform == "linux":  # what a container or `taskset` leaves to this process
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    # What a container or `taskset` leaves to this process; not every system can tell.
+    allowed: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return (os.cpu_count() or 1) if allowed is None else len(allowed(0))
 
 
 def _start() -> _Worker:
