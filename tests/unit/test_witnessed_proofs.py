@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from saphan.node.proving import notes_kept
 from saphan.node.proving.chain import Chain
 from saphan.node.proving.gaps import Gaps
 from saphan.node.proving.witness_lag import BEHIND, WitnessLag
+from saphan.node.rows.db import Database
+from saphan.node.rows.schema import APPLICATION_ID, SCHEMA, UPGRADES
 from saphan_protocol.merkle import verify_consistency
 from saphan_protocol.shared_paths import SharedPaths
 from saphan_schemas.errors import InvalidInput
@@ -211,3 +215,20 @@ def test_a_witness_that_is_missing_for_ten_minutes_is_an_alarm(shown: ProvenLogs
     shown.cosign(size, OTHER)
     shown.proofs.settle()
     assert look(0) == []
+
+
+def test_entries_of_an_older_store_are_all_to_be_proven_anew(tmp_path: Path) -> None:
+    """It kept 256 notes and no steps: what its entries rested under may be gone."""
+    with closing(sqlite3.connect(tmp_path / "node.db")) as old, old:
+        old.executescript(SCHEMA + UPGRADES[2] + UPGRADES[3])
+        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old.execute("PRAGMA user_version = 3")
+        old.executemany(
+            "INSERT INTO entries (idx, event, time, sender, recipient, issuer, entry, salt,"
+            " statement, head_size, path) VALUES (?, 'expired', 0, 'a', 'b', 'c', x'', x'', x'',"
+            " 9, x'90')",
+            [(index,) for index in range(3)],
+        )
+    (tmp_path / "node.db").chmod(0o600)
+    with closing(Database(tmp_path)) as db:
+        assert db.rows("SELECT idx, far FROM unproven ORDER BY idx") == [(0, 1), (1, 1), (2, 1)]
