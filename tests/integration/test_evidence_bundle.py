@@ -15,11 +15,12 @@ from saphan.node.service import NodeService
 from saphan_protocol.bundle.report import Outcome
 from support.attaching import pdf, send
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states
-from support.evidence import settled
+from support.evidence import have_patience, settled
 
 
 @pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+async def bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridge]:
+    have_patience(monkeypatch)
     async with bridged(tmp_path) as made, made.broker_running():
         await made.enrol()
         yield made

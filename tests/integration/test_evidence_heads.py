@@ -16,11 +16,12 @@ from saphan.evidence.exporting import NodeStore, export_bundle
 from saphan_protocol.bundle.report import Outcome, Verdict
 from saphan_schemas.limits import HOUR_MS
 from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, opened, states, wish
-from support.evidence import settled
+from support.evidence import have_patience, settled
 
 
 @pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+async def bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridge]:
+    have_patience(monkeypatch)
     async with bridged(tmp_path) as made, made.broker_running():
         await made.enrol()
         yield made
@@ -70,7 +71,10 @@ async def test_what_was_read_hours_later_rests_under_a_later_head(
     assert "heads_unlinked" in {gap.code for gap in loose.gaps}
 
 
-async def test_the_sender_shows_every_recipient_and_a_recipient_itself(tmp_path: Path) -> None:
+async def test_the_sender_shows_every_recipient_and_a_recipient_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    have_patience(monkeypatch)
     async with bridged(tmp_path, LA, KH, VN) as bridge, bridge.broker_running():
         await bridge.enrol()
         async with bridge.node(LA) as out, bridge.node(KH) as kh, bridge.node(VN) as vn:

@@ -13,13 +13,14 @@ from saphan.node.service import NodeService
 from saphan_protocol.bundle.report import Outcome, Verdict
 from saphan_schemas.limits import HOUR_MS, LIMITS
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
-from support.evidence import settled
+from support.evidence import have_patience, settled
 
 TEN_MINUTES = HOUR_MS // 6
 
 
 @pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+async def bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridge]:
+    have_patience(monkeypatch)
     async with bridged(tmp_path) as made, made.broker_running():
         await made.enrol()
         yield made

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+from saphan.node import evidence_ready
 from saphan.node.service import NodeService
+
+
+def have_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witnesses have all the time that a busy machine takes."""
+    monkeypatch.setattr(evidence_ready, "PAUSES_S", (0.5,) * 60)
 
 
 def settled(node: NodeService, bulletin: bytes, entries: int) -> bool:

@@ -34,9 +34,9 @@ from saphan.node.wire.line import Line
 Anchor = tuple[int, int, bytes]
 """Index in the evidence log, size and root of the directory."""
 
-LOOKS: Final = 8
-LOOK_S: Final = 0.5
-"""How long other agencies' witnesses are given to sign what they are shown."""
+PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0)
+"""How long other agencies' witnesses are given to sign what they are shown; an answer takes 11 KB,
+so it is not asked for more often."""
 _PATHLESS: Final = (
     "SELECT DISTINCT a.idx, a.size, a.root FROM anchors a WHERE a.path IS NULL AND a.idx IN ("
     " SELECT (SELECT max(b.idx) FROM anchors b WHERE b.idx < e.idx) FROM entries e"
@@ -66,10 +66,8 @@ class EvidenceReady:
         """
         asking, engine = self._line.asking(), self._engine
         since = await engine.in_reading(lambda: self._open_since(bulletin))
-        for _ in range(0 if since is None else LOOKS):
-            if await self._refreshed(asking, since or 0):
-                break
-            await asyncio.sleep(LOOK_S)
+        if since is not None:
+            await self._refresh(asking, since)
         lacking = await engine.in_reading(lambda: self._pathless(bulletin))
         newest = self._logs.seen()
         if lacking and newest is not None:
@@ -87,8 +85,15 @@ class EvidenceReady:
         )
         return None if row is None else row[0]
 
+    async def _refresh(self, asking: Asking, since: int) -> None:
+        """Step 1; without another's line after the last look it stays a gap."""
+        for pause in (*PAUSES_S, 0):
+            if await self._refreshed(asking, since):
+                return
+            await asyncio.sleep(pause)
+
     async def _refreshed(self, asking: Asking, since: int) -> bool:
-        """Step 1: whether the directory head is as new as that, and so is another's line on it."""
+        """Whether the directory head is as new as that, and so is another's line on it."""
         known = self._logs.directory_heads.newest
         if known is None:
             return True  # nothing to be refreshed
