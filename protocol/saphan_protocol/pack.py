@@ -155,6 +155,7 @@ class PackReader:
                 return item
             elif isinstance(item, PackEnd):
                 self._check_end(item)
+                self.batches.clear()  # nothing refers to them any more; other packs follow
                 return None
             else:
                 raise _disordered("heads, agreements and notes come first")
