@@ -114,9 +114,10 @@ def _items(
     if not any(told.found.entry.header for told in kept):
         raise OperatorError(
             "evidence_headless",
-            "the node's store has lost what was consigned: its header, or the anchor before it",
+            "no consignment of it can be shown: the broker refused it, or the store has lost its "
+            "header or the anchor before it",
             field="id",
-            hint="ask the other party of the bulletin for its evidence",
+            hint="see what became of it: saphan status ID; a recipient may have what is lost here",
         )
     notes = placing.notes(
         [place.head for place in places.values()] + [anchor.head for anchor in anchors]
@@ -132,7 +133,7 @@ def _items(
     for evidence in notes:
         yield BundleNote("evidence", evidence.note, evidence.link)
     yield from _leaves(story.leaves(size))
-    for package in story.packages(corridors(kept)):
+    for package in story.packages(corridors(kept), size):
         yield BundlePackage(package)
     yield from anchors
     yield from _entries(kept, places)
