@@ -177,7 +177,11 @@ def parse_split(data: bytes) -> SplitFile:
             ),
             anchors=tuple(
                 ShownAnchor(
-                    part.head, part.index, part.size, *_bytes([part.root]), _bytes(part.path)
+                    part.head,
+                    part.index,
+                    part.size,
+                    bytes.fromhex(part.root),
+                    _bytes(part.path),
                 )
                 for part in found.anchors
             ),
