@@ -77,6 +77,7 @@ class Limits:
         4_096  # of one bulletin: 64 recipients with 64 entries each, 40 MB at worst
     )
     bundle_packages: int = 512  # agreements and orders; entries are judged after each that counts
+    bundle_leaves: int = 262_144  # of its directory: 512 agencies for decades; 0.4 KB each, kept
     bundle_notes: int = 64  # heads in a bundle; one of each log is the rule
 
     # Time

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from saphan_protocol.agreement import AGREEMENT_TYPE, parse_agreement
+from saphan_protocol.directory import agreement_leaf, order_leaf
 from saphan_protocol.evidence import MAX_ENTRY_BYTES
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import parse_agreement_package
@@ -20,7 +21,7 @@ from saphan_schemas.codec import decode
 from saphan_schemas.directory_records import AgreementOrder
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Entry, Path
+from saphan_schemas.records import Entry, LeafType, Path
 
 from saphan.audit.records import Found, Opened
 from saphan.evidence.placing import Placed
@@ -28,6 +29,8 @@ from saphan.node.bulletins import ALIKE, parse_start
 
 PATH_BYTES: Final = 64 * 40
 """More than the longest path takes where it is stored."""
+COMMITMENT_BYTES: Final = 33
+"""Of a directory leaf that commits to an agreement or an order."""
 _ANCHOR: Final = (
     # The path is NULL where an older release was told the anchor.
     "SELECT idx, size, root, head_size, path FROM anchors WHERE path IS NOT NULL"
@@ -116,19 +119,37 @@ class Story:
         for (leaf,) in self._db.execute(query, (size,)):
             yield leaf
 
-    def packages(self, pairs: set[tuple[str, str]]) -> Iterator[bytes]:
-        """Agreements that name both ends of a corridor, and orders on them."""
-        named: set[bytes] = set()
+    def packages(self, pairs: set[tuple[str, str]], size: int) -> Iterator[bytes]:
+        """Agreements that name both ends of a corridor, and orders on them.
+
+        In the order of their leaves among the directory's first `size`, one for each leaf: they
+        were kept as they came, and some come late or twice.
+        """
+        opened: dict[int, tuple[LeafType, bytes, bytes]] = {}
+        leaves: dict[bytes, int] = dict(
+            self._db.execute(
+                "SELECT leaf, idx FROM leaves WHERE idx < ? AND length(leaf) = ?",
+                (size, COMMITMENT_BYTES),
+            )
+        )
         for (package,) in self._db.execute("SELECT package FROM agreements ORDER BY position"):
-            text = parse_agreement_package(package).agreement
-            if self._concerns(text, pairs, named):
+            signed = parse_agreement_package(package)
+            for make in (agreement_leaf, order_leaf):
+                leaf = make(signed.salt, signed.agreement)
+                if leaf in leaves:
+                    told = (LeafType(leaf[0]), signed.agreement, package)
+                    opened.setdefault(leaves[leaf], told)
+        named: set[bytes] = set()
+        for _, (kind, text, package) in sorted(opened.items()):
+            if self._concerns(kind, text, pairs, named):
                 yield package
 
-    def _concerns(self, text: bytes, pairs: set[tuple[str, str]], named: set[bytes]) -> bool:
-        try:
-            parties = {party.agency for party in parse_agreement(text).parties}
-        except InvalidInput:  # then it is an order: a package does not say which of both it is
+    def _concerns(
+        self, kind: LeafType, text: bytes, pairs: set[tuple[str, str]], named: set[bytes]
+    ) -> bool:
+        if kind is LeafType.ORDER:
             return decode(AgreementOrder, text, LIMITS.statement_bytes, "order").agreement in named
+        parties = {party.agency for party in parse_agreement(text).parties}
         if not any(parties >= set(pair) for pair in pairs):
             return False
         named.add(identity(AGREEMENT_TYPE, text))

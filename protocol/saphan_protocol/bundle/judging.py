@@ -28,6 +28,7 @@ from saphan_protocol.admission import (
     admit_statement,
     check_subject,
 )
+from saphan_protocol.admission_steps import check_attachments, check_sizes
 from saphan_protocol.batch import RootRef, VerifiedRoots, item_root
 from saphan_protocol.bundle.anchored import Anchors, Bracket
 from saphan_protocol.bundle.facts import Proof
@@ -129,7 +130,12 @@ class Judge:
     def _admit(self, one: Logged, bracket: Bracket) -> Proof:
         shown, entry = one.shown, one.entry
         item, header, blob = shown.item, shown.header, shown.ciphertext
-        if item is None or header is None or blob is None or not self._signature(one):
+        if header is None or blob is None:
+            raise RuntimeError("a consignment is shown with its header and its ciphertext's digest")
+        if item is None or not self._signature(one):
+            # A broker logs no other sizes; what is read later is bounded by them.
+            check_sizes(blob, (), None)
+            check_attachments(shown.attachments)
             self._trail.gap("signature_missing", index=one.index)
             return Proof.UNSIGNED
         given = (header, shown.statement, item, self._batches, blob)

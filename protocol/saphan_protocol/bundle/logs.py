@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from saphan_schemas.bundles import BundleHead, BundleLeaves, BundleNote
 from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import LeafType, Role
 
 from saphan_protocol.bundle.facts import HeadSeen, WitnessSeen
-from saphan_protocol.bundle.reading import BundleReader, disordered
+from saphan_protocol.bundle.reading import BundleReader, disordered, large
 from saphan_protocol.bundle.report import BundleStep
 from saphan_protocol.bundle.trail import Trail
 from saphan_protocol.checkpoint import Head, KeyPair, verify_cosignatures, verify_head
@@ -78,6 +79,8 @@ def read_logs(
         note.log == "directory" for note in notes[1:]
     ):
         raise disordered("one head of the directory log stands first, those of the other follow")
+    if notes[0].consistency:
+        raise disordered("the directory's head has nothing to continue")
     trail.at(BundleStep.DIRECTORY_HEAD)
     directory = verify_head(notes[0].note, _keys(pins, "directory"))
     logs = Logs(pins, directory, {}, set())
@@ -119,6 +122,8 @@ def _check_continues(last: Head | None, head: Head, note: BundleNote) -> None:
 def _replay(reader: BundleReader, logs: Logs, known_types: dict[str, bytes], trail: Trail) -> None:
     """Steps V5 and V6: all leaves, each replayed, and they make the signed root."""
     head, frontier = logs.directory_head, Frontier()
+    if head.size > LIMITS.bundle_leaves:
+        raise large(f"more than {LIMITS.bundle_leaves:,} directory leaves")
     logs.roots.append(frontier.root())
     for part in reader.of(BundleLeaves):
         trail.at(BundleStep.DIRECTORY_LEAVES, part.start)
@@ -163,36 +168,41 @@ def see_witnesses(logs: Logs, trail: Trail) -> None:
     Raises:
         InvalidInput: a line does not hold (log.md, C1 to C3).
     """
-    heads = [("directory", logs.directory_head), *(("evidence", h) for h in logs.heads.values())]
-    for log, head in heads:
+    keys = list(_witness_keys(logs.directory))
+    directory = logs.directory_head
+    trail.at(BundleStep.WITNESSES)
+    logs.seen.append(_seen("directory", directory, keys, linked=True))
+    for head in logs.heads.values():
         trail.at(BundleStep.WITNESSES)
-        found = _witnesses(head, logs.directory)
-        logs.seen.append(
-            HeadSeen(
-                "directory" if log == "directory" else "evidence",
-                head.origin,
-                head.size,
-                head.root,
-                head.time,
-                found,
-                log == "directory" or head.size in logs.linked,
-            )
-        )
+        logs.seen.append(_seen("evidence", head, keys, linked=head.size in logs.linked))
 
 
-_FIRST: Final = KeyType.COSIGNATURE_ED25519
-_SECOND: Final = KeyType.COSIGNATURE_MLDSA44
-
-
-def _witnesses(head: Head, directory: Directory) -> tuple[WitnessSeen, ...]:
-    names = {line.name for line in parse_note(head.note).lines}
+def _seen(
+    log: Literal["directory", "evidence"],
+    head: Head,
+    keys: Iterable[tuple[bytes, KeyPair]],
+    *,
+    linked: bool,
+) -> HeadSeen:
+    """A head, and the witnesses whose lines on it hold."""
+    # Of thousands of keys a note has lines of a few: only those are tried, each note parsed once.
+    signed = {(line.name, line.key_id) for line in parse_note(head.note).lines}
     found: list[WitnessSeen] = []
-    for agency in sorted(names.intersection(directory.agencies())):
-        for key in directory.keys(agency, Role.WITNESS):
-            pair = (
-                verifier_key(agency, _FIRST, key.public[:32]),
-                verifier_key(agency, _SECOND, key.public[32:]),
-            )
+    for key_id, pair in keys:
+        if any((half.name, half.key_id) in signed for half in pair):
             lines = verify_cosignatures(head.note, [pair])
-            found += [WitnessSeen(agency, key.key_id, line.time) for line in lines]
-    return tuple(found)
+            found += [WitnessSeen(line.name, key_id, line.time) for line in lines]
+    return HeadSeen(log, head.origin, head.size, head.root, head.time, tuple(found), linked)
+
+
+def _witness_keys(directory: Directory) -> Iterator[tuple[bytes, KeyPair]]:
+    """Every active witness key: its id, and its halves as keys of notes."""
+    for agency in sorted(directory.agencies()):
+        for key in directory.keys(agency, Role.WITNESS):
+            yield (
+                key.key_id,
+                (
+                    verifier_key(agency, KeyType.COSIGNATURE_ED25519, key.public[:32]),
+                    verifier_key(agency, KeyType.COSIGNATURE_MLDSA44, key.public[32:]),
+                ),
+            )

@@ -10,6 +10,7 @@ from saphan_schemas.bundles import BundlePackage
 from saphan_protocol.agreement import Agreed, check_pins
 from saphan_protocol.bundle.facts import AgreementSeen, OrderSeen, PartySeen
 from saphan_protocol.bundle.logs import Logs
+from saphan_protocol.bundle.reading import disordered
 from saphan_protocol.bundle.report import BundleStep
 from saphan_protocol.bundle.trail import Trail
 
@@ -29,16 +30,20 @@ class Opened:
         """Step V7 for every package, in the order of the directory log.
 
         Raises:
-            InvalidInput, Refused: what `Directory.add_package` and `check_pins` raise.
+            InvalidInput, Refused: what `Directory.add_package` and `check_pins` raise;
+                `evidence_order`.
         """
-        pins = self._logs.pins.lasting
+        pins, last = self._logs.pins.lasting, -1
         for item in packages:
             trail.at(BundleStep.AGREEMENTS)
             added = self._logs.directory.add_package(
                 item.package, lambda text: check_pins(text, *pins)
             )
-            if added.index is not None:
-                self.leaves.add(added.index)
+            if added.index is None or added.index <= last:
+                # Judged as the log grew: a renewal shown before what it renews is judged alone.
+                raise disordered("agreements and orders stand in the order of their leaves")
+            last = added.index
+            self.leaves.add(last)
             if isinstance(added, Agreed) and added.name not in self._names:
                 self._names.append(added.name)
 

@@ -51,7 +51,8 @@ MOST: Final[dict[type[object], int]] = {
     BundleEntry: LIMITS.bundle_entries,
     BundleDisclosure: 1,
 }
-"""Items that are kept in memory; leaves and sealed bytes are bounded by what is signed of them."""
+"""Items that are kept in memory; leaves are counted one by one, and of sealed bytes only the
+ciphertext is kept."""
 
 
 def parse_bundle_item(data: bytes) -> BundleItem:
@@ -104,12 +105,7 @@ class BundleReader:
             self._held = None
             self._counts[place] += 1
             if most is not None and self._counts[place] > most:
-                raise InvalidInput(
-                    "evidence_large",
-                    f"more than {most} items of tag {place + 2}",
-                    field="bundle",
-                    hint="a bundle is about one bulletin; ask its maker for another one",
-                )
+                raise large(f"more than {most} items of tag {place + 2}")
             yield item
 
     def end(self) -> None:
@@ -172,6 +168,16 @@ def malformed(why: str) -> InvalidInput:
 def disordered(why: str) -> InvalidInput:
     """`evidence_order`: items do not stand as they must."""
     return InvalidInput("evidence_order", f"the bundle is out of order: {why}", field="bundle")
+
+
+def large(what: str) -> InvalidInput:
+    """`evidence_large`: more than a verifier keeps in memory."""
+    return InvalidInput(
+        "evidence_large",
+        what,
+        field="bundle",
+        hint="a bundle is about one bulletin; ask its maker for another one",
+    )
 
 
 def _foreign(why: str) -> InvalidInput:

@@ -14,7 +14,7 @@ class Trail:
     """Whatever is refused next is refused at the step that was begun last."""
 
     def __init__(self) -> None:
-        self.gaps: list[Remark] = []
+        self._gaps: dict[tuple[object, ...], Remark] = {}
         self._step = BundleStep.FORM
         self._index: int | None = None
         self._counts = dict.fromkeys(BundleStep, 0)
@@ -26,9 +26,13 @@ class Trail:
 
     def gap(self, name: str, /, **values: str | int) -> None:
         """Something that was meant to be shown and is not; the same one is noted once."""
-        remark = Remark(name, values)
-        if remark not in self.gaps:
-            self.gaps.append(remark)
+        # A hostile file asks a million times: no list is searched.
+        self._gaps.setdefault((name, *values.items()), Remark(name, values))
+
+    @property
+    def gaps(self) -> tuple[Remark, ...]:
+        """What is missing, in the order in which it was found."""
+        return tuple(self._gaps.values())
 
     def finding(self, error: SaphanError) -> Finding:
         """What is wrong, and where."""

@@ -18,9 +18,9 @@ from saphan_schemas.bundles import (
     BundleSignature,
 )
 from saphan_schemas.errors import InvalidInput, Refused
-from saphan_schemas.records import Event
+from saphan_schemas.records import BatchSignature, Event
 
-from saphan_protocol.batch import index_batches
+from saphan_protocol.batch import RootRef
 from saphan_protocol.bundle.anchored import Anchors
 from saphan_protocol.bundle.bodies import read_bodies
 from saphan_protocol.bundle.content import AttachmentSink, Content
@@ -31,7 +31,7 @@ from saphan_protocol.bundle.judging import Judge
 from saphan_protocol.bundle.logged import read_entries
 from saphan_protocol.bundle.logs import Logs, bundled_pins, read_logs, see_witnesses
 from saphan_protocol.bundle.opened import Opened
-from saphan_protocol.bundle.reading import BundleReader
+from saphan_protocol.bundle.reading import BundleReader, disordered
 from saphan_protocol.bundle.report import BundleStep, Finding, Outcome, Verdict
 from saphan_protocol.bundle.seen import Witnessed, delivery_seen, event_seen, note_recipients
 from saphan_protocol.bundle.subject import About, Judged, about
@@ -63,6 +63,16 @@ def verify_bundle(
         return work.run()
     except (InvalidInput, Refused) as error:
         return work.verdict(work.trail.finding(error))
+
+
+def _batches(reader: BundleReader) -> dict[RootRef, BatchSignature]:
+    """Signatures by what they sign; one of each, or two readers might try two different ones."""
+    found: dict[RootRef, BatchSignature] = {}
+    for item in reader.of(BundleSignature):
+        batch = item.batch
+        if found.setdefault((batch.key, batch.size, batch.root), batch) is not batch:
+            raise disordered("a second signature over the same root")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +117,7 @@ class _Check:
         see_witnesses(logs, trail)
         anchors = Anchors(logs, opened.leaves)
         anchors.take(reader.of(BundleAnchor), trail)
-        batches = index_batches(item.batch for item in reader.of(BundleSignature))
+        batches = _batches(reader)
         entries = read_entries(reader, logs, trail)
         subject = about(reader.head, entries, trail)
         judge = Judge(logs, anchors, batches, subject, trail)
@@ -194,7 +204,7 @@ class _Check:
 
     def verdict(self, finding: Finding | None, **facts: Any) -> Verdict:
         """The verdict; `facts` of a bundle in which nothing is wrong."""
-        head, gaps = self._reader.head, tuple(self.trail.gaps)
+        head, gaps = self._reader.head, self.trail.gaps
         outcome = Outcome.GAPS if gaps else Outcome.VALID
         return Verdict(
             outcome=outcome if finding is None else Outcome.INVALID,
