@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from saphan.node import recovery
 from saphan.node.files.parts import WAITING, next_missing
 from saphan.node.officers.showings import LISTED, Showings
 from saphan.node.rows.db import Database
+from saphan_protocol.delivery import State
 from saphan_schemas.limits import DAY_MS
 
 BEFORE = 1_000
@@ -50,6 +52,26 @@ def test_old_bulletins_cost_nothing(tmp_path: Path) -> None:
         keep(db, number, "accepted", None, 1)
     for name in SEARCHES:
         assert steps(db, name, found[name]) <= spent[name] + 2, name
+    db.close()
+
+
+FETCHED = {"handed_over", "unanswered", "accepted", "read"}
+"""What a node has handed over it fetches after a loss: parts, and the stanza."""
+
+
+@pytest.mark.parametrize(("name", "stage"), [("parts to fetch", 0), ("stanzas to fetch", 1)])
+def test_what_was_handed_over_is_fetched_again_whatever_became_of_it(
+    tmp_path: Path, name: str, stage: int
+) -> None:
+    db = Database(tmp_path)
+    for number, state in enumerate(State, 1):
+        keep(db, number, state.value, None, stage)
+    with db.transaction() as tx:
+        tx.execute("UPDATE bulletins SET wrapped = NULL")
+    found = SEARCHES[name](db)
+    rows = db.rows("SELECT bulletin, state FROM deliveries")
+    states: dict[object, str] = dict(rows)
+    assert {states[one] for one in found} == FETCHED
     db.close()
 
 

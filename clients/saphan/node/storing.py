@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Final
 
 from saphan_protocol.batch import item_root
-from saphan_protocol.delivery import State
+from saphan_protocol.delivery import TERMINAL, State
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.records import Event, statement_type
@@ -16,10 +17,14 @@ from saphan.node.feed_entry import Seen
 from saphan.node.files.parts import MISSING, keep_rows, mark, parts_of
 from saphan.node.logs import Logs, encoded_path
 from saphan.node.rows.db import Database
+from saphan.node.rows.deliveries import REFUSED
 from saphan.node.rows.schema import KEEP_BODY
 from saphan.node.rows.signatures import item_bytes, keep
 from saphan.node.rows.statements import keep_statements, mark_logged, sign_statements
 from saphan.node.seen_heads import keep_seen
+
+_ENDINGS: Final = TERMINAL - {State.READ}
+_OVER: Final = ", ".join(f"'{state}'" for state in sorted((*TERMINAL, REFUSED)))
 
 
 def store(db: Database, logs: Logs, key: SigningKey, agency: str, effects: Effects) -> None:
@@ -153,13 +158,8 @@ def _mark_own(tx: sqlite3.Connection, agency: str, effects: Effects) -> None:
     mark_logged(tx, stated)
     ended = [seen.bulletin for seen in effects.seen if seen.event in _ENDINGS]
     tx.executemany(
-        "UPDATE consignments SET state = 'over' WHERE bulletin = ? AND state = 'waiting'"
+        "UPDATE consignments SET state = 'over' WHERE bulletin = ? AND state = 'waiting'"  # noqa: S608
         " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.bulletin = consignments.bulletin"
-        " AND d.state NOT IN ('accepted', 'read', 'rejected', 'recalled', 'expired', 'refused'))",
+        f" AND d.state NOT IN ({_OVER}))",
         [(bulletin,) for bulletin in ended],
     )
-
-
-_ENDINGS = frozenset(
-    state.value for state in (State.ACCEPTED, State.REJECTED, State.RECALLED, State.EXPIRED)
-)
