@@ -69,6 +69,8 @@ async def test_what_a_bridge_exports_is_found_good(bridge: Bridge, tmp_path: Pat
         seen = report.coverage
         assert (seen.entries, seen.entries_opened, seen.unplaced) == (12, 12, 0)
         assert (seen.agreements_opened, seen.deliveries) == (1, {"accepted": 4})
+        # Nodes show the heads that they have kept, the broker its newest one only.
+        assert (seen.heads_shown > 1) is (packs[1] in given)
     assert made[LA]["entries"] == made[KH]["entries"] == 12
     (tmp_path / "pins.json").write_bytes(format_pins(bridge.pins))
     given_words = (tmp_path / "logs", "--pins", tmp_path / "pins.json", "--pack", packs[0])
