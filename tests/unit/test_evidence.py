@@ -51,6 +51,20 @@ def test_leaves_of_every_event_open_under_their_own_type_only() -> None:
             open_leaf(other, body, SALT)
 
 
+def test_what_stands_in_logs_and_stores_is_never_renamed_or_numbered_anew() -> None:
+    """Written by hand, release by release; a line may be added, none changed."""
+    first = (
+        "submitted consigned handover unopened accepted rejected read recalled expired refused"
+        " destroyed held released exported anchor successor"
+    )
+    then = ["unanswered"]
+    numbers = {name: number for number, name in enumerate([*first.split(), *then], 1)}
+    numbers |= {"operation": 33, "agreement": 34, "types": 35, "order": 36}
+    assert {one.name.lower(): int(one) for one in LeafType} == numbers
+    states = {"submitted", "handed_over", "unopened", "accepted", "rejected", "recalled", "expired"}
+    assert set(State) == states | {"unanswered", "read"}
+
+
 def test_another_salt_or_entry_does_not_open_a_leaf() -> None:
     body = encode(entry())
     leaf = entry_leaf(LeafType.SUBMITTED, body, SALT, due_day=1)
