@@ -193,11 +193,16 @@ class Line:
         return found
 
     async def prove(
-        self, head: HeadRef, indices: Sequence[int] = (), sizes: Sequence[int] = ()
+        self,
+        head: HeadRef,
+        indices: Sequence[int] = (),
+        sizes: Sequence[int] = (),
+        fresh: int = 0,
     ) -> Proofs:
-        """Ask for paths under a head."""
+        """Ask for paths under a head, and for its note not older than `fresh` (ms)."""
         number, answer = self._ask()
-        await self.ws.send_bytes(encode(AskProofs(number, head, tuple(indices), tuple(sizes))))
+        frame = AskProofs(number, head, tuple(indices), tuple(sizes), fresh)
+        await self.ws.send_bytes(encode(frame))
         found: Proofs = await answer
         return found
 
