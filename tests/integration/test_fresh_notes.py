@@ -67,5 +67,5 @@ async def test_others_at_that_process_are_shown_it_once_for_their_witnesses(crew
     assert (shown.ref, shown.time * SECOND_MS) == (head, time_of(crew, found.note))
     await other.cosign(shown)
     async with asyncio.timeout(20):  # the bound only ends a hopeless test
-        while (await asking.prove(head, fresh=1)).note.decode().count(f"\n— {B} ") != 2:
+        while (await asking.prove(head, fresh=1)).note.decode().count(f"\n— {B} ") != 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
