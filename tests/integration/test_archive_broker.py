@@ -98,8 +98,8 @@ async def test_duplicates_replays_and_answers_are_known_after_they_were_archived
     assert late.code is None
     await archive(crew)
     assert [r.indices for r in await into.state(*read)] == [late.indices]
-    again = receiver.statements(Event.READ, about(made[:1]), (A, B), crew.clock(), "system")
-    (second,) = await into.state(*again)
+    twice = receiver.statements(Event.READ, about(made[:1]), (A, B), crew.clock(), "system")
+    (second,) = await into.state(*twice)
     assert second.code == "already_read"
 
 
