@@ -64,6 +64,16 @@ def check_texts(content: dict[str, Any]) -> None:
         _locate(content, None, 0)
 
 
+def harmless(value: str) -> str:
+    """The text with U+FFFD in place of every character that `check_text` refuses."""
+    if value.isascii() and value.isprintable():
+        return value
+    pattern, starts, ends = _tables()
+    return pattern.sub(
+        lambda match: "\ufffd" if _forbidden(ord(match[0]), starts, ends) else match[0], value
+    )
+
+
 def _locate(value: Any, where: Where, depth: int) -> None:
     """The slow, exact walk: only for content in which something looks wrong."""
     if depth > MAX_CONTENT_DEPTH:
@@ -84,14 +94,18 @@ def _locate(value: Any, where: Where, depth: int) -> None:
 def _first_forbidden(value: str) -> int | None:
     pattern, starts, ends = _tables()
     for match in pattern.finditer(value):
-        point = ord(match[0])
-        if point <= _BMP_END:
-            return match.start()
-        # Outside the BMP the pattern only says "look closer": sets there would be slow to match.
-        index = bisect.bisect_right(starts, point) - 1
-        if index >= 0 and point <= ends[index]:
+        if _forbidden(ord(match[0]), starts, ends):
             return match.start()
     return None
+
+
+def _forbidden(point: int, starts: list[int], ends: list[int]) -> bool:
+    """Of a character that the pattern has found."""
+    if point <= _BMP_END:
+        return True
+    # Outside the BMP the pattern only says "look closer": sets there would be slow to match.
+    index = bisect.bisect_right(starts, point) - 1
+    return index >= 0 and point <= ends[index]
 
 
 @functools.cache

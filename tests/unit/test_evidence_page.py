@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from html import escape
+from typing import Any
 
 import pytest
 from saphan.audit.page import AREAS as AUDIT_AREAS
+from saphan.cli.evidence_pages import content_page, verdict_json, verdict_page
 from saphan.evidence.page import AREAS, evidence_page
 from saphan.evidence.picture import event_pictures
 from saphan.evidence.sentences import OBVIOUS, event_label, event_sentence, remark_sentence
-from saphan.pages.blocks import Banner, Facts, Page, Picture
+from saphan.pages.blocks import Banner, Facts, Page, Picture, Words
 from saphan.pages.html import write_html
 from saphan.pages.pdf import write_pdf
 from saphan_protocol.bundle.facts import Proof
@@ -21,8 +23,11 @@ from saphan_protocol.delivery import CODES
 from saphan_protocol.words import word_lines
 from saphan_schemas.bundles import BundleNote
 from saphan_schemas.messages import LANGUAGES, has_text, known_keys, text
-from support.bundled import recounted
-from support.logbook import PINS, TYPES
+from support.agency import Agency
+from support.audits import KH, LA
+from support.bundled import Maker, recounted
+from support.ceremony import NOW
+from support.logbook import PINS, TYPES, Logbook
 from support.story import TO, told
 
 DIGEST = b"\x17" * 32
@@ -116,6 +121,52 @@ def test_what_is_not_proven_is_always_said(lang: str) -> None:
             assert escape(remark_sentence(remark, "unproven", lang)) in html
         for remark in verdict.gaps:
             assert escape(remark_sentence(remark, "gap", lang)) in html
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("kind", ("valid", "pinned", "gaps"))
+def test_a_good_verdict_says_first_that_its_keys_are_its_own(kind: str, lang: str) -> None:
+    """Who makes up a bridge gets the same verdict: only the agreement on paper tells them apart."""
+    page, _ = shown(kind, lang)
+    (banner,) = (block for block in page.blocks if isinstance(block, Banner))
+    assert text("verdict.rests_on", lang) in banner.sentences
+    (agreement,) = verdict_of(kind).agreements
+    lines = [
+        line for block in page.blocks if isinstance(block, Words) for line in block.fingerprints
+    ]
+    assert word_lines(agreement.name) in [words for _, words in lines]
+    told = list(verdict_page(verdict_of(kind)))
+    assert [line.strip() for line in told if line.strip() in word_lines(agreement.name)]
+    assert verdict_json(verdict_of(kind))["agreements"][0]["words"] == agreement.words
+
+
+def test_a_claim_of_the_file_names_no_rules() -> None:
+    verdict = replace(verdict_of("valid"), specification="rules of our own")
+    assert "rules of our own" not in write_html(evidence_page(verdict, "en", DIGEST)).decode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"about": 5, "more": {"k\x1b[31m\u202e": "x"}},
+        {"about": [1, 2], "body": "text"},
+        {"about": {"title": 5}, "body": None},
+    ],
+)
+def test_content_of_an_unknown_type_has_any_form(content: dict[str, Any]) -> None:
+    book = Logbook([Agency(LA, NOW), Agency(KH, NOW)])
+    made = book.agencies[LA].bulletin([KH], book.time, content=content)
+    book.submit(LA, KH, made)
+    maker = Maker(book, made, LA)
+    maker.disclose(book.agencies[LA])
+    maker.sign()
+    known = {name: digest for name, digest in TYPES.items() if name != made.header.schema}
+    verdict = verify_bundle(maker.items(), known)
+    assert {gap.code for gap in verdict.gaps} == {"schema_unknown"}
+    html = write_html(evidence_page(verdict, "en", DIGEST)).decode()
+    assert not {"\x1b", "\u202e"} & set(html)
+    told = "\n".join(content_page(verdict, []))
+    assert ("[31m" in html) == ("[31m" in told) == ("more" in content)
 
 
 def test_a_gap_is_seen_in_the_picture_and_named() -> None:

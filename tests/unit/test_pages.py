@@ -23,7 +23,7 @@ from saphan.pages.blocks import (
 )
 from saphan.pages.charts import DURATIONS, Series, bars, lines
 from saphan.pages.html import POLICY, write_html
-from saphan.pages.pdf import write_pdf
+from saphan.pages.pdf import page_value, write_pdf
 from saphan.pages.saying import duration, elapsed, stamp
 from saphan.pages.timeline import Moment, timeline
 from saphan_schemas.errors import OperatorError
@@ -69,6 +69,17 @@ def test_whatever_a_page_says_is_shown_as_text_and_nothing_is_fetched(lang: str)
     addresses = [part[:5] for part in html.split("url(")[1:]]
     assert addresses == ["data:"] * (0 if lang == "en" else 2)
     assert html.count("&lt;script") >= 15
+
+
+def test_nothing_turns_or_hides_letters_of_a_page() -> None:
+    steering = "\x1b[31m\u202egro.tnemeerga\u2069\x00"
+    made = Page("en", steering, steering, steering, MADE, steering, (Paragraph(f"a\n{steering}"),))
+    html = write_html(made).decode()
+    assert not set(steering) & set("\x1b\u202e\u2069\x00") & set(html)
+    assert "a\n\ufffd[31m" in html
+    told = page_value(made)
+    assert told["kind"] == "\ufffd[31m\ufffdgro.tnemeerga\ufffd\ufffd"
+    assert told["blocks"][0]["text"] == "a\n" + told["kind"]
 
 
 def test_the_foot_of_a_sheet_cannot_leave_its_string() -> None:

@@ -15,6 +15,7 @@ from saphan_protocol.words import word_lines
 from saphan.cli.speech import language, say
 from saphan.evidence.sentences import (
     authors_text,
+    paper_words,
     proven_sentences,
     remark_sentence,
     verdict_sentences,
@@ -30,6 +31,8 @@ def verdict_json(verdict: Verdict, *, content: bool = False) -> dict[str, Any]:
     """
     told: dict[str, Any] = _plain(verdict)
     told["pins_words"] = verdict.pins_words
+    for agreement, seen in zip(told["agreements"], verdict.agreements, strict=True):
+        agreement["words"] = seen.words
     if told["content"] is not None:
         told["content"].pop("content_bytes")
         if not content:
@@ -67,11 +70,7 @@ def verdict_page(verdict: Verdict) -> Iterator[str]:
     yield from _part("sheet.gaps", (remark_sentence(one, "gap", lang) for one in verdict.gaps))
     unproven = (remark_sentence(one, "unproven", lang) for one in verdict.unproven)
     yield from _part("sheet.unproven", unproven)
-    if verdict.pins_digest is not None and not verdict.pinned:
-        directory, evidence = (pin.origin for pin in verdict.pins)
-        yield ""
-        yield say("sheet.words_logs", directory=directory, evidence=evidence)
-        yield from (f"    {line}" for line in word_lines(verdict.pins_digest))
+    yield from _words(verdict)
 
 
 def content_page(verdict: Verdict, saved: Sequence[Path]) -> Iterator[str]:
@@ -87,17 +86,20 @@ def content_page(verdict: Verdict, saved: Sequence[Path]) -> Iterator[str]:
     if shown is None:
         yield ""
         yield _why_closed(verdict)
+        yield from _words(verdict)
         return
     from saphan.evidence.page_facts import content_rows
 
     yield f"{say('label.author')}: {authors_text(shown.authors, lang)}"
-    for part in ("about", "body"):
-        yield ""
-        yield from (f"{path}: {value}" for path, value in content_rows(shown.content.get(part), ""))
+    for name, part in shown.content.items():
+        if name != "attachments":  # described below
+            yield ""
+            yield from (f"{path}: {value}" for path, value in content_rows(part, ""))
     for number, one in enumerate(shown.attachments, 1):
         here = say("sheet.in_file" if one.opened else "sheet.not_in_file")
         yield f"{say('sheet.attachment', number=number)}: {one.name} ({one.media_type}), {here}"
     yield from (say("note.evidence_saved", path=path) for path in saved)
+    yield from _words(verdict)
 
 
 def _why_closed(verdict: Verdict) -> str:
@@ -119,6 +121,14 @@ def _bulletin(verdict: Verdict) -> Iterator[str]:
     yield f"{say('label.from')}: {header.sender}"
     yield f"{say('label.to')}: {', '.join(header.recipients)}"
     yield f"{say('label.created')}: {stamp(header.created)} UTC"
+
+
+def _words(verdict: Verdict) -> Iterator[str]:
+    """What the reader compares with paper."""
+    for label, digest in paper_words(verdict, language()):
+        yield ""
+        yield label
+        yield from (f"    {line}" for line in word_lines(digest))
 
 
 def _part(title: str, sentences: Iterable[str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from saphan_protocol.bundle.report import Outcome, StepSeen, Verdict
+from saphan_schemas.bundles import SPECIFICATION
 from saphan_schemas.messages import has_text, text
 
 from saphan.evidence.page_facts import (
@@ -114,10 +115,10 @@ def _blocks(verdict: Verdict, lang: str, say: Say, file_digest: bytes) -> Iterat
         yield from disclosure_blocks(verdict, say)
         yield from content_blocks(verdict, lang, say)
         yield from agreement_blocks(verdict, say)
-        yield from fingerprint_blocks(verdict, say)
+        yield from fingerprint_blocks(verdict, lang, say)
         yield from head_blocks(verdict, say)
     yield from _steps(verdict.steps, say)
-    yield from _yourself(verdict, say, file_digest)
+    yield from _yourself(say, file_digest)
 
 
 def _section(title: str, sentences: Iterator[str]) -> Iterator[Block]:
@@ -140,9 +141,9 @@ def _steps(steps: tuple[StepSeen, ...], say: Say) -> Iterator[Block]:
     yield Table(head, tuple(rows), (10, 68, 22))
 
 
-def _yourself(verdict: Verdict, say: Say, file_digest: bytes) -> Iterator[Block]:
+def _yourself(say: Say, file_digest: bytes) -> Iterator[Block]:
     yield Heading(say("sheet.yourself"))
     yield Paragraph(say("sheet.yourself_says"))
     yield Paragraph("saphan evidence verify FILE", "code")
-    yield Paragraph(say("sheet.yourself_rules", specification=verdict.specification))
+    yield Paragraph(say("sheet.yourself_rules", specification=SPECIFICATION))
     yield Facts(((say("sheet.file_digest"), Span(file_digest.hex(), "code")),))

@@ -20,6 +20,7 @@ Say = Callable[..., str]
 """`messages.text` in one language."""
 
 Row = tuple[str, Cell]
+SHOWN_APART: Final = frozenset({"about", "attachments", "body"})
 _EVENTS_OF_STATES: Final = {"handed_over": "handover"}
 
 
@@ -137,10 +138,7 @@ def content_blocks(verdict: Verdict, lang: str, say: Say) -> Iterator[Block]:
         return
     yield Heading(say("sheet.content"))
     rows: list[Row] = [(say("label.author"), authors_text(shown.authors, lang))]
-    about = dict(shown.content.get("about") or {})
-    # What a reader looks for first, then the conditions it came under.
-    first = {name: about.pop(name) for name in ("title", "reference", "summary") if name in about}
-    for part in (first, shown.content.get("body"), about):
+    for part in _parts(shown.content):
         rows += content_rows(part, "") if part else ()
     for number, one in enumerate(shown.attachments, 1):
         length = say("sheet.bytes", length=f"{one.plain.length:,}")
@@ -149,6 +147,17 @@ def content_blocks(verdict: Verdict, lang: str, say: Say) -> Iterator[Block]:
         rows.append((label, f"{one.name} ({one.media_type}), {length}, {here}"))
         rows.append(("SHA-256", Span(one.plain.digest.hex(), "code")))
     yield Facts(tuple(rows))
+
+
+def _parts(content: Mapping[str, Any]) -> Iterator[Any]:
+    """What a reader looks for first, then the rest, then the conditions it came under."""
+    about = content.get("about")
+    # Content of a type that this program does not know may have any form.
+    about = dict(about) if isinstance(about, Mapping) else {"about": about} if about else {}
+    yield {name: about.pop(name) for name in ("title", "reference", "summary") if name in about}
+    yield content.get("body")
+    yield {name: part for name, part in content.items() if name not in SHOWN_APART}
+    yield about
 
 
 def content_rows(value: Any, path: str) -> Iterator[Row]:

@@ -22,7 +22,24 @@ def verdict_sentences(verdict: Verdict, lang: str) -> tuple[str, ...]:
     said = [text(f"verdict.{verdict.outcome.value}_says", lang)]
     if verdict.finding is not None:
         said += _finding(verdict.finding, lang)
+    else:
+        said.append(text("verdict.rests_on", lang))
     return tuple(said)
+
+
+def paper_words(verdict: Verdict, lang: str) -> Iterator[tuple[str, bytes]]:
+    """What a reader compares with paper: label and 32-byte digest, whose words are shown.
+
+    The agreement's words cover the logs' keys and every party's roots.
+    """
+    if verdict.pins_digest is not None:
+        directory, evidence = (pin.origin for pin in verdict.pins)
+        named = {"directory": directory, "evidence": evidence}
+        yield text("sheet.words_logs", lang, **named), verdict.pins_digest
+    for agreement in verdict.agreements:
+        names = ", ".join(party.agency for party in agreement.parties)
+        named = {"reference": agreement.reference, "title": agreement.title, "names": names}
+        yield text("sheet.words_agreement", lang, **named), agreement.name
 
 
 def remark_sentence(remark: Remark, area: str, lang: str) -> str:

@@ -11,6 +11,8 @@ from html import escape
 from importlib import resources
 from typing import Final
 
+from saphan_schemas.text import harmless
+
 from saphan.pages.blocks import (
     Banner,
     Block,
@@ -40,29 +42,29 @@ def write_html(page: Page) -> bytes:
         f'<!doctype html>\n<html lang="{page.lang}"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-        f"<title>{escape(page.title)}</title>",
+        f"<title>{_text(page.title)}</title>",
         f"<style>{_fonts(page.lang)}{_style()}{_foot(page.foot)}</style></head>",
-        f'<body><main><header><p class="kind">{escape(page.kind)}</p>',
-        f"<h1>{escape(page.title)}</h1></header>",
+        f'<body><main><header><p class="kind">{_text(page.kind)}</p>',
+        f"<h1>{_text(page.title)}</h1></header>",
     ]
     if page.notice:
-        parts.append(f'<p class="notice" role="note">{escape(page.notice)}</p>')
+        parts.append(f'<p class="notice" role="note">{_text(page.notice)}</p>')
     parts += map(_block, page.blocks)
-    parts.append(f"<footer>{escape(page.foot)}</footer></main></body></html>\n")
+    parts.append(f"<footer>{_text(page.foot)}</footer></main></body></html>\n")
     return "\n".join(parts).encode()
 
 
 def _block(block: Block) -> str:
     match block:
         case Heading(text):
-            return f"<h2>{escape(text)}</h2>"
+            return f"<h2>{_text(text)}</h2>"
         case Paragraph(text, tone):
-            return f'<p class="{tone}">{escape(text)}</p>'
+            return f'<p class="{tone}">{_text(text)}</p>'
         case Banner(title, sentences, tone):
-            said = "".join(f"<p>{escape(one)}</p>" for one in sentences)
-            return f'<section class="banner {tone}"><h2>{escape(title)}</h2>{said}</section>'
+            said = "".join(f"<p>{_text(one)}</p>" for one in sentences)
+            return f'<section class="banner {tone}"><h2>{_text(title)}</h2>{said}</section>'
         case Points(sentences, tone):
-            said = "".join(f"<li>{escape(one)}</li>" for one in sentences)
+            said = "".join(f"<li>{_text(one)}</li>" for one in sentences)
             return f'<ul class="{tone}">{said}</ul>'
         case Facts(rows):
             return f'<table class="facts"><tbody>{"".join(map(_fact, rows))}</tbody></table>'
@@ -71,23 +73,23 @@ def _block(block: Block) -> str:
         case Words(fingerprints):
             return f'<div class="words">{"".join(map(_words, fingerprints))}</div>'
         case Picture(drawing, says):
-            label, svg = escape(says, quote=True), write_svg(drawing)
+            label, svg = _text(says), write_svg(drawing)
             return f'<div class="picture" role="img" aria-label="{label}" tabindex="0">{svg}</div>'
 
 
 def _words(fingerprint: tuple[str, tuple[str, ...]]) -> str:
     label, lines = fingerprint
-    said = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f"<figure><figcaption>{escape(label)}</figcaption><ol>{said}</ol></figure>"
+    said = "".join(f"<li>{_text(line)}</li>" for line in lines)
+    return f"<figure><figcaption>{_text(label)}</figcaption><ol>{said}</ol></figure>"
 
 
 def _fact(row: tuple[str, Cell]) -> str:
     label, value = row
-    return f'<tr><th scope="row">{escape(label)}</th><td>{_cell(value)}</td></tr>'
+    return f'<tr><th scope="row">{_text(label)}</th><td>{_cell(value)}</td></tr>'
 
 
 def _table(table: Table) -> Iterator[str]:
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.head)
+    heads = "".join(f'<th scope="col">{_text(name)}</th>' for name in table.head)
     widths = (round(100 * share / sum(table.shares)) for share in table.shares)
     columns = "".join(f'<col style="width:{width}%">' for width in widths)
     yield f'<table class="rows"><colgroup>{columns}</colgroup>'
@@ -95,17 +97,20 @@ def _table(table: Table) -> Iterator[str]:
     for row in table.rows:
         # The head of each cell goes along: a narrow screen shows rows as lists.
         cells = zip(table.head, row, strict=True)
-        shown = (
-            f'<td data-head="{escape(name, quote=True)}">{_cell(cell)}</td>' for name, cell in cells
-        )
+        shown = (f'<td data-head="{_text(name)}">{_cell(cell)}</td>' for name, cell in cells)
         yield f"<tr>{''.join(shown)}</tr>"
     yield "</tbody></table>"
 
 
+def _text(text: str) -> str:
+    """Text of the page or of an attribute; what a stranger wrote steers nothing."""
+    return escape(harmless(text))
+
+
 def _cell(cell: Cell) -> str:
     if isinstance(cell, Span):
-        return f'<span class="{cell.tone}">{escape(cell.text)}</span>'
-    return escape(cell)
+        return f'<span class="{cell.tone}">{_text(cell.text)}</span>'
+    return _text(cell)
 
 
 def _fonts(lang: str) -> str:
@@ -131,7 +136,13 @@ def _style() -> str:
 
 def _foot(foot: str) -> str:
     """At the foot of each printed sheet, so that none can be taken away unnoticed."""
-    quoted = foot.replace("\\", "\\\\").replace('"', '\\"').replace("<", "\\3c ").replace("\n", " ")
+    quoted = (
+        harmless(foot)
+        .replace("\\", "\\\\")
+        .replace('"', '\\"')
+        .replace("<", "\\3c ")
+        .replace("\n", " ")
+    )
     return (
         '@page{@bottom-left{content:"' + quoted + '"}'
         '@bottom-right{content:counter(page) " / " counter(pages)}}'

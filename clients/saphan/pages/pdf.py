@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import SECOND_MS
+from saphan_schemas.text import harmless
 
 from saphan.pages.blocks import Block, Cell, Facts, Page, Span, Table
 
@@ -55,10 +56,9 @@ def page_value(page: Page) -> dict[str, Any]:
     """The page as JSON, each block with its name; every cell has its tone."""
     blocks = [{"block": type(block).__name__.lower(), **_block(block)} for block in page.blocks]
     head = (page.lang, page.kind, page.title, page.foot, page.notice)
-    return {
-        **dict(zip(("lang", "kind", "title", "foot", "notice"), head, strict=True)),
-        "blocks": blocks,
-    }
+    names = ("lang", "kind", "title", "foot", "notice")
+    value: dict[str, Any] = _harmless(dict(zip(names, head, strict=True)) | {"blocks": blocks})
+    return value
 
 
 def _block(block: Block) -> dict[str, Any]:
@@ -68,6 +68,15 @@ def _block(block: Block) -> dict[str, Any]:
     elif isinstance(block, Table):
         value["rows"] = [[_cell(cell) for cell in row] for row in block.rows]
     return value
+
+
+def _harmless(value: Any) -> Any:
+    """The same with every text made harmless, at any depth."""
+    if isinstance(value, str):
+        return harmless(value)
+    if isinstance(value, dict):
+        return {name: _harmless(one) for name, one in value.items()}
+    return [_harmless(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _cell(cell: Cell) -> dict[str, str]:

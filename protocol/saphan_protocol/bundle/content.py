@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from saphan_schemas.errors import InvalidInput, SaphanError
+from saphan_schemas.text import check_texts
 from saphan_schemas.validation import validate_content
 
 from saphan_protocol.attachment import AttachmentOpener
@@ -134,6 +135,7 @@ class Content:
     def _check_form(self, opened: Opened) -> None:
         header = self._about.header
         if self._known.get(header.schema) != header.schema_digest:
+            check_texts(opened.content)  # a rule of every type
             self._trail.gap("schema_unknown", names=header.schema)
             return
         validate_content(header.schema, opened.content)
