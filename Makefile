@@ -12,7 +12,7 @@ BIN := .venv/bin
 # One stamp for each interpreter asked for: another PY builds .venv anew.
 STAMP := .venv/.installed$(subst /,-,$(PY))
 
-.PHONY: help setup demo test check lint format bench bench-desks bench-engines verifier-kit vectors clean
+.PHONY: help setup demo test check lint format bench bench-desks bench-engines bench-audit verifier-kit vectors clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -49,6 +49,9 @@ bench-desks: $(STAMP) ## measure weak lines and desks, a quarter of an hour; RES
 
 bench-engines: $(STAMP) ## measure SQLite and Valkey, ten minutes; writes RESULTS-engines.md
 	@$(BIN)/python -m benchmarks.run_engines
+
+bench-audit: $(STAMP) ## seed a million records and audit them, about ten minutes; prints
+	@$(BIN)/python -m benchmarks.audit_million /var/tmp/saphan-audit
 
 verifier-kit: $(STAMP) ## a folder that checks evidence on a computer without a network; dist/verifier-kit
 	@.ci/verifier-kit dist/verifier-kit $(PLATFORMS)
