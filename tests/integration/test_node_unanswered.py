@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from saphan.cli.render import status_lines
+from saphan.node.rows.statements import Said, keep_statements, sign_statements
 from saphan.node.service import NodeService
+from saphan_broker.sequencing import own_words
 from saphan_broker.sequencing.work import Expiry
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Event
@@ -136,6 +138,75 @@ async def test_a_broker_that_lies_about_time_is_named_by_both_nodes(
         assert states(la, bulletin) == [says[0].value]
         async with bridge.node(KH) as kh:
             await eventually(lambda: wanted in alarms(kh))
+
+
+async def test_a_node_that_hears_it_all_at_once_names_the_lie_too(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was down: bulletin and untimely end come to it in one frame."""
+    early = (Event.EXPIRED, "undelivered")
+    monkeypatch.setattr("saphan_broker.sequencing.own_words.said_by_time", lambda *_: early)
+    async with bridge.node(LA) as la:
+        await agreed(la)
+        bulletin = await la.send(wish())
+        await eventually(lambda: states(la, bulletin) == ["submitted"])
+        await bridge.broker._sweep._submit(Expiry(bulletin, LA, KH, 2**50)).outcome
+        await eventually(lambda: "expired_early" in alarms(la))
+    async with bridge.node(KH) as kh:
+        await eventually(lambda: states(kh, bulletin) == ["expired"])
+        assert "expired_early" in alarms(kh)
+
+
+async def test_a_refusal_that_is_dated_after_its_entry_is_an_alarm(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = own_words._broker_statement
+
+    def later(event: Event, bulletin: bytes, digest: bytes, time: int, code: str) -> Any:
+        return honest(event, bulletin, digest, time + HOUR_MS, code)
+
+    async with bridge.node(LA) as la, bridge.node(KH):
+        await agreed(la)
+        bulletin = await la.send(wish())
+        await eventually(lambda: states(la, bulletin) == ["accepted"])
+        monkeypatch.setattr(own_words, "_broker_statement", later)
+        recall(la, bulletin)
+        await eventually(lambda: "stated_in_future" in alarms(la))
+
+
+def recall(la: NodeService, bulletin: bytes) -> None:
+    """Too late, which the broker says in la.ospp's own corridor."""
+    ((digest,),) = la.db.rows("SELECT digest FROM bulletins WHERE id = ?", (bulletin,))
+    said = Said(
+        event=Event.RECALLED,
+        bulletin=bulletin,
+        ciphertext=digest,
+        sender=LA,
+        recipient=KH,
+        time=la.config.clock(),
+        code="error",
+    )
+    with la.db.transaction() as tx:
+        keep_statements(tx, *sign_statements(la.key, LA, [said]))
+    la.line.wake_statements()
+
+
+async def test_what_belongs_into_another_corridor_is_not_believed(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker logs a refusal as a step of a delivery: nothing of the frame is kept."""
+    refused = (Event.REFUSED, "expired")
+    monkeypatch.setattr(own_words, "said_by_time", lambda *_: refused)
+    monkeypatch.setattr(own_words, "step", lambda state, _: state)
+    monkeypatch.setattr(own_words, "Step", str)
+    async with bridge.node(LA) as la:
+        await agreed(la)
+        bulletin = await la.send(wish())
+        await eventually(lambda: states(la, bulletin) == ["submitted"])
+        before = la.logs.after
+        await bridge.broker._sweep._submit(Expiry(bulletin, LA, KH, 2**50)).outcome
+        await eventually(lambda: "corridor_wrong" in alarms(la))
+        assert la.logs.after == before
 
 
 async def test_an_order_that_the_table_does_not_allow_stops_the_node(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from saphan_protocol.admission import due_day, measure
-from saphan_protocol.delivery import issuer_of
+from saphan_protocol.delivery import check_corridor, issuer_of
 from saphan_protocol.evidence import CONSIGNMENT_TYPE, MAX_ENTRY_BYTES, entry_leaf, leaf_of
 from saphan_protocol.identity import identity, record_identity
 from saphan_schemas.codec import decode, encode
@@ -85,6 +85,7 @@ def parse_entry(raw: FeedEntry) -> Seen:
 
     Raises:
         InvalidInput: codec codes, `entry_statement`, `entry_type`, `entry_issuer`, `bulletin_id`.
+        Refused: `corridor_wrong`.
     """
     entry = decode(Entry, raw.entry, MAX_ENTRY_BYTES, "entry")
     if identity(entry.type, raw.statement) != entry.statement:
@@ -98,6 +99,7 @@ def parse_entry(raw: FeedEntry) -> Seen:
         blob = _check_bytes(raw, record)
         return Seen(raw, entry, SUBMITTED, entry.sender, record.bulletin, None, record, None, blob)
     event = Event[leaf_of(entry, False).name]
+    check_corridor(event, entry.sender, entry.recipient)
     statement = decode(Statement, raw.statement, LIMITS.statement_bytes, "statement")
     if statement.issuer != issuer_of(event, entry.sender, entry.recipient):
         raise InvalidInput(

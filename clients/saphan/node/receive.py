@@ -43,7 +43,7 @@ from saphan.node.rows.deliveries import MAX_ATTEMPTS, QUEUED, Deliveries, Delive
 from saphan.node.rows.signatures import Known
 from saphan.node.rows.statements import Said
 from saphan.node.stored import Stored
-from saphan.node.trust.broker_words import find_lie
+from saphan.node.trust.broker_words import find_lies
 from saphan.node.trust.mailboxes import Mailboxes, mailbox_missing
 from saphan.node.trust.releasing import held_back, released_against
 from saphan.node.unknown_leaf import find_leaf
@@ -139,10 +139,12 @@ class Intake:
     def _one(self, seen: Seen, effects: Effects, deliveries: Deliveries, stored: Stored) -> None:
         entry = seen.entry
         if entry.sender == entry.recipient:
-            return  # a refusal, whose request was answered already; or an export of ours
+            # A refusal, whose request was answered already; or an export of ours.
+            effects.alarms += find_lies(seen, None, stored)
+            return
         if seen.consignment is not None:
             if entry.recipient == self._agency:
-                self._arrive(seen, seen.consignment, effects, deliveries)
+                self._arrive(seen, seen.consignment, effects, deliveries, stored)
             else:
                 own = deliveries.get(seen.bulletin, entry.recipient)
                 if own is not None:
@@ -159,8 +161,7 @@ class Intake:
             )
             return
         if seen.issuer == BROKER:
-            lie = find_lie(seen, delivery, stored)
-            effects.alarms += () if lie is None else (lie,)
+            effects.alarms += find_lies(seen, delivery, stored)
         elif seen.issuer != self._agency:
             self._check_peer(seen, effects, stored)
         self._step(seen, delivery, effects)
@@ -199,7 +200,12 @@ class Intake:
     # --- consignments -----------------------------------------------------------------------------
 
     def _arrive(
-        self, seen: Seen, consignment: Consignment, effects: Effects, deliveries: Deliveries
+        self,
+        seen: Seen,
+        consignment: Consignment,
+        effects: Effects,
+        deliveries: Deliveries,
+        stored: Stored,
     ) -> None:
         delivery = deliveries.get(seen.bulletin, self._agency)
         if delivery is None:
@@ -215,6 +221,7 @@ class Intake:
             return
         at = self._logs.judged_at(seen.index, effects.check)
         effects.arrived.append((seen, admitted, at))
+        stored.arrived(admitted)
         if parts_of(seen, admitted) and not known(self._db, seen.bulletin):
             effects.lacking.add(seen.bulletin)
         if seen.bulletin in effects.lacking:

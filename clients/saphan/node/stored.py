@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from saphan_protocol.admission import Admitted
+
 from saphan.node.files.parts import attachments_of
 from saphan.node.judging import Received
 from saphan.node.rows.db import Database, Row
@@ -43,6 +45,11 @@ class Stored:
                 judged_at=row[5],
                 attachments=attachments.get(row[0], ()),
             )
+
+    def arrived(self, admitted: Admitted) -> None:
+        """What the frame brings itself: its later entries are judged by it."""
+        self._headers[admitted.bulletin_id] = admitted.header_bytes
+        self._digests[admitted.bulletin_id] = admitted.ciphertext.digest
 
     def header(self, bulletin: bytes) -> bytes | None:
         """Exact header bytes, None if the bulletin is not stored."""

@@ -1,4 +1,4 @@
-"""What the broker says itself, judged by the node as an auditor will (receipts.md, steps B1 to B6).
+"""What the broker says itself, judged by the node as an auditor will (receipts.md, steps B1 to B7).
 
 A lie about time is an alarm, not an end: the entry stands in the log for everybody, and the table
 has its place for it. What the table has no place for stops the node (`Intake`).
@@ -24,32 +24,35 @@ if TYPE_CHECKING:  # it stands above this room
     from saphan.node.stored import Stored
 
 
-def find_lie(seen: Seen, delivery: Delivery, stored: Stored) -> OperatorError | None:
-    """The alarm about an entry of the broker's own that is not as it must be.
+def find_lies(seen: Seen, delivery: Delivery | None, stored: Stored) -> list[OperatorError]:
+    """Alarms about an entry of the broker's own that is not as it must be.
 
     Args:
-        delivery: as it stood before the entry.
+        delivery: as it stood before the entry; None of a refusal, which is a step of none.
     """
     if seen.event not in BROKER_EVENTS:
-        return None
+        return []
     try:
         _check(seen, delivery, stored)
     except SaphanError as error:
-        return OperatorError(
+        lie = OperatorError(
             error.code,
             f"entry {seen.index} about bulletin {seen.bulletin.hex()[:16]}: {error.message}",
             hint="the broker's own word is wrong; show this line to its operator and the auditor",
         )
-    return None
+        return [lie]
+    return []
 
 
-def _check(seen: Seen, delivery: Delivery, stored: Stored) -> None:
+def _check(seen: Seen, delivery: Delivery | None, stored: Stored) -> None:
     event = Event(seen.event)
     statement = check_vouched(event, seen.raw.statement, seen.raw.item, seen.entry)
     header, digest = stored.header(seen.bulletin), stored.digest(seen.bulletin)
     if header is None or digest is None:
         return  # a lost store
     check_subject(statement, seen.bulletin, digest)
+    if delivery is None:
+        return
     if not delivery.logged or State(delivery.state) in TERMINAL:
         return  # the table refuses it
     record = decode(Header, header, LIMITS.header_bytes, "header")
