@@ -124,6 +124,26 @@ class ProvenLogs:
             verify_inclusion(index, size, self.leaf(index), stored_path(path), root)
         return {index: size for index, size, _, _ in rows}
 
+    def anchor(self) -> int:
+        """The newest leaf counts as an anchor as well; its index."""
+        index, size = self.tree.size - 1, self.tree.size
+        path = encoded_path(self.tree.inclusion(index))
+        with self.db.transaction() as tx:
+            row = (index, 1, bytes(32), size, path)
+            tx.execute("INSERT INTO anchors VALUES (?, ?, ?, ?, ?)", row)
+        return index
+
+    def anchored(self) -> dict[int, int]:
+        """Size of the head under which each anchor rests; each path is checked against its note."""
+        rows = self.db.rows(
+            "SELECT a.idx, a.head_size, a.path, h.root FROM anchors a JOIN heads h"
+            " ON h.origin = ? AND h.size = a.head_size",
+            (EVIDENCE,),
+        )
+        for index, size, path, root in rows:
+            verify_inclusion(index, size, self.leaf(index), stored_path(path), root)
+        return {index: size for index, size, _, _ in rows}
+
     def kept(self) -> list[int]:
         """Sizes of the heads whose notes are here."""
         rows = self.db.rows("SELECT size FROM heads WHERE origin = ? ORDER BY size", (EVIDENCE,))

@@ -170,6 +170,24 @@ def test_a_lonely_entry_moves_within_its_hour_and_no_further(
     assert [resting[index] for index in range(4)] == [3, 3, 3, 4]
 
 
+def test_anchors_keep_no_note_of_their_own(
+    shown: ProvenLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every leaf an anchor too; every tenth head witnessed: there the entries come to rest."""
+    monkeypatch.setattr(notes_kept, "KEPT_HEADS", 16)
+    anchors = []
+    for count in range(1, 201):
+        size = shown.show(1)
+        anchors.append(shown.anchor())
+        if count % 10 == 0:
+            shown.cosign(size, OTHER)
+            shown.proofs.settle()
+        shown.notes.look()
+    assert sorted(shown.anchored()) == anchors
+    kept = shown.kept()
+    assert set(kept[:-32]) <= set(shown.resting().values())
+
+
 def test_a_note_stays_while_an_entry_under_it_has_no_witness(
     shown: ProvenLogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

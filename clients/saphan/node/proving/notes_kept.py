@@ -3,7 +3,7 @@
 The newest heads are all kept. Of those before them only what something rests under stays, and a
 step from each to the next: every proof can still be shown under every later head. A head takes
 7 KB, so a few entries that rest alone under one are moved to a later one of the same hour that
-their policy takes as well: it bounds their times as well as an hour matters.
+their policy takes as well: it bounds their times as well as an hour matters. Anchors keep no head.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ class NotesKept:
     def _let_go(self, begin: int, end: int) -> None:
         """Heads of sizes begin <= size < end leave, but for those that something rests under."""
         self._gather(begin, end)
+        self._gather_anchors(begin, end)
         resting = self._resting(begin, end)
         kept = [one.size for one in resting if one.entries or one.anchors]
         gone = [one.size for one in resting if not (one.entries or one.anchors)]
@@ -106,6 +107,25 @@ class NotesKept:
         if moved:
             with self._db.transaction() as tx:
                 tx.executemany("UPDATE entries SET head_size = ?, path = ? WHERE idx = ?", moved)
+
+    def _gather_anchors(self, begin: int, end: int) -> None:
+        """Move anchors to the next head that stays for its entries' sake, or to the first of the
+        newest: they bound no time of their own, and come every hour."""
+        stay = [one.size for one in self._resting(begin, end) if one.entries] + [end]
+        chain = Chain(self._db.rows, self._origin)
+        rows = self._db.rows(
+            "SELECT idx, head_size, path FROM anchors WHERE head_size >= ? AND head_size < ?",
+            (begin, end),
+        )
+        moved: list[tuple[int, bytes, int]] = []
+        for index, at, path in rows:
+            to = next(size for size in stay if size >= at)
+            found = None if to == at else _moved(chain, index, path, at, to)
+            if found is not None:
+                moved.append((to, found, index))
+        if moved:
+            with self._db.transaction() as tx:
+                tx.executemany("UPDATE anchors SET head_size = ?, path = ? WHERE idx = ?", moved)
 
     def _last(self, pair: tuple[str, str], heads: Sequence[_Kept]) -> int | None:
         taken = (one.size for one in reversed(heads) if self._proofs.takes(pair, one.names))
@@ -142,7 +162,7 @@ class NotesKept:
 
 
 def _moved(chain: Chain, index: int, path: bytes, at: int, to: int) -> bytes | None:
-    """The path under another head; None leaves the entry where it is."""
+    """The path under another head; None leaves the leaf where it is."""
     try:
         found = chain.moved(index, stored_path(path), at, to)
     except InvalidInput:
