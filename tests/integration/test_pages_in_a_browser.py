@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import dataclass
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,15 @@ from saphan.pages.pdf import write_pdf
 from saphan.pages.timeline import Moment, timeline
 from saphan_schemas.messages import LANGUAGES
 from saphan_schemas.width import clusters
-from support.browser import DPI, browser_or_skip, difference, print_page, run_browser, sheets
+from support.browser import (
+    DPI,
+    Ink,
+    browser_or_skip,
+    difference,
+    print_page,
+    run_browser,
+    sheets,
+)
 
 TRIED = 10
 """Sentences of each language: the longest ones hold every letter that the pages use."""
@@ -42,8 +52,20 @@ FONTS = resources.files("saphan.pages").joinpath("fonts")
 SAME_BREAKS = 0.03
 """A paragraph of which one line is broken elsewhere differs by more."""
 
-ONE_LINE, COLUMN = "900mm", "130mm"
+SIZES = {"line": "900mm 20mm", "column": "130mm 90mm"}
+"""Sheets, as CSS has them."""
+
 AREAS = ("sheet.", "proven.", "gap.", "unproven.", "verdict.")
+JOINED = "\u179f\u17d2\u1790\u17b6\u1794\u17d0\u1793"
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Each line on a sheet of its own."""
+
+    lang: str
+    size: str
+    lines: list[str]
 
 
 @pytest.fixture(autouse=True)
@@ -61,33 +83,76 @@ def sentences(lang: str) -> list[str]:
     return sorted(found, key=len)[-TRIED:]
 
 
-def by_browser(lines: list[str], script: str, folder: Path, width: str) -> list[list[bytes]]:
-    """Each line on a sheet of its own, set by the browser; `width` as CSS has it."""
+def honest() -> dict[str, Lines]:
+    """What both set, by name."""
+    found = {
+        f"{lang} {size}": Lines(lang, size, sentences(lang)) for lang in SCRIPTS for size in SIZES
+    }
+    return found | {"joined": Lines("km", "line", [JOINED])}
+
+
+def spoilt() -> dict[str, Lines]:
+    """What the typesetter alone sets, in ways that must be found different."""
+    torn = {
+        f"{lang} torn": Lines(
+            lang, "column", ["\u200b".join(clusters(line)) for line in sentences(lang)]
+        )
+        for lang in SCRIPTS
+    }
+    return torn | {"cut": Lines("km", "line", [JOINED.replace("\u17d2", "\u17d2\u200c")])}
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Ink]]:
+    """All that is honest, set by the browser in one run."""
+    browser_or_skip()
+    folder, texts = tmp_path_factory.mktemp("browser"), honest()
     faces = "".join(
         f'@font-face{{font-family:"{name}";src:url(data:font/ttf;base64,{encoded(name)})}}'
-        for name in ("NotoSans", f"NotoSans{script}")
+        for name in ("NotoSans", *(f"NotoSans{script}" for script in SCRIPTS.values()))
     )
-    shown = "".join(f"<p>{line}</p>" for line in lines)
+    pages = "".join(
+        f"@page {name}{{size:{size};margin:5mm}}.{name}{{page:{name}}}"
+        for name, size in SIZES.items()
+    )
+    fonts = "".join(
+        f'p:lang({lang}){{font-family:"NotoSans","NotoSans{script}"}}'
+        for lang, script in SCRIPTS.items()
+    )
+    shown = "".join(
+        f'<p class="{one.size}" lang="{one.lang}">{line}</p>'
+        for one in texts.values()
+        for line in one.lines
+    )
     page = folder / "lines.html"
     page.write_text(
-        f'<!doctype html><html lang="{script[:2].lower()}"><meta charset="utf-8"><style>{faces}'
-        f"@page{{size:{width} 90mm;margin:5mm}}p{{margin:0;break-after:page}}"
-        f'body{{margin:0;font:16pt/24pt "NotoSans","NotoSans{script}"}}</style>{shown}',
+        f"<!doctype html><meta charset=utf-8><style>{faces}{pages}{fonts}body{{margin:0}}"
+        f"p{{margin:0;break-after:page;font-size:16pt;line-height:24pt}}</style>{shown}",
         encoding="utf-8",
     )
-    print_page(page, folder / "browser.pdf")
-    return sheets(folder / "browser.pdf")[: len(lines)]
+    print_page(page, folder / "lines.pdf")
+    return parted(texts, sheets(folder / "lines.pdf"))
 
 
-def by_typesetter(lines: list[str], script: str, folder: Path, width: str) -> list[list[bytes]]:
-    """The same with the PDF's typesetter and the same font files."""
-    made = folder / "typesetter.pdf"
-    source = (
-        f"#set page(width: {width}, height: 90mm, margin: 5mm)\n"
-        f'#set text(font: ("Noto Sans", "Noto Sans {script}"), size: 16pt)\n'
-        "#set text(top-edge: 0.8em, bottom-edge: -0.2em)\n#set par(leading: 8pt)\n"
-        '#sys.inputs.lines.split("\\n").map(line => [#line]).join(pagebreak())'
-    )
+@pytest.fixture(scope="module")
+def typesetter(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Ink]]:
+    """The same, and what is spoilt, with the PDF's typesetter and the same font files."""
+    browser_or_skip()
+    folder, texts = tmp_path_factory.mktemp("typesetter"), honest() | spoilt()
+    source = """
+        #set text(size: 16pt, top-edge: 0.8em, bottom-edge: -0.2em)
+        #set par(leading: 8pt)
+        #for one in json(bytes(sys.inputs.texts)) {
+          set page(width: one.width * 1mm, height: one.height * 1mm, margin: 5mm)
+          set text(font: ("Noto Sans", "Noto Sans " + one.script))
+          one.lines.map(line => [#line]).join(pagebreak())
+        }"""
+    told = []
+    for one in texts.values():
+        width, height = (int(side.removesuffix("mm")) for side in SIZES[one.size].split())
+        told.append(
+            {"width": width, "height": height, "script": SCRIPTS[one.lang], "lines": one.lines}
+        )
     with resources.as_file(FONTS) as fonts:
         # Its types want the fonts' folder to be of the source's type; it takes both as they are.
         compiled: Any = typst.compile
@@ -95,50 +160,59 @@ def by_typesetter(lines: list[str], script: str, folder: Path, width: str) -> li
             source.encode(),
             font_paths=[str(fonts)],
             ignore_system_fonts=True,
-            sys_inputs={"lines": "\n".join(lines)},
+            sys_inputs={"texts": json.dumps(told)},
         )
-    made.write_bytes(data)
-    return sheets(made)
+    (folder / "lines.pdf").write_bytes(data)
+    return parted(texts, sheets(folder / "lines.pdf"))
+
+
+def parted(texts: dict[str, Lines], made: list[Ink]) -> dict[str, list[Ink]]:
+    """The sheets of each text; a browser may add an empty one at the end."""
+    rest = iter(made)
+    found = {name: list(islice(rest, len(one.lines))) for name, one in texts.items()}
+    assert [] not in [ink for inks in found.values() for ink in inks]
+    assert not any(rest)
+    return found
 
 
 def encoded(name: str) -> str:
     return base64.b64encode(FONTS.joinpath(f"{name}-Regular.ttf").read_bytes()).decode()
 
 
-@pytest.mark.parametrize(("lang", "script"), SCRIPTS.items())
-def test_the_typesetter_sets_what_the_browser_sets(lang: str, script: str, tmp_path: Path) -> None:
-    lines = sentences(lang)
-    browser = by_browser(lines, script, tmp_path, ONE_LINE)
-    paper = by_typesetter(lines, script, tmp_path, ONE_LINE)
-    assert len(browser) == len(paper) == TRIED
-    found = [difference(a, b) for a, b in zip(browser, paper, strict=True)]
-    assert max(found) < ALIKE, lines[found.index(max(found))]
+Sheets = dict[str, list[Ink]]
 
 
-@pytest.mark.parametrize(("lang", "script"), SCRIPTS.items())
-def test_lines_end_where_the_browsers_lines_end(lang: str, script: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lang", SCRIPTS)
+def test_the_typesetter_sets_what_the_browser_sets(
+    lang: str, browser: Sheets, typesetter: Sheets
+) -> None:
+    pairs = zip(browser[f"{lang} line"], typesetter[f"{lang} line"], strict=True)
+    found = [difference(*pair) for pair in pairs]
+    assert len(found) == TRIED
+    assert max(found) < ALIKE, sentences(lang)[found.index(max(found))]
+
+
+@pytest.mark.parametrize("lang", SCRIPTS)
+def test_lines_end_where_the_browsers_lines_end(
+    lang: str, browser: Sheets, typesetter: Sheets
+) -> None:
     """Between words, which no space shows; of a long paragraph two dictionaries may break one
-    line elsewhere. Of 14, 12 agreed in Lao and 8 in Khmer; broken between any letters, 4 did."""
-    lines = sentences(lang)
-    browser = by_browser(lines, script, tmp_path, COLUMN)
-    assert min(len(rows) for rows in browser) > DPI * 24 / 72, "they are of several lines"
-    paper = agreeing(browser, by_typesetter(lines, script, tmp_path, COLUMN))
-    anywhere = ["\u200b".join(clusters(line)) for line in lines]
-    (tmp_path / "anywhere").mkdir()
-    torn = agreeing(browser, by_typesetter(anywhere, script, tmp_path / "anywhere", COLUMN))
+    line elsewhere. Of 10, 7 agreed in Lao and 5 in Khmer; broken between any letters, 5 and 3."""
+    column = browser[f"{lang} column"]
+    assert min(len(ink) for ink in column) > DPI * 24 / 72, "they are of several lines"
+    paper = agreeing(column, typesetter[f"{lang} column"])
     assert paper >= 0.4 * TRIED
-    assert paper > torn
+    assert paper > agreeing(column, typesetter[f"{lang} torn"])
 
 
-def agreeing(one: list[list[bytes]], other: list[list[bytes]]) -> int:
-    return sum(difference(a, b) < SAME_BREAKS for a, b in zip(one, other, strict=True))
+def agreeing(one: list[Ink], other: list[Ink]) -> int:
+    return sum(difference(*pair) < SAME_BREAKS for pair in zip(one, other, strict=True))
 
 
-def test_letters_that_do_not_join_are_found_different(tmp_path: Path) -> None:
-    joined = "\u179f\u17d2\u1790\u17b6\u1794\u17d0\u1793"
-    cut = joined.replace("\u17d2", "\u17d2\u200c")
-    browser = by_browser([joined], "Khmer", tmp_path, ONE_LINE)
-    assert difference(browser[0], by_typesetter([cut], "Khmer", tmp_path, ONE_LINE)[0]) > 3 * ALIKE
+def test_letters_that_do_not_join_are_found_different(browser: Sheets, typesetter: Sheets) -> None:
+    (joined,) = browser["joined"]
+    assert difference(joined, typesetter["joined"][0]) < ALIKE
+    assert difference(joined, typesetter["cut"][0]) > 3 * ALIKE
 
 
 # --- pages as a whole -----------------------------------------------------------------------------
@@ -182,13 +256,15 @@ def page_of_everything(lang: str) -> Page:
     )
 
 
-def overflow(page: bytes, folder: Path) -> list[int]:
-    """By how many pixels a page is wider than each of the windows."""
-    (folder / "page.html").write_bytes(page)
-    frames = "".join(
-        f'<iframe src="page.html" style="width:{width}px;height:900px"></iframe>'
-        for width in WIDTHS
-    )
+def overflow(folder: Path, pages: dict[str, bytes]) -> dict[str, list[int]]:
+    """By how many pixels each page is wider than each of the windows."""
+    frames = ""
+    for name, page in pages.items():
+        (folder / f"{name}.html").write_bytes(page)
+        frames += "".join(
+            f'<iframe src="{name}.html" style="width:{width}px;height:900px"></iframe>'
+            for width in WIDTHS
+        )
     outer = folder / "outer.html"
     outer.write_text(MEASURED.format(frames=frames), encoding="utf-8")
     files = "--allow-file-access-from-files"
@@ -196,19 +272,17 @@ def overflow(page: bytes, folder: Path) -> list[int]:
     found = re.search(r"<title>([\d/ ]+)</title>", dom)
     assert found, dom[:500]
     sizes = [part.split("/") for part in found[1].split()]
-    return [int(needed) - int(there) for needed, there in sizes]
+    wider = iter([int(needed) - int(there) for needed, there in sizes])
+    return {name: list(islice(wider, len(WIDTHS))) for name in pages}
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-def test_a_page_fits_a_telephone_and_a_desk(lang: str, tmp_path: Path) -> None:
-    assert overflow(write_html(page_of_everything(lang)), tmp_path) == [0, 0]
-
-
-def test_a_page_that_is_too_wide_is_noticed(tmp_path: Path) -> None:
-    wide = write_html(page_of_everything("en")).replace(b"<main>", b'<main style="width:700px">')
-    narrow, desk = overflow(wide, tmp_path)
-    assert narrow > 300
-    assert desk == 0
+def test_a_page_fits_a_telephone_and_a_desk(tmp_path: Path) -> None:
+    pages = {lang: write_html(page_of_everything(lang)) for lang in LANGUAGES}
+    wide = pages["en"].replace(b"<main>", b'<main style="width:700px">')
+    found = overflow(tmp_path, {**pages, "wide": wide})
+    narrow, desk = found.pop("wide")
+    assert (narrow > 300, desk) == (True, 0), "a page that is too wide is noticed"
+    assert found == {lang: [0, 0] for lang in LANGUAGES}
 
 
 def test_the_browsers_printer_and_the_typesetter_give_sheets(tmp_path: Path) -> None:

@@ -12,8 +12,12 @@ from typing import Final
 import pytest
 
 DPI: Final = 110
-DARK: Final = 128
 PAIR: Final = ("chromium", "pdftoppm")
+_DARK: Final = bytes(ord("1") if grey < 128 else ord("0") for grey in range(256))
+
+Ink = list[int]
+"""A sheet, cut to what is not white: a number for each row, whose bits are its pixels, the
+lowest one leftmost, 1 where dark."""
 
 
 def browser_or_skip() -> None:
@@ -22,7 +26,7 @@ def browser_or_skip() -> None:
     if not missing:
         return
     if os.environ.get("CI") and os.geteuid() == 0 and shutil.which("apt-get"):
-        pytest.fail(f"{missing} missing, though .ci/setup installs them here")
+        pytest.fail(f"{missing} missing, though .ci/setup installs them here: see what it said")
     pytest.skip("no browser here (Debian: apt-get install chromium poppler-utils)")
 
 
@@ -42,8 +46,8 @@ def print_page(page: Path, out: Path) -> None:
     )
 
 
-def sheets(pdf: Path) -> list[list[bytes]]:
-    """The ink of each sheet: rows of grey pixels, cut to what is not white."""
+def sheets(pdf: Path) -> list[Ink]:
+    """The ink of each sheet."""
     made = pdf.parent / f"{pdf.stem}-sheets"
     made.mkdir()
     command = ["pdftoppm", "-gray", "-r", str(DPI), str(pdf), str(made / "p")]
@@ -51,45 +55,41 @@ def sheets(pdf: Path) -> list[list[bytes]]:
     return [_cut(list(_rows(path.read_bytes()))) for path in sorted(made.iterdir())]
 
 
-def difference(one: list[bytes], other: list[bytes]) -> float:
+def difference(one: Ink, other: Ink) -> float:
     """Share of the ink that the other picture does not have within a pixel, 0 to 1."""
     if not one or not other:
         return 1.0
     lost = sum(_lost(a, b) for a, b in ((one, other), (other, one)))
-    return lost / (_ink(one) + _ink(other))
+    return lost / (_amount(one) + _amount(other))
 
 
-def _rows(image: bytes) -> Iterator[bytes]:
+def _rows(image: bytes) -> Iterator[int]:
     """Rows of a PGM file (P5, one byte a pixel)."""
     kind, width, _height, depth, pixels = image.split(maxsplit=4)
     assert (kind, depth) == (b"P5", b"255")
-    step = int(width)
-    yield from (pixels[at : at + step] for at in range(0, len(pixels), step))
+    step, dark = int(width), pixels.translate(_DARK)
+    yield from (int(dark[at : at + step][::-1], 2) for at in range(0, len(dark), step))
 
 
-def _cut(rows: list[bytes]) -> list[bytes]:
-    inked = [at for at, row in enumerate(rows) if min(row) < DARK]
+def _cut(rows: Ink) -> Ink:
+    """From the first dark row to the last one, and from the first dark column on."""
+    inked = [at for at, row in enumerate(rows) if row]
     if not inked:
         return []
-    kept = rows[inked[0] : inked[-1] + 1]
-    columns = [min(column) < DARK for column in zip(*kept, strict=True)]
-    first, last = columns.index(True), len(columns) - columns[::-1].index(True)
-    return [row[first:last] for row in kept]
+    kept, columns = rows[inked[0] : inked[-1] + 1], 0
+    for row in kept:
+        columns |= row
+    free = (columns & -columns).bit_length() - 1
+    return [row >> free for row in kept]
 
 
-def _ink(rows: list[bytes]) -> int:
-    return sum(pixel < DARK for row in rows for pixel in row)
+def _amount(ink: Ink) -> int:
+    return sum(row.bit_count() for row in ink)
 
 
-def _lost(one: list[bytes], other: list[bytes]) -> int:
+def _lost(one: Ink, other: Ink) -> int:
     """Dark pixels without a dark one near their place in the other picture."""
-    near = {
-        (x + dx, y + dy)
-        for y, row in enumerate(other)
-        for x, pixel in enumerate(row)
-        if pixel < DARK
-        for dx in (-1, 0, 1)
-        for dy in (-1, 0, 1)
-    }
-    dark = ((x, y) for y, row in enumerate(one) for x, pixel in enumerate(row) if pixel < DARK)
-    return sum(place not in near for place in dark)
+    wide = [0, *(row << 1 | row | row >> 1 for row in other), 0]
+    near = [wide[at] | wide[at + 1] | wide[at + 2] for at in range(len(other))]
+    near += [wide[-2], *(0 for _ in one)]
+    return sum((row & ~close).bit_count() for row, close in zip(one, near, strict=False))
