@@ -10,7 +10,8 @@ import pytest
 from saphan_protocol.audit import resuming as module
 from saphan_protocol.audit.deliveries import DeliveriesKept
 from saphan_protocol.audit.report import AuditStep, Report
-from saphan_protocol.audit.resuming import Resuming, State
+from saphan_protocol.audit.resuming import Resuming
+from saphan_protocol.audit.states import State
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.packs import PackItem
 from saphan_schemas.records import Event, LeafType

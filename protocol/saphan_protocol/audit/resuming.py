@@ -12,75 +12,27 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import msgspec
-from saphan_schemas.codec import encode
-from saphan_schemas.errors import InvalidInput, Refused
 
 from saphan_protocol.audit.anchors import Anchors
-from saphan_protocol.audit.corridors import CorridorsKept
 from saphan_protocol.audit.deliveries import DeliveriesKept
 from saphan_protocol.audit.directory import Replayed
 from saphan_protocol.audit.entries import Entries
-from saphan_protocol.audit.heads import Heads, PassedKept, ShownHead
-from saphan_protocol.audit.recipients import RecipientsKept
+from saphan_protocol.audit.heads import Heads, ShownHead
 from saphan_protocol.audit.report import Coverage
-from saphan_protocol.audit.statistics import Statistics
-from saphan_protocol.identity import sha256
+from saphan_protocol.audit.states import (
+    STATE_FORMAT,
+    Counted,
+    PackKept,
+    State,
+    bound_to,
+    check_ahead,
+    check_packs,
+    parse_piece,
+    parse_state,
+    rewritten,
+)
 from saphan_protocol.merkle import Frontier
 from saphan_protocol.pins import Pins
-
-STATE_FORMAT: Final = "saphan/audit-state/1"
-
-
-class PackKept(msgspec.Struct, array_like=True, frozen=True):
-    """A pack that was given: what tells it from others, and its leaves [start, stop)."""
-
-    identity: bytes
-    start: int
-    stop: int
-
-
-class Counted(msgspec.Struct, array_like=True):
-    """What the coverage says of the evidence log so far."""
-
-    logged: dict[str, int]
-    opened: dict[str, int]
-    signatures: int
-    unseen: int
-    bounded: int
-
-
-class State(msgspec.Struct, array_like=True):
-    """Everything that judging the leaf at `index` needs to know of those before it.
-
-    Args:
-        bound: what the audit was about: pins, schemas, and whose program it was.
-        root: of the evidence log's first `index` leaves.
-        directory, directory_root: the directory's size and root.
-        ended: the audit came to its end, and nothing was wrong.
-        packages: agreements and orders that packs have opened.
-        anchor: directory size of the last anchor; successor: the log begins with a successor leaf.
-        time: of the last opened entry, ms.
-    """
-
-    format: str
-    bound: bytes
-    index: int
-    root: bytes
-    directory: int
-    directory_root: bytes
-    ended: bool
-    packs: list[PackKept]
-    packages: list[bytes]
-    heads: list[ShownHead]
-    anchor: int
-    successor: bool
-    time: int
-    passed: PassedKept
-    unplaced: int
-    corridors: CorridorsKept
-    recipients: RecipientsKept
-    counted: Counted
-    statistics: Statistics
 
 
 class Keeper(Protocol):
@@ -110,15 +62,6 @@ class Resuming:
     keeper: Keeper | None = None
 
 
-def bound_to(pins: Pins, known_types: Mapping[str, bytes], program: str) -> bytes:
-    """What a state is about: 32 bytes."""
-    types = [[name, digest] for name, digest in sorted(known_types.items())]
-    origins = [pins.directory.origin, pins.evidence.origin]
-    return sha256(encode([STATE_FORMAT, program, pins.digest, origins, types]))
-
-
-OF_STATES: Final = frozenset({"state_malformed", "state_foreign", "state_packs", "state_ahead"})
-"""Errors of the auditor's own keeping: they say nothing about the log."""
 KEEP_LEAVES: Final = 1_024
 """Leaves between two questions whether a state is wanted."""
 
@@ -167,7 +110,7 @@ class Judged:
         seen.bounded, seen.evidence_leaves = counted.bounded, state.index
 
 
-class Course:
+class Continuation:
     """Where an audit begins, and what it leaves behind for the next one."""
 
     def __init__(
@@ -205,7 +148,7 @@ class Course:
             check_packs(state, here)
             check_ahead(state.directory, size)
             if replayed.roots[state.directory] != state.directory_root:
-                raise _history(state.directory)
+                raise rewritten(state.directory)
 
     def check_size(self, size: int) -> None:
         """The evidence log's head is read.
@@ -233,7 +176,7 @@ class Course:
         """Put everything where it was; gives the first leaf that is still to be judged."""
         if self._state is None:
             return 0
-        judged.again(self._state, map(_parse_piece, self._pieces))
+        judged.again(self._state, map(parse_piece, self._pieces))
         return self._state.index
 
     def passed(self, judged: Judged, frontier: Frontier) -> None:
@@ -245,7 +188,7 @@ class Course:
         state, size = self._state, frontier.size
         if state is not None and size <= state.index:
             if size == state.index and frontier.root() != state.root:
-                raise _history(size)
+                raise rewritten(size)
             return
         keeper = None if self._given is None else self._given.keeper
         if keeper is not None and size % KEEP_LEAVES == 0 and keeper.due():
@@ -272,87 +215,3 @@ class Course:
         )
         yield msgspec.msgpack.encode(state)
         yield from map(msgspec.msgpack.encode, judged.entries.deliveries.keep())
-
-
-def parse_state(data: bytes, bound: bytes) -> State:
-    """A state that fits this audit.
-
-    Raises:
-        InvalidInput: `state_malformed`, `state_foreign`.
-    """
-    try:
-        state = msgspec.msgpack.decode(data, type=State)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise _malformed() from None
-    if state.format != STATE_FORMAT or state.bound != bound:
-        raise InvalidInput(
-            "state_foreign",
-            "the state is of other pins, of another log or of another release of this program",
-            field="state",
-            hint="name another file: the audit then begins anew",
-        )
-    return state
-
-
-def _parse_piece(data: bytes) -> DeliveriesKept:
-    try:
-        return msgspec.msgpack.decode(data, type=DeliveriesKept)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise _malformed() from None
-
-
-def _malformed() -> InvalidInput:
-    return InvalidInput(
-        "state_malformed",
-        "the state of the audit does not parse",
-        field="state",
-        hint="remove it: the audit then begins anew",
-    )
-
-
-def check_packs(state: State, given: list[PackKept]) -> None:
-    """The packs of this run can follow those of the earlier ones.
-
-    Raises:
-        InvalidInput: `state_packs`.
-    """
-    known = set(state.packs)
-    for pack in given:
-        if pack not in known and pack.start < state.index:
-            raise _packs(f"a pack that is new opens leaf {pack.start}")
-    for pack in known.difference(given):
-        if not state.ended or pack.stop > state.index:
-            raise _packs(f"a pack of leaves {pack.start} to {pack.stop - 1} is not given again")
-
-
-def check_ahead(index: int, size: int) -> None:
-    """The logs here are not older than the state.
-
-    Raises:
-        InvalidInput: `state_ahead`.
-    """
-    if index > size:
-        raise InvalidInput(
-            "state_ahead",
-            f"the state covers {index} leaves, and {size} are here",
-            field="state",
-            hint="fetch the public logs again, or ask their keeper why they are shorter",
-        )
-
-
-def _packs(why: str) -> InvalidInput:
-    return InvalidInput(
-        "state_packs",
-        f"{why}, and what was judged before is not judged again",
-        field="state",
-        hint="give the same packs and those of later leaves, or name another state file",
-    )
-
-
-def _history(size: int) -> Refused:
-    return Refused(
-        "history_differs",
-        f"the first {size} leaves are not those that were audited before",
-        field="leaves",
-        hint="the log was rewritten: keep the earlier copy and its head, both are proof",
-    )

@@ -32,7 +32,8 @@ from saphan_protocol.audit.report import (
     Trail,
 )
 from saphan_protocol.audit.report import LogName as LogName
-from saphan_protocol.audit.resuming import OF_STATES, Course, Judged, Resuming
+from saphan_protocol.audit.resuming import Continuation, Judged, Resuming
+from saphan_protocol.audit.states import OF_STATES
 from saphan_protocol.audit.statistics import Statistics
 from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.checkpoint import Head
@@ -102,7 +103,7 @@ class _Audit:
         self._known = known_types
         self._progress = progress
         self._beside = beside
-        self._course = Course(resuming, pins, known_types)
+        self._course = Continuation(resuming, pins, known_types)
         self._trail = Trail()
         self._near = self._course.fresh
         """Signatures that come by may be asked for: what was judged before begins none."""
