@@ -13,6 +13,7 @@ from saphan.node.api.views import View
 from saphan.node.callers import Officer, System
 from saphan.node.service import NodeService
 from saphan.node.telling import warnings
+from saphan.node.telling.notices import NEWEST
 from saphan.node.telling.warnings import WATCHED, Warnings
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import MINUTE_MS
@@ -146,6 +147,62 @@ async def test_who_owes_the_answer_is_warned_and_the_command_is_told(office: Off
     async with office.bridge.node(LA) as la, office.bridge.node(KH) as kh:
         await eventually(lambda: states(la, bulletin) == ["accepted"])
         assert len([one for one in office.lines() if "warning" in one]) == 1
+
+
+async def test_whom_the_command_did_not_reach_is_not_told_when_it_is_answered(
+    office: Office,
+) -> None:
+    """Timeline: the sender's command fails; the answer comes; then it would be tried again."""
+    office.folder = office.bridge.place / LA / "node"
+    office.set()
+    office.ends_with(1)
+    async with office.bridge.node(LA) as la:
+        await sent(office, la)
+        assert la.warnings.look() == []
+        await office.after(la, 6 * HOUR_MS)
+        la.events.publish(la.warnings.look())
+        (line,) = await eventually(office.lines)
+        assert line["warning"] == {"deadline": "answer_by", "share": 50}
+        async with office.bridge.node(KH):
+            await eventually(lambda: la.db.row("SELECT 1 FROM deliveries WHERE state='accepted'"))
+        await eventually(lambda: la.db.row("SELECT 1 FROM notices WHERE tries = 1"))
+        await office.after(la, 2 * MINUTE_MS)
+        await eventually(lambda: la.db.row("SELECT 1 FROM notices WHERE state = 'read'"))
+        assert len(office.lines()) == 1
+
+
+async def test_who_names_a_command_later_is_not_told_of_what_was_before(office: Office) -> None:
+    office.folder = office.bridge.place / LA / "node"
+    async with office.bridge.node(LA) as la:
+        await sent(office, la)
+        assert la.warnings.look() == []
+        after(office.bridge, 6)
+        la.events.publish(la.warnings.look())
+        await eventually(lambda: la.db.row("SELECT count(*) FROM notices") == (0,))
+        office.set()
+        await office.after(la, 0)
+        la.events.publish([{"type": "settings"}])
+        await eventually(lambda: la.db.row("SELECT 1 FROM facts WHERE name = ?", (NEWEST,)))
+        assert office.lines() == []
+
+
+async def test_what_was_answered_long_ago_does_not_put_off_what_was_not(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than a page of rows whose bulletins have their outcome comes before the one that has
+    none: one look goes through all of them."""
+    monkeypatch.setattr(warnings, "PAGE", 2)
+    async with office.bridge.node(LA) as la:
+        for _ in range(3):
+            await sent(office, la)
+        await eventually(lambda: la.db.row("SELECT count(*) FROM deliveries") == (3,))
+        assert la.warnings.look() == []
+        with la.db.transaction() as tx:
+            tx.execute("UPDATE deliveries SET state = 'accepted'")
+        bulletin = await sent(office, la)
+        assert la.warnings.look() == []
+        after(office.bridge, 9.5)
+        assert [one["id"] for one in la.warnings.look()] == [bulletin.hex()]
 
 
 async def test_a_crash_between_leaves_no_warning_twice(

@@ -5,8 +5,8 @@
    step's row. A crash between the two runs it once more: that is the only second notice there is.
    A disk that does not take the record is asked again; the command is not.
 3. A step whose bulletin an officer has read tells nobody any more, and no step follows it.
-4. A warning before a deadline is a row too, put there by `warnings`: its step is below 0, nobody's
-   reading ends it, and no step follows it.
+4. A warning before a deadline is a row too, put there by `warnings`: its step is below 0, no step
+   follows it, and not a reading ends it but what it waits for, or the deadline.
 
 A command that fails is tried again, after 1, 2, 4, 8 and 16 minutes; the steps go on meanwhile.
 """
@@ -33,7 +33,7 @@ from saphan.node.policy.current import Current
 from saphan.node.policy.settings import NodeSettings, NoticeSettings
 from saphan.node.rows.db import Database, Row
 from saphan.node.telling.hook import Ended, Hook, Notice
-from saphan.node.telling.warnings import deadline_of, of_step
+from saphan.node.telling.warnings import deadline_of, of_step, waits
 
 log = logging.getLogger("saphan.node")
 
@@ -176,7 +176,11 @@ class Notices:
 
     def _forget(self) -> None:
         """Nobody is to be told: what comes now is never told of, whoever is named later."""
-        if self._db.row("SELECT 1 FROM facts WHERE name = ?", (NEWEST,)):
+        if self._db.row(
+            "SELECT 1 FROM facts WHERE name = ? UNION"
+            " SELECT 1 FROM notices WHERE state = 'waiting'",
+            (NEWEST,),
+        ):
             with self._db.transaction() as tx:
                 tx.execute("DELETE FROM facts WHERE name = ?", (NEWEST,))
                 tx.execute("DELETE FROM notices WHERE state = 'waiting'")
@@ -208,6 +212,7 @@ class Notices:
             warning = of_step(step)
             at = deadline_of(header, warning[0]) or deadline
             notice = replace(notice, deadline=at, warning=warning)
+            read = at <= self._clock() or not waits(self._db, bulletin, step)
         return _Due(notice, tries, stored, bool(read))
 
     def _officers(self, bulletin: bytes, step: int, notice: NoticeSettings) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ class Warnings:
                 await asyncio.sleep(LOOK_S)
 
     def look(self) -> list[Event]:
-        """Warn of what is due, at most `PAGE` of it; the events to publish.
+        """Warn of what is due, at least of `PAGE` of it if there is as much; the events to publish.
 
         Raises:
             OperatorError: the disk.
@@ -131,8 +131,16 @@ class Warnings:
         if self._restored.listening:
             return []  # what came while it was lost is not heard yet
         self._add()
-        now = self._clock()
-        due = [_parse(row) for row in self._db.rows(_DUE, (now, PAGE))]
+        now, more = self._clock(), True
+        told: list[_Due] = []
+        while more and len(told) < PAGE:  # most of what is due was answered long ago
+            due = [_parse(row) for row in self._db.rows(_DUE, (now, PAGE))]
+            more = len(due) == PAGE
+            told += self._tell(due, now)
+        return [one.event() for one in told]
+
+    def _tell(self, due: list[_Due], now: int) -> list[_Due]:
+        """Step 2 and 3; what stands."""
         if not due:
             return []
         told = [one for one in due if one.stands(now)]
@@ -148,7 +156,7 @@ class Warnings:
                 [one.key for one in due],
             )
             _notice(tx, told, now)
-        return [one.event() for one in told]
+        return told
 
     # --- rows -------------------------------------------------------------------------------------
 
@@ -227,6 +235,13 @@ def of_step(step: int) -> tuple[Deadline, int]:
     """Deadline and share of a warning's step."""
     deadline, share = divmod(-1 - step, len(SHARES))
     return DEADLINES[deadline], SHARES[share]
+
+
+def waits(db: Database, bulletin: bytes, step: int) -> bool:
+    """Whether anybody waits still for what a warning's step is about."""
+    states = _WAITS_IN[of_step(step)[0]]
+    rows = db.rows("SELECT state FROM deliveries WHERE bulletin = ?", (bulletin,))
+    return any(state in states for (state,) in rows)
 
 
 def _notice(tx: sqlite3.Connection, told: list[_Due], now: int) -> None:
