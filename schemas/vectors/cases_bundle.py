@@ -6,7 +6,7 @@ Each case says what a verifier must answer; nothing here asks the verifier under
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -136,12 +136,22 @@ def edits(items: list[BundleItem]) -> Iterator[Case]:
 def _of_form(file: _File) -> Iterator[Case]:
     items = file.items
     yield Case("cut", "the end is missing", ("V1", "evidence_cut"), items[:-1])
-    thin = [item for item in items if not isinstance(item, BundleDisclosure)]
+    thin: list[BundleItem] = [item for item in items if not isinstance(item, BundleDisclosure)]
     yield Case("thinned", "an item is gone", ("V1", "evidence_counts"), thin)
     yield Case("longer", "more follows", ("V1", "evidence_malformed"), [*items, items[-1]])
     yield Case(
         "entries_swapped", "entries fall", ("V1", "evidence_order"), file.swapped(BundleEntry)
     )
+    path = file.edited(BundleNote, consistency=(bytes(32),))
+    yield Case("directory_path", "nothing to continue", ("V1", "evidence_order"), path)
+    other = file.edited(BundleSignature, batch=_bad_signature)[file.places(BundleSignature)[0]]
+    for name, why, kind, more in (
+        ("signatures_twice", "two over one root", BundleSignature, other),
+        ("agreement_twice", "a leaf opened twice", BundlePackage, None),
+    ):
+        place = file.places(kind)[0]
+        twice = recounted([*items[: place + 1], more or items[place], *items[place + 1 :]])
+        yield Case(name, why, ("V1", "evidence_order"), twice)
 
 
 def _of_logs(file: _File) -> Iterator[Case]:
@@ -350,8 +360,9 @@ STORIES: list[tuple[str, str, tuple[str, str] | set[str], Callable[[], Any]]] = 
 def stories() -> Iterator[tuple[str, str, tuple[str, str] | set[str], Callable[[], Any]]]:
     """Cases with logs of their own; each is made only when it is asked for."""
     for name, why, expected, make in STORIES:
-        yield name, why, expected, lambda make=make: _items(make())
+        yield name, why, expected, partial(_made, make)
 
 
-def _items(made: Maker | list[BundleItem]) -> list[BundleItem]:
+def _made(make: Callable[[], Maker | list[BundleItem]]) -> list[BundleItem]:
+    made = make()
     return _signed(made) if isinstance(made, Maker) else made

@@ -51,6 +51,7 @@ def test_items_and_limits_are_those_of_the_program() -> None:
     assert f"`{BUNDLE_FORMAT}`" in PAGE
     assert SPECIFICATION == "evidence.md 1"
     assert f"{LIMITS.bundle_entries:,} at most" in PAGE
+    assert f"{LIMITS.bundle_leaves:,} leaves at most" in PAGE
     assert f"{LIMITS.bundle_packages} at most" in PAGE
     assert f"{LIMITS.bundle_notes - 1} at most" in PAGE
     assert f"1 to {LIMITS.part_bytes:,} sealed bytes" in PAGE
