@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +110,7 @@ async def test_the_same_again_has_the_first_record_and_another_is_another(bridge
         first = la.disclosing.disclose(bulletin, court)
     async with bridge.node(LA) as la:
         again = la.disclosing.disclose(bulletin, court)
-        assert (again.record, again.salt, again.fresh) == (first.record, first.salt, False)
+        assert (again.record, again.salt) == (first.record, first.salt)
         other = la.disclosing.disclose(bulletin, Asked("the auditor", "order 1"))
         third = la.disclosing.disclose(bulletin, Asked("the court", "order 2"))
         assert len({one.record for one in (first, other, third)}) == 3
@@ -137,6 +139,37 @@ async def test_nothing_is_given_that_is_not_on_record(
         assert la.disclosing.listed(bulletin) == []
         given = la.disclosing.disclose(bulletin, Asked("the court", "order 1"))
         assert given.content_key.hex() not in repr(given)
+
+
+async def test_a_record_that_the_disk_took_without_saying_so_is_the_first_one(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key is not given; who asks again has that record, and the log shows it once. The officer
+    who decided may be gone by then: they were one when it was recorded."""
+    async with bridge.node_with_api(LA) as la, bridge.node(KH), http_to(la) as http:
+        await agreed(la)
+        bulletin = await la.send(wish())
+        await eventually(lambda: states(la, bulletin) == ["accepted"])
+        asking, kept = await keeper(http, la), la.db.transaction
+
+        @contextmanager
+        def silent() -> Iterator[sqlite3.Connection]:
+            with kept() as tx:
+                yield tx
+            raise OperatorError("store_damaged", "nobody knows what was kept", hint="look")
+
+        with monkeypatch.context() as disk:
+            disk.setattr(la.db, "transaction", silent)
+            assert await asking.code("POST", path(bulletin), json=WORDS) == "store_damaged"
+        (record,) = la.db.rows("SELECT record FROM disclosures")[0]
+        monkeypatch.setattr(type(la.logs.directory), "keys", lambda *_: [])
+        status, given = await asking.ask("POST", path(bulletin), json=WORDS)
+        assert (status, bytes_of(given["disclosure"])) == (200, record)
+        assert await eventually(lambda: len(logged(la, bulletin))) == 1
+        assert await asking.code("POST", path(bulletin), json=WORDS | {"to": "a"}) == (
+            "officer_unknown"
+        )
+        assert len(la.disclosing.listed(bulletin)) == 1
 
 
 def code(node: NodeService, bulletin: bytes, *words: Any) -> str:

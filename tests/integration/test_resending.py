@@ -13,25 +13,30 @@ import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from saphan.cli.main import main
+from saphan.evidence.checking import check_bundle
+from saphan.evidence.exporting import NodeStore, export_bundle
 from saphan.key_places import activate
 from saphan.keyring import add_key, revoke_key
-from saphan.node.disclosing import Asked
+from saphan.node.disclosing import Asked, Disclosed
 from saphan.node.resending import Receipt
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 from saphan.node.service import NodeService
 from saphan.node.wire.asking import Asking
 from saphan_protocol.batch import sign_one
+from saphan_protocol.bundle.report import Finding
 from saphan_protocol.stanza import seal_stanza
-from saphan_schemas.codec import encode
+from saphan_schemas.bundles import BundleDisclosure
+from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import Refused
 from saphan_schemas.frames import Result, StatementItem
-from saphan_schemas.records import Event, OfficerRead, Role
+from saphan_schemas.records import Event, OfficerRead, Role, Signature
 from support.attaching import pdf, send
 from support.bridge import (
     CHEAP,
@@ -296,9 +301,13 @@ async def test_two_recipients_and_attachments_have_each_their_receipt(tmp_path: 
             assert size(bridge) == grown
 
 
-async def test_what_waits_under_a_key_that_ends_is_signed_by_the_next_one(bridge: Bridge) -> None:
-    """Timeline: an officer reads while the line is down; the key is changed and the old one
-    revoked; the node hears of that only after it has sent. Then the same with what it knows."""
+async def test_what_waits_under_a_key_that_ends_is_signed_by_the_next_one(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Timeline: an officer reads while the line is down, and a key is disclosed; the node's key is
+    changed and the old one revoked; the node hears of that only after it has sent. Then the same
+    with what it knows. Both disclosures hold before a court."""
+    orders = [Asked("the court", "order 1"), Asked("the court", "order 2")]
     async with bridge.broker_running():
         await bridge.enrol()
         async with bridge.node(LA) as la, bridge.node(KH) as kh:
@@ -309,6 +318,7 @@ async def test_what_waits_under_a_key_that_ends_is_signed_by_the_next_one(bridge
             await new_key(bridge, kh, start=False)
             await bridge.broker.stop()
             await read(bridge, kh, bulletin)
+            kh.disclosing.disclose(bulletin, orders[0])
     await asyncio.to_thread(lambda: activate(bridge.offices[KH], Role.NODE))
     async with bridge.broker_running(), bridge.node(LA) as la:
         await opened(la)
@@ -320,14 +330,32 @@ async def test_what_waits_under_a_key_that_ends_is_signed_by_the_next_one(bridge
         async with bridge.node(KH) as kh:
             await eventually(lambda: states(la, bulletin) == ["read"])
             await eventually(lambda: not waiting(kh))
-            kh.disclosing._key = old  # what an old process has left behind
-            kh.disclosing.disclose(bulletin, Asked("the court", "order 1"))
+            kh.disclosing._key = old
+            with pytest.raises(Refused, match="key_revoked"):
+                kh.disclosing.disclose(bulletin, orders[1])
+            with monkeypatch.context() as older:  # what an old process has left behind
+                older.setattr(kh.disclosing, "_check_signers", lambda _: None)
+                kh.disclosing.disclose(bulletin, orders[1])
             assert len(waiting(kh)) == 1
         async with bridge.node(KH) as kh:
             await eventually(lambda: waiting(kh) == [])
-            (row,) = kh.disclosing.listed(bulletin)
-            assert (row["state"], row["code"]) == ("logged", None)
+            listed = kh.disclosing.listed(bulletin)
+            assert [(row["state"], row["code"]) for row in listed] == [("logged", None)] * 2
+            for order in orders:
+                given = kh.disclosing.disclose(bulletin, order)
+                assert await judged(bridge, bulletin, given) is None
             assert not any(said for said in await kh.resending.resend(bulletin) if not said.same)
+
+
+async def judged(bridge: Bridge, bulletin: bytes, given: Disclosed) -> Finding | None:
+    """What a stranger finds wrong in the bundle with that disclosure."""
+    store = NodeStore(bridge.place / KH / "node" / "data", KH, bridge.pins)
+    out = bridge.place / f"{given.salt.hex()}.bundle"
+    signature = decode(Signature, given.signature, 8192, "signature")
+    item = BundleDisclosure(given.content_key, given.record, signature, given.salt)
+    write = partial(export_bundle, store, bulletin, out, bridge.clock(), disclosure=item)
+    await asyncio.to_thread(write)
+    return (await asyncio.to_thread(check_bundle, out, bridge.pins)).finding
 
 
 def waiting(node: NodeService) -> list[Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +227,20 @@ async def test_a_crash_between_leaves_no_warning_twice(
         assert said(la, bulletin) == []
         assert len(la.warnings.look()) == 1
         assert la.warnings.look() == []
+        after(office.bridge, 3.5)
+        kept = la.db.transaction
+
+        @contextmanager
+        def silent() -> Iterator[sqlite3.Connection]:
+            with kept() as tx:
+                yield tx
+            raise full  # the disk took it without saying so: the status has it
+
+        with monkeypatch.context() as broken:
+            broken.setattr(la.db, "transaction", silent)
+            with pytest.raises(OperatorError, match="disk_full"):
+                la.warnings.look()
+        assert (said(la, bulletin)[-1], la.warnings.look()) == ((KH, "answer_by", 90), [])
 
 
 async def test_an_older_store_warns_of_what_was_under_way(office: Office) -> None:

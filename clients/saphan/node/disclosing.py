@@ -56,18 +56,16 @@ class Disclosed:
 
     Args:
         record: exact bytes of a `Disclosure`; signature: exact bytes of its `Signature`.
-        fresh: whether a statement was made now, for the line.
     """
 
     content_key: bytes
     record: bytes
     signature: bytes
     salt: bytes
-    fresh: bool
 
     def __repr__(self) -> str:
         """Without the key."""
-        return f"Disclosed(record={self.record.hex()[:16]}..., fresh={self.fresh})"
+        return f"Disclosed(record={self.record.hex()[:16]}...)"
 
 
 class Disclosing:
@@ -96,11 +94,12 @@ class Disclosing:
 
         Raises:
             InvalidInput: `bulletin_unknown`, `disclosure_words`, `text_forbidden`.
-            Refused: `officer_unknown`, `not_disclosable`. Unavailable: `not_logged_yet`.
+            Refused: `officer_unknown`, `not_disclosable`, `key_revoked`, `key_unknown` of this
+            node's own key. Unavailable: `not_logged_yet`.
             OperatorError: `archive_key_gone`, the disk.
         """
         self._restored.require_heard()
-        self._check(asked)
+        _check_words(asked)
         row = self._db.row(
             "SELECT sender, digest, wrapped, wrap_day FROM bulletins WHERE id = ?", (bulletin,)
         )
@@ -110,9 +109,9 @@ class Disclosing:
         content_key = self._archive.unwrap(row[2], bulletin, row[3])
         before = self._before(bulletin, asked)
         if before is not None:
-            return Disclosed(content_key, *before, fresh=False)
-        record, signature, salt = self._record(bulletin, row[1], content_key, asked)
-        return Disclosed(content_key, record, signature, salt, fresh=True)
+            return Disclosed(content_key, *before)
+        self._check_signers(asked)
+        return Disclosed(content_key, *self._record(bulletin, row[1], content_key, asked))
 
     def listed(self, bulletin: bytes) -> list[dict[str, Any]]:
         """Disclosures of a bulletin, oldest first.
@@ -145,28 +144,19 @@ class Disclosing:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _check(self, asked: Asked) -> None:
-        for name, most in WORDS.items():
-            value: str = getattr(asked, name)
-            if not 1 <= len(value) <= most or not value.strip():
-                raise InvalidInput(
-                    "disclosure_words",
-                    f"a disclosure says in 1 to {most} characters "
-                    + ("to whom" if name == "to" else "why, with its legal reference"),
-                    field=name,
-                    hint="say it in words that a court can follow years later",
-                )
-            check_text(value, name)
-        if asked.handle is not None:
-            with self._logs.lock:
-                officers = self._logs.directory.keys(self._agency, Role.OFFICER)
-            if asked.handle not in {key.handle for key in officers}:
-                raise Refused(
-                    "officer_unknown",
-                    f"{self._agency} has no enrolled officer {asked.handle[:64]}",
-                    field="handle",
-                    hint="see who is enrolled: saphan officer list",
-                )
+    def _check_signers(self, asked: Asked) -> None:
+        """Who decides is an officer now; and under a node key that has ended the log would never
+        show it."""
+        with self._logs.lock:
+            officers = self._logs.directory.keys(self._agency, Role.OFFICER)
+            self._logs.directory.key(self._key.key_id, Role.NODE)
+        if asked.handle is not None and asked.handle not in {key.handle for key in officers}:
+            raise Refused(
+                "officer_unknown",
+                f"{self._agency} has no enrolled officer {asked.handle[:64]}",
+                field="handle",
+                hint="see who is enrolled: saphan officer list",
+            )
 
     def _check_open(self, bulletin: bytes, row: Row) -> None:
         """The key is here, and the broker knows the bulletin: it refuses what it does not."""
@@ -238,6 +228,20 @@ class Disclosing:
             )
             keep_statements(tx, batch, [signed])
         return record, signature, salt
+
+
+def _check_words(asked: Asked) -> None:
+    for name, most in WORDS.items():
+        value: str = getattr(asked, name)
+        if not 1 <= len(value) <= most or not value.strip():
+            raise InvalidInput(
+                "disclosure_words",
+                f"a disclosure says in 1 to {most} characters "
+                + ("to whom" if name == "to" else "why, with its legal reference"),
+                field=name,
+                hint="say it in words that a court can follow years later",
+            )
+        check_text(value, name)
 
 
 def _parse(record: bytes) -> Disclosure:

@@ -7,12 +7,15 @@ the same statement. What the log shows already stays as it is (`resending`).
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from saphan_protocol.batch import sign_batch
+from saphan_protocol.batch import sign_batch, sign_one
+from saphan_protocol.disclosure import DISCLOSURE_TYPE
 from saphan_protocol.keys import SigningKey
+from saphan_schemas.codec import encode
 from saphan_schemas.errors import Refused
 from saphan_schemas.frames import Result
 from saphan_schemas.limits import LIMITS
@@ -99,3 +102,15 @@ def _sign(db: Database, key: SigningKey, rows: Sequence[Row]) -> None:
                 for item, row in zip(signed, rows, strict=True)
             ],
         )
+        _sign_disclosures(tx, key, [row[2] for row in rows if row[1] == Event.EXPORTED])
+
+
+def _sign_disclosures(tx: sqlite3.Connection, key: SigningKey, exports: Sequence[bytes]) -> None:
+    """A disclosure's own signature is judged where its `exported` statement is logged."""
+    for statement in exports:
+        found = tx.execute(
+            "SELECT seq, record FROM disclosures WHERE statement = ?", (statement,)
+        ).fetchall()
+        for seq, record in found:
+            signature = encode(sign_one(key, DISCLOSURE_TYPE, record, os.urandom(32)))
+            tx.execute("UPDATE disclosures SET signature = ? WHERE seq = ?", (signature, seq))

@@ -35,8 +35,7 @@ async def _disclose(request: web.Request) -> web.Response:
     bulletin = await _bulletin(request)
     asked = Asked(body.to, body.reason, body.handle)
     given = await service.engine.in_sealing(partial(service.disclosing.disclose, bulletin, asked))
-    if given.fresh:
-        service.line.wake_statements()
+    service.line.wake_statements()
     return json_response(
         {
             "id": bulletin.hex(),
