@@ -14,7 +14,7 @@ from typing import Any
 import msgpack
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey, MLDSA65PublicKey
 
 FILE = Path(__file__).resolve().parents[2] / "schemas/vectors/bundle/good.bundle"
 TYPES = {
@@ -103,6 +103,75 @@ def test_tags_rise_and_the_end_counts_them(items: Items) -> None:
 def test_the_directory_is_whole(items: Items) -> None:
     leaves = [sha256(b"\x00", leaf) for _, part in of(items, 3) for leaf in part]
     assert (len(leaves), tree(leaves)) == heads(items)["directory"]
+
+
+def lines(note: bytes) -> tuple[bytes, dict[tuple[str, bytes], bytes]]:
+    """log.md 5: the text, and what each key made, by name and key id."""
+    text, rows = note.rsplit(b"\n\n", 1)
+    found = {}
+    for row in rows.decode().splitlines():
+        dash, name, tail = row.split(" ")
+        data = base64.b64decode(tail, validate=True)
+        assert dash == "\u2014"
+        found[name, data[:4]] = data[4:]
+    return text + b"\n", found
+
+
+def key_id(name: str, kind: int, public: bytes) -> bytes:
+    return sha256(name.encode(), b"\n", bytes([kind]), public)[:4]
+
+
+def signed_06(name: str, public: bytes, text: bytes, made: bytes) -> int:
+    """A line of type 06 holds; its time in seconds."""
+    origin, size, root, _ = text.split(b"\n")
+    message = b"subtree/v1\n\x00" + bytes([len(name)]) + name.encode() + made[:8]
+    message += bytes([len(origin)]) + origin + bytes(8) + int(size).to_bytes(8, "big")
+    MLDSA44PublicKey.from_public_bytes(public).verify(made[8:], message + base64.b64decode(root))
+    return int.from_bytes(made[:8], "big")
+
+
+def test_both_heads_are_signed_by_their_logs_and_cosigned_by_the_other_agency(items: Items) -> None:
+    head, entries = items[0], of(items, 7)
+    pins = {"directory": head[6], "evidence": head[7]}
+    known = {agency: public for agency, role, public in keys(items).values() if role == "witness"}
+    last = max(msgpack.unpackb(shown[2])[4] for shown, *_ in entries)
+    for log, note, consistency in of(items, 2):
+        origin, vkeys = pins[log]
+        text, made = lines(note)
+        assert text.startswith(f"{origin}\n".encode())
+        assert consistency == []
+        publics = [base64.b64decode(vkey.split("+", 2)[2]) for vkey in vkeys]
+        assert [public[0] for public in publics] == [1, 6]
+        for public, vkey in zip(publics, vkeys, strict=True):
+            assert vkey.split("+")[1] == key_id(origin, public[0], public[1:]).hex()
+        plain, timed = (made[origin, key_id(origin, p[0], p[1:])] for p in publics)
+        Ed25519PublicKey.from_public_bytes(publics[0][1:]).verify(plain, text)
+        time = signed_06(origin, publics[1][1:], text, timed)
+        assert (time + 60) * 1000 >= last
+        public = known["kh.gpo"]
+        first = made["kh.gpo", key_id("kh.gpo", 4, public[:32])]
+        second = made["kh.gpo", key_id("kh.gpo", 6, public[32:])]
+        seen = signed_06("kh.gpo", public[32:], text, second)
+        message = b"cosignature/v1\ntime %d\n" % seen + text
+        Ed25519PublicKey.from_public_bytes(public[:32]).verify(first[8:], message)
+        assert first[:8] == second[:8]
+        assert seen >= (last - 60_000) // 1000
+
+
+def test_anchors_name_the_directory_and_one_lies_before_each_entry(items: Items) -> None:
+    leaves = [sha256(b"\x00", leaf) for _, part in of(items, 3) for leaf in part]
+    anchors = of(items, 5)
+    for _, size, root, _, _ in anchors:
+        assert tree(leaves[:size]) == root
+    assert all(anchors[0][0] < shown[1] for shown, *_ in of(items, 7))
+
+
+def test_the_corridor_has_no_hole(items: Items) -> None:
+    last: dict[tuple[str, str], tuple[int, int | None]] = {}
+    for shown, *_ in of(items, 7):
+        sender, recipient, number, previous, *_ = msgpack.unpackb(shown[2])
+        assert (number - 1, previous) == last.get((sender, recipient), (0, None))
+        last[sender, recipient] = number, shown[1]
 
 
 def test_anchors_and_entries_are_in_the_log(items: Items) -> None:
