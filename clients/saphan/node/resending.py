@@ -145,12 +145,13 @@ class Resending:
 
     def _alarm(self, bulletin: bytes, receipts: list[Receipt]) -> None:
         for one in receipts:
-            if one.index is not None and not one.same:
+            if not one.same and one.code in (None, DIFFERS):
+                place = "nowhere" if one.index is None else f"at {one.index}"
                 self._alarms.sound(
                     OperatorError(
                         DIFFERS,
                         f"the broker says that {one.event} of bulletin {bulletin.hex()[:16]} to "
-                        f"{one.recipient} is logged at {one.index}; this node saw it elsewhere",
+                        f"{one.recipient} is logged {place}; this node saw it elsewhere",
                         hint="show this line to the broker's operator and the auditor",
                     )
                 )
@@ -168,9 +169,13 @@ def _receipts(one: Again, result: Result) -> list[Receipt]:
         recipients = [ref.agency for ref in consignment.recipients]
     else:
         recipients = [one.item.recipient]
-    if result.code is not None or len(result.indices) != len(recipients):
-        code = result.code or DIFFERS
-        return [Receipt(one.event, to, None, False, code, result.message) for to in recipients]
+    refused = None
+    if result.code is not None:
+        refused = result.code, result.message
+    elif len(result.indices) != len(recipients):
+        refused = DIFFERS, "the broker names no place for each recipient"
+    if refused is not None:
+        return [Receipt(one.event, to, None, False, *refused) for to in recipients]
     return [
         Receipt(one.event, to, index, one.logged.get(to) == index)
         for to, index in zip(recipients, result.indices, strict=True)
