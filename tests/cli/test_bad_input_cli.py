@@ -109,7 +109,7 @@ def test_a_second_node_on_a_directory_is_refused_and_the_first_goes_on(node: Pat
     with node_running(node):
         refused(run_node(node), "node_locked")
         found = saphan("inbox", "--dir", node, "--json").json
-        assert found == {"bulletins": []}
+        assert found["bulletins"] == []
 
 
 def test_a_node_with_an_exposed_key_file_does_not_start(node: Path) -> None:
@@ -150,4 +150,4 @@ def test_a_node_that_is_killed_leaves_a_directory_that_starts_again(node: Path) 
     child.wait(60)
     child.stdout.close()
     with node_running(node):
-        assert saphan("inbox", "--dir", node, "--json").json == {"bulletins": []}
+        assert saphan("inbox", "--dir", node, "--json").json["bulletins"] == []
