@@ -14,7 +14,7 @@ from support.audits import THERE, at, found
 from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
 from support.ceremony import NOW
 from support.logbook import Logbook
-from support.mauling_line import mauling_line
+from support.mauling_line import between
 
 
 def waiting(node: NodeService, bulletin: bytes) -> bool:
@@ -28,11 +28,8 @@ def waiting(node: NodeService, bulletin: bytes) -> bool:
 
 async def test_he_logs_nothing_and_says_nothing(bridge: Bridge) -> None:
     """No answer is no success: it stays in the outbox, is sent again, and is taken once."""
-    async with bridge.broker_running(), mauling_line(bridge.url) as (line, address):
-        direct, bridge.url = bridge.url, address
-        async with bridge.node(LA) as la:
-            bridge.url = direct
-            await agreed(la)
+    async with bridge.broker_running():
+        async with between(bridge, LA) as (line, la):
             silent: list[object] = []
 
             def swallow(frame: Any) -> object:
@@ -54,16 +51,9 @@ async def test_he_logs_nothing_and_says_nothing(bridge: Bridge) -> None:
 
 async def test_he_logs_it_and_shows_it_to_its_sender_alone(bridge: Bridge) -> None:
     """kh.gpo sees a hole in its corridor with whatever comes next, and stops trusting the log."""
-    async with (
-        bridge.broker_running(),
-        mauling_line(bridge.url) as (line, address),
-        bridge.node(LA) as la,
-    ):
+    async with bridge.broker_running(), bridge.node(LA) as la:
         await agreed(la)
-        direct, bridge.url = bridge.url, address
-        async with bridge.node(KH) as kh:
-            bridge.url = direct
-            await agreed(kh)
+        async with between(bridge, KH) as (line, kh):
 
             def hide(frame: Any) -> object:
                 if not isinstance(frame, Feed) or not frame.entries:

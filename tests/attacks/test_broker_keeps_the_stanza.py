@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from saphan.node.service import NodeService
 from saphan_schemas.frames import Feed, Stanzas
 from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
-from support.mauling_line import MaulingLine, mauling_line
+from support.mauling_line import MaulingLine, between
 
 
 class Keeping:
@@ -44,13 +44,10 @@ def story(node: NodeService, bulletin: bytes) -> list[tuple[str, str]]:
 
 
 async def test_the_handover_is_proven_and_who_dropped_the_key_is_not(bridge: Bridge) -> None:
-    async with bridge.broker_running(), mauling_line(bridge.url) as (line, address):
+    async with bridge.broker_running():
         async with bridge.node(LA) as la:
             await agreed(la)
-            direct, bridge.url = bridge.url, address
-            async with bridge.node(KH) as kh:
-                bridge.url = direct
-                await agreed(kh)
+            async with between(bridge, KH) as (line, kh):
                 keeping = Keeping(line)
                 bulletin = await la.send(wish())
                 await eventually(lambda: states(la, bulletin) == ["handed_over"])
@@ -73,16 +70,9 @@ async def test_the_handover_is_proven_and_who_dropped_the_key_is_not(bridge: Bri
 async def test_the_stanza_may_be_asked_for_again_and_again(bridge: Bridge) -> None:
     """The record is the release: any session of any node of kh.gpo may fetch it, and one honest
     answer ends the matter."""
-    async with (
-        bridge.broker_running(),
-        mauling_line(bridge.url) as (line, address),
-        bridge.node(LA) as la,
-    ):
+    async with bridge.broker_running(), bridge.node(LA) as la:
         await agreed(la)
-        direct, bridge.url = bridge.url, address
-        async with bridge.node(KH) as kh:
-            bridge.url = direct
-            await agreed(kh)
+        async with between(bridge, KH) as (line, kh):
             keeping = Keeping(line)
             bulletin = await la.send(wish())
             await eventually(lambda: states(kh, bulletin) == ["handed_over"])
@@ -95,16 +85,9 @@ async def test_the_stanza_may_be_asked_for_again_and_again(bridge: Bridge) -> No
 async def test_a_false_stanza_is_no_way_out(bridge: Bridge) -> None:
     """Its digest is in what la.ospp signed: another one is not taken for it, and nothing is said
     that could be held against kh.gpo."""
-    async with (
-        bridge.broker_running(),
-        mauling_line(bridge.url) as (line, address),
-        bridge.node(LA) as la,
-    ):
+    async with bridge.broker_running(), bridge.node(LA) as la:
         await agreed(la)
-        direct, bridge.url = bridge.url, address
-        async with bridge.node(KH) as kh:
-            bridge.url = direct
-            await agreed(kh)
+        async with between(bridge, KH) as (line, kh):
 
             def false(frame: Any) -> object:
                 if not isinstance(frame, Feed) or not any(e.stanza for e in frame.entries):

@@ -10,9 +10,12 @@ from typing import Any
 import aiohttp
 import msgspec
 from aiohttp import web
+from saphan.node.service import NodeService
 from saphan_schemas.codec import encode
 from saphan_schemas.frames import FromBroker
 from saphan_schemas.limits import LIMITS
+
+from support.bridge import Bridge, agreed
 
 Change = Callable[[Any], object]
 """Takes a frame; gives the frame, or bytes or text, to pass on in its place; None: not this one."""
@@ -80,3 +83,14 @@ async def mauling_line(broker: str) -> AsyncIterator[tuple[MaulingLine, str]]:
         yield line, f"http://{host}:{port}"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def between(bridge: Bridge, whose: str) -> AsyncIterator[tuple[MaulingLine, NodeService]]:
+    """One agency's node, which reaches the running broker through the line, once it is agreed."""
+    async with mauling_line(bridge.url) as (line, address):
+        direct, bridge.url = bridge.url, address
+        async with bridge.node(whose) as node:
+            bridge.url = direct
+            await agreed(node)
+            yield line, node
