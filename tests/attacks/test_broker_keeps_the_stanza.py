@@ -87,7 +87,7 @@ async def test_a_false_stanza_is_no_way_out(bridge: Bridge) -> None:
     that could be held against kh.gpo."""
     async with bridge.broker_running(), bridge.node(LA) as la:
         await agreed(la)
-        async with between(bridge, KH) as (line, kh):
+        async with between(bridge, KH) as (line, _kh):
 
             def false(frame: Any) -> object:
                 if not isinstance(frame, Feed) or not any(e.stanza for e in frame.entries):
