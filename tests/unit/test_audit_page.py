@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from saphan.audit.page import audit_page
 from saphan.audit.pictures import STEPS
@@ -54,7 +56,10 @@ def test_the_page_shows_what_was_opened_of_what_was_logged(lang: str) -> None:
     page = audit_page(report(), lang, MADE)
     html = write_html(page).decode()
     assert isinstance(page.blocks[0], Banner)
-    assert page.blocks[0].tone == "good"
+    assert (page.blocks[0].tone, page.blocks[0].title) == (
+        "warn",
+        text("audit_sheet.good_part", lang),
+    )
     for opened, logged in ((18, 20), (8, 10), (10, 10)):
         assert text("audit_sheet.opened_of", lang, opened=opened, logged=logged) in html
     assert text("audit_sheet.closed", lang, count=2) in html
@@ -85,6 +90,20 @@ def test_a_finding_comes_before_everything() -> None:
         assert part in said
 
 
+@pytest.mark.parametrize("left", ["unplaced", "unseen", "heads_beyond"])
+def test_what_was_opened_and_not_compared_is_said_and_is_not_green(left: str) -> None:
+    whole = Coverage(logged=Counter(accepted=8), opened=Counter(accepted=8), bounded=8)
+    page = audit_page(Report(whole), "en", MADE)
+    assert isinstance(page.blocks[0], Banner)
+    assert page.blocks[0].tone == "good"
+    setattr(whole, left, 3)
+    page = audit_page(Report(whole), "en", MADE)
+    assert isinstance(page.blocks[0], Banner)
+    assert page.blocks[0].tone == "warn"
+    name = left.removeprefix("heads_")
+    assert text(f"audit_sheet.{name}", count="3") in page.blocks[0].sentences
+
+
 def test_years_are_drawn_in_as_many_steps_as_can_be_seen() -> None:
     page = audit_page(report(days=3 * 365), "en", MADE)
     bars = [mark for mark in drawings(page)[3].drawing.marks if mark.name == "rect"]
@@ -96,4 +115,4 @@ def test_years_are_drawn_in_as_many_steps_as_can_be_seen() -> None:
 def test_an_audit_without_packs_has_no_pictures() -> None:
     page = audit_page(Report(Coverage()), "en", MADE)
     assert drawings(page) == []
-    assert write_html(page)
+    assert "0 of 0" not in write_html(page).decode()

@@ -12,8 +12,14 @@ from saphan.audit.page import AREAS as AUDIT_AREAS
 from saphan.cli.evidence_pages import content_page, verdict_json, verdict_page
 from saphan.evidence.page import AREAS, evidence_page
 from saphan.evidence.picture import event_pictures
-from saphan.evidence.sentences import OBVIOUS, event_label, event_sentence, remark_sentence
-from saphan.pages.blocks import Banner, Facts, Page, Picture, Words
+from saphan.evidence.sentences import (
+    OBVIOUS,
+    event_label,
+    event_sentence,
+    proven_sentences,
+    remark_sentence,
+)
+from saphan.pages.blocks import Banner, Facts, Heading, Page, Picture, Table, Words
 from saphan.pages.html import write_html
 from saphan.pages.pdf import write_pdf
 from saphan_protocol.bundle.facts import Proof
@@ -23,6 +29,7 @@ from saphan_protocol.delivery import CODES
 from saphan_protocol.words import word_lines
 from saphan_schemas.bundles import BundleNote
 from saphan_schemas.messages import LANGUAGES, has_text, known_keys, text
+from saphan_schemas.records import Event
 from support.agency import Agency
 from support.audits import KH, LA
 from support.bundled import Maker, recounted
@@ -90,7 +97,7 @@ def test_each_event_its_proof_and_its_signer_are_shown() -> None:
     assert [event.proof for event in verdict.events] == [Proof.SIGNED] * 4
     for event in verdict.events:
         assert escape(text(f"event.{event.event}")) in html
-        assert f"logged at {event.index}" in html
+        assert text("sheet.logged", index=event.index) in html
         assert event.key is not None
         assert all(line in html for line in word_lines(event.key.key_id))
     assert "+ 01:00:00" in html
@@ -129,7 +136,9 @@ def test_a_good_verdict_says_first_that_its_keys_are_its_own(kind: str, lang: st
     """Who makes up a bridge gets the same verdict: only the agreement on paper tells them apart."""
     page, _ = shown(kind, lang)
     (banner,) = (block for block in page.blocks if isinstance(block, Banner))
-    assert text("verdict.rests_on", lang) in banner.sentences
+    rests = "verdict.rests_on_pinned" if kind == "pinned" else "verdict.rests_on"
+    assert text(rests, lang) in banner.sentences
+    assert text("verdict.meaning", lang) in banner.sentences
     (agreement,) = verdict_of(kind).agreements
     lines = [
         line for block in page.blocks if isinstance(block, Words) for line in block.fingerprints
@@ -267,6 +276,55 @@ def test_a_machine_that_took_it_in_is_not_called_an_officer() -> None:
     read = replace(verdict_of("valid").events[-1], code="system")
     assert event_sentence(read, "en").startswith("kh.gpo signed that its case system")
     assert event_label(read, False, "en") == text("sheet.read_system")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_whoever_reads_of_a_reading_learns_who_read(lang: str) -> None:
+    verdict = verdict_of("valid")
+    machine = replace(verdict.events[-1], code="system")
+    unsigned = replace(verdict.events[-1], proof=Proof.UNSIGNED)
+    by_officer, by_machine = (
+        text(key, lang) for key in ("sheet.accepted_read", "sheet.accepted_system")
+    )
+    for events, outcome in (
+        (verdict.events, by_officer),
+        ((*verdict.events[:-1], machine), by_machine),
+        ((*verdict.events[:-1], unsigned, machine), by_machine),
+    ):
+        page = evidence_page(replace(verdict, events=events), lang, DIGEST)
+        (row,) = next(block for block in page.blocks if isinstance(block, Table)).rows
+        assert row[:2] == ("kh.gpo", outcome)
+
+
+def test_witnesses_are_named_for_what_they_have_signed_and_no_more() -> None:
+    verdict = verdict_of("valid")
+    said = text("proven.witnessed", names="kh.gpo, la.ospp", count=4, all=4)
+    assert said in proven_sentences(verdict, "en")
+    late = replace(verdict.events[-1], bound=None)
+    part = replace(verdict, events=(*verdict.events[:-1], late))
+    said = text("proven.witnessed", names="kh.gpo, la.ospp", count=3, all=4)
+    assert said in proven_sentences(part, "en")
+    directory, evidence = verdict.heads
+    assert (directory.log, len(directory.witnesses)) == ("directory", 2)
+    evidence = replace(evidence, witnesses=evidence.witnesses[:1])
+    said = text("proven.witnessed", names="kh.gpo", count=4, all=4)
+    one = replace(verdict, heads=(directory, evidence))
+    assert said in proven_sentences(one, "en"), "the directory's witnesses saw no event"
+    events = tuple(replace(event, bound=None) for event in verdict.events)
+    assert "in the log as" not in " ".join(proven_sentences(replace(verdict, events=events), "en"))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_event_has_its_own_sentence_and_words(lang: str) -> None:
+    events = [event.value for event in Event] + ["submitted", "consigned"]
+    keys = [f"{area}.{event}" for event in events for area in ("proven", "event")]
+    assert [key for key in keys if not has_text(key, lang)] == []
+
+
+def test_what_is_missing_is_read_before_what_happened() -> None:
+    page, _ = shown("gaps")
+    titles = [block.text for block in page.blocks if isinstance(block, Heading)]
+    assert titles[:2] == [text("sheet.gaps"), text("sheet.outcomes")]
 
 
 def test_a_code_is_said_in_words_and_exactly() -> None:

@@ -75,10 +75,18 @@ def _verdict(report: Report, say: Say) -> Banner:
     opened = seen.entries_opened
     counts = {"entries": f"{seen.entries:,}", "opened": f"{opened:,}"}
     said = [say("audit_sheet.good_says", **counts)]
-    if seen.entries > opened:
-        said.append(say("audit_sheet.closed", count=f"{seen.entries - opened:,}"))
-    bounded = f"{seen.bounded:,}"
-    said.append(say("audit_sheet.bounded", bounded=bounded, opened=counts["opened"]))
+    left = {
+        "closed": seen.entries - opened,
+        "unplaced": seen.unplaced,
+        "unseen": seen.unseen,
+        "beyond": seen.heads_beyond,
+    }
+    said += (say(f"audit_sheet.{name}", count=f"{n:,}") for name, n in left.items() if n)
+    if opened:
+        bounded = f"{seen.bounded:,}"
+        said.append(say("audit_sheet.bounded", bounded=bounded, opened=counts["opened"]))
+    if any(left.values()):
+        return Banner(say("audit_sheet.good_part"), tuple(said), "warn")
     return Banner(say("audit_sheet.good"), tuple(said), "good")
 
 

@@ -103,12 +103,13 @@ def _blocks(verdict: Verdict, lang: str, say: Say, file_digest: bytes) -> Iterat
     if verdict.finding is None and verdict.bulletin and verdict.bulletin.header.exercise:
         sentences += (say("sheet.exercise"),)
     yield Banner(say(f"verdict.{name.value}"), sentences, _TONES[name])
+    yield Paragraph(say("sheet.terms"), "dim")
     if verdict.finding is None:
+        gaps = (remark_sentence(remark, "gap", lang) for remark in verdict.gaps)
+        yield from _section(say("sheet.gaps"), gaps)
         yield from outcome_blocks(verdict, lang, say)
         yield from event_blocks(verdict, lang, say)
         yield from _section(say("sheet.proven"), proven_sentences(verdict, lang))
-        gaps = (remark_sentence(remark, "gap", lang) for remark in verdict.gaps)
-        yield from _section(say("sheet.gaps"), gaps)
         unproven = (remark_sentence(remark, "unproven", lang) for remark in verdict.unproven)
         yield from _section(say("sheet.unproven"), unproven)
         yield from bulletin_blocks(verdict, say)
@@ -133,7 +134,7 @@ def _steps(steps: tuple[StepSeen, ...], say: Say) -> Iterator[Block]:
     yield Heading(say("sheet.steps"))
     rows = []
     for seen in steps:
-        count = f" ({seen.count:,})" if seen.count else ""
+        count = f" ({seen.count:,})" if seen.count and seen.state == "passed" else ""
         state = say(f"step_state.{seen.state}") + count
         what = say(f"evidence_step.{seen.step.value}")
         rows.append((seen.step.value, what, Span(state, _STATES.get(seen.state, "dim"))))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, Final
 
-from saphan_protocol.bundle.facts import DeliverySeen, EventSeen, HeadSeen
+from saphan_protocol.bundle.facts import DeliverySeen, EventSeen, HeadSeen, Proof
 from saphan_protocol.bundle.report import Verdict
 from saphan_schemas.limits import DAY_MS, SECOND_MS
 from saphan_schemas.messages import has_text
 from saphan_schemas.records import Blob, Header
 
 from saphan.evidence.picture import event_mark, event_pictures, proof_text
-from saphan.evidence.sentences import authors_text, event_label, event_text, issuer_text
+from saphan.evidence.sentences import (
+    authors_text,
+    by_system,
+    event_label,
+    event_text,
+    issuer_text,
+)
 from saphan.pages.blocks import Block, Cell, Facts, Heading, Paragraph, Span, Table
 from saphan.pages.saying import day_of, stamp
 
@@ -30,15 +36,23 @@ def outcome_blocks(verdict: Verdict, lang: str, say: Say) -> Iterator[Block]:
         return
     yield Heading(say("sheet.outcomes"))
     heads = ("sheet.recipient", "sheet.outcome", "sheet.under", "sheet.order")
-    rows = tuple(_outcome(delivery, lang, say) for delivery in verdict.deliveries)
+    readers = {event.recipient for event in verdict.events if _read_by_officer(event)}
+    rows = tuple(_outcome(delivery, readers, lang, say) for delivery in verdict.deliveries)
     yield Table(tuple(map(say, heads)), rows, (22, 30, 22, 26))
 
 
-def _outcome(delivery: DeliverySeen, lang: str, say: Say) -> tuple[Cell, ...]:
+def _read_by_officer(event: EventSeen) -> bool:
+    signed = event.proof is not Proof.UNSIGNED
+    return event.event == "read" and signed and not by_system(event)
+
+
+def _outcome(
+    delivery: DeliverySeen, readers: Container[str], lang: str, say: Say
+) -> tuple[Cell, ...]:
     state = delivery.state
     said = say("sheet.no_event")
     if state == "read":
-        said = say("sheet.accepted_read")
+        said = say(f"sheet.accepted_{'read' if delivery.recipient in readers else 'system'}")
     elif state is not None:
         said = event_text(_EVENTS_OF_STATES.get(state, state), lang)
     witnessed = "witnessed" if delivery.witnessed else "not_witnessed"

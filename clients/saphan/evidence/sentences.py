@@ -23,7 +23,8 @@ def verdict_sentences(verdict: Verdict, lang: str) -> tuple[str, ...]:
     if verdict.finding is not None:
         said += _finding(verdict.finding, lang)
     else:
-        said.append(text("verdict.rests_on", lang))
+        said.append(text(f"verdict.rests_on{'_pinned' if verdict.pinned else ''}", lang))
+        said.append(text("verdict.meaning", lang))
     return tuple(said)
 
 
@@ -62,9 +63,7 @@ def proven_sentences(verdict: Verdict, lang: str) -> Iterator[str]:
         return
     for event in verdict.events:
         yield event_sentence(event, lang)
-    names = sorted({seen.agency for head in verdict.heads for seen in head.witnesses})
-    if names:
-        yield text("proven.witnessed", lang, names=", ".join(names))
+    yield from _witnessed(verdict, lang)
     if verdict.bulletin is not None and 0 in verdict.bulletin.shown:
         yield text("proven.bodies", lang)
     if verdict.disclosure is not None:
@@ -76,10 +75,20 @@ def proven_sentences(verdict: Verdict, lang: str) -> Iterator[str]:
         yield text("proven.pinned", lang)
 
 
+def _witnessed(verdict: Verdict, lang: str) -> Iterator[str]:
+    """How many of the events are in the evidence log as witnesses have signed it, and who did."""
+    bounded = [event for event in verdict.events if event.bound is not None]
+    heads = [head for head in verdict.heads if head.log == "evidence"]
+    names = ", ".join(sorted({seen.agency for head in heads for seen in head.witnesses}))
+    if bounded:
+        counts = {"count": len(bounded), "all": len(verdict.events)}
+        yield text("proven.witnessed", lang, names=names, **counts)
+
+
 def event_sentence(event: EventSeen, lang: str) -> str:
     """Who said what, and that it was logged."""
-    key = f"proven.{event.event}{'_system' if _by_system(event) else ''}"
-    if event.proof is Proof.UNSIGNED or not has_text(key):
+    key = f"proven.{event.event}{'_system' if by_system(event) else ''}"
+    if event.proof is Proof.UNSIGNED:
         key = "proven.unsigned"
     return text(
         key,
@@ -101,7 +110,7 @@ def event_text(event: str, lang: str) -> str:
 
 def event_label(event: EventSeen, several: bool, lang: str) -> str:
     """An event in a few words: for whom, where there are several, and why, where a code says it."""
-    if _by_system(event):
+    if by_system(event):
         return text("sheet.read_system", lang)
     other = several and event.recipient != event.issuer
     about = f": {event.recipient}" if other else ""
@@ -130,7 +139,7 @@ def authors_text(authors: tuple[KeySeen, ...], lang: str) -> str:
     )
 
 
-def _by_system(event: EventSeen) -> bool:
+def by_system(event: EventSeen) -> bool:
     """Whether a machine took it in, and no officer read it."""
     return (event.event, event.code) == ("read", "system")
 
