@@ -314,6 +314,15 @@ def test_the_agreement_asks_for_more_witnesses() -> None:
     }
 
 
+def test_an_agreement_that_asks_for_no_witness_makes_nothing_witnessed() -> None:
+    book = bridge(witnesses=WitnessPolicy(0, False))
+    maker = Maker(book, sent(book), LA)
+    book.sign()
+    verdict = maker.verify(sign=False)
+    assert gap_codes(verdict) == set()
+    assert not verdict.deliveries[0].witnessed
+
+
 @pytest.mark.parametrize(("shown", "gaps"), [(True, set()), (False, {"heads_unlinked"})])
 def test_two_heads_that_are_not_shown_to_be_of_one_history(shown: bool, gaps: set[str]) -> None:
     book = bridge()

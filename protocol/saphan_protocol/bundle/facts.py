@@ -155,7 +155,7 @@ class DeliverySeen:
         events: evidence leaves of its events, in the order of the log.
         agreement: identity of the agreement that permitted the first consignment shown.
         policy: that agreement's, or the default of one other agency.
-        witnessed: the policy is met for every event shown.
+        witnessed: the policy asks for witnesses, and every event shown has them.
         whole: nothing else was logged in this corridor between its first and its last event.
         closed: leaves of the directory, after the agreement's, that nobody opened: orders on it
             and renewals of it may be among them.

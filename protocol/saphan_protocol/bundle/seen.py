@@ -126,7 +126,7 @@ def delivery_seen(
         events=tuple(one.logged.index for one in course.events),
         agreement=None if agreed is None else agreed.name,
         policy=policy,
-        witnessed=met,
+        witnessed=met and policy.quorum > 0,  # who asks for nobody has nobody
         whole=course.whole,
         closed=0 if agreed is None else _note_closed(course, agreed, opened, trail),
     )
