@@ -12,11 +12,13 @@ from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.store.redis import store as engine
 from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.store import RedisStore
+from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import Unavailable
 from saphan_schemas.frames import Result
-from saphan_schemas.records import Event, HeadRef
-from support.agency import Made
+from saphan_schemas.records import Event, HeadRef, Role
+from support.agency import Agency, Made
 from support.archives import archive_all, held
+from support.ceremony import add, revoke
 from support.crews import Crew, until
 from support.session import Line
 
@@ -125,6 +127,44 @@ async def test_what_was_archived_is_disclosed_by_both_and_each_time_once(crew: C
     await archive(crew)
     repeated = [await out.state(*one) for one in said] + [await into.state(*own)]
     assert repeated == first
+
+
+async def test_what_a_revoked_key_said_has_its_first_answer_out_of_the_archive(crew: Crew) -> None:
+    """Both change their node keys; then each says it all again, at either process."""
+    sender, receiver = crew.agencies[A], crew.agencies[B]
+    made = [sender.bulletin([B], crew.clock()) for _ in range(3)]
+    submissions = sender.submissions(made[:2], [receiver])
+    unsaid = sender.submissions(made[2:], [receiver])
+    out, into = await crew.line_at(crew.holder, A), await crew.line_at(crew.members[1], B)
+    first = await out.submit(*submissions)
+    handovers = receiver.statements(Event.HANDOVER, about(made[:2]), (A, B), crew.clock())
+    taken = await into.state(*handovers)
+    assert {result.code for result in (*first, *taken)} == {None}
+    late = receiver.statements(Event.ACCEPTED, about(made[:2]), (A, B), crew.clock())
+    for name, line in ((A, out), (B, into)):
+        await change_node_key(crew, line, crew.agencies[name])
+    await archive(crew)
+    for member in crew.members:
+        out, into = await crew.line_at(member, A), await crew.line_at(member, B)
+        assert await out.submit(*submissions) == first
+        assert await into.state(*handovers) == taken
+        refused = [*await out.submit(*unsaid), *await into.state(*late)]
+        assert {result.code for result in refused} == {"key_revoked"}
+        for line in (out, into):
+            await line.close()
+
+
+async def change_node_key(crew: Crew, line: Line, agency: Agency) -> None:
+    """A new one is added and the old one revoked, in one operation; sessions use the new one."""
+    version, newest, _ = crew.holder.broker.state.directory.version(agency.name)
+    assert newest is not None
+    new = SigningKey(Role.NODE, agency.random(64))
+    changes = [add(Role.NODE, new.public), revoke(Role.NODE, agency.node.key_id)]
+    result = await line.register(operation=agency.operation(version + 1, newest, changes, [new]))
+    assert result.code is None, result
+    agency.node = new
+    for member in crew.members:
+        await until(lambda: member.broker.state.directory.version(agency.name)[0] == version + 1)  # noqa: B023
 
 
 async def test_who_has_nothing_is_fed_everything_from_the_archive(crew: Crew) -> None:
