@@ -249,6 +249,27 @@ def test_a_directory_that_is_not_the_witnessed_one_is_proven(world: World, later
     assert judged(caught.value) is Proven.YES
 
 
+def test_a_lost_store_is_not_filled_with_another_directory_than_the_witnessed_one(
+    tmp_path: Path,
+) -> None:
+    """Its head is no one's to cosign before the last leaf is here, nor then; nothing of it stays,
+    so that the witnessed one can be learned as soon as it is shown."""
+    world, other = World(tmp_path), Log(DIRECTORY, LEAF, b"another", LEAF)
+    world.directory.add(LEAF, LEAF)
+    true = world.directory.note()
+    world.logs.expect(Known(3, world.directory.tree.root(), NOW, true), None)
+    first = DirectoryLeaves(other.note(), 0, (), (LEAF, b"another"), ())
+    assert world.logs.take_directory(first) == (None, [])
+    with pytest.raises(TwoHistories) as caught:
+        world.logs.take_directory(DirectoryLeaves(b"", 2, (), (LEAF,), ()))
+    assert judged(caught.value) is Proven.YES
+    assert (world.logs.leaves, world.logs.heads()) == (0, ())
+    head, _ = world.logs.take_directory(DirectoryLeaves(true, 0, (), (LEAF, LEAF, LEAF), ()))
+    assert head is not None
+    assert world.logs.directory.size == 3
+    world.db.close()
+
+
 def test_leaves_that_do_not_make_the_signed_root_are_not_kept(tmp_path: Path) -> None:
     world = World(tmp_path)
     frame = DirectoryLeaves(world.directory.note(), 0, (), (LEAF[:-1] + b"x",), ())

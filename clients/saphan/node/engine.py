@@ -89,8 +89,10 @@ class Engine:
         """Run a read that nobody else waits for."""
         return await asyncio.get_running_loop().run_in_executor(self._reading, work)
 
-    def take_directory(self, frame: DirectoryLeaves) -> Head:
-        """Verify and keep directory leaves; refused agreements become alarms."""
+    def take_directory(self, frame: DirectoryLeaves) -> Head | None:
+        """Verify and keep directory leaves; refused agreements become alarms.
+
+        Returns the head, None while leaves of it are still to come."""
         head, refused = self.logs.take_directory(frame)
         for error in refused:
             self._alarms.sound(error)

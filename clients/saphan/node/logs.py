@@ -106,21 +106,31 @@ class Logs:
             self.evidence_heads.take_newer(evidence)
         self._check_witnessed(self.directory_heads.newest)
 
-    def _check_witnessed(self, newest: Known | None) -> None:
-        """Whether the directory replayed here, up to its newest head, is the one witnessed."""
-        known = self._witnessed
-        if known is None or newest is None or known.size > self.directory.size:
+    def _check_witnessed(self, newest: Known | None, fresh: Sequence[bytes] = ()) -> None:
+        """Whether the directory replayed here, and `fresh` leaves up to its newest head, is the one
+        witnessed."""
+        known, have = self._witnessed, self.directory.size
+        if known is None or newest is None or known.size > have + len(fresh):
             return
-        if self._roots[known.size] != known.root:
+        if known.size <= have:
+            root = self._roots[known.size]
+        else:
+            trial = self._frontier.copy()
+            trial.extend(leaf_hash(leaf) for leaf in fresh[: known.size - have])
+            root = trial.root()
+        if root != known.root:
             origin = self.pins.directory.origin
             notes = (known.note, newest.note)
-            histories = self._directory_history(known.size, newest)
+            histories = self._directory_history(known.size, newest, fresh)
             raise TwoHistories(origin, known.size, Shown(notes=notes, histories=histories))
 
-    def _directory_history(self, size: int, newest: Known) -> tuple[History, ...]:
+    def _directory_history(
+        self, size: int, newest: Known, fresh: Sequence[bytes] = ()
+    ) -> tuple[History, ...]:
         """What the directory's root was at `size` leaves, by the leaves that are here."""
         stored = [leaf for (leaf,) in self._db.rows("SELECT leaf FROM leaves ORDER BY idx")]
-        leaves = stored[: self.directory.size - len(self._unstored)] + self._unstored
+        replayed = stored[: self.directory.size - len(self._unstored)] + self._unstored
+        leaves = [*replayed, *fresh]
         return history_of_leaves(self.pins.directory.origin, leaves, size, newest)
 
     def heads(self) -> tuple[HeadRef, ...]:
@@ -148,11 +158,12 @@ class Logs:
         """
         return self.directory.size - len(self._unstored) + len(self._pending)
 
-    def take_directory(self, frame: DirectoryLeaves) -> tuple[Head, list[SaphanError]]:
+    def take_directory(self, frame: DirectoryLeaves) -> tuple[Head | None, list[SaphanError]]:
         """Verify, persist and replay directory leaves; returns the head and refused agreements.
 
-        A leaf that the log holds but this program refuses stops the node: it could not judge
-        anything after it.
+        None for the head before its last leaf is here: what was witnessed is held against leaves,
+        so whoever withholds one gets no cosignature. A leaf that the log holds but this program
+        refuses stops the node: it could not judge anything after it.
 
         Raises:
             InvalidInput: head, proof, `leaves_differ`; TwoHistories.
@@ -172,16 +183,16 @@ class Logs:
         self._pending += frame.leaves[have - frame.start :]
         self._packages |= dict.fromkeys(frame.agreements)
         if self.directory.size + len(self._pending) < head.size:
-            return head, []  # more frames follow; nothing is believed before the last leaf is here
+            return None, []  # more frames follow; nothing is believed before the last leaf is here
         fresh, self._pending = self._pending, []
         self._check_leaves(fresh, head)
+        self._check_witnessed(Known(head.size, head.root, head.time, head.note), fresh)
         with self.lock:
             for leaf in fresh:
                 self._apply(leaf)
                 self._unstored.append(leaf)
             packages, refused = self._judge_packages(tuple(self._packages))
         self._packages = {}
-        self._check_witnessed(Known(head.size, head.root, head.time, head.note))
         self._persist_directory(head, packages)
         self.directory_heads.adopt(head)
         if fresh:

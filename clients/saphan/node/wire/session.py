@@ -311,6 +311,7 @@ class Session:
                 await engine.in_frames(partial(engine.take_witnessed, frame))
                 self._proving.wake()
                 continue
+            head: Head | None
             if isinstance(frame, DirectoryLeaves):
                 head = await engine.in_frames(partial(engine.take_directory, frame))
                 self._parts.events.publish([{"type": DIRECTORY}])
@@ -318,7 +319,8 @@ class Session:
                     await self._take_up()
             else:
                 head = await self._take_feed(frame)
-            self._witnessing.saw(head)
+            if head is not None:
+                self._witnessing.saw(head)
 
     async def _take_feed(self, frame: Feed) -> Head:
         engine = self._engine
