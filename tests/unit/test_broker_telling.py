@@ -162,3 +162,38 @@ def test_a_policys_witnesses_are_told_of_one_head() -> None:
     assert both == (2 * FIRST_PAUSE_MS, News(None, 9, {B: B.encode(), C: C.encode()}))
     telling.showed(both[1], NOW)
     assert telling.next(head(9), lines, 2, NOW + QUIET) is None
+
+
+def test_a_witness_that_is_away_does_not_keep_the_others_lines_from_later_entries() -> None:
+    """One agreement wants two witnesses, C is away; another one is content with B."""
+    telling = started()
+    told = []
+    for size in (8, 10, 12):
+        now = NOW + 10_000 * size
+        telling.told(head(size), now, covered=size)
+        found = telling.next(head(size), cosigned((head(size), B)), 2, now + 1000)
+        assert found is not None
+        told.append(found[1])
+        telling.showed(found[1], now + 1000)
+        assert telling.next(head(size), cosigned((head(size), B)), 2, now + QUIET) is None
+    assert told == [News(None, size, {B: B.encode()}) for size in (8, 10, 12)]
+
+
+def test_where_its_own_line_counts_lines_come_for_the_head_that_it_stands_on() -> None:
+    """A has cosigned 8, B the 9 after it; then both sign 10, which covers the same entries."""
+    telling, ours, theirs, both = started(), head(8), head(9), head(10)
+    telling.told(ours, NOW, covered=8)
+    lines = cosigned((ours, A), (theirs, B))
+    first = telling.next(both, lines, 2, NOW, own=True)
+    assert first is not None
+    assert first[1].size == 9
+    telling.told(theirs, NOW)
+    telling.showed(first[1], NOW)
+    lines |= cosigned((both, A), (both, B))
+    second = telling.next(both, lines, 2, NOW, own=True)
+    assert second is not None
+    assert (second[1].size, list(second[1].lines)) == (10, [B])
+    telling.told(both, NOW)
+    telling.showed(second[1], NOW)
+    lines |= cosigned((both, A), (both, B), (both, C))
+    assert telling.next(both, lines, 2, NOW + QUIET, own=True) is None

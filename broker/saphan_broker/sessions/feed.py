@@ -299,9 +299,11 @@ class FeedPump:
         if not busy and (asked := self._listener.take_asked()) is not None:
             self._telling.ask(asked)
         agreed = self._state.directory.agreements_of(self._agency)
-        wanted = max((one.text.witnesses.quorum for one in agreed), default=1)
+        policies = [one.text.witnesses for one in agreed]
+        wanted = max((policy.quorum for policy in policies), default=1)
+        own = bool(policies) and all(policy.own_counts for policy in policies)
         cosigned, now = self._state.evidence.cosigned, self._state.clock()
-        return self._telling.next(head, cosigned, max(1, wanted), now, busy=busy)
+        return self._telling.next(head, cosigned, max(1, wanted), now, own=own, busy=busy)
 
     async def _tell(self, news: News) -> None:
         """A head that brings nothing else, and who else has cosigned it."""

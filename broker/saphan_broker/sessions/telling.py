@@ -13,7 +13,7 @@ idle agency would pay for everybody's traffic. So a session is told
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from saphan_schemas.limits import LIMITS, SECOND_MS
@@ -56,7 +56,7 @@ class Telling:
         """A head of this size or more says something of entries whose witnesses were not told; 0:
         there are no such entries."""
         self._shown: dict[int, set[str]] = {}
-        self._wanted = 1
+        self._wanted, self._own = 1, False
         self._pause = FIRST_PAUSE_MS
         self._lines_at = now
         """Lines are told a pause after this."""
@@ -85,14 +85,11 @@ class Telling:
 
     def showed(self, news: News, now: int) -> None:
         """Lines went out."""
-        on_it = self._shown.setdefault(news.size, set())
-        on_it.update(news.lines)
+        self._shown.setdefault(news.size, set()).update(news.lines)
+        while len(self._shown) > TOLD_SIZES:
+            del self._shown[min(self._shown)]
         self._at = self._lines_at = now
         self._pause = min(2 * self._pause, LIMITS.head_quiet_ms)
-        if len(on_it) < self._wanted:
-            return  # further witnesses are to be told of the same entries
-        self._shown.clear()
-        self._open = news.size + 1 if news.size < self._covered else 0
 
     def next(
         self,
@@ -101,50 +98,67 @@ class Telling:
         wanted: int,
         now: int,
         *,
+        own: bool = False,
         busy: bool = False,
     ) -> tuple[int, News] | None:
         """(ms from now until it is told, what) if nothing changes before; None: nothing is new.
 
         Args:
-            wanted: witnesses, of other agencies, that its agreements ask for.
+            wanted: witnesses that its agreements ask for.
+            own: its own cosignature, which it has, is one of them.
             busy: entries wait, which bring their head themselves: no other head is told.
         """
+        self._wanted, self._own = wanted, own
         if busy:
-            return self._next_lines(cosigned, wanted, now, busy=True)
+            return self._next_lines(cosigned, now, busy=True)
         fresh = head.note != self.note
         if self._asked is not None and head.time * SECOND_MS >= self._asked - FRESH_MS:
             self._asked = None
             if fresh:
                 return 0, News(head, head.size, {})
-        lines = self._next_lines(cosigned, wanted, now, busy=False)
+        lines = self._next_lines(cosigned, now, busy=False)
         if lines is None and fresh:
             return max(0, self._at + self._quiet - now), News(head, head.size, {})
         return lines
 
     def _next_lines(
-        self, cosigned: Mapping[int, Cosigned], wanted: int, now: int, *, busy: bool
+        self, cosigned: Mapping[int, Cosigned], now: int, *, busy: bool
     ) -> tuple[int, News] | None:
-        self._wanted = wanted
-        lines = self._lines(cosigned) if self._open else None
+        counts = {size: self._count(size, names, cosigned) for size, names in self._shown.items()}
+        enough = max((size for size, count in counts.items() if count >= self._wanted), default=0)
+        if enough:
+            self._shown = {size: of for size, of in self._shown.items() if size > enough}
+            self._open = enough + 1 if enough < self._covered else 0
+        lines = self._lines(cosigned, counts) if self._open else None
         if lines is None or (busy and lines.head is not None):
             return None
         return max(0, self._lines_at + self._pause - now), lines
 
-    def _lines(self, cosigned: Mapping[int, Cosigned]) -> News | None:
-        """Lines by which one head has more witnesses than any told before: of a head that it
-        knows, or else of a newer one. A policy counts the witnesses of one head, not of several."""
-        newest = self._told[-1] if self._told else 0
-        most = max(map(len, self._shown.values()), default=0)
-        found = None
+    def _count(self, size: int, names: Collection[str], cosigned: Mapping[int, Cosigned]) -> int:
+        """Witnesses that one head has for this agency, once it is told these."""
+        own = self._own and size in cosigned and self._agency in cosigned[size].lines
+        return len(names) + own
+
+    def _lines(self, cosigned: Mapping[int, Cosigned], counts: Mapping[int, int]) -> News | None:
+        """Lines by which one head has more witnesses than any told before over the same entries:
+        of a head that it knows, or else of a newer one.
+
+        A policy counts the witnesses of one head, not of several; and while one of them is away,
+        an agreement that wants fewer goes on being served.
+        """
+        told, newest = set(self._told), self._told[-1] if self._told else 0
+        found, best = None, 0
         sizes = [size for size in cosigned if size >= self._open]
-        for size in sorted(sizes, key=lambda size: (size not in self._told, -size)):
-            if size not in self._told and size < newest:
+        for size in sorted(sizes, key=lambda size: (size not in told, -size)):
+            if size not in told and size < newest:
                 continue
             of, known = cosigned[size], self._shown.get(size, set())
             others = sorted(of.lines.keys() - known - {self._agency})
-            new = others[: self._wanted - len(known)]
-            if new and len(known) + len(new) > most:
-                most = len(known) + len(new)
-                head = None if size in self._told else of.head
+            new = others[: max(0, self._wanted - self._count(size, known, cosigned))]
+            reach, count = min(size, self._covered), self._count(size, (*known, *new), cosigned)
+            most = max((had for at, had in counts.items() if at >= reach), default=0)
+            if new and count > max(best, most):
+                best = count
+                head = None if size in told else of.head
                 found = News(head, size, {agency: of.lines[agency] for agency in new})
         return found
