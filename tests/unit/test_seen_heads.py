@@ -15,13 +15,13 @@ from saphan.node.seen_heads import Question, SeenHeads, keep_seen
 from saphan_protocol.checkpoint import verify_head
 from saphan_protocol.merkle import inclusion_path
 from saphan_protocol.shared_paths import SharedPaths
-from saphan_protocol.split_file import parse_split
+from saphan_protocol.split_file import join_splits, parse_split
 from saphan_protocol.split_view import Proven, judge_split
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.proof_frames import Proofs
 from saphan_schemas.records import HeadRef
 from support.log_keys import log_pair
-from support.two_logs import EVIDENCE, NOW, Story, pins_of
+from support.two_logs import EVIDENCE, NOW, Story, pins_of, split
 
 HONEST, OTHER = Story("honest", 5, 100), Story("other", 5, 100)
 
@@ -43,14 +43,16 @@ class Node:
             self.logs.evidence_heads.keep(tx, head, ())
         self.logs.evidence_heads.adopt(head)
 
-    def hears(self, *seen: tuple[str, int, Story], origin: str = EVIDENCE) -> None:
-        """Consignments of one frame, by sender, each with the head that it names."""
+    def hears(
+        self, *seen: tuple[str, int, Story], origin: str = EVIDENCE, first: int = 1000
+    ) -> None:
+        """Consignments of one frame, from `first` on, by sender, each with the head it names."""
         arrived: list[Any] = []
         for sender, size, story in seen:
             ref = HeadRef(origin, size, story.root(size))
             entry = SimpleNamespace(sender=sender)
             consignment = SimpleNamespace(seen=ref)
-            index = 1000 + len(arrived)
+            index = first + len(arrived)
             one = SimpleNamespace(entry=entry, consignment=consignment, index=index)
             arrived.append((one, None, 0))
         with self.db.transaction() as tx:
@@ -113,6 +115,27 @@ def test_a_head_beyond_the_known_one_waits_for_it(node: Node) -> None:
     node.know(80)
     assert ask(node) == [(60,)]
     assert node.states() == {"la.ospp": (60, "same")}
+
+
+def test_who_has_seen_more_than_the_log_had_is_not_waited_for(node: Node) -> None:
+    """A history that stays the shorter one would never come to the size that the peer has seen."""
+    node.hears(("la.ospp", 30, HONEST), ("vn.vks", 60, OTHER), first=30)
+    node.hears(("vn.vks", 70, OTHER), first=75)  # does not hide it
+    node.seen.tell_ahead()
+    ask(node)
+    assert node.states() == {"la.ospp": (30, "same"), "vn.vks": (60, "differs")}
+    (alarm,) = node.alarms.standing()
+    assert "where the log had 31 here" in alarm.message
+    assert "saphan audit heads 32 " in str(alarm.hint)
+    (row,) = [row for row in node.seen.listed() if row["file"]]
+    found = parse_split(Path(row["file"]).read_bytes())
+    ours = split([HONEST.note(40)], HONEST.history(32, 40))
+    theirs = split([OTHER.note(70)], OTHER.history(32, 70))
+    for files, proven in (([found, ours], Proven.NO), ([found, ours, theirs], Proven.YES)):
+        assert judge_split(join_splits(files), pins_of()).proven is proven
+    again = Alarms(lambda: 0)
+    SeenHeads("kh.gpo", node.db, node.folder, node.logs, again, lambda: 0).look()
+    assert [one.message for one in again.standing()] == [alarm.message]
 
 
 def test_heads_of_other_logs_and_of_nothing_are_left_alone(node: Node) -> None:

@@ -3,7 +3,8 @@
 A peer's consignment says which evidence head it saw last. If that is no part of the log as this
 node knows it, the broker shows two histories, or the peer says what is not so: its word is kept
 with its signature, people are told, and the node goes on. With the peer's own signed head it is a
-proof. Asked for is the newest head of each peer, once: it covers what the peer saw before.
+proof. Asked for is the newest head of each peer, once: it covers what the peer saw before. No log
+holds a consignment before the leaves that it names as seen: that differs without a question.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ ITEM_BYTES: Final = 1024
 _KEEP: Final = (
     "INSERT INTO seen_heads (sender, idx, origin, size, root, state) VALUES (?1, ?2, ?3, ?4, ?5,"
     " CASE WHEN (SELECT root FROM heads WHERE origin = ?3 AND size = ?4) = ?5"
-    " THEN 'same' ELSE 'waiting' END)"
+    " THEN 'same' WHEN ?4 > ?2 THEN 'ahead' ELSE 'waiting' END)"
     " ON CONFLICT (sender) DO UPDATE SET idx = excluded.idx, origin = excluded.origin,"
     " size = excluded.size, root = excluded.root, state = excluded.state"
-    " WHERE seen_heads.state != 'differs'"
+    " WHERE seen_heads.state NOT IN ('differs', 'ahead')"
     " AND (excluded.origin != seen_heads.origin OR excluded.size > seen_heads.size"
     " OR (excluded.size = seen_heads.size AND excluded.root != seen_heads.root))"
 )
@@ -65,13 +66,14 @@ def keep_seen(
 
 @dataclass(frozen=True, slots=True)
 class SeenHead:
-    """A head that a peer has named. `doubted`: the first answer did not settle it."""
+    """A head that a peer has named, in the consignment at `index`. `doubted`: the first answer did
+    not settle it."""
 
     sender: str
     index: int
     size: int
     root: bytes
-    doubted: bool
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +123,26 @@ class SeenHeads:
 
     def look(self) -> None:
         """What differed before this start still does, until a person has cleared it."""
-        for sender, size, file in self._db.rows(
-            "SELECT sender, size, file FROM seen_heads WHERE state = 'differs'"
+        for *named, file in self._db.rows(
+            "SELECT sender, idx, size, root, file FROM seen_heads WHERE state = 'differs'"
         ):
-            self._alarms.sound(self._differs(sender, size, self._folder / str(file)))
+            self._alarms.sound(self._differs(SeenHead(*named), self._folder / str(file)))
+
+    def tell_ahead(self) -> None:
+        """Write down who has seen more leaves than the log had here when it took their word.
+
+        A broker that keeps this history the shorter one would never be asked about it else.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        newest = self._logs.evidence_heads.newest
+        if newest is None:
+            return
+        for row in self._db.rows(
+            "SELECT sender, idx, size, root FROM seen_heads WHERE state = 'ahead'"
+        ):
+            self._write(SeenHead(*row), newest, ())
 
     def question(self) -> Question | None:
         """What is to be asked now; None: nothing, or nothing that the known head covers."""
@@ -206,7 +224,7 @@ class SeenHeads:
         file = self._folder / f"seen-differs-{stamp}-{seen.sender}-{seen.size}.json"
         create_file(file, format_split(made))
         self._mark(seen, "differs", file.name)
-        self._alarms.sound(self._differs(seen.sender, seen.size, file))
+        self._alarms.sound(self._differs(seen, file))
 
     def _claim(self, index: int) -> Claim | None:
         """The consignment of an entry with its node's signature, as the store has them."""
@@ -226,14 +244,25 @@ class SeenHeads:
             return None
         return Claim(sender, found.public, body, encode(Signature(item, signature)))
 
-    def _differs(self, sender: str, size: int, file: Path) -> OperatorError:
+    def _differs(self, seen: SeenHead, file: Path) -> OperatorError:
+        sender, size, origin = seen.sender, seen.size, self._logs.evidence_heads.origin
+        last = "Its word alone proves nothing, and this node goes on"
+        if size > seen.index:
+            # Up to the consignment itself: its history has another leaf in this place.
+            ours = seen.index + 1
+            return OperatorError(
+                DIFFERS,
+                f"{sender} has signed that it saw {size} leaves of {origin}, where the log had "
+                f"{seen.index} here; it is kept in {file}",
+                hint=f"run saphan audit heads {ours} --out FILE here, ask {sender} to do the same, "
+                f"and judge both files: saphan audit split FILE FILE. {last}",
+            )
         return OperatorError(
             DIFFERS,
-            f"{sender} has signed that it saw another root of {size} leaves of "
-            f"{self._logs.evidence_heads.origin} than the log has here; it is kept in {file}",
+            f"{sender} has signed that it saw another root of {size} leaves of {origin} than the "
+            f"log has here; it is kept in {file}",
             hint=f"ask {sender} for the signed head that it saw (saphan audit heads {size} --out "
-            "FILE) and judge both files: saphan audit split FILE FILE. Its word alone proves "
-            "nothing, and this node goes on",
+            f"FILE) and judge both files: saphan audit split FILE FILE. {last}",
         )
 
     def listed(self) -> list[dict[str, Any]]:

@@ -176,8 +176,8 @@ CREATE TABLE splits (
     message TEXT NOT NULL, file TEXT NOT NULL UNIQUE, found INTEGER NOT NULL, cleared INTEGER,
     reason TEXT);
 -- The newest evidence head that each peer has named in a signed consignment (the entry `idx`), and
--- whether it is of the history known here. `state`: waiting, same, differs (then `file`: what was
--- written of it).
+-- whether it is of the history known here. `state`: waiting, doubted (asked about in vain), ahead
+-- (larger than the log was here), same, differs (then `file`: what was written of it), cleared.
 CREATE TABLE seen_heads (
     sender TEXT PRIMARY KEY, idx INTEGER NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL,
     root BLOB NOT NULL, state TEXT NOT NULL, file TEXT) WITHOUT ROWID;

@@ -14,6 +14,8 @@ from saphan.node.wire.asking import Asking
 
 PAUSE_S: Final = 60.0
 """Between questions of about 1 KB: what peers saw meanwhile is asked together."""
+AGAIN_S: Final = 600.0
+"""After an answer that settled nothing: a session lasts for weeks, and a broker may be busy once."""
 
 
 class Comparing:
@@ -31,7 +33,7 @@ class Comparing:
         self._wake.set()
 
     async def run(self) -> None:
-        """Ask, for ever; what the broker does not settle waits for the next session.
+        """Ask, for ever; what the broker does not settle is asked again, less often.
 
         Raises:
             SaphanError: line, disk.
@@ -39,17 +41,19 @@ class Comparing:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            await self._engine.in_frames(self._seen.tell_ahead)
             if self._engine.budget.spent:
                 continue
-            asked = False
+            pause = 0.0
             while question := await self._engine.in_reading(self._seen.question):
-                if asked and not question.leaves:
+                if pause and not question.leaves:
                     break  # what has come meanwhile; a doubt is settled at once
-                asked = True
+                pause = PAUSE_S
                 if not await self._ask(question):
-                    return
-            if asked:
-                await asyncio.sleep(PAUSE_S)
+                    pause = AGAIN_S
+                    break
+            if pause:
+                await asyncio.sleep(pause)
                 self._wake.set()
 
     async def _ask(self, question: Question) -> bool:
