@@ -16,9 +16,10 @@ from saphan.node.callers import Officer, System
 from saphan.node.service import NodeService
 from saphan.node.telling import warnings
 from saphan.node.telling.notices import NEWEST
-from saphan.node.telling.warnings import WATCHED, Warnings
+from saphan.node.telling.warnings import WATCHED, Warnings, deadline_of, due_at
 from saphan_schemas.errors import OperatorError
-from saphan_schemas.limits import MINUTE_MS
+from saphan_schemas.limits import DAY_MS, MINUTE_MS
+from support.agency import Agency
 from support.bridge import KH, LA, OFFICERS, Bridge, bridged, eventually, states
 from support.notices import HOUR_MS, Office, sent
 
@@ -205,6 +206,15 @@ async def test_what_was_answered_long_ago_does_not_put_off_what_was_not(
         assert la.warnings.look() == []
         after(office.bridge, 9.5)
         assert [one["id"] for one in la.warnings.look()] == [bulletin.hex()]
+
+
+def test_what_is_to_be_destroyed_first_expires_then() -> None:
+    header = Agency(LA, 0).header([KH], 0, expires=9 * DAY_MS, retain_until=3)
+    at = deadline_of(header, "expires")
+    assert at == 3 * DAY_MS
+    assert due_at(header, at, 50) == header.created + (at - header.created) // 2
+    later = Agency(LA, 0).header([KH], 0, expires=9 * DAY_MS, retain_until=300)
+    assert deadline_of(later, "expires") == 9 * DAY_MS
 
 
 async def test_a_crash_between_leaves_no_warning_twice(

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
+from saphan_protocol.admission import due_day
+from saphan_protocol.deadlines import Times
 from saphan_protocol.delivery import State
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import SaphanError
@@ -197,8 +199,10 @@ class Warnings:
 
 
 def deadline_of(header: Header, deadline: Deadline) -> int | None:
-    """When it is, ms UTC; None if the bulletin has none."""
-    return header.expires if deadline == "expires" else header.answer_by
+    """When it is, ms UTC; None if the bulletin has none. Nobody can take it from its due-day on."""
+    if deadline == "answer_by":
+        return header.answer_by
+    return Times(header.expires, header.answer_by, due_day(header)).undelivered
 
 
 def due_at(header: Header, at: int, share: int) -> int:
