@@ -26,6 +26,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, found in files.items():
         (folder / f"{name}.json").write_bytes(format_split(found))
+    (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    (folder / "empty").write_bytes(b"")
     (folder / "pins.json").write_bytes(format_pins(pins_of()))
     (folder / "evil.json").write_bytes(format_pins(pins_of("evil.test")))
     return folder
@@ -61,10 +63,12 @@ def test_a_stranger_is_told_what_is_proven(
         ("one.note two.note", "split_malformed"),
         ("pins.json", "split_malformed"),
         ("nowhere.json", "file_missing"),
+        ("proof.json photo.jpg --pins pins.json", "note_encoding"),
+        ("proof.json empty --pins pins.json", "note_malformed"),
     ],
 )
 def test_what_is_no_such_file_is_named(place: Path, words: str, code: str) -> None:
-    line = [str(place / word) for word in words.split()]
+    line = [word if word.startswith("--") else str(place / word) for word in words.split()]
     status = 5 if code == "file_missing" else 2
     assert saphan_here("audit", "split", *line, status=status).code == code
 

@@ -31,6 +31,16 @@ def test_a_store_that_was_moved_to_another_disk_is_saved_whole(folder: Path) -> 
     assert list(members(folder, "data")) == ["node/data/blobs/in/ab/1"]
 
 
+def test_what_proves_two_histories_is_saved_and_the_witnesss_state_is_not(folder: Path) -> None:
+    data = folder / "node" / "data"
+    proofs = ["seen-differs-2-la.ospp-7.json", "split-view-1-evidence-7.json"]
+    for name in (*proofs, "witness.json", ".split-view-1.json.7.new"):
+        (data / name).write_bytes(b"x")
+    found = [name for name in members(folder, "data") if "blobs" not in name]
+    assert found == [f"node/data/{name}" for name in proofs]
+    assert not any("json" in name for name in members(folder, "keys"))
+
+
 def test_a_link_that_leads_back_ends(folder: Path) -> None:
     (folder / "node" / "data" / "blobs" / "in" / "ab" / "c").symlink_to(folder / "node" / "data")
     assert list(members(folder, "data")) == ["node/data/blobs/in/ab/1"]

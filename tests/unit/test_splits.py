@@ -106,18 +106,23 @@ def test_the_file_is_there_before_it_is_remembered(
     assert file.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("full", ["file", "row"])
 def test_a_full_disk_stops_all_the_same_and_writes_later(
-    node: Node, monkeypatch: pytest.MonkeyPatch
+    node: Node, monkeypatch: pytest.MonkeyPatch, full: str
 ) -> None:
-    def full(*_: object) -> None:
+    def no_room(*_: object) -> None:
         raise OperatorError("file_unwritable", "no room")
 
     contradiction = met(node)
     with monkeypatch.context() as disk:
-        disk.setattr(splits_module, "create_file", full)
+        if full == "file":
+            disk.setattr(splits_module, "create_file", no_room)
+        else:
+            disk.setattr(Splits, "_note", no_room)
         assert node.splits.keep(contradiction) is contradiction  # the line stops for this one
-        assert node.splits.look() is None
-    assert node.files() == []
+        assert node.splits.standing() == []
+    assert len(node.files()) == (0 if full == "file" else 1)
+    node.now += 60_000
     error = node.splits.look()
     assert error is not None
     assert [str(file) in error.message for file in node.files()] == [True]

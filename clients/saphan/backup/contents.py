@@ -35,6 +35,7 @@ _DATA: Final = (
     re.escape(DATABASE),
     rf"agreements/{_WORD}\.saphan",
     rf"node/data/blobs/(?:in|out)/[0-9a-f/]+(?:\.{_WORD})?",
+    rf"node/data/(?:split-view|seen-differs)-{_WORD}\.json",  # the only proof of two histories
 )
 _KEYS: Final = (
     rf"node/(?!witness){_WORD}\.key",

@@ -204,6 +204,7 @@ def _send(args: argparse.Namespace) -> int:
             "content": text_of(draft.content),
         },
     )
+    note_stopped(identity)  # before anybody waits for an answer
     if answer["id"] is None:  # it leaves when a colleague has signed too
         show(answer, [say("note.countersign_kept", id=answer["draft"][:16])], as_json=args.json)
         return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from saphan_protocol.invitation import INVITATION_BYTES, parse_trust
+from saphan_protocol.notes import parse_note
 from saphan_protocol.pins import Pins
 from saphan_protocol.split_file import SplitFile, format_split, join_splits, parse_split
 from saphan_protocol.split_view import Proven, SplitVerdict, Vouched, judge_split
@@ -81,10 +82,14 @@ def _joined(paths: list[Path], pins: Pins | None) -> SplitFile:
     splits, notes = [], []
     for path in paths:
         data = read_bounded(path, LIMITS.split_bytes, "split")
-        if data[:1] == b"{":
-            splits.append(parse_split(data))
-        else:
-            notes.append(data)
+        try:
+            if data.lstrip()[:1] == b"{":
+                splits.append(parse_split(data))
+            else:
+                parse_note(data)
+                notes.append(data)
+        except InvalidInput as error:
+            raise InvalidInput(error.code, f"{path}: {error.message}", hint=error.hint) from None
     if not splits:
         if pins is None:
             raise InvalidInput(

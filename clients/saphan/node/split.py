@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from saphan_protocol.checkpoint import Head
 from saphan_protocol.merkle import (
@@ -22,6 +23,8 @@ from saphan_protocol.split_file import History, ShownAnchor
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.frames import AnchorProof
 from saphan_schemas.proof_frames import Proofs
+
+DOUBT: Final = "proof_consistency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Doubt(InvalidInput):
     """
 
     def __init__(self, known: Known, head: Head, why: str) -> None:
-        super().__init__("proof_consistency", f"{head.origin}: {why}", field="consistency")
+        super().__init__(DOUBT, f"{head.origin}: {why}", field="consistency")
         self.known = known
         self.head = head
 

@@ -92,8 +92,8 @@ class Splits:
         Raises:
             OperatorError: the disk.
         """
+        self._find_files()  # first: of what waits to be written, the file may be there
         self._write_what_waits()
-        self._find_files()
         standing = self.standing()
         if not standing:
             return None
@@ -150,7 +150,7 @@ class Splits:
         self._unwritten = None
         for code in (CODE, "directory_differs", DIFFERS):
             self._alarms.clear(code)
-        log.warning("two histories were cleared by hand")
+        log.warning("the broker is trusted again by hand: %s", reason.strip())
         return Cleared(standing, [sender for (sender,) in seen])
 
     def listed(self) -> list[dict[str, Any]]:

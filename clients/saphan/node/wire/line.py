@@ -20,7 +20,7 @@ from saphan_schemas.frames import Result, Submission
 from saphan_schemas.limits import KIB, LIMITS
 
 from saphan.node.portions import Portion
-from saphan.node.split import TwoHistories
+from saphan.node.split import Doubt, TwoHistories
 from saphan.node.wire.asking import Asking
 from saphan.node.wire.session import Parts, Session
 from saphan.trust import client, line_error
@@ -202,10 +202,18 @@ class Line:
                 async with asyncio.timeout(WRITE_AGAIN_S):
                     await self._trusted_again.wait()
             except TimeoutError:
-                found = await self._untrusted()
+                found = await self._written()
                 if found is not None and found.message != error.message:
                     error = found
                     self._set("stopped", error)
+
+    async def _written(self) -> OperatorError | None:
+        """Two histories that stand, once the disk has taken them."""
+        try:
+            return await self._parts.engine.in_reading(self._parts.splits.look)
+        except OperatorError as error:
+            self._parts.alarms.sound(error)
+            return None
 
     async def _wait(self, error: SaphanError, failures: int) -> OperatorError | None:
         """Note why the line is down and wait; what it must stand still for, if it must."""
@@ -213,7 +221,8 @@ class Line:
             error = await self._parts.engine.in_reading(partial(self._parts.splits.keep, error))
         if not isinstance(error, Unavailable):
             self._parts.alarms.sound(error)
-            self._sounded.add(error.code)
+            if not isinstance(error, Doubt):  # which an open line does not end: a good head does
+                self._sounded.add(error.code)
         if isinstance(error, OperatorError) and error.code in CONTRADICTIONS:
             return error
         wait_ms = max(backoff_ms(failures), getattr(error, "retry_after_ms", 0) if failures else 0)

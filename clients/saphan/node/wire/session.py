@@ -52,7 +52,7 @@ from saphan.node.login import (
 from saphan.node.recovery import Recovery
 from saphan.node.restored import CATCHING_UP, Restored
 from saphan.node.seen_heads import SeenHeads
-from saphan.node.split import Doubt, settled
+from saphan.node.split import DOUBT, Doubt, settled
 from saphan.node.splits import Splits
 from saphan.node.together import until_first_error
 from saphan.node.wire.asking import Asking
@@ -320,6 +320,7 @@ class Session:
             else:
                 head = await self._take_feed(frame)
             if head is not None:
+                self._parts.alarms.clear(DOUBT)
                 self._witnessing.saw(head)
 
     async def _take_feed(self, frame: Feed) -> Head:
