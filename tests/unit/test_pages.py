@@ -172,13 +172,19 @@ def test_what_is_missing_in_a_story_has_another_form_not_only_another_colour() -
 
 
 def test_lanes_stand_apart_whatever_their_names_are() -> None:
-    names = ("la.ospp", "broker", "kh.a-very-long-name-of-an-agency", "vn.vks")
-    drawing = timeline(names, ())
-    places = [look["x"] for look in looks(drawing, "text")]
-    assert said(drawing) == list(names)
-    widths = [svg.text_width(name) / 2 for name in names]
-    for (x, half), (next_x, next_half) in itertools.pairwise(zip(places, widths, strict=True)):
-        assert x + half < next_x - next_half
+    long = tuple(f"{country}.{'a-very-long-name-of-an-agency-x'}" for country in ("kh", "mm", "th"))
+    names = ("la.ospp", "broker", *long, "vn.vks", "id.attorney")
+    drawing = timeline(names, (Moment("2026-11-20 08:17:03", "", 0, 1, "Submitted", "", "good"),))
+    assert drawing.width < 900, "no wider than can be read on a sheet"
+    assert said(drawing)[: len(names)] == list(names)
+    shown = list(zip(names, looks(drawing, "text"), strict=False))
+    places = [look["x"] for _, look in shown]
+    assert all(b - a > 50 for a, b in itertools.pairwise(places))
+    boxes = [(look["y"], look["x"], svg.text_width(name) / 2) for name, look in shown]
+    for (y, x, half), (other_y, other_x, other_half) in itertools.combinations(boxes, 2):
+        assert y != other_y or abs(x - other_x) > half + other_half
+    assert all(x >= half and x + half <= drawing.width for _, x, half in boxes)
+    assert len({y for y, _, _ in boxes}) == 3
 
 
 # --- words ----------------------------------------------------------------------------------------

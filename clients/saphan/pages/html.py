@@ -32,6 +32,9 @@ from saphan.pages.svg import write_svg
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; font-src data:"
 """What a browser may fetch for the page: nothing, even if somebody edits an address into it."""
 
+LEAST: Final = 0.8
+"""How small a picture may be shown on a screen: at that, its letters are as the page's smallest."""
+
 SCRIPTS: Final = {"lo": "Lao", "km": "Khmer"}
 """Languages whose letters are embedded, and the name of their font."""
 
@@ -74,7 +77,12 @@ def _block(block: Block) -> str:
             return f'<div class="words">{"".join(map(_words, fingerprints))}</div>'
         case Picture(drawing, says):
             label, svg = _text(says), write_svg(drawing)
-            return f'<div class="picture" role="img" aria-label="{label}" tabindex="0">{svg}</div>'
+            # Never so small that it cannot be read: a narrow screen shows it by and by.
+            least = f'style="--least:{drawing.width * LEAST:.0f}px"'
+            return (
+                f'<div class="picture" role="img" aria-label="{label}" tabindex="0" {least}>'
+                f"{svg}</div>"
+            )
 
 
 def _words(fingerprint: tuple[str, tuple[str, ...]]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from operator import add
 from typing import Final, Literal
 
 from saphan.pages import svg
@@ -14,6 +16,9 @@ Mark = Literal["good", "warn", "bad"]
 _ROW: Final = 64
 _TOP: Final = 36
 _LANE_ROOM: Final = 26
+_LANE_STEP: Final = 96
+"""Lanes stand no farther apart: the names of long ones stand in several rows above them."""
+_NAME_ROW: Final = 18
 _SMALL: Final = 11
 _COLOURS: Final = {"good": svg.GOOD, "warn": svg.WARN, "bad": svg.BAD}
 
@@ -45,13 +50,17 @@ def timeline(lanes: Sequence[str], moments: Sequence[Moment]) -> svg.Drawing:
         moments: by time; their lanes are indices of `lanes`.
     """
     room = max(map(_width, moments), default=0)
-    places = _places(lanes, room)
-    height = _TOP + _ROW * len(moments) + 4
-    marks = [*_lanes(lanes, places, height)]
+    halves = [svg.text_width(name) / 2 for name in lanes]
+    places = _places(halves, room)
+    rows = _rows(places, halves)
+    start = _TOP + _NAME_ROW * max(rows)
+    height = start + _ROW * len(moments) + 4
+    marks = [*_lanes(lanes, places, rows, height)]
     for row, moment in enumerate(moments):
-        marks += _words(moment, _TOP + _ROW * row)
-        marks += _moment(moment, places, room, _TOP + _ROW * row + _ROW / 2)
-    width = places[-1] + svg.text_width(lanes[-1]) / 2 + 4
+        top = start + _ROW * row
+        marks += _words(moment, top)
+        marks += _moment(moment, places, room, top + _ROW / 2)
+    width = max(map(add, places, halves)) + 4
     return svg.Drawing(width, height, tuple(marks))
 
 
@@ -62,21 +71,36 @@ def _width(moment: Moment) -> float:
     return max(svg.text_width(moment.label) * 1.1, small)
 
 
-def _places(lanes: Sequence[str], room: float) -> list[float]:
-    """The middle of each lane, so far apart that the names stand beside each other."""
-    at = room + _LANE_ROOM
-    places = []
-    for name in lanes:
-        half = svg.text_width(name) / 2
-        places.append(at + half)
-        at += 2 * half + _LANE_ROOM
+def _places(halves: Sequence[float], room: float) -> list[float]:
+    """The middle of each lane, given half the width of its name."""
+    places = [room + _LANE_ROOM + halves[0]]
+    for before, half in pairwise(halves):
+        places.append(places[-1] + min(before + half + _LANE_ROOM, _LANE_STEP))
     return places
 
 
-def _lanes(lanes: Sequence[str], places: Sequence[float], height: float) -> Iterator[svg.Mark]:
-    for name, place in zip(lanes, places, strict=True):
-        yield svg.text(place, 16, name, anchor="middle", bold=True)
-        yield svg.line(place, 26, place, height)
+def _rows(places: Sequence[float], halves: Sequence[float]) -> list[int]:
+    """The row of each name: the first one in which it stands beside the others."""
+    ends: list[float] = []
+    rows = []
+    for place, half in zip(places, halves, strict=True):
+        free = (row for row, end in enumerate(ends) if end < place - half)
+        row = next(free, len(ends))
+        ends[row : row + 1] = [place + half + _LANE_ROOM / 2]
+        rows.append(row)
+    return rows
+
+
+def _lanes(
+    lanes: Sequence[str], places: Sequence[float], rows: Sequence[int], height: float
+) -> Iterator[svg.Mark]:
+    for place, row in zip(places, rows, strict=True):
+        yield svg.line(place, 26 + _NAME_ROW * row, place, height)
+    for name, place, row in zip(lanes, places, rows, strict=True):
+        top, width = _NAME_ROW * row, svg.text_width(name)
+        if row:  # the line of another lane runs behind it
+            yield svg.rect(place - width / 2, top + 4, width, 16, "#ffffff")
+        yield svg.text(place, top + 16, name, anchor="middle", bold=True)
 
 
 def _words(moment: Moment, top: float) -> Iterator[svg.Mark]:
