@@ -34,7 +34,7 @@ from saphan_protocol.bundle.report import Finding
 from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.bundles import BundleDisclosure
 from saphan_schemas.codec import decode, encode
-from saphan_schemas.errors import Refused
+from saphan_schemas.errors import Refused, Unavailable
 from saphan_schemas.frames import Result, StatementItem
 from saphan_schemas.records import Event, OfficerRead, Role, Signature
 from support.attaching import pdf, send
@@ -253,7 +253,7 @@ async def test_a_broker_that_names_another_place_is_an_alarm(
 ) -> None:
     async with bridge.broker_running():
         await bridge.enrol()
-        async with bridge.node_with_api(LA) as la, bridge.node(KH):
+        async with bridge.node_with_api(LA) as la, bridge.node(KH) as kh:
             await agreed(la)
             bulletin = await la.send(wish())
             await eventually(lambda: states(la, bulletin) == ["accepted"])
@@ -274,6 +274,20 @@ async def test_a_broker_that_names_another_place_is_an_alarm(
                 assert alarm.code == "receipt_differs"
                 assert "this node saw it elsewhere" in alarm.message
                 la.alarms.clear("receipt_differs")
+
+            answers = iter((Result(None, "", None, 0, (0,)),))
+
+            async def goes_after(*_: Any) -> Result:
+                found = next(answers, None)
+                if found is None:
+                    raise Unavailable("line_down", "the line went down meanwhile")
+                return found
+
+            monkeypatch.setattr(Asking, "send_again", goes_after)
+            await eventually(lambda: states(kh, bulletin) == ["accepted"])
+            with pytest.raises(Unavailable):
+                await kh.resending.resend(bulletin)
+            assert [one.code for one in kh.alarms.standing()] == ["receipt_differs"]
 
 
 async def command(bridge: Bridge, bulletin: bytes, status: int) -> str:

@@ -99,8 +99,9 @@ class Resending:
         receipts: list[Receipt] = []
         for one in found:  # one by one: their order is that of the log
             result = await self._line.asking().send_again(one.item, one.signature)
-            receipts += _receipts(one, result)
-        self._alarm(bulletin, receipts)
+            answered = _receipts(one, result)
+            self._alarm(bulletin, answered)  # at once: the next one may have no answer
+            receipts += answered
         return receipts
 
     # --- inside -----------------------------------------------------------------------------------
