@@ -361,6 +361,7 @@ def test_a_witness_who_cannot_have_seen_it_yet() -> None:
 
 
 def test_a_head_that_the_sender_had_seen_is_another_one() -> None:
+    """With the broker's help a sender could else make its own signed bulletin worthless."""
     book = bridge()
     maker = Maker(book, sent(book), LA)
     maker.sign()
@@ -374,4 +375,6 @@ def test_a_head_that_the_sender_had_seen_is_another_one() -> None:
     other.sign()
     items: list[Any] = other.items()
     items.insert(2, BundleNote("evidence", old))
-    assert refusal(verify_bundle(recounted(items), TYPES)) == ("V12", "seen_differs")
+    verdict = verify_bundle(recounted(items), TYPES)
+    assert gap_codes(verdict) == {"heads_unlinked", "seen_differs"}
+    assert verdict.events[0].proof == "signed"

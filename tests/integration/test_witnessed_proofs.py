@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from saphan.node.heads import cosigners
+from saphan.node.heads import cleaned
 from saphan.node.proving.chain import stored_path
 from saphan.node.proving.proofs import _leaf
 from saphan.node.rows.db import Database
@@ -73,7 +73,9 @@ async def test_our_own_lines_stand_on_kept_heads_too(bridge: Bridge) -> None:
         origin = la.logs.pins.evidence.origin
         (note,) = await eventually(lambda: la.db.row(own, (origin, LA)))
         head = verify_head(note, la.logs.evidence_heads._keys)
-        assert cosigners(la.logs.directory, head) == (LA,)
+        kept = cleaned(la.logs.directory, head)
+        assert [line.name for line in kept.cosignatures] == [LA]
+        assert kept.note == note
 
 
 def as_an_older_release_left_it(folder: Path) -> None:

@@ -40,7 +40,7 @@ class Node:
     def know(self, size: int) -> None:
         head = verify_head(HONEST.note(size), log_pair(EVIDENCE))
         with self.db.transaction() as tx:
-            self.logs.evidence_heads.keep(tx, head, ())
+            self.logs.evidence_heads.keep(tx, head)
         self.logs.evidence_heads.adopt(head)
 
     def hears(

@@ -46,7 +46,7 @@ class Node:
 
     def keep(self, head: Head) -> None:
         with self.db.transaction() as tx:
-            self.heads.keep(tx, head, ())
+            self.heads.keep(tx, head)
         self.heads.adopt(head)
 
     def files(self) -> list[Path]:

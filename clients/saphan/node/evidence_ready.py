@@ -25,7 +25,7 @@ from saphan_schemas.proof_frames import Proofs
 from saphan_schemas.records import HeadRef
 
 from saphan.node.engine import Engine
-from saphan.node.heads import witness_lines
+from saphan.node.heads import cleaned
 from saphan.node.logs import Logs, encoded_path
 from saphan.node.rows.db import Database
 from saphan.node.wire.asking import Asking
@@ -110,11 +110,14 @@ class EvidenceReady:
                 "head_differs", "another head came than was asked for", field="proofs.note"
             )
         with self._logs.lock:
-            lines = witness_lines(self._logs.directory, head)
+            head = cleaned(self._logs.directory, head)
         with self._db.transaction() as tx:
-            self._logs.directory_heads.keep(tx, head, [line.name for line in lines])
+            self._logs.directory_heads.keep(tx, head)
         self._logs.directory_heads.adopt(head)
-        return any(line.name != self._agency and line.time >= since // SECOND_MS for line in lines)
+        return any(
+            line.name != self._agency and line.time >= since // SECOND_MS
+            for line in head.cosignatures
+        )
 
     def _pathless(self, bulletin: bytes) -> list[Anchor]:
         rows = self._db.rows(_PATHLESS, (bulletin, LIMITS.proof_items))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from saphan_protocol.checkpoint import Cosignature, Head, KeyPair, verify_cosignatures, verify_head
@@ -12,6 +13,7 @@ from saphan_protocol.merkle import history_path, verify_consistency
 from saphan_protocol.notes import (
     KeyType,
     add_lines,
+    encode_note,
     parse_lines,
     parse_note,
     parse_vkey,
@@ -172,9 +174,9 @@ class Heads:
         if self.newest is None or head.size >= self.newest.size:
             self.newest = Known(head.size, head.root, head.time, head.note)
 
-    def keep(self, tx: sqlite3.Connection, head: Head, witnesses: Iterable[str]) -> None:
-        """Persist a verified head before anything relies on it."""
-        names = " ".join(sorted(set(witnesses)))
+    def keep(self, tx: sqlite3.Connection, head: Head) -> None:
+        """Persist a verified head (`cleaned`) before anything relies on it."""
+        names = " ".join(sorted({line.name for line in head.cosignatures}))
         tx.execute(
             "INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (origin, size) DO UPDATE"
             " SET time = excluded.time, note = excluded.note, witnesses = excluded.witnesses"
@@ -226,24 +228,32 @@ def contradicted(known: Iterable[Heads], shown: Sequence[ShownHead]) -> TwoHisto
     return None
 
 
-def cosigners(directory: Directory, head: Head) -> tuple[str, ...]:
-    """Agencies whose witness lines on a head hold."""
-    return tuple(line.name for line in witness_lines(directory, head))
+def cleaned(directory: Directory, head: Head) -> Head:
+    """The head with the lines of its log and of witnesses that hold, whose `cosignatures` they are.
 
-
-def witness_lines(directory: Directory, head: Head) -> tuple[Cosignature, ...]:
-    """Agencies' lines on a head that hold; one that does not hold is no one's."""
+    No other line is kept: a broken one under a witness's key, which a broker can add by itself,
+    would make invalid whatever shows the note later.
+    """
     if head.note.count(b"\n\xe2\x80\x94 ") <= 2:  # the log's own two lines, nobody else's
-        return ()
+        return head
+    note = parse_note(head.note)
     found: list[Cosignature] = []
-    named = {line.name for line in parse_note(head.note).lines}
-    for agency in sorted(named.intersection(directory.agencies())):
-        pairs = [_pair(agency, key.public) for key in directory.keys(agency, Role.WITNESS)]
-        try:
-            found += verify_cosignatures(head.note, pairs)
-        except InvalidInput:
-            continue
-    return tuple(found)
+    known: set[tuple[str, bytes]] = set()
+    for agency in sorted({line.name for line in note.lines}.intersection(directory.agencies())):
+        for key in directory.keys(agency, Role.WITNESS):
+            pair = _pair(agency, key.public)
+            try:
+                lines = verify_cosignatures(head.note, [pair])
+            except InvalidInput:
+                continue
+            if lines:
+                found += lines
+                known.update((half.name, half.key_id) for half in pair)
+    kept = [
+        line for line in note.lines if line.name == head.origin or (line.name, line.key_id) in known
+    ]
+    text = head.note if len(kept) == len(note.lines) else encode_note(note.text, kept)
+    return replace(head, note=text, cosignatures=tuple(found))
 
 
 def _pair(agency: str, public: bytes) -> KeyPair:

@@ -31,7 +31,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanEr
 from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, Witnessed
 from saphan_schemas.records import Entry, HeadRef
 
-from saphan.node.heads import Heads, cosigners
+from saphan.node.heads import Heads, cleaned
 from saphan.node.rows.db import Database
 from saphan.node.split import Known, Shown, TwoHistories, history_of_leaves, two_directories
 
@@ -268,7 +268,7 @@ class Logs:
                 [(start + place, leaf) for place, leaf in enumerate(self._unstored)],
             )
             self._keep_packages(tx, packages)
-            self.directory_heads.keep(tx, head, cosigners(self.directory, head))
+            self.directory_heads.keep(tx, cleaned(self.directory, head))
         self._unstored = []
 
     @staticmethod
@@ -294,10 +294,10 @@ class Logs:
         if head is None:
             return
         with self.lock:
-            names = cosigners(self.directory, head)
-        if names:
+            head = cleaned(self.directory, head)
+        if head.cosignatures:
             with self._db.transaction() as tx:
-                self.evidence_heads.keep(tx, head, names)
+                self.evidence_heads.keep(tx, head)
 
     # --- the feed ---------------------------------------------------------------------------------
 
@@ -375,7 +375,7 @@ class Logs:
 
     def keep_feed(self, tx: sqlite3.Connection, check: FeedCheck) -> None:
         """Persist head, anchor, corridor ends and cursor, in the transaction of the entries."""
-        self.evidence_heads.keep(tx, check.head, cosigners(self.directory, check.head))
+        self.evidence_heads.keep(tx, cleaned(self.directory, check.head))
         if (told := check.anchor) is not None:
             tx.execute(
                 "INSERT INTO anchors VALUES (?, ?, ?, ?, ?) ON CONFLICT (idx) DO UPDATE"

@@ -123,7 +123,7 @@ class Judge:
         if entry.sender != self._about.header.sender or entry.recipient not in names:
             raise _wrong_corridor(entry.sender, entry.recipient)
         self._check_beside(one, names.index(entry.recipient))
-        self._check_seen(one, record)
+        self._note_seen(one, record)
         proof = self._admit(one, bracket)
         return Judged(one, bracket, proof, consignment=record)
 
@@ -162,19 +162,17 @@ class Judge:
         if not identity(BULLETIN_TYPE, encode(made)) == record.bulletin == self._about.bulletin:
             raise _other_bulletin()
 
-    def _check_seen(self, one: Logged, record: Consignment) -> None:
-        """A head of this log that the sender had seen lies before, and is the one shown here."""
+    def _note_seen(self, one: Logged, record: Consignment) -> None:
+        """A head of this log that the sender had seen lies before, and is the one shown here.
+
+        Else two histories were shown, or the sender says so: its word must not undo what it signed.
+        """
         seen = record.seen
         if seen is None or seen.origin != self._logs.pins.evidence.origin:
             return
         shown = self._logs.heads.get(seen.size)
         if seen.size > one.index or (shown is not None and shown.root != seen.root):
-            raise Refused(
-                "seen_differs",
-                f"the sender had seen a head of {seen.size} leaves that this log never had",
-                field="consignment.seen",
-                hint="two histories were shown: compare heads with the sender",
-            )
+            self._trail.gap("seen_differs", index=one.index, count=seen.size)
 
     def _check_beside(self, one: Logged, place: int) -> None:
         """Entries of one consignment stand side by side, in the order of its recipients."""

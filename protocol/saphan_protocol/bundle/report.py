@@ -147,6 +147,7 @@ GAPS: Final = frozenset(
         "recipient_missing",  # the sender shows nothing of a recipient that it consigned to
         "revoked_between",  # a key was revoked between the anchors shown
         "schema_unknown",  # this program does not have the schema
+        "seen_differs",  # the sender had seen another history, or says so
         "signature_missing",  # an agency's record without its signature
         "steps_missing",  # an event that only follows if others, not shown, came between
         "unwitnessed",  # the agreement's witness policy is not met
