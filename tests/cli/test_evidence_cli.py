@@ -69,6 +69,18 @@ def test_an_invalid_bundle_gets_a_page_that_says_so(tmp_path: Path) -> None:
     assert again.code == "file_exists"
 
 
+@pytest.mark.parametrize(
+    ("page", "pdf", "code"),
+    [("one", "one", "file_exists"), ("no/one", "two", "file_unwritable")],
+)
+def test_pages_that_cannot_be_written_are_refused_before_anything_is(
+    page: str, pdf: str, code: str, tmp_path: Path
+) -> None:
+    asked = ("--page", tmp_path / page, "--pdf", tmp_path / pdf)
+    assert saphan_here("evidence", "verify", GOOD, *asked, status=5).code == code
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_of_an_invalid_bundle_is_saved(tmp_path: Path) -> None:
     broken, folder = tmp_path / "broken.bundle", tmp_path / "attachments"
     data = bytearray(GOOD.read_bytes())

@@ -14,6 +14,7 @@ from saphan_protocol.bundle.report import Outcome
 from saphan_schemas.errors import Refused
 
 from saphan.cli.options import Parser, Subparsers, add_command, add_group
+from saphan.cli.page_files import add_page_options, refuse_pages
 from saphan.cli.speech import note, say, show
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     _add_export(add_command(group, "export", "evidence_export", _export))
     verify = add_command(group, "verify", "evidence_verify", _verify)
     _add_file(verify)
-    verify.add_argument("--page", type=Path, metavar="FILE", help=say("help.evidence_page"))
-    verify.add_argument("--pdf", type=Path, metavar="FILE", help=say("help.evidence_pdf"))
+    add_page_options(verify)
     opened = add_command(group, "show", "evidence_show", _show)
     _add_file(opened)
     opened.add_argument("--save", type=Path, metavar="FOLDER", help=say("help.evidence_save"))
@@ -84,6 +84,7 @@ def _verify(args: argparse.Namespace) -> int:
     from saphan.cli.evidence_pages import verdict_json, verdict_page
     from saphan.evidence.checking import check_bundle
 
+    refuse_pages(args)
     verdict = check_bundle(args.file, _pins(args.pins))
     if args.page is not None or args.pdf is not None:
         _write_pages(verdict, args)

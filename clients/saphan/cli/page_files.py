@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from saphan_schemas.errors import OperatorError
 
 from saphan.cli.options import Parser
 from saphan.cli.speech import say
 from saphan.durable import create_file
-from saphan.pages.blocks import Page
-from saphan.pages.html import write_html
+
+if TYPE_CHECKING:
+    from saphan.pages.blocks import Page
 
 
 def add_page_options(command: Parser) -> None:
@@ -24,16 +26,27 @@ def refuse_pages(args: argparse.Namespace) -> None:
     """Before long work: what cannot be written after it.
 
     Raises:
-        OperatorError: `file_exists`, `pdf_not_installed`.
+        OperatorError: `file_exists`, `file_unwritable`, `pdf_not_installed`.
     """
+    taken: set[Path] = set()
     for path in (args.page, args.pdf):
-        if path is not None and (path.exists() or path.is_symlink()):
+        if path is None:
+            continue
+        if path in taken or path.exists() or path.is_symlink():
             raise OperatorError(
                 "file_exists",
-                f"{path} exists already and is not overwritten",
+                f"{path} exists already, or is named twice, and is not overwritten",
                 field="out",
                 hint="name another file",
             )
+        if not path.parent.is_dir():
+            raise OperatorError(
+                "file_unwritable",
+                f"there is no folder {path.parent}",
+                field="out",
+                hint="make the folder, or name another one",
+            )
+        taken.add(path)
     if args.pdf is not None:
         from saphan.pages.pdf import typesetter
 
@@ -51,6 +64,8 @@ def write_page_files(page: Page, html: Path | None, pdf: Path | None, mode: int)
     """
     written = []
     if html is not None:
+        from saphan.pages.html import write_html
+
         create_file(html, write_html(page), mode)
         written.append(html)
     if pdf is not None:

@@ -15,8 +15,8 @@ from saphan.pages.blocks import Picture
 from saphan.pages.saying import elapsed, stamp
 from saphan.pages.timeline import Mark, Moment, timeline
 
-PER_PICTURE: Final = 12
-"""Events of one drawing: more would not fit a sheet of paper."""
+PER_PICTURE: Final = 8
+"""Events of one drawing: half a sheet of paper, so that none leaves one empty."""
 
 
 def event_pictures(verdict: Verdict, lang: str) -> Iterator[Picture]:
