@@ -12,6 +12,7 @@ from saphan.node.rows.statements import Said, keep_statements, sign_statements
 from saphan.node.service import NodeService
 from saphan_broker.sequencing import own_words
 from saphan_broker.sequencing.work import Expiry
+from saphan_protocol.delivery import State, Step, step
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Event
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
@@ -170,25 +171,45 @@ async def test_a_refusal_that_is_dated_after_its_entry_is_an_alarm(
         bulletin = await la.send(wish())
         await eventually(lambda: states(la, bulletin) == ["accepted"])
         monkeypatch.setattr(own_words, "_broker_statement", later)
-        recall(la, bulletin)
+        says(la, bulletin, Event.RECALLED, "error")  # too late: refused in its own corridor
         await eventually(lambda: "stated_in_future" in alarms(la))
 
 
-def recall(la: NodeService, bulletin: bytes) -> None:
-    """Too late, which the broker says in la.ospp's own corridor."""
-    ((digest,),) = la.db.rows("SELECT digest FROM bulletins WHERE id = ?", (bulletin,))
+def says(node: NodeService, bulletin: bytes, event: Event, code: str) -> None:
+    """What no node of ours would say at this time."""
+    ((digest,),) = node.db.rows("SELECT digest FROM bulletins WHERE id = ?", (bulletin,))
     said = Said(
-        event=Event.RECALLED,
+        event=event,
         bulletin=bulletin,
         ciphertext=digest,
         sender=LA,
         recipient=KH,
-        time=la.config.clock(),
-        code="error",
+        time=node.config.clock(),
+        code=code,
     )
-    with la.db.transaction() as tx:
-        keep_statements(tx, *sign_statements(la.key, LA, [said]))
-    la.line.wake_statements()
+    with node.db.transaction() as tx:
+        keep_statements(tx, *sign_statements(node.key, node.agency, [said]))
+    node.line.wake_statements()
+
+
+async def test_a_second_reading_stops_the_node_as_every_illegal_order_does(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def takes_all(state: State, event: Step) -> State:
+        return State.READ if event is Step.READ else step(state, event)
+
+    monkeypatch.setattr("saphan_broker.sequencing.judging.step", takes_all)
+    async with bridge.node(LA) as la, bridge.node(KH) as kh:
+        await agreed(la)
+        bulletin = await la.send(wish())
+        await eventually(lambda: states(kh, bulletin) == ["accepted"])
+        await kh.read_by_system(bulletin)
+        await eventually(lambda: states(kh, bulletin) == states(la, bulletin) == ["read"])
+        bridge.node_clock.ahead += 1  # other bytes
+        says(kh, bulletin, Event.READ, "system")
+        for node in (la, kh):
+            await eventually(lambda: node.line.state.state == "stopped")  # noqa: B023
+            assert "already_read" in alarms(node)
 
 
 async def test_what_belongs_into_another_corridor_is_not_believed(

@@ -42,6 +42,7 @@ CONTRADICTIONS: Final = frozenset(
         "anchor_falls",
         "order_illegal",
         "already_decided",
+        "already_read",
         "witness_ahead",
     }
 )
