@@ -8,14 +8,18 @@ partners' consignments say they saw. Who only says that he saw something else pr
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from saphan.node.alarms import Alarms
 from saphan.node.logs import Logs
 from saphan.node.service import NodeService
+from saphan.node.split import DOUBT
 from saphan_broker.logs.log_book import Published
 from saphan_broker.sequencing.work import Logged, Submitted
 from saphan_broker.sessions import requests
@@ -30,11 +34,69 @@ from support.command import answered, saphan_here
 from support.corrupt import forgets_what_nodes_know, logs_any_seen_head
 from support.desks import ready_bridge
 
+_lived: dict[str, Bridge] = {}
+"""Folders by what has happened in them, a letter each: D and E are agreements, others bulletins.
+Two stories are two histories from the first letter in which they differ."""
+
+
+async def lived(story: str) -> Bridge:
+    """Folders after this story, made once."""
+    if story not in _lived:
+        made = Bridge(Path())
+        atexit.register(made.remove)
+        if len(story) == 1:
+            async with ready_bridge() as ready:
+                await asyncio.to_thread(made.copy, ready)
+        else:
+            await asyncio.to_thread(made.copy, await lived(story[:-1]))
+        await (amend(made) if story[-1] in "DE" else live(made))
+        _lived[story] = made
+    return _lived[story]
+
+
+@asynccontextmanager
+async def after(story: str) -> AsyncIterator[Bridge]:
+    """A broker and its nodes after this story."""
+    template, made = await lived(story), Bridge(Path())
+    try:
+        await asyncio.to_thread(made.copy, template)
+        yield made
+    finally:
+        await asyncio.to_thread(made.remove)
+
+
+async def live(bridge: Bridge) -> None:
+    """A bulletin from la.ospp to kh.gpo is accepted."""
+    async with bridge.broker_running(), bridge.node(LA) as la, bridge.node(KH) as kh:
+        await agreed(la)
+        await agreed(kh)
+        sent = await la.send(wish())
+        await eventually(lambda: states(la, sent) == ["accepted"])
+
+
+async def amend(bridge: Bridge) -> None:
+    """A new agreement takes the place of the old one: the directory grows."""
+    async with bridge.broker_running(), bridge.node(LA) as la:
+        await agreed(la)
+        await opened(la)
+        *_, old = la.logs.directory.agreements(LA, KH)
+        size = la.logs.directory.size
+        package = await asyncio.to_thread(lambda: bridge.agreement(old.name))
+        assert (await la.line.register(None, package)).code is None
+        await eventually(lambda: la.logs.heads()[0].size > size)
+
+
+@pytest.fixture
+async def bridge() -> AsyncIterator[Bridge]:
+    """What the nodes know: one bulletin."""
+    async with after("a") as made:
+        yield made
+
 
 @pytest.fixture
 async def fork() -> AsyncIterator[Bridge]:
-    """The same broker, from the same state, with the same keys; its history is its own."""
-    async with ready_bridge() as made:
+    """The same broker, from the same state, with the same keys; two other bulletins."""
+    async with after("bb") as made:
         yield made
 
 
@@ -43,16 +105,6 @@ def pins(bridge: Bridge, tmp_path: Path) -> Path:
     path = tmp_path / "pins.json"
     path.write_bytes(format_pins(bridge.pins))
     return path
-
-
-async def live(bridge: Bridge, bulletins: int) -> None:
-    """So many bulletins from la.ospp to kh.gpo, accepted."""
-    async with bridge.broker_running(), bridge.node(LA) as la, bridge.node(KH) as kh:
-        await agreed(la)
-        await agreed(kh)
-        for _ in range(bulletins):
-            sent = await la.send(wish())
-            await eventually(lambda one=sent: states(la, one) == ["accepted"])  # type: ignore[misc]
 
 
 def alarms(node: NodeService) -> dict[str, str]:
@@ -69,57 +121,71 @@ async def judged(*words: str | Path, status: int = 0) -> dict[str, Any]:
     return ran.json
 
 
-@pytest.mark.parametrize("longer", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("known", "shown", "log"),
+    [
+        ("a", "b", "evidence"),
+        ("a", "bb", "evidence"),
+        ("a", "bbb", "evidence"),
+        ("aD", "aE", "directory"),
+        ("aD", "aEE", "directory"),
+    ],
+)
 @pytest.mark.parametrize("program", ["honest", "corrupt"])
-async def test_a_node_that_is_shown_both_stops_for_good(
-    bridge: Bridge,
-    fork: Bridge,
-    pins: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    program: str,
-    longer: int,
+async def test_a_node_that_is_shown_both_stops(
+    monkeypatch: pytest.MonkeyPatch, program: str, known: str, shown: str, log: str
 ) -> None:
     """At one size, or at a larger one. The honest program, forked by who runs it, refuses the node
     and shows what it has instead; the corrupt one goes on, and is asked for what decides."""
-    await live(bridge, 1)
-    await live(fork, 1 + longer)
     if program == "corrupt":
         forgets_what_nodes_know(monkeypatch)
-    async with fork.broker_running():
-        honest, bridge.url = bridge.url, fork.url
-        async with bridge.node_with_api(LA) as la:
+    async with after(known) as bridge, after(shown) as fork, fork.broker_running():
+        bridge.url = fork.url
+        async with bridge.node(LA) as la:
             await eventually(lambda: la.line.state.state == "stopped")
             assert la.line.state.code == "split_view"
             (file,) = proofs(bridge, LA)
             assert str(file) in alarms(la)["split_view"]
             (row,) = la.splits.listed()
             assert (row["file"], row["cleared"]) == (str(file), None)
+            assert row["origin"] == f"bridge.example/{log}/1"
             # Nothing of the second history was taken.
             events = la.db.rows("SELECT event FROM entries ORDER BY idx")
             assert events == [("submitted",), ("handover",), ("accepted",)]
-            identity = await answered("node", "status", "--dir", bridge.place / LA)
-            assert identity["stopped"]["code"] == "split_view"
-            officers = await answered("inbox", "--dir", bridge.place / LA)
+        verdict = judge_split(parse_split(file.read_bytes()), bridge.pins)
+        assert verdict.proven is Proven.YES
+
+
+async def test_only_a_person_lets_a_node_speak_with_that_broker_again(
+    bridge: Bridge, fork: Bridge, pins: Path
+) -> None:
+    """No restart does, not even at the honest one; what officers send meanwhile is not lost."""
+    where = ("--dir", bridge.place / LA)
+    async with fork.broker_running():
+        bridge.url = fork.url
+        async with bridge.node_with_api(LA) as la:
+            await eventually(lambda: la.line.state.state == "stopped")
+            (file,) = proofs(bridge, LA)
+            assert (await answered("node", "status", *where))["stopped"]["code"] == "split_view"
+            officers = await answered("inbox", *where)
             assert str(file) in officers["stopped"]["message"]
-            read = await asyncio.to_thread(saphan_here, "inbox", "--dir", bridge.place / LA)
+            read = await asyncio.to_thread(saphan_here, "inbox", *where)
             assert str(file) in read.err
     shown = await judged(file, "--pins", pins)
-    assert shown["verdict"] == "proven"
-    assert shown["pins"]["name"] == "bridge.example"
+    assert (shown["verdict"], shown["pins"]["name"]) == ("proven", "bridge.example")
     assert len({side["root"] for side in shown["sides"]}) == 2
 
-    # A restart, even at the honest one, does not forget; only a person does.
-    monkeypatch.undo()
     async with bridge.broker_running():
-        assert bridge.url == honest
         async with bridge.node_with_api(LA) as la:
             await eventually(lambda: la.line.state.state == "stopped")
             assert str(file) in str(la.line.state.message)
             assert alarms(la).keys() == {"split_view"}
-            words = ("node", "trust-again", "--dir", bridge.place / LA, "--reason")
+            waiting = await la.send(wish())
+            words = ("node", "trust-again", *where, "--reason")
             assert (await answered(*words, " ", status=2))["code"] == "reason_length"
+            assert states(la, waiting) == ["queued"]
             await answered(*words, "the court has decided; the first history goes on")
-            await opened(la)
+            await eventually(lambda: states(la, waiting) == ["submitted"])
             (row,) = la.splits.listed()
             assert row["reason"] == "the court has decided; the first history goes on"
             assert (await answered(*words, "again", status=3))["code"] == "nothing_to_clear"
@@ -132,8 +198,6 @@ async def test_a_node_that_has_lost_its_store_proves_it_by_its_witness(
     bridge: Bridge, fork: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The witness's state holds the note of what it signed; the store is gone."""
-    await live(bridge, 2)
-    await live(fork, 3)
     data = bridge.place / LA / "node" / "data"
     async with bridge.broker_running(), bridge.node(LA):
         await eventually((data / "witness.json").exists)
@@ -167,8 +231,6 @@ async def test_two_nodes_that_see_one_each_find_out_by_ordinary_traffic(
             taken.append(frame)
         return honest(submit, peer, frame, *rest)
 
-    await live(bridge, 1)
-    await live(fork, 2)
     monkeypatch.setattr(requests, "enqueue", enqueue)
     logs_any_seen_head(monkeypatch)
     async with bridge.broker_running(), bridge.node_with_api(LA) as la:
@@ -205,7 +267,6 @@ async def test_a_sender_who_makes_up_what_it_saw_accuses_nobody(
     bridge: Bridge, pins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The broker refuses it; where it is logged all the same, it is the sender's word."""
-    await live(bridge, 1)
     async with (
         bridge.broker_running(),
         bridge.node_with_api(LA) as la,
@@ -240,18 +301,25 @@ async def test_a_sender_who_makes_up_what_it_saw_accuses_nobody(
 async def test_a_path_that_is_spoiled_on_the_line_stops_nobody(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first two paths are wrong: the node asks, is shown the right one, and comes again."""
-    await live(bridge, 1)
-    wrong = [b"\x00" * 32, b"\xff" * 32]
-    honest = Published.consistency
+    """The first paths are wrong: the node asks, is shown the right one, and comes again. Until a
+    good path comes, it takes nothing and says so, however often the line opens."""
+    wrong = [b"\x00" * 32] * 6
+    honest, clear = Published.consistency, Alarms.clear
+    ended: list[int] = []
 
     def consistency(head: Published, old: int) -> tuple[bytes, ...]:
         path = honest(head, old)
         return (*path[:-1], wrong.pop()) if wrong and path else path
 
+    def over(standing: Alarms, code: str) -> None:
+        if code == DOUBT and code in {alarm.code for alarm in standing.standing()}:
+            ended.append(len(wrong))
+        clear(standing, code)
+
     async with bridge.broker_running(), bridge.node(KH) as kh:
         await opened(kh)
         monkeypatch.setattr(Published, "consistency", consistency)
+        monkeypatch.setattr(Alarms, "clear", over)
         async with bridge.node(LA) as la:
             sent = await la.send(wish())
             await eventually(lambda: states(la, sent) == ["accepted"])
@@ -259,4 +327,6 @@ async def test_a_path_that_is_spoiled_on_the_line_stops_nobody(
             for node in (la, kh):
                 await eventually(lambda one=node: one.line.state.state == "open")  # type: ignore[misc]
                 assert node.splits.listed() == []
+                await eventually(lambda one=node: alarms(one) == {})  # type: ignore[misc]
+    assert set(ended) == {0}
     assert proofs(bridge, LA) == proofs(bridge, KH) == []

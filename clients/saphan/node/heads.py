@@ -49,6 +49,8 @@ class Heads:
         first, second = (parse_vkey(vkey) for vkey in pin.vkeys)
         self._keys: Final[KeyPair] = (first, second)
         self._expected: Known | None = None
+        self.doubted = False
+        """A head was shown that is not proven to continue the newest one, and no good one since."""
         self.load()
 
     def load(self) -> None:
@@ -103,11 +105,13 @@ class Heads:
             return
         if start != known.size:
             why = f"consistency is shown from {start} leaves, not from the {known.size} known here"
+            self.doubted = True
             raise Doubt(known, head, why)
         try:
             verify_consistency(known.size, head.size, known.root, head.root, path)
         except InvalidInput as error:
             whole = history_path(known.size, known.root, path)
+            self.doubted = True
             raise compare(known, head, whole) or Doubt(known, head, error.message) from None
 
     def _check_kept(self, head: Head) -> None:
@@ -171,6 +175,8 @@ class Heads:
 
     def adopt(self, head: Head) -> None:
         """Make a verified head the newest, after it was persisted."""
+        if self.newest is None or head.size > self.newest.size:
+            self.doubted = False
         if self.newest is None or head.size >= self.newest.size:
             self.newest = Known(head.size, head.root, head.time, head.note)
 

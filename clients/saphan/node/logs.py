@@ -148,6 +148,11 @@ class Logs:
             None if known is None else HeadRef(self.evidence_heads.origin, known.size, known.root)
         )
 
+    @property
+    def doubted(self) -> bool:
+        """Whether a log has shown a head last that is not proven to continue what is known."""
+        return self.directory_heads.doubted or self.evidence_heads.doubted
+
     # --- the directory ----------------------------------------------------------------------------
 
     @property

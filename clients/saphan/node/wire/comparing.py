@@ -15,7 +15,7 @@ from saphan.node.wire.asking import Asking
 PAUSE_S: Final = 60.0
 """Between questions of about 1 KB: what peers saw meanwhile is asked together."""
 AGAIN_S: Final = 600.0
-"""After an answer that settled nothing: a session lasts for weeks, and a broker may be busy once."""
+"""After an answer that settled nothing: a session lasts for weeks, a broker is busy once."""
 
 
 class Comparing:

@@ -320,7 +320,8 @@ class Session:
             else:
                 head = await self._take_feed(frame)
             if head is not None:
-                self._parts.alarms.clear(DOUBT)
+                if not engine.logs.doubted:
+                    self._parts.alarms.clear(DOUBT)
                 self._witnessing.saw(head)
 
     async def _take_feed(self, frame: Feed) -> Head:
