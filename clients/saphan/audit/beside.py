@@ -1,15 +1,17 @@
 """Signatures checked by processes of their own while the audit judges entries.
 
 Signature checks are half of an audit's work, and threads lose them again in handing over the
-interpreter's lock; so each core gets a process. A process that dies costs time and nothing else:
-whatever it did not answer is checked in its turn. It ends when its line to the audit is closed,
-also when the audit was killed.
+interpreter's lock; so each core gets a process. A process that dies, hangs or cannot be started
+costs time and nothing else: whatever it did not answer is checked in its turn. It ends when its
+line to the audit is closed, also when the audit was killed.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.resource_tracker import ensure_running
 from typing import Final
 
 from saphan_protocol.batch import RootRef
@@ -30,6 +33,8 @@ GROUPS_AHEAD: Final = 8
 """Messages of one process that are not answered yet."""
 KEPT: Final = 16_384
 """Signatures begun and not asked for, 3.6 KB each; the oldest is forgotten."""
+PATIENCE_SECONDS: Final = 60
+"""A process that neither takes nor gives a group for so long hangs."""
 
 Task = tuple[bytes, bytes | None, bytes, bytes]
 """(key id, public key unless it was sent before, message, signature)."""
@@ -44,12 +49,16 @@ class _Begun:
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """One process, the keys it knows, and the groups that it has not answered, oldest first."""
+    """One process, the keys it knows, and the groups that it has not answered, oldest first.
+
+    `gone`: it died or hangs, and is asked nothing more.
+    """
 
     process: BaseProcess
     line: Connection
     keys: set[bytes] = field(default_factory=set)
     asked: deque[list[_Begun]] = field(default_factory=deque)
+    gone: bool = False
 
     def ask(self, group: list[tuple[_Begun, VerifyingKey, bytes]]) -> None:
         """Send a group; what cannot be sent does not hold beside."""
@@ -76,6 +85,8 @@ class _Worker:
         return None
 
     def _gone(self) -> None:
+        self.gone = True
+        self.process.kill()
         while self.asked:
             for begun in self.asked.popleft():
                 begun.holds = False
@@ -90,7 +101,7 @@ class Processes:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._workers: list[_Worker] = []
+        self._workers: list[_Worker] | None = None
         self._waiting: list[tuple[_Begun, VerifyingKey, bytes]] = []
         self._begun: OrderedDict[RootRef, _Begun] = OrderedDict()
 
@@ -103,7 +114,8 @@ class Processes:
         self._waiting.append((begun, key, message))
         if len(self._waiting) == GROUP:
             group, self._waiting = self._waiting, []
-            self._least().ask(group)
+            if (worker := self._least()) is not None:
+                worker.ask(group)
 
     def holds(self, batch: BatchSignature) -> bool:
         """Whether it was begun and holds; waits for a process that has it."""
@@ -116,16 +128,21 @@ class Processes:
 
     def close(self) -> None:
         """End all processes."""
-        for worker in self._workers:
+        workers, self._workers = self._workers or [], []
+        for worker in workers:
             worker.line.close()
-        for worker in self._workers:
-            worker.process.join()
-        self._workers.clear()
+        for worker in workers:
+            worker.process.join(PATIENCE_SECONDS)
+            worker.process.kill()
 
-    def _least(self) -> _Worker:
-        if not self._workers:
-            self._workers = [_start() for _ in range(self._count)]
-        least = min(self._workers, key=lambda worker: len(worker.asked))
+    def _least(self) -> _Worker | None:
+        """Who has least to do; None where no process could be started, or none is left."""
+        if self._workers is None:
+            self._workers = _start(self._count)
+        alive = [worker for worker in self._workers if not worker.gone]
+        if not alive:
+            return None
+        least = min(alive, key=lambda worker: len(worker.asked))
         while len(least.asked) >= GROUPS_AHEAD:
             least.hear()
         return least
@@ -156,18 +173,37 @@ def _cores() -> int:
     return (os.cpu_count() or 1) if allowed is None else len(allowed(0))
 
 
-def _start() -> _Worker:
+def _start(count: int) -> list[_Worker]:
+    """As many processes as this machine gives, none if it has no room for any."""
     context = get_context("spawn")  # forking would copy an audit's memory and its open files
-    ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs,), daemon=True)
-    process.start()
-    theirs.close()
-    return _Worker(process, ours)
+    ensure_running()  # it would let Ctrl-C through again
+    workers: list[_Worker] = []
+    # The audit hears Ctrl-C and closes the lines; a process would answer it with a page of code.
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=work, args=(theirs,), daemon=True)
+            _bound(ours)
+            with theirs:
+                process.start()
+            workers.append(_Worker(process, ours))
+    except OSError:
+        pass  # the audit checks alone what nobody checks beside
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+    return workers
+
+
+def _bound(line: Connection) -> None:
+    """Sending and receiving fail after `PATIENCE_SECONDS`."""
+    with socket.socket(fileno=os.dup(line.fileno())) as same:
+        for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+            same.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", PATIENCE_SECONDS, 0))
 
 
 def work(line: Connection) -> None:
     """What a process does: checks what comes, until the line is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the audit hears it and closes the line
     keys: dict[bytes, VerifyingKey] = {}
     while True:
         try:

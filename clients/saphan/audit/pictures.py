@@ -53,7 +53,7 @@ def picture_blocks(figures: Statistics, lang: str, say: Say) -> Iterator[Block]:
         yield Picture(
             drawing, say("audit_sheet.picture", title=say(f"audit_sheet.{title}"), **whole)
         )
-    yield Paragraph(say("audit_sheet.counted"), "dim")
+    yield Paragraph(say("audit_sheet.counted", **whole), "dim")
     if days > 1:
         yield Paragraph(say("audit_sheet.grouped", days=days), "dim")
 

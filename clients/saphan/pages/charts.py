@@ -11,6 +11,8 @@ from saphan.pages import svg
 
 WIDTH: Final = 720
 HEIGHT: Final = 260
+WIDEST: Final = 48
+"""Of one bar: few days make no walls."""
 _BOTTOM: Final = 26
 _RIGHT: Final = 8
 _LEGEND: Final = 20
@@ -65,7 +67,7 @@ def bars(
     """
     totals = [sum(each.values[day] or 0 for each in series) for day in range(len(days))]
     frame = _frame(days, series, max(totals, default=0), _decimal, show)
-    room = frame.x(1) - frame.x(0)
+    wide = min((frame.x(1) - frame.x(0)) * 0.8, WIDEST)
     marks = [*_axes(frame, days, show), *_legend(series, frame.left, lines=False)]
     for day in range(len(days)):
         below = 0.0
@@ -73,8 +75,8 @@ def bars(
             value = each.values[day] or 0
             top, foot = frame.y(below + value), frame.y(below)
             if value:
-                x = frame.x(day) + room * 0.1
-                marks.append(svg.rect(x, top, room * 0.8, foot - top, colour))
+                x = frame.x(day + 0.5) - wide / 2
+                marks.append(svg.rect(x, top, wide, foot - top, colour))
             below += value
     return svg.Drawing(WIDTH, HEIGHT, tuple(marks))
 
