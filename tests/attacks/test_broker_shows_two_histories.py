@@ -20,14 +20,16 @@ from saphan.node.alarms import Alarms
 from saphan.node.logs import Logs
 from saphan.node.service import NodeService
 from saphan.node.split import DOUBT
+from saphan.node.wire import comparing
 from saphan_broker.logs.log_book import Published
 from saphan_broker.sequencing.work import Logged, Submitted
-from saphan_broker.sessions import requests
+from saphan_broker.sessions import proving, requests, session
 from saphan_protocol.batch import index_batches
 from saphan_protocol.pins import format_pins
 from saphan_protocol.split_file import parse_split
 from saphan_protocol.split_view import Proven, judge_split
 from saphan_schemas.frames import Submit
+from saphan_schemas.proof_frames import AskProofs, Proofs
 from saphan_schemas.records import HeadRef
 from support.bridge import KH, LA, Bridge, agreed, eventually, opened, states, wish
 from support.command import answered, saphan_here
@@ -222,9 +224,16 @@ async def test_two_nodes_that_see_one_each_find_out_by_ordinary_traffic(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """He carries a bulletin from one of his brokers to the other, whose log has other entries."""
+    """He carries a bulletin from one of his brokers to the other, whose log has other entries. He
+    proves nothing of it when he is asked; that is told, and he is asked again."""
     taken: list[Submit] = []
-    honest = requests.enqueue
+    honest, proven = requests.enqueue, proving.prove
+    silent = True
+
+    async def prove(state: Any, submit: Any, frame: AskProofs) -> Proofs:
+        if silent and frame.sizes:
+            return Proofs(frame.request, "head_unknown", (), (), ())
+        return await proven(state, submit, frame)
 
     def enqueue(submit: Any, peer: str, frame: Any, *rest: Any) -> Any:
         if isinstance(frame, Submit) and peer == LA:
@@ -232,6 +241,8 @@ async def test_two_nodes_that_see_one_each_find_out_by_ordinary_traffic(
         return honest(submit, peer, frame, *rest)
 
     monkeypatch.setattr(requests, "enqueue", enqueue)
+    monkeypatch.setattr(session, "prove", prove)
+    monkeypatch.setattr(comparing, "AGAIN_S", 0.05)
     logs_any_seen_head(monkeypatch)
     async with bridge.broker_running(), bridge.node_with_api(LA) as la:
         await agreed(la)
@@ -245,8 +256,11 @@ async def test_two_nodes_that_see_one_each_find_out_by_ordinary_traffic(
             batches = index_batches(frame.signatures)
             work = fork.broker.role.submit(Submitted(LA, frame.items[0], batches))
             assert isinstance(await work.outcome, Logged)
+            await eventually(lambda: "seen_unproven" in alarms(kh))
+            silent, since = False, kh.line.state.since
             await eventually(lambda: "seen_differs" in alarms(kh))
-            assert kh.line.state.state == "open"  # it may still be the sender who lies
+            # It may still be the sender who lies.
+            assert (kh.line.state.state, kh.line.state.since) == ("open", since)
             (row,) = [row for row in kh.seen.listed() if row["sender"] == LA]
             assert (row["state"], row["size"]) == ("differs", seen.size)
             claim = Path(row["file"])
