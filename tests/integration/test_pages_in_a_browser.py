@@ -26,7 +26,7 @@ from saphan.pages.blocks import (
     Words,
 )
 from saphan.pages.charts import Series, bars
-from saphan.pages.html import SCRIPTS, write_html
+from saphan.pages.html import write_html
 from saphan.pages.pdf import write_pdf
 from saphan.pages.timeline import Moment, timeline
 from saphan_schemas.messages import LANGUAGES
@@ -55,6 +55,7 @@ SAME_BREAKS = 0.03
 SIZES = {"line": "900mm 20mm", "column": "130mm 90mm"}
 """Sheets, as CSS has them."""
 
+SCRIPTS = {"lo": "Lao", "km": "Khmer"}
 AREAS = ("sheet.", "proven.", "gap.", "unproven.", "verdict.")
 JOINED = "\u179f\u17d2\u1790\u17b6\u1794\u17d0\u1793"
 

@@ -6,6 +6,7 @@ The letters of Lao and Khmer are in it, as few machines outside the two countrie
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from html import escape
 from importlib import resources
@@ -35,26 +36,31 @@ POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; font-src data:"
 LEAST: Final = 0.8
 """How small a picture may be shown on a screen: at that, its letters are as the page's smallest."""
 
-SCRIPTS: Final = {"lo": "Lao", "km": "Khmer"}
-"""Languages whose letters are embedded, and the name of their font."""
+SCRIPTS: Final = {"Lao": "[\u0e80-\u0eff]", "Khmer": "[\u1780-\u17ff]"}
+"""Scripts whose letters are embedded, as their fonts are named, and which letters are theirs."""
 
 
 def write_html(page: Page) -> bytes:
     """The page, UTF-8, for a browser of any size and for its printer (A4)."""
+    body = "\n".join(_body(page))
     parts = [
         f'<!doctype html>\n<html lang="{page.lang}"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
         f"<title>{_text(page.title)}</title>",
-        f"<style>{_fonts(page.lang)}{_style()}{_foot(page.foot)}</style></head>",
-        f'<body><main><header><p class="kind">{_text(page.kind)}</p>',
-        f"<h1>{_text(page.title)}</h1></header>",
+        f"<style>{_fonts(body)}{_style()}{_foot(page.foot)}</style></head>",
+        body,
     ]
-    if page.notice:
-        parts.append(f'<p class="notice" role="note">{_text(page.notice)}</p>')
-    parts += map(_block, page.blocks)
-    parts.append(f"<footer>{_text(page.foot)}</footer></main></body></html>\n")
     return "\n".join(parts).encode()
+
+
+def _body(page: Page) -> Iterator[str]:
+    yield f'<body><main><header><p class="kind">{_text(page.kind)}</p>'
+    yield f"<h1>{_text(page.title)}</h1></header>"
+    if page.notice:
+        yield f'<p class="notice" role="note">{_text(page.notice)}</p>'
+    yield from map(_block, page.blocks)
+    yield f"<footer>{_text(page.foot)}</footer></main></body></html>\n"
 
 
 def _block(block: Block) -> str:
@@ -121,14 +127,14 @@ def _cell(cell: Cell) -> str:
     return _text(cell)
 
 
-def _fonts(lang: str) -> str:
-    script = SCRIPTS.get(lang)
-    if script is None:
-        return ""
+def _fonts(body: str) -> str:
+    """Of each script that stands on the page: a bulletin in Lao may be read in English."""
     return "".join(
         f'@font-face{{font-family:"Noto Sans {script}";font-weight:{weight};'
         f"src:url(data:font/woff2;base64,{_font(f'NotoSans{script}-{name}.woff2')})"
         'format("woff2")}'
+        for script, letters in SCRIPTS.items()
+        if re.search(letters, body)
         for weight, name in ((400, "Regular"), (700, "Bold"))
     )
 
