@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -10,10 +11,12 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import chain
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import saphan.audit.beside
 from saphan.audit.beside import GROUP, Processes, processes
 from saphan.audit.folder import LogFolder
 from saphan.audit.packfile import read_pack
@@ -57,6 +60,12 @@ def audited(log: Path, beside: Beside | None, *packs: Iterator[PackItem]) -> Rep
     )
 
 
+@pytest.fixture(scope="module")
+def alone(log: Path) -> Report:
+    """What an audit without processes finds."""
+    return audited(log, None)
+
+
 def words(log: Path, *more: str | Path) -> list[str]:
     packs = chain.from_iterable(("--pack", path) for path in sorted(log.glob("*.pack")))
     given = ("audit", "verify", log / "logs", "--pins", log / "pins.json", *packs, *more)
@@ -77,8 +86,7 @@ class Counting(Processes):
         return answer
 
 
-def test_processes_check_nearly_all_signatures_and_change_nothing(log: Path) -> None:
-    alone = audited(log, None)
+def test_processes_check_nearly_all_signatures_and_change_nothing(log: Path, alone: Report) -> None:
     assert alone.finding is None
     beside = Counting(2)
     try:
@@ -88,21 +96,91 @@ def test_processes_check_nearly_all_signatures_and_change_nothing(log: Path) -> 
         beside.close()
 
 
-def test_a_process_that_is_killed_costs_nothing_but_time(log: Path) -> None:
+def test_a_process_that_is_killed_costs_nothing_but_time(log: Path, alone: Report) -> None:
     class Killing(Counting):
         def holds(self, batch: BatchSignature) -> bool:
             if self.held == 3:
-                for worker in self._workers:
+                for worker in self._workers or ():
                     worker.process.kill()
                     worker.process.join()
             return super().holds(batch)
 
     beside = Killing(2)
     try:
-        assert audited(log, beside) == audited(log, None)
+        assert audited(log, beside) == alone
         assert 3 <= beside.held < 40 * GROUP
     finally:
         beside.close()
+
+
+def test_who_is_left_does_the_work_of_one_that_was_killed(log: Path, alone: Report) -> None:
+    class Killing(Counting):
+        def holds(self, batch: BatchSignature) -> bool:
+            if self.held == 3 and self._workers:
+                self._workers[0].process.kill()
+                self._workers[0].process.join()
+            return super().holds(batch)
+
+    beside = Killing(2)
+    try:
+        assert audited(log, beside) == alone
+        assert beside.held > 0.8 * alone.coverage.signatures / 4
+    finally:
+        beside.close()
+
+
+def test_a_process_that_hangs_is_waited_for_once(
+    log: Path, alone: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopping(Counting):
+        def holds(self, batch: BatchSignature) -> bool:
+            if self.held == 3 and not stopped:
+                for worker in self._workers or ():
+                    assert worker.process.pid is not None
+                    os.kill(worker.process.pid, signal.SIGSTOP)
+                    stopped.append(worker.process)
+            return super().holds(batch)
+
+    monkeypatch.setattr(saphan.audit.beside, "PATIENCE_SECONDS", 1)
+    stopped: list[BaseProcess] = []
+    beside = Stopping(2)
+    try:
+        assert audited(log, beside) == alone
+    finally:
+        beside.close()
+    assert [process.exitcode for process in stopped] == [-signal.SIGKILL] * 2
+
+
+def test_without_room_for_a_process_the_audit_goes_alone(
+    log: Path, alone: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(process: BaseProcess) -> None:
+        raise BlockingIOError(errno.EAGAIN, "no room for a process")
+
+    monkeypatch.setattr(BaseProcess, "start", no_room)
+    beside = Counting(2)
+    assert audited(log, beside) == alone
+    assert beside.held == 0
+    beside.close()
+
+
+def test_no_process_hears_an_interruption_that_the_audit_hears(log: Path) -> None:
+    class Looking(Counting):
+        def holds(self, batch: BatchSignature) -> bool:
+            for worker in self._workers or ():
+                status = Path(f"/proc/{worker.process.pid}/status").read_text()
+                (mask,) = (row.split()[1] for row in status.splitlines() if "SigBlk" in row)
+                deaf.add(bool(int(mask, 16) & 1 << (signal.SIGINT - 1)))
+            return super().holds(batch)
+
+    deaf: set[bool] = set()
+    beside = Looking(1)
+    try:
+        audited(log, beside)
+    finally:
+        beside.close()
+    assert deaf == {True}
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_a_signature_that_does_not_hold_is_found_where_it_stands(log: Path) -> None:

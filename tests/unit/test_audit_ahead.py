@@ -8,7 +8,7 @@ import pytest
 from saphan_protocol.audit.ahead import AHEAD_ITEMS, read_ahead
 from saphan_protocol.keys import VerifyingKey
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.packs import PackAgreement, PackItem, PackSignature
+from saphan_schemas.packs import PackAgreement, PackItem, PackNote, PackSignature
 from saphan_schemas.records import BatchSignature
 from support.agency import Agency
 from support.audits import KH, LA, THERE
@@ -76,7 +76,7 @@ def test_it_reads_further_ahead_the_further_it_has_come() -> None:
         nonlocal read
         for _ in range(3 * AHEAD_ITEMS):
             read += 1
-            yield PackAgreement(b"")
+            yield PackSignature(BatchSignature(bytes(32), 1, bytes(32), b""))
         raise InvalidInput("pack_cut", "it ends")
 
     given = read_ahead(items(), lambda batch: None)
@@ -89,3 +89,23 @@ def test_it_reads_further_ahead_the_further_it_has_come() -> None:
         next(given)
     with pytest.raises(InvalidInput, match="it ends"):
         next(given)
+
+
+def test_a_pack_of_long_agreements_is_not_taken_into_memory() -> None:
+    read = 0
+
+    def items() -> Iterator[PackItem]:
+        nonlocal read
+        for place in range(2 * AHEAD_ITEMS):
+            read += 1
+            small = PackSignature(BatchSignature(bytes(32), 1, bytes(32), b""))
+            long = PackNote(b"") if place % 2 else PackAgreement(b"")
+            yield small if place < AHEAD_ITEMS else long
+
+    given = read_ahead(items(), lambda batch: None)
+    for _ in range(AHEAD_ITEMS):
+        next(given)
+    for place in range(AHEAD_ITEMS):
+        assert read <= AHEAD_ITEMS + 1 + place
+        next(given)
+    assert list(given) == []

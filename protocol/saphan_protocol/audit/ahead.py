@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 from saphan_schemas.errors import SaphanError
-from saphan_schemas.packs import PackItem, PackSignature
+from saphan_schemas.packs import PackEntry, PackItem, PackSignature
 from saphan_schemas.records import BatchSignature, Role
 
 from saphan_protocol.batch import VerifiedRoots, signed_bytes
@@ -19,7 +19,7 @@ from saphan_protocol.directory import Directory
 from saphan_protocol.keys import VerifyingKey
 
 AHEAD_ITEMS: Final = 2_048
-"""Items of one pack that are read ahead, about 1.5 KB each."""
+"""Items of one pack that are read ahead, about 1.5 KB each, 30 KB at the most."""
 
 
 Begin = Callable[[BatchSignature], None]
@@ -73,7 +73,8 @@ def read_ahead(items: Iterable[PackItem], begin: Begin) -> Iterator[PackItem]:
     width = 1
     while True:
         width = min(width + 1, AHEAD_ITEMS)  # little of a pack whose turn has not come
-        while not ended and len(held) < width:
+        # Agreements, of up to 8 MiB, are not read ahead: no check of theirs is begun.
+        while not ended and len(held) < width and (not held or _read_on(held[-1])):
             try:
                 item = next(source)
             except StopIteration:
@@ -91,3 +92,7 @@ def read_ahead(items: Iterable[PackItem], begin: Begin) -> Iterator[PackItem]:
             raise failed
         else:
             return
+
+
+def _read_on(item: PackItem) -> bool:
+    return isinstance(item, PackSignature | PackEntry)
