@@ -27,7 +27,7 @@ class Extension:
         InvalidInput: `proof_consistency`.
     """
 
-    __slots__ = ("_edge", "_right", "_was", "new", "old", "path")
+    __slots__ = ("_edge", "_right", "_was", "new", "new_root", "old", "old_root", "path")
 
     def __init__(
         self, old: int, new: int, old_root: bytes, new_root: bytes, path: Sequence[bytes]
@@ -36,7 +36,9 @@ class Extension:
             _refuse("an empty tree has no nodes")
         verify_consistency(old, new, old_root, new_root, path)
         self.old = old
+        self.old_root = old_root
         self.new = new
+        self.new_root = new_root
         self.path: Hashes = tuple(path)
         self._edge: dict[int, bytes] = {}  # level -> its node with the old tree's last leaf, new
         self._was: dict[int, bytes] = {}  # the same nodes as the old tree has them
@@ -83,7 +85,9 @@ class Extension:
             _refuse(f"there is no leaf {index} in a tree of {self.old}", "proof_inclusion")
         if self.old == self.new:
             return tuple(path)
-        level, steps, found = 0, list(reversed(path)), []
+        level = _complete(index, self.old)
+        steps, found = list(reversed(path[level:])), _first(level, path)
+        index >>= level
         while last := (self.old - 1) >> level:
             beside = index ^ 1
             if index & 1 or (beside + 1) << level <= self.old:
@@ -118,7 +122,10 @@ class Extension:
         """Siblings on the way from a node that is complete in the old tree to the new root."""
         if self.old == self.new:
             return tuple(path)
-        steps, found = list(reversed(path)), []
+        same = _complete(index, self.old >> level)
+        steps, found = list(reversed(path[same:])), _first(same, path)
+        index >>= same
+        level += same
         while last := (self.new - 1) >> level:
             edge = (self.old - 1) >> level
             beside = index ^ 1
@@ -134,6 +141,17 @@ class Extension:
         if steps:
             _refuse("a path of the old tree is too long", "proof_inclusion")
         return tuple(found)
+
+
+def _complete(index: int, size: int) -> int:
+    """How many of the lowest siblings of a node are complete in a tree of `size` such nodes."""
+    return (index ^ size).bit_length() - 1
+
+
+def _first(count: int, path: Sequence[bytes]) -> list[bytes]:
+    if len(path) < count:
+        _refuse("a path of the old tree is too short", "proof_inclusion")
+    return list(path[:count])
 
 
 def _take(steps: list[bytes]) -> bytes:

@@ -6,20 +6,19 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from saphan.node.alarms import Alarms
 from saphan.node.logs import encoded_path
 from saphan.node.proving import notes_kept
 from saphan.node.proving.chain import Chain
 from saphan.node.proving.gaps import Gaps
-from saphan.node.proving.witness_lag import BEHIND, WitnessLag
+from saphan.node.proving.proofs import WitnessedProofs
 from saphan.node.rows.db import Database
 from saphan.node.rows.schema import APPLICATION_ID, SCHEMA, UPGRADES
 from saphan_protocol.merkle import verify_consistency
 from saphan_protocol.shared_paths import SharedPaths
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.limits import LIMITS
 from saphan_schemas.proof_frames import Proofs
 from support.proven_logs import EVIDENCE, NOW, OTHER, OWN, ProvenLogs
 
@@ -60,6 +59,49 @@ def test_a_head_that_is_older_than_the_frames_own_will_do(shown: ProvenLogs) -> 
     shown.cosign(6, OTHER)
     shown.proofs.settle()
     assert shown.resting()[4] == 6
+
+
+def test_entries_under_many_later_heads_come_back_to_an_earlier_one(shown: ProvenLogs) -> None:
+    shown.show(6, *[1] * 12)
+    with shown.db.transaction() as tx:
+        for index in range(6):
+            size = 8 + 2 * index
+            path = encoded_path(shown.tree.inclusion(index, size))
+            tx.execute(
+                "UPDATE entries SET head_size = ?, path = ? WHERE idx = ?", (size, path, index)
+            )
+    shown.cosign(6, OTHER)
+    shown.proofs.settle()
+    assert [shown.resting()[index] for index in range(6)] == [6] * 6
+
+
+def test_what_no_witness_signs_for_is_not_looked_through_again(
+    shown: ProvenLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A corridor that wants two witnesses has 30 entries; those of the other one go on."""
+    takes = WitnessedProofs.takes
+    two = {"stuck"}
+    monkeypatch.setattr(
+        WitnessedProofs,
+        "takes",
+        lambda self, pair, names: pair[0] not in two and takes(self, pair, names),
+    )
+    looked, move = list[int](), WitnessedProofs._move
+
+    def moving(self: WitnessedProofs, rows: Any, *more: Any) -> int:
+        looked.append(len(rows))
+        return move(self, rows, *more)
+
+    monkeypatch.setattr(WitnessedProofs, "_move", moving)
+    shown.show(*[1] * 30, sender="stuck")
+    for _ in range(3):
+        shown.cosign(shown.show(1), OTHER)
+        shown.proofs.settle()
+    assert looked == [31, 1, 1]
+    two.clear()
+    shown.cosign(shown.show(1), OTHER)
+    shown.proofs.settle()
+    assert shown.unproven() == []
 
 
 def test_our_own_lines_alone_make_no_proof_a_witnessed_one(shown: ProvenLogs) -> None:
@@ -207,32 +249,6 @@ def test_a_start_finds_what_is_left_to_prove(shown: ProvenLogs) -> None:
     shown.cosign(size, OTHER)
     shown.open()
     assert shown.proofs.settle() == 6
-
-
-def test_a_witness_that_is_missing_for_ten_minutes_is_an_alarm(shown: ProvenLogs) -> None:
-    now = NOW * 1000
-    alarms = Alarms(lambda: now)
-    opened: int | None = now
-    lag = WitnessLag(OWN, shown.db, shown.logs, alarms, lambda: opened, lambda: now)
-
-    def look(later: int) -> list[str]:
-        nonlocal now
-        now += later
-        lag.look()
-        return [alarm.code for alarm in alarms.standing()]
-
-    assert look(60 * LIMITS.witness_lag_ms) == []  # nothing of ours waits, however long
-    size = shown.show(2, time=now // 1000)
-    assert look(LIMITS.witness_lag_ms - 1000) == []
-    opened = now
-    assert look(LIMITS.witness_lag_ms - 1000) == []  # the line was down before: nobody knows
-    assert look(1000) == [BEHIND]
-    (alarm,) = alarms.standing()
-    assert OTHER in alarm.message
-    assert OWN not in alarm.message
-    shown.cosign(size, OTHER)
-    shown.proofs.settle()
-    assert look(0) == []
 
 
 def test_entries_of_an_older_store_are_all_to_be_proven_anew(tmp_path: Path) -> None:

@@ -287,7 +287,7 @@ def _built(on: Ground) -> NodeService:
         evidence=EvidenceReady(on.agency, db, logs, engine, line),
         watching=_watching(on, engine, line, eyes),
         agreements=_agreements(on, engine, line, recovery),
-        lag=WitnessLag(on.agency, db, logs, on.alarms, line.open_since, clock),
+        lag=WitnessLag(on.agency, db, logs, on.alarms, line.is_open, clock),
         tokens=Tokens(on.agency, db, logs, clock),
         splits=on.splits,
         seen=on.seen,

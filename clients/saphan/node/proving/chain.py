@@ -76,16 +76,27 @@ class Chain:
         for size, start, path, start_root in self._rows(_STEPS, (self._origin, old, new)):
             if size != last.old or start < old:
                 return
-            known = self._to.get((start, new))
-            if known is None:
-                try:
-                    step = stored_path(path)
-                    whole = step if size == new else last.consistency(start, step)
-                    known = Extension(start, new, start_root, root, whole)
-                except InvalidInput:
-                    return  # a damaged row breaks the chain, and nothing else
-                self._to[start, new] = known
-            last = known
+            try:
+                last = self._back(last, start, start_root, path)
+                # Heads come by rising size: what leads to the one before this one is here.
+                below = self._to.get((old, start)) if start > old else None
+                if below is not None:
+                    whole = last.consistency(old, below.path)
+                    self._to[old, new] = Extension(old, new, below.old_root, root, whole)
+                    return
+            except InvalidInput:
+                return  # a damaged row breaks the chain, and nothing else
+
+    def _back(self, last: Extension, start: int, start_root: bytes, path: bytes) -> Extension:
+        """The step to the same new head from one kept head before that of `last`."""
+        known = self._to.get((start, last.new))
+        if known is None:
+            step = stored_path(path)
+            whole = step if last.old == last.new else last.consistency(start, step)
+            known = self._to[start, last.new] = Extension(
+                start, last.new, start_root, last.new_root, whole
+            )
+        return known
 
     def _root(self, size: int) -> bytes | None:
         found = self._rows(

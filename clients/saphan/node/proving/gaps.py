@@ -77,7 +77,9 @@ class Gaps:
         verify_consistency(gap.old.size, gap.new.size, gap.old.root, gap.new.root, path)
         with self._db.transaction() as tx:
             tx.execute(
-                "INSERT INTO steps VALUES (?, ?, ?) ON CONFLICT (size)"
+                # A head may have been let go meanwhile: then another gap is there to be found.
+                "INSERT INTO steps SELECT ?1, ?2, ?3 WHERE 2 = (SELECT count(*) FROM heads"
+                " WHERE origin = ?4 AND size IN (?1, ?2)) ON CONFLICT (size)"
                 " DO UPDATE SET start = excluded.start, path = excluded.path",
-                (gap.new.size, gap.old.size, encoded_path(path)),
+                (gap.new.size, gap.old.size, encoded_path(path), self._origin),
             )

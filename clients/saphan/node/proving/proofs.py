@@ -56,7 +56,8 @@ _NEAR: Final = (
 _FAR: Final = (
     "SELECT u.idx, e.sender, e.recipient, e.event, e.entry, e.salt, b.header FROM unproven u"
     " JOIN entries e ON e.idx = u.idx LEFT JOIN bulletins b ON b.id = e.bulletin"
-    " WHERE u.far = 1 AND u.idx >= ? ORDER BY u.idx LIMIT ?"
+    " WHERE u.far = 1 AND u.idx >= ? AND (e.sender, e.recipient) IN (VALUES {})"
+    " ORDER BY u.idx LIMIT ?"
 )
 
 
@@ -87,6 +88,8 @@ class WitnessedProofs:
         self._origin = logs.pins.evidence.origin
         self._lock = threading.Lock()
         self._far_from = 0
+        self._settled: dict[Pair, int] = {}
+        """Index below which nothing of a corridor is left to move."""
 
     def takes(self, pair: Pair, names: Iterable[str]) -> bool:
         """Whether these witnesses make a proof of that corridor a witnessed one, shown by us."""
@@ -122,11 +125,15 @@ class WitnessedProofs:
         taken = self._taken()
         if not taken:
             return 0
-        chain, moved, start = Chain(self._db.rows, self._origin), 0, 0
+        chain, moved = Chain(self._db.rows, self._origin), 0
+        # Of a corridor that no witness signs for, entries may have gathered for years: not again.
+        here = 0 if self._logs.after is None else self._logs.after + 1
+        start = min(self._settled.get(pair, 0) for pair in taken)
         stop = max(sizes[-1] for sizes in taken.values())
         while rows := self._db.rows(_NEAR, (start, stop, AT_ONCE)):
             moved += self._move(rows, taken, chain)
             start = rows[-1][0] + 1
+        self._settled |= {pair: min(sizes[-1], here) for pair, sizes in taken.items()}
         return moved
 
     def _taken(self) -> dict[Pair, list[int]]:
@@ -184,6 +191,8 @@ class WitnessedProofs:
             OperatorError: the disk.
         """
         with self._lock:
+            if self._db.row("SELECT 1 FROM unproven WHERE far = 1 LIMIT 1") is None:
+                return None
             heads = {one.ref.size: one.ref for one in self.candidates()}
             newest = {pair: heads.get(sizes[-1]) for pair, sizes in self._taken().items()}
             asked = self._question(newest) if newest else None
@@ -193,16 +202,18 @@ class WitnessedProofs:
 
     def _question(self, newest: dict[Pair, HeadRef | None]) -> Question | None:
         """Of one head at a time: the newest that the corridor of the first of them takes."""
-        while rows := self._db.rows(_FAR, (self._far_from, LIMITS.proof_items)):
+        query = _FAR.format(",".join(["(?, ?)"] * len(newest)))
+        names = [name for pair in newest for name in pair]
+        while rows := self._db.rows(query, (self._far_from, *names, LIMITS.proof_items)):
             head: HeadRef | None = None
             leaves: dict[int, bytes] = {}
             for index, sender, recipient, *shown in rows:
                 ref = newest.get((sender, recipient))
-                leaf = _leaf(*shown)
-                if ref is None or index >= ref.size or leaf is None:
+                if ref is None or index >= ref.size:
                     continue
-                head = head or ref
-                if ref == head:
+                leaf = _leaf(*shown) if head in (None, ref) else None
+                if leaf is not None:
+                    head = ref
                     leaves[index] = leaf
             self._far_from = rows[-1][0] + 1
             if head is not None:
@@ -231,11 +242,15 @@ class WitnessedProofs:
 
 
 def _leaf(event: str, entry: bytes, salt: bytes, header: bytes | None) -> bytes | None:
-    """Hash of the leaf that the log must hold for a stored entry; None where the header is lost."""
-    if event != SUBMITTED:
-        record = decode(Entry, entry, MAX_ENTRY_BYTES, "entry")
-        return leaf_hash(entry_leaf(leaf_of(record, False), entry, salt))
-    if header is None:
+    """Hash of the leaf that the log must hold for a stored entry; None where what it is made of is
+    lost or damaged."""
+    try:
+        if event != SUBMITTED:
+            record = decode(Entry, entry, MAX_ENTRY_BYTES, "entry")
+            return leaf_hash(entry_leaf(leaf_of(record, False), entry, salt))
+        if header is None:
+            return None
+        due = due_day(decode(Header, header, LIMITS.header_bytes, "header"))
+    except InvalidInput:
         return None
-    due = due_day(decode(Header, header, LIMITS.header_bytes, "header"))
     return leaf_hash(entry_leaf(LeafType.SUBMITTED, entry, salt, due))

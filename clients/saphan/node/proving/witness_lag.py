@@ -1,12 +1,14 @@
 """Alarm: a witness that an agreement needs has been behind for ten minutes.
 
-What counts is an own entry whose proof still lacks the witnesses of its agreement although the line
-was open all that time. Who has nothing unproven alarms nothing, however seldom others cosign.
+What counts is an own entry that lacked the witnesses of its agreement ten open minutes ago and
+lacks them still. Who has nothing unproven alarms nothing, however seldom others cosign. Minutes are
+looks at an open line: no clock that jumps begins or ends them, and no cut begins them anew.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -20,12 +22,13 @@ from saphan.node.rows.db import Database
 
 BEHIND: Final = "witness_behind"
 LOOK_S: Final = MINUTE_MS / 1000
+LOOKS: Final = LIMITS.witness_lag_ms // MINUTE_MS
 CORRIDORS: Final = 64
 """Named in one alarm at most: it is for people."""
 
 _OVERDUE: Final = (
     "SELECT e.sender, e.recipient, min(e.idx), min(e.time) FROM unproven u"
-    " JOIN entries e ON e.idx = u.idx WHERE u.far = 0 AND e.time <= ?"
+    " JOIN entries e ON e.idx = u.idx WHERE u.far = 0 AND u.idx <= ?"
     " GROUP BY e.sender, e.recipient LIMIT ?"
 )
 
@@ -34,7 +37,7 @@ class WitnessLag:
     """Looks once a minute.
 
     Args:
-        opened: since when the line to the broker is open, ms UTC; None: it is not.
+        is_open: whether the line to the broker is.
         clock: ms UTC.
     """
 
@@ -44,15 +47,17 @@ class WitnessLag:
         db: Database,
         logs: Logs,
         alarms: Alarms,
-        opened: Callable[[], int | None],
+        is_open: Callable[[], bool],
         clock: Callable[[], int],
     ) -> None:
         self._agency = agency
         self._db = db
         self._logs = logs
         self._alarms = alarms
-        self._opened = opened
+        self._is_open = is_open
         self._clock = clock
+        self._waited: deque[int] = deque(maxlen=LOOKS + 1)
+        """The newest entry without its witnesses at each of the last looks; -1: there was none."""
 
     async def run(self) -> None:
         """Look, for ever."""
@@ -69,13 +74,17 @@ class WitnessLag:
         Raises:
             OperatorError: the disk.
         """
-        opened, now = self._opened(), self._clock()
-        if opened is None:
+        if not self._is_open():
             return  # what witnesses have done meanwhile is not known; that is an alarm of its own
-        overdue = self._overdue(now) if now - opened >= LIMITS.witness_lag_ms else []
-        if not overdue:
+        row = self._db.row("SELECT max(idx) FROM unproven WHERE far = 0")
+        self._waited.append(-1 if row is None or row[0] is None else row[0])
+        overdue = self._overdue() if len(self._waited) > LOOKS else []
+        if overdue:
+            self._sound(overdue)
+        else:
             self._alarms.clear(BEHIND)
-            return
+
+    def _sound(self, overdue: list[tuple[str, str, int, int]]) -> None:
         missing = sorted(
             {
                 name
@@ -84,18 +93,19 @@ class WitnessLag:
             }
         )
         first, since = min(row[2] for row in overdue), min(row[3] for row in overdue)
+        lacks = f"nothing came from {', '.join(missing)}" if missing else "no head has enough"
         self._alarms.sound(
             OperatorError(
                 BEHIND,
-                f"{', '.join(missing) or 'no witness'} has cosigned no head that covers the own "
-                f"entry {first} for {(now - since) // MINUTE_MS} minutes: its proof is logged, "
-                "not witnessed",
+                f"the own entry {first} has waited "
+                f"{max(LOOKS, (self._clock() - since) // MINUTE_MS)} minutes for the cosignatures "
+                f"that its agreement wants: its proof is logged, not witnessed; {lacks}",
                 hint="ask those agencies whether their nodes run and their clocks are right",
             )
         )
 
-    def _overdue(self, now: int) -> list[tuple[str, str, int, int]]:
-        rows = self._db.rows(_OVERDUE, (now - LIMITS.witness_lag_ms, CORRIDORS))
+    def _overdue(self) -> list[tuple[str, str, int, int]]:
+        rows = self._db.rows(_OVERDUE, (self._waited[0], CORRIDORS))
         return [(row[0], row[1], row[2], row[3]) for row in rows]
 
     def _missing(self, pair: tuple[str, str], index: int) -> set[str]:

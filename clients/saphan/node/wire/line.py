@@ -86,9 +86,9 @@ class Line:
         self._sounded: set[str] = set()
         self._trusted_again = asyncio.Event()
 
-    def open_since(self) -> int | None:
-        """Since when it is open, ms UTC; None while it is not."""
-        return self.state.since if self.state.state == "open" else None
+    def is_open(self) -> bool:
+        """Whether a session is welcome now."""
+        return self.state.state == "open"
 
     def offer(self, portion: Portion[Submission] | None) -> None:
         """Bulletins were put into the outbox; without a portion they are looked for there."""
