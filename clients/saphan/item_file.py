@@ -46,7 +46,7 @@ def read_items(path: Path, of: Format[T]) -> Iterator[T]:
         InvalidInput: the format's, also for what is too long, too deep, or cut inside an item.
     """
     try:
-        with open(_opened(path), "rb") as file:
+        with open(opened_file(path), "rb") as file:
             yield from split_items(iter(lambda: file.read(CHUNK_BYTES), b""), of)
     except FileNotFoundError:
         raise OperatorError(
@@ -143,7 +143,8 @@ def _exists(path: Path) -> OperatorError:
     )
 
 
-def _opened(path: Path) -> int:
+def opened_file(path: Path) -> int:
+    """A handle to read by; raises OSError, also for what is no regular file."""
     # O_NONBLOCK: opening a named pipe that nobody writes would wait for ever.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):

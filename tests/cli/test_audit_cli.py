@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -217,6 +218,8 @@ def test_a_pipe_in_place_of_a_pack_is_not_waited_for(book: Logbook, tmp_path: Pa
     (tmp_path / "0.pack").unlink()
     os.mkfifo(tmp_path / "0.pack")
     assert verify(*words, status=5).code == "file_unreadable"
+    state = str(tmp_path / "state")
+    assert verify(*words, "--state", state, status=5).code == "file_unreadable"
 
 
 @pytest.mark.parametrize(
@@ -241,3 +244,12 @@ def test_two_packs_of_one_name_are_told_apart(book: Logbook, tmp_path: Path) -> 
     put(other, (tmp_path / "0.pack").read_bytes()[:-1])
     finding = verify(*words, "--pack", str(other), "--json", status=3).json["finding"]
     assert (finding["code"], finding["pack"]) == ("pack_cut", str(other))
+
+
+def test_a_pack_whose_name_is_no_text_is_named(book: Logbook, tmp_path: Path) -> None:
+    words = write_logbook(book, tmp_path)
+    odd = tmp_path / os.fsdecode(b"\xff.pack")
+    (tmp_path / "0.pack").rename(odd)
+    result = tmp_path / "result.json"
+    verify(*words[:-1], str(odd), "--result", str(result))
+    assert list(json.loads(result.read_bytes())["packs"]) == ["\\xff.pack"]

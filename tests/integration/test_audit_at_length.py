@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -297,3 +298,29 @@ def test_a_state_file_that_was_changed_is_refused(log: Path, tmp_path: Path) -> 
     assert saphan_here(*words(log, "--state", state), status=2).code == "state_malformed"
     state.chmod(0o644)
     assert saphan_here(*words(log, "--state", state), status=5).code == "key_file_exposed"
+
+
+def test_a_full_disk_does_not_take_the_verdict_back(log: Path, tmp_path: Path) -> None:
+    # A file of more bytes than this process may write stands for a disk without room.
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    more = ("--processes", "0", "--state", tmp_path / "state")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limit[1]))
+    try:
+        ran = saphan_here(*words(log, *more), status=5)
+        assert ran.out.startswith("Nothing is wrong in what was checked.\n")
+        assert ran.code == "file_unwritable"
+        assert list(tmp_path.iterdir()) == []
+        more = ("--processes", "0", "--result", tmp_path / "result.json")
+        ran = saphan_here(*words(log, *more), status=5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert ran.out.startswith("Nothing is wrong in what was checked.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--state", "--result"])
+def test_where_nothing_can_be_written_is_said_before_the_work(
+    log: Path, tmp_path: Path, option: str
+) -> None:
+    ran = saphan_here(*words(log, option, tmp_path / "none" / "file"), status=5)
+    assert (ran.code, ran.out) == ("file_unwritable", "")

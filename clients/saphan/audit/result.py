@@ -49,7 +49,7 @@ def refuse_existing(path: Path) -> None:
     """The result file must be a new one.
 
     Raises:
-        OperatorError: `file_exists`.
+        OperatorError: `file_exists`, `file_unwritable`.
     """
     if path.exists():
         raise OperatorError(
@@ -57,4 +57,11 @@ def refuse_existing(path: Path) -> None:
             f"{path} exists already and is not overwritten",
             field="result",
             hint="name another file with --result",
+        )
+    if not path.parent.is_dir():
+        raise OperatorError(
+            "file_unwritable",
+            f"there is no folder {path.parent}",
+            field="result",
+            hint="make the folder, or name another one",
         )

@@ -18,6 +18,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import MIB
 
 from saphan.durable import SECRET_MODE, sync_folder
+from saphan.item_file import opened_file
 from saphan.private import read_private
 
 STATE_BYTES: Final = 1024 * MIB
@@ -32,19 +33,26 @@ class StateFile:
 
     Args:
         clock: seconds that never fall.
+
+    Attributes:
+        failed: why the newest state could not be written; the one before is still there.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._clock = clock
         self._next = clock() + KEEP_SECONDS
+        self.failed: OperatorError | None = None
 
     def read(self) -> Iterator[bytes] | None:
         """The pieces of the state that was kept, given away as they are asked for; None: none.
 
         Raises:
-            OperatorError: `file_unreadable`, `key_file_exposed`; InvalidInput: `state_malformed`.
+            OperatorError: `file_unreadable`, `key_file_exposed`, `file_unwritable` (no folder);
+                InvalidInput: `state_malformed`.
         """
+        if not self._path.parent.is_dir():  # now, and not after an hour's work
+            raise self._unwritable(f"there is no folder {self._path.parent}")
         if not self._path.exists():
             return None
         data = memoryview(read_private(self._path, STATE_BYTES, "state"))
@@ -65,25 +73,30 @@ class StateFile:
     def keep(self, pieces: Iterable[bytes]) -> None:
         """Put it in the place of the one before, durably, one piece in memory at a time.
 
-        Raises:
-            OperatorError: `file_unwritable`.
+        What cannot be written is `failed`, and no reason to end an audit.
         """
         staged = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         try:
             try:
                 self._write(staged, pieces)
                 staged.replace(self._path)
+                sync_folder(self._path.parent)
             finally:
                 staged.unlink(missing_ok=True)
+            self.failed = None
+        except OperatorError as error:
+            self.failed = error
         except OSError as error:
-            raise OperatorError(
-                "file_unwritable",
-                f"{self._path} cannot be written: {error.strerror}",
-                field="state",
-                hint="check that the disk has room and that the folder belongs to you",
-            ) from None
-        sync_folder(self._path.parent)
+            self.failed = self._unwritable(error.strerror or "unknown reason")
         self._next = self._clock() + KEEP_SECONDS
+
+    def _unwritable(self, why: str) -> OperatorError:
+        return OperatorError(
+            "file_unwritable",
+            f"{self._path} cannot be written: {why}",
+            field="state",
+            hint="check that the disk has room and that the folder belongs to you",
+        )
 
     def _write(self, staged: Path, pieces: Iterable[bytes]) -> None:
         digest = hashlib.sha256()
@@ -114,7 +127,7 @@ def digest_file(path: Path) -> bytes:
     """
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
+        with open(opened_file(path), "rb") as file:
             while piece := file.read(CHUNK):
                 digest.update(piece)
     except FileNotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -75,6 +76,8 @@ def _verify(args: argparse.Namespace) -> int:
     if args.result is not None:
         refuse_existing(args.result)  # now, and not after an hour's work
     refuse_pages(args)
+    file = None if args.state is None else StateFile(args.state)
+    resuming = None if file is None else Resuming(_program(), digests, file.read(), file)
     with processes(args.processes) as beside, AuditProgress() as progress:
         report = audit(
             pins,
@@ -84,13 +87,16 @@ def _verify(args: argparse.Namespace) -> int:
             {known.name: known.digest for known in known_types()},
             progress,
             beside=beside,
-            resuming=_resuming(args.state, digests),
+            resuming=resuming,
         )
+    # The verdict first: no full disk shall take it back.
+    show(report_json(report), report_page(report, say), as_json=args.json)
     if args.result is not None:
         write_result(args.result, report, pins, _program(), digests)
     if args.page is not None or args.pdf is not None:
         _write_pages(report, args)
-    show(report_json(report), report_page(report, say), as_json=args.json)
+    if file is not None and file.failed is not None:
+        raise file.failed
     return 0 if report.finding is None else EXIT_FINDING
 
 
@@ -101,13 +107,6 @@ def _write_pages(report: Report, args: argparse.Namespace) -> None:
     page = audit_page(report, language(), now_ms())
     for path in write_page_files(page, args.page, args.pdf, SECRET_MODE):
         note(say("note.evidence_page", path=path))
-
-
-def _resuming(path: Path | None, digests: dict[str, bytes]) -> Resuming | None:
-    if path is None:
-        return None
-    file = StateFile(path)
-    return Resuming(_program(), digests, file.read(), file)
 
 
 def _count(text: str) -> int:
@@ -125,8 +124,13 @@ def _program() -> str:
 
 def _named(paths: list[Path]) -> list[tuple[str, Path]]:
     """File names for the report; whole paths where two files have one name."""
-    names = [path.name for path in paths]
-    return [(n if names.count(n) == 1 else str(p), p) for n, p in zip(names, paths, strict=True)]
+    names = [_text(path.name) for path in paths]
+    return [(n if names.count(n) == 1 else _text(p), p) for n, p in zip(names, paths, strict=True)]
+
+
+def _text(path: str | Path) -> str:
+    """A name need not be UTF-8; a report is."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _fetch(args: argparse.Namespace) -> int:
