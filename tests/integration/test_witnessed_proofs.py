@@ -104,6 +104,30 @@ async def test_what_an_older_release_kept_is_proven_by_asking_the_broker(
         assert all(KH in names for names in witnesses(la))
 
 
+async def test_an_entry_that_is_damaged_here_stops_neither_the_others_nor_the_line(
+    bridge: Bridge,
+) -> None:
+    async with bridge.node(LA) as la, bridge.node(KH):
+        await agreed(la)
+        for _ in range(2):
+            bulletin = await la.send(wish())
+            await eventually(lambda: states(la, bulletin) == ["accepted"])  # noqa: B023
+
+    def damage() -> None:
+        as_an_older_release_left_it(bridge.place / LA)
+        with closing(Database(bridge.place / LA / "node" / "data")) as db, db.transaction() as tx:
+            tx.execute("UPDATE entries SET salt = zeroblob(32) WHERE event = 'handover'")
+
+    await asyncio.to_thread(damage)
+    async with bridge.node(KH), bridge.node(LA) as la:
+        await eventually(lambda: unproven(la) == 2)
+        codes = [alarm.code for alarm in la.alarms.standing()]
+        assert "proof_inclusion" in codes
+        bulletin = await la.send(wish())
+        await eventually(lambda: states(la, bulletin) == ["accepted"])
+        await eventually(lambda: unproven(la) == 2)
+
+
 async def test_a_witness_skips_to_the_newest_head_and_that_proves_all_before_it(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:

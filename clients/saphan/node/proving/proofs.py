@@ -221,7 +221,7 @@ class WitnessedProofs:
         return None
 
     def take(self, question: Question, frame: Proofs) -> None:
-        """Check and keep what the broker answered.
+        """Keep the paths that hold; one that does not, or a row that is damaged, stops no other.
 
         Raises:
             InvalidInput: `proof_inclusion`, `malformed`; OperatorError: the disk.
@@ -230,15 +230,21 @@ class WitnessedProofs:
             return  # it stays far; the log's contradictions are for others to find
         if len(frame.inclusion) != len(question.leaves):
             raise InvalidInput("malformed", "other paths came than were asked for", field="proofs")
-        head, paths = question.head, []
+        head, wrong = question.head, None
+        paths: list[tuple[int, bytes, int]] = []
         for (index, leaf), places in zip(question.leaves.items(), frame.inclusion, strict=True):
-            path = read_path(frame.hashes, places)
-            verify_inclusion(index, head.size, leaf, path, head.root)
-            paths.append((head.size, encoded_path(path), index))
+            try:
+                path = read_path(frame.hashes, places)
+                verify_inclusion(index, head.size, leaf, path, head.root)
+                paths.append((head.size, encoded_path(path), index))
+            except InvalidInput as error:
+                wrong = wrong or error
         with self._lock:
-            if self._db.row(_HEADS + " AND size = ?", (head.origin, head.size)) is None:
-                return  # it was let go meanwhile; a newer one is asked about next
-            self._keep(paths, [(index,) for index in question.leaves])
+            if self._db.row(_HEADS + " AND size = ?", (head.origin, head.size)) is not None:
+                self._keep(paths, [(index,) for _, _, index in paths])
+            # else it was let go meanwhile; a newer one is asked about next
+        if wrong is not None:
+            raise wrong
 
 
 def _leaf(event: str, entry: bytes, salt: bytes, header: bytes | None) -> bytes | None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from functools import partial
 from typing import Final
+
+from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
 
 from saphan.node.engine import Engine
 from saphan.node.wire.asking import Asking
 
-log = logging.getLogger("saphan.node")
-
 PAUSE_S: Final = 5.0
 """Between questions of up to 21 KB: a quarter of a line of 64 kbit/s, until all is proven."""
+
+WRONG: Final = ("proof_inclusion", "head_unknown", "proof_unknown")
+"""Alarms that a good answer ends."""
+HINT: Final = "tell the broker's operator; own entries of before stay without a witnessed proof"
 
 
 class Proving:
@@ -33,10 +36,11 @@ class Proving:
         self._wake.set()
 
     async def run(self) -> None:
-        """Ask, for ever; a wrong answer ends the session.
+        """Ask, for ever. A wrong answer ends the asking and no session: what this node holds may be
+        what is damaged, and bulletins have to go on.
 
         Raises:
-            SaphanError: line, answer, disk.
+            SaphanError: line, disk.
         """
         engine = self._engine
         await engine.in_frames(engine.proofs.settle)
@@ -45,7 +49,12 @@ class Proving:
             self._wake.clear()
             if self._refused or engine.budget.spent:
                 continue
-            if await self._ask() or await self._close_gap():
+            try:
+                more = await self._ask() or await self._close_gap()
+            except InvalidInput as error:
+                self._refuse(error)
+                continue
+            if more:
                 self._wake.set()  # there may be more
                 await asyncio.sleep(PAUSE_S)
 
@@ -56,11 +65,19 @@ class Proving:
         if question is None:
             return False
         found = await self._asking.prove(question.head, tuple(question.leaves))
-        if found.code is not None:
-            log.warning("the broker proves nothing under a head it signed: %s", found.code)
-            self._refused = True  # the next session asks again: it may be another process
         await self._engine.in_frames(partial(proofs.take, question, found))
+        if found.code is not None:
+            why = f"the broker proves nothing under its signed head of {question.head.size} leaves"
+            self._refuse(OperatorError(found.code, why, hint=HINT))
+        else:
+            for code in WRONG:
+                self._engine.quiet(code)
         return True
+
+    def _refuse(self, error: SaphanError) -> None:
+        """Nothing more is asked; the next session asks again: it may be another process."""
+        self._refused = True
+        self._engine.sound(error)
 
     async def _close_gap(self) -> bool:
         """One question about a gap between kept heads; False if there is none.
