@@ -71,6 +71,17 @@ def test_what_is_overdue_is_waited_for_by_its_own_deadline(book: Logbook) -> Non
     assert (last.open, last.overdue) == (0, 0)
 
 
+def test_quiet_days_before_the_head_are_days_on_which_deadlines_pass(book: Logbook) -> None:
+    late = book.agencies[LA].bulletin([KH], book.time, expires=START + DAY_MS // 2)
+    book.submit(*THERE, late)
+    book.time = START + 3 * DAY_MS + HOUR_MS
+    assert [(row.open, row.overdue) for row in figures(book).days] == [(1, 1)] * 4
+    # Within a minute of midnight a later entry may still be dated on the day before.
+    book.time = START + 4 * DAY_MS + MINUTE_MS - 1000
+    assert len(figures(book).days) == 4
+    assert Logbook([Agency(LA, NOW), Agency(KH, NOW)], START).audit().statistics.days == []
+
+
 def test_what_did_not_open_waits_for_its_handover_again(book: Logbook) -> None:
     agency = book.agencies[LA]
     made = agency.bulletin([KH], book.time, expires=START + DAY_MS // 2)

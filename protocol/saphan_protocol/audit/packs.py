@@ -21,7 +21,7 @@ PackSource = tuple[str, Iterable[PackItem]]
 """(name for reports, items as they are read)."""
 
 
-_SHOWN_ALIKE: Final = ("entry", "salt", "statement", "header", "ciphertext")
+_SHOWN_ALIKE: Final = ("entry", "salt", "statement", "header", "ciphertext", "attachments")
 """Not the signature item: a node may have signed the same statement again, in another batch."""
 
 
@@ -159,10 +159,10 @@ def choose(shown: Sequence[Shown]) -> Shown:
     for name in _SHOWN_ALIKE:
         first: Shown | None = None
         for other in shown:
-            value = getattr(other.entry, name)
+            value = _part(other.entry, name)
             if first is None:
                 first = None if value is None else other
-            elif value is not None and value != getattr(first.entry, name):
+            elif value is not None and value != _part(first.entry, name):
                 raise InvalidInput(
                     "packs_differ",
                     f"packs {first.pack} and {other.pack} show another {name} of leaf "
@@ -170,6 +170,12 @@ def choose(shown: Sequence[Shown]) -> Shown:
                     field=f"pack.{name}",
                 )
     return max(shown, key=_fullness)
+
+
+def _part(entry: PackEntry, name: str) -> object:
+    if name == "attachments" and entry.ciphertext is None:
+        return None  # a pack without a ciphertext's digest says nothing of attachments
+    return getattr(entry, name)
 
 
 def _fullness(shown: Shown) -> int:

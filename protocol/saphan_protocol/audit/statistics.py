@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from saphan_schemas.limits import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+from saphan_schemas.limits import DAY_MS, HOUR_MS, LIMITS, MINUTE_MS, SECOND_MS
 from saphan_schemas.records import Entry, Header, LeafType
 
 from saphan_protocol.admission_steps import due_day
@@ -108,7 +108,8 @@ class OpenDelivery:
 
 @dataclass(slots=True)
 class Statistics:
-    """All figures. `days` by rising day; without holes, unless the log's clock leapt by a year.
+    """All figures. `days` by rising day, up to the head's; without holes, unless the log's clock
+    leapt by a year.
 
     Args:
         lags, lags_by_day: from a head's time to each cosignature of it, by witness and by day.
@@ -162,8 +163,13 @@ class Statistics:
             self.lags.setdefault(name, Spread()).add(lag)
             self.lags_by_day.setdefault(time * SECOND_MS // DAY_MS, Spread()).add(lag)
 
+    def reach(self, time: int) -> None:
+        """The head is of this time, in ms: days without entries have passed, and deadlines."""
+        if self.days:  # an entry of a later audit may be dated so much before the head
+            self._row((time - LIMITS.skew_ms) // DAY_MS)
+
     def finish(self) -> None:
-        """The log is over: the last day's figures are those after its last entry."""
+        """The audit is over: the last day's figures are those after what was judged last."""
         if self.days:
             self._settle(self.days[-1], over=False)
 

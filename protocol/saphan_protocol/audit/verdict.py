@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Final
 
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError
+from saphan_schemas.limits import SECOND_MS
 
 from saphan_protocol.audit.ahead import AHEAD_ITEMS, Begin, Beside, RootsBeside, begin_by
 from saphan_protocol.audit.anchors import Anchors
@@ -186,6 +187,7 @@ class _Audit:
                 heads.see(leaves.frontier)
                 trail.at(AuditStep.EVIDENCE_ROOT)
                 self._course.passed(judged, leaves.frontier)
+            entries.statistics.reach(head.time * SECOND_MS)
         finally:
             self.coverage.unplaced = entries.deliveries.unplaced
             self.coverage.deliveries = entries.deliveries.states()
