@@ -321,6 +321,18 @@ def test_every_event_has_its_own_sentence_and_words(lang: str) -> None:
     assert [key for key in keys if not has_text(key, lang)] == []
 
 
+@pytest.mark.parametrize(("allows", "said"), [(True, "kh.gpo"), (False, "-")])
+def test_an_agreement_in_the_file_allowed_what_the_check_found(allows: bool, said: str) -> None:
+    verdict = verdict_of("valid")
+    (delivery,) = verdict.deliveries
+    assert delivery.agreement == verdict.agreements[0].name
+    if not allows:
+        verdict = replace(verdict, deliveries=(replace(delivery, agreement=None),))
+    page = evidence_page(verdict, "en", DIGEST)
+    rows = [row for block in page.blocks if isinstance(block, Facts) for row in block.rows]
+    assert (text("sheet.allowed"), said) in rows
+
+
 def test_what_is_missing_is_read_before_what_happened() -> None:
     page, _ = shown("gaps")
     titles = [block.text for block in page.blocks if isinstance(block, Heading)]

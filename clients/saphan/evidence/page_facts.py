@@ -189,16 +189,18 @@ def content_rows(value: Any, path: str) -> Iterator[Row]:
 
 
 def agreement_blocks(verdict: Verdict, say: Say) -> Iterator[Block]:
-    """The agreements that the bundle opens, and the orders on them."""
+    """The agreements that the bundle opens, what each allowed, and the orders on them."""
     if not verdict.agreements:
         return
     yield Heading(say("sheet.agreements"))
     for seen in verdict.agreements:
+        allowed = (one.recipient for one in verdict.deliveries if one.agreement == seen.name)
         rows: list[Row] = [
             (say("page.reference"), f"{seen.reference}: {seen.title}"),
             (say("page.instrument"), seen.instrument),
             (say("sheet.parties"), ", ".join(party.agency for party in seen.parties)),
             (say("page.validity"), f"{stamp(seen.valid_from)} - {stamp(seen.valid_until)} UTC"),
+            (say("sheet.allowed"), ", ".join(allowed) or "-"),
         ]
         for order in seen.orders:
             said = say(f"order.{order.action}", agency=order.agency)
