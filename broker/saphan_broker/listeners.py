@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
+from saphan_schemas.limits import LIMITS
+
 
 class Listener:
     """One session's flags; `entries` tells that its agency's corridors have grown."""
@@ -61,7 +63,7 @@ class Listeners:
 
     def __init__(self) -> None:
         self._by_agency: dict[str, set[Listener]] = defaultdict(set)
-        self._directory_time = 0
+        self._directory_time = self._directory_at = 0
         self.elsewhere: Elsewhere | None = None
         """Set while this process sequences for others."""
 
@@ -119,13 +121,17 @@ class Listeners:
             listener.ask(since)
         return bool(found)
 
-    def show_directory(self, time: int) -> None:
+    def show_directory(self, time: int, now: int) -> None:
         """Show the directory head of this time (POSIX seconds) to this process's sessions, once.
 
-        It names no new leaf: sessions are shown it for their witnesses' sake alone.
+        It names no new leaf: sessions are shown it for their witnesses' sake alone. One agency
+        asks and everybody's line pays: who asks too soon after another, asks again.
+
+        Args:
+            now: ms UTC.
         """
-        if time > self._directory_time:
-            self._directory_time = time
+        if time > self._directory_time and abs(now - self._directory_at) >= LIMITS.head_asked_ms:
+            self._directory_time, self._directory_at = time, now
             for of_agency in self._by_agency.values():
                 for listener in of_agency:
                     listener.show_directory()

@@ -89,6 +89,9 @@ class Limits:
     head_idle_ms: int = HOUR_MS  # an idle log signs its head anew at least so often
     anchor_ms: int = HOUR_MS  # of a growing log, between two anchors: a leaf of 41 bytes
     head_quiet_ms: int = 45 * MINUTE_MS  # between heads told to who has nothing new: 8 KB each
+    head_asked_ms: int = (
+        5 * SECOND_MS
+    )  # between directory heads that one asks for and all are shown
 
     # Session and queues
     frame_bytes: int = 4 * MIB  # one WebSocket message: 32 bulletins of 96 KiB and room

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from saphan_broker.listeners import Listeners
 from saphan_protocol.checkpoint import verify_head
 from saphan_protocol.notes import parse_vkey
-from saphan_schemas.limits import HOUR_MS, SECOND_MS
+from saphan_schemas.limits import HOUR_MS, LIMITS, SECOND_MS
 from saphan_schemas.records import HeadRef
 from support.crews import Crew
 from support.session import Line
@@ -69,3 +70,17 @@ async def test_others_at_that_process_are_shown_it_once_for_their_witnesses(crew
     async with asyncio.timeout(20):  # the bound only ends a hopeless test
         while (await asking.prove(head, fresh=1)).note.decode().count(f"\n— {B} ") != 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+def test_who_asks_every_second_does_not_fill_everybody_s_line() -> None:
+    listeners, now = Listeners(), 1_750_000_000_000
+    other = listeners.add(B)
+    shown = 0
+    for second in range(60):
+        listeners.show_directory(now // SECOND_MS + second, now + second * SECOND_MS)
+        shown += other.take_directory()
+    assert shown == 60 * SECOND_MS // LIMITS.head_asked_ms
+    # What was signed too soon after another is shown when it is asked for again.
+    asked = now + 60 * SECOND_MS - 1
+    listeners.show_directory(now // SECOND_MS + 59, asked + LIMITS.head_asked_ms)
+    assert other.take_directory()

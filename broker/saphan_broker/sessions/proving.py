@@ -97,7 +97,7 @@ async def _fresh_note(state: State, submit: Submit, book: LogBook, frame: AskPro
     if found is None or found.ref != frame.head:
         return b""
     if book.log == "directory":
-        state.listeners.show_directory(found.time)
+        state.listeners.show_directory(found.time, state.clock())
     return await cosigned(state.store, book.log, found.size, found.note)
 
 
