@@ -47,7 +47,7 @@ from saphan_protocol.admission_steps import (
     due_day as due_day,
 )
 from saphan_protocol.batch import Batches, verify_item
-from saphan_protocol.delivery import check_corridor, check_said, issuer_of
+from saphan_protocol.delivery import check_corridor, check_said, check_stated, issuer_of
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity, sha256
 
@@ -235,13 +235,7 @@ def admit_statement(
             f"{peer} cannot speak for {statement.issuer}",
             field="statement.issuer",
         )
-    if statement.time > facts.now + LIMITS.skew_ms:
-        raise Refused(
-            "stated_in_future",
-            "the statement's time lies ahead of this clock",
-            field="statement.time",
-            hint="set the issuer's clock; 60 s of difference are allowed",
-        )
+    check_stated(statement, facts.now)
     key = facts.directory.key(item.key, Role.NODE, facts.at)
     if key.agency != statement.issuer:
         raise Refused(

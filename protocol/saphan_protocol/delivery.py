@@ -20,6 +20,7 @@ import enum
 from typing import Final
 
 from saphan_schemas.errors import Refused
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import BROKER, Event, SealedDetail, Statement
 
 
@@ -204,4 +205,19 @@ def check_said(event: Event, statement: Statement) -> None:
             field="statement.detail",
             hint="a rejection may have a sealed detail; an officer's reading and an export have"
             " 32 bytes",
+        )
+
+
+def check_stated(statement: Statement, now: int) -> None:
+    """A statement is dated at most 60 s after `now` (ms): the entry's time, or the clock's.
+
+    Raises:
+        Refused: `stated_in_future`.
+    """
+    if statement.time > now + LIMITS.skew_ms:
+        raise Refused(
+            "stated_in_future",
+            "the statement is dated after its entry, or ahead of this clock",
+            field="statement.time",
+            hint="set the issuer's clock; 60 s of difference are allowed",
         )

@@ -10,7 +10,7 @@ from saphan_schemas.errors import Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Entry, Event, SignatureItem, Statement
 
-from saphan_protocol.delivery import check_corridor, check_said, issuer_of
+from saphan_protocol.delivery import check_corridor, check_said, check_stated, issuer_of
 
 
 def check_vouched(event: Event, body: bytes, item: SignatureItem | None, entry: Entry) -> Statement:
@@ -29,8 +29,5 @@ def check_vouched(event: Event, body: bytes, item: SignatureItem | None, entry: 
         )
     check_said(event, statement)
     check_corridor(event, entry.sender, entry.recipient)
-    if statement.time > entry.time + LIMITS.skew_ms:
-        raise Refused(
-            "stated_in_future", "the statement is dated after its entry", field="statement.time"
-        )
+    check_stated(statement, entry.time)
     return statement

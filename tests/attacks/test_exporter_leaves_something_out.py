@@ -291,6 +291,16 @@ def test_a_receipts_signature_is_left_out() -> None:
     assert verdict.events[-1].proof == "unsigned"
 
 
+def test_an_unsigned_receipt_is_dated_after_its_entry() -> None:
+    book = bridge()
+    made = sent(book)
+    about = [(made.bulletin_id, made.ciphertext_digest)]
+    late = book.time + HOUR_MS
+    (item,), _ = book.agencies[KH].statements(Event.HANDOVER, about, THERE, late, None)
+    book.log_statement(item, None)  # type: ignore[arg-type]
+    assert refusal(Maker(book, made, LA).verify()) == ("V13", "stated_in_future")
+
+
 # --- heads and witnesses ------------------------------------------------------------------------
 
 

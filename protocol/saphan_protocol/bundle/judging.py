@@ -42,6 +42,7 @@ from saphan_protocol.delivery import (
     OWN_EVENTS,
     check_corridor,
     check_said,
+    check_stated,
     issuer_of,
 )
 from saphan_protocol.identity import identity
@@ -229,6 +230,7 @@ class Judge:
             raise Refused(
                 "issuer_wrong", f"{said.issuer} cannot state {event}", field="statement.issuer"
             )
+        check_stated(said, one.entry.time)
         self._trail.gap("signature_missing", index=one.index)
         return said
 
