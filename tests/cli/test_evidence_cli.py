@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,24 @@ def test_pages_that_cannot_be_written_are_refused_before_anything_is(
     asked = ("--page", tmp_path / page, "--pdf", tmp_path / pdf)
     assert saphan_here("evidence", "verify", GOOD, *asked, status=5).code == code
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_numbered_check_is_told(tmp_path: Path) -> None:
+    good = saphan_here("evidence", "verify", GOOD).out
+    assert "  - V1 The file is whole and well formed: holds" in good
+    cut = tmp_path / "cut.bundle"
+    cut.write_bytes(GOOD.read_bytes()[:-1])
+    broken = saphan_here("evidence", "verify", cut, status=3).out
+    for number in range(1, 18):
+        assert f"  - V{number} " in good
+        assert f"  - V{number} " in broken
+    assert ": failed" in broken
+
+
+def test_a_page_is_its_owner_s_alone_to_read(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    saphan_here("evidence", "verify", GOOD, "--page", page)
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
 
 
 def test_nothing_of_an_invalid_bundle_is_saved(tmp_path: Path) -> None:

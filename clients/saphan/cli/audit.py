@@ -37,7 +37,7 @@ from saphan.cli.page_files import add_page_options, refuse_pages, write_page_fil
 from saphan.cli.progress import Progress as Bar
 from saphan.cli.speech import language, note, say, show
 from saphan.cli.splits import add_audit_commands
-from saphan.durable import SECRET_MODE, read_bounded
+from saphan.durable import read_bounded
 from saphan.private import read_private
 
 EXIT_FINDING: Final = Refused.exit_status
@@ -105,7 +105,7 @@ def _write_pages(report: Report, args: argparse.Namespace) -> None:
     from saphan.audit.page import audit_page
 
     page = audit_page(report, language(), now_ms())
-    for path in write_page_files(page, args.page, args.pdf, SECRET_MODE):
+    for path in write_page_files(page, args.page, args.pdf):
         note(say("note.evidence_page", path=path))
 
 

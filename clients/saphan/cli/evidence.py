@@ -86,9 +86,10 @@ def _verify(args: argparse.Namespace) -> int:
 
     refuse_pages(args)
     verdict = check_bundle(args.file, _pins(args.pins))
+    # The verdict first: no full disk shall take it back.
+    show(verdict_json(verdict), verdict_page(verdict), as_json=args.json)
     if args.page is not None or args.pdf is not None:
         _write_pages(verdict, args)
-    show(verdict_json(verdict), verdict_page(verdict), as_json=args.json)
     return EXIT[verdict.outcome]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from saphan_protocol.bundle.report import Verdict
+from saphan_protocol.bundle.report import StepSeen, Verdict
 from saphan_protocol.words import word_lines
 
 from saphan.cli.speech import language, say
@@ -62,6 +62,7 @@ def verdict_page(verdict: Verdict) -> Iterator[str]:
     lang = language()
     yield say(f"verdict.{verdict.outcome.value}")
     yield from (f"    {line}" for line in verdict_sentences(verdict, lang))
+    yield from _part("sheet.steps", map(_step, verdict.steps))
     if verdict.finding is not None:
         return
     yield ""
@@ -71,6 +72,11 @@ def verdict_page(verdict: Verdict) -> Iterator[str]:
     unproven = (remark_sentence(one, "unproven", lang) for one in verdict.unproven)
     yield from _part("sheet.unproven", unproven)
     yield from _words(verdict)
+
+
+def _step(seen: StepSeen) -> str:
+    what, state = say(f"evidence_step.{seen.step.value}"), say(f"step_state.{seen.state}")
+    return f"{seen.step.value} {what}: {state}"
 
 
 def content_page(verdict: Verdict, saved: Sequence[Path]) -> Iterator[str]:

@@ -10,7 +10,6 @@ from saphan_protocol.bundle.report import Verdict
 
 from saphan.cli.page_files import write_page_files
 from saphan.cli.speech import language
-from saphan.durable import PUBLIC_MODE, SECRET_MODE
 from saphan.evidence.page import evidence_page
 
 CHUNK_BYTES: Final = 1024 * 1024
@@ -19,14 +18,14 @@ CHUNK_BYTES: Final = 1024 * 1024
 def write_pages(verdict: Verdict, bundle: Path, html: Path | None, pdf: Path | None) -> list[Path]:
     """Write what is asked for, in the language of this run; nothing is overwritten.
 
-    A page that shows content is its owner's alone to read.
+    A page is its owner's alone to read, as the bundle is: it tells who sent whom what, and why a
+    key was disclosed.
 
     Raises:
         OperatorError: `file_exists`, `file_unwritable`, `pdf_not_installed`, `pdf_failed`.
     """
     page = evidence_page(verdict, language(), _digest(bundle))
-    mode = PUBLIC_MODE if verdict.content is None else SECRET_MODE
-    return write_page_files(page, html, pdf, mode)
+    return write_page_files(page, html, pdf)
 
 
 def _digest(path: Path) -> bytes:

@@ -53,11 +53,8 @@ def refuse_pages(args: argparse.Namespace) -> None:
         typesetter()
 
 
-def write_page_files(page: Page, html: Path | None, pdf: Path | None, mode: int) -> list[Path]:
-    """Write what is asked for; nothing is overwritten.
-
-    Args:
-        mode: who may read the files.
+def write_page_files(page: Page, html: Path | None, pdf: Path | None) -> list[Path]:
+    """Write what is asked for, readable by its owner only; nothing is overwritten.
 
     Raises:
         OperatorError: `file_exists`, `file_unwritable`, `pdf_not_installed`, `pdf_failed`.
@@ -66,11 +63,11 @@ def write_page_files(page: Page, html: Path | None, pdf: Path | None, mode: int)
     if html is not None:
         from saphan.pages.html import write_html
 
-        create_file(html, write_html(page), mode)
+        create_file(html, write_html(page))
         written.append(html)
     if pdf is not None:
         from saphan.pages.pdf import write_pdf
 
-        create_file(pdf, write_pdf(page), mode)
+        create_file(pdf, write_pdf(page))
         written.append(pdf)
     return written
