@@ -7,8 +7,11 @@ import json
 
 import pytest
 from saphan.node.service import NodeService
+from saphan.node.witness import Witness
 from saphan_broker.witnessed import WitnessedTime
 from saphan_protocol.audit.report import AuditStep
+from saphan_protocol.checkpoint import Head
+from saphan_schemas.errors import Refused
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Event
 from support.agency import Agency
@@ -36,6 +39,8 @@ async def test_he_sets_his_clock_a_fortnight_ahead(
     cosigns what he dates so, and what he says expired is *logged* and never *witnessed*."""
     clock = property(lambda _: bridge.clock(), lambda *_: None)
     monkeypatch.setattr(WitnessedTime, "now", clock, raising=False)
+    monkeypatch.setattr("saphan.node.wire.witnessing.PAUSE_S", 0)
+    refused = cosignatures_refused(monkeypatch)
     async with bridge.broker_running() as broker, bridge.node(LA) as la:
         await agreed(la)
         bulletin = await la.send(wish(expires=bridge.clock() + DAY_MS))
@@ -43,12 +48,29 @@ async def test_he_sets_his_clock_a_fortnight_ahead(
         bridge.clock.ahead += 14 * DAY_MS
         await broker._sweep.look()
         await eventually(lambda: states(la, bulletin) == ["expired"])
+        expired = la.bulletins.status(bulletin)["timeline"][-1]
+        assert (expired["event"], expired["proof"]) == ("expired", "logged")
+        await eventually(lambda: any(size > expired["index"] for size in refused))
         async with bridge.node(KH) as kh:
             await eventually(lambda: "clock_skew" in alarms(kh))
-            expired = la.bulletins.status(bulletin)["timeline"][-1]
-            assert (expired["event"], expired["proof"]) == ("expired", "logged")
     for agency in (LA, KH):
         assert await asyncio.to_thread(cosigned, bridge, agency) <= expired["index"]
+
+
+def cosignatures_refused(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the heads that nodes were asked to cosign and did not, for their dates."""
+    refused: list[int] = []
+    honest = Witness.cosign
+
+    def cosign(self: Witness, head: Head) -> object:
+        try:
+            return honest(self, head)
+        except Refused:  # `head_stale` is all that it refuses so
+            refused.append(head.size)
+            raise
+
+    monkeypatch.setattr(Witness, "cosign", cosign)
+    return refused
 
 
 @pytest.fixture
