@@ -242,6 +242,11 @@ def test_a_note_stays_while_an_entry_under_it_has_no_witness(
     shown.cosign(shown.show(1), OTHER)
     shown.proofs.settle()
     assert set(shown.resting().values()) == {21}
+    assert len(shown.kept()) == 21
+    monkeypatch.setattr(notes_kept, "AT_ONCE", 8)
+    for _ in range(4):  # the notes that were kept for these entries alone go a few at a time
+        shown.notes.look()
+    assert shown.kept() == [17, 18, 19, 20, 21]  # fewer than twice four
 
 
 def test_a_start_finds_what_is_left_to_prove(shown: ProvenLogs) -> None:

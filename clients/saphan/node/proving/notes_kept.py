@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import HOUR_MS, SECOND_MS
@@ -18,11 +18,11 @@ from saphan_schemas.limits import HOUR_MS, SECOND_MS
 from saphan.node.heads import KEPT_HEADS
 from saphan.node.logs import Logs, encoded_path
 from saphan.node.proving.chain import Chain, stored_path
-from saphan.node.proving.proofs import WitnessedProofs
+from saphan.node.proving.proofs import LOOKED, WitnessedProofs
 from saphan.node.rows.db import Database
 
-FACT: Final = "notes_kept"
-"""Size of the evidence head below which this was done."""
+AT_ONCE: Final = 1024
+"""Heads of one look: half a second of steps that are put together."""
 FEW: Final = 16
 """Entries under one head that are worth moving for its 7 KB."""
 
@@ -62,14 +62,23 @@ class NotesKept:
         Raises:
             OperatorError: the disk.
         """
-        row = self._db.row("SELECT value FROM facts WHERE name = ?", (FACT,))
+        row = self._db.row("SELECT value FROM facts WHERE name = ?", (LOOKED,))
         begin = 0 if row is None else int(row[0])
-        sizes = self._db.rows(
-            "SELECT size FROM heads WHERE origin = ? AND size >= ? ORDER BY size DESC LIMIT ?",
-            (self._origin, begin, 2 * KEPT_HEADS),
+        newest = self._size(0, KEPT_HEADS - 1, "DESC")
+        end = self._size(begin, KEPT_HEADS, "ASC")
+        if newest is None or end is None or end > newest:
+            return
+        later = self._size(begin, AT_ONCE, "ASC")
+        self._let_go(begin, newest if later is None else min(newest, later))
+
+    def _size(self, begin: int, place: int, order: Literal["ASC", "DESC"]) -> int | None:
+        """Of the kept heads from `begin` on, the one in this place."""
+        row = self._db.row(
+            "SELECT size FROM heads WHERE origin = ? AND size >= ?"  # noqa: S608
+            f" ORDER BY size {order} LIMIT 1 OFFSET ?",
+            (self._origin, begin, place),
         )
-        if len(sizes) == 2 * KEPT_HEADS:
-            self._let_go(begin, sizes[KEPT_HEADS - 1][0])
+        return None if row is None else int(row[0])
 
     def _let_go(self, begin: int, end: int) -> None:
         """Heads of sizes begin <= size < end leave, but for those that something rests under."""
@@ -157,7 +166,7 @@ class NotesKept:
             tx.execute(
                 "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name)"
                 " DO UPDATE SET value = excluded.value",
-                (FACT, end),
+                (LOOKED, end),
             )
 
 

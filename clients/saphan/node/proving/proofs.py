@@ -40,6 +40,8 @@ Pair = tuple[str, str]
 
 CANDIDATES: Final = 16
 """Newest heads with a witness that are looked at: more than there are agencies to an agreement."""
+LOOKED: Final = "notes_kept"
+"""Fact: size of the evidence head below which `notes_kept` has looked."""
 AT_ONCE: Final = 1024
 """Entries moved in one transaction, some 20 ms of paths."""
 
@@ -151,6 +153,7 @@ class WitnessedProofs:
         paths: list[tuple[int, bytes, int]] = []
         far: list[tuple[int]] = []
         done: list[tuple[int]] = []
+        left: list[int] = []
         for index, sender, recipient, at, path in rows:
             sizes = taken.get((sender, recipient), [])
             place = bisect_right(sizes, index)
@@ -166,7 +169,8 @@ class WitnessedProofs:
                 continue
             paths.append((to, encoded_path(moved), index))
             done.append((index,))
-        self._keep(paths, done, far)
+            left.append(at)
+        self._keep(paths, done, far, min(left, default=0))
         return len(done)
 
     def _keep(
@@ -174,13 +178,18 @@ class WitnessedProofs:
         paths: list[tuple[int, bytes, int]],
         done: list[tuple[int]],
         far: Sequence[tuple[int]] = (),
+        left: int = 0,
     ) -> None:
+        """`left`: size of the smallest head under which fewer rest now; 0: none is known."""
         if not (done or far):
             return
         with self._db.transaction() as tx:
             tx.executemany("UPDATE entries SET head_size = ?, path = ? WHERE idx = ?", paths)
             tx.executemany("DELETE FROM unproven WHERE idx = ?", done)
             tx.executemany("UPDATE unproven SET far = 1 WHERE idx = ?", far)
+            if left:
+                # Late witnesses: notes that were kept for these entries may go after all.
+                tx.execute("UPDATE facts SET value = min(value, ?) WHERE name = ?", (left, LOOKED))
 
     # --- what the broker is asked for -------------------------------------------------------------
 
