@@ -2,7 +2,8 @@
 
 Nothing is written. Logs, records, salts, signatures and headers are read as an export reads them,
 page by page; what is wrong with them is the report's finding, as it would be an auditor's. It says
-one thing more: whether the store is behind what its signer has signed.
+more: whether ciphertexts are those that were admitted, and whether the store is behind what its
+signer has signed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 from saphan_protocol.audit.report import Progress, Report
 from saphan_protocol.audit.verdict import audit
 from saphan_protocol.checkpoint import parse_checkpoint
+from saphan_protocol.identity import sha256
 from saphan_protocol.notes import parse_note
 from saphan_protocol.pins import Pins
 from saphan_protocol.tile_tree import TileTree
@@ -27,7 +29,7 @@ from saphan_schemas.packs import PackItem
 from saphan_broker.logs.last_head import LastHead, LastHeadFile
 from saphan_broker.records import PackMaker, Source, cosigned_note
 from saphan_broker.seeds import DayKeys
-from saphan_broker.store.base import LOGS, Log
+from saphan_broker.store.base import LOGS, BulletinRow, Log
 
 T = TypeVar("T")
 PAGE: Final = 4 * TILE_WIDTH
@@ -74,7 +76,7 @@ async def fsck(
     loop = asyncio.get_running_loop()
     logs = {log: _StoredLog(source, log, heads[log], loop) for log in LOGS}
     size = parse_checkpoint(parse_note(heads["evidence"]).text).size
-    pack = PackMaker(source, keys, heads).items(0, size, 0)
+    pack = _WholePack(source, keys, heads).items(0, size, 0)
     report = await asyncio.to_thread(
         audit,
         pins,
@@ -85,6 +87,22 @@ async def fsck(
         progress,
     )
     return Checked(report, _behind(heads, signed))
+
+
+class _WholePack(PackMaker):
+    """A pack of what is whole: each ciphertext is read anyway, and compared with its digest."""
+
+    def _headers(self, bodies: Mapping[bytes, BulletinRow]) -> dict[bytes, bytes]:
+        for row in bodies.values():
+            kept = row.due_day >= self._keys.day  # afterwards nobody can open it; it may be gone
+            if kept and sha256(row.ciphertext) != row.ciphertext_digest:
+                raise OperatorError(
+                    "store_damaged",
+                    f"the ciphertext of bulletin {row.id.hex()[:16]} has not its digest",
+                    field="data",
+                    hint="restore the store from a backup; the agency that sent it has it, too",
+                )
+        return super()._headers(bodies)
 
 
 def last_heads(keys: Path, pins: Pins) -> dict[Log, LastHead]:

@@ -210,7 +210,7 @@ class PackMaker:
         consigned = {one.row.bulletin for one in opened if one.entry.type == CONSIGNMENT_TYPE}
         ids = [id_ for id_ in consigned if id_ is not None]
         facts = await self._source.bulletins(ids)
-        headers = await self._headers(ids)
+        headers = self._headers(await self._source.bodies(ids))
         for one in opened:
             if one.signature is not None:
                 self._sign(one.signature, batches[one.signature])
@@ -242,9 +242,9 @@ class PackMaker:
         if len(self._given) > LIMITS.pack_signatures:
             self._given.popitem(last=False)
 
-    async def _headers(self, ids: Iterable[bytes]) -> dict[bytes, bytes]:
+    def _headers(self, bodies: Mapping[bytes, BulletinRow]) -> dict[bytes, bytes]:
         headers: dict[bytes, bytes] = {}
-        for id_, row in (await self._source.bodies(ids)).items():
+        for id_, row in bodies.items():
             try:
                 headers[id_] = open_header(self._keys, row)
             except OperatorError as error:

@@ -99,7 +99,7 @@ async def test_engines_are_checked_by_one_function(house: World) -> None:
             "D2",
             "leaf_differs",
         ),
-        ("UPDATE bulletin SET ciphertext_digest = zeroblob(32)", None, "O5", "bulletin_id"),
+        ("UPDATE bulletin SET ciphertext_length = 1", None, "O5", "bulletin_id"),
     ],
 )
 async def test_what_was_changed_is_named(
@@ -114,8 +114,19 @@ async def test_what_was_changed_is_named(
     assert not found.good
 
 
-async def test_a_lost_signature_cannot_be_passed_over(house: World, tmp_path: Path) -> None:
-    data = damaged(house, tmp_path, lambda db: db.execute("DELETE FROM signature"))
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM signature",
+        "UPDATE body SET ciphertext = zeroblob(length(ciphertext))",
+        "UPDATE body SET ciphertext = x''",
+        "UPDATE bulletin SET ciphertext_digest = zeroblob(32)",
+    ],
+)
+async def test_what_is_lost_cannot_be_passed_over(
+    house: World, tmp_path: Path, damage: str
+) -> None:
+    data = damaged(house, tmp_path, lambda db: db.execute(damage))
     with pytest.raises(OperatorError) as caught:
         await checked(house, data)
     assert caught.value.code == "store_damaged"
