@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from saphan_broker.sequencing.work import Expiry
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Event
 from support.asked import (
@@ -53,6 +54,16 @@ async def test_unanswered_is_logged_once_and_only_on_witnessed_time(world: World
     assert (word.issuer, word.code, word.detail) == ("broker", "no_answer", None)
     assert word.ciphertext == made.ciphertext_digest
     assert word.time >= answer_by
+
+
+async def test_two_looks_at_one_deadline_say_it_once(world: World) -> None:
+    """Both are in one group: what the first one says has another deadline, which is far."""
+    made, out = await handed_over(world, world.clock() + HOUR_MS)
+    await time_goes_on(world, out, 2 * HOUR_MS)
+    due = Expiry(made.bulletin_id, A, B, world.clock())
+    for work in [world.broker._sweep._submit(due) for _ in range(2)]:
+        await work.outcome
+    assert (await delivery(world, made)).state == "unanswered"
 
 
 async def test_a_later_answer_counts_and_is_the_only_one(world: World) -> None:

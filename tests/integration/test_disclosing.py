@@ -12,6 +12,7 @@ import pytest
 from saphan.api_rights import Right
 from saphan.base64_text import bytes_of
 from saphan.node.disclosing import Asked
+from saphan.node.rows.statements import mark_refused
 from saphan.node.service import NodeService
 from saphan.node.token_kept import Wanted
 from saphan_protocol.batch import verify_one
@@ -170,6 +171,28 @@ async def test_a_record_that_the_disk_took_without_saying_so_is_the_first_one(
             "officer_unknown"
         )
         assert len(la.disclosing.listed(bulletin)) == 1
+
+
+async def test_what_the_broker_refused_is_recorded_anew_and_a_restored_node_listens_first(
+    bridge: Bridge,
+) -> None:
+    court = Asked("the court", "order 1")
+    async with bridge.node(LA) as la, bridge.node(KH):
+        await agreed(la)
+        bulletin = await la.send(wish())
+        await eventually(lambda: states(la, bulletin) == ["accepted"])
+        first = la.disclosing.disclose(bulletin, court)
+        with la.db.transaction() as tx:
+            ((row,),) = tx.execute("SELECT id FROM statements WHERE state = 'waiting'").fetchall()
+            mark_refused(tx, row, "bulletin_unknown")
+        la.disclosing._restored.listening = True
+        assert code(la, bulletin, "the court", "order 1") == "catching_up"
+        la.disclosing._restored.listening = False
+        second = la.disclosing.disclose(bulletin, court)
+        assert second.salt != first.salt
+        assert la.disclosing.disclose(bulletin, court).salt == second.salt
+        listed = la.disclosing.listed(bulletin)
+        assert [one["state"] for one in listed] == ["refused", "waiting"]
 
 
 def code(node: NodeService, bulletin: bytes, *words: Any) -> str:

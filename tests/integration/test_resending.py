@@ -225,6 +225,14 @@ async def test_what_a_revoked_key_said_has_its_receipt_and_nothing_new_is_taken(
             item = StatementItem(Event.READ, LA, KH, signed.body, signed.item, signed.salt)
             result = await kh.line.asking().send_again(item, batch)
             assert result.code == "key_revoked"
+            place = await foreign(la, kh, bulletin)
+            assert (place.code, place.indices) == ("sender_not_peer", ())
+
+
+async def foreign(la: NodeService, kh: NodeService, bulletin: bytes) -> Result:
+    """What la.ospp is answered who says again what kh.gpo has said."""
+    signed = (await asyncio.to_thread(kh.resending._said, bulletin))[0]
+    return await la.line.asking().send_again(signed.item, signed.signature)
 
 
 async def new_key(bridge: Bridge, node: NodeService, *, start: bool = True) -> None:

@@ -235,6 +235,9 @@ async def test_a_crash_between_leaves_no_warning_twice(
             with pytest.raises(OperatorError, match="disk_full"):
                 la.warnings.look()
         assert said(la, bulletin) == []
+        monkeypatch.setattr(la.warnings._restored, "listening", True)  # as out of a backup
+        assert la.warnings.look() == []
+        monkeypatch.setattr(la.warnings._restored, "listening", False)
         assert len(la.warnings.look()) == 1
         assert la.warnings.look() == []
         after(office.bridge, 3.5)

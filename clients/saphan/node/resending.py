@@ -32,13 +32,13 @@ DIFFERS: Final = "receipt_differs"
 
 _STATEMENTS: Final = (
     "SELECT event, sender, recipient, body, item, root, salt FROM statements s WHERE bulletin = ?"
-    " AND state != 'waiting' AND EXISTS (SELECT 1 FROM entries e WHERE e.bulletin = s.bulletin"
+    " AND EXISTS (SELECT 1 FROM entries e WHERE e.bulletin = s.bulletin"
     " AND e.statement = s.body) ORDER BY id"
 )
 _CONSIGNMENTS: Final = (
     "SELECT b.header, c.body, c.item, c.root, c.salts, c.stanzas, y.ciphertext"
     " FROM consignments c JOIN bulletins b ON b.id = c.bulletin JOIN bodies y ON y.seq = b.seq"
-    " WHERE c.bulletin = ? AND c.state != 'waiting' AND EXISTS (SELECT 1 FROM entries e"
+    " WHERE c.bulletin = ? AND EXISTS (SELECT 1 FROM entries e"
     " WHERE e.bulletin = c.bulletin AND e.statement = c.body) ORDER BY c.id"
 )
 

@@ -28,15 +28,13 @@ from saphan.node.rows.signatures import item_bytes, keep
 KEY_ENDED: Final = "key_revoked"
 
 
-def sign_ended(db: Database, logs: Logs, key: SigningKey) -> bool:
-    """Before a session sends: sign what waits under a revoked key; whether there was any.
-
-    Nothing, if the present key is not active itself: it would be refused as well.
+def sign_ended(db: Database, logs: Logs, key: SigningKey) -> None:
+    """Before a session sends: sign what waits under a revoked key.
 
     Raises:
         OperatorError: the disk.
     """
-    after, found = 0, False
+    after = 0
     while rows := db.rows(
         "SELECT id, event, body, item FROM statements WHERE state = 'waiting' AND id > ?"
         " ORDER BY id LIMIT ?",
@@ -44,10 +42,8 @@ def sign_ended(db: Database, logs: Logs, key: SigningKey) -> bool:
     ):
         after = rows[-1][0]
         ended = [row for row in rows if _ended(logs, key, row)]
-        if ended and _active(logs, key.key_id):
+        if ended:
             _sign(db, key, ended)
-            found = True
-    return found
 
 
 def sign_refused(db: Database, key: SigningKey, refused: Sequence[tuple[int, Result]]) -> list[int]:
@@ -77,16 +73,14 @@ def _signer(row: Row) -> bytes:
 
 def _ended(logs: Logs, key: SigningKey, row: Row) -> bool:
     signer = _signer(row)
-    return signer != key.key_id and not _active(logs, signer)
-
-
-def _active(logs: Logs, key_id: bytes) -> bool:
+    if signer == key.key_id:
+        return False
     try:
         with logs.lock:
-            logs.directory.key(key_id, Role.NODE)
+            logs.directory.key(signer, Role.NODE)
     except Refused:
-        return False
-    return True
+        return True
+    return False
 
 
 def _sign(db: Database, key: SigningKey, rows: Sequence[Row]) -> None:
