@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -99,6 +100,7 @@ def write_items(
         raise _exists(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        _remove_left(path)
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET_MODE)
         try:
             with open(handle, "wb") as file:
@@ -119,6 +121,14 @@ def write_items(
             hint="check that the disk has room and that the folder exists and belongs to you",
         ) from None
     sync_folder(path.parent)
+
+
+def _remove_left(path: Path) -> None:
+    """Of writers that died: a content key may be in there, and nobody would look for it."""
+    start = f".{path.name}."
+    for left in path.parent.glob(f"{escape(start)}*.part"):
+        if left.name.removeprefix(start).removesuffix(".part").isdigit():  # else of a longer name
+            left.unlink(missing_ok=True)
 
 
 def _name(part: Path, path: Path) -> None:
