@@ -30,7 +30,7 @@ from saphan_schemas.bodies import known_types
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.packs import PackItem, PackSignature
 from saphan_schemas.records import BatchSignature
-from support.command import saphan_here
+from support.command import environment, saphan_command, saphan_here
 
 from benchmarks.seeded.making import Seeded, make
 
@@ -316,6 +316,15 @@ def test_a_full_disk_does_not_take_the_verdict_back(log: Path, tmp_path: Path) -
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert ran.out.startswith("Nothing is wrong in what was checked.\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_does_not_read_the_verdict_has_the_file(log: Path, tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    command = saphan_command(*words(log, "--processes", "0", "--result", result))
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.DEVNULL, env=environment())
+    assert ran.returncode == 5
+    assert json.loads(result.read_bytes())["ok"] is True
 
 
 @pytest.mark.parametrize("option", ["--state", "--result"])

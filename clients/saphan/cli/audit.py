@@ -89,12 +89,13 @@ def _verify(args: argparse.Namespace) -> int:
             beside=beside,
             resuming=resuming,
         )
-    # The verdict first: no full disk shall take it back.
-    show(report_json(report), report_page(report, say), as_json=args.json)
-    if args.result is not None:
-        write_result(args.result, report, pins, _program(), digests)
-    if args.page is not None or args.pdf is not None:
-        _write_pages(report, args)
+    try:
+        show(report_json(report), report_page(report, say), as_json=args.json)
+    finally:  # neither a full disk nor a reader that went away takes the other's part
+        if args.result is not None:
+            write_result(args.result, report, pins, _program(), digests)
+        if args.page is not None or args.pdf is not None:
+            _write_pages(report, args)
     if file is not None and file.failed is not None:
         raise file.failed
     return 0 if report.finding is None else EXIT_FINDING
