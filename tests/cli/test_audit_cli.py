@@ -244,6 +244,8 @@ def test_two_packs_of_one_name_are_told_apart(book: Logbook, tmp_path: Path) -> 
     put(other, (tmp_path / "0.pack").read_bytes()[:-1])
     finding = verify(*words, "--pack", str(other), "--json", status=3).json["finding"]
     assert (finding["code"], finding["pack"]) == ("pack_cut", str(other))
+    assert finding["hint"] == "get the file again from whoever exported it"
+    assert f"    hint: {finding['hint']}\n" in verify(*words, "--pack", str(other), status=3).out
 
 
 def test_a_pack_whose_name_is_no_text_is_named(book: Logbook, tmp_path: Path) -> None:

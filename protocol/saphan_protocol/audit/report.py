@@ -62,6 +62,7 @@ class Finding:
     Args:
         index: leaf of the log; None where it concerns the log, or a pack, as a whole.
         pack: name of the pack that showed it, if one did.
+        hint: what to do next.
     """
 
     log: LogName
@@ -70,6 +71,7 @@ class Finding:
     code: str
     message: str
     pack: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

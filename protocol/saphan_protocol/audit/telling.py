@@ -112,6 +112,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "code": finding.code,
         "message": finding.message,
         "pack": finding.pack,
+        "hint": finding.hint,
     }
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError
 from saphan_schemas.limits import SECOND_MS
+from saphan_schemas.messages import error_hint
 
 from saphan_protocol.audit.ahead import AHEAD_ITEMS, Begin, Beside, RootsBeside, begin_by
 from saphan_protocol.audit.anchors import Anchors
@@ -114,9 +115,10 @@ class _Audit:
     def finding(self, error: SaphanError) -> Finding:
         """Where the trail stands; a pack that cannot be read is wrong as a whole, not at a leaf."""
         trail, whole = self._trail, _OF_PACKS.get(error.code)
+        said = error.code, error.message, trail.pack, error_hint(error)
         if whole is not None:
-            return Finding("evidence", None, whole, error.code, error.message, trail.pack)
-        return Finding(trail.log, trail.index, trail.step, error.code, error.message, trail.pack)
+            return Finding("evidence", None, whole, *said)
+        return Finding(trail.log, trail.index, trail.step, *said)
 
     def run(self, directory: LogSource, evidence: LogSource, sources: Iterable[PackSource]) -> None:
         trail = self._trail

@@ -42,6 +42,8 @@ def _finding_page(finding: Finding, say: Say) -> Iterator[str]:
     yield f"    {where}"
     if finding.pack is not None:
         yield "    " + say("note.audit_at_pack", pack=finding.pack)
+    if finding.hint is not None:
+        yield f"    hint: {finding.hint}"
     yield say("note.audit_stopped")
 
 
