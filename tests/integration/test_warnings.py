@@ -152,10 +152,12 @@ async def test_who_owes_the_answer_is_warned_and_the_command_is_told(office: Off
         assert len([one for one in office.lines() if "warning" in one]) == 1
 
 
-async def test_whom_the_command_did_not_reach_is_not_told_when_it_is_answered(
-    office: Office,
+@pytest.mark.parametrize("answered", [True, False])
+async def test_whom_the_command_did_not_reach_is_not_told_when_it_is_over(
+    office: Office, answered: bool
 ) -> None:
-    """Timeline: the sender's command fails; the answer comes; then it would be tried again."""
+    """Timeline: the sender's command fails; the answer comes, or its time passes; then it would be
+    tried again."""
     office.folder = office.bridge.place / LA / "node"
     office.set()
     office.ends_with(1)
@@ -166,10 +168,13 @@ async def test_whom_the_command_did_not_reach_is_not_told_when_it_is_answered(
         la.events.publish(la.warnings.look())
         (line,) = await eventually(office.lines)
         assert line["warning"] == {"deadline": "answer_by", "share": 50}
-        async with office.bridge.node(KH):
-            await eventually(lambda: la.db.row("SELECT 1 FROM deliveries WHERE state='accepted'"))
+        if answered:
+            async with office.bridge.node(KH):
+                await eventually(
+                    lambda: la.db.row("SELECT 1 FROM deliveries WHERE state = 'accepted'")
+                )
         await eventually(lambda: la.db.row("SELECT 1 FROM notices WHERE tries = 1"))
-        await office.after(la, 2 * MINUTE_MS)
+        await office.after(la, 2 * MINUTE_MS if answered else 5 * HOUR_MS)
         await eventually(lambda: la.db.row("SELECT 1 FROM notices WHERE state = 'read'"))
         assert len(office.lines()) == 1
 
