@@ -59,6 +59,19 @@ def test_a_frame_costs_what_the_network_adds_to_it(place: Place) -> None:
     assert budget.cost - before == SESSION_BYTES
 
 
+def test_proofs_of_long_ago_leave_half_of_the_day_to_bulletins(place: Place) -> None:
+    half = LEAST_BUDGET // 2
+    budget = place.budget()
+    seen = []
+    while budget.cost < LEAST_BUDGET:
+        seen.append((budget.cost < half, budget.ample))
+        budget.spend(1000)
+    assert set(seen) == {(True, True), (False, False)}
+    place.allow(None)
+    place.settings.reread()
+    assert budget.ample
+
+
 def test_spent_is_an_alarm_until_midnight(place: Place) -> None:
     budget = place.budget()
     budget.spend(LEAST_BUDGET // 2)

@@ -59,6 +59,13 @@ class Budget:
         return PRIORITY if self.spent else 0
 
     @property
+    def ample(self) -> bool:
+        """Whether half of the day's bytes are left: what is not urgent at all goes on until then,
+        and takes no bulletin's place."""
+        most = self._settings.now.budget_bytes_per_day
+        return most is None or self._cost < most // 2
+
+    @property
     def cost(self) -> int:
         """Bytes of this day."""
         return self._cost

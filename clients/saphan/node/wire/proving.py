@@ -20,7 +20,7 @@ HINT: Final = "tell the broker's operator; own entries of before stay without a 
 
 
 class Proving:
-    """One session's questions: for far entries, then for gaps; none while the budget is spent."""
+    """One session's questions: for far entries, then for gaps; none once half of the budget is."""
 
     def __init__(self, engine: Engine, asking: Asking) -> None:
         self._engine = engine
@@ -47,7 +47,7 @@ class Proving:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if self._refused or engine.budget.spent:
+            if self._refused or not engine.budget.ample:
                 continue
             try:
                 more = await self._ask() or await self._close_gap()
