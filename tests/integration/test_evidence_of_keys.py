@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from saphan.evidence.checking import check_bundle
 from saphan.evidence.exporting import NodeStore, export_bundle
+from saphan.node.heads import cleaned
 from saphan.node.service import NodeService
 from saphan_protocol.bundle.report import Outcome, Verdict
+from saphan_protocol.checkpoint import verify_head
+from saphan_protocol.notes import parse_vkey
+from saphan_schemas.directory_records import WitnessPolicy
 from saphan_schemas.limits import HOUR_MS, LIMITS
-from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
+from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, opened, states, wish
 from support.evidence import have_patience, settled
 
 TEN_MINUTES = HOUR_MS // 6
@@ -86,3 +91,36 @@ async def test_the_next_anchor_of_a_growing_log_closes_what_came_before(bridge: 
         assert bridge.broker.state.registry.published is broker_signed
     verdict = await judged(bridge, KH, bulletin, "closed")
     assert (verdict.outcome, verdict.gaps) == (Outcome.VALID, ())
+
+
+async def test_as_many_witnesses_are_waited_for_as_the_agreement_asks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    have_patience(monkeypatch)
+    async with bridged(tmp_path, LA, KH, VN) as bridge, bridge.broker_running():
+        await bridge.enrol(witnesses=WitnessPolicy(2, False))
+        async with bridge.node(LA) as out, bridge.node(KH) as into:
+            async with bridge.node(VN) as third:
+                await opened(out)
+                for node in (into, third):
+                    await agreed(node)
+                go_on(bridge, TEN_MINUTES)
+                since = bridge.clock() // 1000
+                bulletin = await out.send(replace(wish(), to=(KH, VN)))
+                await eventually(lambda: states(out, bulletin) == ["accepted"] * 2)
+                await eventually(lambda: settled(out, bulletin, 6))
+            ready = asyncio.create_task(out.evidence.prepare(bulletin))
+            await eventually(lambda: signers(bridge, out, since) >= {KH})
+            async with bridge.node(VN):
+                await ready
+            verdict = await judged(bridge, LA, bulletin, "two")
+    assert (verdict.outcome, verdict.gaps) == (Outcome.VALID, ())
+
+
+def signers(bridge: Bridge, node: NodeService, since: int) -> set[str]:
+    """Who has signed the directory's head that a node holds, not before `since` (POSIX seconds)."""
+    known = node.logs.directory_heads.newest
+    assert known is not None
+    first, second = (parse_vkey(vkey) for vkey in bridge.pins.directory.vkeys)
+    head = cleaned(node.logs.directory, verify_head(known.note, (first, second)))
+    return {line.name for line in head.cosignatures if line.time >= since}

@@ -17,7 +17,7 @@ from typing import Any, Final
 from saphan_protocol.bundle.report import Verdict
 from saphan_schemas.bundles import BundleDisclosure
 from saphan_schemas.codec import decode
-from saphan_schemas.errors import InvalidInput, Unavailable
+from saphan_schemas.errors import SaphanError
 from saphan_schemas.records import Signature
 
 from saphan.base64_text import bytes_of
@@ -64,7 +64,7 @@ def _fetch_lacking(node: LocalNode, bulletin: bytes) -> None:
     """Step 2. What the node cannot fetch now becomes a gap of the bundle, which names it."""
     try:
         node.post(f"/v1/bulletins/{bulletin.hex()}/evidence", {})
-    except (Unavailable, InvalidInput) as error:
+    except SaphanError as error:
         note(say("note.evidence_unfetched", why=error.message))
 
 

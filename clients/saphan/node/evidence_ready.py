@@ -1,8 +1,8 @@
 """What a bulletin's evidence needs and the feed did not bring, fetched while the line is open.
 
-1. A fresh signature over the directory, with a witness: until when no key was revoked. The feed
-   shows a directory head only when the directory has grown, and a growing log closes its entries
-   with an anchor within the hour: this is for entries that nothing closes yet.
+1. A fresh signature over the directory, witnessed as the agreement asks: until when no key was
+   revoked. The feed shows a directory head only when the directory has grown, and a growing log
+   closes its entries with an anchor within the hour: this is for what nothing closes yet.
 2. Paths of anchors that an older release was told without keeping them.
 
 Each answer is checked and durable before it counts; without a line everything else stands.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from saphan_protocol.checkpoint import KeyPair, verify_head
@@ -19,6 +20,7 @@ from saphan_protocol.evidence import anchor_leaf
 from saphan_protocol.merkle import leaf_hash, verify_inclusion
 from saphan_protocol.notes import parse_vkey
 from saphan_protocol.shared_paths import read_path
+from saphan_schemas.directory_records import WitnessPolicy
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_schemas.proof_frames import Proofs
@@ -27,6 +29,7 @@ from saphan_schemas.records import HeadRef
 from saphan.node.engine import Engine
 from saphan.node.heads import cleaned
 from saphan.node.logs import Logs, encoded_path
+from saphan.node.proving.witness_policy import policy, witnessed
 from saphan.node.rows.db import Database
 from saphan.node.wire.asking import Asking
 from saphan.node.wire.line import Line
@@ -44,6 +47,15 @@ _PATHLESS: Final = (
     " SELECT (SELECT min(b.idx) FROM anchors b WHERE b.idx > e.idx) FROM entries e"
     "  WHERE e.bulletin = ?1) ORDER BY a.idx LIMIT ?2"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the directory head must be: not older than `since` (ms), and witnessed by then by as
+    many as each of these policies asks for."""
+
+    since: int
+    policies: tuple[WitnessPolicy, ...]
 
 
 class EvidenceReady:
@@ -65,9 +77,9 @@ class EvidenceReady:
             Unavailable: `line_down`, `no_answer`; InvalidInput: the answer does not hold.
         """
         asking, engine = self._line.asking(), self._engine
-        since = await engine.in_reading(lambda: self._open_since(bulletin))
-        if since is not None:
-            await self._refresh(asking, since)
+        wanted = await engine.in_reading(lambda: self._wanted(bulletin))
+        if wanted is not None:
+            await self._refresh(asking, wanted)
         lacking = await engine.in_reading(lambda: self._pathless(bulletin))
         newest = self._logs.seen()
         if lacking and newest is not None:
@@ -76,32 +88,35 @@ class EvidenceReady:
         known = self._logs.directory_heads.newest
         return None if known is None else known.time
 
-    def _open_since(self, bulletin: bytes) -> int | None:
-        """Time of the last entry (ms) that no later anchor closes; None if there is none."""
-        row = self._db.row(
-            "SELECT max(time) FROM entries e WHERE bulletin = ?"
-            " AND NOT EXISTS (SELECT 1 FROM anchors a WHERE a.idx > e.idx)",
+    def _wanted(self, bulletin: bytes) -> Wanted | None:
+        """Of the entries that no later anchor closes; None if there are none."""
+        rows = self._db.rows(
+            "SELECT sender, recipient, max(time) FROM entries e WHERE bulletin = ?"
+            " AND NOT EXISTS (SELECT 1 FROM anchors a WHERE a.idx > e.idx)"
+            " GROUP BY sender, recipient",
             (bulletin,),
         )
-        return None if row is None else row[0]
+        with self._logs.lock:
+            policies = tuple(policy(self._logs.directory, (a, b)) for a, b, _ in rows)
+        return Wanted(max(time for _, _, time in rows), policies) if rows else None
 
-    async def _refresh(self, asking: Asking, since: int) -> None:
-        """Step 1; without another's line after the last look it stays a gap."""
+    async def _refresh(self, asking: Asking, wanted: Wanted) -> None:
+        """Step 1; without enough lines after the last look it stays a gap."""
         for pause in (*PAUSES_S, 0):
-            if await self._refreshed(asking, since):
+            if await self._refreshed(asking, wanted):
                 return
             await asyncio.sleep(pause)
 
-    async def _refreshed(self, asking: Asking, since: int) -> bool:
-        """Whether the directory head is as new as that, and so is another's line on it."""
+    async def _refreshed(self, asking: Asking, wanted: Wanted) -> bool:
+        """Whether the directory head is as new as that, and so are enough lines on it."""
         known = self._logs.directory_heads.newest
         if known is None:
             return True  # nothing to be refreshed
         head = HeadRef(self._logs.pins.directory.origin, known.size, known.root)
-        found = await asking.prove(head, fresh=since)
-        return await self._engine.in_frames(lambda: self._take_note(head, found, since))
+        found = await asking.prove(head, fresh=wanted.since)
+        return await self._engine.in_frames(lambda: self._take_note(head, found, wanted))
 
-    def _take_note(self, asked: HeadRef, found: Proofs, since: int) -> bool:
+    def _take_note(self, asked: HeadRef, found: Proofs, wanted: Wanted) -> bool:
         if not found.note:
             return False  # the directory has grown, and the feed brings the newer head
         head = verify_head(found.note, self._keys)
@@ -114,10 +129,10 @@ class EvidenceReady:
         with self._db.transaction() as tx:
             self._logs.directory_heads.keep(tx, head)
         self._logs.directory_heads.adopt(head)
-        return any(
-            line.name != self._agency and line.time >= since // SECOND_MS
-            for line in head.cosignatures
-        )
+        since = wanted.since // SECOND_MS
+        names = {line.name for line in head.cosignatures if line.time >= since}
+        enough = all(witnessed(one, self._agency, names) for one in wanted.policies)
+        return head.time >= since and enough
 
     def _pathless(self, bulletin: bytes) -> list[Anchor]:
         rows = self._db.rows(_PATHLESS, (bulletin, LIMITS.proof_items))
