@@ -177,6 +177,15 @@ def test_a_state_that_does_not_fit_is_refused(book: Logbook) -> None:
     # An interrupted audit goes on with the very packs that it was given.
     assert refused(book, state=half) == "state_packs"
     assert refused(book, (b"other", pack[1]), state=half) == "state_packs"
+    size = len(book.evidence.kept)
+    first, second = (b"1", stretch(book, 0, 4)), (b"2", stretch(book, 4, size))
+    _, cut = run(book, first, second)
+    assert refused(book, second, state=cut[-2]) == "state_packs"
+    assert run(book, second, state=cut[-1])[0].finding is None
+    # A pack that says it goes on behind the end may open more of a log that has grown.
+    longer = (b"1", book.pack(stop=size + 1))
+    _, ended = run(book, longer)
+    assert refused(book, state=ended[-1]) == "state_packs"
     # What was judged without a pack is not judged again with it.
     assert refused(book, pack, (b"2", stretch(book, 2, 4)), state=states[-1]) == "state_packs"
     del book.evidence.kept[-2:]
