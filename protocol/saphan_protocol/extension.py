@@ -75,15 +75,19 @@ class Extension:
             _refuse(f"there is no leaf {index} in a tree of {self.old}", "proof_inclusion")
         return self._lift(0, index, path)
 
-    def earlier(self, index: int, path: Sequence[bytes]) -> Hashes:
-        """A leaf's path in the old tree, from its path in the new one.
+    def earlier(self, index: int, path: Sequence[bytes], size: int = 0) -> Hashes:
+        """A leaf's path in the old tree, from its path in the new one, or in any later one.
+
+        Args:
+            size: leaves of the later tree, which must be known to be one; 0: the new tree.
 
         Raises:
-            InvalidInput: `proof_inclusion` for a path that cannot be one of the new tree's.
+            InvalidInput: `proof_inclusion` for a path that cannot be one of the later tree's.
         """
+        size = size or self.new
         if not 0 <= index < self.old:
             _refuse(f"there is no leaf {index} in a tree of {self.old}", "proof_inclusion")
-        if self.old == self.new:
+        if self.old == size:
             return tuple(path)
         level = _complete(index, self.old)
         steps, found = list(reversed(path[level:])), _first(level, path)
@@ -95,7 +99,7 @@ class Extension:
             elif beside == last:
                 _take(steps)  # longer there, cut off here
                 found.append(self._was[level])
-            elif beside <= (self.new - 1) >> level:
+            elif beside <= (size - 1) >> level:
                 _take(steps)  # only there
             index >>= 1
             level += 1

@@ -52,6 +52,9 @@ def test_the_way_back_is_the_earlier_trees_own_path(old: int, new: int) -> None:
     for index in range(old):
         path = step.earlier(index, inclusion_path(index, new, node))
         assert path == inclusion_path(index, old, node)
+        for later in (size for size in SIZES if size > new > old):
+            path = step.earlier(index, inclusion_path(index, later, node), later)
+            assert path == inclusion_path(index, old, node)
 
 
 @pytest.mark.parametrize(("old", "new"), PAIRS)

@@ -46,6 +46,8 @@ class Chain:
         self._rows = rows
         self._origin = origin
         self._to: dict[tuple[int, int], Extension | None] = {}
+        self._above: dict[int, dict[int, None]] = {}
+        """Of a head, the later ones to which steps lead, rising."""
 
     def step(self, old: int, new: int) -> Extension | None:
         """The step between two kept heads, 0 < old <= new; None where the chain is broken."""
@@ -63,10 +65,28 @@ class Chain:
         """
         if index >= to:
             return None
-        found = self.step(min(at, to), max(at, to))
-        if found is None:
-            return None
-        return found.inclusion(index, path) if at <= to else found.earlier(index, path)
+        if at > to:
+            # Only what ends at the earlier head differs: the first step from there shows it.
+            first = self.step(to, self._next(to)) if self._leads(to, at) else None
+            return None if first is None else first.earlier(index, path, at)
+        found = self.step(at, to)
+        return None if found is None else found.inclusion(index, path)
+
+    def _leads(self, old: int, new: int) -> bool:
+        """Whether kept steps lead from one head to a later one, without a gap."""
+        if old not in self._above:
+            reach, found = old, list[int]()
+            rows = self._rows("SELECT size, start FROM steps WHERE size > ? ORDER BY size", (old,))
+            for size, start in rows:
+                if start != reach:
+                    break
+                found.append(reach := size)
+            self._above[old] = dict.fromkeys(found)
+        return new in self._above[old]
+
+    def _next(self, size: int) -> int:
+        """The head after one that `_leads` anywhere."""
+        return next(iter(self._above[size]))
 
     def _walk(self, old: int, new: int) -> None:
         root = self._root(new)
@@ -78,12 +98,6 @@ class Chain:
                 return
             try:
                 last = self._back(last, start, start_root, path)
-                # Heads come by rising size: what leads to the one before this one is here.
-                below = self._to.get((old, start)) if start > old else None
-                if below is not None:
-                    whole = last.consistency(old, below.path)
-                    self._to[old, new] = Extension(old, new, below.old_root, root, whole)
-                    return
             except InvalidInput:
                 return  # a damaged row breaks the chain, and nothing else
 
