@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from saphan.node.feed_check import FeedCheck
 from saphan.node.feed_entry import parse_entry
-from saphan.node.logs import FeedCheck, Logs
+from saphan.node.logs import Logs
 from saphan.node.rows.db import Database
 from saphan.node.split import Known, TwoHistories
 from saphan_protocol.checkpoint import format_checkpoint

@@ -8,8 +8,8 @@ from saphan_protocol.admission import Admitted
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import StatementItem
 
+from saphan.node.feed_check import FeedCheck
 from saphan.node.feed_entry import Seen
-from saphan.node.logs import FeedCheck
 from saphan.node.portions import Portion
 from saphan.node.rows.deliveries import Deliveries
 from saphan.node.rows.signatures import Known

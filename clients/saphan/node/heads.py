@@ -136,6 +136,12 @@ class Heads:
             return None  # an old copy, as far as it was kept here
         return self._split(before, head.note)
 
+    @property
+    def ref(self) -> HeadRef | None:
+        """The newest verified head by its value."""
+        known = self.newest
+        return None if known is None else HeadRef(self.origin, known.size, known.root)
+
     def kept(self, size: int) -> Known | None:
         """The verified head of exactly this size, if its note is still kept."""
         row = self._db.row(

@@ -12,7 +12,6 @@ import sqlite3
 import threading
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from saphan_protocol.agreement import Agreed, check_pins
 from saphan_protocol.agreement_order import Ordered
@@ -31,20 +30,10 @@ from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanEr
 from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, Witnessed
 from saphan_schemas.records import Entry, HeadRef
 
+from saphan.node.feed_check import FeedCheck
 from saphan.node.heads import Heads, cleaned
 from saphan.node.rows.db import Database
 from saphan.node.split import Known, Shown, TwoHistories, history_of_leaves, two_directories
-
-
-@dataclass(slots=True)
-class FeedCheck:
-    """A feed frame under verification: the head, and corridor ends as they will be after it."""
-
-    head: Head
-    anchor: AnchorProof | None
-    next: int
-    tails: dict[tuple[str, str], Tail] = field(default_factory=dict)
-    time: int = 0
 
 
 class Logs:
@@ -135,18 +124,12 @@ class Logs:
 
     def heads(self) -> tuple[HeadRef, ...]:
         """The newest verified head of each log, for the login."""
-        return tuple(
-            HeadRef(heads.origin, heads.newest.size, heads.newest.root)
-            for heads in (self.directory_heads, self.evidence_heads)
-            if heads.newest is not None
-        )
+        refs = (self.directory_heads.ref, self.evidence_heads.ref)
+        return tuple(ref for ref in refs if ref is not None)
 
     def seen(self) -> HeadRef | None:
         """The newest verified evidence head, as consignments name it."""
-        known = self.evidence_heads.newest
-        return (
-            None if known is None else HeadRef(self.evidence_heads.origin, known.size, known.root)
-        )
+        return self.evidence_heads.ref
 
     @property
     def doubted(self) -> bool:

@@ -19,8 +19,9 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment, Event, Header
 
 from saphan.node.effects import Effects
+from saphan.node.feed_check import FeedCheck
 from saphan.node.feed_entry import Seen
-from saphan.node.logs import FeedCheck, Logs
+from saphan.node.logs import Logs
 from saphan.node.rows.db import Database
 
 HELD_BACK: Final = ("agreement_stopped", "consignment_revoked", "mailbox_revoked")
