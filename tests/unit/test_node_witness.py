@@ -100,6 +100,19 @@ def test_a_damaged_state_stops_the_witness(tmp_path: Path, data: bytes) -> None:
         witness(tmp_path)
 
 
+def test_a_state_whose_parts_contradict_each_other_is_damaged(tmp_path: Path) -> None:
+    """A bit that a disk has changed must not look like a broker with two histories."""
+    witness(tmp_path).cosign(head(7))
+    path = tmp_path / "witness.json"
+    state = path.read_text()
+    path.write_text(state.replace(head(7).root.hex(), head(8).root.hex()))
+    with pytest.raises(OperatorError, match="witness_state_damaged"):
+        witness(tmp_path)
+    path.write_text(state.replace(ORIGIN + "\\n7", ORIGIN + "\\n8"))
+    with pytest.raises(OperatorError, match="witness_state_damaged"):
+        witness(tmp_path)
+
+
 def test_an_anchor_may_lag_a_minute_behind_the_directory() -> None:
     assert not anchor_lags(head(5), 3, 3, NOW - 1000)
     assert not anchor_lags(head(5), 2, 3, NOW - 60)

@@ -115,15 +115,15 @@ def _expect(logs: Logs, witness: Witness, splits: Splits) -> None:
     not speak with its broker.
 
     Raises:
-        OperatorError: `split_view` that cannot be proven.
+        OperatorError: `split_unproven`; `split_view` that cannot be written.
     """
     pins = logs.pins
     try:
         logs.expect(witness.known(pins.directory.origin), witness.known(pins.evidence.origin))
     except TwoHistories as met:
         error = splits.keep(met)
-        if isinstance(error, TwoHistories):
-            raise
+        if not splits.standing():
+            raise error from None
 
 
 def _witness_key(office: Office, restored: Restored) -> WitnessKey | None:

@@ -104,8 +104,9 @@ class Splits:
     def keep(self, met: TwoHistories) -> OperatorError:
         """Write down two histories, if they are proven; the error to show instead of `met`.
 
-        What is not proven (an older release kept no note) stays what it was: the line stops until
-        the next start. If the disk is full, the line stops and it is written when there is room.
+        What is not proven (an older release kept no note, a disk has changed what is remembered)
+        accuses nobody: the line stops until the next start. If the disk is full, it stops too, and
+        the proof is written when there is room.
         """
         made = SplitFile(
             pins=self._pins,
@@ -117,7 +118,7 @@ class Splits:
         )
         verdict = judge_split(made, self._pins)
         if verdict.proven is not Proven.YES:
-            return met
+            return _unproven(met)
         try:
             return self._keep(made, verdict)
         except OperatorError as error:
@@ -221,6 +222,16 @@ def _place(verdict: SplitVerdict) -> tuple[str, int]:
 
 def _same(split: Split, verdict: SplitVerdict) -> bool:
     return (split.origin, split.size) == _place(verdict)
+
+
+def _unproven(met: TwoHistories) -> OperatorError:
+    return OperatorError(
+        "split_unproven",
+        f"{met.origin} has signed another history of {met.size} leaves than this node remembers, "
+        "and no signed head that is kept here proves it",
+        hint="one of the two is wrong: compare with the other agencies (saphan audit heads), and "
+        "look after this machine's disk; to go on: saphan node trust-again --reason TEXT",
+    )
 
 
 def _error(split: Split) -> OperatorError:

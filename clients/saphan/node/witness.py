@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from saphan_protocol.checkpoint import Head, cosign_lines
+from saphan_protocol.checkpoint import Head, cosign_lines, parse_checkpoint
 from saphan_protocol.notes import encode_note, parse_note
 from saphan_protocol.witness import WitnessKey
-from saphan_schemas.errors import OperatorError, Refused
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.limits import LIMITS, SECOND_MS
 
 from saphan.durable import read_bounded, replace_file
@@ -128,7 +128,12 @@ def _plain(known: Known) -> dict[str, object]:
 def _known(log: dict[str, Any]) -> Known:
     # An older release kept no note.
     note = str(log.get("note", "")).encode()
-    return Known(int(log["size"]), bytes.fromhex(log["root"]), int(log["time"]), note)
+    known = Known(int(log["size"]), bytes.fromhex(log["root"]), int(log["time"]), note)
+    if note:
+        said = parse_checkpoint(parse_note(note).text)
+        if (said.size, said.root) != (known.size, known.root):
+            raise ValueError("the note is of another head")  # a disk's fault accuses no broker
+    return known
 
 
 def _load(path: Path) -> dict[str, Known]:
@@ -139,7 +144,7 @@ def _load(path: Path) -> dict[str, Known]:
         if value["saphan"] != STATE_FORMAT:
             raise ValueError(value["saphan"])
         return {str(origin): _known(log) for origin, log in value["logs"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (InvalidInput, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise OperatorError(
             "witness_state_damaged",
             f"{path} does not parse, so this node cannot know what it has cosigned",

@@ -34,6 +34,7 @@ STEADY_S: Final = 5.0
 CONTRADICTIONS: Final = frozenset(
     {
         "split_view",
+        "split_unproven",
         "log_rolled_back",
         "corridor_gap",
         "corridor_fork",
