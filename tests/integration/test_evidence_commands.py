@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from saphan.node.service import NodeService
 from saphan_protocol.pins import format_pins
+from support.attaching import pdf, send
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
 from support.command import Ran, environment, saphan, saphan_here
 from support.evidence import have_patience, settled
@@ -35,8 +36,8 @@ async def evidence(bridge: Bridge, agency: str, *words: str | Path, status: int 
     return await asyncio.to_thread(saphan_here, *words, status=status)
 
 
-async def carried(out: NodeService, into: NodeService) -> bytes:
-    bulletin = await out.send(wish())
+async def carried(out: NodeService, into: NodeService, *attachments: bytes) -> bytes:
+    bulletin = await send(out, *attachments)
     await eventually(lambda: states(out, bulletin) == ["accepted"])
     await into.read_by_system(bulletin)
     for node in (out, into):
@@ -107,19 +108,27 @@ async def test_a_disclosed_bulletin_says_what_it_said(bridge: Bridge) -> None:
     async with bridge.node_with_api(LA) as out, bridge.node(KH) as into:
         await opened(out)
         await agreed(into)
-        bulletin = (await carried(out, into)).hex()
+        attached = pdf(300_000)
+        bulletin = (await carried(out, into, attached)).hex()
         bundle = bridge.place / "case.evidence"
         asked = ("--disclose", "--to", "the Court of Vientiane", "--reason", "order 12/2026")
         words = ("export", bulletin, "--out", bundle, *asked)
         refused = await evidence(bridge, LA, *words, status=5)
         assert refused.code == "not_confirmed"
         assert not bundle.exists()
-        ran = await evidence(bridge, LA, *words, "--yes", "--json")
+        ran = await evidence(bridge, LA, *words, "--yes", "--attachments", "--json")
         assert (ran.json["verdict"], ran.json["gaps"]) == ("valid", [])
         shown = (await evidence(bridge, LA, "show", bundle, "--json")).json
         assert shown["content"]["content"]["body"] == wish().body
         assert shown["disclosure"]["to"] == "the Court of Vientiane"
         assert shown["disclosure"]["index"] is not None
+        folder = bridge.place / "attachments"
+        ran = await evidence(bridge, LA, "show", bundle, "--save", folder, "--json")
+        (saved,) = (Path(name) for name in ran.json["saved"])
+        assert (saved, saved.read_bytes()) == (folder / "1.pdf", attached)
+        assert stat.S_IMODE(os.stat(saved).st_mode) == 0o600
+        again = await evidence(bridge, LA, "show", bundle, "--save", folder, status=5)
+        assert again.code == "file_exists"
         page = bridge.place / "page.html"
         await evidence(bridge, LA, "verify", bundle, "--page", page)
         assert "the Court of Vientiane" in page.read_text()

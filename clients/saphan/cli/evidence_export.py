@@ -22,7 +22,7 @@ from saphan_schemas.records import Signature
 
 from saphan.base64_text import bytes_of
 from saphan.cli.options import local_node, now_ms, office_of
-from saphan.cli.progress import Progress
+from saphan.cli.progress import PATIENCE_S, Progress
 from saphan.cli.speech import confirm, language, note, say, show
 from saphan.evidence.checking import check_bundle
 from saphan.evidence.exporting import NodeStore, export_bundle, require_new
@@ -92,11 +92,14 @@ def _disclosed(node: LocalNode, bulletin: bytes, args: argparse.Namespace) -> Bu
 def _until_logged(node: LocalNode, where: str, args: argparse.Namespace) -> None:
     """Until the log shows it. Others' witnesses hear of it with their next head, which may be in an
     hour: it concerns this agency alone, and nobody is woken for it."""
-    deadline = time.monotonic() + LOGGED_S
-    while time.monotonic() < deadline:
+    began, told = time.monotonic(), False
+    while (waited := time.monotonic() - began) < LOGGED_S:
         rows = node.get(f"{where}/disclosures")["disclosures"]
         if any(row["index"] is not None for row in rows if _same(row, args)):
             return
+        if waited > PATIENCE_S and not told:
+            told = True
+            note(say("note.evidence_waits", seconds=int(LOGGED_S)))
         time.sleep(LOOK_S)
     note(say("note.evidence_not_logged"))
 
