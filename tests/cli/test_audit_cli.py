@@ -43,7 +43,7 @@ def test_a_good_log_is_said_to_be_good_with_its_numbers(book: Logbook, tmp_path:
     page = verify(*words).out
     assert page.startswith("Nothing is wrong in what was checked.\n")
     assert "9 leaves; 8 of 8 entries opened (record packs: 1)" in page
-    assert "la.ospp to kh.gpo: 4 opened, up to number 4" in page
+    assert "la.ospp to kh.gpo: 4 opened, numbers 1 to 4" in page
     assert "cosigned by: nobody" in page
     assert "no pack opened" not in page
     shown = verify(*words, "--json").json

@@ -46,7 +46,7 @@ def test_a_good_log_is_covered_in_exact_numbers(book: Logbook) -> None:
     assert seen.operation_signatures == 10  # of each: threshold, root, node, officer, witness
     assert (seen.agreements_opened, seen.agreements_logged) == (1, 1)
     assert seen.corridors == {
-        THERE: CorridorSeen(6, 6), BACK: CorridorSeen(4, 4), (LA, LA): CorridorSeen(1, 1),
+        THERE: CorridorSeen(6, 6, 1), BACK: CorridorSeen(4, 4, 1), (LA, LA): CorridorSeen(1, 1, 1),
     }  # fmt: skip
     assert seen.deliveries == {"read": 2, "expired": 1}
     assert [(head.size, head.witnesses) for head in seen.heads] == [(4, ()), (12, ())]
@@ -69,7 +69,7 @@ def test_unopened_entries_are_counted_and_no_fault(book: Logbook) -> None:
     assert report.finding is None
     seen = report.coverage
     assert (seen.entries, seen.entries_opened) == (8, 3)
-    assert seen.corridors == {THERE: CorridorSeen(3, 7)}
+    assert seen.corridors == {THERE: CorridorSeen(3, 7, 2)}
     assert seen.unplaced == 2
     assert seen.signatures == 3
 

@@ -188,6 +188,9 @@ def test_a_state_that_does_not_fit_is_refused(book: Logbook) -> None:
     assert refused(book, state=ended[-1]) == "state_packs"
     # What was judged without a pack is not judged again with it.
     assert refused(book, pack, (b"2", stretch(book, 2, 4)), state=states[-1]) == "state_packs"
+    registered = book.directory.kept.pop()
+    assert refused(book, pack, state=states[-1]) == "state_ahead"
+    book.directory.kept.append(registered)
     del book.evidence.kept[-2:]
     book.shown = [row for row in book.shown if row[0].index < len(book.evidence.kept)]
     book.notes.clear()

@@ -77,6 +77,7 @@ class Corridors:
         else:
             course.tail = follow(course.tail, index, entry)
         course.hidden = self._hidden
+        course.seen.first = course.seen.first or entry.number
         course.seen.opened += 1
         course.seen.last = entry.number
         return course

@@ -87,10 +87,11 @@ class HeadSeen:
 
 @dataclass(slots=True)
 class CorridorSeen:
-    """A corridor's entries: how many were opened, and the highest running number among them."""
+    """A corridor's entries: how many were opened, the first and the last running number of them."""
 
     opened: int = 0
     last: int = 0
+    first: int = 0
 
 
 @dataclass(slots=True)

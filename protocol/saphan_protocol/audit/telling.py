@@ -38,7 +38,13 @@ def report_json(report: Report) -> dict[str, Any]:
                     for name, count in sorted(seen.logged.items())
                 },
                 "corridors": [
-                    {"sender": pair[0], "recipient": pair[1], "opened": c.opened, "last": c.last}
+                    {
+                        "sender": pair[0],
+                        "recipient": pair[1],
+                        "opened": c.opened,
+                        "first": c.first,
+                        "last": c.last,
+                    }
                     for pair, c in sorted(seen.corridors.items())
                 ],
                 "deliveries": dict(sorted(seen.deliveries.items())),

@@ -82,6 +82,7 @@ def _evidence_page(seen: Coverage, say: Say) -> Iterator[str]:
             sender=sender,
             recipient=recipient,
             opened=corridor.opened,
+            first=corridor.first,
             last=corridor.last,
         )
     if seen.deliveries:
