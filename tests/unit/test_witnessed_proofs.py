@@ -18,6 +18,7 @@ from saphan.node.rows.db import Database
 from saphan.node.rows.schema import APPLICATION_ID, SCHEMA, UPGRADES
 from saphan_protocol.merkle import verify_consistency
 from saphan_protocol.shared_paths import SharedPaths
+from saphan_schemas.directory_records import WitnessPolicy
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.proof_frames import Proofs
 from support.proven_logs import EVIDENCE, NOW, OTHER, OWN, ProvenLogs
@@ -79,12 +80,11 @@ def test_what_no_witness_signs_for_is_not_looked_through_again(
     shown: ProvenLogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A corridor that wants two witnesses has 30 entries; those of the other one go on."""
-    takes = WitnessedProofs.takes
-    two = {"stuck"}
+    asked, two = WitnessedProofs._policy, {"stuck"}
     monkeypatch.setattr(
         WitnessedProofs,
-        "takes",
-        lambda self, pair, names: pair[0] not in two and takes(self, pair, names),
+        "_policy",
+        lambda self, pair: WitnessPolicy(2, False) if pair[0] in two else asked(self, pair),
     )
     looked, move = list[int](), WitnessedProofs._move
 

@@ -20,19 +20,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from saphan_protocol.admission import due_day
-from saphan_protocol.evidence import MAX_ENTRY_BYTES, entry_leaf, leaf_of
-from saphan_protocol.merkle import leaf_hash, verify_inclusion
+from saphan_protocol.merkle import verify_inclusion
 from saphan_protocol.shared_paths import read_path
-from saphan_schemas.codec import decode
+from saphan_schemas.directory_records import WitnessPolicy
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.proof_frames import Proofs
-from saphan_schemas.records import Entry, Header, HeadRef, LeafType
+from saphan_schemas.records import HeadRef
 
-from saphan.node.feed_entry import SUBMITTED
 from saphan.node.logs import Logs, encoded_path
 from saphan.node.proving.chain import Chain, stored_path
+from saphan.node.proving.stored_leaf import stored_leaf
 from saphan.node.proving.witness_policy import policy, witnessed
 from saphan.node.rows.db import Database, Row
 
@@ -95,9 +93,11 @@ class WitnessedProofs:
 
     def takes(self, pair: Pair, names: Iterable[str]) -> bool:
         """Whether these witnesses make a proof of that corridor a witnessed one, shown by us."""
+        return witnessed(self._policy(pair), self._agency, names)
+
+    def _policy(self, pair: Pair) -> WitnessPolicy:
         with self._logs.lock:
-            agreed = policy(self._logs.directory, pair)
-        return witnessed(agreed, self._agency, names)
+            return policy(self._logs.directory, pair)
 
     def candidates(self) -> list[Candidate]:
         """The newest kept heads that other agencies have signed, newest first; the newest that any
@@ -144,7 +144,8 @@ class WitnessedProofs:
         pairs = self._db.rows("SELECT sender, recipient FROM corridors") if found else []
         taken: dict[Pair, list[int]] = {}
         for sender, recipient in pairs:
-            sizes = {one.ref.size for one in found if self.takes((sender, recipient), one.names)}
+            agreed = self._policy((sender, recipient))
+            sizes = {one.ref.size for one in found if witnessed(agreed, self._agency, one.names)}
             if sizes:
                 taken[sender, recipient] = sorted(sizes)
         return taken
@@ -220,7 +221,7 @@ class WitnessedProofs:
                 ref = newest.get((sender, recipient))
                 if ref is None or index >= ref.size:
                     continue
-                leaf = _leaf(*shown) if head in (None, ref) else None
+                leaf = stored_leaf(*shown) if head in (None, ref) else None
                 if leaf is not None:
                     head = ref
                     leaves[index] = leaf
@@ -254,18 +255,3 @@ class WitnessedProofs:
             # else it was let go meanwhile; a newer one is asked about next
         if wrong is not None:
             raise wrong
-
-
-def _leaf(event: str, entry: bytes, salt: bytes, header: bytes | None) -> bytes | None:
-    """Hash of the leaf that the log must hold for a stored entry; None where what it is made of is
-    lost or damaged."""
-    try:
-        if event != SUBMITTED:
-            record = decode(Entry, entry, MAX_ENTRY_BYTES, "entry")
-            return leaf_hash(entry_leaf(leaf_of(record, False), entry, salt))
-        if header is None:
-            return None
-        due = due_day(decode(Header, header, LIMITS.header_bytes, "header"))
-    except InvalidInput:
-        return None
-    return leaf_hash(entry_leaf(LeafType.SUBMITTED, entry, salt, due))
