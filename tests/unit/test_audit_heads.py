@@ -9,9 +9,10 @@ from saphan_protocol.audit.report import AuditStep
 from saphan_protocol.checkpoint import format_checkpoint
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.packs import PackNote
+from saphan_schemas.records import Role
 from support.agency import Agency
 from support.audits import KH, LA, THERE, found
-from support.ceremony import NOW
+from support.ceremony import NOW, Ceremony, revoke
 from support.log_keys import log_note
 from support.logbook import Logbook
 
@@ -54,6 +55,38 @@ def test_broker_dates_an_entry_before_a_head_that_had_it_not(book: Logbook) -> N
     pack = book.pack()
     book.time += LIMITS.skew_ms
     assert found(book.audit(pack)) == ("evidence", late, AuditStep.TIME, "time_before_head")
+
+
+def test_broker_takes_a_head_back_by_one_of_an_earlier_time(book: Logbook) -> None:
+    book.submit(*THERE)
+    witness(book, time=book.time + 10 * MINUTE)
+    book.anchor()
+    book.time += 8 * MINUTE
+    witness(book)
+    _, late = book.submit(*THERE)
+    assert found(book.audit()) == ("evidence", late, AuditStep.TIME, "time_before_head")
+
+
+def test_a_head_is_cosigned_when_a_witness_first_did(book: Logbook) -> None:
+    book.submit(*THERE)
+    for lag in (3, 1, 2):
+        witness(book, lag=lag)
+    report = book.audit()
+    assert report.finding is None
+    lags = report.statistics.lags[KH]
+    assert (lags.count, lags.longest) == (1, 1000)
+
+
+def test_what_a_witness_said_before_its_key_was_revoked_counts(book: Logbook) -> None:
+    book.submit(*THERE)
+    witness(book)
+    agency = book.agencies[KH]
+    ceremony = Ceremony(agency)
+    ceremony.enrol()
+    book.register(ceremony.operate([revoke(Role.WITNESS, agency.witness.key_id)]))
+    report = book.audit()
+    assert report.finding is None
+    assert report.coverage.heads_witnessed == 1
 
 
 def test_broker_dates_an_entry_after_a_head_that_has_it(book: Logbook) -> None:
