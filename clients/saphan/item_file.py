@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -96,12 +97,8 @@ def write_items(
     Raises:
         OperatorError: `file_exists`, `file_unwritable`; and what `items` raise.
     """
-    if path.exists() or path.is_symlink():
-        raise _exists(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        _remove_left(path)
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET_MODE)
+    with _told(path):
+        handle, part = _begun(path)
         try:
             with open(handle, "wb") as file:
                 for item in items:
@@ -111,8 +108,42 @@ def write_items(
             _name(part, path)
         finally:
             part.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def require_new(path: Path) -> None:
+    """Refuse what `write_items` would refuse, before anything is done that cannot be undone.
+
+    Raises:
+        OperatorError: `file_exists`, `file_unwritable`.
+    """
+    with _told(path):
+        handle, part = _begun(path)
+        os.close(handle)
+        part.unlink()
+
+
+def _begun(path: Path) -> tuple[int, Path]:
+    """The hidden file that may become `path`, open and empty."""
+    if path.exists() or path.is_symlink():
+        raise FileExistsError(path)
+    _remove_left(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET_MODE), part
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What the disk refuses, as its keeper is told."""
+    try:
+        yield
     except FileExistsError:
-        raise _exists(path) from None
+        raise OperatorError(
+            "file_exists",
+            f"{path} exists already and is not overwritten",
+            field="out",
+            hint="name a file that does not exist yet",
+        ) from None
     except OSError as error:
         raise OperatorError(
             "file_unwritable",
@@ -120,7 +151,6 @@ def write_items(
             field="out",
             hint="check that the disk has room and that the folder exists and belongs to you",
         ) from None
-    sync_folder(path.parent)
 
 
 def _remove_left(path: Path) -> None:
@@ -142,15 +172,6 @@ def _name(part: Path, path: Path) -> None:
         if path.exists():
             raise FileExistsError(path) from None
         part.rename(path)
-
-
-def _exists(path: Path) -> OperatorError:
-    return OperatorError(
-        "file_exists",
-        f"{path} exists already and is not overwritten",
-        field="out",
-        hint="name a file that does not exist yet",
-    )
 
 
 def opened_file(path: Path) -> int:

@@ -116,6 +116,12 @@ async def test_a_disclosed_bulletin_says_what_it_said(bridge: Bridge) -> None:
         refused = await evidence(bridge, LA, *words, status=5)
         assert refused.code == "not_confirmed"
         assert not bundle.exists()
+        # What the disk would refuse is known before the key is given away.
+        for place in (bridge.place / "nowhere" / "case", bridge.place / ("x" * 250)):
+            words_there = ("export", bulletin, "--out", place, *asked, "--yes")
+            there = await evidence(bridge, LA, *words_there, status=5)
+            assert there.code == "file_unwritable"
+        assert out.disclosing.listed(bytes.fromhex(bulletin)) == []
         ran = await evidence(bridge, LA, *words, "--yes", "--attachments", "--json")
         assert (ran.json["verdict"], ran.json["gaps"]) == ("valid", [])
         shown = (await evidence(bridge, LA, "show", bundle, "--json")).json

@@ -25,9 +25,10 @@ from saphan.cli.options import local_node, now_ms, office_of
 from saphan.cli.progress import PATIENCE_S, Progress
 from saphan.cli.speech import confirm, language, note, say, show
 from saphan.evidence.checking import check_bundle
-from saphan.evidence.exporting import NodeStore, export_bundle, require_new
+from saphan.evidence.exporting import NodeStore, export_bundle
 from saphan.evidence.gather import Gathered
 from saphan.evidence.sentences import remark_sentence
+from saphan.item_file import require_new
 from saphan.local_api import LocalNode
 
 LOGGED_S: Final = 30.0

@@ -119,22 +119,3 @@ def export_bundle(
 
         write_bundle(out, items, wrote)
     return gathered
-
-
-def require_new(out: Path) -> None:
-    """Refuse early what `export_bundle` would refuse after a key was given away.
-
-    Raises:
-        OperatorError: `file_exists`, `file_unwritable`.
-    """
-    if out.exists() or out.is_symlink():
-        raise OperatorError(
-            "file_exists",
-            f"{out} exists already and is not overwritten",
-            field="out",
-            hint="name a file that does not exist yet",
-        )
-    if not out.parent.is_dir():
-        raise OperatorError(
-            "file_unwritable", f"there is no folder {out.parent}", field="out", hint="make it first"
-        )
