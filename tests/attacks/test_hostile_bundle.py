@@ -12,8 +12,9 @@ from saphan_protocol.bundle.verify import verify_bundle
 from saphan_protocol.checkpoint import format_checkpoint
 from saphan_protocol.directory import agreement_leaf
 from saphan_protocol.identity import identity
+from saphan_protocol.merkle import consistency_path, leaf_hash, root_of
 from saphan_protocol.operation import parse_agreement_package
-from saphan_schemas.bundles import BundleItem, BundleNote, BundleSignature
+from saphan_schemas.bundles import BundleEntry, BundleItem, BundleNote, BundleSignature
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob, Bulletin, Consignment, Event
@@ -129,3 +130,47 @@ def test_an_unsigned_consignment_of_honest_sizes_is_a_gap() -> None:
     verdict = Maker(book, made, LA).verify()
     assert verdict.outcome is Outcome.GAPS
     assert "signature_missing" in gap_codes(verdict)
+
+
+@pytest.mark.parametrize("number", [3, 9])
+def test_an_entry_names_a_predecessor_where_none_can_be(number: int) -> None:
+    """Leaf 2 is shown, and is of another corridor; and there is no room for seven entries."""
+    book, made = begun()
+    maker = Maker(book, made, LA)
+    if number == 3:
+        maker.disclose(book.agencies[LA])
+    else:
+        book.anchor()
+    book.state(Event.HANDOVER, made, THERE, entry={"number": number, "previous": 2})
+    assert refusal(maker.verify()) == ("V11", "corridor_fork")
+
+
+def test_after_an_outcome_nothing_that_is_hidden_explains_a_handover() -> None:
+    book, made = begun()
+    book.state(Event.RECALLED, made, THERE, "error", by=LA)
+    hidden = book.state(Event.HANDOVER, made, THERE)
+    book.state(Event.UNOPENED, made, THERE, "mailbox_key_gone")
+    verdict = Maker(book, made, LA, hidden=frozenset({hidden})).verify()
+    assert refusal(verdict) == ("V14", "already_decided")
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_later_head_vouches_only_where_it_is_shown_to_continue(linked: bool) -> None:
+    book, made = begun()
+    maker = Maker(book, made, LA)
+    maker.sign()
+    first, size = book.evidence.signed, len(book.evidence.kept)
+    assert first is not None
+    early = [item for item in maker.items() if isinstance(item, BundleEntry)]
+    said(book, made, Event.HANDOVER)
+    maker.sign()
+    leaves = [leaf_hash(leaf) for leaf in book.evidence.kept]
+    path = consistency_path(
+        size, len(leaves), lambda level, n: root_of(leaves[n << level : (n + 1) << level])
+    )
+    items: list[Any] = maker.items()
+    late = replaced(items[2], consistency=path if linked else ())
+    items[2:3] = [BundleNote("evidence", first), late]
+    items[place(items, BundleEntry)] = early[0]
+    gaps = gap_codes(verify_bundle(recounted(items), TYPES))
+    assert gaps == (set() if linked else {"heads_unlinked", "unwitnessed"})
