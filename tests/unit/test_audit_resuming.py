@@ -185,7 +185,9 @@ def test_a_state_that_does_not_fit_is_refused(book: Logbook) -> None:
     # A pack that says it goes on behind the end may open more of a log that has grown.
     longer = (b"1", book.pack(stop=size + 1))
     _, ended = run(book, longer)
-    assert refused(book, state=ended[-1]) == "state_packs"
+    later = (b"2", stretch(book, size, size + 1))
+    assert refused(book, later, state=ended[-1]) == "state_packs"
+    assert run(book, longer, later, state=ended[-1])[0].finding is None
     # What was judged without a pack is not judged again with it.
     assert refused(book, pack, (b"2", stretch(book, 2, 4)), state=states[-1]) == "state_packs"
     registered = book.directory.kept.pop()

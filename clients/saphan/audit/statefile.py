@@ -48,7 +48,7 @@ class StateFile:
         """The pieces of the state that was kept, given away as they are asked for; None: none.
 
         Raises:
-            OperatorError: `file_unreadable`, `key_file_exposed`, `file_unwritable` (no folder);
+            OperatorError: `file_unreadable`, `key_file_exposed`, `file_unwritable`;
                 InvalidInput: `state_malformed`.
         """
         if not self._path.parent.is_dir():  # now, and not after an hour's work
