@@ -1,9 +1,9 @@
 """`saphan evidence export`: ask the node for what is lacking, then read its store into a file.
 
 1. Refuse what cannot be written, before anything is given away.
-2. The node, if it runs, fetches what the store lacks; without it the store is taken as it is.
-3. With --disclose the person confirms; the node records the disclosure, durably, and gives the key.
+2. With --disclose the person confirms; the node records the disclosure, durably, and gives the key.
    Its statement is waited for, so that the bundle shows it in the log.
+3. The node, if it runs, fetches what the store lacks; without it the store is taken as it is.
 4. The bundle is written, then checked as a stranger would check it.
 """
 
@@ -62,7 +62,7 @@ def export(args: argparse.Namespace) -> int:
 
 
 def _fetch_lacking(node: LocalNode, bulletin: bytes) -> None:
-    """Step 2. What the node cannot fetch now becomes a gap of the bundle, which names it."""
+    """Step 3. What the node cannot fetch now becomes a gap of the bundle, which names it."""
     try:
         node.post(f"/v1/bulletins/{bulletin.hex()}/evidence", {})
     except SaphanError as error:
@@ -70,7 +70,7 @@ def _fetch_lacking(node: LocalNode, bulletin: bytes) -> None:
 
 
 def _disclosed(node: LocalNode, bulletin: bytes, args: argparse.Namespace) -> BundleDisclosure:
-    """Step 3.
+    """Step 2.
 
     Raises:
         OperatorError: `not_confirmed`; SaphanError: what the node refuses it for.
