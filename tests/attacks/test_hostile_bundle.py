@@ -174,3 +174,14 @@ def test_a_later_head_vouches_only_where_it_is_shown_to_continue(linked: bool) -
     items[place(items, BundleEntry)] = early[0]
     gaps = gap_codes(verify_bundle(recounted(items), TYPES))
     assert gaps == (set() if linked else {"heads_unlinked", "unwitnessed"})
+
+
+def test_content_of_an_unknown_type_turns_the_direction_of_writing() -> None:
+    book = Logbook([Agency(name, NOW) for name in (LA, KH)])
+    made = book.agencies[LA].bulletin([KH], book.time, content={"body": "paid \u202e001"})
+    book.submit(LA, KH, made)
+    maker = Maker(book, made, LA)
+    maker.disclose(book.agencies[LA])
+    maker.sign()
+    known = {name: digest for name, digest in TYPES.items() if name != made.header.schema}
+    assert refusal(verify_bundle(maker.items(), known)) == ("V17", "text_forbidden")
