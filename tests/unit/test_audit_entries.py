@@ -160,6 +160,16 @@ def test_broker_showed_the_sender_another_history(
             assert found(report) == at(index, AuditStep.SUBMISSION, code)
 
 
+def test_broker_showed_the_sender_a_head_of_more_leaves_than_there_were(
+    book: Logbook, agencies: tuple[Agency, Agency]
+) -> None:
+    made = agencies[0].bulletin([KH], book.time)
+    seen = HeadRef(ORIGINS[1], 1_000, bytes(32))
+    (item,), batch = agencies[0].submissions([made], [agencies[1]], seen)
+    index = book.admit(made, item, batch, THERE)
+    assert found(book.audit()) == at(index, AuditStep.SUBMISSION, "seen_differs")
+
+
 def test_without_tiles_earlier_heads_are_counted_as_not_compared(
     book: Logbook, agencies: tuple[Agency, Agency]
 ) -> None:

@@ -142,6 +142,16 @@ def test_a_warning_behind_a_hole_is_believed_but_not_before_its_time(book: Logbo
     )
 
 
+def test_an_expiry_behind_a_hole_is_believed(book: Logbook) -> None:
+    """Nobody opens the handover: whether it was undelivered or unanswered is not known."""
+    made = book.agencies[LA].bulletin([KH], book.time, answer_by=None)
+    _, first = book.submit(LA, KH, made)
+    book.state(Event.HANDOVER, made, THERE)
+    book.time = made.header.retain_until * 24 * HOUR_MS
+    last = expire(book, made)
+    assert book.audit(book.pack([first, last])).finding is None
+
+
 def test_both_parties_disclose_whatever_became_of_it(book: Logbook) -> None:
     made = book.deliver(LA, KH)
     for by in (LA, KH, KH):
