@@ -44,6 +44,17 @@ def test_broker_names_an_opened_leaf_as_the_unopened_predecessor(book: Logbook) 
     assert found(book.audit(pack)) == at(fork, AuditStep.CORRIDOR, "corridor_fork")
 
 
+def test_broker_names_a_leaf_before_the_corridors_last_one_as_its_predecessor(
+    book: Logbook,
+) -> None:
+    _, before = book.submit(KH, LA)
+    made, first = book.submit(LA, KH)
+    book.submit(KH, LA)
+    fork = book.state(Event.HANDOVER, made, THERE, entry={"number": 3, "previous": before})
+    pack = book.pack(only=[first, fork])
+    assert found(book.audit(pack)) == at(fork, AuditStep.CORRIDOR, "corridor_fork")
+
+
 def test_broker_fills_two_holes_with_one_unopened_leaf(book: Logbook) -> None:
     made, first = book.submit(LA, KH)
     answered, second = book.submit(KH, LA)
