@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from saphan_broker.sequencing.work import NewHead
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.frames import Ping
-from saphan_schemas.limits import DAY_MS
+from saphan_schemas.limits import DAY_MS, SECOND_MS
 from saphan_schemas.records import Event, Statement
 from support.brokers import World
 from support.session import Line
@@ -119,3 +120,19 @@ async def test_bulletin_from_the_future_and_one_that_is_over_are_refused(world: 
     items, batch = sender.submissions(made, [world.agencies[B]])
     codes = [result.code for result in await out.submit(items, batch)]
     assert codes == ["created_in_future", "expired", "retention_over", None]
+
+
+async def test_nothing_is_dated_before_a_head_that_does_not_cover_it(world: World) -> None:
+    """The clock was 40 s fast for a head, and is right again: an auditor bounds what comes after
+    that head by its time."""
+    world.clock.ahead += 40 * SECOND_MS
+    await world.broker.role.submit(NewHead()).outcome
+    fast = world.broker.state.evidence.published
+    world.clock.ahead -= 40 * SECOND_MS
+    sender, out = world.agencies[A], await world.line(A)
+    items, batch = sender.submissions([sender.bulletin([B], world.clock())], [world.agencies[B]])
+    (result,) = await out.submit(items, batch)
+    entry, _ = await out.entry(result.indices[0])
+    assert fast is not None
+    assert result.indices[0] >= fast.size
+    assert entry.time >= fast.time * SECOND_MS

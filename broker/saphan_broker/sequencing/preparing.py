@@ -18,7 +18,7 @@ from saphan_protocol.identity import identity
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_schemas.records import Consignment
 
 from saphan_broker.sequencing.facts import Known
@@ -92,7 +92,9 @@ async def prepare(state: State, group: Sequence[Work], before: Prepared | None) 
     if before is not None:
         tree, root, last = before.tree, before.root, before.ledger.time
     now = state.clock()
-    time = max(now, last)
+    # Nothing is dated before a head that does not cover it, whatever became of this clock since.
+    signed = 0 if book.published is None else book.published.time * SECOND_MS
+    time = max(now, last, signed)
     state.clocks.check(time, now)
     anchored = state.anchored if before is None else before.anchored
     anchor = _anchor_due(state, anchored, bool(group) and _anchor_old(state, before, time))
