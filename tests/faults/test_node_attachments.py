@@ -9,10 +9,8 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-import saphan.node.wire.line
 from saphan import Node
 from saphan.local_api import LocalNode
 from saphan_schemas.errors import OperatorError
@@ -31,8 +29,8 @@ async def test_a_line_that_is_cut_at_every_step_brings_it_and_little_twice(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch, cut_off: str
 ) -> None:
     """Every session passes one message more than the one before; each step is cut once."""
-    hasty = SimpleNamespace(sleep=lambda _: asyncio.sleep(0))
-    monkeypatch.setattr(saphan.node.wire.line, "asyncio", hasty)  # no waiting between sessions
+    # No waiting between sessions.
+    monkeypatch.setattr("saphan.node.wire.line.backoff_ms", lambda failures: 0)
     data = pdf(LENGTH)
     async with bridge.broker_running(), cutting_line(bridge.url, 3) as (line, url):
         await bridge.enrol()
