@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
-import saphan.node.wire.line
 from saphan.node.events import Listener
 from saphan_protocol.admission import measure
 from saphan_schemas.codec import decode
@@ -66,8 +64,8 @@ async def test_a_mauled_part_is_fetched_again(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One bulletin after the other, each with one message of the broker changed on the line."""
-    hasty = SimpleNamespace(sleep=lambda _: asyncio.sleep(0))
-    monkeypatch.setattr(saphan.node.wire.line, "asyncio", hasty)  # no waiting between sessions
+    # No waiting between sessions.
+    monkeypatch.setattr("saphan.node.wire.line.backoff_ms", lambda failures: 0)
     async with bridge.broker_running(), mauling_line(bridge.url) as (line, url):
         await bridge.enrol()
         straight, bridge.url = bridge.url, url
