@@ -186,9 +186,8 @@ async def test_our_own_damaged_file_is_never_sent(bridge: Bridge) -> None:
         await bridge.enrol()
         async with bridge.node(LA) as la, bridge.node(KH):
             await agreed(la)
+        bridge_url, bridge.url = bridge.url, "http://127.0.0.1:9"  # nobody is there
         async with bridge.node(LA) as la:
-            bridge_url, bridge.url = bridge.url, bridge.url
-            la.line._url = "ws://127.0.0.1:9"
             bulletin = await send(la, data)
             (path,) = stored(bridge, LA, "out")
             changed = bytearray(path.read_bytes())
