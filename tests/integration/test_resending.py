@@ -320,6 +320,8 @@ async def test_two_recipients_and_attachments_have_each_their_receipt(tmp_path: 
             files = await send(la, pdf(100_000), pdf(9))
             await eventually(lambda: states(la, both) == ["accepted"] * 2)
             await eventually(lambda: states(la, files) == ["accepted"])
+            own = "SELECT 1 FROM entries WHERE bulletin = ? AND event = 'accepted'"
+            await eventually(lambda: vn.db.row(own, (both,)))  # its own feed has shown it too
             grown = size(bridge)
             receipts = await la.resending.resend(both)
             assert [(one.recipient, one.same) for one in receipts] == [(KH, True), (VN, True)]
