@@ -198,7 +198,7 @@ async def test_our_own_damaged_file_is_never_sent(bridge: Bridge) -> None:
             await eventually(lambda: states(la, bulletin) == ["refused"])
             (delivery,) = la.bulletins.status(bulletin)["deliveries"]
             assert delivery["code"] == "attachment_damaged"
-            assert "bulletin_refused" in [alarm.code for alarm in la.alarms.standing()]
+            await eventually(lambda: "bulletin_refused" in [a.code for a in la.alarms.standing()])
 
 
 # --- a hostile sender -----------------------------------------------------------------------------
