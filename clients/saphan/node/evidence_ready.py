@@ -37,9 +37,10 @@ from saphan.node.wire.line import Line
 Anchor = tuple[int, int, bytes]
 """Index in the evidence log, size and root of the directory."""
 
-PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0)
+PAUSES_S: Final = (0.5, 1.0, 4.0, 2.0)
 """How long other agencies' witnesses are given to sign what they are shown; an answer takes 11 KB,
-so it is not asked for more often."""
+so it is not asked for more often. What was shown less than `LIMITS.head_asked_ms` before is shown
+again after the third pause, and has the fourth."""
 _PATHLESS: Final = (
     "SELECT DISTINCT a.idx, a.size, a.root FROM anchors a WHERE a.path IS NULL AND a.idx IN ("
     " SELECT (SELECT max(b.idx) FROM anchors b WHERE b.idx < e.idx) FROM entries e"
