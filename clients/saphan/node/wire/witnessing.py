@@ -18,8 +18,8 @@ from saphan.node.witness import Cosigned, Witness, anchor_lags
 
 Send = Callable[[object], Awaitable[None]]
 
-PAUSE_S: Final = 0.4
-"""Before a cosignature: the newest head of this moment is witnessed, not every commit's, and no
+PAUSE_S: Final = 1.0
+"""Before a cosignature: the newest head of this second is witnessed, not every commit's, and no
 bulletin on its way waits for the writing of the witness's state."""
 LATEST_S: Final = 10.0
 ROUND_TRIPS: Final = 4
