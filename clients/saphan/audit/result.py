@@ -15,7 +15,6 @@ from typing import Final
 from saphan_protocol.audit.report import Report
 from saphan_protocol.audit.telling import report_json, statistics_json
 from saphan_protocol.pins import Pins
-from saphan_schemas.errors import OperatorError
 
 from saphan.durable import create_file
 
@@ -43,25 +42,3 @@ def write_result(
         "statistics": statistics_json(report.statistics),
     }
     create_file(path, json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n")
-
-
-def refuse_existing(path: Path) -> None:
-    """The result file must be a new one.
-
-    Raises:
-        OperatorError: `file_exists`, `file_unwritable`.
-    """
-    if path.exists():
-        raise OperatorError(
-            "file_exists",
-            f"{path} exists already and is not overwritten",
-            field="result",
-            hint="name another file with --result",
-        )
-    if not path.parent.is_dir():
-        raise OperatorError(
-            "file_unwritable",
-            f"there is no folder {path.parent}",
-            field="result",
-            hint="make the folder, or name another one",
-        )

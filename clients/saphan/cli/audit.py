@@ -30,7 +30,7 @@ from saphan.audit.beside import processes
 from saphan.audit.fetch import fetch_logs
 from saphan.audit.folder import LogFolder
 from saphan.audit.packfile import read_pack
-from saphan.audit.result import refuse_existing, write_result
+from saphan.audit.result import write_result
 from saphan.audit.statefile import StateFile, digest_file
 from saphan.cli.options import Parser, Subparsers, add_command, add_group, now_ms
 from saphan.cli.page_files import add_page_options, refuse_pages, write_page_files
@@ -38,6 +38,7 @@ from saphan.cli.progress import Progress as Bar
 from saphan.cli.speech import language, note, say, show
 from saphan.cli.splits import add_audit_commands
 from saphan.durable import read_bounded
+from saphan.item_file import require_new
 from saphan.private import read_private
 
 EXIT_FINDING: Final = Refused.exit_status
@@ -74,7 +75,7 @@ def _verify(args: argparse.Namespace) -> int:
     wanted = args.state is not None or args.result is not None
     digests = {name: digest_file(path) for name, path in packs.items()} if wanted else {}
     if args.result is not None:
-        refuse_existing(args.result)  # now, and not after an hour's work
+        require_new(args.result)  # now, and not after an hour's work
     refuse_pages(args)
     file = None if args.state is None else StateFile(args.state)
     resuming = None if file is None else Resuming(_program(), digests, file.read(), file)

@@ -11,6 +11,7 @@ from saphan_schemas.errors import OperatorError
 from saphan.cli.options import Parser
 from saphan.cli.speech import say
 from saphan.durable import create_file
+from saphan.item_file import require_new
 
 if TYPE_CHECKING:
     from saphan.pages.blocks import Page
@@ -28,25 +29,16 @@ def refuse_pages(args: argparse.Namespace) -> None:
     Raises:
         OperatorError: `file_exists`, `file_unwritable`, `pdf_not_installed`.
     """
-    taken: set[Path] = set()
+    if args.page is not None and args.page == args.pdf:
+        raise OperatorError(
+            "file_exists",
+            f"{args.page} is named twice, and one file cannot be both pages",
+            field="out",
+            hint="name another file with --pdf",
+        )
     for path in (args.page, args.pdf):
-        if path is None:
-            continue
-        if path in taken or path.exists() or path.is_symlink():
-            raise OperatorError(
-                "file_exists",
-                f"{path} exists already, or is named twice, and is not overwritten",
-                field="out",
-                hint="name another file",
-            )
-        if not path.parent.is_dir():
-            raise OperatorError(
-                "file_unwritable",
-                f"there is no folder {path.parent}",
-                field="out",
-                hint="make the folder, or name another one",
-            )
-        taken.add(path)
+        if path is not None:
+            require_new(path)
     if args.pdf is not None:
         from saphan.pages.pdf import typesetter
 
