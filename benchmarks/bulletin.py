@@ -37,7 +37,7 @@ def wish(to: str) -> Wish:
         raise RuntimeError("the sample is too long to be filled up")
     return Wish(
         to=(to,),
-        schema=f"saphan/{SCHEMA}/0",
+        schema=f"saphan/{SCHEMA}/1",
         about=content["about"],
         body=content["body"],
         exercise=True,

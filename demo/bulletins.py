@@ -37,7 +37,7 @@ def write(name: str, path: Path, answers: str | None = None) -> None:
     if answers is not None:
         content["about"]["relations"] = [{"kind": "in_reply_to", "bulletin_id": answers}]
     value = {
-        "schema": f"saphan/{name}/0",
+        "schema": f"saphan/{name}/1",
         "exercise": True,
         "marking": {"tlp": "amber", "codes": ["H1", "H2"]},
         "about": content["about"],
@@ -87,7 +87,7 @@ def monthly_return(number: int) -> dict[str, Any]:
     body["totals_check"] = [{"measure": "cases", "value": str(100 + number)}]
     return {
         "to": ["kh.gpo"],
-        "schema": "saphan/case_statistics/0",
+        "schema": "saphan/case_statistics/1",
         "exercise": True,
         "about": about,
         "body": body,

@@ -130,7 +130,7 @@ class Story:
         screen = self._screen
         screen.scene("A seizure is reported, and one bit is flipped on its way")
         # Well past the header and inside the sealed text, which follows it in the frame.
-        bridge.wire.flip_once(b"saphan/drug_seizure/0", 1_500)
+        bridge.wire.flip_once(b"saphan/drug_seizure/1", 1_500)
         sent = self._send(bridge, LAOS, CAMBODIA, "drug_seizure")
         self._stage.until("the disturbance", bridge.wire.flipped.is_set)
         code = self._refusal_of(bridge)

@@ -42,7 +42,7 @@ from saphan_schemas.records import (
 from benchmarks.seeded.book import Book
 from benchmarks.seeded.parties import Party
 
-SCHEMAS: Final = ("saphan/training_notice/0", "saphan/case_statistics/0", "saphan/drug_seizure/0")
+SCHEMAS: Final = ("saphan/training_notice/1", "saphan/case_statistics/1", "saphan/drug_seizure/1")
 SPAN_MS: Final = 365 * DAY_MS
 """The log covers a year, whatever its length."""
 EVENTS_OF_ONE: Final = 4

@@ -62,7 +62,7 @@ class Wish:
 
     Args:
         to: agency ids, any order, no duplicates.
-        schema: name of a body type, such as "saphan/case_statistics/0".
+        schema: name of a body type, such as "saphan/case_statistics/1".
         about, body: JSON maps of the schema.
         marking: whole; or `tlp` alone, with the handling codes that the agreement has by default.
         expires, answer_by: ms UTC; retain_until: days since 1970-01-01.

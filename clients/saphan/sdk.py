@@ -1,7 +1,7 @@
 """The async SDK: an agency's case system sends and receives through its own node.
 
 async with Node("/srv/saphan/la.ospp") as node:
-    bulletin_id = await node.send(to="kh.gpo", schema="saphan/case_statistics/0",
+    bulletin_id = await node.send(to="kh.gpo", schema="saphan/case_statistics/1",
                                   about={...}, body={...})
     async for bulletin in node.inbox():
         print(bulletin.sender, bulletin.schema, bulletin.body)

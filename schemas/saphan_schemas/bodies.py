@@ -24,9 +24,9 @@ SCHEMA_TYPE: Final = "saphan/schema/1"
 """PAE type of a bundle's canonical bytes."""
 
 NAMES: Final[tuple[str, ...]] = (
-    "saphan/case_statistics/0",
-    "saphan/drug_seizure/0",
-    "saphan/training_notice/0",
+    "saphan/case_statistics/1",
+    "saphan/drug_seizure/1",
+    "saphan/training_notice/1",
 )
 """Every type this package has, sorted."""
 

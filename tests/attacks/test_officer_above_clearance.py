@@ -44,7 +44,7 @@ async def marked(world: DeskBridge, tlp: str) -> str:
     async with Node(world.bridge.place / LA) as node:
         sent = await node.send(
             to=KH,
-            schema="saphan/drug_seizure/0",
+            schema="saphan/drug_seizure/1",
             about=said["about"],
             body=said["body"],
             attachments=[file],

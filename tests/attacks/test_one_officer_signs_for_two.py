@@ -28,7 +28,7 @@ async def test_through_every_door_of_the_local_api(bridge: Bridge) -> None:
         everybody = await keeper(http, kh)
         said = sample("case_statistics")
         machine: dict[str, Any] = {
-            "to": [LA], "schema": "saphan/case_statistics/0", "about": said["about"],
+            "to": [LA], "schema": "saphan/case_statistics/1", "about": said["about"],
             "body": said["body"], "exercise": True,
         }  # fmt: skip
         code = await everybody.code("POST", "/v1/bulletins", json=machine)

@@ -16,7 +16,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.samples import sample
 from support.command import Ran, environment, saphan, saphan_command
 
-BULLETIN = json.dumps({"schema": "saphan/training_notice/0", **sample("training_notice")}).encode()
+BULLETIN = json.dumps({"schema": "saphan/training_notice/1", **sample("training_notice")}).encode()
 
 FILES: dict[str, tuple[str, bytes]] = {
     "empty": ("malformed", b""),

@@ -63,7 +63,7 @@ async def test_a_token_is_made_used_listed_and_revoked(
         async with Node(keeper.folder, token_file=file) as node:
             assert [bulletin async for bulletin in node.inbox(follow=False)] == []
             with pytest.raises(Refused, match="token_scope"):
-                await node.send(to=LA, schema="saphan/case_statistics/0", about={}, body={})
+                await node.send(to=LA, schema="saphan/case_statistics/1", about={}, body={})
         (row,) = await keeper.rows()
         assert (row["name"], row["rights"]) == ("records", ["read", "status"])
         assert row["used"] >= row["made"]

@@ -46,7 +46,7 @@ from support.bridge import (
     wish,
 )
 
-STATISTICS, SEIZURE = "saphan/case_statistics/0", "saphan/drug_seizure/0"
+STATISTICS, SEIZURE = "saphan/case_statistics/1", "saphan/drug_seizure/1"
 SEEING = frozenset({Right.READ, Right.STATUS, Right.EVENTS})
 
 

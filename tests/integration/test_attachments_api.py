@@ -100,7 +100,7 @@ async def test_an_officer_attaches_and_another_saves(
     secret, file = tmp_path / "passphrase", tmp_path / "bulletin.json"
     secret.write_text("open sesame of a test\n")
     secret.chmod(0o600)
-    file.write_text(json.dumps({"schema": "saphan/drug_seizure/0", **content()}))
+    file.write_text(json.dumps({"schema": "saphan/drug_seizure/1", **content()}))
     warrant = tmp_path / "warrant 14/2?.pdf".replace("/", "-")
     warrant.write_bytes(pdf(50_000))
 
@@ -164,7 +164,7 @@ async def test_a_command_whose_upload_another_bulletin_took_brings_it_again(
     secret.write_text("open sesame of a test\n")
     secret.chmod(0o600)
     warrant.write_bytes(pdf(5_000))
-    file.write_text(json.dumps(content() | {"schema": "saphan/drug_seizure/0"}))
+    file.write_text(json.dumps(content() | {"schema": "saphan/drug_seizure/1"}))
     whole = LocalNode.upload
     taken: list[bytes] = []
     async with both(bridge) as (la, _):

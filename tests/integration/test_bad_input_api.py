@@ -62,7 +62,7 @@ def pushed(**changes: Any) -> bytes:
     content = sample("case_statistics")
     made = {
         "to": [KH],
-        "schema": "saphan/case_statistics/0",
+        "schema": "saphan/case_statistics/1",
         "about": content["about"],
         "body": content["body"],
         "exercise": True,
@@ -71,7 +71,7 @@ def pushed(**changes: Any) -> bytes:
 
 
 def _twice(data: bytes) -> bytes:
-    return data[:-1] + b', "schema": "saphan/drug_seizure/0"}'
+    return data[:-1] + b', "schema": "saphan/drug_seizure/1"}'
 
 
 DEEP: Any = {"a": 1}
@@ -89,8 +89,8 @@ PUSHED: dict[str, tuple[str, bytes]] = {
     "nested deeper than content may be": ("malformed", pushed(body=DEEP)),
     "too long": ("too_large", pushed(body={"text": "x" * 250_000})),
     "longer than content may be": ("too_large", pushed(body={"text": "x" * 100_000})),
-    "unknown schema": ("schema_unknown", pushed(schema="saphan/unheard_of/0")),
-    "body of another schema": ("schema_invalid", pushed(schema="saphan/drug_seizure/0")),
+    "unknown schema": ("schema_unknown", pushed(schema="saphan/unheard_of/1")),
+    "body of another schema": ("schema_invalid", pushed(schema="saphan/drug_seizure/1")),
     "unknown agency": ("mailbox_missing", pushed(to=["vn.vks"])),
     "no agency's name": ("header_invalid", pushed(to=["KH GPO"])),
     "nobody": ("recipients_missing", pushed(to=[])),

@@ -44,7 +44,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def _more_agreed(world: World) -> None:
     """A second agreement, for a schema that no program registers."""
-    rule = CorridorRule(A, B, ("saphan/unheard_of/0",), "amber", 400)
+    rule = CorridorRule(A, B, ("saphan/unheard_of/1",), "amber", 400)
     parties = [world.agencies[A], world.agencies[B]]
     pins = world.pins.lasting
     package = agreement(parties, *pins, world.clock(), reference="second", rules=(rule,))
@@ -155,7 +155,7 @@ async def test_bad_operations_and_agreements_are_refused(world: World) -> None:
 
 
 def _rule(other: str) -> CorridorRule:
-    return CorridorRule(A, other, ("saphan/training_notice/0",), "amber", 400)
+    return CorridorRule(A, other, ("saphan/training_notice/1",), "amber", 400)
 
 
 def _revoked(agency: Agency) -> Change:

@@ -97,7 +97,7 @@ async def test_an_officer_sends_nothing_above_clearance(bridge: Bridge) -> None:
         with pytest.raises(Refused, match="above_clearance"):
             await here.sokha.send(answer)
         assert await here.sokha.send(wish(LA, marking=GREEN))
-        seizures = {"seizures": {"schemas": ["saphan/drug_seizure/0"]}}
+        seizures = {"seizures": {"schemas": ["saphan/drug_seizure/1"]}}
         cleared = {"sokha": {"clearance": "amber", "sections": ["seizures"]}}
         await here.may(officers=cleared, sections=seizures)
         with pytest.raises(Refused, match="section_foreign"):

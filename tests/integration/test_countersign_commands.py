@@ -47,7 +47,7 @@ def letter(place: Path) -> Path:
     """A bulletin's file."""
     content = sample("case_statistics")
     value = {name: content[name] for name in ("about", "body")} | {
-        "schema": "saphan/case_statistics/0", "exercise": True, "to": [LA]
+        "schema": "saphan/case_statistics/1", "exercise": True, "to": [LA]
     }  # fmt: skip
     path = place / "letter.json"
     path.write_text(json.dumps(value))

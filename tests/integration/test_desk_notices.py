@@ -65,7 +65,7 @@ async def test_a_desk_hears_of_a_deadline_that_concerns_its_officer(bridge: Brid
     """Timeline: two bulletins near a deadline; the rules show one of them to dao."""
     async with desk_bridge(bridge) as world:
         folder = await world.desk("dao")
-        rules = [{"officers": ["dao"], "schemas": ["saphan/case_statistics/0"]}]
+        rules = [{"officers": ["dao"], "schemas": ["saphan/case_statistics/1"]}]
         path = world.bridge.offices[KH].node / SETTINGS_NAME
         settings = json.dumps({"saphan": "settings/1", "rules": rules})
         await asyncio.to_thread(path.write_text, settings)

@@ -50,7 +50,7 @@ async def two(world: DeskBridge) -> tuple[bytes, bytes]:
 async def test_a_hidden_bulletin_is_unknown_to_the_desk(bridge: Bridge) -> None:
     async with desk_bridge(bridge) as world:
         dao, lim = await world.desk("dao"), await world.desk("lim")
-        await rules(world, {"officers": ["dao"], "schemas": ["saphan/case_statistics/0"]})
+        await rules(world, {"officers": ["dao"], "schemas": ["saphan/case_statistics/1"]})
         shown, hidden = await two(world)
         async with on_line(dao, bridge) as (desk, line):
             inbox = Inbox(desk)
@@ -116,7 +116,7 @@ async def test_other_rules_show_the_past_differently(bridge: Bridge) -> None:
                 return [bytes.fromhex(row["id"]) for row in rows]
 
             assert await listed() == [statistic, seizure]
-            await rules(world, {"officers": ["dao"], "schemas": ["saphan/drug_seizure/0"]})
+            await rules(world, {"officers": ["dao"], "schemas": ["saphan/drug_seizure/1"]})
             await line.news()
             assert await listed() == [seizure]
             await rules(world, {"officers": ["lim"]})
@@ -129,7 +129,7 @@ async def test_other_rules_show_the_past_differently(bridge: Bridge) -> None:
 async def test_what_is_not_shown_is_no_news(bridge: Bridge) -> None:
     async with desk_bridge(bridge) as world:
         folder = await world.desk("dao")
-        await rules(world, {"officers": ["dao"], "schemas": ["saphan/drug_seizure/0"]})
+        await rules(world, {"officers": ["dao"], "schemas": ["saphan/drug_seizure/1"]})
         async with on_line(folder, bridge) as (desk, line):
             await Inbox(desk).pull(line)
             hidden = await world.la.send(wish())

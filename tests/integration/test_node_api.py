@@ -61,7 +61,7 @@ async def test_the_sdk_sends_and_receives(bridge: Bridge) -> None:
                     return
 
         reader = asyncio.create_task(receive())
-        schema = "saphan/case_statistics/0"
+        schema = "saphan/case_statistics/1"
         first = await la.send(to=KH, schema=schema, exercise=True, **case_statistics())
         await eventually(lambda: received)
         # The second comes while the reader waits for news.
@@ -82,11 +82,11 @@ async def test_the_sdk_names_the_field_of_an_invalid_body(bridge: Bridge) -> Non
         wrong = case_statistics()
         wrong["body"]["cells"][0]["value"] = "many"
         with pytest.raises(InvalidInput) as caught:
-            await la.send(to=KH, schema="saphan/case_statistics/0", **wrong)
+            await la.send(to=KH, schema="saphan/case_statistics/1", **wrong)
         assert caught.value.code == "schema_invalid"
         assert caught.value.field == "/body/cells/0/value"
         with pytest.raises(Refused, match="mailbox_missing"):
-            await la.send(to="vn.vks", schema="saphan/case_statistics/0", **case_statistics())
+            await la.send(to="vn.vks", schema="saphan/case_statistics/1", **case_statistics())
 
 
 async def test_an_officer_sends_reads_and_sees_what_happened(
@@ -97,7 +97,7 @@ async def test_an_officer_sends_reads_and_sees_what_happened(
     secret.chmod(0o600)
     file = tmp_path / "bulletin.json"
     file.write_text(
-        json.dumps({"schema": "saphan/drug_seizure/0", "exercise": True, **drug_seizure()})
+        json.dumps({"schema": "saphan/drug_seizure/1", "exercise": True, **drug_seizure()})
     )
 
     async def run(*arguments: str) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def drug_seizure() -> dict[str, Any]:
 
 def endless(name: str) -> bytes:
     """A bulletin that is right but for a time that no header can hold."""
-    value = {"to": [KH], "schema": "saphan/drug_seizure/0", **drug_seizure()}
+    value = {"to": [KH], "schema": "saphan/drug_seizure/1", **drug_seizure()}
     return json.dumps(value | {name: 2**70}).encode()
 
 
@@ -221,7 +221,7 @@ class Signing:
         content = sample("training_notice")
         self.wish = Wish(
             to=(KH,),
-            schema="saphan/training_notice/0",
+            schema="saphan/training_notice/1",
             about=content["about"],
             body=content["body"],
             exercise=True,
@@ -273,7 +273,7 @@ async def test_a_reading_is_shown_only_to_the_officer_who_signed_it(bridge: Brid
     async with both(bridge) as (la, kh):
         content = case_statistics()
         bulletin = await la.send(
-            Wish(to=(KH,), schema="saphan/case_statistics/0", exercise=True, **content)
+            Wish(to=(KH,), schema="saphan/case_statistics/1", exercise=True, **content)
         )
         await eventually(lambda: states(kh, bulletin) == ["accepted"])
         key = bridge.officer(KH)
@@ -357,7 +357,7 @@ async def test_a_watched_inbox_shows_a_bulletin_as_it_comes(bridge: Bridge) -> N
         assert watching.stdout is not None
         for _ in range(2):
             bulletin = await la.send(
-                Wish(to=(KH,), schema="saphan/case_statistics/0", **case_statistics())
+                Wish(to=(KH,), schema="saphan/case_statistics/1", **case_statistics())
             )
             shown = json.loads(await watching.stdout.readline())
             assert (shown["id"], shown["read"]) == (bulletin.hex(), False)
@@ -374,7 +374,7 @@ async def test_events_are_told_as_they_happen(bridge: Bridge) -> None:
             http.get("http://node/v1/events") as stream,
         ):
             assert await stream.content.readline() == b": listening\n"
-            wish = Wish(to=(KH,), schema="saphan/case_statistics/0", **case_statistics())
+            wish = Wish(to=(KH,), schema="saphan/case_statistics/1", **case_statistics())
             bulletin = await la.send(wish)
             told: list[str] = []
             async with asyncio.timeout(20):

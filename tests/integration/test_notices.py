@@ -141,7 +141,7 @@ async def test_a_crash_before_the_record_tells_once_more_and_one_after_it_does_n
 
 
 async def test_nobody_is_told_of_what_the_rules_do_not_show(office: Office) -> None:
-    office.set(rules=[{"officers": [SOKHA], "schemas": ["saphan/arrest_notice/0"]}])
+    office.set(rules=[{"officers": [SOKHA], "schemas": ["saphan/arrest_notice/1"]}])
     async with office.bridge.node(LA) as la, office.bridge.node(KH) as kh:
         bulletin = await sent(office, la)
         await eventually(lambda: office.states(kh, bulletin) == ["nobody"])

@@ -34,7 +34,7 @@ async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
 def wished(name: str = "case_statistics", **fields: Any) -> dict[str, Any]:
     whole = sample(name)
     said = {"about": whole["about"], "body": whole["body"]}
-    return {"to": [KH], "schema": f"saphan/{name}/0", "exercise": True, **said, **fields}
+    return {"to": [KH], "schema": f"saphan/{name}/1", "exercise": True, **said, **fields}
 
 
 async def push(asking: Asking, key: str = KEY, **fields: Any) -> object:
@@ -139,7 +139,7 @@ async def test_the_sdk_sends_attachments_again_without_sending_twice(
 
         async def send(about: dict[str, Any]) -> str:
             return await node.send(
-                to=KH, schema="saphan/drug_seizure/0", about=about, body=whole["body"],
+                to=KH, schema="saphan/drug_seizure/1", about=about, body=whole["body"],
                 attachments=[file], idempotency_key=KEY, exercise=True,
             )  # fmt: skip
 

@@ -32,7 +32,7 @@ from support.bridge import LA, OFFICERS, SECRET, Bridge, bridged, eventually, op
 from support.officers import submit
 
 SEEING = frozenset({Right.READ, Right.STATUS, Right.EVENTS})
-SEIZURE = "saphan/drug_seizure/0"
+SEIZURE = "saphan/drug_seizure/1"
 
 
 async def test_a_token_ends_on_its_day_and_its_last_use_outlives_the_node(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"name": "cases", "officer": "bounmy", "schemas": [SEIZURE]}, "token_malformed"),
     ({"name": "cases", "rights": ["read"], "days": 0}, "token_malformed"),
     ({"name": "cases", "rights": ["read"], "days": 367}, "token_malformed"),
-    ({"name": "cases", "rights": ["read"], "schemas": ["saphan/none/0"]}, "schema_unknown"),
+    ({"name": "cases", "rights": ["read"], "schemas": ["saphan/none/1"]}, "schema_unknown"),
     ({"name": "cases", "rights": ["keeper"]}, "malformed"),
     ({"name": "cases", "officer": "nobody"}, "officer_unknown"),
     ({"name": "taken", "rights": ["read"]}, "token_exists"),

@@ -216,7 +216,7 @@ SUBMISSIONS: Final = (
     ),
     Row("10.1", "agreement_missing", "to an agency without one", no_agreement),
     Row("10.2", "agreement_dates", "it begins tomorrow", under(valid_from=NOW + DAY_MS)),
-    Row("10.3", "agreement_schema", "of no rule", header(schema="saphan/subject_notice/0")),
+    Row("10.3", "agreement_schema", "of no rule", header(schema="saphan/subject_notice/1")),
     Row(
         "10.4",
         "agreement_marking",

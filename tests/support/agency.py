@@ -61,7 +61,7 @@ from saphan_schemas.records import (
 )
 from saphan_schemas.samples import sample
 
-NOTICE = "saphan/training_notice/0"
+NOTICE = "saphan/training_notice/1"
 
 
 class Bytes:
@@ -302,7 +302,7 @@ def agreement(
     names = [party.name for party in parties]
     rules = tuple(
         CorridorRule(
-            a, b, (NOTICE, "saphan/case_statistics/0", "saphan/drug_seizure/0"), "amber", 4000
+            a, b, (NOTICE, "saphan/case_statistics/1", "saphan/drug_seizure/1"), "amber", 4000
         )
         for a in names
         for b in names

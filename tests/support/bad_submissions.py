@@ -124,11 +124,11 @@ SUBMISSIONS = {
     "stanza with another digest": Bad("stanza_digest", _part(stanzas=_flipped), True),
     "stanza too many": Bad("stanza_count", _part(stanzas=lambda given: given * 2), True),
     "schema that no agreement names": Bad(
-        "agreement_schema", _header(schema="saphan/subject_notice/0"), True
+        "agreement_schema", _header(schema="saphan/subject_notice/1"), True
     ),
     "schema with another digest": Bad("schema_digest", _header(schema_digest=bytes(32)), True),
     "schema that nobody registered": Bad(
-        "schema_unregistered", _header(schema="saphan/unheard_of/0"), True
+        "schema_unregistered", _header(schema="saphan/unheard_of/1"), True
     ),
     "mailbox of an agency not enrolled": Bad("key_unknown", _to_a_strangers_mailbox, True),
     "expired": Bad("expired", _header(created=-2 * DAY_MS, expires=-1000), True),

@@ -92,7 +92,7 @@ def row(seq: int, **fields: object) -> dict[str, Any]:
         "read": False,
         "sender": "la.ospp",
         "recipients": [KH],
-        "schema": "saphan/case_statistics/0",
+        "schema": "saphan/case_statistics/1",
         "marking": {"tlp": "amber", "codes": []},
         "urgency": "routine",
         "exercise": True,

@@ -49,7 +49,7 @@ def wish(to: str = KH, name: str = "case_statistics", **fields: Any) -> Wish:
     content = sample(name)
     return Wish(
         to=(to,),
-        schema=f"saphan/{name}/0",
+        schema=f"saphan/{name}/1",
         about=content["about"],
         body=content["body"],
         exercise=True,

@@ -121,7 +121,7 @@ def test_before_the_signature_check_a_refusal_is_a_plain_error(
         ),
         ({"retain_until": NOW // DAY_MS}, "retention_over"),
         ({"retain_until": NOW // DAY_MS + 4001}, "agreement_retention"),
-        ({"schema": "saphan/subject_notice/0"}, "agreement_schema"),
+        ({"schema": "saphan/subject_notice/1"}, "agreement_schema"),
         ({"schema_digest": b"\x00" * 32}, "schema_digest"),
         ({"nonce": b"\x09" * 16}, None),
     ),

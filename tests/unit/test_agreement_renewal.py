@@ -28,7 +28,7 @@ PARTIES = [
     AgencyFile(agency=name, threshold=1, roots=(new_key(Role.ROOT).public,))
     for name in ("la.ospp", "kh.gpo", "vn.vks")
 ]
-SEIZURE = "saphan/drug_seizure/0"
+SEIZURE = "saphan/drug_seizure/1"
 
 
 def terms(**changes: Any) -> Terms:
@@ -106,7 +106,7 @@ def test_retention_may_differ_by_type() -> None:
 
 def test_a_retention_of_a_type_that_is_not_agreed_is_a_mistake() -> None:
     with pytest.raises(SaphanError, match="terms_malformed"):
-        rules(schemas=["saphan/training_notice/0"], retain_days_by_type={SEIZURE: 30})
+        rules(schemas=["saphan/training_notice/1"], retain_days_by_type={SEIZURE: 30})
 
 
 @pytest.mark.parametrize(

@@ -45,14 +45,14 @@ def described(*names: str, media_type: str = PDF, role: str = "warrant") -> dict
 
 def refusal(content: dict[str, Any]) -> tuple[str, str | None]:
     with pytest.raises(InvalidInput) as refused:
-        validate_content("saphan/training_notice/0", content)
+        validate_content("saphan/training_notice/1", content)
     return refused.value.code, refused.value.field
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_role_and_plain_names_are_taken(role: str) -> None:
     names = ("warrant-2026-14.pdf", "ໝາຍຈັບ ສະບັບທີ 2.PDF", "ដីកា (ច្បាប់ចម្លង).pdf", "a.b.pdf")
-    validate_content("saphan/training_notice/0", described(*names, role=role))
+    validate_content("saphan/training_notice/1", described(*names, role=role))
 
 
 UNSAFE_NAMES = (

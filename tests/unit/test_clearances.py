@@ -13,7 +13,7 @@ from saphan.node.policy.rules import Rules
 from saphan.node.policy.settings import parse_settings
 from saphan_schemas.records import TLP_ORDER, Header, Marking, Tlp
 
-ARREST, SEIZURE = "saphan/arrest_notice/0", "saphan/drug_seizure/0"
+ARREST, SEIZURE = "saphan/arrest_notice/1", "saphan/drug_seizure/1"
 
 
 def settings(**found: Any) -> Rules:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from saphan.corridors import MOST_DAYS, Allowed, allowed
 
-NOTICE, SEIZURE = "saphan/training_notice/0", "saphan/drug_seizure/0"
+NOTICE, SEIZURE = "saphan/training_notice/1", "saphan/drug_seizure/1"
 NOW = 1_000
 
 

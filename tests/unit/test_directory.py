@@ -16,7 +16,7 @@ from support.agency import Agency, agreement
 from support.ceremony import NOW, PINS, Ceremony, add, build_directory, replay, revoke
 from support.refusals import code_of
 
-TYPES = (TypeName("saphan/case_statistics/0", b"\x05" * 32),)
+TYPES = (TypeName("saphan/case_statistics/1", b"\x05" * 32),)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from saphan_schemas.records import Header, Inner, Marking
 from saphan_schemas.samples import sample
 
 NOW = 1_752_624_000_000
-SCHEMA = "saphan/training_notice/0"
+SCHEMA = "saphan/training_notice/1"
 
 
 def wish(**fields: Any) -> Wish:
@@ -82,8 +82,8 @@ def test_recipients_are_sorted_and_unique() -> None:
     ("fields", "code"),
     [
         ({"to": ("Phnom Penh",)}, "header_invalid"),
-        ({"schema": "saphan/none/0"}, "schema_unknown"),
-        ({"schema": "saphan/drug_seizure/0"}, "schema_invalid"),
+        ({"schema": "saphan/none/1"}, "schema_unknown"),
+        ({"schema": "saphan/drug_seizure/1"}, "schema_invalid"),
         ({"marking": Marking("amber", ())}, "header_invalid"),
         ({"expires": -1}, "header_invalid"),
     ],

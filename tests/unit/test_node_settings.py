@@ -28,19 +28,19 @@ FULL: dict[str, Any] = {
     "rules": [
         {
             "officers": ["dao"],
-            "schemas": ["saphan/arrest_notice/0"],
+            "schemas": ["saphan/arrest_notice/1"],
             "from": ["la.ospp"],
             "tlp_ceiling": "amber",
         }
     ],
     "sections": {
-        "drugs": {"schemas": ["saphan/arrest_notice/0"], "from": ["la.ospp"], "to": ["la.ospp"]}
+        "drugs": {"schemas": ["saphan/arrest_notice/1"], "from": ["la.ospp"], "to": ["la.ospp"]}
     },
     "officers": {
         "dao": {"clearance": "amber", "sections": ["drugs"], "languages": ["km", "en"]},
         "*": {"clearance": "red"},
     },
-    "four_eyes": [{"schemas": ["saphan/arrest_notice/0"], "tlp_from": "amber", "by": ["chan"]}],
+    "four_eyes": [{"schemas": ["saphan/arrest_notice/1"], "tlp_from": "amber", "by": ["chan"]}],
     "notice": {
         "command": ["/usr/local/bin/page", "--saphan"],
         "escalate": [{"share": 0.5, "to": ["dao"]}, {"share": 0.75, "to": ["sokha"]}],
@@ -169,7 +169,7 @@ def test_a_pipe_and_a_long_file_are_refused(tmp_path: Path) -> None:
 
 
 def header(
-    schema: str = "saphan/arrest_notice/0", sender: str = "la.ospp", tlp: Tlp = "amber"
+    schema: str = "saphan/arrest_notice/1", sender: str = "la.ospp", tlp: Tlp = "amber"
 ) -> Header:
     return Header(
         suite=1,
@@ -192,7 +192,7 @@ def test_a_rule_shows_what_it_covers_and_nothing_else() -> None:
     rules = settings().shown
     assert rules.shows("dao", header())
     assert not rules.shows("sokha", header())
-    assert not rules.shows("dao", header(schema="saphan/case_statistics/0"))
+    assert not rules.shows("dao", header(schema="saphan/case_statistics/1"))
     assert not rules.shows("dao", header(sender="vn.vks"))
     for place, tlp in enumerate(TLP_ORDER):
         assert rules.shows("dao", header(tlp=tlp)) == (place <= TLP_ORDER.index("amber"))

@@ -54,7 +54,7 @@ def test_forbidden_character_is_found_inside_content(char: str) -> None:
     content = sample("training_notice")
     content["body"]["nominees"][0]["post"]["en"] = f"Prosecutor{char}"
     with pytest.raises(InvalidInput) as refused:
-        validate_content("saphan/training_notice/0", content)
+        validate_content("saphan/training_notice/1", content)
     assert refused.value.code == "text_forbidden"
     assert refused.value.field == "/body/nominees/0/post/en"
 

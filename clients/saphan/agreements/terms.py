@@ -1,9 +1,9 @@
 """The terms of an agreement as people write them: a small JSON file, turned into an Agreement.
 
 {"saphan": "terms/1", "reference": "la-kh-2025", "title": "...", "instrument": "MOU",
- "rules": [{"from": "la.ospp", "to": "kh.gpo", "schemas": ["saphan/case_statistics/0"],
+ "rules": [{"from": "la.ospp", "to": "kh.gpo", "schemas": ["saphan/case_statistics/1"],
             "tlp_ceiling": "amber", "retain_days": 3650,
-            "retain_days_by_type": {"saphan/drug_seizure/0": 1825}}],
+            "retain_days_by_type": {"saphan/drug_seizure/1": 1825}}],
  "valid_from": "2026-01-01", "valid_until": "2031-01-01"}
 """
 

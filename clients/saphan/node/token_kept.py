@@ -110,7 +110,7 @@ def check_wanted(wanted: Wanted) -> None:
                 "schema_unknown",
                 f"there is no body type {schema[:80]!r}",
                 field="schemas",
-                hint="types have names such as saphan/drug_seizure/0",
+                hint="types have names such as saphan/drug_seizure/1",
             )
 
 

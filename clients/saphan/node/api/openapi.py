@@ -45,7 +45,7 @@ _SCHEMAS: Final[Json] = {
         "additionalProperties": False,
         "properties": {
             "to": {"type": "array", "items": _STRING, "minItems": 1},
-            "schema": {"type": "string", "examples": ["saphan/case_statistics/0"]},
+            "schema": {"type": "string", "examples": ["saphan/case_statistics/1"]},
             "about": {"type": "object"},
             "body": {"type": "object"},
             "marking": {

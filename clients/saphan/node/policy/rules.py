@@ -32,7 +32,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     Args:
         officers: handles; "*" is every officer.
-        schemas: names of body types, such as "saphan/arrest_notice/0".
+        schemas: names of body types, such as "saphan/arrest_notice/1".
         sender: agencies that have sent it ("from" in the file).
         tlp_ceiling: the most restricted marking shown.
         past: also what came before the officer was enrolled.

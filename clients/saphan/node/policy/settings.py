@@ -1,9 +1,9 @@
 """What an agency may set at its node: node/settings.json, read at the start and at SIGHUP.
 
 {"saphan": "settings/1", "desks": "0.0.0.0:8472", "budget_bytes_per_day": 20000000,
- "rules": [{"officers": ["dao"], "schemas": ["saphan/arrest_notice/0"], "from": ["la.ospp"],
+ "rules": [{"officers": ["dao"], "schemas": ["saphan/arrest_notice/1"], "from": ["la.ospp"],
             "tlp_ceiling": "amber"}],
- "sections": {"drugs": {"schemas": ["saphan/drug_seizure/0"], "from": ["la.ospp"]}},
+ "sections": {"drugs": {"schemas": ["saphan/drug_seizure/1"], "from": ["la.ospp"]}},
  "officers": {"dao": {"clearance": "amber", "sections": ["drugs"], "languages": ["km", "en"]},
               "*": {"clearance": "green"}},
  "four_eyes": [{"tlp_from": "amber+strict", "by": ["chan", "sokha"]}],
