@@ -5,7 +5,7 @@ MessagePack arrays in declared order, as in `records`; times are milliseconds UT
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
@@ -160,3 +160,29 @@ class Types(Record, frozen=True):
     """Saphan's own schemas, entered unsigned by the broker's program at `init` and upgrades."""
 
     types: Annotated[tuple[TypeName, ...], Meta(min_length=1, max_length=256)]
+
+
+REGISTRATION_TYPE: Final = "saphan/schema_registration/1"
+"""PAE type of a `SchemaRegistration`: with underscores, as every other record's."""
+
+
+class SchemaRegistration(Record, frozen=True):
+    """An agency's own schema: `name` lies in its namespace (`<agency>/<type>/<version>`).
+
+    `digest` is SHA-256(PAE("saphan/schema/1", bundle bytes)), as of Saphan's own.
+    """
+
+    agency: AgencyId
+    name: SchemaName
+    digest: Digest
+    time: Millis
+
+
+class SignedRegistration(Record, frozen=True):
+    """What the directory leaf holds: exact registration bytes and the agency's roots' signatures.
+
+    Sixteen signatures of 3.5 KB are the most that a leaf of 65,535 bytes takes.
+    """
+
+    registration: Annotated[bytes, Meta(max_length=LIMITS.statement_bytes)]
+    roots: Annotated[tuple[Signature, ...], Meta(min_length=1, max_length=LIMITS.roots)]
