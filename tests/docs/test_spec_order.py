@@ -23,9 +23,8 @@ LAST = "Vectors"
 
 def sections(text: str) -> list[str]:
     """Titles of the sections, without their numbers; one title may name two of them."""
-    titles = re.findall(
-        r"^## (?:\d+\. )?(.+)$", re.sub(r"(?ms)^```.*?^```$", "", text), re.MULTILINE
-    )
+    prose = re.sub(r"(?ms)^```.*?^```$", "", text)
+    titles = re.findall(r"(?m)^## (?:\d+\. )?(.+)$", prose)
     return [part.capitalize() for title in titles for part in title.split(" and ")]
 
 
