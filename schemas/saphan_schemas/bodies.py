@@ -1,8 +1,8 @@
-"""Body types: one bundled JSON Schema each, its rules beside it, and the digest over both.
+"""The body types of this package: their files, bundled, and the digest over each bundle.
 
-A type's name is `saphan/<type>/<version>`. The files under `bodies/` share `definitions.json`; a
-bundle carries the definitions it needs in its own `$defs`, so it has no outside `$ref` and can be
-checked by anybody who has nothing else (schemas/spec/content.md).
+A type's name is `saphan/<type>/<version>`. `bodies/<type>.json` is the schema of its body and
+`bodies/<type>.rules.json` its rules; `bodies/shared/` holds the types that several use and their
+rules. A new type is these files, a line in `NAMES`, samples, labels and codes.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import json
 from importlib import resources
 from typing import Any, Final
 
-from saphan_schemas import attachments
+from saphan_schemas.bundling import make_bundle
 from saphan_schemas.codec import encode_content
 from saphan_schemas.directory_records import TypeName
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.pae import pae
 
-DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA_TYPE: Final = "saphan/schema/1"
 """PAE type of a bundle's canonical bytes."""
 
@@ -30,8 +29,7 @@ NAMES: Final[tuple[str, ...]] = (
 )
 """Every type this package has, sorted."""
 
-_OUTSIDE: Final = "definitions.json"
-_INSIDE: Final = "#/$defs/"
+_RULES: Final = ".rules.json"
 
 
 def bundle(name: str) -> dict[str, Any]:
@@ -44,26 +42,8 @@ def bundle(name: str) -> dict[str, Any]:
         InvalidInput: `schema_unknown`.
     """
     stem = _stem(name)
-    body = _read(f"{stem}.json")
-    title = body.pop("title")
-    body.pop("$schema")
-    schema = {
-        "$schema": DIALECT,
-        "$id": f"urn:{name.replace('/', ':')}",
-        "title": title,
-        "type": "object",
-        "required": ["about", "attachments", "body"],
-        "additionalProperties": False,
-        "properties": {
-            "about": {"$ref": f"{_INSIDE}about"},
-            # Sealed apart; their lengths and digests stand in the inner record, in this order.
-            "attachments": attachments.describe_schema(),
-            "body": body,
-        },
-    }
-    bundled = _inside(schema)
-    bundled["$defs"] = _needed(bundled)
-    return {"rules": [*_read("about.rules.json"), *_read(f"{stem}.rules.json")], "schema": bundled}
+    defs, def_rules = shared_types()
+    return make_bundle(name, _read(f"{stem}.json"), _read(f"{stem}{_RULES}"), defs, def_rules)
 
 
 @functools.cache
@@ -74,14 +54,39 @@ def bundle_bytes(name: str) -> bytes:
 
 @functools.cache
 def digest(name: str) -> bytes:
-    """SHA-256(PAE("saphan/schema/1", bundle bytes)), 32 bytes: `Header.schema_digest`."""
-    return hashlib.sha256(pae(SCHEMA_TYPE, bundle_bytes(name))).digest()
+    """`digest_of` the bundle, 32 bytes: `Header.schema_digest`."""
+    return digest_of(bundle_bytes(name))
+
+
+def digest_of(data: bytes) -> bytes:
+    """SHA-256(PAE("saphan/schema/1", canonical bytes of a bundle))."""
+    return hashlib.sha256(pae(SCHEMA_TYPE, data)).digest()
 
 
 @functools.cache
 def known_types() -> tuple[TypeName, ...]:
     """Name and digest of every type, sorted by name: what the `types` operation registers."""
     return tuple(TypeName(name=name, digest=digest(name)) for name in NAMES)
+
+
+@functools.cache
+def shared_types() -> tuple[dict[str, Any], dict[str, Any]]:
+    """All shared types and the rules of those that have some, by name; not to be changed.
+
+    Raises:
+        ValueError: two files have a type of one name; a bug.
+    """
+    types: dict[str, Any] = {}
+    rules: dict[str, Any] = {}
+    folder = resources.files("saphan_schemas").joinpath("bodies", "shared")
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".json"):
+            found = json.loads(file.read_text(encoding="utf-8"))
+            merged = rules if file.name.endswith(_RULES) else types
+            if merged.keys() & found.keys():
+                raise ValueError(f"bodies/shared/{file.name}: a name stands in two files")
+            merged.update(found)
+    return types, rules
 
 
 def _stem(name: str) -> str:
@@ -98,33 +103,3 @@ def _stem(name: str) -> str:
 def _read(file: str) -> Any:
     path = resources.files("saphan_schemas").joinpath("bodies", file)
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _inside(node: Any) -> Any:
-    """The same schema with references into the shared file turned into references into itself."""
-    if isinstance(node, dict):
-        return {
-            key: value.removeprefix(_OUTSIDE) if key == "$ref" else _inside(value)
-            for key, value in node.items()
-        }
-    return [_inside(item) for item in node] if isinstance(node, list) else node
-
-
-def _needed(schema: dict[str, Any]) -> dict[str, Any]:
-    """The shared definitions a schema reaches, directly or through others."""
-    shared = _read(_OUTSIDE)["$defs"]
-    found: dict[str, Any] = {}
-    open_nodes: list[Any] = [schema]
-    while open_nodes:
-        node = open_nodes.pop()
-        if isinstance(node, list):
-            open_nodes.extend(node)
-        elif isinstance(node, dict):
-            target = node.get("$ref")
-            if isinstance(target, str):
-                key = target.removeprefix(_INSIDE)
-                if key not in found:
-                    found[key] = shared[key]
-                    open_nodes.append(shared[key])
-            open_nodes.extend(node.values())
-    return found

@@ -174,9 +174,13 @@ def _index(rule: Rule, content: dict[str, Any]) -> None:
 
 def _has_key(rule: Rule, content: dict[str, Any]) -> None:
     """The map at `map` has the key that stands at `key`."""
-    found, key = get(content, rule["map"][1:]), get(content, rule["key"][1:])
-    if found is not None and key is not None and key not in found:
-        raise _broken(rule["map"], f"no text in {key}, the language given as {rule['key']}")
+    for stars, item in places(content, rule["each"]):
+        found, key = get(item, rule["map"]), get(item, rule["key"])
+        if found is not None and key is not None and key not in found:
+            raise _broken(
+                f"{pointer_of(rule['each'], stars)}/{rule['map']}",
+                f"no text in {key}, the language given as {rule['key']}",
+            )
 
 
 def _declared(rule: Rule, content: dict[str, Any]) -> None:
