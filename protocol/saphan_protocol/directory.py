@@ -7,6 +7,7 @@ one: keys by the agencies' operations, agreements with the orders on them, regis
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.directory_records import Types
@@ -18,10 +19,13 @@ from saphan_protocol.agreement import Agreed, agreement_commitment
 from saphan_protocol.agreement_order import Ordered, order_commitment
 from saphan_protocol.agreements import Accept, Agreements, anything
 from saphan_protocol.operation import check_operation, parse_agreement_package
+from saphan_protocol.registrations import Registered, Registrations
 from saphan_protocol.roster import KeyInfo as KeyInfo
 from saphan_protocol.roster import Roster
 from saphan_protocol.standing import Standing
 
+OURS: Final = "saphan/"
+"""Namespace of the schemas that come with the program."""
 _COMMITMENTS = frozenset({bytes((LeafType.AGREEMENT,)), bytes((LeafType.ORDER,))})
 
 
@@ -45,6 +49,11 @@ def types_leaf(types: Types) -> bytes:
     return bytes((LeafType.TYPES,)) + encode(types)
 
 
+def schema_leaf(signed: bytes) -> bytes:
+    """Directory leaf that holds a SignedRegistration of an agency's own schema."""
+    return bytes((LeafType.SCHEMA,)) + signed
+
+
 class Directory(Roster):
     """Everything the directory log says so far. `apply` is atomic: it refuses or takes a leaf."""
 
@@ -55,6 +64,8 @@ class Directory(Roster):
             self._root_at, self._threshold_at, self._order_key, self._root_keys
         )
         """Agreements and the orders on them, as far as their texts are held."""
+        self.own_schemas = Registrations(self._root_keys, self._threshold_at)
+        """What agencies have registered in their own namespaces."""
 
     # --- replay -----------------------------------------------------------------------------------
 
@@ -74,6 +85,8 @@ class Directory(Roster):
             self.agreed.commit(LeafType(kind[0]), body, self.size)
         elif kind == bytes((LeafType.TYPES,)):
             self._register(decode(Types, body, LIMITS.leaf_bytes, "types"), known_types or {})
+        elif kind == bytes((LeafType.SCHEMA,)):
+            self.own_schemas.take(self.own_schemas.check(body, self.size))
         else:
             raise InvalidInput("leaf_malformed", "a directory leaf does not parse", field="leaf")
         self.size += 1
@@ -81,6 +94,11 @@ class Directory(Roster):
     def _register(self, types: Types, known: dict[str, bytes]) -> None:
         if len({entry.name for entry in types.types}) != len(types.types):
             raise InvalidInput("leaf_malformed", "a schema is registered twice", field="types")
+        if any(not entry.name.startswith(OURS) for entry in types.types):
+            # Unsigned: or whoever runs the broker could speak in an agency's namespace.
+            raise InvalidInput(
+                "schema_namespace", "only Saphan's own are entered so", field="types"
+            )
         for entry in types.types:
             for digest in (known.get(entry.name), self._types.get(entry.name, (None, 0))[0]):
                 if digest is not None and digest != entry.digest:
@@ -92,6 +110,13 @@ class Directory(Roster):
                     )
         for entry in types.types:
             self._types.setdefault(entry.name, (entry.digest, self.size))
+
+    # --- agencies' own schemas --------------------------------------------------------------------
+
+    def check_schema(self, signed: bytes) -> Registered:
+        """Judge a registration as the next leaf, without taking it; raises as
+        `Registrations.check`."""
+        return self.own_schemas.check(signed, self.size)
 
     # --- agreements -------------------------------------------------------------------------------
 
@@ -137,13 +162,16 @@ class Directory(Roster):
     # --- lookups ----------------------------------------------------------------------------------
 
     def schema_digest(self, name: str, at: int | None = None) -> bytes:
-        """Digest of a registered schema.
+        """Digest of a registered schema, Saphan's or an agency's own.
 
         Raises:
             Refused: `schema_unregistered`.
         """
         size = self.size if at is None else at
+        own = self.own_schemas.find(name)
         digest, index = self._types.get(name, (b"", size))
+        if own is not None:
+            digest, index = own.record.digest, own.index
         if index >= size:
             raise Refused("schema_unregistered", f"{name} is not registered in the directory")
         return digest

@@ -48,6 +48,15 @@ class Limits:
     # Keys and the directory
     operation_bytes: int = 65_535  # a log entry is u16-length-prefixed (C2SP tlog-tiles)
     agreement_bytes: int = 64 * KIB  # text of 32 parties with all rules and pins
+    schema_bytes: int = 512 * KIB  # of a bundled schema with its rules: twenty times our largest
+    schemas_per_agency: int = 64  # own ones, every version: 32 MiB of bundles at a broker
+    schema_pattern_chars: int = 512  # of one pattern; ours have at most 80
+    schema_pattern_positions: int = 1_024  # with counted repetitions written out: 1 MB of automaton
+    schema_nodes: int = 16_384  # of a schema with every reference written out; ours have 2,000
+    schema_depth: int = 24  # levels of content that it describes
+    schema_codes: int = 1_024  # in one enumeration
+    schema_meets: int = 64  # parts of a schema that one value meets: what checking it costs
+    schema_rules: int = 512  # of a bundle, each run over the whole content
     roots: int = 16  # holders of shares of one agency's root
     keys_per_agency: int = 4_096  # active keys; an office of 4,000 officers is outside our users
     agencies: int = 512  # the directory is replayed in full by everyone

@@ -30,8 +30,9 @@ BROKER: Final = "broker"
 Issuer = Annotated[str, Meta(pattern=r"\A([a-z]{2}\.[a-z][a-z0-9-]{0,30}|broker)\Z")]
 Handle = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9-]{0,30}\Z")]
 SchemaName = Annotated[
-    str, Meta(pattern=r"\A[a-z][a-z0-9.-]{0,30}/[a-z][a-z0-9_]{0,40}/[0-9]{1,3}\Z")
+    str, Meta(pattern=r"\A[a-z][a-z0-9.-]{0,33}/[a-z][a-z0-9_]{0,40}/[0-9]{1,3}\Z")
 ]
+"""`<owner>/<type>/<version>`: `saphan`, or an agency's id, which may have 34 characters."""
 Origin = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9./-]{0,120}\Z")]
 CompositeSignature = Annotated[bytes, Meta(min_length=3373, max_length=3373)]
 StanzaBytes = Annotated[bytes, Meta(min_length=1168, max_length=1168)]
@@ -253,6 +254,7 @@ class LeafType(enum.IntEnum):
     AGREEMENT = 34
     TYPES = 35
     ORDER = 36
+    SCHEMA = 37
 
 
 PAE_TYPES: Final[dict[type[Record], str]] = {
