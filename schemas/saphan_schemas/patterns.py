@@ -1,0 +1,219 @@
+"""Regular expressions of the profile: a small subset with one meaning in every engine.
+
+An engine that runs in linear time is still required (schemas/spec/types.md): this file bounds what
+it has to build, and refuses what explodes where somebody uses another one. Grammar:
+
+    pattern = "^" sequence "$"              sequence = *( atom [ quantifier ] )
+    atom = character / escape / class / "(" [ "?:" ] sequence *( "|" sequence ) ")"
+    class = "[" [ "^" ] 1*( member [ "-" member ] ) "]"
+    escape = "\\" punctuation / "\\x" 2HEX / "\\u" 4HEX
+    quantifier = "?" / "*" / "+" / "{" m "}" / "{" m "," "}" / "{" m "," n "}"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import LIMITS
+
+_ESCAPED: Final = frozenset("^$\\.*+?()[]{}|/-")
+_SPECIAL: Final = frozenset("^$\\.*+?()[]{}|")
+_CLASS_SPECIAL: Final = frozenset("[^&~-")
+"""Set operations in some engines, plain characters in others; a hyphen stands last, or escaped."""
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
+_DIGITS: Final = frozenset("0123456789")
+_DEEPEST: Final = 8
+"""Groups in groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What was read: how many positions it takes with its counts written out, and whether it has
+    one fixed form (no quantifier but a single count, no alternatives)."""
+
+    positions: int
+    fixed: bool
+
+
+def check_pattern(pattern: str, pointer: str) -> int:
+    """Refuse a pattern outside the subset.
+
+    Args:
+        pointer: where it stands, for the error.
+
+    Returns:
+        Its positions when counted repetitions are written out: what an engine builds.
+
+    Raises:
+        InvalidInput: `schema_pattern_large`, `schema_pattern_anchor`, `schema_pattern_syntax`,
+            `schema_pattern_nested`.
+    """
+    return _Reader(pattern, pointer).read()
+
+
+class _Reader:
+    """One pass from left to right; every step takes at least one character."""
+
+    def __init__(self, pattern: str, pointer: str) -> None:
+        self._text = pattern
+        self._pointer = pointer
+        self._at = 0
+
+    def read(self) -> int:
+        text = self._text
+        if len(text) > LIMITS.schema_pattern_chars:
+            self._large(f"has {len(text)} characters, at most {LIMITS.schema_pattern_chars}")
+        if len(text) < 2 or text[0] != "^" or text[-1] != "$" or _escaped(text):
+            self._refuse("anchor", "does not begin with ^ and end with $")
+        self._text, self._at = text[:-1], 1
+        part = self._sequence(0)
+        if self._at < len(self._text):
+            # A bar outside a group would leave its second half without the anchor.
+            kind = "anchor" if self._text[self._at] == "|" else "syntax"
+            self._refuse(kind, f"cannot go on at character {self._at + 1}")
+        return part.positions
+
+    def _sequence(self, depth: int) -> _Part:
+        positions, fixed = 0, True
+        while self._at < len(self._text) and self._text[self._at] not in "|)":
+            part = self._quantified(self._atom(depth))
+            positions, fixed = positions + part.positions, fixed and part.fixed
+            if positions > LIMITS.schema_pattern_positions:
+                self._large(f"takes over {LIMITS.schema_pattern_positions} positions")
+        return _Part(positions, fixed)
+
+    def _atom(self, depth: int) -> _Part:
+        char = self._text[self._at]
+        if char == "(":
+            return self._group(depth + 1)
+        if char == "[":
+            self._class()
+        elif char == "\\":
+            self._escape()
+        elif char in _SPECIAL or not _plain(char):
+            self._refuse("syntax", f"character {self._at + 1} has no meaning here; escape it")
+        else:
+            self._at += 1
+        return _Part(1, True)
+
+    def _group(self, depth: int) -> _Part:
+        if depth > _DEEPEST:
+            self._large(f"nests groups deeper than {_DEEPEST}")
+        self._at += 1
+        if self._text.startswith("?:", self._at):
+            self._at += 2
+        parts = [self._sequence(depth)]
+        while self._peek() == "|":
+            self._at += 1
+            parts.append(self._sequence(depth))
+        if self._peek() != ")":
+            self._refuse("syntax", "leaves a group open")
+        self._at += 1
+        positions = sum(part.positions for part in parts)
+        return _Part(positions, len(parts) == 1 and parts[0].fixed)
+
+    def _class(self) -> None:
+        self._at += 1
+        if self._peek() == "^":
+            self._at += 1
+        members = 0
+        while self._peek() != "]":
+            low = self._member()
+            if self._peek() == "-" and self._text[self._at + 1 : self._at + 2] not in ("]", ""):
+                self._at += 1
+                if self._peek() == "-" or self._member() < low:
+                    self._refuse("syntax", "has a range that runs backwards")
+            members += 1
+        if not members:
+            self._refuse("syntax", "has an empty class")
+        self._at += 1
+
+    def _member(self) -> int:
+        char = self._peek()
+        if char == "\\":
+            return self._escape()
+        last = char == "-" and self._text[self._at + 1 : self._at + 2] == "]"
+        if not char or (char in _CLASS_SPECIAL and not last) or not _plain(char):
+            self._refuse("syntax", "has a class with a character that must be escaped, or no end")
+        self._at += 1
+        return ord(char)
+
+    def _escape(self) -> int:
+        char = self._text[self._at + 1 : self._at + 2]
+        if char in ("x", "u"):
+            return self._hexadecimal(2 if char == "x" else 4)
+        if char not in _ESCAPED or not char:
+            # \\d would take Lao digits in one engine and not in another.
+            self._refuse("syntax", "escapes what is no punctuation; write classes out, as [0-9]")
+        self._at += 2
+        return ord(char)
+
+    def _hexadecimal(self, length: int) -> int:
+        digits = self._text[self._at + 2 : self._at + 2 + length]
+        if len(digits) < length or not set(digits) <= _HEX:
+            self._refuse("syntax", "has a cut hexadecimal escape")
+        value = int(digits, 16)
+        if 0xD800 <= value <= 0xDFFF:
+            self._refuse("syntax", "names a surrogate")
+        self._at += 2 + length
+        return value
+
+    def _quantified(self, part: _Part) -> _Part:
+        low, high = self._counts()
+        if low is None:
+            return part
+        if self._peek() in ("?", "*", "+", "{"):
+            self._refuse("syntax", "repeats a repetition")
+        if high is None and not (part.fixed and part.positions):
+            self._refuse("nested", "repeats without end what has several forms, or none")
+        positions = part.positions * max(low, high or 0, 1)
+        return _Part(positions, part.fixed and low == high)
+
+    def _counts(self) -> tuple[int | None, int | None]:
+        """(least, most) of the quantifier here, most None: endless; (None, 0): there is none."""
+        char = self._peek()
+        if char in ("?", "*", "+"):
+            self._at += 1
+            return (1 if char == "+" else 0), (1 if char == "?" else None)
+        if char != "{":
+            return None, 0
+        end = self._text.find("}", self._at)
+        low, comma, high = self._text[self._at + 1 : max(end, 0)].partition(",")
+        if end < 0 or not _count(low) or (high and not _count(high)):
+            self._refuse("syntax", "has a brace that is no count; escape it")
+        self._at = end + 1
+        most = int(high) if high else (None if comma else int(low))
+        if most is not None and (most < int(low) or most == 0):
+            self._refuse("syntax", "counts backwards, or to nothing")
+        return int(low), most
+
+    def _peek(self) -> str:
+        return self._text[self._at : self._at + 1]
+
+    def _large(self, why: str) -> NoReturn:
+        self._refuse("large", why)
+
+    def _refuse(self, kind: str, why: str) -> NoReturn:
+        raise InvalidInput(
+            f"schema_pattern_{kind}",
+            f"{self._pointer}: the pattern {why}",
+            field=self._pointer,
+            hint="schemas/spec/types.md lists what a pattern may hold",
+        )
+
+
+def _escaped(text: str) -> bool:
+    """Whether the last character is escaped: an odd number of backslashes stands before it."""
+    before = text[:-1]
+    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
+
+
+def _plain(char: str) -> bool:
+    """A printable character of 16 bits: more is two units in some engines."""
+    return " " <= char <= "\uffff" and char != "\x7f"
+
+
+def _count(text: str) -> bool:
+    return 0 < len(text) < 5 and set(text) <= _DIGITS
