@@ -165,6 +165,11 @@ class Limits:
     token_noted_ms: int = 10 * MINUTE_MS  # between two writes of a token's last use
     repeats_ms: int = 7 * DAY_MS  # that a request is known again: a case system down for a week
 
+    # The form in which an officer fills in a bulletin
+    form_answers: int = 4_096  # of one bulletin: 64 KiB of content hold fewer
+    form_line_chars: int = 4_096  # of one typed line; prose may have several
+    form_lines: int = 64  # of one answer
+
     # Desks (officers' own machines, at their node)
     desk_sessions: int = 256  # open desk sessions of one node; an office of hundreds
     desk_sessions_per_officer: int = 8  # two desks, and lines that have not timed out yet
@@ -185,6 +190,7 @@ class Limits:
     notice_tries: int = 6  # of a command that fails, in half an hour
     desk_named: int = 32  # unread bulletins for which a desk's officer is named in one message
     escalation_steps: int = 8  # of officers named one after the other while nobody reads
+    thread_bulletins: int = 256  # of one thread that are shown together; a matter has some dozens
 
     # Backups of a node
     custodians: int = 7  # of one backup; every k of them have shares of their own, 140 at most
