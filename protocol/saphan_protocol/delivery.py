@@ -103,6 +103,7 @@ REJECTION_CODES: Final = frozenset(
         "attachment_mismatch",  # an attachment is not the one that the author signed
         "attachment_name",  # an attachment's name could harm whoever saves it
         "attachment_type",  # an attachment's first bytes are not its media type's
+        "relation_refused",  # it corrects what another agency has said, or another type
     }
 )
 """Why a recipient may reject a bulletin; anything more is sealed to the originator."""

@@ -57,6 +57,7 @@ class Limits:
     schema_codes: int = 1_024  # in one enumeration
     schema_meets: int = 64  # parts of a schema that one value meets: what checking it costs
     schema_rules: int = 512  # of a bundle, each run over the whole content
+    schema_rule_work: int = 2**25  # values that all rules touch in one content: some seconds
     roots: int = 16  # holders of shares of one agency's root
     keys_per_agency: int = 4_096  # active keys; an office of 4,000 officers is outside our users
     agencies: int = 512  # the directory is replayed in full by everyone

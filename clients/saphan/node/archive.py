@@ -27,6 +27,7 @@ WRAP_TYPE: Final = "saphan/archive/1"
 AUTHOR_TYPE: Final = "saphan/archive_author/1"
 DRAFT_TYPE: Final = "saphan/archive_draft/1"
 REASON_TYPE: Final = "saphan/archive_reason/1"
+WORDS_TYPE: Final = "saphan/archive_words/1"
 
 
 class Archive:
@@ -86,6 +87,17 @@ class Archive:
         """The reason again; None after its day was destroyed."""
         try:
             return self._open(sealed, bulletin_id, day, REASON_TYPE).decode()
+        except OperatorError:
+            return None
+
+    def seal_words(self, words: bytes, bulletin_id: bytes, day: int) -> bytes:
+        """What a bulletin says of its thread, at rest; raises as `wrap`."""
+        return self._seal(words, bulletin_id, day, WORDS_TYPE)
+
+    def words(self, sealed: bytes, bulletin_id: bytes, day: int) -> bytes | None:
+        """The same again; None after its day was destroyed."""
+        try:
+            return self._open(sealed, bulletin_id, day, WORDS_TYPE)
         except OperatorError:
             return None
 

@@ -10,6 +10,7 @@ from saphan_schemas.frames import StatementItem
 
 from saphan.node.feed_check import FeedCheck
 from saphan.node.feed_entry import Seen
+from saphan.node.judging import Verdict
 from saphan.node.portions import Portion
 from saphan.node.rows.deliveries import Deliveries
 from saphan.node.rows.signatures import Known
@@ -30,7 +31,7 @@ class Effects:
     seen: list[Seen] = field(default_factory=list)
     arrived: list[tuple[Seen, Admitted, int]] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
-    opened: list[tuple[bytes, bytes | None, bytes | None]] = field(default_factory=list)
+    opened: list[tuple[bytes, Verdict]] = field(default_factory=list)
     shown: list[bytes] = field(default_factory=list)
     consign_anew: list[tuple[bytes, str]] = field(default_factory=list)
     ask_again: list[bytes] = field(default_factory=list)

@@ -21,6 +21,8 @@ from saphan.node.archive import Archive
 from saphan.node.files.attachments import check_received
 from saphan.node.files.blobs import BlobFiles
 from saphan.node.logs import Logs
+from saphan.node.threads.book import ThreadBook
+from saphan.node.threads.rows import KeptWords
 from saphan.node.trust.mailboxes import Mailboxes
 
 WAITS: Final = "schema_unknown"
@@ -45,7 +47,7 @@ class Verdict:
     """What the node answers; `event` is None when it cannot judge yet.
 
     `reason` is for the originator alone; `wrapped` is the content key and `author` the handle,
-    both under the key of the retention day.
+    both under the key of the retention day; `words` is what it says of its thread.
     """
 
     event: Event | None
@@ -53,6 +55,7 @@ class Verdict:
     reason: str | None = None
     wrapped: bytes | None = None
     author: bytes | None = None
+    words: KeptWords | None = None
 
 
 class Judge:
@@ -60,7 +63,7 @@ class Judge:
 
     Args:
         directory: replayed; authors are judged at the bulletin's first admission.
-        files: received attachments, sealed.
+        files: received attachments, sealed; threads: what bulletins may say of others.
     """
 
     def __init__(
@@ -70,7 +73,9 @@ class Judge:
         mailboxes: Mailboxes,
         directory: Directory,
         files: BlobFiles,
+        threads: ThreadBook,
     ) -> None:
+        self._threads = threads
         self._agency = agency
         self._archive = archive
         self._mailboxes = mailboxes
@@ -105,15 +110,16 @@ class Judge:
             return self._rejected(error, None)
         author = self._archive.seal_author(opened.inner.author, bulletin.id, header.retain_until)
         try:
-            validate_content(header.schema, opened.content)
+            validate_content(header, opened.content)
             self._check_attachments(bulletin, content_key, opened)
+            words = self._threads.received(header, opened.content, bulletin.id)
         except InvalidInput as error:
             if error.code == WAITS:
                 wrapped = self._archive.wrap(content_key, bulletin.id, header.retain_until)
                 return Verdict(None, WAITS, wrapped=wrapped, author=author)
             return self._rejected(error, author)
         wrapped = self._archive.wrap(content_key, bulletin.id, header.retain_until)
-        return Verdict(Event.ACCEPTED, wrapped=wrapped, author=author)
+        return Verdict(Event.ACCEPTED, wrapped=wrapped, author=author, words=words)
 
     def _open(self, bulletin: Received, header: Header, content_key: bytes) -> Opened:
         """Judged by its place in the log; and by what was bound by hand, which the log withholds:

@@ -35,6 +35,7 @@ from saphan.node.files.blobs import BlobFiles
 from saphan.node.files.parts import HERE, keep_parts
 from saphan.node.files.uploads import Uploads
 from saphan.node.logs import Logs
+from saphan.node.nonces import check_new, known_nonces
 from saphan.node.portions import Portion
 from saphan.node.prepared import Outcome as Outcome
 from saphan.node.prepared import Prepared as Prepared
@@ -45,6 +46,7 @@ from saphan.node.rows.deliveries import QUEUED
 from saphan.node.rows.schema import KEEP_BODY
 from saphan.node.rows.signatures import keep
 from saphan.node.sealing import Consigned, SealedBulletin, consign, seal
+from saphan.node.threads.book import ThreadBook
 from saphan.node.trust.agreed import found
 from saphan.node.waiting import SUBMIT_BYTES, bytes_of, cut
 
@@ -90,6 +92,7 @@ class Outbox:
         self._uploads = uploads
         self._clock = clock
         self._verified = VerifiedRoots()
+        self.threads = ThreadBook(agency, db, archive, logs, clock)
 
     # --- in ---------------------------------------------------------------------------------------
 
@@ -154,10 +157,12 @@ class Outbox:
         outcomes: list[Outcome | None] = [None] * len(prepared)
         portion = None
         ready: list[tuple[int, Ready]] = []
-        known = self._known_nonces([one.draft.header.nonce for one in prepared])
+        nonces = [one.draft.header.nonce for one in prepared]
+        known = known_nonces(self._db, self._agency, nonces)
         for place, one in enumerate(prepared):
             try:
-                _check_new(one.draft.header.nonce, known)
+                check_new(one.draft.header.nonce, known)
+                self.threads.check(one.draft)
                 if len(one.signatures) == 1 and self._needs_two(one.draft.header):
                     raise countersign_needed()
                 ready.append((place, self._make(one)))
@@ -227,14 +232,6 @@ class Outbox:
             raise
         return sealed
 
-    def _known_nonces(self, nonces: Sequence[bytes]) -> set[bytes]:
-        marks = ",".join("?" * len(nonces))
-        rows = self._db.rows(
-            f"SELECT nonce FROM bulletins WHERE sender = ? AND nonce IN ({marks})",  # noqa: S608
-            (self._agency, *nonces),
-        )
-        return {nonce for (nonce,) in rows}
-
     def _mailbox(self, agency: str, expires: int) -> KeyInfo:
         """The key of an agency to which something is sealed now, with a deadline in ms UTC."""
         with self._logs.lock:
@@ -294,6 +291,7 @@ class Outbox:
             )
             consigned = [(one.consigned, item) for one, item in good]
             last, salts = keep_consignments(tx, consigned, batch.root)
+            self.threads.keep(tx, [(one.draft, bulletin) for one, bulletin in answered])
             keep_repeats(tx, [(one.repeat, bulletin) for one, bulletin in answered], now)
             for prepared, bulletin in answered:
                 if prepared.presealed is not None:
@@ -378,15 +376,3 @@ class Outbox:
         if not boxes:
             return None
         return consign(bulletin, content_key, boxes, self._key.key_id, self._logs.seen())
-
-
-def _check_new(nonce: bytes, known: set[bytes]) -> None:
-    """16 random bytes name one bulletin; `known` grows by the ones of this batch."""
-    if nonce in known:
-        raise InvalidInput(
-            "replay",
-            "a bulletin with these 16 random bytes was submitted before",
-            field="header.nonce",
-            hint="compose the bulletin anew; never reuse a header",
-        )
-    known.add(nonce)

@@ -338,7 +338,7 @@ class Intake:
             effects.damaged.append(bulletin.id)
             return
         if verdict.wrapped is not None or verdict.author is not None:
-            effects.opened.append((seen.bulletin, verdict.wrapped, verdict.author))
+            effects.opened.append((seen.bulletin, verdict))
         if verdict.event is None:
             delivery.code = verdict.code
             return

@@ -28,6 +28,7 @@ from saphan.node.rows.db import Database, Row
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 from saphan.node.signing_anew import sign_ended
 from saphan.node.storing import mark_shown
+from saphan.node.threads.rows import keep_words
 from saphan.node.trust.mailboxes import Mailboxes, mailbox_missing
 from saphan.node.trust.releasing import HELD_BACK, held_back_stored
 
@@ -265,6 +266,8 @@ class Recovery:
                     "UPDATE bulletins SET wrapped = coalesce(?, wrapped), author = ? WHERE id = ?",
                     (verdict.wrapped, verdict.author, received.id),
                 )
+                if verdict.words is not None:
+                    keep_words(tx, [verdict.words])
             mark_shown(tx, [r.id for r, _, v in answers if v.event is Event.ACCEPTED])
             if signed is not None:
                 keep_statements(tx, *signed)

@@ -297,7 +297,7 @@ def _built(on: Ground) -> NodeService:
 def _carrying(on: Ground, outbox: Outbox) -> tuple[Engine, Recovery, Line]:
     """What judges, stores and speaks with the broker."""
     agency, key, db, logs, clock = on.agency, on.key, on.db, on.logs, on.clock
-    judge = Judge(agency, on.archive, on.mailboxes, logs.directory, on.files)
+    judge = Judge(agency, on.archive, on.mailboxes, logs.directory, on.files, outbox.threads)
     intake = Intake(agency, key, db, logs, judge, on.mailboxes, on.restored, clock)
     budget = Budget(db, on.settings, on.alarms, clock)
     proofs, gaps = WitnessedProofs(agency, db, logs), Gaps(db, logs)

@@ -22,6 +22,7 @@ from saphan.node.rows.schema import KEEP_BODY
 from saphan.node.rows.signatures import item_bytes, keep
 from saphan.node.rows.statements import keep_statements, mark_logged, sign_statements
 from saphan.node.seen_heads import keep_seen
+from saphan.node.threads.rows import keep_words
 
 _ENDINGS: Final = TERMINAL - {State.READ}
 _OVER: Final = ", ".join(f"'{state}'" for state in sorted((*TERMINAL, REFUSED)))
@@ -127,8 +128,9 @@ def _keep_bulletins(tx: sqlite3.Connection, effects: Effects) -> None:
 def _keep_openings(tx: sqlite3.Connection, effects: Effects) -> None:
     tx.executemany(
         "UPDATE bulletins SET wrapped = coalesce(?, wrapped), author = ? WHERE id = ?",
-        [(wrapped, author, bulletin) for bulletin, wrapped, author in effects.opened],
+        [(verdict.wrapped, verdict.author, bulletin) for bulletin, verdict in effects.opened],
     )
+    keep_words(tx, [one.words for _, one in effects.opened if one.words is not None])
     mark_shown(tx, effects.shown)
 
 

@@ -119,6 +119,7 @@ class Countersigning:
                 hint="sign or refuse what waits: saphan countersign list",
             )
         self._check_admitted(header)
+        self._outbox.threads.check(prepared.draft)
         self._drafts.keep(prepared)
         return Waiting(prepared.draft.header_id, new=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Format of the stored data; a newer one is refused, never guessed at."""
 
 APPLICATION_ID: Final = 0x5A504E44
@@ -211,6 +211,28 @@ END;
 UPDATE deliveries SET state = 'read' WHERE state = 'accepted' AND EXISTS (SELECT 1 FROM entries e
     WHERE e.bulletin = deliveries.bulletin AND e.recipient = deliveries.recipient
     AND e.event = 'read');
+""",
+    5: """
+-- What bulletins say of each other, by the place of the one that says it: `target` is the other
+-- one's id, whether that is here or not. What else a thread is shown by rests sealed under the
+-- archive key of the bulletin's day, and all of it goes with the bulletin's bytes.
+CREATE TABLE relations (
+    seq INTEGER NOT NULL, place INTEGER NOT NULL, kind TEXT NOT NULL, target BLOB NOT NULL,
+    PRIMARY KEY (seq, place)) WITHOUT ROWID;
+CREATE INDEX relations_of_target ON relations (target);
+CREATE TABLE thread_words (seq INTEGER PRIMARY KEY, sealed BLOB NOT NULL);
+-- Who owes an answer to a request, while it is watched: `due` once its node has accepted it, `next`
+-- when it is looked at again, `told` the share of the time that was warned of last.
+CREATE TABLE owed (
+    seq INTEGER NOT NULL, replier TEXT NOT NULL, due INTEGER, next INTEGER,
+    told INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (seq, replier)) WITHOUT ROWID;
+CREATE INDEX owed_unstarted ON owed (seq) WHERE due IS NULL;
+CREATE INDEX owed_next ON owed (next) WHERE next IS NOT NULL;
+CREATE TRIGGER threads_destroyed AFTER DELETE ON bodies BEGIN
+    DELETE FROM relations WHERE seq = OLD.seq;
+    DELETE FROM thread_words WHERE seq = OLD.seq;
+    DELETE FROM owed WHERE seq = OLD.seq;
+END;
 """,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""

@@ -1,0 +1,1 @@
+"""Threads as this node's store has them."""

@@ -1,0 +1,83 @@
+"""What bulletins say of each other, as the node's store keeps it.
+
+The ids that one names rest in clear, so that a thread is found from both ends; everything else that
+a thread is shown by rests sealed under the archive key of the bulletin's day.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from saphan_schemas.codec import decode
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Header
+
+from saphan.node.archive import Archive
+from saphan.node.rows.db import Database
+from saphan.threads.rules import Held
+from saphan.threads.words import Words
+
+WORDS_BYTES: Final = 64 * 1024
+"""32 relations, and the numbers of all questions of a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptWords:
+    """A bulletin's words, ready to be written; `owed_by`: those who owe an answer to it."""
+
+    bulletin: bytes
+    words: Words
+    sealed: bytes
+    owed_by: tuple[str, ...]
+
+
+def keep_words(tx: sqlite3.Connection, kept: Iterable[KeptWords]) -> None:
+    """Write them beside their bulletins, whose rows are there; the same again changes nothing."""
+    for one in kept:
+        (seq,) = tx.execute("SELECT seq FROM bulletins WHERE id = ?", (one.bulletin,)).fetchone()
+        tx.execute("INSERT OR IGNORE INTO thread_words VALUES (?, ?)", (seq, one.sealed))
+        tx.executemany(
+            "INSERT OR IGNORE INTO relations VALUES (?, ?, ?, ?)",
+            [
+                (seq, place, each.kind, each.target)
+                for place, each in enumerate(one.words.relations)
+            ],
+        )
+        tx.executemany(
+            "INSERT OR IGNORE INTO owed (seq, replier) VALUES (?, ?)",
+            [(seq, agency) for agency in one.owed_by],
+        )
+
+
+def held(db: Database, bulletin: bytes) -> Held | None:
+    """Who sent a bulletin to whom, if it is here."""
+    row = db.row("SELECT header FROM bulletins WHERE id = ?", (bulletin,))
+    if row is None:
+        return None
+    header = decode(Header, row[0], LIMITS.header_bytes, "header")
+    return Held(header.sender, header.recipients, header.schema)
+
+
+def words_of_row(db: Database, archive: Archive, bulletin: bytes) -> Words | None:
+    """What a bulletin here says of others; None: nothing, or its day was destroyed."""
+    row = db.row(
+        "SELECT w.sealed, b.wrap_day FROM thread_words w JOIN bulletins b USING (seq)"
+        " WHERE b.id = ?",
+        (bulletin,),
+    )
+    data = None if row is None else archive.words(row[0], bulletin, row[1])
+    return None if data is None else decode(Words, data, WORDS_BYTES, "words")
+
+
+def named_by(db: Database, bulletin: bytes, kinds: Sequence[str]) -> list[bytes]:
+    """Bulletins here that name this one so, in the order in which they came."""
+    marks = ",".join("?" * len(kinds))
+    rows = db.rows(
+        "SELECT b.id FROM relations r JOIN bulletins b USING (seq) WHERE r.target = ?"  # noqa: S608
+        f" AND r.kind IN ({marks}) ORDER BY b.seq LIMIT ?",
+        (bulletin, *kinds, LIMITS.thread_bulletins),
+    )
+    return list(dict.fromkeys(one for (one,) in rows))

@@ -1,0 +1,1 @@
+"""What bulletins say of each other, and who owes whom an answer by when; pure."""

@@ -1,0 +1,133 @@
+"""Who owes an answer by when: one request, one of those who were asked (T6 to T9).
+
+Pure: what was asked, when the asked agency's node accepted it, what came back, and the time now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+from saphan.threads.words import Answered, Asked
+
+QuestionState = Literal["waiting", "interim", "answered", "no_trace", "refused", "transferred"]
+OwingState = Literal[
+    "undelivered", "ended", "replaced", "waiting", "interim", "overdue", "answered", "partial",
+    "no_trace", "refused", "transferred",
+]  # fmt: skip
+OPEN: Final = frozenset({"waiting", "interim"})
+OWING: Final = frozenset({"waiting", "interim", "overdue"})
+"""States in which an answer is owed, and its time runs."""
+REST: Final[dict[str, QuestionState]] = {
+    "full": "answered",
+    "partial": "refused",
+    "interim": "interim",
+    "no_trace": "no_trace",
+    "refused": "refused",
+    "transferred": "transferred",
+}
+"""What an outcome says of the questions that its answers do not list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply that stands.
+
+    Args:
+        bulletin: its id; at: when the log took it, ms UTC (of what it corrects, if that was
+            earlier: a correction makes no answer late).
+    """
+
+    bulletin: bytes
+    at: int
+    answered: Answered
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """How one question stands; `reply` is the bulletin that has settled it."""
+
+    no: str
+    state: QuestionState = "waiting"
+    reply: bytes | None = None
+    at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owing:
+    """How one of those who were asked stands.
+
+    Args:
+        due: by when the answer is owed, ms UTC; expected: what a delayed one was announced for.
+        late: whether anything came, or was announced, after `due`.
+    """
+
+    state: OwingState
+    questions: tuple[Question, ...]
+    due: int | None = None
+    expected: int | None = None
+    reason: str | None = None
+    transferred_to: str | None = None
+    late: bool = False
+    replies: tuple[bytes, ...] = field(default=())
+
+    @property
+    def until(self) -> int | None:
+        """T8: when it is overdue; an announced delay moves it."""
+        if self.due is None or self.expected is None:
+            return self.due
+        return max(self.due, self.expected)
+
+
+def owing(asked: Asked, replies: Sequence[Reply], due: int | None, now: int) -> Owing:
+    """How it stands `now`, for a request that the asked agency's node has accepted.
+
+    Args:
+        replies: those that stand, in the order of their times; due: ms UTC.
+    """
+    questions = {no: Question(no) for no in asked.questions}
+    expected: int | None = None
+    reason = to = None
+    for reply in replies:
+        said = reply.answered
+        for no, before in questions.items():
+            questions[no] = _after(before, no in said.answers, reply)
+        expected, reason = said.expected, said.reason
+        to = said.transferred_to or to
+    still = any(one.state in OPEN for one in questions.values())
+    found = Owing(
+        state="waiting",
+        questions=tuple(questions.values()),
+        due=due,
+        expected=expected if still else None,
+        reason=reason if still else None,
+        transferred_to=to,
+        late=due is not None and any(reply.at > due for reply in replies),
+        replies=tuple(reply.bulletin for reply in replies),
+    )
+    return _stated(found, now)
+
+
+def _after(before: Question, listed: bool, reply: Reply) -> Question:
+    """A question after a reply: what is settled stays so, unless it is answered after all."""
+    state: QuestionState | None = "answered" if listed else None
+    if state is None and before.state in OPEN:
+        state = REST.get(reply.answered.outcome)
+    if state is None:
+        return before
+    if state == "interim":
+        return Question(before.no, state)
+    return Question(before.no, state, reply.bulletin, reply.at)
+
+
+def _stated(found: Owing, now: int) -> Owing:
+    states = {one.state for one in found.questions}
+    if states & OPEN:
+        over = found.until is not None and now > found.until
+        state: OwingState = "interim" if "interim" in states else "waiting"
+        return replace(found, state="overdue" if over else state)
+    if len(states) == 1:
+        (only,) = states
+        return replace(found, state=only)
+    return replace(found, state="partial")
