@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 from saphan_protocol.identity import CONTENT_TYPE, identity, record_identity
-from saphan_schemas.bodies import digest
+from saphan_schemas.body_types import BUILT_IN, BodyTypes
 from saphan_schemas.codec import decode, encode, encode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import DAY_MS, LIMITS
@@ -101,16 +101,23 @@ class Draft:
 
 
 def compose(
-    wish: Wish, *, sender: str, now: int, nonce: bytes, allowed: Allowed = NO_AGREEMENT
+    wish: Wish,
+    *,
+    sender: str,
+    now: int,
+    nonce: bytes,
+    allowed: Allowed = NO_AGREEMENT,
+    types: BodyTypes = BUILT_IN,
 ) -> Draft:
     """A bulletin from `sender`, valid against its schema.
 
     Args:
-        now: ms UTC; nonce: 16 random bytes; allowed: by the agreements, where a wish is silent.
+        now: ms UTC; nonce: 16 random bytes; allowed: by the agreements, where a wish is silent;
+        types: those that this program knows.
 
     Raises:
-        InvalidInput: `schema_unknown`, `schema_invalid`, `rule_broken`, `text_forbidden`,
-            `too_large`, `header_invalid`, `attachment_name`, `attachment_empty`,
+        InvalidInput: `header_invalid`, `schema_unknown`, `schema_invalid`, `rule_broken`,
+            `text_forbidden`, `too_large`, `attachment_name`, `attachment_empty`,
             `attachments_too_large`.
     """
     described = [
@@ -126,18 +133,36 @@ def compose(
             field="content",
             hint="shorten it, or send large parts as attachments",
         )
-    validate_content(wish.schema, content)
+    header = _header(wish, sender, now, nonce, allowed, types.get(wish.schema).digest)
+    header_bytes = encode(header)
+    try:
+        decode(Header, header_bytes, LIMITS.header_bytes, "header")
+    except InvalidInput as error:
+        raise InvalidInput("header_invalid", error.message, field="header") from None
+    validate_content(header, content, types)
     check_lengths(tuple(one.blob for one in wish.attachments))
+    return Draft(
+        header=header,
+        header_bytes=header_bytes,
+        header_id=record_identity(Header, header_bytes),
+        content=data,
+        attachments=wish.attachments,
+    )
+
+
+def _header(
+    wish: Wish, sender: str, now: int, nonce: bytes, allowed: Allowed, digest: bytes
+) -> Header:
     if len(set(wish.to)) != len(wish.to):
         raise InvalidInput("header_invalid", "a recipient stands twice", field="header.recipients")
     days = min(allowed.retain_days, DEFAULT_RETAIN_DAYS)
-    header = Header(
+    return Header(
         suite=SUITE,
         nonce=nonce,
         sender=sender,
         recipients=tuple(sorted(wish.to)),
         schema=wish.schema,
-        schema_digest=digest(wish.schema),
+        schema_digest=digest,
         marking=wish.marking or Marking(wish.tlp, allowed.codes),
         urgency=wish.urgency,
         exercise=wish.exercise,
@@ -145,19 +170,6 @@ def compose(
         expires=now + DEFAULT_EXPIRY_MS if wish.expires is None else wish.expires,
         answer_by=wish.answer_by,
         retain_until=now // DAY_MS + days if wish.retain_until is None else wish.retain_until,
-    )
-    header_bytes = encode(header)
-    try:
-        decode(Header, header_bytes, LIMITS.header_bytes, "header")
-    except InvalidInput as error:
-        raise InvalidInput("header_invalid", error.message, field="header") from None
-    header_id = record_identity(Header, header_bytes)
-    return Draft(
-        header=header,
-        header_bytes=header_bytes,
-        header_id=header_id,
-        content=data,
-        attachments=wish.attachments,
     )
 
 

@@ -114,7 +114,7 @@ def exact_of(answer: Json, draft: bytes) -> Exact:
         if (inner.header, inner.content, header_id) != (header_id, content_id, draft):
             raise ValueError("its parts do not belong together")
         # What is no bulletin cannot be shown, and a name of a file could lead anywhere.
-        validate_content(header.schema, content)
+        validate_content(header, content)
         exact.attachments  # noqa: B018 (ValueError: as many are described as are signed)
     except (KeyError, TypeError, ValueError, InvalidInput) as error:
         raise OperatorError(

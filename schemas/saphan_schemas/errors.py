@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from saphan_schemas.faults import Fault
+
 
 class SaphanError(Exception):
     """Base of all errors.
@@ -43,15 +45,30 @@ class SaphanError(Exception):
         return f"{self.message}{where} ({self.code})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        state = {"field": self.field, "hint": self.hint}
-        return (type(self), (self.code, self.message), state)
+        return (type(self), (self.code, self.message), vars(self))
 
 
 class InvalidInput(SaphanError):
-    """The peer must change what it sends: malformed, oversized, not canonical, wrongly signed."""
+    """The peer must change what it sends: malformed, oversized, not canonical, wrongly signed.
+
+    Args:
+        fault: of content that its type refuses: the broken rule and what would be right.
+    """
 
     http_status = 400
     exit_status = 2
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        field: str | None = None,
+        hint: str | None = None,
+        fault: Fault | None = None,
+    ) -> None:
+        super().__init__(code, message, field=field, hint=hint)
+        self.fault = fault
 
 
 class Refused(SaphanError):

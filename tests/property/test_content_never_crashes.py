@@ -10,7 +10,7 @@ from saphan_schemas import bodies
 from saphan_schemas.codec import encode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.samples import SAMPLES, sample
-from saphan_schemas.validation import validate_content
+from support.contents import check
 
 CODES = frozenset(("schema_invalid", "rule_broken", "text_forbidden"))
 
@@ -40,7 +40,7 @@ def judged(name: str, content: dict[str, Any]) -> bool:
     """Whether content is valid; a refusal has one of three codes and says where."""
     refused = None
     try:
-        validate_content(name, content)
+        check(name, content)
     except InvalidInput as error:
         refused = error
     assert refused is None or (refused.code in CODES and refused.field is not None)

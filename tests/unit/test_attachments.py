@@ -20,7 +20,7 @@ from saphan_schemas.attachments import (
 )
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.samples import sample
-from saphan_schemas.validation import validate_content
+from support.contents import check
 
 PDF = "application/pdf"
 STARTS = {
@@ -45,14 +45,14 @@ def described(*names: str, media_type: str = PDF, role: str = "warrant") -> dict
 
 def refusal(content: dict[str, Any]) -> tuple[str, str | None]:
     with pytest.raises(InvalidInput) as refused:
-        validate_content("saphan/training_notice/1", content)
+        check("saphan/training_notice/1", content)
     return refused.value.code, refused.value.field
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_role_and_plain_names_are_taken(role: str) -> None:
     names = ("warrant-2026-14.pdf", "ໝາຍຈັບ ສະບັບທີ 2.PDF", "ដីកា (ច្បាប់ចម្លង).pdf", "a.b.pdf")
-    validate_content("saphan/training_notice/1", described(*names, role=role))
+    check("saphan/training_notice/1", described(*names, role=role))
 
 
 UNSAFE_NAMES = (

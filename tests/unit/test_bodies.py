@@ -19,7 +19,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.pae import pae
 from saphan_schemas.rules import KINDS
 from saphan_schemas.samples import SAMPLES, sample
-from saphan_schemas.validation import validate_content
+from support.contents import check, refusal
 from support.rooms import ROOT
 
 # A changed digest is a changed type: it needs a new version, or, before the first release, a
@@ -39,12 +39,6 @@ EACH = pytest.mark.parametrize("name", bodies.NAMES)
 
 def stem(name: str) -> str:
     return name.split("/")[1]
-
-
-def refusal(name: str, content: dict[str, Any]) -> InvalidInput:
-    with pytest.raises(InvalidInput) as refused:
-        validate_content(name, content)
-    return refused.value
 
 
 def schema_nodes(node: Any) -> Iterator[dict[str, Any]]:
@@ -131,7 +125,7 @@ def test_importing_the_modules_loads_no_compiled_validator() -> None:
 @EACH
 def test_sample_is_valid_canonical_and_within_the_limits(name: str) -> None:
     content = sample(stem(name))
-    validate_content(name, content)
+    check(name, content)
     data = encode_content(content)
     assert decode_content(data, LIMITS.content_bytes) == content
 
@@ -325,7 +319,7 @@ def test_a_value_left_out_is_missed_unless_the_cell_says_why() -> None:
     assert refusal(STATISTICS, content).field == "/body/cells/0/value"
     content["body"]["cells"][0]["flag"] = "suppressed"
     content["body"]["totals_check"][0]["value"] = "1422"
-    validate_content(STATISTICS, content)
+    check(STATISTICS, content)
 
 
 def test_no_error_repeats_the_offending_value() -> None:
@@ -367,5 +361,5 @@ def test_the_spec_page_has_every_digest_rule_kind_and_common_field() -> None:
 def test_the_opening_example_of_the_spec_page_is_valid() -> None:
     page = (ROOT / "schemas/spec/content.md").read_text(encoding="utf-8")
     content = json.loads(page.split("```")[1])
-    validate_content(STATISTICS, content)
+    check(STATISTICS, content)
     assert json.dumps(content, sort_keys=True) == json.dumps(content)

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from saphan_schemas import bodies
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.rules import KINDS, check_rules, scaled, unscaled
+from saphan_schemas.rules import KINDS, Rule, RuleSet
+from saphan_schemas.rules.numbers import scaled, unscaled
 from saphan_schemas.samples import sample
-from saphan_schemas.validation import validate_content
+from support.contents import check
 
 Change = Callable[[dict[str, Any]], object]
 STATISTICS, SEIZURE, TRAINING = bodies.NAMES
@@ -23,7 +24,7 @@ def broken(name: str, change: Change) -> str | None:
     content = sample(name.split("/")[1])
     change(content)
     with pytest.raises(InvalidInput) as refused:
-        validate_content(name, content)
+        check(name, content)
     assert refused.value.code == "rule_broken", str(refused.value)
     return refused.value.field
 
@@ -157,7 +158,7 @@ HELD: tuple[tuple[str, Change], ...] = (
 def test_rule_that_holds_lets_content_through(name: str, change: Change) -> None:
     content = sample(name.split("/")[1])
     change(content)
-    validate_content(name, content)
+    check(name, content)
 
 
 TIMES = (
@@ -178,14 +179,14 @@ TIMES = (
 def test_times_compare_as_exactly_as_the_less_exact_one(
     earlier: str, later: str, holds: bool
 ) -> None:
-    rule = {"rule": "not_before", "each": "/x", "earlier": "a", "later": "b"}
-    content = {"x": {"a": earlier, "b": later}}
+    rule = {"rule": "not_before", "each": "/body", "earlier": "a", "later": "b"}
+    content = {"body": {"a": earlier, "b": later}}
     if holds:
         check_rules([rule], content)
         return
     with pytest.raises(InvalidInput) as refused:
         check_rules([rule], content)
-    assert refused.value.field == "/x/b"
+    assert refused.value.field == "/body/b"
 
 
 def test_sums_are_exact_where_floats_are_not() -> None:
@@ -194,11 +195,11 @@ def test_sums_are_exact_where_floats_are_not() -> None:
     for cell, value in ((first, "0.1"), (second, "0.2")):
         cell.update(measure="kg", value=value)
     content["body"]["totals_check"] = [{"measure": "kg", "value": "0.3"}]
-    validate_content(STATISTICS, content)
+    check(STATISTICS, content)
     first["value"] = "999999999999999999.999999"
     content["body"]["totals_check"][0]["value"] = "999999999999999999.999999"
     with pytest.raises(InvalidInput) as refused:
-        validate_content(STATISTICS, content)
+        check(STATISTICS, content)
     assert "1000000000000000000.199999" in refused.value.message
 
 
@@ -214,8 +215,8 @@ def test_every_rule_of_every_type_is_of_a_known_kind_and_points_into_the_schema(
         parts = bodies.bundle(name)
         for rule in parts["rules"]:
             assert rule["rule"] in KINDS
-            for key in ("each", "map", "key", "totals", "flag", "list"):
-                if key in rule:
+            for key in ("each", "of", "totals", "flag", "list"):
+                if str(rule.get(key, "")).startswith(("/about", "/body")):
                     assert exists(parts["schema"], rule[key]), rule
 
 
@@ -235,6 +236,29 @@ def resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     return schema["$defs"][target.rpartition("/")[2]] if isinstance(target, str) else node
 
 
-def test_unknown_rule_kind_is_a_bug_not_a_pass() -> None:
-    with pytest.raises(KeyError):
-        check_rules([{"rule": "new_kind"}], {})
+def check_rules(rules: list[Rule], content: dict[str, Any]) -> None:
+    RuleSet(rules).check(content)
+
+
+MALFORMED: tuple[tuple[Rule, str], ...] = (
+    ({"rule": "new_kind"}, "rule"),
+    ({}, "rule"),
+    ({"rule": ["unique"]}, "rule"),
+    ({"rule": "at_most", "each": "/body", "value": "a"}, "limit"),
+    ({"rule": "at_most", "each": "/body", "value": "a", "limit": 3}, "limit"),
+    ({"rule": "at_most", "each": "/body", "value": "a", "limit": "b", "more": 1}, "more"),
+    ({"rule": "at_most", "each": "body", "value": "a", "limit": "b"}, "each"),
+    ({"rule": "at_most", "each": "/header", "value": "a", "limit": "b"}, "each"),
+    ({"rule": "unique", "each": "/body/list"}, "each"),
+    ({"rule": "check_digit", "value": "/body/a", "method": "own"}, "method"),
+    ({"rule": "must_be", "value": "/body/a", "be": [{}]}, "be"),
+    ({"rule": "product", "value": "a", "of": ["b"], "places": -1}, "places"),
+)
+
+
+@pytest.mark.parametrize(("rule", "field"), MALFORMED)
+def test_a_rule_that_cannot_be_run_is_refused_never_skipped(rule: Rule, field: str) -> None:
+    good = {"rule": "declared", "each": "/body", "flag": "/about/x"}
+    with pytest.raises(InvalidInput) as refused:
+        RuleSet([good, rule])
+    assert (refused.value.code, refused.value.field) == ("rule_malformed", f"/rules/1/{field}")

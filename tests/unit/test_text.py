@@ -12,7 +12,7 @@ from saphan_schemas import bodies
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.samples import sample
 from saphan_schemas.text import check_text, check_texts
-from saphan_schemas.validation import validate_content
+from support.contents import check
 
 PINNED = json.loads(
     resources.files("saphan_schemas").joinpath("text_forbidden.json").read_text(encoding="utf-8")
@@ -54,7 +54,7 @@ def test_forbidden_character_is_found_inside_content(char: str) -> None:
     content = sample("training_notice")
     content["body"]["nominees"][0]["post"]["en"] = f"Prosecutor{char}"
     with pytest.raises(InvalidInput) as refused:
-        validate_content("saphan/training_notice/1", content)
+        check("saphan/training_notice/1", content)
     assert refused.value.code == "text_forbidden"
     assert refused.value.field == "/body/nominees/0/post/en"
 

@@ -138,7 +138,7 @@ class Content:
             check_texts(opened.content)  # a rule of every type
             self._trail.gap("schema_unknown", names=header.schema)
             return
-        validate_content(header.schema, opened.content)
+        validate_content(header, opened.content)
         self._checked = True
 
     def _attachments(self, opened: Opened) -> tuple[AttachmentSeen, ...]:

@@ -171,7 +171,7 @@ def prepare_signed(body: SignedBody, agency: str, directory: Directory) -> Prepa
     if inner.author is None:
         raise Refused("author_unknown", "an officer's bulletin names its author", field="inner")
     check_authors(inner, inner_bytes, (signature,), agency, directory, None)
-    validate_content(header.schema, content)
+    validate_content(header, content)
     return Prepared(
         draft=Draft(
             header=header,

@@ -1,0 +1,162 @@
+"""Kinds of rules that compare values: dates, counts, quantities, texts, codes in a table."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from saphan_schemas.rules.check_digits import METHODS
+from saphan_schemas.rules.checks import (
+    COUNT,
+    PATH,
+    PATHS,
+    TABLE,
+    WORD,
+    Broken,
+    Check,
+    Kind,
+    Rule,
+)
+from saphan_schemas.rules.numbers import DECIMALS, rounded, scaled, unscaled
+from saphan_schemas.rules.paths import Root, getter
+
+
+def _not_before(rule: Rule) -> Check:
+    """`later` is not before `earlier`, compared as exactly as the less exact of the two."""
+    get_earlier, get_later = getter(rule["earlier"]), getter(rule["later"])
+    broken = Broken(rule["later"], f"is before {rule['earlier']}", {"not_before": rule["earlier"]})
+
+    def check(place: Any, root: Root) -> Broken | None:
+        later, earlier = get_later(place, root), get_earlier(place, root)
+        if type(later) is not str or type(earlier) is not str:
+            return None
+        left, right = _comparable(earlier), _comparable(later)
+        length = min(len(left), len(right))
+        return broken if right[:length] < left[:length] else None
+
+    return check
+
+
+def _comparable(value: str) -> str:
+    """A date as it is; a UTC time with milliseconds, so that text order is time order."""
+    if "T" not in value:
+        return value
+    return value[:19] + (value[19:23] if "." in value else ".000")
+
+
+def _at_most(rule: Rule) -> Check:
+    """The count or quantity `value` is not more than `limit`."""
+    get_value, get_limit = getter(rule["value"]), getter(rule["limit"])
+    broken = Broken(rule["value"], f"is more than {rule['limit']}", {"at_most": rule["limit"]})
+
+    def check(place: Any, root: Root) -> Broken | None:
+        value, limit = scaled(get_value(place, root)), scaled(get_limit(place, root))
+        return broken if value is not None and limit is not None and value > limit else None
+
+    return check
+
+
+def _starts_with(rule: Rule) -> Check:
+    """The text `value` begins with the text at `with`, followed by `join` if the rule has one."""
+    get_value, get_start, join = getter(rule["value"]), getter(rule["with"]), rule.get("join", "")
+
+    def check(place: Any, root: Root) -> Broken | None:
+        value, start = get_value(place, root), get_start(place, root)
+        if type(value) is not str or type(start) is not str or value.startswith(start + join):
+            return None
+        return Broken(
+            rule["value"], f"does not begin with {rule['with']}", {"starts_with": start + join}
+        )
+
+    return check
+
+
+def _check_digit(rule: Rule) -> Check:
+    """The check digit of `value` agrees with its other characters."""
+    get_value, method = getter(rule["value"]), METHODS[rule["method"]]
+    broken = Broken(
+        rule["value"], "has a check digit that does not fit", {"check_digit": rule["method"]}
+    )
+
+    def check(place: Any, root: Root) -> Broken | None:
+        value = get_value(place, root)
+        return None if type(value) is not str or method(value) else broken
+
+    return check
+
+
+def _product(rule: Rule) -> Check:
+    """`value` is the product of the values at `of`, rounded half up to `places` decimals."""
+    get_value, getters = getter(rule["value"]), [getter(path) for path in rule["of"]]
+    places = min(rule["places"], DECIMALS)
+
+    def check(place: Any, root: Root) -> Broken | None:
+        value = scaled(get_value(place, root))
+        factors = [scaled(get(place, root)) for get in getters]
+        if value is None or value < 0:
+            return None
+        product = 1
+        for factor in factors:
+            if factor is None or factor < 0:
+                return None
+            product *= factor
+        expected = rounded(product, DECIMALS * len(factors), places)
+        if value == expected:
+            return None
+        said = {"product": list(rule["of"]), "value": unscaled(expected)}
+        return Broken(rule["value"], f"is not the product, {unscaled(expected)}", said)
+
+    return check
+
+
+def _unit_agreement(rule: Rule) -> Check:
+    """`value` is one of the codes that `table` lists for the code at `by`, if it lists any."""
+    get_value, get_by, table = getter(rule["value"]), getter(rule["by"]), rule["table"]
+
+    def check(place: Any, root: Root) -> Broken | None:
+        value, by = get_value(place, root), get_by(place, root)
+        allowed = table.get(by) if type(by) is str else None
+        if allowed is None or type(value) is not str or value in allowed:
+            return None
+        return Broken(
+            rule["value"],
+            f"does not go with {rule['by']}; allowed are {', '.join(allowed)}",
+            {"allowed": list(allowed), "by": rule["by"]},
+        )
+
+    return check
+
+
+ANY: Final = "*"
+"""A key of a nested table: whatever else stands there."""
+
+
+def _at_least_by(rule: Rule) -> Check:
+    """The count or quantity `value` is at least what `table` says for the codes at `by`."""
+    get_value, getters, table = getter(rule["value"]), list(map(getter, rule["by"])), rule["table"]
+
+    def check(place: Any, root: Root) -> Broken | None:
+        value = scaled(get_value(place, root))
+        least: Any = table
+        for get in getters:
+            code = get(place, root)
+            if type(least) is not dict or (code is not None and type(code) is not str):
+                return None
+            least = least.get(code, least.get(ANY))
+        bound = scaled(least)
+        if value is None or bound is None or value >= bound:
+            return None
+        said = f"is less than {unscaled(bound)}"
+        return Broken(rule["value"], said, {"at_least": unscaled(bound)})
+
+    return check
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "at_least_by": Kind(_at_least_by, {"value": PATH, "by": PATHS, "table": TABLE}, {}),
+    "at_most": Kind(_at_most, {"value": PATH, "limit": PATH}, {}),
+    "check_digit": Kind(_check_digit, {"value": PATH, "method": WORD}, {}),
+    "not_before": Kind(_not_before, {"earlier": PATH, "later": PATH}, {}),
+    "product": Kind(_product, {"value": PATH, "of": PATHS, "places": COUNT}, {}),
+    "starts_with": Kind(_starts_with, {"value": PATH, "with": PATH}, {"join": WORD}),
+    "unit_agreement": Kind(_unit_agreement, {"value": PATH, "by": PATH, "table": TABLE}, {}),
+}

@@ -1,0 +1,120 @@
+"""From the data of a rule to a check: every kind, and what a rule list may not say.
+
+A rule that this program cannot run is an error, never skipped: both ends run the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.rules import comparing, lists, presence
+from saphan_schemas.rules.check_digits import METHODS
+from saphan_schemas.rules.checks import COMMON, Broken, Check, Kind, Rule
+from saphan_schemas.rules.paths import Root
+
+KINDS: Final[dict[str, Kind]] = dict(
+    sorted((comparing.KINDS | lists.KINDS | presence.KINDS).items())
+)
+"""Every kind of rule; a new one is a new version of every type that uses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A rule, ready to run.
+
+    Args:
+        each: absolute path of its places, with `*`; "" for the whole content.
+        name: its kind.
+    """
+
+    each: str
+    name: str
+    check: Check
+
+
+def compile_rule(rule: Rule, number: int = 0) -> Compiled:
+    """A rule with its check.
+
+    Args:
+        number: its place in the list, for the error.
+
+    Raises:
+        InvalidInput: `rule_malformed` for an unknown kind, or a parameter that is missing, unknown
+            or not of its form.
+    """
+    kind = _kind(rule, number)
+    name, each = rule["rule"], rule.get("each", "")
+    if name in lists.OF_ARRAYS:
+        each = each.removesuffix("/*")
+    check = kind.make(rule)
+    return Compiled(each, name, _guarded(rule, check) if "when" in rule else check)
+
+
+def _guarded(rule: Rule, check: Check) -> Check:
+    get, words = presence.applies(rule)
+
+    def guarded(place: Any, root: Root) -> Broken | None:
+        return check(place, root) if presence.holds(get(place, root), words) else None
+
+    return guarded
+
+
+def _kind(rule: Rule, number: int) -> Kind:
+    kind = KINDS.get(rule["rule"]) if isinstance(rule.get("rule"), str) else None
+    if kind is None:
+        raise _malformed(number, "rule", "is not a kind of rule that this program knows")
+    forms = {**COMMON, **kind.takes, **kind.needs}
+    for name in kind.needs:
+        if name not in rule:
+            raise _malformed(number, name, "is missing")
+    for name, value in rule.items():
+        if name != "rule" and not (name in forms and FORMS[forms[name]](value)):
+            raise _malformed(number, name, "is unknown or not of its form")
+    each = rule.get("each", "")
+    if each and not each.startswith(("/body", "/about", "/attachments")):
+        raise _malformed(number, "each", "does not begin with /body, /about or /attachments")
+    if rule["rule"] in lists.OF_ARRAYS and not each.endswith("/*"):
+        raise _malformed(number, "each", "does not end with /*")
+    if rule.get("method", "cas") not in METHODS:
+        raise _malformed(number, "method", "is not a method that this program knows")
+    return kind
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 400
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, (str, bool, int)) and len(str(value)) <= 200
+
+
+def _is_table(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_table, value.values()))
+    return (isinstance(value, list) and all(map(_is_word, value))) or _is_word(value)
+
+
+def _all(form: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and bool(value) and all(map(form, value))
+
+
+FORMS: Final[dict[str, Callable[[Any], bool]]] = {
+    "path": _is_path,
+    "paths": _all(_is_path),
+    "word": lambda value: isinstance(value, str),
+    "words": lambda value: value == [] or _all(_is_word)(value),
+    "count": lambda value: type(value) is int and 0 <= value <= 100,
+    "table": lambda value: isinstance(value, dict) and _is_table(value),
+}
+
+
+def _malformed(number: int, name: str, says: str) -> InvalidInput:
+    return InvalidInput(
+        "rule_malformed",
+        f"rules/{number}/{name} {says}",
+        field=f"/rules/{number}/{name}",
+        hint="see the table of rules in schemas/spec/content.md",
+    )

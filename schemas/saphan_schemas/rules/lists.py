@@ -1,0 +1,208 @@
+"""Kinds of rules about entries of arrays: sums, doubles, and references from one to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from saphan_schemas.rules.checks import PATH, PATHS, WORD, WORDS, Broken, Check, Kind, Rule
+from saphan_schemas.rules.numbers import scaled, unscaled
+from saphan_schemas.rules.paths import Getter, Root, finder, getter
+
+
+def _sum(rule: Rule) -> Check:
+    """`totals` states once, for each code at `by`, the exact sum of `value` over the items."""
+    items, totals = finder(rule["of"]), getter(rule["totals"])
+    by, value, left_out = getter(rule["by"]), getter(rule["value"]), set(rule["except"])
+
+    def check(place: Any, root: Root) -> Broken | None:
+        sums: dict[str, int] = {}
+        for item in items(place, root):
+            group = by(item, root)
+            if type(group) is str and group not in left_out:
+                sums[group] = sums.get(group, 0) + (scaled(value(item, root)) or 0)
+        stated = totals(place, root)
+        for index, total in enumerate(stated if type(stated) is list else ()):
+            path = f"{rule['totals']}/{index}"
+            expected = sums.pop(str(by(total, root)), None)
+            if expected is None:
+                return Broken(path, "has nothing to add up, or is stated twice", {"entries": 0})
+            if scaled(value(total, root)) != expected:
+                said = f"is not the sum, {unscaled(expected)}"
+                return Broken(f"{path}/{rule['value']}", said, {"sum": unscaled(expected)})
+        for group, expected in sums.items():
+            said = f"lacks the total of {group}"
+            return Broken(rule["totals"], said, {"holds": group, "sum": unscaled(expected)})
+        return None
+
+    return check
+
+
+def _adds_up(rule: Rule) -> Check:
+    """`total` is the exact sum of `value` over the items; an absent value adds nothing."""
+    items, value, total = finder(rule["of"]), getter(rule["value"]), getter(rule["total"])
+
+    def check(place: Any, root: Root) -> Broken | None:
+        stated = scaled(total(place, root))
+        if stated is None:
+            return None
+        expected = sum(scaled(value(item, root)) or 0 for item in items(place, root))
+        if stated == expected:
+            return None
+        said = f"is not the sum, {unscaled(expected)}"
+        return Broken(rule["total"], said, {"sum": unscaled(expected)})
+
+    return check
+
+
+def _unique(rule: Rule) -> Check:
+    """No two items of the array agree in all fields of `by`; without `by` no two are equal."""
+    by = rule.get("by", [""])
+    key: Callable[[Any, Root], Any] = _several(by) if len(by) > 1 else _single(by[0])
+    said = f"is a second entry with the same {', '.join(by)}" if by[0] else "stands twice"
+
+    def check(items: Any, root: Root) -> Broken | None:
+        if type(items) is not list or len(items) < 2:
+            return None
+        seen: set[Any] = set()
+        for index, item in enumerate(items):
+            found = key(item, root)
+            if found in seen:
+                return Broken(str(index), said, {"unique": list(by)})
+            seen.add(found)
+        return None
+
+    return check
+
+
+def _single(path: str) -> Callable[[Any, Root], Any]:
+    get = getter(path)
+    return lambda item, root: _hashable(get(item, root))
+
+
+def _several(paths: list[str]) -> Callable[[Any, Root], Any]:
+    getters = list(map(getter, paths))
+    return lambda item, root: tuple([_hashable(get(item, root)) for get in getters])
+
+
+def _hashable(value: Any) -> Any:
+    """A value that equals another of its kind only: true is not 1."""
+    kind = type(value)
+    if kind is str or value is None:
+        return value
+    if kind is dict:
+        return kind, tuple(sorted((key, _hashable(inner)) for key, inner in value.items()))
+    if kind is list:
+        return kind, tuple(map(_hashable, value))
+    return kind, value
+
+
+def _index(rule: Rule) -> Check:
+    """`value` of an item is the place of another item of the same array."""
+    get = getter(rule["value"])
+
+    def check(items: Any, root: Root) -> Broken | None:
+        if type(items) is not list:
+            return None
+        for own, item in enumerate(items):
+            index = get(item, root)
+            if type(index) is int and (index == own or not 0 <= index < len(items)):
+                said = "is not the number of another entry of the list, from 0"
+                return Broken(f"{own}/{rule['value']}", said, {"below": len(items)})
+        return None
+
+    return check
+
+
+def _refers(rule: Rule) -> Check:
+    """`value` is the place of an entry of the array at `into`."""
+    get, into = getter(rule["value"]), getter(rule["into"])
+
+    def check(place: Any, root: Root) -> Broken | None:
+        index = get(place, root)
+        if type(index) is not int:
+            return None
+        items = into(place, root)
+        length = len(items) if type(items) is list else 0
+        if 0 <= index < length:
+            return None
+        said = f"is not the number of an entry of {rule['into']}, from 0"
+        return Broken(rule["value"], said, {"below": length, "into": rule["into"]})
+
+    return check
+
+
+def _attachment(rule: Rule) -> Check:
+    """`value` is the place of an attachment, with one of the roles if the rule names some."""
+    get, roles = getter(rule["value"]), rule.get("role")
+
+    def check(place: Any, root: Root) -> Broken | None:
+        index = get(place, root)
+        if type(index) is not int:
+            return None
+        listed = root["attachments"]
+        if not 0 <= index < len(listed):
+            said = "is not the number of an attachment, from 0"
+            return Broken(rule["value"], said, {"below": len(listed), "into": "/attachments"})
+        if roles is None or listed[index].get("role") in roles:
+            return None
+        said = f"is an attachment that is no {' or '.join(roles)}"
+        return Broken(rule["value"], said, {"role": list(roles)})
+
+    return check
+
+
+def _listed(rule: Rule) -> Check:
+    """The value stands in the array at `list`."""
+    get, listed = getter(rule.get("value", "")), getter(rule["list"])
+    said = f"does not stand in {rule['list']}"
+    broken = Broken(rule.get("value", ""), said, {"list": rule["list"]})
+
+    def check(place: Any, root: Root) -> Broken | None:
+        value = get(place, root)
+        if value is None:
+            return None
+        found = listed(place, root)
+        return None if type(found) is list and value in found else broken
+
+    return check
+
+
+def _related(rule: Rule) -> Check:
+    """The bulletin id at `value` stands in `about.relations` with this kind."""
+    get = getter(rule["value"])
+    broken = Broken(
+        rule["value"],
+        f"does not stand in /about/relations as {rule['kind']}",
+        {"relation": rule["kind"]},
+    )
+    relations: Getter = getter("/about/relations")
+
+    def check(place: Any, root: Root) -> Broken | None:
+        value = get(place, root)
+        if type(value) is not str:
+            return None
+        for relation in relations(place, root) or ():
+            if relation.get("bulletin_id") == value and relation.get("kind") == rule["kind"]:
+                return None
+        return broken
+
+    return check
+
+
+OF_ARRAYS: Final = frozenset({"index", "unique"})
+"""Kinds that look at whole arrays: `each` ends with `/*`, and each such array is one place."""
+KINDS: Final[dict[str, Kind]] = {
+    "adds_up": Kind(_adds_up, {"of": PATH, "value": PATH, "total": PATH}, {}),
+    "attachment": Kind(_attachment, {"value": PATH}, {"role": WORDS}),
+    "index": Kind(_index, {"each": PATH, "value": PATH}, {}),
+    "listed": Kind(_listed, {"each": PATH, "list": PATH}, {"value": PATH}),
+    "refers": Kind(_refers, {"value": PATH, "into": PATH}, {}),
+    "related": Kind(_related, {"value": PATH, "kind": WORD}, {}),
+    "sum": Kind(
+        _sum,
+        {"of": PATH, "by": PATH, "value": PATH, "totals": PATH, "except": WORDS},
+        {},
+    ),
+    "unique": Kind(_unique, {"each": PATH}, {"by": PATHS}),
+}
