@@ -25,7 +25,9 @@ from saphan_protocol.tiles import TILE_WIDTH, edge_tiles
 from saphan_schemas.bodies import known_types
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.packs import PackItem
+from saphan_schemas.records import LeafType
 
+from saphan_broker.beside import is_bundle
 from saphan_broker.logs.last_head import LastHead, LastHeadFile
 from saphan_broker.records import PackMaker, Source, cosigned_note
 from saphan_broker.seeds import DayKeys
@@ -43,7 +45,6 @@ class Kept(Source, Protocol):
     """What is read; every store has it, and so has `store.sqlite_reader`."""
 
     async def tile(self, log: Log, level: int, n: int) -> bytes | None: ...
-    async def leaves(self, log: Log, start: int, stop: int) -> list[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,17 @@ async def fsck(
 
 
 class _WholePack(PackMaker):
-    """A pack of what is whole: each ciphertext is read anyway, and compared with its digest."""
+    """A pack of what is whole: each ciphertext is read anyway, and compared with its digest; so are
+    the schemas of agencies, which are in no pack."""
+
+    async def _all_agreements(self, size: int) -> None:
+        await super()._all_agreements(size)
+        for first in range(0, size, PAGE):
+            leaves = await self._source.leaves("directory", first, min(size, first + PAGE))
+            for index, leaf in enumerate(leaves, first):
+                if leaf[:1] == bytes((LeafType.SCHEMA,)):
+                    bundle = (await self._source.packages(index, index + 1)).get(index, b"")
+                    _check_schema(index, leaf, bundle)
 
     def _headers(self, bodies: Mapping[bytes, BulletinRow]) -> dict[bytes, bytes]:
         for row in bodies.values():
@@ -103,6 +114,16 @@ class _WholePack(PackMaker):
                     hint="restore the store from a backup; the agency that sent it has it, too",
                 )
         return super()._headers(bodies)
+
+
+def _check_schema(index: int, leaf: bytes, bundle: bytes) -> None:
+    if not is_bundle(bundle, leaf[1:]):
+        raise OperatorError(
+            "store_damaged",
+            f"the schema that directory leaf {index} registers is not there, or another one",
+            field="data",
+            hint="restore the store from a backup; the agency that registered it has it, too",
+        )
 
 
 def last_heads(keys: Path, pins: Pins) -> dict[Log, LastHead]:

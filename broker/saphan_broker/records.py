@@ -32,6 +32,7 @@ from saphan_schemas.packs import (
 from saphan_schemas.records import BROKER, BatchSignature, Blob, Blobs, Entry
 
 from saphan_broker.at_rest import KeptRecord, open_header, open_record
+from saphan_broker.beside import agreements_beside
 from saphan_broker.logs.cosigned import cosigned
 from saphan_broker.logs.log_export import head_missing
 from saphan_broker.seeds import DayKeys
@@ -58,6 +59,7 @@ class Source(Protocol):
 
     async def note(self, log: Log) -> SignedHead | None: ...
     async def cosignatures(self, log: Log) -> list[CosignatureRow]: ...
+    async def leaves(self, log: Log, start: int, stop: int) -> list[bytes]: ...
     async def packages(self, start: int, stop: int) -> dict[int, bytes]: ...
     async def entries(self, start: int, stop: int) -> list[EntryRow]: ...
     async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, BulletinFacts]: ...
@@ -192,7 +194,8 @@ class PackMaker:
 
     async def _all_agreements(self, size: int) -> None:
         for first in range(0, size, PAGE):
-            found = await self._source.packages(first, min(size, first + PAGE))
+            leaves = await self._source.leaves("directory", first, min(size, first + PAGE))
+            found = await agreements_beside(self._source, first, leaves)
             for package in found.values():
                 self._item(PackAgreement(package))
                 self._agreements += 1

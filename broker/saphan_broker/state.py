@@ -21,6 +21,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import HeadRef
 
 from saphan_broker.alarms import Alarms
+from saphan_broker.beside import Bundles, agreements_beside
 from saphan_broker.blobs.base import Attachments
 from saphan_broker.clock import Clock, SessionClocks, system_clock
 from saphan_broker.counters import Counters
@@ -101,6 +102,7 @@ class State:
         self.recent_rows = RecentRows()
         self.listeners = Listeners()
         self.directory = Directory()
+        self.bundles = Bundles()
         self.types = {known.name: known.digest for known in known_types()}
         origins: dict[Log, str] = {
             "directory": pins.directory.origin,
@@ -220,7 +222,7 @@ class State:
             start = self.directory.size
             stop = min(size, start + REPLAY_LEAVES)
             leaves = await self.store.leaves("directory", start, stop)
-            packages = await self.store.packages(start, stop)
+            packages = await agreements_beside(self.store, start, leaves)
             for index, leaf in enumerate(leaves, start):
                 self.directory.apply(leaf, self.types)
                 if index in packages:

@@ -54,6 +54,11 @@ def schema_leaf(signed: bytes) -> bytes:
     return bytes((LeafType.SCHEMA,)) + signed
 
 
+def is_commitment(leaf: bytes) -> bool:
+    """Whether a leaf commits to an agreement or an order, whose text travels beside it."""
+    return leaf[:1] in _COMMITMENTS
+
+
 class Directory(Roster):
     """Everything the directory log says so far. `apply` is atomic: it refuses or takes a leaf."""
 

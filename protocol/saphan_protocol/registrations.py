@@ -14,10 +14,12 @@ from saphan_schemas.bodies import digest_of
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.directory_records import (
     REGISTRATION_TYPE,
+    SchemaPackage,
     SchemaRegistration,
     SignedRegistration,
 )
 from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.frames import SCHEMA_PACKAGE_BYTES
 from saphan_schemas.limits import LIMITS
 
 from saphan_protocol.batch import sign_one, verify_one
@@ -70,6 +72,18 @@ def parse_registration(data: bytes) -> tuple[SchemaRegistration, SignedRegistrat
             "registration_malformed", "a root has signed twice", field="registration.roots"
         )
     return record, signed
+
+
+def parse_schema_package(data: bytes) -> tuple[SchemaRegistration, SchemaPackage]:
+    """A registration and the bundle it names, as they are brought to the broker.
+
+    Raises:
+        InvalidInput: as `parse_registration` and `check_bundle`.
+    """
+    package = decode(SchemaPackage, data, SCHEMA_PACKAGE_BYTES, "schema")
+    record, _signed = parse_registration(package.registration)
+    check_bundle(record, package.bundle)
+    return record, package
 
 
 def check_name(agency: str, name: str) -> None:

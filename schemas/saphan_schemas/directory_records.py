@@ -186,3 +186,10 @@ class SignedRegistration(Record, frozen=True):
 
     registration: Annotated[bytes, Meta(max_length=LIMITS.statement_bytes)]
     roots: Annotated[tuple[Signature, ...], Meta(min_length=1, max_length=LIMITS.roots)]
+
+
+class SchemaPackage(Record, frozen=True):
+    """A registered schema as a file and on the wire: what the leaf will hold, and the bundle."""
+
+    registration: Annotated[bytes, Meta(max_length=LIMITS.leaf_bytes - 1)]
+    bundle: Annotated[bytes, Meta(max_length=LIMITS.schema_bytes)]

@@ -34,6 +34,7 @@ from saphan_schemas.records import (
     SignatureItem,
     StanzaBytes,
 )
+from saphan_schemas.schema_frames import AskSchema, SchemaBundle
 
 PROTOCOL: Final = 1
 """Version of this session protocol; there is no negotiation."""
@@ -41,6 +42,8 @@ PROTOCOL: Final = 1
 Items = Meta(max_length=LIMITS.frame_items)
 ORDER_BYTES: Final = 72 * KIB
 """A SignedOrder by 16 roots, 3.5 KiB each, and its text."""
+SCHEMA_PACKAGE_BYTES: Final = LIMITS.schema_bytes + 72 * KIB
+"""A SchemaPackage: a bundle, its registration by 16 roots."""
 
 # --- opening -------------------------------------------------------------------------------------
 
@@ -151,13 +154,14 @@ class FetchStanzas(Record, frozen=True, tag=12):
 
 
 class Register(Record, frozen=True, tag=13):
-    """A directory operation (SignedOperation), a finished agreement (SignedAgreement), or an order
-    on one (SignedOrder); exactly one of the three."""
+    """A directory operation (SignedOperation), a finished agreement (SignedAgreement), an order on
+    one (SignedOrder), or an agency's own schema (SchemaPackage); exactly one of the four."""
 
     request: RequestId
     operation: Annotated[bytes, Meta(max_length=LIMITS.operation_bytes)] | None
     agreement: Annotated[bytes, Meta(max_length=2 * LIMITS.frame_bytes)] | None
     order: Annotated[bytes, Meta(max_length=ORDER_BYTES)] | None = None
+    schema: Annotated[bytes, Meta(max_length=SCHEMA_PACKAGE_BYTES)] | None = None
 
 
 class Cosign(Record, frozen=True, tag=14):
@@ -366,6 +370,7 @@ FromNode = (
     | FetchPart
     | Spare
     | AskProofs
+    | AskSchema
 )
 FromBroker = (
     Challenge
@@ -380,6 +385,7 @@ FromBroker = (
     | PartFetched
     | Witnessed
     | Proofs
+    | SchemaBundle
 )
 
 

@@ -50,6 +50,7 @@ from saphan_schemas.frames import (
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.proof_frames import AskProofs, Proofs
 from saphan_schemas.records import BatchSignature, Blob, Blobs, Entry, HeadRef
+from saphan_schemas.schema_frames import AskSchema, SchemaBundle
 
 from support.agency import Agency
 
@@ -178,12 +179,20 @@ class Line:
         operation: bytes | None = None,
         agreement: bytes | None = None,
         order: bytes | None = None,
+        schema: bytes | None = None,
     ) -> Result:
-        """Register an operation, an agreement or an order."""
+        """Register an operation, an agreement, an order or an own schema."""
         number, answer = self._ask()
-        await self.ws.send_bytes(encode(Register(number, operation, agreement, order)))
+        await self.ws.send_bytes(encode(Register(number, operation, agreement, order, schema)))
         results: tuple[Result, ...] = await answer
         return results[0]
+
+    async def schema(self, name: str, offset: int = 0, length: int = 1 << 17) -> SchemaBundle:
+        """Bytes of a registered bundle."""
+        number, answer = self._ask()
+        await self.ws.send_bytes(encode(AskSchema(number, name, offset, length)))
+        found: SchemaBundle = await answer
+        return found
 
     async def stanzas(self, *bulletins: bytes) -> tuple[bytes | None, ...]:
         """Fetch stanzas."""
@@ -310,7 +319,7 @@ class Line:
             self._answers.pop(frame.request).set_result(frame.results)
         elif isinstance(frame, Held):
             self.held[frame.request] = frame.held
-        elif isinstance(frame, PartFetched | Proofs):
+        elif isinstance(frame, PartFetched | Proofs | SchemaBundle):
             self._answers.pop(frame.request).set_result(frame)
         elif isinstance(frame, Stanzas):
             self._answers.pop(frame.request).set_result(frame.stanzas)

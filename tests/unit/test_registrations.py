@@ -82,7 +82,7 @@ def test_an_agency_that_is_not_enrolled_registers_nothing(directory: Directory) 
 @pytest.mark.parametrize("other", [b"bundle", b"another"])
 def test_a_name_is_registered_once(la: Ceremony, directory: Directory, other: bytes) -> None:
     directory.apply(schema_leaf(registration(la.agency)))
-    assert refused(directory, registration(la.agency, bundle=other)) == "schema_registered"
+    assert refused(directory, registration(la.agency, data=other)) == "schema_registered"
 
 
 @pytest.mark.parametrize("name", ["la.ospp/note/0", "la.ospp/note/01", "la.ospp/note/2"])
@@ -130,7 +130,7 @@ def test_no_other_key_of_the_agency_registers(
 def test_a_signature_over_something_else_is_refused(la: Ceremony, directory: Directory) -> None:
     one = decode(SignedRegistration, registration(la.agency), LIMITS.leaf_bytes, "one")
     other = decode(
-        SignedRegistration, registration(la.agency, bundle=b"another"), LIMITS.leaf_bytes, "other"
+        SignedRegistration, registration(la.agency, data=b"another"), LIMITS.leaf_bytes, "other"
     )
     mixed = encode(SignedRegistration(one.registration, other.roots))
     assert refused(directory, mixed) == "signature_invalid"

@@ -21,6 +21,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.records import BatchSignature, LeafType
 
 from saphan_broker.at_rest import open_record
+from saphan_broker.beside import is_bundle
 from saphan_broker.moving.damage import damaged
 from saphan_broker.moving.deliveries import consigns, delivery_of, replayed
 from saphan_broker.records import DESTROYED, OpenedEntry
@@ -73,7 +74,8 @@ class Block:
 
 
 async def directory_block(source: Store, start: int, stop: int) -> Block:
-    """Leaves of the directory log and the agreements and orders that they commit to.
+    """Leaves of the directory log, the agreements and orders that they commit to, and the bundles
+    of the schemas that they register.
 
     Raises:
         OperatorError: `store_damaged`.
@@ -84,6 +86,8 @@ async def directory_block(source: Store, start: int, stop: int) -> Block:
         make = _SALTED.get(leaf[0])
         if make is not None and _opened(packages, index, make) != leaf:
             raise damaged(f"the text of directory leaf {index} is not there, or another one")
+        if leaf[0] == LeafType.SCHEMA and not is_bundle(packages.get(index, b""), leaf[1:]):
+            raise damaged(f"the schema of directory leaf {index} is not there, or another one")
     return Block(log="directory", leaves=leaves, packages=packages)
 
 

@@ -24,6 +24,7 @@ from saphan_broker.processes.wire import (
     ForOperation,
     ForOrder,
     ForPackage,
+    ForSchema,
     ForStatement,
     ForSubmission,
     Forwarded,
@@ -37,6 +38,7 @@ from saphan_broker.sequencing.work import (
     NewHead,
     Operation,
     Order,
+    OwnSchema,
     Package,
     Rejected,
     Stated,
@@ -233,6 +235,8 @@ def _forwarded(number: int, item: Item) -> ForwardedItem:
         return ForPackage(number, item.package, item.peer)
     if isinstance(item, Order):
         return ForOrder(number, item.package, item.peer)
+    if isinstance(item, OwnSchema):
+        return ForSchema(number, item.package, item.peer)
     if isinstance(item, NewHead):
         return ForHead(number)
     raise RuntimeError(f"{type(item).__name__} is the holder's own")

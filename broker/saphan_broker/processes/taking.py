@@ -16,6 +16,7 @@ from saphan_broker.processes.wire import (
     ForOperation,
     ForOrder,
     ForPackage,
+    ForSchema,
     ForStatement,
     ForSubmission,
     Forwarded,
@@ -97,5 +98,7 @@ def _item(given: ForwardedItem, batches: Batches) -> works.Item:
         return works.Package(given.package, given.peer)
     if isinstance(given, ForOrder):
         return works.Order(given.package, given.peer)
+    if isinstance(given, ForSchema):
+        return works.OwnSchema(given.package, given.peer)
     assert isinstance(given, ForHead)
     return works.NewHead()

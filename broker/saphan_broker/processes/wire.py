@@ -96,6 +96,14 @@ class ForOrder(Record, frozen=True, tag=6):
     peer: AgencyId
 
 
+class ForSchema(Record, frozen=True, tag=7):
+    """`work.OwnSchema`."""
+
+    number: Number
+    package: bytes
+    peer: AgencyId
+
+
 class ForHead(Record, frozen=True, tag=5):
     """`work.NewHead`."""
 
@@ -103,7 +111,7 @@ class ForHead(Record, frozen=True, tag=5):
 
 
 ForwardedItem: TypeAlias = (
-    ForSubmission | ForStatement | ForOperation | ForPackage | ForOrder | ForHead
+    ForSubmission | ForStatement | ForOperation | ForPackage | ForOrder | ForSchema | ForHead
 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from saphan_protocol.checkpoint import Head
+from saphan_protocol.directory import is_commitment
 
 from saphan_broker.logs.log_book import LogBook
 from saphan_broker.logs.signer import Signer
@@ -109,7 +110,8 @@ class Committer:
     # --- directory --------------------------------------------------------------------------------
 
     async def commit_directory(self, leaf: bytes, package: bytes | None) -> int:
-        """Log one directory leaf that was judged as the next one; gives its index, signed."""
+        """Log one directory leaf that was judged as the next one, with what is kept beside it;
+        gives its index, signed."""
         state, book = self._state, self._state.registry
         now = state.clock()
         time = max(now, book.time)
@@ -129,7 +131,7 @@ class Committer:
         )
         book.adopt(tree, root, time)
         state.directory.apply(leaf, state.types)
-        if package is not None:
+        if package is not None and is_commitment(leaf):
             state.directory.add_package(package)
         await self.sign(book)
         state.listeners.published(())

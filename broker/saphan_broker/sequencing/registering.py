@@ -8,16 +8,24 @@ from typing import TypeVar
 
 from saphan_protocol.agreement import check_pins
 from saphan_protocol.agreement_order import parse_order
-from saphan_protocol.directory import agreement_leaf, operation_leaf, order_leaf, types_leaf
+from saphan_protocol.directory import (
+    agreement_leaf,
+    operation_leaf,
+    order_leaf,
+    schema_leaf,
+    types_leaf,
+)
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import OPERATION_TYPE, parse_agreement_package
 from saphan_protocol.quota import NOTHING, Brought, bring
+from saphan_protocol.registrations import parse_schema_package
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import decode
 from saphan_schemas.directory_records import Operation as OperationRecord
 from saphan_schemas.directory_records import SignedOperation, Types
 from saphan_schemas.errors import InvalidInput, Refused, Unavailable
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.profile import open_bundle
 
 from saphan_broker.sequencing.committing import Committer
 from saphan_broker.sequencing.work import (
@@ -26,6 +34,7 @@ from saphan_broker.sequencing.work import (
     Operation,
     Order,
     Outcome,
+    OwnSchema,
     Package,
     Rejected,
     Work,
@@ -45,7 +54,7 @@ class Registrar:
         """By agency and kind of entry: an order key alone could fill the directory for everyone."""
 
     async def register(self, work: Work) -> None:
-        """Log one operation, agreement or order, or refuse it."""
+        """Log one operation, agreement, order or schema, or refuse it."""
         size = self._state.directory.size
         try:
             brought = self._room(work.item)
@@ -79,6 +88,8 @@ class Registrar:
                 return await self._package(item)
             if isinstance(item, Order):
                 return await self._order(item)
+            if isinstance(item, OwnSchema):
+                return await self._schema(item)
             raise RuntimeError(f"{type(item).__name__} is no directory item")
         except (InvalidInput, Refused) as error:
             self._state.counters.refused[error.code] += 1
@@ -158,6 +169,18 @@ class Registrar:
         await self._off_loop(lambda: directory.check_order(item.package))
         leaf = order_leaf(given.package.salt, given.package.order)
         return Logged((await self._committer.commit_directory(leaf, item.package),))
+
+    async def _schema(self, item: OwnSchema) -> Outcome:
+        """Whoever brings it: the roots' signatures count. The bundle is kept beside the leaf."""
+        directory = self._state.directory
+        record, package = parse_schema_package(item.package)
+        known = directory.own_schemas.find(record.name)
+        if known is not None and known.record == record:
+            return Logged((known.index,))  # sent again after a lost answer
+        await self._off_loop(lambda: directory.check_schema(package.registration))
+        await self._off_loop(lambda: open_bundle(record.name, package.bundle))
+        leaf = schema_leaf(package.registration)
+        return Logged((await self._committer.commit_directory(leaf, package.bundle),))
 
     async def _off_loop(self, work: Callable[[], T]) -> T:
         """Signature checks in the pool; the directory only changes in this same task."""

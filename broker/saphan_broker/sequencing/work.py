@@ -120,6 +120,19 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnSchema:
+    """An agency's own schema (SchemaPackage bytes) for the directory log."""
+
+    package: bytes
+    peer: str
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it holds in memory, about."""
+        return len(self.package)
+
+
+@dataclass(frozen=True, slots=True)
 class NewHead:
     """Sign both logs' heads anew, with the present time, whatever their sizes."""
 
@@ -127,7 +140,7 @@ class NewHead:
     peer: None = None
 
 
-ForDirectory: TypeAlias = Operation | Package | Order
+ForDirectory: TypeAlias = Operation | Package | Order | OwnSchema
 Item: TypeAlias = Submitted | Stated | Expiry | ForDirectory | NewHead
 
 

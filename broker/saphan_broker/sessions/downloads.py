@@ -1,4 +1,4 @@
-"""Bytes of bulletins on their way out: what a recipient's node fetches in parts.
+"""Bytes on their way out in parts: of bulletins, to their recipient; of registered schemas.
 
 Each part is judged by itself: a recall or an expiry that is logged before it stops the next one.
 After the handover the bytes were all taken; asking again (another node of the agency, a restored
@@ -13,15 +13,42 @@ from typing import Final
 from saphan_protocol.delivery import State as Delivery
 from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.frames import FetchPart, PartFetched
+from saphan_schemas.schema_frames import AskSchema, SchemaBundle
 
 from saphan_broker.state import State
 
 ALARM: Final = "attachment_gone"
 """Until the broker starts again: nothing shows that a lost file is back."""
+SCHEMA_ALARM: Final = "schema_missing"
 AWAY: Final = "blobs_unreachable"
 LOST: Final = frozenset({"object_missing", "object_damaged", "blobs_unusable"})
 """What the store says of a body that it has put into an object; anything else is the store's."""
 WITHDRAWN: Final = frozenset({Delivery.RECALLED.value, Delivery.EXPIRED.value})
+
+
+async def fetch(
+    state: State, agency: str, frame: FetchPart | AskSchema
+) -> PartFetched | SchemaBundle:
+    """The bytes that a node asks for."""
+    if isinstance(frame, AskSchema):
+        return await fetch_schema(state, frame)
+    return await fetch_part(state, agency, frame)
+
+
+async def fetch_schema(state: State, frame: AskSchema) -> SchemaBundle:
+    """Up to `frame.length` bytes of a bundle; any node may ask, the directory is everybody's.
+
+    Without bytes the code says why: `schema_unregistered`, `schema_missing` (the broker has lost
+    it: an alarm).
+    """
+    own, head = state.directory.own_schemas.find(frame.name), state.registry.published
+    if own is None or head is None or own.index >= head.size:
+        return SchemaBundle(frame.request, None, "schema_unregistered")
+    bundle = await state.bundles.read(state.store, own.index)
+    if bundle is None:
+        state.alarms.sound(SCHEMA_ALARM, f"the bundle of {frame.name} is not in the store")
+        return SchemaBundle(frame.request, None, "schema_missing")
+    return SchemaBundle(frame.request, bundle[frame.offset : frame.offset + frame.length], None)
 
 
 async def fetch_part(state: State, agency: str, frame: FetchPart) -> PartFetched:

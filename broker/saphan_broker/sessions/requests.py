@@ -21,6 +21,7 @@ from saphan_broker.sequencing.work import (
     Operation,
     Order,
     Outcome,
+    OwnSchema,
     Package,
     Rejected,
     Stated,
@@ -127,19 +128,21 @@ def _result(outcome: Outcome) -> Result:
 
 
 def register(submit: ToSequencer, peer: str, frame: Register) -> list[Work | Rejected]:
-    """Queue a directory operation, an agreement, or an order on one."""
+    """Queue a directory operation, an agreement, an order on one, or an own schema."""
     try:
-        match (frame.operation, frame.agreement, frame.order):
-            case (bytes() as operation, None, None):
+        match (frame.operation, frame.agreement, frame.order, frame.schema):
+            case (bytes() as operation, None, None, None):
                 return [submit(Operation(operation, peer))]
-            case (None, bytes() as agreement, None):
+            case (None, bytes() as agreement, None, None):
                 return [submit(Package(agreement, peer))]
-            case (None, None, bytes() as order):
+            case (None, None, bytes() as order, None):
                 return [submit(Order(order, peer))]
+            case (None, None, None, bytes() as schema):
+                return [submit(OwnSchema(schema, peer))]
             case _:
                 raise InvalidInput(
                     "malformed",
-                    "register takes one operation, agreement or order",
+                    "register takes one operation, agreement, order or schema",
                     field="register",
                 )
     except SaphanError as error:

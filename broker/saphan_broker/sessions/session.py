@@ -41,13 +41,14 @@ from saphan_schemas.frames import State as StateFrame
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.proof_frames import AskProofs, Proofs
 from saphan_schemas.records import Role
+from saphan_schemas.schema_frames import AskSchema, SchemaBundle
 
 from saphan_broker.sequencing.expiry import freshen
 from saphan_broker.sequencing.unreadable import UNREADABLE
 from saphan_broker.sequencing.work import Batches, Rejected, Work
 from saphan_broker.sequencing.work import Submit as ToSequencer
 from saphan_broker.sessions import attaching, requests
-from saphan_broker.sessions.downloads import fetch_part
+from saphan_broker.sessions.downloads import fetch
 from saphan_broker.sessions.feed import FeedPump
 from saphan_broker.sessions.login import Behind, Peer, challenge, check_login
 from saphan_broker.sessions.proving import answer_bytes, prove
@@ -234,7 +235,7 @@ class Session:
             elif isinstance(frame, Offer | Part):
                 await self._room.take(size)
                 uploads.put(frame, size)
-            elif isinstance(frame, FetchPart):
+            elif isinstance(frame, FetchPart | AskSchema):
                 size += frame.length
                 await self._room.take(size)
                 tasks.create_task(self._answer_part(frame, size))
@@ -306,8 +307,8 @@ class Session:
         await attaching.forget(self._shared.state, self.agency or "", queued)
         await self._reply(answer, size)
 
-    async def _answer_part(self, frame: FetchPart, size: int) -> None:
-        await self._reply(await fetch_part(self._shared.state, self.agency or "", frame), size)
+    async def _answer_part(self, frame: FetchPart | AskSchema, size: int) -> None:
+        await self._reply(await fetch(self._shared.state, self.agency or "", frame), size)
 
     async def _answer_proofs(self, frame: AskProofs, size: int) -> None:
         async with self._proving:  # a store reads tiles for one question of a session at a time
@@ -323,7 +324,9 @@ class Session:
         found = await requests.fetch_stanzas(self._shared.state, self.agency or "", frame)
         await self._reply(found, size)
 
-    async def _reply(self, frame: Answer | Stanzas | PartFetched | Proofs, size: int) -> None:
+    async def _reply(
+        self, frame: Answer | Stanzas | PartFetched | Proofs | SchemaBundle, size: int
+    ) -> None:
         await self._send(encode(frame))
         self._room.give_back(size)
 

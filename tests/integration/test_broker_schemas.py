@@ -1,0 +1,150 @@
+"""Agencies' own schemas at a running broker: registered by roots, kept, given to who asks."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from saphan_broker.fsck import fsck, last_heads
+from saphan_broker.moving.comparing import compare_stores
+from saphan_broker.moving.copying import copy_store
+from saphan_broker.seeds import DayKeys
+from saphan_broker.serving_keys import read_keys
+from saphan_broker.store.base import Store
+from saphan_broker.store.memory import MemoryStore
+from saphan_broker.store.sqlite import SqliteStore
+from saphan_broker.store.sqlite_reader import SqliteReader
+from saphan_schemas.errors import OperatorError
+from support.brokers import World
+from support.own_types import BODY, OWN, bundle, package, registration
+
+A, B = "la.ospp", "kh.gpo"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> World:
+    """A broker with two agencies, which runs only where a test says so."""
+    world = World(tmp_path, A, B)
+    await world.init()
+    return world
+
+
+async def test_a_registered_schema_is_given_to_everybody_in_parts(world: World) -> None:
+    data = bundle()
+    async with world.running():
+        await world.enrol()
+        mine, other = await world.line(A), await world.line(B)
+        registered = await mine.register(schema=package(world.agencies[A]))
+        assert registered.code is None, registered
+        (index,) = registered.indices
+        await other.until(lambda: len(other.leaves) > index)
+        size = len(data) // 2 + 1
+        parts = [await other.schema(OWN, at, size) for at in (0, size)]
+        assert b"".join(part.data or b"" for part in parts) == data
+        assert (await other.schema(OWN, len(data))).data == b""
+
+
+async def test_the_same_registration_has_its_first_answer(world: World) -> None:
+    async with world.running():
+        await world.enrol()
+        mine, other = await world.line(A), await world.line(B)
+        first = await mine.register(schema=package(world.agencies[A]))
+        again = await other.register(schema=package(world.agencies[A]))
+        assert (again.code, again.indices) == (None, first.indices)
+        changed = bundle(body=BODY | {"required": ["patrols"]})
+        result = await mine.register(schema=package(world.agencies[A], data=changed))
+        assert result.code == "schema_registered"
+
+
+async def test_what_is_refused_leaves_no_leaf(world: World) -> None:
+    la = world.agencies[A]
+    async with world.running():
+        await world.enrol()
+        line = await world.line(A)
+        size = world.broker.state.directory.size
+        other = "kh.gpo/field_report/1"
+        wanted = {
+            package(la, other): "schema_namespace",
+            package(la, given=bundle(body=BODY | {"required": ["patrols"]})): (
+                "schema_bundle_differs"
+            ),
+            package(la, data=bundle("la.ospp/other/1")): "schema_frame",
+            package(la, data=b"\x80"): "schema_frame",
+            registration(la): "malformed",
+        }
+        for given, code in wanted.items():
+            assert (await line.register(schema=given)).code == code
+        assert world.broker.state.directory.size == size
+        assert (await line.schema(OWN)).code == "schema_unregistered"
+
+
+async def test_a_bundle_is_there_after_a_restart(world: World) -> None:
+    async with world.running():
+        await world.enrol()
+        line = await world.line(A)
+        assert (await line.register(schema=package(world.agencies[A]))).code is None
+    async with world.running():
+        line = await world.line(B)
+        assert (await line.schema(OWN)).data == bundle()
+
+
+async def test_a_bundle_that_the_store_has_lost_is_an_alarm(world: World) -> None:
+    async with world.running():
+        await world.enrol()
+        line = await world.line(A)
+        assert (await line.register(schema=package(world.agencies[A]))).code is None
+    _forget_bundles(world)
+    async with world.running():
+        line = await world.line(B)
+        assert (await line.schema(OWN)).code == "schema_missing"
+        assert "schema_missing" in {one.code for one in world.broker.state.alarms.active()}
+
+
+async def test_copies_have_the_bundle_and_a_store_without_it_is_damaged(
+    world: World, tmp_path: Path
+) -> None:
+    async with world.running():
+        await world.enrol()
+        line = await world.line(A)
+        assert (await line.register(schema=package(world.agencies[A]))).code is None
+    assert await checked(world)
+    source, keys = await SqliteStore.open(world.data), DayKeys.open(world.keys)
+    memory = MemoryStore()
+    await copy_store(source, memory, keys, _quiet, block=4)
+    await compare_stores(source, memory, keys, _quiet, block=4)
+    assert await bundles(memory) == [bundle()]
+    await source.close()
+    _forget_bundles(world)
+    source = await SqliteStore.open(world.data)
+    with pytest.raises(OperatorError, match="schema of directory leaf"):
+        await copy_store(source, MemoryStore(), keys, _quiet, block=4)
+    await source.close()
+    with pytest.raises(OperatorError, match="schema that directory leaf"):
+        await checked(world)
+
+
+async def bundles(store: Store) -> list[bytes]:
+    size = (await store.state("directory")).head.size
+    return [data for data in (await store.packages(0, size)).values() if data == bundle()]
+
+
+async def checked(world: World) -> bool:
+    """Whether `saphan-broker fsck` finds nothing."""
+    pins, _ = read_keys(world.keys)
+    source = await SqliteReader.open(world.data)
+    try:
+        keys = DayKeys.open(world.keys)
+        return (await fsck(source, keys, pins, last_heads(world.keys, pins), _quiet)).good
+    finally:
+        await source.close()
+
+
+def _forget_bundles(world: World) -> None:
+    with closing(sqlite3.connect(world.data / "broker.db")) as db, db:
+        assert db.execute("DELETE FROM package WHERE package = ?", (bundle(),)).rowcount == 1
+
+
+def _quiet(what: str, done: int, size: int) -> None:
+    assert 0 <= done <= size
