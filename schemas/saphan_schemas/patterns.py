@@ -66,13 +66,14 @@ class _Reader:
         if len(text) > LIMITS.schema_pattern_chars:
             self._large(f"has {len(text)} characters, at most {LIMITS.schema_pattern_chars}")
         if len(text) < 2 or text[0] != "^" or text[-1] != "$" or _escaped(text):
-            self._refuse("anchor", "does not begin with ^ and end with $")
+            self._refuse("schema_pattern_anchor", "does not begin with ^ and end with $")
         self._text, self._at = text[:-1], 1
         part = self._sequence(0)
         if self._at < len(self._text):
             # A bar outside a group would leave its second half without the anchor.
-            kind = "anchor" if self._text[self._at] == "|" else "syntax"
-            self._refuse(kind, f"cannot go on at character {self._at + 1}")
+            bar = self._text[self._at] == "|"
+            code = "schema_pattern_anchor" if bar else "schema_pattern_syntax"
+            self._refuse(code, f"cannot go on at character {self._at + 1}")
         return part.positions
 
     def _sequence(self, depth: int) -> _Part:
@@ -93,7 +94,9 @@ class _Reader:
         elif char == "\\":
             self._escape()
         elif char in _SPECIAL or not _plain(char):
-            self._refuse("syntax", f"character {self._at + 1} has no meaning here; escape it")
+            self._refuse(
+                "schema_pattern_syntax", f"character {self._at + 1} has no meaning here; escape it"
+            )
         else:
             self._at += 1
         return _Part(1, True)
@@ -109,7 +112,7 @@ class _Reader:
             self._at += 1
             parts.append(self._sequence(depth))
         if self._peek() != ")":
-            self._refuse("syntax", "leaves a group open")
+            self._refuse("schema_pattern_syntax", "leaves a group open")
         self._at += 1
         positions = sum(part.positions for part in parts)
         return _Part(positions, len(parts) == 1 and parts[0].fixed)
@@ -124,10 +127,10 @@ class _Reader:
             if self._peek() == "-" and self._text[self._at + 1 : self._at + 2] not in ("]", ""):
                 self._at += 1
                 if self._peek() == "-" or self._member() < low:
-                    self._refuse("syntax", "has a range that runs backwards")
+                    self._refuse("schema_pattern_syntax", "has a range that runs backwards")
             members += 1
         if not members:
-            self._refuse("syntax", "has an empty class")
+            self._refuse("schema_pattern_syntax", "has an empty class")
         self._at += 1
 
     def _member(self) -> int:
@@ -136,7 +139,10 @@ class _Reader:
             return self._escape()
         last = char == "-" and self._text[self._at + 1 : self._at + 2] == "]"
         if not char or (char in _CLASS_SPECIAL and not last) or not _plain(char):
-            self._refuse("syntax", "has a class with a character that must be escaped, or no end")
+            self._refuse(
+                "schema_pattern_syntax",
+                "has a class with a character that must be escaped, or no end",
+            )
         self._at += 1
         return ord(char)
 
@@ -146,17 +152,20 @@ class _Reader:
             return self._hexadecimal(2 if char == "x" else 4)
         if char not in _ESCAPED or not char:
             # \\d would take Lao digits in one engine and not in another.
-            self._refuse("syntax", "escapes what is no punctuation; write classes out, as [0-9]")
+            self._refuse(
+                "schema_pattern_syntax",
+                "escapes what is no punctuation; write classes out, as [0-9]",
+            )
         self._at += 2
         return ord(char)
 
     def _hexadecimal(self, length: int) -> int:
         digits = self._text[self._at + 2 : self._at + 2 + length]
         if len(digits) < length or not set(digits) <= _HEX:
-            self._refuse("syntax", "has a cut hexadecimal escape")
+            self._refuse("schema_pattern_syntax", "has a cut hexadecimal escape")
         value = int(digits, 16)
         if 0xD800 <= value <= 0xDFFF:
-            self._refuse("syntax", "names a surrogate")
+            self._refuse("schema_pattern_syntax", "names a surrogate")
         self._at += 2 + length
         return value
 
@@ -165,9 +174,11 @@ class _Reader:
         if low is None:
             return part
         if self._peek() in ("?", "*", "+", "{"):
-            self._refuse("syntax", "repeats a repetition")
+            self._refuse("schema_pattern_syntax", "repeats a repetition")
         if high is None and not (part.fixed and part.positions):
-            self._refuse("nested", "repeats without end what has several forms, or none")
+            self._refuse(
+                "schema_pattern_nested", "repeats without end what has several forms, or none"
+            )
         positions = part.positions * max(low, high or 0, 1)
         return _Part(positions, part.fixed and low == high)
 
@@ -182,22 +193,22 @@ class _Reader:
         end = self._text.find("}", self._at)
         low, comma, high = self._text[self._at + 1 : max(end, 0)].partition(",")
         if end < 0 or not _count(low) or (high and not _count(high)):
-            self._refuse("syntax", "has a brace that is no count; escape it")
+            self._refuse("schema_pattern_syntax", "has a brace that is no count; escape it")
         self._at = end + 1
         most = int(high) if high else (None if comma else int(low))
         if most is not None and (most < int(low) or most == 0):
-            self._refuse("syntax", "counts backwards, or to nothing")
+            self._refuse("schema_pattern_syntax", "counts backwards, or to nothing")
         return int(low), most
 
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]
 
     def _large(self, why: str) -> NoReturn:
-        self._refuse("large", why)
+        self._refuse("schema_pattern_large", why)
 
-    def _refuse(self, kind: str, why: str) -> NoReturn:
+    def _refuse(self, code: str, why: str) -> NoReturn:
         raise InvalidInput(
-            f"schema_pattern_{kind}",
+            code,
             f"{self._pointer}: the pattern {why}",
             field=self._pointer,
             hint="schemas/spec/types.md lists what a pattern may hold",
