@@ -30,6 +30,7 @@ class SaphanError(Exception):
 
     http_status: ClassVar[int] = 500
     exit_status: ClassVar[int] = 1
+    fault: Fault | None = None
 
     def __init__(
         self, code: str, message: str, *, field: str | None = None, hint: str | None = None

@@ -17,7 +17,9 @@ from saphan_schemas.samples import sample
 from support.contents import check
 
 Change = Callable[[dict[str, Any]], object]
-STATISTICS, SEIZURE, TRAINING = bodies.NAMES
+STATISTICS = "saphan/case_statistics/1"
+SEIZURE = "saphan/drug_seizure/1"
+TRAINING = "saphan/training_notice/1"
 
 
 def broken(name: str, change: Change) -> str | None:
