@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.profile_keywords import INSIDE, Node, refuse, same_value
 from saphan_schemas.rules.checks import COMMON, PATH, PATHS
@@ -88,6 +89,15 @@ def _follow(start: list[Node], path: str, pointer: str, defs: Node) -> tuple[lis
         if not found:
             refuse("schema_rule_path", pointer, f"leads nowhere: there is no {step[:60]!r}")
     return found, min(count, _PLACES)
+
+
+def leads_somewhere(schema: Node, path: str) -> bool:
+    """Whether content of this schema can have a value at an absolute path."""
+    try:
+        _follow([schema], path, path, schema["$defs"])
+    except InvalidInput:
+        return False
+    return True
 
 
 def _described(nodes: list[Any], defs: Node) -> list[Node]:
