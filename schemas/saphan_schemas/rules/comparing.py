@@ -108,6 +108,23 @@ def _product(rule: Rule) -> Check:
     return check
 
 
+def _parts(rule: Rule) -> Check:
+    """`value` is the exact sum of the values at `of`; an absent one adds nothing."""
+    get_value, getters = getter(rule["value"]), [getter(path) for path in rule["of"]]
+
+    def check(place: Any, root: Root) -> Broken | None:
+        value = scaled(get_value(place, root))
+        if value is None:
+            return None
+        expected = sum(scaled(get(place, root)) or 0 for get in getters)
+        if value == expected:
+            return None
+        said = {"parts": list(rule["of"]), "sum": unscaled(expected)}
+        return Broken(rule["value"], f"is not the sum of its parts, {unscaled(expected)}", said)
+
+    return check
+
+
 def _unit_agreement(rule: Rule) -> Check:
     """`value` is one of the codes that `table` lists for the code at `by`, if it lists any."""
     get_value, get_by, table = getter(rule["value"]), getter(rule["by"]), rule["table"]
@@ -156,6 +173,7 @@ KINDS: Final[dict[str, Kind]] = {
     "at_most": Kind(_at_most, {"value": PATH, "limit": PATH}, {}),
     "check_digit": Kind(_check_digit, {"value": PATH, "method": WORD}, {}),
     "not_before": Kind(_not_before, {"earlier": PATH, "later": PATH}, {}),
+    "parts": Kind(_parts, {"value": PATH, "of": PATHS}, {}),
     "product": Kind(_product, {"value": PATH, "of": PATHS, "places": COUNT}, {}),
     "starts_with": Kind(_starts_with, {"value": PATH, "with": PATH}, {"join": WORD}),
     "unit_agreement": Kind(_unit_agreement, {"value": PATH, "by": PATH, "table": TABLE}, {}),

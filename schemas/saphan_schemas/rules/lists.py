@@ -153,8 +153,9 @@ def _attachment(rule: Rule) -> Check:
 
 
 def _listed(rule: Rule) -> Check:
-    """The value stands in the array at `list`."""
-    get, listed = getter(rule.get("value", "")), getter(rule["list"])
+    """The value stands in the array at `list`, or, if that has a `*`, among what it leads to."""
+    get, path = getter(rule.get("value", "")), rule["list"]
+    listed: Getter = finder(path) if "*" in path else getter(path)
     said = f"does not stand in {rule['list']}"
     broken = Broken(rule.get("value", ""), said, {"list": rule["list"]})
 
@@ -164,6 +165,21 @@ def _listed(rule: Rule) -> Check:
             return None
         found = listed(place, root)
         return None if type(found) is list and value in found else broken
+
+    return check
+
+
+def _some_is(rule: Rule) -> Check:
+    """If there is a value at `value`, one of those that `of` leads to is one of `be`."""
+    get, of, words = getter(rule["value"]), finder(rule["of"]), frozenset(rule["be"])
+    said = f"needs an entry of {rule['of']} that goes with it"
+    broken = Broken(rule["value"], said, {"of": rule["of"], "some": list(rule["be"])})
+
+    def check(place: Any, root: Root) -> Broken | None:
+        if get(place, root) is None:
+            return None
+        found = of(place, root)
+        return None if any(type(one) is str and one in words for one in found) else broken
 
     return check
 
@@ -199,6 +215,7 @@ KINDS: Final[dict[str, Kind]] = {
     "listed": Kind(_listed, {"each": PATH, "list": PATH}, {"value": PATH}),
     "refers": Kind(_refers, {"value": PATH, "into": PATH}, {}),
     "related": Kind(_related, {"value": PATH, "kind": WORD}, {}),
+    "some_is": Kind(_some_is, {"value": PATH, "of": PATH, "be": WORDS}, {}),
     "sum": Kind(
         _sum,
         {"of": PATH, "by": PATH, "value": PATH, "totals": PATH, "except": WORDS},
