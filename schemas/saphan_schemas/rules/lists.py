@@ -55,23 +55,6 @@ def _adds_up(rule: Rule) -> Check:
     return check
 
 
-def _parts(rule: Rule) -> Check:
-    """`value` is the exact sum of the values at the paths of `of`; an absent one adds nothing."""
-    get, getters = getter(rule["value"]), [getter(path) for path in rule["of"]]
-
-    def check(place: Any, root: Root) -> Broken | None:
-        stated = scaled(get(place, root))
-        if stated is None:
-            return None
-        expected = sum(scaled(part(place, root)) or 0 for part in getters)
-        if stated == expected:
-            return None
-        said = f"is not the sum of {', '.join(rule['of'])}, {unscaled(expected)}"
-        return Broken(rule["value"], said, {"sum": unscaled(expected), "of": list(rule["of"])})
-
-    return check
-
-
 def _unique(rule: Rule) -> Check:
     """No two items of the array agree in all fields of `by`; without `by` no two are equal."""
     by = rule.get("by", [""])
@@ -186,14 +169,16 @@ def _listed(rule: Rule) -> Check:
 
 
 def _some_is(rule: Rule) -> Check:
-    """At least one of the values to which `of` leads is one of `be`."""
-    found, allowed = finder(rule["of"]), frozenset(rule["be"])
-    said = f"does not go with {rule['of']}: none of them is one of the codes that it is about"
-    broken = Broken(rule["value"], said, {"of": rule["of"], "allowed": list(rule["be"])})
+    """If there is a value at `value`, one of those that `of` leads to is one of `be`."""
+    get, of, words = getter(rule["value"]), finder(rule["of"]), frozenset(rule["be"])
+    said = f"needs an entry of {rule['of']} that goes with it"
+    broken = Broken(rule["value"], said, {"of": rule["of"], "some": list(rule["be"])})
 
     def check(place: Any, root: Root) -> Broken | None:
-        values = found(place, root)
-        return None if any(type(v) is str and v in allowed for v in values) else broken
+        if get(place, root) is None:
+            return None
+        found = of(place, root)
+        return None if any(type(one) is str and one in words for one in found) else broken
 
     return check
 
@@ -227,10 +212,8 @@ KINDS: Final[dict[str, Kind]] = {
     "attachment": Kind(_attachment, {"value": PATH}, {"role": WORDS}),
     "index": Kind(_index, {"each": PATH, "value": PATH}, {}),
     "listed": Kind(_listed, {"each": PATH, "list": PATH}, {"value": PATH}),
-    "parts": Kind(_parts, {"value": PATH, "of": PATHS}, {}),
     "refers": Kind(_refers, {"value": PATH, "into": PATH}, {}),
     "related": Kind(_related, {"value": PATH, "kind": WORD}, {}),
-    "some_is": Kind(_some_is, {"value": PATH, "of": PATH, "be": WORDS}, {}),
     "some_is": Kind(_some_is, {"value": PATH, "of": PATH, "be": WORDS}, {}),
     "sum": Kind(
         _sum,
