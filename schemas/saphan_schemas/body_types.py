@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from saphan_schemas import bodies
 from saphan_schemas.attachments import check_list
 from saphan_schemas.codec import decode_content
 from saphan_schemas.errors import InvalidInput
+from saphan_schemas.faults import Fault
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.rules import RuleSet
 from saphan_schemas.schema_check import check_schema, compile_schema
@@ -63,10 +65,15 @@ class BodyType:
                 `schema_malformed` or `rule_malformed` if the bundle itself cannot be used.
         """
         validator, rules = self._compiled
-        check_texts(content)
-        check_schema(validator, content)
-        check_list(content["attachments"])
-        rules.check({**content, "header": facts})
+        try:
+            check_texts(content)
+            check_schema(validator, content)
+            check_list(content["attachments"])
+            rules.check({**content, "header": facts})
+        except InvalidInput as error:
+            fault = error.fault or Fault(error.code, error.field or "")
+            error.fault = replace(fault, schema=self.name)
+            raise
 
     @functools.cached_property
     def _compiled(self) -> tuple[jsonschema_rs.Draft202012Validator, RuleSet]:

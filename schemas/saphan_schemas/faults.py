@@ -15,8 +15,10 @@ class Fault:
         pointer: JSON pointer of the offending or missing value.
         expected: what would be right, such as {"allowed": [...]} or {"sum": "6434"}; never the
             offending value, which may be a name.
+        schema: the type whose content it is, where that is known.
     """
 
     rule: str
     pointer: str
     expected: dict[str, Any] = field(default_factory=dict)
+    schema: str = ""

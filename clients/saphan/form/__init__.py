@@ -1,0 +1,1 @@
+"""A bulletin asked field by field, in the officer's language."""

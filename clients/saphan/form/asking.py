@@ -1,0 +1,177 @@
+"""What is asked next: one walk over a type's schema with the answers that there are.
+
+The walk is a generator that yields questions and is sent answers, and returns what they make
+together. Nothing is kept between two walks: going back, changing an answer and going on from a
+draft are all the same walk with other answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterator, Sequence
+from typing import Any, Final
+
+from saphan_schemas.fields import Field, Schema, choice_of, field_of, in_languages
+
+from saphan.form.conditions import Conditions
+from saphan.form.question import ASKS, Answers, Kind, Question, Scalar
+
+Asking = Generator[Question, "Scalar | None", Any]
+
+LEFT_OUT: Final = object()
+"""What a part that was left out makes."""
+
+
+class Asker:
+    """Walks one sheet.
+
+    Args:
+        root: schema of the whole wish, with `$defs`.
+        languages: of texts by language, in the order in which they are asked.
+    """
+
+    def __init__(self, root: Schema, languages: Sequence[str]) -> None:
+        self._root = root
+        self._languages = languages
+        self._conditions = Conditions(root)
+        self._needed: Collection[str] = ()
+        self._barred: Collection[str] = ()
+
+    def walk(
+        self, answers: Answers, needed: Collection[str] = (), barred: Collection[str] = ()
+    ) -> tuple[list[Question], Question | None, Any]:
+        """(questions that are answered, the first that is not, the finished wish or None).
+
+        Args:
+            needed, barred: pointers of what rules want there, or not there.
+        """
+        self._needed, self._barred = needed, barred
+        asking = self._part("", field_of(self._root, self._root))
+        answered: list[Question] = []
+        try:
+            question = next(asking)
+            while _is_answered(question, answers):
+                answered.append(question)
+                question = asking.send(answers[question.pointer])
+        except StopIteration as end:
+            return answered, None, end.value
+        return answered, question, None
+
+    def _value(self, pointer: str, schema: Schema, *, required: bool) -> Asking:
+        """Ask for whatever a schema is; returns its value, or LEFT_OUT."""
+        field = field_of(self._root, schema)
+        required = required or pointer in self._needed
+        if in_languages(field.node) is not None:
+            return (yield from self._languages_of(pointer, field, required=required))
+        if "properties" in field.node:
+            return (yield from self._maybe_part(pointer, field, required=required))
+        if field.node.get("type") == "array":
+            return (yield from self._list(pointer, field, required=required))
+        return (yield from self._scalar(pointer, field, required=required))
+
+    def _scalar(self, pointer: str, field: Field, *, required: bool) -> Asking:
+        choice = choice_of(field.node)
+        kind: Kind = "choice" if choice else _KINDS.get(field.node.get("type", ""), "text")
+        answer = yield Question(
+            pointer=pointer,
+            kind=kind,
+            node=field.node,
+            shared=field.shared,
+            required=required,
+            choice=choice,
+        )
+        return LEFT_OUT if answer is None else answer
+
+    def _maybe_part(self, pointer: str, field: Field, *, required: bool) -> Asking:
+        if not required:
+            wanted = yield self._whether("part", pointer, field)
+            if not wanted:
+                return LEFT_OUT
+        return (yield from self._part(pointer, field))
+
+    def _whether(self, kind: Kind, pointer: str, field: Field) -> Question:
+        return Question(pointer=pointer + ASKS, kind=kind, node=field.node, shared=field.shared)
+
+    def _part(self, pointer: str, field: Field) -> Asking:
+        """An object, property by property; then what later answers have made necessary."""
+        node, built, asked = field.node, dict[str, Any](), set[str]()
+        properties: dict[str, Schema] = node["properties"]
+        for name, below in properties.items():
+            here = f"{pointer}/{name}"
+            if here in self._barred or self._conditions.barred(node, name, built, asked):
+                continue
+            needed = self._conditions.required(node, built, asked)
+            below = {**below, **self._conditions.narrowed(node, name, built, asked)}
+            value = yield from self._value(here, below, required=name in needed)
+            asked.add(name)
+            if value is not LEFT_OUT:
+                built[name] = value
+        late = self._conditions.required(node, built, set(properties))
+        for name in [name for name in properties if name in late and name not in built]:
+            built[name] = yield from self._value(
+                f"{pointer}/{name}", properties[name], required=True
+            )
+        return built
+
+    def _languages_of(self, pointer: str, field: Field, *, required: bool) -> Asking:
+        """A text in the officer's language first; without it nobody is asked for the others."""
+        text = field_of(self._root, in_languages(field.node) or {})
+        built: dict[str, Any] = {}
+        for at, lang in enumerate(self._languages):
+            if at and not built:
+                break
+            first = required and not at
+            value = yield from self._scalar(f"{pointer}/{lang}", text, required=first)
+            if value is not LEFT_OUT:
+                built[lang] = value
+        return built or LEFT_OUT
+
+    def _list(self, pointer: str, field: Field, *, required: bool) -> Asking:
+        """Entries, until there are as many as the schema allows or no more are wanted."""
+        node, built = field.node, list[Any]()
+        least = node.get("minItems", 0) if required else 0
+        if pointer in self._needed:
+            least = max(least, 1)
+        while len(built) < node.get("maxItems", MOST_ITEMS):
+            here = f"{pointer}/{len(built)}"
+            value = yield from self._entry(here, node["items"], required=len(built) < least)
+            if value is LEFT_OUT:
+                break
+            built.append(value)
+        return built if built or required else LEFT_OUT
+
+    def _entry(self, pointer: str, schema: Schema, *, required: bool) -> Asking:
+        field = field_of(self._root, schema)
+        if "properties" not in field.node:
+            return (yield from self._value(pointer, schema, required=required))
+        if not required:
+            wanted = yield self._whether("more", pointer, field)
+            if not wanted:
+                return LEFT_OUT
+        return (yield from self._part(pointer, field))
+
+
+MOST_ITEMS: Final = 64
+"""Of a list whose schema has no bound; every list of this package has one."""
+
+_KINDS: Final[dict[str, Kind]] = {"integer": "whole", "boolean": "yes_no"}
+
+
+def _is_answered(question: Question, answers: Answers) -> bool:
+    """A field that was left out is asked again once something has made it necessary."""
+    if question.pointer not in answers:
+        return False
+    return answers[question.pointer] is not None or not question.required
+
+
+def pointers_of(value: Any, pointer: str = "") -> Iterator[tuple[str, Scalar]]:
+    """What a written value would have answered, question by question: a start for the next one."""
+    if isinstance(value, dict):
+        if pointer:
+            yield pointer + ASKS, True
+        for name, below in value.items():
+            yield from pointers_of(below, f"{pointer}/{name}")
+    elif isinstance(value, list):
+        for at, below in enumerate(value):
+            yield from pointers_of(below, f"{pointer}/{at}")
+    elif isinstance(value, str | int | bool):
+        yield pointer, value

@@ -1,0 +1,70 @@
+"""Is what was filled in so far right: asked after every answer, by the schema of the recipient."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from saphan_schemas.bundling import with_codes
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.explaining import explain_fault
+from saphan_schemas.faults import Fault
+from saphan_schemas.fields import Schema
+from saphan_schemas.text import check_text
+
+from saphan.form.question import Scalar
+
+UNFINISHED: Final = frozenset(
+    ("required", "minItems", "minProperties", "dependentRequired", "anyOf", "oneOf", "contains")
+)
+"""Keywords that a bulletin breaks only as long as it is not filled in."""
+
+
+class Checker:
+    """Checks wishes of one type.
+
+    Args:
+        name: the type; sheet: the schema of its whole wish.
+    """
+
+    def __init__(self, name: str, sheet: Schema) -> None:
+        import jsonschema_rs
+
+        self._name, self._sheet = name, sheet
+        self._validator = jsonschema_rs.Draft202012Validator(
+            with_codes(sheet),
+            validate_formats=True,
+            pattern_options=jsonschema_rs.RegexOptions(),
+            offline=True,
+        )
+
+    def text(self, pointer: str, value: Scalar, lang: str) -> str | None:
+        """What is wrong with the characters of one answer, or None."""
+        try:
+            if isinstance(value, str):
+                check_text(value, pointer)
+        except InvalidInput as error:
+            return self.sentence(Fault("text_forbidden", pointer), lang) or error.message
+        return None
+
+    def so_far(self, wish: dict[str, Any], answered: Collection[str]) -> Fault | None:
+        """What the latest answer has made wrong: nothing was before it."""
+        for found in self._faults(wish):
+            if found.rule not in UNFINISHED and (
+                found.pointer in answered or found.rule == "uniqueItems"
+            ):
+                return found
+        return None
+
+    def sentence(self, fault: Fault, lang: str) -> str:
+        """A fault in the officer's language."""
+        return explain_fault(replace(fault, schema=self._name), lang, self._sheet)
+
+    def _faults(self, wish: dict[str, Any]) -> Iterator[Fault]:
+        if self._validator.is_valid(wish):
+            return
+        for error in self._validator.iter_errors(wish):
+            pointer = "".join(f"/{step}" for step in error.instance_path)
+            options = getattr(error.kind, "options", None)
+            yield Fault(error.kind.name, pointer, {} if options is None else {"allowed": options})

@@ -1,0 +1,242 @@
+"""A bulletin that is being filled in: answers, what is asked next, what they make. Pure.
+
+Every answer is judged at once: its characters, its form, and how it goes with the others. What
+is refused was never taken, so at each moment everything that is there is right as far as it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from saphan_schemas.bodies import bundle
+from saphan_schemas.faults import Fault
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.messages import text
+
+from saphan.form.asking import Asker
+from saphan.form.checking import Checker
+from saphan.form.question import ASKS, Answers, Question, Scalar
+from saphan.form.reading import LEAVE_OUT, Misread, Several, read_answer
+from saphan.form.rulings import Rulings
+from saphan.form.sheet import ZONES, facts_of, languages_from, sheet_of
+
+ZONE: Final = "/about/local_time_zone"
+ROUNDS: Final = 4
+"""Walks for one answer at most; a rule that wants and bars in turn is settled at the end."""
+_PRECISIONS: Final[dict[int, str]] = {4: "year", 7: "month", 10: "day"}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An answer that was not taken.
+
+    Args:
+        why: a sentence in the officer's language; codes: those that it may have meant.
+    """
+
+    why: str
+    codes: tuple[str, ...] = ()
+
+
+class Filling:
+    """One bulletin on its way to being written.
+
+    Args:
+        name: the type, such as "saphan/drug_seizure/1".
+        lang: the officer's language.
+        defaults: by pointer, what Enter takes.
+        answers: of a draft, in the order in which they were given.
+
+    Raises:
+        InvalidInput: `schema_unknown`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        lang: str,
+        defaults: Mapping[str, Scalar],
+        answers: Answers | None = None,
+    ) -> None:
+        self.name, self.lang = name, lang
+        self.sheet = sheet_of(name)
+        self.answers: Answers = dict(answers or {})
+        self._defaults = defaults
+        self._demanded: set[str] = set()
+        self._checker = Checker(name, self.sheet)
+        self._rulings = Rulings(bundle(name)["rules"])
+        self._asker = Asker(self.sheet, languages_from(lang))
+        self._look()
+
+    @property
+    def question(self) -> Question | None:
+        """What is asked now; None when everything was."""
+        return self._question
+
+    @property
+    def asked(self) -> tuple[Question, ...]:
+        """Every question that is answered, in the order of the form."""
+        return tuple(self._asked)
+
+    @property
+    def wish(self) -> dict[str, Any]:
+        """The finished bulletin as `saphan send` takes it.
+
+        Raises:
+            RuntimeError: there is still a question; a bug.
+        """
+        if self._question is not None:
+            raise RuntimeError("the form is not filled in")
+        finished: dict[str, Any] = {"schema": self.name, **self._wish}
+        return finished
+
+    def give(self, typed: str) -> Refused | None:
+        """Take what was typed as the answer to the question; None if it was taken."""
+        question = self._now()
+        if typed.strip() == LEAVE_OUT:
+            return self.leave_out()
+        if not typed.strip():
+            return self._enter(question)
+        answer = read_answer(question, typed, self._zone())
+        if isinstance(answer, Misread):
+            return Refused(text(answer.key, self.lang))
+        if isinstance(answer, Several):
+            key = "form.several" if answer.codes else "form.no_such_code"
+            return Refused(text(key, self.lang), answer.codes)
+        return self._take(question, answer)
+
+    def leave_out(self) -> Refused | None:
+        """Leave the field out, if it may be."""
+        question = self._now()
+        if question.required:
+            return Refused(text("form.needed", self.lang))
+        self._set(question, False if question.pointer.endswith(ASKS) else None)
+        return None
+
+    def back(self) -> bool:
+        """Forget the newest answer; False if there is none."""
+        if not self.answers:
+            return False
+        self.answers.popitem()
+        self._look()
+        return True
+
+    def forget(self, pointer: str) -> None:
+        """Ask again for what stands at a pointer, and below it."""
+        place = pointer.removesuffix(ASKS)
+        for given in list(self.answers):
+            if given.removesuffix(ASKS) == place or given.startswith(f"{place}/"):
+                del self.answers[given]
+        self._look()
+
+    def demand(self, pointer: str) -> None:
+        """Ask for a field that a rule wants, although the schema would let it out."""
+        for given in (pointer, pointer + ASKS):
+            self.answers.pop(given, None)
+        above = pointer.rpartition("/")[0]
+        while above.count("/") > 1:  # a part that was left out and has to be there with it
+            if not self.answers.get(above + ASKS, True):
+                del self.answers[above + ASKS]
+                self._demanded.add(above)
+            above = above.rpartition("/")[0]
+        self._demanded.add(pointer)
+        self._look()
+
+    def default(self, question: Question) -> Scalar | None:
+        """What Enter takes: what follows from other answers, or the usual one."""
+        if question.pointer.endswith("/precision") and question.kind == "choice":
+            value = self.answers.get(question.pointer.removesuffix("precision") + "value")
+            if str(value)[:4].isdecimal() and len(str(value)) in _PRECISIONS:
+                return _PRECISIONS[len(str(value))]
+        proposed = self._wanted.proposed.get(question.pointer)
+        return self._defaults.get(question.pointer) if proposed is None else proposed
+
+    def _enter(self, question: Question) -> Refused | None:
+        default = self.default(question)
+        return self.leave_out() if default is None else self._take(question, default)
+
+    def _take(self, question: Question, answer: Scalar) -> Refused | None:
+        wrong = self._checker.text(question.place, answer, self.lang)
+        if wrong is not None:
+            return Refused(wrong)
+        if len(self.answers) >= LIMITS.form_answers:
+            return Refused(text("form.too_many", self.lang))
+        before = self.answers.pop(question.pointer, None)
+        self._set(question, answer)
+        fault = self._fault()
+        if fault is None:
+            return None
+        del self.answers[question.pointer]
+        if before is not None:
+            self.answers[question.pointer] = before
+        self._look()
+        return Refused(self._checker.sentence(fault, self.lang))
+
+    def _set(self, question: Question, answer: Scalar | None) -> None:
+        self.answers.pop(question.pointer, None)  # the newest answer stands last
+        self.answers[question.pointer] = answer
+        self._look()
+
+    def _fault(self) -> Fault | None:
+        """What the latest answer has made wrong."""
+        wish = self._partial()
+        found = self._checker.so_far(wish, self.answers.keys())
+        if found is not None:
+            return found
+        broken = self._rulings.broken(facts_of(wish))
+        return next((one for one in broken if _is_about(one, self.answers)), None)
+
+    def _look(self) -> None:
+        """Walk; again while the rules, given what was found, want something else to be asked."""
+        needed, barred = set(self._demanded), set[str]()
+        for _ in range(ROUNDS):
+            self._asked, self._question, self._wish = self._asker.walk(self.answers, needed, barred)
+            self._wanted = self._rulings.wanted(facts_of(self._partial()))
+            if self._wanted.needed <= needed and self._wanted.barred == barred:
+                return
+            needed = self._demanded | self._wanted.needed
+            barred = self._wanted.barred
+
+    def _partial(self) -> dict[str, Any]:
+        """The wish as far as it goes."""
+        if self._question is None:
+            return dict(self._wish)
+        wish: dict[str, Any] = {}
+        for question in self._asked:
+            answer = self.answers[question.pointer]
+            if answer is not None and not question.pointer.endswith(ASKS):
+                _put(wish, question.pointer.split("/")[1:], answer)
+        return wish
+
+    def _zone(self) -> str:
+        zone = self.answers.get(ZONE) or self._defaults.get(ZONE) or ZONES["lo"]
+        return str(zone)
+
+    def _now(self) -> Question:
+        if self._question is None:
+            raise RuntimeError("nothing is asked any more")
+        return self._question
+
+
+def _put(whole: dict[str, Any], steps: list[str], value: Scalar) -> None:
+    """Set a value at a path; parts and lists on the way are made. Lists fill from their start."""
+    at: Any = whole
+    for step, after in zip(steps, [*steps[1:], None], strict=True):
+        fresh: Any = value if after is None else [] if after.isdigit() else {}
+        at = _entered(at, step, fresh)
+
+
+def _entered(at: Any, step: str, fresh: Any) -> Any:
+    if isinstance(at, dict):
+        return at.setdefault(step, fresh)
+    if len(at) <= int(step):
+        at.append(fresh)
+    return at[int(step)]
+
+
+def _is_about(fault: Fault, answers: Answers) -> bool:
+    """Whether a fault lies in what was answered, and not in what is still to be asked."""
+    below = f"{fault.pointer}/"
+    return fault.pointer in answers or any(given.startswith(below) for given in answers)

@@ -1,0 +1,209 @@
+"""What is wrong with a bulletin, in the officer's language: which field, and what would be right.
+
+    Substances 1 › Unit: this is not on the list. Right would be: KGM kilogram; GRM gram; ...
+
+Sentences are made of the catalogue (`fault.<keyword or rule>`, `right.<shape>`), the labels of
+fields and the labels of codes. The offending value never stands in one: it may be a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from saphan_schemas import bodies
+from saphan_schemas.errors import InvalidInput, SaphanError
+from saphan_schemas.faults import Fault
+from saphan_schemas.fields import (
+    Choice,
+    Field,
+    Schema,
+    choice_of,
+    field_at,
+    in_languages,
+    narrowed,
+    root_of,
+)
+from saphan_schemas.labels import label_key, title
+from saphan_schemas.messages import LANGUAGES, has_text, text
+
+STEP: Final = " › "
+"""Between a part and the field in it."""
+MOST_CODES: Final = 8
+"""Codes that a sentence names; the whole list is in `saphan schema show`."""
+
+
+def explain(error: SaphanError, lang: str = "en") -> str | None:
+    """One sentence or two about a fault in a bulletin, or None about any other error.
+
+    Args:
+        lang: one of `LANGUAGES`; any other gives English.
+    """
+    fault = error.fault if isinstance(error, InvalidInput) else None
+    return None if fault is None else explain_fault(fault, lang)
+
+
+def explained(error: SaphanError) -> dict[str, str] | None:
+    """The same in every language, for programs that show it to somebody."""
+    said = {lang: explain(error, lang) for lang in LANGUAGES}
+    return {lang: sentence for lang, sentence in said.items() if sentence} or None
+
+
+def explain_fault(fault: Fault, lang: str = "en", root: Schema | None = None) -> str:
+    """The sentence about one fault; one of an agency's own type names its field by the pointer.
+
+    Args:
+        root: in place of the type's content, such as a whole wish.
+    """
+    schema = fault.schema
+    if root is None and schema in bodies.NAMES:
+        root = root_of(schema)
+    said = f"{place(schema, fault.pointer, lang, root)}: {_what(fault, lang, root)}."
+    field = None if root is None else field_at(root, fault.pointer)
+    if field is None or fault.rule not in _SHOWS:
+        return said
+    right = rightly(field, lang, fault.expected.get("allowed"))
+    return f"{said} {text('right.is', lang, right=right)}" if right else said
+
+
+def place(schema: str, pointer: str, lang: str = "en", root: Schema | None = None) -> str:
+    """A pointer in words: the titles of the fields on the way, entries of lists counted from 1."""
+    if root is None and schema not in bodies.NAMES:
+        return pointer or "/"
+    root = root or root_of(schema)
+    words: list[str] = []
+    for above, step in _steps(pointer):
+        if step in _PARTS and above == "":
+            continue
+        field = field_at(root, above)
+        if field is not None and in_languages(field.node) is not None:
+            words.append(text(f"language.{step}", lang) if has_text(f"language.{step}") else step)
+        elif step.isdigit():
+            words[-1:] = [f"{' '.join(words[-1:])} {int(step) + 1}".strip()]
+        else:
+            words.append(_title(schema, root, f"{above}/{step}", step, lang))
+    return STEP.join(words) or text("field.content", lang)
+
+
+def rightly(field: Field, lang: str = "en", options: list[Any] | None = None) -> str:
+    """What may stand in a field, in words: its codes, the form of its text, its bounds.
+
+    Args:
+        options: the codes that are left of it in this place, where they are fewer.
+    """
+    choice = choice_of(field.node)
+    if options is not None:
+        choice = narrowed(choice, tuple(map(str, options)))
+    if choice is not None:
+        return _codes(choice, lang)
+    if has_text(f"right.{field.shared}"):
+        return text(f"right.{field.shared}", lang)
+    return _shape(field.node, lang)
+
+
+def _shape(node: Schema, lang: str) -> str:
+    """The bounds of a value that has no form of its own."""
+    kind = node.get("type")
+    if kind == "integer":
+        least, most = node.get("minimum", 0), node.get("maximum", "...")
+        return text("right.integer", lang, least=least, most=most)
+    if kind == "array":
+        least, most = node.get("minItems", 0), node.get("maxItems", "...")
+        return text("right.array", lang, least=least, most=most)
+    if kind == "string" and "pattern" in node:
+        return text("right.pattern", lang, pattern=node["pattern"].strip("^$"))
+    if kind == "string":
+        return text("right.string", lang, most=node.get("maxLength", "..."))
+    return text(f"right.{kind}", lang) if has_text(f"right.{kind}") else ""
+
+
+def _codes(choice: Choice, lang: str) -> str:
+    shown = [_code(choice, code, lang) for code in choice.codes[:MOST_CODES]]
+    left = len(choice.codes) - len(shown)
+    more = [text("right.more_codes", lang, count=left)] if left else []
+    return "; ".join((*shown, *more))
+
+
+def _code(choice: Choice, code: str, lang: str) -> str:
+    label = choice.label(code, lang) if choice.listed else ""
+    return code if label in ("", code) else f"{code} = {label}"
+
+
+def _what(fault: Fault, lang: str, root: Schema | None) -> str:
+    """The clause of the catalogue, with the other fields that the fault speaks of in words."""
+    key = f"fault.{fault.rule}"
+    values = {name: _said(name, value, fault, lang, root) for name, value in fault.expected.items()}
+    try:
+        return text(key if has_text(key) else "fault.other", lang, **values)
+    except KeyError:  # a fault that says less than the sentence about it wants
+        return text("fault.other", lang)
+
+
+def _said(name: str, value: object, fault: Fault, lang: str, root: Schema | None) -> str:
+    """A path as the field it means, codes with their words, anything else as it is written."""
+    if isinstance(value, bool):
+        return text(f"right.{str(value).lower()}", lang)
+    if name == "allowed" and isinstance(value, list) and root is not None:
+        field = field_at(root, fault.pointer)
+        return rightly(field or Field({}, ""), lang, value)
+    if isinstance(value, list | tuple):
+        return ", ".join(_said(name, one, fault, lang, root) for one in value)
+    there = _meant(str(value), fault.pointer, root) if name in _PATHS else None
+    return str(value) if there is None else place(fault.schema, there, lang, root)
+
+
+def _meant(path: str, pointer: str, root: Schema | None) -> str | None:
+    """The pointer of a rule's path, seen from the nearest part around the fault that has it."""
+    if root is None:
+        return None
+    if path.startswith("/"):
+        known = field_at(root, path.replace("/*", "/0"))
+        return None if known is None else path.replace("/*", "")
+    around = pointer
+    while around and path.strip("."):
+        around = around.rpartition("/")[0]
+        if field_at(root, f"{around}/{path}") is not None:
+            return f"{around}/{path}"
+    return None
+
+
+def _title(schema: str, root: Schema, pointer: str, step: str, lang: str) -> str:
+    if field_at(root, pointer) is None:
+        return step  # what the type does not know is called as it is written
+    around = "wish" + pointer.replace("/", ".")
+    if has_text(around):  # what stands beside the content: recipients, urgency, marking
+        return text(around, lang)
+    return title(label_key(schema, pointer, root), lang)
+
+
+def _steps(pointer: str) -> Iterator[tuple[str, str]]:
+    """(pointer of what it stands in, step) from the top down."""
+    above = ""
+    for raw in pointer.split("/")[1:]:
+        yield above, raw.replace("~1", "/").replace("~0", "~")
+        above = f"{above}/{raw}"
+
+
+_PATHS: Final = frozenset(
+    ["not_before", "at_most", "of", "by", "key", "into", "list", "product", "unique", "because"]
+)
+"""Of what a fault expects: names under which paths of other fields stand."""
+_PARTS: Final = frozenset({"about", "body"})
+_SHOWS: Final = frozenset(
+    [
+        "required",
+        "type",
+        "enum",
+        "const",
+        "pattern",
+        "format",
+        "maxLength",
+        "minLength",
+        "minimum",
+        "maximum",
+        "maxItems",
+        "minItems",
+        "check_digit",
+    ]
+)
+"""Faults after which it helps to say what the field takes."""
