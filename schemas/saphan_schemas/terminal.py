@@ -72,17 +72,28 @@ def print_error(
 
     Args:
         program: the command's name, such as "saphan-broker".
-        as_json: {"error": {"code", "message", "field", "hint"}} in place of lines for people.
+        as_json: {"error": {"code", "message", "field", "hint"}} in place of lines for people; for
+            a fault in a bulletin with `explained`, the sentence in the person's language.
     """
-    hint = error_hint(error, lang)
+    hint, explained = error_hint(error, lang), _explained(error, lang)
     if as_json:
         shown = {"code": error.code, "message": error.message, "field": error.field, "hint": hint}
-        print_json(err, {"error": shown})
+        print_json(err, {"error": shown | ({"explained": explained} if explained else {})})
         return error.exit_status
-    print_line(err, f"{program}: {lowered(error.message)} ({error.code})")
+    what = f"{explained} [{error.field}]" if explained else lowered(error.message)
+    print_line(err, f"{program}: {what} ({error.code})")
     if hint:
         print_line(err, f"hint: {lowered(hint)}")
     return error.exit_status
+
+
+def _explained(error: SaphanError, lang: str) -> str | None:
+    """What is wrong with a bulletin, by the labels of its type; nothing is loaded for others."""
+    if getattr(error, "fault", None) is None:
+        return None
+    from saphan_schemas.explaining import explain
+
+    return explain(error, lang)
 
 
 def print_bug(err: Stream, program: str, error: BaseException, *, as_json: bool = False) -> int:

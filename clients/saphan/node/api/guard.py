@@ -11,6 +11,7 @@ from typing import Final
 
 from aiohttp import web
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
+from saphan_schemas.explaining import explained
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import error_hint
 
@@ -124,13 +125,17 @@ async def identify(request: web.Request) -> Caller:
 
 
 def error_response(error: SaphanError, status: int) -> web.Response:
-    """An error as JSON {code, message, field, hint}."""
-    value = {
+    """An error as JSON {code, message, field, hint}, and what is wrong with a bulletin, explained
+    in each language: the case system knows which one its user reads."""
+    value: dict[str, object] = {
         "code": error.code,
         "message": error.message,
         "field": error.field,
         "hint": error_hint(error),
     }
+    sentences = explained(error)
+    if sentences is not None:
+        value["explained"] = sentences
     response = json_response(value, status)
     if isinstance(error, Unavailable):
         response.headers["Retry-After"] = str(max(1, error.retry_after_ms // 1000))

@@ -37,6 +37,11 @@ _SCHEMAS: Final[Json] = {
             "message": _STRING,
             "field": {"type": ["string", "null"]},
             "hint": {"type": ["string", "null"]},
+            "explained": {
+                "type": "object",
+                "description": "What is wrong with a bulletin, by language: en, lo, km.",
+                "additionalProperties": _STRING,
+            },
         },
     },
     "Bulletin": {
@@ -196,6 +201,7 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
     ("post", "/v1/bulletins/signed", "Send an officer's bulletin", "Signed", 202, "Accepted"),
     ("get", "/v1/bulletins", "Sent bulletins; ?after=&limit=", None, 200, "List"),
     ("get", "/v1/bulletins/{id}", "Status, receipts, timeline", None, 200, "Object"),
+    ("get", "/v1/bulletins/{id}/thread", "All that belong to it", None, 200, "Object"),
     ("get", "/v1/bulletins/{id}/content", "Content, read by a system", None, 200, "Object"),
     ("post", "/v1/bulletins/{id}/read", "Content, read by an officer", "Read", 200, "Object"),
     (
