@@ -109,12 +109,12 @@ def test_an_answer_goes_to_who_asked_or_on_to_those_who_were_asked() -> None:
 
 
 def test_an_info_reply_answers_a_request() -> None:
-    said = replace_words(words("in_reply_to"), answered=Answered("full", ("1",)))
+    said = replace_words(words("in_reply_to"), answered=Answered("full", (("1", "answered"),)))
     made = header(LA, KH, schema=REPLY)
     assert sent(made, said, Held(KH, (LA,), REQUEST)) is None
     assert sent(made, said, Held(KH, (LA,), REPLY)) is None  # a question that came with it
     assert sent(made, said, Held(KH, (LA,), ALERT)) == "relation_type"
-    alone = replace_words(words("related"), answered=Answered("full", ("1",)))
+    alone = replace_words(words("related"), answered=Answered("full", (("1", "answered"),)))
     assert sent(made, alone, Held(KH, (LA,), REQUEST)) == "relation_missing"
 
 
@@ -153,7 +153,9 @@ TWO = Asked(("1", "2"), "direct")
 
 
 def came(at: float, outcome: str, *answers: str, **more: Any) -> Reply:
-    return Reply(bytes([int(at)]) * 32, int(at * HOUR), Answered(outcome, answers, **more))
+    """Answers: numbers of questions, or "2:pending"."""
+    listed = tuple((one.partition(":")[0], one.partition(":")[2] or "answered") for one in answers)
+    return Reply(bytes([int(at)]) * 32, int(at * HOUR), Answered(outcome, listed, **more))
 
 
 def stands(*replies: Reply, now: float, due: float = 8) -> Owing:
@@ -190,6 +192,13 @@ def test_what_an_outcome_says_of_the_rest(outcome: str, state: str, each: list[s
 def test_an_outcome_without_answers_settles_all(outcome: str) -> None:
     found = stands(came(1, outcome), now=99)
     assert (found.state, questions(found)) == (outcome, [outcome, outcome])
+
+
+def test_each_answer_says_how_its_own_question_stands() -> None:
+    found = stands(came(1, "partial", "1:no_trace", "2:pending"), now=2)
+    assert (found.state, questions(found)) == ("interim", ["no_trace", "interim"])
+    after = stands(came(1, "full", "1", "2"), came(3, "interim", "2:pending"), now=4)
+    assert (after.state, questions(after)) == ("answered", ["answered", "answered"])
 
 
 def test_an_announced_delay_moves_when_it_is_overdue_and_says_why() -> None:
@@ -240,7 +249,7 @@ def test_words_are_read_from_content() -> None:
     reply = words_of(REPLY, {"about": named, "body": answer})
     assert reply is not None
     assert reply.answered == Answered(
-        "interim", ("1",), 1_760_670_000_000, "judicial_authorisation"
+        "interim", (("1", "answered"),), 1_760_670_000_000, "judicial_authorisation"
     )
     assert reply.targets("in_reply_to") == (FIRST,)
     assert words_of(ALERT, {"about": about, "body": {}}) is None

@@ -28,6 +28,13 @@ REST: Final[dict[str, QuestionState]] = {
     "transferred": "transferred",
 }
 """What an outcome says of the questions that its answers do not list."""
+LISTED: Final[dict[str, QuestionState]] = {
+    "answered": "answered",
+    "no_trace": "no_trace",
+    "pending": "interim",
+    "refused": "refused",
+}
+"""What an answer says of its own question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,11 @@ class Owing:
     replies: tuple[bytes, ...] = field(default=())
 
     @property
+    def owes(self) -> bool:
+        """Whether an answer is owed, and its time runs."""
+        return self.state in OWING
+
+    @property
     def until(self) -> int | None:
         """T8: when it is overdue; an announced delay moves it."""
         if self.due is None or self.expected is None:
@@ -92,7 +104,7 @@ def owing(asked: Asked, replies: Sequence[Reply], due: int | None, now: int) -> 
     for reply in replies:
         said = reply.answered
         for no, before in questions.items():
-            questions[no] = _after(before, no in said.answers, reply)
+            questions[no] = _after(before, dict(said.answers).get(no), reply)
         expected, reason = said.expected, said.reason
         to = said.transferred_to or to
     still = any(one.state in OPEN for one in questions.values())
@@ -109,12 +121,12 @@ def owing(asked: Asked, replies: Sequence[Reply], due: int | None, now: int) -> 
     return _stated(found, now)
 
 
-def _after(before: Question, listed: bool, reply: Reply) -> Question:
+def _after(before: Question, listed: str | None, reply: Reply) -> Question:
     """A question after a reply: what is settled stays so, unless it is answered after all."""
-    state: QuestionState | None = "answered" if listed else None
+    state = LISTED.get(listed or "")
     if state is None and before.state in OPEN:
         state = REST.get(reply.answered.outcome)
-    if state is None:
+    if state is None or (state != "answered" and before.state not in OPEN):
         return before
     if state == "interim":
         return Question(before.no, state)

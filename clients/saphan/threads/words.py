@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from saphan_schemas.codec import Record
 
+from saphan.threads.clock import Unit
+
 REPLY: Final = "in_reply_to"
 CORRECTS: Final = "corrects"
 SUPERSEDES: Final = "supersedes"
@@ -42,19 +44,19 @@ class Asked(Record, frozen=True):
 
     questions: tuple[str, ...]
     availability: str
-    within: tuple[int, str] | None = None
+    within: tuple[int, Unit] | None = None
 
 
 class Answered(Record, frozen=True):
     """What an info_reply answers.
 
     Args:
-        answers: numbers of the questions it answers.
+        answers: (number of a question, how it stands), for those that it speaks of.
         expected: when a delayed answer is announced for, ms UTC.
     """
 
     outcome: str
-    answers: tuple[str, ...]
+    answers: tuple[tuple[str, str], ...]
     expected: int | None = None
     reason: str | None = None
     transferred_to: str | None = None
@@ -120,7 +122,7 @@ def _answered(body: dict[str, Any]) -> Answered:
     expected = delay.get("expected_at")
     return Answered(
         body["outcome"],
-        tuple(str(one["no"]) for one in body.get("answers", ())),
+        tuple((str(one["no"]), one.get("state", "answered")) for one in body.get("answers", ())),
         None if expected is None else _millis(expected),
         delay.get("reason"),
         body.get("transferred_to"),

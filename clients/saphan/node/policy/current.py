@@ -9,8 +9,12 @@ from saphan_schemas.records import Header
 
 from saphan.node.alarms import Alarms
 from saphan.node.policy.settings import NodeSettings, read_settings
+from saphan.threads.holidays import Holidays
 
-CODES = ("settings_malformed", "settings_exposed", "address_malformed", "file_unreadable")
+CODES = (
+    "settings_malformed", "settings_exposed", "address_malformed", "file_unreadable",
+    "holidays_malformed", "file_missing",
+)  # fmt: skip
 """Alarms that a good file ends."""
 
 
@@ -25,6 +29,8 @@ class Current:
         self._path = path
         self._alarms = alarms
         self.now: NodeSettings = read_settings(path)
+        self.holidays: dict[str, Holidays] = {}
+        self._read_holidays()
 
     def needs_two(self, header: Header) -> bool:
         """Whether such a bulletin leaves with the signatures of two officers only."""
@@ -39,3 +45,13 @@ class Current:
             return
         for code in CODES:
             self._alarms.clear(code)
+        self._read_holidays()
+
+    def _read_holidays(self) -> None:
+        """A file that cannot be read is missing: answers are counted without it, and say so."""
+        if self.now.calendar is None:
+            self.holidays = {}
+            return
+        self.holidays, failed = self.now.calendar.read_holidays()
+        for error in failed:
+            self._alarms.sound(error)

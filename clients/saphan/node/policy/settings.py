@@ -8,7 +8,8 @@
               "*": {"clearance": "green"}},
  "four_eyes": [{"tlp_from": "amber+strict", "by": ["chan", "sokha"]}],
  "notice": {"command": ["/usr/local/bin/page", "--saphan"],
-            "escalate": [{"share": 0.5, "to": ["dao"]}]}}
+            "escalate": [{"share": 0.5, "to": ["dao"]}]},
+ "calendar": {"zones": {"th": "Asia/Bangkok"}, "holidays": {"kh": "/etc/saphan/kh.json"}}}
 
 Every member may be left out, and so may the file. It names a program that the node runs: a file
 that others can change is refused.
@@ -28,6 +29,7 @@ from saphan_schemas.limits import LIMITS, MIB
 from saphan_schemas.strict_json import parse_json
 
 from saphan.durable import read_handle
+from saphan.node.policy.calendar import CalendarSettings, read_zone
 from saphan.node.policy.four_eyes import FourEyes, KindList
 from saphan.node.policy.rules import OfficerMap, Officers, RuleList, Rules, SectionMap
 
@@ -75,6 +77,7 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             everybody is cleared for everything.
         four_eyes: what leaves with two officers' signatures only; None: nothing.
         notice: None: nobody is told.
+        calendar: zones and holidays by which answers are owed; None: those that are built in.
     """
 
     saphan: Literal["settings/1"]
@@ -85,6 +88,7 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     officers: OfficerMap | None = None
     four_eyes: KindList | None = None
     notice: NoticeSettings | None = None
+    calendar: CalendarSettings | None = None
 
     @property
     def shown(self) -> Rules:
@@ -141,6 +145,9 @@ def parse_settings(data: bytes) -> NodeSettings:
     if settings.notice is not None:
         _check_notice(settings.notice)
     _check_sections(settings)
+    for place, zone in ({} if settings.calendar is None else settings.calendar.zones).items():
+        if read_zone(zone) is None:
+            raise _malformed(f"calendar.zones.{place}: this machine knows no zone {zone!r}")
     if settings.desks is not None:
         parse_endpoint(settings.desks, "desks")
     return settings
