@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from saphan_schemas.codes import codes
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.text import check_text
@@ -78,7 +79,7 @@ _TEXT_CONTROLS: Final = frozenset(b"\t\n\r\f")
 
 
 def describe_schema() -> dict[str, Any]:
-    """The JSON Schema of `content.attachments`, inside every type's bundle."""
+    """The JSON Schema of `content.attachments`, for every type's bundle (`make_bundle`)."""
     return {
         "type": "array",
         "maxItems": LIMITS.attachments,
@@ -89,7 +90,7 @@ def describe_schema() -> dict[str, Any]:
             "properties": {
                 "media_type": {"enum": sorted(MEDIA_TYPES)},
                 "name": {"type": "string", "minLength": 1, "maxLength": NAME_CHARS},
-                "role": {"enum": list(ROLES)},
+                "role": {"enum": list(codes("attachment_role"))},
             },
         },
     }
