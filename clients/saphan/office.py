@@ -12,6 +12,7 @@ node/node.key, node/witness.key, node/mailbox/<key id>.key    0600, of the servi
 node/pins.json           the broker's logs, after their words were compared
 node/invitation.json     the same with the broker's address and TLS key
 agreements/<name>.saphan finished agreements, with their salts: 0600
+schemas/<name>.saphan    own bulletin types as the roots have registered them
 """
 
 from __future__ import annotations
@@ -74,6 +75,10 @@ class Office:
     def agreement_file(self, reference: str) -> Path:
         """Where the finished agreement of this reference is kept."""
         return self.folder / "agreements" / f"{reference}.saphan"
+
+    def schema_file(self, name: str) -> Path:
+        """Where the signed registration of an own type is kept, with its bundle."""
+        return self.folder / "schemas" / f"{name.replace('/', '.')}.saphan"
 
     def operation(self, version: int) -> Path:
         """File of the agency's operation with this version."""

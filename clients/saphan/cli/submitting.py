@@ -1,10 +1,10 @@
-"""Handing an operation, a finished agreement or an order on one to the agency's own node."""
+"""Handing an operation, a finished agreement, an order or an own type to the agency's node."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from saphan_protocol.agreement import AGREEMENT_TYPE, parse_agreement
 from saphan_protocol.agreement_order import parse_order
@@ -18,6 +18,10 @@ from saphan.cli.options import local_node
 from saphan.cli.speech import say, show
 from saphan.cli.waiting import in_force, order_logged, ready_for
 from saphan.durable import read_bounded
+from saphan.own_types.kept import parse_package
+
+NO_SUCH_RECORD: Final = ("malformed", "not_canonical", "too_large")
+"""Codes for bytes that are another record, or none."""
 
 
 def submit_file(args: argparse.Namespace) -> int:
@@ -65,7 +69,7 @@ def hand_over(args: argparse.Namespace, path: Path, *, wait: bool) -> tuple[str,
 
 
 def kind_of(data: bytes) -> str:
-    """ "operation", "agreement" or "order", by the one parser that takes the bytes.
+    """ "operation", "agreement", "order" or "schema", by the one parser that takes the bytes.
 
     Raises:
         InvalidInput: `submission_malformed`; for an operation what `check_operation` raises.
@@ -83,13 +87,21 @@ def kind_of(data: bytes) -> str:
     else:
         return "agreement"
     try:
+        parse_package(data)
+    except InvalidInput as error:
+        if error.code not in NO_SUCH_RECORD:
+            raise
+    else:
+        return "schema"
+    try:
         check_operation(data)
     except InvalidInput as error:
-        if error.code not in ("malformed", "not_canonical", "too_large"):
+        if error.code not in NO_SUCH_RECORD:
             raise
         raise InvalidInput(
             "submission_malformed",
-            "the file is neither an operation nor a finished agreement nor a signed order",
+            "the file is neither an operation nor a finished agreement, nor a signed order or "
+            "registration",
             field="submission",
             hint="a draft is finished first: saphan root finish FILE, saphan agreement finish FILE",
         ) from None
