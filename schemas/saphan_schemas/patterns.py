@@ -20,8 +20,10 @@ from saphan_schemas.limits import LIMITS
 
 _ESCAPED: Final = frozenset("^$\\.*+?()[]{}|/-")
 _SPECIAL: Final = frozenset("^$\\.*+?()[]{}|")
-_CLASS_SPECIAL: Final = frozenset("[^&~-")
-"""Set operations in some engines, plain characters in others; a hyphen stands last, or escaped."""
+_CLASS_SPECIAL: Final = frozenset("[^-")
+"""Have a meaning in classes of some engines; a hyphen stands last, or escaped."""
+_DOUBLED: Final = ("&&", "~~")
+"""Set operations in some engines, two characters in others."""
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 _DIGITS: Final = frozenset("0123456789")
 _DEEPEST: Final = 8
@@ -138,7 +140,8 @@ class _Reader:
         if char == "\\":
             return self._escape()
         last = char == "-" and self._text[self._at + 1 : self._at + 2] == "]"
-        if not char or (char in _CLASS_SPECIAL and not last) or not _plain(char):
+        doubled = self._text.startswith(_DOUBLED, self._at)
+        if not char or doubled or (char in _CLASS_SPECIAL and not last) or not _plain(char):
             self._refuse(
                 "schema_pattern_syntax",
                 "has a class with a character that must be escaped, or no end",

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from saphan_protocol.registrations import parse_schema_package
 from saphan_protocol.words import fingerprint_words, word_lines
 from saphan_schemas.bodies import digest_of
 from saphan_schemas.errors import InvalidInput, Unavailable
@@ -36,7 +37,7 @@ from saphan.cli.submitting import hand_over
 from saphan.durable import PUBLIC_MODE, create_file, read_bounded, replace_file
 from saphan.keys.keyfiles import read_key_id
 from saphan.office import Office
-from saphan.own_types.kept import keep_package, parse_package, read_package
+from saphan.own_types.kept import keep_package, read_package
 from saphan.own_types.outline import outline
 from saphan.own_types.registration_draft import (
     DRAFT_BYTES,
@@ -115,8 +116,8 @@ def _before(args: argparse.Namespace, office: Office, name: str) -> bytes | None
     if data.lstrip()[:1] == b"{":
         found, bundle = bundle_source(data)
     else:
-        record, bundle = parse_package(data)
-        found = record.name
+        record, package = parse_schema_package(data)
+        found, bundle = record.name, package.bundle
     if found != before:
         raise InvalidInput(
             "schema_before", f"{args.before} is {found}, not {before}", field="before"

@@ -10,6 +10,7 @@ from saphan_protocol.agreement import AGREEMENT_TYPE, parse_agreement
 from saphan_protocol.agreement_order import parse_order
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import check_operation, parse_agreement_package
+from saphan_protocol.registrations import parse_schema_package
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 
@@ -18,7 +19,6 @@ from saphan.cli.options import local_node
 from saphan.cli.speech import say, show
 from saphan.cli.waiting import in_force, order_logged, ready_for
 from saphan.durable import read_bounded
-from saphan.own_types.kept import parse_package
 
 NO_SUCH_RECORD: Final = ("malformed", "not_canonical", "too_large")
 """Codes for bytes that are another record, or none."""
@@ -87,7 +87,7 @@ def kind_of(data: bytes) -> str:
     else:
         return "agreement"
     try:
-        parse_package(data)
+        parse_schema_package(data)
     except InvalidInput as error:
         if error.code not in NO_SUCH_RECORD:
             raise

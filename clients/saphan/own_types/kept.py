@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from saphan_protocol.registrations import check_bundle, parse_registration
-from saphan_schemas.codec import decode
-from saphan_schemas.directory_records import SchemaPackage, SchemaRegistration
+from saphan_protocol.registrations import parse_schema_package
+from saphan_schemas.directory_records import SchemaRegistration
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import SCHEMA_PACKAGE_BYTES
 
@@ -22,10 +21,7 @@ def keep_package(office: Office, name: str, package: bytes) -> Path:
     """
     path = office.schema_file(name)
     if path.exists():
-        if (
-            read_package(path)[1]
-            == decode(SchemaPackage, package, SCHEMA_PACKAGE_BYTES, "schema").bundle
-        ):
+        if read_package(path)[1] == parse_schema_package(package)[1].bundle:
             return path
         raise OperatorError(
             "file_exists",
@@ -40,21 +36,10 @@ def keep_package(office: Office, name: str, package: bytes) -> Path:
 
 
 def read_package(path: Path) -> tuple[SchemaRegistration, bytes]:
-    """The registration of a kept package and its bundle; whose roots signed is not asked here.
+    """The registration of a package and its bundle; whose roots signed is not asked here.
 
     Raises:
-        OperatorError: `file_unreadable`. InvalidInput: as `parse_package`.
+        OperatorError: `file_unreadable`. InvalidInput: as `parse_schema_package`.
     """
-    return parse_package(read_bounded(path, SCHEMA_PACKAGE_BYTES, "schema"))
-
-
-def parse_package(data: bytes) -> tuple[SchemaRegistration, bytes]:
-    """The same of a package's bytes.
-
-    Raises:
-        InvalidInput: codec codes, `schema_namespace`, `schema_version`, `schema_bundle_differs`.
-    """
-    package = decode(SchemaPackage, data, SCHEMA_PACKAGE_BYTES, "schema")
-    record, _ = parse_registration(package.registration)
-    check_bundle(record, package.bundle)
+    record, package = parse_schema_package(read_bounded(path, SCHEMA_PACKAGE_BYTES, "schema"))
     return record, package.bundle
