@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn
 
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.profile_keywords import INSIDE, Node, escaped
+from saphan_schemas.profile_keywords import INSIDE, Node, by_first, escaped
 from saphan_schemas.profile_rules import leads_somewhere
 
 _BOUNDS: Final[dict[str, Callable[[int, int], bool]]] = {
@@ -71,6 +71,8 @@ class _Comparison:
         _check_codes(old, new, pointer)
         _check_value(old, new, pointer)
         _check_required(old, new, pointer)
+        if by_first(old) and by_first(new):
+            self._node(old["allOf"][0], new["allOf"][0], f"{pointer}/allOf/0")
         self._members(old, new, pointer)
         self._conditions(old, new, pointer)
 
@@ -164,7 +166,7 @@ def _check_required(old: Node, new: Node, pointer: str) -> None:
 
 def _conditions(node: Node) -> Iterator[Node]:
     """The conditions of a node, each as a schema of its own."""
-    for inner in node.get("allOf", ()):
+    for inner in node.get("allOf", ())[by_first(node) :]:
         yield {"allOf": inner}
     for keyword in ("anyOf", "oneOf", "not"):
         if keyword in node:

@@ -21,7 +21,7 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.profile import measure, open_bundle, reached
 from saphan_schemas.profile_keywords import Node, check_node, refuse
-from saphan_schemas.profile_rules import check_rule_list
+from saphan_schemas.profile_rules import check_rule_list, check_rule_paths
 from saphan_schemas.strict_json import parse_json
 
 _NAME: Final = re.compile(
@@ -93,6 +93,7 @@ def bundle_source(data: bytes) -> tuple[str, bytes]:
     _check_size(body, own, defs)  # before anything is unfolded
     bundle = make_bundle(source.name, body, source.rules, defs, shared_rules)
     check_rule_list(source.rules, bundle["schema"])
+    check_rule_paths(source.rules, bundle["schema"])
     made = encode_content(bundle)
     open_bundle(source.name, made)
     return source.name, made

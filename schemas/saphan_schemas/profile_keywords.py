@@ -154,8 +154,14 @@ def check_node(node: Any, pointer: str, defs: Node, *, describes: bool) -> None:
     _check_values(node, pointer, defs)
     if describes:
         _check_description(node, pointer)
+    first = "/allOf/0" if by_first(node) else ""
     for path, inner, inside in children(node):
-        check_node(inner, pointer + path, defs, describes=describes and inside)
+        check_node(inner, pointer + path, defs, describes=describes and (inside or path == first))
+
+
+def by_first(node: Node) -> bool:
+    """Whether a node leaves it to the first of its allOf to describe the value."""
+    return "allOf" in node and not node.keys() & {"$ref", "type", "enum", "const"}
 
 
 def _check_values(node: Node, pointer: str, defs: Node) -> None:
@@ -192,9 +198,9 @@ def _check_description(node: Node, pointer: str) -> None:
     """What describes a value says which, and where it ends."""
     if "$ref" in node:
         if len(node) > 1:
-            refuse("schema_keyword", pointer, "has something beside $ref; write it into allOf")
+            refuse("schema_keyword", pointer, "has something beside $ref; write both into allOf")
         return
-    if "enum" in node or "const" in node:
+    if "enum" in node or "const" in node or by_first(node):
         return
     kind = node.get("type")
     if kind is None:
