@@ -16,6 +16,8 @@ from saphan.node.proving.witness_policy import policy, witnessed
 from saphan.node.rows.db import Database, Row
 from saphan.node.telling.notices import noted
 from saphan.node.telling.warnings import warned
+from saphan.node.threads.requests import Shows
+from saphan.node.threads.view import Threads
 from saphan.node.trust.mailboxes import Mailboxes
 from saphan.node.trust.rejections import Rejections
 
@@ -41,8 +43,15 @@ class Bulletins:
     """Read views of the store, for one agency."""
 
     def __init__(
-        self, agency: str, db: Database, logs: Logs, mailboxes: Mailboxes, archive: Archive
+        self,
+        agency: str,
+        db: Database,
+        logs: Logs,
+        mailboxes: Mailboxes,
+        archive: Archive,
+        threads: Threads,
     ) -> None:
+        self.threads = threads
         self._agency = agency
         self._db = db
         self._logs = logs
@@ -128,8 +137,11 @@ class Bulletins:
             return None
         return Known(row[0], self._archive.author(row[1], bulletin, row[2]), row[3])
 
-    def status(self, bulletin: bytes) -> Json:
-        """One bulletin's life: its deliveries, and every signed event with its proof.
+    def status(self, bulletin: bytes, shows: Shows = lambda _: True) -> Json:
+        """One bulletin's life: its deliveries, every signed event with its proof, its thread.
+
+        Args:
+            shows: whether a bulletin is shown to whoever asks; others of its thread are not said.
 
         Raises:
             InvalidInput: `bulletin_unknown`.
@@ -152,6 +164,7 @@ class Bulletins:
             "timeline": self._timeline(bulletin),
             "notices": noted(self._db, bulletin),
             "warnings": warned(self._db, bulletin),
+            **self.threads.part(bulletin, shows),
         }
 
     def _deliveries(self, bulletin: bytes) -> list[Json]:

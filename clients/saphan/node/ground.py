@@ -19,6 +19,7 @@ from saphan.node.files.blobs import BlobFiles
 from saphan.node.files.parts import sweep
 from saphan.node.files.uploads import Uploads
 from saphan.node.logs import Logs
+from saphan.node.own_schemas import OwnSchemas
 from saphan.node.policy.current import Current
 from saphan.node.restored import Restored, catching_up
 from saphan.node.rows.db import Database
@@ -49,6 +50,7 @@ class Ground:
     files: BlobFiles
     uploads: Uploads
     settings: Current
+    own: OwnSchemas
     alarms: Alarms
     events: Events
 
@@ -100,6 +102,7 @@ def lay(config: NodeConfig) -> Ground:
             files=files,
             uploads=Uploads(config.blobs / "uploads", clock),
             settings=settings,
+            own=OwnSchemas(agency, db, logs, alarms),
             alarms=alarms,
             events=Events(),
         )

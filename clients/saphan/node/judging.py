@@ -21,12 +21,14 @@ from saphan.node.archive import Archive
 from saphan.node.files.attachments import check_received
 from saphan.node.files.blobs import BlobFiles
 from saphan.node.logs import Logs
+from saphan.node.own_schemas import OwnSchemas
 from saphan.node.threads.book import ThreadBook
 from saphan.node.threads.rows import KeptWords
 from saphan.node.trust.mailboxes import Mailboxes
 
 WAITS: Final = "schema_unknown"
-"""Code of a delivery that this program is too old to judge: it answers after an upgrade."""
+"""Code of a delivery that cannot be judged yet: an agency's own type has not come, or this program
+is too old for one of ours. It answers when that is over, and never rejects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,8 @@ class Judge:
 
     Args:
         directory: replayed; authors are judged at the bulletin's first admission.
-        files: received attachments, sealed; threads: what bulletins may say of others.
+        files: received attachments, sealed; threads: what bulletins may say of others;
+        own: types that agencies have registered.
     """
 
     def __init__(
@@ -74,7 +77,9 @@ class Judge:
         directory: Directory,
         files: BlobFiles,
         threads: ThreadBook,
+        own: OwnSchemas,
     ) -> None:
+        self._own = own
         self._threads = threads
         self._agency = agency
         self._archive = archive
@@ -110,7 +115,7 @@ class Judge:
             return self._rejected(error, None)
         author = self._archive.seal_author(opened.inner.author, bulletin.id, header.retain_until)
         try:
-            validate_content(header, opened.content)
+            validate_content(header, opened.content, self._own.types)
             self._check_attachments(bulletin, content_key, opened)
             words = self._threads.received(header, opened.content, bulletin.id)
         except InvalidInput as error:

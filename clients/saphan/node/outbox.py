@@ -36,6 +36,7 @@ from saphan.node.files.parts import HERE, keep_parts
 from saphan.node.files.uploads import Uploads
 from saphan.node.logs import Logs
 from saphan.node.nonces import check_new, known_nonces
+from saphan.node.own_schemas import OwnSchemas
 from saphan.node.portions import Portion
 from saphan.node.prepared import Outcome as Outcome
 from saphan.node.prepared import Prepared as Prepared
@@ -66,8 +67,8 @@ class Outbox:
 
     Args:
         key: the node's signing key; clock: ms UTC; files: sealed attachments; uploads: those
-            that clients have brought; needs_two: whether such a bulletin leaves with the
-            signatures of two officers only.
+            that clients have brought; own: types that agencies have registered; needs_two:
+            whether such a bulletin leaves with the signatures of two officers only.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Outbox:
         logs: Logs,
         files: BlobFiles,
         uploads: Uploads,
+        own: OwnSchemas,
         clock: Callable[[], int],
         needs_two: Callable[[Header], bool] = lambda header: False,
     ) -> None:
@@ -90,6 +92,7 @@ class Outbox:
         self._logs = logs
         self._files = files
         self._uploads = uploads
+        self._own = own
         self._clock = clock
         self._verified = VerifiedRoots()
         self.threads = ThreadBook(agency, db, archive, logs, clock)
@@ -125,6 +128,7 @@ class Outbox:
                     now=now,
                     nonce=nonce,
                     allowed=self.allowed(wish.to, wish.schema, now),
+                    types=self._own.types,
                 )
                 drafts.append((place, draft, draft.inner(None, self._key.key_id)))
             except SaphanError as error:

@@ -90,7 +90,7 @@ class Recovery:
         """Finish what can be finished here; returns bulletins whose stanzas must be fetched."""
         sign_ended(self._db, self._logs, self._key)
         self.hand_over_late()
-        self._judge_waiting()
+        self.judge_waiting()
         return [bulletin for (bulletin,) in self._db.rows(_CLOSED, (self._agency,))]
 
     def parts_came(self, bulletin: bytes) -> tuple[bool, bool]:
@@ -157,9 +157,9 @@ class Recovery:
             self._alarms.sound(error)
             return None
 
-    def _judge_waiting(self) -> None:
-        """Bulletins of a schema that this program did not have when they came."""
-        answers = []
+    def judge_waiting(self) -> bool:
+        """Bulletins of a schema that was not here when they came; whether anything is stated."""
+        answers, stated = [], False
         for row in self._unanswered(f"d.state IN ({_HELD}) AND b.wrapped IS NOT NULL"):
             try:
                 content_key = self._archive.unwrap(row[7], row[0], row[8])
@@ -172,9 +172,9 @@ class Recovery:
             if verdict is not None and verdict.code != WAITS:
                 answers.append((received, row, verdict))
             if len(answers) == PORTION:
-                self._answer(answers)
+                stated = self._answer(answers) or stated
                 answers = []
-        self._answer(answers)
+        return self._answer(answers) or stated
 
     def hand_over_late(self) -> bool:
         """Bulletins whose mailbox key was missing, whose last part came before a crash, or that no

@@ -34,12 +34,14 @@ from saphan.node.files.uploads import Uploads
 from saphan.node.ground import Ground, lay
 from saphan.node.judging import Judge
 from saphan.node.logs import Logs
+from saphan.node.looks import agreements, schemas, watching
 from saphan.node.officers.clearance import Clearance
 from saphan.node.officers.countersigning import Countersigning
 from saphan.node.officers.readings import SYSTEM, Readings
 from saphan.node.officers.second_officer import SecondOfficer
 from saphan.node.officers.showings import ATTACHMENT, Showings
 from saphan.node.outbox import Outbox
+from saphan.node.own_schemas import OwnSchemas
 from saphan.node.policy.current import Current
 from saphan.node.policy.rules import Rules
 from saphan.node.prepared import Outcome, Prepared, Waiting
@@ -53,17 +55,14 @@ from saphan.node.repeats import KEEPERS, Asked, Repeats
 from saphan.node.resending import Resending
 from saphan.node.resent import first_answer
 from saphan.node.rows.db import Database
+from saphan.node.schema_watch import SchemaWatch
 from saphan.node.seen_heads import SeenHeads
 from saphan.node.splits import Splits
 from saphan.node.submitting import Submitting
 from saphan.node.telling.notices import Notices
 from saphan.node.telling.warnings import Warnings
+from saphan.node.threads.view import open_threads
 from saphan.node.tokens import Tokens
-from saphan.node.trust.bound import Bound
-from saphan.node.trust.in_flight import InFlight
-from saphan.node.trust.mailbox_care import MailboxCare
-from saphan.node.trust.own_operations import OwnOperations
-from saphan.node.trust.rejections import Rejections
 from saphan.node.watching import Watching
 from saphan.node.wire.line import Line
 from saphan.node.wire.session import Parts
@@ -105,6 +104,8 @@ class NodeService:
     lag: WitnessLag
     splits: Splits
     seen: SeenHeads
+    own: OwnSchemas
+    schemas: SchemaWatch
     listening: dict[str, tuple[str, int]] = field(default_factory=dict)
     """(host, port) of what is served besides the local API: "desks"."""
 
@@ -248,10 +249,20 @@ def build(config: NodeConfig) -> NodeService:
 def _built(on: Ground) -> NodeService:
     db, logs, clock = on.db, on.logs, on.clock
     outbox = Outbox(
-        on.agency, on.key, db, on.archive, logs, on.files, on.uploads, clock, on.settings.needs_two
+        on.agency,
+        on.key,
+        db,
+        on.archive,
+        logs,
+        on.files,
+        on.uploads,
+        on.own,
+        clock,
+        on.settings.needs_two,
     )
     engine, recovery, line = _carrying(on, outbox)
-    bulletins = Bulletins(on.agency, db, on.logs, on.mailboxes, on.archive)
+    threads = open_threads(on.agency, db, on.archive, on.settings, clock)
+    bulletins = Bulletins(on.agency, db, on.logs, on.mailboxes, on.archive, threads)
     clearance, showings = Clearance(on.agency, logs, on.settings, bulletins), Showings(db, clock)
     readings = Readings(on.agency, on.key, db, logs, on.archive, on.files, on.restored, clock)
     drafts = DraftsKept(db, on.archive, on.files, on.uploads, clock)
@@ -285,19 +296,23 @@ def _built(on: Ground) -> NodeService:
         resending=Resending(on.agency, db, engine, line, on.alarms),
         disclosing=Disclosing(on.agency, on.key, db, logs, on.archive, on.restored, clock),
         evidence=EvidenceReady(on.agency, db, logs, engine, line),
-        watching=_watching(on, engine, line, eyes),
-        agreements=_agreements(on, engine, line, recovery),
+        watching=watching(on, engine, line, eyes),
+        agreements=agreements(on, engine, line, recovery),
         lag=WitnessLag(on.agency, db, logs, on.alarms, line.is_open, clock),
         tokens=Tokens(on.agency, db, logs, clock),
         splits=on.splits,
         seen=on.seen,
+        own=on.own,
+        schemas=schemas(on, engine, line, recovery),
     )
 
 
 def _carrying(on: Ground, outbox: Outbox) -> tuple[Engine, Recovery, Line]:
     """What judges, stores and speaks with the broker."""
     agency, key, db, logs, clock = on.agency, on.key, on.db, on.logs, on.clock
-    judge = Judge(agency, on.archive, on.mailboxes, logs.directory, on.files, outbox.threads)
+    judge = Judge(
+        agency, on.archive, on.mailboxes, logs.directory, on.files, outbox.threads, on.own
+    )
     intake = Intake(agency, key, db, logs, judge, on.mailboxes, on.restored, clock)
     budget = Budget(db, on.settings, on.alarms, clock)
     proofs, gaps = WitnessedProofs(agency, db, logs), Gaps(db, logs)
@@ -319,37 +334,6 @@ def _carrying(on: Ground, outbox: Outbox) -> tuple[Engine, Recovery, Line]:
     return engine, recovery, Line(on.config.broker, parts, on.config.pin)
 
 
-def _watching(on: Ground, engine: Engine, line: Line, eyes: Countersigning) -> Watching:
-    rejections = Rejections(on.db, on.mailboxes, on.archive)
-    return Watching(
-        engine=engine,
-        line=line,
-        mailboxes=MailboxCare(
-            on.agency, on.db, on.logs, on.mailboxes, rejections, on.witness, on.alarms, on.clock
-        ),
-        operations=OwnOperations(on.agency, on.db, on.config.office, on.alarms, on.clock),
-        bound=Bound(on.db, on.logs, on.clock),
-        countersigning=eyes,
-        restored=on.restored,
-        alarms=on.alarms,
-        events=on.events,
-        clock=on.clock,
-    )
-
-
-def _agreements(on: Ground, engine: Engine, line: Line, recovery: Recovery) -> AgreementWatch:
-    return AgreementWatch(
-        agency=on.agency,
-        engine=engine,
-        line=line,
-        in_flight=InFlight(on.agency, on.db, on.logs, on.alarms, on.clock),
-        recovery=recovery,
-        restored=on.restored,
-        alarms=on.alarms,
-        events=on.events,
-    )
-
-
 @asynccontextmanager
 async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
     """A node with its line open for as long as the block lasts; then everything is closed in order.
@@ -365,6 +349,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         asyncio.create_task(service.warnings.run(service.engine, service.events)),
         asyncio.create_task(service.watching.run()),
         asyncio.create_task(service.agreements.run()),
+        asyncio.create_task(service.schemas.run()),
         asyncio.create_task(service.lag.run()),
         asyncio.create_task(service.engine.budget.run()),
     ]

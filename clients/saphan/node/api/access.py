@@ -36,6 +36,8 @@ KEEPER_ONLY: Final = _access()
 
 ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/v1/openapi.json"): _access(*Right, officers=True),
+    ("GET", "/v1/schemas"): _access(*Right, officers=True),
+    ("GET", "/v1/schemas/{owner}/{type}/{version}"): _access(*Right, officers=True),
     ("GET", "/v1/identity"): _access(*Right, officers=True),
     ("POST", "/v1/bulletins"): _access(Right.SEND),
     ("POST", "/v1/bulletins/signed"): _access(officers=True),

@@ -109,9 +109,9 @@ _SCHEMAS: Final[Json] = {
     },
     "Directory": {
         "type": "object",
-        "description": "exactly one of the two",
+        "description": "exactly one of them",
         "additionalProperties": False,
-        "properties": dict.fromkeys(("operation", "agreement"), _BASE64),
+        "properties": dict.fromkeys(("operation", "agreement", "order", "schema"), _BASE64),
     },
     "Bound": {
         "type": "object",
@@ -236,6 +236,15 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
     ("get", "/v1/events", "Server-sent events", None, 200, "Object"),
     ("get", "/v1/directory", "An enrolled agency's roots; ?agency=", None, 200, "Object"),
     ("post", "/v1/directory", "Register an operation or agreement", "Directory", 200, "Object"),
+    ("get", "/v1/schemas", "Types of bulletins: ours, and agencies' own", None, 200, "Object"),
+    (
+        "get",
+        "/v1/schemas/{owner}/{type}/{version}",
+        "A type: schema, rules, exact bytes",
+        None,
+        200,
+        "Object",
+    ),
     ("get", "/v1/agreements", "Agreements, their standing, what is in flight", None, 200, "Object"),
     ("get", "/v1/agreements/{identity}", "One agreement, with its text", None, 200, "Object"),
     ("get", "/v1/bound", "Revocations and orders imported by hand", None, 200, "Object"),

@@ -12,8 +12,10 @@ from saphan_protocol.directory import Directory
 from saphan_protocol.identity import CONTENT_TYPE, identity, record_identity
 from saphan_protocol.opening import check_authors
 from saphan_schemas import strict_json
+from saphan_schemas.body_types import BodyTypes
 from saphan_schemas.codec import decode, decode_content
-from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.errors import InvalidInput, Refused, Unavailable
+from saphan_schemas.frames import Result
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Header, Inner, Signature
 from saphan_schemas.validation import validate_content
@@ -53,11 +55,13 @@ class SecondBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DirectoryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A directory operation, a finished agreement or an order on one, in base64; exactly one."""
+    """A directory operation, a finished agreement, an order on one, or an agency's own schema (a
+    SchemaPackage), in base64; exactly one."""
 
     operation: str | None = None
     agreement: str | None = None
     order: str | None = None
+    schema: str | None = None
 
 
 async def read_body(request: web.Request, max_bytes: int = LIMITS.api_body_bytes) -> bytes:
@@ -144,7 +148,22 @@ def page(request: web.Request) -> tuple[int, int]:
     )
 
 
-def prepare_signed(body: SignedBody, agency: str, directory: Directory) -> Prepared:
+def logged(result: Result) -> dict[str, Any]:
+    """What a broker's result on a directory item says to whoever handed it in.
+
+    Raises:
+        Unavailable, Refused: the broker's code, message and hint.
+    """
+    if result.code is not None:
+        if result.retry_after_ms:
+            raise Unavailable(result.code, result.message, hint=result.hint)
+        raise Refused(result.code, result.message, hint=result.hint)
+    return {"indices": list(result.indices)}
+
+
+def prepare_signed(
+    body: SignedBody, agency: str, directory: Directory, types: BodyTypes
+) -> Prepared:
     """An officer's bulletin, checked before it is sealed: binding, author, schema.
 
     Raises:
@@ -171,7 +190,7 @@ def prepare_signed(body: SignedBody, agency: str, directory: Directory) -> Prepa
     if inner.author is None:
         raise Refused("author_unknown", "an officer's bulletin names its author", field="inner")
     check_authors(inner, inner_bytes, (signature,), agency, directory, None)
-    validate_content(header, content)
+    validate_content(header, content, types)
     return Prepared(
         draft=Draft(
             header=header,

@@ -21,7 +21,6 @@ from saphan_schemas.codec import decode
 from saphan_schemas.errors import (
     InvalidInput,
     OperatorError,
-    Refused,
     SaphanError,
     Unavailable,
 )
@@ -29,7 +28,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Inner, OfficerRead
 
 from saphan.api_answer import TOKEN_BYTES
-from saphan.compose import parse_wish
+from saphan.compose import Wish, parse_wish
 from saphan.durable import create_file
 from saphan.node.api.agreements import routes as agreement_routes
 from saphan.node.api.app import BUSY, PLACES, SERVICE, STREAMS, TOKEN, view_of
@@ -47,12 +46,15 @@ from saphan.node.api.requests import (
     ReadBody,
     SignedBody,
     json_response,
+    logged,
     page,
     parse_json,
     prepare_signed,
     read_body,
     unbase64,
 )
+from saphan.node.api.schemas import register_schema
+from saphan.node.api.schemas import routes as schema_routes
 from saphan.node.api.splits import routes as split_routes
 from saphan.node.api.tokens import routes as token_routes
 from saphan.node.api.trust import routes as trust_routes
@@ -90,6 +92,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             web.post("/v1/bulletins/signed", _submit_signed),
             web.get("/v1/bulletins", _sent),
             web.get("/v1/bulletins/{id}", _status),
+            web.get("/v1/bulletins/{id}/thread", _thread),
             web.get("/v1/bulletins/{id}/content", _content),
             web.post("/v1/bulletins/{id}/read", _read),
             web.get("/v1/inbox", _inbox),
@@ -103,6 +106,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             *evidence_routes(),
             *officer_routes(),
             *receipt_routes(),
+            *schema_routes(),
             *split_routes(),
             *token_routes(),
             *trust_routes(),
@@ -154,11 +158,23 @@ async def _identity(request: web.Request) -> web.Response:
 
 async def _submit(request: web.Request) -> web.Response:
     """A machine-made bulletin; the same again, with its idempotency key, has the first answer."""
-    caller, wish = caller_of(request), parse_wish(await read_body(request))
+    caller, wish = caller_of(request), await _wish(request)
     check_schema(caller, wish.schema)
     repeat = repeat_of(caller.label, request.headers.get(REPEAT_HEADER), wish)
     bulletin = await request.app[SERVICE].send(wish, Asked(owner_of(caller), repeat))
     return json_response({"id": bulletin.hex()}, 202)
+
+
+async def _wish(request: web.Request) -> Wish:
+    """Of a bulletin that names nobody, recipients follow from what it corrects or answers."""
+    data = await read_body(request)
+    try:
+        return parse_wish(data)
+    except InvalidInput as error:
+        if error.code != "recipients_missing":
+            raise
+    follow = view_of(request).follow
+    return await request.app[SERVICE].engine.in_reading(partial(parse_wish, data, (), follow))
 
 
 async def _submit_signed(request: web.Request) -> web.Response:
@@ -170,7 +186,9 @@ async def _submit_signed(request: web.Request) -> web.Response:
         inner = decode(Inner, unbase64(body.inner, "inner"), INNER_BYTES, "inner")
         check_officer(caller, inner.author, inner.author_key, "inner.author")
         with service.logs.lock:
-            prepared = prepare_signed(body, service.agency, service.logs.directory)
+            prepared = prepare_signed(
+                body, service.agency, service.logs.directory, service.own.types
+            )
         return replace(prepared, owner=owner_of(caller))
 
     prepared = await service.engine.in_sealing(prepare)
@@ -197,6 +215,11 @@ async def _status(request: web.Request) -> web.Response:
     return json_response(await request.app[SERVICE].engine.in_reading(look))
 
 
+async def _thread(request: web.Request) -> web.Response:
+    look = partial(view_of(request).thread, request.match_info["id"])
+    return json_response(await request.app[SERVICE].engine.in_reading(look))
+
+
 async def _content(request: web.Request) -> web.Response:
     service, bulletin = await _bulletin(request)
     reader = view_of(request).reader()
@@ -215,9 +238,13 @@ async def _read(request: web.Request) -> web.Response:
 async def _directory(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     body = parse_json(await read_body(request, PACKAGE_BYTES), DirectoryBody)
-    given = [name for name in (body.operation, body.agreement, body.order) if name is not None]
-    if len(given) != 1:
-        raise InvalidInput("malformed", "give one operation, agreement or order", field="body")
+    parts = (body.operation, body.agreement, body.order, body.schema)
+    if sum(part is not None for part in parts) != 1:
+        raise InvalidInput(
+            "malformed", "give one operation, agreement, order or schema", field="body"
+        )
+    if body.schema is not None:
+        return json_response(await register_schema(service, unbase64(body.schema, "schema")))
     operation = agreement = order = None
     if body.operation is not None:
         operation = unbase64(body.operation, "operation")
@@ -235,11 +262,7 @@ async def _directory(request: web.Request) -> web.Response:
         if operation is None:
             raise
         return json_response(await service.watching.heed(operation, error))
-    if result.code is not None:
-        if result.retry_after_ms:
-            raise Unavailable(result.code, result.message, hint=result.hint)
-        raise Refused(result.code, result.message, hint=result.hint)
-    return json_response({"indices": list(result.indices)})
+    return json_response(logged(result))
 
 
 async def _party(request: web.Request) -> web.Response:

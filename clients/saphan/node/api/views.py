@@ -5,7 +5,7 @@ What a caller is not shown does not exist for them: it is unknown, and no event 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -20,6 +20,7 @@ from saphan.node.events import DIRECTORY, NOTICE, Event
 from saphan.node.officers.readings import SYSTEM
 from saphan.node.officers.showings import LISTED, STATUS
 from saphan.node.service import NodeService
+from saphan.threads.addressing import named_original, recipients_for
 
 Json = dict[str, Any]
 GENERAL: Final = frozenset({"line", "settings", "lagged", DIRECTORY})
@@ -55,7 +56,32 @@ class View:
         """
         found = self.resolve(text)
         self._note(STATUS, [found])
-        return self.service.bulletins.status(found)
+        return self.service.bulletins.status(found, self.sees)
+
+    def thread(self, text: str) -> Json:
+        """All that belongs to one bulletin, as far as the caller is shown it; a record of each.
+
+        Raises:
+            InvalidInput: as `resolve`. OperatorError: the disk.
+        """
+        found = self.service.bulletins.threads.thread(self.resolve(text), self.sees)
+        self._note(STATUS, [bytes.fromhex(row["id"]) for row in found["bulletins"]])
+        return found
+
+    def follow(self, about: Mapping[str, Any]) -> tuple[str, ...]:
+        """T10: recipients by what a wish corrects or answers; none if it names nothing shown.
+
+        Raises:
+            InvalidInput: as `resolve`.
+        """
+        named = named_original(about)
+        if named is None:
+            return ()
+        kind, bulletin = named
+        found = self.service.outbox.threads.held(self.resolve(bulletin))
+        if found is None:
+            return ()
+        return recipients_for(kind, self.service.agency, found.sender, found.recipients)
 
     def inbox(self, after: int, limit: int) -> Json:
         """Accepted bulletins; `next` is the place to go on from, `more` whether there is more."""

@@ -79,7 +79,7 @@ class Questions:
             bulletins, viewer = self._service.bulletins, self._viewer()
             found = bulletins.resolve(asked.bulletin, viewer.shows)
             self._service.showings.note(self._peer.handle, STATUS, [found])
-            return bulletins.status(found)
+            return bulletins.status(found, viewer.shows)
 
         return _answer(asked.request, await self._service.engine.in_reading(look))
 
@@ -102,7 +102,9 @@ class Questions:
             if decode(Inner, asked.inner, INNER_BYTES, "inner").author_key != self._peer.key:
                 raise _foreign("inner.author_key")
             with service.logs.lock:
-                prepared = prepare_signed(_body(asked), service.agency, service.logs.directory)
+                prepared = prepare_signed(
+                    _body(asked), service.agency, service.logs.directory, service.own.types
+                )
             return replace(prepared, owner=self._peer.label)
 
         outcome = await service.send_signed(await service.engine.in_sealing(prepare))

@@ -233,6 +233,8 @@ CREATE TRIGGER threads_destroyed AFTER DELETE ON bodies BEGIN
     DELETE FROM thread_words WHERE seq = OLD.seq;
     DELETE FROM owed WHERE seq = OLD.seq;
 END;
+-- Bundles of agencies' own schemas, by the digest under which the directory log registers them.
+CREATE TABLE schemas (digest BLOB PRIMARY KEY, bundle BLOB NOT NULL);
 """,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""

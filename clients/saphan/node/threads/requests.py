@@ -22,7 +22,7 @@ from saphan.node.threads.calendar import Calendar, Running
 from saphan.node.threads.rows import held, named_by, words_of_row
 from saphan.threads.owing import Owing, OwingState, Question, Reply, owing
 from saphan.threads.rules import may_replace
-from saphan.threads.words import REPLACING, REPLY, Asked, Words
+from saphan.threads.words import REPLACING, REPLY, Answered, Asked, Words
 
 Json = dict[str, Any]
 Shows = Callable[[bytes], bool]
@@ -154,20 +154,24 @@ class Requests:
 
     def _replies(self, bulletin: bytes, asker: str, replier: str, shows: Shows) -> list[Reply]:
         """T7: those of one agency that stand, to this request or to what it took the place of."""
-        found: dict[bytes, Reply] = {}
+        found: list[Reply] = []
         for version in self._versions(bulletin):
             for other in named_by(self._db, version, [REPLY]):
-                one = held(self._db, other)
-                if one is None or one.sender != replier or not shows(other):
-                    continue
-                words = words_of_row(self._db, self._archive, other)
-                if words is None or words.answered is None or self.replaced_by(other, shows):
+                said = self._answered(other, version, replier) if shows(other) else None
+                if said is None or self.replaced_by(other, shows):
                     continue
                 if replier == self._agency and self._delivery(other, asker) in DEAD:
                     continue
                 times = [self._at(each, asker) for each in self._versions(other)]
-                found[other] = Reply(other, min(times), words.answered)
-        return sorted(found.values(), key=lambda reply: reply.at)
+                found.append(Reply(other, min(times), said))
+        return sorted(found, key=lambda reply: reply.at)
+
+    def _answered(self, bulletin: bytes, request: bytes, replier: str) -> Answered | None:
+        """What an agency's reply to this very request says; None if it is none."""
+        one, words = held(self._db, bulletin), words_of_row(self._db, self._archive, bulletin)
+        if one is None or one.sender != replier or words is None or words.answered is None:
+            return None
+        return words.answered if words.answered.request == request else None
 
     def _versions(self, bulletin: bytes) -> Iterator[bytes]:
         """A bulletin, and those before it whose place it takes."""

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from saphan_schemas.errors import Unavailable
+from saphan_schemas.errors import InvalidInput, Unavailable
 from saphan_schemas.frames import Answer, Register, Result, State, StatementItem, Submission, Submit
 from saphan_schemas.proof_frames import AskProofs, Proofs
 from saphan_schemas.records import BatchSignature, HeadRef
+from saphan_schemas.schema_frames import AskSchema, SchemaBundle
 
 Send = Callable[[object], Awaitable[None]]
 
@@ -30,15 +31,20 @@ class Asking:
         self._asked: dict[int, asyncio.Future[Any]] = {}
 
     async def register(
-        self, operation: bytes | None, agreement: bytes | None, order: bytes | None
+        self,
+        operation: bytes | None,
+        agreement: bytes | None,
+        order: bytes | None,
+        schema: bytes | None = None,
     ) -> Result:
-        """Send one directory operation, agreement or order and wait for the broker's result.
+        """Send one directory operation, agreement, order or own schema, and wait for the result.
 
         Raises:
             Unavailable: `line_down`, `no_answer`.
         """
         number = self._number()
-        answer: Answer = await self._ask(number, Register(number, operation, agreement, order))
+        asked = Register(number, operation, agreement, order, schema)
+        answer: Answer = await self._ask(number, asked)
         return answer.results[0]
 
     async def send_again(
@@ -75,6 +81,22 @@ class Asking:
         found: Proofs = await self._ask(number, asked)
         return found
 
+    async def schema(self, name: str, offset: int, length: int) -> SchemaBundle:
+        """Ask for bytes of a registered bundle; more than were asked for is no answer.
+
+        Raises:
+            Unavailable: `line_down`, `no_answer`. InvalidInput: `part_length`.
+        """
+        number = self._number()
+        found: SchemaBundle = await self._ask(number, AskSchema(number, name, offset, length))
+        if found.data is not None and len(found.data) > length:
+            raise InvalidInput(
+                "part_length",
+                f"{length} bytes of a schema were asked for, {len(found.data)} came",
+                hint="the broker is at fault; they are asked for again",
+            )
+        return found
+
     async def _ask(self, number: int, frame: object) -> Any:
         future = self._asked[number] = asyncio.get_running_loop().create_future()
         try:
@@ -87,7 +109,7 @@ class Asking:
         finally:
             self._asked.pop(number, None)
 
-    def answered(self, frame: Answer | Proofs) -> bool:
+    def answered(self, frame: Answer | Proofs | SchemaBundle) -> bool:
         """Give an answer to whoever waits for it; False if the question was not asked here."""
         future = self._asked.get(frame.request)
         if future is None:

@@ -119,13 +119,14 @@ class Line:
         operation: bytes | None = None,
         agreement: bytes | None = None,
         order: bytes | None = None,
+        schema: bytes | None = None,
     ) -> Result:
-        """Send one directory operation, agreement or order; the broker's result.
+        """Send one directory operation, agreement, order or own schema; the broker's result.
 
         Raises:
             Unavailable: `line_down`.
         """
-        return await self.asking().register(operation, agreement, order)
+        return await self.asking().register(operation, agreement, order, schema)
 
     def asking(self) -> Asking:
         """Where the open session is asked.

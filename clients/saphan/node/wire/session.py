@@ -35,6 +35,7 @@ from saphan_schemas.frames import (
 )
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.proof_frames import Proofs
+from saphan_schemas.schema_frames import SchemaBundle
 
 from saphan.node.alarms import Alarms
 from saphan.node.engine import Engine, told
@@ -253,7 +254,7 @@ class Session:
                     self._uploading.held(frame)
                 case PartFetched():
                     self._fetching.take(frame)
-                case Proofs():
+                case Proofs() | SchemaBundle():
                     self.asking.answered(frame)
                 case Stanzas():
                     await self._stanzas(frame)

@@ -1,0 +1,55 @@
+"""What a node looks after by itself, wired from its ground: one function for each kind of look."""
+
+from __future__ import annotations
+
+from saphan.node.agreement_watch import AgreementWatch
+from saphan.node.engine import Engine
+from saphan.node.ground import Ground
+from saphan.node.officers.countersigning import Countersigning
+from saphan.node.recovery import Recovery
+from saphan.node.schema_watch import SchemaWatch
+from saphan.node.trust.bound import Bound
+from saphan.node.trust.in_flight import InFlight
+from saphan.node.trust.mailbox_care import MailboxCare
+from saphan.node.trust.own_operations import OwnOperations
+from saphan.node.trust.rejections import Rejections
+from saphan.node.watching import Watching
+from saphan.node.wire.line import Line
+
+
+def watching(on: Ground, engine: Engine, line: Line, eyes: Countersigning) -> Watching:
+    """Of keys, operations and what waits for a second officer."""
+    rejections = Rejections(on.db, on.mailboxes, on.archive)
+    return Watching(
+        engine=engine,
+        line=line,
+        mailboxes=MailboxCare(
+            on.agency, on.db, on.logs, on.mailboxes, rejections, on.witness, on.alarms, on.clock
+        ),
+        operations=OwnOperations(on.agency, on.db, on.config.office, on.alarms, on.clock),
+        bound=Bound(on.db, on.logs, on.clock),
+        countersigning=eyes,
+        restored=on.restored,
+        alarms=on.alarms,
+        events=on.events,
+        clock=on.clock,
+    )
+
+
+def agreements(on: Ground, engine: Engine, line: Line, recovery: Recovery) -> AgreementWatch:
+    """Of what agreements stop and let go."""
+    return AgreementWatch(
+        agency=on.agency,
+        engine=engine,
+        line=line,
+        in_flight=InFlight(on.agency, on.db, on.logs, on.alarms, on.clock),
+        recovery=recovery,
+        restored=on.restored,
+        alarms=on.alarms,
+        events=on.events,
+    )
+
+
+def schemas(on: Ground, engine: Engine, line: Line, recovery: Recovery) -> SchemaWatch:
+    """Of agencies' own types that are not here yet."""
+    return SchemaWatch(on.own, engine, line, recovery, on.restored, on.alarms, on.events)

@@ -1,0 +1,213 @@
+"""An agency's own type through broker and nodes: registered, fetched, written, judged, answered."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+import pytest
+from saphan.agreements.terms import RuleTerms
+from saphan.compose import Wish
+from saphan.node import schema_watch
+from saphan.node.api.schemas import describe_type, register_schema
+from saphan.node.schema_watch import FIRST_PIECE
+from saphan.node.service import NodeService
+from saphan_broker.beside import Bundles
+from saphan_protocol.registrations import sign_registration
+from saphan_schemas.bodies import NAMES, digest_of
+from saphan_schemas.codec import encode
+from saphan_schemas.directory_records import SchemaPackage, SchemaRegistration
+from saphan_schemas.errors import SaphanError
+from support.bridge import KH, LA, Bridge, agreed, eventually, opened, states
+from support.own_types import BODY, OWN, bundle, content
+from support.roster import alarmed, own_root
+
+
+def rules() -> tuple[RuleTerms, ...]:
+    """Everything both ways, the own type too."""
+    return tuple(RuleTerms(sender, to, (*NAMES, OWN)) for sender, to in ((LA, KH), (KH, LA)))
+
+
+def packaged(bridge: Bridge, data: bytes, name: str = OWN, whose: str = LA) -> bytes:
+    """A SchemaPackage by the root of `whose`; blocking."""
+    record = SchemaRegistration(name.split("/")[0], name, digest_of(data), bridge.clock())
+    signed = sign_registration(record, [own_root(bridge, whose)], [os.urandom(32)])
+    return encode(SchemaPackage(signed, data))
+
+
+async def register(bridge: Bridge, node: NodeService, data: bytes) -> dict[str, Any]:
+    package = await asyncio.to_thread(packaged, bridge, data)
+    return await register_schema(node, package)
+
+
+def report(to: str = KH, **body: Any) -> Wish:
+    """A bulletin in the own type."""
+    told = content(**body)
+    return Wish(to=(to,), schema=OWN, about=told["about"], body=told["body"], exercise=True)
+
+
+def has_it(node: NodeService) -> bool:
+    return OWN in node.own.types
+
+
+async def test_an_own_type_is_registered_fetched_and_answered(bridge: Bridge) -> None:
+    """Both ways: the partner writes in it too, once its node has fetched it."""
+    async with bridge.broker_running():
+        await bridge.enrol(rules=rules())
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(la)
+            await register(bridge, la, bundle())
+            await eventually(lambda: has_it(la) and has_it(kh))
+            there = await la.send(report())
+            back = await kh.send(report(LA, patrols=7))
+            await eventually(lambda: states(la, there) == ["accepted"])
+            await eventually(lambda: states(kh, back) == ["accepted"])
+            shown = await kh.read_by_system(there)
+            assert shown["content"]["body"] == content()["body"]
+            described = await asyncio.to_thread(describe_type, kh, OWN)
+            assert described["digest"] == digest_of(bundle()).hex()
+            assert described["schema"]["properties"]["body"] == BODY
+
+
+async def test_content_that_the_own_type_refuses_is_never_sealed(bridge: Bridge) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol(rules=rules())
+        async with bridge.node(LA) as la:
+            await agreed(la)
+            await opened(la)
+            await register(bridge, la, bundle())
+            await eventually(lambda: has_it(la))
+            with pytest.raises(SaphanError) as refused:
+                await la.send(report(patrols=-1))
+            assert (refused.value.code, refused.value.field) == (
+                "schema_invalid",
+                "/body/patrols",
+            )
+
+
+async def test_a_recipient_without_the_type_waits_then_answers(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker has lost the bundle for a while: nothing is rejected, nothing is shown."""
+    async with bridge.broker_running():
+        await bridge.enrol(rules=rules())
+        async with bridge.node(LA) as la:
+            await agreed(la)
+            await opened(la)
+            await register(bridge, la, bundle())
+            await eventually(lambda: has_it(la))
+            with monkeypatch.context() as lost:
+                lost.setattr(Bundles, "read", _nothing)
+                async with bridge.node(KH) as kh:
+                    sent = await la.send(report())
+                    await eventually(
+                        lambda: kh.db.rows("SELECT 1 FROM deliveries WHERE code = 'schema_unknown'")
+                    )
+                    await eventually(lambda: alarmed(kh, "schema_missing"))
+                    assert kh.bulletins.inbox(0, 9) == []
+            assert states(la, sent) == ["handed_over"]
+            async with bridge.node(KH) as kh:
+                await eventually(lambda: states(la, sent) == ["accepted"])
+                assert [row["id"] for row in kh.bulletins.inbox(0, 9)] == [sent.hex()]
+
+
+async def test_a_broker_that_gives_another_bundle_is_found_out(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that would let a negative number pass: it is thrown away, and a person hears of it."""
+    laxer = BODY | {"properties": BODY["properties"] | {"patrols": {"type": "integer"}}}
+    other = bundle(body=laxer)
+
+    async def lies(*_: object) -> bytes:
+        return other
+
+    async with bridge.broker_running():
+        await bridge.enrol(rules=rules())
+        async with bridge.node(LA) as la:
+            await agreed(la)
+            await opened(la)
+            await register(bridge, la, bundle())
+            with monkeypatch.context() as lying:
+                lying.setattr(Bundles, "read", lies)
+                async with bridge.node(KH) as kh:
+                    sent = await la.send(report())
+                    await eventually(lambda: alarmed(kh, "schema_bundle_differs"))
+                    assert not has_it(kh)
+                    assert kh.db.rows("SELECT * FROM schemas") == []
+                    await eventually(lambda: states(la, sent) == ["handed_over"])
+                    await eventually(lambda: states(kh, sent) == ["handed_over"])
+            async with bridge.node(KH) as kh:
+                await eventually(lambda: states(la, sent) == ["accepted"])
+                assert not alarmed(kh, "schema_bundle_differs")
+
+
+async def test_a_large_bundle_comes_in_parts_through_a_line_that_breaks(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = [f"CODE_{number:05d}_{'x' * 160}" for number in range(800)]
+    wide = BODY | {"properties": BODY["properties"] | {"remarks": {"enum": codes}}}
+    data = bundle(body=wide)
+    asked: list[int] = []
+    read = Bundles.read
+    monkeypatch.setattr(schema_watch, "QUICK_S", 0.0)  # a slow line: pieces stay small
+    async with bridge.broker_running():
+        await bridge.enrol(rules=rules())
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(kh)
+
+            async def breaks(self: Bundles, source: Any, index: int) -> bytes | None:
+                asked.append(index)
+                if len(asked) == 2:  # the second part is never answered: the line is gone
+                    kh.line._session._ws._response.close()  # type: ignore[union-attr]
+                return await read(self, source, index)
+
+            monkeypatch.setattr(Bundles, "read", breaks)
+            await register(bridge, la, data)
+            await eventually(lambda: has_it(kh))
+            assert kh.own.bundle(OWN) == data
+            pieces = len(data) // FIRST_PIECE + 1
+            assert pieces < len(asked) <= pieces + 2  # what had come did not come again
+
+
+async def test_a_type_survives_the_nodes_restart(bridge: Bridge) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol(rules=rules())
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(la)
+            await register(bridge, la, bundle())
+            await eventually(lambda: has_it(kh))
+    for name in (LA, KH):
+        async with bridge.node(name) as node:  # no broker
+            assert has_it(node)
+            assert node.own.bundle(OWN) == bundle()
+
+
+async def test_a_registration_that_is_refused_here_never_reaches_the_broker(
+    bridge: Bridge,
+) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol(rules=rules())
+        async with bridge.node(LA) as la:
+            await agreed(la)
+            await opened(la)
+            size = la.logs.directory.size
+            wanted = {
+                packaged(bridge, bundle(), whose=KH): "schema_roots",
+                packaged(bridge, bundle("kh.gpo/note/1"), "kh.gpo/note/1"): "schema_roots",
+                packaged(bridge, bundle("la.ospp/note/2"), "la.ospp/note/2"): "schema_version",
+                packaged(bridge, bundle("la.ospp/note/1")): "schema_frame",
+            }
+            for package, code in wanted.items():
+                with pytest.raises(SaphanError) as refused:
+                    await register_schema(la, package)
+                assert refused.value.code == code
+            assert bridge.broker.state.directory.size == size
+            assert la.db.rows("SELECT * FROM schemas") == []
+
+
+async def _nothing(*_: object) -> None:
+    return None
