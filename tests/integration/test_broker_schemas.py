@@ -80,6 +80,23 @@ async def test_what_is_refused_leaves_no_leaf(world: World) -> None:
         assert (await line.schema(OWN)).code == "schema_unregistered"
 
 
+async def test_the_next_version_only_grows(world: World) -> None:
+    la, second = world.agencies[A], "la.ospp/field_report/2"
+    narrower = BODY | {"required": [*BODY["required"], "extra"]}
+    narrower["properties"] = BODY["properties"] | {"extra": {"type": "string", "maxLength": 9}}
+    wider = narrower | {"required": BODY["required"]}
+    async with world.running():
+        await world.enrol()
+        line = await world.line(A)
+        early = await line.register(schema=package(la, second, bundle(second)))
+        assert early.code == "schema_version"
+        assert (await line.register(schema=package(la))).code is None
+        refused = await line.register(schema=package(la, second, bundle(second, narrower)))
+        assert refused.code == "schema_growth"
+        taken = await line.register(schema=package(la, second, bundle(second, wider)))
+        assert taken.code is None, taken
+
+
 async def test_a_bundle_is_there_after_a_restart(world: World) -> None:
     async with world.running():
         await world.enrol()

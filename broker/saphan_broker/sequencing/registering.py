@@ -24,6 +24,7 @@ from saphan_schemas.codec import decode
 from saphan_schemas.directory_records import Operation as OperationRecord
 from saphan_schemas.directory_records import SignedOperation, Types
 from saphan_schemas.errors import InvalidInput, Refused, Unavailable
+from saphan_schemas.growth import check_growth
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.profile import open_bundle
 
@@ -178,9 +179,30 @@ class Registrar:
         if known is not None and known.record == record:
             return Logged((known.index,))  # sent again after a lost answer
         await self._off_loop(lambda: directory.check_schema(package.registration))
-        await self._off_loop(lambda: open_bundle(record.name, package.bundle))
+        await self._check_bundle(record.name, package.bundle)
         leaf = schema_leaf(package.registration)
         return Logged((await self._committer.commit_directory(leaf, package.bundle),))
+
+    async def _check_bundle(self, name: str, bundle: bytes) -> None:
+        """Within the profile, and a growth of the version before it: what every node must be able
+        to use is refused here before all of them fetch it.
+
+        Raises:
+            InvalidInput: as `open_bundle` and `check_growth`; Refused: `schema_missing`.
+        """
+        after = await self._off_loop(lambda: open_bundle(name, bundle))
+        family, _, version = name.rpartition("/")
+        known = self._state.directory.own_schemas.find(f"{family}/{int(version) - 1}")
+        if known is None:
+            return
+        kept = await self._state.bundles.read(self._state.store, known.index)
+        if kept is None:
+            raise Refused(
+                "schema_missing",
+                f"the broker has lost {known.record.name}, which {name} is compared with",
+                hint="tell the broker's operator",
+            )
+        await self._off_loop(lambda: check_growth(open_bundle(known.record.name, kept), after))
 
     async def _off_loop(self, work: Callable[[], T]) -> T:
         """Signature checks in the pool; the directory only changes in this same task."""
