@@ -25,6 +25,10 @@ SCHEMA_TYPE: Final = "saphan/schema/1"
 NAMES: Final[tuple[str, ...]] = (
     "saphan/case_statistics/1",
     "saphan/drug_seizure/1",
+    "saphan/info_reply/1",
+    "saphan/info_request/1",
+    "saphan/mla_request/1",
+    "saphan/trafficking_alert/1",
     "saphan/training_notice/1",
 )
 """Every type this package has, sorted."""

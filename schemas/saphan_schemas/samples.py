@@ -1,29 +1,44 @@
-"""One complete, invented content per body type; every person's family name is the word "sample".
+"""Complete, invented bulletins: at least one of each type, and what readers get wrong.
 
-They are exercise material: a header that carries one sets `exercise`. The two figures in
-`case_statistics` are public; everything else is made up. Lao and Khmer texts await a native reader.
+Each file under `samples/` is what `saphan send` takes: {schema, urgency, marking, exercise, about,
+body, attachments?}. All are exercises, and every person's family name is the word "sample". Two
+figures in `case_statistics` are public; everything else is made up. Lao and Khmer texts await a
+native reader. Where a sample speaks of another bulletin, `ANOTHER` stands for its id.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from saphan_schemas.bodies import NAMES
 from saphan_schemas.errors import InvalidInput
 
-SAMPLES: tuple[str, ...] = tuple(name.split("/")[1] for name in NAMES)
-"""Names that `sample` takes, sorted."""
+ANOTHER: Final = "5a" * 32
+"""In place of the id of the bulletin that a sample answers, corrects or replaces."""
+_ENDING: Final = ".json"
+_ID: Final = re.compile(r"[0-9a-f]{64}\Z")
 
 
-def sample(name: str) -> dict[str, Any]:
-    """A fresh copy of a type's sample content, for the caller to keep or change.
+def _listed() -> tuple[str, ...]:
+    files = resources.files("saphan_schemas").joinpath("samples").iterdir()
+    return tuple(sorted(file.name.removesuffix(_ENDING) for file in files))
+
+
+SAMPLES: Final[tuple[str, ...]] = _listed()
+"""Names that `wish` takes, sorted; each type's own sample has the name of the type."""
+
+
+def wish(name: str, of: str = ANOTHER) -> dict[str, Any]:
+    """A fresh copy of a sample as an officer would send it, for the caller to keep or change.
 
     Args:
         name: one of `SAMPLES`, such as "training_notice".
+        of: id of the bulletin to which it refers, 64 hexadecimal digits; a sample that refers to
+            none is the same for all.
 
     Raises:
         InvalidInput: `schema_unknown`.
@@ -35,9 +50,35 @@ def sample(name: str) -> dict[str, Any]:
             field="sample",
             hint="use one of: " + ", ".join(SAMPLES),
         )
-    return msgspec.json.decode(_bytes(name), type=dict[str, Any])
+    if _ID.match(of) is None:
+        raise ValueError("the id of a bulletin is 64 hexadecimal digits")
+    data = _bytes(name).replace(ANOTHER.encode(), of.encode())
+    return msgspec.json.decode(data, type=dict[str, Any])
+
+
+def sample(name: str, of: str = ANOTHER) -> dict[str, Any]:
+    """The content {about, attachments, body} of the same sample, as it is sealed.
+
+    Raises:
+        InvalidInput: `schema_unknown`.
+    """
+    found = wish(name, of)
+    return {
+        "about": found["about"],
+        "attachments": found.get("attachments", []),
+        "body": found["body"],
+    }
+
+
+def schema_of(name: str) -> str:
+    """The type of a sample, such as "saphan/case_statistics/1" of "case_statistics_revised".
+
+    Raises:
+        InvalidInput: `schema_unknown`.
+    """
+    return str(wish(name)["schema"])
 
 
 @functools.cache
 def _bytes(name: str) -> bytes:
-    return resources.files("saphan_schemas").joinpath("samples", f"{name}.json").read_bytes()
+    return resources.files("saphan_schemas").joinpath("samples", f"{name}{_ENDING}").read_bytes()
