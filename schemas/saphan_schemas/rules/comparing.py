@@ -18,6 +18,7 @@ from saphan_schemas.rules.checks import (
 )
 from saphan_schemas.rules.numbers import DECIMALS, rounded, scaled, unscaled
 from saphan_schemas.rules.paths import Root, getter
+from saphan_schemas.scripts import mixed_word
 
 
 def _not_before(rule: Rule) -> Check:
@@ -80,6 +81,21 @@ def _check_digit(rule: Rule) -> Check:
     def check(place: Any, root: Root) -> Broken | None:
         value = get_value(place, root)
         return None if type(value) is not str or method(value) else broken
+
+    return check
+
+
+def _one_script(rule: Rule) -> Check:
+    """No word of the text at `value` has letters of two scripts: one of them would be a fake."""
+    get_value = getter(rule["value"])
+    broken = Broken(rule["value"], "has a word that mixes scripts", {"one_script": True})
+
+    def check(place: Any, root: Root) -> Broken | None:
+        value = get_value(place, root)
+        # ASCII has one script: most numbers and plates need no look at the table.
+        if type(value) is not str or value.isascii() or mixed_word(value) is None:
+            return None
+        return broken
 
     return check
 
@@ -173,6 +189,7 @@ KINDS: Final[dict[str, Kind]] = {
     "at_most": Kind(_at_most, {"value": PATH, "limit": PATH}, {}),
     "check_digit": Kind(_check_digit, {"value": PATH, "method": WORD}, {}),
     "not_before": Kind(_not_before, {"earlier": PATH, "later": PATH}, {}),
+    "one_script": Kind(_one_script, {"value": PATH}, {}),
     "parts": Kind(_parts, {"value": PATH, "of": PATHS}, {}),
     "product": Kind(_product, {"value": PATH, "of": PATHS, "places": COUNT}, {}),
     "starts_with": Kind(_starts_with, {"value": PATH, "with": PATH}, {"join": WORD}),
