@@ -33,6 +33,7 @@ from saphan_schemas.strict_json import parse_json
 from saphan_schemas.validation import validate_content
 
 from saphan.corridors import Allowed
+from saphan.threads.addressing import Follow
 
 INNER_TYPE: Final = PAE_TYPES[Inner]
 DEFAULT_TLP: Final[Tlp] = "amber"
@@ -238,13 +239,14 @@ class _Marking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     codes: tuple[str, ...] | None = None
 
 
-def parse_wish(data: bytes, to: tuple[str, ...] = ()) -> Wish:
+def parse_wish(data: bytes, to: tuple[str, ...] = (), follow: Follow | None = None) -> Wish:
     """Read a bulletin from JSON: {schema, about, body, to?, marking?, attachments?, ...}.
 
     Args:
         data: at most `LIMITS.api_body_bytes`; `marking` is {"tlp": "amber", "codes": ["H1"]}, or
             without codes for those of the agreement.
         to: recipients given beside the file; then the file names none.
+        follow: who else it goes to, when neither names anybody: by what it corrects or answers.
 
     Raises:
         InvalidInput: `too_large`, `malformed`, `recipients_missing`.
@@ -266,6 +268,8 @@ def parse_wish(data: bytes, to: tuple[str, ...] = ()) -> Wish:
             hint='write JSON: {"schema": ..., "about": {...}, "body": {...}}',
         ) from None
     recipients = to or found.to
+    if not recipients and follow is not None:
+        recipients = follow(found.about)
     if not recipients:
         raise InvalidInput(
             "recipients_missing", "the bulletin names no recipient", field="to", hint="--to kh.gpo"

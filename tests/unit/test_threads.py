@@ -65,6 +65,7 @@ def sent(made: Header, said: Words, held: Held | None, *, unreached: str = "") -
         (words("related", SECOND, message="correction"), "relation_missing"),
         (words("corrects", message="update"), "relation_missing"),
         (words("same_case", message="cancel"), "relation_missing"),
+        (words("in_reply_to", message="correction"), "relation_missing"),
         (words("corrects", SECOND), "relation_unknown"),
         (words("in_reply_to", SECOND), "relation_unknown"),
     ],
@@ -109,12 +110,14 @@ def test_an_answer_goes_to_who_asked_or_on_to_those_who_were_asked() -> None:
 
 
 def test_an_info_reply_answers_a_request() -> None:
-    said = replace_words(words("in_reply_to"), answered=Answered("full", (("1", "answered"),)))
+    said = replace_words(
+        words("in_reply_to"), answered=Answered(FIRST, "full", (("1", "answered"),))
+    )
     made = header(LA, KH, schema=REPLY)
     assert sent(made, said, Held(KH, (LA,), REQUEST)) is None
     assert sent(made, said, Held(KH, (LA,), REPLY)) is None  # a question that came with it
     assert sent(made, said, Held(KH, (LA,), ALERT)) == "relation_type"
-    alone = replace_words(words("related"), answered=Answered("full", (("1", "answered"),)))
+    alone = replace_words(words("related"), answered=Answered(FIRST, "full", (("1", "answered"),)))
     assert sent(made, alone, Held(KH, (LA,), REQUEST)) == "relation_missing"
 
 
@@ -155,7 +158,7 @@ TWO = Asked(("1", "2"), "direct")
 def came(at: float, outcome: str, *answers: str, **more: Any) -> Reply:
     """Answers: numbers of questions, or "2:pending"."""
     listed = tuple((one.partition(":")[0], one.partition(":")[2] or "answered") for one in answers)
-    return Reply(bytes([int(at)]) * 32, int(at * HOUR), Answered(outcome, listed, **more))
+    return Reply(bytes([int(at)]) * 32, int(at * HOUR), Answered(FIRST, outcome, listed, **more))
 
 
 def stands(*replies: Reply, now: float, due: float = 8) -> Owing:
@@ -242,6 +245,7 @@ def test_words_are_read_from_content() -> None:
     assert asked.asked == Asked(("1", "2"), "direct", (3, "working_days"))
     named = about | {"relations": [{"kind": "in_reply_to", "bulletin_id": FIRST.hex()}]}
     answer = {
+        "request_id": FIRST.hex(),
         "outcome": "interim",
         "answers": [{"no": 1}],
         "delay": {"reason": "judicial_authorisation", "expected_at": "2025-10-17T03:00:00Z"},
@@ -249,7 +253,7 @@ def test_words_are_read_from_content() -> None:
     reply = words_of(REPLY, {"about": named, "body": answer})
     assert reply is not None
     assert reply.answered == Answered(
-        "interim", (("1", "answered"),), 1_760_670_000_000, "judicial_authorisation"
+        FIRST, "interim", (("1", "answered"),), 1_760_670_000_000, "judicial_authorisation"
     )
     assert reply.targets("in_reply_to") == (FIRST,)
     assert words_of(ALERT, {"about": about, "body": {}}) is None

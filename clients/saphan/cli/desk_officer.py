@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from saphan.cli.render import (
 )
 from saphan.cli.speech import note, say, show
 from saphan.cli.waiting import decided
+from saphan.compose import parse_wish
 from saphan.desk.desk import Desk
 from saphan.desk.drafts import Drafts, Written
 from saphan.desk.files import Files, download_name
@@ -31,8 +35,10 @@ from saphan.desk.line import DeskLine
 from saphan.desk.outbox import Outbox, Queued, queued_row
 from saphan.durable import read_bounded
 from saphan.saving import Saving
+from saphan.threads.addressing import named_original, recipients_for
 
 Json = dict[str, Any]
+HEX = re.compile("[0-9a-f]{64}")
 
 
 def inbox(args: argparse.Namespace) -> int:
@@ -204,9 +210,19 @@ def _written(args: argparse.Namespace, desk: Desk) -> Written:
 
 def written_file(args: argparse.Namespace, desk: Desk, path: Path) -> Written:
     """A bulletin's file with what was given beside it; its attachments are kept at the desk."""
-    written = Written(read_bounded(path, LIMITS.api_body_bytes, "bulletin"), tuple(args.to))
-    written.wish()  # what is wrong in it is said before files are copied
-    return Written(written.data, written.to, Files(desk).attach(_measured(args)))
+    data = read_bounded(path, LIMITS.api_body_bytes, "bulletin")
+    to = parse_wish(data, tuple(args.to), partial(_follow, desk)).to
+    Written(data, to).wish()  # what is wrong in it is said before files are copied
+    return Written(data, to, Files(desk).attach(_measured(args)))
+
+
+def _follow(desk: Desk, about: Mapping[str, Any]) -> tuple[str, ...]:
+    """T10, by what this desk has heard: all that had what it corrects, or who has asked."""
+    kind, bulletin = named_original(about) or ("", "")
+    header = Inbox(desk).header_kept(bulletin) if HEX.fullmatch(bulletin) else None
+    if header is None:
+        return ()
+    return recipients_for(kind, desk.me.agency, header["sender"], header["recipients"])
 
 
 def _measured(args: argparse.Namespace) -> tuple[LocalFile, ...]:

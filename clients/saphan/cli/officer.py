@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ from saphan.compose import INNER_TYPE, compose, parse_wish
 from saphan.corridors import allowed
 from saphan.durable import read_bounded
 from saphan.local_api import LocalNode
+from saphan.threads.addressing import named_original, recipients_for
 
 READ_TYPE = PAE_TYPES[OfficerRead]
 WATCH_SECONDS = 1.0
@@ -180,11 +183,12 @@ def _send(args: argparse.Namespace) -> int:
         raise InvalidInput("file_missing", "name the file of the bulletin to send", field="file")
     node = local_node(args)
     files = measure_all([parse_role(text) for text in args.attach])
-    wish = parse_wish(read_bounded(args.file, LIMITS.api_body_bytes, "bulletin"), tuple(args.to))
+    identity, now = node.get("/v1/identity"), now_ms()
+    data = read_bounded(args.file, LIMITS.api_body_bytes, "bulletin")
+    wish = parse_wish(data, tuple(args.to), partial(_follow, node, identity["agency"]))
     wish = with_files(wish, files)
     if args.wait:
         permitted(node, wish.to)
-    identity, now = node.get("/v1/identity"), now_ms()
     draft = compose(
         wish,
         sender=identity["agency"],
@@ -213,6 +217,16 @@ def _send(args: argparse.Namespace) -> int:
         lines += status_lines(outcomes(node, answer["id"]))
     show(answer, lines, as_json=args.json)
     return 0
+
+
+def _follow(node: LocalNode, agency: str, about: Mapping[str, Any]) -> tuple[str, ...]:
+    """T10: all that had what this corrects, or who has asked what it answers."""
+    named = named_original(about)
+    if named is None:
+        return ()
+    kind, bulletin = named
+    header = node.get(f"/v1/bulletins/{bulletin_id(bulletin)}")["header"]
+    return recipients_for(kind, agency, header["sender"], header["recipients"])
 
 
 def bulletin_id(text: str, listed: str = "saphan inbox") -> str:

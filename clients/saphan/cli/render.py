@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from saphan_schemas.limits import DAY_MS
@@ -11,19 +10,16 @@ from saphan_schemas.messages import LANGUAGES, has_text
 from saphan_schemas.width import fit
 
 from saphan.cli.speech import language, note, say
+from saphan.cli.stamps import label
+from saphan.cli.stamps import stamp as stamp
+from saphan.cli.thread_lines import thread_part
 from saphan.cli.waiting import OUTCOMES
 
 Json = dict[str, Any]
 EVENT_CELLS = 30
 AGENCY_CELLS = 10
-LABEL_CELLS = 14
 HELD = frozenset({"handed_over", "unanswered"})
 """States of a delivery that its recipient has taken, and not answered."""
-
-
-def stamp(millis: int) -> str:
-    """A time as people write it, UTC."""
-    return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def note_stopped(found: Json) -> None:
@@ -62,17 +58,18 @@ def status_lines(found: Json) -> Iterator[str]:
     yield from header_lines(found["header"], found["author"])
     for delivery in found["deliveries"]:
         code = f" ({delivery['code']})" if delivery["code"] else ""
-        yield f"{_label('label.status')}{delivery['recipient']}: {state_text(delivery)}{code}"
+        yield f"{label('label.status')}{delivery['recipient']}: {state_text(delivery)}{code}"
         if delivery.get("in_flight"):
             told = say(f"flight.{delivery['in_flight']}", recipient=delivery["recipient"])
-            yield f"{_label(None)}{told}"
+            yield f"{label(None)}{told}"
         yield from _warning_lines(found, delivery)
+    yield from thread_part(found)
     attached = found.get("attachments", ())
     if attached:
         here = sum(one["here"] for one in attached)
         length = sum(one["length"] for one in attached)
         text = say("note.attachments_here", here=here, count=len(attached), length=f"{length:,}")
-        yield f"{_label('label.attachments')}{text}"
+        yield f"{label('label.attachments')}{text}"
     yield ""
     for event in found["timeline"]:
         yield event_line(event)
@@ -98,7 +95,7 @@ def _warning_lines(found: Json, delivery: Json) -> Iterator[str]:
         if deadline == "answer_by" and delivery["state"] == "unanswered":
             continue  # the log has said it
         text = say(f"warning.{deadline}", share=one["share"], recipient=one["recipient"])
-        yield f"{_label(None)}{text}"
+        yield f"{label(None)}{text}"
 
 
 def event_line(event: Json) -> str:
@@ -125,20 +122,20 @@ def header_lines(header: Json, author: str | None) -> Iterator[str]:
     """What stands outside the seal."""
     if header["exercise"]:
         yield say("note.exercise")
-    yield f"{_label('label.type')}{type_text(header['schema'])}"
-    yield f"{_label('label.from')}{header['sender']}"
-    yield f"{_label('label.to')}{', '.join(header['recipients'])}"
-    yield f"{_label('label.author')}{author or say('noun.system')}"
+    yield f"{label('label.type')}{type_text(header['schema'])}"
+    yield f"{label('label.from')}{header['sender']}"
+    yield f"{label('label.to')}{', '.join(header['recipients'])}"
+    yield f"{label('label.author')}{author or say('noun.system')}"
     marking = header["marking"]
-    yield f"{_label('label.marking')}TLP:{marking['tlp'].upper()} - {say('tlp.' + marking['tlp'])}"
+    yield f"{label('label.marking')}TLP:{marking['tlp'].upper()} - {say('tlp.' + marking['tlp'])}"
     for code in marking["codes"]:
-        yield f"{_label(None)}{code} - {say('handling.' + code)}"
-    yield f"{_label('label.urgency')}{say('urgency.' + header['urgency'])}"
-    yield f"{_label('label.created')}{stamp(header['created'])} UTC"
+        yield f"{label(None)}{code} - {say('handling.' + code)}"
+    yield f"{label('label.urgency')}{say('urgency.' + header['urgency'])}"
+    yield f"{label('label.created')}{stamp(header['created'])} UTC"
     if header["answer_by"] is not None:
-        yield f"{_label('label.answer_by')}{stamp(header['answer_by'])} UTC"
-    yield f"{_label('label.expires')}{stamp(header['expires'])} UTC"
-    yield f"{_label('label.retain_until')}{stamp(header['retain_until'] * DAY_MS)[:10]}"
+        yield f"{label('label.answer_by')}{stamp(header['answer_by'])} UTC"
+    yield f"{label('label.expires')}{stamp(header['expires'])} UTC"
+    yield f"{label('label.retain_until')}{stamp(header['retain_until'] * DAY_MS)[:10]}"
 
 
 def bulletin_lines(found: Json) -> Iterator[str]:
@@ -147,12 +144,12 @@ def bulletin_lines(found: Json) -> Iterator[str]:
     yield from header_lines(found["header"], found["author"])
     seconds = [str(one["handle"]) for one in found.get("authors", ())[1:]]
     if seconds:
-        yield f"{_label('label.second')}{', '.join(seconds)}"
+        yield f"{label('label.second')}{', '.join(seconds)}"
     about = dict(found["content"]["about"])
     title = about.pop("title", None)
     if isinstance(title, dict) and title:
         known = [title[name] for name in read if title.get(name)]
-        yield f"{_label('label.title')}{known[0] if known else next(iter(title.values()))}"
+        yield f"{label('label.title')}{known[0] if known else next(iter(title.values()))}"
     # What a reader looks for first, then the conditions it came under.
     first = {"reference": about.pop("reference", None), "summary": about.pop("summary", None)}
     for part in ({k: v for k, v in first.items() if v}, found["content"]["body"], about):
@@ -166,8 +163,8 @@ def bulletin_lines(found: Json) -> Iterator[str]:
 def attachment_lines(found: Json) -> Iterator[str]:
     """What is attached: number, name, size; how it is saved stands beside the first."""
     for one in found.get("attachments", ()):
-        label = _label("label.attachments" if one["number"] == 1 else None)
-        yield f"{label}{one['number']}  {one['name']}  ({one['role']}, {one['length']:,} bytes)"
+        before = label("label.attachments" if one["number"] == 1 else None)
+        yield f"{before}{one['number']}  {one['name']}  ({one['role']}, {one['length']:,} bytes)"
 
 
 def _value(value: Any, depth: int, read: Sequence[str]) -> Iterator[str]:
@@ -222,7 +219,3 @@ def _event_text(event: str) -> str:
     """An event in words; one of a newer node as it names it."""
     key = f"event.{event}"
     return say(key) if has_text(key) else event
-
-
-def _label(key: str | None) -> str:
-    return fit("" if key is None else say(key), LABEL_CELLS)

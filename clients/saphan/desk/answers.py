@@ -16,6 +16,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import AgencyId, Day, HandlingCode, Index, Millis, Tlp, Urgency
 
 from saphan.corridors import MOST_DAYS
+from saphan.desk.thread_answers import Few, Named, Owed
 from saphan.desk_errors import malformed
 
 Json = dict[str, Any]
@@ -99,8 +100,8 @@ class Warned(msgspec.Struct):
     """A warning before a deadline that was told."""
 
     recipient: AgencyId
-    deadline: Literal["expires", "answer_by"]
-    share: Annotated[int, Meta(ge=1, le=99)]
+    deadline: Literal["expires", "answer_by", "reply"]
+    share: Annotated[int, Meta(ge=1, le=100)]
     told: Millis
 
 
@@ -115,6 +116,9 @@ class Life(msgspec.Struct):
     attachments: list[Sealed]
     timeline: list[Happened]
     warnings: list[Warned] = []
+    relations: Annotated[list[Named], Few] = []
+    replaced_by: Annotated[list[Hex], Few] = []
+    owed: Annotated[list[Owed], Few] = []
 
 
 class File(msgspec.Struct):

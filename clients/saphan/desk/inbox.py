@@ -79,6 +79,15 @@ class Inbox:
         """
         return self._find(Shelf.OPENED, text)
 
+    def header_kept(self, bulletin: str) -> Json | None:
+        """Header of a bulletin that was listed here, or whose life was; None: not heard of."""
+        for row in self._listed().values():
+            if row["id"] == bulletin:
+                return row
+        kept = self._find(Shelf.STATUS, bulletin)
+        header: Json | None = None if kept is None else kept["header"]
+        return header
+
     def status_kept(self, text: str) -> Json | None:
         """A bulletin's life as the node told it last; raises as `opened`."""
         return self._find(Shelf.STATUS, text)

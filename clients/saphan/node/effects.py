@@ -10,11 +10,11 @@ from saphan_schemas.frames import StatementItem
 
 from saphan.node.feed_check import FeedCheck
 from saphan.node.feed_entry import Seen
-from saphan.node.judging import Verdict
 from saphan.node.portions import Portion
 from saphan.node.rows.deliveries import Deliveries
 from saphan.node.rows.signatures import Known
 from saphan.node.rows.statements import Said
+from saphan.node.verdict import Verdict
 
 
 @dataclass(slots=True)

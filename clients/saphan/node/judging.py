@@ -23,8 +23,8 @@ from saphan.node.files.blobs import BlobFiles
 from saphan.node.logs import Logs
 from saphan.node.own_schemas import OwnSchemas
 from saphan.node.threads.book import ThreadBook
-from saphan.node.threads.rows import KeptWords
 from saphan.node.trust.mailboxes import Mailboxes
+from saphan.node.verdict import Verdict as Verdict
 
 WAITS: Final = "schema_unknown"
 """Code of a delivery that cannot be judged yet: an agency's own type has not come, or this program
@@ -42,22 +42,6 @@ class Received:
     digest: bytes
     judged_at: int | None
     attachments: Blobs = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the node answers; `event` is None when it cannot judge yet.
-
-    `reason` is for the originator alone; `wrapped` is the content key and `author` the handle,
-    both under the key of the retention day; `words` is what it says of its thread.
-    """
-
-    event: Event | None
-    code: str | None = None
-    reason: str | None = None
-    wrapped: bytes | None = None
-    author: bytes | None = None
-    words: KeptWords | None = None
 
 
 class Judge:

@@ -95,7 +95,7 @@ class Outbox:
         self._own = own
         self._clock = clock
         self._verified = VerifiedRoots()
-        self.threads = ThreadBook(agency, db, archive, logs, clock)
+        self.threads = ThreadBook(agency, db, archive, self._carries)
 
     # --- in ---------------------------------------------------------------------------------------
 
@@ -200,6 +200,11 @@ class Outbox:
             return together(
                 [found(directory, (self._agency, to), schema, now) for to in recipients]
             )
+
+    def _carries(self, schema: str, recipient: str) -> bool:
+        with self._logs.lock:
+            now = self._clock()
+            return bool(found(self._logs.directory, (self._agency, recipient), schema, now))
 
     def _make(self, one: Prepared) -> Ready:
         header = one.draft.header

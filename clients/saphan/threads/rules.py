@@ -26,7 +26,7 @@ from saphan.threads.words import (
 
 NAMES_ONE: Final[dict[str, tuple[str, ...]]] = {
     "correction": (CORRECTS,),
-    "update": (SUPERSEDES,),
+    "update": (SUPERSEDES, REPLY),
     "cancel": REPLACING,
 }
 """Kinds of message that are about an earlier one, and by which relations they name it."""

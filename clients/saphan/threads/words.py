@@ -51,10 +51,12 @@ class Answered(Record, frozen=True):
     """What an info_reply answers.
 
     Args:
+        request: id of the request that it answers.
         answers: (number of a question, how it stands), for those that it speaks of.
         expected: when a delayed answer is announced for, ms UTC.
     """
 
+    request: bytes
     outcome: str
     answers: tuple[tuple[str, str], ...]
     expected: int | None = None
@@ -121,6 +123,7 @@ def _answered(body: dict[str, Any]) -> Answered:
     delay = body.get("delay", {})
     expected = delay.get("expected_at")
     return Answered(
+        bytes.fromhex(body["request_id"]),
         body["outcome"],
         tuple((str(one["no"]), one.get("state", "answered")) for one in body.get("answers", ())),
         None if expected is None else _millis(expected),

@@ -13,10 +13,8 @@ from saphan_schemas.records import Header
 
 from saphan.compose import Draft
 from saphan.node.archive import Archive
-from saphan.node.logs import Logs
 from saphan.node.rows.db import Database
 from saphan.node.threads.rows import KeptWords, held, keep_words
-from saphan.node.trust.agreed import found
 from saphan.threads.rules import Held, check_received, check_sent
 from saphan.threads.words import LEGAL_FAMILY, REQUEST_FAMILY, Words, family, words_of
 
@@ -30,17 +28,16 @@ class ThreadBook:
     """What this node knows of threads. Thread-safe.
 
     Args:
-        clock: ms UTC.
+        carries: whether an agreement takes a schema (by name) to an agency now.
     """
 
     def __init__(
-        self, agency: str, db: Database, archive: Archive, logs: Logs, clock: Callable[[], int]
+        self, agency: str, db: Database, archive: Archive, carries: Callable[[str, str], bool]
     ) -> None:
         self._agency = agency
         self._db = db
         self._archive = archive
-        self._logs = logs
-        self._clock = clock
+        self._carries = carries
 
     def held(self, bulletin: bytes) -> Held | None:
         """Who sent a bulletin to whom, if it is here."""
@@ -85,12 +82,6 @@ class ThreadBook:
         sealed = self._archive.seal_words(encode(words), bulletin, header.retain_until)
         owed_by = repliers if family(header.schema) in ASKING else ()
         return KeptWords(bulletin, words, sealed, owed_by)
-
-    def _carries(self, schema: str, recipient: str) -> bool:
-        """Whether an agreement lets us send this type there now."""
-        with self._logs.lock:
-            pair = (self._agency, recipient)
-            return bool(found(self._logs.directory, pair, schema, self._clock()))
 
 
 def _words(draft: Draft) -> Words | None:

@@ -1,0 +1,31 @@
+"""Times and labels as they stand on a terminal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from saphan_schemas.width import fit
+
+from saphan.cli.speech import say
+
+LABEL_CELLS = 14
+
+
+def stamp(millis: int) -> str:
+    """A time as people write it, UTC."""
+    return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def stamp_in(millis: int, zone: str) -> str:
+    """A time in a zone, which is named; in UTC where this machine does not know the zone."""
+    try:
+        local = datetime.fromtimestamp(millis / 1000, ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return f"{stamp(millis)[:16]} UTC"
+    return f"{local.strftime('%Y-%m-%d %H:%M')} ({zone})"
+
+
+def label(key: str | None) -> str:
+    """The words before a line, or as many blanks."""
+    return fit("" if key is None else say(key), LABEL_CELLS)

@@ -1,0 +1,64 @@
+"""What a node says of a thread, as a desk takes it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import AgencyId, Millis
+
+from saphan.threads.clock import Unit
+from saphan.threads.owing import OwingState, QuestionState
+
+Hex = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Word = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_+]{0,63}\Z")]
+Few = Meta(max_length=LIMITS.thread_bulletins)
+
+
+class Named(msgspec.Struct):
+    """Another bulletin that this one names."""
+
+    kind: Literal["in_reply_to", "corrects", "supersedes", "related", "same_case"]
+    id: Hex
+    stands: Literal["holds", "not_held", "foreign", "misses"]
+
+
+class Asked(msgspec.Struct):
+    """One question of a request."""
+
+    no: Annotated[str, Meta(pattern=r"\A[0-9]{1,4}\Z")]
+    state: QuestionState
+    reply: Hex | None
+    at: Millis | None
+
+
+class Clock(msgspec.Struct):
+    """By which calendar the time was counted."""
+
+    count: Annotated[int, Meta(ge=0, le=100_000)]
+    unit: Unit
+    lengthened: bool
+    zone: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_+/-]{1,60}\Z")]
+    zone_known: bool
+    holiday_file_missing: bool
+
+
+class Owed(msgspec.Struct):
+    """How one of those who were asked stands."""
+
+    replier: AgencyId
+    delivery: Word
+    state: OwingState
+    accepted: Millis | None
+    read: Millis | None
+    due: Millis | None
+    until: Millis | None
+    expected: Millis | None
+    reason: Word | None
+    transferred_to: Annotated[str, Meta(pattern=r"\A[A-Z0-9-]{1,40}\Z")] | None
+    late: bool
+    questions: Annotated[list[Asked], Few]
+    replies: Annotated[list[Hex], Few]
+    clock: Clock | None
