@@ -62,7 +62,8 @@ def explain_fault(fault: Fault, lang: str = "en", root: Schema | None = None) ->
     field = None if root is None else field_at(root, fault.pointer)
     if field is None or fault.rule not in _SHOWS:
         return said
-    right = rightly(field, lang, fault.expected.get("allowed"))
+    key = label_key(schema, fault.pointer, root)
+    right = rightly(field, lang, key, fault.expected.get("allowed"))
     return f"{said} {text('right.is', lang, right=right)}" if right else said
 
 
@@ -85,10 +86,11 @@ def place(schema: str, pointer: str, lang: str = "en", root: Schema | None = Non
     return STEP.join(words) or text("field.content", lang)
 
 
-def rightly(field: Field, lang: str = "en", options: list[Any] | None = None) -> str:
+def rightly(field: Field, lang: str = "en", key: str = "", options: list[Any] | None = None) -> str:
     """What may stand in a field, in words: its codes, the form of its text, its bounds.
 
     Args:
+        key: of its label, for a field whose form has words of its own (`right.<key>`).
         options: the codes that are left of it in this place, where they are fewer.
     """
     choice = choice_of(field.node)
@@ -96,8 +98,9 @@ def rightly(field: Field, lang: str = "en", options: list[Any] | None = None) ->
         choice = narrowed(choice, tuple(map(str, options)))
     if choice is not None:
         return _codes(choice, lang)
-    if has_text(f"right.{field.shared}"):
-        return text(f"right.{field.shared}", lang)
+    for named in (key, field.shared):
+        if named and has_text(f"right.{named}"):
+            return text(f"right.{named}", lang)
     return _shape(field.node, lang)
 
 
@@ -110,6 +113,8 @@ def _shape(node: Schema, lang: str) -> str:
     if kind == "array":
         least, most = node.get("minItems", 0), node.get("maxItems", "...")
         return text("right.array", lang, least=least, most=most)
+    if str(node.get("pattern", "")).startswith("^[^"):
+        return text("right.ascii_line", lang, most=node.get("maxLength", "..."))
     if kind == "string" and "pattern" in node:
         return text("right.pattern", lang, pattern=node["pattern"].strip("^$"))
     if kind == "string":
@@ -145,7 +150,7 @@ def _said(name: str, value: object, fault: Fault, lang: str, root: Schema | None
         return text(f"right.{str(value).lower()}", lang)
     if name == "allowed" and isinstance(value, list) and root is not None:
         field = field_at(root, fault.pointer)
-        return rightly(field or Field({}, ""), lang, value)
+        return rightly(field or Field({}, ""), lang, options=value)
     if isinstance(value, list | tuple):
         return ", ".join(_said(name, one, fault, lang, root) for one in value)
     there = _meant(str(value), fault.pointer, root) if name in _PATHS else None

@@ -170,6 +170,7 @@ class Limits:
     form_answers: int = 4_096  # of one bulletin: 64 KiB of content hold fewer
     form_line_chars: int = 4_096  # of one typed line; prose may have several
     form_lines: int = 64  # of one answer
+    form_draft_bytes: int = 1 * MIB  # a half-filled one: 64 KiB of content and its pointers
 
     # Desks (officers' own machines, at their node)
     desk_sessions: int = 256  # open desk sessions of one node; an office of hundreds

@@ -8,6 +8,7 @@ draft are all the same walk with other answers.
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from saphan_schemas.fields import Field, Schema, choice_of, field_of, in_languages
@@ -56,22 +57,30 @@ class Asker:
             return answered, None, end.value
         return answered, question, None
 
-    def _value(self, pointer: str, schema: Schema, *, required: bool) -> Asking:
-        """Ask for whatever a schema is; returns its value, or LEFT_OUT."""
+    def _value(
+        self, pointer: str, schema: Schema, *, required: bool, insist: bool = False
+    ) -> Asking:
+        """Ask for whatever a schema is; returns its value, or LEFT_OUT.
+
+        Args:
+            insist: it was left out, and something else has made it necessary since.
+        """
         field = field_of(self._root, schema)
-        required = required or pointer in self._needed
+        insist = insist or pointer in self._needed
+        required = required or insist
         if in_languages(field.node) is not None:
-            return (yield from self._languages_of(pointer, field, required=required))
+            return (yield from self._languages_of(pointer, field, required, insist=insist))
         if "properties" in field.node:
             return (yield from self._maybe_part(pointer, field, required=required))
         if field.node.get("type") == "array":
             return (yield from self._list(pointer, field, required=required))
-        return (yield from self._scalar(pointer, field, required=required))
+        answer = yield self._scalar(pointer, field, required=required)
+        return LEFT_OUT if answer is None else answer
 
-    def _scalar(self, pointer: str, field: Field, *, required: bool) -> Asking:
+    def _scalar(self, pointer: str, field: Field, *, required: bool) -> Question:
         choice = choice_of(field.node)
         kind: Kind = "choice" if choice else _KINDS.get(field.node.get("type", ""), "text")
-        answer = yield Question(
+        return Question(
             pointer=pointer,
             kind=kind,
             node=field.node,
@@ -79,7 +88,6 @@ class Asker:
             required=required,
             choice=choice,
         )
-        return LEFT_OUT if answer is None else answer
 
     def _maybe_part(self, pointer: str, field: Field, *, required: bool) -> Asking:
         if not required:
@@ -108,21 +116,25 @@ class Asker:
         late = self._conditions.required(node, built, set(properties))
         for name in [name for name in properties if name in late and name not in built]:
             built[name] = yield from self._value(
-                f"{pointer}/{name}", properties[name], required=True
+                f"{pointer}/{name}", properties[name], required=True, insist=True
             )
         return built
 
-    def _languages_of(self, pointer: str, field: Field, *, required: bool) -> Asking:
-        """A text in the officer's language first; without it nobody is asked for the others."""
+    def _languages_of(self, pointer: str, field: Field, required: bool, *, insist: bool) -> Asking:
+        """A text in the officer's language, then in the others; one of them will do."""
         text = field_of(self._root, in_languages(field.node) or {})
         built: dict[str, Any] = {}
-        for at, lang in enumerate(self._languages):
-            if at and not built:
-                break
-            first = required and not at
-            value = yield from self._scalar(f"{pointer}/{lang}", text, required=first)
-            if value is not LEFT_OUT:
-                built[lang] = value
+        places = [f"{pointer}/{lang}" for lang in self._languages]
+        for at, (lang, here) in enumerate(zip(self._languages, places, strict=True)):
+            rest = tuple(places[at + 1 :])
+            needed = required and not built
+            answer = yield replace(
+                self._scalar(here, text, required=needed),
+                passes=needed and bool(rest) and not insist,
+                also=() if needed or built else rest,
+            )
+            if answer is not None:
+                built[lang] = answer
         return built or LEFT_OUT
 
     def _list(self, pointer: str, field: Field, *, required: bool) -> Asking:
@@ -160,7 +172,7 @@ def _is_answered(question: Question, answers: Answers) -> bool:
     """A field that was left out is asked again once something has made it necessary."""
     if question.pointer not in answers:
         return False
-    return answers[question.pointer] is not None or not question.required
+    return answers[question.pointer] is not None or not question.required or question.passes
 
 
 def pointers_of(value: Any, pointer: str = "") -> Iterator[tuple[str, Scalar]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
+from saphan_schemas.body_types import BUILT_IN
 from saphan_schemas.bundling import with_codes
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.explaining import explain_fault
@@ -19,6 +21,9 @@ UNFINISHED: Final = frozenset(
     ("required", "minItems", "minProperties", "dependentRequired", "anyOf", "oneOf", "contains")
 )
 """Keywords that a bulletin breaks only as long as it is not filled in."""
+
+MOST_FAULTS: Final = 100
+"""That are listed of one file: who sees so many has another file in his hands than he thinks."""
 
 
 class Checker:
@@ -62,9 +67,35 @@ class Checker:
         return explain_fault(replace(fault, schema=self._name), lang, self._sheet)
 
     def _faults(self, wish: dict[str, Any]) -> Iterator[Fault]:
-        if self._validator.is_valid(wish):
-            return
-        for error in self._validator.iter_errors(wish):
-            pointer = "".join(f"/{step}" for step in error.instance_path)
-            options = getattr(error.kind, "options", None)
-            yield Fault(error.kind.name, pointer, {} if options is None else {"allowed": options})
+        if not self._validator.is_valid(wish):
+            yield from map(_fault, self._validator.iter_errors(wish))
+
+
+def faults_of(name: str, content: dict[str, Any]) -> list[Fault]:
+    """Everything in which a type's schema finds fault with content, not only the first thing.
+
+    Raises:
+        InvalidInput: `schema_unknown`.
+    """
+    import jsonschema_rs
+
+    validator = jsonschema_rs.Draft202012Validator(
+        BUILT_IN.get(name).bundle["schema"],
+        validate_formats=True,
+        pattern_options=jsonschema_rs.RegexOptions(),
+        offline=True,
+    )
+    found = map(_fault, islice(validator.iter_errors(content), MOST_FAULTS))
+    return [replace(fault, schema=name) for fault in found]
+
+
+def _fault(error: Any) -> Fault:
+    """An error of the validator: its keyword, the place, the codes that would be right."""
+    steps = [str(step) for step in error.instance_path]
+    if error.kind.name == "required":
+        steps.append(str(error.kind.property))
+    elif error.kind.name == "additionalProperties":
+        steps.append(str(error.kind.unexpected[0]))
+    pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+    allowed = {"allowed": error.kind.value} if error.kind.name == "enum" else {}
+    return Fault(error.kind.name, pointer, allowed)

@@ -108,9 +108,9 @@ class Filling:
         return self._take(question, answer)
 
     def leave_out(self) -> Refused | None:
-        """Leave the field out, if it may be."""
+        """Leave the field out, if it may be; of a text, this language only."""
         question = self._now()
-        if question.required:
+        if question.required and not question.passes:
             return Refused(text("form.needed", self.lang))
         self._set(question, False if question.pointer.endswith(ASKS) else None)
         return None
@@ -131,18 +131,41 @@ class Filling:
                 del self.answers[given]
         self._look()
 
-    def demand(self, pointer: str) -> None:
-        """Ask for a field that a rule wants, although the schema would let it out."""
-        for given in (pointer, pointer + ASKS):
-            self.answers.pop(given, None)
-        above = pointer.rpartition("/")[0]
-        while above.count("/") > 1:  # a part that was left out and has to be there with it
-            if not self.answers.get(above + ASKS, True):
-                del self.answers[above + ASKS]
-                self._demanded.add(above)
-            above = above.rpartition("/")[0]
-        self._demanded.add(pointer)
-        self._look()
+    def ask_again(self, pointer: str) -> None:
+        """Ask for a place in which the finished bulletin has a fault, though it may be left out.
+
+        Of a list that lacks an entry, whether there is one more; what is there stays.
+        """
+        self._demanded.update(_prefixes(pointer))
+        for place in _prefixes(pointer):
+            if self.answers.get(place + ASKS) is False:
+                del self.answers[place + ASKS]
+        if not self._open_list(pointer):
+            self.forget(self._answered_around(pointer))
+
+    def _open_list(self, pointer: str) -> bool:
+        """Take back that a list has no more entries; False if no such list is there."""
+        for given, answer in list(self.answers.items()):
+            above, _, last = given.removesuffix(ASKS).rpartition("/")
+            if above == pointer and last.isdigit() and answer in (None, False):
+                del self.answers[given]
+                self._look()
+                return self._question is not None
+        return False
+
+    def repair(self) -> None:
+        """Of a draft that an older program wrote: ask again for what is not right any more."""
+        for _ in range(len(self.answers)):
+            fault = self._fault()
+            if fault is None:
+                return
+            self.forget(self._answered_around(fault.pointer))
+
+    def _answered_around(self, pointer: str) -> str:
+        """The nearest place at or above a pointer that holds an answer."""
+        while pointer and not _is_about(Fault("", pointer), self.answers):
+            pointer = pointer.rpartition("/")[0]
+        return pointer
 
     def default(self, question: Question) -> Scalar | None:
         """What Enter takes: what follows from other answers, or the usual one."""
@@ -154,8 +177,14 @@ class Filling:
         return self._defaults.get(question.pointer) if proposed is None else proposed
 
     def _enter(self, question: Question) -> Refused | None:
+        """What stands in brackets, or nothing; of a text, in no language."""
         default = self.default(question)
-        return self.leave_out() if default is None else self._take(question, default)
+        if default is not None:
+            return self._take(question, default)
+        if question.required:
+            return Refused(text("form.needed", self.lang))
+        self.answers |= dict.fromkeys(question.also)
+        return self.leave_out()
 
     def _take(self, question: Question, answer: Scalar) -> Refused | None:
         wrong = self._checker.text(question.place, answer, self.lang)
@@ -240,3 +269,9 @@ def _is_about(fault: Fault, answers: Answers) -> bool:
     """Whether a fault lies in what was answered, and not in what is still to be asked."""
     below = f"{fault.pointer}/"
     return fault.pointer in answers or any(given.startswith(below) for given in answers)
+
+
+def _prefixes(pointer: str) -> list[str]:
+    """The pointer and those of the parts that it stands in, below about or body."""
+    steps = pointer.split("/")
+    return ["/".join(steps[:end]) for end in range(3, len(steps) + 1)]

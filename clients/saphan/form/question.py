@@ -26,6 +26,8 @@ class Question:
         pointer: in the wish, such as "/body/substances/0/unit".
         node: the resolved schema of the answer; `shared`: the shared type it is, or "".
         choice: of a `choice`.
+        passes: needed, but another language will do: `-` goes on to the next one.
+        also: pointers of other languages that are left out with this one by Enter.
     """
 
     pointer: str
@@ -34,6 +36,8 @@ class Question:
     shared: str = ""
     required: bool = False
     choice: Choice | None = None
+    passes: bool = False
+    also: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:

@@ -32,7 +32,7 @@ def sheet_of(name: str) -> Schema:
         "properties": {
             "to": {
                 "type": "array",
-                "items": {"type": "string", "pattern": AGENCY_PATTERN, "maxLength": 34},
+                "items": {"$ref": "#/$defs/agency"},
                 "minItems": 1,
                 "maxItems": LIMITS.recipients,
                 "uniqueItems": True,
@@ -56,7 +56,7 @@ def sheet_of(name: str) -> Schema:
             "body": root["properties"]["body"],
             "about": root["properties"]["about"],
         },
-        "$defs": root["$defs"],
+        "$defs": root["$defs"] | {"agency": {"type": "string", "pattern": AGENCY_PATTERN}},
     }
 
 

@@ -1,0 +1,172 @@
+"""`saphan schema`: what bulletins can say, whether a file says it rightly, and writing one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from saphan_schemas import bodies
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.labels import owner_of, title
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.width import fit
+
+from saphan.cli.options import Parser, Subparsers, add_command, add_group, now_ms
+from saphan.cli.speech import language, note, say, show
+from saphan.durable import create_file, read_bounded
+
+if TYPE_CHECKING:
+    from saphan.compose import Wish
+
+NOBODY: Final = "zz.nobody"
+"""Recipient and sender of a file that is only checked and names none."""
+NAME_CELLS: Final = 30
+FAULTS_SHOWN: Final = 20
+
+
+def add_commands(commands: Subparsers[Parser]) -> None:
+    """Register `saphan schema ...`."""
+    group = add_group(commands, "schema")
+    add_command(group, "list", "schema_list", _list)
+    shown = add_command(group, "show", "schema_show", _show)
+    shown.add_argument("type", metavar="TYPE", help=say("help.schema_type"))
+    shown.add_argument("field", nargs="?", metavar="FIELD", help=say("help.schema_field"))
+    shown.add_argument("--codes", action="store_true", help=say("help.schema_codes"))
+    check = add_command(group, "check", "schema_check", _check)
+    check.add_argument("file", type=Path, metavar="FILE", help=say("help.send_file"))
+    check.add_argument(
+        "--attach", action="append", default=[], metavar="[ROLE=]FILE", help=say("help.attach")
+    )
+    example = add_command(group, "example", "schema_example", _example)
+    example.add_argument("type", metavar="TYPE", help=say("help.schema_sample"))
+    example.add_argument("--out", type=Path, metavar="FILE", help=say("help.schema_out"))
+    new = add_command(group, "new", "schema_new", _new)
+    new.add_argument("type", metavar="TYPE", help=say("help.schema_type"))
+    new.add_argument("--out", type=Path, metavar="FILE", help=say("help.schema_out"))
+    new.add_argument("--like", type=Path, metavar="FILE", help=say("help.schema_like"))
+
+
+def full_name(word: str) -> str:
+    """A type's whole name, from it or from its middle, such as "drug_seizure".
+
+    Raises:
+        InvalidInput: `schema_unknown`.
+    """
+    for name in bodies.NAMES:
+        if word in (name, name.split("/")[1]):
+            return name
+    raise InvalidInput(
+        "schema_unknown",
+        "there is no type of this name",
+        field="type",
+        hint="saphan schema list",
+    )
+
+
+def _list(args: argparse.Namespace) -> int:
+    rows = [
+        {
+            "name": name,
+            "title": title(owner_of(name), language()),
+            "digest": bodies.digest(name).hex(),
+        }
+        for name in bodies.NAMES
+    ]
+    lines = [f"{fit(row['name'], NAME_CELLS)}  {row['title']}" for row in rows]
+    show({"types": rows}, lines, as_json=args.json)
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    from saphan.cli.schema_page import type_page, type_value
+
+    name = full_name(args.type)
+    if args.json:
+        show(type_value(name, language()), (), as_json=True)
+    else:
+        show({}, type_page(name, args.field, language(), all_codes=args.codes), as_json=False)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    wish = _read_wish(args)
+    digest = bodies.digest(full_name(wish.schema)).hex()
+    faults = _faults(wish)
+    for sentence in faults[1:FAULTS_SHOWN]:
+        note(f"- {sentence}")
+    _compose(wish)
+    value = {"valid": True, "schema": wish.schema, "digest": digest, "file": str(args.file)}
+    lines = [
+        say("note.schema_right", path=args.file, type=title(owner_of(wish.schema), language()))
+    ]
+    show(value, lines, as_json=args.json)
+    return 0
+
+
+def _read_wish(args: argparse.Namespace) -> Wish:
+    """The file as `saphan send` would read it, but nobody need be named to whom it goes."""
+    from saphan.attaching import measure_all, parse_role, with_files
+    from saphan.compose import parse_wish
+
+    data = read_bounded(args.file, LIMITS.api_body_bytes, "bulletin")
+    try:
+        wish = parse_wish(data)
+    except InvalidInput as error:
+        if error.code != "recipients_missing":
+            raise
+        wish = parse_wish(data, (NOBODY,))
+    full_name(wish.schema)
+    files = measure_all([parse_role(word) for word in args.attach])
+    return with_files(wish, files) if files else wish
+
+
+def _faults(wish: Wish) -> list[str]:
+    """Everything in which the schema finds fault, in the person's language."""
+    from saphan_schemas.explaining import explain_fault
+
+    from saphan.form.checking import faults_of
+
+    described = [
+        {"media_type": one.media_type, "name": one.name, "role": one.role}
+        for one in wish.attachments
+    ]
+    content = {"about": wish.about, "attachments": described, "body": wish.body}
+    return [explain_fault(fault, language()) for fault in faults_of(wish.schema, content)]
+
+
+def _compose(wish: Wish) -> None:
+    """All the checks of the sender, with lengths of uploads that only the node knows."""
+    from dataclasses import replace
+
+    from saphan_schemas.records import Blob
+
+    from saphan.compose import compose
+
+    measured = tuple(
+        one if one.blob.length else replace(one, blob=Blob(1, one.blob.digest))
+        for one in wish.attachments
+    )
+    wish = replace(wish, attachments=measured)
+    compose(wish, sender=NOBODY, now=now_ms(), nonce=bytes(16))
+
+
+def _example(args: argparse.Namespace) -> int:
+    from saphan_schemas.samples import wish
+
+    value: dict[str, Any] = wish(args.type)
+    if args.out is None:
+        lines = json.dumps(value, ensure_ascii=False, indent=2).splitlines()
+        show(value, lines, as_json=args.json)
+        return 0
+    written = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    create_file(args.out, written.encode())
+    show({"file": str(args.out)}, [say("note.schema_example", path=args.out)], as_json=args.json)
+    return 0
+
+
+def _new(args: argparse.Namespace) -> int:
+    from saphan.cli.schema_new import fill_in
+
+    return fill_in(args, full_name(args.type))

@@ -1,0 +1,277 @@
+"""`saphan schema new TYPE`: a bulletin asked field by field, on any terminal that has lines.
+
+Questions and words go to standard error, so that the result alone is on standard output. After
+every answer the draft is written: Ctrl-C, a power cut or `.` lose nothing, and the same command
+goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import UTC, date, datetime
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, Final
+
+from saphan_schemas.body_types import BUILT_IN
+from saphan_schemas.errors import InvalidInput, Unavailable
+from saphan_schemas.explaining import explain
+from saphan_schemas.labels import owner_of, title
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.strict_json import parse_json
+
+from saphan.cli.options import now_ms
+from saphan.cli.speech import language, note, say, show
+from saphan.durable import create_file, read_bounded
+from saphan.form.asking import pointers_of
+from saphan.form.draft import draft_path, read_draft, write_draft
+from saphan.form.filling import Filling, Refused
+from saphan.form.question import ASKS, Question, Scalar
+from saphan.form.sheet import facts_of, usual
+from saphan.form.words import (
+    SHORT_LIST,
+    code_lines,
+    help_of,
+    review_lines,
+    right_of,
+    shown_answer,
+    title_of,
+)
+from saphan.item_file import require_new
+
+HELP: Final = "?"
+BACK: Final = "<"
+STOP: Final = "."
+CONTINUES: Final = "\\"
+"""At the end of a typed line: the text goes on with the next one."""
+KEPT_FROM_OTHERS: Final = ("/to", "/marking", "/about")
+NOT_KEPT: Final = (
+    "/about/reference",
+    "/about/title",
+    "/about/summary",
+    "/about/national_refs",
+    "/about/relations",
+    "/about/message_kind",
+    "/about/valid_until",
+    "/about/review_at",
+    "/about/personal_data",
+)
+"""What is said of one bulletin only, and is not proposed for the next."""
+
+
+class _Stopped(Exception):
+    """The person stops; what is filled in is kept."""
+
+
+def fill_in(args: argparse.Namespace, name: str) -> int:
+    """Ask, review, write.
+
+    Raises:
+        Unavailable: `form_stopped`: the draft is kept.
+        InvalidInput: `form_draft`, `malformed`; OperatorError: `file_exists`, `file_unwritable`.
+    """
+    out: Path = args.out or Path(f"{name.split('/')[1]}.json")
+    require_new(out)
+    if isinstance(sys.stdin, TextIOWrapper):
+        # Bytes that are no text become characters that the form refuses, with a sentence.
+        sys.stdin.reconfigure(errors="surrogateescape")
+    form, draft = _form(args, name, out), draft_path(out)
+    note(f"{title(owner_of(name), language())} - {name}")
+    note(say("form.how"))
+    if form.answers:
+        note(say("form.goes_on", path=draft, count=len(form.answers)))
+    try:
+        _ask_all(form, draft)
+        while not _reviewed(form):
+            _ask_all(form, draft)
+    except _Stopped:
+        raise Unavailable(
+            "form_stopped",
+            "the form is not finished, and nothing was written but its draft",
+            hint=f"the same command goes on where it stopped; the draft is {draft}",
+        ) from None
+    create_file(out, (json.dumps(form.wish, ensure_ascii=False, indent=2) + "\n").encode())
+    draft.unlink(missing_ok=True)
+    show(
+        {"file": str(out), "schema": name},
+        [say("form.written", path=out), say("form.send_next", path=out)],
+        as_json=args.json,
+    )
+    return 0
+
+
+def _form(args: argparse.Namespace, name: str, out: Path) -> Filling:
+    today = datetime.fromtimestamp(now_ms() / 1000, UTC).date()
+    defaults = _defaults(language(), today, args.like)
+    form = Filling(name, language(), defaults, read_draft(draft_path(out), name))
+    form.repair()
+    return form
+
+
+def _defaults(lang: str, today: date, like: Path | None) -> dict[str, Scalar]:
+    """The usual answers, and those of an earlier bulletin that are the same for the next."""
+    if like is None:
+        return usual(lang, today)
+    data = read_bounded(like, LIMITS.api_body_bytes, "bulletin")
+    try:
+        earlier: dict[str, Any] = parse_json(dict, data)
+    except ValueError:
+        raise InvalidInput(
+            "malformed",
+            f"{like} is no bulletin in JSON",
+            field="like",
+            hint="saphan schema example",
+        ) from None
+    return usual(lang, today) | {
+        pointer: value
+        for pointer, value in pointers_of(earlier)
+        if pointer.startswith(KEPT_FROM_OTHERS) and not pointer.startswith(NOT_KEPT)
+    }
+
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+def _ask_all(form: Filling, draft: Path) -> None:
+    """Every open question, in turn; what is typed is kept after each."""
+    while (question := form.question) is not None:
+        _show_question(form, question)
+        typed = _typed(question)
+        if typed.strip() == STOP:
+            raise _Stopped
+        if typed.strip() == HELP:
+            _show_help(form, question)
+            continue
+        if typed.strip() == BACK:
+            if not form.back():
+                note(say("form.at_start"))
+        elif (refused := form.give(typed)) is not None:
+            _show_refused(question, refused)
+            continue
+        else:
+            _show_taken(form, question, typed)
+        write_draft(draft, form.name, form.answers)
+
+
+def _show_question(form: Filling, question: Question) -> None:
+    default = form.default(question)
+    mark = " *" if question.required else ""
+    if question.kind in ("more", "part"):
+        mark += f" {say('form.more' if question.kind == 'more' else 'form.part')}"
+    proposed = "" if default is None else f" [{shown_answer(form, question, default)}]"
+    note("")
+    note(f"{title_of(form, question)}{mark}{proposed}")
+    if question.choice is None:
+        return
+    if len(question.choice.codes) > SHORT_LIST:
+        note(f"  {say('form.many_codes', count=len(question.choice.codes))}")
+        return
+    for line in code_lines(question.choice, question.choice.codes, form.lang):
+        note(line)
+
+
+def _show_help(form: Filling, question: Question) -> None:
+    helps = help_of(form, question)
+    if helps:
+        note(f"  {helps}")
+    if question.choice is None:
+        note(f"  {right_of(form, question)}")
+        return
+    for line in code_lines(question.choice, question.choice.codes, form.lang):
+        note(line)
+
+
+def _show_taken(form: Filling, question: Question, typed: str) -> None:
+    """What the form has made of an answer: the code of a word, the UTC of a local time."""
+    taken = form.answers[question.pointer]
+    if isinstance(taken, str) and taken != typed and not question.pointer.endswith(ASKS):
+        note(f"  = {shown_answer(form, question, taken)}")
+
+
+def _show_refused(question: Question, refused: Refused) -> None:
+    note(f"  {refused.why}")
+    if question.choice is not None:
+        for line in code_lines(question.choice, refused.codes, language()):
+            note(line)
+
+
+def _typed(question: Question) -> str:
+    """One answer; prose goes on after a line that ends with a backslash.
+
+    Raises:
+        _Stopped: the input ended.
+    """
+    parts = [_line("> ")]
+    while question.shared == "prose" and parts[-1].endswith(CONTINUES):
+        parts[-1] = parts[-1][:-1]
+        if len(parts) == LIMITS.form_lines:
+            break
+        parts.append(_line("… "))
+    return "\n".join(parts)
+
+
+def _line(prompt: str) -> str:
+    """One typed line; one that is too long is taken as nothing.
+
+    Raises:
+        _Stopped: the input ended.
+    """
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    line = first = sys.stdin.readline(LIMITS.form_line_chars)
+    while line and not line.endswith("\n"):
+        line = sys.stdin.readline(LIMITS.form_line_chars)
+    if not line:
+        note("")
+        raise _Stopped
+    if not first.endswith("\n"):
+        note(say("form.line_too_long"))
+        return HELP
+    return first[:-1].removesuffix("\r")
+
+
+# --- the look before it is written ----------------------------------------------------------------
+
+
+def _reviewed(form: Filling) -> bool:
+    """Show everything; True if it is right and is to be written, else something is asked again."""
+    lines = review_lines(form)
+    note("")
+    note(say("form.review"))
+    for number, (_, line) in enumerate(lines, 1):
+        note(f"{number:>4}  {line}")
+    pointer = _wrong(form)
+    note("")
+    note(say("form.write_or_change" if pointer is None else "form.correct_or_change"))
+    typed = _line("> ").strip()
+    if typed == STOP:
+        raise _Stopped
+    if typed == BACK:
+        form.back()
+        return False
+    if typed.isascii() and typed.isdecimal() and 0 < int(typed[:6]) <= len(lines):
+        form.forget(lines[int(typed) - 1][0].pointer)
+        return False
+    if typed:
+        note(say("form.number_wanted"))
+        return False
+    if pointer is not None:
+        form.ask_again(pointer)
+        return False
+    return True
+
+
+def _wrong(form: Filling) -> str | None:
+    """The place of what the whole bulletin has wrong, after it was said; None if nothing is."""
+    wish = form.wish
+    facts = facts_of(wish)
+    header = facts.pop("header")
+    try:
+        BUILT_IN.get(form.name).check(facts, header)
+    except InvalidInput as error:
+        note("")
+        note(f"  {explain(error, form.lang) or error.message}")
+        return error.field or ""
+    return None
