@@ -20,7 +20,7 @@ from saphan_schemas.codes import code_lists, codes
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.profile import measure, open_bundle, reached
-from saphan_schemas.profile_keywords import Node, check_node, refuse
+from saphan_schemas.profile_keywords import Node, check_node, escaped, refuse
 from saphan_schemas.profile_rules import check_rule_list, check_rule_paths
 from saphan_schemas.strict_json import parse_json
 
@@ -84,7 +84,8 @@ def bundle_source(data: bytes) -> tuple[str, bytes]:
     for name in source.defs:
         if name in shared:
             refuse("schema_definition", f"/defs/{name}", "has the name of a shared type")
-    _check_code_lists([source.body, source.defs])
+    _check_code_lists(source.body, "/body")
+    _check_code_lists(source.defs, "/defs")
     body, own = with_codes(source.body), with_codes(source.defs)
     defs = with_codes(shared) | own
     for name, node in own.items():
@@ -134,23 +135,23 @@ def _check_depth(parts: list[Any]) -> None:
     refuse("schema_deep", "", f"is nested deeper than {_DEPTH} levels")
 
 
-def _check_code_lists(node: Any) -> None:
+def _check_code_lists(node: Any, pointer: str) -> None:
     """Every `$codes` names a list of this package, and `only` codes of that list."""
     if isinstance(node, list):
-        for inner in node:
-            _check_code_lists(inner)
+        for index, inner in enumerate(node):
+            _check_code_lists(inner, f"{pointer}/{index}")
     if not isinstance(node, dict):
         return
     name = node.get("$codes")
-    if isinstance(name, str):
-        only = node.get("only", [])
-        if name not in code_lists() or not node.keys() <= {"$codes", "only"}:
-            refuse("schema_code_list", "", f"has no code list {name[:60]!r}, or more beside it")
-        if not isinstance(only, list) or not set(map(str, only)) <= set(codes(name)):
-            refuse("schema_code_list", "", f"takes codes that {name} does not have")
+    if not isinstance(name, str):
+        for key, inner in node.items():
+            _check_code_lists(inner, f"{pointer}/{escaped(key)}")
         return
-    for inner in node.values():
-        _check_code_lists(inner)
+    only = node.get("only", [])
+    if name not in code_lists() or not node.keys() <= {"$codes", "only"}:
+        refuse("schema_code_list", pointer, f"has no code list {name[:60]!r}, or more beside it")
+    if not isinstance(only, list) or not set(map(str, only)) <= set(codes(name)):
+        refuse("schema_code_list", pointer, f"takes codes that {name} does not have")
 
 
 def _check_size(body: Node, own: Node, defs: Node) -> None:
