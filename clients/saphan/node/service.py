@@ -60,6 +60,7 @@ from saphan.node.seen_heads import SeenHeads
 from saphan.node.splits import Splits
 from saphan.node.submitting import Submitting
 from saphan.node.telling.notices import Notices
+from saphan.node.telling.owed import OwedReplies
 from saphan.node.telling.warnings import Warnings
 from saphan.node.threads.view import open_threads
 from saphan.node.tokens import Tokens
@@ -292,7 +293,7 @@ def _built(on: Ground) -> NodeService:
         events=on.events,
         settings=on.settings,
         notices=Notices(clearance, db, on.settings, on.alarms, on.events, clock),
-        warnings=Warnings(db, on.restored, on.alarms, clock),
+        warnings=Warnings(db, on.restored, on.alarms, OwedReplies(db, threads.requests), clock),
         resending=Resending(on.agency, db, engine, line, on.alarms),
         disclosing=Disclosing(on.agency, on.key, db, logs, on.archive, on.restored, clock),
         evidence=EvidenceReady(on.agency, db, logs, engine, line),

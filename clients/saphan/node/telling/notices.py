@@ -33,7 +33,8 @@ from saphan.node.policy.current import Current
 from saphan.node.policy.settings import NodeSettings, NoticeSettings
 from saphan.node.rows.db import Database, Row
 from saphan.node.telling.hook import Ended, Hook, Notice
-from saphan.node.telling.warnings import deadline_of, of_step, waits
+from saphan.node.telling.owed import owed_at
+from saphan.node.telling.warnings import OVER, deadline_of, of_step, waits
 
 log = logging.getLogger("saphan.node")
 
@@ -210,9 +211,10 @@ class Notices:
         notice = Notice(bulletin, step, header.urgency, deadline, officers)
         if step < 0:
             warning = of_step(step)
-            at = deadline_of(header, warning[0]) or deadline
+            at = deadline_of(header, warning[0]) or owed_at(self._db, bulletin) or deadline
             notice = replace(notice, deadline=at, warning=warning)
-            read = at <= self._clock() or not waits(self._db, bulletin, step)
+            late = at <= self._clock() and warning[1] != OVER
+            read = late or not waits(self._db, bulletin, step)
         return _Due(notice, tries, stored, bool(read))
 
     def _officers(self, bulletin: bytes, step: int, notice: NoticeSettings) -> tuple[str, ...]:

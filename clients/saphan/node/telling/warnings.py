@@ -16,7 +16,7 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from saphan_protocol.admission import due_day
 from saphan_protocol.deadlines import Times
@@ -32,13 +32,22 @@ from saphan.node.events import WARNING, Event, Events
 from saphan.node.restored import Restored
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.deliveries import QUEUED
+from saphan.node.telling.owed import OwedReplies, owed_at
 
 log = logging.getLogger("saphan.node")
 
-Deadline = Literal["expires", "answer_by"]
-DEADLINES: Final[tuple[Deadline, ...]] = get_args(Deadline)
+Deadline = Literal["expires", "answer_by", "reply"]
+DEADLINES: Final[tuple[Deadline, ...]] = ("expires", "answer_by")
+"""Those of a header; by when a request is answered stands in no header (`owed`)."""
 SHARES: Final = (50, 90)
 """Hundredths of the time from a bulletin's creation to its deadline."""
+OVER: Final = 100
+"""Share of a reply that is owed still when its time is over: no log says that."""
+STEPS: Final[tuple[tuple[Deadline, int], ...]] = (
+    ("expires", 50), ("expires", 90), ("answer_by", 50), ("answer_by", 90),
+    ("reply", 50), ("reply", 90), ("reply", OVER),
+)  # fmt: skip
+"""Warnings among a bulletin's notices, from step -1 downwards."""
 
 WATCHED: Final = "warnings_from"
 """Fact: place of the newest bulletin whose deliveries have had their rows."""
@@ -103,8 +112,14 @@ class Warnings:
     """
 
     def __init__(
-        self, db: Database, restored: Restored, alarms: Alarms, clock: Callable[[], int]
+        self,
+        db: Database,
+        restored: Restored,
+        alarms: Alarms,
+        owed: OwedReplies,
+        clock: Callable[[], int],
     ) -> None:
+        self._owed = owed
         self._db = db
         self._restored = restored
         self._alarms = alarms
@@ -139,7 +154,26 @@ class Warnings:
             due = [_parse(row) for row in self._db.rows(_DUE, (now, PAGE))]
             more = len(due) == PAGE
             told += self._tell(due, now)
-        return [one.event() for one in told]
+        return [one.event() for one in told] + self._remind(now)
+
+    def _remind(self, now: int) -> list[Event]:
+        """Of replies that are owed: status and notice have it before anybody hears it."""
+        owed = self._owed.due(now)
+        if not owed:
+            return []
+        with self._db.transaction() as tx:
+            owed.write(tx)
+            for one in owed.told:
+                tx.execute(
+                    "INSERT OR REPLACE INTO warnings VALUES (?, ?, 'reply', ?, ?, ?)",
+                    (one.seq, one.replier, one.share, one.at, now),
+                )
+                tx.execute(
+                    "INSERT OR REPLACE INTO notices (bulletin, step, due, state)"
+                    " VALUES (?, ?, ?, 'waiting')",
+                    (one.bulletin, step_of("reply", one.share), now),
+                )
+        return [one.event() for one in owed.told]
 
     def _tell(self, due: list[_Due], now: int) -> list[_Due]:
         """Step 2 and 3; what stands."""
@@ -200,6 +234,8 @@ class Warnings:
 
 def deadline_of(header: Header, deadline: Deadline) -> int | None:
     """When it is, ms UTC; None if the bulletin has none. Nobody can take it from its due-day on."""
+    if deadline == "reply":
+        return None
     if deadline == "answer_by":
         return header.answer_by
     return Times(header.expires, header.answer_by, due_day(header)).undelivered
@@ -232,18 +268,20 @@ def _parse(row: Row) -> _Due:
 
 def step_of(deadline: Deadline, share: int) -> int:
     """The step of a warning among a bulletin's notices: below 0, for no settings name it."""
-    return -1 - DEADLINES.index(deadline) * len(SHARES) - SHARES.index(share)
+    return -1 - STEPS.index((deadline, share))
 
 
 def of_step(step: int) -> tuple[Deadline, int]:
     """Deadline and share of a warning's step."""
-    deadline, share = divmod(-1 - step, len(SHARES))
-    return DEADLINES[deadline], SHARES[share]
+    return STEPS[-1 - step]
 
 
 def waits(db: Database, bulletin: bytes, step: int) -> bool:
     """Whether anybody waits still for what a warning's step is about."""
-    states = _WAITS_IN[of_step(step)[0]]
+    deadline, _ = of_step(step)
+    if deadline == "reply":
+        return owed_at(db, bulletin) is not None
+    states = _WAITS_IN[deadline]
     rows = db.rows("SELECT state FROM deliveries WHERE bulletin = ?", (bulletin,))
     return any(state in states for (state,) in rows)
 
