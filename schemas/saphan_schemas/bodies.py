@@ -23,11 +23,16 @@ SCHEMA_TYPE: Final = "saphan/schema/1"
 """PAE type of a bundle's canonical bytes."""
 
 NAMES: Final[tuple[str, ...]] = (
+    "saphan/asset_lead/1",
     "saphan/case_statistics/1",
+    "saphan/controlled_delivery/1",
+    "saphan/drug_disposal/1",
     "saphan/drug_seizure/1",
     "saphan/info_reply/1",
     "saphan/info_request/1",
     "saphan/mla_request/1",
+    "saphan/precursor_incident/1",
+    "saphan/subject_notice/1",
     "saphan/trafficking_alert/1",
     "saphan/training_notice/1",
 )

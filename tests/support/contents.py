@@ -20,6 +20,8 @@ FACTS: Final[dict[str, Any]] = {
     "retain_until": "2026-10-14",
 }
 """A header's facts as rules see them."""
+DEMANDED: Final[dict[str, dict[str, Any]]] = {"saphan/controlled_delivery/1": {"tlp": "red"}}
+"""Facts that a type's own rules demand."""
 
 
 def check(name: str, content: dict[Any, Any], **header: Any) -> None:
@@ -29,7 +31,7 @@ def check(name: str, content: dict[Any, Any], **header: Any) -> None:
         name: of a built-in type, or its stem such as "drug_seizure".
     """
     whole = name if "/" in name else f"saphan/{name}/1"
-    BUILT_IN.get(whole).check(content, {**FACTS, **header})
+    BUILT_IN.get(whole).check(content, {**FACTS, **DEMANDED.get(whole, {}), **header})
 
 
 def refusal(name: str, content: dict[Any, Any], **header: Any) -> InvalidInput:
