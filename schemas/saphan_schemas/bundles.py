@@ -83,7 +83,8 @@ class BundleLeaves(Record, frozen=True, tag=3):
 
 
 class BundlePackage(Record, frozen=True, tag=4):
-    """An agreement (SignedAgreement) of the bulletin's parties, or an order on it (SignedOrder)."""
+    """What belongs to a leaf of the directory: an agreement (SignedAgreement) of the bulletin's
+    parties, an order on it (SignedOrder), the own schema it is written in (SchemaPackage)."""
 
     package: Annotated[bytes, Meta(max_length=2 * LIMITS.frame_bytes)]
 

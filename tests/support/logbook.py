@@ -14,7 +14,13 @@ from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.audit.report import Report
 from saphan_protocol.audit.verdict import audit
 from saphan_protocol.checkpoint import cosign_lines, format_checkpoint
-from saphan_protocol.directory import agreement_leaf, operation_leaf, order_leaf, types_leaf
+from saphan_protocol.directory import (
+    agreement_leaf,
+    operation_leaf,
+    order_leaf,
+    schema_leaf,
+    types_leaf,
+)
 from saphan_protocol.evidence import CONSIGNMENT_TYPE, anchor_leaf, entry_leaf
 from saphan_protocol.identity import identity
 from saphan_protocol.merkle import EMPTY_ROOT, leaf_hash, root_of
@@ -22,6 +28,7 @@ from saphan_protocol.notes import add_lines, format_vkey
 from saphan_protocol.operation import parse_agreement_package
 from saphan_protocol.pack import pack_stream
 from saphan_protocol.pins import Pins
+from saphan_protocol.registrations import parse_schema_package
 from saphan_protocol.tile_tree import Tiles, TileTree
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import decode, encode
@@ -123,6 +130,12 @@ class Logbook:
     def register(self, operation: bytes) -> None:
         """Log a directory operation, and the anchor that makes it count."""
         self.directory.kept.append(operation_leaf(operation))
+        self.anchor()
+
+    def schema(self, package: bytes) -> None:
+        """Log an agency's own schema, and the anchor that makes it count."""
+        _record, given = parse_schema_package(package)
+        self.directory.kept.append(schema_leaf(given.registration))
         self.anchor()
 
     def order(self, package: bytes) -> None:

@@ -86,7 +86,7 @@ def gather(
         OperatorError: `evidence_headless`: no head of one of the logs is kept.
     """
     counts = dict.fromkeys(ORDER, 0)
-    story_items = _items(story, placing, agency, pins, now, gathered)
+    story_items = _items(story, placing, agency, pins, now, gathered, schema=disclosure is not None)
     disclosed = () if disclosure is None else (disclosure,)
     for item in chain(story_items, disclosed, sealed.bodies(attachments=attachments)):
         if not isinstance(item, BundleHead):
@@ -97,9 +97,16 @@ def gather(
 
 
 def _items(
-    story: Story, placing: Placing, agency: str, pins: Pins, now: int, gathered: Gathered
+    story: Story,
+    placing: Placing,
+    agency: str,
+    pins: Pins,
+    now: int,
+    gathered: Gathered,
+    *,
+    schema: bool,
 ) -> Iterator[BundleItem]:
-    """Everything before disclosure and sealed bytes."""
+    """Everything before disclosure and sealed bytes; `schema`: an own one is wanted too."""
     directory, entries = story.directory(), story.entries()
     places = placing.settle((told.place for told in entries), story.unwitnessed())
     if directory is None or not places:
@@ -133,7 +140,7 @@ def _items(
     for evidence in notes:
         yield BundleNote("evidence", evidence.note, evidence.link)
     yield from _leaves(story.leaves(size))
-    for package in story.packages(corridors(kept), size):
+    for package in story.packages(corridors(kept), size, schema=schema):
         yield BundlePackage(package)
     yield from anchors
     yield from _entries(kept, places)

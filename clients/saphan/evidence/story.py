@@ -17,11 +17,12 @@ from saphan_protocol.evidence import MAX_ENTRY_BYTES
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import parse_agreement_package
 from saphan_protocol.pins import Pins
-from saphan_schemas.codec import decode
-from saphan_schemas.directory_records import AgreementOrder
+from saphan_protocol.registrations import parse_registration
+from saphan_schemas.codec import decode, encode
+from saphan_schemas.directory_records import AgreementOrder, SchemaPackage
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Entry, LeafType, Path
+from saphan_schemas.records import Entry, Header, LeafType, Path
 
 from saphan.audit.records import Found, Opened
 from saphan.evidence.placing import Placed
@@ -119,12 +120,43 @@ class Story:
         for (leaf,) in self._db.execute(query, (size,)):
             yield leaf
 
-    def packages(self, pairs: set[tuple[str, str]], size: int) -> Iterator[bytes]:
-        """Agreements that name both ends of a corridor, and orders on them.
+    def packages(
+        self, pairs: set[tuple[str, str]], size: int, *, schema: bool = False
+    ) -> Iterator[bytes]:
+        """Agreements that name both ends of a corridor, and orders on them; with `schema` the
+        agency's own schema of the bulletin too, if it has one and that is here.
 
         In the order of their leaves among the directory's first `size`, one for each leaf: they
         were kept as they came, and some come late or twice.
         """
+        found = dict(self._agreements(pairs, size))
+        if schema:
+            found |= self._schema(size)
+        for index in sorted(found):
+            yield found[index]
+
+    def _schema(self, size: int) -> dict[int, bytes]:
+        """Leaf and SchemaPackage of the bulletin's own schema; nothing for one of Saphan's."""
+        row = self._db.execute(
+            "SELECT header FROM bulletins WHERE id = ?", (self.bulletin,)
+        ).fetchone()
+        if row is None:
+            return {}
+        header = decode(Header, row[0], LIMITS.header_bytes, "header")
+        kept = self._db.execute(
+            "SELECT bundle FROM schemas WHERE digest = ?", (header.schema_digest,)
+        ).fetchone()
+        leaves = self._db.execute(
+            "SELECT idx, leaf FROM leaves WHERE idx < ? AND substr(leaf, 1, 1) = ? ORDER BY idx",
+            (size, bytes((LeafType.SCHEMA,))),
+        )
+        for index, leaf in leaves:
+            record, _signed = parse_registration(leaf[1:])
+            if kept is not None and record.digest == header.schema_digest:
+                return {index: encode(SchemaPackage(leaf[1:], kept[0]))}
+        return {}
+
+    def _agreements(self, pairs: set[tuple[str, str]], size: int) -> Iterator[tuple[int, bytes]]:
         opened: dict[int, tuple[LeafType, bytes, bytes]] = {}
         leaves: dict[bytes, int] = dict(
             self._db.execute(
@@ -140,9 +172,9 @@ class Story:
                     told = (LeafType(leaf[0]), signed.agreement, package)
                     opened.setdefault(leaves[leaf], told)
         named: set[bytes] = set()
-        for _, (kind, text, package) in sorted(opened.items()):
+        for index, (kind, text, package) in sorted(opened.items()):
             if self._concerns(kind, text, pairs, named):
-                yield package
+                yield index, package
 
     def _concerns(
         self, kind: LeafType, text: bytes, pairs: set[tuple[str, str]], named: set[bytes]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from saphan_schemas.body_types import BodyTypes
 from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.text import check_texts
 from saphan_schemas.validation import validate_content
@@ -15,6 +16,7 @@ from saphan_protocol.bundle.logs import Logs
 from saphan_protocol.bundle.seen import key_seen
 from saphan_protocol.bundle.subject import About, Judged
 from saphan_protocol.bundle.trail import Trail
+from saphan_protocol.directory import OURS
 from saphan_protocol.opening import Opened, check_authors, open_bulletin
 
 AttachmentSink = Callable[[int, bytes], None]
@@ -29,6 +31,7 @@ class Content:
         rejected: codes with which recipients have rejected the bulletin. Content that is wrong in
             that way is what the rejection says: a gap, where any other fault makes the bundle
             invalid.
+        types: ours, and the agency's own that the bundle brings.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Content:
         logs: Logs,
         judge: Judge,
         known_types: Mapping[str, bytes],
+        types: BodyTypes,
         trail: Trail,
     ) -> None:
         self._key = key
@@ -49,6 +53,7 @@ class Content:
         self._logs = logs
         self._judge = judge
         self._known = known_types
+        self._types = types
         self._trail = trail
         self._opened: Opened | None = None
         self._checked = False
@@ -134,11 +139,13 @@ class Content:
 
     def _check_form(self, opened: Opened) -> None:
         header = self._about.header
-        if self._known.get(header.schema) != header.schema_digest:
+        ours = self._known.get(header.schema) == header.schema_digest
+        own = header.schema in self._types and not header.schema.startswith(OURS)
+        if not (ours or own):
             check_texts(opened.content)  # a rule of every type
             self._trail.gap("schema_unknown", names=header.schema)
             return
-        validate_content(header, opened.content)
+        validate_content(header, opened.content, self._types)
         self._checked = True
 
     def _attachments(self, opened: Opened) -> tuple[AttachmentSeen, ...]:

@@ -199,6 +199,7 @@ class _Check:
             story.logs,
             story.judge,
             self._known,
+            story.opened.types,
             self.trail,
         )
 
