@@ -74,7 +74,7 @@ def label_key(name: str, pointer: str, schema: Schema | None = None) -> str:
         The key of the deepest field that the schema knows on that way: what a pointer says
         beyond it (an unknown field, the language of a text) belongs to that field.
     """
-    root = bodies.bundle(name)["schema"] if schema is None else schema
+    root = _schema(name) if schema is None else schema
     node, base, key = root, "", owner_of(name)
     for raw in pointer.split("/")[1:]:
         step = raw.replace("~1", "/").replace("~0", "~")
@@ -95,7 +95,7 @@ def keys_of(name: str, schema: Schema | None = None) -> frozenset[str]:
         name: the type.
         schema: as in `label_key`.
     """
-    root = bodies.bundle(name)["schema"] if schema is None else schema
+    root = _schema(name) if schema is None else schema
     found: set[str] = set()
     # A schema and the key of the field that it describes; the root describes no field.
     waiting: list[tuple[Schema, str]] = [(root, "")]
@@ -150,6 +150,12 @@ def _plain(key: str) -> str:
     above, _, last = key.rpartition("/")
     word = last.rpartition(".")[2] if "." in last or not above else above.rpartition("/")[2]
     return word.replace("_", " ")
+
+
+@functools.cache
+def _schema(name: str) -> Schema:
+    found: Schema = bodies.bundle(name)["schema"]
+    return found
 
 
 @functools.cache
