@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import unicodedata
 from importlib import resources
+from typing import Any
 
 import pytest
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.rules import RuleSet
+from saphan_schemas.samples import sample
 from saphan_schemas.scripts import mixed_word, script_of
 from saphan_schemas.text import check_text
+from support.contents import refusal
 
 PINNED = json.loads(
     resources.files("saphan_schemas").joinpath("text_scripts.json").read_text(encoding="utf-8")
@@ -59,6 +62,30 @@ def test_the_rule_refuses_it_where_something_is_identified() -> None:
     assert "\u0410" not in str(refused.value)
     del content["body"]["plates"][2]
     rules.check(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "holder", "field"),
+    [
+        ("drug_seizure", "/body/vehicles/0/plate", "text"),
+        ("subject_notice", "/body/subject/person/documents/0", "number"),
+        ("drug_seizure", "/about/national_refs/0", "value"),
+    ],
+)
+def test_numbers_of_registers_take_one_script_and_ascii_digits(
+    name: str, holder: str, field: str
+) -> None:
+    content = sample(name)
+    place: Any = content
+    for step in holder.split("/")[1:]:
+        place = place[int(step) if step.isdigit() else step]
+    place[field] = "\u0410B 12"  # a Cyrillic A
+    error = refusal(name, content)
+    assert (error.code, error.field) == ("rule_broken", f"{holder}/{field}")
+    for digits in ("AB \u0ed1\u0ed2", "AB \u17e1\u17e2", "AB \u0e51", "AB \uff11"):
+        place[field] = digits
+        error = refusal(name, content)
+        assert (error.code, error.field) == ("schema_invalid", f"{holder}/{field}")
 
 
 def test_the_pinned_scripts_are_names_of_assigned_letters_in_order() -> None:
