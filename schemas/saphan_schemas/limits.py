@@ -51,7 +51,8 @@ class Limits:
     schema_bytes: int = 512 * KIB  # of a bundled schema with its rules: twenty times our largest
     schemas_per_agency: int = 64  # own ones, every version: 32 MiB of bundles at a broker
     schema_pattern_chars: int = 512  # of one pattern; ours have at most 80
-    schema_pattern_positions: int = 1_024  # with counted repetitions written out: 1 MB of automaton
+    schema_pattern_positions: int = 256  # of one, with counted repetitions written out
+    schema_patterns_positions: int = 1_024  # of all that one text meets: 3 s for 64 KiB, at worst
     schema_nodes: int = 16_384  # of a schema with every reference written out; ours have 2,000
     schema_depth: int = 24  # levels of content that it describes
     schema_codes: int = 1_024  # in one enumeration

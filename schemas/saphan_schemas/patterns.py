@@ -12,6 +12,7 @@ it has to build, and refuses what explodes where somebody uses another one. Gram
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -52,7 +53,17 @@ def check_pattern(pattern: str, pointer: str) -> int:
         InvalidInput: `schema_pattern_large`, `schema_pattern_anchor`, `schema_pattern_syntax`,
             `schema_pattern_nested`.
     """
-    return _Reader(pattern, pointer).read()
+    # The same few patterns stand at many places.
+    known = _counted(pattern)
+    return _Reader(pattern, pointer).read() if known is None else known
+
+
+@functools.lru_cache(1024)
+def _counted(pattern: str) -> int | None:
+    try:
+        return _Reader(pattern, "").read()
+    except InvalidInput:
+        return None  # read again, for an error that says where
 
 
 class _Reader:

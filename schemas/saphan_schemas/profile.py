@@ -18,6 +18,7 @@ from saphan_schemas.bundling import DIALECT, make_bundle
 from saphan_schemas.codec import decode_content, encode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.patterns import check_pattern
 from saphan_schemas.profile_keywords import (
     INSIDE,
     Node,
@@ -155,6 +156,7 @@ def _most_met(schema: Node, defs: Node) -> int:
                 "/schema",
                 f"holds one value against over {LIMITS.schema_meets} parts",
             )
+        _check_patterns(met)
         by_name: dict[str, list[Any]] = {}
         items = [node["items"] for node in met if "items" in node]
         others = [inner for node in met for inner in node.get("patternProperties", {}).values()]
@@ -163,6 +165,22 @@ def _most_met(schema: Node, defs: Node) -> int:
                 by_name.setdefault(name, []).append(inner)
         waiting += [group for group in (items, others, *by_name.values()) if group]
     return most
+
+
+def _check_patterns(met: list[Node]) -> None:
+    """Step 11 too: all patterns that one text, or one name of a field, is held against."""
+    texts = [node["pattern"] for node in met if "pattern" in node]
+    names = [pattern for node in met for pattern in node.get("patternProperties", ())]
+    if max(_positions(texts), _positions(names)) > LIMITS.schema_patterns_positions:
+        refuse(
+            "schema_pattern_large",
+            "/schema",
+            f"holds one text against patterns of over {LIMITS.schema_patterns_positions} positions",
+        )
+
+
+def _positions(patterns: list[str]) -> int:
+    return sum(check_pattern(pattern, "") for pattern in patterns) if patterns else 0
 
 
 def _met(nodes: list[Any], defs: Node) -> list[Node]:

@@ -23,7 +23,7 @@ GOOD = {
     "^(ab){3,}$": 6,
     "^ສະພານ$": 5,
     r"^[\u0e80-\u0eff ]{1,40}$": 40,
-    "^a{1,1024}$": 1024,
+    "^a{1,256}$": 256,
 }
 
 BAD = {
@@ -33,7 +33,7 @@ BAD = {
     "^a": "anchor",
     "^a|b$": "anchor",
     r"^a\$": "anchor",
-    "^a{1,1025}$": "large",
+    "^a{1,257}$": "large",
     "^(a{1,40}){1,40}$": "large",
     f"^{'a' * 511}$": "large",
     f"^{'(' * 9}a{')' * 9}$": "large",
@@ -102,11 +102,11 @@ def test_what_lies_outside_has_its_code_and_place(pattern: str) -> None:
 
 
 def test_the_largest_that_is_allowed_is_still_built_and_run() -> None:
-    dense = "[^\\u0e80-\\u0eff]{1,256}"
+    dense = "[^\\u0e80-\\u0eff]{1,64}"
     pattern = f"^{dense * 4}$"
     assert check_pattern(pattern, "/pattern") == LIMITS.schema_pattern_positions
     validator = jsonschema_rs.Draft202012Validator(
         {"pattern": pattern}, pattern_options=jsonschema_rs.RegexOptions(), offline=True
     )
-    assert validator.is_valid("a" * 1024)
+    assert validator.is_valid("a" * 256)
     assert not validator.is_valid("a" * 60_000)
