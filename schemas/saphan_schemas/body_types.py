@@ -14,12 +14,13 @@ from saphan_schemas.codec import decode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.faults import Fault
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.quick_schema import quick_schema
 from saphan_schemas.rules import RuleSet
-from saphan_schemas.schema_check import check_schema, compile_schema
+from saphan_schemas.schema_check import check_schema, compile_schema, is_valid
 from saphan_schemas.text import check_texts
 
 if TYPE_CHECKING:
-    import jsonschema_rs
+    from jsonschema_rs import Draft202012Validator as Validator
 
 
 class BodyType:
@@ -64,10 +65,11 @@ class BodyType:
             InvalidInput: `text_forbidden`, `schema_invalid`, `attachment_name`, `rule_broken`;
                 `schema_malformed` or `rule_malformed` if the bundle itself cannot be used.
         """
-        validator, rules = self._compiled
+        quick, exact, rules = self._compiled
         try:
-            check_texts(content)
-            check_schema(validator, content)
+            if quick is None or not is_valid(quick, content):
+                check_texts(content)
+                check_schema(exact, content)
             check_list(content["attachments"])
             rules.check({**content, "header": facts})
         except InvalidInput as error:
@@ -76,11 +78,16 @@ class BodyType:
             raise
 
     @functools.cached_property
-    def _compiled(self) -> tuple[jsonschema_rs.Draft202012Validator, RuleSet]:
+    def _compiled(self) -> tuple[Validator | None, Validator, RuleSet]:
         parts = self.bundle
         if parts.keys() != {"rules", "schema"}:
             raise InvalidInput("schema_malformed", "a bundle has rules and a schema", field="")
-        return compile_schema(parts["schema"]), RuleSet(parts["rules"])
+        quick = quick_schema(parts["schema"])
+        return (
+            None if quick is None else compile_schema(quick),
+            compile_schema(parts["schema"]),
+            RuleSet(parts["rules"]),
+        )
 
 
 class BodyTypes:

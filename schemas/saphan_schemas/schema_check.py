@@ -77,6 +77,14 @@ def compile_schema(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator
         ) from None
 
 
+def is_valid(validator: jsonschema_rs.Draft202012Validator, content: dict[str, Any]) -> bool:
+    """Whether the schema describes this content; False too for what JSON cannot hold."""
+    try:
+        return validator.is_valid(content)
+    except ValueError:
+        return False
+
+
 def check_schema(validator: jsonschema_rs.Draft202012Validator, content: dict[str, Any]) -> None:
     """Refuse content that the schema does not describe.
 

@@ -43,11 +43,13 @@ class Kind:
     Args:
         make: compiles a rule whose parameters are known to be well-formed.
         needs, takes: parameters that must and that may stand in it, each with its form.
+        waits: the parameter whose path must lead to a value, or the rule holds; "" if none.
     """
 
     make: Callable[[Rule], Check]
     needs: dict[str, str]
     takes: dict[str, str]
+    waits: str = ""
 
 
 COMMON: Final[dict[str, str]] = {"each": PATH, "when": PATH, "is": WORDS}

@@ -185,13 +185,17 @@ def _at_least_by(rule: Rule) -> Check:
 
 
 KINDS: Final[dict[str, Kind]] = {
-    "at_least_by": Kind(_at_least_by, {"value": PATH, "by": PATHS, "table": TABLE}, {}),
-    "at_most": Kind(_at_most, {"value": PATH, "limit": PATH}, {}),
-    "check_digit": Kind(_check_digit, {"value": PATH, "method": WORD}, {}),
-    "not_before": Kind(_not_before, {"earlier": PATH, "later": PATH}, {}),
+    "at_least_by": Kind(
+        _at_least_by, {"value": PATH, "by": PATHS, "table": TABLE}, {}, waits="value"
+    ),
+    "at_most": Kind(_at_most, {"value": PATH, "limit": PATH}, {}, waits="value"),
+    "check_digit": Kind(_check_digit, {"value": PATH, "method": WORD}, {}, waits="value"),
+    "not_before": Kind(_not_before, {"earlier": PATH, "later": PATH}, {}, waits="later"),
     "one_script": Kind(_one_script, {"value": PATH}, {}),
-    "parts": Kind(_parts, {"value": PATH, "of": PATHS}, {}),
-    "product": Kind(_product, {"value": PATH, "of": PATHS, "places": COUNT}, {}),
-    "starts_with": Kind(_starts_with, {"value": PATH, "with": PATH}, {"join": WORD}),
-    "unit_agreement": Kind(_unit_agreement, {"value": PATH, "by": PATH, "table": TABLE}, {}),
+    "parts": Kind(_parts, {"value": PATH, "of": PATHS}, {}, waits="value"),
+    "product": Kind(_product, {"value": PATH, "of": PATHS, "places": COUNT}, {}, waits="value"),
+    "starts_with": Kind(_starts_with, {"value": PATH, "with": PATH}, {"join": WORD}, waits="value"),
+    "unit_agreement": Kind(
+        _unit_agreement, {"value": PATH, "by": PATH, "table": TABLE}, {}, waits="value"
+    ),
 }

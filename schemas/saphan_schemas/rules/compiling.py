@@ -28,11 +28,17 @@ class Compiled:
     Args:
         each: absolute path of its places, with `*`; "" for the whole content.
         name: its kind.
+        check: with its guard; bare: without it.
+        waits_at: a path that must lead to a value, or the rule holds; None if there is none.
+        words: of which that value must be one, or hold one; None if any will do.
     """
 
     each: str
     name: str
     check: Check
+    bare: Check
+    waits_at: str | None = None
+    words: tuple[Any, ...] | None = None
 
 
 def compile_rule(rule: Rule, number: int = 0) -> Compiled:
@@ -49,8 +55,11 @@ def compile_rule(rule: Rule, number: int = 0) -> Compiled:
     name, each = rule["rule"], rule.get("each", "")
     if name in lists.OF_ARRAYS:
         each = each.removesuffix("/*")
-    check = kind.make(rule)
-    return Compiled(each, name, _guarded(rule, check) if "when" in rule else check)
+    bare = kind.make(rule)
+    if "when" not in rule:
+        return Compiled(each, name, bare, bare, rule.get(kind.waits) or None)
+    words = tuple(rule["is"]) if "is" in rule else None
+    return Compiled(each, name, _guarded(rule, bare), bare, rule["when"] or None, words)
 
 
 def _guarded(rule: Rule, check: Check) -> Check:

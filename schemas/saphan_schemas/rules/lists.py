@@ -208,13 +208,13 @@ def _related(rule: Rule) -> Check:
 OF_ARRAYS: Final = frozenset({"index", "unique"})
 """Kinds that look at whole arrays: `each` ends with `/*`, and each such array is one place."""
 KINDS: Final[dict[str, Kind]] = {
-    "adds_up": Kind(_adds_up, {"of": PATH, "value": PATH, "total": PATH}, {}),
-    "attachment": Kind(_attachment, {"value": PATH}, {"role": WORDS}),
+    "adds_up": Kind(_adds_up, {"of": PATH, "value": PATH, "total": PATH}, {}, waits="total"),
+    "attachment": Kind(_attachment, {"value": PATH}, {"role": WORDS}, waits="value"),
     "index": Kind(_index, {"each": PATH, "value": PATH}, {}),
     "listed": Kind(_listed, {"each": PATH, "list": PATH}, {"value": PATH}),
-    "refers": Kind(_refers, {"value": PATH, "into": PATH}, {}),
-    "related": Kind(_related, {"value": PATH, "kind": WORD}, {}),
-    "some_is": Kind(_some_is, {"value": PATH, "of": PATH, "be": WORDS}, {}),
+    "refers": Kind(_refers, {"value": PATH, "into": PATH}, {}, waits="value"),
+    "related": Kind(_related, {"value": PATH, "kind": WORD}, {}, waits="value"),
+    "some_is": Kind(_some_is, {"value": PATH, "of": PATH, "be": WORDS}, {}, waits="value"),
     "sum": Kind(
         _sum,
         {"of": PATH, "by": PATH, "value": PATH, "totals": PATH, "except": WORDS},

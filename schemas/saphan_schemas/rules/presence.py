@@ -151,8 +151,8 @@ KINDS: Final[dict[str, Kind]] = {
     "absent_when": Kind(_absent_when, {"absent": PATHS}, {}),
     "declared": Kind(_declared, {"each": PATH, "flag": PATH}, {}),
     "given_when": Kind(_given_when, {"given": PATHS}, {}),
-    "has_key": Kind(_has_key, {"map": PATH, "key": PATH}, {}),
-    "must_be": Kind(_must_be, {"value": PATH, "be": WORDS}, {}),
-    "must_have": Kind(_must_have, {"value": PATH, "all": WORDS}, {}),
+    "has_key": Kind(_has_key, {"map": PATH, "key": PATH}, {}, waits="map"),
+    "must_be": Kind(_must_be, {"value": PATH, "be": WORDS}, {}, waits="value"),
+    "must_have": Kind(_must_have, {"value": PATH, "all": WORDS}, {}, waits="value"),
     "one_of_given": Kind(_one_of_given, {"of": PATHS}, {"least": COUNT, "most": COUNT}),
 }
