@@ -77,7 +77,11 @@ def encode_content(value: dict[str, Any]) -> bytes:
     _check_content(value, None, 0)
     try:
         return _sorting_encoder.encode(value)
-    except (UnicodeEncodeError, OverflowError) as error:
+    except UnicodeEncodeError:
+        place = _field(_unencodable(value, None))
+        said = "half of a character (a lone surrogate) stands in a text"
+        raise InvalidInput("malformed", said, field=place, hint="type the text again") from None
+    except OverflowError as error:
         raise InvalidInput("malformed", f"content: {error}", field="content") from None
 
 
@@ -148,6 +152,18 @@ def _check_content(value: object, where: Where, depth: int) -> None:
             f"a {type(value).__name__} cannot stand in content; write numbers as decimal strings",
             field=_field(where),
         )
+
+
+def _unencodable(value: object, where: Where) -> Where:
+    """The first place whose text, or key, UTF-8 cannot hold; for an error only."""
+    if isinstance(value, str):
+        return where if any("\ud800" <= char <= "\udfff" for char in value) else None
+    items = value.items() if isinstance(value, dict) else ()
+    for key, item in enumerate(value) if isinstance(value, list) else items:
+        found = _unencodable(item, (where, key)) or _unencodable(key, (where, "key"))
+        if found is not None:
+            return found
+    return None
 
 
 def _field(where: Where) -> str:

@@ -1,0 +1,68 @@
+"""What a sender's program lets pass, the recipient's node refuses: signed, and why it is sealed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+from saphan.compose import Wish
+from saphan_schemas.records import Marking
+from saphan_schemas.samples import sample, schema_of, wish
+from support.bridge import KH, LA, Bridge, agreed, eventually, states
+from support.mutations import Spoiled, spoil
+
+UNSENDABLE = frozenset({"lone surrogate", "a float"})
+"""What cannot be encoded at all, so no program can send it."""
+CODES = frozenset({"schema_invalid", "rule_broken", "text_forbidden"})
+SENT = ("case_statistics", "drug_seizure", "info_request", "mla_request", "training_notice")
+
+
+def chosen() -> Iterator[tuple[str, Spoiled]]:
+    """One fault of every kind for each of these types, anywhere but in the attachments."""
+    for name in SENT:
+        found = sorted(spoil(schema_of(name), sample(name)), key=lambda one: one.kind)
+        for kind, group in itertools.groupby(found, key=lambda one: one.kind):
+            inside = [one for one in group if one.content["attachments"] == []]
+            if inside and kind not in UNSENDABLE:
+                yield name, inside[len(inside) // 2]
+
+
+def written(name: str, one: Spoiled) -> Wish:
+    given = wish(name)
+    return Wish(
+        to=(KH,),
+        schema=given["schema"],
+        about=one.content["about"],
+        body=one.content["body"],
+        marking=Marking(given["marking"]["tlp"], tuple(given["marking"]["codes"])),
+        urgency=given["urgency"],
+        exercise=True,
+    )
+
+
+async def test_every_kind_of_fault_is_rejected_by_the_recipient(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """la.ospp's program checks nothing; kh.gpo's does, and only la.ospp can read what was wrong."""
+    monkeypatch.setattr("saphan.compose.validate_content", lambda *_: None)
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            sent = [(await la.send(written(name, one)), name, one) for name, one in chosen()]
+            assert len({one.kind for _, _, one in sent}) >= 20
+            ids = [bulletin for bulletin, _, _ in sent]
+            await eventually(lambda: all(states(la, each) == ["rejected"] for each in ids))
+            wrong: list[str] = []
+            for bulletin, name, one in sent:
+                event = la.bulletins.status(bulletin)["timeline"][-1]
+                if event["code"] not in CODES or not any(
+                    f"[{pointer}]" in event["detail"] for pointer in one.pointers
+                ):
+                    wrong.append(f"{name}, {one}: {event['code']} {event['detail']}")
+            assert wrong == []
+            assert kh.bulletins.inbox(0, 9) == []
+            said = kh.db.rows("SELECT body FROM statements WHERE event = 'rejected'")
+            assert len(said) == len(sent)
+            assert not any(b"/body" in body or b"/about" in body for (body,) in said)
