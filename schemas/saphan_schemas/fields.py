@@ -82,8 +82,19 @@ def field_of(root: Schema, node: Schema) -> Field:
     while isinstance(node.get("$ref"), str):
         shared = node["$ref"].removeprefix(_INSIDE)
         beside = {key: value for key, value in node.items() if key != "$ref"}
-        node = {**root["$defs"][shared], **beside}
+        node = overlaid(root["$defs"][shared], beside)
     return Field(node, shared)
+
+
+def overlaid(node: Schema, beside: Schema) -> Schema:
+    """A schema and what a condition says besides, part by part; both hold, as `allOf` would say."""
+    found = dict(node)
+    for key, value in beside.items():
+        under = found.get(key)
+        if isinstance(under, dict) and isinstance(value, dict):
+            value = overlaid(under, value)
+        found[key] = value
+    return found
 
 
 def field_at(root: Schema, pointer: str) -> Field | None:
@@ -97,13 +108,13 @@ def field_at(root: Schema, pointer: str) -> Field | None:
 
 def choice_of(node: Schema) -> Choice | None:
     """The codes of a resolved schema, if it is a choice."""
+    words = [node["const"]] if isinstance(node.get("const"), str) else node.get("enum")
+    left = None if words is None else tuple(str(word) for word in words)
     if "$codes" in node:
         only = node.get("only")
-        listed = codes(node["$codes"])
-        return Choice(node["$codes"], tuple(c for c in listed if only is None or c in only))
-    if "enum" in node:
-        return narrowed(None, tuple(str(code) for code in node["enum"]))
-    return Choice("", (str(node["const"]),)) if isinstance(node.get("const"), str) else None
+        listed = tuple(c for c in codes(node["$codes"]) if only is None or c in only)
+        return Choice(node["$codes"], listed if left is None else left)
+    return None if left is None else narrowed(None, left)
 
 
 def narrowed(choice: Choice | None, options: tuple[str, ...]) -> Choice:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from saphan_schemas.fields import Field, Schema, choice_of, field_of, in_languages
+from saphan_schemas.fields import Field, Schema, choice_of, field_of, in_languages, overlaid
 
 from saphan.form.conditions import Conditions
 from saphan.form.question import ASKS, Answers, Kind, Question, Scalar
@@ -34,42 +34,27 @@ class Asker:
         self._root = root
         self._languages = languages
         self._conditions = Conditions(root)
+        self._answers: Answers = {}
         self._needed: Collection[str] = ()
         self._barred: Collection[str] = ()
 
     def walk(
         self, answers: Answers, needed: Collection[str] = (), barred: Collection[str] = ()
-    ) -> tuple[list[Question], Question | None, Any]:
-        """(questions that are answered, the first that is not, the finished wish or None).
+    ) -> Walk:
+        """A new walk, up to the first question that is not answered.
 
         Args:
             needed, barred: pointers of what rules want there, or not there.
         """
-        self._needed, self._barred = needed, barred
-        asking = self._part("", field_of(self._root, self._root))
-        answered: list[Question] = []
-        try:
-            question = next(asking)
-            while _is_answered(question, answers):
-                answered.append(question)
-                question = asking.send(answers[question.pointer])
-        except StopIteration as end:
-            return answered, None, end.value
-        return answered, question, None
+        self._answers, self._needed, self._barred = answers, needed, barred
+        return Walk(self._part("", field_of(self._root, self._root)), answers)
 
-    def _value(
-        self, pointer: str, schema: Schema, *, required: bool, insist: bool = False
-    ) -> Asking:
-        """Ask for whatever a schema is; returns its value, or LEFT_OUT.
-
-        Args:
-            insist: it was left out, and something else has made it necessary since.
-        """
+    def _value(self, pointer: str, schema: Schema, *, required: bool) -> Asking:
+        """Ask for whatever a schema is; returns its value, or LEFT_OUT."""
         field = field_of(self._root, schema)
-        insist = insist or pointer in self._needed
-        required = required or insist
+        required = required or pointer in self._needed
         if in_languages(field.node) is not None:
-            return (yield from self._languages_of(pointer, field, required, insist=insist))
+            return (yield from self._languages_of(pointer, field, required=required))
         if "properties" in field.node:
             return (yield from self._maybe_part(pointer, field, required=required))
         if field.node.get("type") == "array":
@@ -102,13 +87,17 @@ class Asker:
     def _part(self, pointer: str, field: Field) -> Asking:
         """An object, property by property; then what later answers have made necessary."""
         node, built, asked = field.node, dict[str, Any](), set[str]()
-        properties: dict[str, Schema] = node["properties"]
+        properties: dict[str, Any] = node["properties"]  # false bars one
         for name, below in properties.items():
             here = f"{pointer}/{name}"
-            if here in self._barred or self._conditions.barred(node, name, built, asked):
+            if (
+                below is False
+                or here in self._barred
+                or self._conditions.barred(node, name, built, asked)
+            ):
                 continue
             needed = self._conditions.required(node, built, asked)
-            below = {**below, **self._conditions.narrowed(node, name, built, asked)}
+            below = overlaid(below, self._conditions.narrowed(node, name, built, asked))
             value = yield from self._value(here, below, required=name in needed)
             asked.add(name)
             if value is not LEFT_OUT:
@@ -116,15 +105,17 @@ class Asker:
         late = self._conditions.required(node, built, set(properties))
         for name in [name for name in properties if name in late and name not in built]:
             built[name] = yield from self._value(
-                f"{pointer}/{name}", properties[name], required=True, insist=True
+                f"{pointer}/{name}", properties[name], required=True
             )
         return built
 
-    def _languages_of(self, pointer: str, field: Field, required: bool, *, insist: bool) -> Asking:
+    def _languages_of(self, pointer: str, field: Field, *, required: bool) -> Asking:
         """A text in the officer's language, then in the others; one of them will do."""
         text = field_of(self._root, in_languages(field.node) or {})
         built: dict[str, Any] = {}
         places = [f"{pointer}/{lang}" for lang in self._languages]
+        # Left out in every language, and something else has made it necessary since.
+        insist = all(self._answers.get(place, LEFT_OUT) is None for place in places)
         for at, (lang, here) in enumerate(zip(self._languages, places, strict=True)):
             rest = tuple(places[at + 1 :])
             needed = required and not built
@@ -160,6 +151,38 @@ class Asker:
             if not wanted:
                 return LEFT_OUT
         return (yield from self._part(pointer, field))
+
+
+class Walk:
+    """Where a walk stands.
+
+    Args:
+        answers: those there are; it is looked at whenever a question is met.
+    """
+
+    def __init__(self, asking: Asking, answers: Answers) -> None:
+        self._asking, self._answers = asking, answers
+        self.answered: list[Question] = []
+        self.question: Question | None = None
+        self.made: Any = None
+        """What all answers make together, at the end."""
+        self._on(None)
+
+    def on(self) -> None:
+        """Go on: the question has its answer now."""
+        if self.question is not None:
+            self.answered.append(self.question)
+            self._on(self._answers[self.question.pointer])
+
+    def _on(self, answer: Scalar | None) -> None:
+        try:
+            question = self._asking.send(answer)
+            while _is_answered(question, self._answers):
+                self.answered.append(question)
+                question = self._asking.send(self._answers[question.pointer])
+            self.question = question
+        except StopIteration as end:
+            self.question, self.made = None, end.value
 
 
 MOST_ITEMS: Final = 64

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from saphan_schemas.bundling import with_codes
-from saphan_schemas.fields import Schema
+from saphan_schemas.fields import Schema, overlaid
 
 
 class Conditions:
@@ -19,6 +19,7 @@ class Conditions:
     def __init__(self, root: Schema) -> None:
         self._defs = root["$defs"]
         self._validators: dict[int, Any] = {}
+        self._kept: list[Schema] = []
 
     def required(self, node: Schema, built: dict[str, Any], asked: Collection[str]) -> set[str]:
         """Properties that an object needs, as far as it is known by now.
@@ -52,7 +53,7 @@ class Conditions:
         for branch in self._branches(node, built, asked):
             below = branch.get("properties", {}).get(name)
             if isinstance(below, dict):
-                found |= below
+                found = overlaid(found, below)
         return found
 
     def _branches(
@@ -74,8 +75,9 @@ class Conditions:
     def _validator(self, condition: Schema) -> Any:
         import jsonschema_rs
 
-        found = self._validators.get(id(condition))  # the schema outlives this object
+        found = self._validators.get(id(condition))
         if found is None:
+            self._kept.append(condition)  # as long as it is kept, no other has its id
             whole = {**with_codes(condition), "$defs": with_codes(self._defs)}
             found = jsonschema_rs.Draft202012Validator(whole, validate_formats=True, offline=True)
             self._validators[id(condition)] = found

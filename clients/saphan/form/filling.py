@@ -19,7 +19,7 @@ from saphan.form.asking import Asker
 from saphan.form.checking import Checker
 from saphan.form.question import ASKS, Answers, Question, Scalar
 from saphan.form.reading import LEAVE_OUT, Misread, Several, read_answer
-from saphan.form.rulings import Rulings
+from saphan.form.rulings import Rulings, Wanted
 from saphan.form.sheet import ZONES, facts_of, languages_from, sheet_of
 
 ZONE: Final = "/about/local_time_zone"
@@ -66,6 +66,7 @@ class Filling:
         self._defaults = defaults
         self._demanded: set[str] = set()
         self._checker = Checker(name, self.sheet)
+        self._wanted = Wanted()
         self._rulings = Rulings(bundle(name)["rules"])
         self._asker = Asker(self.sheet, languages_from(lang))
         self._look()
@@ -73,12 +74,12 @@ class Filling:
     @property
     def question(self) -> Question | None:
         """What is asked now; None when everything was."""
-        return self._question
+        return self._walk.question
 
     @property
     def asked(self) -> tuple[Question, ...]:
         """Every question that is answered, in the order of the form."""
-        return tuple(self._asked)
+        return tuple(self._walk.answered)
 
     @property
     def wish(self) -> dict[str, Any]:
@@ -87,9 +88,9 @@ class Filling:
         Raises:
             RuntimeError: there is still a question; a bug.
         """
-        if self._question is not None:
+        if self.question is not None:
             raise RuntimeError("the form is not filled in")
-        finished: dict[str, Any] = {"schema": self.name, **self._wish}
+        finished: dict[str, Any] = {"schema": self.name, **self._walk.made}
         return finished
 
     def give(self, typed: str) -> Refused | None:
@@ -150,11 +151,11 @@ class Filling:
             if above == pointer and last.isdigit() and answer in (None, False):
                 del self.answers[given]
                 self._look()
-                return self._question is not None
+                return self.question is not None
         return False
 
     def repair(self) -> None:
-        """Of a draft that an older program wrote: ask again for what is not right any more."""
+        """Ask again for answers that are not right any more: of an older draft, or after others."""
         for _ in range(len(self.answers)):
             fault = self._fault()
             if fault is None:
@@ -193,9 +194,11 @@ class Filling:
         if len(self.answers) >= LIMITS.form_answers:
             return Refused(text("form.too_many", self.lang))
         before = self.answers.pop(question.pointer, None)
-        self._set(question, answer)
+        self.answers[question.pointer] = answer  # the newest answer stands last
+        self._fill_in(question, answer)
         fault = self._fault()
         if fault is None:
+            self._go_on()
             return None
         del self.answers[question.pointer]
         if before is not None:
@@ -204,49 +207,58 @@ class Filling:
         return Refused(self._checker.sentence(fault, self.lang))
 
     def _set(self, question: Question, answer: Scalar | None) -> None:
-        self.answers.pop(question.pointer, None)  # the newest answer stands last
+        """An answer that nothing can be wrong with."""
+        self.answers.pop(question.pointer, None)
         self.answers[question.pointer] = answer
-        self._look()
+        self._go_on()
+
+    def _fill_in(self, question: Question, answer: Scalar | None) -> None:
+        if answer is not None and not question.pointer.endswith(ASKS):
+            _put(self._so_far, question.pointer.split("/")[1:], answer)
 
     def _fault(self) -> Fault | None:
         """What the latest answer has made wrong."""
-        wish = self._partial()
-        found = self._checker.so_far(wish, self.answers.keys())
+        found = self._checker.so_far(self._so_far, self.answers.keys())
         if found is not None:
             return found
-        broken = self._rulings.broken(facts_of(wish))
+        broken = self._rulings.broken(facts_of(self._so_far))
         return next((one for one in broken if _is_about(one, self.answers)), None)
+
+    def _go_on(self) -> None:
+        """To the next question; from the start where rules want something else by now."""
+        before = self._wanted
+        known = len(self._walk.answered)
+        self._walk.on()
+        for question in self._walk.answered[known + 1 :]:
+            self._fill_in(question, self.answers[question.pointer])
+        self._wanted = self._rulings.wanted(facts_of(self._so_far))
+        if (self._wanted.needed, self._wanted.barred) != (before.needed, before.barred):
+            self._look()
+        if len(self._walk.answered) > known + 1:
+            self.repair()  # of answers that were given before, some may not fit any more
 
     def _look(self) -> None:
         """Walk; again while the rules, given what was found, want something else to be asked."""
         needed, barred = set(self._demanded), set[str]()
         for _ in range(ROUNDS):
-            self._asked, self._question, self._wish = self._asker.walk(self.answers, needed, barred)
-            self._wanted = self._rulings.wanted(facts_of(self._partial()))
+            self._walk = self._asker.walk(self.answers, needed, barred)
+            self._so_far: dict[str, Any] = {}
+            for question in self._walk.answered:
+                self._fill_in(question, self.answers[question.pointer])
+            self._wanted = self._rulings.wanted(facts_of(self._so_far))
             if self._wanted.needed <= needed and self._wanted.barred == barred:
                 return
             needed = self._demanded | self._wanted.needed
             barred = self._wanted.barred
-
-    def _partial(self) -> dict[str, Any]:
-        """The wish as far as it goes."""
-        if self._question is None:
-            return dict(self._wish)
-        wish: dict[str, Any] = {}
-        for question in self._asked:
-            answer = self.answers[question.pointer]
-            if answer is not None and not question.pointer.endswith(ASKS):
-                _put(wish, question.pointer.split("/")[1:], answer)
-        return wish
 
     def _zone(self) -> str:
         zone = self.answers.get(ZONE) or self._defaults.get(ZONE) or ZONES["lo"]
         return str(zone)
 
     def _now(self) -> Question:
-        if self._question is None:
+        if self.question is None:
             raise RuntimeError("nothing is asked any more")
-        return self._question
+        return self.question
 
 
 def _put(whole: dict[str, Any], steps: list[str], value: Scalar) -> None:

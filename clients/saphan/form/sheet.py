@@ -61,8 +61,8 @@ def sheet_of(name: str) -> Schema:
 
 
 def languages_from(lang: str) -> tuple[str, ...]:
-    """The officer's language, then the others, in which texts are asked for."""
-    return (lang, *(other for other in LANGUAGES if other != lang))
+    """The officer's language, then the others, English last, in which texts are asked for."""
+    return (lang, *(other for other in reversed(LANGUAGES) if other != lang))
 
 
 def usual(lang: str, today: date) -> dict[str, Scalar]:
