@@ -33,7 +33,7 @@ def test_the_tables_are_those_of_the_lists() -> None:
 
 
 def test_the_samples_are_taken_from_the_files() -> None:
-    blocks = re.findall(r"```json\n(.*?)```", PAGE, re.S)
+    blocks = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     assert '"KGM"' in blocks[0]
     assert codes("unit")[0] == "KGM"
     assert len(codes("unit")) == 9
