@@ -29,6 +29,7 @@ from saphan_schemas.records import (
 from saphan_schemas.validation import validate_content
 
 from saphan.base64_text import bytes_of
+from saphan.own_types.told import TypesFor, only_ours
 
 Json = dict[str, Any]
 INNER_TYPE: Final = PAE_TYPES[Inner]
@@ -97,8 +98,11 @@ class Signer:
         return sign_one(self.key, INNER_TYPE, exact.inner_bytes, os.urandom(32))
 
 
-def exact_of(answer: Json, draft: bytes) -> Exact:
+def exact_of(answer: Json, draft: bytes, types_for: TypesFor = only_ours) -> Exact:
     """The bytes of a node's answer, once everything in them names everything else.
+
+    Args:
+        types_for: gives the types that this program knows, with an agency's own of this name.
 
     Raises:
         OperatorError: `node_answer`: it is another bulletin than was asked for, or none.
@@ -114,7 +118,7 @@ def exact_of(answer: Json, draft: bytes) -> Exact:
         if (inner.header, inner.content, header_id) != (header_id, content_id, draft):
             raise ValueError("its parts do not belong together")
         # What is no bulletin cannot be shown, and a name of a file could lead anywhere.
-        validate_content(header, content)
+        validate_content(header, content, types_for(header.schema))
         exact.attachments  # noqa: B018 (ValueError: as many are described as are signed)
     except (KeyError, TypeError, ValueError, InvalidInput) as error:
         raise OperatorError(

@@ -22,6 +22,7 @@ from saphan_schemas.records import (
     Index,
     KeyId,
     Millis,
+    SchemaName,
     Signature,
 )
 
@@ -227,6 +228,13 @@ class DeskNews(Record, frozen=True, tag=24):
     named: Annotated[tuple[BulletinId, ...], Meta(max_length=LIMITS.desk_named)] = ()
 
 
+class AskType(Record, frozen=True, tag=27):
+    """The bundle of an agency's own type, to write in it without the line."""
+
+    request: RequestId
+    name: SchemaName
+
+
 DeskQuestion = (
     AskIdentity
     | AskInbox
@@ -240,6 +248,7 @@ DeskQuestion = (
     | AskDraft
     | AskSecond
     | AskRefuse
+    | AskType
 )
 FromDesk = DeskLogin | DeskQuestion
 FromNodeToDesk = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -29,6 +30,7 @@ from saphan.cli.speech import confirm, note, say, show
 from saphan.durable import make_folder
 from saphan.header_json import header_json
 from saphan.local_api import LocalNode
+from saphan.own_types.told import types_for
 from saphan.second_signature import Exact, Signer, exact_of
 
 Json = dict[str, Any]
@@ -170,7 +172,8 @@ class AtNode:
         draft = self._resolve(start)
         record, signature = self._officer().reading(draft)
         body = {"record": text_of(record), "signature": text_of(encode(signature))}
-        return exact_of(self._node.post(f"/v1/countersign/{draft.hex()}/read", body), draft)
+        answer = self._node.post(f"/v1/countersign/{draft.hex()}/read", body)
+        return exact_of(answer, draft, partial(types_for, self._node.get))
 
     def save(self, exact: Exact, number: int, folder: Path) -> Path:
         """An attachment as a file."""

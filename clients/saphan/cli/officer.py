@@ -42,6 +42,7 @@ from saphan.compose import INNER_TYPE, compose, parse_wish
 from saphan.corridors import allowed
 from saphan.durable import read_bounded
 from saphan.local_api import LocalNode
+from saphan.own_types.told import types_for
 from saphan.threads.addressing import named_original, recipients_for
 
 READ_TYPE = PAE_TYPES[OfficerRead]
@@ -195,6 +196,7 @@ def _send(args: argparse.Namespace) -> int:
         now=now,
         nonce=os.urandom(16),
         allowed=allowed(identity, identity["agency"], wish.to, wish.schema, now),
+        types=types_for(node.get, wish.schema),
     )
     handle, key = officer_key(args)
     inner = draft.inner(handle, key.key_id)

@@ -198,6 +198,14 @@ class Corridors(msgspec.Struct):
     stopped: Stopped | None = None
 
 
+class TypeTold(msgspec.Struct):
+    """Answers `AskType`: `exact` is the bundle in base64."""
+
+    name: Annotated[str, Meta(max_length=128)]
+    digest: Hex
+    exact: Annotated[str, Meta(max_length=LIMITS.desk_answer_bytes)]
+
+
 class Sent(msgspec.Struct):
     """Answers `AskSend`; without an id while a second officer has to sign."""
 

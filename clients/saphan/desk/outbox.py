@@ -29,6 +29,7 @@ from saphan.desk.drafts import Draft, Drafts, Written
 from saphan.desk.files import Files, upload_name
 from saphan.desk.line import LINE_ENDED, DeskLine
 from saphan.desk.store import ROW_BYTES, Shelf
+from saphan.desk.types import DeskTypes
 
 Json = dict[str, Any]
 
@@ -98,6 +99,7 @@ class Outbox:
             now=now,
             nonce=os.urandom(16),
             allowed=allowed(corridors, desk.me.agency, wish.to, wish.schema, now),
+            types=DeskTypes(desk).all(),
         )
         inner = made.inner(desk.me.handle, desk.key.key_id)
         signature = sign_one(desk.key, INNER_TYPE, inner, os.urandom(32))

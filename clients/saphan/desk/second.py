@@ -14,6 +14,7 @@ from saphan.desk.answers import Ended, Second, Waiting, checked, checked_of
 from saphan.desk.answers import Exact as ExactAnswer
 from saphan.desk.desk import Desk
 from saphan.desk.line import DeskLine
+from saphan.desk.types import DeskTypes
 from saphan.second_signature import Exact, Signer, exact_of
 
 Json = dict[str, Any]
@@ -45,7 +46,8 @@ class SecondEyes:
         """
         record, signature = self.signer.reading(draft)
         answer = await line.ask(AskDraft(line.number(), draft, record, signature))
-        return exact_of(checked_of(ExactAnswer, answer, draft.hex()), draft)
+        types = await DeskTypes(self.desk).bring(line)
+        return exact_of(checked_of(ExactAnswer, answer, draft.hex()), draft, lambda _: types)
 
     async def sign(self, line: DeskLine, exact: Exact) -> str:
         """Sign second what was opened; the bulletin's id."""

@@ -63,6 +63,7 @@ class Shelf(enum.IntEnum):
     DRAFTS = 5
     OUTBOX = 6
     FILES = 7
+    TYPES = 8
 
 
 def store_key(seed: bytes, key_id: bytes) -> bytes:

@@ -12,6 +12,7 @@ from saphan.desk.desk import Desk
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
 from saphan.desk.outbox import Outbox, Queued
+from saphan.desk.types import DeskTypes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +35,6 @@ async def sync(desk: Desk, line: DeskLine) -> Synced:
     refused = await outbox.send(line)
     kept = await asyncio.to_thread(outbox.some, sorted(waiting))
     sent = [one for one in kept if one.bulletin is not None]
-    return Synced(sent, refused, await inbox.pull(line))
+    new = await inbox.pull(line)
+    await DeskTypes(desk).bring(line)
+    return Synced(sent, refused, new)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -93,8 +94,8 @@ def check_living(token: Token, now: int) -> None:
         )
 
 
-def check_wanted(wanted: Wanted) -> None:
-    """Raises InvalidInput `token_malformed`, `schema_unknown`."""
+def check_wanted(wanted: Wanted, own: Container[str]) -> None:
+    """Raises InvalidInput `token_malformed`, `schema_unknown`; `own`: agencies' own types."""
     days = LIMITS.token_most_ms // DAY_MS
     if not _NAME.fullmatch(wanted.name):
         raise _malformed("a token's name is 1 to 31 of a-z, 0-9 and -, a letter first", "name")
@@ -105,7 +106,7 @@ def check_wanted(wanted: Wanted) -> None:
     if wanted.officer is not None and wanted.schemas:
         raise _malformed("an officer is shown what the rules say, not types of a token", "schemas")
     for schema in wanted.schemas:
-        if schema not in NAMES:
+        if schema not in NAMES and schema not in own:
             raise InvalidInput(
                 "schema_unknown",
                 f"there is no body type {schema[:80]!r}",

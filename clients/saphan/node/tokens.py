@@ -117,7 +117,9 @@ class Tokens:
             Refused: `officer_unknown`, `tokens_full`. OperatorError: the disk.
         """
         now = self._clock()
-        check_wanted(wanted)
+        with self._logs.lock:
+            own = {one.record.name for one in self._logs.directory.own_schemas}
+        check_wanted(wanted, own)
         text = PREFIX + secrets.token_urlsafe(32)
         lasts = LIMITS.token_ms if wanted.days is None else wanted.days * DAY_MS
         token = Token(

@@ -43,6 +43,7 @@ ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("POST", "/v1/bulletins/signed"): _access(officers=True),
     ("GET", "/v1/bulletins"): _access(Right.STATUS, officers=True),
     ("GET", "/v1/bulletins/{id}"): _access(Right.STATUS, officers=True),
+    ("GET", "/v1/bulletins/{id}/thread"): _access(Right.STATUS, officers=True),
     ("GET", "/v1/bulletins/{id}/content"): _access(Right.READ),
     ("POST", "/v1/bulletins/{id}/read"): _access(officers=True),
     ("GET", "/v1/bulletins/{id}/attachments/{number}"): _access(Right.READ, officers=True),

@@ -23,6 +23,7 @@ from saphan_schemas.desk_frames import (
     AskSecond,
     AskSend,
     AskStatus,
+    AskType,
     AskWaiting,
     DeskAnswer,
     DeskPart,
@@ -33,6 +34,7 @@ from saphan_schemas.records import Inner, Signature
 
 from saphan.base64_text import text_of
 from saphan.node.api.requests import INNER_BYTES, SignedBody, prepare_signed
+from saphan.node.api.schemas import describe_type
 from saphan.node.bulletins import unknown
 from saphan.node.desks.login import DeskPeer
 from saphan.node.desks.parts import Bringing, DeskParts
@@ -145,6 +147,13 @@ class Questions:
         second = self._service.second
         state = await second.refuse(asked.draft, asked.record, encode(asked.signature))
         return _answer(asked.request, {"state": state})
+
+    async def type(self, asked: AskType) -> DeskAnswer:
+        """An agency's own type."""
+        told = await self._service.engine.in_reading(
+            partial(describe_type, self._service, asked.name)
+        )
+        return _answer(asked.request, {name: told[name] for name in ("name", "digest", "exact")})
 
     # --- what the rules show ----------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from saphan_schemas.desk_frames import (
     AskSecond,
     AskSend,
     AskStatus,
+    AskType,
     AskUpload,
     AskWaiting,
     DeskLogin,
@@ -178,6 +179,8 @@ class DeskSession:
                     return await questions.second(frame)
                 case AskRefuse():
                     return await questions.refuse(frame)
+                case AskType():
+                    return await questions.type(frame)
         except SaphanError as error:
             return refusal(frame.request, error)
         except Exception:

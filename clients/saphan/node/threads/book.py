@@ -44,7 +44,7 @@ class ThreadBook:
         return held(self._db, bulletin)
 
     def check(self, draft: Draft) -> None:
-        """T2, T3: refuse a bulletin of this agency's that breaks a thread.
+        """T1 to T3: refuse a bulletin of this agency's that breaks a thread.
 
         Raises:
             Refused: what `check_sent` raises.
