@@ -6,14 +6,19 @@ import json
 import re
 
 import msgspec
+from saphan.node.policy.calendar import CalendarSettings
 from saphan.node.policy.four_eyes import Kind
 from saphan.node.policy.rules import Officer, Rule, Section
 from saphan.node.policy.settings import NodeSettings, NoticeSettings, Step, parse_settings
 from saphan.node.telling.hook import Notice
+from saphan.threads.holidays import parse_holidays
 from support.rooms import ROOT
 
 PAGE = (ROOT / "docs/node-settings.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+KINDS = (
+    NodeSettings, NoticeSettings, Step, Rule, Section, Officer, Kind, CalendarSettings
+)  # fmt: skip
 
 
 def test_the_example_is_read_and_leaves_nothing_out() -> None:
@@ -26,11 +31,7 @@ def test_the_example_is_read_and_leaves_nothing_out() -> None:
 
 
 def test_every_member_is_explained() -> None:
-    names = [
-        field.encode_name
-        for kind in (NodeSettings, NoticeSettings, Step, Rule, Section, Officer, Kind)
-        for field in msgspec.structs.fields(kind)
-    ]
+    names = [field.encode_name for kind in KINDS for field in msgspec.structs.fields(kind)]
     assert [name for name in names if f'"{name}"' not in BLOCKS[0]] == []
 
 
@@ -38,6 +39,12 @@ def test_the_line_of_a_notice_is_what_a_command_gets() -> None:
     shown = json.loads(BLOCKS[1])
     given = json.loads(Notice(bytes(32), 0, "immediate", 1, ("dao",)).line())
     assert list(shown) == list(given)
+
+
+def test_the_example_of_a_holiday_file_is_one() -> None:
+    (block,) = [one for one in BLOCKS if "holidays/1" in one]
+    found = parse_holidays(block.encode(), "kh")
+    assert found.covers(max(found.days))
 
 
 OFFICERS = (ROOT / "docs/officers.md").read_text(encoding="utf-8")

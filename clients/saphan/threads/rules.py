@@ -1,4 +1,4 @@
-"""Which bulletin may say what of which other one (T2 to T5 of schemas/spec/threads.md).
+"""Which bulletin may say what of which other one (T1 to T5 of schemas/spec/threads.md).
 
 The sender's node refuses before the seal, with the fix; the recipient's node rejects only what is
 false whatever else the two sides hold: a correction of what another agency has said.
@@ -50,7 +50,7 @@ Look = Callable[[bytes], Held | None]
 
 
 def check_sent(header: Header, words: Words, look: Look, carries: Callable[[str], bool]) -> None:
-    """T2, T3: may this agency send that.
+    """T1 to T3: may this agency send that.
 
     Args:
         look: what its node holds; carries: whether an agreement takes this type to an agency now.
@@ -107,6 +107,7 @@ def may_replace(sender: str, schema: str, held: Held) -> bool:
 
 
 def _check_named(words: Words) -> None:
+    """T1."""
     needed = NAMES_ONE.get(words.message)
     if needed is not None and not words.targets(*needed):
         raise Refused(
