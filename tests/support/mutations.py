@@ -57,16 +57,18 @@ def spoil(schema: str, content: dict[str, Any]) -> Iterator[Spoiled]:
 
 
 def changed(content: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
-    """A copy with another value at a path; `MISSING` takes it away."""
-    made = copy.deepcopy(content)
-    place: Any = made
+    """A copy, not to be changed, with another value at a path; `MISSING` takes it away."""
+    made: Any = copy.copy(content)
+    place = made
     for step in path[:-1]:
+        # Only what lies on the way is copied: thousands are made of one content.
+        place[step] = copy.copy(place[step])
         place = place[step]
     if value is MISSING:
         del place[path[-1]]
     else:
         place[path[-1]] = value
-    return made
+    return dict(made)
 
 
 MISSING: Final = object()
