@@ -14,6 +14,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.width import fit
 
 from saphan.cli.options import Parser, Subparsers, add_command, add_group, now_ms
+from saphan.cli.schema_roots import add_registering
 from saphan.cli.speech import language, note, say, show
 from saphan.durable import create_file, read_bounded
 
@@ -46,6 +47,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     new.add_argument("type", metavar="TYPE", help=say("help.schema_type"))
     new.add_argument("--out", type=Path, metavar="FILE", help=say("help.schema_out"))
     new.add_argument("--like", type=Path, metavar="FILE", help=say("help.schema_like"))
+    add_registering(group)
 
 
 def full_name(word: str) -> str:

@@ -20,17 +20,8 @@ from saphan_schemas.own_types import bundle_source, split_name
 
 from saphan.agency_file import AgencyFile
 from saphan.ceremony.holder import open_root_file
-from saphan.cli.comparing import add_comparing, compare_words
-from saphan.cli.options import (
-    Parser,
-    Subparsers,
-    add_command,
-    add_passphrase,
-    local_node,
-    now_ms,
-    office_of,
-    passphrase_source,
-)
+from saphan.cli.comparing import compare_words
+from saphan.cli.options import local_node, now_ms, office_of, passphrase_source
 from saphan.cli.render import stamp
 from saphan.cli.speech import confirm, note, say, show
 from saphan.cli.submitting import hand_over
@@ -54,31 +45,11 @@ from saphan.own_types.registration_draft import (
 Json = dict[str, Any]
 
 
-def add_registering(group: Subparsers[Parser]) -> None:
-    """Register register, sign and finish."""
-    new = add_command(group, "register", "schema_register", _register)
-    new.add_argument("file", type=Path, metavar="FILE", help=say("help.schema_source"))
-    new.add_argument("--before", type=Path, metavar="FILE", help=say("help.schema_before"))
-    new.add_argument("--out", type=Path, metavar="DRAFT", help=say("help.schema_out"))
-    new.add_argument("--key", type=Path, metavar="FILE", help=say("help.root_key_file"))
-    new.add_argument("--yes", action="store_true", help=say("help.yes"))
-    add_passphrase(new, what=say("noun.root_key"))
-    signing = add_command(group, "sign", "schema_sign", _sign)
-    signing.add_argument("file", type=Path, metavar="DRAFT", help=say("help.draft"))
-    signing.add_argument(
-        "--key", type=Path, required=True, metavar="FILE", help=say("help.root_key_file")
-    )
-    add_comparing(signing)
-    add_passphrase(signing, what=say("noun.root_key"))
-    ending = add_command(group, "finish", "schema_finish", _finish)
-    ending.add_argument("file", type=Path, metavar="DRAFT", help=say("help.draft"))
-    ending.add_argument("copies", type=Path, nargs="*", metavar="COPY", help=say("help.copies"))
-
-
 # --- register -------------------------------------------------------------------------------------
 
 
-def _register(args: argparse.Namespace) -> int:
+def register(args: argparse.Namespace) -> int:
+    """Make the bundle of a source; sign it here, or write a draft for the root's holders."""
     office = office_of(args)
     agency = office.read_agency()
     name, bundle = bundle_source(read_bounded(args.file, DRAFT_BYTES, "source"))
@@ -128,7 +99,8 @@ def _before(args: argparse.Namespace, office: Office, name: str) -> bytes | None
 # --- sign, finish ---------------------------------------------------------------------------------
 
 
-def _sign(args: argparse.Namespace) -> int:
+def sign(args: argparse.Namespace) -> int:
+    """Sign a draft with one holder's root, after its words were compared."""
     draft = _read(args.file)
     root = read_key_id(args.key)
     check_registration_signer(draft, root)  # before anybody reads the page
@@ -147,7 +119,8 @@ def _signed(args: argparse.Namespace, draft: RegistrationDraft, key: Path) -> Re
     return sign_registration_draft(draft, open_root_file(key, secret))
 
 
-def _finish(args: argparse.Namespace) -> int:
+def finish(args: argparse.Namespace) -> int:
+    """Join the copies of a draft and hand the package to the node."""
     office = office_of(args)
     agency = office.read_agency()
     first, *others = (_read(path) for path in (args.file, *args.copies))
