@@ -1,0 +1,102 @@
+"""Faults in the officer's language: every kind has its sentence, and none repeats the value."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from saphan_schemas.body_types import BUILT_IN
+from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.explaining import explain, explain_fault, explained, place
+from saphan_schemas.faults import Fault
+from saphan_schemas.messages import LANGUAGES, has_text
+from saphan_schemas.rules import KINDS
+from saphan_schemas.samples import sample
+from saphan_schemas.schema_check import PLAIN
+
+SCRIPTS = {"en": r"[a-z]{4}", "lo": "[\u0e80-\u0eff]{3}", "km": "[\u1780-\u17ff]{3}"}
+SEIZURE = "saphan/drug_seizure/1"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("kind", (*PLAIN, *KINDS, "text_forbidden"))
+def test_every_kind_of_fault_has_a_sentence(kind: str, lang: str) -> None:
+    assert has_text(f"fault.{kind}", lang)
+
+
+def fault(stem: str, change: Any) -> InvalidInput:
+    content = sample(stem)
+    change(content)
+    with pytest.raises(InvalidInput) as refused:
+        BUILT_IN.get(f"saphan/{stem}/1").check(content, {"urgency": "routine"})
+    return refused.value
+
+
+def put(*way: str | int, value: Any) -> Any:
+    def change(content: dict[str, Any]) -> None:
+        at: Any = content
+        for step in way[:-1]:
+            at = at[step]
+        at[way[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize(
+    ("stem", "change", "says"),
+    (
+        ("drug_seizure", put("body", "substances", 0, "unit", value="Jane"), "KGM"),
+        ("drug_seizure", put("body", "substances", 0, "amount", value="Jane"), "3240.5"),
+        ("drug_seizure", put("body", "arrests", 0, "count", value=99_999), "10000"),
+        ("drug_seizure", put("about", "grading", "source", value="Jane"), "B = "),
+        ("drug_seizure", put("body", "Jane", value=1), "Jane"),  # the name of a field is shown
+        ("drug_seizure", put("about", "title", "lo", value="Jane\u202e"), ""),
+        ("case_statistics", put("body", "totals_check", 0, "value", value="1"), "6434"),
+        ("case_statistics", put("body", "period", "to", value="2001-01-01"), ""),
+    ),
+)
+def test_a_sentence_says_where_and_what_would_be_right(
+    stem: str, change: Any, says: str, lang: str
+) -> None:
+    error = fault(stem, change)
+    sentence = explain(error, lang)
+    assert sentence is not None
+    assert says in sentence
+    assert re.search(SCRIPTS[lang], sentence)
+    assert "{" not in sentence
+    if says != "Jane":
+        assert "Jane" not in sentence
+
+
+def test_other_fields_stand_in_a_sentence_by_their_names() -> None:
+    error = fault("case_statistics", put("body", "period", "to", value="2001-01-01"))
+    assert explain(error) == (
+        f"{place('saphan/case_statistics/1', '/body/period/to')}: this is before "
+        f"{place('saphan/case_statistics/1', '/body/period/from')}."
+    )
+
+
+def test_entries_of_lists_are_counted_as_people_count() -> None:
+    assert place(SEIZURE, "/body/substances/1/unit").startswith("Substances 2 ›")
+    assert place(SEIZURE, "/about/title/lo", "en").endswith("› Lao")
+    assert place(SEIZURE, "") != ""
+
+
+def test_a_type_of_an_agency_is_explained_by_pointers() -> None:
+    sentence = explain_fault(Fault("required", "/body/depth_m", {}, "la.ospp/field_report/1"), "km")
+    assert "/body/depth_m" in sentence
+    assert re.search(SCRIPTS["km"], sentence)
+
+
+def test_a_fault_that_says_less_than_its_sentence_wants_is_still_said() -> None:
+    assert explain_fault(Fault("sum", "/body/totals_check/0/value", {}, SEIZURE))
+    assert explain_fault(Fault("of_a_newer_program", "/body/x", {"y": 1}, SEIZURE))
+
+
+def test_an_error_of_another_kind_is_not_explained() -> None:
+    assert explain(Refused("key_revoked", "no")) is None
+    assert explained(InvalidInput("malformed", "no")) is None
+    error = fault("drug_seizure", put("body", "substances", 0, "unit", value="Jane"))
+    assert set(explained(error) or ()) == set(LANGUAGES)
