@@ -50,7 +50,7 @@ def put(*way: str | int, value: Any) -> Any:
         ("drug_seizure", put("body", "substances", 0, "unit", value="Jane"), "KGM"),
         ("drug_seizure", put("body", "substances", 0, "amount", value="Jane"), "3240.5"),
         ("drug_seizure", put("body", "arrests", 0, "count", value=99_999), "10000"),
-        ("drug_seizure", put("about", "grading", "source", value="Jane"), "B = "),
+        ("drug_seizure", put("about", "grading", "source", value="D"), "B = "),
         ("drug_seizure", put("body", "Jane", value=1), "Jane"),  # the name of a field is shown
         ("drug_seizure", put("about", "title", "lo", value="Jane\u202e"), ""),
         ("case_statistics", put("body", "totals_check", 0, "value", value="1"), "6434"),
