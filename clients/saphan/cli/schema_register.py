@@ -187,7 +187,7 @@ def _page(draft: RegistrationDraft) -> Iterator[str]:
     for depth, name, given, form in outline(draft.opened):
         mark = " *" if given else ""
         yield f"  {'  ' * depth}{name}{mark}: {form}"
-    yield say("note.schema_rules", count=len(draft.opened["rules"]))
+    yield say("note.schema_rule_count", count=len(draft.opened["rules"]))
     if draft.before is not None:
         yield say("note.schema_before_words")
         yield from (f"    {line}" for line in word_lines(digest_of(draft.before)))

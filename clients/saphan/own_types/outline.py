@@ -31,7 +31,7 @@ def outline(bundle: dict[str, Any]) -> Iterator[Line]:
     shared = with_codes(shared_types()[0])
     for name, node in sorted(schema["$defs"].items()):
         if shared.get(name) != node:
-            yield from _fields(name, node, 0, True)
+            yield from _fields(name, node, 0, False)
 
 
 def _fields(name: str, node: Node, depth: int, given: bool) -> Iterator[Line]:
