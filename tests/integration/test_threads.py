@@ -160,20 +160,64 @@ async def test_a_false_correction_is_rejected_by_the_recipient(
         assert kh.db.row("SELECT count(*) FROM relations") == (0,)
 
 
-async def test_a_cancelled_request_is_owed_by_nobody(bridge: Bridge) -> None:
+async def test_legal_assistance_is_acknowledged_and_then_told_of(bridge: Bridge) -> None:
+    """By working days, which the node counts without holidays, and says so."""
+    async with bridge.node(LA) as la, bridge.node(KH) as kh:
+        await agreed(kh)
+        request = await accepted(la, letter("mla_request", (KH,)))
+        await known(kh, request)
+        found = part(la, request)
+        assert (found["what"], found["state"]) == ("acknowledgement", "waiting")
+        assert found["clock"]["holiday_file_missing"]
+        text = "\n".join(status_lines(kh.bulletins.status(request)))
+        assert f"{KH} owes an acknowledgement by" in text
+        assert "no holiday file for KH" in text
+        after(bridge, 24 * 9)
+        assert [one["share"] for one in la.warnings.look()] == [100]
+        word = letter(
+            "mla_request", (LA,), about_message_kind="update",
+            about_relations=[related("in_reply_to", request)],
+            body_execution={"state": "received", "since": "2026-01-05"},
+        )  # fmt: skip
+        told = await accepted(kh, word)
+        assert part(la, request) == part(kh, request)
+        found = part(la, request)
+        assert (found["what"], found["state"], found["late"]) == ("status", "waiting", True)
+        assert la.bulletins.status(told)["owed"] == []
+        last = letter(
+            "mla_request", (LA,), about_message_kind="update",
+            about_relations=[related("in_reply_to", request), related("supersedes", told)],
+            body_execution={"state": "executed", "since": "2026-01-06"},
+        )  # fmt: skip
+        await accepted(kh, last)
+        assert owed(la, request) == [(KH, "answered")]
+        after(bridge, 24 * 60)
+        assert la.warnings.look() == []
+
+
+async def test_a_corrected_or_cancelled_request_is_owed_by_nobody(bridge: Bridge) -> None:
     async with bridge.node(LA) as la, bridge.node(KH) as kh:
         await agreed(kh)
         request = await accepted(kh, letter("info_request", (LA,)))
-        cancel = letter(
+        better = letter(
             "info_request", (LA,), about_message_kind="correction",
             about_relations=[related("corrects", request)],
         )  # fmt: skip
-        newer = await accepted(kh, cancel)
+        newer = await accepted(kh, better)
         await known(la, newer)
         assert owed(kh, request) == owed(la, request) == [(LA, "replaced")]
         assert owed(kh, newer) == [(LA, "waiting")]
         await accepted(la, letter("info_reply_final", (KH,), request))  # it crossed the correction
         assert owed(kh, newer) == owed(la, newer) == [(LA, "answered")]
+        third = await accepted(kh, letter("info_request", (LA,)))
+        await known(la, third)
+        cancel = letter(
+            "info_request", (LA,), about_message_kind="cancel",
+            about_relations=[related("supersedes", third)],
+        )  # fmt: skip
+        ending = await accepted(kh, cancel)
+        assert owed(kh, third) == owed(la, third) == [(LA, "replaced")]
+        assert owed(kh, ending) == owed(la, ending) == []
 
 
 async def test_who_owes_a_reply_and_who_waits_for_it_are_warned_once_of_each(

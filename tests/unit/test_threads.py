@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from saphan.threads.legal import Word, legal
 from saphan.threads.owing import Owing, Reply, owing
 from saphan.threads.rules import Held, check_received, check_sent
 from saphan.threads.words import Answered, Asked, Relation, Words, words_of
@@ -228,6 +229,65 @@ def test_what_was_refused_may_be_answered_after_all() -> None:
 def test_an_answer_after_the_time_counts_and_is_late() -> None:
     found = stands(came(9, "full", "1", "2"), now=10)
     assert (found.state, found.late) == ("answered", True)
+
+
+# --- T12: legal assistance ------------------------------------------------------------------------
+
+DAY = 24 * HOUR
+LINES = {"mla_acknowledge": 5 * DAY, "mla_status": 30 * DAY}
+
+
+def stands_legally(*words: tuple[int, str | None], day: int, **last: Any) -> tuple[Any, ...]:
+    """Words: (day, state of the execution); `day`: today. What is owed, how, by which day."""
+    said = [Word(bytes(32), at * DAY, state) for at, state in words]
+    if last:
+        said[-1] = Word(bytes(32), said[-1].at, said[-1].state, **last)
+    found = legal(said, 0, lambda start, line: start + LINES[line], day * DAY)
+    due = found.owing.due
+    return found.what, found.owing.state, None if due is None else due // DAY, found.owing.late
+
+
+@pytest.mark.parametrize(
+    ("words", "day", "found"),
+    [
+        ([], 5, ("acknowledgement", "waiting", 5, False)),
+        ([], 6, ("acknowledgement", "overdue", 5, False)),
+        ([(3, "received")], 33, ("status", "waiting", 33, False)),
+        ([(3, "received")], 34, ("status", "overdue", 33, False)),
+        ([(3, "received"), (20, "accepted")], 50, ("status", "waiting", 50, False)),
+        ([(7, "received")], 8, ("status", "waiting", 37, True)),
+        ([(3, "received"), (90, "executed")], 999, ("status", "answered", None, False)),
+        ([(3, "returned")], 999, ("status", "answered", None, False)),
+        ([(3, "refused")], 999, ("status", "refused", None, False)),
+        ([(3, None)], 33, ("status", "waiting", 33, False)),
+    ],
+)
+def test_who_was_asked_for_assistance_owes_word_after_word(
+    words: list[tuple[int, str | None]], day: int, found: tuple[Any, ...]
+) -> None:
+    assert stands_legally(*words, day=day) == found
+
+
+def test_an_announced_day_moves_the_next_word() -> None:
+    postponed = ((3, "postponed"),)
+    assert stands_legally(*postponed, day=60, expected=60 * DAY)[1] == "waiting"
+    assert stands_legally(*postponed, day=61, expected=60 * DAY)[1] == "overdue"
+
+
+def test_what_is_cancelled_or_says_how_it_stands_asks_nothing() -> None:
+    about = {"message_kind": "original", "reference": "LA-OSPP-2025-ML-0002"}
+    kind = "saphan/mla_request/1"
+    asking = words_of(kind, {"about": about, "body": {}})
+    assert asking is not None
+    assert asking.asks
+    told = {"execution": {"state": "postponed", "expected_on": "2026-01-05"}}
+    telling = words_of(kind, {"about": about, "body": told})
+    assert telling is not None
+    assert telling.execution is not None
+    assert (telling.asks, telling.execution.expected) == (False, 1_767_571_200_000)
+    cancelled = words_of(kind, {"about": about | {"message_kind": "cancel"}, "body": {}})
+    assert cancelled is not None
+    assert not cancelled.asks
 
 
 # --- reading it from content ----------------------------------------------------------------------

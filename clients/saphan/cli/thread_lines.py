@@ -38,9 +38,11 @@ def owed_lines(owed: Json) -> Iterator[str]:
     """How one of those who were asked stands; then each question, while any is open or differs."""
     yield f"{label('label.owed')}{owed_text(owed)}"
     clock = owed["clock"]
-    if clock is not None and owed["accepted"] is not None and owed["state"] in OPEN:
+    if clock is not None and owed["since"] is not None and owed["state"] in OPEN:
         count = say(f"time.{clock['unit']}", count=clock["count"])
-        yield label(None) + say("owed.counted", time=count, when=stamp(owed["accepted"]))
+        first = owed["what"] != "status"
+        from_what = "owed.counted" if first else "owed.counted_word"
+        yield label(None) + say(from_what, time=count, when=stamp(owed["since"]))
         if owed["read"] is not None:
             yield label(None) + say("owed.read", when=stamp(owed["read"]))
         if clock["holiday_file_missing"]:
@@ -67,7 +69,10 @@ def owed_text(owed: Json) -> str:
         "to": owed["transferred_to"] or "",
         "state": _state_text(owed["delivery"]),
     }
-    return say(f"owed.{owed['state']}", **values)
+    key = f"owed.{owed['state']}"
+    if owed["what"] != "reply" and owed["state"] in OPEN:
+        key = f"owed.{owed['what']}_{owed['state']}"
+    return say(key, **values)
 
 
 def _question_text(one: Json) -> str:

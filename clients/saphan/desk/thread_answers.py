@@ -10,6 +10,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import AgencyId, Millis
 
 from saphan.threads.clock import Unit
+from saphan.threads.legal import What
 from saphan.threads.owing import OwingState, QuestionState
 
 Hex = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
@@ -50,6 +51,8 @@ class Owed(msgspec.Struct):
 
     replier: AgencyId
     delivery: Word
+    what: What
+    since: Millis | None
     state: OwingState
     accepted: Millis | None
     read: Millis | None

@@ -22,8 +22,8 @@ REPLACING: Final = (CORRECTS, SUPERSEDES)
 REQUEST_FAMILY: Final = "saphan/info_request"
 REPLY_FAMILY: Final = "saphan/info_reply"
 LEGAL_FAMILY: Final = "saphan/mla_request"
-OVER: Final = frozenset({"refused", "executed", "returned"})
-"""States of an execution after which nothing more is owed."""
+ASK_NOTHING: Final = frozenset({"cancel", "exercise_end"})
+"""Kinds of message that end what was asked."""
 
 
 class Relation(Record, frozen=True):
@@ -64,12 +64,19 @@ class Answered(Record, frozen=True):
     transferred_to: str | None = None
 
 
+class Execution(Record, frozen=True):
+    """How a request for legal assistance stands where it is carried out; `expected` in ms UTC."""
+
+    state: str
+    expected: int | None = None
+
+
 class Words(Record, frozen=True):
     """What a thread needs of one bulletin.
 
     Args:
         message: `about.message_kind`; reference: `about.reference`.
-        execution: state of an mla_request's execution, of its newest word.
+        legal: whether it is an mla_request.
     """
 
     message: str
@@ -77,7 +84,15 @@ class Words(Record, frozen=True):
     relations: tuple[Relation, ...]
     asked: Asked | None = None
     answered: Answered | None = None
-    execution: str | None = None
+    execution: Execution | None = None
+    legal: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody owes an answer to it; word of an execution answers, and asks nothing."""
+        if self.message in ASK_NOTHING:
+            return False
+        return self.asked is not None or (self.legal and self.execution is None)
 
     def targets(self, *kinds: str) -> tuple[bytes, ...]:
         """Ids of the bulletins that it names so."""
@@ -99,14 +114,14 @@ def words_of(schema: str, content: dict[str, Any]) -> Words | None:
     )
     if not relations and kind not in (REQUEST_FAMILY, LEGAL_FAMILY):
         return None
-    execution = body.get("execution") if kind == LEGAL_FAMILY else None
     return Words(
         about["message_kind"],
         about["reference"],
         relations,
         _asked(body) if kind == REQUEST_FAMILY else None,
         _answered(body) if kind == REPLY_FAMILY else None,
-        None if execution is None else execution["state"],
+        _execution(body) if kind == LEGAL_FAMILY else None,
+        kind == LEGAL_FAMILY,
     )
 
 
@@ -130,6 +145,14 @@ def _answered(body: dict[str, Any]) -> Answered:
         delay.get("reason"),
         body.get("transferred_to"),
     )
+
+
+def _execution(body: dict[str, Any]) -> Execution | None:
+    found = body.get("execution")
+    if found is None:
+        return None
+    expected = found.get("expected_on")
+    return Execution(found["state"], None if expected is None else _millis(expected))
 
 
 def _millis(text: str) -> int:

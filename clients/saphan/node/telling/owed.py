@@ -21,7 +21,7 @@ from saphan.node.rows.db import Database
 from saphan.node.threads.requests import DEAD, Owed, Requests
 
 SHARES: Final = (50, 90, 100)
-"""Hundredths of the time from the acceptance of a request to its end; after it, it is overdue."""
+"""Hundredths of the time from where its clock began to its end; after it, it is overdue."""
 PAGE: Final = 256
 """Rows of one look: each is worked out from a few dozen rows of the store."""
 AGAIN_MS: Final = DAY_MS
@@ -133,10 +133,10 @@ class OwedReplies:
     def _look(self, row: _Watched, now: int, found: Reminders) -> None:
         owed = self._owed(row.bulletin, row.replier)
         until = None if owed is None else owed.owing.until
-        if owed is None or until is None or owed.accepted is None or not owed.owing.owes:
+        if owed is None or until is None or owed.since is None or not owed.owing.owes:
             found.gone.append((row.seq, row.replier))
             return
-        times = [(s, owed.accepted + (until - owed.accepted) * s // 100) for s in SHARES]
+        times = [(s, owed.since + (until - owed.since) * s // 100) for s in SHARES]
         over, told = max((s for s, at in times if at < now), default=0), row.told
         if row.due is not None and until != row.due:
             told = min(over, SHARES[-2])  # step 3; that it is over is said whenever it is

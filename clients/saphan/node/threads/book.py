@@ -80,8 +80,7 @@ class ThreadBook:
         self, header: Header, words: Words, bulletin: bytes, repliers: tuple[str, ...]
     ) -> KeptWords:
         sealed = self._archive.seal_words(encode(words), bulletin, header.retain_until)
-        owed_by = repliers if family(header.schema) in ASKING else ()
-        return KeptWords(bulletin, words, sealed, owed_by)
+        return KeptWords(bulletin, words, sealed, repliers if words.asks else ())
 
 
 def _words(draft: Draft) -> Words | None:

@@ -14,7 +14,8 @@ from saphan_schemas.records import Urgency
 
 from saphan.node.policy.calendar import CalendarSettings
 from saphan.node.policy.current import Current
-from saphan.threads.clock import Due, due_at
+from saphan.threads.clock import Due, due_at, end_of, table_time
+from saphan.threads.holidays import Holidays
 from saphan.threads.words import Asked
 
 Json = dict[str, Any]
@@ -59,14 +60,19 @@ class Calendar:
 
     def running(self, accepted: int, urgency: Urgency, asked: Asked, replier: str) -> Running:
         """The clock of one that was asked; `accepted` in ms UTC."""
-        now = self._settings.now.calendar or CalendarSettings()
-        zone = now.zone(replier)
+        zone, holidays = self._of(replier)
         counted = due_at(
-            accepted,
-            urgency,
-            asked.availability,
-            asked.within,
-            zone or UNKNOWN,
-            self._settings.holidays.get(replier.partition(".")[0]),
+            accepted, urgency, asked.availability, asked.within, zone or UNKNOWN, holidays
         )
         return Running(counted, (zone or UNKNOWN).key, zone is not None)
+
+    def table(self, start: int, situation: str, replier: str) -> Running:
+        """The same for one line of the table, from `start` (ms UTC)."""
+        zone, holidays = self._of(replier)
+        counted = end_of(start, table_time(situation), zone or UNKNOWN, holidays)
+        return Running(counted, (zone or UNKNOWN).key, zone is not None)
+
+    def _of(self, replier: str) -> tuple[ZoneInfo | None, Holidays | None]:
+        """Its zone, and its country's holidays, as far as this node knows them."""
+        settings = self._settings.now.calendar or CalendarSettings()
+        return settings.zone(replier), self._settings.holidays.get(replier.partition(".")[0])

@@ -13,16 +13,17 @@ from typing import Any, Final
 from saphan_protocol.delivery import State
 from saphan_schemas.codec import decode
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Event, Header
+from saphan_schemas.records import Event, Header, Urgency
 
 from saphan.node.archive import Archive
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import REFUSED
 from saphan.node.threads.calendar import Calendar, Running
 from saphan.node.threads.rows import held, named_by, words_of_row
+from saphan.threads.legal import What, Word, legal
 from saphan.threads.owing import Owing, OwingState, Question, Reply, owing
 from saphan.threads.rules import may_replace
-from saphan.threads.words import REPLACING, REPLY, Answered, Asked, Words
+from saphan.threads.words import REPLACING, REPLY, Asked, Words
 
 Json = dict[str, Any]
 Shows = Callable[[bytes], bool]
@@ -39,6 +40,7 @@ class Owed:
     Args:
         delivery: state of the request's delivery; accepted, read: times in the log, ms UTC.
         running: by which calendar the time was counted; None while it does not run.
+        since: when that time began, ms UTC.
     """
 
     replier: str
@@ -47,6 +49,8 @@ class Owed:
     accepted: int | None = None
     read: int | None = None
     running: Running | None = None
+    what: What = "reply"
+    since: int | None = None
 
     def json(self) -> Json:
         """As the local API has it; times in ms UTC."""
@@ -54,6 +58,8 @@ class Owed:
         return {
             "replier": self.replier,
             "delivery": self.delivery,
+            "what": self.what,
+            "since": self.since,
             "state": found.state,
             "accepted": self.accepted,
             "read": self.read,
@@ -67,6 +73,16 @@ class Owed:
             "replies": [one.hex() for one in found.replies],
             "clock": None if self.running is None else self.running.json(),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """A reply that stands: when it counts from, ms UTC, and which version it names."""
+
+    bulletin: bytes
+    at: int
+    version: bytes
+    words: Words
 
 
 class Requests:
@@ -98,14 +114,13 @@ class Requests:
         """
         row = self._db.row("SELECT header FROM bulletins WHERE id = ?", (bulletin,))
         words = words_of_row(self._db, self._archive, bulletin)
-        if row is None or words is None or words.asked is None:
+        if row is None or words is None or not words.asks:
             return []
         header = decode(Header, row[0], LIMITS.header_bytes, "header")
         repliers = header.recipients if header.sender == self._agency else (self._agency,)
         over = bool(self.replaced_by(bulletin, shows))
         return [
-            self._one(bulletin, header, words.asked, replier, shows, over=over)
-            for replier in repliers
+            self._one(bulletin, header, words, replier, shows, over=over) for replier in repliers
         ]
 
     def replaced_by(self, bulletin: bytes, shows: Shows = lambda _: True) -> list[bytes]:
@@ -124,7 +139,7 @@ class Requests:
         self,
         bulletin: bytes,
         header: Header,
-        asked: Asked,
+        words: Words,
         replier: str,
         shows: Shows,
         *,
@@ -132,46 +147,68 @@ class Requests:
     ) -> Owed:
         state = self._delivery(bulletin, replier)
         accepted, read = self._times(bulletin, replier)
-        waits = tuple(Question(no) for no in asked.questions)
+        asked = words.asked
         if accepted is None:
             word: OwingState = "ended" if state in DEAD else "replaced" if over else "undelivered"
+            waits = tuple(Question(no) for no in ([] if asked is None else asked.questions))
             return Owed(replier=replier, delivery=state, owing=Owing(state=word, questions=waits))
-        running = self._calendar.running(accepted, header.urgency, asked, replier)
-        replies = self._replies(bulletin, header.sender, replier, shows)
+        came = self._came(bulletin, header.sender, replier, shows)
+        if asked is None:
+            found = self._legal(came, accepted, replier)
+        else:
+            found = self._replied(came, accepted, header.urgency, asked, replier)
+        if over and found.owing.owes:
+            found = replace(found, owing=replace(found.owing, state="replaced"))
+        return replace(found, delivery=state, accepted=accepted, read=read)
+
+    def _replied(
+        self, came: Sequence[Came], accepted: int, urgency: Urgency, asked: Asked, replier: str
+    ) -> Owed:
+        running = self._calendar.running(accepted, urgency, asked, replier)
+        replies = [
+            Reply(one.bulletin, one.at, one.words.answered)
+            for one in came
+            if one.words.answered is not None and one.words.answered.request == one.version
+        ]
         found = owing(asked, replies, running.due, self._clock())
-        if over and found.owes:
-            found = replace(found, state="replaced")
+        return Owed(replier=replier, delivery="", owing=found, running=running, since=accepted)
+
+    def _legal(self, came: Sequence[Came], accepted: int, replier: str) -> Owed:
+        words = [Word(one.bulletin, one.at, *_executed(one.words)) for one in came]
+        found = legal(
+            words,
+            accepted,
+            lambda start, line: self._calendar.table(start, line, replier).due,
+            self._clock(),
+        )
+        line = "mla_acknowledge" if found.what == "acknowledgement" else "mla_status"
         return Owed(
             replier=replier,
-            delivery=state,
-            owing=found,
-            accepted=accepted,
-            read=read,
-            running=running,
+            delivery="",
+            owing=found.owing,
+            running=self._calendar.table(found.since, line, replier),
+            what=found.what,
+            since=found.since,
         )
 
     # --- what came back ---------------------------------------------------------------------------
 
-    def _replies(self, bulletin: bytes, asker: str, replier: str, shows: Shows) -> list[Reply]:
-        """T7: those of one agency that stand, to this request or to what it took the place of."""
-        found: list[Reply] = []
+    def _came(self, bulletin: bytes, asker: str, replier: str, shows: Shows) -> list[Came]:
+        """T7: what of one agency stands, to this request or to what it took the place of."""
+        found: list[Came] = []
         for version in self._versions(bulletin):
             for other in named_by(self._db, version, [REPLY]):
-                said = self._answered(other, version, replier) if shows(other) else None
-                if said is None or self.replaced_by(other, shows):
+                one = held(self._db, other)
+                words = words_of_row(self._db, self._archive, other)
+                if one is None or one.sender != replier or words is None or not shows(other):
+                    continue
+                if self.replaced_by(other, shows):
                     continue
                 if replier == self._agency and self._delivery(other, asker) in DEAD:
                     continue
                 times = [self._at(each, asker) for each in self._versions(other)]
-                found.append(Reply(other, min(times), said))
-        return sorted(found, key=lambda reply: reply.at)
-
-    def _answered(self, bulletin: bytes, request: bytes, replier: str) -> Answered | None:
-        """What an agency's reply to this very request says; None if it is none."""
-        one, words = held(self._db, bulletin), words_of_row(self._db, self._archive, bulletin)
-        if one is None or one.sender != replier or words is None or words.answered is None:
-            return None
-        return words.answered if words.answered.request == request else None
+                found.append(Came(other, min(times), version, words))
+        return sorted(found, key=lambda one: one.at)
 
     def _versions(self, bulletin: bytes) -> Iterator[bytes]:
         """A bulletin, and those before it whose place it takes."""
@@ -218,11 +255,14 @@ class Requests:
         return times.get(Event.ACCEPTED.value), times.get(Event.READ.value)
 
 
+def _executed(words: Words) -> tuple[str | None, int | None]:
+    """How an execution stands, and what is expected when; an info_reply may refuse it too."""
+    if words.execution is not None:
+        return words.execution.state, words.execution.expected
+    outcome = None if words.answered is None else words.answered.outcome
+    return ("refused" if outcome == "refused" else None), None
+
+
 def _question(one: Question) -> Json:
     reply = None if one.reply is None else one.reply.hex()
     return {"no": one.no, "state": one.state, "reply": reply, "at": one.at}
-
-
-def relations_json(words: Words) -> list[Json]:
-    """What it names, as the local API has it."""
-    return [{"kind": one.kind, "id": one.target.hex()} for one in words.relations]
