@@ -1,0 +1,317 @@
+"""A bundle's rules, from rules.md: R1 to R10 and every kind of the table."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any
+
+from mp import refuse
+
+Rule = dict[str, Any]
+NONE = object()
+PACKAGE = Path(__file__).parents[3] / "schemas" / "saphan_schemas"
+SCRIPTS = json.loads((PACKAGE / "text_scripts.json").read_text(encoding="utf-8"))["ranges"]
+
+
+def steps(path: str) -> list[str]:
+    return [step for step in path.split("/") if step]
+
+
+def lead(value: Any, path: list[str]) -> Iterator[Any]:
+    """R3: every value to which a path with stars leads."""
+    if not path:
+        yield value
+    elif path[0] == "*":
+        for item in value if isinstance(value, list) else ():
+            yield from lead(item, path[1:])
+    elif isinstance(value, dict) and path[0] in value:
+        yield from lead(value[path[0]], path[1:])
+
+
+class Place:
+    """One place of a rule in the whole, and what paths have there (R2)."""
+
+    def __init__(self, whole: Any, value: Any) -> None:
+        self.whole, self.value = whole, value
+
+    def at(self, path: str) -> Any:
+        return next(self.all(path), NONE)
+
+    def all(self, path: str) -> Iterator[Any]:
+        return lead(self.whole if path.startswith("/") else self.value, steps(path))
+
+    def quantity(self, path: str) -> Decimal | None:
+        return quantity(self.at(path))
+
+
+def quantity(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return Decimal(value)
+
+
+def integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def total(values: Iterator[Any]) -> Decimal:
+    return sum((found for value in values if (found := quantity(value)) is not None), Decimal())
+
+
+def absent_when(rule: Rule, place: Place) -> bool:
+    return all(place.at(path) is NONE for path in rule["absent"])
+
+
+def given_when(rule: Rule, place: Place) -> bool:
+    return all(place.at(path) is not NONE for path in rule["given"])
+
+
+def adds_up(rule: Rule, place: Place) -> bool:
+    stated = place.quantity(rule["total"])
+    items = (next(lead(item, steps(rule["value"])), None) for item in place.all(rule["of"]))
+    return stated is None or total(items) == stated
+
+
+def parts(rule: Rule, place: Place) -> bool:
+    stated = place.quantity(rule["value"])
+    return stated is None or total(place.at(path) for path in rule["of"]) == stated
+
+
+def product(rule: Rule, place: Place) -> bool:
+    stated, factors = place.quantity(rule["value"]), [place.quantity(p) for p in rule["of"]]
+    if stated is None or None in factors:
+        return True
+    found = Decimal(1)
+    for factor in factors:
+        found *= factor or 0
+    return found.quantize(Decimal(1).scaleb(-rule["places"]), ROUND_HALF_UP) == stated
+
+
+def at_least_by(rule: Rule, place: Place) -> bool:
+    stated, table = place.quantity(rule["value"]), rule["table"]
+    for path in rule["by"]:
+        key = place.at(path)
+        if not isinstance(table, dict):
+            return True
+        table = table.get(key if isinstance(key, str) else "*", table.get("*", NONE))
+    least = quantity(table)
+    return stated is None or least is None or stated >= least
+
+
+def at_most(rule: Rule, place: Place) -> bool:
+    value, limit = place.quantity(rule["value"]), place.quantity(rule["limit"])
+    return value is None or limit is None or value <= limit
+
+
+def inside(index: Any, array: Any) -> bool:
+    return not integer(index) or not isinstance(array, list) or 0 <= index < len(array)
+
+
+def attachment(rule: Rule, place: Place) -> bool:
+    index, listed = place.at(rule["value"]), place.at("/attachments")
+    if not integer(index):
+        return True
+    if not inside(index, listed):
+        return False
+    return "role" not in rule or listed[index]["role"] in rule["role"]
+
+
+def refers(rule: Rule, place: Place) -> bool:
+    into = place.at(rule["into"])
+    return inside(place.at(rule["value"]), [] if into is NONE else into)
+
+
+def cas(text: str) -> bool:
+    digits = [int(char) for char in text if char != "-"]
+    weighed = sum(at * digit for at, digit in enumerate(reversed(digits[:-1]), 1))
+    return weighed % 10 == digits[-1]
+
+
+def luhn(text: str) -> bool:
+    doubled = [int(char) * (1 + at % 2) for at, char in enumerate(reversed(text))]
+    return sum(value // 10 + value % 10 for value in doubled) % 10 == 0
+
+
+def imo(text: str) -> bool:
+    weighed = sum(int(char) * (7 - at) for at, char in enumerate(text[:6]))
+    return len(text) == 7 and weighed % 10 == int(text[6])
+
+
+def container(text: str) -> bool:
+    letters = [number for number in range(10, 39) if number % 11]
+    values = [int(c) if c.isdigit() else letters[ord(c) - ord("A")] for c in text[:10]]
+    return sum(value << at for at, value in enumerate(values)) % 11 % 10 == int(text[10])
+
+
+def iban(text: str) -> bool:
+    turned = text[4:] + text[:4]
+    return int("".join(str(int(char, 36)) for char in turned)) % 97 == 1
+
+
+METHODS = {"cas": cas, "luhn": luhn, "imo": imo, "container": container, "iban": iban}
+
+
+def check_digit(rule: Rule, place: Place) -> bool:
+    text = place.at(rule["value"])
+    if not isinstance(text, str):
+        return True
+    try:
+        return METHODS[rule["method"]](text)
+    except (ValueError, IndexError):
+        return False
+
+
+def script_of(char: str) -> str | None:
+    found = [name for first, last, name in SCRIPTS if first <= ord(char) <= last]
+    return found[0] if found else None
+
+
+def one_script(rule: Rule, place: Place) -> bool:
+    """content.md, C9"""
+    text = place.at(rule["value"])
+    words = re.split(r"[\x00-/:-@\[-`{-\x7f\u200b]", text) if isinstance(text, str) else []
+    return all(len({script_of(char) for char in word} - {None}) < 2 for word in words)
+
+
+def has_key(rule: Rule, place: Place) -> bool:
+    found, key = place.at(rule["map"]), place.at(rule["key"])
+    return not isinstance(found, dict) or not isinstance(key, str) or key in found
+
+
+def listed(rule: Rule, place: Place) -> bool:
+    value = place.at(rule.get("value", ""))
+    if value is NONE:
+        return True
+    if "*" in rule["list"]:
+        return value in list(place.all(rule["list"]))
+    array = place.at(rule["list"])
+    return isinstance(array, list) and value in array
+
+
+def must_be(rule: Rule, place: Place) -> bool:
+    value = place.at(rule["value"])
+    return value is NONE or all(
+        one in rule["be"] for one in (value if isinstance(value, list) else [value])
+    )
+
+
+def must_have(rule: Rule, place: Place) -> bool:
+    value = place.at(rule["value"])
+    return not isinstance(value, list) or all(one in value for one in rule["all"])
+
+
+def some_is(rule: Rule, place: Place) -> bool:
+    found = place.at(rule["value"]) is not NONE
+    return not found or any(one in rule["be"] for one in place.all(rule["of"]))
+
+
+def moment(value: str) -> str:
+    whole = value.removesuffix("Z")
+    return whole + ".000" if "T" in whole and "." not in whole else whole
+
+
+def not_before(rule: Rule, place: Place) -> bool:
+    values = [place.at(rule["earlier"]), place.at(rule["later"])]
+    if not all(isinstance(value, str) for value in values):
+        return True
+    earlier, later = (moment(value) for value in values)
+    shorter = min(len(earlier), len(later))
+    return earlier[:shorter] <= later[:shorter]
+
+
+def one_of_given(rule: Rule, place: Place) -> bool:
+    given = sum(place.at(path) is not NONE for path in rule["of"])
+    return bool(rule.get("least", 1) <= given <= rule.get("most", len(rule["of"])))
+
+
+def related(rule: Rule, place: Place) -> bool:
+    value = place.at(rule["value"])
+    wanted = {"bulletin_id": value, "kind": rule["kind"]}
+    return not isinstance(value, str) or any(
+        wanted.items() <= one.items() for one in place.all("/about/relations/*")
+    )
+
+
+def starts_with(rule: Rule, place: Place) -> bool:
+    value, start = place.at(rule["value"]), place.at(rule["with"])
+    if not isinstance(value, str) or not isinstance(start, str):
+        return True
+    return value.startswith(start + rule.get("join", ""))
+
+
+def sums(rule: Rule, place: Place) -> bool:
+    groups: dict[str, Decimal] = {}
+    for item in place.all(rule["of"]):
+        group = next(lead(item, steps(rule["by"])), NONE)
+        if isinstance(group, str) and group not in rule["except"]:
+            value = quantity(next(lead(item, steps(rule["value"])), None))
+            groups[group] = groups.get(group, Decimal()) + (value or 0)
+    totals = place.at(rule["totals"])
+    if totals is NONE:
+        return not groups
+    stated = [(one[rule["by"]], quantity(one[rule["value"]])) for one in totals]
+    return len(stated) == len(groups) and dict(stated) == groups
+
+
+def unique(rule: Rule, place: Place) -> bool:
+    seen = []
+    for item in place.value:
+        key = [next(lead(item, steps(path)), NONE) for path in rule.get("by", [""])]
+        if key in seen:
+            return False
+        seen.append(key)
+    return True
+
+
+def index(rule: Rule, place: Place) -> bool:
+    found = [next(lead(item, steps(rule["value"])), NONE) for item in place.value]
+    return all(
+        not integer(one) or (inside(one, found) and one != at) for at, one in enumerate(found)
+    )
+
+
+def unit_agreement(rule: Rule, place: Place) -> bool:
+    value, by = place.at(rule["value"]), place.at(rule["by"])
+    return not isinstance(value, str) or value in rule["table"].get(by, [value])
+
+
+Kind = Callable[[Rule, Place], bool]
+KINDS: dict[str, Kind] = {
+    kind.__name__: kind
+    for kind in (
+        absent_when, adds_up, at_least_by, at_most, attachment, check_digit, given_when, has_key,
+        index, listed, must_be, must_have, not_before, one_of_given, one_script, parts, product,
+        refers, related, some_is, starts_with, unique, unit_agreement,
+    )
+} | {"sum": sums}  # fmt: skip
+
+
+def applies(rule: Rule, place: Place) -> bool:
+    """R6"""
+    if "when" not in rule:
+        return True
+    value = place.at(rule["when"])
+    if value is NONE or "is" not in rule:
+        return value is not NONE
+    among = value if isinstance(value, list) else [value]
+    return any(type(a) is type(b) and a == b for a in among for b in rule["is"])
+
+
+def check_rules(rules: list[Rule], content: Any, facts: Any) -> None:
+    whole = {**content, "header": facts}
+    for rule in rules:
+        each = rule.get("each", "")
+        if rule["rule"] in ("index", "unique"):
+            each = each.removesuffix("/*")
+        places = [Place(whole, value) for value in lead(whole if each else content, steps(each))]
+        applying = [place for place in places if applies(rule, place)]
+        if rule["rule"] == "declared":
+            held = not applying or applying[0].at(rule["flag"]) is True
+        else:
+            held = all(KINDS[rule["rule"]](rule, place) for place in applying)
+        if not held:
+            refuse("rule_broken")

@@ -1,0 +1,178 @@
+"""JSON Schema 2020-12 as far as bundles use it (types.md): is this value what the schema says."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from mp import refuse
+
+Schema = dict[str, Any]
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+}
+
+
+def is_kind(value: Any, kind: str) -> bool:
+    return isinstance(value, KINDS[kind]) and (kind != "integer" or not isinstance(value, bool))
+
+
+def equal(one: Any, two: Any) -> bool:
+    return type(one) is type(two) and bool(one == two)
+
+
+class Validator:
+    """A bundle's schema; `faults` yields the pointers of what breaks it."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._whole = schema
+
+    def faults(self, value: Any, schema: Any = None, pointer: str = "") -> Iterator[str]:
+        schema = self._whole if schema is None else schema
+        if schema is True:
+            return
+        if schema is False:
+            yield pointer
+            return
+        unknown = schema.keys() - KEYWORDS
+        if unknown:
+            raise NotImplementedError(sorted(unknown))
+        if "$ref" in schema:
+            name = schema["$ref"].removeprefix("#/$defs/")
+            yield from self.faults(value, self._whole["$defs"][name], pointer)
+        if self._wrong(value, schema):
+            yield pointer
+            return
+        if isinstance(value, dict):
+            yield from self._object(value, schema, pointer)
+        elif isinstance(value, list):
+            yield from self._array(value, schema, pointer)
+        yield from self._combined(value, schema, pointer)
+
+    def fits(self, value: Any, schema: Any) -> bool:
+        return next(self.faults(value, schema), None) is None
+
+    def _wrong(self, value: Any, schema: Schema) -> bool:
+        if "type" in schema and not is_kind(value, schema["type"]):
+            return True
+        if "enum" in schema and not any(equal(value, one) for one in schema["enum"]):
+            return True
+        if "const" in schema and not equal(value, schema["const"]):
+            return True
+        if isinstance(value, str):
+            return self._wrong_text(value, schema)
+        if is_kind(value, "integer"):
+            return not schema.get("minimum", value) <= value <= schema.get("maximum", value)
+        return False
+
+    def _wrong_text(self, value: str, schema: Schema) -> bool:
+        if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
+            return True
+        if "pattern" in schema and not found(schema["pattern"], value):
+            return True
+        return "format" in schema and not exists(value, schema["format"])
+
+    def _object(self, value: Schema, schema: Schema, pointer: str) -> Iterator[str]:
+        least, most = schema.get("minProperties", 0), schema.get("maxProperties", len(value))
+        if not least <= len(value) <= most:
+            yield pointer
+        for name in schema.get("required", ()):
+            if name not in value:
+                yield f"{pointer}/{name}"
+        for name, others in schema.get("dependentRequired", {}).items():
+            yield from (f"{pointer}/{o}" for o in others if name in value and o not in value)
+        known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+        for name, item in value.items():
+            inner = [known[name]] if name in known else []
+            inner += [one for pattern, one in patterns.items() if found(pattern, name)]
+            if not inner and schema.get("additionalProperties") is False:
+                yield f"{pointer}/{name}"
+            for one in inner:
+                yield from self.faults(item, one, f"{pointer}/{name}")
+
+    def _array(self, value: list[Any], schema: Schema, pointer: str) -> Iterator[str]:
+        if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
+            yield pointer
+        if schema.get("uniqueItems") and any(
+            equal(one, two) for at, one in enumerate(value) for two in value[:at]
+        ):
+            yield pointer
+        for index, item in enumerate(value):
+            yield from self.faults(item, schema.get("items", True), f"{pointer}/{index}")
+
+    def _combined(self, value: Any, schema: Schema, pointer: str) -> Iterator[str]:
+        for one in schema.get("allOf", ()):
+            yield from self.faults(value, one, pointer)
+        if "anyOf" in schema and not any(self.fits(value, one) for one in schema["anyOf"]):
+            yield pointer
+        if "oneOf" in schema and sum(self.fits(value, one) for one in schema["oneOf"]) != 1:
+            yield pointer
+        if "not" in schema and self.fits(value, schema["not"]):
+            yield pointer
+        if "if" in schema:
+            branch = "then" if self.fits(value, schema["if"]) else "else"
+            yield from self.faults(value, schema.get(branch, True), pointer)
+
+
+KEYWORDS = frozenset(
+    [
+        "$schema",
+        "$id",
+        "$defs",
+        "$ref",
+        "type",
+        "enum",
+        "const",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "format",
+        "minimum",
+        "maximum",
+        "properties",
+        "patternProperties",
+        "additionalProperties",
+        "required",
+        "dependentRequired",
+        "minProperties",
+        "maxProperties",
+        "items",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "if",
+        "then",
+        "else",
+    ]
+)
+
+
+def found(pattern: str, text: str) -> bool:
+    """A pattern of a schema speaks of ASCII digits; its `$` is the very end of the text."""
+    return re.search(re.sub(r"(?<!\\)\$(?=\)|$)", r"\\Z", pattern), text, re.ASCII) is not None
+
+
+def exists(text: str, kind: str) -> bool:
+    try:
+        if kind == "date":
+            datetime.date.fromisoformat(text)
+        else:
+            datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def check_schema(schema: Schema, content: Any) -> None:
+    if not Validator(schema).fits(content, None):
+        refuse("schema_invalid")
