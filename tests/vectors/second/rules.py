@@ -280,14 +280,12 @@ def unit_agreement(rule: Rule, place: Place) -> bool:
 
 
 Kind = Callable[[Rule, Place], bool]
-KINDS: dict[str, Kind] = {
-    kind.__name__: kind
-    for kind in (
-        absent_when, adds_up, at_least_by, at_most, attachment, check_digit, given_when, has_key,
-        index, listed, must_be, must_have, not_before, one_of_given, one_script, parts, product,
-        refers, related, some_is, starts_with, unique, unit_agreement,
-    )
-} | {"sum": sums}  # fmt: skip
+PLAIN: tuple[Kind, ...] = (
+    absent_when, adds_up, at_least_by, at_most, attachment, check_digit, given_when, has_key,
+    index, listed, must_be, must_have, not_before, one_of_given, parts, product, refers, related,
+    some_is, starts_with, unique, unit_agreement,
+)  # fmt: skip
+KINDS: dict[str, Kind] = {kind.__name__: kind for kind in PLAIN} | {"sum": sums}
 
 
 def applies(rule: Rule, place: Place) -> bool:

@@ -120,41 +120,12 @@ class Validator:
             yield from self.faults(value, schema.get(branch, True), pointer)
 
 
-KEYWORDS = frozenset(
-    [
-        "$schema",
-        "$id",
-        "$defs",
-        "$ref",
-        "type",
-        "enum",
-        "const",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "format",
-        "minimum",
-        "maximum",
-        "properties",
-        "patternProperties",
-        "additionalProperties",
-        "required",
-        "dependentRequired",
-        "minProperties",
-        "maxProperties",
-        "items",
-        "minItems",
-        "maxItems",
-        "uniqueItems",
-        "allOf",
-        "anyOf",
-        "oneOf",
-        "not",
-        "if",
-        "then",
-        "else",
-    ]
-)
+WORDS = """
+$schema $id $defs $ref type enum const minLength maxLength pattern format minimum maximum
+properties patternProperties additionalProperties required dependentRequired minProperties
+maxProperties items minItems maxItems uniqueItems allOf anyOf oneOf not if then else
+"""
+KEYWORDS = frozenset(WORDS.split())
 
 
 def found(pattern: str, text: str) -> bool:
