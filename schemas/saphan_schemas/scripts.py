@@ -16,6 +16,11 @@ from typing import Final
 
 _WORD: Final = re.compile(r"[^\x00-/:-@\[-`{-\x7f\u200b]+")
 """Between two ASCII characters that are neither letters nor digits (or U+200B)."""
+_ONE: Final = re.compile(
+    r"(?:[\x00-@\[-`{-\x7f\u200b]|[\u0e80-\u0eff])*\Z"
+    r"|(?:[\x00-@\[-`{-\x7f\u200b]|[\u1780-\u17ff])*\Z"
+)
+"""Lao letters or Khmer letters alone, with ASCII that is no letter: most texts, seen at once."""
 
 
 def mixed_word(text: str) -> int | None:
@@ -26,7 +31,7 @@ def mixed_word(text: str) -> int | None:
     Args:
         text: without characters that `text.check_text` refuses.
     """
-    if text.isascii():
+    if text.isascii() or _ONE.match(text):
         return None
     for word in _WORD.finditer(text):
         found = {script for char in word[0] if (script := script_of(char)) is not None}

@@ -30,6 +30,8 @@ def _not_before(rule: Rule) -> Check:
         later, earlier = get_later(place, root), get_earlier(place, root)
         if type(later) is not str or type(earlier) is not str:
             return None
+        if len(later) == len(earlier) and later >= earlier:
+            return None  # most: both days, or both times of one form
         left, right = _comparable(earlier), _comparable(later)
         length = min(len(left), len(right))
         return broken if right[:length] < left[:length] else None

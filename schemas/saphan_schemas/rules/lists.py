@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from saphan_schemas.rules.checks import PATH, PATHS, WORD, WORDS, Broken, Check, Kind, Rule
 from saphan_schemas.rules.numbers import scaled, unscaled
 from saphan_schemas.rules.paths import Getter, Root, finder, getter
@@ -58,43 +60,20 @@ def _adds_up(rule: Rule) -> Check:
 def _unique(rule: Rule) -> Check:
     """No two items of the array agree in all fields of `by`; without `by` no two are equal."""
     by = rule.get("by", [""])
-    key: Callable[[Any, Root], Any] = _several(by) if len(by) > 1 else _single(by[0])
+    getters = list(map(getter, by))
     said = f"is a second entry with the same {', '.join(by)}" if by[0] else "stands twice"
 
     def check(items: Any, root: Root) -> Broken | None:
         if type(items) is not list or len(items) < 2:
             return None
-        seen: set[Any] = set()
-        for index, item in enumerate(items):
-            found = key(item, root)
-            if found in seen:
-                return Broken(str(index), said, {"unique": list(by)})
-            seen.add(found)
-        return None
+        # Canonical bytes are equal if the values are: true is not 1, the order of keys is nothing.
+        keys = [_canonical.encode([get(item, root) for get in getters]) for item in items]
+        if len(set(keys)) == len(keys):
+            return None
+        second = next(index for index, key in enumerate(keys) if key in keys[:index])
+        return Broken(str(second), said, {"unique": list(by)})
 
     return check
-
-
-def _single(path: str) -> Callable[[Any, Root], Any]:
-    get = getter(path)
-    return lambda item, root: _hashable(get(item, root))
-
-
-def _several(paths: list[str]) -> Callable[[Any, Root], Any]:
-    getters = list(map(getter, paths))
-    return lambda item, root: tuple([_hashable(get(item, root)) for get in getters])
-
-
-def _hashable(value: Any) -> Any:
-    """A value that equals another of its kind only: true is not 1."""
-    kind = type(value)
-    if kind is str or value is None:
-        return value
-    if kind is dict:
-        return kind, tuple(sorted((key, _hashable(inner)) for key, inner in value.items()))
-    if kind is list:
-        return kind, tuple(map(_hashable, value))
-    return kind, value
 
 
 def _index(rule: Rule) -> Check:
@@ -205,6 +184,7 @@ def _related(rule: Rule) -> Check:
     return check
 
 
+_canonical: Final = msgspec.msgpack.Encoder(order="sorted")
 OF_ARRAYS: Final = frozenset({"index", "unique"})
 """Kinds that look at whole arrays: `each` ends with `/*`, and each such array is one place."""
 KINDS: Final[dict[str, Kind]] = {

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 DECIMALS: Final = 6
 """Digits after the point of a `decimal`; sums are exact integers of this scale."""
 ONE: Final = 10**DECIMALS
-_DECIMAL: Final = re.compile(r"[0-9]{1,18}(\.[0-9]{1,6})?\Z")
+MOST: Final = 18
+"""Digits before the point."""
 
 
 def scaled(value: Any) -> int | None:
     """A `decimal` string or a count in millionths; None for anything else."""
     if type(value) is int:
         return value * ONE
-    if type(value) is not str or _DECIMAL.match(value) is None:
+    if type(value) is not str:
         return None
-    whole, _, part = value.partition(".")
-    return int(whole) * ONE + (int(part.ljust(DECIMALS, "0")) if part else 0)
+    whole, point, part = value.partition(".")
+    if not (whole.isdigit() and value.isascii() and len(whole) <= MOST):
+        return None
+    if not point:
+        return int(whole) * ONE
+    return int(whole + part.ljust(DECIMALS, "0")) if _is_part(part) else None
+
+
+def _is_part(part: str) -> bool:
+    return part.isdigit() and len(part) <= DECIMALS
 
 
 def unscaled(value: int) -> str:

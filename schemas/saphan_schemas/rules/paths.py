@@ -57,7 +57,13 @@ def finder(path: str) -> Callable[[Any, Root], list[Any]]:
     steps = tuple(path.removeprefix("/").split("/")) if path else ()
 
     def find(place: Any, root: Root) -> list[Any]:
-        return [value for _, value in _found(root if absolute else place, steps, ())]
+        found = [root if absolute else place]
+        for step in steps:
+            if step == "*":
+                found = [item for value in found if type(value) is list for item in value]
+            else:
+                found = [one[step] for one in found if type(one) is dict and step in one]
+        return found
 
     return find
 

@@ -99,19 +99,27 @@ def _from_top(get: Callable[[Any, Root], Any], check: Check) -> Check:
 
 
 def _walk(branch: _Branch) -> Walk:
-    checks, items = tuple(branch.checks), branch.items and _walk(branch.items)
-    fields = {step: _field(field) for step, field in branch.fields.items()}
+    checks = tuple(branch.checks)
+    items = None if branch.items is None else _walk(branch.items)
+    fields = tuple((step, *_parts(field)) for step, field in branch.fields.items())
 
     def walk(value: Any, root: Root) -> bool:
         for check in checks:
             if check(value, root) is not None:
                 return False
-        if fields and type(value) is dict:
-            for step, inner in value.items():
-                field = fields.get(step)
-                if field is not None and not field(value, inner, root):
+        if type(value) is dict:
+            for step, given, words, below in fields:
+                inner = value.get(step)
+                if inner is None:
+                    continue
+                for check in given:
+                    if check(value, root) is not None:
+                        return False
+                if words and not _spoken(words, value, inner, root):
                     return False
-        elif items and type(value) is list:
+                if below is not None and not below(inner, root):
+                    return False
+        elif items is not None and type(value) is list:
             for item in value:
                 if not items(item, root):
                     return False
@@ -120,31 +128,24 @@ def _walk(branch: _Branch) -> Walk:
     return walk
 
 
-def _field(field: _Field) -> Callable[[Any, Any, Root], bool]:
-    given, words = tuple(field.given), {key: tuple(run) for key, run in field.words.items()}
-    below = _walk(field.below)
-    is_leaf = not (field.below.checks or field.below.fields or field.below.items)
-    if is_leaf and not words and len(given) == 1:
-        only = given[0]
-        return lambda place, inner, root: inner is None or only(place, root) is None
-    if not given and not words:
-        return lambda place, inner, root: below(inner, root)
-
-    def met(place: Any, inner: Any, root: Root) -> bool:
-        if inner is None:
-            return True
-        for check in given:
-            if check(place, root) is not None:
-                return False
-        if words:
-            for word in inner if type(inner) is list else (inner,):
-                for check in words.get((type(word), word), ()) if _plain(word) else ():
-                    if check(place, root) is not None:
-                        return False
-        return is_leaf or below(inner, root)
-
-    return met
+_Parts = tuple[tuple[Check, ...], dict[tuple[type, Any], tuple[Check, ...]], Walk | None]
 
 
-def _plain(word: Any) -> bool:
-    return type(word) is str or type(word) is bool or type(word) is int
+def _parts(field: _Field) -> _Parts:
+    below = field.below
+    goes_on = below.checks or below.fields or below.items
+    words = {word: tuple(checks) for word, checks in field.words.items()}
+    return tuple(field.given), words, _walk(below) if goes_on else None
+
+
+def _spoken(
+    words: dict[tuple[type, Any], tuple[Check, ...]], place: Any, inner: Any, root: Root
+) -> bool:
+    """Whether the rules hold that wait for this word, or for one of this array."""
+    for word in inner if type(inner) is list else (inner,):
+        kind = type(word)
+        if kind is str or kind is bool or kind is int:
+            for check in words.get((kind, word), ()):
+                if check(place, root) is not None:
+                    return False
+    return True
