@@ -1,4 +1,4 @@
-"""The three bulletins of the story, as files that officers send.
+"""The bulletins of the story, as files that officers send.
 
 Two figures are public: the Lao News Agency reported them on 16 July 2025 from the first meeting of
 the two prosecutors' offices. Everything else is invented; every header says that it is an exercise.
@@ -8,10 +8,11 @@ Lao and Khmer texts await a native reader.
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from saphan_schemas.samples import sample
+from saphan_schemas.samples import sample, wish
 
 FIGURES: Final = (("2024", "5,012", "final"), ("January to May 2025", "1,422", "provisional"))
 """Drug cases recorded: the only two public numbers."""
@@ -26,23 +27,21 @@ CANARIES: Final = (
 """Words that stand inside the seal and nowhere else."""
 
 
-def write(name: str, path: Path, answers: str | None = None) -> None:
+def write(name: str, path: Path, about: str | None = None) -> None:
     """Write a bulletin as an officer would keep it on disk.
 
     Args:
-        name: body type, such as "drug_seizure".
-        answers: id of the bulletin to which this is the answer, in hex.
+        name: of a sample, such as "drug_seizure".
+        about: id of the bulletin that it answers or corrects, in hex.
     """
-    content = training() if name == "training_notice" else sample(name)
-    if answers is not None:
-        content["about"]["relations"] = [{"kind": "in_reply_to", "bulletin_id": answers}]
-    value = {
-        "schema": f"saphan/{name}/1",
-        "exercise": True,
-        "marking": {"tlp": "amber", "codes": ["H1", "H2"]},
-        "about": content["about"],
-        "body": content["body"],
-    }
+    value = wish(name) if about is None else wish(name, about)
+    if name == "training_notice":
+        value |= training()
+        if about is not None:
+            value["about"]["relations"] = [{"kind": "in_reply_to", "bulletin_id": about}]
+    if name == "info_reply":
+        later = datetime.now(UTC) + timedelta(days=3)
+        value["body"]["delay"]["expected_at"] = later.strftime("%Y-%m-%dT%H:%M:%SZ")
     path.write_text(json.dumps(value, ensure_ascii=False, indent=2), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""The story, scene by scene: three bulletins, a disturbed line, a power cut, an audit."""
+"""The story, scene by scene: bulletins, a disturbed line, a question, a power cut, an audit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from desk import OFFICER, Province
 from houses import OFFICERS, Bridge, agree, enrol, make_houses
 from outage import power_cut
 from packs import broker_header
-from pictures import Screen, day
+from pictures import Screen, clock, day
+from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Header
 from stage import AUDITOR, BROKER, CAMBODIA, LAOS, DemoFailed, Stage
 
@@ -46,7 +47,9 @@ class Story:
         first = self._figures(bridge, province)
         self._blindness(bridge, first)
         self._answer(bridge, province, first)
-        self._flipped_bit(bridge)
+        seizure = self._flipped_bit(bridge)
+        self._question(bridge)
+        self._correction(bridge, seizure)
         power_cut(bridge, self._screen)
         audit(bridge, self._screen)
 
@@ -126,7 +129,7 @@ class Story:
         self._timeline(bridge, CAMBODIA, sent, "read")
         province.search(screen)
 
-    def _flipped_bit(self, bridge: Bridge) -> None:
+    def _flipped_bit(self, bridge: Bridge) -> str:
         screen = self._screen
         screen.scene("A seizure is reported, and one bit is flipped on its way")
         # Well past the header and inside the sealed text, which follows it in the frame.
@@ -146,12 +149,54 @@ class Story:
             screen.quote(lang, text)
         self._timeline(bridge, LAOS, sent, "read")
         self._search()
+        return sent
+
+    def _question(self, bridge: Bridge) -> None:
+        screen = self._screen
+        screen.scene("Phnom Penh asks two questions; who owes what, by when")
+        asked = self._send(bridge, CAMBODIA, LAOS, "info_request")
+        owed = self._owed(bridge, asked, "waiting")
+        screen.say(
+            f"It is urgent, and {LAOS} can look it up itself: eight hours, which run since its "
+            f"node has signed “accepted”, until {clock(owed['due'])[:5]} UTC on "
+            f"{day(owed['due'] // DAY_MS)}."
+        )
+        self._send(bridge, LAOS, CAMBODIA, "info_reply", asked)
+        owed = self._owed(bridge, asked, "interim")
+        screen.good(f"{CAMBODIA} sees at its request how each question stands:")
+        screen.table([(f"question {one['no']}", one["state"]) for one in owed["questions"]])
+
+    def _owed(self, bridge: Bridge, asked: str, state: str) -> dict[str, Any]:
+        """What the asking node says is owed, once it stands so."""
+        found: list[dict[str, Any]] = []
+
+        def stands() -> bool:
+            found[:] = bridge.status(CAMBODIA, asked)["owed"]
+            return bool(found) and found[0]["state"] == state and found[0]["due"] is not None
+
+        self._stage.until(f"{state} at {CAMBODIA}", stands)
+        return found[0]
+
+    def _correction(self, bridge: Bridge, seizure: str) -> None:
+        screen = self._screen
+        screen.scene("A weight is corrected")
+        sent = self._send(bridge, LAOS, CAMBODIA, "drug_seizure_correction", seizure)
+        self._stage.until(
+            f"the correction at {CAMBODIA}",
+            lambda: bridge.status(CAMBODIA, seizure)["replaced_by"] == [sent],
+        )
+        screen.good(
+            f"{CAMBODIA} has it, and its copy of the seizure says that another one has taken its "
+            "place. A correction that leaves out a recipient of the original is not sent."
+        )
 
     # --- what scenes are made of ------------------------------------------------------------------
 
-    def _send(self, bridge: Bridge, sender: str, to: str, name: str) -> str:
+    def _send(
+        self, bridge: Bridge, sender: str, to: str, name: str, about: str | None = None
+    ) -> str:
         file = self._stage.house(sender) / f"{name}.json"
-        bulletins.write(name, file)
+        bulletins.write(name, file, about)
         secret = bridge.passphrase(sender)
         answer = bridge.saphan(sender, "send", file, "--to", to, "--passphrase-file", secret)
         sent: str = answer["id"]

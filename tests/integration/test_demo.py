@@ -31,10 +31,12 @@ POINTS = (
     "writes the answer, signs it: all without a line",
     "goes out once, and only once",
     "files of the desk for words of the texts: none has them",
+    "question 1 answered question 2 interim",
+    "its copy of the seizure says that another one has taken its place",
     "SIGKILL",
     "40 of 40 accepted, each exactly once",
     "No private key at the auditor",
-    "43 accepted",
+    "46 accepted",
     "cosigned by kh.gpo and la.ospp",
     "(leaf_differs)",
 )
@@ -63,7 +65,7 @@ def short_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_demo_shows_every_point_and_leaves_nothing_behind(short_path: Path) -> None:
-    """Three bulletins, a flipped bit, a power cut, an audit; then the folder is gone."""
+    """Bulletins, a flipped bit, a question, a power cut, an audit; then the folder is gone."""
     ended = play(short_path)
     assert ended.returncode == 0, ended.stderr
     told = ended.stdout
