@@ -63,11 +63,12 @@ def sample(name: str, of: str = ANOTHER) -> dict[str, Any]:
         InvalidInput: `schema_unknown`.
     """
     found = wish(name, of)
-    return {
-        "about": found["about"],
-        "attachments": found.get("attachments", []),
-        "body": found["body"],
-    }
+    # A wish names uploaded files by digest; content does not, the inner record does.
+    attachments = [
+        {key: one[key] for key in ("media_type", "name", "role")}
+        for one in found.get("attachments", [])
+    ]
+    return {"about": found["about"], "attachments": attachments, "body": found["body"]}
 
 
 def schema_of(name: str) -> str:
