@@ -19,6 +19,7 @@ from saphan_schemas.frames import Result, StatementItem, Submission
 from saphan_schemas.records import BatchSignature, Event
 from support.agency import Agency, Made, agreement, order_by
 from support.crews import Crew, Member, until
+from support.own_types import OWN, bundle, package
 
 A, B = "la.ospp", "kh.gpo"
 
@@ -107,6 +108,22 @@ async def test_what_is_enrolled_through_one_is_known_to_the_other(tmp_path: Path
             await line.until(lambda line=line: len(line.packages) == 2)  # type: ignore[misc]
             size = member.broker.state.directory.size
             assert size == holder.broker.state.directory.size
+
+
+async def test_an_own_schema_brought_to_one_is_given_by_the_other(crew: Crew) -> None:
+    """Half a mebibyte goes to the holder in pieces; both read the bundle out of the store."""
+    codes = [f"CODE_{number:04d}_{'x' * 480}" for number in range(1_000)]
+    wide = {"type": "object", "additionalProperties": False, "properties": {"a": {"enum": codes}}}
+    data = bundle(body=wide)
+    holder, follower = crew.members
+    line = await crew.line_at(follower, A)
+    result = await line.register(schema=package(crew.agencies[A], data=data))
+    assert result.code is None, result
+    for member in (holder, follower):
+        asking = await crew.line_at(member, B)
+        await asking.until(lambda asking=asking: len(asking.leaves) > result.indices[0])  # type: ignore[misc]
+        parts = [await asking.schema(OWN, at) for at in range(0, len(data), 1 << 17)]
+        assert b"".join(part.data or b"" for part in parts) == data
 
 
 async def test_a_token_opens_the_log_at_every_process_until_its_session_ends(crew: Crew) -> None:

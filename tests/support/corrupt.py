@@ -20,6 +20,7 @@ from saphan_protocol.agreement import AGREEMENT_TYPE, Agreed, agreement_commitme
 from saphan_protocol.batch import Batches, item_root
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity
+from saphan_protocol.registrations import Registered, parse_registration
 from saphan_schemas.codec import decode
 from saphan_schemas.directory_records import SignedAgreement
 from saphan_schemas.errors import Refused
@@ -40,6 +41,23 @@ def takes_any_root(broker: Broker) -> None:
         return checked, agency, directory._changed_keys(agency, checked)
 
     directory._judge = judge
+
+
+def takes_any_schema(broker: Broker) -> None:
+    """Its directory takes whatever schema somebody names, whoever has signed it."""
+    directory: Any = broker.state.directory
+
+    def check(data: bytes, at: int) -> Registered:
+        record, signed = parse_registration(data)
+        return Registered(record, signed.registration, signed, at)
+
+    directory.own_schemas.check = check
+    directory._register = lambda types, known: None
+
+
+def keeps_any_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not look at what a schema is before it logs it."""
+    monkeypatch.setattr(registering, "open_bundle", lambda name, data: {})
 
 
 def admits_anything(monkeypatch: pytest.MonkeyPatch) -> None:

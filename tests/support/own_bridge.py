@@ -42,3 +42,8 @@ def report(to: str = KH, **body: Any) -> Wish:
     """A bulletin in the own type."""
     told = content(**body)
     return Wish(to=(to,), schema=OWN, about=told["about"], body=told["body"], exercise=True)
+
+
+def has_it(node: NodeService) -> bool:
+    """Whether the type can be used there."""
+    return OWN in node.own.types
