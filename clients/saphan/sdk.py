@@ -99,7 +99,7 @@ class Node:
     async def send(
         self,
         *,
-        to: str | list[str],
+        to: str | list[str] | None = None,
         schema: str,
         about: dict[str, Any],
         body: dict[str, Any],
@@ -110,7 +110,8 @@ class Node:
         """Send a machine-made bulletin; its id once it is durable in the node's outbox.
 
         Args:
-            to: an agency, or several.
+            to: an agency, or several; None: all that had what this corrects, or who has asked
+                what it answers.
             attachments: files, or (role, file); at most 32 of 16 MiB, together 32 MiB.
             idempotency_key: 8 to 128 visible characters; sent again with the same key, the same
                 bulletin has the same id and goes out once, however often that was tried.
@@ -122,7 +123,7 @@ class Node:
             Refused: `agreement_*`, `repeat_differs`, `token_scope`; Unavailable:
             `node_unreachable`, `outbox_busy`.
         """
-        recipients = [to] if isinstance(to, str) else list(to)
+        recipients = [to] if isinstance(to, str) else list(to or ())
         wish = {"to": recipients, "schema": schema, "about": about, "body": body, **options}
         named = [one if isinstance(one, tuple) else ("other", one) for one in attachments]
         files = await asyncio.to_thread(measure_all, [(Path(file), role) for role, file in named])
@@ -139,6 +140,14 @@ class Node:
             InvalidInput: `bulletin_unknown`, `id_malformed`; Unavailable: `node_unreachable`.
         """
         return await self._ask("GET", f"/v1/bulletins/{bulletin_id}")
+
+    async def thread(self, bulletin_id: str) -> dict[str, Any]:
+        """All bulletins that belong together with one, and who owes an answer by when.
+
+        Raises:
+            InvalidInput: `bulletin_unknown`, `id_malformed`; Unavailable: `node_unreachable`.
+        """
+        return await self._ask("GET", f"/v1/bulletins/{bulletin_id}/thread")
 
     async def attachment(
         self, bulletin_id: str, number: int, *, offset: int = 0

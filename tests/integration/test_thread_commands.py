@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from saphan import Node
 from saphan.local_api import LocalNode
 from saphan.node.api.views import View
 from saphan.node.callers import System
@@ -111,8 +112,16 @@ async def test_the_local_api_finds_recipients_and_refuses(bridge: Bridge) -> Non
         await eventually(lambda: states(world.kh, reply) == ["accepted"])
         life = await asyncio.to_thread(api.get, f"/v1/bulletins/{request.hex()}")
         assert [one["state"] for one in life["owed"]] == ["answered"]
-        thread = await asyncio.to_thread(api.get, f"/v1/bulletins/{reply.hex()}/thread")
-        assert [row["direction"] for row in thread["bulletins"]] == ["received", "sent"]
+        async with Node(bridge.place / KH) as system:
+            value = samples.sample("info_reply_final", request.hex())
+            value["about"] |= {"message_kind": "correction"}
+            value["about"]["relations"].append(related("corrects", reply))
+            again = await system.send(
+                schema="saphan/info_reply/1", about=value["about"], body=value["body"]
+            )
+            thread = await system.thread(again)
+        assert [row["direction"] for row in thread["bulletins"]] == ["received", "sent", "sent"]
+        assert thread["bulletins"][2]["recipients"] == [LA]
         with pytest.raises(InvalidInput) as nobody:
             await asyncio.to_thread(post, "info_request", bytes(32))
         assert nobody.value.code == "recipients_missing"
