@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from saphan_schemas import bodies
 from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.faults import Fault
 from saphan_schemas.fields import (
@@ -21,8 +20,8 @@ from saphan_schemas.fields import (
     choice_of,
     field_at,
     in_languages,
+    known_root,
     narrowed,
-    root_of,
 )
 from saphan_schemas.labels import label_key, title
 from saphan_schemas.messages import LANGUAGES, has_text, text
@@ -50,16 +49,15 @@ def explained(error: SaphanError) -> dict[str, str] | None:
 
 
 def explain_fault(fault: Fault, lang: str = "en", root: Schema | None = None) -> str:
-    """The sentence about one fault; one of an agency's own type names its field by the pointer.
+    """The sentence about one fault.
 
     Args:
-        root: in place of the type's content, such as a whole wish.
+        root: in place of the type's content: of a whole wish, of an agency's own type.
     """
     schema = fault.schema
-    if root is None and schema in bodies.NAMES:
-        root = root_of(schema)
+    root = known_root(schema) if root is None else root
     said = f"{place(schema, fault.pointer, lang, root)}: {_what(fault, lang, root)}."
-    field = None if root is None else field_at(root, fault.pointer)
+    field = field_at(root, fault.pointer)
     if field is None or fault.rule not in _SHOWS:
         return said
     key = label_key(schema, fault.pointer, root)
@@ -69,9 +67,7 @@ def explain_fault(fault: Fault, lang: str = "en", root: Schema | None = None) ->
 
 def place(schema: str, pointer: str, lang: str = "en", root: Schema | None = None) -> str:
     """A pointer in words: the titles of the fields on the way, entries of lists counted from 1."""
-    if root is None and schema not in bodies.NAMES:
-        return pointer or "/"
-    root = root or root_of(schema)
+    root = known_root(schema) if root is None else root
     words: list[str] = []
     for above, step in _steps(pointer):
         if step in _PARTS and above == "":
@@ -134,7 +130,7 @@ def _code(choice: Choice, code: str, lang: str) -> str:
     return code if label in ("", code) else f"{code} = {label}"
 
 
-def _what(fault: Fault, lang: str, root: Schema | None) -> str:
+def _what(fault: Fault, lang: str, root: Schema) -> str:
     """The clause of the catalogue, with the other fields that the fault speaks of in words."""
     key = f"fault.{fault.rule}"
     values = {name: _said(name, value, fault, lang, root) for name, value in fault.expected.items()}
@@ -144,11 +140,11 @@ def _what(fault: Fault, lang: str, root: Schema | None) -> str:
         return text("fault.other", lang)
 
 
-def _said(name: str, value: object, fault: Fault, lang: str, root: Schema | None) -> str:
+def _said(name: str, value: object, fault: Fault, lang: str, root: Schema) -> str:
     """A path as the field it means, codes with their words, anything else as it is written."""
     if isinstance(value, bool):
         return text(f"right.{str(value).lower()}", lang)
-    if name == "allowed" and isinstance(value, list) and root is not None:
+    if name == "allowed" and isinstance(value, list):
         field = field_at(root, fault.pointer)
         return rightly(field or Field({}, ""), lang, options=value)
     if isinstance(value, list | tuple):
@@ -157,10 +153,8 @@ def _said(name: str, value: object, fault: Fault, lang: str, root: Schema | None
     return str(value) if there is None else place(fault.schema, there, lang, root)
 
 
-def _meant(path: str, pointer: str, root: Schema | None) -> str | None:
+def _meant(path: str, pointer: str, root: Schema) -> str | None:
     """The pointer of a rule's path, seen from the nearest part around the fault that has it."""
-    if root is None:
-        return None
     if path.startswith("/"):
         known = field_at(root, path.replace("/*", "/0"))
         return None if known is None else path.replace("/*", "")
@@ -174,7 +168,7 @@ def _meant(path: str, pointer: str, root: Schema | None) -> str | None:
 
 def _title(schema: str, root: Schema, pointer: str, step: str, lang: str) -> str:
     if field_at(root, pointer) is None:
-        return step  # what the type does not know is called as it is written
+        return step.replace("_", " ")  # of what the type does not know, the name itself
     around = "wish" + pointer.replace("/", ".")
     if has_text(around):  # what stands beside the content: recipients, urgency, marking
         return text(around, lang)

@@ -76,6 +76,20 @@ def root_of(name: str) -> Schema:
     }
 
 
+def known_root(name: str) -> Schema:
+    """The same of any type: of an agency's own one the common fields, which every type has.
+
+    An own type's own fields are in its bundle, which whoever has it gives instead.
+    """
+    if name in bodies.NAMES:
+        return root_of(name)
+    return {
+        "type": "object",
+        "properties": {"about": {"$ref": f"{_INSIDE}about"}},
+        "$defs": bodies.shared_types()[0],
+    }
+
+
 def field_of(root: Schema, node: Schema) -> Field:
     """A schema with its references followed; what stands beside a reference counts too."""
     shared = ""

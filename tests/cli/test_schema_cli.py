@@ -167,10 +167,11 @@ def answers_of(name: str) -> list[str]:
     """What is typed for a short training notice, question by question."""
     from saphan.form.filling import Filling
     from saphan.form.question import ASKS
+    from saphan_schemas.body_types import BUILT_IN
 
     assert name == "training_notice"
     whole = wish(name) | {"to": ["kh.gpo"]}
-    form = Filling(str(whole["schema"]), "en", {})
+    form = Filling(BUILT_IN.get(str(whole["schema"])), "en", {})
     lines = []
     while (question := form.question) is not None:
         value: Any = whole

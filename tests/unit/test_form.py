@@ -17,6 +17,7 @@ from saphan_schemas.fields import choice_of, root_of
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import LANGUAGES, text
 from saphan_schemas.samples import SAMPLES, wish
+from support.own_types import OWN, bundle, content
 
 TODAY = datetime.date(2025, 10, 14)
 MOST = 2_000
@@ -24,7 +25,7 @@ MOST = 2_000
 
 
 def form_of(schema: str, lang: str = "en") -> Filling:
-    return Filling(schema, lang, usual(lang, TODAY))
+    return Filling(BUILT_IN.get(schema), lang, usual(lang, TODAY))
 
 
 def at(value: Any, pointer: str) -> Any:
@@ -252,7 +253,7 @@ def test_a_finished_form_asks_again_only_for_what_is_to_be_changed(
 def test_a_draft_goes_on_where_it_stopped(seizure: dict[str, Any]) -> None:
     first = form_of("saphan/drug_seizure/1", "lo")
     until(first, seizure, "/body/substances/1?")
-    again = Filling(first.name, "lo", usual("lo", TODAY), first.answers)
+    again = Filling(first.kind, "lo", usual("lo", TODAY), first.answers)
     again.repair()
     assert again.question == first.question
     filled(again, seizure)
@@ -265,7 +266,7 @@ def test_a_damaged_draft_is_asked_again_where_it_is_wrong(seizure: dict[str, Any
     form = form_of("saphan/drug_seizure/1", "lo")
     filled(form, seizure)
     answers = form.answers | {"/body/substances/0/amount": "-1", "/body/place/kind": 7}
-    mended = Filling(form.name, "lo", usual("lo", TODAY), answers)
+    mended = Filling(form.kind, "lo", usual("lo", TODAY), answers)
     mended.repair()
     asked = set()
     while (question := mended.question) is not None:
@@ -320,3 +321,18 @@ def test_every_question_has_words_in_every_language(name: str) -> None:
             assert right_of(form, question), question.pointer
             assert help_of(form, question), question.pointer
         assert form.give(typed_for(question, whole)) is None, question
+
+
+def test_a_type_of_an_agency_is_asked_by_its_bundle_alone() -> None:
+    kind = BUILT_IN.with_own(OWN, bundle()).get(OWN)
+    form = Filling(kind, "lo", usual("lo", TODAY))
+    whole = content() | {"to": ["kh.gpo"], "urgency": "routine", "exercise": True}
+    whole |= {"marking": {"tlp": "amber", "codes": ["H1"]}}
+    question = until(form, whole, "/body/patrols")
+    assert title_of(form, question) == "patrols"
+    refused = form.give("-5")
+    assert refused is not None
+    assert "1000" in refused.why
+    filled(form, whole)
+    kind.check(*checked(form))
+    assert form.wish["schema"] == OWN

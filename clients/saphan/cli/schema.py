@@ -7,16 +7,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from saphan_schemas import bodies
-from saphan_schemas.errors import InvalidInput
+from saphan_schemas.body_types import BUILT_IN, BodyType, BodyTypes
+from saphan_schemas.errors import InvalidInput, OperatorError, Unavailable
 from saphan_schemas.labels import owner_of, title
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.width import fit
 
-from saphan.cli.options import Parser, Subparsers, add_command, add_group, now_ms
+from saphan.cli.options import Parser, Subparsers, add_command, add_group, local_node, now_ms
 from saphan.cli.schema_roots import add_registering
 from saphan.cli.speech import language, note, say, show
 from saphan.durable import create_file, read_bounded
+from saphan.own_types.told import is_own, types_for
 
 if TYPE_CHECKING:
     from saphan.compose import Wish
@@ -50,60 +51,79 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     add_registering(group)
 
 
-def full_name(word: str) -> str:
-    """A type's whole name, from it or from its middle, such as "drug_seizure".
+def kind_of(args: argparse.Namespace, word: str) -> BodyType:
+    """A type by its whole name or its middle, such as "drug_seizure"; an agency's own one by its
+    whole name, from the node of --dir.
 
     Raises:
-        InvalidInput: `schema_unknown`.
+        InvalidInput: `schema_unknown`; for an own type what the node answers.
     """
-    for name in bodies.NAMES:
-        if word in (name, name.split("/")[1]):
-            return name
+    for one in BUILT_IN:
+        if word in (one.name, one.name.split("/")[1]):
+            return one
+    if is_own(word):
+        return types_for(local_node(args).get, word).get(word)
     raise InvalidInput(
         "schema_unknown",
         "there is no type of this name",
         field="type",
-        hint="saphan schema list",
+        hint="saphan schema list; an agency's own type by its whole name, with --dir",
     )
 
 
 def _list(args: argparse.Namespace) -> int:
     rows = [
         {
-            "name": name,
-            "title": title(owner_of(name), language()),
-            "digest": bodies.digest(name).hex(),
+            "name": one.name,
+            "title": title(owner_of(one.name), language()),
+            "digest": one.digest.hex(),
         }
-        for name in bodies.NAMES
+        for one in BUILT_IN
     ]
+    rows += _own_rows(args)
     lines = [f"{fit(row['name'], NAME_CELLS)}  {row['title']}" for row in rows]
     show({"types": rows}, lines, as_json=args.json)
     return 0
 
 
+def _own_rows(args: argparse.Namespace) -> list[dict[str, str]]:
+    """Own types that the directory has, where a node of this folder can be asked."""
+    try:
+        listed = local_node(args).get("/v1/schemas")["schemas"]
+    except (OperatorError, Unavailable):
+        return []  # no agency's folder, or its node does not run: ours are known without
+    return [
+        {"name": row["name"], "title": title(owner_of(row["name"])), "digest": row["digest"]}
+        for row in listed
+        if row["name"] not in BUILT_IN
+    ]
+
+
 def _show(args: argparse.Namespace) -> int:
     from saphan.cli.schema_page import type_page, type_value
 
-    name = full_name(args.type)
+    kind = kind_of(args, args.type)
     if args.json:
-        show(type_value(name, language()), (), as_json=True)
+        show(type_value(kind, language()), (), as_json=True)
     else:
-        show({}, type_page(name, args.field, language(), all_codes=args.codes), as_json=False)
+        show({}, type_page(kind, args.field, language(), all_codes=args.codes), as_json=False)
     return 0
 
 
 def _check(args: argparse.Namespace) -> int:
     wish = _read_wish(args)
-    digest = bodies.digest(full_name(wish.schema)).hex()
-    faults = _faults(wish)
-    for sentence in faults[1:FAULTS_SHOWN]:
+    kind = kind_of(args, wish.schema)
+    for sentence in _faults(wish, kind)[1:FAULTS_SHOWN]:
         note(f"- {sentence}")
-    _compose(wish)
-    value = {"valid": True, "schema": wish.schema, "digest": digest, "file": str(args.file)}
-    lines = [
-        say("note.schema_right", path=args.file, type=title(owner_of(wish.schema), language()))
-    ]
-    show(value, lines, as_json=args.json)
+    _compose(wish, kind)
+    value = {
+        "valid": True,
+        "schema": kind.name,
+        "digest": kind.digest.hex(),
+        "file": str(args.file),
+    }
+    line = say("note.schema_right", path=args.file, type=title(owner_of(kind.name), language()))
+    show(value, [line], as_json=args.json)
     return 0
 
 
@@ -119,26 +139,27 @@ def _read_wish(args: argparse.Namespace) -> Wish:
         if error.code != "recipients_missing":
             raise
         wish = parse_wish(data, (NOBODY,))
-    full_name(wish.schema)
     files = measure_all([parse_role(word) for word in args.attach])
     return with_files(wish, files) if files else wish
 
 
-def _faults(wish: Wish) -> list[str]:
+def _faults(wish: Wish, kind: BodyType) -> list[str]:
     """Everything in which the schema finds fault, in the person's language."""
     from saphan_schemas.explaining import explain_fault
 
     from saphan.form.checking import faults_of
+    from saphan.form.sheet import content_of
 
     described = [
         {"media_type": one.media_type, "name": one.name, "role": one.role}
         for one in wish.attachments
     ]
     content = {"about": wish.about, "attachments": described, "body": wish.body}
-    return [explain_fault(fault, language()) for fault in faults_of(wish.schema, content)]
+    root = content_of(kind)
+    return [explain_fault(fault, language(), root) for fault in faults_of(kind, content)]
 
 
-def _compose(wish: Wish) -> None:
+def _compose(wish: Wish, kind: BodyType) -> None:
     """All the checks of the sender, with lengths of uploads that only the node knows."""
     from dataclasses import replace
 
@@ -151,7 +172,8 @@ def _compose(wish: Wish) -> None:
         for one in wish.attachments
     )
     wish = replace(wish, attachments=measured)
-    compose(wish, sender=NOBODY, now=now_ms(), nonce=bytes(16))
+    types = BodyTypes({kind.name: kind})
+    compose(wish, sender=NOBODY, now=now_ms(), nonce=bytes(16), types=types)
 
 
 def _example(args: argparse.Namespace) -> int:
@@ -171,4 +193,4 @@ def _example(args: argparse.Namespace) -> int:
 def _new(args: argparse.Namespace) -> int:
     from saphan.cli.schema_new import fill_in
 
-    return fill_in(args, full_name(args.type))
+    return fill_in(args, kind_of(args, args.type))

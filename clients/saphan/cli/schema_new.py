@@ -15,9 +15,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
 
-from saphan_schemas.body_types import BUILT_IN
+from saphan_schemas.body_types import BodyType
 from saphan_schemas.errors import InvalidInput, Unavailable
-from saphan_schemas.explaining import explain
+from saphan_schemas.explaining import explain_fault
 from saphan_schemas.labels import owner_of, title
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.strict_json import parse_json
@@ -65,19 +65,20 @@ class _Stopped(Exception):
     """The person stops; what is filled in is kept."""
 
 
-def fill_in(args: argparse.Namespace, name: str) -> int:
+def fill_in(args: argparse.Namespace, kind: BodyType) -> int:
     """Ask, review, write.
 
     Raises:
         Unavailable: `form_stopped`: the draft is kept.
         InvalidInput: `form_draft`, `malformed`; OperatorError: `file_exists`, `file_unwritable`.
     """
+    name = kind.name
     out: Path = args.out or Path(f"{name.split('/')[1]}.json")
     require_new(out)
     if isinstance(sys.stdin, TextIOWrapper):
         # Bytes that are no text become characters that the form refuses, with a sentence.
         sys.stdin.reconfigure(errors="surrogateescape")
-    form, draft = _form(args, name, out), draft_path(out)
+    form, draft = _form(args, kind, out), draft_path(out)
     note(f"{title(owner_of(name), language())} - {name}")
     note(say("form.how"))
     if form.answers:
@@ -102,10 +103,10 @@ def fill_in(args: argparse.Namespace, name: str) -> int:
     return 0
 
 
-def _form(args: argparse.Namespace, name: str, out: Path) -> Filling:
+def _form(args: argparse.Namespace, kind: BodyType, out: Path) -> Filling:
     today = datetime.fromtimestamp(now_ms() / 1000, UTC).date()
     defaults = _defaults(language(), today, args.like)
-    form = Filling(name, language(), defaults, read_draft(draft_path(out), name))
+    form = Filling(kind, language(), defaults, read_draft(draft_path(out), kind.name))
     form.repair()
     return form
 
@@ -263,15 +264,22 @@ def _reviewed(form: Filling) -> bool:
     return True
 
 
+def _sentence(error: InvalidInput, form: Filling) -> str:
+    """An error about the finished bulletin, in the words of its own type."""
+    if error.fault is None:
+        return error.message
+    return explain_fault(error.fault, form.lang, form.sheet)
+
+
 def _wrong(form: Filling) -> str | None:
     """The place of what the whole bulletin has wrong, after it was said; None if nothing is."""
     wish = form.wish
     facts = facts_of(wish)
     header = facts.pop("header")
     try:
-        BUILT_IN.get(form.name).check(facts, header)
+        form.kind.check(facts, header)
     except InvalidInput as error:
         note("")
-        note(f"  {explain(error, form.lang) or error.message}")
+        note(f"  {_sentence(error, form)}")
         return error.field or ""
     return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from saphan_schemas import bodies
+from saphan_schemas.bodies import NAMES
+from saphan_schemas.body_types import BodyType
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.explaining import rightly
 from saphan_schemas.fields import (
@@ -16,30 +17,26 @@ from saphan_schemas.fields import (
     field_at,
     field_of,
     in_languages,
-    root_of,
 )
 from saphan_schemas.labels import description, keys_of, label_key, title
 from saphan_schemas.messages import text
 from saphan_schemas.width import fit, width
 
-PARTS: Final = ("body", "about")
+from saphan.form.sheet import content_of
+
 NAME_CELLS: Final = 34
 DEEPEST: Final = 12
 """Below it nothing is shown; no type of this package nests so deep."""
 
 
-def type_value(name: str, lang: str) -> dict[str, Any]:
+def type_value(kind: BodyType, lang: str) -> dict[str, Any]:
     """A type for programs: its bundle, its digest, and the words for its fields."""
-    words = {key: [title(key, lang), description(key, lang)] for key in sorted(keys_of(name))}
-    return {
-        "name": name,
-        "digest": bodies.digest(name).hex(),
-        "labels": words,
-        **bodies.bundle(name),
-    }
+    keys = sorted(keys_of(kind.name, content_of(kind)))
+    words = {key: [title(key, lang), description(key, lang)] for key in keys}
+    return {"name": kind.name, "digest": kind.digest.hex(), "labels": words, **kind.bundle}
 
 
-def type_page(name: str, field: str | None, lang: str, *, all_codes: bool) -> Iterator[str]:
+def type_page(kind: BodyType, field: str | None, lang: str, *, all_codes: bool) -> Iterator[str]:
     """A type for a person, or one of its fields with everything below it.
 
     Args:
@@ -49,7 +46,8 @@ def type_page(name: str, field: str | None, lang: str, *, all_codes: bool) -> It
     Raises:
         InvalidInput: `field_unknown`.
     """
-    root = root_of(name)
+    name, root = kind.name, content_of(kind)
+    word = name.split("/")[1] if name in NAMES else name
     pointer = "/" + (field or "body").strip("/").replace(".", "/")
     found = field_at(root, pointer)
     if found is None:
@@ -57,7 +55,7 @@ def type_page(name: str, field: str | None, lang: str, *, all_codes: bool) -> It
             "field_unknown",
             f"{name} has no field {pointer[1:][:80]}",
             field="field",
-            hint=f"saphan schema show {name.split('/')[1]}",
+            hint=f"saphan schema show {word}",
         )
     page = _Page(name, root, lang, all_codes=all_codes)
     key = label_key(name, pointer, root)
@@ -68,8 +66,8 @@ def type_page(name: str, field: str | None, lang: str, *, all_codes: bool) -> It
     yield ""
     yield text("note.schema_required", lang)
     if field is None:
-        yield text("note.schema_about", lang, type=name.split("/")[1])
-        yield text("note.schema_rules", lang, count=len(bodies.bundle(name)["rules"]))
+        yield text("note.schema_about", lang, type=word)
+        yield text("note.schema_rules", lang, count=len(kind.bundle["rules"]))
 
 
 class _Page:

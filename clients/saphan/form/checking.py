@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
-from saphan_schemas.body_types import BUILT_IN
+from saphan_schemas.body_types import BodyType
 from saphan_schemas.bundling import with_codes
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.explaining import explain_fault
@@ -71,22 +71,18 @@ class Checker:
             yield from map(_fault, self._validator.iter_errors(wish))
 
 
-def faults_of(name: str, content: dict[str, Any]) -> list[Fault]:
-    """Everything in which a type's schema finds fault with content, not only the first thing.
-
-    Raises:
-        InvalidInput: `schema_unknown`.
-    """
+def faults_of(kind: BodyType, content: dict[str, Any]) -> list[Fault]:
+    """Everything in which a type's schema finds fault with content, not only the first thing."""
     import jsonschema_rs
 
     validator = jsonschema_rs.Draft202012Validator(
-        BUILT_IN.get(name).bundle["schema"],
+        kind.bundle["schema"],
         validate_formats=True,
         pattern_options=jsonschema_rs.RegexOptions(),
         offline=True,
     )
     found = map(_fault, islice(validator.iter_errors(content), MOST_FAULTS))
-    return [replace(fault, schema=name) for fault in found]
+    return [replace(fault, schema=kind.name) for fault in found]
 
 
 def _fault(error: Any) -> Fault:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from saphan_schemas.bodies import bundle
+from saphan_schemas.body_types import BodyType
 from saphan_schemas.faults import Fault
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import text
@@ -44,30 +44,27 @@ class Filling:
     """One bulletin on its way to being written.
 
     Args:
-        name: the type, such as "saphan/drug_seizure/1".
+        kind: the type.
         lang: the officer's language.
         defaults: by pointer, what Enter takes.
         answers: of a draft, in the order in which they were given.
-
-    Raises:
-        InvalidInput: `schema_unknown`.
     """
 
     def __init__(
         self,
-        name: str,
+        kind: BodyType,
         lang: str,
         defaults: Mapping[str, Scalar],
         answers: Answers | None = None,
     ) -> None:
-        self.name, self.lang = name, lang
-        self.sheet = sheet_of(name)
+        self.kind, self.name, self.lang = kind, kind.name, lang
+        self.sheet = sheet_of(kind)
         self.answers: Answers = dict(answers or {})
         self._defaults = defaults
         self._demanded: set[str] = set()
-        self._checker = Checker(name, self.sheet)
+        self._checker = Checker(kind.name, self.sheet)
         self._wanted = Wanted()
-        self._rulings = Rulings(bundle(name)["rules"])
+        self._rulings = Rulings(kind.bundle["rules"])
         self._asker = Asker(self.sheet, languages_from(lang))
         self._look()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any, Final
 
+from saphan_schemas.bodies import NAMES
+from saphan_schemas.body_types import BodyType
 from saphan_schemas.fields import Schema, root_of
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import LANGUAGES
@@ -19,13 +21,15 @@ REVIEW_DAYS: Final = 365
 HEADER: Final = ("to", "urgency", "exercise", "marking")
 
 
-def sheet_of(name: str) -> Schema:
-    """The schema of a whole wish of one type, in the order in which people are asked.
+def content_of(kind: BodyType) -> Schema:
+    """The schema of a type's content; of our own ones with the names of their code lists."""
+    ours: Schema = root_of(kind.name) if kind.name in NAMES else kind.bundle["schema"]
+    return ours
 
-    Raises:
-        InvalidInput: `schema_unknown`.
-    """
-    root = root_of(name)
+
+def sheet_of(kind: BodyType) -> Schema:
+    """The schema of a whole wish of one type, in the order in which people are asked."""
+    root = content_of(kind)
     return {
         "type": "object",
         "required": [*HEADER, "body", "about"],
