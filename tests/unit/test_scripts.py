@@ -8,6 +8,8 @@ from importlib import resources
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.rules import RuleSet
 from saphan_schemas.samples import sample
@@ -47,6 +49,21 @@ def test_a_word_of_two_scripts_is_found(text: str, at: int) -> None:
 @pytest.mark.parametrize("text", CLEAN)
 def test_words_of_one_script_each_are_clean(text: str) -> None:
     assert mixed_word(text) is None
+
+
+@given(st.text(st.sampled_from("aZ9 -.\u200bກ້ຂខ្យ\u0430\u03bf中あ한\u0301é"), max_size=12))
+def test_the_short_way_agrees_with_the_words_of_the_page(text: str) -> None:
+    """content.md, C9, letter by letter."""
+    at: int | None = None
+    begun, scripts = 0, set()
+    for place, char in enumerate(text + " "):
+        if char == "\u200b" or (char.isascii() and not char.isalnum()):
+            if len(scripts) > 1 and at is None:
+                at = begun
+            begun, scripts = place + 1, set()
+        elif (script := script_of(char)) is not None:
+            scripts.add(script)
+    assert mixed_word(text) == at
 
 
 def test_the_rule_refuses_it_where_something_is_identified() -> None:
