@@ -175,11 +175,13 @@ def test_two_of_three_holders_sign_what_they_have_compared(place: Path) -> None:
     assert sign(place, "ann", "type.draft", "--words", other, status=3).code == "words_differ"
     assert "1 of 2" in sign(place, "ann", "type.draft", "--words", words).out
     assert "1 of 2" in sign(place, "ann", "type.draft").out  # twice is once
+    saphan_here("words", place / "type.draft", "--compare", words)
     assert "saphan schema finish" in sign(place, "cam", "type.draft").out
     assert finish(place, "type.draft", status=4).code == "node_unreachable"
     kept = place / "office/schemas/la.ospp.field_report.1.saphan"
     record, package = parse_schema_package(kept.read_bytes())
     assert (record.agency, package.bundle) == ("la.ospp", made(source()))
+    saphan_here("words", kept, "--compare", words)
 
 
 def test_copies_signed_apart_are_joined(place: Path) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import string
 from pathlib import Path
+from typing import Final
 
 from saphan_protocol.identity import identity
 from saphan_protocol.invitation import parse_invitation
 from saphan_protocol.operation import OPERATION_TYPE, check_operation
 from saphan_protocol.pins import parse_pins
+from saphan_protocol.registrations import parse_schema_package
 from saphan_protocol.words import fingerprint_words, same_words, word_lines
+from saphan_schemas.codec import encode
+from saphan_schemas.directory_records import REGISTRATION_TYPE
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
 from saphan_schemas.records import Role
 
@@ -21,6 +25,7 @@ from saphan.ceremony.paper import CODE_START, parse_code
 from saphan.cli.options import Parser, Subparsers, add_command
 from saphan.cli.speech import say, show
 from saphan.durable import read_bounded
+from saphan.own_types.registration_draft import parse_registration_draft
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
@@ -89,17 +94,18 @@ def fingerprints(what: str) -> list[tuple[str, bytes]]:
     if code is not None:
         return [(code.hex()[:16], code)]
     data = read_bounded(Path(what), DRAFT_BYTES, "file")
-    for read in (_of_invitation, _of_pins, _of_agency, _of_root, _of_operation, _of_draft):
+    for read in READERS:
         try:
             return read(data)
         except SaphanError:
             continue  # another kind of file; the last resort below says what is taken
     raise InvalidInput(
         "words_unknown",
-        f"{what[:200]} is no key id, invitation, pin file, agency file, root or operation",
+        f"{what[:200]} is no key id, invitation, pin file, agency file, root, operation or type",
         field="file",
         hint="give 64 hexadecimal digits, the text of a QR code, invitation.json, pins.json, "
-        "agency.json, a root's public half, enrol.saphan or the draft of an operation",
+        "agency.json, a root's public half, enrol.saphan, the draft of an operation or of an own "
+        "type, or a registered type's package",
     )
 
 
@@ -135,3 +141,26 @@ def _of_operation(data: bytes) -> list[tuple[str, bytes]]:
     # Last: what admits an agency is its roots' words, what a paper record shows is this too.
     whole = (f"{agency} operation {version}", identity(OPERATION_TYPE, checked.body))
     return [*((f"{agency} root", name) for name in roots), whole]
+
+
+def _of_type_draft(data: bytes) -> list[tuple[str, bytes]]:
+    draft = parse_registration_draft(data)
+    return [(draft.record.name, draft.identity)]
+
+
+def _of_type(data: bytes) -> list[tuple[str, bytes]]:
+    record, _ = parse_schema_package(data)
+    return [(record.name, identity(REGISTRATION_TYPE, encode(record)))]
+
+
+READERS: Final = (
+    _of_invitation,
+    _of_pins,
+    _of_agency,
+    _of_root,
+    _of_operation,
+    _of_draft,
+    _of_type_draft,
+    _of_type,
+)
+"""Every kind of file that has words, each by the one parser that takes it."""
