@@ -9,10 +9,11 @@ import pytest
 from saphan.form.filling import Filling
 from saphan.form.question import ASKS, Question
 from saphan.form.reading import Several, chosen
-from saphan.form.sheet import facts_of, usual
+from saphan.form.sheet import usual
 from saphan.form.words import help_of, right_of, title_of
 from saphan_schemas.bodies import NAMES
 from saphan_schemas.body_types import BUILT_IN
+from saphan_schemas.errors import InvalidInput
 from saphan_schemas.fields import choice_of, root_of
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import LANGUAGES, text
@@ -89,7 +90,7 @@ def test_everything_that_can_be_left_out_can_be_left_out() -> None:
 
 
 def checked(form: Filling) -> tuple[dict[str, Any], dict[str, Any]]:
-    facts = facts_of(form.wish)
+    facts = form.facts()
     header = facts.pop("header")
     return facts, header
 
@@ -299,6 +300,20 @@ def test_one_language_of_a_text_is_enough(seizure: dict[str, Any]) -> None:
     asked = [question.pointer for question in form.asked]
     assert "/body/place/name/en" in asked
     assert form.answers["/body/place/name/en"] is None
+
+
+def test_a_file_that_goes_with_it_is_named_by_its_number() -> None:
+    """A warrant's scan; without the file the number is refused."""
+    whole = wish("subject_notice") | {"to": ["la.ospp"]}
+    scan = {"media_type": "application/pdf", "name": "warrant.pdf", "role": "warrant"}
+    kind = BUILT_IN.get("saphan/subject_notice/1")
+    form = Filling(kind, "km", usual("km", TODAY), attachments=[scan])
+    whole["body"]["judicial_doc"]["attachment"] = 0
+    filled(form, whole)
+    kind.check(*checked(form))
+    without = Filling(kind, "km", usual("km", TODAY), form.answers)
+    with pytest.raises(InvalidInput):
+        kind.check(*checked(without))
 
 
 def test_a_form_has_an_end(seizure: dict[str, Any]) -> None:

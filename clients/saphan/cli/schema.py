@@ -47,6 +47,12 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     new = add_command(group, "new", "schema_new", _new)
     new.add_argument("type", metavar="TYPE", help=say("help.schema_type"))
     new.add_argument("--out", type=Path, metavar="FILE", help=say("help.schema_out"))
+    either = new.add_mutually_exclusive_group()
+    either.add_argument("--replies", metavar="ID", help=say("help.schema_replies"))
+    either.add_argument("--corrects", metavar="ID", help=say("help.schema_corrects"))
+    new.add_argument(
+        "--attach", action="append", default=[], metavar="[ROLE=]FILE", help=say("help.attach")
+    )
     new.add_argument("--like", type=Path, metavar="FILE", help=say("help.schema_like"))
     add_registering(group)
 

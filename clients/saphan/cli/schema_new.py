@@ -22,14 +22,16 @@ from saphan_schemas.labels import owner_of, title
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.strict_json import parse_json
 
-from saphan.cli.options import now_ms
+from saphan.attaching import measure_all, parse_role
+from saphan.cli.officer import bulletin_id
+from saphan.cli.options import local_node, now_ms
 from saphan.cli.speech import language, note, say, show
 from saphan.durable import create_file, read_bounded
 from saphan.form.asking import pointers_of
 from saphan.form.draft import draft_path, read_draft, write_draft
 from saphan.form.filling import Filling, Refused
 from saphan.form.question import ASKS, Question, Scalar
-from saphan.form.sheet import facts_of, usual
+from saphan.form.sheet import usual
 from saphan.form.words import (
     SHORT_LIST,
     code_lines,
@@ -97,18 +99,53 @@ def fill_in(args: argparse.Namespace, kind: BodyType) -> int:
     draft.unlink(missing_ok=True)
     show(
         {"file": str(out), "schema": name},
-        [say("form.written", path=out), say("form.send_next", path=out)],
+        [say("form.written", path=out), say("form.send_next", path=_sent_as(out, args.attach))],
         as_json=args.json,
     )
     return 0
 
 
+def _sent_as(out: Path, attach: list[str]) -> str:
+    return " ".join([str(out), *(f"--attach {word}" for word in attach)])
+
+
 def _form(args: argparse.Namespace, kind: BodyType, out: Path) -> Filling:
     today = datetime.fromtimestamp(now_ms() / 1000, UTC).date()
-    defaults = _defaults(language(), today, args.like)
-    form = Filling(kind, language(), defaults, read_draft(draft_path(out), kind.name))
+    defaults = _defaults(language(), today, args.like) | _related(args)
+    answers = read_draft(draft_path(out), kind.name)
+    form = Filling(kind, language(), defaults, answers, _described(args))
     form.repair()
     return form
+
+
+def _described(args: argparse.Namespace) -> list[dict[str, str]]:
+    """The files that will be sent with it: what is said of one may point at it by its number."""
+    files = measure_all([parse_role(word) for word in args.attach])
+    for number, file in enumerate(files):
+        note(say("form.attachment", number=number, name=file.attached.name))
+    return [
+        {"media_type": one.media_type, "name": one.name, "role": one.role}
+        for one in (file.attached for file in files)
+    ]
+
+
+def _related(args: argparse.Namespace) -> dict[str, Scalar]:
+    """Of a reply or a correction: the bulletin that it is about, and to whom it goes then."""
+    kind = "in_reply_to" if args.replies else "corrects"
+    given = args.replies or args.corrects
+    if given is None:
+        return {}
+    found = local_node(args).get(f"/v1/bulletins/{bulletin_id(given)}")
+    header = found["header"]
+    to = [header["sender"]] if kind == "in_reply_to" else header["recipients"]
+    more: dict[str, Scalar] = {} if kind == "in_reply_to" else {"/about/message_kind": "correction"}
+    return more | {
+        "/about/relations/0?": True,
+        "/about/relations/0/kind": kind,
+        "/about/relations/0/bulletin_id": found["id"],
+        "/body/request_id": found["id"],
+        **{f"/to/{number}": agency for number, agency in enumerate(to)},
+    }
 
 
 def _defaults(lang: str, today: date, like: Path | None) -> dict[str, Scalar]:
@@ -273,8 +310,7 @@ def _sentence(error: InvalidInput, form: Filling) -> str:
 
 def _wrong(form: Filling) -> str | None:
     """The place of what the whole bulletin has wrong, after it was said; None if nothing is."""
-    wish = form.wish
-    facts = facts_of(wish)
+    facts = form.facts()
     header = facts.pop("header")
     try:
         form.kind.check(facts, header)

@@ -6,7 +6,7 @@ is refused was never taken, so at each moment everything that is there is right 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,6 +48,7 @@ class Filling:
         lang: the officer's language.
         defaults: by pointer, what Enter takes.
         answers: of a draft, in the order in which they were given.
+        attachments: {media_type, name, role} of the files that will go with it.
     """
 
     def __init__(
@@ -56,11 +57,12 @@ class Filling:
         lang: str,
         defaults: Mapping[str, Scalar],
         answers: Answers | None = None,
+        attachments: Sequence[dict[str, str]] = (),
     ) -> None:
         self.kind, self.name, self.lang = kind, kind.name, lang
         self.sheet = sheet_of(kind)
         self.answers: Answers = dict(answers or {})
-        self._defaults = defaults
+        self._defaults, self._attachments = defaults, attachments
         self._demanded: set[str] = set()
         self._checker = Checker(kind.name, self.sheet)
         self._wanted = Wanted()
@@ -218,8 +220,15 @@ class Filling:
         found = self._checker.so_far(self._so_far, self.answers.keys())
         if found is not None:
             return found
-        broken = self._rulings.broken(facts_of(self._so_far))
+        broken = self._rulings.broken(self._facts(self._so_far))
         return next((one for one in broken if _is_about(one, self.answers)), None)
+
+    def facts(self) -> dict[str, Any]:
+        """The finished content and, under `header`, the facts beside it: what is checked."""
+        return self._facts(self.wish)
+
+    def _facts(self, wish: dict[str, Any]) -> dict[str, Any]:
+        return facts_of(wish, self._attachments)
 
     def _go_on(self) -> None:
         """To the next question; from the start where rules want something else by now."""
@@ -228,7 +237,7 @@ class Filling:
         self._walk.on()
         for question in self._walk.answered[known + 1 :]:
             self._fill_in(question, self.answers[question.pointer])
-        self._wanted = self._rulings.wanted(facts_of(self._so_far))
+        self._wanted = self._rulings.wanted(self._facts(self._so_far))
         if (self._wanted.needed, self._wanted.barred) != (before.needed, before.barred):
             self._look()
         if len(self._walk.answered) > known + 1:
@@ -242,7 +251,7 @@ class Filling:
             self._so_far: dict[str, Any] = {}
             for question in self._walk.answered:
                 self._fill_in(question, self.answers[question.pointer])
-            self._wanted = self._rulings.wanted(facts_of(self._so_far))
+            self._wanted = self._rulings.wanted(self._facts(self._so_far))
             if self._wanted.needed <= needed and self._wanted.barred == barred:
                 return
             needed = self._demanded | self._wanted.needed

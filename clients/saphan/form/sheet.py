@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -91,9 +92,13 @@ def usual(lang: str, today: date) -> dict[str, Scalar]:
     }
 
 
-def facts_of(wish: dict[str, Any]) -> dict[str, Any]:
+def facts_of(wish: dict[str, Any], attachments: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
     """What rules look at: the content and, under `header`, the facts beside it. Parts that are
-    not filled in yet are missing."""
+    not filled in yet are missing.
+
+    Args:
+        attachments: {media_type, name, role} of the files that will go with it.
+    """
     marking = wish.get("marking", {})
     header = {
         "urgency": wish.get("urgency"),
@@ -104,4 +109,4 @@ def facts_of(wish: dict[str, Any]) -> dict[str, Any]:
         "answer_by": wish.get("answer_by"),
     }
     content: dict[str, Any] = {name: wish[name] for name in ("about", "body") if name in wish}
-    return {"attachments": [], **content, "header": header}
+    return {"attachments": list(attachments), **content, "header": header}
