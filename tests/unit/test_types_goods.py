@@ -32,6 +32,8 @@ BROKEN: tuple[tuple[str, Change, str], ...] = (
     # Substances and their quantities.
     (SEIZURE, put(f"{TABLET}/unit", "KGM"), "/body/substances/0/unit"),
     (SEIZURE, put("body/substances/1/unit", "U2"), "/body/substances/1/unit"),
+    (SEIZURE, put("body/substances/1/unit", "LTR"), "/body/substances/1/unit"),
+    (SEIZURE, put(f"{TABLET}/unit", "AV"), "/body/substances/0/unit"),
     (
         SEIZURE,
         put(f"{TABLET}/kg_equivalent/amount", "10.63"),
