@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from importlib import resources
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from saphan_schemas import attachments, bodies
@@ -21,6 +21,7 @@ from saphan_schemas.codes import (
     list_fact,
     unreviewed_codes,
 )
+from saphan_schemas.records import TLP_ORDER, HandlingCode, Tlp, Urgency
 from saphan_schemas.rules.check_digits import METHODS
 from saphan_schemas.text import check_text
 from support.spelling import misspelt
@@ -159,6 +160,12 @@ def test_the_grades_of_each_scheme_have_lists() -> None:
     for scheme in codes("grading_scheme"):
         for part in ("source", "information"):
             assert f"{scheme}_{part}" in LISTS
+
+
+def test_the_header_has_the_codes_of_its_lists() -> None:
+    assert codes("tlp") == TLP_ORDER == get_args(Tlp)
+    assert codes("handling_code") == get_args(HandlingCode)
+    assert codes("urgency") == get_args(Urgency)
 
 
 def test_attachment_roles_are_a_code_list() -> None:
