@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from saphan.form.filling import Filling
 from saphan_schemas.bodies import NAMES, digest
+from saphan_schemas.body_types import BUILT_IN
 from saphan_schemas.messages import LANGUAGES, text
 from saphan_schemas.samples import SAMPLES, wish
 from support.command import Ran, saphan, saphan_here, typed
+from support.forms import filled
 from support.terminals import Terminal
 
 STEMS = tuple(name.split("/")[1] for name in NAMES)
@@ -164,29 +167,9 @@ def test_a_file_that_is_no_bulletin_is_refused(place: Path, data: bytes, code: s
 
 
 def answers_of(name: str) -> list[str]:
-    """What is typed for a short training notice, question by question."""
-    from saphan.form.filling import Filling
-    from saphan.form.question import ASKS
-    from saphan_schemas.body_types import BUILT_IN
-
-    assert name == "training_notice"
+    """What is typed for a sample, question by question."""
     whole = wish(name) | {"to": ["kh.gpo"]}
-    form = Filling(BUILT_IN.get(str(whole["schema"])), "en", {})
-    lines = []
-    while (question := form.question) is not None:
-        value: Any = whole
-        for step in question.place.split("/")[1:]:
-            if isinstance(value, list):
-                value = value[int(step)] if int(step) < len(value) else None
-            else:
-                value = value.get(step) if isinstance(value, dict) else None
-        if question.pointer.endswith(ASKS) or isinstance(value, bool):
-            line = "n" if value in (None, False) else "y"
-        else:
-            line = "-" if value is None else str(value)
-        assert form.give(line) is None, question
-        lines.append(line)
-    return lines
+    return filled(Filling(BUILT_IN.get(whole["schema"]), "en", {}), whole)
 
 
 def fill_in(*words: str | Path, lines: list[str], status: int = 0) -> Ran:

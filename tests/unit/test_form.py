@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from saphan.form.filling import Filling
-from saphan.form.question import ASKS, Question
+from saphan.form.question import Question
 from saphan.form.reading import Several, chosen
 from saphan.form.sheet import usual
 from saphan.form.words import help_of, right_of, title_of
@@ -18,43 +18,14 @@ from saphan_schemas.fields import choice_of, root_of
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import LANGUAGES, text
 from saphan_schemas.samples import SAMPLES, wish
+from support.forms import MOST, filled, typed_for
 from support.own_types import OWN, bundle, content
 
 TODAY = datetime.date(2025, 10, 14)
-MOST = 2_000
-"""Questions of the longest sample, and room."""
 
 
 def form_of(schema: str, lang: str = "en") -> Filling:
     return Filling(BUILT_IN.get(schema), lang, usual(lang, TODAY))
-
-
-def at(value: Any, pointer: str) -> Any:
-    """The value at a pointer, or None."""
-    for step in pointer.split("/")[1:]:
-        if isinstance(value, list):
-            value = value[int(step)] if int(step) < len(value) else None
-        else:
-            value = value.get(step) if isinstance(value, dict) else None
-    return value
-
-
-def typed_for(question: Question, whole: dict[str, Any]) -> str:
-    """What an officer types who has this bulletin in mind."""
-    value = at(whole, question.place)
-    if question.pointer.endswith(ASKS) or isinstance(value, bool):
-        return "n" if value in (None, False) else "y"
-    return "-" if value is None else str(value)
-
-
-def filled(form: Filling, whole: dict[str, Any]) -> None:
-    for _ in range(MOST):
-        if form.question is None:
-            return
-        question = form.question
-        refused = form.give(typed_for(question, whole))
-        assert refused is None, (question.pointer, refused)
-    raise AssertionError("the form never ends")
 
 
 def pruned(value: Any) -> Any:
