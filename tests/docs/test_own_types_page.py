@@ -1,4 +1,4 @@
-"""The page on types of one's own: its file can be registered, its codes exist, its commands parse."""
+"""The page on own types: its file can be registered, its codes exist, its commands parse."""
 
 from __future__ import annotations
 
