@@ -60,7 +60,8 @@ def owed_lines(owed: Json) -> Iterator[str]:
 def owed_text(owed: Json) -> str:
     """One sentence: who, what, by when."""
     zone = "UTC" if owed["clock"] is None else owed["clock"]["zone"]
-    due, expected = owed["until"], owed["expected"]
+    due = owed["due" if owed["state"] == "interim" else "until"]
+    expected = owed["expected"]
     values = {
         "replier": owed["replier"],
         "due": "" if due is None else stamp_in(due, zone),
