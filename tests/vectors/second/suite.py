@@ -31,7 +31,7 @@ HEADER = (
     octets(16),
     AGENCY,
     array(AGENCY, 1),
-    words(r"[a-z][a-z0-9.-]{0,30}/[a-z][a-z0-9_]{0,40}/[0-9]{1,3}"),
+    words(r"[a-z][a-z0-9.-]{0,33}/[a-z][a-z0-9_]{0,40}/[0-9]{1,3}"),
     octets(32),
     record(
         one_of("clear", "green", "amber", "amber+strict", "red"),
