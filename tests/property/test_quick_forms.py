@@ -87,6 +87,8 @@ def changed(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
             holder, value = at(content, path[:-1]), at(content, path)
         except (KeyError, IndexError, TypeError):
             continue
+        if not isinstance(holder, (dict, list)):
+            continue
         how = draw(st.integers(0, 3))
         if how == 0 and isinstance(holder, dict):
             del holder[path[-1]]

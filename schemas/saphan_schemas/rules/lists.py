@@ -9,7 +9,7 @@ import msgspec
 
 from saphan_schemas.rules.checks import PATH, PATHS, WORD, WORDS, Broken, Check, Kind, Rule
 from saphan_schemas.rules.numbers import scaled, unscaled
-from saphan_schemas.rules.paths import Getter, Root, finder, getter
+from saphan_schemas.rules.paths import Root, finder, getter
 
 
 def _sum(rule: Rule) -> Check:
@@ -113,7 +113,7 @@ def _refers(rule: Rule) -> Check:
 
 def _attachment(rule: Rule) -> Check:
     """`value` is the place of an attachment, with one of the roles if the rule names some."""
-    get, roles = getter(rule["value"]), rule.get("role")
+    get, role, roles = getter(rule["value"]), getter("role"), rule.get("role")
 
     def check(place: Any, root: Root) -> Broken | None:
         index = get(place, root)
@@ -123,7 +123,7 @@ def _attachment(rule: Rule) -> Check:
         if not 0 <= index < len(listed):
             said = "is not the number of an attachment, from 0"
             return Broken(rule["value"], said, {"below": len(listed), "into": "/attachments"})
-        if roles is None or listed[index].get("role") in roles:
+        if roles is None or role(listed[index], root) in roles:
             return None
         said = f"is an attachment that is no {' or '.join(roles)}"
         return Broken(rule["value"], said, {"role": list(roles)})
@@ -170,14 +170,14 @@ def _related(rule: Rule) -> Check:
         f"does not stand in /about/relations as {rule['kind']}",
         {"relation": rule["kind"]},
     )
-    relations: Getter = getter("/about/relations")
+    relations, target, kind = finder("/about/relations/*"), getter("bulletin_id"), getter("kind")
 
     def check(place: Any, root: Root) -> Broken | None:
         value = get(place, root)
         if type(value) is not str:
             return None
-        for relation in relations(place, root) or ():
-            if relation.get("bulletin_id") == value and relation.get("kind") == rule["kind"]:
+        for relation in relations(place, root):
+            if target(relation, root) == value and kind(relation, root) == rule["kind"]:
                 return None
         return broken
 

@@ -72,7 +72,8 @@ def places(root: Root, each: str) -> Iterator[tuple[str, Any]]:
     """Every place of a rule in document order: its JSON pointer, and the value there."""
     steps = tuple(each.split("/")[1:])
     for taken, value in _found(root, steps, ()):
-        yield "".join(f"/{step}" for step in taken), value
+        if value is not None:
+            yield "".join(f"/{step}" for step in taken), value
 
 
 def _found(

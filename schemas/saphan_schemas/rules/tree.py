@@ -121,7 +121,7 @@ def _walk(branch: _Branch) -> Walk:
                     return False
         elif items is not None and type(value) is list:
             for item in value:
-                if not items(item, root):
+                if item is not None and not items(item, root):
                     return False
         return True
 
