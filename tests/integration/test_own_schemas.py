@@ -6,13 +6,20 @@ import asyncio
 from typing import Any
 
 import pytest
+from saphan.evidence.checking import check_bundle
+from saphan.evidence.exporting import NodeStore, export_bundle
 from saphan.node import schema_watch
 from saphan.node.api.schemas import describe_type, register_schema
+from saphan.node.disclosing import Asked
 from saphan.node.schema_watch import FIRST_PIECE
 from saphan_broker.beside import Bundles
 from saphan_schemas.bodies import digest_of
+from saphan_schemas.bundles import BundleDisclosure
+from saphan_schemas.codec import decode
 from saphan_schemas.errors import SaphanError
+from saphan_schemas.records import Signature
 from support.bridge import KH, LA, Bridge, agreed, eventually, opened, states
+from support.evidence import have_patience, settled
 from support.own_bridge import has_it, packaged, register, report, rules
 from support.own_types import BODY, OWN, bundle, content
 from support.roster import alarmed
@@ -148,3 +155,36 @@ async def test_a_registration_that_is_refused_here_never_reaches_the_broker(
 
 async def _nothing(*_: object) -> None:
     return None
+
+
+async def test_a_court_judges_content_by_the_schema_in_the_bundle(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exported by the recipient with its key; whoever checks it has only the file."""
+    have_patience(monkeypatch)
+    async with bridge.broker_running():
+        await bridge.enrol(rules=rules())
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(la)
+            await register(bridge, la, bundle())
+            await eventually(lambda: has_it(la) and has_it(kh))
+            sent = await la.send(report())
+            await eventually(lambda: states(la, sent) == ["accepted"])
+            await kh.read_by_system(sent)
+            given = await asyncio.to_thread(kh.disclosing.disclose, sent, Asked("a court", "17"))
+            kh.line.wake_statements()
+            await eventually(lambda: settled(kh, sent, 5))
+            await kh.evidence.prepare(sent)
+            signature = decode(Signature, given.signature, 8192, "signature")
+            item = BundleDisclosure(given.content_key, given.record, signature, given.salt)
+            store = NodeStore(bridge.place / KH / "node" / "data", KH, bridge.pins)
+            out = bridge.place / "shown.bundle"
+            await asyncio.to_thread(
+                lambda: export_bundle(store, sent, out, bridge.clock(), disclosure=item)
+            )
+            verdict = await asyncio.to_thread(check_bundle, out, bridge.pins)
+            assert verdict.finding is None, verdict.finding
+            assert verdict.content is not None
+            assert verdict.content.schema_checked
+            assert verdict.content.content["body"] == content()["body"]

@@ -48,9 +48,8 @@ class OwnSchemas:
     @property
     def types(self) -> BodyTypes:
         """Every type that content can be written in and judged by here; blocking."""
+        registered = self.registered()  # some ask while they hold the logs' lock: it comes first
         with self._lock:
-            with self._logs.lock:
-                registered = list(self._logs.directory.own_schemas)
             made = (len(registered), self._held)
             if self._made != made:
                 own = {
