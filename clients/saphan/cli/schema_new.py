@@ -92,8 +92,8 @@ def fill_in(args: argparse.Namespace, kind: BodyType) -> int:
     except _Stopped:
         raise Unavailable(
             "form_stopped",
-            "the form is not finished, and nothing was written but its draft",
-            hint=f"the same command goes on where it stopped; the draft is {draft}",
+            say("form.stopped", path=draft),
+            hint=say("hint.form_stopped"),
         ) from None
     create_file(out, (json.dumps(form.wish, ensure_ascii=False, indent=2) + "\n").encode())
     draft.unlink(missing_ok=True)
