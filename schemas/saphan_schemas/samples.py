@@ -1,20 +1,23 @@
 """Complete, invented bulletins: at least one of each type, and what readers get wrong.
 
 Each file under `samples/` is what `saphan send` takes: {schema, urgency, marking, exercise, about,
-body, attachments?}. All are exercises, and every person's family name is the word "sample". Two
-figures in `case_statistics` are public; everything else is made up. Lao and Khmer texts await a
-native reader. Where a sample speaks of another bulletin, `ANOTHER` stands for its id.
+body, attachments?}; `files` makes what is attached. All are exercises, and every person's family
+name is the word "sample". Two figures in `case_statistics` are public; everything else is made up.
+Lao and Khmer texts await a native reader. Where a sample speaks of another bulletin, `ANOTHER`
+stands for its id.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 from importlib import resources
 from typing import Any, Final
 
 import msgspec
 
+from saphan_schemas.attachments import MEDIA_TYPES
 from saphan_schemas.errors import InvalidInput
 
 ANOTHER: Final = "5a" * 32
@@ -36,7 +39,7 @@ def wish(name: str, of: str = ANOTHER) -> dict[str, Any]:
     """A fresh copy of a sample as an officer would send it, for the caller to keep or change.
 
     Args:
-        name: one of `SAMPLES`, such as "training_notice".
+        name: one of `SAMPLES`, such as "training_notice"; its attachments are named by digest.
         of: id of the bulletin to which it refers, 64 hexadecimal digits; a sample that refers to
             none is the same for all.
 
@@ -53,7 +56,27 @@ def wish(name: str, of: str = ANOTHER) -> dict[str, Any]:
     if _ID.match(of) is None:
         raise ValueError("the id of a bulletin is 64 hexadecimal digits")
     data = _bytes(name).replace(ANOTHER.encode(), of.encode())
-    return msgspec.json.decode(data, type=dict[str, Any])
+    made = msgspec.json.decode(data, type=dict[str, Any])
+    for one in made.get("attachments", ()):
+        one["digest"] = hashlib.sha256(_file(one)).hexdigest()
+    return made
+
+
+def files(name: str) -> tuple[tuple[str, str, bytes], ...]:
+    """The attachments of a sample: role, file name and bytes of each; most samples have none.
+
+    Raises:
+        InvalidInput: `schema_unknown`.
+    """
+    listed = wish(name).get("attachments", ())
+    return tuple((one["role"], one["name"], _file(one)) for one in listed)
+
+
+def _file(described: dict[str, Any]) -> bytes:
+    """Bytes that begin as their media type says, and hold nothing but their own name."""
+    kind = MEDIA_TYPES[described["media_type"]]
+    start = bytes(kind.offset) + kind.starts[0] if kind.starts else b""
+    return start + f"\nExercise: {described['name']}\n".encode()
 
 
 def sample(name: str, of: str = ANOTHER) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from saphan.form.filling import Filling
 from saphan_schemas.bodies import NAMES, digest
 from saphan_schemas.body_types import BUILT_IN
 from saphan_schemas.messages import LANGUAGES, text
-from saphan_schemas.samples import SAMPLES, wish
+from saphan_schemas.samples import SAMPLES, files, wish
 from support.command import Ran, saphan, saphan_here, typed
 from support.forms import filled
 from support.terminals import Terminal
@@ -87,13 +87,14 @@ def test_what_is_not_there_is_said_with_the_next_step() -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_example_is_right(place: Path, name: str) -> None:
     path = place / "bulletin.json"
-    saphan_here("schema", "example", name, "--out", path)
+    said = saphan_here("schema", "example", name, "--out", path).out
     assert path.stat().st_mode & 0o777 == 0o600
-    assert saphan_here("schema", "example", name, "--json").json == json.loads(path.read_text())
     value = json.loads(path.read_text())
-    if value.get("attachments"):
-        return  # its files are named with --attach
-    assert saphan_here("schema", "check", path, "--json").json["valid"] is True
+    shown = saphan_here("schema", "example", name, "--json").json
+    assert shown == value | {key: shown[key] for key in shown.keys() & {"attachments"}}
+    told = said.partition("saphan schema check")[2].split()
+    assert told.count("--attach") == len(files(name))
+    assert saphan_here("schema", "check", *told, "--json").json["valid"] is True
     assert saphan_here("schema", "example", name, "--out", path, status=5).code == "file_exists"
 
 

@@ -183,16 +183,22 @@ def _compose(wish: Wish, kind: BodyType) -> None:
 
 
 def _example(args: argparse.Namespace) -> int:
-    from saphan_schemas.samples import wish
+    from saphan_schemas.samples import files, wish
 
     value: dict[str, Any] = wish(args.type)
     if args.out is None:
         lines = json.dumps(value, ensure_ascii=False, indent=2).splitlines()
         show(value, lines, as_json=args.json)
         return 0
-    written = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
-    create_file(args.out, written.encode())
-    show({"file": str(args.out)}, [say("note.schema_example", path=args.out)], as_json=args.json)
+    # Its files lie beside it, and the commands that take it take them too.
+    value.pop("attachments", None)
+    create_file(args.out, (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode())
+    words = [str(args.out)]
+    for role, name, data in files(args.type):
+        create_file(args.out.with_name(name), data)
+        words.append(f"--attach {role}={args.out.with_name(name)}")
+    said = say("note.schema_example", path=args.out, words=" ".join(words))
+    show({"file": str(args.out)}, [said], as_json=args.json)
     return 0
 
 
