@@ -46,12 +46,12 @@ def test_retention_never_exceeds_what_was_agreed() -> None:
 
 def test_the_agreement_says_which_codes_hold_where_the_author_names_none() -> None:
     def marked(**fields: Any) -> Marking:
-        allowed = Allowed(90, ("H0", "H3"))
+        allowed = Allowed(90, ("H0", "H2"))
         draft = compose(wish(**fields), sender="la.ospp", now=NOW, nonce=bytes(16), allowed=allowed)
         return draft.header.marking
 
-    assert marked() == Marking("amber", ("H0", "H3"))
-    assert marked(tlp="red") == Marking("red", ("H0", "H3"))
+    assert marked() == Marking("amber", ("H0", "H2"))
+    assert marked(tlp="red") == Marking("red", ("H0", "H2"))
     assert marked(marking=Marking("green", ("H1",))) == Marking("green", ("H1",))
 
 
