@@ -38,6 +38,18 @@ def has_text(key: str, lang: str = "en") -> bool:
     return lang in LANGUAGES and key in _catalogue(lang)
 
 
+def type_key(schema: str) -> str | None:
+    """Key of a type's name in words; None for an agency's own, however alike its name ends, and for
+    one that this program does not know.
+
+    Args:
+        schema: such as "saphan/drug_seizure/1".
+    """
+    owner, _, rest = schema.partition("/")
+    key = f"type.{rest.partition('/')[0]}"
+    return key if owner == "saphan" and has_text(key) else None
+
+
 def known_keys(lang: str = "en") -> frozenset[str]:
     """Every key of one language's catalogue."""
     return frozenset(_catalogue(lang))

@@ -183,3 +183,9 @@ def test_error_title_and_hint() -> None:
     unlisted = InvalidInput("code_of_a_newer_peer", "x")
     assert messages.error_title(unlisted) == "code of a newer peer"
     assert messages.error_hint(unlisted) is None
+
+
+def test_an_agencys_own_type_is_never_called_by_the_name_of_ours() -> None:
+    assert messages.type_key("saphan/drug_seizure/1") == "type.drug_seizure"
+    assert messages.type_key("la.ospp/drug_seizure/1") is None
+    assert messages.type_key("saphan/unheard_of/1") is None

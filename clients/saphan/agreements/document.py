@@ -18,7 +18,7 @@ from saphan_protocol.words import word_lines
 from saphan_schemas.codec import encode
 from saphan_schemas.directory_records import Agreement, CorridorRule, Party
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.messages import has_text, text
+from saphan_schemas.messages import has_text, text, type_key
 
 Say = Callable[..., str]
 """`messages.text` in one language."""
@@ -178,9 +178,9 @@ def _words(digest: bytes) -> str:
 
 
 def _type(say: Say, schema: str) -> str:
-    """A body type in words; one that this release does not know has its name alone."""
-    stem = schema.split("/")[1]
-    return say(f"type.{stem}") if has_text(f"type.{stem}") else stem
+    """A body type in words; an agency's own, and one of a later release, has its name alone."""
+    key = type_key(schema)
+    return schema.split("/")[1] if key is None else say(key)
 
 
 def _language(say: Say, lang: str, code: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.messages import LANGUAGES, has_text
+from saphan_schemas.messages import LANGUAGES, has_text, type_key
 from saphan_schemas.width import fit
 
 from saphan.cli.speech import language, note, say
@@ -202,8 +202,8 @@ def _scalar(value: Any) -> str:
 
 def type_text(schema: str) -> str:
     """A body type in words."""
-    key = f"type.{schema.split('/')[1]}"
-    return say(key) if has_text(key) else schema
+    key = type_key(schema)
+    return schema if key is None else say(key)
 
 
 def state_text(delivery: Json) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from saphan_schemas.codes import code_label
-from saphan_schemas.messages import has_text
+from saphan_schemas.messages import has_text, type_key
 
 from saphan.cli.speech import language, say
 from saphan.cli.stamps import label, stamp, stamp_in
@@ -108,8 +108,8 @@ def thread_lines(found: Json) -> Iterator[str]:
 
 
 def _cells(mark: str, row: Json) -> tuple[str, ...]:
-    name = row["schema"].split("/")[1]
-    kind = say(f"type.{name}") if has_text(f"type.{name}") else row["schema"]
+    key = type_key(row["schema"])
+    kind = row["schema"] if key is None else say(key)
     message = row["message"]
     words = [kind]
     if message not in (None, "original"):

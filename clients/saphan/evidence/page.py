@@ -11,7 +11,7 @@ from typing import Final
 
 from saphan_protocol.bundle.report import Outcome, StepSeen, Verdict
 from saphan_schemas.bundles import SPECIFICATION
-from saphan_schemas.messages import has_text, text
+from saphan_schemas.messages import text, type_key
 
 from saphan.evidence.page_facts import (
     Say,
@@ -91,8 +91,8 @@ def _title(verdict: Verdict, short: str, say: Say) -> str:
     if verdict.bulletin is None or verdict.finding is not None:
         return say("sheet.title_bare", id=short)
     header = verdict.bulletin.header
-    key = f"type.{header.schema.split('/')[1]}"
-    name = say(key) if has_text(key) else header.schema
+    key = type_key(header.schema)
+    name = header.schema if key is None else say(key)
     recipients = ", ".join(header.recipients)
     return say("sheet.title", type=name, sender=header.sender, recipients=recipients)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from saphan_protocol.bundle.facts import DeliverySeen, EventSeen, HeadSeen, Proof
 from saphan_protocol.bundle.report import Verdict
 from saphan_schemas.limits import DAY_MS, SECOND_MS
-from saphan_schemas.messages import has_text
+from saphan_schemas.messages import type_key
 from saphan_schemas.records import Blob, Header
 
 from saphan.evidence.picture import event_mark, event_pictures, proof_text
@@ -104,8 +104,8 @@ def bulletin_blocks(verdict: Verdict, say: Say) -> Iterator[Block]:
 
 
 def _header_rows(header: Header, say: Say) -> Iterator[Row]:
-    key = f"type.{header.schema.split('/')[1]}"
-    name = f"{say(key)} ({header.schema})" if has_text(key) else header.schema
+    key = type_key(header.schema)
+    name = header.schema if key is None else f"{say(key)} ({header.schema})"
     yield say("label.type"), name
     yield say("label.from"), header.sender
     yield say("label.to"), ", ".join(header.recipients)
