@@ -46,10 +46,10 @@ def rfc3339(millis: int) -> str:
     return datetime.fromtimestamp(millis // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-async def test_a_request_is_answered_in_two_steps_and_both_sides_see_the_same(
+async def test_a_delay_is_announced_and_both_sides_see_the_same(
     bridge: Bridge,
 ) -> None:
-    """Timeline: asked for 8 hours; one answer and a delay of three days; the rest; a correction."""
+    """Timeline: asked for 8 hours; one answer and a delay of three days, which go by."""
     async with bridge.node(LA) as la, bridge.node(KH) as kh:
         await agreed(kh)
         request = await kh.send(letter("info_request", (LA,)))
@@ -79,6 +79,14 @@ async def test_a_request_is_answered_in_two_steps_and_both_sides_see_the_same(
         assert f"OVERDUE: {LA} owed an answer by" in text
         assert "question 2: announced" in text
 
+
+async def test_what_is_answered_in_the_end_and_then_corrected(bridge: Bridge) -> None:
+    async with bridge.node(LA) as la, bridge.node(KH) as kh:
+        await agreed(kh)
+        request = await accepted(kh, letter("info_request", (LA,)))
+        await known(la, request)
+        first = await accepted(la, letter("info_reply", (KH,), request))
+        after(bridge, 9)
         last = await accepted(la, letter("info_reply_final", (KH,), request))
         for node in (la, kh):
             now = part(node, request)
