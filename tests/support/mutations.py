@@ -136,8 +136,9 @@ def _of_list(node: Node, value: list[Any]) -> Iterator[tuple[str, Path, Any]]:
 
 def _of_text(node: Node, value: str) -> Iterator[tuple[str, Path, Any]]:
     yield "lone surrogate", (), f"{value}\ud800"
-    yield "control character", (), f"{value}\x1b[2J"
-    yield "hidden direction", (), f"{value}\u202e"
+    if node["names"] & PROSE:
+        yield "control character", (), f"{value}\x1b[2J"
+        yield "hidden direction", (), f"{value}\u202e"
     if "maxLength" in node:
         yield "too long", (), "1" * (node["maxLength"] + 1)
     if "pattern" in node and not node["names"] & PROSE:
