@@ -21,6 +21,7 @@ from saphan.node.token_kept import Wanted
 from saphan.own_types.told import types_for
 from saphan_schemas.errors import InvalidInput, OperatorError
 from support.bridge import KH, LA, Bridge, bridged, eventually, states
+from support.command import answered
 from support.desks import at, desk_bridge, on_line
 from support.own_bridge import register, rules
 from support.own_types import OWN, bundle, content
@@ -105,3 +106,37 @@ async def test_a_system_has_a_token_for_it(bridge: Bridge) -> None:
         await eventually(lambda: OWN in kh.own.types)
         text, _ = await asyncio.to_thread(kh.tokens.add, wanted(OWN))
         assert text
+
+
+async def test_officers_send_and_read_it_by_the_commands(bridge: Bridge, tmp_path: Path) -> None:
+    """At the nodes: refused before anybody has the type, then checked against it, sent and read."""
+    secret = tmp_path / "passphrase"
+    secret.touch(mode=0o600)
+    secret.write_text("open sesame of a test\n")
+    told = content(remarks="two boats at the confluence")
+    value = {"schema": OWN, "about": told["about"], "body": told["body"], "exercise": True}
+    letter = tmp_path / "report.json"
+    letter.write_text(json.dumps(value))
+
+    def at_node(agency: str) -> tuple[str | Path, ...]:
+        return ("--dir", bridge.place / agency, "--passphrase-file", secret)
+
+    async with (
+        bridge.broker_running(),
+        bridge.node_with_api(LA) as la,
+        bridge.node_with_api(KH) as kh,
+    ):
+        await eventually(lambda: la.line.is_open() and kh.line.is_open())
+        early = await answered("send", letter, "--to", KH, *at_node(LA), status=2)
+        assert early["code"] == "schema_unknown"
+        await register(bridge, la, bundle())
+        await eventually(lambda: OWN in kh.own.types)
+        value["body"] = content(patrols=-1)["body"]
+        wrong = tmp_path / "wrong.json"
+        wrong.write_text(json.dumps(value))
+        refused = await answered("send", wrong, "--to", KH, *at_node(LA), status=2)
+        assert (refused["code"], refused["field"]) == ("schema_invalid", "/body/patrols")
+        sent = await answered("send", letter, "--to", KH, *at_node(LA))
+        await eventually(lambda: states(la, bytes.fromhex(sent["id"])) == ["accepted"])
+        found = await answered("read", sent["id"], *at_node(KH))
+        assert found["content"]["body"]["remarks"] == "two boats at the confluence"
