@@ -55,7 +55,9 @@ class Person:
             *(text(one) for one in (draft.header_bytes, inner, signature, draft.content))
         )
         with self.node.logs.lock:
-            return prepare_signed(body, self.node.agency, self.node.logs.directory)
+            return prepare_signed(
+                body, self.node.agency, self.node.logs.directory, self.node.own.types
+            )
 
     async def send(self, wish: Wish) -> bytes:
         """Send it; the bulletin's id."""
