@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import count
+from operator import mul
 from typing import Final
 
 _CAS: Final = re.compile(r"([0-9]{2,7})-([0-9]{2})-([0-9])\Z")
@@ -24,8 +26,8 @@ def cas(text: str) -> bool:
     found = _CAS.match(text)
     if found is None:
         return False
-    digits = found[1] + found[2]
-    return sum(place * int(d) for place, d in enumerate(reversed(digits), 1)) % 10 == int(found[3])
+    digits = map(int, reversed(found[1] + found[2]))
+    return sum(map(mul, digits, count(1))) % 10 == int(found[3])
 
 
 def luhn(text: str) -> bool:

@@ -156,8 +156,10 @@ def _some_is(rule: Rule) -> Check:
     def check(place: Any, root: Root) -> Broken | None:
         if get(place, root) is None:
             return None
-        found = of(place, root)
-        return None if any(type(one) is str and one in words for one in found) else broken
+        for one in of(place, root):
+            if type(one) is str and one in words:
+                return None
+        return broken
 
     return check
 

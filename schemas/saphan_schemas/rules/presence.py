@@ -58,10 +58,14 @@ def _one_of_given(rule: Rule) -> Check:
     few = Broken(rule["of"][0], f"is missing: give {least} of {', '.join(rule['of'])}", says)
 
     def check(place: Any, root: Root) -> Broken | None:
-        given = [number for number, get in enumerate(getters) if get(place, root) is not None]
-        if len(given) < least:
+        count = 0
+        for get in getters:
+            if get(place, root) is not None:
+                count += 1
+        if count < least:
             return few
-        if len(given) > most:
+        if count > most:
+            given = [number for number, get in enumerate(getters) if get(place, root) is not None]
             surplus = rule["of"][given[most]]
             return Broken(surplus, f"is more than {most} of {', '.join(rule['of'])}", says)
         return None
@@ -72,10 +76,13 @@ def _one_of_given(rule: Rule) -> Check:
 def _must_be(rule: Rule) -> Check:
     """The value at `value`, or each item of the array there, is one of `be`."""
     get, allowed = getter(rule["value"]), rule["be"]
+    texts = frozenset(word for word in allowed if type(word) is str)
     broken = Broken(rule["value"], f"must be {_words(allowed)}", {"allowed": list(allowed)})
 
     def check(place: Any, root: Root) -> Broken | None:
         value = get(place, root)
+        if type(value) is str:
+            return None if value in texts else broken
         if value is None or (type(value) is list and all(_one_of(v, allowed) for v in value)):
             return None
         return None if _one_of(value, allowed) else broken
