@@ -98,6 +98,16 @@ class Signer:
         return sign_one(self.key, INNER_TYPE, exact.inner_bytes, os.urandom(32))
 
 
+def schema_of(answer: Json) -> str:
+    """The type that a node's answer is said to be in; empty where it says none (`exact_of` refuses
+    it then)."""
+    try:
+        header = bytes_of(answer["exact"]["header"])
+        return decode(Header, header, LIMITS.header_bytes, "header").schema
+    except (KeyError, TypeError, ValueError, InvalidInput):
+        return ""
+
+
 def exact_of(answer: Json, draft: bytes, types_for: TypesFor = only_ours) -> Exact:
     """The bytes of a node's answer, once everything in them names everything else.
 

@@ -13,6 +13,7 @@ from saphan.base64_text import bytes_of
 from saphan.desk.drafts import Written
 from saphan.desk.inbox import Inbox
 from saphan.desk.outbox import Outbox
+from saphan.desk.second import SecondEyes
 from saphan.desk.syncing import sync
 from saphan.desk.types import DeskTypes
 from saphan.local_api import LocalNode
@@ -20,6 +21,7 @@ from saphan.node.callers import Right
 from saphan.node.token_kept import Wanted
 from saphan.own_types.told import types_for
 from saphan_schemas.errors import InvalidInput, OperatorError
+from support import officers
 from support.bridge import KH, LA, Bridge, bridged, eventually, states
 from support.command import answered
 from support.desks import at, desk_bridge, on_line
@@ -140,3 +142,26 @@ async def test_officers_send_and_read_it_by_the_commands(bridge: Bridge, tmp_pat
         await eventually(lambda: states(la, bytes.fromhex(sent["id"])) == ["accepted"])
         found = await answered("read", sent["id"], *at_node(KH))
         assert found["content"]["body"]["remarks"] == "two boats at the confluence"
+
+
+async def test_a_second_officer_sees_it_at_a_desk_that_never_heard_of_it(bridge: Bridge) -> None:
+    """Her desk asks for the type before it shows a word: she signs what she could check."""
+    async with desk_bridge(bridge) as world:
+        await register(bridge, world.la, bundle())
+        await eventually(lambda: OWN in world.kh.own.types)
+        everybody = {"*": {"clearance": "red", "languages": ["km"]}}
+        await officers.settings(bridge, world.kh, four_eyes=[{}], officers=everybody)
+        author, second = await world.desk("dao"), await world.desk("lek")
+        async with on_line(author, bridge) as (desk, line):
+            await sync(desk, line)
+            corridors = await asyncio.to_thread(Inbox(desk).corridors)
+            await asyncio.to_thread(Outbox(desk).queue, report(), corridors)
+            await sync(desk, line)
+        async with on_line(second, bridge) as (desk, line):
+            eyes = SecondEyes(desk)
+            (waits,) = await eyes.waiting(line)
+            assert OWN not in await asyncio.to_thread(DeskTypes(desk).all)
+            exact = await eyes.open(line, bytes.fromhex(waits["id"]))
+            assert exact.content["body"] == content()["body"]
+            sent = bytes.fromhex(await eyes.sign(line, exact))
+        await eventually(lambda: states(world.kh, sent) == ["accepted"])

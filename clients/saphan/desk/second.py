@@ -15,7 +15,7 @@ from saphan.desk.answers import Exact as ExactAnswer
 from saphan.desk.desk import Desk
 from saphan.desk.line import DeskLine
 from saphan.desk.types import DeskTypes
-from saphan.second_signature import Exact, Signer, exact_of
+from saphan.second_signature import Exact, Signer, exact_of, schema_of
 
 Json = dict[str, Any]
 
@@ -46,8 +46,9 @@ class SecondEyes:
         """
         record, signature = self.signer.reading(draft)
         answer = await line.ask(AskDraft(line.number(), draft, record, signature))
-        types = await DeskTypes(self.desk).bring(line)
-        return exact_of(checked_of(ExactAnswer, answer, draft.hex()), draft, lambda _: types)
+        found = checked_of(ExactAnswer, answer, draft.hex())
+        types = await DeskTypes(self.desk).bring(line, schema_of(found))
+        return exact_of(found, draft, lambda _: types)
 
     async def sign(self, line: DeskLine, exact: Exact) -> str:
         """Sign second what was opened; the bulletin's id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from saphan_schemas.body_types import BUILT_IN, BodyTypes
@@ -35,15 +36,18 @@ class DeskTypes:
             types = types.with_own(name.decode(), bundle)
         return types
 
-    async def bring(self, line: DeskLine) -> BodyTypes:
+    async def bring(self, line: DeskLine, *more: str) -> BodyTypes:
         """Ask the node for own types that agreements name and that are not here; then as `all`.
 
         One that the node cannot give yet is asked for again with the next line.
 
+        Args:
+            more: names beside those.
+
         Raises:
             SaphanError: of the line, the disk; OperatorError: `node_answer`.
         """
-        for name in await asyncio.to_thread(self._lacking):
+        for name in await asyncio.to_thread(self._lacking, more):
             try:
                 told = checked(TypeTold, await line.ask(AskType(line.number(), name)))
             except SaphanError as error:
@@ -55,7 +59,7 @@ class DeskTypes:
             await asyncio.to_thread(self.desk.store.put, Shelf.TYPES, name.encode(), keep)
         return await asyncio.to_thread(self.all)
 
-    def _lacking(self) -> list[str]:
+    def _lacking(self, more: Sequence[str]) -> list[str]:
         store, corridors = self.desk.store, Inbox(self.desk).corridors()
         named = {
             name
@@ -64,5 +68,7 @@ class DeskTypes:
             for name in rule["schemas"]
         }
         return sorted(
-            name for name in named if is_own(name) and not store.has(Shelf.TYPES, name.encode())
+            name
+            for name in named.union(more)
+            if is_own(name) and not store.has(Shelf.TYPES, name.encode())
         )
