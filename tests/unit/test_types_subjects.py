@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from saphan_schemas.samples import sample
+from saphan_schemas.samples import sample, schema_of
 from support.changes import Change, both, changed, drop, put
 from support.contents import check, refusal
 
@@ -73,6 +73,17 @@ BROKEN: tuple[tuple[str, Change, str], ...] = (
         both(put("body/notice_kind", "unidentified_body"), drop(f"{SUBJECT}/description")),
         "/body/subject/person/description",
     ),
+    (
+        "subject_notice_convicted",
+        drop("about/personal_data/special_categories"),
+        "/about/personal_data/special_categories",
+    ),
+    (
+        "subject_notice_convicted",
+        put("about/personal_data/special_categories", ["health"]),
+        "/about/personal_data/special_categories",
+    ),
+    (NOTICE, put(f"{SUBJECT}/names/forms/1/script", "Khmr"), f"/{SUBJECT}/names/forms/1/script"),
     # Controlled delivery.
     (DELIVERY, put("about/handling/onward", "same_country"), "/about/handling/onward"),
     (DELIVERY, drop("body/abort_if"), "/body/abort_if"),
@@ -123,7 +134,7 @@ BROKEN: tuple[tuple[str, Change, str], ...] = (
 
 @pytest.mark.parametrize(("name", "change", "pointer"), BROKEN)
 def test_a_broken_rule_is_named_at_its_place(name: str, change: Change, pointer: str) -> None:
-    error = refusal(name, changed(name, change))
+    error = refusal(schema_of(name), changed(name, change))
     assert (error.code, error.field) == ("rule_broken", pointer)
 
 
