@@ -47,6 +47,12 @@ def test_every_piece_on_engines_runs() -> None:
     assert "bytes (8 measured)" in page
 
 
+def test_every_piece_of_checking_content_runs() -> None:
+    page = printed("benchmarks.validation")
+    for content in ("drug_seizure", "2,000 cells", "1 MiB"):
+        assert f"| {content} |" in page
+
+
 def test_every_piece_runs() -> None:
     page = printed("benchmarks.run")
     for figure in (

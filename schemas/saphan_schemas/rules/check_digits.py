@@ -27,7 +27,8 @@ def cas(text: str) -> bool:
     if found is None:
         return False
     digits = map(int, reversed(found[1] + found[2]))
-    return sum(map(mul, digits, count(1))) % 10 == int(found[3])
+    total: int = sum(map(mul, digits, count(1)))
+    return total % 10 == int(found[3])
 
 
 def luhn(text: str) -> bool:

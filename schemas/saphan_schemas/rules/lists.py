@@ -62,9 +62,10 @@ def _unique(rule: Rule) -> Check:
     by = rule.get("by", [""])
     getters = list(map(getter, by))
     said = f"is a second entry with the same {', '.join(by)}" if by[0] else "stands twice"
+    plain = not any("/" in path or not path for path in by)
 
     def check(items: Any, root: Root) -> Broken | None:
-        if type(items) is not list or len(items) < 2:
+        if type(items) is not list or len(items) < 2 or (plain and _differ(items, by)):
             return None
         # Canonical bytes are equal if the values are: true is not 1, the order of keys is nothing.
         keys = [_canonical.encode([get(item, root) for get in getters]) for item in items]
@@ -74,6 +75,14 @@ def _unique(rule: Rule) -> Check:
         return Broken(str(second), said, {"unique": list(by)})
 
     return check
+
+
+def _differ(items: list[Any], by: list[str]) -> bool:
+    """Whether the items differ even where true counts as 1; False if that takes a closer look."""
+    try:
+        return len({tuple(map(item.get, by)) for item in items}) == len(items)
+    except (AttributeError, TypeError):
+        return False  # an item is no map, or a field holds one
 
 
 def _index(rule: Rule) -> Check:
