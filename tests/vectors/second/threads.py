@@ -1,0 +1,124 @@
+"""Threads as another country might read them from schemas/spec/threads.md, by their page alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+HOUR = 3_600_000
+PLACES = ("corrects", "supersedes")
+NEEDED = {
+    "correction": {"corrects"},
+    "update": {"supersedes", "in_reply_to"},
+    "cancel": {"corrects", "supersedes"},
+}
+
+
+def family(schema):
+    return schema[: schema.rindex("/")]
+
+
+def relation(vector):
+    """The code of the refusal by `layer`, or None."""
+    held, sender = vector["held"], vector["sender"]
+    named = [(one["kind"], one["bulletin_id"]) for one in vector["relations"]]
+    if vector["layer"] == "recipient":  # T4
+        for kind, target in named:
+            original = held.get(target) if kind in PLACES else None
+            if original and (sender, family(vector["schema"])) != (
+                original["sender"],
+                family(original["schema"]),
+            ):
+                return "relation_refused"
+        return None
+    if not NEEDED.get(vector["message"], {kind for kind, _ in named}) & {k for k, _ in named}:
+        return "relation_missing"
+    bound = [target for kind, target in named if kind in (*PLACES, "in_reply_to")]
+    if len(bound) != len(set(bound)):
+        return "relation_twice"
+    for kind, target in named:
+        if target not in bound:
+            continue
+        if target not in held:
+            return "relation_unknown"
+        found = (_reply if kind == "in_reply_to" else _replaces)(vector, held[target])
+        if found is not None:
+            return found
+    return None
+
+
+def _reply(vector, original):
+    own = original["sender"] == vector["sender"]
+    partners = original["recipients"] if own else [original["sender"]]
+    if not set(partners) & set(vector["recipients"]):
+        return "reply_misdirected"
+    answers = family(vector["schema"]) == "saphan/info_reply"
+    if answers and family(original["schema"]) not in ("saphan/info_request", "saphan/info_reply"):
+        return "relation_type"
+    return None
+
+
+def _replaces(vector, original):
+    if original["sender"] != vector["sender"]:
+        return "relation_foreign"
+    if family(original["schema"]) != family(vector["schema"]):
+        return "relation_type"
+    missing = set(original["recipients"]) - set(vector["recipients"]) - set(vector["unreached"])
+    return "correction_misses" if missing else None
+
+
+def clock(vector):
+    """(due, whether holidays were missing)."""
+    urgent = vector["urgency"] == "immediate"
+    table = {(True, "direct"): (8, "hours"), (True, "indirect"): (3, "calendar_days"),
+             (False, "direct"): (7, "calendar_days")}  # fmt: skip
+    ends = [_end(vector, *table.get((urgent, vector["availability"]), (14, "calendar_days")))]
+    if vector["reply_within"]:
+        within = vector["reply_within"]
+        ends.append(_end(vector, within["count"], within["unit"]))
+    return max(ends, key=lambda end: end[0])
+
+
+def _end(vector, count, unit):
+    if unit == "hours":
+        return vector["accepted"] + count * HOUR, False
+    zone, file = ZoneInfo(vector["zone"]), vector["holidays"]
+    day = datetime.fromtimestamp(vector["accepted"] // 1000, UTC).astimezone(zone).date()
+    missing = False
+    while count:
+        day += timedelta(days=1)
+        if unit == "working_days":
+            text = day.isoformat()
+            missing |= file is None or not file["from"] <= text <= file["to"]
+            if day.isoweekday() > 5 or (file and text in file["days"]):
+                continue
+        count -= 1
+    return _midnight_after(day, zone), missing
+
+
+def _midnight_after(day: date, zone) -> int:
+    after = day + timedelta(days=1)
+    return int(datetime(after.year, after.month, after.day, tzinfo=zone).timestamp()) * 1000
+
+
+def standing(vector):
+    """(state, states of the questions, late, until)."""
+    each = dict.fromkeys(vector["questions"], "waiting")
+    rest = {"full": "answered", "partial": "refused"}
+    expected, late = None, False
+    for reply in vector["replies"]:
+        listed = dict(map(tuple, reply["answers"]))
+        for no, before in each.items():
+            after = listed.get(no) or rest.get(reply["outcome"], reply["outcome"])
+            after = "interim" if after == "pending" else after
+            if before in ("waiting", "interim") or (no in listed and after == "answered"):
+                each[no] = after
+        expected, late = reply["expected"], late or reply["at"] > vector["due"]
+    states = list(each.values())
+    still = {"waiting", "interim"} & set(states)
+    until = max(vector["due"], expected or 0) if still else vector["due"]
+    if still and vector["now"] > until:
+        return "overdue", states, late, until
+    if still:
+        return ("interim" if "interim" in still else "waiting"), states, late, until
+    return (states[0] if len(set(states)) == 1 else "partial"), states, late, until

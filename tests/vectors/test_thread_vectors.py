@@ -1,0 +1,130 @@
+"""Vectors of threads: this code and a second reader of the page say the same of each."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from saphan.threads.clock import due_at
+from saphan.threads.holidays import parse_holidays
+from saphan.threads.owing import Reply, owing
+from saphan.threads.rules import Held, check_received, check_sent
+from saphan.threads.words import Answered, Asked, Relation, Words
+from saphan_schemas.errors import SaphanError
+from saphan_schemas.records import SUITE, Header, Marking
+from support.rooms import ROOT
+
+FOLDER = ROOT / "schemas/vectors/threads"
+FILES = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
+EACH = pytest.mark.parametrize("name", FILES)
+
+Vector = dict[str, Any]
+
+
+def load(name: str) -> Vector:
+    vector: Vector = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    assert vector["name"] == name
+    return vector
+
+
+def second_reader() -> ModuleType:
+    path = ROOT / "tests/vectors/second/threads.py"
+    spec = importlib.util.spec_from_file_location("second_threads", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+SECOND = second_reader()
+
+
+def header(vector: Vector) -> Header:
+    return Header(
+        suite=SUITE, nonce=bytes(16), sender=vector["sender"],
+        recipients=tuple(vector["recipients"]), schema=vector["schema"], schema_digest=bytes(32),
+        marking=Marking("amber", ()), urgency="routine", exercise=True, created=0, expires=1,
+        answer_by=None, retain_until=1,
+    )  # fmt: skip
+
+
+def relation(vector: Vector) -> str | None:
+    named = tuple(
+        Relation(one["kind"], bytes.fromhex(one["bulletin_id"])) for one in vector["relations"]
+    )
+    words = Words(vector["message"], "LA-OSPP-2026-AL-0001", named)
+    held = {bytes.fromhex(name): Held(**one) for name, one in vector["held"].items()}
+    try:
+        if vector["layer"] == "recipient":
+            check_received(header(vector), words, held.get)
+        else:
+            reached = lambda agency: agency not in vector["unreached"]  # noqa: E731
+            check_sent(header(vector), words, held.get, reached)
+    except SaphanError as error:
+        return error.code
+    return None
+
+
+def clock(vector: Vector) -> tuple[int, bool]:
+    within, file = vector["reply_within"], vector["holidays"]
+    due = due_at(
+        vector["accepted"],
+        vector["urgency"],
+        vector["availability"],
+        None if within is None else (within["count"], within["unit"]),
+        ZoneInfo(vector["zone"]),
+        None if file is None else parse_holidays(json.dumps(file).encode(), file["country"]),
+    )
+    return due.moment, due.holiday_file_missing
+
+
+def standing(vector: Vector) -> tuple[Any, ...]:
+    replies = [
+        Reply(
+            bytes([place]) * 32,
+            one["at"],
+            Answered(bytes(32), one["outcome"], tuple(map(tuple, one["answers"])), one["expected"]),
+        )
+        for place, one in enumerate(vector["replies"])
+    ]
+    asked = Asked(tuple(vector["questions"]), "direct")
+    found = owing(asked, replies, vector["due"], vector["now"])
+    return found.state, [one.state for one in found.questions], found.late, found.until
+
+
+def claimed(vector: Vector) -> Any:
+    if vector["kind"] == "relation":
+        return vector["code"]
+    names = {"clock": ("due", "holiday_file_missing")}
+    keys = names.get(vector["kind"], ("state", "each", "late", "until"))
+    return tuple(vector[key] for key in keys)
+
+
+@EACH
+def test_this_code_says_what_the_vector_claims(name: str) -> None:
+    vector = load(name)
+    readers = {"relation": relation, "clock": clock, "standing": standing}
+    assert readers[vector["kind"]](vector) == claimed(vector)
+
+
+@EACH
+def test_a_second_reader_says_the_same(name: str) -> None:
+    vector = load(name)
+    assert getattr(SECOND, vector["kind"])(vector) == claimed(vector)
+
+
+def test_the_generator_writes_them_again_byte_for_byte(tmp_path: Path) -> None:
+    script = str(ROOT / "schemas/vectors/generate_threads.py")
+    subprocess.run([sys.executable, script, str(tmp_path)], check=True)
+    made = {path.name: path.read_bytes() for path in (tmp_path / "threads").iterdir()}
+    kept = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
+    assert made == kept
+    assert len(made) > 45
