@@ -172,7 +172,11 @@ def _check_values(node: Node, pointer: str, defs: Node) -> None:
     if "pattern" in node:
         check_pattern(node["pattern"], f"{pointer}/pattern")
     for pattern in node.get("patternProperties", ()):
-        check_pattern(pattern, f"{pointer}/patternProperties/{escaped(pattern)[:80]}")
+        place = f"{pointer}/patternProperties/{escaped(pattern)[:80]}"
+        check_pattern(pattern, place)
+        if not pattern.isascii() or any(sign in pattern for sign in ("[^", "\\x", "\\u")):
+            # Characters are checked in texts; names of fields are the schema's to judge.
+            refuse("schema_property", place, "may name fields by other characters than ASCII ones")
     for name in node.get("properties", ()):
         if not _NAME.fullmatch(name):
             refuse(

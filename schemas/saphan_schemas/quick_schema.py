@@ -94,7 +94,7 @@ class _Writer:
             raise NoQuickForm
         parts = {key: self._part(key, value) for key, value in node.items()}
         if kind == "string":
-            return {**parts, **_clean(node)}
+            return {**parts, **_clean(parts)}
         if kind == "array":
             return {**parts, "items": self._value(node.get("items"))}
         if kind == "object" and node.get("additionalProperties") is False:

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from saphan_schemas import bodies
+from saphan_schemas.body_types import BodyType
 from saphan_schemas.codec import encode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.own_types import bundle_source, split_name
 from saphan_schemas.profile import common, measure, open_bundle
 from saphan_schemas.profile_rules import check_rule_paths
+from saphan_schemas.samples import sample
+from support.contents import FACTS
 from support.rooms import ROOT
 from support.sources import (
     NAME,
@@ -61,6 +64,18 @@ def test_our_own_types_keep_what_we_ask_of_others(name: str) -> None:
     assert meets < LIMITS.schema_meets
 
 
+def test_a_text_of_one_script_may_have_conditions_of_another_definition() -> None:
+    text = {"type": "string", "maxLength": 9, "pattern": "^[ກ-ໝ]{1,9}$"}
+    value = with_field(text | {"allOf": [{"$ref": "#/$defs/brief"}]})
+    value["defs"]["brief"] = {"type": "string", "maxLength": 2}
+    kind = BodyType(NAME, lambda: made(value))
+    content = {"about": sample("training_notice")["about"], "attachments": []}
+    body = {"patrols": 1, "remarks": {"lo": "ບໍ່ພົບ"}}
+    kind.check(content | {"body": body | {"extra": "ກກ"}}, FACTS)
+    with pytest.raises(InvalidInput, match="/body/extra is too long"):
+        kind.check(content | {"body": body | {"extra": "ກກກ"}}, FACTS)
+
+
 NAMES = (
     "saphan/drug_seizure/1",
     "la.ospp/field_report",
@@ -82,6 +97,16 @@ def test_a_name_has_three_parts_and_a_version_before_it() -> None:
     assert split_name(NAME).before is None
     second = split_name("la.ospp/field_report/2")
     assert (second.agency, second.type, second.before) == ("la.ospp", "field_report", NAME)
+
+
+def named_by(pattern: str) -> Json:
+    """A map whose fields are named by a pattern."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "maxProperties": 3,
+        "patternProperties": {pattern: {"type": "boolean"}},
+    }
 
 
 FIELDS: dict[str, tuple[Any, str]] = {
@@ -154,6 +179,9 @@ FIELDS: dict[str, tuple[Any, str]] = {
         {"type": "object", "additionalProperties": False, "properties": {"__proto__": {}}},
         "schema_property",
     ),
+    "names in any script": (named_by("^[ກ-ໝ]{1,9}$"), "schema_property"),
+    "names of anything but one": (named_by("^[^a]{1,9}$"), "schema_property"),
+    "names by number": (named_by(r"^[\x00-\x7f]{1,9}$"), "schema_property"),
     "too many codes": ({"enum": [f"c{n}" for n in range(1025)]}, "schema_codes"),
     "a pattern without end": (
         {"type": "string", "maxLength": 9, "pattern": "^(a+)+$"},
