@@ -158,6 +158,7 @@ REFUSED: tuple[tuple[str, Change, str], ...] = (
     ),
     # Statistics: figures within the period, quantities of something, revisions of something.
     ("case_statistics", without("counting_rule"), "/body/counting_rule"),
+    ("case_statistics", without("disclosure_control"), "/body/disclosure_control"),
     ("case_statistics", cell(0, measure="kg"), "/body/cells/0/substance"),
     (
         "case_statistics",
