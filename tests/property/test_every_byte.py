@@ -50,6 +50,7 @@ OBJECTS = (
     "enrolment",
     "operation",
     "agreement",
+    "own schema",
     "pack",
 )
 """What the issue names, and what belongs to it."""

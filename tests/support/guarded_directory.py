@@ -9,15 +9,23 @@ from saphan_protocol.identity import identity
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.merkle import leaf_hash, verify_inclusion
 from saphan_protocol.operation import parse_agreement_package
+from saphan_protocol.registrations import parse_registration, parse_schema_package
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.bodies import known_types
 from saphan_schemas.codec import encode
-from saphan_schemas.directory_records import SignedAgreement, SignedOrder, Types
+from saphan_schemas.directory_records import (
+    SchemaPackage,
+    SignedAgreement,
+    SignedOrder,
+    SignedRegistration,
+    Types,
+)
 from saphan_schemas.records import Role
 
 from support.agency import Agency, agreement, order_by, seed
 from support.ceremony import NOW, PINS, Ceremony, add, replay, revoke
 from support.mauling import Guarded, codes, named
+from support.own_types import bundle, registration
 
 LA, KH = Ceremony(Agency("la.ospp", NOW)), Ceremony(Agency("kh.gpo", NOW))
 TYPES = types_leaf(Types(known_types()))
@@ -36,6 +44,9 @@ AGREED = identity(AGREEMENT_TYPE, SIGNED.agreement)
 SUSPENSION = order_by(KH.agency, AGREED, "suspend")
 ORDERED = parse_order(SUSPENSION).package
 ORDER = order_leaf(ORDERED.salt, ORDERED.order)
+BUNDLE = bundle()
+OWN_SCHEMA = registration(LA.agency, data=BUNDLE)
+REGISTERED = parse_registration(OWN_SCHEMA)[1]
 ALL = [*BEFORE, operation_leaf(ENROLMENT), AGREEMENT, operation_leaf(LATER), ORDER]
 
 EMPTY, ENROLLED, FULL = replay(BEFORE), replay([*BEFORE, ALL[2]]), replay(ALL)
@@ -55,6 +66,10 @@ def _with_text(text: bytes) -> bytes:
 
 def _with_order(order: bytes) -> bytes:
     return encode(SignedOrder(order, ORDERED.signatures, ORDERED.salt))
+
+
+def _with_registration(registration: bytes) -> bytes:
+    return encode(SignedRegistration(registration, REGISTERED.roots))
 
 
 def _in_the_log(index: int) -> Guarded:
@@ -124,6 +139,31 @@ DIRECTORY = named(
         codes("malformed signature_invalid agreement_unknown"),
         codes("not_canonical agreement_party order_number order_signer order_malformed"),
         values=8,
+    ),
+    Guarded(
+        "own schema",
+        OWN_SCHEMA,
+        ENROLLED.check_schema,
+        codes("malformed schema_roots signature_invalid"),
+        codes("not_canonical batch_path key_mismatch schema_namespace schema_version"),
+        stride=3,
+        values=1,
+    ),
+    Guarded(
+        "own schema's registration",
+        REGISTERED.registration,
+        lambda data: ENROLLED.check_schema(_with_registration(data)),
+        codes("malformed signature_invalid schema_namespace"),
+        codes("not_canonical schema_version"),
+        values=8,
+    ),
+    Guarded(
+        "own schema's bundle",
+        BUNDLE,
+        lambda data: parse_schema_package(encode(SchemaPackage(OWN_SCHEMA, data))),
+        codes("schema_bundle_differs"),
+        stride=61,
+        values=1,
     ),
     *(_in_the_log(index) for index in range(len(ALL))),
 )

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from saphan_schemas.errors import InvalidInput, Unavailable
 from saphan_schemas.frames import Answer, Register, Result, State, StatementItem, Submission, Submit
+from saphan_schemas.limits import KIB
 from saphan_schemas.proof_frames import AskProofs, Proofs
 from saphan_schemas.records import BatchSignature, HeadRef
 from saphan_schemas.schema_frames import AskSchema, SchemaBundle
@@ -16,6 +17,8 @@ Send = Callable[[object], Awaitable[None]]
 
 ANSWER_S: Final = 30.0
 """A directory operation is answered after its head is signed; the broker may be busy."""
+SLOW_LINE: Final = 4 * KIB
+"""Bytes that a line carries in a second at the least: a schema may be long."""
 
 
 class Asking:
@@ -44,7 +47,8 @@ class Asking:
         """
         number = self._number()
         asked = Register(number, operation, agreement, order, schema)
-        answer: Answer = await self._ask(number, asked)
+        long = 0 if schema is None else len(schema)
+        answer: Answer = await self._ask(number, asked, ANSWER_S + long / SLOW_LINE)
         return answer.results[0]
 
     async def send_again(
@@ -97,12 +101,12 @@ class Asking:
             )
         return found
 
-    async def _ask(self, number: int, frame: object) -> Any:
+    async def _ask(self, number: int, frame: object, wait_s: float = ANSWER_S) -> Any:
         future = self._asked[number] = asyncio.get_running_loop().create_future()
         try:
             await self._send(frame)
             # Not `wait_for`: in Python 3.11 it forgets a cancellation that the answer meets.
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(wait_s):
                 return await future
         except TimeoutError:
             raise Unavailable("no_answer", "the broker has not answered yet; try again") from None
