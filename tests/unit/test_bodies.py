@@ -60,6 +60,7 @@ def test_digests_are_those_of_the_page() -> None:
 @EACH
 def test_digest_is_over_the_canonical_bundle(name: str) -> None:
     data = bodies.bundle_bytes(name)
+    assert len(data) <= LIMITS.schema_bytes
     assert encode_content(decode_content(data, len(data))) == data
     assert bodies.digest(name) == hashlib.sha256(pae("saphan/schema/1", data)).digest()
 
