@@ -24,6 +24,7 @@ LONGEST: Final = 65_536
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
 _ALTERNATIVES: Final = ("allOf", "anyOf", "oneOf")
 _BRANCHES: Final = ("not", "if", "then", "else")
+_LONGEST_CODE: Final = 200
 _MOST_ALTERNATIVES: Final = 32
 _MOST_PATTERNS: Final = 4
 
@@ -41,7 +42,10 @@ def _is_bound(value: Any) -> bool:
 
 
 def _is_scalar(value: Any) -> bool:
-    return type(value) in (str, bool) or _is_bound(value)
+    """A code stands on the page that root holders read: it must not write lines there."""
+    if type(value) is str:
+        return 0 < len(value) <= _LONGEST_CODE and "\n" not in value
+    return type(value) is bool or _is_bound(value)
 
 
 def _are_scalars(value: Any) -> bool:
