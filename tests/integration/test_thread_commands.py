@@ -12,11 +12,11 @@ import pytest
 from saphan import Node
 from saphan.local_api import LocalNode
 from saphan.node.api.views import View
-from saphan.node.callers import System
+from saphan.node.callers import Officer, System
 from saphan_schemas import samples
 from saphan_schemas.errors import InvalidInput, Refused
 from support import officers
-from support.bridge import KH, LA, Bridge, eventually, states
+from support.bridge import KH, LA, OFFICERS, Bridge, eventually, states
 from support.command import answered, saphan_here
 from support.desks import DeskBridge, desk_bridge, ready_bridge
 from support.threads import accepted, known, letter, owed, related
@@ -89,6 +89,12 @@ async def test_an_officers_reply_and_its_correction_find_their_recipients(
             )
             assert word in shown.out
 
+        asks = ("--passphrase-file", tmp_path / "passphrase")
+        old = await asyncio.to_thread(saphan_here, "read", reply.hex()[:12], *asker, *asks)
+        assert f"read that one: saphan read {corrected['id'][:16]}" in old.err
+        new = await asyncio.to_thread(saphan_here, "read", corrected["id"][:12], *asker, *asks)
+        assert "read that one" not in new.err
+
         stranger = written(tmp_path, "info_reply_final", bytes(32))
         unknown = await run("send", stranger, *office, status=2)
         assert unknown["code"] == "bulletin_unknown"
@@ -154,6 +160,26 @@ async def test_a_desk_replies_and_is_refused_before_anybody_signs_second(
         sent = await run("send", written(tmp_path, "info_reply_final", request), *at)
         await eventually(lambda: states(world.kh, bytes.fromhex(sent["id"])) == ["accepted"])
         assert (await run("status", request.hex()[:12], *at))["owed"][0]["state"] == "answered"
+
+
+async def test_an_officer_is_shown_of_a_thread_what_they_are_cleared_for(bridge: Bridge) -> None:
+    async with desk_bridge(bridge) as world:
+        green = {"tlp": "green", "codes": ["H1", "H2"]}
+        request = await accepted(world.kh, letter("info_request", (LA,), marking=green))
+        await known(world.la, request)
+        reply = await accepted(world.la, letter("info_reply_final", (KH,), request))
+        await officers.settings(bridge, world.kh, officers={"*": {"clearance": "green"}})
+        sokha = View(world.kh, Officer(handle=OFFICERS[KH], key=bytes(32)))
+        thread = await asyncio.to_thread(sokha.thread, request.hex())
+        assert [row["id"] for row in thread["bulletins"]] == [request.hex()]
+        assert thread["bulletins"][0]["owed"][0]["state"] == "waiting"
+        with pytest.raises(InvalidInput):
+            await asyncio.to_thread(sokha.thread, reply.hex())
+        shown = {one["id"] for one in world.kh.showings.rows(0, 99, handle=OFFICERS[KH])}
+        assert shown == {request.hex()}
+        await officers.settings(bridge, world.kh, officers={"*": {"clearance": "red"}})
+        life = await asyncio.to_thread(sokha.status, request.hex())
+        assert life["owed"][0]["replies"] == [reply.hex()]
 
 
 async def test_what_a_system_may_not_see_gives_it_no_recipients(bridge: Bridge) -> None:

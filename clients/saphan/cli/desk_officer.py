@@ -20,6 +20,7 @@ from saphan.cli.render import (
     bulletin_lines,
     inbox_line,
     inbox_lines,
+    note_replaced,
     note_stopped,
     stamp,
     status_lines,
@@ -126,9 +127,11 @@ def read(args: argparse.Namespace, bulletin: str) -> int:
         if content is not None:
             note(say("note.opened_here", when=stamp(content["kept"])))
             show(content, bulletin_lines(content), as_json=args.json)
+            note_replaced(box.status_kept(content["id"]) or {})
             return 0
         content = _fetch(desk, bulletin)
         show(content, bulletin_lines(content), as_json=args.json)
+        note_replaced(box.status_kept(content["id"]) or {})
         box.keep(content)  # a full disk is said after the officer has seen it
     return 0
 

@@ -32,6 +32,7 @@ from saphan.cli.render import (
     bulletin_lines,
     inbox_line,
     inbox_lines,
+    note_replaced,
     note_stopped,
     receipt_lines,
     status_lines,
@@ -172,6 +173,7 @@ def _read(args: argparse.Namespace) -> int:
         {"record": text_of(record), "signature": text_of(signature)},
     )
     show(content, bulletin_lines(content), as_json=args.json)
+    note_replaced(found)
     return 0
 
 

@@ -30,6 +30,12 @@ def note_stopped(found: Json) -> None:
         note(say("note.node_stopped", since=since, why=stopped["message"], code=stopped["code"]))
 
 
+def note_replaced(found: Json) -> None:
+    """Say that what was just read is not the newest word, if a status says so."""
+    for one in found.get("replaced_by", ()):
+        note(say("note.replaced", id=one[:16]))
+
+
 def inbox_line(row: Json) -> str:
     """One bulletin on one line: id, time, sender, type, marking, what is special about it."""
     marks = [say(f"urgency.{row['urgency']}")] if row["urgency"] != "routine" else []

@@ -56,7 +56,7 @@ class View:
         """
         found = self.resolve(text)
         self._note(STATUS, [found])
-        return self.service.bulletins.status(found, self.sees)
+        return self.service.bulletins.status(found, self._shows())
 
     def thread(self, text: str) -> Json:
         """All that belongs to one bulletin, as far as the caller is shown it; a record of each.
@@ -64,7 +64,7 @@ class View:
         Raises:
             InvalidInput: as `resolve`. OperatorError: the disk.
         """
-        found = self.service.bulletins.threads.thread(self.resolve(text), self.sees)
+        found = self.service.bulletins.threads.thread(self.resolve(text), self._shows())
         self._note(STATUS, [bytes.fromhex(row["id"]) for row in found["bulletins"]])
         return found
 
@@ -131,6 +131,10 @@ class View:
                 return True
             case _:
                 return False
+
+    def _shows(self) -> Callable[[bytes], bool]:
+        """The same for all bulletins of one answer."""
+        return (lambda _: True) if self._all else self._sight()
 
     def _sight(self) -> Callable[[bytes], bool]:
         """Judges one bulletin after the other, under the settings of this moment."""
