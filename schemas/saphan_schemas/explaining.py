@@ -68,11 +68,13 @@ def explain_fault(fault: Fault, lang: str = "en", root: Schema | None = None) ->
 def place(schema: str, pointer: str, lang: str = "en", root: Schema | None = None) -> str:
     """A pointer in words: the titles of the fields on the way, entries of lists counted from 1."""
     root = known_root(schema) if root is None else root
+    if pointer in _HEADER:
+        return text(_HEADER[pointer], lang)
     words: list[str] = []
     for above, step in _steps(pointer):
-        if step in _PARTS and above == "":
+        if (step in _PARTS and above == "") or step == _EVERY:
             continue
-        field = field_at(root, above)
+        field = field_at(root, _first(above))
         if field is not None and in_languages(field.node) is not None:
             words.append(text(f"language.{step}", lang) if has_text(f"language.{step}") else step)
         elif step.isdigit():
@@ -147,26 +149,36 @@ def _said(name: str, value: object, fault: Fault, lang: str, root: Schema) -> st
     if name == "allowed" and isinstance(value, list):
         field = field_at(root, fault.pointer)
         return rightly(field or Field({}, ""), lang, options=value)
+    if name == "some" and isinstance(value, list):
+        of = _meant(str(fault.expected["of"]), fault, root) or ""
+        return rightly(field_at(root, _first(of)) or Field({}, ""), lang, options=value)
     if isinstance(value, list | tuple):
         return ", ".join(_said(name, one, fault, lang, root) for one in value)
-    there = _meant(str(value), fault.pointer, root) if name in _PATHS else None
+    there = _meant(str(value), fault, root) if name in _PATHS else None
     return str(value) if there is None else place(fault.schema, there, lang, root)
 
 
-def _meant(path: str, pointer: str, root: Schema) -> str | None:
-    """The pointer of a rule's path, seen from the nearest part around the fault that has it."""
+def _meant(path: str, fault: Fault, root: Schema) -> str | None:
+    """The pointer of a rule's path: from its place, or the nearest part around that has it."""
     if path.startswith("/"):
-        known = field_at(root, path.replace("/*", "/0"))
-        return None if known is None else path.replace("/*", "")
-    around = pointer
-    while around and path.strip("."):
-        around = around.rpartition("/")[0]
-        if field_at(root, f"{around}/{path}") is not None:
-            return f"{around}/{path}"
+        return None if field_at(root, _first(path)) is None else path
+    if not path.strip("."):
+        return None
+    parts = fault.pointer.split("/")
+    around = ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
+    for above in ([fault.place] if fault.place else []) + around:
+        if field_at(root, _first(f"{above}/{path}")) is not None:
+            return f"{above}/{path}"
     return None
 
 
+def _first(path: str) -> str:
+    """The pointer of the first place that a path with `*` means."""
+    return path.replace(f"/{_EVERY}", "/0")
+
+
 def _title(schema: str, root: Schema, pointer: str, step: str, lang: str) -> str:
+    pointer = _first(pointer)
     if field_at(root, pointer) is None:
         return step.replace("_", " ")  # of what the type does not know, the name itself
     around = "wish" + pointer.replace("/", ".")
@@ -184,9 +196,30 @@ def _steps(pointer: str) -> Iterator[tuple[str, str]]:
 
 
 _PATHS: Final = frozenset(
-    ["not_before", "at_most", "of", "by", "key", "into", "list", "product", "unique", "because"]
+    [
+        "not_before",
+        "at_most",
+        "of",
+        "by",
+        "key",
+        "into",
+        "list",
+        "product",
+        "parts",
+        "unique",
+        "because",
+    ]
 )
 """Of what a fault expects: names under which paths of other fields stand."""
+_EVERY: Final = "*"
+_HEADER: Final = {
+    "/header/tlp": "wish.marking.tlp",
+    "/header/codes": "wish.marking.codes",
+    "/header/urgency": "wish.urgency",
+    "/header/exercise": "wish.exercise",
+    "/header/recipients": "wish.to",
+}
+"""Facts of the header that rules speak of."""
 _PARTS: Final = frozenset({"about", "body"})
 _SHOWS: Final = frozenset(
     [

@@ -16,9 +16,11 @@ class Fault:
         expected: what would be right, such as {"allowed": [...]} or {"sum": "6434"}; never the
             offending value, which may be a name.
         schema: the type whose content it is, where that is known.
+        place: pointer of the place at which a rule was broken; its relative paths lead from there.
     """
 
     rule: str
     pointer: str
     expected: dict[str, Any] = field(default_factory=dict)
     schema: str = ""
+    place: str = ""

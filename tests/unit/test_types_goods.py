@@ -10,6 +10,7 @@ import pytest
 from saphan_schemas import bodies
 from saphan_schemas.body_types import BUILT_IN
 from saphan_schemas.codes import code_attribute, codes
+from saphan_schemas.explaining import explain_fault
 from saphan_schemas.samples import SAMPLES, sample, schema_of, wish
 from support.changes import Change, Content, both, changed, drop, put
 from support.contents import check, refusal
@@ -148,6 +149,32 @@ BROKEN: tuple[tuple[str, Change, str], ...] = (
 def test_a_broken_rule_is_named_at_its_place(name: str, change: Change, pointer: str) -> None:
     error = refusal(name, changed(name, change))
     assert (error.code, error.field) == ("rule_broken", pointer)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        (SEIZURE, put(f"{TABLET}/kg_equivalent/amount", "10.63"), "Substances 1 › Amount, "),
+        (DISPOSAL, put("body/items/1/missing", "0.6"), "Items 2 › Kept back, Items 2 › Missing"),
+        (
+            PRECURSOR,
+            both(put(f"{TABLET}/substance", "caffeine"), drop(f"{TABLET}/control")),
+            "Substances › Substance that is one of: ephedrine = Ephedrine",
+        ),
+        (
+            SEIZURE,
+            put("body/arrests/1", {**sample(SEIZURE)["body"]["arrests"][0]}),
+            "Arrests 2 › Sex",
+        ),
+    ],
+)
+def test_a_broken_rule_speaks_of_fields_by_their_titles(
+    name: str, change: Change, words: str
+) -> None:
+    fault = refusal(name, changed(name, change)).fault
+    assert fault is not None
+    assert words in explain_fault(fault)
+    assert explain_fault(fault, "lo") != explain_fault(fault) != explain_fault(fault, "km")
 
 
 # --- forms of single values ----------------------------------------------------------------------

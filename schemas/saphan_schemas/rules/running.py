@@ -60,6 +60,6 @@ class RuleSet:
                         f"{pointer} {broken.says}",
                         field=pointer,
                         hint="correct the value and sign again; the schema alone cannot see this",
-                        fault=Fault(rule.name, pointer, broken.expected),
+                        fault=Fault(rule.name, pointer, broken.expected, place=place),
                     )
         return None
