@@ -13,6 +13,7 @@ from saphan_schemas.attachments import check_list
 from saphan_schemas.codec import decode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.faults import Fault
+from saphan_schemas.header_facts import FACTS
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.quick_schema import quick_schema
 from saphan_schemas.rules import RuleSet
@@ -76,6 +77,15 @@ class BodyType:
             fault = error.fault or Fault(error.code, error.field or "")
             error.fault = replace(fault, schema=self.name)
             raise
+
+    @functools.cached_property
+    def header_facts(self) -> frozenset[str]:
+        """Which facts of a header its rules look at; all that `check` needs.
+
+        Raises:
+            InvalidInput: `schema_malformed`, `rule_malformed`.
+        """
+        return self._compiled[2].header_facts & FACTS.keys()
 
     @functools.cached_property
     def _compiled(self) -> tuple[Validator | None, Validator, RuleSet]:

@@ -31,4 +31,4 @@ def validate_content(header: Header, content: dict[str, Any], types: BodyTypes =
             field="header.schema_digest",
             hint="update Saphan on the older side",
         )
-    kind.check(content, header_facts(header))
+    kind.check(content, header_facts(header, kind.header_facts))

@@ -6,12 +6,17 @@ one, in their order, to name the first: what both ends agree on.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Final
+
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.faults import Fault
 from saphan_schemas.rules.checks import Rule
 from saphan_schemas.rules.compiling import Compiled, compile_rule
 from saphan_schemas.rules.paths import Root, places, pointer_at
 from saphan_schemas.rules.tree import plant
+
+_HEADER: Final = "/header/"
 
 
 class RuleSet:
@@ -29,6 +34,8 @@ class RuleSet:
             compile_rule(rule, number) for number, rule in enumerate(rules)
         ]
         self._walk = plant(self._rules)
+        self.header_facts: frozenset[str] = frozenset(_named(rules))
+        """Names that stand behind `/header/` in paths of these rules."""
 
     def check(self, root: Root) -> None:
         """Run every rule over schema-valid content.
@@ -63,3 +70,11 @@ class RuleSet:
                         fault=Fault(rule.name, pointer, broken.expected, place=place),
                     )
         return None
+
+
+def _named(rules: list[Rule]) -> Iterator[str]:
+    for rule in rules:
+        for value in rule.values():
+            for path in value if isinstance(value, list) else (value,):
+                if isinstance(path, str) and path.startswith(_HEADER):
+                    yield path.removeprefix(_HEADER).split("/")[0]
