@@ -127,7 +127,9 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / name).chmod(0o600)
     for name in HOLDERS:
         new_root(place / name, name, Passphrase(ROOT_PASSPHRASE), CHEAP)
-    roots = [word for name in HOLDERS for word in ("--root", place / name / f"{name}.json")]
+    roots: list[str | Path] = []
+    for name in HOLDERS:
+        roots += ["--root", place / name / f"{name}.json"]
     saphan_here(
         *("agency", "init", "la.ospp", "--dir", place / "office", *roots, "--threshold", "2"),
         *("--officer", "bounmy", "--officer-passphrase-file", place / "desk.txt"),
@@ -150,7 +152,8 @@ def place(office: Path, tmp_path: Path) -> Path:
 def sign(place: Path, name: str, draft: str, *words: str, status: int = 0) -> Ran:
     return saphan_here(
         *("schema", "sign", place / draft, "--key", place / name / f"{name}.key"),
-        *("--passphrase-file", place / "root.txt", *(words or ("--yes",))),
+        *("--passphrase-file", place / "root.txt"),
+        *(words or ("--yes",)),
         status=status,
     )
 

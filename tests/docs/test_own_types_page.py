@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from saphan.cli.main import main
@@ -28,6 +29,8 @@ def test_its_codes_have_titles() -> None:
 
 
 @pytest.mark.parametrize("line", re.findall(r"(?m)^saphan .*$", PAGE))
-def test_its_commands_are_taken_as_they_stand(line: str, tmp_path, monkeypatch) -> None:
+def test_its_commands_are_taken_as_they_stand(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(shlex.split(line)[1:]) == 5  # understood: the files are what is missing

@@ -335,6 +335,7 @@ def test_the_common_fields_mean_what_they_always_mean(name: str) -> None:
 
 
 def test_rules_that_are_none() -> None:
-    for value in ({}, [1], [{}] * (LIMITS.schema_rules + 1)):
+    wrong: tuple[Any, ...] = ({}, [1], [{}] * (LIMITS.schema_rules + 1))
+    for value in wrong:
         assert bundle_refusal(raw_bundle() | {"rules": value}).code == "schema_rules"
     assert bundle_refusal(raw_bundle() | {"rules": [{}]}).code == "rule_malformed"
