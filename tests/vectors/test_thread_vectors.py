@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +18,7 @@ from saphan.threads.words import Answered, Asked, Relation, Words
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.records import SUITE, Header, Marking
 from support.rooms import ROOT
+from support.second_threads import SECOND
 
 FOLDER = ROOT / "schemas/vectors/threads"
 FILES = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
@@ -32,19 +31,6 @@ def load(name: str) -> Vector:
     vector: Vector = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     assert vector["name"] == name
     return vector
-
-
-def second_reader() -> ModuleType:
-    path = ROOT / "tests/vectors/second/threads.py"
-    spec = importlib.util.spec_from_file_location("second_threads", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-SECOND = second_reader()
 
 
 def header(vector: Vector) -> Header:
