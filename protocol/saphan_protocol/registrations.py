@@ -206,5 +206,8 @@ class Registrations:
         """The registration of a name, if there is one."""
         return self._by_name.get(name)
 
+    def __len__(self) -> int:
+        return len(self._by_name)
+
     def __iter__(self) -> Iterator[Registered]:
         return iter(self._by_name.values())

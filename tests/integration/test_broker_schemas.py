@@ -16,8 +16,14 @@ from saphan_broker.store.base import Store
 from saphan_broker.store.memory import MemoryStore
 from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.sqlite_reader import SqliteReader
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.codec import encode
+from saphan_schemas.directory_records import SchemaPackage
 from saphan_schemas.errors import OperatorError
+from saphan_schemas.records import Role
+from support.agency import seed
 from support.brokers import World
+from support.ceremony import Ceremony, add, revoke
 from support.own_types import BODY, OWN, bundle, package, registration
 
 A, B = "la.ospp", "kh.gpo"
@@ -95,6 +101,27 @@ async def test_the_next_version_only_grows(world: World) -> None:
         assert refused.code == "schema_growth"
         taken = await line.register(schema=package(la, second, bundle(second, wider)))
         assert taken.code is None, taken
+
+
+async def test_a_revoked_root_registers_nothing_more(world: World) -> None:
+    """What it has registered stays, and its successor goes on."""
+    la, fresh = world.agencies[A], SigningKey(Role.ROOT, seed("the next root", 64))
+    ceremony = Ceremony(la)
+    ceremony.enrol()
+    changes = [add(Role.ROOT, fresh.public), revoke(Role.ROOT, la.root.key_id)]
+    rotation = ceremony.operate(changes, [fresh], [la.root, fresh])
+    second = "la.ospp/field_report/2"
+    data = bundle(second)
+    async with world.running():
+        await world.enrol()
+        line = await world.line(A)
+        assert (await line.register(schema=package(la))).code is None
+        assert (await line.register(rotation)).code is None
+        assert (await line.register(schema=package(la, second, data))).code == "schema_roots"
+        signed = registration(la, second, data, roots=[fresh])
+        taken = await line.register(schema=encode(SchemaPackage(signed, data)))
+        assert taken.code is None, taken
+        assert (await line.schema(OWN)).data == bundle()
 
 
 async def test_a_bundle_is_there_after_a_restart(world: World) -> None:

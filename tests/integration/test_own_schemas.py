@@ -130,6 +130,21 @@ async def test_a_type_survives_the_nodes_restart(bridge: Bridge) -> None:
             assert node.own.bundle(OWN) == bundle()
 
 
+async def test_a_bundle_that_the_disk_has_changed_is_fetched_again(bridge: Bridge) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol(rules=rules())
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(la)
+            await register(bridge, la, bundle())
+            await eventually(lambda: has_it(kh))
+            with kh.db.transaction() as tx:
+                tx.execute("UPDATE schemas SET bundle = substr(bundle, 2)")
+        async with bridge.node(KH) as kh:
+            await eventually(lambda: has_it(kh))
+            assert kh.own.bundle(OWN) == bundle()
+
+
 async def test_a_registration_that_is_refused_here_never_reaches_the_broker(
     bridge: Bridge,
 ) -> None:

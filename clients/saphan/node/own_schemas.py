@@ -37,9 +37,7 @@ class OwnSchemas:
         self._logs = logs
         self._alarms = alarms
         self._lock = threading.Lock()
-        self._held: frozenset[bytes] = frozenset(
-            digest for (digest,) in db.rows("SELECT digest FROM schemas")
-        )
+        self._held = self._whole()
         self._unusable: frozenset[bytes] = frozenset()
         """Digests of bundles that this program cannot use; an upgrade may."""
         self._made: tuple[int, frozenset[bytes]] | None = None
@@ -48,6 +46,8 @@ class OwnSchemas:
     @property
     def types(self) -> BodyTypes:
         """Every type that content can be written in and judged by here; blocking."""
+        if self._made == (len(self._logs.directory.own_schemas), self._held):
+            return self._types  # asked for every bulletin
         registered = self.registered()  # some ask while they hold the logs' lock: it comes first
         with self._lock:
             made = (len(registered), self._held)
@@ -63,16 +63,30 @@ class OwnSchemas:
                 self._made = made
             return self._types
 
-    def _read(self, digest: bytes) -> bytes:
+    def _whole(self) -> frozenset[bytes]:
+        """Digests of the bundles here; what the disk has changed is dropped, and comes again."""
+        found = [digest for (digest,) in self._db.rows("SELECT digest FROM schemas")]
+        damaged = {digest for digest in found if digest_of(self._stored(digest)) != digest}
+        if damaged:
+            with self._db.transaction() as tx:
+                tx.executemany(
+                    "DELETE FROM schemas WHERE digest = ?", [(digest,) for digest in damaged]
+                )
+        return frozenset(found) - damaged
+
+    def _stored(self, digest: bytes) -> bytes:
         row = self._db.row("SELECT bundle FROM schemas WHERE digest = ?", (digest,))
-        if row is None or digest_of(row[0]) != digest:
+        return b"" if row is None else bytes(row[0])
+
+    def _read(self, digest: bytes) -> bytes:
+        bundle = self._stored(digest)
+        if digest_of(bundle) != digest:
             raise OperatorError(
                 "store_damaged",
                 "a schema in this node's store is not the one that was kept",
                 field="data",
-                hint="restore the node from its backup",
+                hint="start the node again: it fetches the schema anew; and look after its disk",
             )
-        bundle: bytes = row[0]
         return bundle
 
     def registered(self) -> list[Registered]:
