@@ -87,6 +87,26 @@ async def test_a_recipient_without_the_type_waits_then_answers(
                 assert [row["id"] for row in kh.bulletins.inbox(0, 9)] == [sent.hex()]
 
 
+async def test_what_the_broker_has_lost_comes_by_hand(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The partner's office sends the signed file: what waited for it is answered."""
+    package = await asyncio.to_thread(packaged, bridge, bundle())
+    monkeypatch.setattr(Bundles, "read", _nothing)
+    async with bridge.broker_running():
+        await bridge.enrol(rules=rules())
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await opened(la)
+            first = await register_schema(la, package)
+            sent = await la.send(report())
+            await eventually(lambda: states(kh, sent) == ["handed_over"])
+            await eventually(lambda: alarmed(kh, "schema_missing"))
+            assert await register_schema(kh, package) == first
+            await eventually(lambda: states(la, sent) == ["accepted"])
+            assert not alarmed(kh, "schema_missing")
+
+
 async def test_a_large_bundle_comes_in_parts_through_a_line_that_breaks(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:

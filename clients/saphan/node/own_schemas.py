@@ -152,7 +152,8 @@ class OwnSchemas:
                 OperatorError(
                     DIFFERS,
                     f"the broker gives another schema for {record.name} than was registered",
-                    hint="nothing of it was kept; tell the operator, or bring the schema by hand",
+                    hint="nothing of it was kept; tell the operator; or get the signed file from "
+                    "its agency, then: saphan keys submit FILE",
                 )
             )
             return False

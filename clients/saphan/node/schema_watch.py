@@ -67,9 +67,20 @@ class SchemaWatch:
             except Unavailable:
                 break  # the line opens again, and this is looked at again
         if came:
-            self.events.publish([{"type": "schemas"}])
-            if await self.engine.in_frames(self.recovery.judge_waiting):
-                self.line.wake_statements()
+            await self.came()
+
+    async def came(self) -> None:
+        """A type is here that was not, from the broker or by hand: judge what waited for it.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        self.alarms.clear(MISSING)
+        self.events.publish([{"type": "schemas"}])
+        if self.restored.listening:
+            return  # it has not heard yet what it has answered before
+        if await self.engine.in_frames(self.recovery.judge_waiting):
+            self.line.wake_statements()
 
     async def _fetch(self, registered: Registered) -> bool:
         """Whether it is here now.
@@ -103,7 +114,8 @@ class SchemaWatch:
                 OperatorError(
                     MISSING,
                     f"the broker does not give the schema {name} ({answer.code})",
-                    hint="tell the broker's operator; its agency can bring it again",
+                    hint="tell the broker's operator; or get the file that its agency's roots have "
+                    "signed, then: saphan keys submit FILE",
                 )
             )
             return None

@@ -27,12 +27,16 @@ def routes() -> list[web.RouteDef]:
 async def register_schema(service: NodeService, package: bytes) -> Json:
     """Bring an agency's own schema to the log; it is kept here once it is registered.
 
+    One that is registered already, this agency's or another's, is only kept: so a schema comes by
+    hand that the broker does not give.
+
     Raises:
         InvalidInput, Refused: why it is refused, here or by the broker; Unavailable: the line.
     """
     given = await service.engine.in_reading(partial(service.own.check_package, package))
     answer = logged(await service.line.register(schema=package))
     await service.engine.in_reading(partial(service.own.keep, given.bundle))
+    await service.schemas.came()
     return answer
 
 
