@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from saphan.node.threads.book import ThreadBook
+from saphan_schemas.limits import LIMITS
 from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, states
 from support.threads import accepted, known, letter, owed, related
 
@@ -55,6 +56,33 @@ async def test_a_request_answered_in_anothers_place(bridge: Bridge) -> None:
         assert {row["id"]: row["sender"] for row in thread["bulletins"]}[reply.hex()] == VN
         await accepted(kh, letter("info_reply_final", (LA,), request))
         assert owed(la, request) == [(KH, "answered")]
+
+
+async def test_a_flood_of_replies_hides_no_answer(bridge: Bridge) -> None:
+    """More of them than are ever looked at, before the one that is owed."""
+    async with bridge.node(LA) as la, bridge.node(KH) as kh, bridge.node(VN) as vn:
+        await agreed(la)
+        request = await accepted(la, letter("info_request", (KH,)))
+        await known(kh, request)
+        one = await accepted(vn, letter("info_reply_final", (LA,), request))
+        with la.db.transaction() as tx:
+            for _ in range(LIMITS.thread_bulletins + 1):
+                tx.execute(
+                    "INSERT INTO bulletins (id, sender, nonce, header, header_id, digest, wrap_day,"
+                    " stored) SELECT randomblob(32), sender, randomblob(16), header, header_id,"
+                    " digest, wrap_day, stored FROM bulletins WHERE id = ?",
+                    (one,),
+                )
+            tx.execute(
+                "INSERT OR IGNORE INTO relations SELECT seq, 0, 'in_reply_to', ? FROM bulletins"
+                " WHERE sender = ?",
+                (request, VN),
+            )
+        reply = await accepted(kh, letter("info_reply_final", (LA,), request))
+        (found,) = la.bulletins.status(request)["owed"]
+        assert (found["state"], found["replies"]) == ("answered", [reply.hex()])
+        thread = la.bulletins.threads.thread(request)
+        assert (len(thread["bulletins"]), thread["more"]) == (LIMITS.thread_bulletins, True)
 
 
 async def test_a_reply_that_another_agency_corrects_stands(bridge: Bridge) -> None:

@@ -129,7 +129,7 @@ class Requests:
         if original is None:
             return []
         found = []
-        for other in named_by(self._db, bulletin, REPLACING):
+        for other in named_by(self._db, bulletin, REPLACING, original.sender):
             one = held(self._db, other)
             if one is not None and may_replace(one.sender, one.schema, original) and shows(other):
                 found.append(other)
@@ -197,12 +197,9 @@ class Requests:
         """T7: what of one agency stands, to this request or to what it took the place of."""
         found: list[Came] = []
         for version in self._versions(bulletin):
-            for other in named_by(self._db, version, [REPLY]):
-                one = held(self._db, other)
-                words = words_of_row(self._db, self._archive, other)
-                if one is None or one.sender != replier or words is None or not shows(other):
-                    continue
-                if self.replaced_by(other, shows):
+            for other in named_by(self._db, version, [REPLY], replier):
+                words = words_of_row(self._db, self._archive, other) if shows(other) else None
+                if words is None or self.replaced_by(other, shows):
                     continue
                 if replier == self._agency and self._delivery(other, asker) in DEAD:
                     continue

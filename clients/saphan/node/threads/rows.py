@@ -72,12 +72,15 @@ def words_of_row(db: Database, archive: Archive, bulletin: bytes) -> Words | Non
     return None if data is None else decode(Words, data, WORDS_BYTES, "words")
 
 
-def named_by(db: Database, bulletin: bytes, kinds: Sequence[str]) -> list[bytes]:
-    """Bulletins here that name this one so, in the order in which they came."""
+def named_by(db: Database, bulletin: bytes, kinds: Sequence[str], sender: str) -> list[bytes]:
+    """Bulletins of one agency here that name this one so, in the order in which they came.
+
+    Of one agency: what others send, however much it is, hides nothing of what that one has said.
+    """
     marks = ",".join("?" * len(kinds))
     rows = db.rows(
         "SELECT b.id FROM relations r JOIN bulletins b USING (seq) WHERE r.target = ?"  # noqa: S608
-        f" AND r.kind IN ({marks}) ORDER BY b.seq LIMIT ?",
-        (bulletin, *kinds, LIMITS.thread_bulletins),
+        f" AND b.sender = ? AND r.kind IN ({marks}) ORDER BY b.seq DESC LIMIT ?",
+        (bulletin, sender, *kinds, LIMITS.thread_bulletins),
     )
-    return list(dict.fromkeys(one for (one,) in rows))
+    return list(dict.fromkeys(one for (one,) in reversed(rows)))
