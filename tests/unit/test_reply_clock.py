@@ -9,7 +9,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from saphan.node.alarms import Alarms
 from saphan.node.policy.calendar import CalendarSettings
+from saphan.node.policy.current import Current
 from saphan.node.policy.settings import parse_settings
 from saphan.threads.clock import Basis, Due, due_at, end_of, table_time
 from saphan.threads.holidays import Holidays, parse_holidays
@@ -149,3 +151,22 @@ def test_files_are_read_by_country_and_bad_ones_are_missing(tmp_path: Path) -> N
     assert list(found) == ["la"]
     assert found["la"].days == {date(2026, 4, 14), date(2026, 4, 15), date(2026, 4, 16)}
     assert [error.code for error in failed] == ["holidays_malformed", "file_missing"]
+
+
+def test_a_bad_file_is_an_alarm_and_missing_until_it_is_good(tmp_path: Path) -> None:
+    days, path = tmp_path / "la.json", tmp_path / "settings.json"
+    calendar = {"holidays": {"la": str(days)}}
+    path.write_text(json.dumps({"saphan": "settings/1", "calendar": calendar}))
+    path.chmod(0o600)
+    alarms = Alarms(lambda: 0)
+    current = Current(path, alarms)
+    assert (current.holidays, [one.code for one in alarms.standing()]) == ({}, ["file_missing"])
+    days.write_text("{}")
+    current.reread()
+    assert [one.code for one in alarms.standing()] == ["holidays_malformed"]
+    days.write_text(json.dumps(FILE))
+    current.reread()
+    assert (list(current.holidays), list(alarms.standing())) == (["la"], [])
+    path.write_text(json.dumps({"saphan": "settings/1"}))
+    current.reread()
+    assert current.holidays == {}
