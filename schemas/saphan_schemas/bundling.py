@@ -7,7 +7,6 @@ uses it: a second implementation reads one map and runs it (schemas/spec/content
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from saphan_schemas import attachments
@@ -85,29 +84,39 @@ def placed(rule: dict[str, Any], place: str) -> dict[str, Any]:
 
 def shared_places(schema: Schema) -> list[tuple[str, str]]:
     """Every place where content holds a shared type: (path with `*` for items, name)."""
-    return list(dict.fromkeys(_walk(schema, schema["$defs"], "", ())))
+    return list(dict.fromkeys(_below(schema, schema["$defs"], {})))
 
 
-def _walk(
-    node: Any, defs: dict[str, Schema], place: str, within: tuple[str, ...]
-) -> Iterator[tuple[str, str]]:
+_Places = list[tuple[str, str]]
+
+
+def _below(node: Any, defs: dict[str, Schema], seen: dict[str, _Places | None]) -> _Places:
+    """The places at and below a node, as seen from it; each shared type is looked at once."""
     if not isinstance(node, dict):
-        return
+        return []
+    found: _Places = []
     target = node.get("$ref")
     if isinstance(target, str):
-        name = target.removeprefix(_INSIDE)
-        if name in within:
-            raise RuntimeError(f"the shared type {name} contains itself")
-        yield place, name
-        yield from _walk(defs[name], defs, place, (*within, name))
+        found += _of_shared(target.removeprefix(_INSIDE), defs, seen)
     for key, inner in node.get("properties", {}).items():
-        yield from _walk(inner, defs, f"{place}/{key}", within)
-    yield from _walk(node.get("items"), defs, f"{place}/*", within)
+        found += [(f"/{key}{place}", name) for place, name in _below(inner, defs, seen)]
+    found += [(f"/*{place}", name) for place, name in _below(node.get("items"), defs, seen)]
     for keyword in _ALTERNATIVES:
         for inner in node.get(keyword, ()):
-            yield from _walk(inner, defs, place, within)
+            found += _below(inner, defs, seen)
     for keyword in _BRANCHES:
-        yield from _walk(node.get(keyword), defs, place, within)
+        found += _below(node.get(keyword), defs, seen)
+    return found
+
+
+def _of_shared(name: str, defs: dict[str, Schema], seen: dict[str, _Places | None]) -> _Places:
+    if name not in seen:
+        seen[name] = None
+        seen[name] = [("", name), *_below(defs[name], defs, seen)]
+    places = seen[name]
+    if places is None:
+        raise RuntimeError(f"the shared type {name} contains itself")
+    return places
 
 
 def _needed(schema: Schema, shared: dict[str, Schema]) -> dict[str, Schema]:

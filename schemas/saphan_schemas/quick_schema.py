@@ -185,12 +185,12 @@ def _barred(spelled: str) -> bool:
 def _class(without: str) -> str:
     """The short list as the inside of a character class, without the members of another one."""
     left_out = re.compile(f"[{without}]") if without else None
-    points = [
-        point
-        for first, last in _SCRIPTS
-        for point in range(first, last + 1)
-        if _is_clean(chr(point)) and not (left_out and left_out.match(chr(point)))
-    ]
+    points: list[int] = []
+    for first, last in _SCRIPTS:
+        block = "".join(map(chr, range(first, last + 1)))
+        if not _is_clean(block):
+            block = "".join(filter(_is_clean, block))
+        points += map(ord, left_out.sub("", block) if left_out else block)
     ranges: list[list[int]] = []
     for point in points:
         if ranges and ranges[-1][1] == point - 1:
