@@ -6,11 +6,13 @@ a threshold of the agency's own roots: even they do not change what was said in 
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from functools import partial
 
 import pytest
+from saphan.node.api.schemas import register_schema
 from saphan_protocol.directory import schema_leaf, types_leaf
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.registrations import sign_registration
@@ -22,6 +24,7 @@ from support.agency import seed
 from support.bridge import KH, LA, Bridge, agreed, eventually, opened
 from support.brokers import World
 from support.corrupt import takes_any_schema
+from support.own_bridge import packaged
 from support.own_types import BODY, bundle, package, registration
 from support.roster import alarmed
 
@@ -48,6 +51,21 @@ async def test_a_registered_type_gets_another_meaning(world: World) -> None:
     assert (await line.register(schema=package(kh, NAME, bundle(NAME)))).code is None
     again = await line.register(schema=package(kh, NAME, laxer))
     assert again.code == "schema_registered"
+
+
+async def test_a_stolen_root_speaks_in_the_agencys_name(bridge: Bridge) -> None:
+    """He registers over another node; the agency's own node sounds the alarm until its people say
+    that it is theirs."""
+    async with bridge.broker_running(), bridge.node(LA) as la, bridge.node(KH) as kh:
+        await agreed(la)
+        await opened(la)
+        await opened(kh)
+        package = await asyncio.to_thread(packaged, bridge, bundle(NAME), NAME, KH)
+        assert (await la.line.register(schema=package)).code is None
+        await eventually(lambda: alarmed(kh, "schema_foreign"))
+        assert not alarmed(la, "schema_foreign")
+        await register_schema(kh, package)  # it was a root holder of theirs after all
+        assert not alarmed(kh, "schema_foreign")
 
 
 def by_a_root_of_his_own(bridge: Bridge) -> bytes:

@@ -11,10 +11,15 @@ import threading
 from functools import partial
 from typing import Final
 
-from saphan_protocol.registrations import Registered, check_bundle, parse_schema_package
+from saphan_protocol.registrations import (
+    Registered,
+    check_bundle,
+    parse_registration,
+    parse_schema_package,
+)
 from saphan_schemas.bodies import digest_of
 from saphan_schemas.body_types import BUILT_IN, BodyType, BodyTypes
-from saphan_schemas.directory_records import SchemaPackage
+from saphan_schemas.directory_records import SchemaPackage, SchemaRegistration
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
 from saphan_schemas.profile import open_bundle
 from saphan_schemas.rules import RuleSet
@@ -26,6 +31,7 @@ from saphan.node.rows.db import Database
 
 DIFFERS: Final = "schema_bundle_differs"
 UNUSABLE: Final = "schema_unusable"
+FOREIGN: Final = "schema_foreign"
 
 
 class OwnSchemas:
@@ -126,6 +132,43 @@ class OwnSchemas:
                 self._logs.directory.check_schema(given.registration)
         return given
 
+    def handed_in(self, package: SchemaPackage) -> None:
+        """Note that this node's people know a registration, before the broker is told of it.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        record, _signed = parse_registration(package.registration)
+        with self._db.transaction() as tx:
+            fact = (_fact(record), record.digest)
+            tx.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", fact)
+
+    def look_foreign(self) -> None:
+        """Alarm about schemas in this agency's name that were not handed in here: whoever signed
+        them has the root."""
+        foreign = [
+            one.record.name
+            for one in self.registered()
+            if one.record.agency == self._agency
+            and self._db.row(
+                "SELECT 1 FROM facts WHERE name = ? AND value = ?",
+                (_fact(one.record), one.record.digest),
+            )
+            is None
+        ]
+        if not foreign:
+            self._alarms.clear(FOREIGN)
+            return
+        self._alarms.sound(
+            OperatorError(
+                FOREIGN,
+                f"in the name of {self._agency} the directory holds schemas that were not handed "
+                f"in here: {', '.join(foreign[:8])}",
+                hint="ask every root holder at once: if nobody signed it, the root is in other "
+                "hands; if it is yours: saphan keys submit FILE",
+            )
+        )
+
     def keep(self, bundle: bytes) -> None:
         """Keep what was handed in here; it counts once the log registers it.
 
@@ -194,3 +237,7 @@ class OwnSchemas:
                     retry_after_ms=2_000,
                 )
         return types.get(name).data
+
+
+def _fact(record: SchemaRegistration) -> str:
+    return f"schema {record.name}"

@@ -58,6 +58,7 @@ class SchemaWatch:
         Raises:
             OperatorError: the disk.
         """
+        await self.engine.in_reading(self.own.look_foreign)
         if self.restored.listening or not self.line.is_open():
             return
         came = False
@@ -76,6 +77,7 @@ class SchemaWatch:
             OperatorError: the disk.
         """
         self.alarms.clear(MISSING)
+        await self.engine.in_reading(self.own.look_foreign)
         self.events.publish([{"type": "schemas"}])
         if self.restored.listening:
             return  # it has not heard yet what it has answered before

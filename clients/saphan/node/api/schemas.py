@@ -34,6 +34,7 @@ async def register_schema(service: NodeService, package: bytes) -> Json:
         InvalidInput, Refused: why it is refused, here or by the broker; Unavailable: the line.
     """
     given = await service.engine.in_reading(partial(service.own.check_package, package))
+    await service.engine.in_reading(partial(service.own.handed_in, given))
     answer = logged(await service.line.register(schema=package))
     await service.engine.in_reading(partial(service.own.keep, given.bundle))
     await service.schemas.came()
