@@ -160,6 +160,8 @@ def _said(name: str, value: object, fault: Fault, lang: str, root: Schema) -> st
 
 def _meant(path: str, fault: Fault, root: Schema) -> str | None:
     """The pointer of a rule's path: from its place, or the nearest part around that has it."""
+    if path in _HEADER:
+        return path
     if path.startswith("/"):
         return None if field_at(root, _first(path)) is None else path
     if not path.strip("."):

@@ -14,6 +14,7 @@ from saphan.form.words import help_of, right_of, title_of
 from saphan_schemas.bodies import NAMES
 from saphan_schemas.body_types import BUILT_IN
 from saphan_schemas.errors import InvalidInput
+from saphan_schemas.faults import Fault
 from saphan_schemas.fields import choice_of, root_of
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import LANGUAGES, text
@@ -255,10 +256,54 @@ def test_a_fault_of_the_whole_is_asked_for_though_it_was_left_out() -> None:
     form = form_of("saphan/case_statistics/1", whole["about"]["source_language"])
     filled(form, whole)
     count = len(whole["body"]["totals_check"])
-    form.ask_again("/body/totals_check")
+    form.ask_again(Fault("sum", "/body/totals_check", {"holds": "cases", "sum": "5"}))
     assert form.question is not None
     assert form.question.pointer == f"/body/totals_check/{count}?"
     assert form.give("n") is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "forgotten", "proposed"),
+    (
+        # a role that is not declared is added to the list; what was said of the person stays
+        (
+            Fault(
+                "listed", "/body/persons/0/roles/0", {"list": "/about/personal_data/subject_roles"}
+            ),
+            "/about/personal_data/subject_roles",
+            None,
+        ),
+        # a marking that the type does not allow is asked where the form asks for it
+        (Fault("must_be", "/header/tlp", {"allowed": ["red"]}), "/marking/tlp", None),
+        # a number that follows from others is proposed
+        (
+            Fault("product", "/body/substances/0/kg_equivalent/amount", {"value": "10.62"}),
+            "/body/substances/0/kg_equivalent/amount",
+            "10.62",
+        ),
+    ),
+)
+def test_a_fault_is_mended_where_its_cause_is(
+    seizure: dict[str, Any], fault: Fault, forgotten: str, proposed: str | None
+) -> None:
+    form = form_of("saphan/drug_seizure/1", "lo")
+    filled(form, seizure)
+    before = dict(form.answers)
+    form.ask_again(fault)
+    question = form.question
+    assert question is not None
+    assert question.place.startswith(forgotten)
+    assert proposed is None or form.default(question) == proposed
+    left = {given for given in before if given not in form.answers}
+    assert all(given.startswith(forgotten) for given in left)
+
+
+def test_what_every_bulletin_of_a_type_must_be_is_proposed_from_the_start() -> None:
+    """Controlled deliveries are red, and go with H1 and H2."""
+    form = form_of("saphan/controlled_delivery/1")
+    whole = wish("controlled_delivery") | {"to": ["la.ospp"], "urgency": "routine"}
+    question = until(form, whole, "/marking/tlp")
+    assert form.default(question) == "red"
 
 
 def test_one_language_of_a_text_is_enough(seizure: dict[str, Any]) -> None:

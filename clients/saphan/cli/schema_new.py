@@ -18,6 +18,7 @@ from typing import Any, Final
 from saphan_schemas.body_types import BodyType
 from saphan_schemas.errors import InvalidInput, Unavailable
 from saphan_schemas.explaining import explain_fault
+from saphan_schemas.faults import Fault
 from saphan_schemas.labels import owner_of, title
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.strict_json import parse_json
@@ -280,9 +281,9 @@ def _reviewed(form: Filling) -> bool:
     note(say("form.review"))
     for number, (_, line) in enumerate(lines, 1):
         note(f"{number:>4}  {line}")
-    pointer = _wrong(form)
+    fault = _wrong(form)
     note("")
-    note(say("form.write_or_change" if pointer is None else "form.correct_or_change"))
+    note(say("form.write_or_change" if fault is None else "form.correct_or_change"))
     typed = _line("> ").strip()
     if typed == STOP:
         raise _Stopped
@@ -295,27 +296,23 @@ def _reviewed(form: Filling) -> bool:
     if typed:
         note(say("form.number_wanted"))
         return False
-    if pointer is not None:
-        form.ask_again(pointer)
+    if fault is not None:
+        form.ask_again(fault)
         return False
     return True
 
 
-def _sentence(error: InvalidInput, form: Filling) -> str:
-    """An error about the finished bulletin, in the words of its own type."""
-    if error.fault is None:
-        return error.message
-    return explain_fault(error.fault, form.lang, form.sheet)
-
-
-def _wrong(form: Filling) -> str | None:
-    """The place of what the whole bulletin has wrong, after it was said; None if nothing is."""
+def _wrong(form: Filling) -> Fault | None:
+    """What the whole bulletin has wrong, after it was said; None if nothing is."""
     facts = form.facts()
     header = facts.pop("header")
     try:
         form.kind.check(facts, header)
     except InvalidInput as error:
+        fault = error.fault or Fault(error.code, error.field or "")
         note("")
-        note(f"  {_sentence(error, form)}")
-        return error.field or ""
+        note(f"  {explain_fault(fault, form.lang, form.sheet)}")
+        if fault.rule == "attachment":
+            note(f"  {say('form.attach_files')}")
+        return fault
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
@@ -15,7 +15,7 @@ from saphan_schemas.faults import Fault
 from saphan_schemas.fields import Schema
 from saphan_schemas.text import check_text
 
-from saphan.form.question import Scalar
+from saphan.form.question import Answers, Scalar
 
 UNFINISHED: Final = frozenset(
     ("required", "minItems", "minProperties", "dependentRequired", "anyOf", "oneOf", "contains")
@@ -53,12 +53,10 @@ class Checker:
             return self.sentence(Fault("text_forbidden", pointer), lang) or error.message
         return None
 
-    def so_far(self, wish: dict[str, Any], answered: Collection[str]) -> Fault | None:
+    def so_far(self, wish: dict[str, Any], answers: Answers) -> Fault | None:
         """What the latest answer has made wrong: nothing was before it."""
         for found in self._faults(wish):
-            if found.rule not in UNFINISHED and (
-                found.pointer in answered or found.rule == "uniqueItems"
-            ):
+            if found.rule not in UNFINISHED and is_about(found, answers):
                 return found
         return None
 
@@ -69,6 +67,12 @@ class Checker:
     def _faults(self, wish: dict[str, Any]) -> Iterator[Fault]:
         if not self._validator.is_valid(wish):
             yield from map(_fault, self._validator.iter_errors(wish))
+
+
+def is_about(fault: Fault, answers: Answers) -> bool:
+    """Whether a fault lies in what was answered, and not in what is still to be asked."""
+    below = f"{fault.pointer}/"
+    return fault.pointer in answers or any(given.startswith(below) for given in answers)
 
 
 def faults_of(kind: BodyType, content: dict[str, Any]) -> list[Fault]:

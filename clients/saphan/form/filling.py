@@ -16,7 +16,8 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import text
 
 from saphan.form.asking import Asker
-from saphan.form.checking import Checker
+from saphan.form.checking import Checker, is_about
+from saphan.form.mending import answered_around, mending_of
 from saphan.form.question import ASKS, Answers, Question, Scalar
 from saphan.form.reading import LEAVE_OUT, Misread, Several, read_answer
 from saphan.form.rulings import Rulings, Wanted
@@ -64,6 +65,7 @@ class Filling:
         self.answers: Answers = dict(answers or {})
         self._defaults, self._attachments = defaults, attachments
         self._demanded: set[str] = set()
+        self._fixed: dict[str, Scalar] = {}
         self._checker = Checker(kind.name, self.sheet)
         self._wanted = Wanted()
         self._rulings = Rulings(kind.bundle["rules"])
@@ -131,17 +133,22 @@ class Filling:
                 del self.answers[given]
         self._look()
 
-    def ask_again(self, pointer: str) -> None:
-        """Ask for a place in which the finished bulletin has a fault, though it may be left out.
-
-        Of a list that lacks an entry, whether there is one more; what is there stays.
-        """
-        self._demanded.update(_prefixes(pointer))
-        for place in _prefixes(pointer):
+    def ask_again(self, fault: Fault) -> None:
+        """Ask for what mends a fault of the finished bulletin, though it may be left out."""
+        mending = mending_of(fault, self.answers)
+        self._demanded |= mending.demand
+        self._fixed |= mending.propose
+        for place in mending.demand:
             if self.answers.get(place + ASKS) is False:
                 del self.answers[place + ASKS]
-        if not self._open_list(pointer):
-            self.forget(self._answered_around(pointer))
+        for place in mending.forget:
+            self.forget(answered_around(place, self.answers))
+        if mending.open is None:
+            return
+        if self._open_list(mending.open) and self.question is not None:
+            self._fixed[self.question.pointer] = True
+        else:
+            self.forget(mending.open)
 
     def _open_list(self, pointer: str) -> bool:
         """Take back that a list has no more entries; False if no such list is there."""
@@ -159,13 +166,7 @@ class Filling:
             fault = self._fault()
             if fault is None:
                 return
-            self.forget(self._answered_around(fault.pointer))
-
-    def _answered_around(self, pointer: str) -> str:
-        """The nearest place at or above a pointer that holds an answer."""
-        while pointer and not _is_about(Fault("", pointer), self.answers):
-            pointer = pointer.rpartition("/")[0]
-        return pointer
+            self.forget(answered_around(fault.pointer, self.answers))
 
     def default(self, question: Question) -> Scalar | None:
         """What Enter takes: what follows from other answers, or the usual one."""
@@ -173,8 +174,10 @@ class Filling:
             value = self.answers.get(question.pointer.removesuffix("precision") + "value")
             if str(value)[:4].isdecimal() and len(str(value)) in _PRECISIONS:
                 return _PRECISIONS[len(str(value))]
-        proposed = self._wanted.proposed.get(question.pointer)
-        return self._defaults.get(question.pointer) if proposed is None else proposed
+        for proposed in (self._fixed, self._wanted.proposed):
+            if question.pointer in proposed:
+                return proposed[question.pointer]
+        return self._defaults.get(question.pointer)
 
     def _enter(self, question: Question) -> Refused | None:
         """What stands in brackets, or nothing; of a text, in no language."""
@@ -192,16 +195,15 @@ class Filling:
             return Refused(wrong)
         if len(self.answers) >= LIMITS.form_answers:
             return Refused(text("form.too_many", self.lang))
-        before = self.answers.pop(question.pointer, None)
+        before = dict(self.answers)
+        self.answers.pop(question.pointer, None)
         self.answers[question.pointer] = answer  # the newest answer stands last
         self._fill_in(question, answer)
         fault = self._fault()
         if fault is None:
             self._go_on()
             return None
-        del self.answers[question.pointer]
-        if before is not None:
-            self.answers[question.pointer] = before
+        self.answers = before
         self._look()
         return Refused(self._checker.sentence(fault, self.lang))
 
@@ -212,16 +214,19 @@ class Filling:
         self._go_on()
 
     def _fill_in(self, question: Question, answer: Scalar | None) -> None:
-        if answer is not None and not question.pointer.endswith(ASKS):
-            _put(self._so_far, question.pointer.split("/")[1:], answer)
+        if answer is None or (answer is False and question.pointer.endswith(ASKS)):
+            return
+        # A part that is begun is there, though nothing stands in it yet: rules look at it.
+        value: Any = {} if question.pointer.endswith(ASKS) else answer
+        _put(self._so_far, question.place.split("/")[1:], value)
 
     def _fault(self) -> Fault | None:
         """What the latest answer has made wrong."""
-        found = self._checker.so_far(self._so_far, self.answers.keys())
+        found = self._checker.so_far(self._so_far, self.answers)
         if found is not None:
             return found
         broken = self._rulings.broken(self._facts(self._so_far))
-        return next((one for one in broken if _is_about(one, self.answers)), None)
+        return next((one for one in broken if is_about(one, self.answers)), None)
 
     def facts(self) -> dict[str, Any]:
         """The finished content and, under `header`, the facts beside it: what is checked."""
@@ -237,7 +242,7 @@ class Filling:
         self._walk.on()
         for question in self._walk.answered[known + 1 :]:
             self._fill_in(question, self.answers[question.pointer])
-        self._wanted = self._rulings.wanted(self._facts(self._so_far))
+        self._wanted = self._rulings.wanted(self._facts(self._so_far), self.answers)
         if (self._wanted.needed, self._wanted.barred) != (before.needed, before.barred):
             self._look()
         if len(self._walk.answered) > known + 1:
@@ -251,7 +256,7 @@ class Filling:
             self._so_far: dict[str, Any] = {}
             for question in self._walk.answered:
                 self._fill_in(question, self.answers[question.pointer])
-            self._wanted = self._rulings.wanted(self._facts(self._so_far))
+            self._wanted = self._rulings.wanted(self._facts(self._so_far), self.answers)
             if self._wanted.needed <= needed and self._wanted.barred == barred:
                 return
             needed = self._demanded | self._wanted.needed
@@ -267,7 +272,7 @@ class Filling:
         return self.question
 
 
-def _put(whole: dict[str, Any], steps: list[str], value: Scalar) -> None:
+def _put(whole: dict[str, Any], steps: list[str], value: Any) -> None:
     """Set a value at a path; parts and lists on the way are made. Lists fill from their start."""
     at: Any = whole
     for step, after in zip(steps, [*steps[1:], None], strict=True):
@@ -281,15 +286,3 @@ def _entered(at: Any, step: str, fresh: Any) -> Any:
     if len(at) <= int(step):
         at.append(fresh)
     return at[int(step)]
-
-
-def _is_about(fault: Fault, answers: Answers) -> bool:
-    """Whether a fault lies in what was answered, and not in what is still to be asked."""
-    below = f"{fault.pointer}/"
-    return fault.pointer in answers or any(given.startswith(below) for given in answers)
-
-
-def _prefixes(pointer: str) -> list[str]:
-    """The pointer and those of the parts that it stands in, below about or body."""
-    steps = pointer.split("/")
-    return ["/".join(steps[:end]) for end in range(3, len(steps) + 1)]

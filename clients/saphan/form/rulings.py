@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from saphan_schemas.faults import Fault
+from saphan_schemas.messages import LANGUAGES
 from saphan_schemas.rules import Rule
 from saphan_schemas.rules.compiling import Compiled, compile_rule
 from saphan_schemas.rules.paths import getter, places, pointer_at
 from saphan_schemas.rules.presence import applies, holds
 
-from saphan.form.question import Scalar
+from saphan.form.mending import BESIDE, RELATIONS
+from saphan.form.question import ASKS, Answers, Scalar
 
 AT_ONCE: Final = frozenset(
     (
@@ -43,11 +45,13 @@ class Wanted:
     Args:
         needed: pointers that must be there; barred: that may not.
         proposed: answers that follow from others, by pointer.
+        groups: pointers of which one has to be there.
     """
 
     needed: set[str] = field(default_factory=set)
     barred: set[str] = field(default_factory=set)
     proposed: dict[str, Scalar] = field(default_factory=dict)
+    groups: list[tuple[str, ...]] = field(default_factory=list)
 
 
 class Rulings:
@@ -68,15 +72,17 @@ class Rulings:
             if rule["rule"] in AT_ONCE
         ]
 
-    def wanted(self, root: dict[str, Any]) -> Wanted:
+    def wanted(self, root: dict[str, Any], answers: Answers) -> Wanted:
         """What has to be asked, left out or proposed now.
 
         Args:
+            answers: those there are; what was left out counts too.
             root: the content so far and, under `header`, the facts beside it.
         """
         found = Wanted()
         for rule in self._rules:
             _ADDERS.get(rule["rule"], _nothing)(rule, root, found)
+        found.needed |= {last for group in found.groups if (last := _last(group, answers))}
         return found
 
     def broken(self, root: dict[str, Any]) -> Iterator[Fault]:
@@ -85,7 +91,8 @@ class Rulings:
             for place, value in places(root, rule.each):
                 broken = rule.check(value, root)
                 if broken is not None:
-                    yield Fault(rule.name, pointer_at(place, broken.path), broken.expected)
+                    pointer = pointer_at(place, broken.path)
+                    yield Fault(rule.name, pointer, broken.expected, place=place)
 
 
 def _nothing(_rule: Rule, _root: dict[str, Any], _found: Wanted) -> None:
@@ -133,7 +140,63 @@ def _listed(rule: Rule, root: dict[str, Any], found: Wanted) -> None:
             known.append(value)
 
 
+def _related(rule: Rule, root: dict[str, Any], found: Wanted) -> None:
+    """A bulletin that is named has to stand in the relations: it is proposed for them."""
+    get = getter(rule["value"])
+    for _, place in places(root, rule.get("each", "")):
+        value = get(place, root)
+        if isinstance(value, str):
+            first = f"{RELATIONS}/0"
+            found.proposed |= {
+                f"{first}{ASKS}": True,
+                f"{first}/kind": str(rule["kind"]),
+                f"{first}/bulletin_id": value,
+            }
+
+
+def _must_be(rule: Rule, _root: dict[str, Any], found: Wanted) -> None:
+    """What holds of every bulletin of the type is proposed from the start."""
+    if "when" not in rule and not rule.get("each"):
+        value = str(rule["value"])
+        found.proposed[BESIDE.get(value, value)] = rule["be"][0]
+
+
+def _must_have(rule: Rule, _root: dict[str, Any], found: Wanted) -> None:
+    if "when" not in rule and not rule.get("each"):
+        for number, word in enumerate(rule["all"]):
+            found.proposed[f"{BESIDE.get(rule['value'], rule['value'])}/{number}"] = word
+
+
+def _one_of(rule: Rule, root: dict[str, Any], found: Wanted) -> None:
+    if rule.get("least", 1) == 1:
+        for place in _guarded(rule, root):
+            found.groups.append(tuple(pointer_at(place, path) for path in rule["of"]))
+
+
+def _last(group: tuple[str, ...], answers: Answers) -> str | None:
+    """The one that is left when all others were left out; of all that were, the last."""
+    left = [pointer for pointer in group if not _is_left_out(pointer, answers)]
+    if len(left) > 1:
+        return None
+    return left[0] if left else group[-1]
+
+
+def _is_left_out(pointer: str, answers: Answers) -> bool:
+    """Whether it was asked for, and is not there: a value, a part, a list, a text by language."""
+    if answers.get(pointer + ASKS) is False:
+        return True
+    ends = ("", "/0", *(f"/{lang}" for lang in LANGUAGES))
+    given = [answers[pointer + end] for end in ends if pointer + end in answers]
+    return answers.get(f"{pointer}/0{ASKS}") is False or (
+        bool(given) and all(one is None for one in given)
+    )
+
+
 _ADDERS: Final = {
+    "one_of_given": _one_of,
+    "related": _related,
+    "must_be": _must_be,
+    "must_have": _must_have,
     "given_when": _given,
     "absent_when": _absent,
     "declared": _declared,
