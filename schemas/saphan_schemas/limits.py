@@ -54,7 +54,7 @@ class Limits:
     schema_pattern_positions: int = 256  # of one, with counted repetitions written out
     schema_patterns_positions: int = 1_024  # of all that one text meets: 3 s for 64 KiB, at worst
     schema_nodes: int = 16_384  # of a schema with every reference written out; ours have 2,000
-    schema_depth: int = 24  # levels of content that it describes
+    schema_depth: int = 24  # schemas in schemas, references counted; ours have 17
     schema_codes: int = 1_024  # in one enumeration
     schema_meets: int = 64  # parts of a schema that one value meets: what checking it costs
     schema_rules: int = 512  # of a bundle, each run over the whole content
