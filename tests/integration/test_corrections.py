@@ -10,7 +10,7 @@ from saphan.compose import Wish
 from saphan.node.service import NodeService
 from saphan.node.threads.book import ThreadBook
 from saphan_schemas.errors import Refused
-from support.bridge import KH, LA, VN, agreed, bridged, eventually
+from support.bridge import KH, LA, VN, agreed, bridged
 from support.threads import accepted, letter, related
 
 
@@ -24,6 +24,12 @@ def correcting(to: tuple[str, ...], bulletin: bytes) -> Wish:
 
 def relations(node: NodeService, bulletin: bytes) -> list[dict[str, Any]]:
     found = node.bulletins.status(bulletin)["relations"]
+    assert isinstance(found, list)
+    return found
+
+
+def replaced(node: NodeService, bulletin: bytes) -> list[str]:
+    found = node.bulletins.status(bulletin)["replaced_by"]
     assert isinstance(found, list)
     return found
 
@@ -49,8 +55,7 @@ async def test_a_correction_reaches_all_or_is_refused_naming_who_is_missing(
             (holds,) = relations(la, better)
             assert holds == {"kind": "corrects", "id": original.hex(), "stands": "holds"}
             for node in (la, kh, vn):
-                await eventually(lambda node=node: node.bulletins.status(original)["replaced_by"])
-                assert node.bulletins.status(original)["replaced_by"] == [better.hex()]
+                assert replaced(node, original) == [better.hex()]
 
             # A careless node lets one out: who gets it is told that somebody else does not.
             monkeypatch.setattr(ThreadBook, "check", lambda *_: None)

@@ -32,7 +32,7 @@ REPLIES = st.lists(
         }
     ),
     max_size=5,
-).map(lambda found: sorted(found, key=lambda reply: reply["at"]))
+).map(lambda found: sorted(found, key=lambda reply: int(str(reply["at"]))))
 
 
 @given(REPLIES, st.integers(0, 40), st.integers(0, 99))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
+
+Vector = dict[str, Any]
 
 HOUR = 3_600_000
 PLACES = ("corrects", "supersedes")
@@ -14,11 +17,11 @@ NEEDED = {
 }
 
 
-def family(schema):
+def family(schema: str) -> str:
     return schema[: schema.rindex("/")]
 
 
-def relation(vector):
+def relation(vector: Vector) -> str | None:
     """The code of the refusal by `layer`, or None."""
     held, sender = vector["held"], vector["sender"]
     named = [(one["kind"], one["bulletin_id"]) for one in vector["relations"]]
@@ -47,7 +50,7 @@ def relation(vector):
     return None
 
 
-def _reply(vector, original):
+def _reply(vector: Vector, original: Vector) -> str | None:
     own = original["sender"] == vector["sender"]
     partners = original["recipients"] if own else [original["sender"]]
     if not set(partners) & set(vector["recipients"]):
@@ -58,7 +61,7 @@ def _reply(vector, original):
     return None
 
 
-def _replaces(vector, original):
+def _replaces(vector: Vector, original: Vector) -> str | None:
     if original["sender"] != vector["sender"]:
         return "relation_foreign"
     if family(original["schema"]) != family(vector["schema"]):
@@ -67,7 +70,7 @@ def _replaces(vector, original):
     return "correction_misses" if missing else None
 
 
-def clock(vector):
+def clock(vector: Vector) -> tuple[int, bool]:
     """(due, whether holidays were missing)."""
     urgent = vector["urgency"] == "immediate"
     table = {(True, "direct"): (8, "hours"), (True, "indirect"): (3, "calendar_days"),
@@ -79,7 +82,7 @@ def clock(vector):
     return max(ends, key=lambda end: end[0])
 
 
-def _end(vector, count, unit):
+def _end(vector: Vector, count: int, unit: str) -> tuple[int, bool]:
     if unit == "hours":
         return vector["accepted"] + count * HOUR, False
     zone, file = ZoneInfo(vector["zone"]), vector["holidays"]
@@ -96,12 +99,12 @@ def _end(vector, count, unit):
     return _midnight_after(day, zone), missing
 
 
-def _midnight_after(day: date, zone) -> int:
+def _midnight_after(day: date, zone: ZoneInfo) -> int:
     after = day + timedelta(days=1)
     return int(datetime(after.year, after.month, after.day, tzinfo=zone).timestamp()) * 1000
 
 
-def standing(vector):
+def standing(vector: Vector) -> tuple[str, list[str], bool, int]:
     """(state, states of the questions, late, until)."""
     each = dict.fromkeys(vector["questions"], "waiting")
     rest = {"full": "answered", "partial": "refused"}
