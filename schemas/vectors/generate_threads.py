@@ -244,7 +244,56 @@ def standings() -> Named:
     yield "late", stands("answered", ["answered"] * 2, 10, said(9, "full", "1", "2"), late=True)
 
 
-FAMILIES: Final = {"relation": relations, "clock": clocks, "standing": standings}
+# --- legal assistance -----------------------------------------------------------------------------
+
+
+def legal(
+    what: str, state: str, due: str | None, now: str, *words: Vector, late: bool = False
+) -> Vector:
+    """Accepted on a Monday; `due` None: nothing is owed any more."""
+    return {
+        "expect": "valid",
+        "spec": "schemas/spec/threads.md T12",
+        "accepted": at(MONDAY),
+        "zone": "Asia/Vientiane",
+        "holidays": None,
+        "now": at(now),
+        "words": list(words),
+        "what": what,
+        "state": state,
+        "due": None if due is None else at(due),
+        "late": late,
+    }
+
+
+def word(when: str, state: str | None, expected: str | None = None) -> Vector:
+    return {"at": at(when), "state": state, "expected": None if expected is None else at(expected)}
+
+
+def legals() -> Named:
+    first = "2026-03-10T00:00+07:00"  # after five working days
+    march, april = "2026-03-04T10:00+07:00", "2026-04-04T00:00+07:00"
+    yield "asked", legal("acknowledgement", "waiting", first, "2026-03-09T23:00+07:00")
+    yield "silent", legal("acknowledgement", "overdue", first, "2026-03-10T01:00+07:00")
+    received = word(march, "received")
+    yield "acknowledged", legal("status", "waiting", april, "2026-04-03T23:00+07:00", received)
+    yield "silent_again", legal("status", "overdue", april, "2026-04-04T01:00+07:00", received)
+    yield "any_word_counts", legal("status", "waiting", april, march, word(march, None))
+    after = "2026-03-12T10:00+07:00"
+    yield (
+        "acknowledged_late",
+        legal(
+            "status", "waiting", "2026-04-12T00:00+07:00", after, word(after, "received"), late=True
+        ),
+    )
+    postponed = word(march, "postponed", "2026-06-01T00:00+00:00")
+    yield "postponed", legal("status", "waiting", april, "2026-05-31T00:00+00:00", postponed)
+    yield "postponed_over", legal("status", "overdue", april, "2026-06-02T00:00+00:00", postponed)
+    for state, end in (("executed", "answered"), ("returned", "answered"), ("refused", "refused")):
+        yield state, legal("status", end, None, "2027-01-01T00:00+00:00", word(march, state))
+
+
+FAMILIES: Final = {"relation": relations, "clock": clocks, "standing": standings, "legal": legals}
 
 
 def main(folder: Path) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from saphan.threads.clock import due_at
+from saphan.threads.clock import due_at, end_of, table_time
 from saphan.threads.holidays import parse_holidays
+from saphan.threads.legal import Word, legal
 from saphan.threads.owing import Reply, owing
 from saphan.threads.rules import Held, check_received, check_sent
 from saphan.threads.words import Answered, Asked, Relation, Words
@@ -86,10 +87,25 @@ def standing(vector: Vector) -> tuple[Any, ...]:
     return found.state, [one.state for one in found.questions], found.late, found.until
 
 
+def legally(vector: Vector) -> tuple[Any, ...]:
+    zone = ZoneInfo(vector["zone"])
+    words = [Word(bytes(32), one["at"], one["state"], one["expected"]) for one in vector["words"]]
+    found = legal(
+        words,
+        vector["accepted"],
+        lambda start, line: end_of(start, table_time(line), zone, None).moment,
+        vector["now"],
+    )
+    return found.what, found.owing.state, found.owing.due, found.owing.late
+
+
 def claimed(vector: Vector) -> Any:
     if vector["kind"] == "relation":
         return vector["code"]
-    names = {"clock": ("due", "holiday_file_missing")}
+    names = {
+        "clock": ("due", "holiday_file_missing"),
+        "legal": ("what", "state", "due", "late"),
+    }
     keys = names.get(vector["kind"], ("state", "each", "late", "until"))
     return tuple(vector[key] for key in keys)
 
@@ -97,7 +113,7 @@ def claimed(vector: Vector) -> Any:
 @EACH
 def test_this_code_says_what_the_vector_claims(name: str) -> None:
     vector = load(name)
-    readers = {"relation": relation, "clock": clock, "standing": standing}
+    readers = {"relation": relation, "clock": clock, "standing": standing, "legal": legally}
     assert readers[vector["kind"]](vector) == claimed(vector)
 
 
@@ -113,4 +129,4 @@ def test_the_generator_writes_them_again_byte_for_byte(tmp_path: Path) -> None:
     made = {path.name: path.read_bytes() for path in (tmp_path / "threads").iterdir()}
     kept = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
     assert made == kept
-    assert len(made) > 45
+    assert len(made) > 60

@@ -79,7 +79,7 @@ def clock(vector: Vector) -> tuple[int, bool]:
     if vector["reply_within"]:
         within = vector["reply_within"]
         ends.append(_end(vector, within["count"], within["unit"]))
-    return max(ends, key=lambda end: end[0])
+    return max(end for end, _ in ends), any(missing for _, missing in ends)
 
 
 def _end(vector: Vector, count: int, unit: str) -> tuple[int, bool]:
@@ -97,6 +97,23 @@ def _end(vector: Vector, count: int, unit: str) -> tuple[int, bool]:
                 continue
         count -= 1
     return _midnight_after(day, zone), missing
+
+
+def legal(vector: Vector) -> tuple[str, str, int | None, bool]:
+    """(what is owed, how it stands, by when, whether the first word was late)."""
+    first, _ = _end(vector, 5, "working_days")
+    words = vector["words"]
+    if not words:
+        return "acknowledgement", _over(vector, first), first, False
+    last, late = words[-1], words[0]["at"] > first
+    if last["state"] in ("executed", "returned", "refused"):
+        return "status", "refused" if last["state"] == "refused" else "answered", None, late
+    due, _ = _end({**vector, "accepted": last["at"]}, 30, "calendar_days")
+    return "status", _over(vector, max(due, last["expected"] or 0)), due, late
+
+
+def _over(vector: Vector, until: int) -> str:
+    return "overdue" if vector["now"] > until else "waiting"
 
 
 def _midnight_after(day: date, zone: ZoneInfo) -> int:
