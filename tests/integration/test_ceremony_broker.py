@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,27 @@ from saphan.keyring import revoke_key
 from saphan.node.service import NodeService
 from saphan.office import Office
 from saphan.operations import settle
+from saphan.own_types.registration_draft import (
+    RegistrationDraft,
+    draft_registration,
+    finish_registration,
+    format_registration_draft,
+    parse_registration_draft,
+    sign_registration_draft,
+)
 from saphan_protocol.pins import format_pins
 from saphan_schemas.codec import encode
-from saphan_schemas.directory_records import SignedOperation
+from saphan_schemas.directory_records import (
+    SchemaPackage,
+    SignedOperation,
+    SignedRegistration,
+)
+from saphan_schemas.errors import Refused
+from saphan_schemas.own_types import bundle_source
 from saphan_schemas.records import Role
 from support.bridge import KH, LA, VN, Bridge, bridged, eventually, opened
 from support.root_holders import Holders, waiting
+from support.sources import source
 
 
 @dataclass
@@ -90,3 +106,44 @@ async def test_a_root_change_counts_from_its_place_in_the_log(place: Place) -> N
     assert not again.present.keys() & {lost}
     settled = settle(place.office, more.sign(place.holders.sign(again, "bee"), "dow"))
     assert await place.register(settled.operation.read_bytes()) is None
+
+
+def typed(place: Place) -> RegistrationDraft:
+    """The draft of an own type, as the office writes it."""
+    name, bundle = bundle_source(json.dumps(source(name=f"{VN}/field_report/1")).encode())
+    agency = place.office.read_agency()
+    return draft_registration(name, bundle, None, agency, place.bridge.clock())
+
+
+def carried(place: Place, draft: RegistrationDraft, *names: str) -> RegistrationDraft:
+    """Signed by these holders, each from the file of the one before."""
+    for name in names:
+        draft = parse_registration_draft(format_registration_draft(draft))
+        draft = sign_registration_draft(draft, place.holders.keys[name].signing())
+    return draft
+
+
+def incomplete(draft: RegistrationDraft) -> bytes:
+    """What somebody hands in who does not wait for the others."""
+    signed = SignedRegistration(draft.body, draft.signatures)
+    return encode(SchemaPackage(encode(signed), draft.bundle))
+
+
+async def test_two_of_three_register_a_type_and_one_alone_cannot(place: Place) -> None:
+    alone = carried(place, typed(place), "bee")
+    assert (await place.node.line.register(schema=incomplete(alone))).code == "schema_threshold"
+    package = finish_registration(carried(place, alone, "cam"), place.office.read_agency())
+    assert (await place.node.line.register(schema=package)).code is None
+    name = alone.record.name
+    await eventually(lambda: place.node.logs.directory.own_schemas.find(name))
+
+
+async def test_a_root_that_has_left_registers_no_type(place: Place) -> None:
+    draft = carried(place, typed(place), "bee", "cam")
+    now = place.bridge.clock()
+    change = await asyncio.to_thread(change_roots, place.office, [], ["cam"], 2, now)
+    made = settle(place.office, place.holders.sign(change, "ann", "bee"))
+    assert await place.register(made.operation.read_bytes()) is None
+    with pytest.raises(Refused, match="draft_differs"):
+        finish_registration(draft, place.office.read_agency())
+    assert (await place.node.line.register(schema=incomplete(draft))).code == "schema_roots"
