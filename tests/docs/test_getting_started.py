@@ -52,7 +52,7 @@ def test_the_page_leads_from_nothing_to_a_bulletin_that_was_read(
     shown = {place: terminal.shown for place, terminal in terminals.items()}
     assert "kh.gpo: Accepted" in shown["Vientiane"]
     assert "EXERCISE" in shown["Phnom Penh"]
-    assert "value: 5012" in shown["Phnom Penh"]
+    assert "Value: 5012" in shown["Phnom Penh"]
     assert "ferry" not in "".join(shown.values())
     # What the page promises: four commands an office, one file each way with the operator.
     assert (typed["Vientiane"], typed["Phnom Penh"]) == (4, 4)

@@ -16,7 +16,7 @@ def test_the_page_locks_the_thief_out(open_town: Open) -> None:
     )
     town.walk("node-key-stolen.md")
     assert "kh.gpo: Accepted" in town.terminals[VIENTIANE].shown
-    assert "value: 5012" in town.terminals[PHNOM_PENH].shown
+    assert "Value: 5012" in town.terminals[PHNOM_PENH].shown
     town.terminals["thief"].type("saphan node run --dir agency >> node.log 2>&1 &")
     town.line("thief", "key_revoked")
     assert all(row["logged"] for row in town.node(PHNOM_PENH).get("/v1/bound")["bound"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.messages import LANGUAGES, has_text, type_key
+from saphan_schemas.messages import has_text, type_key
 from saphan_schemas.width import fit
 
+from saphan.cli.content_lines import ContentWords
 from saphan.cli.speech import language, note, say
 from saphan.cli.stamps import label
 from saphan.cli.stamps import stamp as stamp
@@ -158,9 +159,12 @@ def bulletin_lines(found: Json) -> Iterator[str]:
         yield f"{label('label.title')}{known[0] if known else next(iter(title.values()))}"
     # What a reader looks for first, then the conditions it came under.
     first = {"reference": about.pop("reference", None), "summary": about.pop("summary", None)}
-    for part in ({k: v for k, v in first.items() if v}, found["content"]["body"], about):
+    words = ContentWords(found["header"]["schema"], language(), read)
+    shown = {k: v for k, v in first.items() if v}
+    body = found["content"]["body"]
+    for part, pointer in ((shown, "/about"), (body, "/body"), (about, "/about")):
         yield ""
-        yield from _value(part, 0, read)
+        yield from words.lines(part, pointer)
     if found.get("attachments"):
         yield ""
         yield from attachment_lines(found)
@@ -171,39 +175,6 @@ def attachment_lines(found: Json) -> Iterator[str]:
     for one in found.get("attachments", ()):
         before = label("label.attachments" if one["number"] == 1 else None)
         yield f"{before}{one['number']}  {one['name']}  ({one['role']}, {one['length']:,} bytes)"
-
-
-def _value(value: Any, depth: int, read: Sequence[str]) -> Iterator[str]:
-    pad = "  " * depth
-    if isinstance(value, dict):
-        for name, item in _languages_first(value, read):
-            if isinstance(item, dict | list) and item:
-                yield f"{pad}{name}:"
-                yield from _value(item, depth + 1, read)
-            else:
-                yield f"{pad}{name}: {_scalar(item)}"
-    elif isinstance(value, list):
-        for item in value:
-            if isinstance(item, dict | list):
-                lines = list(_value(item, depth + 1, read))
-                yield f"{pad}- {lines[0].strip()}" if lines else f"{pad}-"
-                yield from lines[1:]
-            else:
-                yield f"{pad}- {_scalar(item)}"
-
-
-def _languages_first(value: Json, read: Sequence[str]) -> list[tuple[str, Any]]:
-    """Of a text in several languages, those that the reader reads come first; all are shown."""
-    items = list(value.items())
-    if value and set(value) <= {*LANGUAGES, "th", "vi", "fr"}:
-        items.sort(key=lambda item: read.index(item[0]) if item[0] in read else len(read))
-    return items
-
-
-def _scalar(value: Any) -> str:
-    if value is None or value == {} or value == []:
-        return "-"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def type_text(schema: str) -> str:
