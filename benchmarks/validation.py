@@ -87,7 +87,7 @@ def timed(kind: BodyType, name: str, content: dict[str, Any], seconds: float) ->
     header, data = headed(kind), encode_content(content)
     validate_content(header, content)
     published = compile_schema(kind.bundle["schema"])
-    block = max(1, 200_000 // len(data))
+    block = max(1, 50_000 // len(data))
     return Timed(
         name,
         len(data),
@@ -167,6 +167,11 @@ def measured(seconds: float) -> list[Timed]:
     return found
 
 
+def met(reached: bool) -> str:
+    """In words, so that nobody has to compare."""
+    return "met" if reached else "**not met**"
+
+
 def page(found: list[Timed], others: float) -> str:
     """The results in Markdown."""
     rows = "".join(
@@ -182,11 +187,13 @@ def page(found: list[Timed], others: float) -> str:
         f"Measured {datetime.now(UTC):%d %B %Y, %H:%M} UTC by `python -m benchmarks.validation`; "
         f"others used {others:.2f} of the cores.\nEach figure is the least of many short blocks, "
         "in microseconds.\n\n"
-        f"| aim | measured |\n| --- | --- |\n"
+        "| aim | measured | |\n| --- | --- | --- |\n"
         f"| typical trilingual body, all rules, under {TARGET_US} us | {samples[0].name} to "
         f"{samples[-1].name}: {min(one.all for one in samples):.1f} to "
-        f"{max(one.all for one in samples):.1f}, middle {middle:.1f} us |\n"
-        f"| 1 MiB body under {TARGET_LARGE_MS} ms | {large.all / 1000:.2f} ms |\n\n"
+        f"{max(one.all for one in samples):.1f}, middle {middle:.1f} us | "
+        f"{met(middle <= TARGET_US)} |\n"
+        f"| 1 MiB body under {TARGET_LARGE_MS} ms | {large.all / 1000:.2f} ms | "
+        f"{met(large.all <= TARGET_LARGE_MS * 1000)} |\n\n"
         "| content | bytes | rules | all checks | floor: decode | floor: published schema alone |"
         " floor: characters alone |\n| --- | --- | --- | --- | --- | --- | --- |\n"
         f"{rows}\nThe machine: {machine}.\n"
