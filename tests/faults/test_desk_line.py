@@ -67,6 +67,8 @@ async def test_a_cut_at_any_place_costs_nothing_but_the_visit(bridge: Bridge) ->
         sent = await world.la.send(wish())
         await eventually(lambda: states(world.la, sent) == ["accepted"])
         assert await through(world, folder, relay, sent) is None
+        relay.carried = {"up": 0, "down": 0}  # what may be sent to whom came once
+        assert await through(world, folder, relay, sent) is None
         whole = dict(relay.carried)
         for count, (way, limit) in enumerate(places(whole), start=1):
             await queue(world, folder)
