@@ -176,6 +176,16 @@ def clocks() -> Named:
         "working_days_unknown",
         clock("2026-04-18T00:00+07:00", reply_within=within, holiday_file_missing=True, **april),
     )
+    three = {"count": 3, "unit": "working_days"}
+    monday: Vector = {"urgency": "immediate", "availability": "indirect", "reply_within": three}
+    yield (
+        "working_days_no_longer",
+        clock("2026-03-06T00:00+07:00", holiday_file_missing=True, **monday),
+    )
+    yield (
+        "working_days_no_longer_known",
+        clock("2026-03-06T00:00+07:00", holidays=HOLIDAYS, **monday),
+    )
     december = {"accepted": at("2026-12-28T15:00+07:00"), "urgency": "immediate"}
     yield "working_days_beyond", clock(
         "2027-01-05T00:00+07:00", reply_within=within, holidays=HOLIDAYS,

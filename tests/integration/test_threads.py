@@ -203,6 +203,27 @@ async def test_legal_assistance_is_acknowledged_and_then_told_of(bridge: Bridge)
         assert la.warnings.look() == []
 
 
+async def test_a_day_that_is_announced_is_over_at_midnight_where_it_was_announced(
+    bridge: Bridge,
+) -> None:
+    async with bridge.node(LA) as la, bridge.node(KH) as kh:
+        await agreed(kh)
+        request = await accepted(la, letter("mla_request", (KH,)))
+        await known(kh, request)
+        word = letter(
+            "mla_request", (LA,), about_message_kind="update",
+            about_relations=[related("in_reply_to", request)],
+            body_execution={
+                "state": "accepted", "since": "2026-01-05", "expected_on": "2098-12-01",
+            },
+        )  # fmt: skip
+        await accepted(kh, word)
+        over = datetime.fromisoformat("2098-12-02T00:00+07:00")
+        found = part(la, request)
+        assert found["until"] == found["expected"] == over.timestamp() * 1000
+        assert part(kh, request) == found
+
+
 async def test_a_corrected_or_cancelled_request_is_owed_by_nobody(bridge: Bridge) -> None:
     async with bridge.node(LA) as la, bridge.node(KH) as kh:
         await agreed(kh)

@@ -97,6 +97,53 @@ def test_days_and_hours_need_no_file() -> None:
         assert not end_of(start, basis, LAO, None).holiday_file_missing
 
 
+@pytest.mark.parametrize("known", [None, {"from": "2026-01-01", "to": "2026-03-03", "days": []}])
+def test_working_days_that_end_no_later_still_say_that_their_holidays_are_unknown(
+    known: dict[str, Any] | None,
+) -> None:
+    """Monday: three working days end with three calendar days, unless one of them is a holiday."""
+    monday, wish = ms("2026-03-02T09:30+07:00"), (3, "working_days")
+    half = None if known is None else file(**known)
+    due = due_at(monday, "immediate", "indirect", wish, LAO, half)
+    assert (shown(due), due.holiday_file_missing) == ("2026-03-06 00:00", True)
+    holiday = file(days=["2026-03-03"])
+    due = due_at(monday, "immediate", "indirect", wish, LAO, holiday)
+    assert (shown(due), due.holiday_file_missing) == ("2026-03-07 00:00", False)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "zone", "basis", "due"),
+    [
+        # A Friday evening: hours run on over the weekend.
+        ("2026-03-06T20:00+07:00", "Asia/Vientiane", (8, "hours"), "2026-03-07 04:00"),
+        # The first instant of a day belongs to that day, the last one before it to the day before.
+        (
+            "2026-03-06T00:00:00.000+07:00",
+            "Asia/Vientiane",
+            (1, "calendar_days"),
+            "2026-03-08 00:00",
+        ),
+        (
+            "2026-03-05T23:59:59.999+07:00",
+            "Asia/Vientiane",
+            (1, "calendar_days"),
+            "2026-03-07 00:00",
+        ),
+        ("2028-02-28T10:00+07:00", "Asia/Vientiane", (1, "calendar_days"), "2028-03-01 00:00"),
+        ("2027-02-28T10:00+07:00", "Asia/Vientiane", (1, "calendar_days"), "2027-03-02 00:00"),
+        # Accepted on a Saturday: Monday is the first working day.
+        ("2026-03-07T10:00+07:00", "Asia/Vientiane", (1, "working_days"), "2026-03-10 00:00"),
+        # The clocks go forward at midnight: the day ends when there is no 00:00 any more.
+        ("2026-04-22T10:00+02:00", "Africa/Cairo", (1, "calendar_days"), "2026-04-24 01:00"),
+        # Eight hours are eight hours when the clocks go forward.
+        ("2026-03-07T22:00-05:00", "America/New_York", (8, "hours"), "2026-03-08 07:00"),
+    ],
+)
+def test_the_edges_of_days(accepted: str, zone: str, basis: Any, due: str) -> None:
+    there = ZoneInfo(zone)
+    assert shown(end_of(ms(accepted), Basis(*basis), there, None), there) == due
+
+
 def test_the_table_has_the_times_of_legal_assistance() -> None:
     assert table_time("mla_acknowledge") == Basis(5, "working_days")
     assert table_time("mla_status") == Basis(30, "calendar_days")
@@ -117,6 +164,7 @@ def test_the_table_has_the_times_of_legal_assistance() -> None:
         {"days": ["2026-02-30"]},
         {"days": ["໒໐໒໖-04-14"]},
         {"days": 3},
+        {"days": [], "from": "2026-12-31", "to": "2026-01-01"},
         {"more": 1},
         {"source": "x" * 70_000},
     ],
@@ -125,6 +173,7 @@ def test_a_bad_holiday_file_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as refused:
         file(**changes)
     assert refused.value.code == "holidays_malformed"
+    assert refused.value.message.startswith("the holiday file of la does not parse: ")
 
 
 def test_zones_are_the_agencys_then_the_countrys_then_those_built_in() -> None:

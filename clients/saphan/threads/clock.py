@@ -6,7 +6,7 @@ request was accepted is day 0. Working days are Monday to Friday without the day
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Final, Literal, get_args
@@ -80,7 +80,10 @@ def due_at(
     if reply_within is None:
         return given
     wished = end_of(accepted, Basis(*reply_within, lengthened=True), zone, holidays)
-    return wished if wished.moment > given.moment else given
+    if wished.moment > given.moment:
+        return wished
+    # Holidays that nobody knows of might have made the wished time the longer one.
+    return replace(given, holiday_file_missing=wished.holiday_file_missing)
 
 
 def end_of(start: int, basis: Basis, zone: ZoneInfo, holidays: Holidays | None) -> Due:
@@ -89,17 +92,17 @@ def end_of(start: int, basis: Basis, zone: ZoneInfo, holidays: Holidays | None) 
         return Due(start + basis.count * HOUR_MS, basis)
     day = datetime.fromtimestamp(start / 1000, UTC).astimezone(zone).date()
     if basis.unit == "calendar_days":
-        return Due(_end_of_day(day + timedelta(days=basis.count), zone), basis)
+        return Due(end_of_day(day + timedelta(days=basis.count), zone), basis)
     off = frozenset[date]() if holidays is None else holidays.days
     left, missing = basis.count, holidays is None
     while left > 0:
         day += timedelta(days=1)
         missing = missing or (holidays is not None and not holidays.covers(day))
         left -= day.weekday() <= FRIDAY and day not in off
-    return Due(_end_of_day(day, zone), basis, missing)
+    return Due(end_of_day(day, zone), basis, missing)
 
 
-def _end_of_day(day: date, zone: ZoneInfo) -> int:
-    """24:00, the first instant of the next day, ms UTC."""
+def end_of_day(day: date, zone: ZoneInfo) -> int:
+    """24:00 in a zone, the first instant of the next day, ms UTC."""
     after = day + timedelta(days=1)
     return round(datetime(after.year, after.month, after.day, tzinfo=zone).timestamp() * 1000)

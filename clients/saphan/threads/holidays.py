@@ -56,8 +56,8 @@ def parse_holidays(data: bytes, country: str) -> Holidays:
     """The holidays of a country (two small letters), from the bytes of its file.
 
     Raises:
-        InvalidInput: `holidays_malformed`: also for another country's, and for days out of order
-            or outside the time that the file speaks of.
+        InvalidInput: `holidays_malformed`: also for another country's, for days out of order or
+            outside the time that the file speaks of, and for a time that ends before it begins.
     """
     try:
         if len(data) > HOLIDAYS_BYTES:
@@ -67,18 +67,20 @@ def parse_holidays(data: bytes, country: str) -> Holidays:
         days = [date.fromisoformat(day) for day in found.days]
         dated = date.fromisoformat(found.dated)
     except ValueError as error:  # msgspec's errors and UnicodeDecodeError are ValueErrors
-        raise _malformed(str(error)) from None
+        raise _malformed(country, str(error)) from None
     if found.country != country:
-        raise _malformed(f"it is the file of {found.country}, not of {country}")
+        raise _malformed(country, f"it is the file of {found.country}")
+    if last < first:
+        raise _malformed(country, "its `to` is before its `from`")
     if days != sorted(set(days)) or any(not first <= day <= last for day in days):
-        raise _malformed("its days are not in order, or not between `from` and `to`")
+        raise _malformed(country, "its days are not in order, or not between `from` and `to`")
     return Holidays(country, dated, found.source, first, last, frozenset(days))
 
 
-def _malformed(why: str) -> InvalidInput:
+def _malformed(country: str, why: str) -> InvalidInput:
     return InvalidInput(
         "holidays_malformed",
-        f"the holiday file does not parse: {why}",
+        f"the holiday file of {country} does not parse: {why}",
         field="holidays",
         hint="docs/node-settings.md has an example",
     )

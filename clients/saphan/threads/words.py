@@ -65,7 +65,11 @@ class Answered(Record, frozen=True):
 
 
 class Execution(Record, frozen=True):
-    """How a request for legal assistance stands where it is carried out; `expected` in ms UTC."""
+    """How a request for legal assistance stands where it is carried out.
+
+    Args:
+        expected: the day that is announced for the next step: its first instant in UTC, ms.
+    """
 
     state: str
     expected: int | None = None
@@ -156,6 +160,6 @@ def _execution(body: dict[str, Any]) -> Execution | None:
 
 
 def _millis(text: str) -> int:
-    """An RFC 3339 time in UTC, or a day, whose end counts no earlier than its first instant."""
+    """An RFC 3339 time in UTC; of a day its first instant, by which only the day is kept."""
     found = datetime.fromisoformat(text if "T" in text else f"{text}T00:00:00Z")
     return round(found.timestamp() * 1000)

@@ -7,6 +7,7 @@ the agency's country; what is not known is said beside the time that was counted
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from saphan_schemas.records import Urgency
 
 from saphan.node.policy.calendar import CalendarSettings
 from saphan.node.policy.current import Current
-from saphan.threads.clock import Due, due_at, end_of, table_time
+from saphan.threads.clock import Due, due_at, end_of, end_of_day, table_time
 from saphan.threads.holidays import Holidays
 from saphan.threads.words import Asked
 
@@ -71,6 +72,11 @@ class Calendar:
         zone, holidays = self._of(replier)
         counted = end_of(start, table_time(situation), zone or UNKNOWN, holidays)
         return Running(counted, (zone or UNKNOWN).key, zone is not None)
+
+    def day_over(self, day: int, replier: str) -> int:
+        """When a day (its first instant in UTC, ms) is over where the replier is, ms UTC."""
+        zone, _ = self._of(replier)
+        return end_of_day(datetime.fromtimestamp(day / 1000, UTC).date(), zone or UNKNOWN)
 
     def _of(self, replier: str) -> tuple[ZoneInfo | None, Holidays | None]:
         """Its zone, and its country's holidays, as far as this node knows them."""

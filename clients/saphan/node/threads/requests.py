@@ -174,7 +174,7 @@ class Requests:
         return Owed(replier=replier, delivery="", owing=found, running=running, since=accepted)
 
     def _legal(self, came: Sequence[Came], accepted: int, replier: str) -> Owed:
-        words = [Word(one.bulletin, one.at, *_executed(one.words)) for one in came]
+        words = [Word(one.bulletin, one.at, *self._executed(one.words, replier)) for one in came]
         found = legal(
             words,
             accepted,
@@ -190,6 +190,15 @@ class Requests:
             what=found.what,
             since=found.since,
         )
+
+    def _executed(self, words: Words, replier: str) -> tuple[str | None, int | None]:
+        """How an execution stands, and until when what is expected; an info_reply may refuse it."""
+        if words.execution is not None:
+            day = words.execution.expected
+            over = None if day is None else self._calendar.day_over(day, replier)
+            return words.execution.state, over
+        outcome = None if words.answered is None else words.answered.outcome
+        return ("refused" if outcome == "refused" else None), None
 
     # --- what came back ---------------------------------------------------------------------------
 
@@ -250,14 +259,6 @@ class Requests:
         )
         times = dict(rows)
         return times.get(Event.ACCEPTED.value), times.get(Event.READ.value)
-
-
-def _executed(words: Words) -> tuple[str | None, int | None]:
-    """How an execution stands, and what is expected when; an info_reply may refuse it too."""
-    if words.execution is not None:
-        return words.execution.state, words.execution.expected
-    outcome = None if words.answered is None else words.answered.outcome
-    return ("refused" if outcome == "refused" else None), None
 
 
 def _question(one: Question) -> Json:
