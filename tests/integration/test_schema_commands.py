@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from saphan.form.filling import Filling
 from saphan.form.question import Scalar
 from saphan_schemas import samples
 from saphan_schemas.body_types import BUILT_IN
+from saphan_schemas.messages import LANGUAGES
 from support.bridge import KH, LA, Bridge, agreed, eventually, opened, states
 from support.command import answered, saphan
 from support.desks import desk_bridge, ready_bridge
@@ -90,3 +92,22 @@ async def test_an_own_type_is_listed_shown_and_checked(bridge: Bridge, tmp_path:
         away = await answered("schema", "show", OWN, *at, status=4)
         assert away["code"] == "node_unreachable"
         assert OWN not in [row["name"] for row in (await answered("schema", "list", *at))["types"]]
+
+
+async def test_a_case_system_is_told_in_every_language(ready: Bridge) -> None:
+    async with desk_bridge(ready) as world:
+        config = world.la.config
+        value = samples.wish("drug_seizure") | {"to": [KH]}
+        value["body"]["substances"][0]["unit"] = "tab"
+        headers = {"Authorization": f"Bearer {config.token_file.read_text().strip()}"}
+        connector = aiohttp.UnixConnector(str(config.socket))
+        async with (
+            aiohttp.ClientSession(connector=connector, headers=headers) as http,
+            http.post("http://node/v1/bulletins", json=value) as answer,
+        ):
+            assert answer.status == 400
+            error = await answer.json()
+        assert (error["code"], error["field"]) == ("schema_invalid", "/body/substances/0/unit")
+        assert set(error["explained"]) == set(LANGUAGES)
+        assert "ກຣາມ" in error["explained"]["lo"]
+        assert all("tab" not in said.split() for said in error["explained"].values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hmac
 import logging
@@ -37,7 +38,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except SaphanError as error:
         if error.code == "token_scope":  # a program that was set up wrongly, or somebody tries
             log.warning("the local API: %s", error.message)
-        return error_response(error, _status(error))
+        return error_response(error, _status(error), await _sentences(error))
     except web.HTTPNotFound:
         return error_response(InvalidInput("path_unknown", f"there is no {request.path}"), 404)
     except web.HTTPMethodNotAllowed:
@@ -124,16 +125,24 @@ async def identify(request: web.Request) -> Caller:
     return caller
 
 
-def error_response(error: SaphanError, status: int) -> web.Response:
-    """An error as JSON {code, message, field, hint}, and what is wrong with a bulletin, explained
-    in each language: the case system knows which one its user reads."""
+async def _sentences(error: SaphanError) -> dict[str, str] | None:
+    """What is wrong with a bulletin, in each language: its words are read from files, once."""
+    if getattr(error, "fault", None) is None:
+        return None
+    return await asyncio.to_thread(explained, error)
+
+
+def error_response(
+    error: SaphanError, status: int, sentences: dict[str, str] | None = None
+) -> web.Response:
+    """An error as JSON {code, message, field, hint}; with sentences about a bulletin `explained`:
+    the case system knows which language its user reads."""
     value: dict[str, object] = {
         "code": error.code,
         "message": error.message,
         "field": error.field,
         "hint": error_hint(error),
     }
-    sentences = explained(error)
     if sentences is not None:
         value["explained"] = sentences
     response = json_response(value, status)
