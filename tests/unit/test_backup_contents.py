@@ -41,6 +41,16 @@ def test_what_proves_two_histories_is_saved_and_the_witnesss_state_is_not(folder
     assert not any("json" in name for name in members(folder, "keys"))
 
 
+def test_what_the_roots_have_signed_is_saved(folder: Path) -> None:
+    """An agreement, and an own type: a broker that has lost its bundle gets it from here."""
+    for name in ("agreements/la-kh-2026.saphan", "schemas/la.ospp.field_report.1.saphan"):
+        path = folder / name
+        path.parent.mkdir()
+        path.write_bytes(b"x")
+        assert name in members(folder, "data")
+        assert name not in members(folder, "keys")
+
+
 def test_a_link_that_leads_back_ends(folder: Path) -> None:
     (folder / "node" / "data" / "blobs" / "in" / "ab" / "c").symlink_to(folder / "node" / "data")
     assert list(members(folder, "data")) == ["node/data/blobs/in/ab/1"]
