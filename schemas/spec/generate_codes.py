@@ -16,6 +16,8 @@ from saphan_schemas.codes import code_attribute, code_label, code_lists, codes, 
 PAGE: Final = Path(__file__).with_name("codes.md")
 FEW: Final = 8
 """So many codes of a list are named; the others stand in its file."""
+JOINED: Final = "substance"
+"""A list whose codes are those of others: how they are known stands with these."""
 NUMBERED: Final = {"table_i": "I", "table_ii": "II", "none": "-"}
 
 
@@ -29,22 +31,39 @@ def lists() -> list[str]:
             (
                 f"`{name}`",
                 ", ".join(named + more),
-                *(list_fact(name, fact) for fact in ("standing", "dated", "source")),
+                standing(name),
+                *(list_fact(name, fact) for fact in ("dated", "source")),
             )
         )
     return table(("list", "codes", "standing", "dated", "source"), rows)
+
+
+def standing(name: str) -> str:
+    """How a list is known, then its codes of which that is not so."""
+    said = [list_fact(name, "standing")]
+    if name != JOINED:
+        others: dict[str, list[str]] = {}
+        for code in codes(name):
+            known = code_attribute(name, code, "standing")
+            if known not in (None, said[0]):
+                others.setdefault(known, []).append(f"`{code}`")
+        said += [f"{known}: {', '.join(those)}" for known, those in others.items()]
+    return "; ".join(said)
 
 
 def precursors() -> list[str]:
     """Every chemical with its CAS number, its table of the 1988 Convention and since when."""
     rows = []
     for code in codes("precursor"):
-        cas, place, since, unit = (
-            code_attribute("precursor", code, fact) for fact in ("cas", "table", "since", "unit")
+        cas, place, since, unit, known, number_known = (
+            code_attribute("precursor", code, fact)
+            for fact in ("cas", "table", "since", "unit", "standing", "cas_standing")
         )
-        said = (cas or "-", NUMBERED[place], str(since or ""), unit)
+        known = known or list_fact("precursor", "standing")
+        number = "" if number_known is None else f", its CAS number {number_known}"
+        said = (cas or "-", NUMBERED[place], str(since or ""), unit, known + number)
         rows.append((f"`{code}`", code_label("precursor", code), *said))
-    return table(("code", "name", "CAS", "table", "since", "unit"), rows)
+    return table(("code", "name", "CAS", "table", "since", "unit", "standing"), rows)
 
 
 def reply_times() -> list[str]:
