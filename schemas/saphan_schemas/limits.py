@@ -170,6 +170,7 @@ class Limits:
     # The form in which an officer fills in a bulletin
     form_answers: int = 4_096  # of one bulletin: 64 KiB of content hold fewer
     form_line_chars: int = 4_096  # of one typed line; prose may have several
+    form_terminal_bytes: int = 4_095  # of one line and its end: Linux drops what is typed beyond
     form_lines: int = 64  # of one answer
     form_draft_bytes: int = 1 * MIB  # a half-filled one: 64 KiB of content and its pointers
 

@@ -252,7 +252,7 @@ def test_an_earlier_bulletin_proposes_what_stays_the_same(place: Path) -> None:
     assert fill_in("training_notice", "--like", "old.json", lines=[], status=2).code == "malformed"
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("lang", ("km",))
 def test_the_form_at_a_real_terminal(place: Path, lang: str) -> None:
     """A shell in a terminal, a person who types when a question stands there, and Ctrl-D."""
     bulletin = place / "b.json"
@@ -272,3 +272,37 @@ def test_the_form_at_a_real_terminal(place: Path, lang: str) -> None:
     assert "(form_stopped)" in shown
     kept = json.loads((place / "b.json.draft").read_text())
     assert kept["answers"] == {"/to/0": "kh.gpo", "/to/1": None}
+
+
+def test_a_paste_that_the_terminal_cuts_is_not_taken(place: Path) -> None:
+    """A terminal drops what is beyond 4,095 bytes of a line, and then signed text would end there."""
+    bulletin, asked = place / "b.json", re.escape(text("wish.to", "km")) + r" 1 \*\r\n> "
+    questions = {
+        re.escape(text("form.how", "km")) + r"\r\n\r\n" + asked: "ក" * 1_400,
+        re.escape(text("form.line_too_long", "km")) + r"[^>]*> ": ".",
+    }
+    terminal = Terminal(place, typed(place / "bin"), questions)
+    try:
+        shown = terminal.type(
+            f"saphan schema new info_request --lang km --out {bulletin} </dev/tty || true"
+        )
+    finally:
+        terminal.close()
+    assert text("form.line_too_long", "km") in shown
+
+
+def test_who_interrupts_the_form_is_told_where_the_answers_are(place: Path) -> None:
+    questions = {
+        re.escape(text("wish.to", "lo")) + r" 1 \*\r\n> ": "kh.gpo",
+        re.escape(text("wish.to", "lo")) + r" 2\r\n> ": "\x03",
+    }
+    terminal = Terminal(place, typed(place / "bin"), questions)
+    try:
+        shown = terminal.type(
+            "trap : INT; saphan schema new drug_seizure --lang lo --out b.json </dev/tty || true"
+        )
+    finally:
+        terminal.close()
+    assert text("form.stopped", "lo", path="b.json.draft") in shown
+    assert "Traceback" not in shown
+    assert json.loads((place / "b.json.draft").read_text())["answers"] == {"/to/0": "kh.gpo"}

@@ -90,6 +90,10 @@ def fill_in(args: argparse.Namespace, kind: BodyType) -> int:
         _ask_all(form, draft)
         while not _reviewed(form):
             _ask_all(form, draft)
+    except KeyboardInterrupt:
+        if draft.exists():
+            note(f"\n{say('form.stopped', path=draft)}")
+        raise
     except _Stopped:
         raise Unavailable(
             "form_stopped",
@@ -252,7 +256,7 @@ def _typed(question: Question) -> str:
 
 
 def _line(prompt: str) -> str:
-    """One typed line; one that is too long is taken as nothing.
+    """One typed line; one that is too long, or that the terminal has cut, is taken as nothing.
 
     Raises:
         _Stopped: the input ended.
@@ -265,10 +269,16 @@ def _line(prompt: str) -> str:
     if not line:
         note("")
         raise _Stopped
-    if not first.endswith("\n"):
+    if not first.endswith("\n") or _cut(first):
         note(say("form.line_too_long"))
         return HELP
     return first[:-1].removesuffix("\r")
+
+
+def _cut(line: str) -> bool:
+    """Whether a terminal may have dropped the end of a pasted line: it does so without a word."""
+    size = len(line.encode(errors="surrogateescape"))
+    return sys.stdin.isatty() and size > LIMITS.form_terminal_bytes
 
 
 # --- the look before it is written ----------------------------------------------------------------
