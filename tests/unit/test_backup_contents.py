@@ -42,7 +42,7 @@ def test_what_proves_two_histories_is_saved_and_the_witnesss_state_is_not(folder
 
 
 def test_what_the_roots_have_signed_is_saved(folder: Path) -> None:
-    """An agreement, and an own type: a broker that has lost its bundle gets it from here."""
+    """An agreement, and an own type: its next version is compared with it, partners get it."""
     for name in ("agreements/la-kh-2026.saphan", "schemas/la.ospp.field_report.1.saphan"):
         path = folder / name
         path.parent.mkdir()
