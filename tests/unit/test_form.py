@@ -11,7 +11,6 @@ from saphan.form.question import Question
 from saphan.form.reading import Several, chosen
 from saphan.form.sheet import usual
 from saphan.form.words import help_of, right_of, title_of
-from saphan_schemas.bodies import NAMES
 from saphan_schemas.body_types import BUILT_IN
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.faults import Fault
@@ -37,12 +36,17 @@ def pruned(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_every_sample_can_be_typed(name: str) -> None:
+def test_every_sample_can_be_typed_and_every_question_has_its_words(name: str) -> None:
     whole = wish(name) | {"to": ["kh.gpo"]}
     whole.setdefault("marking", {"tlp": "amber", "codes": ["H1"]})
     whole.setdefault("urgency", "routine")
     form = form_of(whole["schema"], whole["about"]["source_language"])
-    filled(form, whole)
+    while (question := form.question) is not None:
+        for form.lang in LANGUAGES:
+            assert title_of(form, question), question.pointer
+            assert right_of(form, question), question.pointer
+            assert help_of(form, question), question.pointer
+        assert form.give(typed_for(question, whole)) is None, question
     expected = {key: value for key, value in whole.items() if key != "attachments"}
     assert pruned(form.wish) == pruned(expected)
 
@@ -339,19 +343,6 @@ def test_a_form_has_an_end(seizure: dict[str, Any]) -> None:
     refused = form.give("2025-10-14 06:40")
     assert refused is not None
     assert refused.why == text("form.too_many")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_question_has_words_in_every_language(name: str) -> None:
-    whole = wish(name.split("/")[1]) | {"to": ["kh.gpo"], "urgency": "routine"}
-    whole.setdefault("marking", {"tlp": "amber", "codes": ["H1"]})
-    form = form_of(name, "lo")
-    while (question := form.question) is not None:
-        for form.lang in LANGUAGES:
-            assert title_of(form, question), question.pointer
-            assert right_of(form, question), question.pointer
-            assert help_of(form, question), question.pointer
-        assert form.give(typed_for(question, whole)) is None, question
 
 
 def test_a_type_of_an_agency_is_asked_by_its_bundle_alone() -> None:
