@@ -59,7 +59,7 @@ def test_what_stands_in_logs_and_stores_is_never_renamed_or_numbered_anew() -> N
     )
     then = ["unanswered"]
     numbers = {name: number for number, name in enumerate([*first.split(), *then], 1)}
-    numbers |= {"operation": 33, "agreement": 34, "types": 35, "order": 36}
+    numbers |= {"operation": 33, "agreement": 34, "types": 35, "order": 36, "schema": 37}
     assert {one.name.lower(): int(one) for one in LeafType} == numbers
     states = {"submitted", "handed_over", "unopened", "accepted", "rejected", "recalled", "expired"}
     assert set(State) == states | {"unanswered", "read"}
