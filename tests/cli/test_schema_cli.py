@@ -275,7 +275,7 @@ def test_the_form_at_a_real_terminal(place: Path, lang: str) -> None:
 
 
 def test_a_paste_that_the_terminal_cuts_is_not_taken(place: Path) -> None:
-    """A terminal drops what is beyond 4,095 bytes of a line, and then signed text would end there."""
+    """A terminal drops what is beyond 4,095 bytes of a line: signed text would end there."""
     bulletin, asked = place / "b.json", re.escape(text("wish.to", "km")) + r" 1 \*\r\n> "
     questions = {
         re.escape(text("form.how", "km")) + r"\r\n\r\n" + asked: "ក" * 1_400,
