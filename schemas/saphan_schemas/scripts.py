@@ -14,8 +14,11 @@ import re
 from importlib import resources
 from typing import Final
 
-_WORD: Final = re.compile(r"[^\x00-/:-@\[-`{-\x7f\u200b]+")
-"""Between two ASCII characters that are neither letters nor digits (or U+200B)."""
+_WORD: Final = re.compile(r"[^\x00-/:-@\[-`{-\x7f]+")
+"""Between two ASCII characters that are neither letters nor digits: what the eye sees as one.
+
+U+200B ends no word: nobody sees it, and a fake with one on each side would pass.
+"""
 _ONE: Final = re.compile(
     r"(?:[\x00-@\[-`{-\x7f\u200b]|[\u0e80-\u0eff])*\Z"
     r"|(?:[\x00-@\[-`{-\x7f\u200b]|[\u1780-\u17ff])*\Z"

@@ -42,7 +42,7 @@ def check_text(value: Any) -> None:
 
 def mixes_scripts(text: str) -> bool:
     """C9"""
-    for word in re.split(r"[\x00-/:-@\[-`{-\x7f\u200b]", text):
+    for word in re.split(r"[\x00-/:-@\[-`{-\x7f]", text):
         if len({SCRIPTS.at(char) for char in word} - {None}) > 1:
             return True
     return False
