@@ -56,7 +56,8 @@ def explain_fault(fault: Fault, lang: str = "en", root: Schema | None = None) ->
     """
     schema = fault.schema
     root = known_root(schema) if root is None else root
-    said = f"{place(schema, fault.pointer, lang, root)}: {_what(fault, lang, root)}."
+    where, what = place(schema, fault.pointer, lang, root), _what(fault, lang, root)
+    said = text("fault.sentence", lang, place=where, what=what)
     field = field_at(root, fault.pointer)
     if field is None or fault.rule not in _SHOWS:
         return said

@@ -87,7 +87,7 @@ def test_entries_of_lists_are_counted_as_people_count() -> None:
 def test_a_type_of_an_agency_is_explained_by_the_names_of_its_fields() -> None:
     own = "la.ospp/field_report/1"
     sentence = explain_fault(Fault("required", "/body/depth_m", {}, own), "km")
-    assert sentence.startswith("depth m:")
+    assert sentence.startswith("depth m៖")
     assert re.search(SCRIPTS["km"], sentence)
     # What all types have in common keeps its labels.
     assert place(own, "/about/title") == place(SEIZURE, "/about/title")
