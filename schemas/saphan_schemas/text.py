@@ -1,9 +1,9 @@
 """Which characters may stand in content: one pinned list, so that both ends always agree.
 
-Refused are control characters (a terminal would obey them), lone surrogates, bidirectional
-controls (they make text read differently from its bytes), private-use and unassigned code points,
-deprecated characters with three more Khmer signs, and tags (nobody sees what they say). U+200B
-stays: Lao and Khmer prose carries line breaks in it. The list is data (`text_forbidden.json`,
+Refused are control characters (a terminal would obey them), the line and paragraph separators
+(a line break is U+000A, and a title has none), lone surrogates, bidirectional controls (they make
+text read differently from its bytes), private-use and unassigned code points, deprecated characters
+with three more Khmer signs, and tags (nobody sees what they say). U+200B stays: Lao and Khmer prose carries line breaks in it. The list is data (`text_forbidden.json`,
 made by schemas/spec/generate_text_tables.py) and names its Unicode version, because Python's own
 tables change with Python and a verdict must not.
 """

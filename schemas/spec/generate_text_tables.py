@@ -54,7 +54,10 @@ def forbidden(source: Path) -> set[int]:
 
 
 def _assigned(source: Path) -> set[int]:
-    """Code points with a character that is no control, no surrogate and not for private use."""
+    """Code points with a character that is no control, no surrogate and not for private use.
+
+    U+2028 and U+2029 are left out too: they break a line as a line feed does, in texts of one line.
+    """
     found: set[int] = set()
     begun = 0
     for line in _text(source, "UnicodeData").splitlines():
@@ -65,7 +68,7 @@ def _assigned(source: Path) -> set[int]:
             begun = point
             continue
         first = begun if name.endswith(", Last>") else point
-        if category not in ("Cc", "Cs", "Co"):
+        if category not in ("Cc", "Cs", "Co", "Zl", "Zp"):
             found.update(range(first, point + 1))
     return found | {LINE_FEED}
 

@@ -22,6 +22,7 @@ FORBIDDEN = (
     *("\u17a3", "\u17a4", "\u17b4", "\u17b5", "\u17d8"),  # deprecated Khmer
     *("\u061c", "\u200e", "\u200f", "\u202a", "\u202e", "\u2066", "\u2069"),  # bidi controls
     *("\x00", "\t", "\r", "\x1b", "\x7f", "\x85"),  # a terminal obeys them
+    *("\u2028", "\u2029"),  # paper shows two lines where there is one
     *("\ud800", "\udfff"),  # lone surrogates
     *("\ue000", "\U000f0000", "\U0010fffd"),  # private use
     *("\u0149", "\u0f77", "\u206a", "\u2329", "\U000e0001"),  # deprecated
@@ -74,6 +75,7 @@ BIDI = frozenset({0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066,
 DEPRECATED = frozenset(
     {0x149, 0x673, 0xF77, 0xF79, 0x17A3, 0x17A4, *range(0x206A, 0x2070), 0x2329, 0x232A, 0xE0001}
 )
+BREAKS = frozenset({0x2028, 0x2029})
 KHMER = frozenset({0x17B4, 0x17B5, 0x17D8})
 TAGS = frozenset(range(0xE0020, 0xE0080))
 
@@ -82,7 +84,7 @@ def test_the_pinned_list_agrees_with_this_python() -> None:
     """Python's own table is another copy of Unicode's, of an older or a newer version."""
     own = {point: unicodedata.category(chr(point)) for point in range(0x110000)}
     assigned = {point for point, kind in own.items() if kind not in ("Cn", "Cs", "Co", "Cc")}
-    refused = FORBIDDEN_POINTS - BIDI - DEPRECATED - KHMER - TAGS
+    refused = FORBIDDEN_POINTS - BIDI - BREAKS - DEPRECATED - KHMER - TAGS
     version = tuple(map(int, unicodedata.unidata_version.split(".")))
     assert PINNED["unicode"] == "15.1.0"
     # Characters are never taken back: what an older version assigned, a newer one assigns too.
@@ -95,7 +97,7 @@ def test_the_pinned_list_agrees_with_this_python() -> None:
 
 def test_the_pinned_list_has_as_many_characters_as_unicode_says() -> None:
     """Unicode 15.1 has 149,813 graphic and format characters; we take a line feed besides."""
-    extra = BIDI | DEPRECATED | KHMER | TAGS
+    extra = BIDI | BREAKS | DEPRECATED | KHMER | TAGS
     assert extra <= FORBIDDEN_POINTS
     assert 0x110000 - len(FORBIDDEN_POINTS) + len(extra) - 1 == 149_813
     # Assigned in 15.0 and in 15.1: a Kawi letter, the last ideographic description character.

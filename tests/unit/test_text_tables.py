@@ -18,6 +18,8 @@ DATA = """\
 0E81;LAO LETTER KO;Lo;0;L;;;;;N;;;;;
 0E84;LAO LETTER KHO TAM;Lo;0;L;;;;;N;;;;;
 200E;LEFT-TO-RIGHT MARK;Cf;0;L;;;;;N;;;;;
+2028;LINE SEPARATOR;Zl;0;WS;;;;;N;;;;;
+2029;PARAGRAPH SEPARATOR;Zp;0;B;;;;;N;;;;;
 3042;HIRAGANA LETTER A;Lo;0;L;;;;;N;;;;;
 3400;<CJK Ideograph Extension A, First>;Lo;0;L;;;;;N;;;;;
 3403;<CJK Ideograph Extension A, Last>;Lo;0;L;;;;;N;;;;;
@@ -67,7 +69,7 @@ def test_it_writes_what_the_files_say(script: ModuleType, source: Path) -> None:
         [0, 0x9],  # a line feed is taken
         [0xB, 0x40],
         [0x42, 0xE80],
-        [0xE82, 0x3041],  # the deprecated letter and the bidirectional mark among them
+        [0xE82, 0x3041],  # the deprecated letter, the bidirectional mark, both separators
         [0x3043, 0x33FF],
         [0x3404, 0x10FFFF],  # a stretch ends with its last; private use is none of it
     ]
