@@ -3,9 +3,10 @@
 Refused are control characters (a terminal would obey them), the line and paragraph separators
 (a line break is U+000A, and a title has none), lone surrogates, bidirectional controls (they make
 text read differently from its bytes), private-use and unassigned code points, deprecated characters
-with three more Khmer signs, and tags (nobody sees what they say). U+200B stays: Lao and Khmer prose carries line breaks in it. The list is data (`text_forbidden.json`,
-made by schemas/spec/generate_text_tables.py) and names its Unicode version, because Python's own
-tables change with Python and a verdict must not.
+with three more Khmer signs, and tags (nobody sees what they say). U+200B stays: Lao and Khmer prose
+carries line breaks in it. The list is data (`text_forbidden.json`, made by
+schemas/spec/generate_text_tables.py) and names its Unicode version, because Python's own tables
+change with Python and a verdict must not.
 """
 
 from __future__ import annotations
