@@ -22,7 +22,10 @@ OFFICERS_PATHS = {
     "GET /v1/identity",
     "POST /v1/bulletins/signed",
     "GET /v1/bulletins",
+    "GET /v1/schemas",
+    "GET /v1/schemas/{owner}/{type}/{version}",
     "GET /v1/bulletins/{id}",
+    "GET /v1/bulletins/{id}/thread",
     "POST /v1/bulletins/{id}/read",
     "GET /v1/bulletins/{id}/attachments/{number}",
     "GET /v1/attachments/{digest}",
@@ -46,13 +49,22 @@ SYSTEMS_PATHS = {
         "GET /v1/bulletins/{id}/content",
         "GET /v1/bulletins/{id}/attachments/{number}",
     },
-    Right.STATUS: {"GET /v1/bulletins", "GET /v1/bulletins/{id}"},
+    Right.STATUS: {
+        "GET /v1/bulletins",
+        "GET /v1/bulletins/{id}",
+        "GET /v1/bulletins/{id}/thread",
+    },
     Right.EVENTS: {"GET /v1/events"},
     Right.IDENTITY: {"GET /v1/directory"},
     Right.LOG: {"GET /v1/log-token"},
 }
 DUMMIES = {"number": "1", "name": "nobody", "version": "1"}
-EVERY_SYSTEMS_PATHS = {"GET /v1/openapi.json", "GET /v1/identity"}
+EVERY_SYSTEMS_PATHS = {
+    "GET /v1/openapi.json",
+    "GET /v1/schemas",
+    "GET /v1/schemas/{owner}/{type}/{version}",
+    "GET /v1/identity",
+}
 """What is written here by hand is what docs/api-tokens.md promises."""
 
 
