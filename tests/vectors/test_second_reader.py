@@ -61,7 +61,7 @@ def expected() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def judged() -> dict[str, str]:
     done = subprocess.run(
-        [sys.executable, "-I", "-c", ALONE, str(READER), str(READER / "run.py"), str(FOLDER)],
+        [sys.executable, "-I", "-c", ALONE, str(READER), str(READER / "judge_vectors.py"), str(FOLDER)],
         capture_output=True,
         text=True,
         timeout=120,

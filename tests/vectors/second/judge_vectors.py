@@ -1,6 +1,6 @@
 """Every vector of a folder, judged with nothing but this folder, msgpack and cryptography.
 
-python run.py schemas/vectors        one JSON object: vector -> "valid" or the code
+python judge_vectors.py schemas/vectors        one JSON object: vector -> "valid" or the code
 """
 
 from __future__ import annotations
