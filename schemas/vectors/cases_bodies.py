@@ -75,6 +75,9 @@ PRECURSOR: Final = (
     one("a CAS number whose check digit is wrong", RULE, "/body/labels/0/cas", "108-88-4"),
 )
 SEIZURE: Final = (
+    one("not weighed, with an amount", SCHEMA, "/body/substances/0/amount", "1")._replace(
+        change=(("/body/substances/0/kind", "unknown"),)
+    ),
     one("tablets in litres", RULE, "/body/substances/0/unit", "LTR"),
     one(
         "a kilogram equivalent that is not factor times amount",
@@ -123,6 +126,8 @@ DISPOSAL: Final = (
         ("/body/discrepancy", {"found": False}),
     ),
     one("a record that is a photo", RULE, "/body/record", 1),
+    one("nothing missing, said as an amount", SCHEMA, "/body/items/1/missing", "0.0"),
+    one("burnt with its packaging", RULE, "/body/items/1/quantity/kind", "gross"),
     one(
         "a witness twice",
         RULE,
@@ -132,6 +137,12 @@ DISPOSAL: Final = (
 )
 NOTICE: Final = (
     one("wanted without a warrant", RULE, "/body/judicial_doc", GONE),
+    one("a warrant without a number", SCHEMA, "/body/judicial_doc/number", " "),
+    one("a warrant that has ended", RULE, "/body/judicial_doc/expires_on", "2025-09-01"),
+    one("an informant named", SCHEMA, "/body/subject/person/roles/0", "informant_never_named"),
+    one(
+        "an illness that is not declared", RULE, "/about/personal_data/special_categories", GONE
+    )._replace(change=(("/body/danger", ["infectious"]),)),
     one("wanted without an intent to extradite", RULE, "/body/extradition_intent", GONE),
     one(
         "an arrest asked for in a notice that is for information",

@@ -75,7 +75,7 @@ BROKEN: tuple[tuple[str, Change, str], ...] = (
     ),
     (
         "subject_notice_convicted",
-        drop("about/personal_data/special_categories"),
+        drop("about/personal_data/special_categories", "about/personal_data/special_reason"),
         "/about/personal_data/special_categories",
     ),
     (
@@ -195,6 +195,8 @@ def test_a_missing_person_needs_no_offence() -> None:
         drop("body/offences", "body/judicial_doc", "body/extradition_intent"),
         put("body/notice_kind", "missing"),
         put("body/status_in_case", "missing"),
+        put("about/personal_data/subject_roles", ["missing", "associate"]),
+        put(f"{SUBJECT}/roles", ["missing"]),
     )
     check(NOTICE, changed(NOTICE, change))
 
