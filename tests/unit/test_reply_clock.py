@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -219,3 +222,22 @@ def test_a_bad_file_is_an_alarm_and_missing_until_it_is_good(tmp_path: Path) -> 
     path.write_text(json.dumps({"saphan": "settings/1"}))
     current.reread()
     assert current.holidays == {}
+
+
+def test_a_machine_without_zones_counts_in_utc_and_says_so(tmp_path: Path) -> None:
+    """A small container may have no list of zones, and then not even one called UTC."""
+    (tmp_path / "tzdata.py").write_text("raise ImportError", encoding="utf-8")
+    told = """
+from saphan.node.policy.calendar import CalendarSettings
+from saphan.node.threads.calendar import Calendar
+class Current:
+    now = type("Settings", (), {"calendar": CalendarSettings()})
+    holidays = {}
+running = Calendar(Current()).table(0, "mla_status", "la.ospp")
+print(running.due, running.zone, running.zone_known)
+"""
+    lacking = {**os.environ, "PYTHONTZPATH": "", "PYTHONPATH": str(tmp_path)}
+    found = subprocess.run(
+        [sys.executable, "-c", told], env=lacking, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == [str(31 * 24 * 3_600_000), "UTC", "False"]

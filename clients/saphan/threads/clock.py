@@ -7,10 +7,9 @@ request was accepted is day 0. Working days are Monday to Friday without the day
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Final, Literal, get_args
-from zoneinfo import ZoneInfo
 
 from saphan_schemas.codes import code_attribute
 from saphan_schemas.records import Urgency
@@ -66,7 +65,7 @@ def due_at(
     urgency: Urgency,
     availability: str,
     reply_within: tuple[int, Unit] | None,
-    zone: ZoneInfo,
+    zone: tzinfo,
     holidays: Holidays | None,
 ) -> Due:
     """By when a request is to be answered.
@@ -86,7 +85,7 @@ def due_at(
     return replace(given, holiday_file_missing=wished.holiday_file_missing)
 
 
-def end_of(start: int, basis: Basis, zone: ZoneInfo, holidays: Holidays | None) -> Due:
+def end_of(start: int, basis: Basis, zone: tzinfo, holidays: Holidays | None) -> Due:
     """When that much time after `start` (ms UTC) is over."""
     if basis.unit == "hours":
         return Due(start + basis.count * HOUR_MS, basis)
@@ -102,7 +101,7 @@ def end_of(start: int, basis: Basis, zone: ZoneInfo, holidays: Holidays | None) 
     return Due(end_of_day(day, zone), basis, missing)
 
 
-def end_of_day(day: date, zone: ZoneInfo) -> int:
+def end_of_day(day: date, zone: tzinfo) -> int:
     """24:00 in a zone, the first instant of the next day, ms UTC."""
     after = day + timedelta(days=1)
     return round(datetime(after.year, after.month, after.day, tzinfo=zone).timestamp() * 1000)

@@ -20,7 +20,8 @@ from saphan.threads.holidays import Holidays
 from saphan.threads.words import Asked
 
 Json = dict[str, Any]
-UNKNOWN: Final = ZoneInfo("UTC")
+UNKNOWN: Final = UTC
+"""Of nobody's list of zones: a machine may have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,13 @@ class Calendar:
         counted = due_at(
             accepted, urgency, asked.availability, asked.within, zone or UNKNOWN, holidays
         )
-        return Running(counted, (zone or UNKNOWN).key, zone is not None)
+        return Running(counted, _name(zone), zone is not None)
 
     def table(self, start: int, situation: str, replier: str) -> Running:
         """The same for one line of the table, from `start` (ms UTC)."""
         zone, holidays = self._of(replier)
         counted = end_of(start, table_time(situation), zone or UNKNOWN, holidays)
-        return Running(counted, (zone or UNKNOWN).key, zone is not None)
+        return Running(counted, _name(zone), zone is not None)
 
     def day_over(self, day: int, replier: str) -> int:
         """When a day (its first instant in UTC, ms) is over where the replier is, ms UTC."""
@@ -82,3 +83,7 @@ class Calendar:
         """Its zone, and its country's holidays, as far as this node knows them."""
         settings = self._settings.now.calendar or CalendarSettings()
         return settings.zone(replier), self._settings.holidays.get(replier.partition(".")[0])
+
+
+def _name(zone: ZoneInfo | None) -> str:
+    return "UTC" if zone is None else zone.key
