@@ -52,9 +52,14 @@ _EXPECTED: Final[dict[str, str]] = {
 }
 """Under which name a fault tells what the keyword asks for."""
 
+_SEVERAL: Final = ("anyOf", "oneOf")
+
 
 def compile_schema(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
     """A validator of a bundled schema; it fetches nothing.
+
+    Alternatives are said as what may not fail to hold: of `anyOf` itself the validator would list
+    every fault of every alternative, which 3 KB of content can make gigabytes of.
 
     Raises:
         InvalidInput: `schema_malformed`: it is no JSON Schema, or refers to what it lacks.
@@ -63,7 +68,7 @@ def compile_schema(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator
 
     try:
         return jsonschema_rs.Draft202012Validator(
-            schema,
+            _without_lists(schema),
             validate_formats=True,
             pattern_options=jsonschema_rs.RegexOptions(),
             offline=True,
@@ -91,14 +96,32 @@ def check_schema(validator: jsonschema_rs.Draft202012Validator, content: dict[st
     Raises:
         InvalidInput: `schema_invalid`, with the pointer of the offending value and its `fault`.
     """
+    import jsonschema_rs
+
     try:
-        if validator.is_valid(content):
-            return
-        error = next(iter(validator.iter_errors(content)))
+        if not validator.is_valid(content):
+            # Stops at the first fault; the validator's list of all of them has no bound.
+            validator.validate(content)
+    except jsonschema_rs.ValidationError as error:
+        raise _explain(error) from None
     except ValueError:
         # Bytes, keys that are not text, lone surrogates: never from decode_content.
         raise InvalidInput("schema_invalid", "content holds what JSON cannot", field="") from None
-    raise _explain(error)
+
+
+def _without_lists(node: Any) -> Any:
+    """The same schema with `anyOf` and `oneOf` inside two `not`."""
+    if isinstance(node, list):
+        return [_without_lists(inner) for inner in node]
+    if not isinstance(node, dict):
+        return node
+    made = {key: _without_lists(value) for key, value in node.items()}
+    several = [
+        {"not": {"not": {key: made.pop(key)}}} for key in _SEVERAL if type(made.get(key)) is list
+    ]
+    if several:
+        made["allOf"] = [*made.get("allOf", ()), *several]
+    return made
 
 
 def _explain(error: jsonschema_rs.ValidationError) -> InvalidInput:
@@ -111,7 +134,15 @@ def _explain(error: jsonschema_rs.ValidationError) -> InvalidInput:
     pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in path)
     says, hint = PLAIN.get(kind.name, ("does not fit the schema", "see schemas/spec/content.md"))
     name = _EXPECTED.get(kind.name)
-    fault = Fault(kind.name, pointer, {name: kind.value} if name else {})
+    fault = Fault(_keyword(kind), pointer, {name: kind.value} if name else {})
     return InvalidInput(
         "schema_invalid", f"{pointer or '/'} {says}", field=pointer, hint=hint, fault=fault
     )
+
+
+def _keyword(kind: Any) -> str:
+    """What is broken, by its name in the bundle."""
+    outer = kind.schema if kind.name == "not" else None
+    inner = outer.get("not") if isinstance(outer, dict) else None
+    found = [key for key in _SEVERAL if isinstance(inner, dict) and key in inner]
+    return found[0] if found else str(kind.name)

@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 from saphan_schemas.codec import encode_content
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.faults import Fault
 from saphan_schemas.limits import LIMITS, MIB
 from saphan_schemas.profile import measure
+from saphan_schemas.schema_check import check_schema, compile_schema
 from support.command import environment
 from support.sources import (
     NAME,
@@ -232,3 +235,35 @@ def test_unique_items_of_a_long_list(tmp_path: Path) -> None:
     value = source(body=closed(fields), defs={}, rules=[])
     assert checked(tmp_path, value, {"f": list(range(60_000))}) == "valid"
     assert checked(tmp_path, value, {"f": [*range(59_999), 3]}) == "schema_invalid"
+
+
+def test_the_first_of_many_faults_is_told_and_no_other_is_written_out(tmp_path: Path) -> None:
+    codes = [f"c{'x' * 190}{n}" for n in range(1024)]
+    wide = {"type": "array", "maxItems": 60_000, "items": {"enum": codes}}
+    either = {
+        "type": "array",
+        "maxItems": 60_000,
+        "items": text("^[a-z]$"),
+        "anyOf": [{"items": {"$ref": "#/$defs/codes"}}, {"items": {"$ref": "#/$defs/codes"}}],
+    }
+    value = source(body=closed({"f": wide}), defs={}, rules=[])
+    assert checked(tmp_path, value, {"f": ["b"] * 30_000}) == "schema_invalid"
+    value = source(body=closed({"f": either}), defs={"codes": {"enum": codes}}, rules=[])
+    assert checked(tmp_path, value, {"f": ["b"] * 30_000}) == "schema_invalid"
+
+
+ALTERNATIVES: dict[str, tuple[Json, str]] = {
+    "anyOf": ({"anyOf": [{"minimum": 5}, {"maximum": 2}]}, "anyOf"),
+    "oneOf": ({"oneOf": [{"minimum": 1}, {"maximum": 7}]}, "oneOf"),
+    "oneOf beside not": ({"not": {"const": 9}, "oneOf": [{"minimum": 4}]}, "oneOf"),
+    "not": ({"not": {"anyOf": [{"const": 3}]}}, "not"),
+    "never": ({"not": True}, "not"),
+}
+
+
+@pytest.mark.parametrize("case", ALTERNATIVES)
+def test_a_fault_of_alternatives_keeps_its_name(case: str) -> None:
+    schema, keyword = ALTERNATIVES[case]
+    with pytest.raises(InvalidInput) as refused:
+        check_schema(compile_schema({"properties": {"x": schema}}), {"x": 3})
+    assert refused.value.fault == Fault(keyword, "/x")
