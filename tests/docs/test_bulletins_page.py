@@ -7,7 +7,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from saphan.cli.schema_new import BACK, CONTINUES, HELP, STOP
+from saphan.cli.schema_new import BACK, HELP, STOP
+from saphan.cli.typed_lines import CONTINUES
 from saphan.form.reading import LEAVE_OUT
 from saphan_schemas.bodies import NAMES
 from support.command import saphan_here

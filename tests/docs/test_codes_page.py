@@ -66,6 +66,7 @@ def test_a_longer_reply_time_is_measured_against_the_table() -> None:
 
 
 def test_the_sheet_for_native_readers_has_everything_that_waits_for_them() -> None:
+    where: list[str] = []
     for lang in ("lo", "km"):
         lines = list(script("sheet_for_readers").waiting(lang))
         where = [line[0] for line in lines]

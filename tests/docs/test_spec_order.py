@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from support.rooms import ROOT
@@ -29,21 +30,21 @@ def sections(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_has_its_sections_in_their_order(page) -> None:
+def test_a_page_has_its_sections_in_their_order(page: Path) -> None:
     found = sections(page.read_text(encoding="utf-8"))
     assert found[: len(ORDER)] == list(ORDER)
     assert found[len(ORDER) :] in ([], [LAST])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_says_its_version_and_what_its_words_mean(page) -> None:
+def test_a_page_says_its_version_and_what_its_words_mean(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "Status: version 1." in text
     assert "BCP 14" in text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_no_section_is_empty(page) -> None:
+def test_no_section_is_empty(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for title, body in re.findall(r"(?ms)^(## [^\n]+)\n(.*?)(?=^## |\Z)", text):
         assert len(body.strip()) > 40, f"{page.name}: {title}"

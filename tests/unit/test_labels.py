@@ -123,7 +123,7 @@ def test_a_field_of_an_own_type_has_its_name_in_words() -> None:
 
 
 def test_an_own_type_with_a_name_like_ours_does_not_get_our_labels() -> None:
-    schema = {"properties": {"body": {"properties": {"operation": {}}}}}
+    schema: dict[str, Any] = {"properties": {"body": {"properties": {"operation": {}}}}}
     key = labels.label_key("la.ospp/drug_seizure/1", "/body/operation", schema)
     assert not labels.has_label(key)
 

@@ -16,7 +16,7 @@ from saphan.node.alarms import Alarms
 from saphan.node.policy.calendar import CalendarSettings
 from saphan.node.policy.current import Current
 from saphan.node.policy.settings import parse_settings
-from saphan.threads.clock import Basis, Due, due_at, end_of, table_time
+from saphan.threads.clock import Basis, Due, Unit, due_at, end_of, table_time
 from saphan.threads.holidays import Holidays, parse_holidays
 from saphan_schemas.errors import InvalidInput
 
@@ -105,7 +105,8 @@ def test_working_days_that_end_no_later_still_say_that_their_holidays_are_unknow
     known: dict[str, Any] | None,
 ) -> None:
     """Monday: three working days end with three calendar days, unless one of them is a holiday."""
-    monday, wish = ms("2026-03-02T09:30+07:00"), (3, "working_days")
+    monday = ms("2026-03-02T09:30+07:00")
+    wish: tuple[int, Unit] = (3, "working_days")
     half = None if known is None else file(**known)
     due = due_at(monday, "immediate", "indirect", wish, LAO, half)
     assert (shown(due), due.holiday_file_missing) == ("2026-03-06 00:00", True)

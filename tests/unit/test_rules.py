@@ -215,7 +215,7 @@ def test_sums_are_exact_where_floats_are_not() -> None:
 def test_scaled_is_the_decimal_in_millionths(whole: int, part: int) -> None:
     written = f"{whole}.{part:06d}"
     assert scaled(written) == int(Decimal(written).scaleb(6))
-    assert scaled(unscaled(scaled(written))) == scaled(written)
+    assert scaled(unscaled(int(Decimal(written).scaleb(6)))) == scaled(written)
 
 
 def test_every_rule_of_every_type_is_of_a_known_kind_and_points_into_the_schema() -> None:

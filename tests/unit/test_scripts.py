@@ -58,7 +58,8 @@ def test_words_of_one_script_each_are_clean(text: str) -> None:
 def test_the_short_way_agrees_with_the_words_of_the_page(text: str) -> None:
     """content.md, C9, letter by letter."""
     at: int | None = None
-    begun, scripts = 0, set()
+    begun = 0
+    scripts: set[str] = set()
     for place, char in enumerate(text + " "):
         if char.isascii() and not char.isalnum():
             if len(scripts) > 1 and at is None:
@@ -71,7 +72,7 @@ def test_the_short_way_agrees_with_the_words_of_the_page(text: str) -> None:
 
 def test_the_rule_refuses_it_where_something_is_identified() -> None:
     rules = RuleSet([{"rule": "one_script", "each": "/body/plates/*", "value": "text"}])
-    content = {
+    content: dict[str, Any] = {
         "about": {},
         "attachments": [],
         "body": {"plates": [{"text": "ກຂ 0000"}, {}, {"text": "\u0410B 12"}]},

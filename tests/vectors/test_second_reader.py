@@ -15,6 +15,7 @@ from support.rooms import ROOT
 
 FOLDER = ROOT / "schemas/vectors"
 READER = ROOT / "tests/vectors/second"
+PROGRAM = READER / "judge_vectors.py"
 ALONE = """
 import runpy, sys
 ALLOWED = set(sys.stdlib_module_names) | {"msgpack", "cryptography", "_cffi_backend", "cffi"}
@@ -61,7 +62,7 @@ def expected() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def judged() -> dict[str, str]:
     done = subprocess.run(
-        [sys.executable, "-I", "-c", ALONE, str(READER), str(READER / "judge_vectors.py"), str(FOLDER)],
+        [sys.executable, "-I", "-c", ALONE, str(READER), str(PROGRAM), str(FOLDER)],
         capture_output=True,
         text=True,
         timeout=120,
