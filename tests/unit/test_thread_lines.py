@@ -8,7 +8,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 from saphan.cli.speech import set_language
-from saphan.cli.thread_lines import owed_lines, relation_text, thread_part
+from saphan.cli.thread_lines import owed_lines, relation_text, thread_lines, thread_part
 from saphan.desk.thread_answers import Named, Owed
 from saphan.threads.clock import UNITS
 from saphan.threads.legal import What
@@ -101,3 +101,14 @@ def test_a_status_without_a_thread_says_nothing_of_one() -> None:
     assert list(thread_part({})) == []
     assert list(thread_part({"relations": [], "replaced_by": [], "owed": []})) == []
     assert len(list(thread_part({"replaced_by": ["ef" * 32]}))) == 1
+
+
+def test_words_of_a_newer_list_are_shown_as_they_are_written() -> None:
+    """codes.md, K8: a thread may hold a bulletin of a later version of its type."""
+    row = {
+        "id": "41d0" * 16, "stored": START, "sender": "la.ospp", "recipients": ["kh.gpo"],
+        "schema": "saphan/info_reply/2", "message": "renewal", "outcome": "withheld",
+        "reference": "LA-OSPP-2026-RP-0001",
+    }  # fmt: skip
+    (line,) = thread_lines({"id": row["id"], "more": False, "bulletins": [row]})
+    assert "renewal, withheld" in line

@@ -82,13 +82,15 @@ def _question_text(one: Json) -> str:
 
 
 def _reason_text(reason: str | None) -> str:
-    """Of an announced delay; one of a newer list as it is named."""
-    if reason is None:
-        return "-"
+    return "-" if reason is None else _code_text("delay_reason", reason)
+
+
+def _code_text(listed: str, code: str) -> str:
+    """What a code means; one of a newer list as it is written (codes.md, K8)."""
     try:
-        return code_label("delay_reason", reason, language())
+        return code_label(listed, code, language())
     except KeyError:
-        return reason
+        return code
 
 
 def _state_text(state: str) -> str:
@@ -113,9 +115,9 @@ def _cells(mark: str, row: Json) -> tuple[str, ...]:
     message = row["message"]
     words = [kind]
     if message not in (None, "original"):
-        words.append(code_label("message_kind", message, language()))
+        words.append(_code_text("message_kind", message))
     if row["outcome"] is not None:
-        words.append(code_label("reply_outcome", row["outcome"], language()))
+        words.append(_code_text("reply_outcome", row["outcome"]))
     return (
         f"{mark} {row['id'][:ID_SHOWN]}",
         stamp(row["stored"]),
