@@ -152,7 +152,7 @@ def clocks() -> Named:
     )
     yield (
         "urgent_unknown",
-        clock("2026-03-17T00:00+07:00", urgency="immediate", availability="unknown"),
+        clock("2026-03-06T00:00+07:00", urgency="immediate", availability="unknown"),
     )
     yield "normal_direct", clock("2026-03-10T00:00+07:00")
     yield "priority_direct", clock("2026-03-10T00:00+07:00", urgency="priority")

@@ -51,7 +51,7 @@ def test_a_longer_reply_time_is_measured_against_the_table() -> None:
             least = table.get(urgency, table["*"])
             least = least.get(availability, least["*"])
             speed = "urgent" if urgency == "immediate" else "normal"
-            situation = f"{speed}_{availability}"
+            situation = f"{speed}_{'direct' if availability == 'direct' else 'indirect'}"
             known = situation if situation in codes("reply_time") else "other"
             count = code_attribute("reply_time", known, "count")
             unit = code_attribute("reply_time", known, "unit")

@@ -53,7 +53,7 @@ def file(**changes: Any) -> Holidays:
         ("routine", "direct", "2026-03-10 00:00"),
         ("routine", "indirect", "2026-03-17 00:00"),
         ("routine", "unknown", "2026-03-17 00:00"),
-        ("immediate", "unknown", "2026-03-17 00:00"),
+        ("immediate", "unknown", "2026-03-06 00:00"),
     ],
 )
 def test_the_table(urgency: Any, availability: str, due: str) -> None:

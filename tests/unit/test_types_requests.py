@@ -318,7 +318,7 @@ def test_only_what_is_immediate_needs_a_ground() -> None:
         ("immediate", "direct", 1, "working_days"),
         ("immediate", "indirect", 3, "calendar_days"),
         ("immediate", "indirect", 96, "hours"),
-        ("immediate", "unknown", 14, "calendar_days"),
+        ("immediate", "unknown", 3, "calendar_days"),
         ("priority", "direct", 7, "calendar_days"),
         ("routine", "direct", 192, "hours"),
         ("routine", "indirect", 14, "calendar_days"),

@@ -47,11 +47,15 @@ class Due:
 
 
 def reply_time(urgency: Urgency, availability: str) -> Basis:
-    """The time that a situation gives (`reply_time` of the code lists)."""
-    speed = "urgent" if urgency == "immediate" else "normal"
-    known = {"urgent_direct", "urgent_indirect", "normal_direct"}
-    situation = f"{speed}_{availability}"
-    return table_time(situation if situation in known else "other")
+    """The time that a situation gives (`reply_time` of the code lists).
+
+    Whoever does not know how the other side gets at it counts as asking for what is not direct: an
+    urgent question must not have more time than one that is not.
+    """
+    direct = availability == "direct"
+    if urgency == "immediate":
+        return table_time("urgent_direct" if direct else "urgent_indirect")
+    return table_time("normal_direct" if direct else "other")
 
 
 def table_time(situation: str) -> Basis:

@@ -74,7 +74,7 @@ def clock(vector: Vector) -> tuple[int, bool]:
     """(due, whether holidays were missing)."""
     urgent = vector["urgency"] == "immediate"
     table = {(True, "direct"): (8, "hours"), (True, "indirect"): (3, "calendar_days"),
-             (False, "direct"): (7, "calendar_days")}  # fmt: skip
+             (True, "unknown"): (3, "calendar_days"), (False, "direct"): (7, "calendar_days")}  # fmt: skip
     ends = [_end(vector, *table.get((urgent, vector["availability"]), (14, "calendar_days")))]
     if vector["reply_within"]:
         within = vector["reply_within"]
