@@ -11,6 +11,7 @@ import pytest
 from saphan.form.filling import Filling
 from saphan_schemas.bodies import NAMES, digest
 from saphan_schemas.body_types import BUILT_IN
+from saphan_schemas.labels import title
 from saphan_schemas.messages import LANGUAGES, text
 from saphan_schemas.samples import SAMPLES, files, wish
 from support.command import Ran, saphan, saphan_here, typed
@@ -278,7 +279,7 @@ def test_a_paste_that_the_terminal_cuts_is_not_taken(place: Path) -> None:
     """A terminal drops what is beyond 4,095 bytes of a line: signed text would end there."""
     bulletin, asked = place / "b.json", re.escape(text("wish.to", "km")) + r" 1 \*\r\n> "
     questions = {
-        re.escape(text("form.how", "km")) + r"\r\n\r\n" + asked: "ក" * 1_400,
+        re.escape(text("form.how", "km")) + r"[^>]*" + asked: "ក" * 1_400,
         re.escape(text("form.line_too_long", "km")) + r"[^>]*> ": ".",
     }
     terminal = Terminal(place, typed(place / "bin"), questions)
@@ -306,3 +307,33 @@ def test_who_interrupts_the_form_is_told_where_the_answers_are(place: Path) -> N
     assert text("form.stopped", "lo", path="b.json.draft") in shown
     assert "Traceback" not in shown
     assert json.loads((place / "b.json.draft").read_text())["answers"] == {"/to/0": "kh.gpo"}
+
+
+def test_a_paste_of_many_lines_is_one_answer(place: Path) -> None:
+    """Else its second line would be the text in another language, and its third one in a third."""
+    bulletin = place / "b.json"
+    answers: dict[str, Any] = {"/to/0": "kh.gpo", "/to/1": None, "/urgency": "routine"}
+    answers |= {"/exercise": True, "/marking/tlp": "red", "/marking/codes/0": "H1"}
+    answers |= {"/marking/codes/1": None, "/body/questions/0/no": 1}
+    kept = {"form": 1, "schema": "saphan/info_request/1"}
+    written(place / "b.json.draft", kept | {"answers": answers})
+    asked = [
+        f"{title('info_request.questions', 'km')} 1 › {title('info_request.questions.text', 'km')}"
+        f" › {text(f'language.{lang}', 'km')}"
+        for lang in ("km", "lo")
+    ]
+    questions = {
+        re.escape(asked[0]) + r" \*\r\n> ": "\x1b[200~ក\n\nខ\n\x1b[201~",
+        re.escape(asked[1]) + r"\r\n> ": ".",
+    }
+    terminal = Terminal(place, typed(place / "bin"), questions)
+    try:
+        shown = terminal.type(
+            f"saphan schema new info_request --lang km --out {bulletin} </dev/tty || true"
+        )
+    finally:
+        terminal.close()
+    given = json.loads((place / "b.json.draft").read_text())["answers"]
+    assert given["/body/questions/0/text/km"] == "ក\n\nខ"
+    assert "/body/questions/0/text/lo" not in given
+    assert shown.index("\x1b[?2004h") < shown.rindex("\x1b[?2004l")

@@ -67,19 +67,6 @@ def cell(number: int, **fields: Any) -> Change:
     return lambda content: content["body"]["cells"][number].update(fields)
 
 
-def conditions(**fields: Any) -> Change:
-    return lambda content: content["body"]["conditions"].update(fields)
-
-
-def handling(**fields: Any) -> Change:
-    return lambda content: content["about"]["handling"].update(fields)
-
-
-def about_persons(*roles: str, minors: bool = False) -> Change:
-    stated = {"present": True, "subject_roles": list(roles), "minors": minors}
-    return lambda content: content["about"].update(personal_data=stated)
-
-
 TEXT = {"en": "Text."}
 REFUSED: tuple[tuple[str, Change, str], ...] = (
     # A request: urgency has a ground, persons a link, questions lead somewhere.
@@ -128,30 +115,6 @@ REFUSED: tuple[tuple[str, Change, str], ...] = (
         "info_reply",
         lambda c: c["body"]["conditions"].update(pap="green"),
         "/body/conditions/pap",
-    ),
-    # Conditions are never looser than the marking of the whole, in any of their parts.
-    (
-        "info_reply",
-        both(conditions(onward="named", onward_orgs=["KH-MOI"]), handling(onward="same_country")),
-        "/body/conditions/onward",
-    ),
-    (
-        "info_reply",
-        both(
-            conditions(onward="named", onward_orgs=["KH-GPO", "KH-MOI"]),
-            handling(onward="named", onward_orgs=["KH-GPO"]),
-        ),
-        "/body/conditions/onward_orgs/1",
-    ),
-    (
-        "info_reply",
-        both(conditions(onward="same_country"), handling(onward="named", onward_orgs=["KH-GPO"])),
-        "/body/conditions/onward",
-    ),
-    (
-        "info_reply",
-        both(conditions(destroy_by="2027-01-02"), handling(destroy_by="2027-01-01")),
-        "/about/handling/destroy_by",
     ),
     (
         "info_reply_final",
@@ -223,18 +186,6 @@ REFUSED: tuple[tuple[str, Change, str], ...] = (
         "/body/action_advised",
     ),
     ("trafficking_alert", lambda c: c["body"]["legs"][2].update(seq=2), "/body/legs/2"),
-    # Victims, witnesses and minors never stand in what every checkpoint reads.
-    (
-        "trafficking_alert",
-        about_persons("suspect", "victim"),
-        "/about/personal_data/subject_roles/1",
-    ),
-    ("trafficking_alert", about_persons("witness"), "/about/personal_data/subject_roles/0"),
-    (
-        "trafficking_alert",
-        about_persons("suspect", minors=True),
-        "/about/personal_data/minors",
-    ),
     # Training: who comes, from where, and how it went.
     ("training_notice", without("nominate_by"), "/body/nominate_by"),
     (
@@ -258,21 +209,6 @@ def test_a_broken_condition_names_its_field(name: str, change: Change, field: st
 
 
 TAKEN: tuple[tuple[str, Change], ...] = (
-    ("trafficking_alert", about_persons("suspect", "driver")),
-    (
-        "info_reply",
-        both(
-            conditions(onward="named", onward_orgs=["KH-GPO"], destroy_by="2027-01-01"),
-            handling(onward="named", onward_orgs=["KH-MOI", "KH-GPO"], destroy_by="2027-01-01"),
-        ),
-    ),
-    (
-        "case_statistics_revised",
-        lambda c: [
-            c["body"].update(status="final"),
-            [one.update(flag="final") for one in c["body"]["cells"]],
-        ],
-    ),
     ("info_request", body(reply_within=within(8, "hours"))),
     ("info_request", body(availability="indirect", reply_within=within(3, "calendar_days"))),
     ("info_request", body(evidence_wanted=True)),

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from datetime import UTC, date, datetime
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +25,13 @@ from saphan.attaching import measure_all, parse_role
 from saphan.cli.officer import bulletin_id
 from saphan.cli.options import local_node, now_ms
 from saphan.cli.speech import language, note, say, show
+from saphan.cli.typed_lines import (
+    InputEndedError,
+    LineTooLongError,
+    keyboard,
+    typed_line,
+    typed_prose,
+)
 from saphan.durable import create_file, read_bounded
 from saphan.form.asking import pointers_of
 from saphan.form.draft import draft_path, read_draft, write_draft
@@ -47,8 +52,7 @@ from saphan.item_file import require_new
 HELP: Final = "?"
 BACK: Final = "<"
 STOP: Final = "."
-CONTINUES: Final = "\\"
-"""At the end of a typed line: the text goes on with the next one."""
+PROMPT: Final = "> "
 KEPT_FROM_OTHERS: Final = ("/to", "/marking", "/about")
 NOT_KEPT: Final = (
     "/about/reference",
@@ -78,18 +82,16 @@ def fill_in(args: argparse.Namespace, kind: BodyType) -> int:
     name = kind.name
     out: Path = args.out or Path(f"{name.split('/')[1]}.json")
     require_new(out)
-    if isinstance(sys.stdin, TextIOWrapper):
-        # Bytes that are no text become characters that the form refuses, with a sentence.
-        sys.stdin.reconfigure(errors="surrogateescape")
     form, draft = _form(args, kind, out), draft_path(out)
     note(f"{title(owner_of(name), language())} - {name}")
     note(say("form.how"))
     if form.answers:
         note(say("form.goes_on", path=draft, count=len(form.answers)))
     try:
-        _ask_all(form, draft)
-        while not _reviewed(form):
+        with keyboard():
             _ask_all(form, draft)
+            while not _reviewed(form):
+                _ask_all(form, draft)
     except KeyboardInterrupt:
         if draft.exists():
             note(f"\n{say('form.stopped', path=draft)}")
@@ -241,44 +243,19 @@ def _show_refused(question: Question, refused: Refused) -> None:
 
 
 def _typed(question: Question) -> str:
-    """One answer; prose goes on after a line that ends with a backslash.
+    """One answer; one that is too long is taken as a wish for help.
 
     Raises:
         _Stopped: the input ended.
     """
-    parts = [_line("> ")]
-    while question.shared == "prose" and parts[-1].endswith(CONTINUES):
-        parts[-1] = parts[-1][:-1]
-        if len(parts) == LIMITS.form_lines:
-            break
-        parts.append(_line("… "))
-    return "\n".join(parts)
-
-
-def _line(prompt: str) -> str:
-    """One typed line; one that is too long, or that the terminal has cut, is taken as nothing.
-
-    Raises:
-        _Stopped: the input ended.
-    """
-    sys.stderr.write(prompt)
-    sys.stderr.flush()
-    line = first = sys.stdin.readline(LIMITS.form_line_chars)
-    while line and not line.endswith("\n"):
-        line = sys.stdin.readline(LIMITS.form_line_chars)
-    if not line:
-        note("")
-        raise _Stopped
-    if not first.endswith("\n") or _cut(first):
+    try:
+        return typed_prose(PROMPT) if question.shared == "prose" else typed_line(PROMPT)
+    except LineTooLongError:
         note(say("form.line_too_long"))
         return HELP
-    return first[:-1].removesuffix("\r")
-
-
-def _cut(line: str) -> bool:
-    """Whether a terminal may have dropped the end of a pasted line: it does so without a word."""
-    size = len(line.encode(errors="surrogateescape"))
-    return sys.stdin.isatty() and size > LIMITS.form_terminal_bytes
+    except InputEndedError:
+        note("")
+        raise _Stopped from None
 
 
 # --- the look before it is written ----------------------------------------------------------------
@@ -294,7 +271,13 @@ def _reviewed(form: Filling) -> bool:
     fault = _wrong(form)
     note("")
     note(say("form.write_or_change" if fault is None else "form.correct_or_change"))
-    typed = _line("> ").strip()
+    try:
+        typed = typed_line(PROMPT).strip()
+    except LineTooLongError:
+        typed = HELP
+    except InputEndedError:
+        note("")
+        raise _Stopped from None
     if typed == STOP:
         raise _Stopped
     if typed == BACK:
