@@ -8,6 +8,7 @@ fields and the labels of codes. The offending value never stands in one: it may 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ STEP: Final = " › "
 """Between a part and the field in it."""
 MOST_CODES: Final = 8
 """Codes that a sentence names; the whole list is in `saphan schema show`."""
+_ENTRY: Final = re.compile(r"[0-9]{1,9}")
+"""The place of an entry; an unknown field may be named with other digits, or with more of them."""
 
 
 def explain(error: SaphanError, lang: str = "en") -> str | None:
@@ -78,7 +81,7 @@ def place(schema: str, pointer: str, lang: str = "en", root: Schema | None = Non
         field = field_at(root, _first(above))
         if field is not None and in_languages(field.node) is not None:
             words.append(text(f"language.{step}", lang) if has_text(f"language.{step}") else step)
-        elif step.isdigit():
+        elif _ENTRY.fullmatch(step):
             words[-1:] = [f"{' '.join(words[-1:])} {int(step) + 1}".strip()]
         else:
             words.append(_title(schema, root, f"{above}/{step}", step, lang))

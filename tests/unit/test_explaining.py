@@ -70,6 +70,16 @@ def test_a_sentence_says_where_and_what_would_be_right(
         assert "Jane" not in sentence
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("name", ["\u00b2", "\u17e1", "\u0665", "1" * 5000])
+def test_an_unknown_field_may_be_named_with_digits(name: str, lang: str) -> None:
+    """What is no place in a list to a pointer is none to its sentence: "\u00b2" is no number."""
+    for change in (put("body", name, value=1), put("body", "substances", 0, name, value=1)):
+        sentence = explain(fault("drug_seizure", change), lang)
+        assert sentence is not None
+        assert name in sentence
+
+
 def test_other_fields_stand_in_a_sentence_by_their_names() -> None:
     error = fault("case_statistics", put("body", "period", "to", value="2001-01-01"))
     assert explain(error) == (
