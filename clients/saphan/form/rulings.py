@@ -161,10 +161,17 @@ def _must_be(rule: Rule, _root: dict[str, Any], found: Wanted) -> None:
         found.proposed[BESIDE.get(value, value)] = rule["be"][0]
 
 
-def _must_have(rule: Rule, _root: dict[str, Any], found: Wanted) -> None:
-    if "when" not in rule and not rule.get("each"):
-        for number, word in enumerate(rule["all"]):
-            found.proposed[f"{BESIDE.get(rule['value'], rule['value'])}/{number}"] = word
+def _must_have(rule: Rule, root: dict[str, Any], found: Wanted) -> None:
+    """Every word that a list of the whole bulletin has to hold is proposed for it, once."""
+    value = str(rule["value"])
+    if not value.startswith("/") or not any(True for _ in _guarded(rule, root)):
+        return
+    asked = BESIDE.get(value, value)
+    known = [word for at, word in found.proposed.items() if at.startswith(f"{asked}/")]
+    for word in rule["all"]:
+        if word not in known:
+            found.proposed[f"{asked}/{len(known)}"] = word
+            known.append(word)
 
 
 def _one_of(rule: Rule, root: dict[str, Any], found: Wanted) -> None:
