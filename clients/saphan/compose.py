@@ -7,6 +7,7 @@ chooses anything at random: `now` and `nonce` are given.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -40,6 +41,7 @@ DEFAULT_TLP: Final[Tlp] = "amber"
 DEFAULT_EXPIRY_MS: Final = 30 * DAY_MS
 DEFAULT_RETAIN_DAYS: Final = 365
 NO_AGREEMENT: Final = Allowed()
+_EPOCH: Final = date(1970, 1, 1)
 URGENCIES: Final[tuple[Urgency, ...]] = ("routine", "priority", "immediate")
 
 
@@ -156,7 +158,6 @@ def _header(
 ) -> Header:
     if len(set(wish.to)) != len(wish.to):
         raise InvalidInput("header_invalid", "a recipient stands twice", field="header.recipients")
-    days = min(allowed.retain_days, DEFAULT_RETAIN_DAYS)
     return Header(
         suite=SUITE,
         nonce=nonce,
@@ -170,8 +171,28 @@ def _header(
         created=now,
         expires=now + DEFAULT_EXPIRY_MS if wish.expires is None else wish.expires,
         answer_by=wish.answer_by,
-        retain_until=now // DAY_MS + days if wish.retain_until is None else wish.retain_until,
+        retain_until=_kept_until(wish, now // DAY_MS, allowed),
     )
+
+
+def _kept_until(wish: Wish, today: int, allowed: Allowed) -> int:
+    """What is said, else a year, or until its review if that is later, within the agreements.
+
+    Nobody can decide anything about a bulletin whose key was destroyed before its review.
+    """
+    if wish.retain_until is not None:
+        return wish.retain_until
+    days = max(DEFAULT_RETAIN_DAYS, _review_day(wish.about) - today)
+    return today + min(allowed.retain_days, days)
+
+
+def _review_day(about: dict[str, Any]) -> int:
+    """`about.review_at` in days since 1970-01-01; 0 of what is no day, which the schema refuses."""
+    stated = about.get("review_at")
+    try:
+        return (date.fromisoformat(stated) - _EPOCH).days if isinstance(stated, str) else 0
+    except ValueError:
+        return 0
 
 
 def check_lengths(blobs: Blobs) -> None:

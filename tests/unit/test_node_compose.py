@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
-from saphan.compose import Wish, compose, parse_wish
+from saphan.compose import Draft, Wish, compose, parse_wish
 from saphan.corridors import Allowed
 from saphan_protocol.identity import CONTENT_TYPE, identity, record_identity
 from saphan_schemas.bodies import digest
@@ -22,6 +23,7 @@ SCHEMA = "saphan/training_notice/1"
 
 def wish(**fields: Any) -> Wish:
     content = sample("training_notice")
+    content["about"]["handling"]["onward"] = "ask"  # as a red marking has it, too
     given = {"to": ("kh.gpo",), "schema": SCHEMA, **fields}
     return Wish(about=content["about"], body=content["body"], **given)
 
@@ -34,8 +36,31 @@ def test_defaults_are_written_out_in_the_header() -> None:
     assert header.schema_digest == digest(SCHEMA)
     assert header.marking == Marking("amber", ("H1", "H2"))
     assert (header.created, header.expires) == (NOW, NOW + 30 * DAY_MS)
-    assert header.retain_until == NOW // DAY_MS + 365
+    assert header.retain_until == (date(2026, 12, 12) - date(1970, 1, 1)).days  # its review
     assert not header.exercise
+
+
+def reviewed(on: object) -> Draft:
+    content = sample("training_notice")
+    made = Wish(
+        to=("kh.gpo",),
+        schema=SCHEMA,
+        about=content["about"] | {"review_at": on},
+        body=content["body"],
+    )
+    return compose(made, sender="la.ospp", now=NOW, nonce=b"n" * 16)
+
+
+@pytest.mark.parametrize(("review", "days"), [("2025-07-17", 365), ("2030-12-31", 1_994)])
+def test_nothing_is_destroyed_before_its_review(review: str, days: int) -> None:
+    assert reviewed(review).header.retain_until == NOW // DAY_MS + days
+
+
+@pytest.mark.parametrize("review", ["2030-13-31", 7, None])
+def test_a_review_on_no_day_is_refused_like_any_other_fault(review: object) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        reviewed(review)
+    assert refused.value.field == "/about/review_at"
 
 
 def test_retention_never_exceeds_what_was_agreed() -> None:

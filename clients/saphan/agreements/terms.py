@@ -122,9 +122,9 @@ def parse_terms(data: bytes) -> Terms:
 
 
 def first_terms(agencies: Sequence[str], today: date) -> bytes:
-    """A terms file to start from: everyone sends every type to everyone, for five years."""
+    """A terms file to start from: everyone sends every type, however marked, for five years."""
     names = sorted(agencies)
-    fixed = {"schemas": NAMES, "tlp_ceiling": "amber", "retain_days": DEFAULT_RETAIN_DAYS}
+    fixed = {"schemas": NAMES, "tlp_ceiling": "red", "retain_days": DEFAULT_RETAIN_DAYS}
     rules = [{"from": a, "to": b, **fixed} for a, b in itertools.permutations(names, 2)]
     value = {
         "saphan": TERMS_FORMAT,
