@@ -138,10 +138,12 @@ def _code(choice: Choice, code: str, lang: str) -> str:
 
 def _what(fault: Fault, lang: str, root: Schema) -> str:
     """The clause of the catalogue, with the other fields that the fault speaks of in words."""
-    key = f"fault.{fault.rule}"
+    # A total may be wrong, missing, or of nothing: what is expected says which.
+    keys = (f"fault.{fault.rule}.{'.'.join(fault.expected)}", f"fault.{fault.rule}")
+    key = next(filter(has_text, keys), "fault.other")
     values = {name: _said(name, value, fault, lang, root) for name, value in fault.expected.items()}
     try:
-        return text(key if has_text(key) else "fault.other", lang, **values)
+        return text(key, lang, **values)
     except KeyError:  # a fault that says less than the sentence about it wants
         return text("fault.other", lang)
 
@@ -150,16 +152,27 @@ def _said(name: str, value: object, fault: Fault, lang: str, root: Schema) -> st
     """A path as the field it means, codes with their words, anything else as it is written."""
     if isinstance(value, bool):
         return text(f"right.{str(value).lower()}", lang)
-    if name == "allowed" and isinstance(value, list):
-        field = field_at(root, fault.pointer)
-        return rightly(field or Field({}, ""), lang, options=value)
-    if name == "some" and isinstance(value, list):
-        of = _meant(str(fault.expected["of"]), fault, root) or ""
-        return rightly(field_at(root, _first(of)) or Field({}, ""), lang, options=value)
+    words = value if isinstance(value, list) else [value]
+    if any(isinstance(word, bool) for word in words):
+        return "; ".join(_said("", word, fault, lang, root) for word in words)
+    if name in _WORDS:
+        of = _meant(str(fault.expected.get("of", "")), fault, root) or ""
+        at = _WORDS[name].format(pointer=fault.pointer, of=_first(of))
+        return rightly(_one_field(root, at), lang, options=words)
     if isinstance(value, list | tuple):
         return ", ".join(_said(name, one, fault, lang, root) for one in value)
     there = _meant(str(value), fault, root) if name in _PATHS else None
     return str(value) if there is None else place(fault.schema, there, lang, root)
+
+
+def _one_field(root: Schema, pointer: str) -> Field:
+    """What stands at a pointer, of a list what its entries are; without any words if unknown."""
+    if pointer in _HEADER_CODES:
+        return Field({"$codes": _HEADER_CODES[pointer]}, "")
+    found = field_at(root, pointer)
+    if found is not None and found.node.get("type") == "array":
+        found = field_at(root, f"{pointer}/0")
+    return found or Field({}, "")
 
 
 def _meant(path: str, fault: Fault, root: Schema) -> str | None:
@@ -214,9 +227,17 @@ _PATHS: Final = frozenset(
         "parts",
         "unique",
         "because",
+        "starts_with",
     ]
 )
 """Of what a fault expects: names under which paths of other fields stand."""
+_WORDS: Final = {
+    "allowed": "{pointer}",
+    "holds": "{pointer}",
+    "relation": "/about/relations/0/kind",
+    "some": "{of}",
+}
+"""Names under which codes stand, and the field whose codes they are."""
 _EVERY: Final = "*"
 _HEADER: Final = {
     "/header/tlp": "wish.marking.tlp",
@@ -226,6 +247,12 @@ _HEADER: Final = {
     "/header/recipients": "wish.to",
 }
 """Facts of the header that rules speak of."""
+_HEADER_CODES: Final = {
+    "/header/tlp": "tlp",
+    "/header/codes": "handling_code",
+    "/header/urgency": "urgency",
+}
+"""Those of them that are codes, and their lists."""
 _PARTS: Final = frozenset({"about", "body"})
 _SHOWS: Final = frozenset(
     [

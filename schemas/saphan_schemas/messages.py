@@ -18,7 +18,7 @@ LANGUAGES: Final[tuple[str, ...]] = ("en", "lo", "km")
 """Languages of the catalogue; the first one is complete."""
 
 
-def text(key: str, lang: str = "en", **values: object) -> str:
+def text(key: str, /, lang: str = "en", **values: object) -> str:
     """The text of a key with its placeholders filled in.
 
     Args:

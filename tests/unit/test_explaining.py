@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from saphan_schemas.bodies import NAMES
 from saphan_schemas.body_types import BUILT_IN
+from saphan_schemas.codes import code_label
 from saphan_schemas.errors import InvalidInput, Refused
-from saphan_schemas.explaining import explain, explain_fault, explained, place
+from saphan_schemas.explaining import explain, explain_fault, explained, place, rightly
 from saphan_schemas.faults import Fault
-from saphan_schemas.messages import LANGUAGES, has_text
+from saphan_schemas.fields import Field, field_of, root_of
+from saphan_schemas.labels import label_key
+from saphan_schemas.messages import LANGUAGES, has_text, text
 from saphan_schemas.rules import KINDS
 from saphan_schemas.samples import sample
 from saphan_schemas.schema_check import PLAIN
@@ -113,3 +119,59 @@ def test_an_error_of_another_kind_is_not_explained() -> None:
     assert explained(InvalidInput("malformed", "no")) is None
     error = fault("drug_seizure", put("body", "substances", 0, "unit", value="Jane"))
     assert set(explained(error) or ()) == set(LANGUAGES)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_title_without_the_language_that_prevails_is_explained(lang: str) -> None:
+    error = fault("drug_seizure", put("about", "source_language", value="en-GB"))
+    language = place(SEIZURE, "/about/source_language", lang)
+    assert language in (explain(error, lang) or "")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    (
+        (put("body", "totals_check", value=[]), "fault.sum.lacks"),
+        (put("body", "totals_check", 0, "measure", value="tablets"), "fault.sum.entries"),
+    ),
+)
+def test_a_total_that_is_missing_or_of_nothing_is_explained(change: Any, says: str) -> None:
+    expected = text(says, "lo", lacks="@").partition("@")[0]
+    assert expected in (explain(fault("case_statistics", change), "lo") or "")
+
+
+def test_codes_of_the_header_stand_with_their_words() -> None:
+    red = Fault("must_be", "/header/tlp", {"allowed": ["red"]}, SEIZURE)
+    assert code_label("tlp", "red", "lo") in explain_fault(red, "lo")
+    relation = Fault("related", "/body/request_id", {"relation": "in_reply_to"}, SEIZURE)
+    assert code_label("relation_kind", "in_reply_to", "km") in explain_fault(relation, "km")
+    yes = Fault("must_be", "/header/exercise", {"allowed": [True]}, SEIZURE)
+    assert "True" not in explain_fault(yes, "lo")
+
+
+def test_what_a_text_begins_with_is_said_by_the_name_of_its_field() -> None:
+    parts = {"starts_with": "plate/country"}
+    begins = Fault("starts_with", "/body/vehicles/0/plate/subdivision", parts, SEIZURE)
+    assert "Country" in explain_fault(replace(begins, place="/body/vehicles/0"))
+
+
+def fields(name: str, root: Any, node: Any, pointer: str = "") -> Iterator[tuple[str, Field]]:
+    """Every field of a type, with the pointer of its first place."""
+    found = field_of(root, node)
+    yield pointer, found
+    inner = dict(found.node.get("properties", {}))
+    for member in found.node.get("allOf", ()):
+        inner |= field_of(root, member).node.get("properties", {})
+    if isinstance(found.node.get("items"), dict):
+        inner["0"] = found.node["items"]
+    for step, below in inner.items():
+        if isinstance(below, dict):
+            yield from fields(name, root, below, f"{pointer}/{step}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_field_is_explained_by_a_regular_expression(name: str) -> None:
+    root = root_of(name)
+    for pointer, found in fields(name, root, root):
+        said = rightly(found, "lo", label_key(name, pointer, root) if pointer else "")
+        assert not re.search(r"\[[^]]*-[^]]*\]|\{\d", said), pointer

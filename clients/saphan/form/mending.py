@@ -25,7 +25,7 @@ BESIDE: Final = {
 RELATIONS: Final = "/about/relations"
 _FOLLOWS: Final = ("sum", "value")
 """Names under which a fault says what a number would have to be."""
-_LACKS_AN_ENTRY: Final = frozenset({"holds"})
+_LACKS_AN_ENTRY: Final = frozenset({"holds", "lacks"})
 
 
 @dataclass(frozen=True, slots=True)
