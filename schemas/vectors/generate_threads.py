@@ -186,6 +186,26 @@ def clocks() -> Named:
         "working_days_no_longer_known",
         clock("2026-03-06T00:00+07:00", holidays=HOLIDAYS, **monday),
     )
+    urgent: Vector = {"urgency": "immediate"}
+    yield (
+        "hours_over_a_weekend",
+        clock("2026-03-07T04:00+07:00", accepted=at("2026-03-06T20:00+07:00"), **urgent),
+    )
+    yield (
+        "accepted_at_midnight",
+        clock("2026-03-14T00:00+07:00", accepted=at("2026-03-06T00:00+07:00")),
+    )
+    yield (
+        "over_a_leap_day",
+        clock("2028-03-05T00:00+07:00", accepted=at("2028-02-26T10:00+07:00")),
+    )
+    yield (
+        "working_days_from_a_saturday",
+        clock(
+            "2026-04-18T00:00+07:00", accepted=at("2026-04-11T10:00+07:00"), reply_within=within,
+            holiday_file_missing=True, **urgent,
+        ),
+    )  # fmt: skip
     december = {"accepted": at("2026-12-28T15:00+07:00"), "urgency": "immediate"}
     yield "working_days_beyond", clock(
         "2027-01-05T00:00+07:00", reply_within=within, holidays=HOLIDAYS,
