@@ -38,8 +38,9 @@ def plain(text: str) -> str:
 
 
 def _harmless(c: str) -> bool:
-    # U+200B (zero width space) is how Lao and Khmer prose marks where a line may break.
-    return c.isprintable() or c == "\u200b"
+    # U+200B (zero width space) is how Lao and Khmer prose marks where a line may break; U+200C and
+    # U+200D say how Khmer signs join.
+    return c.isprintable() or c in "\u200b\u200c\u200d"
 
 
 def lowered(sentence: str) -> str:

@@ -80,7 +80,7 @@ def test_a_message_begins_small_and_ends_without_a_period() -> None:
 
 
 def test_every_script_stays_readable() -> None:
-    text = "ບັນຊີ\u200b ສີດຳ សេចក្ដី 2568"
+    text = "ບັນຊີ\u200b ສີດຳ សេចក្ដី 2568 ប៊\u200cី ស\u200d៊ី"
     assert plain(text) == text
     out = io.StringIO()
     print_json(out, {"title": text})
