@@ -17,6 +17,11 @@ from saphan_schemas.rules.compiling import KINDS, compile_rule
 _HEADER: Final = "/header/"
 _OF_ITEMS: Final = {"adds_up": frozenset({"value"}), "sum": frozenset({"by", "value"})}
 """Parameters of a kind that lead from each item found at its `of`, not from its place."""
+_SEEN_ONLY: Final = frozenset({"absent", "flag", "given", "into", "map", "when"})
+"""Parameters of which a rule asks whether a value is there, or how long: it does not read it."""
+_CONTENT: Final = LIMITS.content_bytes
+_RELATIONS: Final = 32
+"""Entries of `/about/relations`, which `related` looks through."""
 _PLACES: Final = 32_768
 """Entries that content can have at most, by its size, whatever the lists of its schema allow."""
 
@@ -34,10 +39,10 @@ def check_rule_list(rules: Any, schema: Node) -> None:
         refuse("schema_rules", "/rules", "is not a list of rules")
     if len(rules) > LIMITS.schema_rules:
         refuse("schema_rules", "/rules", f"has over {LIMITS.schema_rules} rules")
-    work = 0
+    work, extents = 0, _Extents(schema["$defs"])
     for number, rule in enumerate(rules):
         compile_rule(rule, number)
-        work += _work(rule, schema)
+        work += _work(rule, schema, extents)
     if work > LIMITS.schema_rule_work:
         refuse("schema_rules", "/rules", f"takes over {LIMITS.schema_rule_work} steps of one check")
 
@@ -61,11 +66,56 @@ def leads_somewhere(schema: Node, path: str) -> bool:
     return bool(_follow([schema], path, schema["$defs"])[0])
 
 
-def _work(rule: Node, schema: Node) -> int:
-    """How many values one run of a rule may touch."""
-    counts = [count for _, _, _, count in _found(rule, schema)]
-    words = sum(len(value) for value in rule.values() if isinstance(value, list))
-    return counts[0] * (1 + sum(counts[1:]) + words)
+def _work(rule: Node, schema: Node, extents: _Extents) -> int:
+    """How many values and characters one run of a rule may touch.
+
+    What lies below the places is there once, however many they are. What a path from the top leads
+    to is read again at each of them, so its whole extent counts.
+    """
+    found = list(_found(rule, schema))
+    places, work = found[0][3], 1
+    for parameter, path, nodes, count in found[1:]:
+        again = places > 1 and path.startswith("/") and not _only_seen(rule, parameter)
+        work += min(_CONTENT, count * extents.most(nodes)) if again else count * _longest(nodes)
+    work += len(rule.get("all", ()))  # other words are looked up, not gone through
+    if rule["rule"] == "related":
+        work += _RELATIONS
+    return places * work
+
+
+def _only_seen(rule: Node, parameter: str) -> bool:
+    return parameter in _SEEN_ONLY or (rule["rule"], parameter) == ("one_of_given", "of")
+
+
+class _Extents:
+    """Values and characters of what a node describes, at most; each node is looked at once."""
+
+    def __init__(self, defs: Node) -> None:
+        self._defs = defs
+        self._known: dict[int, int] = {}
+
+    def most(self, nodes: list[Node]) -> int:
+        """Of a value that all these nodes speak of."""
+        return max((self._own(node) for node in nodes), default=1)
+
+    def _of(self, node: Any) -> int:
+        if not isinstance(node, dict):
+            return 1
+        if id(node) not in self._known:  # a node of the bundle, which lives longer than this does
+            self._known[id(node)] = self._own(node)
+        return self._known[id(node)]
+
+    def _own(self, node: Node) -> int:
+        fields: dict[str, Any] = node.get("properties", {})
+        whole: int = 1 + node.get("maxLength", 0) + sum(map(self._of, fields.values()))
+        if "items" in node:
+            whole += node.get("maxItems", _CONTENT) * self._of(node["items"])
+        for inner in node.get("patternProperties", {}).values():
+            whole += node.get("maxProperties", _CONTENT) * self._of(inner)
+        others = [self._of(inner) for inner in same_value(node)]
+        if "$ref" in node:
+            others.append(self._of(self._defs[node["$ref"].removeprefix(INSIDE)]))
+        return min(_CONTENT, max(whole, *others, 1))
 
 
 def _found(rule: Node, schema: Node) -> Iterator[tuple[str, str, list[Node], int]]:
@@ -81,7 +131,7 @@ def _found(rule: Node, schema: Node) -> Iterator[tuple[str, str, list[Node], int
         found, count = _follow([schema] if path.startswith("/") else start, path, defs)
         if parameter == "of":
             item = found
-        yield parameter, path, found, count * _longest(found)
+        yield parameter, path, found, count
 
 
 def _longest(nodes: list[Node]) -> int:

@@ -99,9 +99,8 @@ def check_schema(validator: jsonschema_rs.Draft202012Validator, content: dict[st
     import jsonschema_rs
 
     try:
-        if not validator.is_valid(content):
-            # Stops at the first fault; the validator's list of all of them has no bound.
-            validator.validate(content)
+        # Stops at the first fault; the validator's list of all of them has no bound.
+        validator.validate(content)
     except jsonschema_rs.ValidationError as error:
         raise _explain(error) from None
     except ValueError:

@@ -29,7 +29,7 @@ BOUNDS = {
     "positions of one pattern": LIMITS.schema_pattern_positions,
     "positions of all patterns that one text meets": LIMITS.schema_patterns_positions,
     "rules in a bundle": LIMITS.schema_rules,
-    "values that all rules touch": LIMITS.schema_rule_work,
+    "values and characters that all rules touch": LIMITS.schema_rule_work,
     "longest text, longest list that a schema may allow": LONGEST,
 }
 

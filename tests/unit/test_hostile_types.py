@@ -123,9 +123,9 @@ def test_one_value_is_not_held_against_a_thousand_schemas() -> None:
 
 
 def test_one_text_is_not_held_against_many_patterns() -> None:
-    several = text("^a{1,200}$") | {"allOf": [{"pattern": f"^{c}{{1,206}}$"} for c in "abcd"]}
+    several = text("^a{1,200}$") | {"allOf": [{"pattern": f"^{c}{{1,78}}$"} for c in "abcd"]}
     assert opened(source(body=closed({"x": several}), defs={}, rules=[]))
-    several["allOf"][3] = {"pattern": "^d{1,207}$"}
+    several["allOf"][3] = {"pattern": "^d{1,79}$"}
     assert bundle_refusal(hostile(closed({"x": several}), {})).code == "schema_pattern_large"
 
 
@@ -140,10 +140,61 @@ def test_every_pair_of_entries_is_too_much_work_for_a_rule() -> None:
     }
     rule = {"rule": "listed", "each": "/body/a/*", "list": "/body/b"}
     assert bundle_refusal(hostile(closed(lists), {}, [rule])).code == "schema_rules"
-    words = {"rule": "must_be", "each": "/body/a/*", "value": "", "be": list(range(2_000))}
+    words = {"rule": "must_have", "each": "/body/a/*", "value": "/body/b", "all": [*range(2_000)]}
     assert bundle_refusal(hostile(closed(lists), {}, [words])).code == "schema_rules"
     alone = {"rule": "unique", "each": "/body/a/*"}
     assert opened(source(body=closed(lists), defs={}, rules=[alone]))
+
+
+READ_AGAIN: dict[str, Json] = {
+    "a text": {"rule": "one_script", "value": "/body/long"},
+    "two texts": {"rule": "not_before", "earlier": "/body/long", "later": "/body/long"},
+    "a beginning": {"rule": "starts_with", "value": "", "with": "/body/long", "join": "x"},
+    "a list as one value": {"rule": "listed", "value": "/body/many", "list": "/body/lists"},
+    "a field beside": {"rule": "unique", "by": ["", "/body/long"]},
+}
+
+
+@pytest.mark.parametrize("case", READ_AGAIN)
+def test_one_long_value_is_not_read_again_at_every_place(case: str) -> None:
+    count = {"type": "integer", "minimum": 0, "maximum": 9}
+    many = {"type": "array", "maxItems": 10_000, "items": count}
+    fields = {
+        "a": {"type": "array", "maxItems": 2_000, "items": count},
+        "long": {"type": "string", "maxLength": 30_000},
+        "many": many,
+        "lists": {"type": "array", "maxItems": 2, "items": many},
+    }
+    rule = READ_AGAIN[case] | {"each": "/body/a/*"}
+    assert bundle_refusal(hostile(closed(fields), {}, [rule])).code == "schema_rules"
+    fields["long"]["maxLength"] = many["maxItems"] = 50
+    assert opened(source(body=closed(fields), defs={}, rules=[rule]))
+
+
+MALFORMED: dict[str, Json] = {
+    "many factors": {"rule": "product", "value": "/body/x", "of": ["/body/x"] * 33, "places": 2},
+    "one field many times": {"rule": "unique", "each": "/body/l/*", "by": [""] * 33},
+    "numbers in a table": {
+        "rule": "unit_agreement",
+        "value": "/body/x",
+        "by": "/body/x",
+        "table": {"a": [1]},
+    },
+    "no list in a table": {
+        "rule": "unit_agreement",
+        "value": "/body/x",
+        "by": "/body/x",
+        "table": {"a": 1},
+    },
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_rules_that_no_content_could_be_checked_with(case: str) -> None:
+    items = {"type": "string", "maxLength": 20}
+    fields = {"x": items, "l": {"type": "array", "maxItems": 9, "items": items}}
+    refused = bundle_refusal(hostile(closed(fields), {}, [MALFORMED[case]]))
+    assert refused.code == "rule_malformed"
 
 
 def test_a_bundle_at_its_longest_is_read_and_one_byte_more_is_not() -> None:
@@ -220,6 +271,51 @@ def test_wide_content_against_wide_codes(tmp_path: Path) -> None:
     ]
     value = source(body=closed(fields), defs={}, rules=rules)
     assert checked(tmp_path, value, {"f": [codes[7]] * 20_000}) == "rule_broken"
+
+
+SLOW_RULES: dict[str, tuple[Json, list[int], str]] = {
+    "be": ({"rule": "must_be", "value": "/body/f"}, [59_999] * 20_000, "valid"),
+    "all": (
+        {"rule": "must_have", "value": "/body/f"},
+        [59_999] * 10_000 + [*range(10_000)],
+        "rule_broken",
+    ),
+    "is": (
+        {"rule": "given_when", "given": ["/body/x"], "when": "/body/f"},
+        [60_000] * 20_000,
+        "valid",
+    ),
+}
+
+
+@pytest.mark.parametrize("words", SLOW_RULES)
+def test_many_values_against_many_words(words: str, tmp_path: Path) -> None:
+    rule, values, said = SLOW_RULES[words]
+    items = {"type": "integer", "minimum": 0, "maximum": 99_999}
+    fields = {"f": {"type": "array", "maxItems": 60_000, "items": items}, "x": {"type": "boolean"}}
+    rules = [rule | {words: list(range(60_000))}]
+    assert checked(tmp_path, source(body=closed(fields), defs={}, rules=rules), {"f": values}) == (
+        said
+    )
+
+
+def test_a_rule_runs_once_whatever_words_it_waits_for(tmp_path: Path) -> None:
+    items = {"type": "integer", "minimum": 0, "maximum": 99_999}
+    lists = {name: {"type": "array", "maxItems": 20_000, "items": items} for name in ("f", "g")}
+    numbers = list(range(9_000))
+    for words in (numbers, [1] * 60_000):
+        waits = {"rule": "must_be", "value": "/body/g", "be": [1], "when": "/body/f", "is": words}
+        value = source(body=closed(lists), defs={}, rules=[waits])
+        assert checked(tmp_path, value, {"f": numbers, "g": [1] * 20_000}) == "valid"
+        assert checked(tmp_path, value, {"f": [1] * 20_000, "g": [1] * 20_000}) == "valid"
+
+
+def test_the_last_entry_of_a_long_list_stands_twice(tmp_path: Path) -> None:
+    items = {"type": "integer", "minimum": 0, "maximum": 99_999}
+    fields = {"f": {"type": "array", "maxItems": 60_000, "items": items}}
+    rule = {"rule": "unique", "each": "/body/f/*"}
+    value = source(body=closed(fields), defs={}, rules=[rule])
+    assert checked(tmp_path, value, {"f": [*range(20_000), 19_999]}) == "rule_broken"
 
 
 def test_deep_content_against_a_shallow_type(tmp_path: Path) -> None:

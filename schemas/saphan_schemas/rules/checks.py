@@ -33,7 +33,9 @@ PATHS: Final = "paths"
 WORD: Final = "word"
 WORDS: Final = "words"
 COUNT: Final = "count"
+PLACES: Final = "decimals"
 TABLE: Final = "table"
+TEXTS_BY: Final = "texts_by"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from saphan_schemas.rules.check_digits import METHODS
 from saphan_schemas.rules.checks import (
-    COUNT,
     PATH,
     PATHS,
+    PLACES,
     TABLE,
+    TEXTS_BY,
     WORD,
     Broken,
     Check,
@@ -61,14 +62,14 @@ def _at_most(rule: Rule) -> Check:
 def _starts_with(rule: Rule) -> Check:
     """The text `value` begins with the text at `with`, followed by `join` if the rule has one."""
     get_value, get_start, join = getter(rule["value"]), getter(rule["with"]), rule.get("join", "")
+    said = f"does not begin with {rule['with']}"
+    broken = Broken(rule["value"], said, {"starts_with": rule["with"]})
 
     def check(place: Any, root: Root) -> Broken | None:
         value, start = get_value(place, root), get_start(place, root)
         if type(value) is not str or type(start) is not str or value.startswith(start + join):
             return None
-        return Broken(
-            rule["value"], f"does not begin with {rule['with']}", {"starts_with": start + join}
-        )
+        return broken
 
     return check
 
@@ -105,16 +106,16 @@ def _one_script(rule: Rule) -> Check:
 def _product(rule: Rule) -> Check:
     """`value` is the product of the values at `of`, rounded half up to `places` decimals."""
     get_value, getters = getter(rule["value"]), [getter(path) for path in rule["of"]]
-    places = min(rule["places"], DECIMALS)
+    places = rule["places"]
 
     def check(place: Any, root: Root) -> Broken | None:
         value = scaled(get_value(place, root))
         factors = [scaled(get(place, root)) for get in getters]
-        if value is None or value < 0:
+        if value is None:
             return None
         product = 1
         for factor in factors:
-            if factor is None or factor < 0:
+            if factor is None:
                 return None
             product *= factor
         expected = rounded(product, DECIMALS * len(factors), places)
@@ -146,12 +147,13 @@ def _parts(rule: Rule) -> Check:
 def _unit_agreement(rule: Rule) -> Check:
     """`value` is one of the codes that `table` lists for the code at `by`, if it lists any."""
     get_value, get_by, table = getter(rule["value"]), getter(rule["by"]), rule["table"]
+    known = {by: frozenset(texts) for by, texts in table.items()}
 
     def check(place: Any, root: Root) -> Broken | None:
         value, by = get_value(place, root), get_by(place, root)
-        allowed = table.get(by) if type(by) is str else None
-        if allowed is None or type(value) is not str or value in allowed:
+        if type(by) is not str or by not in known or type(value) is not str or value in known[by]:
             return None
+        allowed = table[by]
         return Broken(
             rule["value"],
             f"does not go with {rule['by']}; allowed are {', '.join(allowed)}",
@@ -195,9 +197,9 @@ KINDS: Final[dict[str, Kind]] = {
     "not_before": Kind(_not_before, {"earlier": PATH, "later": PATH}, {}, waits="later"),
     "one_script": Kind(_one_script, {"value": PATH}, {}),
     "parts": Kind(_parts, {"value": PATH, "of": PATHS}, {}, waits="value"),
-    "product": Kind(_product, {"value": PATH, "of": PATHS, "places": COUNT}, {}, waits="value"),
+    "product": Kind(_product, {"value": PATH, "of": PATHS, "places": PLACES}, {}, waits="value"),
     "starts_with": Kind(_starts_with, {"value": PATH, "with": PATH}, {"join": WORD}, waits="value"),
     "unit_agreement": Kind(
-        _unit_agreement, {"value": PATH, "by": PATH, "table": TABLE}, {}, waits="value"
+        _unit_agreement, {"value": PATH, "by": PATH, "table": TEXTS_BY}, {}, waits="value"
     ),
 }

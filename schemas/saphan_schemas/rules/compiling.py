@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.rules import comparing, lists, presence
 from saphan_schemas.rules.check_digits import METHODS
-from saphan_schemas.rules.checks import COMMON, Broken, Check, Kind, Rule
+from saphan_schemas.rules.checks import COMMON, PATH, PATHS, Broken, Check, Kind, Rule
+from saphan_schemas.rules.numbers import DECIMALS
 from saphan_schemas.rules.paths import Root
 
 KINDS: Final[dict[str, Kind]] = dict(
     sorted((comparing.KINDS | lists.KINDS | presence.KINDS).items())
 )
 """Every kind of rule; a new one is a new version of every type that uses it."""
+_STARRED: Final = frozenset(("each", "list", "of"))
+"""Parameters that are one path, and that may lead to many values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ def _kind(rule: Rule, number: int) -> Kind:
     for name, value in rule.items():
         if name != "rule" and not (name in forms and FORMS[forms[name]](value)):
             raise _malformed(number, name, "is unknown or not of its form")
+        if "*" in _unstarred(name, forms.get(name), value):
+            raise _malformed(number, name, "leads by * where only one value can be meant")
     each = rule.get("each", "")
     if each and not each.startswith(("/body", "/about", "/attachments")):
         raise _malformed(number, "each", "does not begin with /body, /about or /attachments")
@@ -90,6 +96,13 @@ def _kind(rule: Rule, number: int) -> Kind:
     if rule.get("method", "cas") not in METHODS:
         raise _malformed(number, "method", "is not a method that this program knows")
     return kind
+
+
+def _unstarred(name: str, form: str | None, value: Any) -> set[str]:
+    """The steps of all paths of a parameter that has to lead to one value (R3)."""
+    if form not in (PATH, PATHS) or (form == PATH and name in _STARRED):
+        return set()
+    return {step for path in ([value] if form == PATH else value) for step in path.split("/")}
 
 
 def _is_path(value: Any) -> bool:
@@ -106,17 +119,34 @@ def _is_table(value: Any) -> bool:
     return (isinstance(value, list) and all(map(_is_word, value))) or _is_word(value)
 
 
+def _is_texts_by(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    lists = value.values()
+    return all(isinstance(texts, list) and all(map(_is_text, texts)) for texts in lists)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and _is_word(value)
+
+
+def _are_paths(value: Any) -> bool:
+    return _all(_is_path)(value) and len(value) <= LIMITS.rule_paths
+
+
 def _all(form: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and bool(value) and all(map(form, value))
 
 
 FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "path": _is_path,
-    "paths": _all(_is_path),
+    "paths": _are_paths,
     "word": lambda value: isinstance(value, str),
     "words": lambda value: value == [] or _all(_is_word)(value),
     "count": lambda value: type(value) is int and 0 <= value <= 100,
+    "decimals": lambda value: type(value) is int and 0 <= value <= DECIMALS,
     "table": lambda value: isinstance(value, dict) and _is_table(value),
+    "texts_by": _is_texts_by,
 }
 
 

@@ -9,7 +9,8 @@ import msgspec
 
 from saphan_schemas.rules.checks import PATH, PATHS, WORD, WORDS, Broken, Check, Kind, Rule
 from saphan_schemas.rules.numbers import scaled, unscaled
-from saphan_schemas.rules.paths import Root, finder, getter
+from saphan_schemas.rules.paths import Root, finder, getter, pointer_at
+from saphan_schemas.rules.presence import one_of, typed
 
 
 def _sum(rule: Rule) -> Check:
@@ -26,15 +27,16 @@ def _sum(rule: Rule) -> Check:
         stated = totals(place, root)
         for index, total in enumerate(stated if type(stated) is list else ()):
             path = f"{rule['totals']}/{index}"
-            expected = sums.pop(str(by(total, root)), None)
+            group = by(total, root)
+            expected = sums.pop(group, None) if type(group) is str else None
             if expected is None:
                 return Broken(path, "has nothing to add up, or is stated twice", {"entries": 0})
             if scaled(value(total, root)) != expected:
                 said = f"is not the sum, {unscaled(expected)}"
-                return Broken(f"{path}/{rule['value']}", said, {"sum": unscaled(expected)})
-        for group, expected in sums.items():
-            said = f"lacks the total of {group}"
-            return Broken(rule["totals"], said, {"holds": group, "sum": unscaled(expected)})
+                return Broken(pointer_at(path, rule["value"]), said, {"sum": unscaled(expected)})
+        for expected in sums.values():  # the group may be a name: it is not said
+            said = f"lacks an entry whose total is {unscaled(expected)}"
+            return Broken(rule["totals"], said, {"lacks": unscaled(expected)})
         return None
 
     return check
@@ -71,7 +73,8 @@ def _unique(rule: Rule) -> Check:
         keys = [_canonical.encode([get(item, root) for get in getters]) for item in items]
         if len(set(keys)) == len(keys):
             return None
-        second = next(index for index, key in enumerate(keys) if key in keys[:index])
+        first: dict[bytes, int] = {}
+        second = next(at for at, key in enumerate(keys) if first.setdefault(key, at) != at)
         return Broken(str(second), said, {"unique": list(by)})
 
     return check
@@ -96,7 +99,7 @@ def _index(rule: Rule) -> Check:
             index = get(item, root)
             if type(index) is int and (index == own or not 0 <= index < len(items)):
                 said = "is not the number of another entry of the list, from 0"
-                return Broken(f"{own}/{rule['value']}", said, {"below": len(items)})
+                return Broken(pointer_at(str(own), rule["value"]), said, {"below": len(items)})
         return None
 
     return check
@@ -123,6 +126,7 @@ def _refers(rule: Rule) -> Check:
 def _attachment(rule: Rule) -> Check:
     """`value` is the place of an attachment, with one of the roles if the rule names some."""
     get, role, roles = getter(rule["value"]), getter("role"), rule.get("role")
+    among = None if roles is None else frozenset(roles)
 
     def check(place: Any, root: Root) -> Broken | None:
         index = get(place, root)
@@ -132,9 +136,9 @@ def _attachment(rule: Rule) -> Check:
         if not 0 <= index < len(listed):
             said = "is not the number of an attachment, from 0"
             return Broken(rule["value"], said, {"below": len(listed), "into": "/attachments"})
-        if roles is None or role(listed[index], root) in roles:
+        if among is None or roles is None or role(listed[index], root) in among:
             return None
-        said = f"is an attachment that is no {' or '.join(roles)}"
+        said = f"is an attachment that is no {' or '.join(map(str, roles))}"
         return Broken(rule["value"], said, {"role": list(roles)})
 
     return check
@@ -151,14 +155,21 @@ def _listed(rule: Rule) -> Check:
         if value is None:
             return None
         found = listed(place, root)
-        return None if type(found) is list and value in found else broken
+        return None if type(found) is list and _holds(found, value) else broken
 
     return check
 
 
+def _holds(items: list[Any], value: Any) -> bool:
+    if type(value) is str:
+        return value in items
+    whole = _canonical.encode(value)  # 1 is not true, inside of lists neither
+    return any(_canonical.encode(item) == whole for item in items)
+
+
 def _some_is(rule: Rule) -> Check:
     """If there is a value at `value`, one of those that `of` leads to is one of `be`."""
-    get, of, words = getter(rule["value"]), finder(rule["of"]), frozenset(rule["be"])
+    get, of, words = getter(rule["value"]), finder(rule["of"]), typed(rule["be"])
     said = f"needs an entry of {rule['of']} that goes with it"
     broken = Broken(rule["value"], said, {"of": rule["of"], "some": list(rule["be"])})
 
@@ -166,7 +177,7 @@ def _some_is(rule: Rule) -> Check:
         if get(place, root) is None:
             return None
         for one in of(place, root):
-            if type(one) is str and one in words:
+            if one_of(one, words):
                 return None
         return broken
 
@@ -201,8 +212,8 @@ OF_ARRAYS: Final = frozenset({"index", "unique"})
 KINDS: Final[dict[str, Kind]] = {
     "adds_up": Kind(_adds_up, {"of": PATH, "value": PATH, "total": PATH}, {}, waits="total"),
     "attachment": Kind(_attachment, {"value": PATH}, {"role": WORDS}, waits="value"),
-    "index": Kind(_index, {"each": PATH, "value": PATH}, {}),
-    "listed": Kind(_listed, {"each": PATH, "list": PATH}, {"value": PATH}),
+    "index": Kind(_index, {"value": PATH}, {}),
+    "listed": Kind(_listed, {"list": PATH}, {"value": PATH}),
     "refers": Kind(_refers, {"value": PATH, "into": PATH}, {}, waits="value"),
     "related": Kind(_related, {"value": PATH, "kind": WORD}, {}, waits="value"),
     "some_is": Kind(_some_is, {"value": PATH, "of": PATH, "be": WORDS}, {}, waits="value"),
@@ -211,5 +222,5 @@ KINDS: Final[dict[str, Kind]] = {
         {"of": PATH, "by": PATH, "value": PATH, "totals": PATH, "except": WORDS},
         {},
     ),
-    "unique": Kind(_unique, {"each": PATH}, {"by": PATHS}),
+    "unique": Kind(_unique, {}, {"by": PATHS}),
 }

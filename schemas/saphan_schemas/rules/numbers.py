@@ -15,7 +15,7 @@ def scaled(value: Any) -> int | None:
     """A `decimal` string or a count in millionths; None for anything else."""
     if type(value) is int:
         return value * ONE
-    if type(value) is not str:
+    if type(value) is not str or len(value) > MOST + 1 + DECIMALS:
         return None
     whole, point, part = value.partition(".")
     if not (whole.isdigit() and value.isascii() and len(whole) <= MOST):
@@ -30,14 +30,14 @@ def _is_part(part: str) -> bool:
 
 
 def unscaled(value: int) -> str:
-    """The shortest decimal string of a number of millionths that is not negative."""
-    whole, part = divmod(value, ONE)
+    """The shortest decimal string of a number of millionths."""
+    sign, (whole, part) = "-" * (value < 0), divmod(abs(value), ONE)
     digits = f"{part:0{DECIMALS}d}".rstrip("0")
-    return f"{whole}.{digits}" if digits else str(whole)
+    return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"
 
 
 def rounded(value: int, scale: int, digits: int) -> int:
-    """A number of 10**-scale, not negative, rounded half up to `digits` decimals, in millionths.
+    """A number of 10**-scale in millionths, rounded to `digits` decimals; half goes up.
 
     Args:
         digits: 0 to `DECIMALS`.

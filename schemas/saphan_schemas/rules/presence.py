@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
 
 from saphan_schemas.rules.checks import (
     COUNT,
@@ -15,6 +16,9 @@ from saphan_schemas.rules.checks import (
     Rule,
 )
 from saphan_schemas.rules.paths import Root, getter
+
+Words: TypeAlias = frozenset[tuple[type, Any]]
+_OF_WORDS: Final = frozenset((str, int, bool))
 
 
 def _given_when(rule: Rule) -> Check:
@@ -76,6 +80,7 @@ def _one_of_given(rule: Rule) -> Check:
 def _must_be(rule: Rule) -> Check:
     """The value at `value`, or each item of the array there, is one of `be`."""
     get, allowed = getter(rule["value"]), rule["be"]
+    words = typed(allowed)
     texts = frozenset(word for word in allowed if type(word) is str)
     broken = Broken(rule["value"], f"must be {_words(allowed)}", {"allowed": list(allowed)})
 
@@ -83,9 +88,9 @@ def _must_be(rule: Rule) -> Check:
         value = get(place, root)
         if type(value) is str:
             return None if value in texts else broken
-        if value is None or (type(value) is list and all(_one_of(v, allowed) for v in value)):
+        if value is None or (type(value) is list and all(one_of(v, words) for v in value)):
             return None
-        return None if _one_of(value, allowed) else broken
+        return None if one_of(value, words) else broken
 
     return check
 
@@ -94,15 +99,17 @@ def _must_have(rule: Rule) -> Check:
     """The array at `value` holds every word of `all`."""
     get = getter(rule["value"])
     missing = {
-        word: Broken(rule["value"], f"must hold {word}", {"holds": word}) for word in rule["all"]
+        (type(word), word): Broken(rule["value"], f"must hold {word}", {"holds": word})
+        for word in rule["all"]
     }
 
     def check(place: Any, root: Root) -> Broken | None:
         value = get(place, root)
         if type(value) is not list:
             return None
+        held = typed(value)
         for word, broken in missing.items():
-            if word not in value:
+            if word not in held:
                 return broken
         return None
 
@@ -113,7 +120,7 @@ def _declared(rule: Rule) -> Check:
     """Where the rule finds a place, the value at `flag` is true."""
     get = getter(rule["flag"])
     said = "is not true although there are such entries"
-    broken = Broken(rule["flag"], said, {"allowed": [True], "because": rule["each"]})
+    broken = Broken(rule["flag"], said, {"allowed": [True], "because": rule.get("each", "")})
     return lambda place, root: None if get(place, root) is True else broken
 
 
@@ -131,23 +138,28 @@ def _has_key(rule: Rule) -> Check:
     return check
 
 
-def applies(rule: Rule) -> tuple[Any, tuple[Any, ...] | None]:
+def applies(rule: Rule) -> tuple[Any, Words | None]:
     """The guard of a rule with `when`: the getter of its value, and the words it must be one of."""
-    return getter(rule["when"]), tuple(rule["is"]) if "is" in rule else None
+    return getter(rule["when"]), typed(rule["is"]) if "is" in rule else None
 
 
-def holds(value: Any, words: tuple[Any, ...] | None) -> bool:
+def holds(value: Any, words: Words | None) -> bool:
     """Whether a guard's value is there (no `words`), is one of them, or is an array with one."""
     if value is None or words is None:
         return value is not None
     if type(value) is list:
-        return any(_one_of(item, words) for item in value)
-    return _one_of(value, words)
+        return any(one_of(item, words) for item in value)
+    return one_of(value, words)
 
 
-def _one_of(value: Any, words: Any) -> bool:
-    """Equal and of the same type: 1 is not true."""
-    return any(type(value) is type(word) and value == word for word in words)
+def typed(values: Iterable[Any]) -> Words:
+    """The texts, integers and booleans of a list, each with its type: 1 is not true."""
+    return frozenset((type(value), value) for value in values if type(value) in _OF_WORDS)
+
+
+def one_of(value: Any, words: Words) -> bool:
+    """Whether a value is one of these words, and of its type."""
+    return type(value) in _OF_WORDS and (type(value), value) in words
 
 
 def _words(words: list[Any]) -> str:
@@ -156,7 +168,7 @@ def _words(words: list[Any]) -> str:
 
 KINDS: Final[dict[str, Kind]] = {
     "absent_when": Kind(_absent_when, {"absent": PATHS}, {}),
-    "declared": Kind(_declared, {"each": PATH, "flag": PATH}, {}),
+    "declared": Kind(_declared, {"flag": PATH}, {}),
     "given_when": Kind(_given_when, {"given": PATHS}, {}),
     "has_key": Kind(_has_key, {"map": PATH, "key": PATH}, {}, waits="map"),
     "must_be": Kind(_must_be, {"value": PATH, "be": WORDS}, {}, waits="value"),

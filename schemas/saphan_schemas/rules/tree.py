@@ -7,12 +7,13 @@ does not, and where, is found by running them in their order (`running.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from saphan_schemas.rules.checks import Broken, Check
 from saphan_schemas.rules.compiling import Compiled
 from saphan_schemas.rules.paths import Root, getter
+from saphan_schemas.rules.presence import typed
 
 Walk = Callable[[Any, Root], bool]
 """(value, root) -> whether all rules at it and below it hold."""
@@ -86,8 +87,8 @@ def _wait(field: _Field, rule: Compiled, check: Check) -> None:
     if rule.words is None:
         field.given.append(check)
         return
-    for word in rule.words:
-        field.words.setdefault((type(word), word), []).append(check)
+    for word in typed(rule.words):
+        field.words.setdefault(word, []).append(check)
 
 
 def _from_top(get: Callable[[Any, Root], Any], check: Check) -> Check:
@@ -141,11 +142,11 @@ def _parts(field: _Field) -> _Parts:
 def _spoken(
     words: dict[tuple[type, Any], tuple[Check, ...]], place: Any, inner: Any, root: Root
 ) -> bool:
-    """Whether the rules hold that wait for this word, or for one of this array."""
-    for word in inner if type(inner) is list else (inner,):
-        kind = type(word)
-        if kind is str or kind is bool or kind is int:
-            for check in words.get((kind, word), ()):
-                if check(place, root) is not None:
-                    return False
-    return True
+    """Whether the rules hold that wait for this word, or for one of this array: each runs once."""
+    if type(inner) is not list:
+        kind = type(inner)
+        known = kind is str or kind is bool or kind is int
+        met: Iterable[Check] = words.get((kind, inner), ()) if known else ()
+    else:
+        met = dict.fromkeys(check for word in typed(inner) for check in words.get(word, ()))
+    return all(check(place, root) is None for check in met)

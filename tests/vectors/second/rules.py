@@ -166,31 +166,44 @@ def has_key(rule: Rule, place: Place) -> bool:
     return not isinstance(found, dict) or not isinstance(key, str) or key in found
 
 
+def equal(left: Any, right: Any) -> bool:
+    """R2"""
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(equal, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(equal(left[key], right[key]) for key in left)
+    return type(left) is type(right) and bool(left == right)
+
+
+def among(value: Any, values: list[Any]) -> bool:
+    return any(equal(value, one) for one in values)
+
+
 def listed(rule: Rule, place: Place) -> bool:
     value = place.at(rule.get("value", ""))
     if value is NONE:
         return True
     if "*" in rule["list"]:
-        return value in list(place.all(rule["list"]))
+        return among(value, list(place.all(rule["list"])))
     array = place.at(rule["list"])
-    return isinstance(array, list) and value in array
+    return isinstance(array, list) and among(value, array)
 
 
 def must_be(rule: Rule, place: Place) -> bool:
     value = place.at(rule["value"])
     return value is NONE or all(
-        one in rule["be"] for one in (value if isinstance(value, list) else [value])
+        among(one, rule["be"]) for one in (value if isinstance(value, list) else [value])
     )
 
 
 def must_have(rule: Rule, place: Place) -> bool:
     value = place.at(rule["value"])
-    return not isinstance(value, list) or all(one in value for one in rule["all"])
+    return not isinstance(value, list) or all(among(one, value) for one in rule["all"])
 
 
 def some_is(rule: Rule, place: Place) -> bool:
     found = place.at(rule["value"]) is not NONE
-    return not found or any(one in rule["be"] for one in place.all(rule["of"]))
+    return not found or any(among(one, rule["be"]) for one in place.all(rule["of"]))
 
 
 def moment(value: str) -> str:
@@ -284,8 +297,8 @@ def applies(rule: Rule, place: Place) -> bool:
     value = place.at(rule["when"])
     if value is NONE or "is" not in rule:
         return value is not NONE
-    among = value if isinstance(value, list) else [value]
-    return any(type(a) is type(b) and a == b for a in among for b in rule["is"])
+    values = value if isinstance(value, list) else [value]
+    return any(among(one, rule["is"]) for one in values)
 
 
 def check_rules(rules: list[Rule], content: Any, facts: Any) -> None:
