@@ -153,6 +153,7 @@ def bulletin_lines(found: Json) -> Iterator[str]:
     if seconds:
         yield f"{label('label.second')}{', '.join(seconds)}"
     about = dict(found["content"]["about"])
+    yield from _other_office(found["header"]["sender"], about)
     title = about.pop("title", None)
     if isinstance(title, dict) and title:
         known = [title[name] for name in read if title.get(name)]
@@ -168,6 +169,13 @@ def bulletin_lines(found: Json) -> Iterator[str]:
     if found.get("attachments"):
         yield ""
         yield from attachment_lines(found)
+
+
+def _other_office(sender: str, about: Json) -> Iterator[str]:
+    """The sender is proven; whatever office the content names is only said, and may be another."""
+    office, stated = sender.upper().replace(".", "-"), about.get("originator")
+    if isinstance(stated, str) and not f"{stated}-".startswith(f"{office}-"):
+        yield f"{label(None)}{say('note.other_office', office=stated, sender=sender)}"
 
 
 def attachment_lines(found: Json) -> Iterator[str]:
