@@ -28,6 +28,9 @@ STALE = both(
     put("body/judicial_doc/expires_on", "2025-10-13"),
 )
 WIDELY = both(drop("about/handling/onward_orgs"), put("about/handling/onward", "same_country"))
+IDENTIFIER = "/body/known_contacts/0/identifiers/0"
+CHAT = {"kind": "messaging", "value": "គំរូ ដារា", "provider": "Sample Messenger"}
+FAKED = {**CHAT, "value": "d\u0430ra"}
 NOT_WEIGHED = {"substance": "heroin", "kind": "unknown", "packages": 3}
 
 RULES: tuple[tuple[str, Change, str], ...] = (
@@ -50,6 +53,12 @@ RULES: tuple[tuple[str, Change, str], ...] = (
         "/body/sentence/remaining_months",
     ),
     (NOTICE, put("body/danger", ["infectious"]), "/about/personal_data/special_categories"),
+    (
+        NOTICE,
+        both(put("body/notice_kind", "locate"), drop("body/judicial_doc")),
+        "/body/judicial_doc",
+    ),
+    (NOTICE, put("body/known_contacts/0/identifiers/0", FAKED), f"{IDENTIFIER}/value"),
     # Disposals: packaging counted as drugs, a broken seal that is no discrepancy.
     (DISPOSAL, put("body/items/1/quantity/kind", "gross"), "/body/items/1/quantity/kind"),
     (DISPOSAL, put("body/items/0/quantity", NOT_WEIGHED), "/body/items/0/quantity/kind"),
@@ -69,6 +78,11 @@ RULES: tuple[tuple[str, Change, str], ...] = (
         DELIVERY,
         both(put("body/phase", "go"), put("body/substitution/kind", "undecided")),
         "/body/substitution/kind",
+    ),
+    (
+        DELIVERY,
+        put("body/handover_points/0", {"kind": "port", "country": "VN"}),
+        "/body/handover_points/0/country",
     ),
     # Assets.
     (FREEZE, put("body/order/kind", "arrest_warrant"), "/body/order/kind"),
@@ -102,6 +116,16 @@ SCHEMAS: tuple[tuple[str, Change, str], ...] = (
     (NOTICE, put(ROLES, ["wanted", "informant_never_named"]), f"/{ROLES}/1"),
     (NOTICE, put("body/status_in_case", "informant_never_named"), "/body/status_in_case"),
     *((NOTICE, put(WARRANT, text), f"/{WARRANT}") for text in (" ", "  1", "\u1090\u1091", "১২৩")),
+    (
+        NOTICE,
+        put("body/known_contacts/0/identifiers/0", {**CHAT, "value": "\u17e1\u17e2"}),
+        f"{IDENTIFIER}/value",
+    ),
+    (
+        NOTICE,
+        put("body/known_contacts/0/identifiers/0", {**CHAT, "kind": "wallet"}),
+        f"{IDENTIFIER}/value",
+    ),
     (DISPOSAL, put("body/items/1/missing", "0"), "/body/items/1/missing"),
     (DISPOSAL, put("body/items/0/kept_back", "0.00"), "/body/items/0/kept_back"),
     (SEIZURE, put("body/substances/0/kind", "unknown"), "/body/substances/0/amount"),
@@ -124,6 +148,7 @@ TAKEN: tuple[tuple[str, Change], ...] = (
             put("about/personal_data/special_reason", {"en": "Officers must be prepared."}),
         ),
     ),
+    (NOTICE, put("body/known_contacts/0/identifiers/0", CHAT)),
     (SEIZURE, put("body/substances/0", NOT_WEIGHED)),
     (SEIZURE, drop("body/arrests/0/nationality")),
     (PRECURSOR, put("body/substances/0", {"substance": "toluene", "kind": "unknown"})),
