@@ -143,8 +143,7 @@ def clock(due: str, **fields: Any) -> Vector:
 
 
 def clocks() -> Named:
-    within = {"count": 5, "unit": "working_days"}
-    april = {"accepted": at("2026-04-10T15:00+07:00"), "urgency": "immediate"}
+    """The table, the requester's own time, and whose days they are."""
     yield "urgent_direct", clock("2026-03-02T17:30+07:00", urgency="immediate")
     yield (
         "urgent_indirect",
@@ -168,6 +167,13 @@ def clocks() -> Named:
         "lengthened",
         clock("2026-03-23T00:00+07:00", reply_within={"count": 20, "unit": "calendar_days"}),
     )
+    yield from working_days()
+    yield from edges()
+
+
+def working_days() -> Named:
+    within = {"count": 5, "unit": "working_days"}
+    april = {"accepted": at("2026-04-10T15:00+07:00"), "urgency": "immediate"}
     yield (
         "working_days",
         clock("2026-04-23T00:00+07:00", reply_within=within, holidays=HOLIDAYS, **april),
@@ -186,7 +192,17 @@ def clocks() -> Named:
         "working_days_no_longer_known",
         clock("2026-03-06T00:00+07:00", holidays=HOLIDAYS, **monday),
     )
+    december = {"accepted": at("2026-12-28T15:00+07:00"), "urgency": "immediate"}
+    yield "working_days_beyond", clock(
+        "2027-01-05T00:00+07:00", reply_within=within, holidays=HOLIDAYS,
+        holiday_file_missing=True, **december,
+    )  # fmt: skip
+
+
+def edges() -> Named:
+    """A weekend, midnight, a leap day."""
     urgent: Vector = {"urgency": "immediate"}
+    five = {"count": 5, "unit": "working_days"}
     yield (
         "hours_over_a_weekend",
         clock("2026-03-07T04:00+07:00", accepted=at("2026-03-06T20:00+07:00"), **urgent),
@@ -202,14 +218,9 @@ def clocks() -> Named:
     yield (
         "working_days_from_a_saturday",
         clock(
-            "2026-04-18T00:00+07:00", accepted=at("2026-04-11T10:00+07:00"), reply_within=within,
+            "2026-04-18T00:00+07:00", accepted=at("2026-04-11T10:00+07:00"), reply_within=five,
             holiday_file_missing=True, **urgent,
         ),
-    )  # fmt: skip
-    december = {"accepted": at("2026-12-28T15:00+07:00"), "urgency": "immediate"}
-    yield "working_days_beyond", clock(
-        "2027-01-05T00:00+07:00", reply_within=within, holidays=HOLIDAYS,
-        holiday_file_missing=True, **december,
     )  # fmt: skip
 
 
