@@ -227,11 +227,20 @@ def edges() -> Named:
 # --- how it stands --------------------------------------------------------------------------------
 
 
-def said(hour: int, outcome: str, *answers: str, expected: int | None = None) -> Vector:
-    """A reply; answers: "1" or "2:pending"."""
+def said(
+    hour: int, outcome: str, *answers: str, expected: int | None = None, of: Vector | None = None
+) -> Vector:
+    """A reply; answers: "1" or "2:pending"; `of`: the one whose place it takes."""
     listed = [[one.partition(":")[0], one.partition(":")[2] or "answered"] for one in answers]
     when = None if expected is None else expected * HOUR
-    return {"at": hour * HOUR, "outcome": outcome, "answers": listed, "expected": when}
+    earlier = [] if of is None else [of]
+    return {
+        "at": hour * HOUR,
+        "outcome": outcome,
+        "answers": listed,
+        "expected": when,
+        "earlier": earlier,
+    }
 
 
 def stands(state: str, each: list[str], now: int, *replies: Vector, late: bool = False) -> Vector:
@@ -283,6 +292,14 @@ def standings() -> Named:
         stands("answered", ["answered"] * 2, 4, said(1, "full", "1", "2"), said(3, "refused")),
     )
     yield "late", stands("answered", ["answered"] * 2, 10, said(9, "full", "1", "2"), late=True)
+    full = said(1, "full", "1", "2")
+    better = said(9, "full", "1", "2:no_trace", of=full)
+    yield "corrected", stands("partial", ["answered", "no_trace"], 10, better)
+    for name, hour in (("in_place_of_a_delay", 7), ("in_place_of_a_delay_late", 9)):
+        last = said(hour, "full", "1", "2", of=delay)
+        yield name, stands("answered", ["answered"] * 2, 10, last, late=hour > 8)
+    again = said(9, "interim", "1", "2:pending", expected=72, of=delay)
+    yield "delay_corrected", stands("interim", ["answered", "interim"], 10, again)
 
 
 # --- legal assistance -----------------------------------------------------------------------------
@@ -307,8 +324,16 @@ def legal(
     }
 
 
-def word(when: str, state: str | None, expected: str | None = None) -> Vector:
-    return {"at": at(when), "state": state, "expected": None if expected is None else at(expected)}
+def word(
+    when: str, state: str | None, expected: str | None = None, earlier: str | None = None
+) -> Vector:
+    """A word; `earlier`: when what it took the place of was said."""
+    return {
+        "at": at(when),
+        "state": state,
+        "expected": None if expected is None else at(expected),
+        "earlier": None if earlier is None else at(earlier),
+    }
 
 
 def legals() -> Named:
@@ -327,6 +352,8 @@ def legals() -> Named:
             "status", "waiting", "2026-04-12T00:00+07:00", after, word(after, "received"), late=True
         ),
     )
+    newer = word(after, "accepted", earlier=march)
+    yield "newer_word", legal("status", "waiting", "2026-04-12T00:00+07:00", after, newer)
     postponed = word(march, "postponed", "2026-06-01T00:00+00:00")
     yield "postponed", legal("status", "waiting", april, "2026-05-31T00:00+00:00", postponed)
     yield "postponed_over", legal("status", "overdue", april, "2026-06-02T00:00+00:00", postponed)

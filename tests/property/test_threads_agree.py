@@ -20,33 +20,40 @@ NUMBERS = ("1", "2", "3")
 ANSWERS = st.dictionaries(
     st.sampled_from(NUMBERS), st.sampled_from(("answered", "no_trace", "pending", "refused"))
 )
-REPLIES = st.lists(
-    st.fixed_dictionaries(
-        {
-            "at": st.integers(0, 50),
-            "outcome": st.sampled_from(
-                ("full", "partial", "interim", "no_trace", "refused", "transferred")
-            ),
-            "answers": ANSWERS.map(lambda found: [list(pair) for pair in found.items()]),
-            "expected": st.none() | st.integers(0, 90),
-        }
+SAID = {
+    "at": st.integers(0, 50),
+    "outcome": st.sampled_from(
+        ("full", "partial", "interim", "no_trace", "refused", "transferred")
     ),
-    max_size=5,
-).map(lambda found: sorted(found, key=lambda reply: int(str(reply["at"]))))
+    "answers": ANSWERS.map(lambda found: [list(pair) for pair in found.items()]),
+    "expected": st.none() | st.integers(0, 90),
+}
+EARLIER = st.lists(st.fixed_dictionaries(SAID), max_size=2)
+REPLIES = st.lists(st.fixed_dictionaries(SAID | {"earlier": EARLIER}), max_size=5)
+
+
+def answered(one: dict[str, Any]) -> Answered:
+    return Answered(bytes(32), one["outcome"], tuple(map(tuple, one["answers"])), one["expected"])
 
 
 @given(REPLIES, st.integers(0, 40), st.integers(0, 99))
 def test_a_standing(replies: list[dict[str, Any]], due: int, now: int) -> None:
-    vector = {"questions": list(NUMBERS), "replies": replies, "due": due, "now": now}
     said = [
-        Reply(
-            bytes(32),
-            one["at"],
-            Answered(bytes(32), one["outcome"], tuple(map(tuple, one["answers"])), one["expected"]),
+        (
+            one,
+            Reply(
+                bytes(32),
+                one["at"],
+                answered(one),
+                tuple((before["at"], answered(before)) for before in one["earlier"]),
+            ),
         )
         for one in replies
     ]
-    found = owing(Asked(NUMBERS, "direct"), said, due, now)
+    said.sort(key=lambda pair: pair[1].first)
+    replies = [one for one, _ in said]
+    vector = {"questions": list(NUMBERS), "replies": replies, "due": due, "now": now}
+    found = owing(Asked(NUMBERS, "direct"), [reply for _, reply in said], due, now)
     ours = found.state, [one.state for one in found.questions], found.late, found.until
     assert ours == SECOND.standing(vector)
 

@@ -73,12 +73,17 @@ def clock(vector: Vector) -> tuple[int, bool]:
     return due.moment, due.holiday_file_missing
 
 
+def answered(one: Vector) -> Answered:
+    return Answered(bytes(32), one["outcome"], tuple(map(tuple, one["answers"])), one["expected"])
+
+
 def standing(vector: Vector) -> tuple[Any, ...]:
     replies = [
         Reply(
             bytes([place]) * 32,
             one["at"],
-            Answered(bytes(32), one["outcome"], tuple(map(tuple, one["answers"])), one["expected"]),
+            answered(one),
+            tuple((before["at"], answered(before)) for before in one["earlier"]),
         )
         for place, one in enumerate(vector["replies"])
     ]
@@ -89,7 +94,10 @@ def standing(vector: Vector) -> tuple[Any, ...]:
 
 def legally(vector: Vector) -> tuple[Any, ...]:
     zone = ZoneInfo(vector["zone"])
-    words = [Word(bytes(32), one["at"], one["state"], one["expected"]) for one in vector["words"]]
+    words = [
+        Word(bytes(32), one["at"], one["state"], one["expected"], one["earlier"])
+        for one in vector["words"]
+    ]
     found = legal(
         words,
         vector["accepted"],

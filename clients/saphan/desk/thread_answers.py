@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +15,9 @@ from saphan.threads.owing import OwingState, QuestionState
 
 Hex = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Word = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_+]{0,63}\Z")]
+LONG_AGO: Final = -2_208_988_800_000
+"""The first instant of 1900, ms UTC: of what was announced nobody has said that it is to come."""
+Announced = Annotated[int, Meta(ge=LONG_AGO, lt=2**53)]
 Few = Meta(max_length=LIMITS.thread_bulletins)
 
 
@@ -58,7 +61,7 @@ class Owed(msgspec.Struct):
     read: Millis | None
     due: Millis | None
     until: Millis | None
-    expected: Millis | None
+    expected: Announced | None
     reason: Word | None
     transferred_to: Annotated[str, Meta(pattern=r"\A[A-Z0-9-]{1,40}\Z")] | None
     late: bool

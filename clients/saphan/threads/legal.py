@@ -19,17 +19,24 @@ Counting = Callable[[int, Literal["mla_acknowledge", "mla_status"]], int]
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A reply to the request, in the order of their times.
+    """A reply to the request, in the order of `first`.
 
     Args:
         at: when the log took it, ms UTC; state: of the execution, if it says one.
         expected: for when the next step is announced, ms UTC.
+        earlier: when the log took what it took the place of, ms UTC.
     """
 
     bulletin: bytes
     at: int
     state: str | None = None
     expected: int | None = None
+    earlier: int | None = None
+
+    @property
+    def first(self) -> int:
+        """When it counts from, ms UTC."""
+        return self.at if self.earlier is None else min(self.at, self.earlier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +59,15 @@ ENDS: dict[str, OwingState] = {
 def legal(words: Sequence[Word], accepted: int, count: Counting, now: int) -> Legal:
     """How it stands `now` (ms UTC), for a request that its node has accepted."""
     first = count(accepted, "mla_acknowledge")
-    late = bool(words) and words[0].at > first
+    late = bool(words) and words[0].first > first
     replies = tuple(one.bulletin for one in words)
     last = words[-1] if words else None
     if last is None:
         what: What = "acknowledgement"
         since, due, expected = accepted, first, None
     else:
-        what, since, expected = "status", last.at, last.expected
-        due = count(last.at, "mla_status")
+        what, since, expected = "status", max(one.at for one in words), last.expected
+        due = count(since, "mla_status")
     ended = None if last is None else ENDS.get(last.state or "")
     until = due if expected is None else max(due, expected)
     state: OwingState = ended or ("overdue" if now > until else "waiting")

@@ -42,13 +42,25 @@ class Reply:
     """A reply that stands.
 
     Args:
-        bulletin: its id; at: when the log took it, ms UTC (of what it corrects, if that was
-            earlier: a correction makes no answer late).
+        bulletin: its id; at: when the log took it, ms UTC.
+        earlier: (when, what it said) of those whose place it takes: a correction makes no answer
+            late, and an answer in the place of a delay came when it came.
     """
 
     bulletin: bytes
     at: int
     answered: Answered
+    earlier: tuple[tuple[int, Answered], ...] = ()
+
+    @property
+    def first(self) -> int:
+        """T7: when it counts from, ms UTC."""
+        return min([self.at, *(at for at, _ in self.earlier)])
+
+    def settled(self, no: str) -> int:
+        """T8: when the first of them settled a question that this one settles, ms UTC."""
+        before = [at for at, said in self.earlier if _said(said, no) not in OPEN]
+        return min([self.at, *before])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +116,12 @@ def owing(asked: Asked, replies: Sequence[Reply], due: int | None, now: int) -> 
     for reply in replies:
         said = reply.answered
         for no, before in questions.items():
-            questions[no] = _after(before, dict(said.answers).get(no), reply)
+            questions[no] = _after(before, reply)
         expected, reason = said.expected, said.reason
         to = said.transferred_to or to
     still = any(one.state in OPEN for one in questions.values())
+    times = [one.first for one in replies]
+    times += [one.at for one in questions.values() if one.at is not None]
     found = Owing(
         state="waiting",
         questions=tuple(questions.values()),
@@ -115,22 +129,27 @@ def owing(asked: Asked, replies: Sequence[Reply], due: int | None, now: int) -> 
         expected=expected if still else None,
         reason=reason if still else None,
         transferred_to=to,
-        late=due is not None and any(reply.at > due for reply in replies),
+        late=due is not None and any(at > due for at in times),
         replies=tuple(reply.bulletin for reply in replies),
     )
     return _stated(found, now)
 
 
-def _after(before: Question, listed: str | None, reply: Reply) -> Question:
+def _after(before: Question, reply: Reply) -> Question:
     """A question after a reply: what is settled stays so, unless it is answered after all."""
-    state = LISTED.get(listed or "")
-    if state is None and before.state in OPEN:
-        state = REST.get(reply.answered.outcome)
-    if state is None or (state != "answered" and before.state not in OPEN):
+    state = _said(reply.answered, before.no)
+    listed = LISTED.get(dict(reply.answered.answers).get(before.no, ""))
+    if before.state not in OPEN and listed != "answered":
         return before
-    if state == "interim":
-        return Question(before.no, state)
-    return Question(before.no, state, reply.bulletin, reply.at)
+    if state in OPEN:
+        return Question(before.no, state) if state == "interim" else before
+    return Question(before.no, state, reply.bulletin, reply.settled(before.no))
+
+
+def _said(said: Answered, no: str) -> QuestionState:
+    """T8: what a reply says of a question that was open; of a code unknown to us, nothing."""
+    listed = LISTED.get(dict(said.answers).get(no, ""))
+    return listed or REST.get(said.outcome, "waiting")
 
 
 def _stated(found: Owing, now: int) -> Owing:

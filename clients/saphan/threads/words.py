@@ -92,9 +92,14 @@ class Words(Record, frozen=True):
     legal: bool = False
 
     @property
+    def withdraws(self) -> bool:
+        """Whether it takes something back, and itself neither asks nor answers."""
+        return self.message in ASK_NOTHING
+
+    @property
     def asks(self) -> bool:
         """Whether somebody owes an answer to it; word of an execution answers, and asks nothing."""
-        if self.message in ASK_NOTHING:
+        if self.withdraws:
             return False
         return self.asked is not None or (self.legal and self.execution is None)
 

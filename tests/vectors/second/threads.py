@@ -105,10 +105,10 @@ def legal(vector: Vector) -> tuple[str, str, int | None, bool]:
     words = vector["words"]
     if not words:
         return "acknowledgement", _over(vector, first), first, False
-    last, late = words[-1], words[0]["at"] > first
+    last, late = words[-1], min(words[0]["at"], words[0]["earlier"] or words[0]["at"]) > first
     if last["state"] in ("executed", "returned", "refused"):
         return "status", "refused" if last["state"] == "refused" else "answered", None, late
-    due, _ = _end({**vector, "accepted": last["at"]}, 30, "calendar_days")
+    due, _ = _end({**vector, "accepted": max(word["at"] for word in words)}, 30, "calendar_days")
     return "status", _over(vector, max(due, last["expected"] or 0)), due, late
 
 
@@ -121,19 +121,31 @@ def _midnight_after(day: date, zone: ZoneInfo) -> int:
     return int(datetime(after.year, after.month, after.day, tzinfo=zone).timestamp()) * 1000
 
 
+def _says(reply: Vector, no: str) -> str:
+    """What a reply says of a question that is open."""
+    listed = dict(map(tuple, reply["answers"])).get(no)
+    if listed is not None:
+        return "interim" if listed == "pending" else str(listed)
+    return {"full": "answered", "partial": "refused"}.get(reply["outcome"], str(reply["outcome"]))
+
+
 def standing(vector: Vector) -> tuple[str, list[str], bool, int]:
     """(state, states of the questions, late, until)."""
     each = dict.fromkeys(vector["questions"], "waiting")
-    rest = {"full": "answered", "partial": "refused"}
+    when = dict.fromkeys(vector["questions"], 0)
     expected, late = None, False
     for reply in vector["replies"]:
+        chain = [reply, *reply["earlier"]]
         listed = dict(map(tuple, reply["answers"]))
         for no, before in each.items():
-            after = listed.get(no) or rest.get(reply["outcome"], reply["outcome"])
-            after = "interim" if after == "pending" else after
+            after = _says(reply, no)
             if before in ("waiting", "interim") or (no in listed and after == "answered"):
                 each[no] = after
-        expected, late = reply["expected"], late or reply["at"] > vector["due"]
+                settling = [one["at"] for one in chain if _says(one, no) != "interim"]
+                when[no] = min(settling) if after != "interim" else 0
+        expected = reply["expected"]
+        late = late or min(one["at"] for one in chain) > vector["due"]
+    late = late or max(when.values()) > vector["due"]
     states = list(each.values())
     still = {"waiting", "interim"} & set(states)
     until = max(vector["due"], expected or 0) if still else vector["due"]

@@ -23,7 +23,7 @@ from saphan.node.threads.rows import held, named_by, words_of_row
 from saphan.threads.legal import What, Word, legal
 from saphan.threads.owing import Owing, OwingState, Question, Reply, owing
 from saphan.threads.rules import may_replace
-from saphan.threads.words import REPLACING, REPLY, Asked, Words
+from saphan.threads.words import REPLACING, REPLY, Answered, Asked, Words
 
 Json = dict[str, Any]
 Shows = Callable[[bytes], bool]
@@ -77,12 +77,23 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """A reply that stands: when it counts from, ms UTC, and which version it names."""
+    """A reply that stands.
+
+    Args:
+        at: when the log took it, ms UTC; version: which one of the request it names.
+        earlier: the same of those whose place it takes, and what they say.
+    """
 
     bulletin: bytes
     at: int
     version: bytes
     words: Words
+    earlier: tuple[tuple[int, Words], ...]
+
+    @property
+    def first(self) -> int:
+        """T7: when it counts from, ms UTC."""
+        return min([self.at, *(at for at, _ in self.earlier)])
 
 
 class Requests:
@@ -118,22 +129,38 @@ class Requests:
             return []
         header = decode(Header, row[0], LIMITS.header_bytes, "header")
         repliers = header.recipients if header.sender == self._agency else (self._agency,)
-        over = bool(self.replaced_by(bulletin, shows))
-        return [
-            self._one(bulletin, header, words, replier, shows, over=over) for replier in repliers
-        ]
+        return [self._one(bulletin, header, words, replier, shows) for replier in repliers]
 
-    def replaced_by(self, bulletin: bytes, shows: Shows = lambda _: True) -> list[bytes]:
-        """Bulletins that rightly take its place, in the order in which they came."""
+    def replaced_by(
+        self, bulletin: bytes, shows: Shows = lambda _: True, at: str | None = None
+    ) -> list[bytes]:
+        """Bulletins that rightly take its place, in the order in which they came.
+
+        Args:
+            at: at this recipient; None: at any. What never got there takes no place there.
+        """
         original = held(self._db, bulletin)
         if original is None:
             return []
         found = []
         for other in named_by(self._db, bulletin, REPLACING, original.sender):
             one = held(self._db, other)
-            if one is not None and may_replace(one.sender, one.schema, original) and shows(other):
+            rightly = one is not None and may_replace(one.sender, one.schema, original)
+            if rightly and shows(other) and self.reaches(other, at):
                 found.append(other)
         return found
+
+    def reaches(self, bulletin: bytes, recipient: str | None = None) -> bool:
+        """T5: whether it got to a recipient (to any), or may yet; what came here has come."""
+        row = self._db.row("SELECT sender FROM bulletins WHERE id = ?", (bulletin,))
+        if row is None or row[0] != self._agency:
+            return row is not None
+        return any(
+            state not in DEAD and recipient in (None, to)
+            for to, state in self._db.rows(
+                "SELECT recipient, state FROM deliveries WHERE bulletin = ?", (bulletin,)
+            )
+        )
 
     def _one(
         self,
@@ -142,11 +169,10 @@ class Requests:
         words: Words,
         replier: str,
         shows: Shows,
-        *,
-        over: bool,
     ) -> Owed:
         state = self._delivery(bulletin, replier)
         accepted, read = self._times(bulletin, replier)
+        over = bool(self.replaced_by(bulletin, shows, replier))
         asked = words.asked
         if accepted is None:
             word: OwingState = "ended" if state in DEAD else "replaced" if over else "undelivered"
@@ -166,15 +192,19 @@ class Requests:
     ) -> Owed:
         running = self._calendar.running(accepted, urgency, asked, replier)
         replies = [
-            Reply(one.bulletin, one.at, one.words.answered)
+            Reply(one.bulletin, one.at, one.words.answered, _answers(one))
             for one in came
             if one.words.answered is not None and one.words.answered.request == one.version
         ]
+        replies.sort(key=lambda one: one.first)
         found = owing(asked, replies, running.due, self._clock())
         return Owed(replier=replier, delivery="", owing=found, running=running, since=accepted)
 
     def _legal(self, came: Sequence[Came], accepted: int, replier: str) -> Owed:
-        words = [Word(one.bulletin, one.at, *self._executed(one.words, replier)) for one in came]
+        words = [
+            Word(one.bulletin, one.at, *self._executed(one.words, replier), one.first)
+            for one in came
+        ]
         found = legal(
             words,
             accepted,
@@ -208,13 +238,26 @@ class Requests:
         for version in self._versions(bulletin):
             for other in named_by(self._db, version, [REPLY], replier):
                 words = words_of_row(self._db, self._archive, other) if shows(other) else None
-                if words is None or self.replaced_by(other, shows):
+                if words is None or words.withdraws or not self.reaches(other, asker):
                     continue
-                if replier == self._agency and self._delivery(other, asker) in DEAD:
+                if self.replaced_by(other, shows, asker):
                     continue
-                times = [self._at(each, asker) for each in self._versions(other)]
-                found.append(Came(other, min(times), version, words))
-        return sorted(found, key=lambda one: one.at)
+                found.append(
+                    Came(other, self._at(other, asker), version, words, self._earlier(other, asker))
+                )
+        found.sort(key=lambda one: one.first)
+        return found[-LIMITS.thread_bulletins :]
+
+    def _earlier(self, reply: bytes, asker: str) -> tuple[tuple[int, Words], ...]:
+        """T7: those whose place it takes, as far as they got to who asked."""
+        found = []
+        for one in self._versions(reply):
+            words = words_of_row(self._db, self._archive, one)
+            if words is None or words.withdraws:
+                break  # what was taken back before it was said again came when it was said again
+            if one != reply and self.reaches(one, asker):
+                found.append((self._at(one, asker), words))
+        return tuple(found)
 
     def _versions(self, bulletin: bytes) -> Iterator[bytes]:
         """A bulletin, and those before it whose place it takes."""
@@ -259,6 +302,13 @@ class Requests:
         )
         times = dict(rows)
         return times.get(Event.ACCEPTED.value), times.get(Event.READ.value)
+
+
+def _answers(came: Came) -> tuple[tuple[int, Answered], ...]:
+    """Those before it that answer the same request."""
+    request = None if came.words.answered is None else came.words.answered.request
+    said = ((at, words.answered) for at, words in came.earlier)
+    return tuple((at, one) for at, one in said if one is not None and one.request == request)
 
 
 def _question(one: Question) -> Json:

@@ -18,10 +18,18 @@ from saphan_schemas.records import Header
 from saphan.node.archive import Archive
 from saphan.node.rows.db import Database
 from saphan.threads.rules import Held
-from saphan.threads.words import Words
+from saphan.threads.words import REPLACING, REPLY, Words
 
 WORDS_BYTES: Final = 64 * 1024
 """32 relations, and the numbers of all questions of a request."""
+
+
+_OWED_AGAIN: Final = (
+    "INSERT OR IGNORE INTO owed (seq, replier) SELECT r.seq, d.recipient FROM bulletins b"
+    " JOIN bulletins r ON r.id = ?2 JOIN deliveries d ON d.bulletin = r.id"
+    " AND d.recipient = b.sender WHERE b.seq = ?1"
+)
+"""Whoever changes an answer may owe it again: what was answered is watched no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,8 @@ def keep_words(tx: sqlite3.Connection, kept: Iterable[KeptWords]) -> None:
             "INSERT OR IGNORE INTO owed (seq, replier) VALUES (?, ?)",
             [(seq, agency) for agency in one.owed_by],
         )
+        if one.words.targets(*REPLACING):
+            tx.executemany(_OWED_AGAIN, [(seq, each) for each in one.words.targets(REPLY)])
 
 
 def held(db: Database, bulletin: bytes) -> Held | None:

@@ -65,7 +65,9 @@ class Threads:
         seen: list[bytes] = [bulletin]
         more = False
         for one in seen:  # grows as it goes
-            for other in self._neighbours(one):
+            neighbours = self._neighbours(one)
+            more = more or len(neighbours) == LIMITS.thread_bulletins
+            for other in neighbours:
                 if other in seen or not shows(other):
                     continue
                 if len(seen) == LIMITS.thread_bulletins:
@@ -117,4 +119,8 @@ class Threads:
             return "holds"
         if not may_replace(own.sender, own.schema, original):
             return "foreign"
-        return "holds" if set(original.recipients) <= set(own.recipients) else "misses"
+        reached = (
+            to in own.recipients and self.requests.reaches(bulletin, to)
+            for to in original.recipients
+        )
+        return "holds" if all(reached) else "misses"
