@@ -53,6 +53,7 @@ class Limits:
     schema_pattern_chars: int = 512  # of one pattern; ours have at most 80
     schema_pattern_positions: int = 256  # of one, with counted repetitions written out
     schema_patterns_positions: int = 512  # of all that one text meets; ours 280; 64 KiB take 0.9 s
+    schema_patterns_size: int = 2**18  # of all patterns of a bundle, their classes written out
     schema_nodes: int = 16_384  # of a schema with every reference written out; ours have 2,000
     schema_depth: int = 24  # schemas in schemas, references counted; ours have 17
     schema_codes: int = 1_024  # in one enumeration

@@ -29,15 +29,20 @@ _HEX: Final = frozenset("0123456789abcdefABCDEF")
 _DIGITS: Final = frozenset("0123456789")
 _DEEPEST: Final = 8
 """Groups in groups."""
+_NEGATED: Final = 24
+"""What a class of all other characters takes beside its members: four lengths of UTF-8."""
+_BEYOND_ASCII: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What was read: how many positions it takes with its counts written out, and whether it has
-    one fixed form (no quantifier but a single count, no alternatives)."""
+    """What was read: how many positions it takes with its counts written out, whether it has one
+    fixed form (no quantifier but a single count, no alternatives), and what an engine builds of it:
+    a member of a class is as much as a character."""
 
     positions: int
     fixed: bool
+    size: int
 
 
 def check_pattern(pattern: str, pointer: str) -> int:
@@ -47,7 +52,7 @@ def check_pattern(pattern: str, pointer: str) -> int:
         pointer: where it stands, for the error.
 
     Returns:
-        Its positions when counted repetitions are written out: what an engine builds.
+        Its positions when counted repetitions are written out.
 
     Raises:
         InvalidInput: `schema_pattern_large`, `schema_pattern_anchor`, `schema_pattern_syntax`,
@@ -55,11 +60,20 @@ def check_pattern(pattern: str, pointer: str) -> int:
     """
     # The same few patterns stand at many places.
     known = _counted(pattern)
-    return _Reader(pattern, pointer).read() if known is None else known
+    return (_Reader(pattern, pointer).read() if known is None else known).positions
+
+
+def pattern_size(pattern: str) -> int:
+    """Characters and members of classes, counted repetitions written out: what an engine builds.
+
+    Raises:
+        InvalidInput: as `check_pattern`.
+    """
+    return (_counted(pattern) or _Reader(pattern, "").read()).size
 
 
 @functools.lru_cache(1024)
-def _counted(pattern: str) -> int | None:
+def _counted(pattern: str) -> _Part | None:
     try:
         return _Reader(pattern, "").read()
     except InvalidInput:
@@ -74,7 +88,7 @@ class _Reader:
         self._pointer = pointer
         self._at = 0
 
-    def read(self) -> int:
+    def read(self) -> _Part:
         text = self._text
         if len(text) > LIMITS.schema_pattern_chars:
             self._large(f"has {len(text)} characters, at most {LIMITS.schema_pattern_chars}")
@@ -87,24 +101,25 @@ class _Reader:
             bar = self._text[self._at] == "|"
             code = "schema_pattern_anchor" if bar else "schema_pattern_syntax"
             self._refuse(code, f"cannot go on at character {self._at + 1}")
-        return part.positions
+        return part
 
     def _sequence(self, depth: int) -> _Part:
-        positions, fixed = 0, True
+        positions, fixed, size = 0, True, 0
         while self._at < len(self._text) and self._text[self._at] not in "|)":
             part = self._quantified(self._atom(depth))
             positions, fixed = positions + part.positions, fixed and part.fixed
+            size += part.size
             if positions > LIMITS.schema_pattern_positions:
                 self._large(f"takes over {LIMITS.schema_pattern_positions} positions")
-        return _Part(positions, fixed)
+        return _Part(positions, fixed, size)
 
     def _atom(self, depth: int) -> _Part:
         char = self._text[self._at]
         if char == "(":
             return self._group(depth + 1)
         if char == "[":
-            self._class()
-        elif char == "\\":
+            return _Part(1, True, self._class())
+        if char == "\\":
             self._escape()
         elif char in _SPECIAL or not _plain(char):
             self._refuse(
@@ -112,7 +127,7 @@ class _Reader:
             )
         else:
             self._at += 1
-        return _Part(1, True)
+        return _Part(1, True, _BEYOND_ASCII)
 
     def _group(self, depth: int) -> _Part:
         if depth > _DEEPEST:
@@ -128,23 +143,29 @@ class _Reader:
             self._refuse("schema_pattern_syntax", "leaves a group open")
         self._at += 1
         positions = sum(part.positions for part in parts)
-        return _Part(positions, len(parts) == 1 and parts[0].fixed)
+        size = sum(part.size for part in parts)
+        return _Part(positions, len(parts) == 1 and parts[0].fixed, size)
 
-    def _class(self) -> None:
+    def _class(self) -> int:
+        """What it takes: its members, those beyond ASCII more."""
         self._at += 1
+        members, size = 0, 0
         if self._peek() == "^":
             self._at += 1
-        members = 0
+            size = _NEGATED
         while self._peek() != "]":
-            low = self._member()
+            low = high = self._member()
             if self._peek() == "-" and self._text[self._at + 1 : self._at + 2] not in ("]", ""):
                 self._at += 1
-                if self._peek() == "-" or self._member() < low:
+                high = -1 if self._peek() == "-" else self._member()
+                if high < low:
                     self._refuse("schema_pattern_syntax", "has a range that runs backwards")
             members += 1
+            size += 1 if high < 0x80 else _BEYOND_ASCII
         if not members:
             self._refuse("schema_pattern_syntax", "has an empty class")
         self._at += 1
+        return size
 
     def _member(self) -> int:
         char = self._peek()
@@ -193,8 +214,8 @@ class _Reader:
             self._refuse(
                 "schema_pattern_nested", "repeats without end what has several forms, or none"
             )
-        positions = part.positions * max(low, high or 0, 1)
-        return _Part(positions, part.fixed and low == high)
+        times = max(low, high or 0, 1)
+        return _Part(part.positions * times, part.fixed and low == high, part.size * times)
 
     def _counts(self) -> tuple[int | None, int | None]:
         """(least, most) of the quantifier here, most None: endless; (None, 0): there is none."""

@@ -18,7 +18,7 @@ from saphan_schemas.bundling import DIALECT, make_bundle
 from saphan_schemas.codec import decode_content, encode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.patterns import check_pattern
+from saphan_schemas.patterns import check_pattern, pattern_size
 from saphan_schemas.profile_keywords import (
     INSIDE,
     Node,
@@ -87,6 +87,7 @@ def measure(schema: Node) -> tuple[int, int, int]:
     for name in _in_order(defs):
         sizes[name] = _size(defs[name], sizes, f"{_PLACES}/{name}")
     nodes, levels = _size(schema, sizes, "/schema")
+    _check_built(schema)
     unused = defs.keys() - reached(schema)
     if unused:
         refuse("schema_definition", f"{_PLACES}/{min(unused)}", "is used by nothing")
@@ -177,6 +178,23 @@ def _check_patterns(met: list[Node]) -> None:
             "/schema",
             f"holds one text against patterns of over {LIMITS.schema_patterns_positions} positions",
         )
+
+
+def _check_built(schema: Node) -> None:
+    """Step 11 too: all patterns of the bundle, each built once."""
+    size, seen = 0, set()
+    waiting: list[Any] = [schema, *schema["$defs"].values()]
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, dict):
+            continue
+        waiting += [inner for _, inner, _ in children(node)]
+        for pattern in (*node.get("patternProperties", ()), node.get("pattern")):
+            if pattern is not None and pattern not in seen:
+                seen.add(pattern)
+                size += pattern_size(pattern)
+        if size > LIMITS.schema_patterns_size:
+            refuse("schema_pattern_large", "/schema", "has patterns that are too large together")
 
 
 def _positions(patterns: list[str]) -> int:

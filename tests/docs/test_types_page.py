@@ -28,6 +28,7 @@ BOUNDS = {
     "characters of one pattern": LIMITS.schema_pattern_chars,
     "positions of one pattern": LIMITS.schema_pattern_positions,
     "positions of all patterns that one text meets": LIMITS.schema_patterns_positions,
+    "size of all patterns of a bundle": LIMITS.schema_patterns_size,
     "rules in a bundle": LIMITS.schema_rules,
     "values and characters that all rules touch": LIMITS.schema_rule_work,
     "longest text, longest list that a schema may allow": LONGEST,
