@@ -103,8 +103,11 @@ def test_numbers_of_registers_take_one_script_and_ascii_digits(
     place[field] = "\u0410B 12"  # a Cyrillic A
     error = refusal(name, content)
     assert (error.code, error.field) == ("rule_broken", f"{holder}/{field}")
-    for digits in ("AB \u0ed1\u0ed2", "AB \u17e1\u17e2", "AB \u0e51", "AB \uff11"):
-        place[field] = digits
+    digits = ("AB \u0ed1\u0ed2", "AB \u17e1\u17e2", "AB \u0e51", "AB \uff11")
+    # A second number that looks like the first and that no search finds.
+    unseen = ("A\u200bB 12", "AB 12\u200d", "\ufeffAB 12", "AB\u2060 12", "AB\u00ad12")
+    for other in digits + unseen:
+        place[field] = other
         error = refusal(name, content)
         assert (error.code, error.field) == ("schema_invalid", f"{holder}/{field}")
 
