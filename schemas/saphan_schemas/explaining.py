@@ -240,6 +240,7 @@ _WORDS: Final = {
 """Names under which codes stand, and the field whose codes they are."""
 _EVERY: Final = "*"
 _HEADER: Final = {
+    "/header/created": "wish.created",
     "/header/tlp": "wish.marking.tlp",
     "/header/codes": "wish.marking.codes",
     "/header/urgency": "wish.urgency",

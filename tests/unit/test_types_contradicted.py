@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from saphan_schemas.explaining import explain
+from saphan_schemas.messages import LANGUAGES
 from saphan_schemas.samples import schema_of
 from support.changes import Change, both, changed, drop, put
 from support.contents import check, refusal
@@ -185,3 +189,14 @@ def test_what_is_for_named_readers_is_not_for_a_whole_country() -> None:
     content = changed(SEIZURE, WIDELY)
     check(SEIZURE, content)
     assert refusal(SEIZURE, content, tlp="red").field == "/about/handling/onward"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize(("name", "change", "pointer"), (*RULES, *SCHEMAS))
+def test_each_refusal_is_a_sentence_without_paths(
+    name: str, change: Change, pointer: str, lang: str
+) -> None:
+    codes = ["H2"] if name == ASSETS else ["H1", "H2"]
+    sentence = explain(refusal(schema_of(name), changed(name, change), codes=codes), lang)
+    assert sentence is not None, pointer
+    assert not re.search(r"/[a-z_]+/|[{}]", sentence)
