@@ -186,9 +186,9 @@ def _kept_until(wish: Wish, today: int, allowed: Allowed) -> int:
     return today + min(allowed.retain_days, days)
 
 
-def _review_day(about: dict[str, Any]) -> int:
+def _review_day(about: Any) -> int:
     """`about.review_at` in days since 1970-01-01; 0 of what is no day, which the schema refuses."""
-    stated = about.get("review_at")
+    stated = about.get("review_at") if isinstance(about, dict) else None
     try:
         return (date.fromisoformat(stated) - _EPOCH).days if isinstance(stated, str) else 0
     except ValueError:
