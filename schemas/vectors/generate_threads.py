@@ -65,6 +65,11 @@ def relations() -> Named:
     yield "corrects_newer_version", relation(None, "T3", schema="saphan/trafficking_alert/2")
     yield "more_recipients", relation(None, "T3", recipients=[KH, VN])
     yield "unreached", relation(None, "T3", held=holds(LA, KH, VN), unreached=[VN])
+    left = {FIRST: {"sender": LA, "recipients": [KH], "schema": ALERT, "left": {SECOND: [KH]}}}
+    both = names(("corrects", FIRST), ("corrects", SECOND))
+    named = left | {SECOND: {"sender": LA, "recipients": [KH], "schema": ALERT}}
+    yield "leaves_earlier", relation("correction_misses", "T3", held=left)
+    yield "names_earlier", relation(None, "T3", held=named, relations=both)
     yield "misses", relation("correction_misses", "T3", held=holds(LA, KH, VN))
     yield "foreign", relation("relation_foreign", "T3", held=holds(KH, LA))
     yield "other_type", relation("relation_type", "T3", held=holds(LA, KH, schema=REQUEST))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from saphan.node.service import NodeService
-from saphan_schemas.errors import InvalidInput
+from saphan_schemas.errors import InvalidInput, Refused
 from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, states
 from support.threads import accepted, after, known, letter, owed, related
 
@@ -48,6 +48,24 @@ async def test_a_correction_that_is_rejected_by_one_of_them_misses_them(
         assert owed(la, correction) == [(KH, "waiting"), (VN, "ended")]
         (relation,) = la.bulletins.status(correction)["relations"]
         assert relation["stands"] == "misses"
+
+        # Who corrects the correction names the original too: VN has nothing else.
+        monkeypatch.undo()
+        one, both = [related("corrects", correction)], [related("corrects", request)]
+        again = letter(
+            "info_request", (KH, VN), about_message_kind="correction", about_relations=one
+        )
+        with pytest.raises(Refused) as refused:
+            await la.send(again)
+        assert refused.value.code == "correction_misses"
+        assert VN in refused.value.message
+        assert KH not in refused.value.message
+        assert request.hex() in str(refused.value.hint)
+        best = letter(
+            "info_request", (KH, VN), about_message_kind="correction", about_relations=one + both
+        )
+        await accepted(la, best)
+        assert owed(vn, request) == [(VN, "replaced")]
 
 
 async def test_a_correction_that_nobody_took_replaces_nothing(

@@ -43,12 +43,17 @@ def header(vector: Vector) -> Header:
     )  # fmt: skip
 
 
+def holding(left: Vector | None = None, **one: Any) -> Held:
+    """`left`: by id of an earlier one, who has that and not this."""
+    return Held(**one, left=[(bytes.fromhex(name), to) for name, to in (left or {}).items()])
+
+
 def relation(vector: Vector) -> str | None:
     named = tuple(
         Relation(one["kind"], bytes.fromhex(one["bulletin_id"])) for one in vector["relations"]
     )
     words = Words(vector["message"], "LA-OSPP-2026-AL-0001", named)
-    held = {bytes.fromhex(name): Held(**one) for name, one in vector["held"].items()}
+    held = {bytes.fromhex(name): holding(**one) for name, one in vector["held"].items()}
     try:
         if vector["layer"] == "recipient":
             check_received(header(vector), words, held.get)

@@ -20,6 +20,7 @@ from saphan.threads.words import (
     REPLY_FAMILY,
     REQUEST_FAMILY,
     SUPERSEDES,
+    Relation,
     Words,
     family,
 )
@@ -39,11 +40,16 @@ SHOWN: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A bulletin that is here: who sent it to whom, and its type's name."""
+    """A bulletin that is here: who sent it to whom, and its type's name.
+
+    Args:
+        left: those whose place it takes, each with who has that one and has not accepted this.
+    """
 
     sender: str
     recipients: Sequence[str]
     schema: str
+    left: Sequence[tuple[bytes, Sequence[str]]] = ()
 
 
 Look = Callable[[bytes], Held | None]
@@ -80,6 +86,7 @@ def check_sent(header: Header, words: Words, look: Look, carries: Callable[[str]
         else:
             _check_replacing(header, held, field)
             _check_reach(header, held, carries)
+            _check_left(one, held, targets, field)
 
 
 def check_received(header: Header, words: Words, look: Look) -> None:
@@ -173,6 +180,19 @@ def _check_reach(header: Header, held: Held, carries: Callable[[str], bool]) -> 
             field="header.recipients",
             hint=f"send it to {', '.join(held.recipients)} too, or leave out --to",
         )
+
+
+def _check_left(one: Relation, held: Held, targets: Sequence[bytes], field: str) -> None:
+    """T3: whoever has not accepted a correction has what it corrected, and learns of that."""
+    for earlier, agencies in held.left:
+        if earlier not in targets:
+            raise Refused(
+                "correction_misses",
+                f"{', '.join(agencies)} has not accepted {_short(one.target)}, and would go on"
+                f" believing {_short(earlier)}, whose place that took",
+                field=field,
+                hint=f'add {{"kind": "{one.kind}", "bulletin_id": "{earlier.hex()}"}}',
+            )
 
 
 def _unknown(target: bytes, field: str) -> SaphanError:

@@ -67,14 +67,19 @@ def _replaces(vector: Vector, original: Vector) -> str | None:
     if family(original["schema"]) != family(vector["schema"]):
         return "relation_type"
     missing = set(original["recipients"]) - set(vector["recipients"]) - set(vector["unreached"])
+    missing |= set(original.get("left", {})) - {one["bulletin_id"] for one in vector["relations"]}
     return "correction_misses" if missing else None
 
 
 def clock(vector: Vector) -> tuple[int, bool]:
     """(due, whether holidays were missing)."""
     urgent = vector["urgency"] == "immediate"
-    table = {(True, "direct"): (8, "hours"), (True, "indirect"): (3, "calendar_days"),
-             (True, "unknown"): (3, "calendar_days"), (False, "direct"): (7, "calendar_days")}  # fmt: skip
+    table = {
+        (True, "direct"): (8, "hours"),
+        (True, "indirect"): (3, "calendar_days"),
+        (True, "unknown"): (3, "calendar_days"),
+        (False, "direct"): (7, "calendar_days"),
+    }
     ends = [_end(vector, *table.get((urgent, vector["availability"]), (14, "calendar_days")))]
     if vector["reply_within"]:
         within = vector["reply_within"]

@@ -19,7 +19,7 @@ from saphan.node.archive import Archive
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import REFUSED
 from saphan.node.threads.calendar import Calendar, Running
-from saphan.node.threads.rows import held, named_by, words_of_row
+from saphan.node.threads.rows import held, named_by, states_of, words_of_row
 from saphan.threads.legal import What, Word, legal
 from saphan.threads.owing import Owing, OwingState, Question, Reply, owing
 from saphan.threads.rules import may_replace
@@ -157,9 +157,7 @@ class Requests:
             return row is not None
         return any(
             state not in DEAD and recipient in (None, to)
-            for to, state in self._db.rows(
-                "SELECT recipient, state FROM deliveries WHERE bulletin = ?", (bulletin,)
-            )
+            for to, state in states_of(self._db, bulletin).items()
         )
 
     def _one(

@@ -71,6 +71,11 @@ def held(db: Database, bulletin: bytes) -> Held | None:
     return Held(header.sender, header.recipients, header.schema)
 
 
+def states_of(db: Database, bulletin: bytes) -> dict[str, str]:
+    """How its deliveries stand, by recipient."""
+    return dict(db.rows("SELECT recipient, state FROM deliveries WHERE bulletin = ?", (bulletin,)))
+
+
 def words_of_row(db: Database, archive: Archive, bulletin: bytes) -> Words | None:
     """What a bulletin here says of others; None: nothing, or its day was destroyed."""
     row = db.row(
