@@ -85,7 +85,8 @@ class BodyType:
         Raises:
             InvalidInput: `schema_malformed`, `rule_malformed`.
         """
-        return self._compiled[2].header_facts & FACTS.keys()
+        named = self._compiled[2].header_facts
+        return frozenset(FACTS) if "" in named else named & FACTS.keys()
 
     @functools.cached_property
     def _compiled(self) -> tuple[Validator | None, Validator, RuleSet]:

@@ -62,10 +62,13 @@ CASES: tuple[Case, ...] = (
     (INDEX, body(x=[{}, {"of": 0}, {"of": "0"}]), None),
     (INDEX, body(x=[{}, {"of": 1}]), "/body/x/1/of"),
     (INDEX, body(x=[{}, {"of": 2}]), "/body/x/1/of"),
+    (rule("index", each="/body/x/*", value=""), body(x=[1, 7]), "/body/x/1"),
     (TIMES_TWO, body(kg="0.012", n="130", f="0.00009"), None),
     (TIMES_TWO, body(kg="0.011", n="130", f="0.00009"), "/body/kg"),
     (TIMES_TWO, body(kg="0.012", n="130"), None),
     (TIMES_TWO, body(kg="12", n=3, f="4"), None),
+    (TIMES_TWO, body(kg=-6, n=-3, f="2"), None),
+    (TIMES_TWO, body(kg=6, n=-3, f="2"), "/body/kg"),
     (
         rule("sum", **SUM),
         body(
@@ -77,6 +80,7 @@ CASES: tuple[Case, ...] = (
     (rule("sum", **SUM), body(x=[{"u": "a", "n": "1"}], t=[{"u": "a", "n": "2"}]), "/body/t/0/n"),
     (rule("sum", **SUM), body(x=[{"u": "a", "n": "1"}], t=[]), "/body/t"),
     (rule("sum", **SUM), body(x=[], t=[{"u": "a", "n": "0"}]), "/body/t/0"),
+    (rule("sum", **SUM), body(x=[{"u": "1", "n": 2}], t=[{"u": 1, "n": 2}]), "/body/t/0"),
     (rule("sum", **SUM, when="/body/on"), body(x=[{"u": "a", "n": "1"}], t=[]), None),
     (ADDS, body(all=6, x=[{"n": 1}, {"n": 2}, {"n": 3}, {}]), None),
     (ADDS, body(all="6.1", x=[{"n": 1}, {"n": 2}, {"n": 3}]), "/body/all"),
@@ -135,6 +139,8 @@ CASES: tuple[Case, ...] = (
     (SOME, body(k="sent", x=[{"u": "cash"}, {"u": "p2p"}]), None),
     (SOME, body(k="sent", x=[{"u": "cash"}, {"u": 4}]), "/body/k"),
     (SOME, body(x=[]), None),
+    (rule("some_is", each="/body", value="k", of="x/*", be=[7]), body(k=1, x=["7", 7]), None),
+    (rule("given_when", when="header/tlp", given=["body/a"]), body(), "/body/a"),
     (rule("refers", each="/body", value="n", into="/body/x"), body(n=1, x=["a", "b"]), None),
     (rule("refers", each="/body", value="n", into="/body/x"), body(n=2, x=["a", "b"]), "/body/n"),
     (rule("refers", each="/body", value="n", into="/body/x"), body(n=0), "/body/n"),
@@ -202,13 +208,25 @@ def test_an_error_never_repeats_the_value() -> None:
     secret = "CONFIDENTIAL-7"
     values = body(x=[secret, secret], v=secret, a=secret, unit=secret, kind="counted", sub=secret)
     values["body"] |= {"country": "LA", "k": secret, "of": secret, "m": {}, "n": secret}
+    others = body(x=[{"u": secret, "n": "1"}], sub="x", country=secret, k=secret, m={secret: "x"})
     seen = 0
     for one, _, _ in CASES:
-        error = RuleSet([one]).first_broken({**AROUND, **values})
-        if error is not None:
-            seen += 1
-            assert secret not in f"{error} {error.hint} {error.fault}"
-    assert seen > 10
+        for content in (values, others):
+            error = RuleSet([one]).first_broken({**AROUND, **content})
+            if error is not None:
+                seen += 1
+                assert secret not in f"{error} {error.hint} {error.fault}"
+    assert seen > 20
+
+
+def test_facts_are_given_that_any_path_may_lead_to() -> None:
+    paths = ("/header/tlp", "header/urgency", "/header/codes/x", "/body/header/sender")
+    assert RuleSet([rule("given_when", given=list(paths))]).header_facts == {
+        "codes",
+        "tlp",
+        "urgency",
+    }
+    assert "" in RuleSet([rule("has_key", map="/header", key="/body/a")]).header_facts
 
 
 NUMBERS = (

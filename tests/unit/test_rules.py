@@ -261,6 +261,11 @@ MALFORMED: tuple[tuple[Rule, str], ...] = (
     ({"rule": "check_digit", "value": "/body/a", "method": "own"}, "method"),
     ({"rule": "must_be", "value": "/body/a", "be": [{}]}, "be"),
     ({"rule": "product", "value": "a", "of": ["b"], "places": -1}, "places"),
+    ({"rule": "product", "value": "a", "of": ["b"], "places": 7}, "places"),
+    ({"rule": "attachment", "value": "/body/a", "role": [1]}, "role"),
+    ({"rule": "must_be", "value": "/body/a/*", "be": ["x"]}, "value"),
+    ({"rule": "given_when", "given": ["/body/a", "/body/b/*/c"]}, "given"),
+    ({"rule": "given_when", "when": "/body/*", "given": ["/body/a"]}, "when"),
 )
 
 

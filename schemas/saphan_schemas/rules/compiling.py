@@ -146,6 +146,7 @@ FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "count": lambda value: type(value) is int and 0 <= value <= 100,
     "decimals": lambda value: type(value) is int and 0 <= value <= DECIMALS,
     "table": lambda value: isinstance(value, dict) and _is_table(value),
+    "texts": _all(_is_text),
     "texts_by": _is_texts_by,
 }
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from saphan_schemas.rules.checks import PATH, PATHS, WORD, WORDS, Broken, Check, Kind, Rule
+from saphan_schemas.rules.checks import PATH, PATHS, TEXTS, WORD, WORDS, Broken, Check, Kind, Rule
 from saphan_schemas.rules.numbers import scaled, unscaled
 from saphan_schemas.rules.paths import Root, finder, getter, pointer_at
 from saphan_schemas.rules.presence import one_of, typed
@@ -138,7 +138,7 @@ def _attachment(rule: Rule) -> Check:
             return Broken(rule["value"], said, {"below": len(listed), "into": "/attachments"})
         if among is None or roles is None or role(listed[index], root) in among:
             return None
-        said = f"is an attachment that is no {' or '.join(map(str, roles))}"
+        said = f"is an attachment that is no {' or '.join(roles)}"
         return Broken(rule["value"], said, {"role": list(roles)})
 
     return check
@@ -211,7 +211,7 @@ OF_ARRAYS: Final = frozenset({"index", "unique"})
 """Kinds that look at whole arrays: `each` ends with `/*`, and each such array is one place."""
 KINDS: Final[dict[str, Kind]] = {
     "adds_up": Kind(_adds_up, {"of": PATH, "value": PATH, "total": PATH}, {}, waits="total"),
-    "attachment": Kind(_attachment, {"value": PATH}, {"role": WORDS}, waits="value"),
+    "attachment": Kind(_attachment, {"value": PATH}, {"role": TEXTS}, waits="value"),
     "index": Kind(_index, {"value": PATH}, {}),
     "listed": Kind(_listed, {"list": PATH}, {"value": PATH}),
     "refers": Kind(_refers, {"value": PATH, "into": PATH}, {}, waits="value"),

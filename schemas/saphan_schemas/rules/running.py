@@ -16,7 +16,7 @@ from saphan_schemas.rules.compiling import Compiled, compile_rule
 from saphan_schemas.rules.paths import Root, places, pointer_at
 from saphan_schemas.rules.tree import plant
 
-_HEADER: Final = "/header/"
+_HEADER: Final = "header"
 
 
 class RuleSet:
@@ -35,7 +35,7 @@ class RuleSet:
         ]
         self._walk = plant(self._rules)
         self.header_facts: frozenset[str] = frozenset(_named(rules))
-        """Names that stand behind `/header/` in paths of these rules."""
+        """Names that stand behind `/header/` in paths of these rules; "" if all are looked at."""
 
     def check(self, root: Root) -> None:
         """Run every rule over schema-valid content.
@@ -76,5 +76,7 @@ def _named(rules: list[Rule]) -> Iterator[str]:
     for rule in rules:
         for value in rule.values():
             for path in value if isinstance(value, list) else (value,):
-                if isinstance(path, str) and path.startswith(_HEADER):
-                    yield path.removeprefix(_HEADER).split("/")[0]
+                if isinstance(path, str):
+                    first, _, fact = path.removeprefix("/").partition("/")
+                    if first == _HEADER:
+                        yield fact.split("/")[0]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_FLOOR, Decimal, localcontext
 from typing import Any
 
 from mp import refuse
@@ -14,7 +15,7 @@ NONE = object()
 
 
 def steps(path: str) -> list[str]:
-    return [step for step in path.split("/") if step]
+    return path.removeprefix("/").split("/") if path else []
 
 
 def lead(value: Any, path: list[str]) -> Iterator[Any]:
@@ -37,6 +38,10 @@ class Place:
     def at(self, path: str) -> Any:
         return next(self.all(path), NONE)
 
+    def within(self, item: Any, path: str) -> Any:
+        """What a path has, as seen from an item of the place."""
+        return Place(self.whole, item).at(path)
+
     def all(self, path: str) -> Iterator[Any]:
         return lead(self.whole if path.startswith("/") else self.value, steps(path))
 
@@ -45,9 +50,9 @@ class Place:
 
 
 def quantity(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    return Decimal(value)
+    if isinstance(value, str):
+        return Decimal(value) if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,6})?", value) else None
+    return Decimal(value) if integer(value) else None
 
 
 def integer(value: Any) -> bool:
@@ -68,7 +73,7 @@ def given_when(rule: Rule, place: Place) -> bool:
 
 def adds_up(rule: Rule, place: Place) -> bool:
     stated = place.quantity(rule["total"])
-    items = (next(lead(item, steps(rule["value"])), None) for item in place.all(rule["of"]))
+    items = (place.within(item, rule["value"]) for item in place.all(rule["of"]))
     return stated is None or total(items) == stated
 
 
@@ -81,17 +86,19 @@ def product(rule: Rule, place: Place) -> bool:
     stated, factors = place.quantity(rule["value"]), [place.quantity(p) for p in rule["of"]]
     if stated is None or None in factors:
         return True
-    found = Decimal(1)
-    for factor in factors:
-        found *= factor or 0
-    return found.quantize(Decimal(1).scaleb(-rule["places"]), ROUND_HALF_UP) == stated
+    with localcontext(prec=1_000):
+        found = Decimal(1)
+        for factor in factors:
+            found *= factor or 0
+        up = (found.scaleb(rule["places"]) + Decimal("0.5")).to_integral_value(ROUND_FLOOR)
+        return up.scaleb(-rule["places"]) == stated
 
 
 def at_least_by(rule: Rule, place: Place) -> bool:
     stated, table = place.quantity(rule["value"]), rule["table"]
     for path in rule["by"]:
         key = place.at(path)
-        if not isinstance(table, dict):
+        if not isinstance(table, dict) or not (key is NONE or isinstance(key, str)):
             return True
         table = table.get(key if isinstance(key, str) else "*", table.get("*", NONE))
     least = quantity(table)
@@ -104,7 +111,7 @@ def at_most(rule: Rule, place: Place) -> bool:
 
 
 def inside(index: Any, array: Any) -> bool:
-    return not integer(index) or not isinstance(array, list) or 0 <= index < len(array)
+    return not integer(index) or (isinstance(array, list) and 0 <= index < len(array))
 
 
 def attachment(rule: Rule, place: Place) -> bool:
@@ -117,8 +124,7 @@ def attachment(rule: Rule, place: Place) -> bool:
 
 
 def refers(rule: Rule, place: Place) -> bool:
-    into = place.at(rule["into"])
-    return inside(place.at(rule["value"]), [] if into is NONE else into)
+    return inside(place.at(rule["value"]), place.at(rule["into"]))
 
 
 def cas(text: str) -> bool:
@@ -148,6 +154,13 @@ def iban(text: str) -> bool:
     return int("".join(str(int(char, 36)) for char in turned)) % 97 == 1
 
 
+FORMS = {
+    "cas": "[0-9]{2,7}-[0-9]{2}-[0-9]",
+    "luhn": "[0-9]{2,32}",
+    "imo": "[0-9]{7}",
+    "container": "[A-Z]{4}[0-9]{7}",
+    "iban": "[A-Z]{2}[0-9]{2}[A-Z0-9]{8,30}",
+}
 METHODS = {"cas": cas, "luhn": luhn, "imo": imo, "container": container, "iban": iban}
 
 
@@ -155,10 +168,8 @@ def check_digit(rule: Rule, place: Place) -> bool:
     text = place.at(rule["value"])
     if not isinstance(text, str):
         return True
-    try:
-        return METHODS[rule["method"]](text)
-    except (ValueError, IndexError):
-        return False
+    formed = re.fullmatch(FORMS[rule["method"]], text) is not None
+    return formed and METHODS[rule["method"]](text)
 
 
 def has_key(rule: Rule, place: Place) -> bool:
@@ -207,13 +218,16 @@ def some_is(rule: Rule, place: Place) -> bool:
 
 
 def moment(value: str) -> str:
-    whole = value.removesuffix("Z")
-    return whole + ".000" if "T" in whole and "." not in whole else whole
+    if "T" not in value:
+        return value
+    return value[:19] + (value[19:23] if "." in value else ".000")
 
 
 def not_before(rule: Rule, place: Place) -> bool:
     values = [place.at(rule["earlier"]), place.at(rule["later"])]
     if not all(isinstance(value, str) for value in values):
+        return True
+    if len(values[0]) == len(values[1]) and values[0] <= values[1]:
         return True
     earlier, later = (moment(value) for value in values)
     shorter = min(len(earlier), len(later))
@@ -234,7 +248,8 @@ def related(rule: Rule, place: Place) -> bool:
     value = place.at(rule["value"])
     wanted = {"bulletin_id": value, "kind": rule["kind"]}
     return not isinstance(value, str) or any(
-        wanted.items() <= one.items() for one in place.all("/about/relations/*")
+        isinstance(one, dict) and wanted.items() <= one.items()
+        for one in place.all("/about/relations/*")
     )
 
 
@@ -248,29 +263,33 @@ def starts_with(rule: Rule, place: Place) -> bool:
 def sums(rule: Rule, place: Place) -> bool:
     groups: dict[str, Decimal] = {}
     for item in place.all(rule["of"]):
-        group = next(lead(item, steps(rule["by"])), NONE)
+        group = place.within(item, rule["by"])
         if isinstance(group, str) and group not in rule["except"]:
-            value = quantity(next(lead(item, steps(rule["value"])), None))
+            value = quantity(place.within(item, rule["value"]))
             groups[group] = groups.get(group, Decimal()) + (value or 0)
     totals = place.at(rule["totals"])
-    if totals is NONE:
-        return not groups
-    stated = [(one[rule["by"]], quantity(one[rule["value"]])) for one in totals]
-    return len(stated) == len(groups) and dict(stated) == groups
+    stated: dict[Any, Decimal | None] = {}
+    for entry in totals if isinstance(totals, list) else ():
+        group = place.within(entry, rule["by"])
+        if not isinstance(group, str) or group in stated:
+            return False
+        stated[group] = quantity(place.within(entry, rule["value"]))
+    return stated == groups
 
 
 def unique(rule: Rule, place: Place) -> bool:
-    seen = []
-    for item in place.value:
-        key = [next(lead(item, steps(path)), NONE) for path in rule.get("by", [""])]
-        if key in seen:
+    seen: list[Any] = []
+    for item in place.value if isinstance(place.value, list) else ():
+        key = [place.within(item, path) for path in rule.get("by", [""])]
+        if among(key, seen):
             return False
         seen.append(key)
     return True
 
 
 def index(rule: Rule, place: Place) -> bool:
-    found = [next(lead(item, steps(rule["value"])), NONE) for item in place.value]
+    items = place.value if isinstance(place.value, list) else ()
+    found = [place.within(item, rule["value"]) for item in items]
     return all(
         not integer(one) or (inside(one, found) and one != at) for at, one in enumerate(found)
     )
@@ -278,7 +297,8 @@ def index(rule: Rule, place: Place) -> bool:
 
 def unit_agreement(rule: Rule, place: Place) -> bool:
     value, by = place.at(rule["value"]), place.at(rule["by"])
-    return not isinstance(value, str) or value in rule["table"].get(by, [value])
+    listed = rule["table"].get(by, [value]) if isinstance(by, str) else [value]
+    return not isinstance(value, str) or value in listed
 
 
 Kind = Callable[[Rule, Place], bool]
@@ -307,10 +327,10 @@ def check_rules(rules: list[Rule], content: Any, facts: Any) -> None:
         each = rule.get("each", "")
         if rule["rule"] in ("index", "unique"):
             each = each.removesuffix("/*")
-        places = [Place(whole, value) for value in lead(whole if each else content, steps(each))]
+        places = [Place(whole, value) for value in lead(whole, steps(each))]
         applying = [place for place in places if applies(rule, place)]
         if rule["rule"] == "declared":
-            held = not applying or applying[0].at(rule["flag"]) is True
+            held = all(place.at(rule["flag"]) is True for place in applying)
         else:
             held = all(KINDS[rule["rule"]](rule, place) for place in applying)
         if not held:
