@@ -132,6 +132,11 @@ SCHEMAS: tuple[tuple[str, Change, str], ...] = (
     ),
     (DISPOSAL, put("body/items/1/missing", "0"), "/body/items/1/missing"),
     (DISPOSAL, put("body/items/0/kept_back", "0.00"), "/body/items/0/kept_back"),
+    (
+        SEIZURE,
+        drop("about/personal_data/subject_roles"),
+        "/about/personal_data/subject_roles",
+    ),
     (SEIZURE, put("body/substances/0/kind", "unknown"), "/body/substances/0/amount"),
     (SEIZURE, drop("body/substances/1/amount"), "/body/substances/1/amount"),
     (
