@@ -14,6 +14,7 @@ from packs import broker_header
 from pictures import Screen, clock, day
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Header
+from saphan_schemas.samples import sample
 from stage import AUDITOR, BROKER, CAMBODIA, LAOS, DemoFailed, Stage
 
 NAMES: Final = {
@@ -165,6 +166,10 @@ class Story:
         owed = self._owed(bridge, asked, "interim")
         screen.good(f"{CAMBODIA} sees at its request how each question stands:")
         screen.table([(f"question {one['no']}", one["state"]) for one in owed["questions"]])
+        screen.say(
+            "The second one waits for a judge: a delay is announced with its reason and its end, "
+            f"{day(owed['expected'] // DAY_MS)}, which both nodes watch from now on."
+        )
 
     def _owed(self, bridge: Bridge, asked: str, state: str) -> dict[str, Any]:
         """What the asking node says is owed, once it stands so."""
@@ -181,6 +186,7 @@ class Story:
         screen = self._screen
         screen.scene("A weight is corrected")
         sent = self._send(bridge, LAOS, CAMBODIA, "drug_seizure_correction", seizure)
+        screen.quote("en", sample("drug_seizure_correction")["about"]["summary"]["en"])
         self._stage.until(
             f"the correction at {CAMBODIA}",
             lambda: bridge.status(CAMBODIA, seizure)["replaced_by"] == [sent],
