@@ -71,8 +71,9 @@ class _Comparison:
         _check_codes(old, new, pointer)
         _check_value(old, new, pointer)
         _check_required(old, new, pointer)
-        if by_first(old) and by_first(new):
-            self._node(old["allOf"][0], new["allOf"][0], f"{pointer}/allOf/0")
+        if by_first(new):
+            first = old["allOf"][0] if by_first(old) else old
+            self._node(first, new["allOf"][0], f"{pointer}/allOf/0")
         self._members(old, new, pointer)
         self._conditions(old, new, pointer)
 
@@ -83,8 +84,8 @@ class _Comparison:
             _refuse(f"{pointer}/patternProperties", "names fields by another pattern")
         known = old.get("properties", {})
         for name in new.get("properties", {}).keys() - known.keys():
-            if named:
-                _refuse(f"{pointer}/properties/{name}", "could be named by a pattern before")
+            if named or by_first(old):
+                _refuse(f"{pointer}/properties/{name}", "could be there before")
         for keyword in ("properties", "patternProperties"):
             for name, inner in old.get(keyword, {}).items():
                 where = f"{pointer}/{keyword}/{escaped(name)}"
@@ -132,6 +133,8 @@ def _check_codes(old: Node, new: Node, pointer: str) -> None:
     if "enum" not in old and "const" not in old:
         _refuse(pointer, "is an enumeration now")
     left = {(type(code), code) for code in new.get("enum", [new.get("const")])}
+    if "const" in new:
+        left &= {(type(new["const"]), new["const"])}
     for code in old.get("enum", [old.get("const")]):
         if (type(code), code) not in left:
             _refuse(f"{pointer}/enum", f"lacks the code {str(code)[:80]!r}")
@@ -159,7 +162,7 @@ def _check_required(old: Node, new: Node, pointer: str) -> None:
             _refuse(f"{pointer}/required", f"demands {name!r}, which was not demanded before")
     before = old.get("dependentRequired", {})
     for name, others in new.get("dependentRequired", {}).items():
-        met = name in known or "patternProperties" in old
+        met = name in known or "patternProperties" in old or by_first(old)
         if met and not set(others) <= demanded | set(before.get(name, ())):
             _refuse(f"{pointer}/dependentRequired/{name}", "demands more than before")
 

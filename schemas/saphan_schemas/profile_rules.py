@@ -39,12 +39,13 @@ def check_rule_list(rules: Any, schema: Node) -> None:
         refuse("schema_rules", "/rules", "is not a list of rules")
     if len(rules) > LIMITS.schema_rules:
         refuse("schema_rules", "/rules", f"has over {LIMITS.schema_rules} rules")
-    work, extents = 0, _Extents(schema["$defs"])
+    work, ways = 0, _Ways(schema)
     for number, rule in enumerate(rules):
         compile_rule(rule, number)
-        work += _work(rule, schema, extents)
-    if work > LIMITS.schema_rule_work:
-        refuse("schema_rules", "/rules", f"takes over {LIMITS.schema_rule_work} steps of one check")
+        work += _work(rule, ways)
+        if work > LIMITS.schema_rule_work:
+            most = LIMITS.schema_rule_work
+            refuse("schema_rules", "/rules", f"takes over {most} steps of one check")
 
 
 def check_rule_paths(rules: list[Node], schema: Node) -> None:
@@ -54,29 +55,33 @@ def check_rule_paths(rules: list[Node], schema: Node) -> None:
     Raises:
         InvalidInput: `schema_rule_path`.
     """
+    ways = _Ways(schema)
     for number, rule in enumerate(rules):
-        for parameter, path, found, _ in _found(rule, schema):
-            if not found:
+        for parameter, path, place, _ in _found(rule, ways):
+            if not ways.at(place):
                 pointer = f"/rules/{number}/{parameter}"
                 refuse("schema_rule_path", pointer, f"leads nowhere: {path[:200]}")
 
 
 def leads_somewhere(schema: Node, path: str) -> bool:
     """Whether content of this schema can have a value at an absolute path."""
-    return bool(_follow([schema], path, schema["$defs"])[0])
+    return bool(_Ways(schema).at(path))
 
 
-def _work(rule: Node, schema: Node, extents: _Extents) -> int:
+def _work(rule: Node, ways: _Ways) -> int:
     """How many values and characters one run of a rule may touch.
 
     What lies below the places is there once, however many they are. What a path from the top leads
     to is read again at each of them, so its whole extent counts.
     """
-    found = list(_found(rule, schema))
+    found = list(_found(rule, ways))
     places, work = found[0][3], 1
-    for parameter, path, nodes, count in found[1:]:
+    for parameter, path, place, count in found[1:]:
         again = places > 1 and path.startswith("/") and not _only_seen(rule, parameter)
-        work += min(_CONTENT, count * extents.most(nodes)) if again else count * _longest(nodes)
+        if again:
+            work += min(_CONTENT, count * ways.extent(place))
+        else:
+            work += count * _longest(ways.at(place))
     work += len(rule.get("all", ()))  # other words are looked up, not gone through
     if rule["rule"] == "related":
         work += _RELATIONS
@@ -87,16 +92,47 @@ def _only_seen(rule: Node, parameter: str) -> bool:
     return parameter in _SEEN_ONLY or (rule["rule"], parameter) == ("one_of_given", "of")
 
 
-class _Extents:
-    """Values and characters of what a node describes, at most; each node is looked at once."""
+class _Ways:
+    """Where the paths of a schema's rules lead. Each place and each node is looked at once: rules
+    may name one place thousands of times."""
 
-    def __init__(self, defs: Node) -> None:
-        self._defs = defs
+    def __init__(self, schema: Node) -> None:
+        self._defs = schema["$defs"]
+        self._found = {"": _described([schema], self._defs)}
+        self._extents: dict[str, int] = {}
         self._known: dict[int, int] = {}
 
-    def most(self, nodes: list[Node]) -> int:
-        """Of a value that all these nodes speak of."""
-        return max((self._own(node) for node in nodes), default=1)
+    def at(self, path: str) -> list[Node]:
+        """All nodes that speak of the values at an absolute path; none if it leads nowhere."""
+        found, known = self._found[""], ""
+        for step in path.split("/")[1:]:
+            known = f"{known}/{step}"
+            if known in self._found:
+                found = self._found[known]
+                continue
+            if step == "*":
+                inner = [node["items"] for node in found if "items" in node]
+            else:
+                inner = [one for node in found for one in _fields(node, step)]
+            if not inner:
+                return []
+            found = self._found[known] = _described(inner, self._defs)
+        return found
+
+    def count(self, path: str, place: str = "") -> int:
+        """How many values at most an absolute path leads to, from one value at a `place` on it."""
+        count, known = 1, place
+        for step in path.removeprefix(place).split("/")[1:]:
+            if step == "*":
+                count = min(_PLACES, count * _longest(self.at(known)))
+            known = f"{known}/{step}"
+        return count
+
+    def extent(self, path: str) -> int:
+        """Values and characters of one value at an absolute path, at most."""
+        if path not in self._extents:
+            self._extents[path] = max(map(self._own, self.at(path)), default=1)
+        return self._extents[path]
 
     def _of(self, node: Any) -> int:
         if not isinstance(node, dict):
@@ -118,24 +154,20 @@ class _Extents:
         return min(_CONTENT, max(whole, *others, 1))
 
 
-def _found(rule: Node, schema: Node) -> Iterator[tuple[str, str, list[Node], int]]:
-    """(parameter, path, schemas there, values there at most) of each path; `each` comes first."""
-    defs, each = schema["$defs"], rule.get("each", "")
-    place, places = _follow([schema], each, defs)
-    yield "each", each, place, places
-    item, of_items = place, _OF_ITEMS.get(rule["rule"], ())
+def _found(rule: Node, ways: _Ways) -> Iterator[tuple[str, str, str, int]]:
+    """(parameter, path, the same from the top, values there at most); `each` comes first."""
+    each = rule.get("each", "")
+    yield "each", each, each, ways.count(each)
+    item, of_items = each, _OF_ITEMS.get(rule["rule"], ())
     for parameter, path in _paths(rule):
         if path.startswith(_HEADER):
             continue
-        start = item if parameter in of_items else place
-        found, count = _follow([schema] if path.startswith("/") else start, path, defs)
+        start = item if parameter in of_items else each
+        absolute = path.startswith("/")
+        place = path if absolute else f"{start}/{path}" if path else start
         if parameter == "of":
-            item = found
-        yield parameter, path, found, count
-
-
-def _longest(nodes: list[Node]) -> int:
-    return max((node.get("maxItems", 1) for node in nodes), default=1)
+            item = place
+        yield parameter, path, place, ways.count(place, "" if absolute else start)
 
 
 def _paths(rule: Node) -> Iterator[tuple[str, str]]:
@@ -151,17 +183,15 @@ def _paths(rule: Node) -> Iterator[tuple[str, str]]:
             yield from ((parameter, path) for path in value)
 
 
-def _follow(start: list[Node], path: str, defs: Node) -> tuple[list[Node], int]:
-    """The schemas of the values at a path, and how many such values there are at most."""
-    found, count = _described(start, defs), 1
-    for step in [step for step in path.split("/") if step]:
-        if step == "*":
-            count *= _longest(found)
-            inner = [node["items"] for node in found if "items" in node]
-        else:
-            inner = [node["properties"][step] for node in found if step in node["properties"]]
-        found = _described(inner, defs)
-    return found, min(count, _PLACES)
+def _fields(node: Node, name: str) -> Iterator[Any]:
+    """What a node says of a field; a pattern of names may mean it."""
+    if name in node["properties"]:
+        yield node["properties"][name]
+    yield from node.get("patternProperties", {}).values()
+
+
+def _longest(nodes: list[Node]) -> int:
+    return max((node.get("maxItems", 1) for node in nodes), default=1)
 
 
 def _described(nodes: list[Any], defs: Node) -> list[Node]:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from saphan_schemas import profile_rules
 from saphan_schemas.codec import encode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.faults import Fault
 from saphan_schemas.limits import LIMITS, MIB
-from saphan_schemas.profile import measure
+from saphan_schemas.profile import measure, open_bundle
 from saphan_schemas.schema_check import check_schema, compile_schema
 from support.command import environment
 from support.sources import (
@@ -152,6 +153,32 @@ def test_every_pair_of_entries_is_too_much_work_for_a_rule() -> None:
     assert bundle_refusal(hostile(closed(lists), {}, [words])).code == "schema_rules"
     alone = {"rule": "unique", "each": "/body/a/*"}
     assert opened(source(body=closed(lists), defs={}, rules=[alone]))
+
+
+def test_a_list_that_a_pattern_names_counts_as_long_as_it_is() -> None:
+    numbers = {"type": "array", "maxItems": 9_000, "items": {"type": "boolean"}}
+    named = closed({}) | {"maxProperties": 2, "patternProperties": {"^[a-z]$": numbers}}
+    rule = {"rule": "one_script", "each": "/body/by_name/a/*", "value": "/body/long"}
+    fields = {"by_name": named, "long": {"type": "string", "maxLength": 30_000}}
+    assert bundle_refusal(hostile(closed(fields), {}, [rule])).code == "schema_rules"
+
+
+def test_places_that_many_rules_name_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    described = profile_rules._described
+
+    def counted(nodes: list[Any], defs: Json) -> list[Json]:
+        looked.append(len(nodes))
+        return described(nodes, defs)
+
+    fields: Json = {"a": {"type": "boolean"}}
+    for _ in range(9):
+        fields = {"a": closed(fields)}
+    rule = {"rule": "given_when", "given": [f"/body{'/a' * 10}"] * 32}
+    bundle = hostile(closed(fields), {}, [rule] * 512)
+    monkeypatch.setattr(profile_rules, "_described", counted)
+    open_bundle(NAME, encode_content(bundle))
+    assert len(looked) == 12
 
 
 READ_AGAIN: dict[str, Json] = {

@@ -35,6 +35,10 @@ def first() -> Json:
         "maxProperties": 7,
         "patternProperties": {"^day_[1-7]$": {"type": "integer", "minimum": 0, "maximum": 9}},
     }
+    area = {"name": TEXT, "code": TEXT}
+    fields(value)["area"] = {
+        "allOf": [{"type": "object", "additionalProperties": False, "properties": area}]
+    }
     fields(value)["note"] = {"type": "string", "minLength": 2, "maxLength": 20, "format": "date"}
     value["rules"].append(
         {"rule": "one_of_given", "each": "/body", "of": ["seen", "note"], "least": 1}
@@ -175,6 +179,24 @@ REFUSED: dict[str, tuple[Edit, str]] = {
         lambda v: v["body"]["dependentRequired"].update(note=["way"]),
         "body/dependentRequired/note",
     ),
+    "one code for several": (
+        lambda v: v["defs"]["way"].update(const="river"),
+        "body/properties/way/enum",
+    ),
+    "narrower, by the first of allOf": (
+        lambda v: fields(v).update(
+            call_sign={"allOf": [fields(v)["call_sign"] | {"maxLength": 11}]}
+        ),
+        "body/properties/call_sign/allOf/0/maxLength",
+    ),
+    "an old field said again beside allOf": (
+        lambda v: fields(v)["area"].update(properties={"name": TEXT | {"maxLength": 1}}),
+        "body/properties/area/properties/name",
+    ),
+    "a dependence beside allOf": (
+        lambda v: fields(v)["area"].update(dependentRequired={"name": ["code"]}),
+        "body/properties/area/dependentRequired/name",
+    ),
     "a new condition": (
         lambda v: v["body"]["allOf"].append({"required": ["seen"]}),
         "body",
@@ -215,6 +237,12 @@ def test_a_new_rule_about_old_fields_is_refused() -> None:
 
 def test_a_new_rule_about_the_whole_content_is_refused() -> None:
     rule = {"rule": "must_be", "value": "/body/patrols", "be": [1]}
+    with pytest.raises(InvalidInput, match="schema_growth"):
+        grown(lambda v: v["rules"].append(rule))
+
+
+def test_a_new_rule_about_a_field_that_a_pattern_names_is_refused() -> None:
+    rule = {"rule": "must_be", "each": "/body/by_day/day_1", "value": "", "be": [0]}
     with pytest.raises(InvalidInput, match="schema_growth"):
         grown(lambda v: v["rules"].append(rule))
 
