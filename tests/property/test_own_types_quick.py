@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from hypothesis import event, given
@@ -15,7 +16,14 @@ from saphan_schemas.samples import sample
 from saphan_schemas.schema_check import compile_schema, is_valid
 from saphan_schemas.text import check_texts
 from support.contents import FACTS
+from support.rooms import ROOT
 from support.sources import NAME, Json, made, source
+
+sys.path.insert(0, str(ROOT / "tests/vectors/second"))
+from mp import Refuse
+from rules import check_rules
+from schema import check_schema
+from text import check_text
 
 WORDS = ("a", "b", "ກ", "a\u202eb", "", "ab", "2025-10-14", "x\ny", "1.5", "-")
 PATTERNS = (
@@ -147,6 +155,17 @@ def published(bundle: Json, content: Json) -> bool:
     return RuleSet(bundle["rules"]).first_broken({**content, "header": FACTS}) is None
 
 
+def by_the_pages(bundle: Json, content: Json) -> str:
+    """The verdict of the second reader."""
+    try:
+        check_text(content)
+        check_schema(bundle["schema"], content)
+        check_rules(bundle["rules"], content, FACTS)
+    except Refuse as refused:
+        return refused.code
+    return "valid"
+
+
 def verdict(kind: BodyType, content: Json) -> str:
     try:
         kind.check(content, FACTS)
@@ -174,4 +193,5 @@ def test_both_ways_give_one_verdict(body: Json, listed: list[Json], found: list[
         code = verdict(kind, content)
         event(code)
         assert (code == "valid") == published(opened, content)
+        assert code == by_the_pages(opened, content)
         assert code in ("valid", "text_forbidden", "schema_invalid", "rule_broken")

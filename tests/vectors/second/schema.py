@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import calendar
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +24,10 @@ def is_kind(value: Any, kind: str) -> bool:
 
 
 def equal(one: Any, two: Any) -> bool:
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(map(equal, one, two))
+    if isinstance(one, dict) and isinstance(two, dict):
+        return one.keys() == two.keys() and all(equal(one[key], two[key]) for key in one)
     return type(one) is type(two) and bool(one == two)
 
 
@@ -133,15 +137,28 @@ def found(pattern: str, text: str) -> bool:
     return re.search(re.sub(r"(?<!\\)\$(?=\)|$)", r"\\Z", pattern), text, re.ASCII) is not None
 
 
+MOMENT = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.\d+)?(Z|([+-])(\d\d):(\d\d)))?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
 def exists(text: str, kind: str) -> bool:
-    try:
-        if kind == "date":
-            datetime.date.fromisoformat(text)
-        else:
-            datetime.datetime.fromisoformat(text)
-    except ValueError:
+    """RFC 3339 full-date or date-time; the second 60 only before midnight of UTC."""
+    found = MOMENT.fullmatch(text)
+    if found is None or (found[4] is None) is not (kind == "date"):
         return False
-    return True
+    year, month, day = map(int, found.groups()[:3])
+    if not (1 <= month <= 12 and 1 <= day <= calendar.monthrange(2000 + year % 400, month)[1]):
+        return False
+    if kind == "date":
+        return True
+    hour, minute, second = map(int, found.groups()[3:6])
+    off_hour, off_minute = int(found[9] or 0), int(found[10] or 0)
+    if hour > 23 or minute > 59 or second > 60 or off_hour > 23 or off_minute > 59:
+        return False
+    ahead = (off_hour * 60 + off_minute) * (-1 if found[8] == "-" else 1)
+    return second < 60 or (hour * 60 + minute - ahead) % 1440 == 1439
 
 
 def check_schema(schema: Schema, content: Any) -> None:
