@@ -45,7 +45,8 @@ def relation(code: str | None, step: str, **fields: Any) -> Vector:
         "schema": ALERT,
         "message": "correction",
         "relations": [{"kind": "corrects", "bulletin_id": FIRST}],
-        "held": {FIRST: {"sender": LA, "recipients": [KH], "schema": ALERT}},
+        "exercise": False,
+        "held": holds(LA, KH),
         "unreached": [],
     }
     return base | fields
@@ -56,7 +57,8 @@ def names(*pairs: tuple[str, str]) -> list[Vector]:
 
 
 def holds(sender: str, *recipients: str, schema: str = ALERT) -> Vector:
-    return {FIRST: {"sender": sender, "recipients": list(recipients), "schema": schema}}
+    one = {"sender": sender, "recipients": list(recipients), "schema": schema, "exercise": False}
+    return {FIRST: one}
 
 
 def relations() -> Named:
@@ -65,14 +67,20 @@ def relations() -> Named:
     yield "corrects_newer_version", relation(None, "T3", schema="saphan/trafficking_alert/2")
     yield "more_recipients", relation(None, "T3", recipients=[KH, VN])
     yield "unreached", relation(None, "T3", held=holds(LA, KH, VN), unreached=[VN])
-    left = {FIRST: {"sender": LA, "recipients": [KH], "schema": ALERT, "left": {SECOND: [KH]}}}
+    left = {FIRST: holds(LA, KH)[FIRST] | {"left": {SECOND: [KH]}}}
     both = names(("corrects", FIRST), ("corrects", SECOND))
-    named = left | {SECOND: {"sender": LA, "recipients": [KH], "schema": ALERT}}
+    named = left | {SECOND: holds(LA, KH)[FIRST]}
     yield "leaves_earlier", relation("correction_misses", "T3", held=left)
     yield "names_earlier", relation(None, "T3", held=named, relations=both)
     yield "misses", relation("correction_misses", "T3", held=holds(LA, KH, VN))
     yield "foreign", relation("relation_foreign", "T3", held=holds(KH, LA))
     yield "other_type", relation("relation_type", "T3", held=holds(LA, KH, schema=REQUEST))
+    yield "exercise", relation("relation_type", "T1", exercise=True)
+    yield (
+        "exercise_reply",
+        relation("relation_type", "T1", **reply, held=holds(KH, LA), exercise=True),
+    )
+    yield "exercise_taken", relation("relation_refused", "T4", exercise=True)
     yield "not_held", relation("relation_unknown", "T1", held={})
     yield "names_nothing", relation("relation_missing", "T1", relations=names(("related", FIRST)))
     yield "cancel_in_reply", relation("relation_missing", "T1", **reply | {"message": "cancel"})

@@ -6,9 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from saphan.desk.thread_answers import Owed
 from saphan.node.service import NodeService
+from saphan.node.threads.book import ThreadBook
 from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.limits import LIMITS
 from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, states
 from support.threads import accepted, after, known, letter, owed, related
 
@@ -156,3 +160,59 @@ async def test_a_newer_word_in_the_place_of_an_older_one_is_a_newer_word(bridge:
                 if one["event"] == "submitted"
             ]  # fmt: skip
             assert (found["since"], found["late"]) == (line, False)
+
+
+async def test_an_exercise_answers_and_changes_nothing_that_is_real(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bridge.node(LA) as la, bridge.node(KH) as kh:
+        await agreed(la)
+        request = await accepted(la, letter("info_request", (KH,), exercise=False))
+        await known(kh, request)
+        reply = letter("info_reply_final", (LA,), request)
+        cancel = letter(
+            "info_request", (KH,), about_message_kind="cancel",
+            about_relations=[related("corrects", request)],
+        )  # fmt: skip
+        for node, made in ((kh, reply), (la, cancel)):
+            with pytest.raises(Refused) as refused:
+                await node.send(made)
+            assert refused.value.code == "relation_type"
+        # Nodes that do not look let it out.
+        monkeypatch.setattr(ThreadBook, "check", lambda *_: None)
+        await accepted(kh, reply)
+        sent = await la.send(cancel)
+        await eventually(lambda: states(la, sent) == ["rejected"])
+        assert owed(la, request) == owed(kh, request) == [(KH, "waiting")]
+
+
+async def test_a_flood_that_somebody_is_not_shown_is_said(bridge: Bridge) -> None:
+    """More bulletins than are looked at: what is left out may be hidden among them."""
+    async with bridge.node(LA) as la, bridge.node(KH):
+        await agreed(la)
+        original = await accepted(la, letter("training_notice", (KH,)))
+        with la.db.transaction() as tx:
+            for _ in range(LIMITS.thread_bulletins):
+                tx.execute(
+                    "INSERT INTO bulletins (id, sender, nonce, header, header_id, digest, wrap_day,"
+                    " stored) SELECT randomblob(32), sender, randomblob(16), header, header_id,"
+                    " digest, wrap_day, stored FROM bulletins WHERE id = ?",
+                    (original,),
+                )
+            tx.execute(
+                "INSERT INTO relations SELECT seq, 0, 'related', ?1 FROM bulletins WHERE id != ?1",
+                (original,),
+            )
+        found = la.bulletins.threads.thread(original, lambda one: one == original)
+        assert (len(found["bulletins"]), found["more"]) == (1, True)
+
+
+def test_a_desk_takes_what_was_announced_for_a_time_long_ago() -> None:
+    """A replier who is silly, or means it, closes no asker's view."""
+    told = {
+        "replier": KH, "delivery": "accepted", "what": "reply", "since": 0, "state": "interim",
+        "accepted": 0, "read": None, "due": 5, "until": 5, "expected": -1_000_000_000_000,
+        "reason": "volume", "transferred_to": None, "late": False, "questions": [], "replies": [],
+        "clock": None,
+    }  # fmt: skip
+    assert msgspec.convert(told, Owed).expected == -1_000_000_000_000

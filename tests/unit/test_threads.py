@@ -74,20 +74,20 @@ def sent(made: Header, said: Words, held: Held | None, *, unreached: str = "") -
 def test_what_takes_the_place_of_another_names_one_that_is_here(
     said: Words, code: str | None
 ) -> None:
-    assert sent(header(LA, KH), said, Held(LA, (KH,), ALERT)) == code
+    assert sent(header(LA, KH), said, Held(LA, (KH,), ALERT, True)) == code
 
 
 def test_only_the_agency_of_the_original_corrects_it_and_in_its_type() -> None:
     said = words("corrects", message="correction")
-    assert sent(header(LA, KH), said, Held(KH, (LA,), ALERT)) == "relation_foreign"
-    assert sent(header(LA, KH), said, Held(LA, (KH,), REQUEST)) == "relation_type"
+    assert sent(header(LA, KH), said, Held(KH, (LA,), ALERT, True)) == "relation_foreign"
+    assert sent(header(LA, KH), said, Held(LA, (KH,), REQUEST, True)) == "relation_type"
     newer = header(LA, KH, schema="saphan/trafficking_alert/2")
-    assert sent(newer, said, Held(LA, (KH,), ALERT)) is None
+    assert sent(newer, said, Held(LA, (KH,), ALERT, True)) is None
 
 
 @pytest.mark.parametrize("kind", ["corrects", "supersedes"])
 def test_a_correction_that_misses_a_recipient_is_refused_naming_them(kind: str) -> None:
-    original = Held(LA, (KH, "kh.nacd", VN), ALERT)
+    original = Held(LA, (KH, "kh.nacd", VN), ALERT, True)
     with pytest.raises(Refused) as refused:
         check_sent(header(LA, KH), words(kind), {FIRST: original}.get, lambda _: True)
     assert refused.value.code == "correction_misses"
@@ -96,18 +96,18 @@ def test_a_correction_that_misses_a_recipient_is_refused_naming_them(kind: str) 
 
 
 def test_whom_no_agreement_reaches_any_more_cannot_be_missed() -> None:
-    original = Held(LA, (KH, VN), ALERT)
+    original = Held(LA, (KH, VN), ALERT, True)
     assert sent(header(LA, KH), words("corrects"), original, unreached=VN) is None
     assert sent(header(LA, VN), words("corrects"), original, unreached=VN) == "correction_misses"
 
 
 def test_an_answer_goes_to_who_asked_or_on_to_those_who_were_asked() -> None:
     said = words("in_reply_to")
-    assert sent(header(LA, KH), said, Held(KH, (LA,), ALERT)) is None
-    assert sent(header(LA, KH, VN), said, Held(KH, (LA,), ALERT)) is None
-    assert sent(header(LA, VN), said, Held(KH, (LA,), ALERT)) == "reply_misdirected"
-    assert sent(header(LA, KH), said, Held(LA, (KH, VN), ALERT)) is None
-    assert sent(header(LA, VN), said, Held(LA, (KH,), ALERT)) == "reply_misdirected"
+    assert sent(header(LA, KH), said, Held(KH, (LA,), ALERT, True)) is None
+    assert sent(header(LA, KH, VN), said, Held(KH, (LA,), ALERT, True)) is None
+    assert sent(header(LA, VN), said, Held(KH, (LA,), ALERT, True)) == "reply_misdirected"
+    assert sent(header(LA, KH), said, Held(LA, (KH, VN), ALERT, True)) is None
+    assert sent(header(LA, VN), said, Held(LA, (KH,), ALERT, True)) == "reply_misdirected"
 
 
 def test_an_info_reply_answers_a_request() -> None:
@@ -115,18 +115,18 @@ def test_an_info_reply_answers_a_request() -> None:
         words("in_reply_to"), answered=Answered(FIRST, "full", (("1", "answered"),))
     )
     made = header(LA, KH, schema=REPLY)
-    assert sent(made, said, Held(KH, (LA,), REQUEST)) is None
-    assert sent(made, said, Held(KH, (LA,), REPLY)) is None  # a question that came with it
-    assert sent(made, said, Held(KH, (LA,), ALERT)) == "relation_type"
+    assert sent(made, said, Held(KH, (LA,), REQUEST, True)) is None
+    assert sent(made, said, Held(KH, (LA,), REPLY, True)) is None  # a question that came with it
+    assert sent(made, said, Held(KH, (LA,), ALERT, True)) == "relation_type"
     alone = replace_words(words("related"), answered=Answered(FIRST, "full", (("1", "answered"),)))
-    assert sent(made, alone, Held(KH, (LA,), REQUEST)) == "relation_missing"
+    assert sent(made, alone, Held(KH, (LA,), REQUEST, True)) == "relation_missing"
 
 
 def test_one_bulletin_in_two_roles_is_refused() -> None:
     both = Words("original", "x", (Relation("in_reply_to", FIRST), Relation("corrects", FIRST)))
-    assert sent(header(LA, KH), both, Held(LA, (KH,), ALERT)) == "relation_twice"
+    assert sent(header(LA, KH), both, Held(LA, (KH,), ALERT, True)) == "relation_twice"
     beside = Words("original", "x", (Relation("in_reply_to", FIRST), Relation("related", FIRST)))
-    assert sent(header(LA, KH), beside, Held(LA, (KH,), ALERT)) is None
+    assert sent(header(LA, KH), beside, Held(LA, (KH,), ALERT, True)) is None
 
 
 def replace_words(said: Words, **changes: Any) -> Words:
@@ -139,16 +139,16 @@ def replace_words(said: Words, **changes: Any) -> Words:
 
 @pytest.mark.parametrize("kind", ["corrects", "supersedes"])
 def test_a_false_correction_is_rejected_and_one_of_the_unknown_is_not(kind: str) -> None:
-    for held in (Held(VN, (LA, KH), ALERT), Held(LA, (KH,), REQUEST)):
+    for held in (Held(VN, (LA, KH), ALERT, True), Held(LA, (KH,), REQUEST, True)):
         with pytest.raises(InvalidInput) as rejected:
             check_received(header(LA, KH), words(kind), {FIRST: held}.get)
         assert (rejected.value.code, rejected.value.field) == (
             "relation_refused",
             "/about/relations/0",
         )
-    check_received(header(LA, KH), words(kind), {FIRST: Held(LA, (KH,), ALERT)}.get)
+    check_received(header(LA, KH), words(kind), {FIRST: Held(LA, (KH,), ALERT, True)}.get)
     check_received(header(LA, KH), words(kind, SECOND), lambda _: None)
-    check_received(header(LA, KH), words("related"), {FIRST: Held(VN, (KH,), ALERT)}.get)
+    check_received(header(LA, KH), words("related"), {FIRST: Held(VN, (KH,), ALERT, True)}.get)
 
 
 # --- T6 to T9: who owes ---------------------------------------------------------------------------

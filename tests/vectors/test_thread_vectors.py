@@ -38,8 +38,8 @@ def header(vector: Vector) -> Header:
     return Header(
         suite=SUITE, nonce=bytes(16), sender=vector["sender"],
         recipients=tuple(vector["recipients"]), schema=vector["schema"], schema_digest=bytes(32),
-        marking=Marking("amber", ()), urgency="routine", exercise=True, created=0, expires=1,
-        answer_by=None, retain_until=1,
+        marking=Marking("amber", ()), urgency="routine", exercise=vector["exercise"],
+        created=0, expires=1, answer_by=None, retain_until=1,
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ SHOWN: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A bulletin that is here: who sent it to whom, and its type's name.
+    """A bulletin that is here: who sent it to whom, its type's name, whether it is an exercise.
 
     Args:
         left: those whose place it takes, each with who has that one and has not accepted this.
@@ -49,6 +49,7 @@ class Held:
     sender: str
     recipients: Sequence[str]
     schema: str
+    exercise: bool
     left: Sequence[tuple[bytes, Sequence[str]]] = ()
 
 
@@ -81,6 +82,7 @@ def check_sent(header: Header, words: Words, look: Look, carries: Callable[[str]
         held = look(one.target)
         if held is None:
             raise _unknown(one.target, field)
+        _check_exercise(header, held, field)
         if one.kind == REPLY:
             _check_reply(header, held, field)
         else:
@@ -99,18 +101,21 @@ def check_received(header: Header, words: Words, look: Look) -> None:
     """
     for place, one in enumerate(words.relations):
         held = look(one.target) if one.kind in REPLACING else None
-        if held is not None and not may_replace(header.sender, header.schema, held):
+        if held is not None and not may_replace(header, held):
             raise InvalidInput(
                 REJECTED,
-                f"it {one.kind} {_short(one.target)}, which is another agency's or another type",
+                f"it {one.kind} {_short(one.target)}, which is another agency's, of another type,"
+                " or no exercise as this is (or the other way round)",
                 field=f"/about/relations/{place}",
                 hint="only its own agency corrects a bulletin; send what you know as `related`",
             )
 
 
-def may_replace(sender: str, schema: str, held: Held) -> bool:
-    """T3: only the agency of the original, and with a bulletin of the same type."""
-    return sender == held.sender and family(schema) == family(held.schema)
+def may_replace(newer: Header | Held, held: Held) -> bool:
+    """T3: only the agency of the original, with a bulletin of the same type, both or neither for
+    an exercise."""
+    same = family(newer.schema) == family(held.schema) and newer.exercise == held.exercise
+    return newer.sender == held.sender and same
 
 
 def _check_named(words: Words) -> None:
@@ -129,6 +134,17 @@ def _check_named(words: Words) -> None:
             "a reply names the request that it answers",
             field="/about/relations",
             hint=f'add {{"kind": "{REPLY}", "bulletin_id": "..."}}; saphan inbox has the id',
+        )
+
+
+def _check_exercise(header: Header, held: Held, field: str) -> None:
+    """T1: nothing that is exercised answers or changes what is real."""
+    if header.exercise != held.exercise:
+        raise Refused(
+            "relation_type",
+            "one of the two bulletins is an exercise, and the other one is real",
+            field=field,
+            hint="look at `exercise`; or name the other one as `related`",
         )
 
 
@@ -160,7 +176,7 @@ def _check_replacing(header: Header, held: Held, field: str) -> None:
             field=field,
             hint="send what you know as a bulletin of your own, with the relation `related`",
         )
-    if not may_replace(header.sender, header.schema, held):
+    if not may_replace(header, held):
         raise Refused(
             "relation_type",
             f"a bulletin of the type {header.schema} does not take the place of {held.schema}",

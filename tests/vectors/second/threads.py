@@ -28,9 +28,10 @@ def relation(vector: Vector) -> str | None:
     if vector["layer"] == "recipient":  # T4
         for kind, target in named:
             original = held.get(target) if kind in PLACES else None
-            if original and (sender, family(vector["schema"])) != (
+            if original and (sender, family(vector["schema"]), vector["exercise"]) != (
                 original["sender"],
                 family(original["schema"]),
+                original["exercise"],
             ):
                 return "relation_refused"
         return None
@@ -44,6 +45,8 @@ def relation(vector: Vector) -> str | None:
             continue
         if target not in held:
             return "relation_unknown"
+        if held[target]["exercise"] != vector["exercise"]:
+            return "relation_type"
         found = (_reply if kind == "in_reply_to" else _replaces)(vector, held[target])
         if found is not None:
             return found

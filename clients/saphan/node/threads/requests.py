@@ -145,7 +145,7 @@ class Requests:
         found = []
         for other in named_by(self._db, bulletin, REPLACING, original.sender):
             one = held(self._db, other)
-            rightly = one is not None and may_replace(one.sender, one.schema, original)
+            rightly = one is not None and may_replace(one, original)
             if rightly and shows(other) and self.reaches(other, at):
                 found.append(other)
         return found
@@ -220,29 +220,30 @@ class Requests:
         )
 
     def _executed(self, words: Words, replier: str) -> tuple[str | None, int | None]:
-        """How an execution stands, and until when what is expected; an info_reply may refuse it."""
-        if words.execution is not None:
-            day = words.execution.expected
-            over = None if day is None else self._calendar.day_over(day, replier)
-            return words.execution.state, over
-        outcome = None if words.answered is None else words.answered.outcome
-        return ("refused" if outcome == "refused" else None), None
+        """How an execution stands, and until when what is expected."""
+        if words.execution is None:
+            return None, None
+        day = words.execution.expected
+        over = None if day is None else self._calendar.day_over(day, replier)
+        return words.execution.state, over
 
     # --- what came back ---------------------------------------------------------------------------
 
     def _came(self, bulletin: bytes, asker: str, replier: str, shows: Shows) -> list[Came]:
         """T7: what of one agency stands, to this request or to what it took the place of."""
         found: list[Came] = []
+        request = held(self._db, bulletin)
         for version in self._versions(bulletin):
             for other in named_by(self._db, version, [REPLY], replier):
-                words = words_of_row(self._db, self._archive, other) if shows(other) else None
+                one = held(self._db, other) if shows(other) else None
+                if one is None or request is None or one.exercise != request.exercise:
+                    continue
+                words = words_of_row(self._db, self._archive, other)
                 if words is None or words.withdraws or not self.reaches(other, asker):
                     continue
-                if self.replaced_by(other, shows, asker):
-                    continue
-                found.append(
-                    Came(other, self._at(other, asker), version, words, self._earlier(other, asker))
-                )
+                if not self.replaced_by(other, shows, asker):
+                    at, earlier = self._at(other, asker), self._earlier(other, asker)
+                    found.append(Came(other, at, version, words, earlier))
         found.sort(key=lambda one: one.first)
         return found[-LIMITS.thread_bulletins :]
 
@@ -267,9 +268,7 @@ class Requests:
             for target in () if words is None else words.targets(*REPLACING):
                 earlier = held(self._db, target)
                 rightly = (
-                    sender is not None
-                    and earlier is not None
-                    and may_replace(sender.sender, sender.schema, earlier)
+                    sender is not None and earlier is not None and may_replace(sender, earlier)
                 )
                 if rightly and target not in seen and len(seen) < VERSIONS:
                     seen.append(target)

@@ -68,7 +68,7 @@ def held(db: Database, bulletin: bytes) -> Held | None:
     if row is None:
         return None
     header = decode(Header, row[0], LIMITS.header_bytes, "header")
-    return Held(header.sender, header.recipients, header.schema)
+    return Held(header.sender, header.recipients, header.schema, header.exercise)
 
 
 def states_of(db: Database, bulletin: bytes) -> dict[str, str]:

@@ -117,7 +117,7 @@ class Threads:
             return "not_held"
         if one.kind not in REPLACING:
             return "holds"
-        if not may_replace(own.sender, own.schema, original):
+        if not may_replace(own, original):
             return "foreign"
         reached = (
             to in own.recipients and self.requests.reaches(bulletin, to)
