@@ -61,26 +61,32 @@ def holds(sender: str, *recipients: str, schema: str = ALERT) -> Vector:
     return {FIRST: one}
 
 
-def relations() -> Named:
+def chains_and_exercises() -> Named:
+    """A correction of a correction; an exercise beside what is real."""
     reply = {"message": "original", "relations": names(("in_reply_to", FIRST))}
-    yield "corrects", relation(None, "T3")
-    yield "corrects_newer_version", relation(None, "T3", schema="saphan/trafficking_alert/2")
-    yield "more_recipients", relation(None, "T3", recipients=[KH, VN])
-    yield "unreached", relation(None, "T3", held=holds(LA, KH, VN), unreached=[VN])
     left = {FIRST: holds(LA, KH)[FIRST] | {"left": {SECOND: [KH]}}}
     both = names(("corrects", FIRST), ("corrects", SECOND))
     named = left | {SECOND: holds(LA, KH)[FIRST]}
     yield "leaves_earlier", relation("correction_misses", "T3", held=left)
     yield "names_earlier", relation(None, "T3", held=named, relations=both)
-    yield "misses", relation("correction_misses", "T3", held=holds(LA, KH, VN))
-    yield "foreign", relation("relation_foreign", "T3", held=holds(KH, LA))
-    yield "other_type", relation("relation_type", "T3", held=holds(LA, KH, schema=REQUEST))
     yield "exercise", relation("relation_type", "T1", exercise=True)
     yield (
         "exercise_reply",
         relation("relation_type", "T1", **reply, held=holds(KH, LA), exercise=True),
     )
     yield "exercise_taken", relation("relation_refused", "T4", exercise=True)
+
+
+def relations() -> Named:
+    yield from chains_and_exercises()
+    reply = {"message": "original", "relations": names(("in_reply_to", FIRST))}
+    yield "corrects", relation(None, "T3")
+    yield "corrects_newer_version", relation(None, "T3", schema="saphan/trafficking_alert/2")
+    yield "more_recipients", relation(None, "T3", recipients=[KH, VN])
+    yield "unreached", relation(None, "T3", held=holds(LA, KH, VN), unreached=[VN])
+    yield "misses", relation("correction_misses", "T3", held=holds(LA, KH, VN))
+    yield "foreign", relation("relation_foreign", "T3", held=holds(KH, LA))
+    yield "other_type", relation("relation_type", "T3", held=holds(LA, KH, schema=REQUEST))
     yield "not_held", relation("relation_unknown", "T1", held={})
     yield "names_nothing", relation("relation_missing", "T1", relations=names(("related", FIRST)))
     yield "cancel_in_reply", relation("relation_missing", "T1", **reply | {"message": "cancel"})

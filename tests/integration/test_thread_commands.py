@@ -123,7 +123,10 @@ async def test_the_local_api_finds_recipients_and_refuses(bridge: Bridge) -> Non
             value["about"] |= {"message_kind": "correction"}
             value["about"]["relations"].append(related("corrects", reply))
             again = await system.send(
-                schema="saphan/info_reply/1", about=value["about"], body=value["body"]
+                schema="saphan/info_reply/1",
+                about=value["about"],
+                body=value["body"],
+                exercise=True,
             )
             thread = await system.thread(again)
         assert [row["direction"] for row in thread["bulletins"]] == ["received", "sent", "sent"]
