@@ -6,7 +6,7 @@ chooses anything at random: `now` and `nonce` are given.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated, Any, Final
 
@@ -128,7 +128,12 @@ def compose(
         for one in wish.attachments
     ]
     content = {"about": wish.about, "attachments": described, "body": wish.body}
-    data = encode_content(content)
+    try:
+        data = encode_content(content)
+    except InvalidInput as error:  # a number without quotes: said as any other fault is
+        if error.fault is not None:
+            error.fault = replace(error.fault, schema=wish.schema)
+        raise
     if len(data) > LIMITS.content_bytes:
         raise InvalidInput(
             "too_large",

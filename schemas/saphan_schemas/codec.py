@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import msgspec
 
 from saphan_schemas.errors import InvalidInput
+from saphan_schemas.faults import Fault
 
 T = TypeVar("T")
 
@@ -78,9 +79,14 @@ def encode_content(value: dict[str, Any]) -> bytes:
     try:
         return _sorting_encoder.encode(value)
     except UnicodeEncodeError:
-        place = _field(_unencodable(value, None))
-        said = "half of a character (a lone surrogate) stands in a text"
-        raise InvalidInput("malformed", said, field=place, hint="type the text again") from None
+        place = _unencodable(value, None)
+        raise InvalidInput(
+            "malformed",
+            "half of a character (a lone surrogate) stands in a text",
+            field=_field(place),
+            hint="type the text again",
+            fault=Fault("text_forbidden", pointer_to(place)),
+        ) from None
     except OverflowError as error:
         raise InvalidInput("malformed", f"content: {error}", field="content") from None
 
@@ -151,6 +157,8 @@ def _check_content(value: object, where: Where, depth: int) -> None:
             "malformed",
             f"a {type(value).__name__} cannot stand in content; write numbers as decimal strings",
             field=_field(where),
+            hint='write numbers with a point in quotes, such as "3.5"',
+            fault=Fault("type", pointer_to(where)),
         )
 
 

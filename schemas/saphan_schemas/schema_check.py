@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from saphan_schemas.codec import POINTER_CHARS
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.faults import Fault
 
@@ -131,6 +132,7 @@ def _explain(error: jsonschema_rs.ValidationError) -> InvalidInput:
     elif kind.name == "additionalProperties":
         path.append(str(kind.unexpected[0]))
     pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in path)
+    pointer = pointer[:POINTER_CHARS]  # a name that is not known may be as long as the content
     says, hint = PLAIN.get(kind.name, ("does not fit the schema", "see schemas/spec/content.md"))
     name = _EXPECTED.get(kind.name)
     fault = Fault(_keyword(kind), pointer, {name: kind.value} if name else {})

@@ -13,6 +13,7 @@ from saphan_protocol.identity import CONTENT_TYPE, identity, record_identity
 from saphan_schemas.bodies import digest
 from saphan_schemas.codec import decode, decode_content
 from saphan_schemas.errors import InvalidInput
+from saphan_schemas.explaining import explain, place
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Header, Inner, Marking
 from saphan_schemas.samples import sample
@@ -61,6 +62,16 @@ def test_a_review_on_no_day_is_refused_like_any_other_fault(review: object) -> N
     with pytest.raises(InvalidInput) as refused:
         reviewed(review)
     assert refused.value.field == "/about/review_at"
+
+
+@pytest.mark.parametrize("value", [3.5, "\ud800"])
+def test_a_number_without_quotes_is_explained_as_any_other_fault(value: object) -> None:
+    made = wish()
+    made.body["dates"]["from"] = value
+    with pytest.raises(InvalidInput) as refused:
+        compose(made, sender="la.ospp", now=NOW, nonce=b"n" * 16)
+    assert refused.value.field == "content/body/dates/from"
+    assert place(SCHEMA, "/body/dates/from", "lo") in (explain(refused.value, "lo") or "")
 
 
 def test_retention_never_exceeds_what_was_agreed() -> None:
