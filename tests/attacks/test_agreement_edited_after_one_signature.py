@@ -26,7 +26,7 @@ def rules(text: Agreement, **fields: Any) -> tuple[CorridorRule, ...]:
 
 
 EDITS: dict[str, Callable[[Agreement], dict[str, Any]]] = {
-    "a higher marking": lambda text: {"rules": rules(text, tlp_ceiling="red")},
+    "another marking": lambda text: {"rules": rules(text, tlp_ceiling="green")},
     "a longer retention": lambda text: {"rules": rules(text, retain_days=36_500)},
     "one direction less": lambda text: {"rules": text.rules[:1]},
     "onward to anybody": lambda text: {"onward": "named"},
@@ -82,5 +82,5 @@ async def test_kh_signs_the_edited_text_and_both_signatures_are_put_together(
 
 def put_together(bridge: Bridge) -> bytes:
     draft = signed_by(bridge, proposed(bridge), LA)
-    text = edited(draft.agreement, **EDITS["a higher marking"](draft.agreement))
+    text = edited(draft.agreement, **EDITS["another marking"](draft.agreement))
     return package(text, *draft.signatures, signature(bridge, KH, text))

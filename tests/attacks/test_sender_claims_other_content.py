@@ -25,7 +25,7 @@ def two_texts(agency: Agency) -> tuple[Made, Made]:
     """The same header, two contents, each sealed under its own key."""
     first = agency.bulletin([KH], NOW)
     other = sample("training_notice")
-    other["about"] = other["about"] | {"title": {"en": "Another text altogether"}}
+    other["about"]["title"]["en"] = "Another text altogether"
     second = agency.bulletin([KH], NOW, other, nonce=first.header.nonce)
     assert first.header_bytes == second.header_bytes
     return first, second
