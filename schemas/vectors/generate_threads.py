@@ -68,6 +68,9 @@ def chains_and_exercises() -> Named:
     both = names(("corrects", FIRST), ("corrects", SECOND))
     named = left | {SECOND: holds(LA, KH)[FIRST]}
     yield "leaves_earlier", relation("correction_misses", "T3", held=left)
+    newer = {FIRST: holds(LA, KH)[FIRST] | {"replaced_by": [SECOND]}}
+    yield "replaced_already", relation("relation_replaced", "T3", held=newer)
+    yield "names_newer", relation(None, "T3", held=named | newer, relations=both)
     yield "names_earlier", relation(None, "T3", held=named, relations=both)
     yield "exercise", relation("relation_type", "T1", exercise=True)
     yield (

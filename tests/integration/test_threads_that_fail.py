@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from saphan.compose import Wish
 from saphan.desk.thread_answers import Owed
 from saphan.node.service import NodeService
 from saphan.node.threads.book import ThreadBook
@@ -216,3 +217,24 @@ def test_a_desk_takes_what_was_announced_for_a_time_long_ago() -> None:
         "clock": None,
     }  # fmt: skip
     assert msgspec.convert(told, Owed).expected == -1_000_000_000_000
+
+
+async def test_two_corrections_of_one_bulletin_know_of_each_other(bridge: Bridge) -> None:
+    async with bridge.node(LA) as la, bridge.node(KH) as kh:
+        await agreed(la)
+        original = await accepted(la, letter("training_notice", (KH,)))
+
+        def correcting(*those: bytes) -> Wish:
+            return letter(
+                "training_notice", (KH,), about_message_kind="correction",
+                about_relations=[related("corrects", one) for one in those],
+            )  # fmt: skip
+
+        first = await accepted(la, correcting(original))
+        with pytest.raises(Refused) as refused:
+            await la.send(correcting(original))
+        assert refused.value.code == "relation_replaced"
+        assert first.hex() in str(refused.value.hint)
+        second = await accepted(la, correcting(original, first))
+        assert kh.bulletins.status(first)["replaced_by"] == [second.hex()]
+        await accepted(la, correcting(second))

@@ -43,9 +43,10 @@ def header(vector: Vector) -> Header:
     )  # fmt: skip
 
 
-def holding(left: Vector | None = None, **one: Any) -> Held:
+def holding(left: Vector | None = None, replaced_by: Any = (), **one: Any) -> Held:
     """`left`: by id of an earlier one, who has that and not this."""
-    return Held(**one, left=[(bytes.fromhex(name), to) for name, to in (left or {}).items()])
+    behind = [(bytes.fromhex(name), to) for name, to in (left or {}).items()]
+    return Held(**one, left=behind, newer=[bytes.fromhex(name) for name in replaced_by])
 
 
 def relation(vector: Vector) -> str | None:

@@ -16,7 +16,7 @@ from saphan.node.proving.witness_policy import policy, witnessed
 from saphan.node.rows.db import Database, Row
 from saphan.node.telling.notices import noted
 from saphan.node.telling.warnings import warned
-from saphan.node.threads.requests import Shows
+from saphan.node.threads.replaced import Shows
 from saphan.node.threads.view import Threads
 from saphan.node.trust.mailboxes import Mailboxes
 from saphan.node.trust.rejections import Rejections

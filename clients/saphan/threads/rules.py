@@ -44,6 +44,7 @@ class Held:
 
     Args:
         left: those whose place it takes, each with who has that one and has not accepted this.
+        newer: those that took its place.
     """
 
     sender: str
@@ -51,6 +52,7 @@ class Held:
     schema: str
     exercise: bool
     left: Sequence[tuple[bytes, Sequence[str]]] = ()
+    newer: Sequence[bytes] = ()
 
 
 Look = Callable[[bytes], Held | None]
@@ -64,7 +66,8 @@ def check_sent(header: Header, words: Words, look: Look, carries: Callable[[str]
 
     Raises:
         Refused: `relation_missing`, `relation_twice`, `relation_unknown`, `relation_foreign`,
-            `relation_type`, `correction_misses`, `reply_misdirected`; `field` is a pointer.
+            `relation_type`, `relation_replaced`, `correction_misses`, `reply_misdirected`; `field`
+            is a pointer.
     """
     _check_named(words)
     targets = [one.target for one in words.relations if one.kind in (REPLY, *REPLACING)]
@@ -199,7 +202,16 @@ def _check_reach(header: Header, held: Held, carries: Callable[[str], bool]) -> 
 
 
 def _check_left(one: Relation, held: Held, targets: Sequence[bytes], field: str) -> None:
-    """T3: whoever has not accepted a correction has what it corrected, and learns of that."""
+    """T3: what was corrected is corrected in one line, and whoever has not accepted a correction
+    learns of what it corrected."""
+    for newer in held.newer:
+        if newer not in targets:
+            raise Refused(
+                "relation_replaced",
+                f"{_short(newer)} has taken the place of {_short(one.target)} already",
+                field=field,
+                hint=f"look at it; then add {_line(one.kind, newer)}",
+            )
     for earlier, agencies in held.left:
         if earlier not in targets:
             raise Refused(
@@ -207,8 +219,12 @@ def _check_left(one: Relation, held: Held, targets: Sequence[bytes], field: str)
                 f"{', '.join(agencies)} has not accepted {_short(one.target)}, and would go on"
                 f" believing {_short(earlier)}, whose place that took",
                 field=field,
-                hint=f'add {{"kind": "{one.kind}", "bulletin_id": "{earlier.hex()}"}}',
+                hint=f"add {_line(one.kind, earlier)}",
             )
+
+
+def _line(kind: str, target: bytes) -> str:
+    return f'{{"kind": "{kind}", "bulletin_id": "{target.hex()}"}}'
 
 
 def _unknown(target: bytes, field: str) -> SaphanError:

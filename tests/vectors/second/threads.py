@@ -70,7 +70,10 @@ def _replaces(vector: Vector, original: Vector) -> str | None:
     if family(original["schema"]) != family(vector["schema"]):
         return "relation_type"
     missing = set(original["recipients"]) - set(vector["recipients"]) - set(vector["unreached"])
-    missing |= set(original.get("left", {})) - {one["bulletin_id"] for one in vector["relations"]}
+    ids = {one["bulletin_id"] for one in vector["relations"]}
+    if not missing and set(original.get("replaced_by", ())) - ids:
+        return "relation_replaced"
+    missing |= set(original.get("left", {})) - ids
     return "correction_misses" if missing else None
 
 

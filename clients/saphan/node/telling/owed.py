@@ -18,7 +18,8 @@ from saphan_schemas.limits import DAY_MS
 
 from saphan.node.events import WARNING, Event
 from saphan.node.rows.db import Database
-from saphan.node.threads.requests import DEAD, Owed, Requests
+from saphan.node.threads.replaced import DEAD
+from saphan.node.threads.requests import Owed, Requests
 
 SHARES: Final = (50, 90, 100)
 """Hundredths of the time from where its clock began to its end; after it, it is overdue."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from saphan_protocol.delivery import State
 from saphan_schemas.codec import decode_content, encode
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Header
@@ -16,19 +14,17 @@ from saphan_schemas.records import Header
 from saphan.compose import Draft
 from saphan.node.archive import Archive
 from saphan.node.rows.db import Database
-from saphan.node.threads.requests import DEAD
-from saphan.node.threads.rows import KeptWords, held, keep_words, states_of, words_of_row
+from saphan.node.threads.replaced import Replaced
+from saphan.node.threads.rows import KeptWords, held, keep_words
 from saphan.threads.rules import Held, check_received, check_sent
 from saphan.threads.words import (
     LEGAL_FAMILY,
-    REPLACING,
     REQUEST_FAMILY,
     Words,
     family,
     words_of,
 )
 
-TAKEN: Final = (State.ACCEPTED.value, State.READ.value)
 ASKING: Final = (REQUEST_FAMILY, LEGAL_FAMILY)
 _RELATED: Final = b"\xa9relations"
 """The key as it stands in canonical content: without it, it stands nowhere in it, and a bulletin of
@@ -49,26 +45,11 @@ class ThreadBook:
         self._db = db
         self._archive = archive
         self._carries = carries
+        self._replaced = Replaced(agency, db, archive)
 
     def held(self, bulletin: bytes) -> Held | None:
         """Who sent a bulletin to whom, if it is here."""
         return held(self._db, bulletin)
-
-    def _left(self, bulletin: bytes) -> Held | None:
-        """The same; of our own also whom it has not reached with what it changes."""
-        found = held(self._db, bulletin)
-        if found is None or found.sender != self._agency:
-            return found
-        words = words_of_row(self._db, self._archive, bulletin)
-        earlier = () if words is None else words.targets(*REPLACING)
-        now = states_of(self._db, bulletin)
-        left = []
-        for one in earlier:
-            has = (to for to, state in states_of(self._db, one).items() if state not in DEAD)
-            behind = tuple(sorted(to for to in has if now.get(to) not in TAKEN))
-            if behind:
-                left.append((one, behind))
-        return replace(found, left=left)
 
     def check(self, draft: Draft) -> None:
         """T1 to T3: refuse a bulletin of this agency's that breaks a thread.
@@ -79,7 +60,7 @@ class ThreadBook:
         words = _words(draft)
         if words is not None:
             header = draft.header
-            check_sent(header, words, self._left, partial(self._carries, header.schema))
+            check_sent(header, words, self._replaced.held, partial(self._carries, header.schema))
 
     def keep(self, tx: sqlite3.Connection, left: Iterable[tuple[Draft, bytes]]) -> None:
         """Write what our own bulletins (with their ids) say, in the transaction that keeps them."""

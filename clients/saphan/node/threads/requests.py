@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from saphan_protocol.delivery import State
 from saphan_schemas.codec import decode
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event, Header, Urgency
@@ -19,16 +18,14 @@ from saphan.node.archive import Archive
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import REFUSED
 from saphan.node.threads.calendar import Calendar, Running
-from saphan.node.threads.rows import held, named_by, states_of, words_of_row
+from saphan.node.threads.replaced import DEAD, Replaced, Shows
+from saphan.node.threads.rows import held, named_by, words_of_row
 from saphan.threads.legal import What, Word, legal
 from saphan.threads.owing import Owing, OwingState, Question, Reply, owing
 from saphan.threads.rules import may_replace
 from saphan.threads.words import REPLACING, REPLY, Answered, Asked, Words
 
 Json = dict[str, Any]
-Shows = Callable[[bytes], bool]
-DEAD: Final = (State.REJECTED.value, State.EXPIRED.value, State.RECALLED.value, REFUSED)
-"""Ends of a delivery after which its recipient has nothing to answer, or no answer."""
 VERSIONS: Final = 32
 """Of one request, one in the place of the other, that are looked at."""
 
@@ -115,6 +112,7 @@ class Requests:
         self._db = db
         self._archive = archive
         self._calendar = calendar
+        self.replaced = Replaced(agency, db, archive)
         self._clock = clock
 
     def owed(self, bulletin: bytes, shows: Shows = lambda _: True) -> list[Owed]:
@@ -131,35 +129,6 @@ class Requests:
         repliers = header.recipients if header.sender == self._agency else (self._agency,)
         return [self._one(bulletin, header, words, replier, shows) for replier in repliers]
 
-    def replaced_by(
-        self, bulletin: bytes, shows: Shows = lambda _: True, at: str | None = None
-    ) -> list[bytes]:
-        """Bulletins that rightly take its place, in the order in which they came.
-
-        Args:
-            at: at this recipient; None: at any. What never got there takes no place there.
-        """
-        original = held(self._db, bulletin)
-        if original is None:
-            return []
-        found = []
-        for other in named_by(self._db, bulletin, REPLACING, original.sender):
-            one = held(self._db, other)
-            rightly = one is not None and may_replace(one, original)
-            if rightly and shows(other) and self.reaches(other, at):
-                found.append(other)
-        return found
-
-    def reaches(self, bulletin: bytes, recipient: str | None = None) -> bool:
-        """T5: whether it got to a recipient (to any), or may yet; what came here has come."""
-        row = self._db.row("SELECT sender FROM bulletins WHERE id = ?", (bulletin,))
-        if row is None or row[0] != self._agency:
-            return row is not None
-        return any(
-            state not in DEAD and recipient in (None, to)
-            for to, state in states_of(self._db, bulletin).items()
-        )
-
     def _one(
         self,
         bulletin: bytes,
@@ -170,7 +139,7 @@ class Requests:
     ) -> Owed:
         state = self._delivery(bulletin, replier)
         accepted, read = self._times(bulletin, replier)
-        over = bool(self.replaced_by(bulletin, shows, replier))
+        over = bool(self.replaced.by(bulletin, shows, replier))
         asked = words.asked
         if accepted is None:
             word: OwingState = "ended" if state in DEAD else "replaced" if over else "undelivered"
@@ -239,9 +208,9 @@ class Requests:
                 if one is None or request is None or one.exercise != request.exercise:
                     continue
                 words = words_of_row(self._db, self._archive, other)
-                if words is None or words.withdraws or not self.reaches(other, asker):
+                if words is None or words.withdraws or not self.replaced.reaches(other, asker):
                     continue
-                if not self.replaced_by(other, shows, asker):
+                if not self.replaced.by(other, shows, asker):
                     at, earlier = self._at(other, asker), self._earlier(other, asker)
                     found.append(Came(other, at, version, words, earlier))
         found.sort(key=lambda one: one.first)
@@ -254,7 +223,7 @@ class Requests:
             words = words_of_row(self._db, self._archive, one)
             if words is None or words.withdraws:
                 break  # what was taken back before it was said again came when it was said again
-            if one != reply and self.reaches(one, asker):
+            if one != reply and self.replaced.reaches(one, asker):
                 found.append((self._at(one, asker), words))
         return tuple(found)
 

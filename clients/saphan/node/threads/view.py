@@ -12,7 +12,8 @@ from saphan.node.archive import Archive
 from saphan.node.policy.current import Current
 from saphan.node.rows.db import Database
 from saphan.node.threads.calendar import Calendar
-from saphan.node.threads.requests import Requests, Shows
+from saphan.node.threads.replaced import Shows
+from saphan.node.threads.requests import Requests
 from saphan.node.threads.rows import held, words_of_row
 from saphan.threads.rules import may_replace
 from saphan.threads.words import REPLACING, Relation, Words
@@ -51,7 +52,7 @@ class Threads:
         words = words_of_row(self._db, self._archive, bulletin)
         return {
             "relations": [] if words is None else self._relations(bulletin, words),
-            "replaced_by": [one.hex() for one in self.requests.replaced_by(bulletin, shows)],
+            "replaced_by": [one.hex() for one in self.requests.replaced.by(bulletin, shows)],
             "owed": [one.json() for one in self.requests.owed(bulletin, shows)],
         }
 
@@ -120,7 +121,7 @@ class Threads:
         if not may_replace(own, original):
             return "foreign"
         reached = (
-            to in own.recipients and self.requests.reaches(bulletin, to)
+            to in own.recipients and self.requests.replaced.reaches(bulletin, to)
             for to in original.recipients
         )
         return "holds" if all(reached) else "misses"
