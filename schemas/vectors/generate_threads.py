@@ -255,14 +255,8 @@ def said(
     """A reply; answers: "1" or "2:pending"; `of`: the one whose place it takes."""
     listed = [[one.partition(":")[0], one.partition(":")[2] or "answered"] for one in answers]
     when = None if expected is None else expected * HOUR
-    earlier = [] if of is None else [of]
-    return {
-        "at": hour * HOUR,
-        "outcome": outcome,
-        "answers": listed,
-        "expected": when,
-        "earlier": earlier,
-    }
+    made = {"at": hour * HOUR, "outcome": outcome, "answers": listed, "expected": when}
+    return made | {"earlier": [] if of is None else [of]}
 
 
 def stands(state: str, each: list[str], now: int, *replies: Vector, late: bool = False) -> Vector:
