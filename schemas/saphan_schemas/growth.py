@@ -7,6 +7,7 @@ effect it cannot see is refused. Rules G1 to G9 are those of schemas/spec/types.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import operator
 from collections.abc import Callable, Iterator
@@ -56,6 +57,8 @@ class _Comparison:
         self._old = old
         self._new = new
         self._done: set[tuple[str, str]] = set()
+        self._digests: dict[tuple[bool, str], str] = {}
+        self._before: dict[int, frozenset[str]] = {}
 
     def compare(self) -> None:
         self._node(self._old, self._new, "/schema")
@@ -99,22 +102,32 @@ class _Comparison:
 
     def _conditions(self, old: Node, new: Node, pointer: str) -> None:
         """G8: a condition may go; one that is new or changed is refused."""
-        known = {_text(self._unfolded(part, self._old)) for part in _conditions(old)}
+        if id(old) not in self._before:  # of the old schema, which lives longer than this does
+            said = frozenset(self._said(part, new=False) for part in _conditions(old))
+            self._before[id(old)] = said
         for part in _conditions(new):
-            if _text(self._unfolded(part, self._new)) not in known:
+            if self._said(part, new=True) not in self._before[id(old)]:
                 _refuse(pointer, f"has a new or changed condition ({min(part)})")
 
-    def _unfolded(self, node: Any, schema: Node) -> Any:
-        """A condition without references; its size is bounded by the profile."""
+    def _said(self, node: Any, *, new: bool) -> str:
+        """A condition as text. A definition stands in it by the digest of what it says: written out
+        at each place it could be a thousand times the bundle."""
+        return _text(self._by_digest(node, new))
+
+    def _by_digest(self, node: Any, new: bool) -> Any:
         if isinstance(node, list):
-            return [self._unfolded(inner, schema) for inner in node]
+            return [self._by_digest(inner, new) for inner in node]
         if not isinstance(node, dict):
             return node
-        unfolded = {key: self._unfolded(inner, schema) for key, inner in node.items()}
+        said = {key: self._by_digest(inner, new) for key, inner in node.items()}
         if "$ref" in node:
-            target = schema["$defs"][node["$ref"].removeprefix(INSIDE)]
-            unfolded["$ref"] = self._unfolded(target, schema)
-        return unfolded
+            name = node["$ref"].removeprefix(INSIDE)
+            if (new, name) not in self._digests:
+                target = (self._new if new else self._old)["$defs"][name]
+                text = self._said(target, new=new)
+                self._digests[new, name] = hashlib.sha256(text.encode()).hexdigest()
+            said["$ref"] = self._digests[new, name]
+        return said
 
 
 def _resolved(node: Node, defs: Node) -> Node:
@@ -179,7 +192,7 @@ def _conditions(node: Node) -> Iterator[Node]:
 
 
 def _text(value: Any) -> str:
-    """Equal for equal JSON only: true is not 1. Unfolded, it may be too deep for content."""
+    """Equal for equal JSON only: true is not 1."""
     return json.dumps(value, sort_keys=True)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from saphan_broker.fsck import fsck, last_heads
@@ -12,6 +15,7 @@ from saphan_broker.moving.comparing import compare_stores
 from saphan_broker.moving.copying import copy_store
 from saphan_broker.seeds import DayKeys
 from saphan_broker.serving_keys import read_keys
+from saphan_broker.sessions import requests
 from saphan_broker.store.base import Store
 from saphan_broker.store.memory import MemoryStore
 from saphan_broker.store.sqlite import SqliteStore
@@ -20,6 +24,7 @@ from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import encode
 from saphan_schemas.directory_records import SchemaPackage
 from saphan_schemas.errors import OperatorError
+from saphan_schemas.profile import open_bundle
 from saphan_schemas.records import Role
 from support.agency import seed
 from support.brokers import World
@@ -101,6 +106,52 @@ async def test_the_next_version_only_grows(world: World) -> None:
         assert refused.code == "schema_growth"
         taken = await line.register(schema=package(la, second, bundle(second, wider)))
         assert taken.code is None, taken
+
+
+async def test_a_schema_made_to_be_slow_keeps_nobody_else_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is looked at, the log takes what others bring."""
+    other, fresh = world.agencies[B], SigningKey(Role.ROOT, seed("the next root", 64))
+    ceremony = Ceremony(other)
+    ceremony.enrol()
+    rotation = ceremony.operate([add(Role.ROOT, fresh.public)], [fresh], [other.root, fresh])
+    begun, end = threading.Event(), threading.Event()
+
+    def slow(name: str, data: bytes) -> dict[str, Any]:
+        begun.set()
+        assert end.wait(30)
+        return open_bundle(name, data)
+
+    monkeypatch.setattr(requests, "open_bundle", slow)
+    async with world.running():
+        await world.enrol()
+        mine, line = await world.line(A), await world.line(B)
+        waits = asyncio.create_task(mine.register(schema=package(world.agencies[A])))
+        try:
+            await asyncio.to_thread(begun.wait, 30)
+            taken = await asyncio.wait_for(line.register(rotation), 20)
+        finally:
+            end.set()
+        assert taken.code is None, taken
+        assert (await waits).code is None
+
+
+async def test_only_an_agency_s_roots_make_the_broker_look_at_a_schema(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(name: str, data: bytes) -> dict[str, Any]:
+        raise AssertionError
+
+    monkeypatch.setattr(requests, "open_bundle", never)
+    la, kh = world.agencies[A], world.agencies[B]
+    data = bundle()
+    signed = registration(la, OWN, data, roots=[kh.root])
+    async with world.running():
+        await world.enrol()
+        line = await world.line(A)
+        refused = await line.register(schema=encode(SchemaPackage(signed, data)))
+        assert refused.code == "schema_roots"
 
 
 async def test_a_revoked_root_registers_nothing_more(world: World) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from saphan_broker.broker import Broker
 from saphan_broker.sequencing import preparing, registering
-from saphan_broker.sessions import login
+from saphan_broker.sessions import login, requests
 from saphan_broker.sessions.feed import FeedPump
 from saphan_broker.state import State
 from saphan_protocol.admission import HEADER_TYPE, Admitted, Facts, measure
@@ -57,7 +57,7 @@ def takes_any_schema(broker: Broker) -> None:
 
 def keeps_any_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not look at what a schema is before it logs it."""
-    monkeypatch.setattr(registering, "open_bundle", lambda name, data: {})
+    monkeypatch.setattr(requests, "open_bundle", lambda name, data: {})
 
 
 def admits_anything(monkeypatch: pytest.MonkeyPatch) -> None:

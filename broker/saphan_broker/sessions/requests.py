@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from saphan_protocol.batch import index_batches, item_root
 from saphan_protocol.delivery import HELD
 from saphan_protocol.delivery import State as Delivery
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
+from saphan_protocol.registrations import parse_schema_package
 from saphan_protocol.told import Kept
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
 from saphan_schemas.frames import Answer, FetchStanzas, Register, Result, Stanzas, Submit
 from saphan_schemas.frames import State as StateFrame
+from saphan_schemas.profile import open_bundle
 from saphan_schemas.records import Role, SignatureItem, statement_type
 
 from saphan_broker.at_rest import open_stanza_row
@@ -127,7 +131,9 @@ def _result(outcome: Outcome) -> Result:
     return Result(error.code, error.message, error.hint, retry, outcome.indices)
 
 
-def register(submit: ToSequencer, peer: str, frame: Register) -> list[Work | Rejected]:
+async def register(
+    state: State, submit: ToSequencer, peer: str, frame: Register
+) -> list[Work | Rejected]:
     """Queue a directory operation, an agreement, an order on one, or an own schema."""
     try:
         match (frame.operation, frame.agreement, frame.order, frame.schema):
@@ -138,6 +144,7 @@ def register(submit: ToSequencer, peer: str, frame: Register) -> list[Work | Rej
             case (None, None, bytes() as order, None):
                 return [submit(Order(order, peer))]
             case (None, None, None, bytes() as schema):
+                await _check_schema(state, schema)
                 return [submit(OwnSchema(schema, peer))]
             case _:
                 raise InvalidInput(
@@ -147,6 +154,22 @@ def register(submit: ToSequencer, peer: str, frame: Register) -> list[Work | Rej
                 )
     except SaphanError as error:
         return [Rejected(error)]
+
+
+async def _check_schema(state: State, package: bytes) -> None:
+    """The bundle is within the profile: what every node must be able to use is refused here, before
+    all of them fetch it. One that was made to be slow keeps its own session waiting, not the log;
+    and only an agency's roots can make anybody look at one.
+
+    Raises:
+        InvalidInput: as `parse_schema_package` and `open_bundle`; Refused: as `check_schema`.
+    """
+    record, given = parse_schema_package(package)
+    if state.directory.own_schemas.find(record.name) is not None:
+        return  # sent again, or refused by the log
+    state.directory.check_schema(given.registration)
+    look = partial(open_bundle, record.name, given.bundle)
+    await asyncio.get_running_loop().run_in_executor(state.verifying, look)
 
 
 async def fetch_stanzas(state: State, agency: str, frame: FetchStanzas) -> Stanzas:

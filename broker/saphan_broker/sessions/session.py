@@ -296,7 +296,7 @@ class Session:
                 tasks.create_task(self._answer_stanzas(frame, size))
                 continue
             if isinstance(frame, Register):
-                queued = requests.register(submit, peer, frame)
+                queued = await requests.register(self._shared.state, submit, peer, frame)
             else:
                 bad, missing = (frozenset(), {}) if checked is None else await checked
                 queued = requests.enqueue(submit, peer, frame, bad, missing, kept)
