@@ -7,7 +7,7 @@ import re
 import pytest
 from saphan_schemas.explaining import explain
 from saphan_schemas.messages import LANGUAGES
-from saphan_schemas.samples import schema_of
+from saphan_schemas.samples import ANOTHER, schema_of
 from support.changes import Change, both, changed, drop, put
 from support.contents import check, refusal
 
@@ -26,6 +26,10 @@ ARREST = both(
     put("about/handling/pap", "green"),
     put("body/action_requested", ["arrest"]),
     put("body/arrest_effect", "provisional_arrest_if_law_allows"),
+)
+WITHDRAWN = both(
+    put("about/message_kind", "cancel"),
+    put("about/relations", [{"kind": "supersedes", "bulletin_id": ANOTHER}]),
 )
 STALE = both(
     put("body/judicial_doc/issued_on", "2019-01-01"),
@@ -88,13 +92,17 @@ RULES: tuple[tuple[str, Change, str], ...] = (
         put("body/handover_points/0", {"kind": "port", "country": "VN"}),
         "/body/handover_points/0/country",
     ),
+    (DELIVERY, both(WITHDRAWN, put("body/phase", "go")), "/body/phase"),
+    (DELIVERY, both(WITHDRAWN, put("body/phase", "abort")), "/body/reason"),
     # Assets.
+    (FREEZE, WITHDRAWN, "/body/action_requested"),
     (FREEZE, put("body/order/kind", "arrest_warrant"), "/body/order/kind"),
     (FREEZE, put("body/order/expires_on", "2025-10-13"), "/body/order/expires_on"),
     (FREEZE, put("body/action_requested", ["none", "freeze"]), "/body/action_requested"),
     (ASSETS, put("about/handling/evidence_use", "yes"), "/about/handling/evidence_use"),
     # Precursors.
     (PRECURSOR, drop("body/pen_status"), "/body/pen_status"),
+    (PRECURSOR, WITHDRAWN, "/body/requested_action"),
     # Quantities.
     (SEIZURE, put("body/substances/1/margin", "999999"), "/body/substances/1/margin"),
     # What goes for every type.
