@@ -191,6 +191,8 @@ def _class(without: str) -> str:
         if not _is_clean(block):
             block = "".join(filter(_is_clean, block))
         points += map(ord, left_out.sub("", block) if left_out else block)
+    if not points:
+        raise NoQuickForm  # for none of our scripts: an empty class is no pattern
     ranges: list[list[int]] = []
     for point in points:
         if ranges and ranges[-1][1] == point - 1:

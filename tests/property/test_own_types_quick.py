@@ -32,6 +32,7 @@ PATTERNS = (
     "^[ກ-ໝ]{1,9}$",
     "^(a|b)?$",
     r"^[^a]{0,9}$",
+    "^[^\\x00-\ufffd]+$",
     r"^[\u0000-\uffff]{1,9}$",
 )
 DEFS: Json = {
@@ -179,6 +180,17 @@ def all_used(body: Json) -> Json:
     for name in DEFS:
         body["properties"][f"uses_{name}"] = {"$ref": f"#/$defs/{name}"}
     return body
+
+
+def test_a_text_of_none_of_our_scripts_is_judged_by_the_published_schema() -> None:
+    field = {"type": "string", "maxLength": 9, "pattern": "^[^\\x00-\ufffd]+$"}
+    body = {"type": "object", "additionalProperties": False, "properties": {"x": field}}
+    bundle = made(source(body=body, defs={}, rules=[]))
+    for text, code in (("\U0001f600", "valid"), ("a", "schema_invalid")):
+        about = sample("training_notice")["about"]
+        content = {"about": about, "attachments": [], "body": {"x": text}}
+        assert verdict(BodyType(NAME, lambda: bundle), content) == code
+        assert by_the_pages(open_bundle(NAME, bundle), content) == code
 
 
 @given(bodies(), st.lists(rules(), max_size=3), st.lists(contents(), min_size=6, max_size=6))
