@@ -71,8 +71,9 @@ def leads_somewhere(schema: Node, path: str) -> bool:
 def _work(rule: Node, ways: _Ways) -> int:
     """How many values and characters one run of a rule may touch.
 
-    What lies below the places is there once, however many they are. What a path from the top leads
-    to is read again at each of them, so its whole extent counts.
+    What lies below the places is there once, however many they are: it is read in no time, but for
+    the scripts of letters. What a path from the top leads to is read again at each place, so its
+    whole extent counts.
     """
     found = list(_found(rule, ways))
     places, work = found[0][3], 1
@@ -85,7 +86,10 @@ def _work(rule: Node, ways: _Ways) -> int:
     work += len(rule.get("all", ()))  # other words are looked up, not gone through
     if rule["rule"] == "related":
         work += _RELATIONS
-    return places * work
+    letters = 0
+    if rule["rule"] == "one_script":
+        letters = sum(ways.extent(place) for name, _, place, _ in found if name == "value")
+    return places * work + min(_CONTENT, places * letters)
 
 
 def _only_seen(rule: Node, parameter: str) -> bool:

@@ -13,21 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from saphan_schemas import profile_rules
 from saphan_schemas.codec import encode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.faults import Fault
 from saphan_schemas.limits import LIMITS, MIB
-from saphan_schemas.profile import measure, open_bundle
+from saphan_schemas.profile import measure
 from saphan_schemas.schema_check import check_schema, compile_schema
 from support.command import environment
+from support.hostile_types import closed, hostile
 from support.sources import (
     NAME,
     Json,
     bundle_refusal,
     made,
     opened,
-    raw_bundle,
     source,
     source_refusal,
 )
@@ -45,22 +44,8 @@ def doubled(levels: int, wide: int = 2) -> Json:
     return defs
 
 
-def closed(properties: Json) -> Json:
-    return {"type": "object", "additionalProperties": False, "properties": properties}
-
-
 def body_of(target: str) -> Json:
     return closed({"x": {"$ref": f"#/$defs/{target}"}})
-
-
-def hostile(body: Json, defs: Json, rules: list[Json] | None = None) -> Json:
-    """A bundle as an attacker writes it who has none of our tools."""
-    bundle = raw_bundle()
-    schema = bundle["schema"]
-    known = {name: node for name, node in schema["$defs"].items() if name not in ("way", "period")}
-    schema["properties"]["body"] = body
-    schema["$defs"] = known | defs
-    return bundle | {"rules": rules or []}
 
 
 def test_a_bomb_of_references_is_counted_and_never_built() -> None:
@@ -136,100 +121,6 @@ def test_the_patterns_of_a_bundle_are_small_together() -> None:
     assert opened(source(body=closed(dict(list(fields.items())[:38])), defs={}, rules=[]))
     assert bundle_refusal(hostile(closed(fields), {})).code == "schema_pattern_large"
     assert opened(source(body=closed(dict.fromkeys(fields, fields["f1"])), defs={}, rules=[]))
-
-
-def test_every_pair_of_entries_is_too_much_work_for_a_rule() -> None:
-    lists = {
-        name: {
-            "type": "array",
-            "maxItems": 60_000,
-            "items": {"type": "integer", "minimum": 0, "maximum": 9},
-        }
-        for name in ("a", "b")
-    }
-    rule = {"rule": "listed", "each": "/body/a/*", "list": "/body/b"}
-    assert bundle_refusal(hostile(closed(lists), {}, [rule])).code == "schema_rules"
-    words = {"rule": "must_have", "each": "/body/a/*", "value": "/body/b", "all": [*range(2_000)]}
-    assert bundle_refusal(hostile(closed(lists), {}, [words])).code == "schema_rules"
-    alone = {"rule": "unique", "each": "/body/a/*"}
-    assert opened(source(body=closed(lists), defs={}, rules=[alone]))
-
-
-def test_a_list_that_a_pattern_names_counts_as_long_as_it_is() -> None:
-    numbers = {"type": "array", "maxItems": 9_000, "items": {"type": "boolean"}}
-    named = closed({}) | {"maxProperties": 2, "patternProperties": {"^[a-z]$": numbers}}
-    rule = {"rule": "one_script", "each": "/body/by_name/a/*", "value": "/body/long"}
-    fields = {"by_name": named, "long": {"type": "string", "maxLength": 30_000}}
-    assert bundle_refusal(hostile(closed(fields), {}, [rule])).code == "schema_rules"
-
-
-def test_places_that_many_rules_name_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[int] = []
-    described = profile_rules._described
-
-    def counted(nodes: list[Any], defs: Json) -> list[Json]:
-        looked.append(len(nodes))
-        return described(nodes, defs)
-
-    fields: Json = {"a": {"type": "boolean"}}
-    for _ in range(9):
-        fields = {"a": closed(fields)}
-    rule = {"rule": "given_when", "given": [f"/body{'/a' * 10}"] * 32}
-    bundle = hostile(closed(fields), {}, [rule] * 512)
-    monkeypatch.setattr(profile_rules, "_described", counted)
-    open_bundle(NAME, encode_content(bundle))
-    assert len(looked) == 12
-
-
-READ_AGAIN: dict[str, Json] = {
-    "a text": {"rule": "one_script", "value": "/body/long"},
-    "two texts": {"rule": "not_before", "earlier": "/body/long", "later": "/body/long"},
-    "a beginning": {"rule": "starts_with", "value": "", "with": "/body/long", "join": "x"},
-    "a list as one value": {"rule": "listed", "value": "/body/many", "list": "/body/lists"},
-    "a field beside": {"rule": "unique", "by": ["", "/body/long"]},
-}
-
-
-@pytest.mark.parametrize("case", READ_AGAIN)
-def test_one_long_value_is_not_read_again_at_every_place(case: str) -> None:
-    count = {"type": "integer", "minimum": 0, "maximum": 9}
-    many = {"type": "array", "maxItems": 10_000, "items": count}
-    fields = {
-        "a": {"type": "array", "maxItems": 2_000, "items": count},
-        "long": {"type": "string", "maxLength": 30_000},
-        "many": many,
-        "lists": {"type": "array", "maxItems": 2, "items": many},
-    }
-    rule = READ_AGAIN[case] | {"each": "/body/a/*"}
-    assert bundle_refusal(hostile(closed(fields), {}, [rule])).code == "schema_rules"
-    fields["long"]["maxLength"] = many["maxItems"] = 50
-    assert opened(source(body=closed(fields), defs={}, rules=[rule]))
-
-
-MALFORMED: dict[str, Json] = {
-    "many factors": {"rule": "product", "value": "/body/x", "of": ["/body/x"] * 33, "places": 2},
-    "one field many times": {"rule": "unique", "each": "/body/l/*", "by": [""] * 33},
-    "numbers in a table": {
-        "rule": "unit_agreement",
-        "value": "/body/x",
-        "by": "/body/x",
-        "table": {"a": [1]},
-    },
-    "no list in a table": {
-        "rule": "unit_agreement",
-        "value": "/body/x",
-        "by": "/body/x",
-        "table": {"a": 1},
-    },
-}
-
-
-@pytest.mark.parametrize("case", MALFORMED)
-def test_rules_that_no_content_could_be_checked_with(case: str) -> None:
-    items = {"type": "string", "maxLength": 20}
-    fields = {"x": items, "l": {"type": "array", "maxItems": 9, "items": items}}
-    refused = bundle_refusal(hostile(closed(fields), {}, [MALFORMED[case]]))
-    assert refused.code == "rule_malformed"
 
 
 def test_a_bundle_at_its_longest_is_read_and_one_byte_more_is_not() -> None:
