@@ -184,7 +184,9 @@ def _barred(spelled: str) -> bool:
 @functools.cache
 def _class(without: str) -> str:
     """The short list as the inside of a character class, without the members of another one."""
-    left_out = re.compile(f"[{without}]") if without else None
+    # Two bars in a class may mean something to a later Python; one with a backslash never does.
+    spelled = without.replace("|", r"\|")
+    left_out = re.compile(f"[{spelled}]") if without else None
     points: list[int] = []
     for first, last in _SCRIPTS:
         block = "".join(map(chr, range(first, last + 1)))

@@ -193,6 +193,16 @@ def test_a_text_of_none_of_our_scripts_is_judged_by_the_published_schema() -> No
         assert by_the_pages(open_bundle(NAME, bundle), content) == code
 
 
+def test_two_bars_in_a_class_are_two_bars() -> None:
+    field = {"type": "string", "maxLength": 9, "pattern": "^[^a||b]+$"}
+    body = {"type": "object", "additionalProperties": False, "properties": {"x": field}}
+    bundle = made(source(body=body, defs={}, rules=[]))
+    for text, code in (("c", "valid"), ("|", "schema_invalid"), ("b", "schema_invalid")):
+        about = sample("training_notice")["about"]
+        content = {"about": about, "attachments": [], "body": {"x": text}}
+        assert verdict(BodyType(NAME, lambda: bundle), content) == code
+
+
 @given(bodies(), st.lists(rules(), max_size=3), st.lists(contents(), min_size=6, max_size=6))
 def test_both_ways_give_one_verdict(body: Json, listed: list[Json], found: list[Json]) -> None:
     bundle = made(source(body=all_used(body), defs=DEFS, rules=[]))

@@ -133,8 +133,8 @@ KEYWORDS = frozenset(WORDS.split())
 
 
 def found(pattern: str, text: str) -> bool:
-    """A pattern of a schema speaks of ASCII digits; its `$` is the very end of the text."""
-    return re.search(re.sub(r"(?<!\\)\$(?=\)|$)", r"\\Z", pattern), text, re.ASCII) is not None
+    """A pattern is of the whole text: it begins with `^` and ends with `$` (types.md)."""
+    return re.fullmatch(pattern[1:-1], text) is not None
 
 
 MOMENT = re.compile(
