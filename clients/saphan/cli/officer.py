@@ -186,10 +186,9 @@ def _send(args: argparse.Namespace) -> int:
         raise InvalidInput("file_missing", "name the file of the bulletin to send", field="file")
     node = local_node(args)
     files = measure_all([parse_role(text) for text in args.attach])
-    identity, now = node.get("/v1/identity"), now_ms()
     data = read_bounded(args.file, LIMITS.api_body_bytes, "bulletin")
-    wish = parse_wish(data, tuple(args.to), partial(_follow, node, identity["agency"]))
-    wish = with_files(wish, files)
+    wish = with_files(parse_wish(data, tuple(args.to), partial(_follow, node)), files)
+    identity, now = node.get("/v1/identity"), now_ms()
     if args.wait:
         permitted(node, wish.to)
     draft = compose(
@@ -223,13 +222,14 @@ def _send(args: argparse.Namespace) -> int:
     return 0
 
 
-def _follow(node: LocalNode, agency: str, about: Mapping[str, Any]) -> tuple[str, ...]:
+def _follow(node: LocalNode, about: Mapping[str, Any]) -> tuple[str, ...]:
     """T10: all that had what this corrects, or who has asked what it answers."""
     named = named_original(about)
     if named is None:
         return ()
     kind, bulletin = named
     header = node.get(f"/v1/bulletins/{bulletin_id(bulletin)}")["header"]
+    agency = node.get("/v1/identity")["agency"]
     return recipients_for(kind, agency, header["sender"], header["recipients"])
 
 
