@@ -61,6 +61,28 @@ async def test_a_broker_that_gives_another_bundle_is_found_out(
             assert not alarmed(kh, "schema_bundle_differs")
 
 
+@pytest.mark.parametrize(
+    ("given", "code"), [(b"other", "schema_bundle_differs"), (None, "schema_missing")]
+)
+async def test_an_honest_answer_does_not_silence_the_alarm_about_another_schema(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, given: bytes | None, code: str
+) -> None:
+    read, data, second = Bundles.read, bundle(), "la.ospp/other/1"
+
+    async def lies(self: Bundles, source: Any, index: int) -> bytes | None:
+        found = await read(self, source, index)
+        return given if found == data else found
+
+    monkeypatch.setattr(Bundles, "read", lies)
+    async with bridge.broker_running(), bridge.node(LA) as la:
+        await opened(la)
+        await la.line.register(schema=packaged(bridge, data))
+        await eventually(lambda: alarmed(la, code))
+        await la.line.register(schema=packaged(bridge, bundle(second), second))
+        await eventually(lambda: second in la.own.types)
+        assert alarmed(la, code)
+
+
 def bomb() -> bytes:
     """Few bytes that unfold into more than any memory."""
     made = decode_content(bundle(), LIMITS.schema_bytes)

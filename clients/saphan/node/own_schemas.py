@@ -46,6 +46,8 @@ class OwnSchemas:
         self._held = self._whole()
         self._unusable: frozenset[bytes] = frozenset()
         """Digests of bundles that this program cannot use; an upgrade may."""
+        self._differing: frozenset[bytes] = frozenset()
+        """Digests for which the broker has given something else."""
         self._made: tuple[int, frozenset[bytes]] | None = None
         self._types = BUILT_IN
 
@@ -169,6 +171,12 @@ class OwnSchemas:
             )
         )
 
+    def _came(self, digest: bytes) -> None:
+        """Another type that comes whole does not make the broker honest about this one."""
+        self._differing -= {digest}
+        if not self._differing:
+            self._alarms.clear(DIFFERS)
+
     def keep(self, bundle: bytes) -> None:
         """Keep what was handed in here; it counts once the log registers it.
 
@@ -180,6 +188,7 @@ class OwnSchemas:
             tx.execute("INSERT INTO schemas VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, bundle))
         with self._lock:
             self._held |= {digest}
+        self._came(digest)
 
     def take(self, registered: Registered, bundle: bytes) -> bool:
         """Keep what a broker has given for a registration, if it is that; whether it is.
@@ -191,6 +200,7 @@ class OwnSchemas:
         try:
             check_bundle(record, bundle)
         except InvalidInput:
+            self._differing |= {record.digest}
             self._alarms.sound(
                 OperatorError(
                     DIFFERS,
@@ -200,7 +210,7 @@ class OwnSchemas:
                 )
             )
             return False
-        self._alarms.clear(DIFFERS)
+        self._came(record.digest)
         try:
             parts = open_bundle(record.name, bundle)
             compile_schema(parts["schema"])

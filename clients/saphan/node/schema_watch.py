@@ -61,12 +61,16 @@ class SchemaWatch:
         await self.engine.in_reading(self.own.look_foreign)
         if self.restored.listening or not self.line.is_open():
             return
-        came = False
+        came, all_given = False, True
         for registered in await self.engine.in_reading(self.own.wanted):
             try:
-                came = await self._fetch(registered) or came
+                given = await self._fetch(registered)
             except Unavailable:
+                all_given = False
                 break  # the line opens again, and this is looked at again
+            came, all_given = came or given is True, all_given and given is not None
+        if all_given:
+            self.alarms.clear(MISSING)
         if came:
             await self.came()
 
@@ -76,7 +80,8 @@ class SchemaWatch:
         Raises:
             OperatorError: the disk.
         """
-        self.alarms.clear(MISSING)
+        if not await self.engine.in_reading(self.own.wanted):
+            self.alarms.clear(MISSING)
         await self.engine.in_reading(self.own.look_foreign)
         self.events.publish([{"type": "schemas"}])
         if self.restored.listening:
@@ -84,8 +89,8 @@ class SchemaWatch:
         if await self.engine.in_frames(self.recovery.judge_waiting):
             self.line.wake_statements()
 
-    async def _fetch(self, registered: Registered) -> bool:
-        """Whether it is here now.
+    async def _fetch(self, registered: Registered) -> bool | None:
+        """Whether it is here now; None: the broker does not give it.
 
         Raises:
             Unavailable: the line; OperatorError: the disk.
@@ -97,7 +102,7 @@ class SchemaWatch:
         while len(data) <= LIMITS.schema_bytes:
             piece = await self._ask(record.name, len(data))
             if piece is None:
-                return False
+                return None
             data += piece
             if len(piece) < self._asked:
                 break
@@ -121,7 +126,6 @@ class SchemaWatch:
                 )
             )
             return None
-        self.alarms.clear(MISSING)
         return answer.data
 
     def _matters(self, event: Event) -> bool:
