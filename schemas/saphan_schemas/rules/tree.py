@@ -149,4 +149,7 @@ def _spoken(
         met: Iterable[Check] = words.get((kind, inner), ()) if known else ()
     else:
         met = dict.fromkeys(check for word in typed(inner) for check in words.get(word, ()))
-    return all(check(place, root) is None for check in met)
+    for check in met:  # no generator: it would cost more than most checks
+        if check(place, root) is not None:
+            return False
+    return True
