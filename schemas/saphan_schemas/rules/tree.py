@@ -150,6 +150,7 @@ def _spoken(
     else:
         met = dict.fromkeys(check for word in typed(inner) for check in words.get(word, ()))
     for check in met:  # no generator: it would cost more than most checks
-        if check(place, root) is not None:
+        broken = check(place, root)
+        if broken is not None:
             return False
     return True
