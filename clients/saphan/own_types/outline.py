@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from saphan_schemas.bodies import shared_types
 from saphan_schemas.bundling import with_codes
-from saphan_schemas.profile_keywords import INSIDE, Node
+from saphan_schemas.profile_keywords import INSIDE, Node, by_first
 
 Line = tuple[int, str, bool, str]
 """(depth from 0, field or definition, whether it must be given, what it holds)."""
@@ -35,6 +35,11 @@ def outline(bundle: dict[str, Any]) -> Iterator[Line]:
 
 
 def _fields(name: str, node: Node, depth: int, given: bool) -> Iterator[Line]:
+    if by_first(node):  # what the value holds stands in there, and would go unread
+        (_, _, _, form), *below = _fields(name, node["allOf"][0], depth, given)
+        yield depth, name, given, f"{form} {_form(node)}"
+        yield from below
+        return
     yield depth, name, given, _form(node)
     if "items" in node:
         yield from _fields("*", node["items"], depth + 1, True)
