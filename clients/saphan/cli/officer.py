@@ -188,9 +188,9 @@ def _send(args: argparse.Namespace) -> int:
     files = measure_all([parse_role(text) for text in args.attach])
     data = read_bounded(args.file, LIMITS.api_body_bytes, "bulletin")
     wish = with_files(parse_wish(data, tuple(args.to), partial(_follow, node)), files)
-    identity, now = node.get("/v1/identity"), now_ms()
     if args.wait:
         permitted(node, wish.to)
+    identity, now = node.get("/v1/identity"), now_ms()
     draft = compose(
         wish,
         sender=identity["agency"],
