@@ -22,7 +22,6 @@ from saphan.own_types.registration_draft import (
     finish_registration,
     format_registration_draft,
     parse_registration_draft,
-    sign_registration_draft,
 )
 from saphan_protocol.pins import format_pins
 from saphan_schemas.codec import encode
@@ -119,7 +118,7 @@ def carried(place: Place, draft: RegistrationDraft, *names: str) -> Registration
     """Signed by these holders, each from the file of the one before."""
     for name in names:
         draft = parse_registration_draft(format_registration_draft(draft))
-        draft = sign_registration_draft(draft, place.holders.keys[name].signing())
+        draft = draft.sign(place.holders.keys[name].signing())
     return draft
 
 

@@ -18,9 +18,7 @@ from saphan.agreements.order_draft import (
     draft_order,
     finish_order,
     format_order_draft,
-    merge_orders,
     parse_order_draft,
-    sign_order_draft,
 )
 from saphan.agreements.orders import Action, keep_order, kept_orders, make_order, order_by_key
 from saphan.agreements.terms import first_terms, parse_terms
@@ -48,7 +46,7 @@ def drafted(*signers: SecretKey, number: int = 1) -> OrderDraft:
     order = make_order(NAME, "la.ospp", "terminate", number, NOW, "ended by both ministers")
     draft = draft_order(order, TEXT.text, LA)
     for root in signers:
-        draft = sign_order_draft(draft, root.signing())
+        draft = draft.sign(root.signing())
     return draft
 
 
@@ -57,7 +55,7 @@ def test_the_holders_sign_one_after_the_other_and_the_threshold_ends_it() -> Non
     assert not half.complete
     with pytest.raises(SaphanError, match="agreement_threshold"):
         finish_order(half)
-    whole = sign_order_draft(half, ROOTS[0].signing())
+    whole = half.sign(ROOTS[0].signing())
     assert parse_order_draft(format_order_draft(whole)) == whole
     package = parse_order(finish_order(whole))
     assert package.order == whole.order
@@ -163,11 +161,11 @@ def test_orders_are_kept_beside_the_agreement_for_their_salts(tmp_path: Path) ->
 
 def test_copies_that_went_different_ways_come_together() -> None:
     one, other = drafted(ROOTS[0]), drafted(ROOTS[1])
-    assert merge_orders(one, other, one).complete
+    assert one.merged(other, one).complete
     with pytest.raises(SaphanError, match="draft_differs"):
-        merge_orders(one, drafted(ROOTS[1], number=2))
+        one.merged(drafted(ROOTS[1], number=2))
     with pytest.raises(SaphanError, match="signature_invalid"):
-        merge_orders(one, replace(other, signatures=(altered(other),)))
+        one.merged(replace(other, signatures=(altered(other),)))
 
 
 def altered(draft: OrderDraft) -> Signature:

@@ -8,27 +8,24 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 from saphan_protocol.agreement import AGREEMENT_TYPE, parse_agreement
 from saphan_protocol.agreement_order import ORDER_TYPE
-from saphan_protocol.batch import sign_one
 from saphan_protocol.identity import identity
-from saphan_protocol.keys import SigningKey, VerifyingKey, check_public_key, key_id
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.directory_records import Agreement, AgreementOrder, SignedOrder
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Role, Signature
 from saphan_schemas.strict_json import parse_json
 from saphan_schemas.text import check_text
 
 from saphan.agency_file import AgencyFile
 from saphan.base64_text import bytes_of, text_of
-from saphan.draft_signature import check_signature
+from saphan.root_draft import RootDraft
 
 DRAFT_FORMAT: Final = "order-draft/1"
 DRAFT_BYTES: Final = 512 * 1024
@@ -36,32 +33,27 @@ DRAFT_BYTES: Final = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderDraft:
+class OrderDraft(RootDraft):
     """An order that roots sign, with the signatures that hold so far.
 
     Args:
         text: of the agreement, exact bytes; agreement: what they say.
-        body: the order's exact bytes, which are signed.
-        roots: key id to public key of the agency's roots; `threshold` of them sign.
     """
+
+    kind = ORDER_TYPE
+    article = "an"
+    noun = "order"
+    code = "order_draft_malformed"
+    source = "`saphan agreement suspend` or `terminate`"
 
     text: bytes
     agreement: Agreement
-    body: bytes
     order: AgreementOrder
-    roots: dict[bytes, bytes]
-    threshold: int
-    signatures: tuple[Signature, ...] = ()
 
     @property
-    def complete(self) -> bool:
-        """Whether enough roots have signed."""
-        return len(self.signatures) >= self.threshold
-
-    @property
-    def identity(self) -> bytes:
-        """What the holders compare as words, 32 bytes."""
-        return identity(ORDER_TYPE, self.body)
+    def agency(self) -> str:
+        """Who orders."""
+        return self.order.agency
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,13 +105,13 @@ def parse_order_draft(data: bytes) -> OrderDraft:
         publics = [bytes_of(root) for root in file.roots]
         signed = [bytes_of(item) for item in file.signatures]
     except ValueError as error:
-        raise _malformed(f"it does not parse: {error}") from None
+        raise OrderDraft.malformed(f"it does not parse: {error}") from None
     if file.saphan != DRAFT_FORMAT:
-        raise _malformed(f"its format is not {DRAFT_FORMAT}")
+        raise OrderDraft.malformed(f"its format is not {DRAFT_FORMAT}")
     order = decode(AgreementOrder, body, LIMITS.statement_bytes, "draft.order")
     agreement = parse_agreement(text)
     if order.agreement != identity(AGREEMENT_TYPE, text):
-        raise _malformed("its order is about another agreement than the one it shows")
+        raise OrderDraft.malformed("its order is about another agreement than the one it shows")
     if order.reason is not None:
         check_text(order.reason, "order.reason")
     draft = OrderDraft(
@@ -127,60 +119,10 @@ def parse_order_draft(data: bytes) -> OrderDraft:
         agreement=agreement,
         body=body,
         order=order,
-        roots=_roots(publics),
+        roots=OrderDraft.read_roots(publics),
         threshold=file.threshold,
     )
-    for item in signed:
-        draft = _with(draft, decode(Signature, item, 8_192, "draft.signatures"))
-    return draft
-
-
-def check_order_signer(draft: OrderDraft, root: bytes) -> None:
-    """Refuse a root that cannot sign this order.
-
-    Raises:
-        Refused: `root_foreign`.
-    """
-    if root not in draft.roots:
-        raise Refused(
-            "root_foreign",
-            f"{root.hex()[:16]} is no root of {draft.order.agency}",
-            field="key",
-            hint="name the key file of one of the agency's root holders with --key",
-        )
-
-
-def sign_order_draft(draft: OrderDraft, root: SigningKey) -> OrderDraft:
-    """Add a root's signature; signing twice changes nothing.
-
-    Raises:
-        Refused: `root_foreign`.
-    """
-    check_order_signer(draft, root.key_id)
-    if any(signature.item.key == root.key_id for signature in draft.signatures):
-        return draft
-    return _with(draft, sign_one(root, ORDER_TYPE, draft.body, os.urandom(32)))
-
-
-def merge_orders(first: OrderDraft, *others: OrderDraft) -> OrderDraft:
-    """One draft with the signatures of several copies that went different ways.
-
-    Raises:
-        Refused: `draft_differs`: the copies are not of one order.
-    """
-    for other in others:
-        if (other.body, other.roots) != (first.body, first.roots):
-            raise Refused(
-                "draft_differs",
-                f"the drafts are of different orders on {first.agreement.reference}",
-                field="draft",
-                hint="merge copies of one draft only: the words of the order are the same",
-            )
-        known = {signature.item.key for signature in first.signatures}
-        for signature in other.signatures:
-            if signature.item.key not in known:
-                first = _with(first, signature)
-    return first
+    return draft.with_all(signed)
 
 
 def finish_order(draft: OrderDraft) -> bytes:
@@ -198,30 +140,3 @@ def finish_order(draft: OrderDraft) -> bytes:
             hint="every holder signs it: saphan agreement sign FILE --key FILE",
         )
     return encode(SignedOrder(draft.body, draft.signatures, os.urandom(32)))
-
-
-def _with(draft: OrderDraft, signature: Signature) -> OrderDraft:
-    name = signature.item.key
-    public = draft.roots.get(name)
-    if public is None or any(name == known.item.key for known in draft.signatures):
-        raise _malformed("a signature is by none of its roots, or stands twice")
-    check_signature(signature, VerifyingKey(Role.ROOT, public), ORDER_TYPE, draft.body, "order")
-    return replace(draft, signatures=(*draft.signatures, signature))
-
-
-def _roots(publics: list[bytes]) -> dict[bytes, bytes]:
-    for public in publics:
-        check_public_key(Role.ROOT, public)
-    roots = {key_id(Role.ROOT, public): public for public in publics}
-    if not 1 <= len(roots) == len(publics) <= LIMITS.roots:
-        raise _malformed("a root stands twice, or there is none")
-    return roots
-
-
-def _malformed(why: str) -> InvalidInput:
-    return InvalidInput(
-        "order_draft_malformed",
-        f"this is not the draft of an order: {why}",
-        field="draft",
-        hint="ask for the file that `saphan agreement suspend` or `terminate` wrote",
-    )

@@ -20,7 +20,6 @@ from saphan.agreements.order_draft import (
     OrderDraft,
     finish_order,
     format_order_draft,
-    merge_orders,
 )
 from saphan.agreements.orders import keep_order
 from saphan.cli.agreement_page import draft_value, order_value
@@ -64,7 +63,7 @@ def _read_copies(args: argparse.Namespace) -> Draft | OrderDraft:
     orders = [one for one in others if isinstance(one, OrderDraft)]
     drafts = [one for one in others if isinstance(one, Draft)]
     if isinstance(first, OrderDraft) and not drafts:
-        return merge_orders(first, *orders)
+        return first.merged(*orders)
     if isinstance(first, Draft) and not orders:
         return merge(first, *drafts)
     raise Refused("draft_differs", "one draft is of an agreement, another of an order")

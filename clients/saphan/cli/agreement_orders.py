@@ -17,7 +17,7 @@ from saphan_protocol.identity import identity
 from saphan_schemas.errors import InvalidInput, OperatorError, Unavailable
 from saphan_schemas.records import Role
 
-from saphan.agreements.order_draft import draft_order, format_order_draft, sign_order_draft
+from saphan.agreements.order_draft import draft_order, format_order_draft
 from saphan.agreements.orders import Action, kept_orders, make_order, order_by_key
 from saphan.cli.agreement_concluding import conclude_order, submit_order
 from saphan.cli.agreement_page import order_page
@@ -103,7 +103,7 @@ def _order(args: argparse.Namespace) -> int:
         return submit_order(args, office, agreement.reference, package)
     if args.key is not None or office.root_key.exists():
         confirm_page(order_page(draft), yes=args.yes)
-        draft = sign_order_draft(draft, open_root_of(args, args.key or office.root_key))
+        draft = draft.sign(open_root_of(args, args.key or office.root_key))
     if draft.complete and args.out is None:
         return conclude_order(args, office, draft)
     if args.out is None:

@@ -26,9 +26,7 @@ from saphan.agreements.draft import (
 from saphan.agreements.order_draft import DRAFT_FORMAT as ORDER_FORMAT
 from saphan.agreements.order_draft import (
     OrderDraft,
-    check_order_signer,
     parse_order_draft,
-    sign_order_draft,
 )
 from saphan.ceremony.holder import open_root_file
 from saphan.cli.agreement_page import draft_value, order_page, page
@@ -133,9 +131,9 @@ def with_root(args: argparse.Namespace, draft: Draft) -> Draft:
 def with_root_on_order(args: argparse.Namespace, draft: OrderDraft) -> OrderDraft:
     """The draft of an order with the signature of one root; raises as `with_root`."""
     path = root_file(args)
-    check_order_signer(draft, read_key_id(path))
+    draft.check_signer(read_key_id(path))
     confirm_page(order_page(draft), yes=args.yes)
-    return sign_order_draft(draft, open_root_of(args, path))
+    return draft.sign(open_root_of(args, path))
 
 
 # --- what is said ---------------------------------------------------------------------------------

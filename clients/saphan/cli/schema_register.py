@@ -33,13 +33,10 @@ from saphan.own_types.outline import outline
 from saphan.own_types.registration_draft import (
     DRAFT_BYTES,
     RegistrationDraft,
-    check_registration_signer,
     draft_registration,
     finish_registration,
     format_registration_draft,
-    merge_registrations,
     parse_registration_draft,
-    sign_registration_draft,
 )
 
 Json = dict[str, Any]
@@ -64,7 +61,7 @@ def register(args: argparse.Namespace) -> int:
             hint="name a file for the draft, which is carried to the holders: --out FILE",
         )
     if key is not None:
-        check_registration_signer(draft, read_key_id(key))
+        draft.check_signer(read_key_id(key))
         for line in _page(draft):
             note(line)
         confirm(say("prompt.sign"), yes=args.yes)
@@ -103,7 +100,7 @@ def sign(args: argparse.Namespace) -> int:
     """Sign a draft with one holder's root, after its words were compared."""
     draft = _read(args.file)
     root = read_key_id(args.key)
-    check_registration_signer(draft, root)  # before anybody reads the page
+    draft.check_signer(root)  # before anybody reads the page
     if root not in draft.signed:
         for line in _page(draft):
             note(line)
@@ -116,7 +113,7 @@ def sign(args: argparse.Namespace) -> int:
 
 def _signed(args: argparse.Namespace, draft: RegistrationDraft, key: Path) -> RegistrationDraft:
     secret = passphrase_source(args).read(say("noun.root_key"))
-    return sign_registration_draft(draft, open_root_file(key, secret))
+    return draft.sign(open_root_file(key, secret))
 
 
 def finish(args: argparse.Namespace) -> int:
@@ -124,7 +121,7 @@ def finish(args: argparse.Namespace) -> int:
     office = office_of(args)
     agency = office.read_agency()
     first, *others = (_read(path) for path in (args.file, *args.copies))
-    return _conclude(args, office, agency, merge_registrations(first, *others))
+    return _conclude(args, office, agency, first.merged(*others))
 
 
 def _read(path: Path) -> RegistrationDraft:

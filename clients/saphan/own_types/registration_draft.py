@@ -8,15 +8,11 @@ machine checks what is signed without a network: profile, digest, growth.
 from __future__ import annotations
 
 import json
-import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
-from saphan_protocol.batch import sign_one
-from saphan_protocol.identity import identity
-from saphan_protocol.keys import SigningKey, VerifyingKey, check_public_key, key_id
 from saphan_protocol.registrations import check_bundle, check_name
 from saphan_schemas.bodies import digest_of
 from saphan_schemas.codec import decode, encode
@@ -31,12 +27,11 @@ from saphan_schemas.growth import check_growth
 from saphan_schemas.limits import LIMITS, MIB
 from saphan_schemas.own_types import split_name
 from saphan_schemas.profile import open_bundle
-from saphan_schemas.records import Role, Signature
 from saphan_schemas.strict_json import parse_json
 
 from saphan.agency_file import AgencyFile
 from saphan.base64_text import bytes_of, text_of
-from saphan.draft_signature import check_signature
+from saphan.root_draft import RootDraft
 
 DRAFT_FORMAT: Final = "schema-draft/1"
 DRAFT_BYTES: Final = 2 * MIB
@@ -44,40 +39,30 @@ DRAFT_BYTES: Final = 2 * MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationDraft:
+class RegistrationDraft(RootDraft):
     """A registration that roots sign, with the signatures that hold so far.
 
     Args:
-        body: the record's exact bytes, which are signed.
         bundle: canonical bytes, of which `record` names the digest.
         opened: the same, within the profile.
         before: bundle bytes of the version before this one; None for the first.
-        roots: key id to public key of the agency's roots; `threshold` of them sign.
     """
 
-    body: bytes
+    kind = REGISTRATION_TYPE
+    article = "a"
+    noun = "registration"
+    code = "schema_draft_malformed"
+    source = "`saphan schema register`"
+
     record: SchemaRegistration
     bundle: bytes
     opened: dict[str, Any]
     before: bytes | None
-    roots: dict[bytes, bytes]
-    threshold: int
-    signatures: tuple[Signature, ...] = ()
 
     @property
-    def complete(self) -> bool:
-        """Whether enough roots have signed."""
-        return len(self.signatures) >= self.threshold
-
-    @property
-    def identity(self) -> bytes:
-        """What the holders compare as words, 32 bytes."""
-        return identity(REGISTRATION_TYPE, self.body)
-
-    @property
-    def signed(self) -> frozenset[bytes]:
-        """Key ids of the roots that have signed."""
-        return frozenset(signature.item.key for signature in self.signatures)
+    def agency(self) -> str:
+        """Who registers."""
+        return self.record.agency
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,60 +125,11 @@ def parse_registration_draft(data: bytes) -> RegistrationDraft:
         publics = [bytes_of(root) for root in file.roots]
         signed = [bytes_of(item) for item in file.signatures]
     except ValueError as error:
-        raise _malformed(f"it does not parse: {str(error)[:200]}") from None
+        raise RegistrationDraft.malformed(f"it does not parse: {str(error)[:200]}") from None
     if file.saphan != DRAFT_FORMAT:
-        raise _malformed(f"its format is not {DRAFT_FORMAT}")
-    draft = _open(body, bundle, before, _roots(publics), file.threshold)
-    for item in signed:
-        draft = _with(draft, decode(Signature, item, 8_192, "draft.signatures"))
-    return draft
-
-
-def check_registration_signer(draft: RegistrationDraft, root: bytes) -> None:
-    """Refuse a root that cannot sign this registration.
-
-    Raises:
-        Refused: `root_foreign`.
-    """
-    if root not in draft.roots:
-        raise Refused(
-            "root_foreign",
-            f"{root.hex()[:16]} is no root of {draft.record.agency}",
-            field="key",
-            hint="name the key file of one of the agency's root holders with --key",
-        )
-
-
-def sign_registration_draft(draft: RegistrationDraft, root: SigningKey) -> RegistrationDraft:
-    """Add a root's signature; signing twice changes nothing.
-
-    Raises:
-        Refused: `root_foreign`.
-    """
-    check_registration_signer(draft, root.key_id)
-    if root.key_id in draft.signed:
-        return draft
-    return _with(draft, sign_one(root, REGISTRATION_TYPE, draft.body, os.urandom(32)))
-
-
-def merge_registrations(first: RegistrationDraft, *others: RegistrationDraft) -> RegistrationDraft:
-    """One draft with the signatures of several copies that went different ways.
-
-    Raises:
-        Refused: `draft_differs`: the copies are not of one registration.
-    """
-    for other in others:
-        if (other.body, other.roots) != (first.body, first.roots):
-            raise Refused(
-                "draft_differs",
-                f"the drafts are of different registrations than {first.record.name}",
-                field="draft",
-                hint="merge copies of one draft only: the words of the registration are the same",
-            )
-        for signature in other.signatures:
-            if signature.item.key not in first.signed:
-                first = _with(first, signature)
-    return first
+        raise RegistrationDraft.malformed(f"its format is not {DRAFT_FORMAT}")
+    roots = RegistrationDraft.read_roots(publics)
+    return _open(body, bundle, before, roots, file.threshold).with_all(signed)
 
 
 def finish_registration(draft: RegistrationDraft, agency: AgencyFile) -> bytes:
@@ -251,7 +187,7 @@ def _open(
     if before is not None and name.before is not None:
         check_growth(open_bundle(name.before, before), opened)
     if threshold > len(roots):
-        raise _malformed(f"{threshold} of {len(roots)} roots cannot sign")
+        raise RegistrationDraft.malformed(f"{threshold} of {len(roots)} roots cannot sign")
     return RegistrationDraft(
         body=body,
         record=record,
@@ -260,32 +196,4 @@ def _open(
         before=before,
         roots=roots,
         threshold=threshold,
-    )
-
-
-def _with(draft: RegistrationDraft, signature: Signature) -> RegistrationDraft:
-    name = signature.item.key
-    public = draft.roots.get(name)
-    if public is None or name in draft.signed:
-        raise _malformed("a signature is by none of its roots, or stands twice")
-    key = VerifyingKey(Role.ROOT, public)
-    check_signature(signature, key, REGISTRATION_TYPE, draft.body, "registration")
-    return replace(draft, signatures=(*draft.signatures, signature))
-
-
-def _roots(publics: list[bytes]) -> dict[bytes, bytes]:
-    for public in publics:
-        check_public_key(Role.ROOT, public)
-    roots = {key_id(Role.ROOT, public): public for public in publics}
-    if not 1 <= len(roots) == len(publics) <= LIMITS.roots:
-        raise _malformed("a root stands twice, or there is none")
-    return roots
-
-
-def _malformed(why: str) -> InvalidInput:
-    return InvalidInput(
-        "schema_draft_malformed",
-        f"this is not the draft of a type's registration: {why}",
-        field="draft",
-        hint="ask for the file that `saphan schema register` wrote",
     )
