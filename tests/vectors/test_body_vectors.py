@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import datetime
 import hashlib
 import json
@@ -18,6 +17,7 @@ from saphan_schemas.limits import DAY_MS
 from saphan_schemas.pae import pae
 from saphan_schemas.records import Header, Marking
 from saphan_schemas.validation import validate_content
+from support.json_changes import changed
 from support.rooms import ROOT
 
 FOLDER = ROOT / "schemas/vectors/body"
@@ -29,19 +29,9 @@ VECTORS: dict[str, Any] = {
 CASES = [(stem, at) for stem, vector in VECTORS.items() for at in range(len(vector["cases"]))]
 
 
-def changed(vector: Any, change: list[Any]) -> tuple[dict[str, Any], Any]:
+def spoiled(vector: Any, changes: list[Any]) -> tuple[dict[str, Any], Any]:
     """Header facts and content with a case's changes made."""
-    whole: Any = copy.deepcopy({"header": vector["header"], **vector["content"]})
-    for at, *value in change:
-        *steps, last = at.split("/")[1:]
-        box: Any = whole
-        for step in steps:
-            box = box[int(step)] if isinstance(box, list) else box[step]
-        key = int(last) if isinstance(box, list) else last
-        if value:
-            box[key] = value[0]
-        else:
-            del box[key]
+    whole = changed({"header": vector["header"], **vector["content"]}, changes)
     return whole.pop("header"), whole
 
 
@@ -68,7 +58,7 @@ def header_of(facts: dict[str, Any]) -> Header:
 
 @pytest.mark.parametrize("stem", VECTORS)
 def test_the_sample_is_valid(stem: str) -> None:
-    facts, content = changed(VECTORS[stem], [])
+    facts, content = spoiled(VECTORS[stem], [])
     encode_content(content)
     validate_content(header_of(facts), content)
 
@@ -76,7 +66,7 @@ def test_the_sample_is_valid(stem: str) -> None:
 @pytest.mark.parametrize(("stem", "at"), CASES, ids=lambda value: str(value))
 def test_what_spoils_it_is_named(stem: str, at: int) -> None:
     case = VECTORS[stem]["cases"][at]
-    facts, content = changed(VECTORS[stem], case["change"])
+    facts, content = spoiled(VECTORS[stem], case["change"])
     with pytest.raises(InvalidInput) as refused:
         validate_content(header_of(facts), content)
     assert (refused.value.code, refused.value.field) == (case["expect"], case["at"]), case["why"]

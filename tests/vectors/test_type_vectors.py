@@ -15,6 +15,7 @@ from saphan_schemas.growth import check_growth
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.own_types import bundle_source
 from saphan_schemas.profile import open_bundle
+from support.json_changes import changed
 from support.rooms import ROOT
 
 FOLDER = ROOT / "schemas/vectors/types"
@@ -27,35 +28,24 @@ NAME = PROFILE["source"]["name"]
 NEXT = "la.ospp/field_report/2"
 
 
-def changed(vector: Any, case: Any) -> dict[str, Any]:
+def spoiled(vector: Any, case: Any) -> dict[str, Any]:
     """The bundle of a vector's source with a case's changes made."""
-    bundle: Any = decode_content(
-        bundle_source(json.dumps(vector["source"]).encode())[1], LIMITS.schema_bytes
-    )
-    for at, *value in case["change"]:
-        *steps, last = at.split("/")[1:]
-        box = bundle
-        for step in steps:
-            box = box[int(step)] if isinstance(box, list) else box[step]
-        key = int(last) if isinstance(box, list) else last
-        if value:
-            box[key] = value[0]
-        else:
-            del box[key]
-    return bundle  # type: ignore[no-any-return]
+    source = json.dumps(vector["source"]).encode()
+    bundle = decode_content(bundle_source(source)[1], LIMITS.schema_bytes)
+    return dict(changed(bundle, case["change"]))
 
 
 @pytest.mark.parametrize("case", PROFILE["cases"], ids=lambda case: case["why"])
 def test_what_may_not_stand_in_a_bundle(case: Any) -> None:
     with pytest.raises(InvalidInput) as refused:
-        open_bundle(NAME, encode_content(changed(PROFILE, case)))
+        open_bundle(NAME, encode_content(spoiled(PROFILE, case)))
     assert (refused.value.code, refused.value.field) == (case["expect"], case["at"])
 
 
 @pytest.mark.parametrize("case", GROWTH["cases"], ids=lambda case: case["why"])
 def test_what_the_next_version_may_be(case: Any) -> None:
-    before = changed(GROWTH, {"change": []})
-    after = changed(GROWTH, case)
+    before = spoiled(GROWTH, {"change": []})
+    after = spoiled(GROWTH, case)
     after["schema"]["$id"] = f"urn:{NEXT.replace('/', ':')}"
     after = open_bundle(NEXT, encode_content(after))
     if case["expect"] == "valid":
