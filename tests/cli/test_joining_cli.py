@@ -150,7 +150,7 @@ def test_an_agreement_by_name_and_what_may_be_missing_on_the_way(joining: Joinin
                 saphan_here(
                     *("agreement", "terms", "--with", "kh.gpo", "--dir", la, "--out", terms)
                 )
-                terms.write_text(terms.read_text().replace("amber", "green"))
+                terms.write_text(terms.read_text().replace('"red"', '"green"'))
                 propose(joining, "--with", "kh.gpo", "--terms", terms, "--yes")
                 before = [path.read_bytes() for path in (kh / "agreements").iterdir()]
                 sign(joining)
