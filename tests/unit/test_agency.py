@@ -306,9 +306,9 @@ def tampered(draft: Draft, change: Callable[[dict[str, Any]], object]) -> bytes:
 def test_a_text_changed_after_the_first_signature_is_refused(
     offices: tuple[Office, Office], draft: Draft
 ) -> None:
-    """la.ospp signs "amber"; somebody makes it "green"; kh.gpo opens the file."""
+    """la.ospp signs "red"; somebody makes it "green"; kh.gpo opens the file."""
     signed = signed_by(draft, offices[0])
-    text = draft.text.replace(b"\xa5amber", b"\xa5green")
+    text = draft.text.replace(b"\xa3red", b"\xa5green")
     assert text != draft.text
     changed = tampered(signed, lambda f: f.update(agreement=base64.b64encode(text).decode()))
     error = refusal(lambda: parse_draft(changed))
@@ -344,7 +344,7 @@ def test_a_root_put_in_place_of_a_partys_is_refused(
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     (
-        (b'"amber"', b'"black"', "terms_malformed"),
+        (b'"red"', b'"black"', "terms_malformed"),
         (b'"quorum": 1', b'"quorum": 99', "terms_malformed"),
         (b'"to": "kh.gpo"', b'"to": "th.oag"', "agreement_malformed"),
         (b'"valid_until": "2030', b'"valid_until": "2020', "agreement_malformed"),
