@@ -70,6 +70,13 @@ def pushed(**changes: Any) -> bytes:
     return json.dumps({k: v for k, v in (made | changes).items() if v is not None}).encode()
 
 
+def kept_here() -> dict[str, Any]:
+    """The common fields of a bulletin that may be marked red: nobody is told."""
+    about: dict[str, Any] = sample("case_statistics")["about"]
+    about["handling"]["onward"] = "none"
+    return about
+
+
 def _twice(data: bytes) -> bytes:
     return data[:-1] + b', "schema": "saphan/drug_seizure/1"}'
 
@@ -98,7 +105,7 @@ PUSHED: dict[str, tuple[str, bytes]] = {
     "already over": ("times_malformed", pushed(expires=1)),
     "marked higher than agreed": (
         "agreement_marking",
-        pushed(marking={"tlp": "red", "codes": ["H0"]}),
+        pushed(marking={"tlp": "red", "codes": ["H0"]}, about=kept_here()),
     ),
 }
 
@@ -147,7 +154,7 @@ def _signed_cases(bridge: Bridge) -> dict[str, tuple[str, bytes]]:
         "suite of another program": ("suite_unknown", signed(bridge, header={"suite": 2})),
         "another agency's header": ("sender_not_peer", signed(bridge, header={"sender": KH})),
         "wrong schema digest": (
-            "schema_digest",
+            "schema_unknown",
             signed(bridge, header={"schema_digest": bytes(32)}),
         ),
         "expired": ("expired", signed(bridge, header=_dated(now - 2 * DAY_MS))),

@@ -131,9 +131,11 @@ async def test_what_is_not_of_a_marked_kind_leaves_at_once(bridge: Bridge) -> No
 
 async def test_what_no_agreement_allows_does_not_wait(bridge: Bridge) -> None:
     """The author hears of it, not the colleague who would have signed."""
+    red = wish(marking=Marking("red", ("H1",)))
+    red.about["handling"]["onward"] = "none"
     async with world(bridge) as here:
         for wrong, code in (
-            (wish(marking=Marking("red", ("H1",))), "agreement_marking"),
+            (red, "agreement_marking"),
             (wish("vn.vks"), "agreement_missing"),
             (wish(expires=bridge.node_clock() + 1), "expired"),
         ):

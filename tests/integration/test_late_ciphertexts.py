@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from saphan_broker.sessions import downloads, session
+from saphan_broker.sessions import downloads
 from saphan_broker.state import State
 from saphan_schemas.frames import FetchPart, PartFetched
 from support.bridge import KH, LA, agreed, bridged, eventually, states, wish
@@ -16,12 +16,13 @@ async def test_a_long_ciphertext_is_fetched_behind_the_short_ones(
 ) -> None:
     """kh.gpo comes to a backlog: its line has shown nothing yet, so the longest comes in parts."""
     fetched: list[tuple[int, int]] = []
+    really = downloads.fetch_part
 
     async def fetch_part(state: State, agency: str, frame: FetchPart) -> PartFetched:
         fetched.append((frame.place, frame.offset))
-        return await downloads.fetch_part(state, agency, frame)
+        return await really(state, agency, frame)
 
-    monkeypatch.setattr(session, "fetch_part", fetch_part)
+    monkeypatch.setattr(downloads, "fetch_part", fetch_part)
     long = wish(name="training_notice")
     long.body["eligibility"] = {language: ("word " * 700).strip() for language in ("en", "lo")}
     long.about["summary"] = {language: ("word " * 700).strip() for language in ("en", "lo")}

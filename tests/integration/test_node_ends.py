@@ -46,7 +46,9 @@ async def test_what_the_broker_refuses_for_good_is_an_alarm(
         await bridge.enrol()
         async with bridge.node(LA) as la:
             await agreed(la)
-            bulletin = await la.send(wish(marking=Marking("red", ("H1",))))
+            red = wish(marking=Marking("red", ("H1",)))
+            red.about["handling"]["onward"] = "none"
+            bulletin = await la.send(red)
             await eventually(lambda: states(la, bulletin) == ["refused"])
             (alarm,) = await eventually(la.alarms.standing)
             assert alarm.code == "bulletin_refused"

@@ -117,7 +117,10 @@ class Bridge:
         """A finished agreement between both agencies, signed by their roots."""
         files = [office.read_agency() for office in self.offices.values()]
         today = datetime.fromtimestamp(self.clock() / 1000, UTC).date()
-        wanted = replace(parse_terms(first_terms(self.agencies, today)), **terms)
+        first = parse_terms(first_terms(self.agencies, today))
+        # Below the highest marking, so that one can be above it.
+        amber = tuple(replace(rule, tlp_ceiling="amber") for rule in first.rules)
+        wanted = replace(first, **{"rules": amber, **terms})
         draft = propose(wanted, files, self.pins, replaces)
         for office in self.offices.values():
             root = read_key(office.root_key, Role.ROOT, SECRET).signing()
