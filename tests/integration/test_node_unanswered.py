@@ -112,7 +112,7 @@ async def test_a_restored_node_steps_through_the_same_states(
     for path in store:
         path.unlink()
     async with bridge.node(KH) as kh:
-        await eventually(lambda: kh.logs.after == size)
+        await eventually(lambda: (kh.logs.after or 0) >= size)
         assert states(kh, bulletin) == ["read"]
 
 

@@ -111,10 +111,12 @@ async def test_what_is_enrolled_through_one_is_known_to_the_other(tmp_path: Path
 
 
 async def test_an_own_schema_brought_to_one_is_given_by_the_other(crew: Crew) -> None:
-    """Half a mebibyte goes to the holder in pieces; both read the bundle out of the store."""
-    codes = [f"CODE_{number:04d}_{'x' * 480}" for number in range(1_000)]
-    wide = {"type": "object", "additionalProperties": False, "properties": {"a": {"enum": codes}}}
+    """Four hundred kilobytes go to the holder in pieces; both read the bundle out of the store."""
+    codes = [f"CODE_{number:04d}_{'x' * 60}" for number in range(1_000)]
+    fields = {f"field_{number}": {"enum": codes} for number in range(6)}
+    wide = {"type": "object", "additionalProperties": False, "properties": fields}
     data = bundle(body=wide)
+    assert len(data) > 400_000
     holder, follower = crew.members
     line = await crew.line_at(follower, A)
     result = await line.register(schema=package(crew.agencies[A], data=data))
