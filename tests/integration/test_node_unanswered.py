@@ -106,7 +106,7 @@ async def test_a_restored_node_steps_through_the_same_states(
             await eventually(lambda: states(la, bulletin) == ["accepted"])
             await kh.read_by_system(bulletin)
             await eventually(lambda: states(la, bulletin) == ["read"])
-        size = la.logs.after
+        size = la.logs.after or 0
     store = list((bridge.place / KH / "node/data").glob("node.db*"))
     assert store
     for path in store:
