@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Self
 
@@ -20,7 +21,7 @@ SIGNATURE_BYTES: Final = 8_192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RootDraft:
+class RootDraft(ABC):
     """A record that roots of one agency sign, with the signatures that hold so far.
 
     Args:
@@ -44,9 +45,9 @@ class RootDraft:
     signatures: tuple[Signature, ...] = ()
 
     @property
+    @abstractmethod
     def agency(self) -> str:
         """Whose roots sign."""
-        raise NotImplementedError
 
     @property
     def complete(self) -> bool:

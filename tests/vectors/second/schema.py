@@ -46,7 +46,7 @@ class Validator:
             return
         unknown = schema.keys() - KEYWORDS
         if unknown:
-            raise NotImplementedError(sorted(unknown))
+            raise ValueError(f"keywords of no bundle: {sorted(unknown)}")
         if "$ref" in schema:
             name = schema["$ref"].removeprefix("#/$defs/")
             yield from self.faults(value, self._whole["$defs"][name], pointer)
