@@ -19,6 +19,7 @@ from support.agency_folders import DESK_PASSPHRASE, ROOT_PASSPHRASE
 from support.broker_command import running_broker
 from support.cheap import CHEAP
 from support.command import Ran, saphan_here
+from support.drill_pages import until
 from support.joining import Joining, running_node
 from support.sources import NAME, Json, made, source
 
@@ -56,6 +57,12 @@ def register(joining: Joining, value: Json, *words: str | Path, status: int = 0)
     )
 
 
+def held(folder: Path) -> dict[str, str]:
+    """Name and digest of the agency's own types that its node knows."""
+    rows = LocalNode(folder / "node").get("/v1/schemas")["schemas"]
+    return {row["name"]: row["digest"] for row in rows if row["agency"] == "la.ospp"}
+
+
 def test_one_root_registers_its_types_and_lets_them_grow(joining: Joining) -> None:
     folder = joining.agency("la.ospp")
     with running_broker(joining.broker, tls=True) as broker:
@@ -74,10 +81,8 @@ def test_one_root_registers_its_types_and_lets_them_grow(joining: Joining) -> No
             assert refused["code"] == "schema_growth"
             assert refused["field"] == "/schema/properties/body/properties/patrols/maximum"
             assert register(joining, second()).json["before"] == first["digest"]
-            held = LocalNode(folder / "node").get("/v1/schemas")["schemas"]
-            own = {row["name"]: row["digest"] for row in held if row["agency"] == "la.ospp"}
-            assert own[NAME] == first["digest"]
-            assert own.keys() == {NAME, SECOND}
+            until(lambda: held(folder).keys() == {NAME, SECOND}, lambda: str(held(folder)))
+            assert held(folder)[NAME] == first["digest"]
         changed = source()
         changed["body"]["properties"]["weather"] = {"enum": ["dry", "rain"]}
         assert error(register(joining, changed, status=5))["code"] == "file_exists"

@@ -156,7 +156,7 @@ async def test_nothing_is_disclosed_where_no_node_runs_to_record_it(bridge: Brid
 
 async def test_a_store_of_an_older_release_is_told_to_be_brought_up(bridge: Bridge) -> None:
     async with bridge.node(LA) as out:
-        await opened(out)
+        await agreed(out)
         bulletin = (await out.send(wish())).hex()
         await eventually(lambda: states(out, bytes.fromhex(bulletin)) == ["submitted"])
     with closing(sqlite3.connect(bridge.place / LA / "node/data/node.db")) as db:
