@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from saphan_broker.state import State
@@ -31,7 +31,7 @@ def cut_off(state: State, after: str, patch: pytest.MonkeyPatch) -> None:
         patch.undo()
         raise FULL
 
-    async def unkept(log: str, *head: Any) -> None:
+    async def unkept(log: Literal["evidence", "directory"], *head: Any) -> None:
         if log != "directory":  # a head of the other log may come first
             await put_note(log, *head)
             return

@@ -99,7 +99,7 @@ async def test_what_the_broker_has_lost_comes_by_hand(
             await agreed(la)
             await opened(la)
             first = await register_schema(la, package)
-            await eventually(lambda: OWN in la.own.types)
+            await eventually(lambda: has_it(la))
             sent = await la.send(report())
             await eventually(lambda: states(kh, sent) == ["handed_over"])
             await eventually(lambda: alarmed(kh, "schema_missing"))
