@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 """Format of the stored data; a newer one is refused, never guessed at."""
 
 APPLICATION_ID: Final = 0x5A504E44
@@ -235,6 +235,15 @@ CREATE TRIGGER threads_destroyed AFTER DELETE ON bodies BEGIN
 END;
 -- Bundles of agencies' own schemas, by the digest under which the directory log registers them.
 CREATE TABLE schemas (digest BLOB PRIMARY KEY, bundle BLOB NOT NULL);
+""",
+    6: """
+-- N1
+
+-- R
+
+-- H
+
+-- S
 """,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""
