@@ -78,6 +78,22 @@ class Database:
                     raise _explain(error) from error
                 raise
 
+    def truncate(self) -> bool:
+        """Bring the journal into the store and cut it, so that it holds no page of what is gone.
+
+        False: another reader (a backup) holds it; the next one that asks does it.
+
+        Raises:
+            OperatorError: `disk_full`, `store_damaged`.
+        """
+        with self._writing, self._reading:
+            self._check_open()
+            try:
+                busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.Error as error:
+                raise _explain(error) from error
+        return not busy
+
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Row]:
         """All rows of a read; it sees every transaction that has ended."""
         with self._reading:

@@ -238,8 +238,45 @@ CREATE TABLE schemas (digest BLOB PRIMARY KEY, bundle BLOB NOT NULL);
 """,
     6: """
 -- N1
+-- How long each bulletin is kept here, by its place. `day`: erased at its first instant; `rule`:
+-- why then (a code of `erased`). `review`: day on which a person is asked, NULL while it is not
+-- reckoned or there is none. `state`: active, due_review, extended, deleting (its rows are gone,
+-- its files may not be), deleted; held is whatever stands in `held`. `sealed`: why nobody is shown
+-- what it says though it is still here. `erased`: ms UTC. `facts`: what of the content its days are
+-- reckoned from, sealed under the key of its day; `reckoned`: by which rules they were.
+CREATE TABLE retention (
+    seq INTEGER PRIMARY KEY, day INTEGER NOT NULL, rule TEXT NOT NULL DEFAULT 'due',
+    review INTEGER, state TEXT NOT NULL DEFAULT 'active', sealed TEXT, erased INTEGER,
+    facts BLOB, reckoned BLOB);
+CREATE INDEX retention_due ON retention (day) WHERE erased IS NULL;
+CREATE INDEX retention_review ON retention (review) WHERE review IS NOT NULL AND erased IS NULL;
+CREATE INDEX retention_deleting ON retention (seq) WHERE state = 'deleting';
+CREATE INDEX retention_sealed ON retention (seq) WHERE sealed IS NOT NULL;
+INSERT INTO retention (seq, day) SELECT seq, wrap_day FROM bulletins;
+CREATE TRIGGER bulletins_retained AFTER INSERT ON bulletins BEGIN
+    INSERT INTO retention (seq, day) VALUES (NEW.seq, NEW.wrap_day);
+END;
+-- What people decided at a review, or between; the reason rests sealed under the bulletin's day.
+CREATE TABLE retention_decisions (
+    id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, time INTEGER NOT NULL, who TEXT NOT NULL,
+    decision TEXT NOT NULL, until INTEGER, reason BLOB);
+CREATE INDEX retention_decisions_of ON retention_decisions (seq);
 
 -- R
+-- Our own bulletins that somebody here has taken back: the statements follow, one for each delivery
+-- that the log shows. `open`: 0 when every one of them has an end. `told`: their silence was said.
+CREATE TABLE recall_orders (
+    bulletin BLOB PRIMARY KEY, code TEXT NOT NULL, caller TEXT NOT NULL, time INTEGER NOT NULL,
+    open INTEGER NOT NULL DEFAULT 1, told INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE INDEX recall_orders_open ON recall_orders (bulletin) WHERE open = 1;
+-- Received bulletins that their sender has taken back by the entry `idx` of this `time`: from then on
+-- nobody is shown what they say. `stopped`: before the delivery. `answer`: obeyed, declined
+-- (`reason`), or stopped, where none is owed; NULL while one is.
+CREATE TABLE recalled (
+    bulletin BLOB PRIMARY KEY, idx INTEGER NOT NULL, time INTEGER NOT NULL, code TEXT NOT NULL,
+    stopped INTEGER NOT NULL, answer TEXT, reason TEXT, caller TEXT, answered INTEGER)
+    WITHOUT ROWID;
+CREATE INDEX recalled_open ON recalled (time) WHERE answer IS NULL OR answer = 'declined';
 
 -- H
 

@@ -1,0 +1,92 @@
+"""Rows of retention: the day on which each bulletin is erased here, and what is sealed until then.
+
+A day only ever comes nearer; a hold does not move it, it stands beside it (`node.holding`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from typing import Final
+
+from saphan.node.rows.db import Database
+
+ACTIVE: Final = "active"
+DUE_REVIEW: Final = "due_review"
+EXTENDED: Final = "extended"
+HELD: Final = "held"
+DELETING: Final = "deleting"
+DELETED: Final = "deleted"
+PART: Final = 256
+"""Bulletins in one query, and in one transaction that erases."""
+
+_SEQ: Final = "(SELECT seq FROM bulletins WHERE id = ?)"
+
+
+class Keeping:
+    """Changes of retention rows, each in a transaction of the caller's."""
+
+    @staticmethod
+    def bring_forward(tx: sqlite3.Connection, bulletin: bytes, day: int, rule: str) -> bool:
+        """Erase a bulletin on `day` (days since 1970-01-01) instead of later; False: no change.
+
+        Args:
+            rule: a code of `erased`, why it is that day.
+        """
+        done = tx.execute(
+            f"UPDATE retention SET day = ?, rule = ? WHERE seq = {_SEQ}"  # noqa: S608 - a constant
+            " AND day > ? AND erased IS NULL",
+            (day, rule, bulletin, day),
+        )
+        return done.rowcount == 1
+
+    @staticmethod
+    def seal(tx: sqlite3.Connection, bulletin: bytes, why: str) -> bool:
+        """Show what it says to nobody from now on (`why`: a word, such as recalled); idempotent."""
+        done = tx.execute(
+            f"UPDATE retention SET sealed = ? WHERE seq = {_SEQ}"  # noqa: S608 - a constant
+            " AND sealed IS NULL AND erased IS NULL",
+            (why, bulletin),
+        )
+        return done.rowcount == 1
+
+    @staticmethod
+    def unseal(tx: sqlite3.Connection, bulletin: bytes) -> None:
+        """Show it again to those who may see it."""
+        tx.execute(f"UPDATE retention SET sealed = NULL WHERE seq = {_SEQ}", (bulletin,))  # noqa: S608 - a constant
+
+
+def sealed_among(db: Database, bulletins: Collection[bytes]) -> dict[bytes, str]:
+    """Those of the bulletins that are sealed, each with the word why."""
+    return dict(
+        _among(db, bulletins, "b.id, r.sealed", "r.sealed IS NOT NULL AND r.erased IS NULL")
+    )
+
+
+def is_sealed(db: Database, bulletin: bytes) -> bool:
+    """Whether what it says is shown to nobody, though it is still here."""
+    return bool(sealed_among(db, (bulletin,)))
+
+
+def erased_among(db: Database, bulletins: Collection[bytes]) -> dict[bytes, str]:
+    """Those of the bulletins that this node has erased, each with the rule by which it did."""
+    return dict(_among(db, bulletins, "b.id, r.rule", "r.erased IS NOT NULL"))
+
+
+def _among(
+    db: Database, bulletins: Collection[bytes], what: str, where: str
+) -> list[tuple[bytes, str]]:
+    found: list[tuple[bytes, str]] = []
+    wanted = list(set(bulletins))
+    for at in range(0, len(wanted), PART):
+        part = wanted[at : at + PART]
+        marks = ",".join("?" * len(part))
+        found += [
+            (row[0], row[1])
+            for row in db.rows(
+                f"SELECT {what} FROM bulletins b JOIN retention r USING (seq)"  # noqa: S608
+                f" WHERE {where} AND b.id IN ({marks})",
+                part,
+            )
+        ]
+    return found
