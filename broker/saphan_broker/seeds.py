@@ -19,6 +19,7 @@ from saphan_broker import private_files
 FORMAT: Final = "days/1"
 SEED_BYTES: Final = 32
 SEED_NAME: Final = "days.seed"
+LOCK_NAME: Final = "days.lock"
 CACHED_DAYS: Final = 4_096
 """About eleven years of due-days; a key is computed in 3 us for each day from the seed."""
 
@@ -95,14 +96,8 @@ class DayKeys:
             OperatorError: `key_file_missing`, `key_file_exposed`, `key_file_malformed`.
         """
         path = keys_directory / SEED_NAME
-        try:
-            found = msgspec.json.decode(private_files.read(path), type=_SeedFile)
-            seed = bytes.fromhex(found.seed)
-        except ValueError:  # msgspec's errors quote what they found: a secret here
-            raise private_files.malformed(path, "it is not a day-key seed file") from None
-        if found.saphan != FORMAT or len(seed) != SEED_BYTES or found.day < 0:
-            raise private_files.malformed(path, f"it is not of format {FORMAT}")
-        return cls(path, found.day, seed)
+        found = _read(path)
+        return cls(path, found.day, found.seeds[found.day])
 
     def __repr__(self) -> str:
         return f"<DayKeys from day {self.day}>"
@@ -138,17 +133,31 @@ class DayKeys:
     def advance(self, to_day: int) -> None:
         """Destroy the keys of all days before `to_day`; blocks on the disk, then it is done.
 
-        A day that has passed already changes nothing. Moved by witnessed time only.
+        A day that has passed already changes nothing. Moved by witnessed time only. Processes of
+        one host share the file: none of them sets it back behind what another one has reached.
 
         Raises:
-            OperatorError: `day_out_of_range`.
+            OperatorError: `day_out_of_range`, `key_file_*`.
         """
         if to_day <= self.day:
             return
         later = _Ratchet(to_day, self._ratchet.at(to_day))
-        # A crash here destroys nothing; after the next line a restart finds the later seed only.
-        private_files.replace(self._path, _encode(later), scrub=True)
+        with private_files.exclusive(self._path.with_name(LOCK_NAME)):
+            if _read(self._path).day < to_day:
+                # A crash here destroys nothing; after it a restart finds the later seed only.
+                private_files.replace(self._path, _encode(later), scrub=True)
         self._ratchet = later
+
+
+def _read(path: Path) -> _Ratchet:
+    try:
+        found = msgspec.json.decode(private_files.read(path), type=_SeedFile)
+        seed = bytes.fromhex(found.seed)
+    except ValueError:  # msgspec's errors quote what they found: a secret here
+        raise private_files.malformed(path, "it is not a day-key seed file") from None
+    if found.saphan != FORMAT or len(seed) != SEED_BYTES or found.day < 0:
+        raise private_files.malformed(path, f"it is not of format {FORMAT}")
+    return _Ratchet(found.day, seed)
 
 
 def _encode(ratchet: _Ratchet) -> bytes:

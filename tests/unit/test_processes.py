@@ -83,7 +83,7 @@ def test_midnight_stops_nothing(envelope: Envelope) -> None:
 
 def test_a_day_whose_key_is_destroyed_is_silent(keys: DayKeys, envelope: Envelope) -> None:
     sealed = envelope.seal(message(), OTHER)
-    keys.advance(20_781)
+    keys.advance(20_783)
     fresh = Envelope(keys, "bridge.example/evidence/1")
     assert fresh.open(sealed, OTHER, NOW) is None
     with pytest.raises(OperatorError, match="day_key_destroyed"):

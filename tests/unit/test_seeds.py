@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from saphan_broker.private_files import read
-from saphan_broker.seeds import SEED_NAME, DayKeys
+from saphan_broker.seeds import LOCK_NAME, SEED_NAME, DayKeys
 from saphan_protocol import daykeys
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS
@@ -78,8 +78,23 @@ def test_the_old_seed_is_nowhere_in_the_keys_directory(days: DayKeys, keys_dir: 
     days.advance(TODAY + 1)
     with descriptor:
         assert seed not in descriptor.read()
-    assert [path.name for path in keys_dir.iterdir()] == [SEED_NAME]
+    assert sorted(path.name for path in keys_dir.iterdir()) == [LOCK_NAME, SEED_NAME]
+    assert (keys_dir / LOCK_NAME).read_bytes() == b""
     assert seed not in read(keys_dir / SEED_NAME)
+
+
+def test_no_process_sets_back_what_another_one_has_reached(keys_dir: Path, days: DayKeys) -> None:
+    """Both were started before; the second one hears of an earlier day, later."""
+    other = DayKeys.open(keys_dir)
+    days.advance(TODAY + 9)
+    before = read(keys_dir / SEED_NAME)
+    other.advance(TODAY + 7)
+    assert read(keys_dir / SEED_NAME) == before
+    assert_destroyed(other, TODAY + 6, bytes(64))
+    other.advance(TODAY + 11)
+    assert DayKeys.open(keys_dir).day == TODAY + 11
+    wrapped = other.wrap(TODAY + 12, b"stanza", b"context")
+    assert days.unwrap(TODAY + 12, wrapped, b"context") == b"stanza"
 
 
 def test_advancing_to_a_day_that_has_passed_changes_nothing(days: DayKeys, keys_dir: Path) -> None:

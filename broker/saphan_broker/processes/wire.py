@@ -1,7 +1,7 @@
 """What the processes of one broker tell each other, sealed: a server that carries it cannot read
 it, invent it, or bring it to another process than the one it was meant for.
 
-    day || AES-256-GCM(key(day), message), the key derived from that day's day key
+    day || AES-256-GCM(key, message), the key derived from the day key of `AHEAD_DAYS` later
     message = [sender, number, sent, body]
 
 `number` rises with every message of a sender, so nothing counts twice; what is older than clocks
@@ -36,6 +36,8 @@ from saphan_broker.store.base import Log
 
 PROCESS_TYPE: Final = "saphan/process/1"
 ID_BYTES: Final = 16
+AHEAD_DAYS: Final = 2
+"""The key of the day itself is destroyed while that day's messages are still under way."""
 _DAY_BYTES: Final = 4
 _NONCE_BYTES: Final = 12
 
@@ -104,6 +106,14 @@ class ForSchema(Record, frozen=True, tag=7):
     peer: AgencyId
 
 
+class ForHold(Record, frozen=True, tag=8):
+    """`work.Hold`."""
+
+    number: Number
+    package: bytes
+    peer: AgencyId
+
+
 class ForHead(Record, frozen=True, tag=5):
     """`work.NewHead`."""
 
@@ -111,7 +121,14 @@ class ForHead(Record, frozen=True, tag=5):
 
 
 ForwardedItem: TypeAlias = (
-    ForSubmission | ForStatement | ForOperation | ForPackage | ForOrder | ForSchema | ForHead
+    ForSubmission
+    | ForStatement
+    | ForOperation
+    | ForPackage
+    | ForOrder
+    | ForSchema
+    | ForHold
+    | ForHead
 )
 
 
@@ -294,5 +311,5 @@ class Envelope:
     def _of(self, day: int) -> AESGCM:
         """One day's at a time: a second one is asked for around midnight only."""
         if self._cipher is None or self._cipher[0] != day:
-            self._cipher = day, AESGCM(self._keys.derived(day, PROCESS_TYPE))
+            self._cipher = day, AESGCM(self._keys.derived(day + AHEAD_DAYS, PROCESS_TYPE))
         return self._cipher[1]
