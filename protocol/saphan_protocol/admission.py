@@ -27,6 +27,7 @@ from saphan_schemas.records import (
     Role,
     SignatureItem,
     Statement,
+    statement_record,
     statement_type,
 )
 
@@ -47,7 +48,7 @@ from saphan_protocol.admission_steps import (
     due_day as due_day,
 )
 from saphan_protocol.batch import Batches, verify_item
-from saphan_protocol.delivery import check_corridor, check_said, check_stated, issuer_of
+from saphan_protocol.delivery import check_corridor, check_said, check_stated, issuers_of
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_protocol.identity import identity, sha256
 
@@ -220,10 +221,10 @@ def admit_statement(
         Refused: `code_unknown`, `detail_malformed`, `corridor_wrong`, `issuer_wrong`,
             `sender_not_peer`, `stated_in_future`, `key_*`.
     """
-    statement = decode(Statement, body, LIMITS.statement_bytes, "statement")
+    statement = decode(statement_record(event), body, LIMITS.statement_bytes, "statement")
     check_said(event, statement)
     check_corridor(event, *corridor)
-    if statement.issuer != issuer_of(event, *corridor):
+    if statement.issuer not in issuers_of(event, *corridor):
         raise Refused(
             "issuer_wrong",
             f"{statement.issuer} cannot state {event} here",

@@ -111,8 +111,28 @@ REJECTION_CODES: Final = frozenset(
 UNOPENED_CODES: Final = frozenset({"stanza_unopenable", "mailbox_key_gone", "ciphertext_invalid"})
 EXPIRED_CODES: Final = frozenset({"undelivered", "no_outcome"})
 UNANSWERED_CODES: Final = frozenset({"no_answer"})
-EXPORTED_CODES: Final = frozenset({"disclosed"})
+EXPORTED_CODES: Final = frozenset({"disclosed", "bundled", "printed", "saved"})
 RECALLED_CODES: Final = frozenset({"error", "consent_withdrawn", "wrong_person", "court_order"})
+DESTROYED_CODES: Final = frozenset({"due"})
+ERASED_CODES: Final = frozenset(
+    {
+        "due",  # the day until which every holder may retain it has come
+        "review",  # its review came and nobody decided, or an officer decided so
+        "closed",  # the matter was closed
+        "cancelled",  # the originator cancelled it
+        "valid_until",  # what it says is no longer valid
+        "recalled",  # the originator recalled it
+        "order",  # a court or the agency's own authority ordered it
+        "rejected",  # this agency rejected it
+    }
+)
+"""Why a holder has erased; all but `due` may be earlier than `retain_until`."""
+DECLINED_CODES: Final = frozenset(
+    {"legal_hold", "court_order", "in_proceedings", "law_requires", "own_investigation"}
+)
+"""Why a recipient keeps what was recalled."""
+HOLD_ASKED_CODES: Final = frozenset({"hold", "release"})
+HOLD_ANSWERED_CODES: Final = frozenset({"kept", "not_kept", "destroyed_before", "released"})
 
 READ_CODES: Final = frozenset({None, "system"})
 """Read by an officer, or by a case system."""
@@ -128,13 +148,27 @@ CODES: Final[dict[Event, frozenset[str] | frozenset[str | None]]] = {
     Event.UNANSWERED: UNANSWERED_CODES,
     Event.RECALLED: RECALLED_CODES,
     Event.EXPORTED: EXPORTED_CODES,
+    Event.DESTROYED: DESTROYED_CODES,
+    Event.HELD: _NONE,
+    Event.RELEASED: _NONE,
+    Event.ERASED: ERASED_CODES,
+    Event.OBEYED: _NONE,
+    Event.DECLINED: DECLINED_CODES,
+    Event.HOLD_ASKED: HOLD_ASKED_CODES,
+    Event.HOLD_ANSWERED: HOLD_ANSWERED_CODES,
 }
 
-BROKER_EVENTS: Final = frozenset({Event.UNANSWERED, Event.EXPIRED, Event.REFUSED})
+BROKER_EVENTS: Final = frozenset({Event.UNANSWERED, Event.EXPIRED, Event.REFUSED, Event.DESTROYED})
 """What the broker says itself, unsigned: the log's head vouches for it."""
-OWN_EVENTS: Final = frozenset({Event.REFUSED, Event.EXPORTED})
+OWN_EVENTS: Final = frozenset({Event.REFUSED, Event.EXPORTED, Event.HELD, Event.RELEASED})
 """What concerns one agency and the broker alone: in the corridor (agency, agency), a step of no
 delivery."""
+EITHER_CORRIDOR: Final = frozenset({Event.ERASED})
+"""What the sender says in its own corridor, and a recipient in its delivery's."""
+EITHER_PARTY: Final = frozenset({Event.HOLD_ASKED, Event.HOLD_ANSWERED})
+"""What sender and recipient of a delivery say to each other, both in its corridor."""
+_SEALED: Final = frozenset({Event.REJECTED, Event.ERASED})
+_COMMITTED: Final = frozenset({Event.EXPORTED, Event.HELD, Event.RELEASED})
 
 
 def begin() -> State:
@@ -163,11 +197,13 @@ def step(state: State, event: Step) -> State:
     raise Refused("order_illegal", f"{event} cannot follow {state}")
 
 
-def issuer_of(event: Event, sender: str, recipient: str) -> str:
-    """Who alone may state `event` about a delivery from `sender` to `recipient`."""
+def issuers_of(event: Event, sender: str, recipient: str) -> tuple[str, ...]:
+    """Who alone may state `event` in the corridor from `sender` to `recipient`: one, or both."""
     if event in BROKER_EVENTS:
-        return BROKER
-    return sender if event is Event.RECALLED else recipient
+        return (BROKER,)
+    if event in EITHER_PARTY:
+        return (sender, recipient)
+    return (sender if event is Event.RECALLED else recipient,)
 
 
 def check_corridor(event: Event, sender: str, recipient: str) -> None:
@@ -176,7 +212,8 @@ def check_corridor(event: Event, sender: str, recipient: str) -> None:
     Raises:
         Refused: `corridor_wrong`.
     """
-    if (sender == recipient) is not (event in OWN_EVENTS):
+    own = sender == recipient
+    if event not in EITHER_CORRIDOR and own is not (event in OWN_EVENTS):
         raise Refused(
             "corridor_wrong",
             f"{event} does not belong into the corridor {sender} to {recipient}",
@@ -195,17 +232,17 @@ def check_said(event: Event, statement: Statement) -> None:
     if not known:
         raise Refused("code_unknown", f"{code} is no code of {event}", field="statement.code")
     fine = detail is None
-    if event is Event.REJECTED:
+    if event in _SEALED:
         fine = fine or isinstance(detail, SealedDetail)
-    elif event is Event.EXPORTED or (event is Event.READ and code is None):
+    elif event in _COMMITTED or (event is Event.READ and code is None):
         fine = isinstance(detail, bytes)
     if not fine:
         raise Refused(
             "detail_malformed",
             f"{event} cannot carry this detail",
             field="statement.detail",
-            hint="a rejection may have a sealed detail; an officer's reading and an export have"
-            " 32 bytes",
+            hint="a rejection and an erasure may have a sealed detail; an officer's reading, an"
+            " export, a hold and its release have 32 bytes",
         )
 
 

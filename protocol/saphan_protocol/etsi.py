@@ -83,6 +83,14 @@ NAMES: Final[dict[tuple[str, str | None], Name | None]] = {
     (Event.EXPIRED, "no_outcome"): _expiry("after handover, at the day of destruction"),
     (Event.REFUSED, None): Name("SubmissionRejection", "A.2", Read.SEEN, None),
     (Event.EXPORTED, None): None,
+    (Event.DESTROYED, None): None,
+    (Event.HELD, None): None,
+    (Event.RELEASED, None): None,
+    (Event.ERASED, None): None,
+    (Event.OBEYED, None): None,
+    (Event.DECLINED, None): None,
+    (Event.HOLD_ASKED, None): None,
+    (Event.HOLD_ANSWERED, None): None,
 }
 """By event and code; code None: whatever the code is. None where no event is near."""
 

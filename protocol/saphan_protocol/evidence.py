@@ -16,7 +16,16 @@ from typing import Final
 
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.records import Entry, Event, LeafType, statement_type
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import (
+    TARGETED,
+    Entry,
+    Event,
+    LeafType,
+    Statement,
+    Targeted,
+    statement_type,
+)
 
 from saphan_protocol.identity import pae
 
@@ -28,11 +37,9 @@ _U32 = struct.Struct(">I")
 _U64 = struct.Struct(">Q")
 _ANCHOR = struct.Struct(">Q32s")
 _SUCCESSOR = struct.Struct(">32sQ32s")
-_TARGETED: Final = frozenset({LeafType.DESTROYED, LeafType.HELD, LeafType.RELEASED})
-_PLAIN: Final = frozenset(LeafType(n) for n in range(LeafType.CONSIGNED, LeafType.REFUSED + 1)) | {
-    LeafType.EXPORTED,
-    LeafType.UNANSWERED,
-}
+_TARGETED: Final = frozenset(LeafType[event.name] for event in TARGETED)
+_OTHER: Final = frozenset({LeafType.SUBMITTED, LeafType.ANCHOR, LeafType.SUCCESSOR}) | _TARGETED
+_PLAIN: Final = frozenset(kind for kind in LeafType if kind < LeafType.OPERATION) - _OTHER
 _OF_STATEMENT: Final[dict[str, LeafType]] = {
     statement_type(event): LeafType[event.name] for event in Event
 }
@@ -58,12 +65,32 @@ def commitment(salt: bytes, entry: bytes) -> bytes:
     return hmac.digest(salt, pae(ENTRY_TYPE, entry), "sha256")
 
 
-def entry_leaf(kind: LeafType, entry: bytes, salt: bytes, due_day: int | None = None) -> bytes:
-    """Leaf of an entry; `due_day` (days since 1970) for `submitted` and for nothing else."""
+def entry_leaf(
+    kind: LeafType,
+    entry: bytes,
+    salt: bytes,
+    due_day: int | None = None,
+    target: int | None = None,
+) -> bytes:
+    """Leaf of an entry.
+
+    Args:
+        due_day: days since 1970, for `submitted` and for nothing else.
+        target: index of a `submitted` leaf, for `destroyed`, `held`, `released`, and for no other.
+    """
     if (kind is LeafType.SUBMITTED) != (due_day is not None):
         raise RuntimeError("a due-day belongs to submitted leaves, and only to them")
+    if (kind in _TARGETED) != (target is not None):
+        raise RuntimeError("a target belongs to destroyed, held and released, and only to them")
     clear = b"" if due_day is None else _U32.pack(due_day)
+    if target is not None:
+        clear = _U64.pack(target)
     return bytes((kind,)) + clear + commitment(salt, entry)
+
+
+def target_of(event: Event, statement: Statement) -> int | None:
+    """The target that the leaf of a statement shows; None for an event that has none."""
+    return statement.target if event in TARGETED and isinstance(statement, Targeted) else None
 
 
 def anchor_leaf(size: int, root: bytes) -> bytes:
@@ -122,6 +149,22 @@ def leaf_of(entry: Entry, first: bool) -> LeafType:
             "entry_type", f"{entry.type} is no entry of this log", field="entry.type"
         )
     return kind
+
+
+def statement_leaf(record: Entry, entry: bytes, statement: bytes, salt: bytes) -> bytes:
+    """Leaf of an entry that is no first consignment; the target stands in the statement.
+
+    Args:
+        record: the entry, parsed.
+        entry, statement: exact bytes.
+
+    Raises:
+        InvalidInput: `entry_type`, or the codec's codes.
+    """
+    kind, target = leaf_of(record, False), None
+    if kind in _TARGETED:
+        target = decode(Targeted, statement, LIMITS.statement_bytes, "statement").target
+    return entry_leaf(kind, entry, salt, target=target)
 
 
 def open_leaf(leaf: bytes, entry: bytes, salt: bytes) -> tuple[Leaf, Entry]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Entry, Event, SignatureItem, Statement
+from saphan_schemas.records import Entry, Event, SignatureItem, Statement, statement_record
 
-from saphan_protocol.delivery import check_corridor, check_said, check_stated, issuer_of
+from saphan_protocol.delivery import check_corridor, check_said, check_stated, issuers_of
 
 
 def check_vouched(event: Event, body: bytes, item: SignatureItem | None, entry: Entry) -> Statement:
@@ -21,9 +21,9 @@ def check_vouched(event: Event, body: bytes, item: SignatureItem | None, entry: 
         Refused: `issuer_wrong`, `code_unknown`, `detail_malformed`, `corridor_wrong`,
             `stated_in_future`.
     """
-    statement = decode(Statement, body, LIMITS.statement_bytes, "statement")
-    wanted = issuer_of(event, entry.sender, entry.recipient)
-    if statement.issuer != wanted or item is not None:
+    statement = decode(statement_record(event), body, LIMITS.statement_bytes, "statement")
+    wanted = issuers_of(event, entry.sender, entry.recipient)
+    if statement.issuer not in wanted or item is not None:
         raise Refused(
             "issuer_wrong", f"{statement.issuer} cannot state {event}", field="statement.issuer"
         )

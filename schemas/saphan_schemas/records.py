@@ -71,6 +71,14 @@ class Event(enum.StrEnum):
     EXPIRED = "expired"
     REFUSED = "refused"
     EXPORTED = "exported"
+    DESTROYED = "destroyed"
+    HELD = "held"
+    RELEASED = "released"
+    ERASED = "erased"
+    OBEYED = "obeyed"
+    DECLINED = "declined"
+    HOLD_ASKED = "hold_asked"
+    HOLD_ANSWERED = "hold_answered"
 
 
 # --- signatures (design section 2) ---------------------------------------------------------------
@@ -208,6 +216,33 @@ class Statement(Record, frozen=True):
     detail: SealedDetail | Digest | None
 
 
+class Targeted(Statement, frozen=True):
+    """A statement about one delivery: `target` is the index of its `submitted` leaf."""
+
+    target: Index
+
+
+class ExportCount(Record, frozen=True):
+    """How many exports of one kind (a code of `exported`) a holder knows of."""
+
+    kind: Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,40}\Z")]
+    count: Annotated[int, Meta(ge=1, le=2**32 - 1)]
+
+
+class ErasureDetail(Record, frozen=True):
+    """What a holder tells the originator when it has erased: exports that it knows, and its desks.
+
+    Args:
+        exports: counts by kind, kinds sorted and each once.
+        confirmed: desks that have said that they erased.
+        waiting: desks that had it and have not said so yet.
+    """
+
+    exports: Annotated[tuple[ExportCount, ...], Meta(max_length=8)]
+    confirmed: Annotated[int, Meta(ge=0, le=65_535)]
+    waiting: Annotated[int, Meta(ge=0, le=65_535)]
+
+
 class OfficerRead(Record, frozen=True):
     """An officer's own signed reading; stays in the node, which commits to it with its salt."""
 
@@ -250,11 +285,17 @@ class LeafType(enum.IntEnum):
     ANCHOR = 15
     SUCCESSOR = 16
     UNANSWERED = 17
+    ERASED = 18
+    OBEYED = 19
+    DECLINED = 20
+    HOLD_ASKED = 21
+    HOLD_ANSWERED = 22
     OPERATION = 33
     AGREEMENT = 34
     TYPES = 35
     ORDER = 36
     SCHEMA = 37
+    HOLD = 38
 
 
 PAE_TYPES: Final[dict[type[Record], str]] = {
@@ -265,6 +306,33 @@ PAE_TYPES: Final[dict[type[Record], str]] = {
     OfficerRead: "saphan/officer_read/1",
     Entry: "saphan/entry/1",
 }
+
+
+TARGETED: Final = frozenset({Event.DESTROYED, Event.HELD, Event.RELEASED})
+"""Events that are about one delivery: their leaf shows its `submitted` leaf's index in clear."""
+
+
+def statement_record(event: Event) -> type[Statement]:
+    """The record that a statement of `event` is: every decoder asks here."""
+    return Targeted if event in TARGETED else Statement
+
+
+def statement_of(
+    event: Event,
+    bulletin: bytes,
+    ciphertext: bytes,
+    issuer: str,
+    time: int,
+    code: str | None = None,
+    detail: SealedDetail | bytes | None = None,
+    target: int | None = None,
+) -> Statement:
+    """The statement of an event; `target` for `TARGETED` events, and for no other."""
+    if (event in TARGETED) != (target is not None):
+        raise RuntimeError(f"{event} with target {target}")
+    if target is None:
+        return Statement(bulletin, ciphertext, issuer, time, code, detail)
+    return Targeted(bulletin, ciphertext, issuer, time, code, detail, target)
 
 
 def statement_type(event: Event) -> str:

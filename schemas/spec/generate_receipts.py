@@ -12,7 +12,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from saphan_protocol.delivery import CODES, TERMINAL, TRANSITIONS, State, Step, begin, issuer_of
+from saphan_protocol.delivery import (
+    BROKER_EVENTS,
+    CODES,
+    EITHER_CORRIDOR,
+    OWN_EVENTS,
+    TERMINAL,
+    TRANSITIONS,
+    State,
+    Step,
+    begin,
+    issuers_of,
+)
 from saphan_protocol.etsi import CONSIGNMENTS, NAMES, Name
 from saphan_schemas.records import BROKER, Event, LeafType
 
@@ -23,8 +34,11 @@ DETAILS: Final = {
     Event.READ: "HMAC-SHA-256(node's salt, PAE(\"saphan/officer_read/1\", officer's record));"
     " nil with `system`",
     Event.EXPORTED: 'HMAC-SHA-256(salt, PAE("saphan/disclosure/1", record of the disclosure))',
+    Event.HELD: "commitment of the hold order's leaf",
+    Event.RELEASED: "commitment of the release order's leaf",
+    Event.ERASED: "sealed to the originator, or nil; nil from the sender itself",
 }
-MANY: Final = 6
+MANY: Final = 8
 """More codes than these stand in a list of their own."""
 
 
@@ -38,9 +52,12 @@ def events() -> Iterator[str]:
 
 
 def issuer(event: Event) -> str:
-    if event is Event.EXPORTED:
+    if event in OWN_EVENTS and event not in BROKER_EVENTS:
         return "the agency's own node"
-    return ISSUERS[issuer_of(event, "sender", "recipient")]
+    if event in EITHER_CORRIDOR:
+        return "recipient's node; sender's, in its own corridor"
+    names = issuers_of(event, "sender", "recipient")
+    return " or ".join(ISSUERS[name] for name in names)
 
 
 def codes(event: Event) -> str:

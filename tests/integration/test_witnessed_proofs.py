@@ -37,7 +37,8 @@ def unproven(node: NodeService) -> int:
 def witnesses(node: NodeService) -> list[set[str]]:
     """Of each own entry: who has signed the head under which its path leads, checked."""
     rows = node.db.rows(
-        "SELECT e.idx, e.head_size, e.path, h.root, h.witnesses, e.event, e.entry, e.salt, b.header"
+        "SELECT e.idx, e.head_size, e.path, h.root, h.witnesses, e.event, e.entry, e.salt,"
+        " e.statement, b.header"
         " FROM entries e JOIN heads h ON h.origin = ? AND h.size = e.head_size"
         " JOIN bulletins b ON b.id = e.bulletin",
         (node.logs.pins.evidence.origin,),

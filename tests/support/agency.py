@@ -56,7 +56,7 @@ from saphan_schemas.records import (
     Sealed,
     SealedDetail,
     StanzaRef,
-    Statement,
+    statement_of,
     statement_type,
 )
 from saphan_schemas.samples import sample
@@ -254,11 +254,15 @@ class Agency:
         now: int,
         code: str | None = None,
         detail: SealedDetail | bytes | None = None,
+        target: int | None = None,
     ) -> tuple[tuple[StatementItem, ...], BatchSignature]:
         """Signed statements about (bulletin id, ciphertext digest) pairs, one batch."""
         if event is Event.READ and code is None and detail is None:
             detail = seed(f"{self.name} commitment to a reading", 32)
-        bodies = [encode(Statement(b, c, self.name, now, code, detail)) for b, c in about]
+        bodies = [
+            encode(statement_of(event, b, c, self.name, now, code, detail, target))
+            for b, c in about
+        ]
         signing = [(statement_type(event), body, self.random()) for body in bodies]
         batch, items = sign_batch(self.node, signing)
         return (

@@ -42,7 +42,8 @@ from saphan_schemas.records import (
     Entry,
     Event,
     LeafType,
-    Statement,
+    SealedDetail,
+    statement_of,
     statement_type,
 )
 
@@ -157,6 +158,7 @@ class Logbook:
         salt: bytes | None = None,
         batch: BatchSignature | None = None,
         due: int | None = None,
+        target: int | None = None,
         entry: dict[str, Any] | None = None,
         **shown: Any,
     ) -> int:
@@ -176,7 +178,7 @@ class Logbook:
         self.corridors[corridor] = (record.number, index)
         salt = self.random() if salt is None else salt
         body = encode(record)
-        self.evidence.kept.append(entry_leaf(kind, body, salt, due))
+        self.evidence.kept.append(entry_leaf(kind, body, salt, due, target))
         pack: dict[str, Any] = {
             "index": index,
             "entry": body,
@@ -233,13 +235,16 @@ class Logbook:
         corridor: tuple[str, str],
         code: str | None = None,
         by: str | None = None,
+        *,
+        target: int | None = None,
+        detail: SealedDetail | bytes | None = None,
         **changes: Any,
     ) -> int:
         """A node's statement about a bulletin is logged."""
         agency = self.agencies[by or corridor[1]]
         about = [(made.bulletin_id, made.ciphertext_digest)]
-        (item,), batch = agency.statements(event, about, corridor, self.time, code)
-        return self.log_statement(item, batch, **changes)
+        (item,), batch = agency.statements(event, about, corridor, self.time, code, detail, target)
+        return self.log_statement(item, batch, target=target, **changes)
 
     def log_statement(self, said: StatementItem, batch: BatchSignature, **changes: Any) -> int:
         """Log a signed statement; a second time if asked."""
@@ -258,13 +263,15 @@ class Logbook:
         made: Made,
         corridor: tuple[str, str],
         code: str | None,
+        *,
+        target: int | None = None,
         **changes: Any,
     ) -> int:
         """The broker's own event."""
-        body = encode(
-            Statement(made.bulletin_id, made.ciphertext_digest, BROKER, self.time, code, None)
-        )
-        return self.enter(corridor, LeafType[event.name], statement_type(event), body, **changes)
+        about = (made.bulletin_id, made.ciphertext_digest)
+        body = encode(statement_of(event, *about, BROKER, self.time, code, target=target))
+        given: dict[str, Any] = {"target": target} | changes
+        return self.enter(corridor, LeafType[event.name], statement_type(event), body, **given)
 
     def deliver(self, sender: str, to: str) -> Made:
         """A bulletin's whole good life: submitted, handed over, accepted, read."""

@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 from saphan_protocol.batch import sign_one
 from saphan_protocol.checkpoint import Head, cosign_lines, verify_head
-from saphan_protocol.evidence import commitment, entry_leaf, leaf_of
+from saphan_protocol.evidence import commitment, entry_leaf, leaf_of, statement_leaf
 from saphan_protocol.identity import sha256
 from saphan_protocol.merkle import leaf_hash, verify_consistency, verify_inclusion
 from saphan_protocol.notes import parse_vkey
@@ -380,7 +380,7 @@ class Line:
                 entry_leaf(leaf_of(entry, True), given.entry, given.salt, due_day(header))
             )
         if entry.type != "saphan/consignment/1":
-            leaves.append(entry_leaf(leaf_of(entry, False), given.entry, given.salt))
+            leaves.append(statement_leaf(entry, given.entry, given.statement, given.salt))
         if given.header is None and entry.type == "saphan/consignment/1":
             return  # the sender knows its own header; this small node does not keep it
         for leaf in leaves:

@@ -16,13 +16,13 @@ from saphan_protocol.delivery import (
     Step,
     begin,
     check_said,
-    issuer_of,
+    issuers_of,
     step,
 )
 from saphan_protocol.evidence import anchor_leaf, commitment, entry_leaf, open_leaf, parse_leaf
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
-from saphan_schemas.records import Entry, Event, LeafType, Statement
+from saphan_schemas.records import TARGETED, Entry, Event, LeafType, Statement
 
 SALT = b"\x07" * 32
 
@@ -44,7 +44,9 @@ def test_a_submitted_leaf_shows_its_due_day_and_opens() -> None:
 def test_leaves_of_every_event_open_under_their_own_type_only() -> None:
     for event in Event:
         body = encode(entry(kind=f"saphan/{event}/1"))
-        leaf = entry_leaf(LeafType[event.name], body, SALT)
+        target = 7 if event in TARGETED else None
+        leaf = entry_leaf(LeafType[event.name], body, SALT, target=target)
+        assert parse_leaf(leaf).target == target
         assert open_leaf(leaf, body, SALT)[0].type is LeafType[event.name]
         other = entry_leaf(LeafType.CONSIGNED, body, SALT)
         with pytest.raises(InvalidInput, match="entry_type"):
@@ -57,9 +59,16 @@ def test_what_stands_in_logs_and_stores_is_never_renamed_or_numbered_anew() -> N
         "submitted consigned handover unopened accepted rejected read recalled expired refused"
         " destroyed held released exported anchor successor"
     )
-    then = ["unanswered"]
+    then = ["unanswered", "erased", "obeyed", "declined", "hold_asked", "hold_answered"]
     numbers = {name: number for number, name in enumerate([*first.split(), *then], 1)}
-    numbers |= {"operation": 33, "agreement": 34, "types": 35, "order": 36, "schema": 37}
+    numbers |= {
+        "operation": 33,
+        "agreement": 34,
+        "types": 35,
+        "order": 36,
+        "schema": 37,
+        "hold": 38,
+    }
     assert {one.name.lower(): int(one) for one in LeafType} == numbers
     states = {"submitted", "handed_over", "unopened", "accepted", "rejected", "recalled", "expired"}
     assert set(State) == states | {"unanswered", "read"}
@@ -167,12 +176,15 @@ def test_every_statement_names_bulletin_bytes_issuer_and_time() -> None:
 def test_only_the_right_party_may_speak() -> None:
     for event in Event:
         expected = {
-            Event.RECALLED: "la.ospp",
-            Event.EXPIRED: "broker",
-            Event.REFUSED: "broker",
-            Event.UNANSWERED: "broker",
-        }.get(event, "kh.gpo")
-        assert issuer_of(event, "la.ospp", "kh.gpo") == expected
+            Event.RECALLED: ("la.ospp",),
+            Event.EXPIRED: ("broker",),
+            Event.REFUSED: ("broker",),
+            Event.UNANSWERED: ("broker",),
+            Event.DESTROYED: ("broker",),
+            Event.HOLD_ASKED: ("la.ospp", "kh.gpo"),
+            Event.HOLD_ANSWERED: ("la.ospp", "kh.gpo"),
+        }.get(event, ("kh.gpo",))
+        assert issuers_of(event, "la.ospp", "kh.gpo") == expected
 
 
 def test_the_specification_s_table_is_the_program_s() -> None:

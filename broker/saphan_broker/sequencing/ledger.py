@@ -79,13 +79,14 @@ class Ledger:
         salt: bytes,
         item: SignatureItem | None = None,
         due_day: int | None = None,
+        target: int | None = None,
     ) -> int:
         """Add one entry about a statement of PAE type `kind`; gives its index."""
         index = self.next_index
         number, previous = self.known.corridors.get(corridor, (0, None))
         entry = encode(Entry(*corridor, number + 1, previous, self.time, kind, statement_id))
         record = KeptRecord(entry, statement, item, salt)
-        self.leaves.append(entry_leaf(leaf, entry, salt, due_day))
+        self.leaves.append(entry_leaf(leaf, entry, salt, due_day, target))
         self.entries.append(
             EntryRow(
                 index=index,

@@ -15,7 +15,7 @@ from saphan_protocol.identity import identity
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Consignment, Statement, statement_type
+from saphan_schemas.records import Consignment, statement_record, statement_type
 
 from saphan_broker.sequencing.facts import Wanted
 from saphan_broker.sequencing.ledger import Ledger
@@ -63,6 +63,8 @@ def said_before(item: Submitted | Stated, error: SaphanError) -> SaidBefore:
         name = identity(CONSIGNMENT_TYPE, body)
         return SaidBefore(consignment.bulletin, name, agencies, error)
     said = item.item
-    statement = decode(Statement, said.statement, LIMITS.statement_bytes, "statement")
+    statement = decode(
+        statement_record(said.event), said.statement, LIMITS.statement_bytes, "statement"
+    )
     name = identity(statement_type(said.event), said.statement)
     return SaidBefore(statement.bulletin, name, (said.recipient,), error)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from saphan_protocol.admission import due_day
 from saphan_protocol.checkpoint import KeyPair
 from saphan_protocol.directory import Directory
-from saphan_protocol.evidence import MAX_ENTRY_BYTES, entry_leaf, leaf_of
+from saphan_protocol.evidence import MAX_ENTRY_BYTES, entry_leaf, leaf_of, statement_leaf
 from saphan_protocol.notes import KeyType, parse_vkey, verifier_key
 from saphan_protocol.pins import Pins
 from saphan_protocol.tlog_policy import agencies_policy, format_policy
@@ -86,12 +86,12 @@ def _leaf(shown: PackEntry, event: str) -> bytes | None:
     """The leaf that the log holds for an entry; None where the header is lost."""
     record = decode(Entry, shown.entry, MAX_ENTRY_BYTES, "entry")
     first = event == CONSIGNMENTS[0]
-    due = None
-    if first:
-        if shown.header is None:
-            return None
-        due = due_day(decode(Header, shown.header, LIMITS.header_bytes, "header"))
-    return entry_leaf(leaf_of(record, first), shown.entry, shown.salt, due)
+    if not first:
+        return statement_leaf(record, shown.entry, shown.statement, shown.salt)
+    if shown.header is None:
+        return None
+    due = due_day(decode(Header, shown.header, LIMITS.header_bytes, "header"))
+    return entry_leaf(leaf_of(record, True), shown.entry, shown.salt, due)
 
 
 def _replayed(db: sqlite3.Connection) -> Directory:

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from saphan_protocol.admission import due_day, measure
-from saphan_protocol.delivery import check_corridor, issuer_of
-from saphan_protocol.evidence import CONSIGNMENT_TYPE, MAX_ENTRY_BYTES, entry_leaf, leaf_of
+from saphan_protocol.delivery import check_corridor, issuers_of
+from saphan_protocol.evidence import (
+    CONSIGNMENT_TYPE,
+    MAX_ENTRY_BYTES,
+    entry_leaf,
+    leaf_of,
+    statement_leaf,
+)
 from saphan_protocol.identity import identity, record_identity
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput
@@ -22,6 +28,7 @@ from saphan_schemas.records import (
     Event,
     Header,
     Statement,
+    statement_record,
 )
 
 SUBMITTED: Final = "submitted"
@@ -55,6 +62,11 @@ class Seen:
         """Index in the evidence log."""
         return self.raw.index
 
+    @property
+    def target(self) -> int | None:
+        """The `submitted` leaf that a destruction, a hold or a release names."""
+        return getattr(self.statement, "target", None)
+
     def leaf(self, first: bool, header: bytes | None) -> bytes:
         """The leaf that the log must hold for this entry.
 
@@ -69,7 +81,7 @@ class Seen:
         if self.consignment is None or not first:
             if self.consignment is not None:
                 self.event = CONSIGNED
-            return entry_leaf(leaf_of(entry, False), raw.entry, raw.salt)
+            return statement_leaf(entry, raw.entry, raw.statement, raw.salt)
         if header is None:
             raise InvalidInput(
                 "header_missing",
@@ -100,8 +112,8 @@ def parse_entry(raw: FeedEntry) -> Seen:
         return Seen(raw, entry, SUBMITTED, entry.sender, record.bulletin, None, record, None, blob)
     event = Event[leaf_of(entry, False).name]
     check_corridor(event, entry.sender, entry.recipient)
-    statement = decode(Statement, raw.statement, LIMITS.statement_bytes, "statement")
-    if statement.issuer != issuer_of(event, entry.sender, entry.recipient):
+    statement = decode(statement_record(event), raw.statement, LIMITS.statement_bytes, "statement")
+    if statement.issuer not in issuers_of(event, entry.sender, entry.recipient):
         raise InvalidInput(
             "entry_issuer", f"{statement.issuer} cannot state {event}", field="statement.issuer"
         )

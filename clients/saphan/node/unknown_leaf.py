@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from saphan_protocol.checkpoint import Head
-from saphan_protocol.evidence import entry_leaf, leaf_of
+from saphan_protocol.evidence import entry_leaf, leaf_of, statement_leaf
 from saphan_protocol.merkle import leaf_hash, verify_inclusion
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import DAY_MS, LIMITS
@@ -45,7 +45,7 @@ def find_leaf(seen: Seen, head: Head) -> bytes:
 
 def _candidates(seen: Seen) -> Iterator[tuple[bytes, bool]]:
     raw, entry = seen.raw, seen.entry
-    yield entry_leaf(leaf_of(entry, False), raw.entry, raw.salt), False
+    yield statement_leaf(entry, raw.entry, raw.statement, raw.salt), False
     start = entry.time // DAY_MS
     for day in range(start, start + DAYS + 1):
         yield entry_leaf(leaf_of(entry, True), raw.entry, raw.salt, day), True

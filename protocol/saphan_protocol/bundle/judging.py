@@ -19,6 +19,7 @@ from saphan_schemas.records import (
     Event,
     LeafType,
     Statement,
+    statement_record,
 )
 
 from saphan_protocol.admission import (
@@ -43,7 +44,7 @@ from saphan_protocol.delivery import (
     check_corridor,
     check_said,
     check_stated,
-    issuer_of,
+    issuers_of,
 )
 from saphan_protocol.identity import identity
 from saphan_protocol.vouched import check_vouched
@@ -224,9 +225,11 @@ class Judge:
 
     def _unsigned(self, event: Event, one: Logged) -> Statement:
         """An agency's statement whose signature is lost: it was logged, and that is all."""
-        said = decode(Statement, one.shown.statement, LIMITS.statement_bytes, "statement")
+        said = decode(
+            statement_record(event), one.shown.statement, LIMITS.statement_bytes, "statement"
+        )
         check_said(event, said)
-        if said.issuer != issuer_of(event, one.entry.sender, one.entry.recipient):
+        if said.issuer not in issuers_of(event, one.entry.sender, one.entry.recipient):
             raise Refused(
                 "issuer_wrong", f"{said.issuer} cannot state {event}", field="statement.issuer"
             )

@@ -23,7 +23,13 @@ from saphan_protocol.bundle.reading import BundleReader, disordered
 from saphan_protocol.bundle.report import BundleStep
 from saphan_protocol.bundle.trail import Trail
 from saphan_protocol.corridor import Tail, follow
-from saphan_protocol.evidence import CONSIGNMENT_TYPE, MAX_ENTRY_BYTES, entry_leaf, leaf_of
+from saphan_protocol.evidence import (
+    CONSIGNMENT_TYPE,
+    MAX_ENTRY_BYTES,
+    entry_leaf,
+    leaf_of,
+    statement_leaf,
+)
 from saphan_protocol.identity import identity
 from saphan_protocol.merkle import leaf_hash, root_from_path, verify_inclusion
 
@@ -140,7 +146,9 @@ def _kind(item: BundleEntry, entry: Entry, size: int, root: bytes) -> LeafType:
                 field="entry.header",
             )
         kind = leaf_of(entry, first=False)
-        _check_in_log(item, entry_leaf(kind, shown.entry, shown.salt), size, root)
+        _check_in_log(
+            item, statement_leaf(entry, shown.entry, shown.statement, shown.salt), size, root
+        )
         return kind
     if shown.header is None or shown.ciphertext is None:
         raise InvalidInput(

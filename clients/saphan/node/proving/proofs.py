@@ -54,8 +54,8 @@ _NEAR: Final = (
     " ORDER BY u.idx LIMIT ?"
 )
 _FAR: Final = (
-    "SELECT u.idx, e.sender, e.recipient, e.event, e.entry, e.salt, b.header FROM unproven u"
-    " JOIN entries e ON e.idx = u.idx LEFT JOIN bulletins b ON b.id = e.bulletin"
+    "SELECT u.idx, e.sender, e.recipient, e.event, e.entry, e.salt, e.statement, b.header"
+    " FROM unproven u JOIN entries e ON e.idx = u.idx LEFT JOIN bulletins b ON b.id = e.bulletin"
     " WHERE u.far = 1 AND u.idx >= ? AND (e.sender, e.recipient) IN (VALUES {})"
     " ORDER BY u.idx LIMIT ?"
 )

@@ -19,7 +19,7 @@ from saphan_schemas.records import (
     Event,
     SealedDetail,
     SignatureItem,
-    Statement,
+    statement_of,
     statement_type,
 )
 
@@ -40,6 +40,7 @@ class Said:
     time: int
     code: str | None = None
     detail: SealedDetail | bytes | None = None
+    target: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,18 @@ def sign_statements(
 ) -> tuple[BatchSignature, list[SignedSaid]]:
     """One signature over all of them; about 1 ms and 10 us for each."""
     bodies = [
-        encode(Statement(one.bulletin, one.ciphertext, agency, one.time, one.code, one.detail))
+        encode(
+            statement_of(
+                one.event,
+                one.bulletin,
+                one.ciphertext,
+                agency,
+                one.time,
+                one.code,
+                one.detail,
+                one.target,
+            )
+        )
         for one in said
     ]
     random = os.urandom(64 * len(said))
