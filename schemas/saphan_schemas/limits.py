@@ -73,6 +73,10 @@ class Limits:
     mailbox_overlap_ms: int = 2 * DAY_MS  # a weekly key still takes what waited over a weekend
     mailbox_open_ms: int = 60 * DAY_MS  # after its last use: 30 days to deliver, 30 to answer
     bound_packages: int = 256  # brought by hand; those that the log shows make room for others
+    hold_ids: int = 4_096  # that one hold order names: 128 KiB of its terms
+    hold_parts: int = 64  # types, threads or cases that one hold order names
+    hold_terms_bytes: int = 208 * KIB  # why and what is held: 4,096 ids, 64 types, threads, cases
+    holds_per_agency: int = 1_024  # in force at once: each is looked at for every new bulletin
 
     # Signatures and logs
     batch_items: int = 65_536  # one node signature over at most so many items
@@ -99,6 +103,10 @@ class Limits:
     max_expiry_ms: int = 400 * DAY_MS  # a bulletin nobody fetched in 13 months is expired
     record_days: int = 3_653  # records and salts outlive their bulletin by ten years
     ratchet_days: int = 40_200  # a century of retention and ten years for records; 0.2 s
+    retention_leap_ms: int = 35 * DAY_MS  # witnessed time that goes on by more waits for a person
+    retention_items: int = 16  # deliveries destroyed by one item of the queue, about 2 ms
+    retention_batch: int = 128  # at most in one commit: what arrives meanwhile waits for it
+    held_days: int = 30  # for which a held stanza is wrapped anew; then again, while it is held
     head_idle_ms: int = HOUR_MS  # an idle log signs its head anew at least so often
     anchor_ms: int = HOUR_MS  # of a growing log, between two anchors: a leaf of 41 bytes
     head_quiet_ms: int = 45 * MINUTE_MS  # between heads told to who has nothing new: 8 KB each
