@@ -1,7 +1,7 @@
 """What a store keeps beside leaves of the directory log: agreements, orders, bundles of schemas.
 
-Agreements and orders belong to the directory's state, and are few and small. Bundles have up to
-512 KiB and are read one at a time, when somebody asks.
+Agreements, orders on them and hold orders belong to the directory's state, and are few and small.
+Bundles have up to 512 KiB and are read one at a time, when somebody asks.
 """
 
 from __future__ import annotations

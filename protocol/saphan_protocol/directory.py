@@ -18,6 +18,8 @@ from saphan_schemas.records import LeafType
 from saphan_protocol.agreement import Agreed, agreement_commitment
 from saphan_protocol.agreement_order import Ordered, order_commitment
 from saphan_protocol.agreements import Accept, Agreements, anything
+from saphan_protocol.hold_order import HoldOrdered, hold_commitment
+from saphan_protocol.holding import Holds
 from saphan_protocol.operation import check_operation, parse_agreement_package
 from saphan_protocol.registrations import Registered, Registrations
 from saphan_protocol.roster import KeyInfo as KeyInfo
@@ -26,7 +28,9 @@ from saphan_protocol.standing import Standing
 
 OURS: Final = "saphan/"
 """Namespace of the schemas that come with the program."""
-_COMMITMENTS = frozenset({bytes((LeafType.AGREEMENT,)), bytes((LeafType.ORDER,))})
+_COMMITMENTS = frozenset(
+    bytes((kind,)) for kind in (LeafType.AGREEMENT, LeafType.ORDER, LeafType.HOLD)
+)
 
 
 def operation_leaf(signed: bytes) -> bytes:
@@ -44,6 +48,11 @@ def order_leaf(salt: bytes, order: bytes) -> bytes:
     return bytes((LeafType.ORDER,)) + order_commitment(salt, order)
 
 
+def hold_leaf(salt: bytes, order: bytes) -> bytes:
+    """Directory leaf that commits to a hold order, with nothing in clear."""
+    return bytes((LeafType.HOLD,)) + hold_commitment(salt, order)
+
+
 def types_leaf(types: Types) -> bytes:
     """Directory leaf that registers Saphan's own schemas."""
     return bytes((LeafType.TYPES,)) + encode(types)
@@ -55,7 +64,8 @@ def schema_leaf(signed: bytes) -> bytes:
 
 
 def is_commitment(leaf: bytes) -> bool:
-    """Whether a leaf commits to an agreement or an order, whose text travels beside it."""
+    """Whether a leaf commits to an agreement, an order on one or a hold order, whose text travels
+    beside it."""
     return leaf[:1] in _COMMITMENTS
 
 
@@ -69,6 +79,8 @@ class Directory(Roster):
             self._root_at, self._threshold_at, self._order_key, self._root_keys
         )
         """Agreements and the orders on them, as far as their texts are held."""
+        self.holds = Holds(self._threshold_at, self._order_key, self._root_keys)
+        """Hold orders, as far as their packages are held."""
         self.own_schemas = Registrations(self._root_keys, self._threshold_at)
         """What agencies have registered in their own namespaces."""
 
@@ -86,6 +98,8 @@ class Directory(Roster):
         kind, body = leaf[:1], leaf[1:]
         if kind == bytes((LeafType.OPERATION,)):
             self._take(*self._judge(check_operation(body)))
+        elif kind == bytes((LeafType.HOLD,)) and len(body) == 32:
+            self.holds.commit(body, self.size)
         elif kind in _COMMITMENTS and len(body) == 32:
             self.agreed.commit(LeafType(kind[0]), body, self.size)
         elif kind == bytes((LeafType.TYPES,)):
@@ -137,10 +151,25 @@ class Directory(Roster):
         """Judge an order as the next one on its agreement; raises as `Agreements.check_order`."""
         return self.agreed.check_order(package, self.size)
 
-    def add_package(self, package: bytes, accept: Accept = anything) -> Agreed | Ordered:
-        """Make a logged agreement or order usable: the text whose commitment stands in the log;
-        arguments and errors as `Agreements.add`."""
+    def check_hold_order(self, package: bytes) -> HoldOrdered:
+        """Judge a hold order as its agency's next one; raises as `Holds.check`."""
+        return self.holds.check(package, self.size)
+
+    def add_package(
+        self, package: bytes, accept: Accept = anything
+    ) -> Agreed | Ordered | HoldOrdered:
+        """Make a logged agreement, order or hold order usable: the text whose commitment stands in
+        the log; arguments and errors as `Agreements.add` and `Holds.add`."""
+        signed = parse_agreement_package(package)  # all three have the same three members
+        if self.holds.logged(hold_commitment(signed.salt, signed.agreement)):
+            return self.holds.add(package)
         return self.agreed.add(package, accept)
+
+    def packages(self, agency: str, start: int, stop: int) -> dict[int, bytes]:
+        """What stands beside the leaves in [start, stop) and is for this agency: its agreements,
+        the orders on them, its own hold orders."""
+        found = self.agreed.packages(agency, start, stop)
+        return dict(sorted((found | self.holds.packages(agency, start, stop)).items()))
 
     def agreements(self, sender: str, recipient: str, at: int | None = None) -> Iterator[Agreed]:
         """Agreements with a rule for this corridor, logged below `at`, whatever their standing."""

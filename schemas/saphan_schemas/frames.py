@@ -155,13 +155,15 @@ class FetchStanzas(Record, frozen=True, tag=12):
 
 class Register(Record, frozen=True, tag=13):
     """A directory operation (SignedOperation), a finished agreement (SignedAgreement), an order on
-    one (SignedOrder), or an agency's own schema (SchemaPackage); exactly one of the four."""
+    one (SignedOrder), an agency's own schema (SchemaPackage), or an order to hold or to release
+    (SignedHoldOrder); exactly one of the five."""
 
     request: RequestId
     operation: Annotated[bytes, Meta(max_length=LIMITS.operation_bytes)] | None
     agreement: Annotated[bytes, Meta(max_length=2 * LIMITS.frame_bytes)] | None
     order: Annotated[bytes, Meta(max_length=ORDER_BYTES)] | None = None
     schema: Annotated[bytes, Meta(max_length=SCHEMA_PACKAGE_BYTES)] | None = None
+    hold: Annotated[bytes, Meta(max_length=ORDER_BYTES)] | None = None
 
 
 class Cosign(Record, frozen=True, tag=14):
@@ -325,8 +327,8 @@ class Feed(Record, frozen=True, tag=21):
 
 
 class DirectoryLeaves(Record, frozen=True, tag=22):
-    """Directory leaves from `start` on, under a signed head; agreements of the node's agency, and
-    orders on them, in the order of their leaves.
+    """Directory leaves from `start` on, under a signed head; agreements of the node's agency,
+    orders on them, and its own hold orders, in the order of their leaves.
 
     The note is empty when it is that of the frame before. `consistency` leads from the newest head
     that the node has verified, which it named in its login or was sent whole since.

@@ -204,6 +204,7 @@ class Limits:
     notice_tries: int = 6  # of a command that fails, in half an hour
     desk_named: int = 32  # unread bulletins for which a desk's officer is named in one message
     escalation_steps: int = 8  # of officers named one after the other while nobody reads
+    recall_answer_ms: int = 24 * HOUR_MS  # to answer a recall, before a holder is shown as silent
     thread_bulletins: int = 256  # of one thread that are shown together; a matter has some dozens
 
     # Backups of a node

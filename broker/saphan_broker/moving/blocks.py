@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from saphan_protocol.directory import agreement_leaf, order_leaf
+from saphan_protocol.directory import agreement_leaf, hold_leaf, order_leaf
 from saphan_protocol.evidence import anchor_leaf, open_leaf, parse_leaf
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import parse_agreement_package
@@ -44,8 +44,10 @@ MakeLeaf: TypeAlias = Callable[[bytes, bytes], bytes]
 _SALTED: Final[dict[int, MakeLeaf]] = {
     LeafType.AGREEMENT: agreement_leaf,
     LeafType.ORDER: order_leaf,
+    LeafType.HOLD: hold_leaf,
 }
-"""Leaves of the directory log that commit to a package; both kinds have the same three members."""
+"""Leaves of the directory log that commit to a package; all of them have the same three
+members."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from saphan_broker.processes.channel import Channel
 from saphan_broker.processes.wire import (
     Answers,
     ForHead,
+    ForHold,
     ForOperation,
     ForOrder,
     ForPackage,
@@ -33,6 +34,7 @@ from saphan_broker.processes.wire import (
     wire_error,
 )
 from saphan_broker.sequencing.work import (
+    Hold,
     Item,
     Logged,
     NewHead,
@@ -237,6 +239,8 @@ def _forwarded(number: int, item: Item) -> ForwardedItem:
         return ForOrder(number, item.package, item.peer)
     if isinstance(item, OwnSchema):
         return ForSchema(number, item.package, item.peer)
+    if isinstance(item, Hold):
+        return ForHold(number, item.package, item.peer)
     if isinstance(item, NewHead):
         return ForHead(number)
     raise RuntimeError(f"{type(item).__name__} is the holder's own")

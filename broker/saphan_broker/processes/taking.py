@@ -13,6 +13,7 @@ from saphan_broker.processes.channel import Channel
 from saphan_broker.processes.wire import (
     Answers,
     ForHead,
+    ForHold,
     ForOperation,
     ForOrder,
     ForPackage,
@@ -100,5 +101,7 @@ def _item(given: ForwardedItem, batches: Batches) -> works.Item:
         return works.Order(given.package, given.peer)
     if isinstance(given, ForSchema):
         return works.OwnSchema(given.package, given.peer)
+    if isinstance(given, ForHold):
+        return works.Hold(given.package, given.peer)
     assert isinstance(given, ForHead)
     return works.NewHead()

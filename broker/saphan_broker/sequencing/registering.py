@@ -1,4 +1,4 @@
-"""What enters the directory log: operations, agreements, orders, the program's own schemas."""
+"""What enters the directory log: operations, agreements, orders, holds, schemas."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from saphan_protocol.agreement import check_pins
 from saphan_protocol.agreement_order import parse_order
 from saphan_protocol.directory import (
     agreement_leaf,
+    hold_leaf,
     operation_leaf,
     order_leaf,
     schema_leaf,
     types_leaf,
 )
+from saphan_protocol.hold_order import parse_hold
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import OPERATION_TYPE, parse_agreement_package
 from saphan_protocol.quota import NOTHING, Brought, bring
@@ -29,6 +31,7 @@ from saphan_schemas.limits import LIMITS
 
 from saphan_broker.sequencing.committing import Committer
 from saphan_broker.sequencing.work import (
+    Hold,
     Item,
     Logged,
     Operation,
@@ -89,6 +92,8 @@ class Registrar:
                 return await self._package(item)
             if isinstance(item, Order):
                 return await self._order(item)
+            if isinstance(item, Hold):
+                return await self._hold(item)
             if isinstance(item, OwnSchema):
                 return await self._schema(item)
             raise RuntimeError(f"{type(item).__name__} is no directory item")
@@ -169,6 +174,22 @@ class Registrar:
                 return Logged((known.index,))  # sent again, or by the other side
         await self._off_loop(lambda: directory.check_order(item.package))
         leaf = order_leaf(given.package.salt, given.package.order)
+        return Logged((await self._committer.commit_directory(leaf, item.package),))
+
+    async def _hold(self, item: Hold) -> Outcome:
+        """Only its own agency brings it: nobody else is to know of it."""
+        directory, given = self._state.directory, parse_hold(item.package)
+        if given.order.agency != item.peer:
+            raise Refused(
+                "hold_peer",
+                f"{item.peer} cannot bring a hold order of {given.order.agency}",
+                field="hold.agency",
+            )
+        for known in directory.holds.of(item.peer):
+            if known.package.order == given.package.order and known.index is not None:
+                return Logged((known.index,))  # sent again after a lost answer
+        await self._off_loop(lambda: directory.check_hold_order(item.package))
+        leaf = hold_leaf(given.package.salt, given.package.order)
         return Logged((await self._committer.commit_directory(leaf, item.package),))
 
     async def _schema(self, item: OwnSchema) -> Outcome:

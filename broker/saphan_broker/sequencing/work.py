@@ -120,6 +120,19 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """A hold order (SignedHoldOrder bytes) for the directory log."""
+
+    package: bytes
+    peer: str
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it holds in memory, about."""
+        return len(self.package)
+
+
+@dataclass(frozen=True, slots=True)
 class OwnSchema:
     """An agency's own schema (SchemaPackage bytes) for the directory log."""
 
@@ -140,7 +153,7 @@ class NewHead:
     peer: None = None
 
 
-ForDirectory: TypeAlias = Operation | Package | Order | OwnSchema
+ForDirectory: TypeAlias = Operation | Package | Order | Hold | OwnSchema
 Item: TypeAlias = Submitted | Stated | Expiry | ForDirectory | NewHead
 
 

@@ -144,11 +144,12 @@ class FeedPump:
             await self._send(encode(DirectoryLeaves(head.note, head.size, (), (), ())))
 
     async def _send_leaves(self, head: Published) -> None:
-        """One frame of directory leaves, with the agreements and orders that are this agency's."""
+        """One frame of directory leaves, with the agreements and orders, on them and to hold, that
+        are this agency's."""
         known, start = self._directory_known, self._directory
         stop = min(head.size, start + LEAVES_AT_ONCE)
         found = await self._state.store.leaves("directory", start, stop)
-        own = self._state.directory.agreed.packages(self._agency, start, stop)
+        own = self._state.directory.packages(self._agency, start, stop)
         leaves = _fitting(found, start, own)
         end = start + len(leaves)
         note = b"" if head.note == self._directory_note else head.note

@@ -20,6 +20,7 @@ from saphan_schemas.records import Role, SignatureItem, statement_type
 
 from saphan_broker.at_rest import open_stanza_row
 from saphan_broker.sequencing.work import (
+    Hold,
     Item,
     Logged,
     Operation,
@@ -134,22 +135,24 @@ def _result(outcome: Outcome) -> Result:
 async def register(
     state: State, submit: ToSequencer, peer: str, frame: Register
 ) -> list[Work | Rejected]:
-    """Queue a directory operation, an agreement, an order on one, or an own schema."""
+    """Queue a directory operation, an agreement, an order on one, an own schema, or a hold."""
     try:
-        match (frame.operation, frame.agreement, frame.order, frame.schema):
-            case (bytes() as operation, None, None, None):
+        match (frame.operation, frame.agreement, frame.order, frame.schema, frame.hold):
+            case (bytes() as operation, None, None, None, None):
                 return [submit(Operation(operation, peer))]
-            case (None, bytes() as agreement, None, None):
+            case (None, bytes() as agreement, None, None, None):
                 return [submit(Package(agreement, peer))]
-            case (None, None, bytes() as order, None):
+            case (None, None, bytes() as order, None, None):
                 return [submit(Order(order, peer))]
-            case (None, None, None, bytes() as schema):
+            case (None, None, None, bytes() as schema, None):
                 await _check_schema(state, schema)
                 return [submit(OwnSchema(schema, peer))]
+            case (None, None, None, None, bytes() as hold):
+                return [submit(Hold(hold, peer))]
             case _:
                 raise InvalidInput(
                     "malformed",
-                    "register takes one operation, agreement, order or schema",
+                    "register takes one operation, agreement, order, schema or hold order",
                     field="register",
                 )
     except SaphanError as error:

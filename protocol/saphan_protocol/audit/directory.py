@@ -67,7 +67,7 @@ def _count(leaf: bytes, coverage: Coverage) -> None:
             coverage.operation_signatures += sum(
                 len(part) for part in (signed.roots, signed.keys, signed.witnesses)
             )
-        case LeafType.AGREEMENT | LeafType.ORDER:
+        case LeafType.AGREEMENT | LeafType.ORDER | LeafType.HOLD:
             coverage.agreements_logged += 1
         case _:
             coverage.types += 1
@@ -83,7 +83,7 @@ class Agreements:
         self._opened: set[bytes] = set()
 
     def open(self, package: bytes) -> None:
-        """Make a logged agreement, or an order on one, usable.
+        """Make a logged agreement, an order on one, or a hold order usable.
 
         Raises:
             InvalidInput, Refused: what `Directory.add_package` and `check_pins` raise.

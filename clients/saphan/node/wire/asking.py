@@ -39,14 +39,15 @@ class Asking:
         agreement: bytes | None,
         order: bytes | None,
         schema: bytes | None = None,
+        hold: bytes | None = None,
     ) -> Result:
-        """Send one directory operation, agreement, order or own schema, and wait for the result.
+        """Send one directory operation, agreement, order, own schema or hold order, and wait.
 
         Raises:
             Unavailable: `line_down`, `no_answer`.
         """
         number = self._number()
-        asked = Register(number, operation, agreement, order, schema)
+        asked = Register(number, operation, agreement, order, schema, hold)
         long = 0 if schema is None else len(schema)
         answer: Answer = await self._ask(number, asked, ANSWER_S + long / SLOW_LINE)
         return answer.results[0]

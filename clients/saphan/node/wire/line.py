@@ -120,13 +120,15 @@ class Line:
         agreement: bytes | None = None,
         order: bytes | None = None,
         schema: bytes | None = None,
+        hold: bytes | None = None,
     ) -> Result:
-        """Send one directory operation, agreement, order or own schema; the broker's result.
+        """Send one directory operation, agreement, order, own schema or hold order; the broker's
+        result.
 
         Raises:
             Unavailable: `line_down`.
         """
-        return await self.asking().register(operation, agreement, order, schema)
+        return await self.asking().register(operation, agreement, order, schema, hold)
 
     def asking(self) -> Asking:
         """Where the open session is asked.
