@@ -1,4 +1,4 @@
-"""The engine-neutral store: three small protocols, one commit, and how each method may fail.
+"""The engine-neutral store: four small protocols, one commit, and how each method may fail.
 
 One process sequences: it reads facts, computes a `Commit` and hands it over. The compare-and-swap
 on the unsigned head makes a second sequencer harmless: its commit is HeadMoved, never a fork.
@@ -25,10 +25,13 @@ from saphan_broker.store.rows import Commit as Commit
 from saphan_broker.store.rows import Corridor as Corridor
 from saphan_broker.store.rows import CosignatureRow as CosignatureRow
 from saphan_broker.store.rows import Counts as Counts
+from saphan_broker.store.rows import DayCount as DayCount
 from saphan_broker.store.rows import DeliveryKey as DeliveryKey
 from saphan_broker.store.rows import DeliveryRow as DeliveryRow
 from saphan_broker.store.rows import EntryRow as EntryRow
 from saphan_broker.store.rows import FeedRow as FeedRow
+from saphan_broker.store.rows import HoldKey as HoldKey
+from saphan_broker.store.rows import HoldRow as HoldRow
 from saphan_broker.store.rows import Log as Log
 from saphan_broker.store.rows import LogHead as LogHead
 from saphan_broker.store.rows import LogState as LogState
@@ -90,10 +93,16 @@ class Logs(Protocol):
 
         Order: commits of one log form one sequence; readers see a commit whole or not at all.
         Each entry enters the mailboxes of its sender and its recipient (once when they are equal).
-        Bulletins must be new; deliveries, stanzas and corridors replace what is there; statements
-        and signatures stored before are left as they are.
+        Bulletins must be new; deliveries, stanzas, holds and corridors replace what is there;
+        statements and signatures stored before are left as they are. What `destroyed` and
+        `bodiless` name is removed after all that: a reader sees it with the entry that says so, or
+        the entry not yet. When this returns, no later read and no reopening brings it back, and
+        what the removed bytes left in this store's own files is gone by the end of `cleanse`.
+        A stanza under a later due-day than the stored one (wrapped anew) moves the bulletin's
+        ciphertext to what is kept for that day.
         Idempotency: the same commit again is HeadMoved, because its head has been passed; one
-        without leaves (deliveries only) leaves the head where it is and may be repeated.
+        without leaves (deliveries and stanzas only: expiry, wrapping anew) leaves the head where
+        it is and may be repeated. The log of such a commit is the evidence log.
 
         Errors: HeadMoved, nothing was written; Unavailable `store_busy`, nothing was written;
         OperatorError `disk_full`, nothing was written and the store goes on; CommitUnknown, this
@@ -166,6 +175,42 @@ class Facts(Protocol):
     async def due(self, now: int, limit: int) -> list[DeliveryRow]:
         """Deliveries with deadline <= now, earliest first, then in log order; at most `limit`."""
 
+    async def deliveries_of(self, ids: Iterable[bytes]) -> dict[bytes, list[DeliveryRow]]:
+        """Every delivery of each bulletin, by recipient; a bulletin without one is left out."""
+
+    async def holds(self, keys: Iterable[HoldKey]) -> dict[HoldKey, HoldRow]:
+        """Holds by (target, order), standing or released."""
+
+    async def destroyable(self, day: int, limit: int) -> list[DeliveryRow]:
+        """Deliveries with due_day <= day that nothing keeps: no deadline, no hold, not destroyed.
+
+        Earliest due-day first, then in log order (`submitted`); at most `limit`. Costs what it
+        returns, however many are due, held or destroyed: asked again after each commit it goes on
+        where that ended.
+        """
+
+    async def stanzas_due(self, below_day: int, limit: int) -> list[StanzaRow]:
+        """Stanzas with due_day < below_day of deliveries that a hold keeps: to be wrapped anew.
+
+        Earliest due-day first; at most `limit`. Wrapped under a later day they are no longer in the
+        answer. Costs what it returns.
+        """
+
+    async def first_undestroyed(self) -> int | None:
+        """The earliest day whose key something stored still needs; None: nothing is stored.
+
+        Counted are stanzas by their due_day and entries' records by their record_day: the seed must
+        not pass this day, and may be moved to it. Never later than the due-day of a delivery that
+        is neither destroyed nor held. Cheap.
+        """
+
+    async def due_counts(self, upto_day: int) -> list[DayCount]:
+        """What is not destroyed and due on or before a day, by day, earliest first; no empty days.
+
+        Deliveries with a deadline are counted, too: they are expired first. For a person who asks
+        for the plan: it may take some seconds for each million, beside other reads.
+        """
+
     async def open_deliveries(self) -> dict[str, int]:
         """How many deliveries of each sender have a deadline; who has none is not in the answer.
 
@@ -207,7 +252,34 @@ class Mailboxes(Protocol):
         """Batch signatures, each by its key and the index of an entry that names it."""
 
 
-class Store(Logs, Facts, Mailboxes, Protocol):
+class Aging(Protocol):
+    """What goes without an entry in the log: old records, and the traces of what was removed."""
+
+    async def forget(self, before_day: int, limit: int) -> int:
+        """Remove up to `limit` things whose record_day < before_day; how many, 0: none is left.
+
+        In this order: entries from the log's beginning, each with its record, its place in
+        mailboxes and every statement key whose first entry it is; headers, and bulletins (facts,
+        nonce, deliveries, holds) of which no delivery is undestroyed; signatures that no kept
+        entry's commit named. Leaves, tiles, anchors, corridor ends, heads and packages stay.
+        Look-ups, feeds and `entries` then answer as if they had never been stored.
+        Durable when it returns, all of one call or nothing of it; no commit of a log: it runs
+        between commits, and the head does not move. Idempotent: call it until it returns 0.
+        Errors: as `commit`, without HeadMoved.
+        """
+
+    async def cleanse(self) -> bool:
+        """Clean this store's own files of what commits and `forget` removed since; as `forget`.
+
+        Afterwards no byte of it is in any file or object that the store keeps (write-ahead log,
+        free pages, append-only files, packs), except for what the medium keeps by itself. False:
+        a reader still looks at an older state, or a rewriting is under way; call it again later.
+        Idempotent and cheap when nothing was removed. It may take seconds beside commits, never
+        inside one.
+        """
+
+
+class Store(Logs, Facts, Mailboxes, Aging, Protocol):
     """One broker's store. An engine's `create` makes an empty one, `open` never creates."""
 
     async def close(self) -> None:

@@ -29,6 +29,8 @@ DeliveryKey = tuple[bytes, str]
 """(bulletin id, recipient)."""
 StatementKey = tuple[bytes, bytes, str]
 """(bulletin id, statement identity, recipient); an identity occurs with one bulletin only."""
+HoldKey = tuple[int, bytes]
+"""(index of the `submitted` leaf, hold order)."""
 SignatureKey = tuple[bytes, int, bytes]
 """(key id, batch size, batch root)."""
 
@@ -69,7 +71,10 @@ class CosignatureRow(Row, frozen=True):
 
 
 class EntryRow(Row, frozen=True):
-    """One evidence entry. `record` is sealed: entry, statement, signature item and salt."""
+    """One evidence entry. `record` is sealed: entry, statement, signature item and salt.
+
+    `record_day` never falls along the log: it is counted from the entry's time.
+    """
 
     index: int
     sender: str
@@ -103,7 +108,11 @@ class BulletinFacts(Row, frozen=True):
 
 
 class BulletinRow(BulletinFacts, frozen=True):
-    """A bulletin with its bodies: sealed header, and ciphertext exactly as it was submitted."""
+    """A bulletin with its bodies: sealed header, and ciphertext exactly as it was submitted.
+
+    The ciphertext is empty once it is destroyed (`Commit.bodiless`); the header proves the records
+    and is empty once they are forgotten while a hold keeps the bulletin longer (`Facts.forget`).
+    """
 
     header: bytes
     ciphertext: bytes
@@ -117,8 +126,12 @@ class DeliveryRow(Row, frozen=True):
         submitted: index of the first admission in this corridor.
         last: index of the newest entry that changed the state.
         consignments: how many consignments were admitted, from 1.
+        due_day: of the bulletin, fixed at admission; a hold leaves it as it is.
         deadline: the next instant at which time alone acts on this delivery, None when none is
             left; `Facts.due` finds rows by it.
+        destroyed: index of its destroyed leaf, None before; set once. Such a row has no deadline,
+            no hold and no stanza.
+        holds: how many holds stand on it now (`HoldRow` without `released`).
     """
 
     bulletin: bytes
@@ -132,10 +145,50 @@ class DeliveryRow(Row, frozen=True):
     answer_by: int | None
     due_day: int
     deadline: int | None
+    destroyed: int | None = None
+    holds: int = 0
+
+
+class HoldRow(Row, frozen=True):
+    """One hold order's grip on one delivery; upserted whole by (target, order).
+
+    Args:
+        target: index of the delivery's `submitted` leaf.
+        order: what the order is called in the log: 32 bytes, opaque here.
+        agency: whose order it is.
+        held: index of the entry that says it.
+        released: index of the entry that ended it, None while it stands.
+    """
+
+    target: int
+    order: bytes
+    agency: str
+    bulletin: bytes
+    recipient: str
+    held: int
+    released: int | None
+
+
+class DayCount(Row, frozen=True):
+    """What is due on one day and not destroyed yet.
+
+    Args:
+        deliveries: without a hold.
+        bytes: of ciphertexts and attachments of the bulletins that these are of, each once.
+        held: deliveries that are due, too, and that a hold keeps.
+    """
+
+    day: int
+    deliveries: int
+    bytes: int
+    held: int
 
 
 class StanzaRow(Row, frozen=True):
-    """The newest stanza of a delivery, sealed under the key of `due_day`."""
+    """The newest stanza of a delivery, sealed under the key of `due_day`.
+
+    That is the delivery's due-day, or a later one when a hold had it wrapped anew.
+    """
 
     bulletin: bytes
     recipient: str
@@ -155,7 +208,7 @@ class FeedRow(Row, frozen=True):
     """One entry for one agency's mailbox, with what that agency may have with it.
 
     `bulletin` comes with BODY_EVENTS and `stanza` with STANZA_EVENTS, to the recipient only; both
-    are None otherwise and after destruction.
+    are None otherwise and once this delivery is destroyed, whoever else may still have the body.
     """
 
     entry: EntryRow
@@ -182,7 +235,15 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
         corridors: new end of each corridor touched: -> (running number, index).
         statements: (bulletin, statement identity, recipient) -> index of its entry; of one that is
             stored already the first index stays: it is the first answer that is given again.
-        signatures: every batch signature that an entry of this commit names, stored before or not.
+        signatures: every batch signature that an entry of this commit names, stored before or not;
+            each is kept until the records of the last such commit are forgotten.
+        holds: rows by (target, order), new or replaced; a changed `DeliveryRow.holds` comes with
+            them in `deliveries`.
+        destroyed: deliveries whose stanza is removed. Each has a row in `deliveries` (with
+            `destroyed` set), and keeps all else until it is forgotten. A stanza that is not there
+            is no error.
+        bodiless: bulletins whose ciphertext is removed: those of which no delivery is undestroyed
+            after this commit. One that is gone already is no error.
         packages: agreement packages of the directory log: index of the leaf -> bytes.
     """
 
@@ -201,6 +262,9 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     corridors: dict[Corridor, tuple[int, int]] = field(default_factory=dict)
     anchors: list[AnchorRow] = field(default_factory=list)
     packages: dict[int, bytes] = field(default_factory=dict)
+    holds: list[HoldRow] = field(default_factory=list)
+    destroyed: list[DeliveryKey] = field(default_factory=list)
+    bodiless: list[bytes] = field(default_factory=list)
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,7 +41,7 @@ LOG_NUMBERS: Final[dict[Log, int]] = {log: number for number, log in enumerate(L
 
 FACT_NAMES: Final = BulletinFacts.__struct_fields__
 BODY_NAMES: Final = BulletinRow.__struct_fields__
-DELIVERY_NAMES: Final = DeliveryRow.__struct_fields__
+DELIVERY_NAMES: Final = DeliveryRow.__struct_fields__[:11]
 ENTRY_NAMES: Final = EntryRow.__struct_fields__
 STANZA_NAMES: Final = StanzaRow.__struct_fields__
 
