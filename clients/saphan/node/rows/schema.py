@@ -281,6 +281,40 @@ CREATE INDEX recalled_open ON recalled (time) WHERE answer IS NULL OR answer = '
 -- H
 
 -- S
+-- References of bulletins here, as keyed hashes, by place; `kind`: place in `references.KINDS`. And
+-- those that are not in it yet: their content key has come, or an older release kept them.
+CREATE TABLE subjects (
+    token BLOB NOT NULL, seq INTEGER NOT NULL, kind INTEGER NOT NULL, PRIMARY KEY (token, seq))
+    WITHOUT ROWID;
+CREATE INDEX subjects_of ON subjects (seq);
+CREATE TABLE unindexed (seq INTEGER PRIMARY KEY);
+INSERT INTO unindexed SELECT seq FROM bulletins WHERE wrapped IS NOT NULL;
+CREATE TRIGGER bulletins_to_index AFTER INSERT ON bulletins WHEN NEW.wrapped IS NOT NULL BEGIN
+    INSERT OR IGNORE INTO unindexed VALUES (NEW.seq);
+END;
+CREATE TRIGGER bulletins_opened AFTER UPDATE OF wrapped ON bulletins
+WHEN OLD.wrapped IS NULL AND NEW.wrapped IS NOT NULL BEGIN
+    INSERT OR IGNORE INTO unindexed VALUES (NEW.seq);
+END;
+CREATE TRIGGER subjects_destroyed AFTER DELETE ON bodies BEGIN
+    DELETE FROM subjects WHERE seq = OLD.seq;
+    DELETE FROM unindexed WHERE seq = OLD.seq;
+END;
+-- What was exported of a bulletin: a signed record, and the salt under which the statement (its
+-- exact bytes; NULL where the log does not know the bulletin) commits to it.
+CREATE TABLE exports (
+    seq INTEGER PRIMARY KEY, bulletin BLOB NOT NULL, kind TEXT NOT NULL, record BLOB NOT NULL,
+    signature BLOB NOT NULL, salt BLOB NOT NULL, statement BLOB);
+CREATE INDEX exports_of_bulletin ON exports (bulletin);
+-- Desks (by their officer's key) that were given what a bulletin says; `erasure`: the signed
+-- confirmation, of several bulletins at once, that it is gone there.
+CREATE TABLE desk_copies (
+    bulletin BLOB NOT NULL, key BLOB NOT NULL, handle TEXT NOT NULL, given INTEGER NOT NULL,
+    erasure INTEGER, PRIMARY KEY (bulletin, key)) WITHOUT ROWID;
+CREATE INDEX desk_copies_of ON desk_copies (key) WHERE erasure IS NULL;
+CREATE TABLE desk_erasures (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL, time INTEGER NOT NULL, record BLOB NOT NULL,
+    signature BLOB NOT NULL);
 """,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""
