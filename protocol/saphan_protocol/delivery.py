@@ -8,6 +8,8 @@ Rules (design section 4):
   so after a handover only the recipient's answer, or the broker's due-day, ends the delivery.
 - `unanswered` says that nobody answered in time. It ends nothing: any later answer counts.
 - `read` may follow once the bulletin was accepted, and follows once; the outcome stays.
+- A recall that comes too late for the key is a request: it is logged once (`aftermath`), and the
+  state stays.
 
 This file knows states and events, not who plays which role: `issuer_of` says who may speak.
 Broker, node and auditor step through the same table; an illegal order is refused by all three.
@@ -57,6 +59,12 @@ TERMINAL: Final = frozenset(
 )
 """States of a delivery that has its outcome; `read` is accepted, and read."""
 
+
+def _asked(state: State) -> dict[Step, State]:
+    """A recall of what was handed over, or has its outcome: a request, the state stays."""
+    return {Step.RECALLED: state}
+
+
 _ANSWERS: Final = {
     Step.UNOPENED: State.UNOPENED,
     Step.ACCEPTED: State.ACCEPTED,
@@ -71,19 +79,31 @@ TRANSITIONS: Final[dict[State, dict[Step, State]]] = {
         Step.RECALLED: State.RECALLED,
         Step.EXPIRED: State.EXPIRED,
     },
-    State.HANDED_OVER: {Step.UNANSWERED: State.UNANSWERED, **_ANSWERS},
-    State.UNANSWERED: {**_ANSWERS},
+    State.HANDED_OVER: {
+        Step.UNANSWERED: State.UNANSWERED,
+        **_ANSWERS,
+        **_asked(State.HANDED_OVER),
+    },
+    State.UNANSWERED: {**_ANSWERS, **_asked(State.UNANSWERED)},
     State.UNOPENED: {
         Step.CONSIGN: State.SUBMITTED,
         Step.RECALLED: State.RECALLED,
         Step.EXPIRED: State.EXPIRED,
     },
-    State.ACCEPTED: {Step.READ: State.READ},
-    State.READ: {},
-    State.REJECTED: {},
+    State.ACCEPTED: {Step.READ: State.READ, **_asked(State.ACCEPTED)},
+    State.READ: _asked(State.READ),
+    State.REJECTED: _asked(State.REJECTED),
     State.RECALLED: {},
-    State.EXPIRED: {},
+    State.EXPIRED: _asked(State.EXPIRED),
 }
+
+AFTER: Final = {
+    event: after
+    for state, row in TRANSITIONS.items()
+    for event, after in row.items()
+    if after is not state or event is Step.CONSIGN
+}
+"""The one state that each step leads to, wherever it starts; a recall may leave every other one."""
 
 HELD: Final = frozenset({State.HANDED_OVER, State.UNANSWERED})
 """Handed over, and no answer yet: the recipient has the stanza or may fetch it."""

@@ -130,18 +130,19 @@ def test_every_state_is_reachable_and_has_a_row() -> None:
 
 def test_no_stanza_without_handover() -> None:
     """Whatever leads to an answer passes through handed_over."""
-    assert [state for state, row in TRANSITIONS.items() if State.HANDED_OVER in row.values()] == [
-        State.SUBMITTED
-    ]
-    assert [state for state, row in TRANSITIONS.items() if State.UNANSWERED in row.values()] == [
-        State.HANDED_OVER
-    ]
+    for reached, before in (
+        (State.HANDED_OVER, State.SUBMITTED),
+        (State.UNANSWERED, State.HANDED_OVER),
+    ):
+        ways = [state for state, row in TRANSITIONS.items() if reached in row.values()]
+        assert set(ways) - {reached} == {before}
+        assert [one for one, to in TRANSITIONS[reached].items() if to is reached] == [Step.RECALLED]
     for state, row in TRANSITIONS.items():
         for event in (Step.ACCEPTED, Step.REJECTED, Step.UNOPENED):
             assert (event in row) == (state in HELD)
 
 
-@pytest.mark.parametrize("late", (Step.HANDOVER, Step.RECALLED, Step.EXPIRED, Step.CONSIGN))
+@pytest.mark.parametrize("late", (Step.HANDOVER, Step.EXPIRED, Step.CONSIGN))
 def test_after_an_outcome_everything_is_too_late(late: Step) -> None:
     for state in TERMINAL:
         with pytest.raises(Refused, match="already_decided"):
@@ -198,6 +199,17 @@ def test_the_specification_s_table_is_the_program_s() -> None:
             for event, cell in zip(events, row[1:], strict=True)
             if cell.strip()
         }
-        for row in rows[start + 2 :][:5]
+        for row in rows[start + 2 :][:8]
     }
     assert written == {state: row for state, row in TRANSITIONS.items() if row}
+
+
+def test_a_late_recall_is_a_request_and_never_an_outcome() -> None:
+    for state in State:
+        if state in (State.SUBMITTED, State.UNOPENED):
+            assert step(state, Step.RECALLED) is State.RECALLED
+        elif state is State.RECALLED:
+            with pytest.raises(Refused, match="already_decided"):
+                step(state, Step.RECALLED)
+        else:
+            assert step(state, Step.RECALLED) is state

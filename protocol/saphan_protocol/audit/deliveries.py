@@ -19,11 +19,9 @@ from saphan_schemas.records import Entry, Event, Header, LeafType, Statement
 from saphan_protocol.admission import Admitted, Facts, check_subject
 from saphan_protocol.audit.corridors import Course
 from saphan_protocol.deadlines import Times, check_deadline
-from saphan_protocol.delivery import TERMINAL, TRANSITIONS, State, Step, begin, step
+from saphan_protocol.delivery import AFTER, TERMINAL, State, Step, begin, step
 from saphan_protocol.release import check_release
 
-_AFTER: Final = {event: state for row in TRANSITIONS.values() for event, state in row.items()}
-"""The one state that each step leads to, wherever it starts."""
 _NAME_BYTES: Final = 16
 KEPT_AT_ONCE: Final = 4_096
 
@@ -142,7 +140,7 @@ class Deliveries:
                 raises.
         """
         key, then = (statement.bulletin, entry.recipient), Step(event.value)
-        known = self._known(key, entry, statement.ciphertext, course, _AFTER[then])
+        known = self._known(key, entry, statement.ciphertext, course, AFTER[then])
         check_subject(statement, statement.bulletin, known.ciphertext)
         if known.times is not None and known.state not in TERMINAL:
             sure = known.holes == course.holes
@@ -209,7 +207,7 @@ class Deliveries:
         if known.holes == course.holes or (known.state in TERMINAL and known.holes >= 0):
             known.state = step(known.state, then)
         else:
-            known.state = _AFTER[then]
+            known.state = AFTER[then]
         known.holes = course.holes
         if known.state in TERMINAL:
             # Nothing of what came before may follow: the table refuses it.

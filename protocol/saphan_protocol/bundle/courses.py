@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from saphan_schemas.errors import Refused
 from saphan_schemas.records import Event
@@ -15,11 +14,17 @@ from saphan_protocol.bundle.report import BundleStep
 from saphan_protocol.bundle.subject import About, Judged
 from saphan_protocol.bundle.trail import Trail
 from saphan_protocol.deadlines import Times, check_deadline
-from saphan_protocol.delivery import OWN_EVENTS, TERMINAL, TRANSITIONS, State, Step, begin, step
+from saphan_protocol.delivery import (
+    AFTER,
+    OWN_EVENTS,
+    TERMINAL,
+    TRANSITIONS,
+    State,
+    Step,
+    begin,
+    step,
+)
 from saphan_protocol.release import check_release
-
-_AFTER: Final = {then: state for row in TRANSITIONS.values() for then, state in row.items()}
-"""The one state that each step leads to, wherever it starts."""
 
 
 @dataclass(slots=True)
@@ -120,13 +125,13 @@ class Courses:
         state = course.state
         if state is None:
             self._trail.gap("first_missing", agency=course.recipient)
-            course.state, course.sure = _AFTER[then], True
+            course.state, course.sure = AFTER[then], True
             return
         after = TRANSITIONS[state].get(then)
         # An outcome ends a delivery whatever is not shown; any other state may have moved on.
         if after is None and not course.sure and state not in TERMINAL:
             self._trail.gap("steps_missing", agency=course.recipient, code=then.value)
-            after = _AFTER[then]
+            after = AFTER[then]
         course.state = step(state, then) if after is None else after
         course.sure = True
 
