@@ -9,7 +9,8 @@
  "four_eyes": [{"tlp_from": "amber+strict", "by": ["chan", "sokha"]}],
  "notice": {"command": ["/usr/local/bin/page", "--saphan"],
             "escalate": [{"share": 0.5, "to": ["dao"]}]},
- "calendar": {"zones": {"th": "Asia/Bangkok"}, "holidays": {"kh": "/etc/saphan/kh.json"}}}
+ "calendar": {"zones": {"th": "Asia/Bangkok"}, "holidays": {"kh": "/etc/saphan/kh.json"}},
+ "recall": {"answer": "ask", "officers": ["dao"]}}
 
 Every member may be left out, and so may the file. It names a program that the node runs: a file
 that others can change is refused.
@@ -31,6 +32,7 @@ from saphan_schemas.strict_json import parse_json
 from saphan.durable import read_handle
 from saphan.node.policy.calendar import CalendarSettings, read_zone
 from saphan.node.policy.four_eyes import FourEyes, KindList
+from saphan.node.policy.recalls import WITHOUT_RECALLS, RecallSettings
 from saphan.node.policy.rules import OfficerMap, Officers, RuleList, Rules, SectionMap
 
 SETTINGS_NAME: Final = "settings.json"
@@ -78,6 +80,7 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         four_eyes: what leaves with two officers' signatures only; None: nothing.
         notice: None: nobody is told.
         calendar: zones and holidays by which answers are owed; None: those that are built in.
+        recall: how what others recall is answered, and which officers see to recalls.
     """
 
     saphan: Literal["settings/1"]
@@ -89,6 +92,7 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     four_eyes: KindList | None = None
     notice: NoticeSettings | None = None
     calendar: CalendarSettings | None = None
+    recall: RecallSettings = WITHOUT_RECALLS
 
     @property
     def shown(self) -> Rules:

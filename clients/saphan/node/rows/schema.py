@@ -264,19 +264,24 @@ CREATE INDEX retention_decisions_of ON retention_decisions (seq);
 
 -- R
 -- Our own bulletins that somebody here has taken back: the statements follow, one for each delivery
--- that the log shows. `open`: 0 when every one of them has an end. `told`: their silence was said.
+-- that the log shows. `open`: 0 when every one of them has an end.
 CREATE TABLE recall_orders (
     bulletin BLOB PRIMARY KEY, code TEXT NOT NULL, caller TEXT NOT NULL, time INTEGER NOT NULL,
-    open INTEGER NOT NULL DEFAULT 1, told INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+    open INTEGER NOT NULL DEFAULT 1) WITHOUT ROWID;
 CREATE INDEX recall_orders_open ON recall_orders (bulletin) WHERE open = 1;
--- Received bulletins that their sender has taken back by the entry `idx` of this `time`: from then on
--- nobody is shown what they say. `stopped`: before the delivery. `answer`: obeyed, declined
+-- Received bulletins that their sender has taken back by the entry `idx` of this `time`: from then
+-- on nobody is shown what they say. `stopped`: before the delivery. `answer`: obeyed, declined
 -- (`reason`), or stopped, where none is owed; NULL while one is.
 CREATE TABLE recalled (
     bulletin BLOB PRIMARY KEY, idx INTEGER NOT NULL, time INTEGER NOT NULL, code TEXT NOT NULL,
     stopped INTEGER NOT NULL, answer TEXT, reason TEXT, caller TEXT, answered INTEGER)
     WITHOUT ROWID;
 CREATE INDEX recalled_open ON recalled (time) WHERE answer IS NULL OR answer = 'declined';
+-- Keyed hashes (as in `subjects`) of persons that a bulletin named who were the wrong ones: they stay
+-- when the bulletin goes, until the day `until`, and mark whatever names them later.
+CREATE TABLE suppressed (
+    token BLOB PRIMARY KEY, kind INTEGER NOT NULL, time INTEGER NOT NULL, until INTEGER NOT NULL)
+    WITHOUT ROWID;
 
 -- H
 

@@ -1,0 +1,233 @@
+"""Answering what others take back: erase and obey, or keep and decline; never in silence.
+
+1. The entry of a recall seals the bulletin in the frame that brings it (`rows.keep_recalled`).
+2. A hold of this agency declines, and nobody has to be asked. Otherwise the settings obey, or a
+   person answers; while one has to, an alarm stands.
+3. To obey is to erase first: what the node signs is true when it signs it. A crash between leaves
+   the recall open, and erasing again changes nothing.
+4. Who has declined may obey later; after a hold was released the node does so by itself, if the
+   settings obey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from saphan_protocol.delivery import DECLINED_CODES
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Event
+
+from saphan.node.alarms import Alarms
+from saphan.node.policy.current import Current
+from saphan.node.recall.alarming import ASKED, asked
+from saphan.node.recall.rows import (
+    DECLINED,
+    OBEYED,
+    STOPPED,
+    RecalledHere,
+    keep_answer,
+    open_recalls,
+    recalled_here,
+)
+from saphan.node.restored import Restored
+from saphan.node.retention.erasing import Erasing, HeldAmong
+from saphan.node.rows.db import Database
+from saphan.node.rows.statements import Said, keep_statements, sign_statements
+
+Json = dict[str, Any]
+OBEY: Final = "obey"
+LEGAL_HOLD: Final = "legal_hold"
+HOLD: Final = "hold"
+SETTINGS: Final = "settings"
+"""Who decided, where it was no person."""
+PAGE: Final = 4_096
+"""Open recalls of one look; each is a few reads, and an answered one is open no more."""
+Before = Callable[[RecalledHere], None]
+"""Called before what was recalled is erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """Of one node; runs in the frames' thread, where bulletins are stored and erased.
+
+    Args:
+        held: see `HeldAmong`; before: see `Before`; clock: ms UTC.
+    """
+
+    agency: str
+    key: SigningKey
+    db: Database
+    erasing: Erasing
+    held: HeldAmong
+    before: Before
+    settings: Current
+    restored: Restored
+    alarms: Alarms
+    clock: Callable[[], int]
+
+    def look(self) -> bool:
+        """Answer what can be answered without a person; whether anything is to be sent.
+
+        Raises:
+            OperatorError: the disk; the next look goes on.
+        """
+        if self.restored.listening:
+            return False  # how it was answered before may be heard yet
+        stated = False
+        waiting: list[RecalledHere] = []
+        for one in open_recalls(self.db, PAGE):
+            heard = self._heard(one)
+            if heard is None:
+                continue
+            decided = self._decide(heard)
+            if decided is None:
+                waiting += [heard] if heard.answer is None else []
+                continue
+            decided()
+            stated = True
+        self._alarm(waiting)
+        return stated
+
+    def answer(self, bulletin: bytes, declined: str | None, caller: str) -> None:
+        """A person's answer; durable when it returns, the same again changes nothing.
+
+        Args:
+            declined: None: it is erased and obeyed; else why it is kept (`DECLINED_CODES`).
+            caller: who decided, as records of this node name them.
+
+        Raises:
+            InvalidInput: `recall_code`. Refused: `not_recalled`, `answered_before`, `held_here`.
+            Unavailable: `catching_up`. OperatorError: the disk.
+        """
+        self.restored.require_heard()
+        _check_code(declined)
+        one = recalled_here(self.db, bulletin)
+        if one is None or one.stopped:
+            raise _not_recalled(bulletin, stopped=one is not None)
+        if one.answer == OBEYED or (declined is not None and one.answer == DECLINED):
+            if (one.answer == OBEYED, one.reason) == (declined is None, declined):
+                return
+            raise _answered(one)
+        if declined is not None:
+            self._decline(one, declined, caller)
+            return
+        if self.held([bulletin]):
+            raise Refused(
+                "held_here",
+                "a hold of this agency keeps this bulletin, so it cannot be erased",
+                field="id",
+                hint=f"see which one: saphan hold list --id {bulletin.hex()[:16]}",
+            )
+        self._obey(one, caller)
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _decide(self, one: RecalledHere) -> Callable[[], None] | None:
+        """Step 2 and 4: what to do; None: nothing, or nothing without a person."""
+        if one.stopped:
+            return lambda: self._obey(one, SETTINGS)
+        held = bool(self.held([one.bulletin]))
+        if held:
+            return None if one.answer else lambda: self._decline(one, LEGAL_HOLD, HOLD)
+        if self.settings.now.recall.answer != OBEY:
+            return None
+        if one.answer is None or one.caller == HOLD:
+            return lambda: self._obey(one, SETTINGS)
+        return None
+
+    def _heard(self, one: RecalledHere) -> RecalledHere | None:
+        """It as the log has it; None: the log has the answer already (of a life that is lost)."""
+        row = self.db.row(
+            "SELECT event, code, time FROM entries WHERE bulletin = ? AND recipient = ?"
+            " AND event IN ('obeyed', 'declined') ORDER BY idx DESC LIMIT 1",
+            (one.bulletin, self.agency),
+        )
+        if row is None or row[0] == one.answer:
+            return one
+        event, code, time = row
+        with self.db.transaction() as tx:
+            keep_answer(tx, one.bulletin, event, code, SETTINGS, time)
+        if event == OBEYED:
+            self.erasing.erase([one.bulletin], "recalled")
+            return None
+        return recalled_here(self.db, one.bulletin)
+
+    def _obey(self, one: RecalledHere, caller: str) -> None:
+        """Step 3."""
+        self.before(one)
+        done = self.erasing.erase([one.bulletin], "recalled")
+        if done.held:  # the hold came this very moment: the next look declines
+            return
+        if one.stopped:
+            with self.db.transaction() as tx:
+                keep_answer(tx, one.bulletin, STOPPED, None, caller, self.clock())
+            return
+        self._say(one, Event.OBEYED, None, caller)
+
+    def _decline(self, one: RecalledHere, code: str, caller: str) -> None:
+        self._say(one, Event.DECLINED, code, caller)
+
+    def _say(self, one: RecalledHere, event: Event, code: str | None, caller: str) -> None:
+        """The answer and the statement that says it, in one transaction."""
+        now = self.clock()
+        row = self.db.row("SELECT sender, digest FROM bulletins WHERE id = ?", (one.bulletin,))
+        said = [] if row is None else [self._said(one.bulletin, *row, event, code, now)]
+        signed = sign_statements(self.key, self.agency, said) if said else None
+        with self.db.transaction() as tx:
+            keep_answer(tx, one.bulletin, event.value, code, caller, now)
+            if signed is not None:
+                keep_statements(tx, *signed)
+
+    def _said(
+        self, bulletin: bytes, sender: str, digest: bytes, event: Event, code: str | None, now: int
+    ) -> Said:
+        return Said(
+            event=event,
+            bulletin=bulletin,
+            ciphertext=digest,
+            sender=sender,
+            recipient=self.agency,
+            time=now,
+            code=code,
+        )
+
+    def _alarm(self, waiting: list[RecalledHere]) -> None:
+        """Somebody has to answer, within a day; while that is so, the alarm stands."""
+        if waiting:
+            self.alarms.sound(asked(waiting, LIMITS.recall_answer_ms))
+        else:
+            self.alarms.clear(ASKED)
+
+
+def _check_code(declined: str | None) -> None:
+    if declined is not None and declined not in DECLINED_CODES:
+        raise InvalidInput(
+            "recall_code",
+            f"{declined[:40]!r} is no reason to keep what was recalled",
+            field="decline",
+            hint="one of " + ", ".join(sorted(DECLINED_CODES)),
+        )
+
+
+def _not_recalled(bulletin: bytes, *, stopped: bool) -> Refused:
+    why = "it was stopped before its delivery, so no answer is owed" if stopped else "it stands"
+    return Refused(
+        "not_recalled",
+        f"this bulletin's sender has not asked for it back: {why}",
+        field="id",
+        hint=f"see its life: saphan status {bulletin.hex()[:16]}",
+    )
+
+
+def _answered(one: RecalledHere) -> Refused:
+    said = one.answer if one.reason is None else f"{one.answer} ({one.reason})"
+    return Refused(
+        "answered_before",
+        f"this recall was answered before: {said}",
+        field="id",
+        hint="only a refusal may still be followed by obeying",
+    )

@@ -1,0 +1,116 @@
+"""Recalls of one node, both ways: taken up at the start, when the log says something, every hour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from saphan_schemas.records import Event as Said
+
+from saphan.node.alarms import Alarms
+from saphan.node.engine import Engine
+from saphan.node.events import Event, Events
+from saphan.node.looking import keep_looking
+from saphan.node.recall.alarming import SILENT, silent
+from saphan.node.recall.answering import Answering
+from saphan.node.recall.ordering import Ordering
+from saphan.node.recall.rows import listed, recalled_here
+from saphan.node.rows.db import Database
+from saphan.node.wire.line import Line
+
+Json = dict[str, Any]
+RECALL: Final = "recall"
+"""Type of the event that a recall was ordered or answered here."""
+ASKS: Final = "recalls"
+"""Type of the event by which other parts of the node ask for a look (a hold was released)."""
+_HEARD: Final = frozenset(
+    one.value for one in (Said.RECALLED, Said.OBEYED, Said.DECLINED, Said.RELEASED)
+)
+
+
+@dataclass(slots=True)
+class Recalls:
+    """Of one node; `run` and what is async on the event loop, `listed` and `mine` block."""
+
+    engine: Engine
+    line: Line
+    ordering: Ordering
+    answering: Answering
+    alarms: Alarms
+    events: Events
+    db: Database
+    _open: frozenset[str] = field(default=frozenset())
+
+    async def run(self) -> None:
+        """Look, for ever; what fails now is tried again at the next look."""
+        await keep_looking(self.look, self._matters, self.events, self.alarms, "recalls")
+
+    async def look(self) -> None:
+        """Say what is to be said, answer what needs no person, name who is silent.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        said = await self.engine.in_frames(self.ordering.look)
+        said = await self.engine.in_frames(self.answering.look) or said
+        quiet, self._open = await self.engine.in_reading(self._watched)
+        if quiet:
+            self.alarms.sound(silent(quiet))
+        else:
+            self.alarms.clear(SILENT)
+        if said:
+            self.line.wake_statements()
+
+    async def order(self, bulletin: bytes, code: str, caller: str) -> Json:
+        """Take one of our own back; raises what `Ordering.order` raises."""
+        found = await self.engine.in_frames(partial(self.ordering.order, bulletin, code, caller))
+        self._open |= {bulletin.hex()}
+        self._told(bulletin)
+        return found
+
+    async def answer(self, bulletin: bytes, declined: str | None, caller: str) -> Json:
+        """Answer for one received; raises what `Answering.answer` raises."""
+        work = partial(self.answering.answer, bulletin, declined, caller)
+        await self.engine.in_frames(work)
+        self._told(bulletin)
+        return await self.engine.in_reading(partial(self.show, bulletin))
+
+    def show(self, bulletin: bytes) -> Json:
+        """How a recall stands: of our own bulletin the table, of a received one our answer.
+
+        Raises:
+            InvalidInput: `bulletin_unknown`.
+        """
+        found, here = self.ordering.table(bulletin), recalled_here(self.db, bulletin)
+        if here is not None:
+            found |= {"code": here.code, "time": here.time}
+        return found | {"here": None if here is None else here.json()}
+
+    def received(self, after: int, limit: int) -> Json:
+        """Recalls by others, in the log's order; `next` is the place to go on from."""
+        rows = listed(self.db, after, limit)
+        return {
+            "recalls": [one.json() for one in rows],
+            "next": rows[-1].index if rows else after,
+            "more": len(rows) == limit,
+        }
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _told(self, bulletin: bytes) -> None:
+        self.line.wake_statements()
+        self.events.publish([{"type": RECALL, "id": bulletin.hex()}])
+
+    def _watched(self) -> tuple[list[Any], frozenset[str]]:
+        rows = self.db.rows("SELECT bulletin FROM recall_orders WHERE open = 1")
+        return self.ordering.silent(), frozenset(bulletin.hex() for (bulletin,) in rows)
+
+    def _matters(self, event: Event) -> bool:
+        match event["type"]:
+            case "event":
+                return event["event"] in _HEARD or event["id"] in self._open
+            case "line":
+                return bool(event["state"] == "open")
+            case kind:
+                return kind in ("settings", "lagged", ASKS)

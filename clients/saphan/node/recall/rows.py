@@ -1,0 +1,136 @@
+"""What the store keeps of recalls: whether a bulletin is sealed, and what the log has said."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Event
+
+from saphan.node.retention.keeping import Keeping
+from saphan.node.rows.db import Database
+
+STOPPED: Final = "stopped"
+"""Answer of what was recalled before it was delivered: none is owed."""
+OBEYED: Final = Event.OBEYED.value
+DECLINED: Final = Event.DECLINED.value
+SEALED: Final = "recalled"
+"""Why a bulletin is shown to nobody though it is here (`retention.sealed`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecalledHere:
+    """A received bulletin that its sender has taken back.
+
+    Args:
+        time: of the recall's entry, ms UTC; code: why, in the sender's word.
+        stopped: it was recalled before its delivery.
+        answer: `OBEYED`, `DECLINED` (`reason`: why) or `STOPPED`; None while one is owed.
+        caller: who decided the answer: "settings", "hold", or a caller's label.
+    """
+
+    bulletin: bytes
+    index: int
+    time: int
+    code: str
+    stopped: bool
+    answer: str | None
+    reason: str | None
+    caller: str | None
+    answered: int | None
+
+    def json(self) -> dict[str, Any]:
+        """As the local API has it."""
+        return {
+            "id": self.bulletin.hex(),
+            "index": self.index,
+            "time": self.time,
+            "until": None if self.stopped else self.time + LIMITS.recall_answer_ms,
+            "code": self.code,
+            "stopped": self.stopped,
+            "answer": self.answer,
+            "reason": self.reason,
+            "by": self.caller,
+            "answered": self.answered,
+        }
+
+
+_COLUMNS: Final = (
+    "SELECT bulletin, idx, time, code, stopped, answer, reason, caller, answered FROM recalled"
+)
+
+
+def recalled_here(db: Database, bulletin: bytes) -> RecalledHere | None:
+    """The recall of a received bulletin; None: it was not recalled."""
+    row = db.row(f"{_COLUMNS} WHERE bulletin = ?", (bulletin,))
+    return None if row is None else _parse(row)
+
+
+def open_recalls(db: Database, limit: int) -> list[RecalledHere]:
+    """Recalls that wait for something: no answer yet, or declined, so that it may be obeyed yet."""
+    rows = db.rows(
+        f"{_COLUMNS} WHERE answer IS NULL OR answer = 'declined' ORDER BY time LIMIT ?", (limit,)
+    )
+    return [_parse(row) for row in rows]
+
+
+def listed(db: Database, after: int, limit: int) -> list[RecalledHere]:
+    """All recalls of received bulletins, in the log's order.
+
+    Args:
+        after: index of the entry after which they stand.
+    """
+    rows = db.rows(f"{_COLUMNS} WHERE idx > ? ORDER BY idx LIMIT ?", (after, limit))
+    return [_parse(row) for row in rows]
+
+
+def keep_recalled(tx: sqlite3.Connection, found: Iterable[RecalledHere]) -> None:
+    """Write what the log says, in the transaction of its entry: sealed from the same instant.
+
+    The same recall again changes nothing: an answer that was given stays.
+    """
+    for one in found:
+        tx.execute(
+            "INSERT INTO recalled VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (
+                one.bulletin,
+                one.index,
+                one.time,
+                one.code,
+                one.stopped,
+                one.answer,
+                one.reason,
+                one.caller,
+                one.answered,
+            ),
+        )
+        Keeping.seal(tx, one.bulletin, SEALED)
+        # Nobody is told of it any more: whoever was named would be shown nothing.
+        tx.execute(
+            "UPDATE notices SET state = 'nobody' WHERE bulletin = ? AND state = 'waiting'",
+            (one.bulletin,),
+        )
+
+
+def keep_answer(
+    tx: sqlite3.Connection,
+    bulletin: bytes,
+    answer: str,
+    reason: str | None,
+    caller: str,
+    now: int,
+) -> None:
+    """Write how a recall was answered; `obeyed` is final."""
+    tx.execute(
+        "UPDATE recalled SET answer = ?, reason = ?, caller = ?, answered = ?"
+        " WHERE bulletin = ? AND (answer IS NULL OR answer != 'obeyed')",
+        (answer, reason, caller, now, bulletin),
+    )
+
+
+def _parse(row: tuple[object, ...]) -> RecalledHere:
+    bulletin, index, time, code, stopped, *rest = row
+    return RecalledHere(bulletin, index, time, code, bool(stopped), *rest)  # type: ignore[arg-type]
