@@ -8,10 +8,12 @@ from saphan_protocol.admission import Admitted
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import StatementItem
 
+from saphan.node.aftermath import Aftermaths
 from saphan.node.feed_check import FeedCheck
 from saphan.node.feed_entry import Seen
+from saphan.node.judging import Received
 from saphan.node.portions import Portion
-from saphan.node.rows.deliveries import Deliveries
+from saphan.node.rows.deliveries import Deliveries, Delivery
 from saphan.node.rows.signatures import Known
 from saphan.node.rows.statements import Said
 from saphan.node.verdict import Verdict
@@ -39,4 +41,30 @@ class Effects:
     damaged: list[bytes] = field(default_factory=list)
     alarms: list[SaphanError] = field(default_factory=list)
     deliveries: Deliveries | None = None
+    aftermaths: Aftermaths | None = None
     answers: Portion[StatementItem] | None = None
+
+    def take_aftermath(self, seen: Seen, delivery: Delivery) -> None:
+        """Hold an entry against what has happened to its delivery besides its state.
+
+        Raises:
+            Refused: what `aftermath.follow` raises.
+        """
+        if self.aftermaths is not None:
+            self.aftermaths.take(seen, delivery)
+
+    def just_arrived(self, bulletin: bytes) -> Received | None:
+        """A bulletin whose ciphertext came with this frame."""
+        for seen, admitted, at in self.arrived:
+            ciphertext = seen.raw.ciphertext
+            if admitted.bulletin_id == bulletin and isinstance(ciphertext, bytes):
+                return Received(
+                    id=bulletin,
+                    header=admitted.header_bytes,
+                    header_id=admitted.header_id,
+                    ciphertext=ciphertext,
+                    digest=admitted.ciphertext.digest,
+                    judged_at=at,
+                    attachments=admitted.attachments,
+                )
+        return None

@@ -16,6 +16,7 @@ from saphan_protocol.admission import (
     admit_statement,
     check_subject,
 )
+from saphan_protocol.aftermath import STEPS
 from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.delivery import HELD, State, Step
 from saphan_protocol.identity import sha256
@@ -29,12 +30,13 @@ from saphan_schemas.records import (
     SealedDetail,
 )
 
+from saphan.node.aftermath import Aftermaths
 from saphan.node.anew import logged_too_late
 from saphan.node.effects import Effects
 from saphan.node.feed_entry import Seen, parse_entry
 from saphan.node.files.blobs import DAMAGED
 from saphan.node.files.parts import WAITING, known, lacking, parts_of
-from saphan.node.judging import Judge, Received, seal_reason
+from saphan.node.judging import Judge, seal_reason
 from saphan.node.logs import Logs
 from saphan.node.replays import drop_replays
 from saphan.node.restored import Restored
@@ -91,6 +93,7 @@ class Intake:
         bulletins = [seen.bulletin for seen in effects.seen]
         opening = [seen.bulletin for seen in effects.seen if seen.raw.stanza is not None]
         deliveries = effects.deliveries = Deliveries(self._db, bulletins)
+        effects.aftermaths = Aftermaths(self._db, effects.seen)
         effects.lacking = lacking(self._db, bulletins)
         needed = [seen.bulletin for seen in effects.seen if self._needs_stored(seen)]
         stored = Stored(self._db, needed, opening)
@@ -148,7 +151,7 @@ class Intake:
             else:
                 own = deliveries.get(seen.bulletin, entry.recipient)
                 if own is not None:
-                    self._step_consigned(seen, own)
+                    self._step_consigned(seen, own, effects)
             return
         delivery = deliveries.get(seen.bulletin, entry.recipient)
         if delivery is None:
@@ -169,9 +172,11 @@ class Intake:
             self._open(seen, delivery, effects, stored)
 
     def _step(self, seen: Seen, delivery: Delivery, effects: Effects) -> None:
-        """The log may only say what the transition table allows; else it contradicts itself."""
+        """The log may only say what the transition tables allow; else it contradicts itself."""
         try:
-            delivery.take(Step(seen.event), seen.entry.time, seen.code)
+            effects.take_aftermath(seen, delivery)
+            if seen.event in STEPS:
+                delivery.take(Step(seen.event), seen.entry.time, seen.code)
         except SaphanError as error:
             raise OperatorError(
                 error.code,
@@ -215,7 +220,7 @@ class Intake:
             if ref.agency == self._agency:
                 delivery.mailbox_key, delivery.stanza = ref.mailbox_key, ref.stanza
         delivery.attempts += 1
-        self._step_consigned(seen, delivery)
+        self._step_consigned(seen, delivery, effects)
         admitted = self._admit(seen, effects, delivery)
         if admitted is None:
             return
@@ -230,8 +235,9 @@ class Intake:
         self._hand_over(admitted, delivery, effects)
 
     @staticmethod
-    def _step_consigned(seen: Seen, delivery: Delivery) -> None:
+    def _step_consigned(seen: Seen, delivery: Delivery, effects: Effects) -> None:
         try:
+            effects.take_aftermath(seen, delivery)
             delivery.take(Step.CONSIGN, seen.entry.time)
         except SaphanError as error:
             raise OperatorError(error.code, f"entry {seen.index}: {error.message}") from None
@@ -319,7 +325,7 @@ class Intake:
             return  # only after a lost store: what was here when it was handed over comes again
         bulletin, stanza = stored.received(seen.bulletin), seen.raw.stanza
         if bulletin is None:
-            bulletin = _just_arrived(effects, seen.bulletin)
+            bulletin = effects.just_arrived(seen.bulletin)
         if bulletin is None or delivery.mailbox_key is None:
             effects.alarms.append(
                 OperatorError("stanza_missing", f"the handover at {seen.index} opens nothing here")
@@ -382,19 +388,3 @@ class Intake:
             self._verified,
             self._agency,
         )
-
-
-def _just_arrived(effects: Effects, bulletin: bytes) -> Received | None:
-    for seen, admitted, at in effects.arrived:
-        ciphertext = seen.raw.ciphertext
-        if admitted.bulletin_id == bulletin and isinstance(ciphertext, bytes):
-            return Received(
-                id=bulletin,
-                header=admitted.header_bytes,
-                header_id=admitted.header_id,
-                ciphertext=ciphertext,
-                digest=admitted.ciphertext.digest,
-                judged_at=at,
-                attachments=admitted.attachments,
-            )
-    return None

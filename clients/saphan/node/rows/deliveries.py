@@ -48,6 +48,8 @@ class Delivery:
             after = begin()
         else:
             after = step(State(self.state), event)
+            if event is Step.RECALLED and after == self.state:
+                return  # a request: its outcome, and why it has that one, stay
         self.state, self.code, self.changed, self.touched = after.value, code, time, True
 
 
