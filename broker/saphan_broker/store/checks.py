@@ -1,7 +1,7 @@
 """What every commit must satisfy: a violation is a bug of the sequencer and raises RuntimeError.
 
-`check_shape` costs nothing and runs in every engine; `check_tiles` and `check_facts` re-derive what
-the sequencer derived and run in the memory engine, which polices illegal calls (design section 9).
+`check_shape` costs nothing and runs in every engine; the others re-derive what the sequencer has
+derived and run in the memory engine, which polices illegal calls (design section 9).
 """
 
 from __future__ import annotations
@@ -12,7 +12,18 @@ from saphan_protocol.merkle import HASH_BYTES, leaf_hash
 from saphan_protocol.tile_tree import TileTree
 from saphan_protocol.tiles import TILE_HEIGHT, TILE_WIDTH, edge_tiles
 
-from saphan_broker.store.base import Commit, Corridor, LogHead, LogState, SignedHead, TileKey
+from saphan_broker.store.base import (
+    Commit,
+    Corridor,
+    DeliveryKey,
+    DeliveryRow,
+    HoldKey,
+    HoldRow,
+    LogHead,
+    LogState,
+    SignedHead,
+    TileKey,
+)
 
 
 def check_shape(commit: Commit, state: LogState) -> None:
@@ -23,11 +34,16 @@ def check_shape(commit: Commit, state: LogState) -> None:
         raise RuntimeError("commit: another root without a new leaf")
     if commit.time < state.time:
         raise RuntimeError(f"commit: time {commit.time} falls below {state.time}")
-    evidence_only = (commit.entries, commit.bulletins, commit.deliveries, commit.anchors)
+    evidence_only = (
+        *(commit.entries, commit.bulletins, commit.deliveries, commit.stanzas, commit.anchors),
+        *(commit.holds, commit.destroyed, commit.bodiless),
+    )
     if commit.log == "directory" and any(evidence_only):
         raise RuntimeError("commit: entries, bulletins and anchors belong to the evidence log")
     if commit.log == "evidence" and commit.packages:
         raise RuntimeError("commit: agreement packages belong to the directory log")
+    if not commit.leaves and (commit.holds or commit.destroyed or commit.bodiless):
+        raise RuntimeError("commit: a hold or a destruction without its entry")
     _check_indices(commit)
 
 
@@ -98,3 +114,68 @@ def check_corridors(commit: Commit, stored: Mapping[Corridor, tuple[int, int]]) 
         ends[corridor] = (row.number, row.index)
     if ends != commit.corridors:
         raise RuntimeError("commit: corridor ends are not those of the entries")
+
+
+def check_destruction(
+    commit: Commit,
+    deliveries: Mapping[DeliveryKey, DeliveryRow],
+    holds: Mapping[HoldKey, HoldRow],
+) -> None:
+    """What is removed is what the rows say is destroyed, for ever; held things are not.
+
+    Args:
+        deliveries, holds: what was stored before this commit.
+    """
+    after = {**deliveries, **{(row.bulletin, row.recipient): row for row in commit.deliveries}}
+    for row in commit.deliveries:
+        _check_destroyed(row, deliveries.get((row.bulletin, row.recipient)), commit)
+    if any((row.bulletin, row.recipient) not in after for row in commit.holds):
+        raise RuntimeError("commit: a hold on an unknown delivery")
+    _check_hold_counts(commit, deliveries, holds)
+    gone = {key for key in commit.destroyed if key in after and after[key].destroyed is not None}
+    if gone != set(commit.destroyed):
+        raise RuntimeError("commit: a delivery is removed that its row does not call destroyed")
+    if any(after[s.bulletin, s.recipient].destroyed is not None for s in commit.stanzas):
+        raise RuntimeError("commit: a stanza of a destroyed delivery")
+    left = {row.bulletin for row in after.values() if row.destroyed is None}
+    known = {id_ for id_, _recipient in after}
+    if any(id_ in left or id_ not in known for id_ in commit.bodiless):
+        raise RuntimeError("commit: a ciphertext is removed that a delivery still needs")
+
+
+def _check_destroyed(row: DeliveryRow, before: DeliveryRow | None, commit: Commit) -> None:
+    was = None if before is None else before.destroyed
+    if was is not None and row.destroyed != was:
+        raise RuntimeError("commit: a destroyed delivery comes back")
+    if row.destroyed is None:
+        return
+    if row.holds or row.deadline is not None:
+        raise RuntimeError("commit: a delivery is destroyed that a hold or a deadline keeps")
+    if was is None and row.destroyed not in range(commit.expected.size, commit.head.size):
+        raise RuntimeError("commit: a destruction names an index that is not of this commit")
+    if was is None and (row.bulletin, row.recipient) not in commit.destroyed:
+        raise RuntimeError("commit: a destroyed delivery keeps its stanza")
+
+
+def _check_hold_counts(
+    commit: Commit,
+    deliveries: Mapping[DeliveryKey, DeliveryRow],
+    holds: Mapping[HoldKey, HoldRow],
+) -> None:
+    """A delivery's number of holds changes by what its hold rows say, and by nothing else."""
+    change: dict[DeliveryKey, int] = {}
+    for row in {(row.target, row.order): row for row in commit.holds}.values():
+        before = holds.get((row.target, row.order))
+        stood = before is not None and before.released is None
+        key = (row.bulletin, row.recipient)
+        change[key] = change.get(key, 0) + (row.released is None) - stood
+    rows = {(row.bulletin, row.recipient): row for row in commit.deliveries}
+    for key in rows.keys() | change.keys():
+        stored = deliveries.get(key)
+        stands = (stored.holds if stored is not None else 0) + change.get(key, 0)
+        if _holds_of(rows.get(key) or stored) != stands:
+            raise RuntimeError("commit: a delivery's number of holds is not that of its hold rows")
+
+
+def _holds_of(row: DeliveryRow | None) -> int:
+    return 0 if row is None else row.holds

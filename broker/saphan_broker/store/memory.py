@@ -11,6 +11,7 @@ import bisect
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from saphan_protocol.merkle import EMPTY_ROOT
 from saphan_protocol.tiles import edge_tiles
@@ -18,9 +19,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import BatchSignature
 
 from saphan_broker.store.base import (
-    BODY_EVENTS,
     LOGS,
-    STANZA_EVENTS,
     AnchorRow,
     BulletinFacts,
     BulletinRow,
@@ -28,11 +27,14 @@ from saphan_broker.store.base import (
     Corridor,
     CosignatureRow,
     Counts,
+    DayCount,
     DeliveryKey,
     DeliveryRow,
     EntryRow,
     FeedRow,
     HeadMoved,
+    HoldKey,
+    HoldRow,
     Log,
     LogHead,
     LogState,
@@ -44,6 +46,10 @@ from saphan_broker.store.base import (
     TileKey,
 )
 from saphan_broker.store.checks import check_corridors, check_note, check_shape, check_tiles
+from saphan_broker.store.memory_rows import Rows
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(slots=True)
@@ -62,15 +68,8 @@ class MemoryStore:
         self._logs: dict[Log, _LogData] = {log: _LogData() for log in LOGS}
         self._packages: dict[int, bytes] = {}
         self._anchors: list[AnchorRow] = []
-        self._entries: list[EntryRow] = []
-        self._bulletins: dict[bytes, BulletinRow] = {}
-        self._nonces: dict[tuple[str, bytes], bytes] = {}
-        self._deliveries: dict[DeliveryKey, DeliveryRow] = {}
-        self._stanzas: dict[DeliveryKey, StanzaRow] = {}
-        self._statements: dict[StatementKey, int] = {}
+        self._rows = Rows()
         self._corridors: dict[Corridor, tuple[int, int]] = {}
-        self._signatures: dict[SignatureKey, BatchSignature] = {}
-        self._mailboxes: dict[str, list[EntryRow]] = {}
         self._closed = False
 
     # --- Logs ------------------------------------------------------------------------------------
@@ -90,52 +89,15 @@ class MemoryStore:
         check_shape(commit, data.state)
         check_tiles(commit, data.tiles)
         check_corridors(commit, self._corridors)
-        self._check_rows(commit)
+        self._rows.check(commit)
         # From here on nothing can fail: all or nothing.
         data.leaves += commit.leaves
         data.tiles.update(commit.tiles)
         data.state = LogState(commit.head, commit.time)
         self._packages.update(commit.packages)
         self._anchors += commit.anchors
-        self._apply_rows(commit)
-
-    def _check_rows(self, commit: Commit) -> None:
-        known = set(self._bulletins)
-        nonces = set(self._nonces)
-        for row in commit.bulletins:
-            if row.id in known or (row.sender, row.nonce) in nonces:
-                raise RuntimeError("commit: a bulletin or its nonce is already stored")
-            known.add(row.id)
-            nonces.add((row.sender, row.nonce))
-        deliveries = {(row.bulletin, row.recipient) for row in commit.deliveries}
-        for delivery in commit.deliveries:
-            if delivery.bulletin not in known:
-                raise RuntimeError("commit: a delivery of an unknown bulletin")
-            if not delivery.submitted <= delivery.last < commit.head.size:
-                raise RuntimeError("commit: a delivery names an index that is not logged")
-        for stanza in commit.stanzas:
-            key = (stanza.bulletin, stanza.recipient)
-            if key not in deliveries and key not in self._deliveries:
-                raise RuntimeError("commit: a stanza without a delivery")
-
-    def _apply_rows(self, commit: Commit) -> None:
-        self._entries += commit.entries
-        for entry in commit.entries:
-            for agency in {entry.sender, entry.recipient}:
-                self._mailboxes.setdefault(agency, []).append(entry)
-        for row in commit.bulletins:
-            self._bulletins[row.id] = row
-            self._nonces[row.sender, row.nonce] = row.id
-        for delivery in commit.deliveries:
-            self._deliveries[delivery.bulletin, delivery.recipient] = delivery
-        for stanza in commit.stanzas:
-            self._stanzas[stanza.bulletin, stanza.recipient] = stanza
-        for signature in commit.signatures:
-            key = (signature.key, signature.size, signature.root)
-            self._signatures.setdefault(key, signature)
-        for statement, index in commit.statements.items():
-            self._statements.setdefault(statement, index)
         self._corridors.update(commit.corridors)
+        self._rows.apply(commit)
 
     async def edge_tiles(self, log: Log) -> dict[TileKey, bytes]:
         data = self._log(log)
@@ -181,49 +143,63 @@ class MemoryStore:
     # --- Facts -----------------------------------------------------------------------------------
 
     async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, BulletinFacts]:
-        self._check_open()
-        return {id_: _facts(self._bulletins[id_]) for id_ in ids if id_ in self._bulletins}
+        return self._open_rows().facts(ids)
 
     async def by_nonce(
         self, keys: Iterable[tuple[str, bytes]]
     ) -> dict[tuple[str, bytes], BulletinFacts]:
-        self._check_open()
-        return {
-            key: _facts(self._bulletins[self._nonces[key]]) for key in keys if key in self._nonces
-        }
+        rows = self._open_rows()
+        ids = {key: rows.nonces[key] for key in keys if key in rows.nonces}
+        found = rows.facts(ids.values())
+        return {key: found[id_] for key, id_ in ids.items()}
 
     async def deliveries(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, DeliveryRow]:
-        self._check_open()
-        return {key: self._deliveries[key] for key in keys if key in self._deliveries}
+        return found(self._open_rows().deliveries, keys)
 
     async def statements(self, keys: Iterable[StatementKey]) -> dict[StatementKey, int]:
-        self._check_open()
-        return {key: self._statements[key] for key in keys if key in self._statements}
+        return found(self._open_rows().statements, keys)
 
     async def corridors(self, keys: Iterable[Corridor]) -> dict[Corridor, tuple[int, int]]:
         self._check_open()
-        return {key: self._corridors[key] for key in keys if key in self._corridors}
+        return found(self._corridors, keys)
 
     async def due(self, now: int, limit: int) -> list[DeliveryRow]:
-        self._check_open()
         rows = [
             (row.deadline, row.submitted, row)
-            for row in self._deliveries.values()
+            for row in self._open_rows().deliveries.values()
             if row.deadline is not None and row.deadline <= now
         ]
         return [row for _deadline, _submitted, row in sorted(rows, key=lambda r: r[:2])[:limit]]
 
+    async def deliveries_of(self, ids: Iterable[bytes]) -> dict[bytes, list[DeliveryRow]]:
+        return self._open_rows().deliveries_of(ids)
+
+    async def holds(self, keys: Iterable[HoldKey]) -> dict[HoldKey, HoldRow]:
+        return found(self._open_rows().holds, keys)
+
+    async def destroyable(self, day: int, limit: int) -> list[DeliveryRow]:
+        return self._open_rows().destroyable(day, limit)
+
+    async def stanzas_due(self, below_day: int, limit: int) -> list[StanzaRow]:
+        return self._open_rows().stanzas_due(below_day, limit)
+
+    async def first_undestroyed(self) -> int | None:
+        return self._open_rows().first_undestroyed()
+
+    async def due_counts(self, upto_day: int) -> list[DayCount]:
+        return self._open_rows().due_counts(upto_day)
+
     async def open_deliveries(self) -> dict[str, int]:
-        self._check_open()
-        rows = self._deliveries.values()
+        rows = self._open_rows().deliveries.values()
         return dict(Counter(row.sender for row in rows if row.deadline is not None))
 
     async def counts(self) -> Counts:
+        rows = self._open_rows()
         return Counts(
             directory=self._log("directory").state.head.size,
             evidence=self._log("evidence").state.head.size,
-            bulletins=len(self._bulletins),
-            deliveries_waiting=sum(r.deadline is not None for r in self._deliveries.values()),
+            bulletins=rows.admitted,
+            deliveries_waiting=sum(r.deadline is not None for r in rows.deliveries.values()),
         )
 
     # --- Mailboxes -------------------------------------------------------------------------------
@@ -231,12 +207,11 @@ class MemoryStore:
     async def feed(
         self, agency: str, after: int | None, below: int, max_items: int, max_bytes: int
     ) -> list[FeedRow]:
-        self._check_open()
-        mailbox = self._mailboxes.get(agency, [])
+        mailbox = self._open_rows().mailboxes.get(agency, [])
         start = 0 if after is None else bisect.bisect_right(mailbox, after, key=lambda e: e.index)
         rows: list[FeedRow] = []
         for entry in mailbox[start : start + max_items]:
-            row = self._feed_row(agency, entry)
+            row = self._rows.feed_row(agency, entry)
             max_bytes -= row.weight
             if entry.index >= below or (rows and max_bytes < 0):
                 break
@@ -244,40 +219,34 @@ class MemoryStore:
         return rows
 
     async def last_entry(self, agency: str) -> int | None:
-        self._check_open()
-        mailbox = self._mailboxes.get(agency)
+        mailbox = self._open_rows().mailboxes.get(agency)
         return mailbox[-1].index if mailbox else None
 
-    def _feed_row(self, agency: str, entry: EntryRow) -> FeedRow:
-        if entry.bulletin is None or entry.recipient != agency:
-            return FeedRow(entry, None, None)
-        body = entry.event in BODY_EVENTS
-        release = entry.event in STANZA_EVENTS
-        return FeedRow(
-            entry,
-            self._bulletins.get(entry.bulletin) if body else None,
-            self._stanzas.get((entry.bulletin, agency)) if release else None,
-        )
-
     async def entries(self, start: int, stop: int) -> list[EntryRow]:
-        self._check_open()
-        first = bisect.bisect_left(self._entries, start, key=lambda e: e.index)
-        end = bisect.bisect_left(self._entries, stop, key=lambda e: e.index)
-        return self._entries[first:end]
+        entries = self._open_rows().entries
+        first = bisect.bisect_left(entries, start, key=lambda e: e.index)
+        end = bisect.bisect_left(entries, stop, key=lambda e: e.index)
+        return entries[first:end]
 
     async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
-        self._check_open()
-        return {id_: self._bulletins[id_] for id_ in ids if id_ in self._bulletins}
+        return found(self._open_rows().bulletins, ids)
 
     async def stanzas(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, StanzaRow]:
-        self._check_open()
-        return {key: self._stanzas[key] for key in keys if key in self._stanzas}
+        return found(self._open_rows().stanzas, keys)
 
     async def signatures(
         self, keys: Mapping[SignatureKey, int]
     ) -> dict[SignatureKey, BatchSignature]:
-        self._check_open()
-        return {key: self._signatures[key] for key in keys if key in self._signatures}
+        return found(self._open_rows().signatures, keys)
+
+    # --- Aging -----------------------------------------------------------------------------------
+
+    async def forget(self, before_day: int, limit: int) -> int:
+        return self._open_rows().forget(before_day, limit)
+
+    async def cleanse(self) -> bool:
+        self._check_open()  # it has no file that something could be left in
+        return True
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -288,10 +257,15 @@ class MemoryStore:
         if self._closed:
             raise OperatorError("store_closed", "the store is closed")
 
+    def _open_rows(self) -> Rows:
+        self._check_open()
+        return self._rows
+
     def _log(self, log: Log) -> _LogData:
         self._check_open()
         return self._logs[log]
 
 
-def _facts(row: BulletinRow) -> BulletinFacts:
-    return BulletinFacts(*(getattr(row, name) for name in BulletinFacts.__struct_fields__))
+def found(rows: Mapping[K, V], keys: Iterable[K]) -> dict[K, V]:
+    """The rows of those keys that are there."""
+    return {key: rows[key] for key in keys if key in rows}
