@@ -284,6 +284,39 @@ CREATE TABLE suppressed (
     WITHOUT ROWID;
 
 -- H
+-- This agency's hold orders, by the commitment of their directory leaf. `hold`: the hold that each
+-- begins (its own name), renews or releases. `terms`, `salt`: NULL where the log alone has shown
+-- it; then nothing is destroyed until somebody brings them. `taken`: ms UTC.
+CREATE TABLE hold_orders (
+    name BLOB PRIMARY KEY, number INTEGER NOT NULL, action TEXT NOT NULL, hold BLOB NOT NULL,
+    package BLOB NOT NULL, terms BLOB, salt BLOB, taken INTEGER NOT NULL) WITHOUT ROWID;
+-- What follows of them: `newest` is the order by which a hold is reviewed, `known` whether its terms
+-- are here, `released` the order that ended it, once the log shows that one.
+CREATE TABLE holds (
+    name BLOB PRIMARY KEY, newest BLOB NOT NULL, review INTEGER NOT NULL, known INTEGER NOT NULL,
+    released BLOB) WITHOUT ROWID;
+-- Which bulletins each hold in force keeps; `said`: the log was told of all their deliveries. And
+-- those that have not been held against the holds yet, by their places: they count as held.
+CREATE TABLE held (
+    bulletin BLOB NOT NULL, hold BLOB NOT NULL, said INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (bulletin, hold)) WITHOUT ROWID;
+CREATE INDEX held_by ON held (hold);
+CREATE INDEX held_unsaid ON held (hold) WHERE said = 0;
+CREATE TABLE hold_unsorted (seq INTEGER PRIMARY KEY);
+CREATE TRIGGER bulletins_to_hold AFTER INSERT ON bulletins
+WHEN EXISTS (SELECT 1 FROM holds WHERE released IS NULL) BEGIN
+    INSERT OR IGNORE INTO hold_unsorted VALUES (NEW.seq);
+END;
+CREATE TRIGGER held_destroyed AFTER DELETE ON bodies BEGIN
+    DELETE FROM hold_unsorted WHERE seq = OLD.seq;
+END;
+-- What the log is told: the `submitted` leaf of a delivery, the hold, the row of the statement; the
+-- one that releases it, -1 if there is nothing to release; whether the other side was asked.
+CREATE TABLE hold_said (
+    target INTEGER NOT NULL, hold BLOB NOT NULL, bulletin BLOB NOT NULL, sender TEXT NOT NULL,
+    recipient TEXT NOT NULL, held INTEGER NOT NULL, released INTEGER, asked INTEGER NOT NULL,
+    PRIMARY KEY (target, hold)) WITHOUT ROWID;
+CREATE INDEX hold_said_of ON hold_said (hold) WHERE released IS NULL;
 
 -- S
 -- References of bulletins here, as keyed hashes, by place; `kind`: place in `references.KINDS`. And

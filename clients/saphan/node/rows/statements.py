@@ -120,15 +120,27 @@ def keep_statements(
     return Portion(list(range(last - len(items) + 1, last + 1)), items, (batch,))
 
 
+_REPEATED: Final = ",".join(
+    f"'{event.value}'"
+    for event in (
+        Event.EXPORTED,
+        Event.HELD,
+        Event.RELEASED,
+        Event.HOLD_ASKED,
+        Event.HOLD_ANSWERED,
+    )
+)
+
+
 def mark_logged(tx: sqlite3.Connection, rows: Sequence[tuple[bytes, str, str, bytes]]) -> None:
     """The log shows these (bulletin, event, recipient, statement): nothing about them waits.
 
-    A statement of the same event with other bytes is superseded: the first answer counts. Only of
-    exports each stands for itself.
+    A statement of the same event with other bytes is superseded: the first answer counts. Only
+    exports and what holds bring about stand each for itself.
     """
     tx.executemany(
-        "UPDATE statements SET state = 'logged' WHERE bulletin = ? AND event = ? AND recipient = ?"
-        " AND state = 'waiting' AND (event != 'exported' OR body = ?)",
+        "UPDATE statements SET state = 'logged' WHERE bulletin = ? AND event = ? AND recipient = ?"  # noqa: S608
+        f" AND state = 'waiting' AND (event NOT IN ({_REPEATED}) OR body = ?)",
         rows,
     )
 

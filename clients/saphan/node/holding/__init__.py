@@ -1,0 +1,1 @@
+"""What this agency's hold orders keep from being destroyed, here and at the broker."""
