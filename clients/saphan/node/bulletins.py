@@ -13,6 +13,8 @@ from saphan.header_json import header_json
 from saphan.node.archive import Archive
 from saphan.node.logs import Logs
 from saphan.node.proving.witness_policy import policy, witnessed
+from saphan.node.recall.rows import ordered_among, recalled_among
+from saphan.node.retention.keeping import is_sealed, sealed_among
 from saphan.node.rows.db import Database, Row
 from saphan.node.telling.notices import noted
 from saphan.node.telling.warnings import warned
@@ -59,21 +61,37 @@ class Bulletins:
         self._archive = archive
         self._evidence = logs.pins.evidence.origin
 
-    def inbox(self, after: int, limit: int) -> list[Json]:
-        """Accepted bulletins in the order in which they came; `seq` is the place to go on from."""
+    def inbox(self, after: int, limit: int, shows: Shows = lambda _: True) -> list[Json]:
+        """Accepted bulletins in the order in which they came; `seq` is the place to go on from.
+
+        Args:
+            shows: whether a bulletin is shown to whoever asks; what replaced one that is listed is
+                named only then.
+
+        Returns:
+            Rows; `recalled`: why its sender has taken it back, None if it stands; `replaced_by`:
+            ids of what took its place, the newest last.
+        """
         rows = self._db.rows(
             "SELECT b.arrived, b.id, b.header, b.author, b.wrap_day, b.stored,"
             " EXISTS (SELECT 1 FROM readings r WHERE r.bulletin = b.id)"
             " FROM bulletins b WHERE b.arrived > ? ORDER BY b.arrived LIMIT ?",
             (after, limit),
         )
+        ids = [row[1] for row in rows]
+        taken, sealed = recalled_among(self._db, ids), sealed_among(self._db, ids)
+        replaced = self.threads.requests.replaced
         return [
             {
                 "seq": seq,
                 "id": bulletin.hex(),
-                "author": self._archive.author(author, bulletin, day),
+                "author": (
+                    None if bulletin in sealed else self._archive.author(author, bulletin, day)
+                ),
                 "received": stored,
                 "read": bool(read),
+                "recalled": taken.get(bulletin),
+                "replaced_by": [one.hex() for one in replaced.by(bulletin, shows)],
                 **header_json(header),
             }
             for seq, bulletin, header, author, day, stored, read in rows
@@ -86,12 +104,14 @@ class Bulletins:
             " AND seq > ? ORDER BY seq LIMIT ?",
             (self._agency, after, limit),
         )
+        taken = ordered_among(self._db, [row[1] for row in rows])
         return [
             {
                 "seq": seq,
                 "id": bulletin.hex(),
                 "author": self._archive.author(author, bulletin, day),
                 "stored": stored,
+                "recalled": taken.get(bulletin),
                 "deliveries": self._deliveries(bulletin),
                 **header_json(header),
             }
@@ -153,11 +173,16 @@ class Bulletins:
         if row is None:
             raise unknown(bulletin)
         sender, header, author, day, stored = row
+        own = sender == self._agency
+        taken = ordered_among if own else recalled_among
+        if is_sealed(self._db, bulletin):
+            author = None
         return {
             "id": bulletin.hex(),
-            "direction": "sent" if sender == self._agency else "received",
+            "direction": "sent" if own else "received",
             "author": self._archive.author(author, bulletin, day),
             "stored": stored,
+            "recalled": taken(self._db, [bulletin]).get(bulletin),
             "header": header_json(header),
             "deliveries": self._deliveries(bulletin),
             "attachments": self._attachments(bulletin),

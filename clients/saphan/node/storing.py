@@ -16,6 +16,7 @@ from saphan.node.effects import Effects
 from saphan.node.feed_entry import Seen
 from saphan.node.files.parts import MISSING, keep_rows, mark, parts_of
 from saphan.node.logs import Logs, encoded_path
+from saphan.node.recall.rows import RecalledHere, keep_recalled
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import REFUSED
 from saphan.node.rows.schema import KEEP_BODY
@@ -41,6 +42,7 @@ def store(db: Database, logs: Logs, key: SigningKey, agency: str, effects: Effec
         _keep_openings(tx, effects)
         if effects.deliveries is not None:
             effects.deliveries.keep(tx)
+        keep_recalled(tx, _recalled(agency, effects))
         _mark_own(tx, agency, effects)
         if signed is not None:
             effects.answers = keep_statements(tx, *signed)
@@ -66,6 +68,21 @@ def _keep_entries(tx: sqlite3.Connection, effects: Effects) -> None:
     keep(tx, {(batch.root, batch.signature): batch for batch in used}.values())
     marks = ",".join("?" * 15)
     tx.executemany(f"INSERT INTO entries VALUES ({marks})", rows)  # noqa: S608
+
+
+def _recalled(agency: str, effects: Effects) -> list[RecalledHere]:
+    """What senders take back from us: of what was not delivered it is the outcome."""
+    found = []
+    for seen in effects.seen:
+        if seen.event != Event.RECALLED or seen.entry.recipient != agency:
+            continue
+        known = effects.deliveries
+        delivery = None if known is None else known.get(seen.bulletin, agency)
+        stopped = delivery is not None and delivery.state == State.RECALLED
+        found.append(
+            RecalledHere(seen.bulletin, seen.index, seen.entry.time, seen.code or "", stopped)
+        )
+    return found
 
 
 def _entry_row(seen: Seen, root: bytes | None, head_size: int) -> tuple[object, ...]:

@@ -85,7 +85,8 @@ class View:
 
     def inbox(self, after: int, limit: int) -> Json:
         """Accepted bulletins; `next` is the place to go on from, `more` whether there is more."""
-        return self._page(self.service.bulletins.inbox, after, limit)
+        look = partial(self.service.bulletins.inbox, shows=self._shows())
+        return self._page(look, after, limit)
 
     def sent(self, after: int, limit: int) -> Json:
         """This agency's own bulletins, in the same form."""

@@ -161,7 +161,7 @@ class Questions:
         rows: list[Json] = []
         looked, mark, viewer = 0, self._service.rules.mark, self._viewer()
         while True:
-            page = self._service.bulletins.inbox(after, limit)
+            page = self._service.bulletins.inbox(after, limit, viewer.shows)
             for row in page:
                 if len(rows) == limit:
                     return self._listed(rows, after, True, mark)

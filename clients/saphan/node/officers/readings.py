@@ -30,6 +30,7 @@ from saphan.node.files.parts import attachments_of
 from saphan.node.logs import Logs
 from saphan.node.officers.showings import keep_reading
 from saphan.node.restored import Restored
+from saphan.node.retention.keeping import is_sealed
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 
@@ -70,7 +71,7 @@ class Readings:
 
         Raises:
             InvalidInput: `bulletin_unknown`, `signature_invalid`, codec codes.
-            Refused: `not_readable`, `read_mismatch`, `read_time`, `key_*`.
+            Refused: `not_readable`, `bulletin_recalled`, `read_mismatch`, `read_time`, `key_*`.
             OperatorError: `archive_key_gone`, the disk.
         """
         read = self.check(bulletin, record, signature)
@@ -88,7 +89,8 @@ class Readings:
             reader: which of its systems.
 
         Raises:
-            InvalidInput: `bulletin_unknown`; Refused: `not_readable`; OperatorError.
+            InvalidInput: `bulletin_unknown`; Refused: `not_readable`, `bulletin_recalled`;
+            OperatorError.
         """
         opened, row, _ = self._open(bulletin)
         content = _content(bulletin, row, opened)
@@ -111,7 +113,7 @@ class Readings:
 
         Raises:
             InvalidInput: `bulletin_unknown`, `attachment_unknown`.
-            Refused: `not_readable`, `attachment_unread`.
+            Refused: `not_readable`, `bulletin_recalled`, `attachment_unread`.
             OperatorError: `archive_key_gone`, `attachment_damaged`.
         """
         opened, row, content_key = self._open(bulletin)
@@ -193,6 +195,8 @@ class Readings:
         if row is None:
             raise unknown(bulletin)
         own = row[0] == self._agency
+        if is_sealed(self._db, bulletin):
+            raise _sealed(row[0], bulletin)
         if row[5] is None or (row[8] is None and not own):
             raise Refused(
                 "not_readable",
@@ -251,6 +255,15 @@ class Readings:
                 )
                 keep_statements(tx, *sign_statements(self._key, self._agency, [said]))
         return first
+
+
+def _sealed(sender: str, bulletin: bytes) -> Refused:
+    return Refused(
+        "bulletin_recalled",
+        f"{sender} has taken this bulletin back: what it says is shown to nobody any more",
+        field="id",
+        hint=f"see why, and how it was answered: saphan recall show {bulletin.hex()[:16]}",
+    )
 
 
 def _content(bulletin: bytes, row: Row, opened: Opened) -> dict[str, Any]:

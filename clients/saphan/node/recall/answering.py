@@ -35,7 +35,7 @@ from saphan.node.recall.rows import (
 )
 from saphan.node.restored import Restored
 from saphan.node.retention.erasing import Erasing, HeldAmong
-from saphan.node.rows.db import Database
+from saphan.node.rows.db import Database, Row
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 
 Json = dict[str, Any]
@@ -175,16 +175,17 @@ class Answering:
         """The answer and the statement that says it, in one transaction."""
         now = self.clock()
         row = self.db.row("SELECT sender, digest FROM bulletins WHERE id = ?", (one.bulletin,))
-        said = [] if row is None else [self._said(one.bulletin, *row, event, code, now)]
-        signed = sign_statements(self.key, self.agency, said) if said else None
+        signed = None
+        if row is not None:
+            said = self._said(one.bulletin, row, event, code, now)
+            signed = sign_statements(self.key, self.agency, [said])
         with self.db.transaction() as tx:
             keep_answer(tx, one.bulletin, event.value, code, caller, now)
             if signed is not None:
                 keep_statements(tx, *signed)
 
-    def _said(
-        self, bulletin: bytes, sender: str, digest: bytes, event: Event, code: str | None, now: int
-    ) -> Said:
+    def _said(self, bulletin: bytes, row: Row, event: Event, code: str | None, now: int) -> Said:
+        sender, digest = row
         return Said(
             event=event,
             bulletin=bulletin,

@@ -1,4 +1,4 @@
-"""Recalls of one node, both ways: taken up at the start, when the log says something, every hour."""
+"""Recalls of one node, both ways: looked after at the start, at what the log says, every hour."""
 
 from __future__ import annotations
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event
 
-from saphan.node.retention.keeping import Keeping
+from saphan.node.retention.keeping import PART, Keeping
 from saphan.node.rows.db import Database
 
 STOPPED: Final = "stopped"
@@ -37,10 +37,10 @@ class RecalledHere:
     time: int
     code: str
     stopped: bool
-    answer: str | None
-    reason: str | None
-    caller: str | None
-    answered: int | None
+    answer: str | None = None
+    reason: str | None = None
+    caller: str | None = None
+    answered: int | None = None
 
     def json(self) -> dict[str, Any]:
         """As the local API has it."""
@@ -85,6 +85,27 @@ def listed(db: Database, after: int, limit: int) -> list[RecalledHere]:
     """
     rows = db.rows(f"{_COLUMNS} WHERE idx > ? ORDER BY idx LIMIT ?", (after, limit))
     return [_parse(row) for row in rows]
+
+
+def recalled_among(db: Database, bulletins: Collection[bytes]) -> dict[bytes, str]:
+    """Those of the received bulletins that were recalled, each with its code."""
+    return _codes(db, "recalled", bulletins)
+
+
+def ordered_among(db: Database, bulletins: Collection[bytes]) -> dict[bytes, str]:
+    """Those of our own bulletins that were recalled here, each with its code."""
+    return _codes(db, "recall_orders", bulletins)
+
+
+def _codes(db: Database, table: str, bulletins: Collection[bytes]) -> dict[bytes, str]:
+    found: dict[bytes, str] = {}
+    wanted = list(set(bulletins))
+    for at in range(0, len(wanted), PART):
+        part = wanted[at : at + PART]
+        marks = ",".join("?" * len(part))
+        query = f"SELECT bulletin, code FROM {table} WHERE bulletin IN ({marks})"  # noqa: S608
+        found |= dict(db.rows(query, part))
+    return found
 
 
 def keep_recalled(tx: sqlite3.Connection, found: Iterable[RecalledHere]) -> None:

@@ -83,7 +83,7 @@ _EVENTS: Final = tuple(
 def stands_of(db: Database, bulletin: bytes, recipients: tuple[str, ...], now: int) -> list[Stands]:
     """Each of the recipients, in their order; `now` in ms UTC."""
     heard = _heard(db, bulletin)
-    states = dict(
+    states: dict[str, str] = dict(
         db.rows("SELECT recipient, state FROM deliveries WHERE bulletin = ?", (bulletin,))
     )
     said: dict[str, tuple[str, str | None]] = {

@@ -277,8 +277,8 @@ CREATE TABLE recalled (
     stopped INTEGER NOT NULL, answer TEXT, reason TEXT, caller TEXT, answered INTEGER)
     WITHOUT ROWID;
 CREATE INDEX recalled_open ON recalled (time) WHERE answer IS NULL OR answer = 'declined';
--- Keyed hashes (as in `subjects`) of persons that a bulletin named who were the wrong ones: they stay
--- when the bulletin goes, until the day `until`, and mark whatever names them later.
+-- Keyed hashes (as in `subjects`) of whom a bulletin named that was recalled for the wrong person:
+-- they stay when it goes, until the day `until`, and mark whatever names them later.
 CREATE TABLE suppressed (
     token BLOB PRIMARY KEY, kind INTEGER NOT NULL, time INTEGER NOT NULL, until INTEGER NOT NULL)
     WITHOUT ROWID;
@@ -290,8 +290,8 @@ CREATE TABLE suppressed (
 CREATE TABLE hold_orders (
     name BLOB PRIMARY KEY, number INTEGER NOT NULL, action TEXT NOT NULL, hold BLOB NOT NULL,
     package BLOB NOT NULL, terms BLOB, salt BLOB, taken INTEGER NOT NULL) WITHOUT ROWID;
--- What follows of them: `newest` is the order by which a hold is reviewed, `known` whether its terms
--- are here, `released` the order that ended it, once the log shows that one.
+-- What follows of them: `newest` is the order by which a hold is reviewed, `known` whether its
+-- terms are here, `released` the order that ended it, once the log shows that one.
 CREATE TABLE holds (
     name BLOB PRIMARY KEY, newest BLOB NOT NULL, review INTEGER NOT NULL, known INTEGER NOT NULL,
     released BLOB) WITHOUT ROWID;

@@ -11,7 +11,7 @@ from saphan_protocol.delivery import State
 from saphan.node.archive import Archive
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import REFUSED
-from saphan.node.threads.rows import held, named_by, states_of, words_of_row
+from saphan.node.threads.rows import held, named_by, states_of, taken_back, words_of_row
 from saphan.threads.rules import Held, may_replace
 from saphan.threads.words import REPLACING
 
@@ -49,8 +49,13 @@ class Replaced:
         return found
 
     def reaches(self, bulletin: bytes, recipient: str | None = None) -> bool:
-        """T5: whether it got to a recipient (to any), or may yet; what came here has come."""
+        """T5: whether it got to a recipient (to any), or may yet; what came here has come.
+
+        What its sender has taken back stands nowhere, whoever has it.
+        """
         row = self._db.row("SELECT sender FROM bulletins WHERE id = ?", (bulletin,))
+        if taken_back(self._db, bulletin):
+            return False
         if row is None or row[0] != self._agency:
             return row is not None
         return any(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from saphan_protocol.delivery import State
 from saphan_schemas.codec import decode
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event, Header, Urgency
@@ -19,7 +20,7 @@ from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import REFUSED
 from saphan.node.threads.calendar import Calendar, Running
 from saphan.node.threads.replaced import DEAD, Replaced, Shows
-from saphan.node.threads.rows import held, named_by, words_of_row
+from saphan.node.threads.rows import held, named_by, taken_back, words_of_row
 from saphan.threads.legal import What, Word, legal
 from saphan.threads.owing import Owing, OwingState, Question, Reply, owing
 from saphan.threads.rules import may_replace
@@ -150,6 +151,10 @@ class Requests:
             found = self._legal(came, accepted, replier)
         else:
             found = self._replied(came, accepted, header.urgency, asked, replier)
+        if taken_back(self._db, bulletin):
+            over, state = False, State.RECALLED.value
+            if found.owing.owes:
+                found = replace(found, owing=replace(found.owing, state="ended"))
         if over and found.owing.owes:
             found = replace(found, owing=replace(found.owing, state="replaced"))
         return replace(found, delivery=state, accepted=accepted, read=read)

@@ -76,6 +76,16 @@ def states_of(db: Database, bulletin: bytes) -> dict[str, str]:
     return dict(db.rows("SELECT recipient, state FROM deliveries WHERE bulletin = ?", (bulletin,)))
 
 
+def taken_back(db: Database, bulletin: bytes) -> bool:
+    """Whether its sender has recalled it: this agency by its order, another one by the log."""
+    row = db.row(
+        "SELECT 1 FROM recall_orders WHERE bulletin = ?1"
+        " UNION ALL SELECT 1 FROM recalled WHERE bulletin = ?1",
+        (bulletin,),
+    )
+    return row is not None
+
+
 def words_of_row(db: Database, archive: Archive, bulletin: bytes) -> Words | None:
     """What a bulletin here says of others; None: nothing, or its day was destroyed."""
     row = db.row(

@@ -10,11 +10,12 @@ from saphan_schemas.limits import LIMITS
 from saphan.header_json import header_json
 from saphan.node.archive import Archive
 from saphan.node.policy.current import Current
+from saphan.node.retention.keeping import is_sealed
 from saphan.node.rows.db import Database
 from saphan.node.threads.calendar import Calendar
 from saphan.node.threads.replaced import Shows
 from saphan.node.threads.requests import Requests
-from saphan.node.threads.rows import held, words_of_row
+from saphan.node.threads.rows import held, taken_back, words_of_row
 from saphan.threads.rules import may_replace
 from saphan.threads.words import REPLACING, Relation, Words
 
@@ -91,7 +92,8 @@ class Threads:
     def _row(self, bulletin: bytes, shows: Shows) -> Json:
         row = self._db.row("SELECT sender, header, stored FROM bulletins WHERE id = ?", (bulletin,))
         assert row is not None  # it was just found, and rows stay
-        words = words_of_row(self._db, self._archive, bulletin)
+        sealed = is_sealed(self._db, bulletin)
+        words = None if sealed else words_of_row(self._db, self._archive, bulletin)
         answered = None if words is None else words.answered
         return {
             "id": bulletin.hex(),
@@ -100,6 +102,7 @@ class Threads:
             "reference": None if words is None else words.reference,
             "message": None if words is None else words.message,
             "outcome": None if answered is None else answered.outcome,
+            "recalled": taken_back(self._db, bulletin),
             **header_json(row[1]),
             **self.part(bulletin, shows),
         }
