@@ -41,6 +41,7 @@ _KEYS: Final = (
     rf"node/(?!witness){_WORD}\.key",
     r"node/mailbox/[0-9a-f]{16}\.key",
     rf"{ARCHIVE_KEYS}/[0-9]{{1,6}}",
+    r"node/data/subject\.key",
     rf"officers/{_WORD}\.key",
     rf"orders/{_WORD}\.key",
 )

@@ -58,6 +58,7 @@ from saphan.node.rows.db import Database
 from saphan.node.schema_watch import SchemaWatch
 from saphan.node.seen_heads import SeenHeads
 from saphan.node.splits import Splits
+from saphan.node.subjects.parts import SubjectParts, subject_parts
 from saphan.node.submitting import Submitting
 from saphan.node.telling.notices import Notices
 from saphan.node.telling.owed import OwedReplies
@@ -107,6 +108,7 @@ class NodeService:
     seen: SeenHeads
     own: OwnSchemas
     schemas: SchemaWatch
+    subjects: SubjectParts
     listening: dict[str, tuple[str, int]] = field(default_factory=dict)
     """(host, port) of what is served besides the local API: "desks"."""
 
@@ -305,6 +307,7 @@ def _built(on: Ground) -> NodeService:
         seen=on.seen,
         own=on.own,
         schemas=schemas(on, engine, line, recovery),
+        subjects=subject_parts(on),
     )
 
 
@@ -352,6 +355,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         asyncio.create_task(service.agreements.run()),
         asyncio.create_task(service.schemas.run()),
         asyncio.create_task(service.lag.run()),
+        asyncio.create_task(service.subjects.indexing.run(service.engine)),
         asyncio.create_task(service.engine.budget.run()),
     ]
     try:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.exports import SAVED
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.api.app import SERVICE, view_of
@@ -97,6 +98,10 @@ async def _shown(request: web.Request) -> web.StreamResponse:
     bulletin = await service.engine.in_reading(look)
     wanted = attachment_number(request)
     shown = await service.attachment(bulletin, wanted, view.reader(), view.officer)
+    exports, taker = service.subjects.exports, caller_of(request).label
+    note = partial(exports.note, bulletin, SAVED, taker, wanted)
+    if await service.engine.in_sealing(note):
+        service.line.wake_statements()
     return await streamed(request, shown, bulletin)
 
 

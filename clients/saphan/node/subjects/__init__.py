@@ -1,0 +1,1 @@
+"""The index of what bulletins here refer to, and what this agency can say about a reference."""

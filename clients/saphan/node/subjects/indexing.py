@@ -1,0 +1,121 @@
+"""Fills the index behind the bulletins: after they are stored, so that none of them waits for it.
+
+1. Whatever gets its content key is put into `unindexed`, by a trigger of the store.
+2. A look opens a portion of them, normalises what they refer to, and writes it in one transaction.
+   A crash between leaves them in `unindexed`: they are looked at again, to the same end.
+3. Who asks about a reference has the rest indexed first: an answer leaves nothing out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from saphan_protocol.content import open_content
+from saphan_schemas.codec import decode, decode_content
+from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Header, Sealed
+
+from saphan.node.alarms import Alarms
+from saphan.node.archive import Archive
+from saphan.node.engine import Engine
+from saphan.node.rows.db import Database, Row
+from saphan.node.subjects.index import SubjectIndex
+from saphan.subjects.references import Reference, references_of
+
+log = logging.getLogger("saphan.node")
+
+PORTION: Final = 32
+"""Bulletins of one transaction: 20 ms of one core, and one sync of the disk."""
+PAUSE_S: Final = 0.1
+"""Between two portions, while nobody asks: bulletins that come meanwhile go first."""
+KEY_LOST: Final = frozenset({"archive_key_gone", "archive_key_damaged"})
+IDLE_S: Final = 2.0
+"""Between two looks while there is nothing."""
+
+
+class Indexing:
+    """Indexes what waits for it; blocking, but for `run`."""
+
+    def __init__(self, db: Database, archive: Archive, index: SubjectIndex, alarms: Alarms) -> None:
+        self._db = db
+        self._archive = archive
+        self._index = index
+        self._alarms = alarms
+
+    async def run(self, engine: Engine) -> None:
+        """Go on for ever; what fails now is tried again."""
+        if self._index.renewed:
+            self._alarms.sound(_renewed())
+        while True:
+            try:
+                done = await engine.in_reading(self.step)
+            except SaphanError as error:
+                self._alarms.sound(error)
+                done = 0
+            except Exception:
+                log.exception("the index of references met a bug")
+                done = 0
+            await asyncio.sleep(PAUSE_S if done else IDLE_S)
+
+    async def finish(self, engine: Engine) -> None:
+        """Step 3; raises OperatorError: the disk."""
+        while await engine.in_reading(self.step):
+            pass
+
+    def step(self) -> int:
+        """Step 2; how many were looked at.
+
+        Raises:
+            OperatorError: the disk; nothing of the portion was kept.
+        """
+        rows = self._db.rows(
+            "SELECT b.seq, b.id, b.header, b.header_id, b.wrapped, b.wrap_day, c.ciphertext"
+            " FROM unindexed JOIN bulletins b USING (seq) JOIN bodies c USING (seq)"
+            " WHERE b.wrapped IS NOT NULL ORDER BY b.seq LIMIT ?",
+            (PORTION,),
+        )
+        found = [(row[0], self._references(row)) for row in rows]
+        if found:
+            with self._db.transaction() as tx:
+                for seq, references in found:
+                    self._index.keep(tx, seq, references)
+        return len(found)
+
+    def _references(self, row: Row) -> frozenset[Reference]:
+        """None of what cannot be opened any more: nobody is shown it either."""
+        _, bulletin, header, *_ = row
+        schema = decode(Header, header, LIMITS.header_bytes, "header").schema
+        try:
+            return references_of(schema, _content(self._archive, row))
+        except InvalidInput as error:
+            return _none(bulletin, error)
+        except OperatorError as error:
+            if error.code not in KEY_LOST:
+                raise
+            return _none(bulletin, error)
+
+
+def _none(bulletin: bytes, error: SaphanError) -> frozenset[Reference]:
+    log.warning("%s is not in the index of references: %s", bulletin.hex()[:16], error.code)
+    return frozenset()
+
+
+def _content(archive: Archive, row: Row) -> dict[str, Any]:
+    """What a stored bulletin says; its signatures were judged when it came."""
+    _, bulletin, _, header_id, wrapped, day, ciphertext = row
+    opened = open_content(archive.unwrap(wrapped, bulletin, day), header_id, ciphertext)
+    sealed = decode(Sealed, opened, LIMITS.ciphertext_bytes, "sealed")
+    return decode_content(sealed.content, LIMITS.content_bytes)
+
+
+def _renewed() -> OperatorError:
+    return OperatorError(
+        "subject_key_new",
+        "the key of the index of references was missing: the index is made anew under another one",
+        field="subject.key",
+        hint="what was suppressed before is not recognized any more: restore the keys' backup, or"
+        " suppress it again",
+    )
