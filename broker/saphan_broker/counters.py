@@ -15,6 +15,12 @@ class Counters:
         """Operations and agreements that were logged."""
         self.refused: Counter[str] = Counter()
         """Refused items by error code; codes come from the program, so there are few."""
+        self.destroyed = 0
+        """Deliveries that were destroyed, each with its entry."""
+        self.rewrapped = 0
+        """Stanzas of held deliveries that were wrapped anew."""
+        self.forgotten = 0
+        """Old entries, bulletins and signatures that were removed."""
         self.commits = 0
         self.commit_seconds = 0.0
         """Time spent in durable commits of the evidence log."""

@@ -60,6 +60,8 @@ class RecentRows:
         """Remember a durable commit of the evidence log; the oldest ones make room."""
         if self._groups and self._groups[-1].stop != commit.expected.size:
             self.clear()
+        if any(key in self._stanzas or key[0] in self._bulletins for key in commit.destroyed):
+            self.clear()  # what is destroyed is fed to nobody, and stays in no memory
         corridors = {(entry.sender, entry.recipient) for entry in commit.entries}
         agencies = {agency for corridor in corridors for agency in corridor}
         boxes = self._boxes

@@ -78,6 +78,11 @@ class Committer:
             if group.ledger.anchors:
                 # Rare, and witnesses refuse a head that lags behind the directory they know.
                 state.listeners.ask_everyone(state.clock())
+            state.emptied += group.emptied()
+        elif group.ledger.stanzas:
+            await state.store.commit(group.commit())  # wrapped anew: nothing that is in the log
+            state.evidence.adopt(group.tree, group.root, group.ledger.time)
+            state.recent_rows.clear()
         else:
             self._check_signed(group)
         for work, outcome in group.outcomes:

@@ -7,7 +7,7 @@ is entered here, and its neighbours in the group are judged by it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -19,8 +19,11 @@ from saphan_broker.store.base import (
     Corridor,
     DeliveryKey,
     DeliveryRow,
-    Facts,
+    HoldKey,
+    HoldRow,
+    StanzaRow,
     StatementKey,
+    Store,
 )
 
 K = TypeVar("K")
@@ -36,6 +39,10 @@ class Wanted:
     deliveries: set[DeliveryKey] = field(default_factory=set)
     statements: set[StatementKey] = field(default_factory=set)
     corridors: set[Corridor] = field(default_factory=set)
+    whole: set[bytes] = field(default_factory=set)
+    """Bulletins of which every delivery is asked for."""
+    holds: set[HoldKey] = field(default_factory=set)
+    stanzas: set[DeliveryKey] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -47,13 +54,17 @@ class Known:
     deliveries: dict[DeliveryKey, DeliveryRow]
     statements: dict[StatementKey, int]
     corridors: dict[Corridor, tuple[int, int]]
+    recipients: dict[bytes, tuple[str, ...]] = field(default_factory=dict)
+    """Of bulletins of which every delivery is known: whose they are."""
+    holds: dict[HoldKey, HoldRow] = field(default_factory=dict)
+    stanzas: dict[DeliveryKey, StanzaRow] = field(default_factory=dict)
     used: dict[str, Use] = field(default_factory=dict)
     """By agency, of its quota."""
     stopped: dict[DeliveryKey, Refused | Unavailable] = field(default_factory=dict)
     """Deliveries that may not be handed over any more, or not now, and why (`releasing`)."""
 
     def first_answer(
-        self, bulletin: bytes, statement: bytes, recipients: Iterable[str]
+        self, bulletin: bytes, statement: bytes, recipients: Sequence[str]
     ) -> tuple[int, ...] | None:
         """Indices that a statement got in its corridors when it was first admitted."""
         indices = [
@@ -63,7 +74,7 @@ class Known:
         return found if indices and len(found) == len(indices) else None
 
 
-async def load(store: Facts, wanted: Wanted) -> Known:
+async def load(store: Store, wanted: Wanted) -> Known:
     """Read everything in bulk: one query of each kind, none for what nobody asked.
 
     What is asked for at once the store works off without a wait between. A bulletin that is not
@@ -79,10 +90,25 @@ async def load(store: Facts, wanted: Wanted) -> Known:
         _ask(store.deliveries, [key for key in wanted.deliveries if key[0] not in new]),
         _ask(store.statements, [key for key in wanted.statements if key[0] not in new]),
     )
-    return Known(bulletins, nonces, deliveries, statements, corridors)
+    known = Known(bulletins, nonces, deliveries, statements, corridors)
+    if wanted.whole or wanted.holds or wanted.stanzas:
+        await _load_kept(store, wanted, known)
+    return known
+
+
+async def _load_kept(store: Store, wanted: Wanted, known: Known) -> None:
+    """What only destructions and holds ask for."""
+    whole, known.holds, known.stanzas = await asyncio.gather(
+        _ask(store.deliveries_of, wanted.whole),
+        _ask(store.holds, wanted.holds),
+        _ask(store.stanzas, wanted.stanzas),
+    )
+    for bulletin, rows in whole.items():
+        known.deliveries.update(((bulletin, row.recipient), row) for row in rows)
+        known.recipients[bulletin] = tuple(row.recipient for row in rows)
 
 
 async def _ask(
-    read: Callable[[Iterable[K]], Awaitable[dict[K, V]]], keys: Collection[K]
+    read: Callable[[Sequence[K]], Awaitable[dict[K, V]]], keys: Collection[K]
 ) -> dict[K, V]:
-    return await read(keys) if keys else {}
+    return await read(tuple(keys)) if keys else {}

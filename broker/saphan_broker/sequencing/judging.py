@@ -9,26 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saphan_protocol.admission import (
-    Admitted,
-    AdmittedStatement,
-    RefusedAfterSignature,
-    check_subject,
-)
+from saphan_protocol.admission import Admitted, RefusedAfterSignature
 from saphan_protocol.deadlines import Times, next_deadline
-from saphan_protocol.delivery import OWN_EVENTS, State, Step, begin, step
+from saphan_protocol.delivery import State, Step, begin, step
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
 from saphan_schemas.errors import Refused, SaphanError, Unavailable
 from saphan_schemas.frames import Submission
-from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Event, LeafType, statement_type
+from saphan_schemas.records import LeafType
 
 from saphan_broker.sequencing.facts import Wanted
 from saphan_broker.sequencing.ledger import Ledger
-from saphan_broker.sequencing.own_words import advanced, refuse
+from saphan_broker.sequencing.own_words import refuse
 from saphan_broker.sequencing.work import Logged, Outcome, Rejected
 from saphan_broker.state import Random
-from saphan_broker.store.base import BulletinFacts, DeliveryRow, StatementKey
+from saphan_broker.store.base import BulletinFacts, DeliveryRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,103 +152,10 @@ class Bulletin:
                 deadline=next_deadline(
                     state, Times(header.expires, header.answer_by, admitted.due_day), ledger.time
                 ),
+                holds=0 if before is None else before.holds,
             )
         )
         return index
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An admitted statement about a bulletin in `corridor`."""
-
-    peer: str
-    admitted: AdmittedStatement
-    corridor: tuple[str, str]
-    salt: bytes
-
-    def want(self, wanted: Wanted) -> None:
-        """Name the facts that `judge` will ask for."""
-        bulletin, recipient = self.admitted.statement.bulletin, self.corridor[1]
-        wanted.bulletins.add(bulletin)
-        wanted.deliveries.add((bulletin, recipient))
-        wanted.statements.add((bulletin, self.admitted.identity, recipient))
-        wanted.corridors.update((self.corridor, (self.peer, self.peer)))
-        if self.admitted.event is Event.READ:
-            wanted.statements.add(self._reading)
-
-    @property
-    def _reading(self) -> StatementKey:
-        """Where a delivery's one reading is noted, too: a bulletin's id is no statement's identity.
-
-        Rows of earlier releases say `accepted` and no more, and a copy brings them as they are.
-        """
-        bulletin = self.admitted.statement.bulletin
-        return bulletin, bulletin, self.corridor[1]
-
-    def judge(self, ledger: Ledger, random: Random) -> Outcome:
-        """Enter it, or give its first answer again."""
-        statement, known = self.admitted.statement, ledger.known
-        first = known.first_answer(statement.bulletin, self.admitted.identity, (self.corridor[1],))
-        if first is not None:
-            return Logged(first)
-        try:
-            after = self._next(ledger)
-        except Refused as error:
-            return refuse(
-                ledger, random, self.peer, statement.bulletin, statement.ciphertext, error
-            )
-        except Unavailable as waits:
-            return Rejected(waits)
-        ledger.signature(self.admitted.batch)
-        event = self.admitted.event
-        index = ledger.enter(
-            self.corridor,
-            LeafType[event.name],
-            statement_type(event),
-            self.admitted.body,
-            self.admitted.identity,
-            issuer=statement.issuer,
-            bulletin=statement.bulletin,
-            salt=self.salt,
-            item=self.admitted.item,
-        )
-        if event is Event.READ:
-            known.statements[self._reading] = ledger.statements[self._reading] = index
-        if after is not None:
-            ledger.delivery(advanced(*after, index, ledger.time))
-        return Logged((index,))
-
-    def _next(self, ledger: Ledger) -> tuple[DeliveryRow, State] | None:
-        """Its delivery and the state after it; None for what is a step of no delivery."""
-        statement, event = self.admitted.statement, self.admitted.event
-        row = ledger.known.deliveries.get((statement.bulletin, self.corridor[1]))
-        facts = ledger.known.bulletins.get(statement.bulletin)
-        if facts is None or not self._concerns(facts, row):
-            raise Refused(
-                "bulletin_unknown",
-                f"no such bulletin went from {self.corridor[0]} to {self.corridor[1]}",
-                field="statement.bulletin",
-                hint="after a broker's loss the sender consigns anew; send it after that",
-            )
-        check_subject(statement, facts.id, facts.ciphertext_digest)
-        if row is None or event in OWN_EVENTS:
-            # Step 14: of a delivery's statements there are only so many, of these there is no end.
-            ledger.charge(self.peer, LIMITS.quota_refusal_bytes)
-            return None
-        stopped = ledger.known.stopped.get((row.bulletin, row.recipient))
-        if stopped is not None and event is Event.HANDOVER:
-            raise stopped
-        state = State(row.state)
-        if state is State.ACCEPTED and self._reading in ledger.known.statements:
-            state = State.READ
-        return row, step(state, Step(event.value))
-
-    def _concerns(self, facts: BulletinFacts, row: DeliveryRow | None) -> bool:
-        """Whether the bulletin went through this corridor; in an agency's own, whether it sent or
-        received it."""
-        if self.admitted.event in OWN_EVENTS:
-            return row is not None or facts.sender == self.peer
-        return row is not None and row.sender == self.corridor[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from saphan_broker.store.base import (
     DeliveryKey,
     DeliveryRow,
     EntryRow,
+    HoldKey,
+    HoldRow,
     SignatureKey,
     StanzaRow,
     StatementKey,
@@ -53,6 +55,9 @@ class Ledger:
         self.signatures: dict[SignatureKey, BatchSignature] = {}
         self.anchors: list[AnchorRow] = []
         self.used: dict[str, Use] = {}
+        self.holds: dict[HoldKey, HoldRow] = {}
+        self.destroyed: list[DeliveryKey] = []
+        self.bodiless: list[bytes] = []
         self._start = start
         self._quotas = quotas
 
@@ -154,9 +159,30 @@ class Ledger:
 
     def stanza(self, bulletin: bytes, recipient: str, due_day: int, stanza: bytes) -> None:
         """Keep the newest stanza of a delivery."""
-        self.stanzas[bulletin, recipient] = seal_stanza_row(
-            self.keys, bulletin, recipient, due_day, stanza
-        )
+        key = bulletin, recipient
+        row = seal_stanza_row(self.keys, bulletin, recipient, due_day, stanza)
+        self.known.stanzas[key] = self.stanzas[key] = row
+
+    def hold(self, row: HoldRow) -> None:
+        """A hold stands, or has ended."""
+        key = row.target, row.order
+        self.known.holds[key] = self.holds[key] = row
+
+    def destroy(self, row: DeliveryRow) -> None:
+        """Take a delivery's stanza away; with its bulletin's last one the ciphertext, too.
+
+        Args:
+            row: as it is after that.
+        """
+        key = row.bulletin, row.recipient
+        self.delivery(row)
+        self.stanzas.pop(key, None)
+        self.known.stanzas.pop(key, None)
+        self.destroyed.append(key)
+        others = self.known.recipients.get(row.bulletin, ())
+        rows = (self.known.deliveries[row.bulletin, other] for other in others)
+        if all(one.destroyed is not None for one in rows):
+            self.bodiless.append(row.bulletin)
 
     def _use(self, agency: str, use: Use) -> None:
         self.known.used[agency] = self.used[agency] = use

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
 from saphan_protocol.deadlines import Times, next_deadline, said_by_time
 from saphan_protocol.delivery import State, Step, step
 from saphan_protocol.identity import identity
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import BROKER, Event, LeafType, Statement, statement_type
+from saphan_schemas.records import BROKER, Event, LeafType, Statement, Targeted, statement_type
 
 from saphan_broker.sequencing.facts import Wanted
 from saphan_broker.sequencing.ledger import Ledger
@@ -46,7 +47,7 @@ class Expired:
         state = State(row.state)
         event, code = said_by_time(state, times_of(row), row.deadline)
         after = step(state, Step(event.value))
-        body, statement_id = _broker_statement(
+        body, statement_id = broker_statement(
             event, row.bulletin, facts.ciphertext_digest, ledger.time, code
         )
         index = ledger.enter(
@@ -75,7 +76,7 @@ def refuse(
 
     Whose quota is used up is told only that: sent again later, it is judged and logged.
     """
-    body, statement_id = _broker_statement(
+    body, statement_id = broker_statement(
         Event.REFUSED, bulletin, ciphertext, ledger.time, error.code
     )
     known = ledger.known.statements.get((bulletin, statement_id, peer))
@@ -99,11 +100,21 @@ def refuse(
     return Rejected(error, (index,))
 
 
-def _broker_statement(
-    event: Event, bulletin: bytes, ciphertext: bytes, time: int, code: str
+def broker_statement(
+    event: Event,
+    bulletin: bytes,
+    ciphertext: bytes,
+    time: int,
+    code: str,
+    target: int | None = None,
 ) -> tuple[bytes, bytes]:
-    """(body, identity) of the broker's own statement: unsigned, the head vouches for it."""
-    body = encode(Statement(bulletin, ciphertext, BROKER, time, code, None))
+    """(body, identity) of the broker's own statement: unsigned, the head vouches for it.
+
+    Args:
+        target: index of a `submitted` leaf, for the events that name one.
+    """
+    said = (bulletin, ciphertext, BROKER, time, code, None)
+    body = encode(Statement(*said) if target is None else Targeted(*said, target))
     return body, identity(statement_type(event), body)
 
 
@@ -114,16 +125,6 @@ def times_of(row: DeliveryRow) -> Times:
 
 def advanced(row: DeliveryRow, state: State, index: int, time: int) -> DeliveryRow:
     """The delivery after the entry at `index`, of `time`, put it into `state`."""
-    return DeliveryRow(
-        bulletin=row.bulletin,
-        recipient=row.recipient,
-        sender=row.sender,
-        state=state.value,
-        submitted=row.submitted,
-        last=index,
-        consignments=row.consignments,
-        expires=row.expires,
-        answer_by=row.answer_by,
-        due_day=row.due_day,
-        deadline=next_deadline(state, times_of(row), time),
+    return replace(
+        row, state=state.value, last=index, deadline=next_deadline(state, times_of(row), time)
     )

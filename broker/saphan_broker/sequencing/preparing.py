@@ -11,29 +11,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from saphan_protocol.admission import (
+    AdmittedStatement,
+    RefusedAfterSignature,
+    admit,
+    admit_statement,
+)
 from saphan_protocol.admission import Facts as AdmissionFacts
-from saphan_protocol.admission import RefusedAfterSignature, admit, admit_statement
 from saphan_protocol.evidence import CONSIGNMENT_TYPE
+from saphan_protocol.holding import check_hold
 from saphan_protocol.identity import identity
 from saphan_protocol.tile_tree import TileTree
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
 from saphan_schemas.limits import LIMITS, SECOND_MS
-from saphan_schemas.records import Consignment
+from saphan_schemas.records import Consignment, Event
 
+from saphan_broker.sequencing.destroying import Destroyed, Rewrapped
 from saphan_broker.sequencing.facts import Known
-from saphan_broker.sequencing.judging import Bulletin, Denied, Said
+from saphan_broker.sequencing.judging import Bulletin, Denied
 from saphan_broker.sequencing.ledger import Ledger
 from saphan_broker.sequencing.own_words import Expired
 from saphan_broker.sequencing.releasing import find_stopped
 from saphan_broker.sequencing.said_before import SaidBefore, said_before
+from saphan_broker.sequencing.saying import Said
 from saphan_broker.sequencing.unreadable import answer as unreadable
 from saphan_broker.sequencing.unreadable import load_readable
-from saphan_broker.sequencing.work import Expiry, Outcome, Rejected, Stated, Submitted, Work
+from saphan_broker.sequencing.work import (
+    Destruction,
+    Expiry,
+    Outcome,
+    Rejected,
+    Rewrapping,
+    Stated,
+    Submitted,
+    Work,
+)
 from saphan_broker.state import State
-from saphan_broker.store.base import Commit, LogHead, TileKey
+from saphan_broker.store.base import BulletinFacts, Commit, LogHead, TileKey
 
-Judged: TypeAlias = Bulletin | Said | Denied | Expired | SaidBefore
+Judged: TypeAlias = Bulletin | Said | Denied | Expired | Destroyed | Rewrapped | SaidBefore
 
 BREATH = 16
 """Items judged before other tasks of the event loop get their turn, about 1 ms."""
@@ -70,7 +87,15 @@ class Prepared:
             statements=ledger.statements,
             corridors=ledger.corridors,
             anchors=ledger.anchors,
+            holds=list(ledger.holds.values()),
+            destroyed=ledger.destroyed,
+            bodiless=ledger.bodiless,
         )
+
+    def emptied(self) -> list[BulletinFacts]:
+        """Bulletins whose last copy goes with this, and that have attachments."""
+        facts = (self.ledger.known.bulletins[one] for one in self.ledger.bodiless)
+        return [one for one in facts if one.attachments]
 
     def agencies(self) -> set[str]:
         """Whose mailboxes grow."""
@@ -111,7 +136,7 @@ async def prepare(state: State, group: Sequence[Work], before: Prepared | None) 
         anchored = anchor[0]
     outcomes: list[tuple[Work, Outcome]] = []
     for place, (work, ready) in enumerate(judged):
-        if place % BREATH == BREATH - 1:
+        if place % BREATH == BREATH - 1 or isinstance(ready, Destroyed):
             await asyncio.sleep(0)
         outcomes.append((work, ready.judge(ledger, state.random)))
     grown, tiles, grown_root = await book.grow(tree, ledger.leaves)
@@ -127,6 +152,11 @@ def _overlay(known: Known, ledger: Ledger) -> None:
     known.statements.update(ledger.statements)
     known.corridors.update(ledger.corridors)
     known.used.update(ledger.used)
+    known.holds.update(ledger.holds)
+    known.stanzas.update(ledger.stanzas)
+    for key in ledger.destroyed:
+        known.stanzas.pop(key, None)
+    # No delivery of a bulletin begins on its due-day or later, so `recipients` are all of them.
 
 
 def _newest_anchor(state: State, before: Prepared | None) -> int:
@@ -208,6 +238,10 @@ def _admit(work: Work, facts: AdmissionFacts) -> Judged:
     item = work.item
     if isinstance(item, Expiry):
         return Expired(item)
+    if isinstance(item, Destruction):
+        return Destroyed(item)
+    if isinstance(item, Rewrapping):
+        return Rewrapped(item)
     if not isinstance(item, Submitted | Stated):
         raise RuntimeError(f"{type(item).__name__} is no evidence item")
     try:
@@ -257,4 +291,14 @@ def _admit_statement(item: Stated, facts: AdmissionFacts) -> Judged:
     admitted = admit_statement(
         said.event, said.statement, said.item, item.batches, corridor, facts, peer=item.peer
     )
-    return Said(item.peer, admitted, corridor, said.salt)
+    return Said(item.peer, admitted, corridor, said.salt, _hold_named(admitted, facts))
+
+
+def _hold_named(admitted: AdmittedStatement, facts: AdmissionFacts) -> bytes | Refused | None:
+    """Under which name a `held` or `released` is kept; why it is refused; None for others."""
+    if admitted.event not in (Event.HELD, Event.RELEASED):
+        return None
+    try:
+        return check_hold(facts.directory.holds, admitted.event, admitted.statement, facts.at)
+    except Refused as error:
+        return error

@@ -20,7 +20,7 @@ from saphan_schemas.records import Consignment, Event, Header
 
 from saphan_broker.at_rest import open_header, open_record
 from saphan_broker.sequencing.facts import Known
-from saphan_broker.sequencing.judging import Said
+from saphan_broker.sequencing.saying import Said
 from saphan_broker.sequencing.unreadable import told
 from saphan_broker.state import State
 from saphan_broker.store.base import DeliveryRow

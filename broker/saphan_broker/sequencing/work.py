@@ -12,6 +12,8 @@ from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import StatementItem, Submission
 from saphan_schemas.records import BatchSignature
 
+from saphan_broker.store.base import DeliveryKey, DeliveryRow
+
 Batches: TypeAlias = dict[RootRef, BatchSignature]
 
 
@@ -78,6 +80,38 @@ class Expiry:
     def weight(self) -> int:
         """Bytes that it holds in memory, about."""
         return 256
+
+
+@dataclass(frozen=True, slots=True)
+class Destruction:
+    """Deliveries that are due on or before `day`, on witnessed time: destroyed in one commit.
+
+    Args:
+        rows: as the store had them; what has changed since decides.
+    """
+
+    rows: tuple[DeliveryRow, ...]
+    day: int
+    peer: None = None
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it holds in memory, about."""
+        return 1024 * len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrapping:
+    """Deliveries that a hold keeps: their stanzas are wrapped anew under the key of `day`."""
+
+    keys: tuple[DeliveryKey, ...]
+    day: int
+    peer: None = None
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it holds in memory, about."""
+        return 2048 * len(self.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +188,7 @@ class NewHead:
 
 
 ForDirectory: TypeAlias = Operation | Package | Order | Hold | OwnSchema
-Item: TypeAlias = Submitted | Stated | Expiry | ForDirectory | NewHead
+Item: TypeAlias = Submitted | Stated | Expiry | Destruction | Rewrapping | ForDirectory | NewHead
 
 
 @dataclass(slots=True)

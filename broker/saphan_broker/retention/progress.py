@@ -1,0 +1,82 @@
+"""How far this process has come: the day-key seed, the newest time that was acted on.
+
+The process that sequences moves first; the others hear of it with every beat and follow, each in
+its own memory and in the file of its host, so that a destroyed day is destroyed everywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, NamedTuple
+
+from saphan_schemas.errors import SaphanError
+
+from saphan_broker.retention.armed import Armed
+from saphan_broker.state import State
+from saphan_broker.witnessed import WitnessedTime
+
+BEHIND: Final = "seed_not_moved"
+
+
+class Told(NamedTuple):
+    """What one process tells the others: first day with a key, time acted on (ms), rule armed."""
+
+    seed: int
+    acted: int
+    armed: bool
+
+
+class Progress:
+    """Owned by the event loop."""
+
+    def __init__(self, state: State, armed: Armed, witnessed: WitnessedTime) -> None:
+        self._state = state
+        self._armed = armed
+        self._witnessed = witnessed
+        self._heard = Told(0, 0, False)
+
+    @property
+    def witnessed_ms(self) -> int:
+        """Witnessed time, ms; 0 before any cosignature since the start."""
+        return self._witnessed.now
+
+    async def advance(self, day: int) -> None:
+        """Destroy the keys of all days before `day` of which nothing is left.
+
+        Raises:
+            OperatorError: `key_file_*`, and what the store raises.
+        """
+        first = await self._state.store.first_undestroyed()
+        await self._move(day if first is None else min(day, first))
+
+    async def acted(self) -> None:
+        """Everything that was due by now is done.
+
+        Raises:
+            OperatorError: `key_file_*`.
+        """
+        await asyncio.to_thread(self._armed.act, self._witnessed.now)
+
+    def tell(self) -> Told:
+        """What the others should know."""
+        return Told(self._state.keys.day, self._armed.acted, self._armed.armed)
+
+    async def hear(self, told: Told) -> None:
+        """Another process of this broker has come so far: so has this one.
+
+        Until it is done here the alarm `seed_not_moved` says that this host still has old keys.
+        """
+        if told == self._heard:
+            return
+        try:
+            await self._move(told.seed)
+            await asyncio.to_thread(self._armed.act, told.acted, armed=told.armed)
+        except SaphanError as error:
+            self._state.alarms.sound(BEHIND, f"keys of destroyed days are still here: {error}")
+        else:
+            self._heard = told
+            self._state.alarms.clear(BEHIND)
+
+    async def _move(self, day: int) -> None:
+        if day > self._state.keys.day:
+            await asyncio.to_thread(self._state.keys.advance, day)

@@ -1,0 +1,121 @@
+"""The duty that destroys what is due: a little at a time, so that what arrives hardly waits.
+
+Order of effects for a batch (schemas/spec/retention.md, D1 to D5): one commit with the `destroyed`
+entries that also takes stanzas and bodies away; its signed head; files of attachments; and once
+nothing of a day is left, the day's key. What a crash means: whatever the commit holds has happened,
+the rest is found and done by the next look, by the same function as always.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from saphan_schemas.errors import SaphanError
+from saphan_schemas.limits import DAY_MS, LIMITS
+
+from saphan_broker.retention.guard import Guard
+from saphan_broker.retention.progress import Progress
+from saphan_broker.retention.wrapping import wrap_anew
+from saphan_broker.sequencing.work import Destruction, Logged, Rejected, Submit, Work
+from saphan_broker.state import State
+from saphan_broker.store.base import DeliveryRow
+
+_log = logging.getLogger("saphan.broker")
+
+FAILS: Final = "retention_waits"
+LOOK_SECONDS: Final = 1.0
+FORGET_ROWS: Final = 256
+"""Old entries removed in one write."""
+PAUSE_SECONDS: Final = 0.02
+"""Between two writes of what is no commit: others' come first."""
+
+
+class RetentionSweep:
+    """A duty of the process that sequences; owned by the event loop."""
+
+    def __init__(self, state: State, submit: Submit, guard: Guard, progress: Progress) -> None:
+        self._state = state
+        self._submit = submit
+        self._guard = guard
+        self._progress = progress
+        self.lag_ms = 0
+        """How long the earliest bulletin that may be destroyed has been due, on witnessed time."""
+
+    async def run(self) -> None:
+        """Look again and again until cancelled; a failing look is tried again."""
+        try:
+            while True:
+                await self._try()
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            self._guard.quiet()  # from here on it is for another process to say
+            self._state.alarms.clear(FAILS)
+
+    async def _try(self) -> None:
+        try:
+            await self.look()
+        except SaphanError as error:
+            self._state.alarms.sound(FAILS, f"what is due is not destroyed now: {error}")
+        except Exception:  # a bug; the next look must still come
+            _log.exception("a look at what is due has failed")
+        else:
+            self._state.alarms.clear(FAILS)
+
+    async def look(self) -> None:
+        """Destroy what is due, wrap anew what is held, forget old records, move the seed.
+
+        Raises:
+            SaphanError: what the store, the sequencer and the seed's file raise.
+        """
+        await self._remove_files()  # what a failed look has left
+        while (day := self._guard.day()) is not None:
+            rows = await self._state.store.destroyable(day, LIMITS.retention_batch)
+            self._note(rows)
+            if not rows or not await self._destroy(rows, day):
+                break
+        if day is None:
+            return
+        await wrap_anew(self._state, self._submit, day)
+        await self._forget(day)
+        await self._progress.advance(day)
+        await self._progress.acted()
+
+    def _note(self, rows: Sequence[DeliveryRow]) -> None:
+        now = self._progress.witnessed_ms
+        self.lag_ms = max(0, now - rows[0].due_day * DAY_MS) if rows else 0
+
+    async def _destroy(self, rows: Sequence[DeliveryRow], day: int) -> int:
+        """Log and remove a batch; gives how many."""
+        works = [
+            self._submit(Destruction(tuple(rows[at : at + LIMITS.retention_items]), day))
+            for at in range(0, len(rows), LIMITS.retention_items)
+        ]
+        destroyed = await _logged(works)
+        self._state.counters.destroyed += destroyed
+        # A crash here leaves files that nobody can open; the next start finds them (blob_sweep).
+        await self._remove_files()
+        return destroyed
+
+    async def _remove_files(self) -> None:
+        emptied = self._state.emptied
+        while emptied:
+            await self._state.blobs.destroy(emptied[0])
+            emptied.pop(0)
+
+    async def _forget(self, day: int) -> None:
+        """Records, headers and salts whose own, longer life is over."""
+        while gone := await self._state.store.forget(day, FORGET_ROWS):
+            self._state.counters.forgotten += gone
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _logged(works: Sequence[Work]) -> int:
+    """How many entries came of it; raises what the first refused one was told."""
+    outcomes = await asyncio.gather(*(work.outcome for work in works))
+    for outcome in outcomes:
+        if isinstance(outcome, Rejected):
+            raise outcome.error
+    return sum(len(outcome.indices) for outcome in outcomes if isinstance(outcome, Logged))
