@@ -20,8 +20,6 @@ DELETED: Final = "deleted"
 PART: Final = 256
 """Bulletins in one query, and in one transaction that erases."""
 
-_SEQ: Final = "(SELECT seq FROM bulletins WHERE id = ?)"
-
 
 class Keeping:
     """Changes of retention rows, each in a transaction of the caller's."""
@@ -34,9 +32,11 @@ class Keeping:
             rule: a code of `erased`, why it is that day.
         """
         done = tx.execute(
-            f"UPDATE retention SET day = ?, rule = ? WHERE seq = {_SEQ}"  # noqa: S608 - a constant
-            " AND day > ? AND erased IS NULL",
-            (day, rule, bulletin, day),
+            "UPDATE retention SET near = ?1, near_rule = ?2,"
+            " rule = CASE WHEN day > ?1 THEN ?2 ELSE rule END, day = min(day, ?1)"
+            " WHERE seq = (SELECT seq FROM bulletins WHERE id = ?3)"
+            " AND coalesce(near, retain) > ?1 AND erased IS NULL",
+            (day, rule, bulletin),
         )
         return done.rowcount == 1
 
@@ -44,7 +44,7 @@ class Keeping:
     def seal(tx: sqlite3.Connection, bulletin: bytes, why: str) -> bool:
         """Show what it says to nobody from now on (`why`: a word, such as recalled); idempotent."""
         done = tx.execute(
-            f"UPDATE retention SET sealed = ? WHERE seq = {_SEQ}"  # noqa: S608 - a constant
+            "UPDATE retention SET sealed = ? WHERE seq = (SELECT seq FROM bulletins WHERE id = ?)"
             " AND sealed IS NULL AND erased IS NULL",
             (why, bulletin),
         )
@@ -53,7 +53,11 @@ class Keeping:
     @staticmethod
     def unseal(tx: sqlite3.Connection, bulletin: bytes) -> None:
         """Show it again to those who may see it."""
-        tx.execute(f"UPDATE retention SET sealed = NULL WHERE seq = {_SEQ}", (bulletin,))  # noqa: S608 - a constant
+        tx.execute(
+            "UPDATE retention SET sealed = NULL"
+            " WHERE seq = (SELECT seq FROM bulletins WHERE id = ?)",
+            (bulletin,),
+        )
 
 
 def sealed_among(db: Database, bulletins: Collection[bytes]) -> dict[bytes, str]:

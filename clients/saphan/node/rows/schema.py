@@ -238,23 +238,41 @@ CREATE TABLE schemas (digest BLOB PRIMARY KEY, bundle BLOB NOT NULL);
 """,
     6: """
 -- N1
--- How long each bulletin is kept here, by its place. `day`: erased at its first instant; `rule`:
--- why then (a code of `erased`). `review`: day on which a person is asked, NULL while it is not
--- reckoned or there is none. `state`: active, due_review, extended, deleting (its rows are gone,
--- its files may not be), deleted; held is whatever stands in `held`. `sealed`: why nobody is shown
--- what it says though it is still here. `erased`: ms UTC. `facts`: what of the content its days are
--- reckoned from, sealed under the key of its day; `reckoned`: by which rules they were.
+-- How long each bulletin is kept here, by its place. `day`: erased at its first instant, `rule`:
+-- why then (a code of `erased`); the nearest of `retain` (its header's day), `near` (what happened
+-- to it asks for that) and `planned` (by the rules, once they are armed). `review`: when a person
+-- is asked. `closed`: when its matter was, `closing`: how. `facts`: what the days are reckoned
+-- from, sealed under the key of its day; `reckoned`: by which rules they were, NULL: they must be.
+-- `state`: active, due_review, extended (`extended`: until), deleting (its rows are gone, its files
+-- may not be), deleted; held is what stands in `held`. `sealed`: why nobody is shown what it says,
+-- though it is here. `erased`: ms UTC.
 CREATE TABLE retention (
-    seq INTEGER PRIMARY KEY, day INTEGER NOT NULL, rule TEXT NOT NULL DEFAULT 'due',
-    review INTEGER, state TEXT NOT NULL DEFAULT 'active', sealed TEXT, erased INTEGER,
-    facts BLOB, reckoned BLOB);
+    seq INTEGER PRIMARY KEY, retain INTEGER NOT NULL, day INTEGER NOT NULL,
+    rule TEXT NOT NULL DEFAULT 'due', near INTEGER, near_rule TEXT, planned INTEGER,
+    planned_rule TEXT, review INTEGER, closed INTEGER, closing TEXT,
+    extended INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'active', sealed TEXT,
+    erased INTEGER, facts BLOB, reckoned BLOB);
+INSERT INTO retention (seq, retain, day) SELECT seq, wrap_day, wrap_day FROM bulletins;
 CREATE INDEX retention_due ON retention (day) WHERE erased IS NULL;
-CREATE INDEX retention_review ON retention (review) WHERE review IS NOT NULL AND erased IS NULL;
+CREATE INDEX retention_planned ON retention (planned) WHERE planned IS NOT NULL;
+CREATE INDEX retention_review ON retention (review) WHERE review IS NOT NULL;
+CREATE INDEX retention_unreckoned ON retention (seq) WHERE reckoned IS NULL AND erased IS NULL;
 CREATE INDEX retention_deleting ON retention (seq) WHERE state = 'deleting';
+CREATE INDEX retention_asked ON retention (seq) WHERE state = 'due_review';
 CREATE INDEX retention_sealed ON retention (seq) WHERE sealed IS NOT NULL;
-INSERT INTO retention (seq, day) SELECT seq, wrap_day FROM bulletins;
 CREATE TRIGGER bulletins_retained AFTER INSERT ON bulletins BEGIN
-    INSERT INTO retention (seq, day) VALUES (NEW.seq, NEW.wrap_day);
+    INSERT INTO retention (seq, retain, day, reckoned) VALUES (NEW.seq, NEW.wrap_day, NEW.wrap_day,
+        CASE WHEN NEW.wrapped IS NULL THEN x'' END);
+END;
+-- What is opened has days to reckon; what names another bulletin may close that one's matter.
+CREATE TRIGGER retention_opened AFTER UPDATE OF wrapped ON bulletins
+WHEN OLD.wrapped IS NULL AND NEW.wrapped IS NOT NULL BEGIN
+    UPDATE retention SET reckoned = NULL WHERE seq = NEW.seq;
+END;
+CREATE TRIGGER relations_retained AFTER INSERT ON relations BEGIN
+    UPDATE retention SET reckoned = NULL WHERE erased IS NULL AND reckoned != x'' AND seq IN (
+        SELECT seq FROM bulletins WHERE id = NEW.target
+        UNION SELECT seq FROM relations WHERE target = NEW.target);
 END;
 -- What people decided at a review, or between; the reason rests sealed under the bulletin's day.
 CREATE TABLE retention_decisions (
