@@ -14,3 +14,4 @@ class Right(StrEnum):
     EVENTS = "events"
     IDENTITY = "identity"
     LOG = "log"
+    RECALL = "recall"

@@ -37,6 +37,9 @@ OFFICERS_PATHS = {
     "GET /v1/countersign/{id}/attachments/{number}",
     "POST /v1/countersign/{id}/sign",
     "POST /v1/countersign/{id}/refuse",
+    "POST /v1/bulletins/{id}/recall",
+    "GET /v1/bulletins/{id}/recall",
+    "POST /v1/bulletins/{id}/recall/answer",
 }
 SYSTEMS_PATHS = {
     Right.SEND: {
@@ -53,10 +56,12 @@ SYSTEMS_PATHS = {
         "GET /v1/bulletins",
         "GET /v1/bulletins/{id}",
         "GET /v1/bulletins/{id}/thread",
+        "GET /v1/bulletins/{id}/recall",
     },
     Right.EVENTS: {"GET /v1/events"},
     Right.IDENTITY: {"GET /v1/directory"},
     Right.LOG: {"GET /v1/log-token"},
+    Right.RECALL: {"POST /v1/bulletins/{id}/recall"},
 }
 DUMMIES = {"number": "1", "name": "nobody", "version": "1"}
 EVERY_SYSTEMS_PATHS = {

@@ -6,7 +6,11 @@ from saphan.node.agreement_watch import AgreementWatch
 from saphan.node.engine import Engine
 from saphan.node.ground import Ground
 from saphan.node.officers.countersigning import Countersigning
+from saphan.node.recall.answering import Answering
+from saphan.node.recall.ordering import Ordering
+from saphan.node.recall.recalls import Recalls
 from saphan.node.recovery import Recovery
+from saphan.node.retention.erasing import Erasing
 from saphan.node.schema_watch import SchemaWatch
 from saphan.node.trust.bound import Bound
 from saphan.node.trust.in_flight import InFlight
@@ -47,6 +51,28 @@ def agreements(on: Ground, engine: Engine, line: Line, recovery: Recovery) -> Ag
         restored=on.restored,
         alarms=on.alarms,
         events=on.events,
+    )
+
+
+def recalls(on: Ground, engine: Engine, line: Line, erasing: Erasing) -> Recalls:
+    """Of what this agency takes back, and of what others do."""
+    on_what = on.agency, on.key, on.db
+    return Recalls(
+        engine=engine,
+        line=line,
+        ordering=Ordering(*on_what, on.logs, on.restored, on.clock),
+        answering=Answering(
+            *on_what,
+            erasing=erasing,
+            before=lambda one: None,
+            settings=on.settings,
+            restored=on.restored,
+            alarms=on.alarms,
+            clock=on.clock,
+        ),
+        alarms=on.alarms,
+        events=on.events,
+        db=on.db,
     )
 
 

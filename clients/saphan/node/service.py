@@ -32,9 +32,10 @@ from saphan.node.files.blobs import DAMAGED
 from saphan.node.files.parts import mark_lost
 from saphan.node.files.uploads import Uploads
 from saphan.node.ground import Ground, lay
+from saphan.node.holding.rows import held_among
 from saphan.node.judging import Judge
 from saphan.node.logs import Logs
-from saphan.node.looks import agreements, schemas, watching
+from saphan.node.looks import agreements, recalls, schemas, watching
 from saphan.node.officers.clearance import Clearance
 from saphan.node.officers.countersigning import Countersigning
 from saphan.node.officers.readings import SYSTEM, Readings
@@ -49,11 +50,13 @@ from saphan.node.proving.gaps import Gaps
 from saphan.node.proving.notes_kept import NotesKept
 from saphan.node.proving.proofs import WitnessedProofs
 from saphan.node.proving.witness_lag import WitnessLag
+from saphan.node.recall.recalls import Recalls
 from saphan.node.receive import Intake
 from saphan.node.recovery import Recovery
 from saphan.node.repeats import KEEPERS, Asked, Repeats
 from saphan.node.resending import Resending
 from saphan.node.resent import first_answer
+from saphan.node.retention.erasing import Erasing
 from saphan.node.rows.db import Database
 from saphan.node.schema_watch import SchemaWatch
 from saphan.node.seen_heads import SeenHeads
@@ -109,6 +112,7 @@ class NodeService:
     own: OwnSchemas
     schemas: SchemaWatch
     subjects: SubjectParts
+    recalls: Recalls
     listening: dict[str, tuple[str, int]] = field(default_factory=dict)
     """(host, port) of what is served besides the local API: "desks"."""
 
@@ -272,6 +276,9 @@ def _built(on: Ground) -> NodeService:
     eyes = Countersigning(
         on.agency, logs, on.settings, clearance, drafts, outbox, showings.has_read, clock
     )
+    erasing = Erasing(
+        on.agency, on.key, db, on.files, partial(held_among, db), lambda *_: None, clock
+    )
     return NodeService(
         config=on.config,
         agency=on.agency,
@@ -307,6 +314,7 @@ def _built(on: Ground) -> NodeService:
         seen=on.seen,
         own=on.own,
         schemas=schemas(on, engine, line, recovery),
+        recalls=recalls(on, engine, line, erasing),
         subjects=subject_parts(on),
     )
 
@@ -354,6 +362,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         asyncio.create_task(service.watching.run()),
         asyncio.create_task(service.agreements.run()),
         asyncio.create_task(service.schemas.run()),
+        asyncio.create_task(service.recalls.run()),
         asyncio.create_task(service.lag.run()),
         asyncio.create_task(service.subjects.indexing.run(service.engine)),
         asyncio.create_task(service.engine.budget.run()),

@@ -8,6 +8,8 @@ from saphan_schemas.attachments import MEDIA_TYPES, ROLES
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.api.access import ACCESS, OPEN_PATH, Access
+from saphan.node.api.openapi_retention import PATHS as RETENTION_PATHS
+from saphan.node.api.openapi_retention import SCHEMAS as RETENTION_SCHEMAS
 from saphan.node.callers import Right
 from saphan.node.disclosing import WORDS
 from saphan.node.repeats import HEADER
@@ -191,6 +193,7 @@ _SCHEMAS: Final[Json] = {
         },
     },
     "Object": {"type": "object"},
+    **RETENTION_SCHEMAS,
 }
 
 PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
@@ -286,6 +289,7 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
     ("get", "/v1/tokens", "Tokens, those that have ended among them", None, 200, "Tokens"),
     ("post", "/v1/tokens", "Make a token for a system or an officer", "Wanted", 201, "Token"),
     ("delete", "/v1/tokens/{name}", "Revoke a token", None, 200, "Token"),
+    *RETENTION_PATHS,
 )
 """(method, path, summary, request schema, status of success, answer schema)."""
 

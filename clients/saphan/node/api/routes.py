@@ -39,6 +39,7 @@ from saphan.node.api.guard import EVENTS_PATH, errors, guard, identify
 from saphan.node.api.officers import routes as officer_routes
 from saphan.node.api.openapi import document
 from saphan.node.api.parties import party
+from saphan.node.api.recalls import routes as recall_routes
 from saphan.node.api.receipts import routes as receipt_routes
 from saphan.node.api.requests import (
     INNER_BYTES,
@@ -105,6 +106,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             *disclosure_routes(),
             *evidence_routes(),
             *officer_routes(),
+            *recall_routes(),
             *receipt_routes(),
             *schema_routes(),
             *split_routes(),

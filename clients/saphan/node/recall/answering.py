@@ -17,11 +17,12 @@ from typing import Any, Final
 
 from saphan_protocol.delivery import DECLINED_CODES
 from saphan_protocol.keys import SigningKey
-from saphan_schemas.errors import InvalidInput, Refused
+from saphan_schemas.errors import InvalidInput, Refused, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event
 
 from saphan.node.alarms import Alarms
+from saphan.node.holding.rows import is_held
 from saphan.node.policy.current import Current
 from saphan.node.recall.alarming import ASKED, asked
 from saphan.node.recall.rows import (
@@ -34,7 +35,7 @@ from saphan.node.recall.rows import (
     recalled_here,
 )
 from saphan.node.restored import Restored
-from saphan.node.retention.erasing import Erasing, HeldAmong
+from saphan.node.retention.erasing import Erasing
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 
@@ -51,33 +52,40 @@ Before = Callable[[RecalledHere], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look came to: something is to be sent; something must be looked at again soon."""
+
+    said: bool = False
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Answering:
     """Of one node; runs in the frames' thread, where bulletins are stored and erased.
 
     Args:
-        held: see `HeldAmong`; before: see `Before`; clock: ms UTC.
+        before: see `Before`; clock: ms UTC.
     """
 
     agency: str
     key: SigningKey
     db: Database
     erasing: Erasing
-    held: HeldAmong
     before: Before
     settings: Current
     restored: Restored
     alarms: Alarms
     clock: Callable[[], int]
 
-    def look(self) -> bool:
-        """Answer what can be answered without a person; whether anything is to be sent.
+    def look(self) -> Looked:
+        """Answer what can be answered without a person.
 
         Raises:
             OperatorError: the disk; the next look goes on.
         """
         if self.restored.listening:
-            return False  # how it was answered before may be heard yet
-        stated = False
+            return Looked()  # how it was answered before may be heard yet
+        looked = Looked()
         waiting: list[RecalledHere] = []
         for one in open_recalls(self.db, PAGE):
             heard = self._heard(one)
@@ -87,10 +95,10 @@ class Answering:
             if decided is None:
                 waiting += [heard] if heard.answer is None else []
                 continue
-            decided()
-            stated = True
+            done = decided()
+            looked = Looked(looked.said or done, looked.again or not done)
         self._alarm(waiting)
-        return stated
+        return looked
 
     def answer(self, bulletin: bytes, declined: str | None, caller: str) -> None:
         """A person's answer; durable when it returns, the same again changes nothing.
@@ -101,7 +109,7 @@ class Answering:
 
         Raises:
             InvalidInput: `recall_code`. Refused: `not_recalled`, `answered_before`, `held_here`.
-            Unavailable: `catching_up`. OperatorError: the disk.
+            Unavailable: `catching_up`, `hold_unsure`. OperatorError: the disk.
         """
         self.restored.require_heard()
         _check_code(declined)
@@ -115,23 +123,29 @@ class Answering:
         if declined is not None:
             self._decline(one, declined, caller)
             return
-        if self.held([bulletin]):
+        if is_held(self.db, bulletin):
             raise Refused(
                 "held_here",
                 "a hold of this agency keeps this bulletin, so it cannot be erased",
                 field="id",
                 hint=f"see which one: saphan hold list --id {bulletin.hex()[:16]}",
             )
-        self._obey(one, caller)
+        if not self._obey(one, caller):
+            raise Unavailable(
+                "hold_unsure",
+                "whether a hold keeps this bulletin is not known yet",
+                field="id",
+                hint="try again in a moment; if it stays so, see: saphan hold list",
+                retry_after_ms=5_000,
+            )
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _decide(self, one: RecalledHere) -> Callable[[], None] | None:
+    def _decide(self, one: RecalledHere) -> Callable[[], bool] | None:
         """Step 2 and 4: what to do; None: nothing, or nothing without a person."""
         if one.stopped:
             return lambda: self._obey(one, SETTINGS)
-        held = bool(self.held([one.bulletin]))
-        if held:
+        if is_held(self.db, one.bulletin):
             return None if one.answer else lambda: self._decline(one, LEGAL_HOLD, HOLD)
         if self.settings.now.recall.answer != OBEY:
             return None
@@ -156,22 +170,22 @@ class Answering:
             return None
         return recalled_here(self.db, one.bulletin)
 
-    def _obey(self, one: RecalledHere, caller: str) -> None:
-        """Step 3."""
+    def _obey(self, one: RecalledHere, caller: str) -> bool:
+        """Step 3; False: it is held, or it is not known yet whether it is."""
         self.before(one)
         done = self.erasing.erase([one.bulletin], "recalled")
-        if done.held:  # the hold came this very moment: the next look declines
-            return
+        if done.held:
+            return False
         if one.stopped:
             with self.db.transaction() as tx:
                 keep_answer(tx, one.bulletin, STOPPED, None, caller, self.clock())
-            return
-        self._say(one, Event.OBEYED, None, caller)
+            return True
+        return self._say(one, Event.OBEYED, None, caller)
 
-    def _decline(self, one: RecalledHere, code: str, caller: str) -> None:
-        self._say(one, Event.DECLINED, code, caller)
+    def _decline(self, one: RecalledHere, code: str, caller: str) -> bool:
+        return self._say(one, Event.DECLINED, code, caller)
 
-    def _say(self, one: RecalledHere, event: Event, code: str | None, caller: str) -> None:
+    def _say(self, one: RecalledHere, event: Event, code: str | None, caller: str) -> bool:
         """The answer and the statement that says it, in one transaction."""
         now = self.clock()
         row = self.db.row("SELECT sender, digest FROM bulletins WHERE id = ?", (one.bulletin,))
@@ -183,6 +197,7 @@ class Answering:
             keep_answer(tx, one.bulletin, event.value, code, caller, now)
             if signed is not None:
                 keep_statements(tx, *signed)
+        return True
 
     def _said(self, bulletin: bytes, row: Row, event: Event, code: str | None, now: int) -> Said:
         sender, digest = row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -24,6 +25,8 @@ RECALL: Final = "recall"
 """Type of the event that a recall was ordered or answered here."""
 ASKS: Final = "recalls"
 """Type of the event by which other parts of the node ask for a look (a hold was released)."""
+AGAIN_S: Final = 2.0
+"""Until what was not known yet is looked at again."""
 _HEARD: Final = frozenset(
     one.value for one in (Said.RECALLED, Said.OBEYED, Said.DECLINED, Said.RELEASED)
 )
@@ -53,14 +56,17 @@ class Recalls:
             OperatorError: the disk.
         """
         said = await self.engine.in_frames(self.ordering.look)
-        said = await self.engine.in_frames(self.answering.look) or said
+        looked = await self.engine.in_frames(self.answering.look)
         quiet, self._open = await self.engine.in_reading(self._watched)
         if quiet:
             self.alarms.sound(silent(quiet))
         else:
             self.alarms.clear(SILENT)
-        if said:
+        if said or looked.said:
             self.line.wake_statements()
+        if looked.again:
+            loop = asyncio.get_running_loop()
+            loop.call_later(AGAIN_S, self.events.publish, [{"type": ASKS}])
 
     async def order(self, bulletin: bytes, code: str, caller: str) -> Json:
         """Take one of our own back; raises what `Ordering.order` raises."""
