@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from saphan_schemas.errors import Refused
+from saphan_schemas.limits import DAY_MS, LIMITS, SECOND_MS
 from saphan_schemas.records import Event
 
 from saphan_protocol.delivery import HELD, TERMINAL, State, Step, step
@@ -93,6 +94,48 @@ def follow(after: Aftermath, state: State, event: Event | Step) -> Aftermath:
             return after
         case _:
             return after
+
+
+def check_erasure(code: str | None, recalled: bool | None, retain: int | None, now: int) -> None:
+    """A holder erases on the day that it names, or says why earlier.
+
+    Args:
+        code: of the `erased` statement.
+        recalled: the delivery was recalled before; None if that is not known here.
+        retain: retain_until of its header, days since 1970; None if that is not known here.
+        now: time of its entry, ms UTC.
+
+    Raises:
+        Refused: `erased_early`, `erased_unrecalled`.
+    """
+    if code == "due" and retain is not None and now + LIMITS.skew_ms < retain * DAY_MS:
+        raise Refused(
+            "erased_early",
+            f"its day came {(retain * DAY_MS - now) // SECOND_MS} s later",
+            field="statement.code",
+        )
+    if code == "recalled" and recalled is False:
+        raise Refused(
+            "erased_unrecalled", "no recall of it was logged before", field="statement.code"
+        )
+
+
+def check_destruction(due_day: int, now: int) -> None:
+    """The broker destroys at the first instant of the due-day or later.
+
+    Args:
+        due_day: as the `submitted` leaf shows it, days since 1970.
+        now: time of the entry, ms UTC.
+
+    Raises:
+        Refused: `destroyed_early`.
+    """
+    if now + LIMITS.skew_ms < due_day * DAY_MS:
+        raise Refused(
+            "destroyed_early",
+            f"the broker destroyed it {(due_day * DAY_MS - now) // SECOND_MS} s before its day",
+            field="entry.time",
+        )
 
 
 def _answered(after: Aftermath, event: Event) -> Aftermath:

@@ -76,6 +76,8 @@ class Limits:
     hold_ids: int = 4_096  # that one hold order names: 128 KiB of its terms
     hold_parts: int = 64  # types, threads or cases that one hold order names
     hold_terms_bytes: int = 208 * KIB  # why and what is held: 4,096 ids, 64 types, threads, cases
+    hold_thread: int = 65_536  # bulletins of the threads that one hold names
+    hold_review_days: int = 366  # until a hold is looked at again: a year
     holds_per_agency: int = 1_024  # in force at once: each is looked at for every new bulletin
 
     # Signatures and logs
@@ -103,6 +105,7 @@ class Limits:
     max_expiry_ms: int = 400 * DAY_MS  # a bulletin nobody fetched in 13 months is expired
     record_days: int = 3_653  # records and salts outlive their bulletin by ten years
     ratchet_days: int = 40_200  # a century of retention and ten years for records; 0.2 s
+    destruction_grace_ms: int = 72 * HOUR_MS  # a due delivery's destruction must be in the log by
     retention_leap_ms: int = 35 * DAY_MS  # witnessed time that goes on by more waits for a person
     retention_items: int = 16  # deliveries destroyed by one item of the queue, about 2 ms
     retention_batch: int = 128  # at most in one commit: what arrives meanwhile waits for it
@@ -204,6 +207,7 @@ class Limits:
     notice_tries: int = 6  # of a command that fails, in half an hour
     desk_named: int = 32  # unread bulletins for which a desk's officer is named in one message
     escalation_steps: int = 8  # of officers named one after the other while nobody reads
+    suppression_ms: int = 3_653 * DAY_MS  # ten years: as long as records of it
     recall_answer_ms: int = 24 * HOUR_MS  # to answer a recall, before a holder is shown as silent
     thread_bulletins: int = 256  # of one thread that are shown together; a matter has some dozens
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from saphan_protocol.admission import due_day
 from saphan_protocol.audit.report import AuditStep
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event
@@ -59,7 +60,7 @@ def test_a_warning_ends_nothing(book: Logbook) -> None:
     report = book.audit()
     assert report.finding is None
     assert report.coverage.deliveries == {"read": 1, "unanswered": 1}
-    book.time = silent.header.retain_until * 24 * HOUR_MS
+    book.time = due_day(silent.header) * 24 * HOUR_MS
     expire(book, silent)
     report = book.audit()
     assert report.finding is None
@@ -126,7 +127,7 @@ def test_broker_calls_what_was_warned_of_undelivered(book: Logbook) -> None:
     made = asked(book)
     book.time += HOUR_MS
     warn(book, made)
-    book.time = made.header.retain_until * 24 * HOUR_MS
+    book.time = due_day(made.header) * 24 * HOUR_MS
     wrong = expire(book, made, "undelivered")
     assert found(book.audit()) == at(wrong, AuditStep.DELIVERY, "expired_code")
 
@@ -147,7 +148,7 @@ def test_an_expiry_behind_a_hole_is_believed(book: Logbook) -> None:
     made = book.agencies[LA].bulletin([KH], book.time, answer_by=None)
     _, first = book.submit(LA, KH, made)
     book.state(Event.HANDOVER, made, THERE)
-    book.time = made.header.retain_until * 24 * HOUR_MS
+    book.time = due_day(made.header) * 24 * HOUR_MS
     last = expire(book, made)
     assert book.audit(book.pack([first, last])).finding is None
 

@@ -1,4 +1,4 @@
-"""One opened entry under audit: steps O1 to O8, with the checks that broker and nodes run."""
+"""One opened entry under audit: steps O1 to O9, with the checks that broker and nodes run."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Consignment, Entry, Event, LeafType, Statement
+from saphan_schemas.records import Consignment, Entry, Event, LeafType, Statement, Targeted
 
 from saphan_protocol.admission import Admitted, Facts, admit, admit_statement
 from saphan_protocol.audit.corridors import Corridors, Course
 from saphan_protocol.audit.deliveries import Deliveries
+from saphan_protocol.audit.destruction import Destructions
 from saphan_protocol.audit.heads import Heads
+from saphan_protocol.audit.holding import Holding
 from saphan_protocol.audit.log import root_at
 from saphan_protocol.audit.packs import Shown, choose
 from saphan_protocol.audit.recipients import Recipients
@@ -19,9 +21,9 @@ from saphan_protocol.audit.report import LEAF_NAMES, AuditStep, Coverage, Trail
 from saphan_protocol.audit.statistics import Statistics
 from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.checkpoint import Head
-from saphan_protocol.delivery import BROKER_EVENTS, OWN_EVENTS
+from saphan_protocol.delivery import BROKER_EVENTS
 from saphan_protocol.directory import Directory
-from saphan_protocol.evidence import CONSIGNMENT_TYPE, Leaf, open_parsed
+from saphan_protocol.evidence import CONSIGNMENT_TYPE, Leaf, open_parsed, target_of
 from saphan_protocol.identity import identity
 from saphan_protocol.tile_tree import TileTree
 from saphan_protocol.vouched import check_vouched
@@ -35,6 +37,7 @@ class Entries:
         head: the evidence log's.
         tree: its tiles, to compare heads that consignments name; None without tiles.
         heads: those that packs show, which bound times.
+        ends: what the leaves say of destruction.
         verified: signatures known to hold.
     """
 
@@ -44,6 +47,7 @@ class Entries:
         head: Head,
         tree: TileTree | None,
         heads: Heads,
+        ends: Destructions,
         verified: VerifiedRoots,
         coverage: Coverage,
         trail: Trail,
@@ -58,7 +62,8 @@ class Entries:
         self._seen: tuple[int, bytes | None] = (-1, None)
         self.time = 0
         self.corridors = Corridors(coverage)
-        self.deliveries = Deliveries()
+        self.deliveries = Deliveries(ends)
+        self.holding = Holding(directory, coverage)
         self.recipients = Recipients()
         self.statistics = Statistics()
 
@@ -113,7 +118,7 @@ class Entries:
             self._trail.at(AuditStep.SUBMISSION, index, shown.pack)
             admitted = self._submission(index, leaf, entry, shown, facts)
             self._trail.at(AuditStep.DELIVERY, index, shown.pack)
-            self.deliveries.consign(leaf.type, entry, admitted, course)
+            self.deliveries.consign(leaf.type, index, entry, admitted, course)
             self.statistics.take(leaf.type, entry, admitted.bulletin_id, admitted.header)
             return
         event = Event[leaf.type.name]
@@ -123,13 +128,37 @@ class Entries:
         else:
             self._trail.at(AuditStep.SIGNED, index, shown.pack)
             statement = self._signed(event, entry, shown, facts)
-        if event is not Event.REFUSED:
-            self._trail.at(AuditStep.DELIVERY, index, shown.pack)
-        if event is Event.EXPORTED:
-            self.deliveries.check_exported(entry, statement)
-        elif event not in OWN_EVENTS:
-            self.deliveries.take(event, entry, statement, course, facts)
+        self._check_said(index, leaf, event, entry, statement, shown, course, facts)
         self.statistics.take(leaf.type, entry, statement.bulletin, None)
+
+    def _check_said(
+        self,
+        index: int,
+        leaf: Leaf,
+        event: Event,
+        entry: Entry,
+        statement: Statement,
+        shown: Shown,
+        course: Course,
+        facts: Facts,
+    ) -> None:
+        """Steps O8 and O9."""
+        if event is Event.REFUSED:
+            return
+        self._trail.at(AuditStep.RETENTION, index, shown.pack)
+        if target_of(event, statement) != leaf.target:
+            raise Refused(
+                "target_differs",
+                f"the leaf is about leaf {leaf.target}, and the statement about another",
+                field="statement.target",
+            )
+        if event in (Event.HELD, Event.RELEASED) and isinstance(statement, Targeted):
+            self.holding.take(event, statement, facts.at, course.whole)
+        self._trail.at(AuditStep.DELIVERY, index, shown.pack)
+        if entry.sender == entry.recipient:
+            self.deliveries.take_own(event, entry, statement, course)
+        else:
+            self.deliveries.take(event, entry, statement, course, facts)
 
     def _submission(
         self, index: int, leaf: Leaf, entry: Entry, shown: Shown, facts: Facts

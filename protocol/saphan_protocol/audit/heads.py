@@ -7,7 +7,7 @@ a few numbers for each head, of which a pack shows at most 4,096.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import msgspec
@@ -69,6 +69,8 @@ class Heads:
         self._lower = 0
         self._witnessed = False
         self._passed = PassedKept()
+        self.told: Callable[[int], None] = _nobody
+        """Is told the time of every head, in seconds, once all leaves that it covers are read."""
 
     def show(self, pack: str, note: bytes) -> None:
         """A pack's head.
@@ -137,6 +139,7 @@ class Heads:
                 )
             if frontier.size >= self._passed.size:
                 self._check_before(head)
+                self.told(head.time)
             self._lower = max(self._lower, head.time)
             self._witnessed = self._witnessed or bool(head.witnesses)
             self._next += 1
@@ -178,6 +181,10 @@ class Heads:
         statistics.lags_by_day.clear()
         for head in self._rising:
             statistics.see_head(head.time, head.witnesses.items())
+
+
+def _nobody(_time: int) -> None:
+    """Told by heads of which nobody asks."""
 
 
 def witness_keys(directory: Directory) -> list[KeyPair]:

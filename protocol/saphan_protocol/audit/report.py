@@ -45,6 +45,7 @@ class AuditStep(enum.StrEnum):
     LEAF = "E3"
     ANCHOR = "E4"
     ANCHORED = "E5"
+    DESTRUCTION = "E6"
     OPENING = "O1"
     STATEMENT = "O2"
     CORRIDOR = "O3"
@@ -53,6 +54,7 @@ class AuditStep(enum.StrEnum):
     SIGNED = "O6"
     BROKER = "O7"
     DELIVERY = "O8"
+    RETENTION = "O9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,9 @@ class Coverage:
         heads_shown, heads_witnessed, heads_beyond: of the evidence log, by packs and its newest;
             cosigned by at least one witness; of more leaves than this log has, not compared.
         bounded: opened entries dated between two witnessed heads.
+        destruction_waits, destruction_held: deliveries whose due-day has come by the head and that
+            are not destroyed, within the grace time or held.
+        holds_closed: opened `held` and `released` entries whose order nobody opened.
     """
 
     heads: list[HeadSeen] = field(default_factory=list)
@@ -128,6 +133,9 @@ class Coverage:
     heads_witnessed: int = 0
     heads_beyond: int = 0
     bounded: int = 0
+    destruction_waits: int = 0
+    destruction_held: int = 0
+    holds_closed: int = 0
 
     @property
     def entries(self) -> int:

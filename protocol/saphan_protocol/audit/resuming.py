@@ -14,7 +14,8 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from saphan_protocol.audit.anchors import Anchors
-from saphan_protocol.audit.deliveries import DeliveriesKept
+from saphan_protocol.audit.delivered import DeliveriesKept
+from saphan_protocol.audit.destruction import Destructions
 from saphan_protocol.audit.directory import Replayed
 from saphan_protocol.audit.entries import Entries
 from saphan_protocol.audit.heads import Heads, ShownHead
@@ -73,6 +74,7 @@ class Judged:
     entries: Entries
     anchors: Anchors
     heads: Heads
+    ends: Destructions
     coverage: Coverage
 
     def keep(self) -> dict[str, Any]:
@@ -88,8 +90,15 @@ class Judged:
             "corridors": entries.corridors.keep(),
             "recipients": entries.recipients.keep(),
             "statistics": entries.statistics,
+            "ends": self.ends.keep(),
+            "holding": entries.holding.keep(),
             "counted": Counted(
-                seen.logged, seen.opened, seen.signatures, seen.unseen, seen.bounded
+                seen.logged,
+                seen.opened,
+                seen.signatures,
+                seen.unseen,
+                seen.bounded,
+                seen.holds_closed,
             ),
         }
 
@@ -107,6 +116,9 @@ class Judged:
         seen.logged.update(counted.logged)
         seen.opened.update(counted.opened)
         seen.signatures, seen.unseen = counted.signatures, counted.unseen
+        self.ends.again(state.ends)
+        entries.holding.again(state.holding)
+        seen.holds_closed = counted.holds_closed
         seen.bounded, seen.evidence_leaves = counted.bounded, state.index
 
 

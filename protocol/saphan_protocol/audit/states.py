@@ -13,14 +13,16 @@ from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput, Refused
 
 from saphan_protocol.audit.corridors import CorridorsKept
-from saphan_protocol.audit.deliveries import DeliveriesKept
+from saphan_protocol.audit.delivered import DeliveriesKept
+from saphan_protocol.audit.destruction import DestructionsKept
 from saphan_protocol.audit.heads import PassedKept, ShownHead
+from saphan_protocol.audit.holding import HoldingKept
 from saphan_protocol.audit.recipients import RecipientsKept
 from saphan_protocol.audit.statistics import Statistics
 from saphan_protocol.identity import sha256
 from saphan_protocol.pins import Pins
 
-STATE_FORMAT: Final = "saphan/audit-state/1"
+STATE_FORMAT: Final = "saphan/audit-state/2"
 OF_STATES: Final = frozenset({"state_malformed", "state_foreign", "state_packs", "state_ahead"})
 """Errors of the auditor's own keeping: they say nothing about the log."""
 
@@ -41,6 +43,7 @@ class Counted(msgspec.Struct, array_like=True):
     signatures: int
     unseen: int
     bounded: int
+    holds_closed: int
 
 
 class State(msgspec.Struct, array_like=True):
@@ -75,6 +78,8 @@ class State(msgspec.Struct, array_like=True):
     recipients: RecipientsKept
     counted: Counted
     statistics: Statistics
+    ends: DestructionsKept
+    holding: HoldingKept
 
 
 def bound_to(pins: Pins, known_types: Mapping[str, bytes], program: str) -> bytes:

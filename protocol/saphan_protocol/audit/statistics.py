@@ -149,6 +149,8 @@ class Statistics:
                 spread.add(entry.time - known.begun)
         elif kind is LeafType.UNOPENED:
             self._move(known, None)
+        elif kind is LeafType.RECALLED and known.taken is not None:
+            return  # too late to be the outcome: a request
         elif kind in OUTCOMES:
             if kind in _ANSWERS and known.taken is not None:
                 for spread in (row.answer, pair.answer):

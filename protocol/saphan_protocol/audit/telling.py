@@ -49,6 +49,12 @@ def report_json(report: Report) -> dict[str, Any]:
                 ],
                 "deliveries": dict(sorted(seen.deliveries.items())),
                 "unplaced": seen.unplaced,
+                "destruction": {
+                    "destroyed": seen.logged["destroyed"],
+                    "due": seen.destruction_waits,
+                    "held": seen.destruction_held,
+                    "orders_not_opened": seen.holds_closed,
+                },
                 "heads_not_compared": seen.unseen,
                 "heads": {
                     "shown": seen.heads_shown,

@@ -18,6 +18,7 @@ from saphan_schemas.messages import error_hint
 
 from saphan_protocol.audit.ahead import AHEAD_ITEMS, Begin, Beside, RootsBeside, begin_by
 from saphan_protocol.audit.anchors import Anchors
+from saphan_protocol.audit.destruction import Destructions
 from saphan_protocol.audit.directory import Agreements, Replayed, replay_directory, see_heads
 from saphan_protocol.audit.entries import Entries
 from saphan_protocol.audit.heads import Heads
@@ -169,21 +170,25 @@ class _Audit:
     def _evidence(
         self, source: LogSource, head: Head, replayed: Replayed, packs: PackSet, heads: Heads
     ) -> None:
-        """Steps E2 to E5 for every leaf, O1 to O8 for those that are opened."""
+        """Steps E2 to E6 for every leaf, O1 to O9 for those that are opened."""
         trail = self._trail
         trail.log = "evidence"
         leaves = CheckedLeaves(source, head, trail, AuditStep.EVIDENCE_ROOT, self._progress)
         roots = VerifiedRoots() if self._beside is None else RootsBeside(self._beside)
-        entries = Entries(replayed.directory, head, leaves.tree, heads, roots, self.coverage, trail)
+        ends = Destructions(self.coverage, trail)
+        heads.told = ends.covered
+        entries = Entries(
+            replayed.directory, head, leaves.tree, heads, ends, roots, self.coverage, trail
+        )
         anchors = Anchors(replayed.roots, trail)
-        judged = Judged(entries, anchors, heads, self.coverage)
+        judged = Judged(entries, anchors, heads, ends, self.coverage)
         start = self._course.go_on(judged)
         self.statistics = entries.statistics
         try:
             for index, raw in enumerate(leaves):
                 self._near = index + AHEAD_ITEMS >= start
                 if index >= start:
-                    self._leaf(index, raw, entries, anchors, packs)
+                    self._leaf(index, raw, judged, packs)
                 else:
                     packs.at(index)  # judged before; read again to come to what was not
                 heads.see(leaves.frontier)
@@ -199,21 +204,22 @@ class _Audit:
         entries.recipients.finish(head.size)
         trail.at(AuditStep.ANCHORED)
         anchors.finish(head, replayed.head)
+        ends.finish(head.time)
         packs.finish(head.size)
         self._course.ended(judged, leaves.frontier)
 
-    def _leaf(
-        self, index: int, raw: bytes, entries: Entries, anchors: Anchors, packs: PackSet
-    ) -> None:
+    def _leaf(self, index: int, raw: bytes, judged: Judged, packs: PackSet) -> None:
+        entries = judged.entries
         self._trail.at(AuditStep.LEAF, index)
         leaf = parse_leaf(raw)
         self.coverage.logged[LEAF_NAMES[leaf.type]] += 1
-        anchors.take(index, leaf)
+        judged.anchors.take(index, leaf)
+        judged.ends.take(index, leaf)
         self._trail.at(AuditStep.SUBMISSION, index)
         entries.recipients.see(index, leaf)
         shown = packs.at(index)
         if shown:
-            entries.take(index, leaf, shown, anchors.size)
+            entries.take(index, leaf, shown, judged.anchors.size)
         elif leaf.type not in CLEAR_LEAVES:
             entries.corridors.leave(index)
         self.coverage.evidence_leaves = index + 1

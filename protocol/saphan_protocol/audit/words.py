@@ -88,6 +88,15 @@ def _evidence_page(seen: Coverage, say: Say) -> Iterator[str]:
     if seen.deliveries:
         states = ", ".join(f"{name} {count}" for name, count in sorted(seen.deliveries.items()))
         yield "    " + say("note.audit_deliveries", states=states)
+    if seen.logged["destroyed"] or seen.destruction_waits or seen.destruction_held:
+        yield "    " + say(
+            "note.audit_destruction",
+            destroyed=seen.logged["destroyed"],
+            due=seen.destruction_waits,
+            held=seen.destruction_held,
+        )
+    if seen.holds_closed:
+        yield "    " + say("note.audit_holds_closed", count=seen.holds_closed)
     if seen.entries > seen.entries_opened:
         yield "    " + say("note.audit_unopened", count=seen.entries - seen.entries_opened)
     if seen.unplaced:
