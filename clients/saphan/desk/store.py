@@ -1,13 +1,14 @@
-"""What a desk keeps, sealed row by row: who copies the file learns how many rows there are.
+"""What a desk keeps, sealed row by row: who copies the file learns how many rows there are, and on
+which day each is to go.
 
 A row is AES-256-GCM under the desk's key, with its shelf and place as additional data; the place is
 a keyed digest of the row's name, so that names do not stand in clear either. The desk's key comes
-from the officer's, which opens with the passphrase (`store_key`).
+from the officer's, which opens with the passphrase (`store_key`). What is kept of a bulletin rests
+under the key of its last day besides (`days`).
 """
 
 from __future__ import annotations
 
-import enum
 import hmac
 import os
 import sqlite3
@@ -25,12 +26,13 @@ from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import MIB
 
+from saphan.desk.days import FOLDER, DeskDays
+from saphan.desk.shelves import APPLICATION_ID, DAYS, FORMAT, SCHEMA
+from saphan.desk.shelves import Shelf as Shelf
+
 STORE_TYPE: Final = "saphan/desk_store/1"
 ROW_TYPE: Final = "saphan/desk_row/1"
 PART_TYPE: Final = "saphan/desk_part/1"
-APPLICATION_ID: Final = 0x5A504454
-"""Marks the file as a Saphan desk's ("ZPDT")."""
-FORMAT: Final = 1
 NONCE_BYTES: Final = 12
 ROW_BYTES: Final = 2 * MIB
 BUSY_SECONDS: Final = 10.0
@@ -43,27 +45,6 @@ _OF_THE_MACHINE: Final = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS rows (
-    seq INTEGER PRIMARY KEY, shelf INTEGER NOT NULL, place BLOB NOT NULL, sealed BLOB NOT NULL);
-CREATE UNIQUE INDEX IF NOT EXISTS rows_place ON rows (shelf, place);
-CREATE TABLE IF NOT EXISTS parts (
-    place BLOB NOT NULL, n INTEGER NOT NULL, sealed BLOB NOT NULL,
-    PRIMARY KEY (place, n)) WITHOUT ROWID;
-"""
-
-
-class Shelf(enum.IntEnum):
-    """Kinds of rows; how many there are of each is all that the file shows."""
-
-    STATE = 1
-    INBOX = 2
-    OPENED = 3
-    STATUS = 4
-    DRAFTS = 5
-    OUTBOX = 6
-    FILES = 7
-    TYPES = 8
 
 
 def store_key(seed: bytes, key_id: bytes) -> bytes:
@@ -86,6 +67,7 @@ class DeskStore:
     def __init__(self, path: Path, key: bytes) -> None:
         self._path = path
         self._cipher = AESGCM(key)
+        self.days = DeskDays(path.with_name(FOLDER), key)
         self._place_key = hmac.digest(key, b"saphan/desk_place/1", "sha256")
         with self._explained():
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -122,15 +104,20 @@ class DeskStore:
                 self._db.execute("ROLLBACK")
             raise
 
-    def put(self, shelf: Shelf, name: bytes, value: bytes) -> None:
-        """Keep a value, in place of the one of this name; inside a transaction, or by itself."""
+    def put(self, shelf: Shelf, name: bytes, value: bytes, day: int | None = None) -> None:
+        """Keep a value, in place of the one of this name; inside a transaction, or by itself.
+
+        Args:
+            day: on which it goes, days since 1970-01-01; None: it is of no bulletin.
+        """
         place = self._place(shelf, name)
-        sealed = self._seal(encode([name, value]), _aad(shelf, place))
-        with self._explained():
+        with self._together():
+            sealed = self._seal(encode([name, value]), _aad(shelf, place, day), day)
             self._db.execute(
-                "INSERT INTO rows (shelf, place, sealed) VALUES (?, ?, ?)"
-                " ON CONFLICT (shelf, place) DO UPDATE SET sealed = excluded.sealed",
-                (shelf, place, sealed),
+                "INSERT INTO rows (shelf, place, sealed, day) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (shelf, place) DO UPDATE SET sealed = excluded.sealed,"
+                " day = excluded.day",
+                (shelf, place, sealed, day),
             )
 
     def get(self, shelf: Shelf, name: bytes) -> bytes | None:
@@ -142,9 +129,10 @@ class DeskStore:
         place = self._place(shelf, name)
         with self._explained():
             row = self._db.execute(
-                "SELECT sealed FROM rows WHERE shelf = ? AND place = ?", (shelf, place)
+                "SELECT sealed, day FROM rows WHERE shelf = ? AND place = ?", (shelf, place)
             ).fetchone()
-        return None if row is None else self._open(shelf, place, row[0])[1]
+        found = None if row is None else self._open(shelf, place, *row)
+        return None if found is None else found[1]
 
     def has(self, shelf: Shelf, name: bytes) -> bool:
         """Whether there is a row of this name."""
@@ -164,10 +152,12 @@ class DeskStore:
 
     def each(self, shelf: Shelf) -> Iterator[tuple[bytes, bytes]]:
         """The same one by one: a shelf of years is never in memory as a whole; raises the same."""
-        query = "SELECT place, sealed FROM rows WHERE shelf = ? ORDER BY seq"
+        query = "SELECT place, sealed, day FROM rows WHERE shelf = ? ORDER BY seq"
         with self._explained():
-            for place, sealed in self._db.execute(query, (shelf,)):
-                yield self._open(shelf, place, sealed)
+            for place, sealed, day in self._db.execute(query, (shelf,)):
+                found = self._open(shelf, place, sealed, day)
+                if found is not None:
+                    yield found
 
     def count(self, shelf: Shelf) -> int:
         """How many rows a shelf has."""
@@ -204,16 +194,16 @@ class DeskStore:
         place = self._place(Shelf.FILES, name)
         with self._explained():
             row = self._db.execute(
-                "SELECT sealed FROM parts WHERE place = ? AND n = ?", (place, n)
+                "SELECT sealed, day FROM parts WHERE place = ? AND n = ?", (place, n)
             ).fetchone()
-        return None if row is None else self._unseal(row[0], pae_array(PART_TYPE, [place, n]))
+        return None if row is None else self._unseal(row[0], _part_aad(place, n, row[1]), row[1])
 
-    def put_part(self, name: bytes, n: int, data: bytes) -> None:
-        """Keep one part; inside a transaction, or by itself."""
+    def put_part(self, name: bytes, n: int, data: bytes, day: int | None = None) -> None:
+        """Keep one part; inside a transaction, or by itself; `day` as in `put`."""
         place = self._place(Shelf.FILES, name)
-        sealed = self._seal(data, pae_array(PART_TYPE, [place, n]))
-        with self._explained():
-            self._db.execute("REPLACE INTO parts VALUES (?, ?, ?)", (place, n, sealed))
+        with self._together():
+            sealed = self._seal(data, _part_aad(place, n, day), day)
+            self._db.execute("REPLACE INTO parts VALUES (?, ?, ?, ?)", (place, n, sealed, day))
 
     def drop_parts(self, name: bytes) -> None:
         """Take all parts of a name away."""
@@ -221,23 +211,75 @@ class DeskStore:
             place = self._place(Shelf.FILES, name)
             self._db.execute("DELETE FROM parts WHERE place = ?", (place,))
 
+    # --- days -------------------------------------------------------------------------------------
+
+    def drop_due(self, shelf: Shelf, day: int) -> int:
+        """Take away rows of a shelf whose day is this one or an earlier one; how many."""
+        with self._explained():
+            return self._db.execute(
+                "DELETE FROM rows WHERE shelf = ? AND day BETWEEN 1 AND ?", (shelf, day)
+            ).rowcount
+
+    def end_days(self) -> None:
+        """Cut the journal, and destroy the keys of days under which nothing is kept any more; what
+        lies under a key that is gone already is taken away. Outside a transaction.
+
+        Raises:
+            OperatorError: `desk_disk_full`, `file_unwritable`.
+        """
+        with self.transaction():
+            kept = {None, *self.days.known()}
+            for table in ("rows", "parts"):
+                query = f"SELECT DISTINCT day FROM {table} WHERE day IS NOT NULL"  # noqa: S608
+                lost = {day for (day,) in self._db.execute(query)} - kept
+                marks = [(day,) for day in lost]
+                self._db.executemany(f"DELETE FROM {table} WHERE day = ?", marks)  # noqa: S608
+        with self._explained():
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self.transaction():  # nobody begins one of them meanwhile
+            used = (
+                "SELECT day FROM rows WHERE day = ?1 UNION ALL SELECT day FROM parts WHERE day = ?1"
+            )
+            for day in self.days.known():
+                if self._db.execute(used, (day,)).fetchone() is None:
+                    self.days.destroy(day)
+
     # --- inside -----------------------------------------------------------------------------------
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """In the caller's transaction, or in one of its own: a day's key and its row are one."""
+        if self._db.in_transaction:
+            with self._explained():
+                yield
+        else:
+            with self.transaction(), self._explained():
+                yield
 
     def _place(self, shelf: Shelf, name: bytes) -> bytes:
         return hmac.digest(self._place_key, pae_array(ROW_TYPE, [int(shelf), name]), "sha256")[:16]
 
-    def _open(self, shelf: Shelf, place: bytes, sealed: bytes) -> tuple[bytes, bytes]:
-        plain = self._unseal(sealed, _aad(shelf, place))
+    def _open(
+        self, shelf: Shelf, place: bytes, sealed: bytes, day: int | None
+    ) -> tuple[bytes, bytes] | None:
+        plain = self._unseal(sealed, _aad(shelf, place, day), day)
+        if plain is None:
+            return None
         name, value = decode(tuple[bytes, bytes], plain, ROW_BYTES, "row")
         return name, value
 
-    def _seal(self, plain: bytes, aad: bytes) -> bytes:
+    def _seal(self, plain: bytes, aad: bytes, day: int | None) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, plain, aad)
+        cipher = self._cipher if day is None else self.days.sealing(day)
+        return nonce + cipher.encrypt(nonce, plain, aad)
 
-    def _unseal(self, sealed: bytes, aad: bytes) -> bytes:
+    def _unseal(self, sealed: bytes, aad: bytes, day: int | None) -> bytes | None:
+        """None: the key of its day was destroyed, and it with it."""
+        cipher = self._cipher if day is None else self.days.opening(day)
+        if cipher is None:
+            return None
         try:
-            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
+            return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
         except (InvalidTag, ValueError):
             raise self._damaged("a row was changed, or cut off") from None
 
@@ -258,7 +300,9 @@ class DeskStore:
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA secure_delete = ON")
             if not tables:
-                self._make()
+                self._bring_up(SCHEMA + DAYS)
+            elif found < FORMAT:
+                self._bring_up(DAYS)
         if self._marked() != b"desk":
             raise OperatorError(
                 "desk_key_differs",
@@ -267,14 +311,16 @@ class DeskStore:
                 hint="put back the officer.key that belongs to this desk, or make a new desk",
             )
 
-    def _make(self) -> None:
+    def _bring_up(self, lines: str) -> None:
+        """Make the tables, or add what an older release did not have; all or nothing."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            for line in SCHEMA.strip().split(";")[:-1]:
+            for line in lines.strip().split(";")[:-1]:
                 self._db.execute(line)
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._db.execute(f"PRAGMA user_version = {FORMAT}")
-            self.put(Shelf.STATE, b"mark", b"desk")
+            if lines != DAYS:
+                self.put(Shelf.STATE, b"mark", b"desk")
             self._db.execute("COMMIT")
         except BaseException:
             self._db.execute("ROLLBACK")
@@ -331,5 +377,9 @@ class DeskStore:
         )
 
 
-def _aad(shelf: Shelf, place: bytes) -> bytes:
-    return pae_array(ROW_TYPE, [int(shelf), place])
+def _aad(shelf: Shelf, place: bytes, day: int | None) -> bytes:
+    return pae_array(ROW_TYPE, [int(shelf), place] if day is None else [int(shelf), place, day])
+
+
+def _part_aad(place: bytes, n: int, day: int | None) -> bytes:
+    return pae_array(PART_TYPE, [place, n] if day is None else [place, n, day])

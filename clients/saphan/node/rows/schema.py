@@ -362,11 +362,12 @@ CREATE TABLE exports (
     seq INTEGER PRIMARY KEY, bulletin BLOB NOT NULL, kind TEXT NOT NULL, record BLOB NOT NULL,
     signature BLOB NOT NULL, salt BLOB NOT NULL, statement BLOB);
 CREATE INDEX exports_of_bulletin ON exports (bulletin);
--- Desks (by their officer's key) that were given what a bulletin says; `erasure`: the signed
--- confirmation, of several bulletins at once, that it is gone there.
+-- Desks (by their officer's key) that were given what a bulletin says. `told`: what the desk has
+-- heard of how long it keeps it; `erasure`: the signed confirmation, of several bulletins at once,
+-- that it is gone there.
 CREATE TABLE desk_copies (
     bulletin BLOB NOT NULL, key BLOB NOT NULL, handle TEXT NOT NULL, given INTEGER NOT NULL,
-    erasure INTEGER, PRIMARY KEY (bulletin, key)) WITHOUT ROWID;
+    told TEXT, erasure INTEGER, PRIMARY KEY (bulletin, key)) WITHOUT ROWID;
 CREATE INDEX desk_copies_of ON desk_copies (key) WHERE erasure IS NULL;
 CREATE TABLE desk_erasures (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL, time INTEGER NOT NULL, record BLOB NOT NULL,
