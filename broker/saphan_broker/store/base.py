@@ -41,7 +41,7 @@ from saphan_broker.store.rows import StanzaRow as StanzaRow
 from saphan_broker.store.rows import StatementKey as StatementKey
 from saphan_broker.store.rows import TileKey as TileKey
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Format of the stored data; a store of a newer one is refused, an older one brought up to it."""
 
 

@@ -20,7 +20,14 @@ from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.limits import MIB
 from saphan_schemas.records import BatchSignature
 
-from saphan_broker.store import sqlite_file, sqlite_read, sqlite_write
+from saphan_broker.store import (
+    sqlite_aging,
+    sqlite_bodies,
+    sqlite_file,
+    sqlite_read,
+    sqlite_wal,
+    sqlite_write,
+)
 from saphan_broker.store.base import (
     AnchorRow,
     BulletinFacts,
@@ -30,10 +37,13 @@ from saphan_broker.store.base import (
     Corridor,
     CosignatureRow,
     Counts,
+    DayCount,
     DeliveryKey,
     DeliveryRow,
     EntryRow,
     FeedRow,
+    HoldKey,
+    HoldRow,
     Log,
     LogState,
     Sign,
@@ -52,9 +62,6 @@ CHECKPOINT_BYTES: Final = 16 * MIB
 """Written since the last checkpoint before the next one starts, after a group's note is stored."""
 WAL_LIMIT_BYTES: Final = 64 * MIB
 """A longer WAL is checkpointed by the writer itself: beside unbroken load none ever catches up."""
-
-ROW_BYTES: Final = 4 * 1024
-"""What an entry costs in the WAL beside its record: its share of the pages of six trees."""
 
 
 class SqliteStore:
@@ -137,7 +144,7 @@ class SqliteStore:
 
         self._check_open()
         await self._write(lambda db: sqlite_write.apply_commit(db, commit), keep_note)
-        self._unmoved += _size(commit)
+        self._unmoved += sqlite_wal.size(commit)
         # Without a note another write follows at once; do not wait for it for ever.
         if self._unmoved > (WAL_LIMIT_BYTES if sign is None else CHECKPOINT_BYTES):
             self._checkpoint()
@@ -208,6 +215,24 @@ class SqliteStore:
     async def due(self, now: int, limit: int) -> list[DeliveryRow]:
         return await self._read(lambda db: sqlite_read.read_due(db, now, limit))
 
+    async def deliveries_of(self, ids: Iterable[bytes]) -> dict[bytes, list[DeliveryRow]]:
+        return await self._read(lambda db: sqlite_aging.read_deliveries_of(db, ids))
+
+    async def holds(self, keys: Iterable[HoldKey]) -> dict[HoldKey, HoldRow]:
+        return await self._read(lambda db: sqlite_aging.read_holds(db, keys))
+
+    async def destroyable(self, day: int, limit: int) -> list[DeliveryRow]:
+        return await self._read(lambda db: sqlite_aging.read_destroyable(db, day, limit))
+
+    async def stanzas_due(self, below_day: int, limit: int) -> list[StanzaRow]:
+        return await self._read(lambda db: sqlite_aging.read_stanzas_due(db, below_day, limit))
+
+    async def first_undestroyed(self) -> int | None:
+        return await self._read(sqlite_aging.read_first_undestroyed)
+
+    async def due_counts(self, upto_day: int) -> list[DayCount]:
+        return await self._read_long(lambda db: sqlite_aging.read_due_counts(db, upto_day))
+
     async def open_deliveries(self) -> dict[str, int]:
         return await self._read_long(sqlite_read.read_open_deliveries)
 
@@ -240,6 +265,21 @@ class SqliteStore:
     ) -> dict[SignatureKey, BatchSignature]:
         return await self._read(lambda db: sqlite_read.read_signatures(db, keys))
 
+    # --- Aging -----------------------------------------------------------------------------------
+
+    async def forget(self, before_day: int, limit: int) -> int:
+        self._check_open()
+        return await self._write(lambda db: sqlite_aging.forget(db, before_day, limit))
+
+    async def cleanse(self) -> bool:
+        self._check_open()
+        day = await self._read(sqlite_bodies.emptied_day)
+        if day is not None:
+            await self._write(lambda db: sqlite_bodies.remove_stretch(db, day))
+            return False
+        await self._mover.run(sqlite_wal.move)  # most of it, beside commits
+        return await self._writer.run(sqlite_wal.truncate)
+
     # --- threads ---------------------------------------------------------------------------------
 
     def _check_open(self) -> None:
@@ -261,7 +301,7 @@ class SqliteStore:
         self._check_open()
         await self._write(work)
 
-    async def _write(self, work: Work[None], then: Work[None] | None = None) -> None:
+    async def _write(self, work: Work[T], then: Work[None] | None = None) -> T:
         """Run one transaction on the writer, with the cosignatures that wait for one.
 
         Args:
@@ -270,15 +310,17 @@ class SqliteStore:
         """
         waiting = dict(self._pending)
 
-        def run(db: sqlite3.Connection) -> None:
-            self._transact(db, work, waiting)
+        def run(db: sqlite3.Connection) -> T:
+            done = self._transact(db, work, waiting)
             if then is not None:
                 then(db)
+            return done
 
-        await self._writer.run(run)
+        done = await self._writer.run(run)
         for key, row in waiting.items():
             if self._pending.get(key) is row:
                 del self._pending[key]
+        return done
 
     def _keep_note(self, db: sqlite3.Connection, log: Log, head: SignedHead) -> None:
         self._transact(db, lambda db: sqlite_write.apply_note(db, log, head), {})
@@ -286,9 +328,9 @@ class SqliteStore:
     def _transact(
         self,
         db: sqlite3.Connection,
-        work: Work[None],
+        work: Work[T],
         waiting: dict[tuple[Log, str], CosignatureRow],
-    ) -> None:
+    ) -> T:
         if self._unknown is not None:  # it died while this call was queued
             raise CommitUnknown(self._unknown)
         try:
@@ -298,13 +340,14 @@ class SqliteStore:
                 "store_busy", f"the store does not take a write now: {error}"
             ) from None
         try:
-            work(db)
+            done = work(db)
             rows = [(log, row) for (log, _agency), row in waiting.items()]
             sqlite_write.apply_cosignatures(db, rows)
             db.execute("COMMIT")
         except BaseException as error:
             self._undo(db, error)
             raise
+        return done
 
     def _undo(self, db: sqlite3.Connection, error: BaseException) -> None:
         """Roll back and give the failure its name; the object dies where SQLite cannot tell."""
@@ -336,34 +379,10 @@ class SqliteStore:
             return
         self._moving = True
         line = self._writer if self._wal_bytes > WAL_LIMIT_BYTES else self._mover
-        job = line.run(_move)
+        job = line.run(sqlite_wal.move)
         job.add_done_callback(self._moved)
 
     def _moved(self, job: asyncio.Future[tuple[int, int]]) -> None:
         self._moving = False
         if not job.cancelled() and job.exception() is None:
             self._wal_bytes, self._unmoved = job.result()
-
-
-def _move(db: sqlite3.Connection) -> tuple[int, int]:
-    """Passive checkpoint: bytes in the WAL, and bytes that are nowhere else.
-
-    A failure costs nothing but WAL length. A WAL that is moved whole is begun anew by the next
-    write.
-    """
-    try:
-        _busy, in_wal, moved = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    except sqlite3.Error as error:
-        _logger.warning("the WAL was not moved into the store's file: %s", error)
-        return 0, 0
-    return int(in_wal) * sqlite_file.PAGE_BYTES, int(in_wal - moved) * sqlite_file.PAGE_BYTES
-
-
-def _size(commit: Commit) -> int:
-    """About how many bytes a commit adds to the WAL."""
-    parts = [*commit.leaves, *commit.tiles.values(), *commit.packages.values()]
-    bodies = sum(len(row.header) + len(row.ciphertext) for row in commit.bulletins)
-    records = sum(len(row.record) for row in commit.entries)
-    stanzas = sum(len(row.sealed) for row in commit.stanzas)
-    parts_and_rows = sum(map(len, parts)) + ROW_BYTES * len(commit.entries)
-    return parts_and_rows + bodies + records + stanzas

@@ -18,6 +18,7 @@ from saphan_protocol.merkle import EMPTY_ROOT
 from saphan_schemas.errors import OperatorError
 
 from saphan_broker.store.base import FORMAT, LOGS
+from saphan_broker.store.sqlite_bodies import bring_bodies
 
 STORE_NAME: Final = "broker.db"
 LOCK_NAME: Final = "broker.lock"
@@ -26,6 +27,10 @@ APPLICATION_ID: Final = 0x53617068
 PAGE_BYTES: Final = 16 * 1024
 """A bulletin of 8 KiB lies in one page: with pages of 4 KiB a group of 64 costs a third more
 processor time, and a lone bulletin no less."""
+BUSY_MS: Final = 5_000
+"""Another process's write, or its look at the whole file, is waited for so long."""
+CACHED_STATEMENTS: Final = 512
+"""Each due-day has a table of its own, and there are about four hundred of them."""
 CACHE_KIB: Final = 16 * 1024
 READER_CACHE_KIB: Final = 2 * 1024
 """What is read is read once, mostly; a receiver that catches up must not cost three full caches."""
@@ -107,6 +112,7 @@ def _fill(fresh: Path) -> None:
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.executescript(f"BEGIN; {_script(0)}")
+        bring_bodies(connection)
         rows = [(number, EMPTY_ROOT) for number in range(len(LOGS))]
         connection.executemany("INSERT INTO log (log, size, root, time) VALUES (?, 0, ?, 0)", rows)
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -127,6 +133,7 @@ def upgrade(directory: Path) -> None:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
         if found < FORMAT:
             connection.executescript(f"BEGIN IMMEDIATE; {_script(found)}")
+            bring_bodies(connection)
             connection.execute(f"PRAGMA user_version={FORMAT}")
             connection.execute("COMMIT")
     except sqlite3.Error as error:
@@ -155,7 +162,11 @@ def connect(directory: Path, *, read_only: bool = False, older: bool = False) ->
     uri = f"{path.resolve().as_uri()}?mode=rw"  # never creates
     try:
         connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=64
+            uri,
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=CACHED_STATEMENTS,
         )
     except sqlite3.Error as error:
         raise _unreadable(directory, error) from None
@@ -178,7 +189,11 @@ def _configure(connection: sqlite3.Connection, read_only: bool) -> None:
     # Checkpoints run between commits on a thread of their own (docs/adr/0003).
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA busy_timeout=5000")
+    # What is removed is overwritten, in its page and when a page becomes free; what a statement
+    # would have to undo is not written to a file of its own.
+    connection.execute("PRAGMA secure_delete=ON")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     cache = READER_CACHE_KIB if read_only else CACHE_KIB
     connection.execute(f"PRAGMA cache_size=-{cache}")
     connection.execute(f"PRAGMA query_only={int(read_only)}")

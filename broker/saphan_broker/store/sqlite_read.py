@@ -35,13 +35,14 @@ from saphan_broker.store.base import (
     StatementKey,
     TileKey,
 )
+from saphan_broker.store.sqlite_bodies import read_body
 
 K = TypeVar("K")
 LOG_NUMBERS: Final[dict[Log, int]] = {log: number for number, log in enumerate(LOGS)}
 
 FACT_NAMES: Final = BulletinFacts.__struct_fields__
 BODY_NAMES: Final = BulletinRow.__struct_fields__
-DELIVERY_NAMES: Final = DeliveryRow.__struct_fields__[:11]
+DELIVERY_NAMES: Final = DeliveryRow.__struct_fields__
 ENTRY_NAMES: Final = EntryRow.__struct_fields__
 STANZA_NAMES: Final = StanzaRow.__struct_fields__
 
@@ -52,17 +53,22 @@ _FACTS: Final = (
 _FACTS_BY_ID: Final = f"SELECT {_FACTS} FROM bulletin b WHERE id = ?"  # noqa: S608 - constants
 _FACTS_BY_NONCE: Final = f"SELECT {_FACTS} FROM bulletin b WHERE sender = ? AND nonce = ?"  # noqa: S608
 _BODY: Final = (
-    f"SELECT {_FACTS}, o.header, o.ciphertext FROM bulletin b JOIN body o USING (seq) WHERE id = ?"  # noqa: S608
+    f"SELECT {_FACTS}, h.header, o.day, o.place FROM bulletin b"  # noqa: S608
+    " LEFT JOIN header h USING (seq) LEFT JOIN body o USING (seq) WHERE id = ?"
 )
-_DELIVERY: Final = (
+DELIVERY: Final = (
     "SELECT b.id, d.recipient, d.sender, d.state, d.submitted, d.last, d.consignments, d.expires,"
-    " d.answer_by, d.due_day, d.deadline FROM"
+    " d.answer_by, d.due_day, d.deadline, d.destroyed, d.holds FROM"
+)
+_DESTROYED: Final = (
+    "SELECT d.destroyed FROM bulletin b CROSS JOIN delivery d USING (seq)"
+    " WHERE b.id = ? AND d.recipient = ?"
 )
 _ONE_DELIVERY: Final = (
-    f"{_DELIVERY} bulletin b CROSS JOIN delivery d USING (seq) WHERE b.id = ? AND d.recipient = ?"
+    f"{DELIVERY} bulletin b CROSS JOIN delivery d USING (seq) WHERE b.id = ? AND d.recipient = ?"
 )
 _DUE: Final = (
-    f"{_DELIVERY} delivery d CROSS JOIN bulletin b USING (seq) WHERE d.deadline <= ?"
+    f"{DELIVERY} delivery d CROSS JOIN bulletin b USING (seq) WHERE d.deadline <= ?"
     " ORDER BY d.deadline, d.submitted LIMIT ?"
 )
 _STANZA: Final = (
@@ -136,40 +142,40 @@ def read_anchors(db: sqlite3.Connection, start: int, stop: int) -> list[AnchorRo
 
 
 def read_bulletins(db: sqlite3.Connection, ids: Iterable[bytes]) -> dict[bytes, BulletinFacts]:
-    rows = _each(db, _FACTS_BY_ID, ((id_, (id_,)) for id_ in ids))
+    rows = each(db, _FACTS_BY_ID, ((id_, (id_,)) for id_ in ids))
     return {id_: _facts(row) for id_, row in rows}
 
 
 def read_by_nonce(
     db: sqlite3.Connection, keys: Iterable[tuple[str, bytes]]
 ) -> dict[tuple[str, bytes], BulletinFacts]:
-    rows = _each(db, _FACTS_BY_NONCE, ((key, key) for key in keys))
+    rows = each(db, _FACTS_BY_NONCE, ((key, key) for key in keys))
     return {key: _facts(row) for key, row in rows}
 
 
 def read_deliveries(
     db: sqlite3.Connection, keys: Iterable[tuple[bytes, str]]
 ) -> dict[tuple[bytes, str], DeliveryRow]:
-    rows = _each(db, _ONE_DELIVERY, ((key, key) for key in keys))
-    return {key: _delivery(row) for key, row in rows}
+    rows = each(db, _ONE_DELIVERY, ((key, key) for key in keys))
+    return {key: delivery_row(row) for key, row in rows}
 
 
 def read_statements(
     db: sqlite3.Connection, keys: Iterable[StatementKey]
 ) -> dict[StatementKey, int]:
     query = "SELECT idx FROM statement WHERE identity = ? AND recipient = ?"
-    return {key: row[0] for key, row in _each(db, query, ((key, key[1:]) for key in keys))}
+    return {key: row[0] for key, row in each(db, query, ((key, key[1:]) for key in keys))}
 
 
 def read_corridors(
     db: sqlite3.Connection, keys: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[int, int]]:
     query = "SELECT number, idx FROM corridor WHERE sender = ? AND recipient = ?"
-    return {key: (row[0], row[1]) for key, row in _each(db, query, ((key, key) for key in keys))}
+    return {key: (row[0], row[1]) for key, row in each(db, query, ((key, key) for key in keys))}
 
 
 def read_due(db: sqlite3.Connection, now: int, limit: int) -> list[DeliveryRow]:
-    return [_delivery(row) for row in db.execute(_DUE, (now, limit))]
+    return [delivery_row(row) for row in db.execute(_DUE, (now, limit))]
 
 
 def read_open_deliveries(db: sqlite3.Connection) -> dict[str, int]:
@@ -215,12 +221,17 @@ def _feed_row(db: sqlite3.Connection, agency: str, entry: EntryRow) -> FeedRow:
     if entry.bulletin is None or entry.recipient != agency:
         return FeedRow(entry, None, None)
     bulletin = stanza = None
-    if entry.event in BODY_EVENTS:
+    if entry.event in BODY_EVENTS and not _is_destroyed(db, entry.bulletin, agency):
         bulletin = read_bodies(db, (entry.bulletin,)).get(entry.bulletin)
     if entry.event in STANZA_EVENTS:
         key = (entry.bulletin, agency)
         stanza = read_stanzas(db, (key,)).get(key)
     return FeedRow(entry, bulletin, stanza)
+
+
+def _is_destroyed(db: sqlite3.Connection, bulletin: bytes, recipient: str) -> bool:
+    found = db.execute(_DESTROYED, (bulletin, recipient)).fetchone()
+    return found is not None and found[0] is not None
 
 
 def read_last_entry(db: sqlite3.Connection, agency: str) -> int | None:
@@ -236,13 +247,14 @@ def read_entries(db: sqlite3.Connection, start: int, stop: int) -> list[EntryRow
 
 
 def read_bodies(db: sqlite3.Connection, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
-    return {id_: _bulletin(row) for id_, row in _each(db, _BODY, ((id_, (id_,)) for id_ in ids))}
+    rows = each(db, _BODY, ((id_, (id_,)) for id_ in ids))
+    return {id_: _bulletin(db, row) for id_, row in rows}
 
 
 def read_stanzas(
     db: sqlite3.Connection, keys: Sequence[tuple[bytes, str]]
 ) -> dict[tuple[bytes, str], StanzaRow]:
-    rows = _each(db, _STANZA, ((key, key) for key in keys))
+    rows = each(db, _STANZA, ((key, key) for key in keys))
     return {key: StanzaRow(*row) for key, row in rows}
 
 
@@ -250,11 +262,11 @@ def read_signatures(
     db: sqlite3.Connection, keys: Iterable[SignatureKey]
 ) -> dict[SignatureKey, BatchSignature]:
     query = "SELECT signature FROM signature WHERE key = ? AND size = ? AND root = ?"
-    rows = _each(db, query, ((key, key) for key in keys))
+    rows = each(db, query, ((key, key) for key in keys))
     return {key: BatchSignature(*key, row[0]) for key, row in rows}
 
 
-def _each(
+def each(
     db: sqlite3.Connection, query: str, keys: Iterable[tuple[K, Sequence[object]]]
 ) -> Iterable[tuple[K, Sequence[Any]]]:
     """One prepared statement for many keys; keys without a row are left out."""
@@ -266,28 +278,29 @@ def _each(
 
 
 def _facts(row: Sequence[Any]) -> BulletinFacts:
-    values = [*row[:-1], _blobs(row[-1])]
+    values = [*row[:-1], blobs(row[-1])]
     return BulletinFacts(*values)
 
 
-def _bulletin(row: Sequence[Any]) -> BulletinRow:
-    *facts, attachments, header, ciphertext = row
-    values = [*facts, _blobs(attachments), header, ciphertext]
+def _bulletin(db: sqlite3.Connection, row: Sequence[Any]) -> BulletinRow:
+    *facts, attachments, header, day, place = row
+    ciphertext = b"" if place is None else read_body(db, day, place)
+    values = [*facts, blobs(attachments), header or b"", ciphertext]
     return BulletinRow(*values)
 
 
-def packed(blobs: Blobs) -> bytes:
+def packed(found: Blobs) -> bytes:
     """The column of attachments: length (8 bytes) and digest of each; most have none."""
-    return b"".join([blob.length.to_bytes(8) + blob.digest for blob in blobs]) if blobs else b""
+    return b"".join([blob.length.to_bytes(8) + blob.digest for blob in found]) if found else b""
 
 
-def _blobs(column: bytes) -> Blobs:
+def blobs(column: bytes) -> Blobs:
     if not column:
         return ()
     return tuple(Blob(length, digest) for length, digest in struct.iter_unpack(">Q32s", column))
 
 
-def _delivery(row: Sequence[Any]) -> DeliveryRow:
+def delivery_row(row: Sequence[Any]) -> DeliveryRow:
     return DeliveryRow(*row)
 
 

@@ -11,8 +11,16 @@ from itertools import count
 from operator import attrgetter
 from typing import Final
 
-from saphan_broker.store.base import Commit, CosignatureRow, HeadMoved, Log, SignedHead
+from saphan_broker.store.base import (
+    Commit,
+    CosignatureRow,
+    HeadMoved,
+    HoldRow,
+    Log,
+    SignedHead,
+)
 from saphan_broker.store.checks import check_note, check_shape
+from saphan_broker.store.sqlite_bodies import add_bodies, keep_longer, remove_bodies
 from saphan_broker.store.sqlite_read import (
     DELIVERY_NAMES,
     ENTRY_NAMES,
@@ -26,15 +34,28 @@ from saphan_broker.store.sqlite_read import (
 
 _ENTRY: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BULLETIN: Final = "INSERT INTO bulletin VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_BODY: Final = "INSERT INTO body VALUES (?, ?, ?)"
+_HEADER: Final = "INSERT INTO header VALUES (?, ?)"
 _DELIVERY: Final = (
-    "INSERT OR REPLACE INTO delivery VALUES"
-    " ((SELECT seq FROM bulletin WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO delivery VALUES"
+    " ((SELECT seq FROM bulletin WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (seq, recipient) DO UPDATE SET state = excluded.state, last = excluded.last,"
+    " consignments = excluded.consignments, answer_by = excluded.answer_by,"
+    " deadline = excluded.deadline, destroyed = excluded.destroyed, holds = excluded.holds"
 )
 _STANZA: Final = (
-    "INSERT INTO stanza VALUES ((SELECT seq FROM bulletin WHERE id = ?), ?, ?, ?)"
+    "INSERT INTO stanza VALUES ((SELECT seq FROM bulletin WHERE id = ?), ?, ?, ?, 0)"
     " ON CONFLICT (seq, recipient) DO UPDATE SET due_day = excluded.due_day,"
     " sealed = excluded.sealed"
+)
+_HOLD: Final = (
+    "INSERT OR REPLACE INTO hold VALUES (?, ?, ?, (SELECT seq FROM bulletin WHERE id = ?), ?, ?, ?)"
+)
+_OF_DELIVERY: Final = "WHERE seq = (SELECT seq FROM bulletin WHERE id = ?) AND recipient = ?"
+_HELD: Final = f"UPDATE stanza SET held = ? {_OF_DELIVERY}"  # noqa: S608 - constants
+_UNSTANZA: Final = f"DELETE FROM stanza {_OF_DELIVERY}"  # noqa: S608 - constants
+_SIGNATURE: Final = (
+    "INSERT INTO signature VALUES (?, ?, ?, ?, ?) ON CONFLICT (key, size, root)"
+    " DO UPDATE SET record_day = excluded.record_day WHERE excluded.record_day > record_day"
 )
 _CORRIDOR: Final = "INSERT OR REPLACE INTO corridor VALUES (?, ?, ?, ?)"
 _TILE: Final = (
@@ -53,6 +74,7 @@ _entry = attrgetter(*ENTRY_NAMES)
 _facts = attrgetter(*FACT_NAMES[:-1])
 _delivery = attrgetter(*DELIVERY_NAMES)
 _stanza = attrgetter(*STANZA_NAMES)
+_hold = attrgetter(*HoldRow.__struct_fields__)
 
 
 def apply_commit(db: sqlite3.Connection, commit: Commit) -> None:
@@ -69,10 +91,8 @@ def apply_commit(db: sqlite3.Connection, commit: Commit) -> None:
     _write_bulletins(db, commit)
     _write_entries(db, commit)
     _write_deliveries(db, commit)
-    db.executemany(
-        "INSERT OR IGNORE INTO signature VALUES (?, ?, ?, ?)",
-        [(row.key, row.size, row.root, row.signature) for row in commit.signatures],
-    )
+    _write_signatures(db, commit)
+    _remove(db, commit)
 
 
 def _write_log(db: sqlite3.Connection, commit: Commit) -> None:
@@ -98,7 +118,8 @@ def _write_bulletins(db: sqlite3.Connection, commit: Commit) -> None:
     (last,) = db.execute("SELECT max(seq) FROM bulletin").fetchone()
     rows = list(enumerate(commit.bulletins, (last or 0) + 1))
     db.executemany(_BULLETIN, [(seq, *_facts(row), packed(row.attachments)) for seq, row in rows])
-    db.executemany(_BODY, [(seq, row.header, row.ciphertext) for seq, row in rows])
+    db.executemany(_HEADER, [(seq, row.header) for seq, row in rows])
+    add_bodies(db, rows)
 
 
 def _write_entries(db: sqlite3.Connection, commit: Commit) -> None:
@@ -113,7 +134,30 @@ def _write_entries(db: sqlite3.Connection, commit: Commit) -> None:
 
 def _write_deliveries(db: sqlite3.Connection, commit: Commit) -> None:
     db.executemany(_DELIVERY, [_delivery(row) for row in commit.deliveries])
+    new = {row.id for row in commit.bulletins}
+    keep_longer(db, [row for row in commit.stanzas if row.bulletin not in new])
     db.executemany(_STANZA, [_stanza(row) for row in commit.stanzas])
+    db.executemany(_HOLD, [_hold(row) for row in commit.holds])
+    changed = {(row.bulletin, row.recipient) for row in commit.holds}
+    # A stanza knows that it is held: those to be wrapped anew are found among all that are due.
+    held = [
+        (row.holds > 0, row.bulletin, row.recipient)
+        for row in commit.deliveries
+        if row.holds or (row.bulletin, row.recipient) in changed
+    ]
+    db.executemany(_HELD, held)
+
+
+def _write_signatures(db: sqlite3.Connection, commit: Commit) -> None:
+    """One stored before stays as it is, and is kept as long as the newest entry that names it."""
+    day = commit.entries[-1].record_day if commit.entries else 0
+    rows = [(row.key, row.size, row.root, row.signature, day) for row in commit.signatures]
+    db.executemany(_SIGNATURE, rows)
+
+
+def _remove(db: sqlite3.Connection, commit: Commit) -> None:
+    db.executemany(_UNSTANZA, commit.destroyed)
+    remove_bodies(db, commit.bodiless)
 
 
 def apply_note(db: sqlite3.Connection, log: Log, new: SignedHead) -> None:

@@ -1,0 +1,121 @@
+"""Where the SQLite engine keeps ciphertexts: a table for each day on which they are due.
+
+Rows are appended and overwritten, never moved: SQLite's `secure_delete` wipes what is overwritten,
+but not the copy that a row leaves behind when two half-empty pages become one. So a ciphertext that
+is destroyed is overwritten with nothing where it lies, and the rows of a day go, a stretch at a
+time, once none of them holds anything.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from saphan_broker.store.base import BulletinRow, StanzaRow
+
+STRETCH: Final = 1024
+"""Emptied rows that one transaction removes: their pages are 16 MB when bodies have 16 KB."""
+
+_AT: Final = "SELECT o.seq, o.day, o.place FROM bulletin b JOIN body o USING (seq) WHERE b.id = ?"
+
+
+def table(day: int) -> str:
+    """Name of the table of a day; from a number, so it may stand in a query."""
+    return f"body_{int(day)}"
+
+
+def add_bodies(db: sqlite3.Connection, rows: Iterable[tuple[int, BulletinRow]]) -> None:
+    """Append the ciphertexts of new bulletins, (seq, row), each to the table of its day.
+
+    A row without one is of a bulletin whose ciphertext was destroyed before it was copied here.
+    """
+    days: dict[int, list[tuple[int, bytes]]] = {}
+    for seq, row in rows:
+        if row.ciphertext:
+            days.setdefault(row.due_day, []).append((seq, row.ciphertext))
+    for day, bodies in days.items():
+        _append(db, day, bodies)
+
+
+def _append(db: sqlite3.Connection, day: int, bodies: Sequence[tuple[int, bytes]]) -> None:
+    db.execute(
+        f"CREATE TABLE IF NOT EXISTS {table(day)}"
+        " (place INTEGER PRIMARY KEY, ciphertext BLOB NOT NULL) STRICT"
+    )
+    (last,) = db.execute(f"SELECT max(place) FROM {table(day)}").fetchone()  # noqa: S608
+    placed = list(enumerate(bodies, (last or 0) + 1))
+    db.executemany(
+        f"INSERT INTO {table(day)} VALUES (?, ?)",  # noqa: S608 - a number
+        [(place, ciphertext) for place, (_seq, ciphertext) in placed],
+    )
+    db.executemany(
+        "INSERT OR REPLACE INTO body VALUES (?, ?, ?)",
+        [(seq, day, place) for place, (seq, _ciphertext) in placed],
+    )
+    db.execute(
+        "INSERT INTO body_day VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET live = live + ?",
+        (day, len(bodies), len(bodies)),
+    )
+
+
+def read_body(db: sqlite3.Connection, day: int, place: int) -> bytes:
+    """One ciphertext."""
+    query = f"SELECT ciphertext FROM {table(day)} WHERE place = ?"  # noqa: S608 - a number
+    (ciphertext,) = db.execute(query, (place,)).fetchone()
+    return bytes(ciphertext)
+
+
+def remove_bodies(db: sqlite3.Connection, ids: Iterable[bytes]) -> None:
+    """Overwrite ciphertexts for ever; one that is gone already is left so."""
+    for id_ in ids:
+        found = db.execute(_AT, (id_,)).fetchone()
+        if found is not None:
+            seq, day, place = found
+            _wipe(db, day, place)
+            db.execute("DELETE FROM body WHERE seq = ?", (seq,))
+
+
+def _wipe(db: sqlite3.Connection, day: int, place: int) -> None:
+    db.execute(f"UPDATE {table(day)} SET ciphertext = x'' WHERE place = ?", (place,))  # noqa: S608
+    db.execute("UPDATE body_day SET live = live - 1 WHERE day = ?", (day,))
+
+
+def keep_longer(db: sqlite3.Connection, stanzas: Iterable[StanzaRow]) -> None:
+    """Move the ciphertext of each stanza that was wrapped under a later day to that day's table."""
+    for stanza in stanzas:
+        found = db.execute(_AT, (stanza.bulletin,)).fetchone()
+        if found is None or found[1] >= stanza.due_day:
+            continue
+        seq, day, place = found
+        _append(db, stanza.due_day, [(seq, read_body(db, day, place))])
+        _wipe(db, day, place)
+
+
+def emptied_day(db: sqlite3.Connection) -> int | None:
+    """A day of whose ciphertexts none is left, but still their table."""
+    found = db.execute("SELECT day FROM body_day WHERE live = 0 LIMIT 1").fetchone()
+    return None if found is None else int(found[0])
+
+
+def remove_stretch(db: sqlite3.Connection, day: int) -> None:
+    """Remove some rows of an emptied day, or its table when no row is left."""
+    if db.execute("SELECT live FROM body_day WHERE day = ?", (day,)).fetchone() != (0,):
+        return  # something new is due on it
+    gone = db.execute(
+        f"DELETE FROM {table(day)} WHERE place <="  # noqa: S608 - a number
+        f" (SELECT min(place) + ? FROM {table(day)})",
+        (STRETCH - 1,),
+    ).rowcount
+    if not gone:
+        db.execute(f"DROP TABLE {table(day)}")
+        db.execute("DELETE FROM body_day WHERE day = ?", (day,))
+
+
+def bring_bodies(db: sqlite3.Connection) -> None:
+    """The step to format 3 that no script can say: every ciphertext into the table of its day."""
+    query = "SELECT seq, due_day FROM body_before JOIN bulletin USING (seq) ORDER BY seq"
+    for seq, day in db.execute(query).fetchall():
+        old = "SELECT ciphertext FROM body_before WHERE seq = ?"
+        _append(db, day, [(seq, db.execute(old, (seq,)).fetchone()[0])])
+    db.execute("DROP TABLE body_before")
