@@ -28,6 +28,7 @@ AUTHOR_TYPE: Final = "saphan/archive_author/1"
 DRAFT_TYPE: Final = "saphan/archive_draft/1"
 REASON_TYPE: Final = "saphan/archive_reason/1"
 WORDS_TYPE: Final = "saphan/archive_words/1"
+FACTS_TYPE: Final = "saphan/archive_facts/1"
 
 
 class Archive:
@@ -98,6 +99,17 @@ class Archive:
         """The same again; None after its day was destroyed."""
         try:
             return self._open(sealed, bulletin_id, day, WORDS_TYPE)
+        except OperatorError:
+            return None
+
+    def seal_facts(self, facts: bytes, bulletin_id: bytes, day: int) -> bytes:
+        """What a bulletin's days are reckoned from, at rest; raises as `wrap`."""
+        return self._seal(facts, bulletin_id, day, FACTS_TYPE)
+
+    def facts(self, sealed: bytes, bulletin_id: bytes, day: int) -> bytes | None:
+        """The same again; None after its day was destroyed."""
+        try:
+            return self._open(sealed, bulletin_id, day, FACTS_TYPE)
         except OperatorError:
             return None
 

@@ -33,6 +33,8 @@ from saphan.durable import read_handle
 from saphan.node.policy.calendar import CalendarSettings, read_zone
 from saphan.node.policy.four_eyes import FourEyes, KindList
 from saphan.node.policy.recalls import WITHOUT_RECALLS, RecallSettings
+from saphan.node.policy.retention import WITHOUT as WITHOUT_RETENTION
+from saphan.node.policy.retention import RetentionSettings
 from saphan.node.policy.rules import OfficerMap, Officers, RuleList, Rules, SectionMap
 
 SETTINGS_NAME: Final = "settings.json"
@@ -80,6 +82,7 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         four_eyes: what leaves with two officers' signatures only; None: nothing.
         notice: None: nobody is told.
         calendar: zones and holidays by which answers are owed; None: those that are built in.
+        retention: periods of types, where they are other ones than those that are shipped.
         recall: how what others recall is answered, and which officers see to recalls.
     """
 
@@ -92,6 +95,7 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     four_eyes: KindList | None = None
     notice: NoticeSettings | None = None
     calendar: CalendarSettings | None = None
+    retention: RetentionSettings = WITHOUT_RETENTION
     recall: RecallSettings = WITHOUT_RECALLS
 
     @property

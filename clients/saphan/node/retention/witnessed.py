@@ -1,0 +1,78 @@
+"""The time by which this node erases: what a witness of another agency has signed for, no later.
+
+The time of a head that another agency's witness has cosigned; of an idle log, whose head is signed
+anew and cosigned anew without a leaf, the time of the cosignature itself, which its witness gives
+only within a minute of the head's. Never beyond this node's own clock. A broker alone, or this
+machine's clock alone, makes nothing due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from saphan_protocol.checkpoint import Head, verify_head
+from saphan_protocol.notes import add_lines, parse_lines, parse_vkey
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.frames import Witnessed
+
+from saphan.node.heads import cleaned
+from saphan.node.logs import Logs
+from saphan.node.rows.db import Database
+from saphan.node.witness import own_note
+
+SECOND_MS = 1_000
+
+
+class WitnessedTime:
+    """Of one node; blocking.
+
+    Args:
+        clock: ms UTC.
+    """
+
+    def __init__(self, agency: str, db: Database, logs: Logs, clock: Callable[[], int]) -> None:
+        self._agency = agency
+        self._db = db
+        self._logs = logs
+        self._clock = clock
+        self._cosigned = 0
+
+    def now(self) -> int | None:
+        """Ms UTC; None while no other agency has cosigned anything that is known here."""
+        row = self._db.row(
+            "SELECT time FROM heads INDEXED BY heads_witnessed WHERE origin = ?"
+            " AND witnesses != '' AND witnesses != ? ORDER BY size DESC LIMIT 1",
+            (self._logs.evidence_heads.origin, self._agency),
+        )
+        seconds = max(self._cosigned, 0 if row is None else row[0])
+        return min(seconds * SECOND_MS, self._clock()) if seconds else None
+
+    def take(self, frame: Witnessed) -> None:
+        """Heed a cosignature of a head that has this witness's line already: an idle log's.
+
+        Nothing is kept, and what does not hold is left to whoever keeps lines.
+        """
+        if frame.head.origin != self._logs.evidence_heads.origin:
+            return
+        row = self._db.row(
+            "SELECT root, note, witnesses FROM heads WHERE origin = ? AND size = ?",
+            (frame.head.origin, frame.head.size),
+        )
+        if row is None or row[0] != frame.head.root:
+            return
+        try:
+            names = {line.name for line in parse_lines(frame.lines)} - {self._agency}
+            if not names or not names <= set(row[2].split()):
+                return
+            head = self._verified(row[1], frame.lines)
+        except InvalidInput:
+            return
+        times = [one.time for one in head.cosignatures if one.name in names]
+        self._cosigned = max([self._cosigned, *times])
+
+    def _verified(self, note: bytes, lines: bytes) -> Head:
+        first, second = (parse_vkey(vkey) for vkey in self._logs.pins.evidence.vkeys)
+        plain = own_note(verify_head(note, (first, second)))
+        with self._logs.lock:
+            head = verify_head(add_lines(plain, lines), (first, second))
+            return cleaned(self._logs.directory, head)
