@@ -83,7 +83,7 @@ class Holds:
             raise Refused("hold_unlogged", "no directory leaf commits to this hold order")
         known = self._opened.get(given.commitment)
         if known is not None:  # a package may be handed in twice, but only whole
-            self._check_signers(given, index)
+            self.check_signers(given, index)
             return known
         ordered = replace(self.check(package, index), index=index)
         self._opened[ordered.commitment] = ordered
@@ -101,7 +101,7 @@ class Holds:
         """
         ordered = parse_hold(package)
         order = ordered.order
-        self._check_signers(ordered, at)
+        self.check_signers(ordered, at)
         number = 1 + len(self.of(order.agency, at))
         if order.number != number:
             raise Refused(
@@ -127,8 +127,13 @@ class Holds:
             )
         return ordered
 
-    def _check_signers(self, ordered: HoldOrdered, at: int | None) -> None:
-        """One order key is enough; who has none lets the threshold of roots sign."""
+    def check_signers(self, ordered: HoldOrdered, at: int | None) -> None:
+        """Who has signed, and nothing else; None: by the keys of now, without those revoked by
+        another way. One order key is enough; who has none lets the threshold of roots sign.
+
+        Raises:
+            InvalidInput: `signature_invalid`. Refused: `hold_signer`.
+        """
         order, package = ordered.order, ordered.package
         first = package.signatures[0]
         key = self._order_key(first.item.key, order.agency, at)

@@ -1,0 +1,216 @@
+"""What the log is told of holds: `held` and `released` for each delivery, and who is asked.
+
+1. Once the log shows the order, each `submitted` leaf of a held bulletin gets one `held`. If the
+   order may be told, the other side of the delivery is asked to hold its own.
+2. Once the log shows the release, each of those gets one `released`, and whoever was asked is told.
+3. Statement and row are one transaction: nothing is said twice. A restored node finds what it said
+   in the life that its store has lost among its entries.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from saphan_protocol.keys import SigningKey
+from saphan_schemas.codec import decode
+from saphan_schemas.limits import LIMITS
+from saphan_schemas.records import Event, Targeted
+
+from saphan.node.holding.orders import HoldOrders
+from saphan.node.rows.db import Database
+from saphan.node.rows.statements import Said, keep_statements, sign_statements
+
+PART: Final = 128
+"""Bulletins, or deliveries, whose statements are signed together."""
+NOTHING: Final = -1
+"""Row of a statement that need not be made."""
+SAID_BEFORE: Final = 0
+"""Row of a statement that only the log still shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """One delivery under one hold."""
+
+    hold: bytes
+    bulletin: bytes
+    digest: bytes
+    index: int
+    sender: str
+    recipient: str
+
+
+class Saying:
+    """Runs in the frames' thread, where entries are stored; blocking. `clock` gives ms UTC."""
+
+    def __init__(
+        self,
+        agency: str,
+        key: SigningKey,
+        db: Database,
+        orders: HoldOrders,
+        clock: Callable[[], int],
+    ) -> None:
+        self._agency = agency
+        self._key = key
+        self._db = db
+        self._orders = orders
+        self._clock = clock
+
+    def look(self) -> bool:
+        """Say the next part of what is to be said; whether there may be more.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        return self._hold_some() or self._release_some()
+
+    # --- held -------------------------------------------------------------------------------------
+
+    def _hold_some(self) -> bool:
+        rows = self._db.rows("SELECT name FROM holds WHERE released IS NULL AND known = 1")
+        return any(self._orders.is_logged(name) and self._hold(name) for (name,) in rows)
+
+    def _hold(self, name: bytes) -> bool:
+        """A part of one hold's bulletins of which something is to be said."""
+        rows = self._db.rows(
+            "SELECT h.bulletin, b.digest, e.idx, e.sender, e.recipient FROM held h"
+            " JOIN bulletins b ON b.id = h.bulletin JOIN entries e ON e.bulletin = h.bulletin"
+            " AND e.event = 'submitted' WHERE h.hold = ?1 AND h.said = 0 AND NOT EXISTS"
+            " (SELECT 1 FROM hold_said s WHERE s.target = e.idx AND s.hold = ?1) LIMIT ?2",
+            (name, PART),
+        )
+        if rows:
+            self._say_held([_Target(name, *row) for row in rows])
+        self._close(name)
+        return bool(rows)
+
+    def _say_held(self, targets: Sequence[_Target]) -> None:
+        before = {one for one in targets if self._is_said(one, Event.HELD, one.hold)}
+        gone = {one for one in targets if one not in before and self._is_destroyed(one)}
+        fresh = [one for one in targets if one not in before and one not in gone]
+        asked = [one for one in fresh if self._may_tell(one.hold)]
+        said = [self._own(one, Event.HELD, one.hold) for one in fresh]
+        said += [self._asks(one, "hold") for one in asked]
+        with self._db.transaction() as tx:
+            numbers = self._queue(tx, said)[: len(fresh)]
+            numbered = [
+                *zip(fresh, numbers, strict=True),
+                *((one, SAID_BEFORE) for one in before),
+                *((one, NOTHING) for one in gone),
+            ]
+            tx.executemany(
+                "INSERT OR IGNORE INTO hold_said VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        one.index,
+                        one.hold,
+                        one.bulletin,
+                        one.sender,
+                        one.recipient,
+                        number,
+                        NOTHING if number == NOTHING else None,
+                        one in asked,
+                    )
+                    for one, number in numbered
+                ],
+            )
+
+    def _close(self, name: bytes) -> None:
+        """Mark those of which nothing is left to be said: all their deliveries are in the log, or
+        will never be."""
+        with self._db.transaction() as tx:
+            tx.execute(
+                "UPDATE held SET said = 1 WHERE hold = ?1 AND said = 0 AND NOT EXISTS"
+                " (SELECT 1 FROM deliveries d WHERE d.bulletin = held.bulletin AND d.state !="
+                " 'refused' AND NOT EXISTS (SELECT 1 FROM hold_said s WHERE s.hold = ?1"
+                " AND s.bulletin = d.bulletin AND s.recipient = d.recipient))",
+                (name,),
+            )
+
+    # --- released ---------------------------------------------------------------------------------
+
+    def _release_some(self) -> bool:
+        rows = self._db.rows(
+            "SELECT s.hold, s.bulletin, b.digest, s.target, s.sender, s.recipient, h.released,"
+            " s.held, s.asked FROM hold_said s JOIN holds h ON h.name = s.hold"
+            " JOIN bulletins b ON b.id = s.bulletin LEFT JOIN statements t ON t.id = s.held"
+            " WHERE s.released IS NULL AND h.released IS NOT NULL"
+            " AND (t.state IS NULL OR t.state != 'waiting') LIMIT ?",
+            (PART,),
+        )
+        if not rows:
+            return False
+        found = [(_Target(*row[:6]), row[6], bool(row[8])) for row in rows]
+        standing = [
+            (one, name, asked)
+            for one, name, asked in found
+            if self._is_said(one, Event.HELD, one.hold)  # else the broker refused it
+            and not self._is_said(one, Event.RELEASED, name)
+            and not self._is_destroyed(one)
+        ]
+        said = [self._own(one, Event.RELEASED, name) for one, name, _ in standing]
+        said += [self._asks(one, "release") for one, _, asked in standing if asked]
+        with self._db.transaction() as tx:
+            numbers = dict.fromkeys((one for one, _, _ in found), NOTHING)
+            rows_of = self._queue(tx, said)[: len(standing)]
+            numbers |= dict(zip((one for one, _, _ in standing), rows_of, strict=True))
+            tx.executemany(
+                "UPDATE hold_said SET released = ? WHERE target = ? AND hold = ?",
+                [(number, one.index, one.hold) for one, number in numbers.items()],
+            )
+        return True
+
+    # --- statements -------------------------------------------------------------------------------
+
+    def _queue(self, tx: sqlite3.Connection, said: Sequence[Said]) -> list[int]:
+        """Rows of the statements, in their order."""
+        if not said:
+            return []
+        return keep_statements(tx, *sign_statements(self._key, self._agency, said)).rows
+
+    def _own(self, one: _Target, event: Event, order: bytes) -> Said:
+        """What concerns this agency and the broker alone."""
+        return Said(
+            event=event,
+            bulletin=one.bulletin,
+            ciphertext=one.digest,
+            sender=self._agency,
+            recipient=self._agency,
+            time=self._clock(),
+            detail=order,
+            target=one.index,
+        )
+
+    def _asks(self, one: _Target, code: str) -> Said:
+        """What the other side of the delivery is asked."""
+        return Said(
+            event=Event.HOLD_ASKED,
+            bulletin=one.bulletin,
+            ciphertext=one.digest,
+            sender=one.sender,
+            recipient=one.recipient,
+            time=self._clock(),
+            code=code,
+        )
+
+    def _may_tell(self, hold: bytes) -> bool:
+        terms = self._orders.terms(hold)
+        return terms is not None and terms.told
+
+    def _is_said(self, one: _Target, event: Event, order: bytes) -> bool:
+        """Whether the log shows this statement of ours."""
+        rows = self._db.rows(
+            "SELECT statement FROM entries WHERE bulletin = ? AND event = ? AND issuer = ?",
+            (one.bulletin, event.value, self._agency),
+        )
+        said = (decode(Targeted, row[0], LIMITS.statement_bytes, "statement") for row in rows)
+        return any((each.target, each.detail) == (one.index, order) for each in said)
+
+    def _is_destroyed(self, one: _Target) -> bool:
+        """Whether the broker has nothing of this delivery to hold any more."""
+        query = "SELECT 1 FROM entries WHERE bulletin = ? AND event = 'destroyed' AND recipient = ?"
+        return self._db.row(query, (one.bulletin, one.recipient)) is not None
