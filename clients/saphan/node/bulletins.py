@@ -14,6 +14,7 @@ from saphan.node.archive import Archive
 from saphan.node.logs import Logs
 from saphan.node.proving.witness_policy import policy, witnessed
 from saphan.node.recall.rows import ordered_among, recalled_among
+from saphan.node.recall.suppressing import suppressed_among
 from saphan.node.retention.keeping import is_sealed, sealed_among
 from saphan.node.rows.db import Database, Row
 from saphan.node.telling.notices import noted
@@ -70,7 +71,8 @@ class Bulletins:
 
         Returns:
             Rows; `recalled`: why its sender has taken it back, None if it stands; `replaced_by`:
-            ids of what took its place, the newest last.
+            ids of what took its place, the newest last; `suppressed`: it names somebody whom a
+            recalled bulletin named by mistake.
         """
         rows = self._db.rows(
             "SELECT b.arrived, b.id, b.header, b.author, b.wrap_day, b.stored,"
@@ -80,7 +82,7 @@ class Bulletins:
         )
         ids = [row[1] for row in rows]
         taken, sealed = recalled_among(self._db, ids), sealed_among(self._db, ids)
-        replaced = self.threads.requests.replaced
+        marked, replaced = suppressed_among(self._db, ids), self.threads.requests.replaced
         return [
             {
                 "seq": seq,
@@ -91,6 +93,7 @@ class Bulletins:
                 "received": stored,
                 "read": bool(read),
                 "recalled": taken.get(bulletin),
+                "suppressed": bulletin in marked,
                 "replaced_by": [one.hex() for one in replaced.by(bulletin, shows)],
                 **header_json(header),
             }
@@ -183,6 +186,7 @@ class Bulletins:
             "author": self._archive.author(author, bulletin, day),
             "stored": stored,
             "recalled": taken(self._db, [bulletin]).get(bulletin),
+            "suppressed": bool(suppressed_among(self._db, [bulletin])),
             "header": header_json(header),
             "deliveries": self._deliveries(bulletin),
             "attachments": self._attachments(bulletin),

@@ -9,9 +9,11 @@ from saphan.node.officers.countersigning import Countersigning
 from saphan.node.recall.answering import Answering
 from saphan.node.recall.ordering import Ordering
 from saphan.node.recall.recalls import Recalls
+from saphan.node.recall.suppressing import Suppressing
 from saphan.node.recovery import Recovery
 from saphan.node.retention.erasing import Erasing
 from saphan.node.schema_watch import SchemaWatch
+from saphan.node.subjects.indexing import Indexing
 from saphan.node.trust.bound import Bound
 from saphan.node.trust.in_flight import InFlight
 from saphan.node.trust.mailbox_care import MailboxCare
@@ -54,7 +56,9 @@ def agreements(on: Ground, engine: Engine, line: Line, recovery: Recovery) -> Ag
     )
 
 
-def recalls(on: Ground, engine: Engine, line: Line, erasing: Erasing) -> Recalls:
+def recalls(
+    on: Ground, engine: Engine, line: Line, erasing: Erasing, indexing: Indexing
+) -> Recalls:
     """Of what this agency takes back, and of what others do."""
     on_what = on.agency, on.key, on.db
     return Recalls(
@@ -64,7 +68,7 @@ def recalls(on: Ground, engine: Engine, line: Line, erasing: Erasing) -> Recalls
         answering=Answering(
             *on_what,
             erasing=erasing,
-            before=lambda one: None,
+            before=Suppressing(on.db, indexing.step, on.clock).before,
             settings=on.settings,
             restored=on.restored,
             alarms=on.alarms,

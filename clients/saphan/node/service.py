@@ -276,6 +276,7 @@ def _built(on: Ground) -> NodeService:
     eyes = Countersigning(
         on.agency, logs, on.settings, clearance, drafts, outbox, showings.has_read, clock
     )
+    subjects = subject_parts(on)
     erasing = Erasing(
         on.agency, on.key, db, on.files, partial(held_among, db), lambda *_: None, clock
     )
@@ -314,8 +315,8 @@ def _built(on: Ground) -> NodeService:
         seen=on.seen,
         own=on.own,
         schemas=schemas(on, engine, line, recovery),
-        recalls=recalls(on, engine, line, erasing),
-        subjects=subject_parts(on),
+        recalls=recalls(on, engine, line, erasing, subjects.indexing),
+        subjects=subjects,
     )
 
 

@@ -1,0 +1,174 @@
+"""Recalls over a real broker: stopped at their place in the log, obeyed, declined, or silent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from saphan.node.service import NodeService
+from saphan_schemas.errors import Refused
+from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, opened, states, wish
+from support.threads import accepted, after, letter
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with bridged(tmp_path) as made:
+        yield made
+
+
+def row(node: NodeService, bulletin: bytes, recipient: str = KH) -> Json:
+    """How one recipient stands."""
+    found = node.recalls.show(bulletin)["recipients"]
+    return next(one for one in found if one["recipient"] == recipient)
+
+
+async def stands(node: NodeService, bulletin: bytes, state: str, recipient: str = KH) -> Json:
+    """Wait until a recipient stands so."""
+    await eventually(lambda: row(node, bulletin, recipient)["state"] == state)
+    return row(node, bulletin, recipient)
+
+
+def settings(bridge: Bridge, agency: str, text: str) -> None:
+    """What the node's keeper has set."""
+    path = bridge.place / agency / "node" / "settings.json"
+    path.write_text('{"saphan": "settings/1", ' + text + "}")
+    path.chmod(0o600)
+
+
+async def test_a_recall_before_the_delivery_stops_it(bridge: Bridge) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la:
+            await agreed(la)
+            bulletin = await la.send(wish())
+            await eventually(lambda: states(la, bulletin) == ["submitted"])
+            ordered = await la.recalls.order(bulletin, "error", "keeper")
+            assert ordered["recalled"] and ordered["code"] == "error"
+            found = await stands(la, bulletin, "stopped")
+            assert (found["until"], found["answered"]) == (None, None)
+            again = await la.recalls.order(bulletin, "error", "keeper")
+            assert again["recipients"] == [found]
+            with pytest.raises(Refused, match="recalled_before"):
+                await la.recalls.order(bulletin, "court_order", "keeper")
+        async with bridge.node(KH) as kh:
+            await opened(kh)
+            await eventually(lambda: states(kh, bulletin) == ["recalled"])
+            assert kh.bulletins.inbox(0, 10) == []
+            await eventually(lambda: kh.recalls.received(0, 10)["recalls"][0]["answer"])
+            assert kh.recalls.received(0, 10)["recalls"][0]["answer"] == "stopped"
+            assert kh.db.rows("SELECT 1 FROM bodies") == []
+
+
+async def test_who_has_it_obeys_and_its_bytes_are_gone(bridge: Bridge) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            bulletin = await accepted(la, letter("training_notice", (KH,)))
+            await la.recalls.order(bulletin, "consent_withdrawn", "keeper")
+            found = await stands(la, bulletin, "obeyed")
+            assert not found["late"] and found["answered"] >= found["asked"]
+            await eventually(lambda: row(la, bulletin)["erased"] is not None)
+            assert row(la, bulletin)["erased_code"] == "recalled"
+            assert kh.db.rows("SELECT 1 FROM bodies") == []
+            assert kh.db.rows("SELECT wrapped, author FROM bulletins") == [(None, None)]
+            assert states(la, bulletin) == ["accepted"]
+            (listed,) = kh.recalls.received(0, 10)["recalls"]
+            assert (listed["answer"], listed["by"]) == ("obeyed", "settings")
+            (inbox,) = kh.bulletins.inbox(0, 10)
+            assert inbox["recalled"] == "consent_withdrawn"
+            assert kh.alarms.standing() == [] and la.alarms.standing() == []
+
+
+async def test_a_person_is_asked_and_nobody_is_shown_anything_meanwhile(bridge: Bridge) -> None:
+    settings(bridge, KH, '"recall": {"answer": "ask", "officers": ["sokha"]}')
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            bulletin = await accepted(la, letter("training_notice", (KH,)))
+            assert (await kh.read_by_system(bulletin))["id"] == bulletin.hex()
+            await la.recalls.order(bulletin, "error", "officer:bounmy")
+            await eventually(lambda: [one.code for one in kh.alarms.standing()])
+            assert [one.code for one in kh.alarms.standing()] == ["recall_asked"]
+            with pytest.raises(Refused, match="bulletin_recalled"):
+                await kh.read_by_system(bulletin)
+            (inbox,) = kh.bulletins.inbox(0, 10)
+            assert (inbox["recalled"], inbox["author"]) == ("error", None)
+            assert kh.bulletins.status(bulletin)["recalled"] == "error"
+            await stands(la, bulletin, "waiting")
+
+            after(bridge, 25)
+            assert row(la, bulletin)["state"] == "silent"
+            await la.recalls.look()
+            assert "recall_silent" in [one.code for one in la.alarms.standing()]
+
+            await kh.recalls.answer(bulletin, "in_proceedings", "officer:sokha")
+            found = await stands(la, bulletin, "declined")
+            assert (found["code"], found["late"]) == ("in_proceedings", True)
+            await eventually(lambda: la.alarms.standing() == [])
+            assert kh.db.rows("SELECT count(*) FROM bodies") == [(1,)]
+            with pytest.raises(Refused, match="answered_before"):
+                await kh.recalls.answer(bulletin, "court_order", "keeper")
+            with pytest.raises(Refused, match="bulletin_recalled"):
+                await kh.read_by_system(bulletin)
+
+            await kh.recalls.answer(bulletin, None, "officer:sokha")
+            await stands(la, bulletin, "obeyed")
+            assert kh.db.rows("SELECT count(*) FROM bodies") == [(0,)]
+            with pytest.raises(Refused, match="answered_before"):
+                await kh.recalls.answer(bulletin, "court_order", "keeper")
+
+
+async def test_every_recipient_stands_in_one_table(tmp_path: Path) -> None:
+    async with bridged(tmp_path, LA, KH, VN) as bridge, bridge.broker_running():
+        await bridge.enrol()
+        settings(bridge, VN, '"recall": {"answer": "ask"}')
+        async with bridge.node(LA) as la, bridge.node(KH):
+            await agreed(la)
+            async with bridge.node(VN) as vn:
+                await opened(vn)
+                bulletin = await accepted(la, letter("training_notice", (KH, VN)))
+            alone = await la.send(wish(VN))
+            await eventually(lambda: states(la, alone) == ["submitted"])
+            await la.recalls.order(bulletin, "wrong_person", "keeper")
+            await la.recalls.order(alone, "error", "keeper")
+            await stands(la, bulletin, "obeyed")
+            await stands(la, bulletin, "waiting", VN)
+            await stands(la, alone, "stopped", VN)
+            async with bridge.node(VN) as vn:
+                await eventually(lambda: vn.recalls.received(0, 10)["recalls"])
+                await vn.recalls.answer(bulletin, None, "keeper")
+                await stands(la, bulletin, "obeyed", VN)
+
+
+async def test_what_never_left_is_held_back(bridge: Bridge) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la:
+            await agreed(la)
+    async with bridge.node(LA) as la:
+        bulletin = await la.send(wish())
+        ordered = await la.recalls.order(bulletin, "error", "keeper")
+        assert [one["state"] for one in ordered["recipients"]] == ["unsent"]
+    async with bridge.broker_running(), bridge.node(LA) as la, bridge.node(KH) as kh:
+        other = await accepted(la, wish())
+        assert [one["id"] for one in kh.bulletins.inbox(0, 10)] == [other.hex()]
+        assert row(la, bulletin)["state"] == "unsent"
+
+
+async def test_only_what_is_ones_own_is_recalled(bridge: Bridge) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            bulletin = await accepted(la, wish())
+            with pytest.raises(Refused, match="recall_foreign"):
+                await kh.recalls.order(bulletin, "error", "keeper")
+            with pytest.raises(Refused, match="not_recalled"):
+                await kh.recalls.answer(bulletin, None, "keeper")
