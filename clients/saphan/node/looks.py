@@ -5,6 +5,11 @@ from __future__ import annotations
 from saphan.node.agreement_watch import AgreementWatch
 from saphan.node.engine import Engine
 from saphan.node.ground import Ground
+from saphan.node.holding.asking import HoldsAsked
+from saphan.node.holding.orders import HoldOrders
+from saphan.node.holding.saying import Saying
+from saphan.node.holding.sorting import Sorting
+from saphan.node.holding.watch import HoldWatch
 from saphan.node.officers.countersigning import Countersigning
 from saphan.node.recall.answering import Answering
 from saphan.node.recall.ordering import Ordering
@@ -77,6 +82,24 @@ def recalls(
         alarms=on.alarms,
         events=on.events,
         db=on.db,
+    )
+
+
+def holds(on: Ground, engine: Engine, line: Line) -> HoldWatch:
+    """Of what this agency's order key keeps from being destroyed."""
+    orders = HoldOrders(on.agency, on.db, on.logs, on.clock)
+    return HoldWatch(
+        db=on.db,
+        engine=engine,
+        line=line,
+        orders=orders,
+        sorting=Sorting(on.agency, on.db, on.archive),
+        saying=Saying(on.agency, on.key, on.db, orders, on.clock),
+        asked=HoldsAsked(on.agency, on.key, on.db, on.clock),
+        restored=on.restored,
+        alarms=on.alarms,
+        events=on.events,
+        clock=on.clock,
     )
 
 

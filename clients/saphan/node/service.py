@@ -33,9 +33,10 @@ from saphan.node.files.parts import mark_lost
 from saphan.node.files.uploads import Uploads
 from saphan.node.ground import Ground, lay
 from saphan.node.holding.rows import held_among
+from saphan.node.holding.watch import HoldWatch
 from saphan.node.judging import Judge
 from saphan.node.logs import Logs
-from saphan.node.looks import agreements, recalls, schemas, watching
+from saphan.node.looks import agreements, holds, recalls, schemas, watching
 from saphan.node.officers.clearance import Clearance
 from saphan.node.officers.countersigning import Countersigning
 from saphan.node.officers.readings import SYSTEM, Readings
@@ -111,6 +112,7 @@ class NodeService:
     seen: SeenHeads
     own: OwnSchemas
     schemas: SchemaWatch
+    holds: HoldWatch
     subjects: SubjectParts
     recalls: Recalls
     listening: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -315,6 +317,7 @@ def _built(on: Ground) -> NodeService:
         seen=on.seen,
         own=on.own,
         schemas=schemas(on, engine, line, recovery),
+        holds=holds(on, engine, line),
         recalls=recalls(on, engine, line, erasing, subjects.indexing),
         subjects=subjects,
     )
@@ -363,6 +366,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         asyncio.create_task(service.watching.run()),
         asyncio.create_task(service.agreements.run()),
         asyncio.create_task(service.schemas.run()),
+        asyncio.create_task(service.holds.run()),
         asyncio.create_task(service.recalls.run()),
         asyncio.create_task(service.lag.run()),
         asyncio.create_task(service.subjects.indexing.run(service.engine)),
