@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from saphan_protocol.delivery import DECLINED_CODES, RECALLED_CODES
+from saphan_protocol.delivery import (
+    DECLINED_CODES,
+    HOLD_ANSWERED_CODES,
+    HOLD_ASKED_CODES,
+    RECALLED_CODES,
+)
 
 Json = dict[str, Any]
 
@@ -33,6 +38,34 @@ SCHEMAS: Final[Json] = {
             "officer": {"type": ["string", "null"]},
         },
     },
+    "HoldOrder": {
+        "type": "object",
+        "description": "a signed hold order, its terms and their salt, as `saphan hold` makes them",
+        "required": ["order", "terms", "salt"],
+        "additionalProperties": False,
+        "properties": {
+            name: {"type": "string", "contentEncoding": "base64"}
+            for name in ("order", "terms", "salt")
+        },
+    },
+    "HoldAsk": {
+        "type": "object",
+        "required": ["code"],
+        "additionalProperties": False,
+        "properties": {
+            "code": {"enum": sorted(HOLD_ASKED_CODES)},
+            "agency": {"type": ["string", "null"], "description": "null: everybody who has it"},
+        },
+    },
+    "HoldAnswer": {
+        "type": "object",
+        "required": ["code"],
+        "additionalProperties": False,
+        "properties": {
+            "code": {"enum": sorted(HOLD_ANSWERED_CODES)},
+            "agency": {"type": ["string", "null"], "description": "null: whoever asked"},
+        },
+    },
 }
 
 PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
@@ -47,5 +80,24 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
         "Object",
     ),
     ("get", "/v1/recalls", "Recalls of other agencies; ?after=&limit=", None, 200, "Object"),
+    ("get", "/v1/holds", "Holds, and who has asked whom to hold", None, 200, "Object"),
+    ("post", "/v1/holds", "Heed a hold order, or a release", "HoldOrder", 200, "Object"),
+    ("get", "/v1/holds/{name}", "One hold, and what it keeps; ?after=&limit=", None, 200, "Object"),
+    (
+        "post",
+        "/v1/bulletins/{id}/hold/ask",
+        "Ask the other side of a delivery to hold its copy",
+        "HoldAsk",
+        200,
+        "Object",
+    ),
+    (
+        "post",
+        "/v1/bulletins/{id}/hold/answer",
+        "Answer the other side, which has asked",
+        "HoldAnswer",
+        200,
+        "Object",
+    ),
 )
 """(method, path, summary, request schema, status of success, answer schema)."""

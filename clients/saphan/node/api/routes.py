@@ -36,6 +36,7 @@ from saphan.node.api.attachments import routes as attachment_routes
 from saphan.node.api.disclosures import routes as disclosure_routes
 from saphan.node.api.evidence import routes as evidence_routes
 from saphan.node.api.guard import EVENTS_PATH, errors, guard, identify
+from saphan.node.api.holds import routes as hold_routes
 from saphan.node.api.officers import routes as officer_routes
 from saphan.node.api.openapi import document
 from saphan.node.api.parties import party
@@ -105,6 +106,7 @@ def make_app(service: NodeService, token: str) -> web.Application:
             *attachment_routes(),
             *disclosure_routes(),
             *evidence_routes(),
+            *hold_routes(),
             *officer_routes(),
             *recall_routes(),
             *receipt_routes(),

@@ -260,6 +260,18 @@ class HoldOrders:
         )
         return [self._listed(row) for row in rows]
 
+    def members(self, name: bytes, after: int, limit: int) -> list[dict[str, Any]]:
+        """What a hold keeps, by place: bulletins above place `after`, whether the log was told."""
+        rows = self._db.rows(
+            "SELECT b.seq, b.id, b.sender, h.said FROM held h JOIN bulletins b ON b.id = h.bulletin"
+            " WHERE h.hold = ? AND b.seq > ? ORDER BY b.seq LIMIT ?",
+            (name, after, limit),
+        )
+        return [
+            {"place": seq, "id": one.hex(), "sender": sender, "logged": bool(said)}
+            for seq, one, sender, said in rows
+        ]
+
     def _listed(self, row: Row) -> dict[str, Any]:
         name, newest, review, known, released, held, said = row
         orders = self._db.rows(

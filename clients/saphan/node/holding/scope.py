@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from saphan_protocol.content import open_content
-from saphan_schemas.codec import decode, decode_content
+from saphan_schemas.codec import decode
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.hold_records import HoldScope
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Header, Sealed
+from saphan_schemas.records import Header
 
 from saphan.node.archive import Archive
+from saphan.node.retention.content import content_of
 from saphan.node.rows.db import Database
 from saphan.subjects.references import NUMBER, Reference, asked_references, references_of
 
@@ -104,8 +104,7 @@ def candidates(
         header = decode(Header, data, LIMITS.header_bytes, "header")
         references = None
         if read and wrapped is not None and body is not None:
-            content_key = archive.unwrap(wrapped, bulletin, day)
-            references = _read(content_key, header, header_id, body)
+            references = _read(archive, bulletin, wrapped, day, header, header_id, body)
         # Own bulletins are open from the start; a body that came in parts is not here yet.
         waiting = wrapped is None and sender != agency and state in _WAITING
         found.append(Candidate(seq, bulletin, header, references, waiting))
@@ -113,18 +112,17 @@ def candidates(
 
 
 def _read(
-    content_key: bytes, header: Header, header_id: bytes, ciphertext: bytes
+    archive: Archive,
+    bulletin: bytes,
+    wrapped: bytes,
+    day: int,
+    header: Header,
+    header_id: bytes,
+    ciphertext: bytes,
 ) -> frozenset[Reference] | None:
-    """References of a bulletin that was accepted before, so that it opens; its author was judged
-    then. None: it does not open, though it did."""
+    """Numbers that a bulletin names which was opened before; None: it opens no more."""
     try:
-        sealed = decode(
-            Sealed,
-            open_content(content_key, header_id, ciphertext),
-            LIMITS.ciphertext_bytes,
-            "sealed",
-        )
-        content = decode_content(sealed.content, LIMITS.content_bytes)
+        content = content_of(archive, bulletin, wrapped, day, header_id, ciphertext)
     except SaphanError:
         return None
     return frozenset(one for one in references_of(header.schema, content) if one.kind == NUMBER)
