@@ -41,6 +41,8 @@ class Story:
     corridors: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     body_bytes: int = 64
     attachments: Blobs = ()
+    due_day: int = 30_000
+    record_day: int = 33_000
 
     @classmethod
     async def resumed(cls, store: Store, log: Log = "evidence") -> Story:
@@ -84,7 +86,7 @@ class Story:
         """One commit that admits bulletins with these ids."""
         first = self.tree.size
         entries = [
-            self._entry(first + i, sender, recipient, "submitted", id_) for i, id_ in enumerate(ids)
+            self.entry(first + i, sender, recipient, "submitted", id_) for i, id_ in enumerate(ids)
         ]
         root = digest("root", first, ids)
         signature = BatchSignature(digest("key", sender), 8, root, bytes(3373))
@@ -96,7 +98,9 @@ class Story:
                 self.delivery(id_, sender, recipient, first + i) for i, id_ in enumerate(ids)
             ],
             stanzas=[
-                StanzaRow(bulletin=id_, recipient=recipient, due_day=30_000, sealed=bytes(1200))
+                StanzaRow(
+                    bulletin=id_, recipient=recipient, due_day=self.due_day, sealed=bytes(1200)
+                )
                 for id_ in ids
             ],
             signatures=[signature],
@@ -112,7 +116,7 @@ class Story:
         """One commit with one receipt of the delivery's recipient."""
         index = self.tree.size
         pair = (delivery.sender, delivery.recipient)
-        entry = self._entry(index, *pair, event, delivery.bulletin)
+        entry = self.entry(index, *pair, event, delivery.bulletin)
         after = {"state": state, "last": index, "deadline": deadline}
         identity = digest(event, delivery.bulletin)
         return self.leaves(
@@ -126,7 +130,7 @@ class Story:
     def refusal(self, id_: bytes, agency: str = "la.ospp") -> Commit:
         """One commit that says that a bulletin was refused, in its sender's own corridor."""
         index = self.tree.size
-        entry = self._entry(index, agency, agency, "refused", id_)
+        entry = self.entry(index, agency, agency, "refused", id_)
         identity = digest("refused", id_, index)
         return self.leaves(
             [digest("leaf", identity)],
@@ -148,8 +152,8 @@ class Story:
             header_identity=digest("header", id_),
             ciphertext_length=self.body_bytes,
             ciphertext_digest=digest("ciphertext", id_),
-            due_day=30_000,
-            record_day=33_000,
+            due_day=self.due_day,
+            record_day=self.record_day,
             expires=START + DAY_MS,
             attachments=self.attachments,
             header=b"header " + id_,
@@ -167,11 +171,11 @@ class Story:
             consignments=1,
             expires=START + DAY_MS,
             answer_by=None,
-            due_day=30_000,
+            due_day=self.due_day,
             deadline=START + DAY_MS + index,
         )
 
-    def _entry(
+    def entry(
         self, index: int, sender: str, recipient: str, event: str, bulletin: bytes
     ) -> EntryRow:
         number = self.corridors.get((sender, recipient), (0, 0))[0] + 1
@@ -185,7 +189,7 @@ class Story:
             bulletin=bulletin,
             issuer=sender if event == "submitted" else recipient,
             time=self.time + 1000,
-            record_day=33_000,
+            record_day=self.record_day,
             record=b"record " * 20,
         )
 
