@@ -23,6 +23,7 @@ YEAR: Final = 360
 VOLUMES: Final = ("submitted", "handover", "accepted", "rejected")
 OTHERS: Final = (
     *("consigned", "unopened", "unanswered", "read", "recalled", "expired", "refused", "exported"),
+    *("obeyed", "declined", "held", "released", "hold_asked", "hold_answered"),
 )
 """Kinds of events that are drawn as one; destruction comes years later and is none of them."""
 

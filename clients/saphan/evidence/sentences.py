@@ -11,7 +11,7 @@ from saphan_schemas.messages import has_text, text
 
 from saphan.pages.saying import stamp
 
-OBVIOUS: Final = ("no_answer", "disclosed")
+OBVIOUS: Final = ("no_answer",)
 """Codes that say no more than their event."""
 KEY_DIGITS: Final = 16
 """Of a key id: enough to find it in a list; its words tell keys apart."""
@@ -87,7 +87,9 @@ def _witnessed(verdict: Verdict, lang: str) -> Iterator[str]:
 
 def event_sentence(event: EventSeen, lang: str) -> str:
     """Who said what, and that it was logged."""
-    key = f"proven.{event.event}{'_system' if by_system(event) else ''}"
+    key = f"proven.{event.event}"
+    if has_text(f"{key}_{event.code}"):  # a reading by a system, an export that is no disclosure
+        key = f"{key}_{event.code}"
     if event.proof is Proof.UNSIGNED:
         key = "proven.unsigned"
     return text(

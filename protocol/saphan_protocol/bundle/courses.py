@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from saphan_schemas.errors import Refused
-from saphan_schemas.records import Event
+from saphan_schemas.records import Event, Statement, Targeted
 
 from saphan_protocol.admission import due_day
+from saphan_protocol.aftermath import (
+    STEPS,
+    Aftermath,
+    check_destruction,
+    check_erasure,
+    follow,
+)
 from saphan_protocol.bundle.facts import Proof
 from saphan_protocol.bundle.judging import Judge
 from saphan_protocol.bundle.report import BundleStep
@@ -16,7 +23,6 @@ from saphan_protocol.bundle.trail import Trail
 from saphan_protocol.deadlines import Times, check_deadline
 from saphan_protocol.delivery import (
     AFTER,
-    OWN_EVENTS,
     TERMINAL,
     TRANSITIONS,
     State,
@@ -24,6 +30,7 @@ from saphan_protocol.delivery import (
     begin,
     step,
 )
+from saphan_protocol.holding import check_hold
 from saphan_protocol.release import check_release
 
 
@@ -40,6 +47,9 @@ class Course:
     state: State | None = None
     sure: bool = True
     whole: bool = True
+    begun: int | None = None
+    """Its `submitted` leaf, where that is the first event shown."""
+    after: Aftermath = field(default_factory=Aftermath)
     handed: int | None = None
     carried: Judged | None = None
     """The newest consignment shown, until it is handed over."""
@@ -64,10 +74,13 @@ class Courses:
         """The next entry.
 
         Raises:
-            Refused: `logged_twice`, what `step`, `check_deadline` and `check_release` raise.
+            Refused: `logged_twice`, what `aftermath.advance`, `check_deadline`, `check_release`,
+                `check_destruction`, `check_erasure` and `check_hold` raise, `target_differs`.
         """
-        if one.event in OWN_EVENTS:
-            self.own.append(one)
+        entry = one.logged.entry
+        if entry.sender == entry.recipient:
+            self._trail.at(BundleStep.DELIVERY, one.logged.index)
+            self._own(one)
             return
         self._trail.at(BundleStep.DELIVERY, one.logged.index)
         recipient = one.logged.entry.recipient
@@ -101,6 +114,10 @@ class Courses:
         if course.state not in TERMINAL:
             known = (course.state, course.handed) if course.sure else (None, None)
             check_deadline(one.event, one.statement.code, known[0], self._times, known[1], time)
+        self._check_retention(course, one, one.event, one.statement)
+        self._follow(course, one.event)
+        if one.event.value not in STEPS:
+            return
         if one.event is Event.HANDOVER:
             self._release(course, one)
         self._step(course, Step(one.event.value))
@@ -116,8 +133,9 @@ class Courses:
                 field="entry.statement",
             )
         if first:
-            course.state = begin()
+            course.state, course.begun = begin(), one.logged.index
         else:
+            self._follow(course, Step.CONSIGN)
             self._step(course, Step.CONSIGN)
         course.carried = one
 
@@ -125,15 +143,75 @@ class Courses:
         state = course.state
         if state is None:
             self._trail.gap("first_missing", agency=course.recipient)
+            if then is Step.RECALLED:  # an outcome, or a request after one
+                return
             course.state, course.sure = AFTER[then], True
             return
         after = TRANSITIONS[state].get(then)
+        if then is Step.RECALLED and not course.sure and state not in TERMINAL:
+            after = None  # an outcome, or a request: what is not shown would say
         # An outcome ends a delivery whatever is not shown; any other state may have moved on.
         if after is None and not course.sure and state not in TERMINAL:
             self._trail.gap("steps_missing", agency=course.recipient, code=then.value)
+            if then is Step.RECALLED:
+                return
             after = AFTER[then]
         course.state = step(state, then) if after is None else after
         course.sure = True
+
+    def _own(self, one: Judged) -> None:
+        """What concerns one agency and the broker: exports, holds, and the sender's erasure."""
+        event, said = one.event, one.statement
+        if event is None or said is None:
+            raise RuntimeError("an agency's own corridor holds statements")
+        self.own.append(one)
+        if one.proof is Proof.UNSIGNED:
+            return
+        if event is Event.ERASED:
+            erased = [other for other in self.own if other.event is event]
+            if len(erased) > 1:
+                raise Refused("erased_before", "the sender has said so before", field="statement")
+            check_erasure(said.code, None, self._about.header.retain_until, one.logged.entry.time)
+        elif isinstance(said, Targeted):
+            self._held(one, event, said)
+
+    def _held(self, one: Judged, event: Event, said: Targeted) -> None:
+        """A hold, or its end: of a delivery that its agency is party to, by an order of its own."""
+        course = self.all.get(said.issuer)
+        if course is not None and said.issuer != self._about.header.sender:
+            _check_target(said, course)
+        holds, detail = self._judge.holds, said.detail
+        at = one.bracket.first
+        if isinstance(detail, bytes) and holds.logged(detail, at) and holds.find(detail) is None:
+            self._trail.gap("hold_closed", agency=said.issuer)
+            return
+        self._judge.at_each(
+            one.logged, one.bracket, lambda facts: check_hold(holds, event, said, facts.at)
+        )
+
+    def _check_retention(self, course: Course, one: Judged, event: Event, said: Statement) -> None:
+        """What was destroyed or erased is this, and its day had come."""
+        time = one.logged.entry.time
+        if isinstance(said, Targeted):
+            _check_target(said, course)
+            check_destruction(self._times.due_day, time)
+        elif event is Event.ERASED:
+            whole = course.whole and course.begun is not None
+            recalled = course.after.recalled or (False if whole else None)
+            check_erasure(said.code, recalled, self._about.header.retain_until, time)
+
+    def _follow(self, course: Course, event: Event | Step) -> None:
+        """The aftermath, as far as what is shown tells it."""
+        before, state = course.after, course.state
+        whole = course.whole and course.begun is not None
+        if not whole and event in (Event.OBEYED, Event.DECLINED):
+            before = before._replace(recalled=True)  # in what is not shown
+        unsure = state is None or (not course.sure and state not in TERMINAL)
+        if state is None or (unsure and event in (Event.DESTROYED, Event.ERASED)):
+            state = State.ACCEPTED
+        if unsure and event.value not in STEPS:
+            self._trail.gap("steps_missing", agency=course.recipient, code=event.value)
+        course.after = follow(before, state, event)
 
     def _release(self, course: Course, one: Judged) -> None:
         """A handover releases the key: what carried the bulletin must still stand (R1 to R3)."""
@@ -159,3 +237,12 @@ class Courses:
                 raise
             # A newer consignment may lie in the hole, by other keys.
             self._trail.gap("steps_missing", agency=course.recipient, code="consigned")
+
+
+def _check_target(said: Targeted, course: Course) -> None:
+    if course.begun not in (None, said.target):
+        raise Refused(
+            "target_differs",
+            f"it is about leaf {said.target}, and this delivery began at {course.begun}",
+            field="statement.target",
+        )

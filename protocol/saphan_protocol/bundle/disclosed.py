@@ -20,6 +20,7 @@ from saphan_protocol.bundle.report import BundleStep
 from saphan_protocol.bundle.seen import key_seen
 from saphan_protocol.bundle.subject import About, Judged
 from saphan_protocol.bundle.trail import Trail
+from saphan_protocol.delivery import DISCLOSED
 from saphan_protocol.disclosure import DISCLOSURE_TYPE, disclosure_commitment
 from saphan_protocol.identity import sha256
 
@@ -92,6 +93,8 @@ def _logged(item: BundleDisclosure, record: Disclosure, own: Iterable[Judged]) -
         said = one.statement
         if one.event is not Event.EXPORTED or said is None or one.proof is not Proof.SIGNED:
             continue
+        if said.code != DISCLOSED:
+            continue  # another export
         if said.issuer == record.agency and said.detail == detail:
             return one
     return None

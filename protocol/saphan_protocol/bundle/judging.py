@@ -40,7 +40,6 @@ from saphan_protocol.bundle.subject import About, Judged
 from saphan_protocol.bundle.trail import Trail
 from saphan_protocol.delivery import (
     BROKER_EVENTS,
-    OWN_EVENTS,
     check_corridor,
     check_said,
     check_stated,
@@ -73,6 +72,7 @@ class Judge:
         self._trail = trail
         self._beside: dict[bytes, int] = {}
         self.verified = VerifiedRoots()
+        self.holds = logs.directory.holds
 
     def take(self, one: Logged) -> Judged:
         """Judge one entry.
@@ -205,7 +205,9 @@ class Judge:
     def _check_parties(self, event: Event, sender: str, recipient: str) -> None:
         header = self._about.header
         parties = {header.sender, *header.recipients}
-        own = event in OWN_EVENTS and sender in parties
+        own = sender == recipient and sender in parties
+        if event is Event.ERASED and recipient in header.recipients:
+            own = False  # a recipient says so where it received it
         if not own and (sender != header.sender or recipient not in header.recipients):
             raise _wrong_corridor(sender, recipient)
 

@@ -143,6 +143,7 @@ GAPS: Final = frozenset(
         "directory_unwitnessed",  # what was not revoked rests on a head that nobody cosigned
         "disclosure_unlogged",  # no `exported` entry commits to the disclosure
         "first_missing",  # the first admission is not shown
+        "hold_closed",  # a hold's order is in the directory, and not in the bundle
         "heads_unlinked",  # two evidence heads that are not shown to be of one history
         "recipient_missing",  # the sender shows nothing of a recipient that it consigned to
         "revoked_between",  # a key was revoked between the anchors shown
@@ -160,6 +161,7 @@ UNPROVEN: Final = frozenset(
         "attachments_absent",  # sealed attachments that are not in the file
         "body_absent",  # the ciphertext is not in the file: its digest is
         "content",  # what the bulletin says: no content key
+        "copies",  # that what was destroyed or erased exists nowhere else
         "maker",  # who made the file
         "nothing_else",  # that nothing else was logged about the bulletin
         "other_agreements",  # leaves that nobody opened may be orders on the agreement

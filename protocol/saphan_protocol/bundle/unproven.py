@@ -56,6 +56,8 @@ def _events(entries: list[Judged]) -> Iterator[Remark]:
         yield Remark("reasons")
     if Event.REFUSED in events:
         yield Remark("refusals")
+    if events & {Event.DESTROYED, Event.ERASED, Event.OBEYED}:
+        yield Remark("copies")
 
 
 def _bodies(bulletin: BulletinSeen, content: ContentSeen | None) -> Iterator[Remark]:
