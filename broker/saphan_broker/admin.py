@@ -1,6 +1,7 @@
 """The operator's side of a running broker: a Unix socket in its data directory, for its owner only.
 
-DATA/admin.sock (0600) speaks HTTP with JSON bodies: POST /admit, POST /allow-unheard, GET /status.
+DATA/admin.sock (0600) speaks HTTP with JSON bodies: POST /admit, POST /allow-unheard, GET /status,
+and what `retention_pages` has.
 What is admitted goes through the sequencer like everything else. Where several processes serve on
 one data directory each has its own, DATA/admin-2.sock and so on: any of them admits, each signer is
 told by itself, and numbers are added up by who asks.
@@ -31,6 +32,15 @@ from saphan_broker.broker import Broker
 from saphan_broker.enrolment import check_fingerprints, read_enrolment
 from saphan_broker.health import Health
 from saphan_broker.quotas import shares
+from saphan_broker.retention_pages import (
+    ArmRequest,
+    ConfirmRequest,
+    PlanRequest,
+    arm,
+    confirm,
+    plan,
+    retention_now,
+)
 from saphan_broker.socket_places import socket_path
 from saphan_broker.standing import standing_of
 
@@ -124,6 +134,9 @@ class AdminPages:
             web.post("/admit", _answering(self._admit)),
             web.post("/allow-unheard", _answering(self._allow_unheard)),
             web.get("/status", _answering(self._status)),
+            web.post("/retention/plan", _answering(self._retention(PlanRequest, plan))),
+            web.post("/retention/arm", _answering(self._retention(ArmRequest, arm))),
+            web.post("/retention/confirm", _answering(self._retention(ConfirmRequest, confirm))),
         ]
 
     async def _admit(self, request: web.Request) -> dict[str, object]:
@@ -173,6 +186,14 @@ class AdminPages:
             self._broker.allow_unheard(reason)
         return {"heard_before": heard, "reason": reason}
 
+    def _retention(
+        self, kind: type[T], do: Callable[[Broker, T], Awaitable[dict[str, object]]]
+    ) -> Handler:
+        async def handle(request: web.Request) -> dict[str, object]:
+            return await do(self._broker, await _body(request, kind))
+
+        return handle
+
     async def _status(self, _request: web.Request) -> dict[str, object]:
         """What the operator wants to know at a glance."""
         broker = self._broker
@@ -202,6 +223,7 @@ class AdminPages:
             "sessions": stats.sessions,
             "waiting": stats.waiting,
             "quotas": _quotas(broker),
+            "retention": retention_now(broker),
             "witnessed_at": stats.witnessed_ms // SECOND_MS or None,
         }
 

@@ -65,4 +65,6 @@ class BlobSweep:
                 _log.exception("a look at the attachments failed")
 
     async def _logged(self, bulletins: list[bytes]) -> Collection[bytes]:
-        return (await self._state.store.bulletins(bulletins)).keys()
+        """Of which somebody may still ask for an attachment: those that are not destroyed."""
+        found = await self._state.store.deliveries_of(bulletins)
+        return {one for one, rows in found.items() if any(row.destroyed is None for row in rows)}

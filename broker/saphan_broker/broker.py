@@ -31,6 +31,8 @@ from saphan_broker.logs.signer import Signer
 from saphan_broker.opening import SQLITE, StoreChoice, attachments_place, open_objects, open_store
 from saphan_broker.processes.alone import Alone, Parts, Role
 from saphan_broker.processes.duties import Duties
+from saphan_broker.retention.armed import Armed
+from saphan_broker.retention.whole import Retention
 from saphan_broker.seeds import DayKeys
 from saphan_broker.sequencing.committing import Committer
 from saphan_broker.sequencing.expiry import Sweep, freshen
@@ -83,21 +85,25 @@ class Stats:
 class Broker:
     """One running broker. `start` and `stop` once each, on one event loop."""
 
-    def __init__(self, state: State, take_role: Callable[[Parts], Role] = Alone) -> None:
+    def __init__(
+        self, state: State, armed: Armed, take_role: Callable[[Parts], Role] = Alone
+    ) -> None:
         self.state = state
         self.committer = Committer(state)
         self.sequencer = Sequencer(state, self.committer, lambda: self.role.leads())
         self.witnessed = WitnessedTime(state)
         self.tokens = Tokens()
+        self.retention = Retention(state, self.sequencer.submit, self.witnessed, armed)
         self._sweep = Sweep(state, self.sequencer.submit, self.witnessed)
         self._blob_sweep = BlobSweep(state)
         self._care = care = StoreCare(state)
         self._recall: asyncio.Task[None] | None = None
         self._lag: asyncio.Task[None] | None = None
-        duties = Duties([self._sweep.run, self._blob_sweep.run, care.archive, care.look])
-        own = self._own_reasons
+        destroys = self.retention.sweep.run
+        duties = Duties([self._sweep.run, destroys, self._blob_sweep.run, care.archive, care.look])
+        own, progress = self._own_reasons, self.retention.progress
         self.role = take_role(
-            Parts(state, self.sequencer, duties, self.witnessed, self.tokens, own)
+            Parts(state, self.sequencer, duties, self.witnessed, self.tokens, own, progress)
         )
         self._shared = Shared(state, self.role.submit, self.witnessed, self.tokens)
         self._sessions: dict[Session, None] = {}
@@ -294,6 +300,7 @@ async def open_broker(
     for log, one in (log_keys or {}).items():
         signers[log] = await asyncio.to_thread(Signer.open, keys, log, one)
     day_keys = await asyncio.to_thread(DayKeys.open, keys)
+    armed = await asyncio.to_thread(Armed.open, keys)
     choice = store.named(pins.name)
 
     objects = (
@@ -319,7 +326,7 @@ async def open_broker(
     state = State(
         opened, reopen, pins, day_keys, signers, blobs=blobs, objects=objects, clock=clock
     )
-    return Broker(state) if joining is None else Broker(state, joining.role)
+    return Broker(state, armed) if joining is None else Broker(state, armed, joining.role)
 
 
 def _joining(choice: StoreChoice) -> Joining | None:

@@ -39,6 +39,7 @@ from saphan_broker.opening import (
     open_objects,
     open_store,
 )
+from saphan_broker.retention.armed import Armed
 from saphan_broker.seeds import DayKeys
 from saphan_broker.sequencing.committing import Committer
 from saphan_broker.sequencing.registering import Registrar
@@ -116,6 +117,7 @@ async def _begin(
     data: Path, keys: Path, name: str, choice: StoreChoice, clock: Clock
 ) -> tuple[Pins, list[HeadRef]]:
     day_keys = DayKeys.create(keys, day_of(clock()))
+    Armed.begin(keys, clock())
     made = {log: create_log_keys(keys, log, f"{name}/{log}/1") for log in LOGS}
     signers: dict[Log, Signer] = {log: Signer.create(keys, log, made[log]) for log in LOGS}
     for signer in signers.values():

@@ -136,6 +136,13 @@ class MetricsPages:
             f"saphan_commit_seconds_sum {number(counters.commit_seconds)}",
             f"saphan_commit_seconds_count {counters.commits}",
         ]
+        yield counter("saphan_destroyed", "Deliveries destroyed when due", counters.destroyed)
+        yield counter("saphan_rewrapped", "Held stanzas wrapped anew", counters.rewrapped)
+        yield counter("saphan_forgotten", "Old records removed", counters.forgotten)
+        late = self._broker.retention.sweep.lag_ms / SECOND_MS
+        yield gauge("saphan_retention_lag_seconds", "Since the earliest undestroyed due-day", late)
+        first = self._broker.state.keys.day
+        yield gauge("saphan_first_day_key", "First day whose key exists, since 1970", first)
         active = {alarm.code: 1 for alarm in self._broker.state.alarms.active()}
         yield family("gauge", "saphan_alarm", "Active alarms", "code", active)
         yield counter("saphan_alarms", "Alarms raised", stats.alarms_raised)

@@ -10,7 +10,7 @@ from saphan_schemas.limits import HOUR_MS, KIB
 from saphan_schemas.records import Blob, Blobs
 
 Known = Callable[[list[bytes]], Awaitable[Collection[bytes]]]
-"""Which of these bulletins are logged."""
+"""Which of these bulletins are logged, and not destroyed since."""
 
 ORPHAN_MS: Final = HOUR_MS
 """From the last submission to the sweep of a bulletin that was not logged; none waits so long."""
@@ -57,6 +57,18 @@ class Attachments(Protocol):
         """A bulletin that names them is logged: nothing is staged for it any more."""
         ...
 
+    async def doom(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
+        """A logged bulletin may be destroyed by the next commit: mark it, durably.
+
+        Idempotent. Whatever happens then, `destroy` or a later `sweep` finds it: its attachments
+        go once it is not known any more, and stay, without the marker, while it is.
+        """
+        ...
+
+    async def destroy(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
+        """Remove the attachments of a destroyed bulletin, then its marker; idempotent."""
+        ...
+
     async def read(self, bulletin: bytes, place: int, offset: int, length: int) -> bytes:
         """Bytes of a bulletin's attachment `place` (from 0); empty at the end.
 
@@ -70,7 +82,7 @@ class Attachments(Protocol):
         ...
 
     async def sweep(self, known: Known, *, any_age: bool = False) -> int:
-        """Remove attachments of bulletins that are not logged; gives how many bulletins.
+        """Remove attachments of bulletins that are not known; gives how many bulletins.
 
         Only the process that sequences calls this: what it finds not logged is not about to be.
 

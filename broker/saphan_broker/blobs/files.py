@@ -102,5 +102,17 @@ class BlobFiles:
             shutil.rmtree(folder, ignore_errors=True)
             return True
 
+    def destroy(self, bulletin: bytes) -> None:
+        """Remove a bulletin's files for good; durable when it returns, idempotent.
+
+        Raises:
+            Busy: some are linked at the moment; OSError: as the disk says, some may be there still.
+        """
+        folder = self._folder(bulletin)
+        with self._locks.removing():
+            if folder.is_dir():
+                shutil.rmtree(folder)
+                sync_directory(folder.parent)
+
     def _folder(self, bulletin: bytes) -> Path:
         return self._place / folder_name(bulletin)

@@ -58,6 +58,18 @@ class ObjectAttachments:
                 await self._staging.forget(agency, blob)
             await self._finals.logged(agency, bulletin)
 
+    async def doom(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
+        """See `Attachments.doom`."""
+        async with self._lock(agency):
+            await self._finals.doom(agency, bulletin, blobs)
+
+    async def destroy(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
+        """See `Attachments.destroy`."""
+        async with self._lock(agency):
+            for blob in blobs:
+                await self._staging.forget(agency, blob)
+            await self._finals.destroy(agency, bulletin)
+
     async def read(self, bulletin: bytes, place: int, offset: int, length: int) -> bytes:
         """See `Attachments.read`."""
         return await self._finals.read(bulletin, place, offset, length)

@@ -104,6 +104,20 @@ class ObjectFinals:
             if one.bulletin == bulletin:
                 await self._objects.delete(one.name)
 
+    async def doom(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
+        """See `Attachments.doom`."""
+        for generation in await self._generations(bulletin):
+            marker = Marker(agency, bulletin, charge(blobs), generation, 0)
+            await self._objects.put(marker.name, b"")
+
+    async def destroy(self, agency: str, bulletin: bytes) -> None:
+        """See `Attachments.destroy`."""
+        names = [found.name async for found in self._objects.list(folder_name(bulletin))]
+        for name in names:
+            await self._objects.delete(name)
+        # A crash here leaves markers: the next sweep finds nothing to remove.
+        await self.logged(agency, bulletin)
+
     async def read(self, bulletin: bytes, place: int, offset: int, length: int) -> bytes:
         """See `Attachments.read`."""
         key = (bulletin, place)

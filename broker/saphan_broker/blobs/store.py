@@ -105,6 +105,22 @@ class BlobStore:
 
         await self._locked(agency, work)
 
+    async def doom(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
+        """See `Attachments.doom`."""
+        now, size = self._clock(), charge(blobs)
+        await self._locked(agency, lambda: self._unlogged.mark(agency, bulletin, size, now))
+
+    async def destroy(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
+        """See `Attachments.destroy`."""
+
+        def work() -> None:
+            self._staging.forget(agency, blobs)
+            self._files.destroy(bulletin)
+            # A crash here leaves the marker: the next sweep finds nothing to remove.
+            self._unlogged.remove(agency, bulletin)
+
+        await self._locked(agency, work)
+
     async def read(self, bulletin: bytes, place: int, offset: int, length: int) -> bytes:
         """See `Attachments.read`."""
         return await self._run(lambda: self._files.read(bulletin, place, offset, length))

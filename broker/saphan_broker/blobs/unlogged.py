@@ -1,4 +1,5 @@
-"""Which bulletins have final files but are not logged yet: a marker of each, in files.
+"""Which bulletins have final files but are not logged yet, or are about to be destroyed: a marker
+of each, in files.
 
 unlogged/<agency>/<bulletin id>-<bytes>   an empty file; its time is that of the last submission
 
@@ -56,6 +57,13 @@ class Unlogged:
         fresh = bulletin not in mine
         if fresh and sum(mine.values()) + size > self._most:
             raise too_much()
+        self.mark(agency, bulletin, size, now)
+        return fresh
+
+    def mark(self, agency: str, bulletin: bytes, size: int, now: int) -> None:
+        """The same, however many there are: of one that is about to be destroyed."""
+        mine = self._of(agency)
+        fresh = bulletin not in mine
         path = self._path(agency, bulletin, mine.get(bulletin, size))
         if fresh:
             first = not path.parent.is_dir()
@@ -66,7 +74,6 @@ class Unlogged:
                 sync_directory(folder)
             mine[bulletin] = size
         os.utime(path, ns=(now * 1_000_000, now * 1_000_000))
-        return fresh
 
     def remove(self, agency: str, bulletin: bytes, before: int | None = None) -> None:
         """Forget a marker, unless it was set at `before` (ms) or later; idempotent."""

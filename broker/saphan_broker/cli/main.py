@@ -38,6 +38,7 @@ COMMANDS: Final = (
     "backup",
     "restore",
     "fsck",
+    "retention",
 )
 """Modules of this package with `add_commands(subparsers)`; only the one that is used is loaded."""
 

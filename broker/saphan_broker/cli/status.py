@@ -73,6 +73,13 @@ def page(answer: Mapping[str, Any]) -> Iterator[str]:
     yield text("note.broker_agencies", agencies=agencies, sessions=answer["sessions"])
     yield from _quotas(answer)
     yield from _processes(answer)
+    kept = answer["retention"]
+    yield text(
+        "note.broker_retention_standing",
+        destroyed=kept["destroyed"],
+        lag=kept["lag_seconds"],
+        day=kept["first_key"],
+    )
     yield text("note.broker_witnessed", time=_time(answer["witnessed_at"]))
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from saphan_broker.alarms import Alarm
 from saphan_broker.processes.duties import Duties
+from saphan_broker.retention.progress import Progress
 from saphan_broker.sequencing.sequencer import Sequencer
 from saphan_broker.sequencing.work import Item, Work
 from saphan_broker.sessions.tokens import Tokens
@@ -30,6 +31,7 @@ class Parts:
     witnessed: WitnessedTime
     tokens: Tokens
     stopped: Callable[[], list[Alarm]]
+    progress: Progress
 
 
 class Role(Protocol):

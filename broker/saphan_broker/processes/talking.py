@@ -24,6 +24,7 @@ from saphan_broker.processes.wire import (
     Answers,
     Beat,
     Body,
+    Come,
     Cosigned,
     Envelope,
     Forwarded,
@@ -33,6 +34,7 @@ from saphan_broker.processes.wire import (
     Override,
     Who,
 )
+from saphan_broker.retention.progress import Told
 from saphan_broker.store.base import CosignatureRow
 from saphan_broker.store.redis.address import RedisAddress
 
@@ -75,6 +77,7 @@ class Talking:
         self._witnessed = parts.witnessed
         self._tokens = parts.tokens
         self._stopped = parts.stopped
+        self._progress = parts.progress
         self._channel = Channel(
             address, envelope, state.clock, process, self._took, self._listening
         )
@@ -149,6 +152,7 @@ class Talking:
                 stopped=tuple((one.code, one.message[:TEXT_CHARS]) for one in stopped),
                 sessions=tuple(OpenSession(*one) for one in self._tokens.open()[: LIMITS.sessions]),
                 clocks=tuple(state.clocks.here()[: LIMITS.sessions]),
+                progress=Come(*self._progress.tell()),
             )
         )
 
@@ -226,6 +230,9 @@ class Talking:
             self._state.held = True
         if beat.heard is not None and unheard:
             self._soon(self._release(beat.heard))
+        if before is None or before.progress != beat.progress:
+            come = beat.progress
+            self._soon(self._progress.hear(Told(come.seed, come.acted, come.armed)))
 
     async def _release(self, heads: tuple[HeadRef, ...]) -> None:
         """A node has logged in at another process: it counts as heard here."""

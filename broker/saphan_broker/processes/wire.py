@@ -28,7 +28,7 @@ from saphan_schemas.errors import (
 from saphan_schemas.frames import StatementItem, Submission
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.proof_frames import Note
-from saphan_schemas.records import AgencyId, BatchSignature, Digest, HeadRef, Index, Millis
+from saphan_schemas.records import AgencyId, BatchSignature, Day, Digest, HeadRef, Index, Millis
 
 from saphan_broker.clock import day_of
 from saphan_broker.seeds import DayKeys
@@ -206,6 +206,15 @@ class OpenSession(Record, frozen=True):
     agency: AgencyId
 
 
+class Come(Record, frozen=True):
+    """How far retention has come at a process: `seed` is the first day whose key it still has,
+    `acted` the time up to which it knows that all is done; whether its rule is armed."""
+
+    seed: Day
+    acted: Millis
+    armed: bool
+
+
 class Beat(Record, frozen=True, tag=5):
     """To all, every second and when something changes: what this process knows.
 
@@ -216,6 +225,7 @@ class Beat(Record, frozen=True, tag=5):
         held: a node has shown that the store lacks something.
         stopped: (code, message) of what keeps it from logging anything.
         clocks: (agency, ms ahead of ours) of its sessions.
+        progress: of its retention; the others follow.
     """
 
     holding: bool
@@ -226,6 +236,7 @@ class Beat(Record, frozen=True, tag=5):
     stopped: tuple[tuple[str, str], ...]
     sessions: Annotated[tuple[OpenSession, ...], Meta(max_length=LIMITS.sessions)]
     clocks: Annotated[tuple[tuple[AgencyId, int], ...], Meta(max_length=LIMITS.sessions)]
+    progress: Come
 
 
 class Gone(Record, frozen=True, tag=6):

@@ -85,7 +85,7 @@ class Armed:
         self._change(lambda kept: msgspec.structs.replace(kept, shown=RULE.digest.hex()))
 
     def arm(self, now: int) -> None:
-        """Let the rule act from `now` (witnessed time, ms) on.
+        """Let the rule act; where no time was acted on before, from `now` (witnessed, ms) on.
 
         Raises:
             Refused: `rule_not_seen`; OperatorError: `key_file_*`.
@@ -100,7 +100,7 @@ class Armed:
             )
         self._change(
             lambda kept: msgspec.structs.replace(
-                kept, armed=RULE.digest.hex(), acted=max(kept.acted, now)
+                kept, armed=RULE.digest.hex(), acted=kept.acted or now
             )
         )
 

@@ -41,6 +41,7 @@ class RetentionSweep:
         self._submit = submit
         self._guard = guard
         self._progress = progress
+        self._cleansed = -1  # after a start nobody knows what was removed before
         self.lag_ms = 0
         """How long the earliest bulletin that may be destroyed has been due, on witnessed time."""
 
@@ -80,6 +81,7 @@ class RetentionSweep:
             return
         await wrap_anew(self._state, self._submit, day)
         await self._forget(day)
+        await self._cleanse()
         await self._progress.advance(day)
         await self._progress.acted()
 
@@ -89,20 +91,29 @@ class RetentionSweep:
 
     async def _destroy(self, rows: Sequence[DeliveryRow], day: int) -> int:
         """Log and remove a batch; gives how many."""
+        await self._doom(rows)
         works = [
             self._submit(Destruction(tuple(rows[at : at + LIMITS.retention_items]), day))
             for at in range(0, len(rows), LIMITS.retention_items)
         ]
         destroyed = await _logged(works)
         self._state.counters.destroyed += destroyed
-        # A crash here leaves files that nobody can open; the next start finds them (blob_sweep).
+        # A crash here leaves files that nobody can open; their markers lead a sweep to them.
         await self._remove_files()
         return destroyed
+
+    async def _doom(self, rows: Sequence[DeliveryRow]) -> None:
+        """Mark attachments first: a crash after the commit must not leave them unknown."""
+        found = await self._state.store.bulletins({row.bulletin for row in rows})
+        for facts in found.values():
+            if facts.attachments:
+                await self._state.blobs.doom(facts.sender, facts.id, facts.attachments)
 
     async def _remove_files(self) -> None:
         emptied = self._state.emptied
         while emptied:
-            await self._state.blobs.destroy(emptied[0])
+            facts = emptied[0]
+            await self._state.blobs.destroy(facts.sender, facts.id, facts.attachments)
             emptied.pop(0)
 
     async def _forget(self, day: int) -> None:
@@ -110,6 +121,14 @@ class RetentionSweep:
         while gone := await self._state.store.forget(day, FORGET_ROWS):
             self._state.counters.forgotten += gone
             await asyncio.sleep(PAUSE_SECONDS)
+
+
+    async def _cleanse(self) -> None:
+        """Let the store clean its own files of what was removed; what waits is tried again."""
+        counters = self._state.counters
+        removed = counters.destroyed + counters.rewrapped + counters.forgotten
+        if removed != self._cleansed and await self._state.store.cleanse():
+            self._cleansed = removed
 
 
 async def _logged(works: Sequence[Work]) -> int:

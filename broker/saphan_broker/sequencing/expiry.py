@@ -7,8 +7,9 @@ import logging
 from collections.abc import Sequence
 
 from saphan_schemas.errors import SaphanError, Unavailable
-from saphan_schemas.limits import LIMITS, SECOND_MS
+from saphan_schemas.limits import DAY_MS, LIMITS, SECOND_MS
 
+from saphan_broker.clock import day_of
 from saphan_broker.sequencing.work import Expiry, NewHead, Submit
 from saphan_broker.state import State
 from saphan_broker.store.base import DeliveryRow
@@ -19,6 +20,8 @@ _log = logging.getLogger("saphan.broker")
 ALARM = "time_unwitnessed"
 LOOK_SECONDS = 1.0
 DUE_AT_ONCE = 256
+PARTIES = 16
+"""Of what waits to be destroyed: so many deliveries' parties are asked for the time, then all."""
 RESIGN_MS = 10 * SECOND_MS
 """While something is due that no witness has seen the time of: ask them with a fresh head. Each
 time that nobody has answered the pause doubles, to `LIMITS.head_quiet_ms`: an ask costs everybody
@@ -67,8 +70,11 @@ class Sweep:
         ]
         for work in works:
             await work.outcome
-        await self._freshen(now, due[len(ready) :])
-        self._warn(now, due[len(ready) :])  # the earliest come first
+        waiting = due[len(ready) :]
+        if day_of(now) > day_of(witnessed):  # bulletins are destroyed at the day's first instant
+            waiting += await self._state.store.destroyable(day_of(now), PARTIES)
+        await self._freshen(now, waiting)
+        self._warn(now, waiting)
 
     async def _freshen(self, now: int, waiting: Sequence[DeliveryRow]) -> None:
         """Sign anew: at least hourly, and while a deadline waits for a witness.
@@ -101,14 +107,19 @@ class Sweep:
             listeners.ask_everyone(now)
 
     def _warn(self, now: int, unwitnessed: Sequence[DeliveryRow]) -> None:
-        first = unwitnessed[0].deadline if unwitnessed else None
-        if first is not None and now - first > UNWITNESSED_MS:
+        first = min((_since(row) for row in unwitnessed), default=now)
+        if now - first > UNWITNESSED_MS:
             self._state.alarms.sound(
                 ALARM,
                 f"{len(unwitnessed)} deliveries are due, but no witness has cosigned the time",
             )
         else:
             self._state.alarms.clear(ALARM)
+
+
+def _since(row: DeliveryRow) -> int:
+    """When time was to act on it, ms: by its deadline, or after its outcome by its due-day."""
+    return row.due_day * DAY_MS if row.deadline is None else row.deadline
 
 
 def freshen(state: State, submit: Submit) -> None:

@@ -1,0 +1,118 @@
+"""What is due is destroyed at the broker: an entry for each delivery, then stanza, body, key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from saphan_broker.seeds import DayKeys
+from saphan_protocol.evidence import parse_leaf
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.limits import DAY_MS
+from saphan_schemas.records import Event, LeafType
+from support.asked import A, B, time_goes_on
+from support.brokers import World
+from support.due import (
+    DUE_DAYS,
+    carried,
+    consigned,
+    entries,
+    kept,
+    row_of,
+    sweep,
+    witnessed_after,
+)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """A broker that runs, two agencies enrolled, one agreement logged."""
+    world = World(tmp_path, A, B)
+    await world.init()
+    async with world.running():
+        await world.enrol()
+        yield world
+
+
+async def test_destroyed_is_logged_with_its_target_and_takes_stanza_and_body(world: World) -> None:
+    out, into = await world.line(A), await world.line(B)
+    made = await carried(world, out, into)
+    await into.close()
+    out = await witnessed_after(world, out, DUE_DAYS - 1)
+    await sweep(world).look()
+    assert await kept(world, made) == (True, True)
+
+    out = await witnessed_after(world, out, 1)
+    await sweep(world).look()
+    row = await row_of(world, made)
+    assert await kept(world, made) == (False, False)
+    assert (row.state, row.deadline, row.holds) == ("accepted", None, 0)
+    await out.until(lambda: bool(entries(out, made, Event.DESTROYED)))
+    ((index, word),) = entries(out, made, Event.DESTROYED)
+    assert index == row.destroyed
+    assert (word.issuer, word.code, word.detail) == ("broker", "due", None)
+    (leaf,) = await world.broker.store.leaves("evidence", index, index + 1)
+    parsed = parse_leaf(leaf)
+    assert (parsed.type, parsed.target) == (LeafType.DESTROYED, row.submitted)
+    for _ in range(2):
+        await sweep(world).look()
+    assert len(entries(out, made, Event.DESTROYED)) == 1
+
+    into = await world.line(B)
+    assert await into.stanzas(made.bulletin_id) == (None,)
+    await into.until(lambda: row.submitted in into.entries)
+    _entry, given = into.entries[row.submitted]
+    assert (given.header, given.ciphertext) == (None, None)
+
+
+async def test_the_days_key_goes_a_day_later_in_memory_and_in_the_file(world: World) -> None:
+    out, into = await world.line(A), await world.line(B)
+    made = await carried(world, out, into)
+    due = (await row_of(world, made)).due_day
+    sealed = world.broker.state.keys.wrap(due, b"a stanza of an old copy", b"")
+    await into.close()
+    for day in (0, 1):
+        out = await witnessed_after(world, out, DUE_DAYS if day == 0 else 1)
+        await sweep(world).look()
+        assert world.broker.state.keys.day == due + day
+    for held in (world.broker.state.keys, DayKeys.open(world.keys)):
+        with pytest.raises(OperatorError, match="day_key_destroyed"):
+            held.unwrap(due, sealed, b"")
+
+
+async def test_nothing_goes_on_time_that_no_witness_has_seen(world: World) -> None:
+    out, into = await world.line(A), await world.line(B)
+    made = await carried(world, out, into)
+    await into.close()
+    out = await time_goes_on(world, out, (DUE_DAYS + 1) * DAY_MS)
+    await sweep(world).look()
+    assert await kept(world, made) == (True, True)
+    origin = world.pins.evidence.origin
+    await out.until(lambda: out.heads[origin].time >= world.clock() // 1000 - 5)
+
+
+async def test_what_was_never_fetched_expires_first(world: World) -> None:
+    out = await world.line(A)
+    made = await consigned(world, out)
+    out = await witnessed_after(world, out, DUE_DAYS)
+    await sweep(world).look()
+    await world.broker._sweep.look()
+    await sweep(world).look()
+    assert await kept(world, made) == (False, False)
+    await out.until(lambda: bool(entries(out, made, Event.DESTROYED)))
+    ((expired, _),) = entries(out, made, Event.EXPIRED)
+    ((gone, _),) = entries(out, made, Event.DESTROYED)
+    assert expired < gone
+
+
+async def test_many_are_destroyed_in_batches_and_all_of_them(world: World) -> None:
+    out = await world.line(A)
+    many = [await consigned(world, out) for _ in range(40)]
+    later = await consigned(world, out, DUE_DAYS + 1)
+    out = await witnessed_after(world, out, DUE_DAYS)
+    await world.broker._sweep.look()
+    await sweep(world).look()
+    assert [await kept(world, made) for made in many] == [(False, False)] * 40
+    assert await kept(world, later) == (True, True)
+    assert world.broker.state.counters.destroyed == 40
