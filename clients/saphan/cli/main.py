@@ -49,6 +49,7 @@ COMMANDS: Final[tuple[tuple[str, str], ...]] = (
     ("status", "saphan.cli.officer"),
     ("thread", "saphan.cli.thread"),
     ("resend", "saphan.cli.officer"),
+    ("recall", "saphan.cli.recall"),
     ("countersign", "saphan.cli.countersign"),
     ("schema", "saphan.cli.schema"),
     ("officer", "saphan.cli.officers"),

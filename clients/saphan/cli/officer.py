@@ -172,8 +172,8 @@ def _read(args: argparse.Namespace) -> int:
         f"/v1/bulletins/{found['id']}/read",
         {"record": text_of(record), "signature": text_of(signature)},
     )
-    show(content, bulletin_lines(content), as_json=args.json)
     note_replaced(found)
+    show(content, bulletin_lines(content), as_json=args.json)
     return 0
 
 

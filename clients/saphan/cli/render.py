@@ -10,9 +10,11 @@ from saphan_schemas.messages import has_text, type_key
 from saphan_schemas.width import fit
 
 from saphan.cli.content_lines import ContentWords
+from saphan.cli.recall_lines import reason_text
 from saphan.cli.speech import language, note, say
 from saphan.cli.stamps import label
 from saphan.cli.stamps import stamp as stamp
+from saphan.cli.struck import newest_first, standing_marks, struck
 from saphan.cli.thread_lines import thread_part
 from saphan.cli.waiting import OUTCOMES
 
@@ -32,21 +34,27 @@ def note_stopped(found: Json) -> None:
 
 
 def note_replaced(found: Json) -> None:
-    """Say that what was just read is not the newest word, if a status says so."""
+    """Say that what is about to be read is not the newest word, was taken back, or needs a second
+    look, if a status says so."""
+    if found.get("recalled"):
+        note(say("note.recalled", why=reason_text(found["recalled"])))
     for one in found.get("replaced_by", ()):
         note(say("note.replaced", id=one[:16]))
+    if found.get("suppressed"):
+        note(say("note.suppressed"))
 
 
 def inbox_line(row: Json) -> str:
     """One bulletin on one line: id, time, sender, type, marking, what is special about it."""
     marks = [say(f"urgency.{row['urgency']}")] if row["urgency"] != "routine" else []
     marks += [say("note.exercise")] if row["exercise"] else []
+    marks += standing_marks(row)
     new = " " if row["read"] else "*"
     cells = (
         f"{new} {row['id'][:16]}",
         stamp(row["received"]),
         fit(row["sender"], AGENCY_CELLS),
-        fit(type_text(row["schema"]), 22),
+        struck(type_text(row["schema"]), row, 22),
         fit(f"TLP:{row['marking']['tlp'].upper()}", 16),
         ", ".join(marks),
     )
@@ -57,12 +65,14 @@ def inbox_lines(rows: list[Json]) -> list[str]:
     """The list, and how many of it nobody has read."""
     unread = sum(not row["read"] for row in rows)
     first = say("note.inbox_count", count=unread) if unread else say("note.inbox_empty")
-    return [first, *(inbox_line(row) for row in rows)]
+    return [first, *(inbox_line(row) for row in newest_first(rows))]
 
 
 def status_lines(found: Json) -> Iterator[str]:
     """A bulletin's life: what it is, where each delivery stands, every signed event."""
     yield from header_lines(found["header"], found["author"])
+    for text in standing_marks(found):
+        yield f"{label('label.standing')}{text}"
     for delivery in found["deliveries"]:
         code = f" ({delivery['code']})" if delivery["code"] else ""
         yield f"{label('label.status')}{delivery['recipient']}: {state_text(delivery)}{code}"

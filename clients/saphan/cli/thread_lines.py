@@ -10,6 +10,7 @@ from saphan_schemas.messages import has_text, type_key
 
 from saphan.cli.speech import language, say
 from saphan.cli.stamps import label, stamp, stamp_in
+from saphan.cli.struck import newest_first, struck
 
 Json = dict[str, Any]
 OPEN = frozenset({"waiting", "interim", "overdue"})
@@ -99,8 +100,9 @@ def _state_text(state: str) -> str:
 
 
 def thread_lines(found: Json) -> Iterator[str]:
-    """Every bulletin of a thread, oldest first, and what each says of the others."""
-    for row in found["bulletins"]:
+    """Every bulletin of a thread, oldest first, what was replaced under what took its place; and
+    what each says of the others."""
+    for row in newest_first(found["bulletins"]):
         mark = ">" if row["id"] == found["id"] else " "
         yield "  ".join(_cells(mark, row)).rstrip()
         for line in thread_part(row):
@@ -122,6 +124,6 @@ def _cells(mark: str, row: Json) -> tuple[str, ...]:
         f"{mark} {row['id'][:ID_SHOWN]}",
         stamp(row["stored"]),
         f"{row['sender']} -> {', '.join(row['recipients'])}",
-        ", ".join(words),
+        struck(", ".join(words), row),
         row["reference"] or "",
     )
