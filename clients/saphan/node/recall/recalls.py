@@ -12,6 +12,7 @@ from saphan_schemas.records import Event as Said
 from saphan.node.alarms import Alarms
 from saphan.node.engine import Engine
 from saphan.node.events import Event, Events
+from saphan.node.holding.watch import HOLDS
 from saphan.node.looking import keep_looking
 from saphan.node.recall.alarming import SILENT, silent
 from saphan.node.recall.answering import Answering
@@ -24,12 +25,10 @@ Json = dict[str, Any]
 RECALL: Final = "recall"
 """Type of the event that a recall was ordered or answered here."""
 ASKS: Final = "recalls"
-"""Type of the event by which other parts of the node ask for a look (a hold was released)."""
+"""Type of the event by which the node asks itself for another look."""
 AGAIN_S: Final = 2.0
 """Until what was not known yet is looked at again."""
-_HEARD: Final = frozenset(
-    one.value for one in (Said.RECALLED, Said.OBEYED, Said.DECLINED, Said.RELEASED)
-)
+_HEARD: Final = frozenset(one.value for one in (Said.RECALLED, Said.OBEYED, Said.DECLINED))
 
 
 @dataclass(slots=True)
@@ -119,4 +118,4 @@ class Recalls:
             case "line":
                 return bool(event["state"] == "open")
             case kind:
-                return kind in ("settings", "lagged", ASKS)
+                return kind in ("settings", "lagged", HOLDS, ASKS)
