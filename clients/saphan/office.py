@@ -13,6 +13,7 @@ node/pins.json           the broker's logs, after their words were compared
 node/invitation.json     the same with the broker's address and TLS key
 agreements/<name>.saphan finished agreements, with their salts: 0600
 schemas/<name>.saphan    own bulletin types as the roots have registered them
+holds/<number>-<name>.saphan   signed hold orders, with terms and salts: 0600
 """
 
 from __future__ import annotations
@@ -79,6 +80,10 @@ class Office:
     def schema_file(self, name: str) -> Path:
         """Where the signed registration of an own type is kept, with its bundle."""
         return self.folder / "schemas" / f"{name.replace('/', '.')}.saphan"
+
+    def hold_file(self, number: int, name: bytes) -> Path:
+        """Where a signed hold order of this number and leaf commitment is kept, with its terms."""
+        return self.folder / "holds" / f"{number:04d}-{name.hex()[:16]}.saphan"
 
     def operation(self, version: int) -> Path:
         """File of the agency's operation with this version."""

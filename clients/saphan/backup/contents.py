@@ -33,7 +33,7 @@ _PUBLIC: Final = (
 )
 _DATA: Final = (
     re.escape(DATABASE),
-    rf"(?:agreements|schemas)/{_WORD}\.saphan",
+    rf"(?:agreements|schemas|holds)/{_WORD}\.saphan",
     rf"node/data/blobs/(?:in|out)/[0-9a-f/]+(?:\.{_WORD})?",
     rf"node/data/(?:split-view|seen-differs)-{_WORD}\.json",  # the only proof of two histories
 )

@@ -50,6 +50,7 @@ COMMANDS: Final[tuple[tuple[str, str], ...]] = (
     ("thread", "saphan.cli.thread"),
     ("resend", "saphan.cli.officer"),
     ("recall", "saphan.cli.recall"),
+    ("hold", "saphan.cli.hold"),
     ("countersign", "saphan.cli.countersign"),
     ("schema", "saphan.cli.schema"),
     ("officer", "saphan.cli.officers"),

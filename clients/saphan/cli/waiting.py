@@ -80,6 +80,40 @@ def order_logged(node: LocalNode, taken: dict[str, Any]) -> dict[str, Any]:
     return rows[-1]
 
 
+def hold_logged(node: LocalNode, taken: dict[str, Any], name: str) -> dict[str, Any]:
+    """Wait until the log shows a hold order that the node has taken; not while the line is down.
+
+    Args:
+        taken: the hold as the node answered; name: of the order.
+
+    Raises:
+        Refused: the broker's code, if it will not take the order; else as `ready_for`.
+    """
+    rows = [taken]
+
+    def order() -> dict[str, Any]:
+        (found,) = (one for one in rows[-1]["orders"] if one["name"] == name)
+        return dict(found)
+
+    def settled() -> bool:
+        rows.append(node.get(f"/v1/holds/{taken['name']}?limit=1"))
+        down = node.get("/v1/identity")["line"]["state"] != "open"
+        return down or order()["logged"] or order()["broker"] is not None
+
+    try:
+        _until("the hold order in the log", settled)
+    except Unavailable as error:
+        if error.code != IN_VAIN:
+            raise
+    if order()["broker"] is not None and not order()["logged"]:
+        raise Refused(
+            order()["broker"],
+            "the broker does not take the hold order; what it holds is held here all the same",
+            hint="see how it stands: saphan hold list",
+        )
+    return rows[-1]
+
+
 def permitted(node: LocalNode, to: Sequence[str]) -> None:
     """Wait until agreements let the node send to all of these; raises as `ready_for`."""
 

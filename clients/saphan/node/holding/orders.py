@@ -21,6 +21,7 @@ from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.hold_records import HoldOrder, HoldTerms
 from saphan_schemas.limits import DAY_MS, LIMITS
 
+from saphan.holds.scope_json import scope_json
 from saphan.node.logs import Logs
 from saphan.node.rows.db import Database, Row
 
@@ -310,16 +311,3 @@ class HoldOrders:
             "logged": self.is_logged(name),
             "broker": self._answers.get(name),
         }
-
-
-def scope_json(terms: HoldTerms) -> dict[str, Any]:
-    """A scope as people read it."""
-    scope = terms.scope
-    return {
-        "ids": [one.hex() for one in scope.ids],
-        "schemas": list(scope.schemas),
-        "since": scope.since,
-        "until": scope.until,
-        "threads": [one.hex() for one in scope.threads],
-        "cases": list(scope.cases),
-    }

@@ -1,0 +1,1 @@
+"""Hold orders as an agency's people make them: terms, the signed file, what is kept of it."""
