@@ -32,6 +32,7 @@ from saphan_broker.opening import SQLITE, StoreChoice, attachments_place, open_o
 from saphan_broker.processes.alone import Alone, Parts, Role
 from saphan_broker.processes.duties import Duties
 from saphan_broker.retention.armed import Armed
+from saphan_broker.retention.sweep import Parts as SequencingParts
 from saphan_broker.retention.whole import Retention
 from saphan_broker.seeds import DayKeys
 from saphan_broker.sequencing.committing import Committer
@@ -93,7 +94,8 @@ class Broker:
         self.sequencer = Sequencer(state, self.committer, lambda: self.role.leads())
         self.witnessed = WitnessedTime(state)
         self.tokens = Tokens()
-        self.retention = Retention(state, self.sequencer.submit, self.witnessed, armed)
+        sequencing = SequencingParts(self.sequencer.submit, self.committer.emptied)
+        self.retention = Retention(state, sequencing, self.witnessed, armed)
         self._sweep = Sweep(state, self.sequencer.submit, self.witnessed)
         self._blob_sweep = BlobSweep(state)
         self._care = care = StoreCare(state)

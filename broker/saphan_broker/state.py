@@ -34,7 +34,7 @@ from saphan_broker.logs.signer import Signer
 from saphan_broker.objects.base import Objects
 from saphan_broker.quotas import Quotas
 from saphan_broker.seeds import DayKeys
-from saphan_broker.store.base import LOGS, AnchorRow, BulletinFacts, Log, Store
+from saphan_broker.store.base import LOGS, AnchorRow, Log, Store
 from saphan_broker.store.unfinished import check_whole
 from saphan_broker.verifying import Verifier
 from saphan_broker.witness_lag import WitnessLag
@@ -127,8 +127,6 @@ class State:
         self.used: dict[str, Use] = {}
         """How much of it each has used, as far as this process has sequenced; what is open is the
         store's to say."""
-        self.emptied: list[BulletinFacts] = []
-        """Destroyed bulletins, under a signed head, whose attachments are still in files."""
         self.held = False
         """Since the start a node has shown that the store lacks something: nothing is signed."""
         self.verifying = ThreadPoolExecutor(VERIFY_THREADS, "verify")

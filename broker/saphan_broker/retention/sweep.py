@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.limits import DAY_MS, LIMITS
@@ -21,7 +21,7 @@ from saphan_broker.retention.progress import Progress
 from saphan_broker.retention.wrapping import wrap_anew
 from saphan_broker.sequencing.work import Destruction, Logged, Rejected, Submit, Work
 from saphan_broker.state import State
-from saphan_broker.store.base import DeliveryRow
+from saphan_broker.store.base import BulletinFacts, DeliveryRow
 
 _log = logging.getLogger("saphan.broker")
 
@@ -33,12 +33,20 @@ PAUSE_SECONDS: Final = 0.02
 """Between two writes of what is no commit: others' come first."""
 
 
+class Parts(NamedTuple):
+    """Of the sequencing: where items are handed in, and destroyed bulletins with attachments."""
+
+    submit: Submit
+    emptied: list[BulletinFacts]
+
+
 class RetentionSweep:
     """A duty of the process that sequences; owned by the event loop."""
 
-    def __init__(self, state: State, submit: Submit, guard: Guard, progress: Progress) -> None:
+    def __init__(self, state: State, parts: Parts, guard: Guard, progress: Progress) -> None:
         self._state = state
-        self._submit = submit
+        self._submit = parts.submit
+        self._emptied = parts.emptied
         self._guard = guard
         self._progress = progress
         self._cleansed = -1  # after a start nobody knows what was removed before
@@ -110,18 +118,16 @@ class RetentionSweep:
                 await self._state.blobs.doom(facts.sender, facts.id, facts.attachments)
 
     async def _remove_files(self) -> None:
-        emptied = self._state.emptied
-        while emptied:
-            facts = emptied[0]
+        while self._emptied:
+            facts = self._emptied[0]
             await self._state.blobs.destroy(facts.sender, facts.id, facts.attachments)
-            emptied.pop(0)
+            self._emptied.pop(0)
 
     async def _forget(self, day: int) -> None:
         """Records, headers and salts whose own, longer life is over."""
         while gone := await self._state.store.forget(day, FORGET_ROWS):
             self._state.counters.forgotten += gone
             await asyncio.sleep(PAUSE_SECONDS)
-
 
     async def _cleanse(self) -> None:
         """Let the store clean its own files of what was removed; what waits is tried again."""

@@ -8,8 +8,7 @@ from typing import Final, NamedTuple
 from saphan_broker.retention.armed import Armed
 from saphan_broker.retention.guard import Guard
 from saphan_broker.retention.progress import Progress
-from saphan_broker.retention.sweep import RetentionSweep
-from saphan_broker.sequencing.work import Submit
+from saphan_broker.retention.sweep import Parts, RetentionSweep
 from saphan_broker.state import State
 from saphan_broker.store.base import DayCount
 from saphan_broker.witnessed import WitnessedTime
@@ -37,18 +36,16 @@ class Retention:
     """Owned by the event loop.
 
     Args:
-        submit: hands items to the sequencer of this process.
+        parts: of the sequencing of this process.
     """
 
-    def __init__(
-        self, state: State, submit: Submit, witnessed: WitnessedTime, armed: Armed
-    ) -> None:
+    def __init__(self, state: State, parts: Parts, witnessed: WitnessedTime, armed: Armed) -> None:
         self._state = state
         self._witnessed = witnessed
         self.armed = armed
         self.guard = Guard(armed, witnessed, state.alarms)
         self.progress = Progress(state, armed, witnessed)
-        self.sweep = RetentionSweep(state, submit, self.guard, self.progress)
+        self.sweep = RetentionSweep(state, parts, self.guard, self.progress)
 
     async def plan(self, today: int, days: int) -> Plan:
         """What would go until `days` after `today`; that somebody has seen it is kept.

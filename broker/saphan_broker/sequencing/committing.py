@@ -14,7 +14,7 @@ from saphan_broker.logs.signer import Signer
 from saphan_broker.sequencing.preparing import Prepared, prepare
 from saphan_broker.sequencing.work import Rejected, Work
 from saphan_broker.state import State
-from saphan_broker.store.base import Commit, HeadMoved, LogHead
+from saphan_broker.store.base import BulletinFacts, Commit, HeadMoved, LogHead
 
 
 class _Signature:
@@ -43,6 +43,8 @@ class Committer:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self.emptied: list[BulletinFacts] = []
+        """Destroyed bulletins, under a signed head, whose attachments are still in files."""
 
     # --- evidence ---------------------------------------------------------------------------------
 
@@ -78,7 +80,7 @@ class Committer:
             if group.ledger.anchors:
                 # Rare, and witnesses refuse a head that lags behind the directory they know.
                 state.listeners.ask_everyone(state.clock())
-            state.emptied += group.emptied()
+            self.emptied += group.emptied()
         elif group.ledger.stanzas:
             await state.store.commit(group.commit())  # wrapped anew: nothing that is in the log
             state.evidence.adopt(group.tree, group.root, group.ledger.time)
