@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from saphan_schemas.codec import Record
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.records import (
     AgencyId,
     Blob,
@@ -235,6 +235,32 @@ class AskType(Record, frozen=True, tag=27):
     name: SchemaName
 
 
+class AskKeeping(Record, frozen=True, tag=28):
+    """How long the desk keeps what it was given: what it has not heard of that yet.
+
+    `taken`: mark of the answer before this one in this session, which the desk has kept; 0: none.
+    """
+
+    request: RequestId
+    taken: Index
+
+
+class AskErased(Record, frozen=True, tag=29):
+    """The desk has erased what it kept of bulletins: `record` is DeskErasure, by the officer."""
+
+    request: RequestId
+    record: Annotated[bytes, Meta(max_length=8 * KIB)]
+    signature: Signature
+
+
+class AskExported(Record, frozen=True, tag=30):
+    """Something left the desk for a file of the officer's: `record` is Export, by the officer."""
+
+    request: RequestId
+    record: Annotated[bytes, Meta(max_length=KIB)]
+    signature: Signature
+
+
 DeskQuestion = (
     AskIdentity
     | AskInbox
@@ -249,6 +275,9 @@ DeskQuestion = (
     | AskSecond
     | AskRefuse
     | AskType
+    | AskKeeping
+    | AskErased
+    | AskExported
 )
 FromDesk = DeskLogin | DeskQuestion
 FromNodeToDesk = (

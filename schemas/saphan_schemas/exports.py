@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from saphan_schemas.codec import Record
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import AgencyId, BulletinId, Digest, Handle, KeyId, Millis
+from saphan_schemas.records import AgencyId, BulletinId, Handle, KeyId, Millis
 
 BUNDLED: Final = "bundled"
 DISCLOSED: Final = "disclosed"
@@ -39,7 +39,6 @@ class Export(Record, frozen=True):
     """
 
     bulletin: BulletinId
-    ciphertext: Digest
     agency: AgencyId
     kind: Annotated[str, Meta(pattern=r"\A[a-z]{1,20}\Z")]
     by: Annotated[str, Meta(pattern=r"\A[a-z][ -~]{0,79}\Z")]

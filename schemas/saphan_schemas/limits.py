@@ -197,6 +197,7 @@ class Limits:
     desk_parts_ahead: int = 64  # requests for an attachment's parts on their way, of 16 KiB
     desk_waiting: int = 256  # bulletins in a desk's outbox; beyond it something is wrong
     desk_drafts: int = 512  # drafts kept at a desk
+    desk_draft_ms: int = 180 * DAY_MS  # that a draft nobody touches stays at a desk: half a year
 
     # What an agency sets at its node
     rules: int = 256  # rules that say what officers are shown; each is asked for each bulletin

@@ -115,7 +115,7 @@ def test_a_file_that_another_program_sent_away_is_missed_at_once(
 @pytest.mark.parametrize("text", ["", "a", "ab12cd3", "AB12CD34", "../../..", "g" * 8, "a" * 65])
 def test_the_beginning_of_an_id_has_eight_digits(desk: Desk, text: str) -> None:
     inbox = Inbox(desk)
-    inbox.keep({"id": "ab12cd34" * 8})
+    inbox.keep({"id": "ab12cd34" * 8, "header": row(1)})
     with pytest.raises(InvalidInput, match="id_malformed"):
         inbox.opened(text)
     found = inbox.opened("ab12cd34")
@@ -127,7 +127,7 @@ def test_the_beginning_of_an_id_has_eight_digits(desk: Desk, text: str) -> None:
 def test_ids_that_begin_alike_are_told_apart(desk: Desk) -> None:
     inbox = Inbox(desk)
     for end in ("0", "1"):
-        inbox.keep({"id": end.rjust(64, "a")})
+        inbox.keep({"id": end.rjust(64, "a"), "header": row(1)})
     with pytest.raises(InvalidInput, match="id_ambiguous"):
         inbox.opened("a" * 8)
     assert inbox.opened("1".rjust(64, "a")) is not None

@@ -20,6 +20,7 @@ from saphan.cli.token_options import token_access
 from saphan.desk.desk import Desk, open_desk
 from saphan.desk.folder import DeskFolder
 from saphan.desk.inbox import Inbox
+from saphan.desk.keeping import sweep
 from saphan.desk.line import DeskLine, connected
 from saphan.desk.outbox import Outbox
 from saphan.desk.syncing import Synced, sync
@@ -49,6 +50,7 @@ def at_desk(args: argparse.Namespace) -> Iterator[Desk]:
     if is_sealed(folder.key_file):
         passphrase = passphrase_source(args).read(say("noun.key_of_officer", handle=handle))
     with open_desk(folder, passphrase, now_ms, token_access(args)) as desk:
+        sweep(desk)
         yield desk
 
 

@@ -28,6 +28,7 @@ from saphan.cli.render import (
 from saphan.cli.speech import note, say, show
 from saphan.cli.waiting import decided
 from saphan.compose import parse_wish
+from saphan.desk.confirming import Confirming
 from saphan.desk.desk import Desk
 from saphan.desk.drafts import Drafts, Written
 from saphan.desk.files import Files, download_name
@@ -62,6 +63,7 @@ def inbox(args: argparse.Namespace) -> int:
             _note_waiting(box)
 
         async def pull(line: DeskLine) -> None:
+            await Confirming(desk).bring(line)
             await box.pull(line)
             await asyncio.to_thread(list_it)  # before files that wait go over a slow line
             for refused in await Outbox(desk).send(line):
@@ -274,6 +276,7 @@ def _save(desk: Desk, content: Json, number: int, out: Path) -> Path:
                 raise error
         for data in files.pieces(name, blob):
             saving.write(data)
+        Confirming(desk).saved(bulletin, number)
         return saving.finish()
 
 

@@ -12,6 +12,7 @@ from saphan_schemas.records import Role
 
 from saphan.desk.folder import DeskFolder, DeskId
 from saphan.desk.store import DeskStore, Shelf, store_key
+from saphan.desk.uptime import Uptime, system_uptime
 from saphan.keys.keyfiles import read_key
 from saphan.keys.passphrase import Passphrase
 from saphan.keys.token_place import HeldHalf, TokenAccess
@@ -21,13 +22,16 @@ _NEXT = b"next number"
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """An open desk; `clock` gives ms UTC, `held` is the half of the key that a token holds."""
+    """An open desk; `clock` gives ms UTC, `held` is the half of the key that a token holds.
+
+    `uptime` tells what time has passed, by a clock that nobody sets."""
 
     me: DeskId
     key: SigningKey
     store: DeskStore
     clock: Callable[[], int]
     held: HeldHalf | None = None
+    uptime: Uptime = system_uptime
 
     def take_number(self) -> int:
         """A number for a draft or a queued bulletin, never given twice; inside a transaction."""
@@ -48,8 +52,10 @@ def open_desk(
     passphrase: Passphrase | None,
     clock: Callable[[], int],
     access: TokenAccess | None = None,
+    uptime: Uptime = system_uptime,
 ) -> Iterator[Desk]:
     """The desk for as long as the block lasts; `access` is for a key half of which a token holds.
+    What has reached its day is erased by `keeping.sweep`, which whoever opens it calls first.
 
     Raises:
         OperatorError: `not_a_desk`, `desk_damaged`, `desk_key_differs`, `desk_store_*`, and what
@@ -66,7 +72,7 @@ def open_desk(
         )
     store = DeskStore(folder.store, store_key(secret.seed, secret.key_id))
     try:
-        yield Desk(me, secret.signing(), store, clock, secret.held)
+        yield Desk(me, secret.signing(), store, clock, secret.held, uptime)
     finally:
         store.close()
         if secret.held is not None:

@@ -19,16 +19,19 @@ from saphan_protocol.pace import Pace
 from saphan_schemas.codec import Record
 from saphan_schemas.desk_frames import AskFetch, AskPart, AskUpload, DeskHeld, DeskPart
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
-from saphan_schemas.limits import KIB, LIMITS
+from saphan_schemas.limits import DAY_MS, KIB, LIMITS
 from saphan_schemas.records import Blob
 
 from saphan.attaching import LocalFile
 from saphan.desk.desk import Desk
+from saphan.desk.kept import KeptDays
 from saphan.desk.line import LINE_ENDED, DeskLine
 from saphan.desk_errors import malformed
 
 PART: Final = 16 * KIB
 """Of a file in one row and one message: 2 s at 64 kbit/s."""
+WAITING_DAYS: Final = 30
+"""That an attachment stays at the desk of whoever signs second, at most."""
 PARTS_AT_ONCE: Final = 32
 """Parts of one transaction: 512 KiB, so that a disk's sync is paid once for them."""
 
@@ -150,7 +153,8 @@ class Files:
         """
         name = download_name(bulletin, number)
         begin = await asyncio.to_thread(self.desk.store.parts, name)
-        keeping = _Keeping(self.desk, name, begin)
+        day = await asyncio.to_thread(self._day, bulletin)
+        keeping = _Keeping(self.desk, name, begin, day)
 
         async def send(offset: int, length: int) -> tuple[int, int]:
             frame = AskFetch(line.number(), bulletin, number, offset, length)
@@ -171,6 +175,11 @@ class Files:
             await asyncio.to_thread(keeping.flush, blob.length)
         await asyncio.to_thread(self._check, name, number, blob)
 
+    def _day(self, bulletin: bytes) -> int:
+        """Its bulletin's; of what waits for this officer's signature, one by which it has left."""
+        kept = KeptDays(self.desk).find(bulletin)
+        return self.desk.clock() // DAY_MS + WAITING_DAYS if kept is None else kept.under
+
     def _check(self, name: bytes, number: int, blob: Blob) -> None:
         digest = hashlib.sha256()
         for data in self.pieces(name, blob):
@@ -183,7 +192,8 @@ class Files:
 class _Keeping:
     """Bytes that come, kept in whole parts; the last one may be shorter."""
 
-    def __init__(self, desk: Desk, name: bytes, parts: int) -> None:
+    def __init__(self, desk: Desk, name: bytes, parts: int, day: int) -> None:
+        self._day = day
         self._desk = desk
         self._name = name
         self._parts = parts
@@ -206,7 +216,7 @@ class _Keeping:
         with store.transaction():
             for begin in range(0, length, PART):
                 data = self._rest[begin : min(begin + PART, length)]
-                store.put_part(self._name, self._parts + begin // PART, data)
+                store.put_part(self._name, self._parts + begin // PART, data, self._day)
         self._parts += -(-length // PART)
         self._rest = self._rest[length:]
 

@@ -32,6 +32,7 @@ from saphan.desk.answers import (
     checked_of,
 )
 from saphan.desk.desk import Desk, number_name
+from saphan.desk.kept import KeptDays
 from saphan.desk.line import DeskLine
 from saphan.desk.store import ROW_BYTES, Shelf
 from saphan.desk_errors import malformed
@@ -77,7 +78,10 @@ class Inbox:
         Raises:
             InvalidInput: `id_ambiguous`, `id_malformed`.
         """
-        return self._find(Shelf.OPENED, text)
+        found = self._find(Shelf.OPENED, text)
+        if found is None or not KeptDays(self.desk).shown(bytes.fromhex(found["id"])):
+            return None
+        return found
 
     def header_kept(self, bulletin: str) -> Json | None:
         """Header of a bulletin that was listed here, or whose life was; None: not heard of."""
@@ -162,7 +166,7 @@ class Inbox:
             OperatorError: `desk_disk_full`, `desk_store_damaged`.
         """
         kept = Opened(msgspec.json.encode(content), self.desk.clock())
-        self.desk.store.put(Shelf.OPENED, bytes.fromhex(content["id"]), encode(kept))
+        self._put(Shelf.OPENED, content, encode(kept))
 
     async def status(self, line: DeskLine, text: str) -> Json:
         """A bulletin's life, kept for when the line is down.
@@ -172,11 +176,17 @@ class Inbox:
         """
         found = checked_of(Life, await line.ask(AskStatus(line.number(), text)), text)
         kept = encode(Opened(msgspec.json.encode(found), self.desk.clock()))
-        name = bytes.fromhex(found["id"])
-        await asyncio.to_thread(self.desk.store.put, Shelf.STATUS, name, kept)
+        await asyncio.to_thread(self._put, Shelf.STATUS, found, kept)
         return found
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _put(self, shelf: Shelf, found: Json, kept: bytes) -> None:
+        """A row of a bulletin, under the key of its day."""
+        name = bytes.fromhex(found["id"])
+        with self.desk.store.transaction():
+            day = KeptDays(self.desk).day_of(name, found["header"]["retain_until"])
+            self.desk.store.put(shelf, name, kept, day)
 
     def _keep_corridors(self, found: Json) -> None:
         store = self.desk.store
@@ -211,7 +221,8 @@ class Inbox:
                 store.remove(Shelf.INBOX, number_name(seq))
             for row in page["bulletins"]:
                 if listed.get(row["seq"]) != row:
-                    store.put(Shelf.INBOX, number_name(row["seq"]), msgspec.json.encode(row))
+                    day, value = row["retain_until"], msgspec.json.encode(row)
+                    store.put(Shelf.INBOX, number_name(row["seq"]), value, day)
             store.put(Shelf.STATE, _NEXT, number_name(page["next"]))
             store.put(Shelf.STATE, _RULES, page["rules"].encode())
             store.put(Shelf.STATE, _WAITING, number_name(page.get("waiting", 0)))

@@ -27,6 +27,7 @@ from saphan.desk.answers import Sent, checked
 from saphan.desk.desk import Desk, number_name
 from saphan.desk.drafts import Draft, Drafts, Written
 from saphan.desk.files import Files, upload_name
+from saphan.desk.kept import KeptDays
 from saphan.desk.line import LINE_ENDED, DeskLine
 from saphan.desk.store import ROW_BYTES, Shelf
 from saphan.desk.types import DeskTypes
@@ -258,7 +259,10 @@ class Outbox:
         sent = msgspec.structs.replace(
             one, bulletin=bulletin, sent=now, code=None, inner=b"", content=b""
         )
-        self._change(sent)
+        with self.desk.store.transaction():
+            if self._waits(one):
+                day = KeptDays(self.desk).day_of(bulletin, one.shown.retain_until)
+                self._keep(sent, day)
         self.drop_unused(one.written)
 
     def _second(self, one: Queued) -> None:
@@ -314,8 +318,9 @@ class Outbox:
         value = self.desk.store.get(Shelf.OUTBOX, number_name(number))
         return None if value is None else decode(Queued, value, ROW_BYTES, "queued")
 
-    def _keep(self, one: Queued) -> None:
-        self.desk.store.put(Shelf.OUTBOX, number_name(one.number), encode(one))
+    def _keep(self, one: Queued, day: int | None = None) -> None:
+        day = one.shown.retain_until if day is None else day
+        self.desk.store.put(Shelf.OUTBOX, number_name(one.number), encode(one), day)
 
 
 def queued_row(one: Queued) -> Json:

@@ -213,12 +213,13 @@ class DeskStore:
 
     # --- days -------------------------------------------------------------------------------------
 
-    def drop_due(self, shelf: Shelf, day: int) -> int:
-        """Take away rows of a shelf whose day is this one or an earlier one; how many."""
-        with self._explained():
-            return self._db.execute(
-                "DELETE FROM rows WHERE shelf = ? AND day BETWEEN 1 AND ?", (shelf, day)
-            ).rowcount
+    def drop_due(self, day: int) -> None:
+        """Take away what lies under the key of this day or an earlier one; inside a transaction, or
+        by itself."""
+        with self._together():
+            for table in ("rows", "parts"):
+                where = "day BETWEEN 1 AND ?"  # 0 is no day: held
+                self._db.execute(f"DELETE FROM {table} WHERE {where}", (day,))  # noqa: S608
 
     def end_days(self) -> None:
         """Cut the journal, and destroy the keys of days under which nothing is kept any more; what

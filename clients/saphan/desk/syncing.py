@@ -8,6 +8,7 @@ from typing import Any
 
 from saphan_schemas.errors import SaphanError
 
+from saphan.desk.confirming import Confirming
 from saphan.desk.desk import Desk
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
@@ -25,11 +26,12 @@ class Synced:
 
 
 async def sync(desk: Desk, line: DeskLine) -> Synced:
-    """Send what waits, then fetch the list of what came.
+    """Hear what is to be erased, send what waits, then fetch the list of what came.
 
     Raises:
         SaphanError: of the line, the node, the disk; what was done before stays done.
     """
+    await Confirming(desk).bring(line)
     outbox, inbox = Outbox(desk), Inbox(desk)
     waiting = {one.number for one in await asyncio.to_thread(outbox.waiting)}
     refused = await outbox.send(line)

@@ -15,9 +15,12 @@ from saphan_protocol.identity import sha256
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.desk_frames import (
     AskDraft,
+    AskErased,
+    AskExported,
     AskFetch,
     AskIdentity,
     AskInbox,
+    AskKeeping,
     AskRead,
     AskRefuse,
     AskSecond,
@@ -56,6 +59,7 @@ class Questions:
         self._service = service
         self._peer = peer
         self.parts = DeskParts(service, peer, bringing)
+        self._mark, self._heard = 0, list[tuple[str, bytes]]()
 
     async def identity(self, asked: AskIdentity) -> DeskAnswer:
         """What may be sent to whom; an empty object when the desk has it already."""
@@ -94,6 +98,7 @@ class Questions:
         await self._service.engine.in_reading(partial(self._check_shown, asked.bulletin))
         self._check_own(asked.signature, "record")
         content = await self._service.read(asked.bulletin, asked.record, encode(asked.signature))
+        await self._given(asked.bulletin)
         return _answer(asked.request, content)
 
     async def send(self, asked: AskSend) -> DeskAnswer:
@@ -114,6 +119,7 @@ class Questions:
             raise outcome
         if isinstance(outcome, Waiting):
             return _answer(asked.request, {"id": None, "draft": outcome.draft.hex()})
+        await self._given(outcome)
         return _answer(asked.request, {"id": outcome.hex()})
 
     async def fetch(self, asked: AskFetch) -> DeskPart:
@@ -154,6 +160,42 @@ class Questions:
             partial(describe_type, self._service, asked.name)
         )
         return _answer(asked.request, {name: told[name] for name in ("name", "digest", "exact")})
+
+    # --- how long the desk keeps it ---------------------------------------------------------------
+
+    async def keeping(self, asked: AskKeeping) -> DeskAnswer:
+        """What this desk has not heard of its copies: `day` (days since 1970-01-01), whether one is
+        `held`, `sealed` or `gone`; and the witnessed time."""
+        copies, peer = self._service.subjects.copies, self._peer
+        if self._heard and asked.taken == self._mark:
+            await self._service.engine.in_sealing(partial(copies.heard, peer, self._heard))
+        found, witnessed, self._heard = await self._service.engine.in_reading(
+            partial(copies.news, peer)
+        )
+        self._mark += 1
+        value = {"copies": found, "mark": self._mark, "witnessed": witnessed}
+        return _answer(asked.request, value)
+
+    async def erased(self, asked: AskErased) -> DeskAnswer:
+        """How many of these bulletins this node had given to the desk."""
+        take = partial(
+            self._service.subjects.copies.erased, self._peer, asked.record, asked.signature
+        )
+        return _answer(asked.request, {"kept": await self._service.engine.in_sealing(take)})
+
+    async def exported(self, asked: AskExported) -> DeskAnswer:
+        """Whether the log is told of it."""
+        take = partial(
+            self._service.subjects.copies.exported, self._peer, asked.record, asked.signature
+        )
+        stated = await self._service.engine.in_sealing(take)
+        if stated:
+            self._service.line.wake_statements()
+        return _answer(asked.request, {"stated": stated})
+
+    async def _given(self, bulletin: bytes) -> None:
+        note = partial(self._service.subjects.copies.given, bulletin, self._peer)
+        await self._service.engine.in_sealing(note)
 
     # --- what the rules show ----------------------------------------------------------------------
 

@@ -17,9 +17,12 @@ from aiohttp import WSMsgType, web
 from saphan_schemas.codec import encode
 from saphan_schemas.desk_frames import (
     AskDraft,
+    AskErased,
+    AskExported,
     AskFetch,
     AskIdentity,
     AskInbox,
+    AskKeeping,
     AskPart,
     AskRead,
     AskRefuse,
@@ -181,6 +184,12 @@ class DeskSession:
                     return await questions.refuse(frame)
                 case AskType():
                     return await questions.type(frame)
+                case AskKeeping():
+                    return await questions.keeping(frame)
+                case AskErased():
+                    return await questions.erased(frame)
+                case AskExported():
+                    return await questions.exported(frame)
         except SaphanError as error:
             return refusal(frame.request, error)
         except Exception:

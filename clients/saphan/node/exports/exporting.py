@@ -55,11 +55,10 @@ class Exporting:
         Raises:
             InvalidInput: `bulletin_unknown`; OperatorError: the disk, and nothing may leave.
         """
-        digest = self._digest(bulletin)
         if kind not in EACH_TIME and self._before(bulletin, kind, by, number):
             return False
         time = self._clock() if at is None else at
-        record = encode(Export(bulletin, digest, self._agency, kind, by, number, time))
+        record = encode(Export(bulletin, self._agency, kind, by, number, time))
         signature = encode(sign_one(self._key, EXPORT_TYPE, record, os.urandom(32)))
         return self.keep(bulletin, kind, record, signature)
 
