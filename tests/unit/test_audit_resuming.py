@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from saphan_protocol.audit import resuming as module
-from saphan_protocol.audit.deliveries import DeliveriesKept
+from saphan_protocol.audit.delivered import DeliveriesKept
 from saphan_protocol.audit.report import AuditStep, Report
 from saphan_protocol.audit.resuming import Resuming
 from saphan_protocol.audit.states import State
@@ -19,6 +19,7 @@ from support.agency import Agency
 from support.audits import BACK, KH, LA, THERE, at, found
 from support.ceremony import NOW
 from support.logbook import Logbook
+from support.retained import retained
 
 
 class Kept:
@@ -197,3 +198,45 @@ def test_a_state_that_does_not_fit_is_refused(book: Logbook) -> None:
     book.shown = [row for row in book.shown if row[0].index < len(book.evidence.kept)]
     book.notes.clear()
     assert refused(book, pack, state=states[-1]) == "state_ahead"
+
+
+def test_what_is_destroyed_held_and_erased_is_known_again() -> None:
+    book = retained()
+    made, target = book.ended()
+    _, order = book.hold(made, target)
+    kept, second = book.ended()
+    book.state(Event.RECALLED, made, THERE, "error", by=LA)
+    book.state(Event.HOLD_ASKED, made, THERE, "hold", by=LA)
+    book.state(Event.ERASED, kept, (LA, LA), "closed", by=LA)
+    book.state(Event.OBEYED, made, THERE)
+    book.show_head()
+    book.come(made)
+    book.destroy(kept, second)
+    book.release(made, target, order)
+    book.show_head()
+    book.destroy(made, target)
+    pack = (b"1", book.pack())
+    whole, states = run(book, pack)
+    assert whole.finding is None
+    assert whole == book.audit()
+    for state in states:
+        again, later = run(book, pack, state=state)
+        assert again == whole
+        assert read(later[-1]) == read(states[-1])
+    for bad, code in (
+        (book.state(Event.ERASED, kept, (LA, LA), "review", by=LA), "erased_before"),
+        (book.state(Event.RECALLED, made, THERE, "court_order", by=LA), "recalled_before"),
+        (book.destroy(made, target, salt=bytes(32)), "destroyed_before"),
+    ):
+        late = retained_again(book, states[-1], bad)
+        assert late == code
+
+
+def retained_again(book: Logbook, state: list[bytes], bad: int) -> str:
+    """What an audit that goes on from a state finds at the leaf that came after it."""
+    size = msgspec.msgpack.decode(state[0], type=State).index
+    pack = (b"2", book.pack([bad], start=size, stop=len(book.evidence.kept)))
+    report, _ = run(book, pack, state=state)
+    assert report.finding is not None
+    assert report.finding.index == bad
+    return report.finding.code
