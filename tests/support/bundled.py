@@ -12,7 +12,7 @@ from saphan_protocol.bundle.report import Verdict
 from saphan_protocol.bundle.verify import verify_bundle
 from saphan_protocol.checkpoint import cosign_lines, format_checkpoint
 from saphan_protocol.disclosure import DISCLOSURE_TYPE, disclosure_commitment
-from saphan_protocol.evidence import parse_leaf
+from saphan_protocol.evidence import MAX_ENTRY_BYTES, parse_leaf
 from saphan_protocol.identity import sha256
 from saphan_protocol.merkle import inclusion_path, leaf_hash, root_of
 from saphan_protocol.pins import Pins
@@ -37,9 +37,10 @@ from saphan_schemas.packs import PackEntry
 from saphan_schemas.records import (
     BatchSignature,
     Consignment,
+    Entry,
     Event,
     LeafType,
-    Statement,
+    statement_record,
 )
 
 from support.agency import Agency, Made
@@ -200,7 +201,9 @@ def subject(entry: PackEntry) -> bytes:
     """The bulletin that an entry is about."""
     if entry.header is not None:
         return decode(Consignment, entry.statement, 1 << 16, "consignment").bulletin
-    return decode(Statement, entry.statement, 1 << 16, "statement").bulletin
+    kind = decode(Entry, entry.entry, MAX_ENTRY_BYTES, "entry").type
+    event = Event(kind.split("/")[1])
+    return decode(statement_record(event), entry.statement, 1 << 16, "statement").bulletin
 
 
 def directory_parts(leaves: Sequence[bytes], each: int = 3) -> Iterator[BundleLeaves]:

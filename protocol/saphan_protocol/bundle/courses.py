@@ -185,9 +185,8 @@ class Courses:
         if isinstance(detail, bytes) and holds.logged(detail, at) and holds.find(detail) is None:
             self._trail.gap("hold_closed", agency=said.issuer)
             return
-        self._judge.at_each(
-            one.logged, one.bracket, lambda facts: check_hold(holds, event, said, facts.at)
-        )
+        # A release is no revocation: what it ends later was in force here.
+        check_hold(holds, event, said, at)
 
     def _check_retention(self, course: Course, one: Judged, event: Event, said: Statement) -> None:
         """What was destroyed or erased is this, and its day had come."""
