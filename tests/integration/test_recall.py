@@ -48,7 +48,8 @@ async def test_a_recall_before_the_delivery_stops_it(bridge: Bridge) -> None:
             bulletin = await la.send(wish())
             await eventually(lambda: states(la, bulletin) == ["submitted"])
             ordered = await la.recalls.order(bulletin, "error", "keeper")
-            assert ordered["recalled"] and ordered["code"] == "error"
+            assert ordered["recalled"]
+            assert ordered["code"] == "error"
             found = await stands(la, bulletin, "stopped")
             assert (found["until"], found["answered"]) == (None, None)
             again = await la.recalls.order(bulletin, "error", "keeper")
@@ -72,7 +73,8 @@ async def test_who_has_it_obeys_and_its_bytes_are_gone(bridge: Bridge) -> None:
             bulletin = await accepted(la, letter("training_notice", (KH,)))
             await la.recalls.order(bulletin, "consent_withdrawn", "keeper")
             found = await stands(la, bulletin, "obeyed")
-            assert not found["late"] and found["answered"] >= found["asked"]
+            assert not found["late"]
+            assert found["answered"] >= found["asked"]
             await eventually(lambda: row(la, bulletin)["erased"] is not None)
             assert row(la, bulletin)["erased_code"] == "recalled"
             assert kh.db.rows("SELECT 1 FROM bodies") == []
@@ -82,7 +84,8 @@ async def test_who_has_it_obeys_and_its_bytes_are_gone(bridge: Bridge) -> None:
             assert (listed["answer"], listed["by"]) == ("obeyed", "settings")
             (inbox,) = kh.bulletins.inbox(0, 10)
             assert inbox["recalled"] == "consent_withdrawn"
-            assert kh.alarms.standing() == [] and la.alarms.standing() == []
+            assert kh.alarms.standing() == []
+            assert la.alarms.standing() == []
 
 
 async def test_a_person_is_asked_and_nobody_is_shown_anything_meanwhile(bridge: Bridge) -> None:

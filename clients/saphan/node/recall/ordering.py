@@ -52,15 +52,12 @@ class Ordering:
         self._restored = restored
         self._clock = clock
 
-    def order(self, bulletin: bytes, code: str, caller: str) -> Json:
+    def order(self, bulletin: bytes, code: str, caller: str) -> None:
         """Take a bulletin back from all of its recipients; durable when it returns, the same again
         changes nothing.
 
         Args:
             code: why, one of `RECALLED_CODES`; caller: who orders it, as records name them.
-
-        Returns:
-            What `table` returns.
 
         Raises:
             InvalidInput: `bulletin_unknown`, `recall_code`.
@@ -87,7 +84,6 @@ class Ordering:
                 hint=f"see how it stands: saphan recall show {bulletin.hex()[:16]}",
             )
         self.look(bulletin)
-        return self.table(bulletin)
 
     def ordered(self, bulletin: bytes) -> str | None:
         """The code under which it was recalled here; None: it was not."""

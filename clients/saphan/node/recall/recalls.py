@@ -69,10 +69,10 @@ class Recalls:
 
     async def order(self, bulletin: bytes, code: str, caller: str) -> Json:
         """Take one of our own back; raises what `Ordering.order` raises."""
-        found = await self.engine.in_frames(partial(self.ordering.order, bulletin, code, caller))
+        await self.engine.in_frames(partial(self.ordering.order, bulletin, code, caller))
         self._open |= {bulletin.hex()}
         self._told(bulletin)
-        return found
+        return await self.engine.in_reading(partial(self.show, bulletin))
 
     async def answer(self, bulletin: bytes, declined: str | None, caller: str) -> Json:
         """Answer for one received; raises what `Answering.answer` raises."""

@@ -1,0 +1,138 @@
+"""Recalls by commands and over the local API: who may, and what they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from saphan.api_rights import Right
+from saphan.cli.main import main
+from saphan.node.policy.settings import SETTINGS_NAME
+from saphan.node.service import NodeService
+from saphan.node.token_kept import Wanted
+from support.api_tokens import holder, http_to
+from support.bridge import KH, LA, OFFICERS, Bridge, eventually, states, wish
+from support.command import answered, saphan_here
+from support.desks import desk_bridge, ready_bridge
+from support.threads import accepted, letter
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+async def bridge() -> AsyncIterator[Bridge]:
+    async with ready_bridge() as made:
+        yield made
+
+
+def settings(bridge: Bridge, agency: str, **recall: Any) -> None:
+    path = bridge.place / agency / "node" / SETTINGS_NAME
+    path.write_text(json.dumps({"saphan": "settings/1", "recall": recall}))
+    path.chmod(0o600)
+
+
+async def page(*words: str | Path, status: int = 0) -> str:
+    """What a command says to a person."""
+    return (await asyncio.to_thread(saphan_here, *words, status=status)).out
+
+
+async def test_a_recall_is_ordered_answered_and_shown(bridge: Bridge) -> None:
+    settings(bridge, KH, answer="ask")
+    async with desk_bridge(bridge) as world:
+        here, there = ("--dir", bridge.place / LA), ("--dir", bridge.place / KH)
+        bulletin = (await accepted(world.la, letter("training_notice", (KH,)))).hex()
+        start = bulletin[:12]
+        ordered = await answered(
+            "recall", start, "--reason", "wrong_person", "--officer", OFFICERS[LA], "--yes", *here
+        )
+        assert (ordered["code"], ordered["by"]) == ("wrong_person", f"keeper:{OFFICERS[LA]}")
+        await eventually(lambda: world.kh.recalls.received(0, 9)["recalls"])
+        (waiting,) = (await answered("recall", "list", *there))["recalls"]
+        assert (waiting["id"], waiting["answer"]) == (bulletin, None)
+        await eventually(lambda: row(world.la, bytes.fromhex(bulletin))["state"] == "waiting")
+        assert "asked; an answer is owed until" in await page("recall", "show", start, *here)
+        listed = await page("inbox", *there)
+        assert "~~Training notice~~" in listed
+        assert "recalled: it names the wrong person" in listed
+        status = await page("status", start, *there)
+        assert "recalled: it names the wrong person" in status
+
+        declined = await answered("recall", "answer", start, "--decline", "in_proceedings", *there)
+        assert declined["here"]["reason"] == "in_proceedings"
+        await eventually(lambda: row(world.la, bytes.fromhex(bulletin))["answered"])
+        kept = await page("recall", "show", start, *here, status=6)
+        assert "it is used in proceedings" in kept
+        await answered("recall", "answer", start, "--obey", "--yes", *there)
+        await eventually(lambda: row(world.la, bytes.fromhex(bulletin))["state"] == "obeyed")
+        for lang, word in (("en", "obeyed on"), ("lo", "ປະຕິບັດຕາມແລ້ວ"), ("km", "បានធ្វើតាម")):
+            assert word in await page("--lang", lang, "recall", "show", start, *here)
+        assert "obeyed on" in await page("recall", "list", *there)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("0123456789ab",),
+        ("show",),
+        ("answer", "0123456789ab"),
+        ("answer", "0123456789ab", "--obey", "--decline", "legal_hold"),
+        ("0123456789ab", "--reason", "error", "--obey"),
+        ("0123456789ab", "--reason", "because"),
+        ("list", "0123456789ab"),
+    ],
+)
+def test_a_command_that_is_not_clear_does_nothing(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["recall", *words])
+    assert ended.value.code == 2
+    assert "hint: saphan recall --help" in capsys.readouterr().err
+
+
+async def test_authors_and_named_officers_recall_and_systems_what_is_theirs(
+    bridge: Bridge,
+) -> None:
+    settings(bridge, KH, officers=[OFFICERS[KH]])
+    async with (
+        desk_bridge(bridge) as world,
+        http_to(world.la) as here,
+        http_to(world.kh) as there,
+    ):
+        machine = await accepted(world.la, wish())
+        officer = await holder(here, world.la, Wanted(name="bounmy", officer=OFFICERS[LA]))
+        rights = {"cases": Right.RECALL, "reader": Right.STATUS}
+        system, reader = [
+            await holder(here, world.la, Wanted(name=name, rights=frozenset({right})))
+            for name, right in rights.items()
+        ]
+        path = f"/v1/bulletins/{machine.hex()}/recall"
+        order = {"reason": "error", "officer": None}
+        assert await officer.code("POST", path, json=order) == "recall_not_author"
+        assert await reader.code("POST", path, json=order) == "token_scope"
+        named = order | {"officer": OFFICERS[LA]}
+        assert await system.code("POST", path, json=named) == "token_scope"
+        assert await system.code("POST", path, json={"reason": "because"}) == "recall_code"
+        assert (await system.ask("POST", path, json=order))[1]["by"] == "system:cases"
+        await eventually(lambda: row(world.la, machine)["state"] == "obeyed")
+        assert states(world.la, machine) == ["accepted"]
+        assert (await reader.ask("GET", path))[1]["recipients"][0]["state"] == "obeyed"
+
+        other = await holder(there, world.kh, Wanted(name="sokha", officer=OFFICERS[KH]))
+        answer = {"decline": None}
+        status, said = await other.ask("POST", f"{path}/answer", json=answer)
+        assert (status, said["here"]["answer"]) == (200, "obeyed")
+        late = {"decline": "court_order"}
+        assert await other.code("POST", f"{path}/answer", json=late) == "answered_before"
+        assert await officer.code("POST", f"{path}/answer", json=answer) == "token_scope"
+        assert await other.code("GET", "/v1/recalls") == "token_scope"
+
+
+def row(node: NodeService, bulletin: bytes) -> Json:
+    """How the one recipient stands."""
+    found: Json = node.recalls.show(bulletin)["recipients"][0]
+    return found
