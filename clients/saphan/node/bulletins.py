@@ -11,6 +11,7 @@ from saphan_schemas.errors import InvalidInput
 
 from saphan.header_json import header_json
 from saphan.node.archive import Archive
+from saphan.node.exports.reading import known_json
 from saphan.node.logs import Logs
 from saphan.node.proving.witness_policy import policy, witnessed
 from saphan.node.recall.rows import ordered_among, recalled_among
@@ -248,6 +249,8 @@ class Bulletins:
         }
         if event == "rejected":
             found["detail"] = self._rejections.reason(statement, issuer)
+        if event == "erased":
+            found["known"] = known_json(self._rejections.reason(statement, issuer))
         return found
 
 

@@ -280,7 +280,7 @@ def _built(on: Ground) -> NodeService:
     )
     subjects = subject_parts(on)
     erasing = Erasing(
-        on.agency, on.key, db, on.files, partial(held_among, db), lambda *_: None, clock
+        on.agency, on.key, db, on.files, partial(held_among, db), subjects.tells, clock
     )
     return NodeService(
         config=on.config,

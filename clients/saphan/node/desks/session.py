@@ -46,6 +46,7 @@ from saphan.node.desks.login import DeskPeer, challenge, check_login
 from saphan.node.desks.parts import Bringing
 from saphan.node.desks.questions import Questions
 from saphan.node.events import COUNTERSIGN, DIRECTORY, NOTICE, WARNING, Event, Listener
+from saphan.node.holding.watch import HOLDS
 from saphan.node.officers.active_officer import active_officer
 from saphan.node.service import NodeService
 
@@ -54,6 +55,10 @@ log = logging.getLogger("saphan.node")
 _decoder: Final = msgspec.msgpack.Decoder(FromDesk)
 NEWS: Final = frozenset({"inbox", "event", "settings", "lagged"})
 """Kinds of events after which a desk looks again."""
+KEPT: Final = frozenset({HOLDS, "erased", "held", "released", "recalled"})
+"""Events, by type or by what was signed, after which a desk may have to erase or to keep."""
+LOOK_S: Final = LIMITS.heartbeat_ms / 1000
+"""Between two looks at what a desk has not heard of its copies, whatever happens."""
 NEWS_PAUSE_S: Final = 1.0
 """Between two news to a desk: what happens meanwhile is one news."""
 LOOKED_AT: Final = 32
@@ -199,11 +204,14 @@ class DeskSession:
 
     async def _tell(self, peer: DeskPeer, listener: Listener) -> None:
         """What the desk should know without asking; and whether it may stay."""
+        loop, looked = asyncio.get_running_loop(), 0.0
         while True:
             event = await listener.next(LIMITS.heartbeat_ms / 1000)
-            if event is None:
-                continue
-            events = [event, *listener.drain()]
+            events = [] if event is None else [event, *listener.drain()]
+            kept = False
+            if any(map(_keeps_otherwise, events)) or loop.time() - looked > LOOK_S:
+                looked, copies = loop.time(), self._service.subjects.copies
+                kept = await self._service.engine.in_reading(partial(copies.waits, peer))
             if any(one["type"] in (DIRECTORY, "lagged") for one in events):
                 self._check_key(peer)
             news = [one for one in events if one["type"] in NEWS]
@@ -212,7 +220,7 @@ class DeskSession:
                 warned = await self._service.engine.in_reading(partial(self._warned, peer, near))
                 named = (*named, *warned)[: LIMITS.desk_named]
             waits = (one for one in events if one["type"] == COUNTERSIGN)
-            concerned = bool(named) or any(peer.handle in one["officers"] for one in waits)
+            concerned = kept or bool(named) or any(peer.handle in one["officers"] for one in waits)
             concerned = concerned or any(map(_stopped, events))
             if news and not concerned:
                 look = partial(self._concern, peer, news)
@@ -253,6 +261,11 @@ class DeskSession:
             raise Unavailable(
                 "line_down", f"the desk's line broke: {type(error).__name__}"
             ) from None
+
+
+def _keeps_otherwise(event: Event) -> bool:
+    """What desks keep may have another day now, or none."""
+    return event["type"] in KEPT or event.get("event") in KEPT
 
 
 def _stopped(event: Event) -> bool:

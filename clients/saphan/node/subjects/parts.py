@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+
+from saphan_schemas.records import SealedDetail
 
 from saphan.node.desks.copies import DeskCopies
 from saphan.node.exports.exporting import Exporting
+from saphan.node.exports.known import tells
 from saphan.node.ground import Ground
-from saphan.node.retention.witnessed import WitnessedTime
+from saphan.node.retention.sweeping import ACTED_FACT
+from saphan.node.rows.db import Database
 from saphan.node.subjects.index import SubjectIndex
 from saphan.node.subjects.indexing import Indexing
 
@@ -20,6 +26,8 @@ class SubjectParts:
     indexing: Indexing
     exports: Exporting
     copies: DeskCopies
+    tells: Callable[[bytes, str], SealedDetail | None]
+    """What the originator (second) is told when a bulletin of its is erased here."""
 
 
 def subject_parts(on: Ground) -> SubjectParts:
@@ -30,10 +38,17 @@ def subject_parts(on: Ground) -> SubjectParts:
     """
     index = SubjectIndex(on.db, on.config.data)
     exports = Exporting(on.agency, on.key, on.db, on.clock)
-    time = WitnessedTime(on.agency, on.db, on.logs, on.clock)
+    copies = DeskCopies(on.agency, on.db, on.logs, exports, partial(_acted, on.db), on.clock)
     return SubjectParts(
         index=index,
         indexing=Indexing(on.db, on.archive, index, on.alarms),
         exports=exports,
-        copies=DeskCopies(on.agency, on.db, on.logs, exports, time.now, on.clock),
+        copies=copies,
+        tells=tells(on.agency, on.logs, copies, on.clock),
     )
+
+
+def _acted(db: Database) -> int | None:
+    """The time by which this node has erased last, ms UTC: witnessed, and no leap among it."""
+    row = db.row("SELECT value FROM facts WHERE name = ?", (ACTED_FACT,))
+    return None if row is None else int(row[0])

@@ -1,4 +1,5 @@
-"""Why others rejected what this agency sent: sealed to its mailbox keys, which do not last.
+"""Why others rejected what this agency sent, and what they knew of it when they erased it: sealed
+to its mailbox keys, which do not last.
 
 A reason is opened when somebody looks at the bulletin. Before its mailbox key is destroyed it is
 moved under the archive key of the bulletin's retention day, and goes with the bulletin.
@@ -52,8 +53,9 @@ class Rejections:
         """
         rows = self._db.rows(
             "SELECT e.statement, e.issuer, b.wrap_day FROM entries e JOIN bulletins b"
-            " ON b.id = e.bulletin WHERE b.sender = ? AND e.event = ?",
-            (agency, Event.REJECTED.value),
+            " ON b.id = e.bulletin JOIN bodies USING (seq)"
+            " WHERE b.sender = ? AND e.event IN (?, ?)",
+            (agency, Event.REJECTED.value, Event.ERASED.value),
         )
         kept: list[tuple[bytes, str, bytes]] = []
         for statement, issuer, day in rows:
