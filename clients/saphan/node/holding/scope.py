@@ -1,7 +1,7 @@
 """Which of the bulletins here a hold's scope names: by id, type and period, thread, or case.
 
-Headers tell types and times, relations threads. A case is looked for in what a bulletin says, so
-one that was not opened here yet cannot be told: it stays unsorted, and counts as held.
+Headers tell types and times. Threads and cases stand in what a bulletin says, so one that was not
+opened here yet cannot be told: it stays unsorted, and counts as held.
 """
 
 from __future__ import annotations
@@ -65,11 +65,9 @@ class Scope:
         """Whether it names the bulletin; None: that cannot be told before it is opened."""
         if one.bulletin in self.members or self._by_type(one.header):
             return True
-        if not self._cases:
-            return False
-        if one.references is None:
-            return None if one.waiting else False
-        return not self._cases.isdisjoint(one.references)
+        if one.waiting and (self._cases or self._threads):
+            return None  # what it is about stands inside
+        return one.references is not None and not self._cases.isdisjoint(one.references)
 
     def _by_type(self, header: Header) -> bool:
         scope = self._scope

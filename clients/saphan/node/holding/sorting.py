@@ -19,9 +19,9 @@ from saphan.node.rows.db import Database
 
 PART: Final = 256
 """Bulletins in one transaction; of each a content of 64 KiB may be opened."""
-_FREE: Final = (
-    "(SELECT b.id, ?, 0 FROM bulletins b LEFT JOIN retention r USING (seq)"
-    " WHERE b.id = ? AND r.erased IS NULL)"
+_KEEP: Final = (
+    "INSERT OR IGNORE INTO held SELECT b.id, ?, 0 FROM bulletins b"
+    " LEFT JOIN retention r USING (seq) WHERE b.id = ? AND r.erased IS NULL"
 )
 
 
@@ -67,6 +67,6 @@ class Sorting:
         """Those it names; and what belongs to its threads by one that has just come."""
         named = {one.bulletin for one in found if scope.holds(one)} | scope.members
         tx.executemany(
-            f"INSERT OR IGNORE INTO held {_FREE}",
+            _KEEP,
             [(scope.name, bulletin) for bulletin in named],
         )
