@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from saphan.node.service import NodeService
 from saphan_schemas.errors import Refused
 from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, opened, states, wish
+from support.recalls import row, settings, stands
 from support.threads import accepted, after, letter
 
 Json = dict[str, Any]
@@ -19,25 +19,6 @@ Json = dict[str, Any]
 async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
     async with bridged(tmp_path) as made:
         yield made
-
-
-def row(node: NodeService, bulletin: bytes, recipient: str = KH) -> Json:
-    """How one recipient stands."""
-    found = node.recalls.show(bulletin)["recipients"]
-    return next(one for one in found if one["recipient"] == recipient)
-
-
-async def stands(node: NodeService, bulletin: bytes, state: str, recipient: str = KH) -> Json:
-    """Wait until a recipient stands so."""
-    await eventually(lambda: row(node, bulletin, recipient)["state"] == state)
-    return row(node, bulletin, recipient)
-
-
-def settings(bridge: Bridge, agency: str, text: str) -> None:
-    """What the node's keeper has set."""
-    path = bridge.place / agency / "node" / "settings.json"
-    path.write_text('{"saphan": "settings/1", ' + text + "}")
-    path.chmod(0o600)
 
 
 async def test_a_recall_before_the_delivery_stops_it(bridge: Bridge) -> None:

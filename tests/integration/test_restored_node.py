@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from contextlib import closing
 
 import pytest
-from saphan.node.restored import mark_restored
-from saphan.node.rows.db import Database
 from saphan_broker.sessions import feed
 from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
-
-
-def lose_store(bridge: Bridge, agency: str) -> None:
-    """The store is gone, all keys but the witness's are there: as after a restore of keys only."""
-    folder = bridge.place / agency / "node" / "data"
-    keys = folder / "archive-keys"
-    for path in folder.iterdir():
-        if path.is_dir() and path != keys:
-            shutil.rmtree(path)
-        elif path != keys:
-            path.unlink()
-    (bridge.place / agency / "node" / "witness.key").unlink()
-    with closing(Database(folder)) as db, db.transaction() as tx:
-        mark_restored(tx, bridge.clock())
+from support.lost_store import lose_store
 
 
 async def test_it_says_nothing_twice_when_every_entry_comes_alone(

@@ -211,7 +211,8 @@ def without_waiting(db: Database, deliveries: Iterable[Delivery]) -> list[Delive
 def carried(
     db: Database, logs: Logs, deliveries: Iterable[Delivery], now: int
 ) -> Iterator[Delivery]:
-    """Those of them that are not in the log yet, or that an agreement in force carries.
+    """Those of them that are not in the log yet, or that an agreement in force carries; nothing of
+    what this agency has taken back.
 
     While it is suspended a consignment of what is in the log would be refused, and would use up an
     attempt; after `resume`, or a renewal, the directory has grown and it is looked at again.
@@ -220,6 +221,8 @@ def carried(
         now: ms UTC.
     """
     for bulletin, recipient in deliveries:
+        if db.row("SELECT 1 FROM recall_orders WHERE bulletin = ?", (bulletin,)) is not None:
+            continue
         row = db.row(
             "SELECT b.header FROM deliveries d JOIN bulletins b ON b.id = d.bulletin"
             " WHERE d.bulletin = ? AND d.recipient = ? AND d.state IN ('submitted', 'unopened')",
