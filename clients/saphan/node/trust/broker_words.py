@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from saphan_protocol.admission import check_subject, due_day
+from saphan_protocol.aftermath import check_destruction
 from saphan_protocol.deadlines import Times, check_deadline
 from saphan_protocol.delivery import BROKER_EVENTS, TERMINAL, State
 from saphan_protocol.vouched import check_vouched
@@ -53,9 +54,12 @@ def _check(seen: Seen, delivery: Delivery | None, stored: Stored) -> None:
     check_subject(statement, seen.bulletin, digest)
     if delivery is None:
         return
+    record = decode(Header, header, LIMITS.header_bytes, "header")
+    if event is Event.DESTROYED:
+        check_destruction(due_day(record), seen.entry.time)
+        return
     if not delivery.logged or State(delivery.state) in TERMINAL:
         return  # the table refuses it
-    record = decode(Header, header, LIMITS.header_bytes, "header")
     times = Times(record.expires, record.answer_by, due_day(record))
     state = State(delivery.state)
     since = delivery.changed if state is State.HANDED_OVER else None
