@@ -175,6 +175,28 @@ async def test_what_was_gone_already_is_no_error(store: Store) -> None:
     assert (await store.bodies(gone.bodiless))[commit.bulletins[0].id].ciphertext == b""
 
 
+async def test_what_was_destroyed_before_it_was_copied_has_no_ciphertext(store: Store) -> None:
+    """As a copy brings it: rows in the order of the log, and what is gone is not there."""
+    story = Story(body_bytes=2000)
+    commit = story.bulletins(2)
+    first, second = commit.bulletins
+    without = replace(first, ciphertext=b"")
+    await store.commit(replace(commit, bulletins=[without, second], stanzas=commit.stanzas[1:]))
+    ended, rows = settled(story, commit.deliveries)
+    await store.commit(ended)
+    assert await store.bodies([first.id, second.id]) == {first.id: without, second.id: second}
+    gone, after = destruction(story, rows[:1])
+    await store.commit(gone)
+    assert await store.bodies([first.id, second.id]) == {first.id: without, second.id: second}
+    assert await store.destroyable(DUE, 10) == rows[1:]
+    assert await store.deliveries_of([first.id]) == {first.id: after}
+    gone, _after = destruction(story, rows[1:])
+    await store.commit(gone)
+    while not await store.cleanse():
+        pass
+    assert (await store.bodies([second.id]))[second.id].ciphertext == b""
+
+
 # --- holds ---------------------------------------------------------------------------------------
 
 
@@ -189,6 +211,9 @@ async def test_what_is_held_is_not_destroyable_until_every_hold_is_released(stor
     target = rows[0].submitted
     found = await store.holds([(target, ORDER), (target, OTHER), (target, digest("no order"))])
     assert found == {(target, ORDER): first.holds[0], (target, OTHER): second.holds[0]}
+    ids = [row.bulletin for row in rows]
+    of_first = sorted([first.holds[0], second.holds[0]], key=lambda row: row.order)
+    assert await store.holds_of(ids) == {ids[0]: of_first, ids[1]: [first.holds[1]]}
     assert await store.deliveries(keys(rows[:1])) == {keys(rows)[0]: held[0]}
     freed, once = release(story, held, first.holds[:1])
     await store.commit(freed)

@@ -181,6 +181,12 @@ class Facts(Protocol):
     async def holds(self, keys: Iterable[HoldKey]) -> dict[HoldKey, HoldRow]:
         """Holds by (target, order), standing or released."""
 
+    async def holds_of(self, ids: Iterable[bytes]) -> dict[bytes, list[HoldRow]]:
+        """Every hold on a delivery of each bulletin, standing or released, by (target, order).
+
+        A bulletin without one is left out.
+        """
+
     async def destroyable(self, day: int, limit: int) -> list[DeliveryRow]:
         """Deliveries with due_day <= day that nothing keeps: no deadline, no hold, not destroyed.
 

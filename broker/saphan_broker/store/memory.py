@@ -177,6 +177,9 @@ class MemoryStore:
     async def holds(self, keys: Iterable[HoldKey]) -> dict[HoldKey, HoldRow]:
         return found(self._open_rows().holds, keys)
 
+    async def holds_of(self, ids: Iterable[bytes]) -> dict[bytes, list[HoldRow]]:
+        return self._open_rows().holds_of(ids)
+
     async def destroyable(self, day: int, limit: int) -> list[DeliveryRow]:
         return self._open_rows().destroyable(day, limit)
 

@@ -118,6 +118,14 @@ class Rows:
                 rows[row.bulletin].append(row)
         return {id_: found for id_, found in rows.items() if found}
 
+    def holds_of(self, ids: Iterable[bytes]) -> dict[bytes, list[HoldRow]]:
+        """Every hold on a delivery of each bulletin, by (target, order)."""
+        rows: dict[bytes, list[HoldRow]] = {id_: [] for id_ in ids}
+        for _key, row in sorted(self.holds.items()):
+            if row.bulletin in rows:
+                rows[row.bulletin].append(row)
+        return {id_: found for id_, found in rows.items() if found}
+
     def feed_row(self, agency: str, entry: EntryRow) -> FeedRow:
         """An entry for one agency, with what it may have with it."""
         if entry.bulletin is None or entry.recipient != agency:

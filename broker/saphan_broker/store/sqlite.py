@@ -13,6 +13,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -62,6 +63,9 @@ CHECKPOINT_BYTES: Final = 16 * MIB
 """Written since the last checkpoint before the next one starts, after a group's note is stored."""
 WAL_LIMIT_BYTES: Final = 64 * MIB
 """A longer WAL is checkpointed by the writer itself: beside unbroken load none ever catches up."""
+
+STRETCHES: Final = 64
+"""Writes of one cleansing that free pages, commits between them; 65,536 rows in about a second."""
 
 
 class SqliteStore:
@@ -160,7 +164,8 @@ class SqliteStore:
 
     async def put_note(self, log: Log, size: int, note: bytes) -> None:
         head = SignedHead(size, note)
-        await self._checked_write(lambda db: sqlite_write.apply_note(db, log, head))
+        self._check_open()
+        await self._write(lambda db: sqlite_write.apply_note(db, log, head))
         # A group of work is done: the disk is free until the next one.
         if self._unmoved > CHECKPOINT_BYTES:
             self._checkpoint()
@@ -221,6 +226,9 @@ class SqliteStore:
     async def holds(self, keys: Iterable[HoldKey]) -> dict[HoldKey, HoldRow]:
         return await self._read(lambda db: sqlite_aging.read_holds(db, keys))
 
+    async def holds_of(self, ids: Iterable[bytes]) -> dict[bytes, list[HoldRow]]:
+        return await self._read(lambda db: sqlite_aging.read_holds_of(db, ids))
+
     async def destroyable(self, day: int, limit: int) -> list[DeliveryRow]:
         return await self._read(lambda db: sqlite_aging.read_destroyable(db, day, limit))
 
@@ -273,12 +281,18 @@ class SqliteStore:
 
     async def cleanse(self) -> bool:
         self._check_open()
-        day = await self._read(sqlite_bodies.emptied_day)
-        if day is not None:
-            await self._write(lambda db: sqlite_bodies.remove_stretch(db, day))
-            return False
+        emptied = await self._remove_emptied()
         await self._mover.run(sqlite_wal.move)  # most of it, beside commits
-        return await self._writer.run(sqlite_wal.truncate)
+        return await self._writer.run(sqlite_wal.truncate) and emptied
+
+    async def _remove_emptied(self) -> bool:
+        """Free the pages of days of which nothing is left; False: there is more to free."""
+        for _ in range(STRETCHES):
+            day = await self._read(sqlite_bodies.emptied_day)
+            if day is None:
+                return True
+            await self._write(partial(sqlite_bodies.remove_stretch, day=day))
+        return False
 
     # --- threads ---------------------------------------------------------------------------------
 
@@ -296,10 +310,6 @@ class SqliteStore:
         """On a line of its own: the sequencer's look-ups do not queue behind feeds."""
         self._check_open()
         return await self._feeder.look(work)
-
-    async def _checked_write(self, work: Work[None]) -> None:
-        self._check_open()
-        await self._write(work)
 
     async def _write(self, work: Work[T], then: Work[None] | None = None) -> T:
         """Run one transaction on the writer, with the cosignatures that wait for one.

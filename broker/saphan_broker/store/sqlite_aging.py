@@ -22,10 +22,12 @@ _HELD_STANZAS: Final = (
     " FROM stanza s INDEXED BY stanza_held CROSS JOIN bulletin b USING (seq)"
     " WHERE s.held = 1 AND s.due_day < ? ORDER BY s.due_day LIMIT ?"
 )
-_HOLD: Final = (
+_HOLDS: Final = (
     "SELECT h.target, h.hold_order, h.agency, b.id, h.recipient, h.held, h.released"
-    " FROM hold h JOIN bulletin b USING (seq) WHERE h.target = ? AND h.hold_order = ?"
+    " FROM hold h JOIN bulletin b USING (seq) WHERE"
 )
+_HOLD: Final = f"{_HOLDS} h.target = ? AND h.hold_order = ?"
+_HOLDS_OF: Final = f"{_HOLDS} b.id = ? ORDER BY h.target, h.hold_order"
 _COUNTED: Final = "SELECT d.due_day, count(*) FROM delivery d WHERE d.due_day <= ? AND"
 _COUNTS: Final = {
     "free": f"{_COUNTED} d.deadline IS NULL AND d.destroyed IS NULL AND d.holds = 0 GROUP BY 1",
@@ -61,6 +63,11 @@ def read_stanzas_due(db: sqlite3.Connection, below_day: int, limit: int) -> list
 
 def read_holds(db: sqlite3.Connection, keys: Iterable[HoldKey]) -> dict[HoldKey, HoldRow]:
     return {key: _hold(row) for key, row in each(db, _HOLD, ((key, key) for key in keys))}
+
+
+def read_holds_of(db: sqlite3.Connection, ids: Iterable[bytes]) -> dict[bytes, list[HoldRow]]:
+    rows = {id_: [_hold(row) for row in db.execute(_HOLDS_OF, (id_,))] for id_ in ids}
+    return {id_: found for id_, found in rows.items() if found}
 
 
 def read_first_undestroyed(db: sqlite3.Connection) -> int | None:

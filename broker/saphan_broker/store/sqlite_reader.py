@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self, TypeVar
 
 from saphan_schemas.records import BatchSignature
 
-from saphan_broker.store import sqlite_file, sqlite_read
+from saphan_broker.store import sqlite_aging, sqlite_file, sqlite_read
 from saphan_broker.store.base import (
     BulletinFacts,
     BulletinRow,
     CosignatureRow,
+    DeliveryKey,
+    DeliveryRow,
     EntryRow,
     Log,
     SignatureKey,
     SignedHead,
+    StanzaRow,
 )
 from saphan_broker.store.sqlite_line import Work, in_snapshot
 
@@ -75,6 +78,12 @@ class SqliteReader:
 
     async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
         return await self._read(lambda db: sqlite_read.read_bodies(db, ids))
+
+    async def deliveries_of(self, ids: Iterable[bytes]) -> dict[bytes, list[DeliveryRow]]:
+        return await self._read(lambda db: sqlite_aging.read_deliveries_of(db, ids))
+
+    async def stanzas(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, StanzaRow]:
+        return await self._read(lambda db: sqlite_read.read_stanzas(db, keys))
 
     async def signatures(
         self, keys: Mapping[SignatureKey, int]
