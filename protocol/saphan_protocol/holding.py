@@ -72,10 +72,12 @@ class Holds:
         return index is not None and (at is None or index < at)
 
     def add(self, package: bytes) -> HoldOrdered:
-        """Open a logged hold order; judged by the keys of its own place in the log.
+        """Open a logged hold order; judged by the keys of its own place in the log, and against
+        the others that are opened: whoever is shown one need not be shown all.
 
         Raises:
-            Refused: `hold_unlogged` when no leaf commits to it; else as `check`.
+            InvalidInput: as `parse_hold`, `signature_invalid`. Refused: `hold_unlogged` when no
+                leaf commits to it, `hold_signer`, `hold_number`, `hold_over`.
         """
         given = parse_hold(package)
         index = self._committed.get(given.commitment)
@@ -85,10 +87,31 @@ class Holds:
         if known is not None:  # a package may be handed in twice, but only whole
             self.check_signers(given, index)
             return known
-        ordered = replace(self.check(package, index), index=index)
+        self.check_signers(given, index)
+        self._check_among(given, index)
+        ordered = replace(given, index=index)
         self._opened[ordered.commitment] = ordered
         insort(self._of.setdefault(ordered.order.agency, []), (index, ordered.commitment))
         return ordered
+
+    def _check_among(self, given: HoldOrdered, index: int) -> None:
+        order, before = given.order, self.of(given.order.agency, index)
+        later = self.of(given.order.agency)[len(before) :]
+        if (before and order.number <= before[-1].order.number) or (
+            later and order.number >= later[0].order.number
+        ):
+            raise Refused(
+                "hold_number",
+                f"number {order.number} of {order.agency} stands at the wrong place in the log",
+                field="hold.number",
+            )
+        named = order.hold
+        if named is None:
+            return
+        known = self._opened.get(named)
+        closed = known is None and self.logged(named, index)
+        if not closed and named not in self.standing(order.agency, index):
+            raise _over(order.agency, named)
 
     # --- judging ----------------------------------------------------------------------------------
 
@@ -112,12 +135,7 @@ class Holds:
             )
         standing = self.standing(order.agency, at)
         if order.hold is not None and order.hold not in standing:
-            raise Refused(
-                "hold_over",
-                f"{order.agency} has no hold {order.hold.hex()[:16]} in force",
-                field="hold.hold",
-                hint="see what is held: saphan hold list",
-            )
+            raise _over(order.agency, order.hold)
         if order.hold is None and len(standing) >= LIMITS.holds_per_agency:
             raise Refused(
                 "holds_full",
@@ -180,6 +198,15 @@ class Holds:
         rows = self._of.get(agency, [])
         within = rows[bisect_left(rows, (start, b"")) : bisect_left(rows, (stop, b""))]
         return {index: encode(self._opened[name].package) for index, name in within}
+
+
+def _over(agency: str, name: bytes) -> Refused:
+    return Refused(
+        "hold_over",
+        f"{agency} has no hold {name.hex()[:16]} in force",
+        field="hold.hold",
+        hint="see what is held: saphan hold list",
+    )
 
 
 def check_hold(holds: Holds, event: Event, statement: Statement, at: int | None) -> bytes:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from saphan_protocol.directory import hold_leaf, is_commitment
 from saphan_protocol.hold_order import parse_hold, parse_terms, terms_commitment
-from saphan_protocol.holding import check_hold
+from saphan_protocol.holding import Holds, check_hold
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.frames import ORDER_BYTES
@@ -107,6 +107,24 @@ def test_an_altered_order_does_not_verify(accord: Holding) -> None:
     other = encode(msgspec.structs.replace(order, review=order.review + 1))
     forged = encode(msgspec.structs.replace(signed, order=other))
     assert code_of(lambda: accord.directory.check_hold_order(forged)) == "signature_invalid"
+
+
+def test_whoever_is_shown_one_order_need_not_be_shown_all(accord: Holding) -> None:
+    packages = [accord.hold(), accord.hold(2)]
+    given = [accord.log_hold(one) for one in packages]
+    packages.append(accord.hold(3, release=given[1].commitment))
+    given.append(accord.log_hold(packages[2]))
+    keys = {accord.orders["kh.gpo"].key_id: accord.orders["kh.gpo"].verifying()}
+    shown = Holds(lambda *_: 1, lambda key, *_: keys.get(key), lambda *_: {})
+    for one in given:
+        shown.commit(one.commitment, one.index or 0)
+    assert shown.add(packages[2]) == given[2]
+    assert shown.standing("kh.gpo") == {}
+    assert shown.add(packages[0]) == given[0]
+    assert list(shown.standing("kh.gpo")) == [given[0].commitment]
+    twice = accord.hold(2)
+    shown.commit(parse_hold(twice).commitment, (given[2].index or 0) + 1)
+    assert code_of(lambda: shown.add(twice)) == "hold_number"
 
 
 def test_each_agency_is_given_its_own_packages(accord: Holding) -> None:
