@@ -16,7 +16,8 @@ from saphan.desk.desk import Desk
 from saphan.desk.folder import DeskId
 from saphan.desk.line import DeskLine, connected
 from saphan.desk.store import DeskStore, store_key
-from saphan.keys.keyfiles import new_key
+from saphan.desk.uptime import Uptime, system_uptime
+from saphan.keys.keyfiles import SecretKey, new_key
 from saphan.node.binding import bind
 from saphan.node.desks.login import challenge
 from saphan.node.desks.session import decode_desk_frame
@@ -33,13 +34,15 @@ Says = Callable[[Any], object]
 
 
 @contextmanager
-def bare_desk(folder: Path) -> Iterator[Desk]:
+def bare_desk(
+    folder: Path, key: SecretKey | None = None, uptime: Uptime = system_uptime
+) -> Iterator[Desk]:
     """A desk of kh.gpo's dao; its node is nowhere. Blocking."""
-    key = new_key(Role.OFFICER, "dao")
+    key = key or new_key(Role.OFFICER, "dao")
     store = DeskStore(folder / "desk.db", store_key(key.seed, key.key_id))
     try:
         yield Desk(DeskId(agency=KH, handle="dao", address="127.0.0.1:1", tls=bytes(32)),
-                   key.signing(), store, Clock())  # fmt: skip
+                   key.signing(), store, Clock(), None, uptime)  # fmt: skip
     finally:
         store.close()
 

@@ -16,6 +16,7 @@ from saphan.desk.invitation import DeskInvitation
 from saphan.desk.inviting import invite
 from saphan.desk.line import DeskLine, connected
 from saphan.desk.start import start_desk
+from saphan.desk.uptime import Uptime, system_uptime
 from saphan.keyring import enrol_request, revoke_key
 from saphan.keys.passphrase import Passphrase
 from saphan.node.service import NodeService
@@ -136,11 +137,16 @@ async def desk_bridge(
 
 @asynccontextmanager
 async def at(
-    folder: DeskFolder, bridge: Bridge, *, ahead: int = 0, passphrase: str | None = None
+    folder: DeskFolder,
+    bridge: Bridge,
+    *,
+    ahead: int = 0,
+    passphrase: str | None = None,
+    uptime: Uptime = system_uptime,
 ) -> AsyncIterator[Desk]:
     """The open desk; its clock is `ahead` ms."""
     secret = SECRET if passphrase is None else Passphrase(passphrase)
-    opening = open_desk(folder, secret, lambda: bridge.clock() + ahead)
+    opening = open_desk(folder, secret, lambda: bridge.clock() + ahead, uptime=uptime)
     desk = await asyncio.to_thread(opening.__enter__)
     try:
         yield desk
@@ -150,10 +156,15 @@ async def at(
 
 @asynccontextmanager
 async def on_line(
-    folder: DeskFolder, bridge: Bridge, *, address: str | None = None, ahead: int = 0
+    folder: DeskFolder,
+    bridge: Bridge,
+    *,
+    address: str | None = None,
+    ahead: int = 0,
+    uptime: Uptime = system_uptime,
 ) -> AsyncIterator[tuple[Desk, DeskLine]]:
     """The open desk, logged in; `address`: of a relay before the node."""
-    async with at(folder, bridge, ahead=ahead) as desk:
+    async with at(folder, bridge, ahead=ahead, uptime=uptime) as desk:
         me = desk.me if address is None else replace(desk.me, address=address)
         async with connected(me, desk.key, desk.clock) as line:
             yield desk, line

@@ -9,7 +9,7 @@ from saphan_schemas.records import ErasureDetail
 
 
 def known_json(text: str | None) -> dict[str, Any] | None:
-    """Exports by kind and desks that it knew of; None: it cannot be opened here, or is no such text."""
+    """Exports by kind and desks that it knew of; None: it cannot be opened, or is no such text."""
     if text is None:
         return None
     try:
