@@ -84,7 +84,8 @@ class BundleLeaves(Record, frozen=True, tag=3):
 
 class BundlePackage(Record, frozen=True, tag=4):
     """What belongs to a leaf of the directory: an agreement (SignedAgreement) of the bulletin's
-    parties, an order on it (SignedOrder), the own schema it is written in (SchemaPackage)."""
+    parties, an order on it (SignedOrder), the own schema it is written in (SchemaPackage), a
+    hold order that what is said of it names (SignedHoldOrder)."""
 
     package: Annotated[bytes, Meta(max_length=2 * LIMITS.frame_bytes)]
 

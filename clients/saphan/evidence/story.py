@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from saphan_protocol.agreement import AGREEMENT_TYPE, parse_agreement
-from saphan_protocol.directory import agreement_leaf, order_leaf
+from saphan_protocol.directory import agreement_leaf, hold_leaf, order_leaf
 from saphan_protocol.evidence import MAX_ENTRY_BYTES
+from saphan_protocol.hold_order import parse_hold
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import parse_agreement_package
 from saphan_protocol.pins import Pins
@@ -22,7 +23,7 @@ from saphan_schemas.codec import decode, encode
 from saphan_schemas.directory_records import AgreementOrder, SchemaPackage
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Entry, Header, LeafType, Path
+from saphan_schemas.records import Entry, Header, LeafType, Path, Targeted
 
 from saphan.audit.records import Found, Opened
 from saphan.evidence.placing import Placed
@@ -31,7 +32,7 @@ from saphan.node.bulletins import ALIKE, parse_start
 PATH_BYTES: Final = 64 * 40
 """More than the longest path takes where it is stored."""
 COMMITMENT_BYTES: Final = 33
-"""Of a directory leaf that commits to an agreement or an order."""
+"""Of a directory leaf that commits to an agreement, an order on one or a hold order."""
 _ANCHOR: Final = (
     # The path is NULL where an older release was told the anchor.
     "SELECT idx, size, root, head_size, path FROM anchors WHERE path IS NOT NULL"
@@ -123,8 +124,9 @@ class Story:
     def packages(
         self, pairs: set[tuple[str, str]], size: int, *, schema: bool = False
     ) -> Iterator[bytes]:
-        """Agreements that name both ends of a corridor, and orders on them; with `schema` the
-        agency's own schema of the bulletin too, if it has one and that is here.
+        """Agreements that name both ends of a corridor, and orders on them; hold orders that
+        `held` and `released` of the bulletin name; with `schema` the agency's own schema of the
+        bulletin too, if it has one and that is here.
 
         In the order of their leaves among the directory's first `size`, one for each leaf: they
         were kept as they came, and some come late or twice.
@@ -166,15 +168,29 @@ class Story:
         )
         for (package,) in self._db.execute("SELECT package FROM agreements ORDER BY position"):
             signed = parse_agreement_package(package)
-            for make in (agreement_leaf, order_leaf):
+            for make in (agreement_leaf, order_leaf, hold_leaf):
                 leaf = make(signed.salt, signed.agreement)
                 if leaf in leaves:
                     told = (LeafType(leaf[0]), signed.agreement, package)
                     opened.setdefault(leaves[leaf], told)
         named: set[bytes] = set()
+        holding = self._holding()
         for index, (kind, text, package) in sorted(opened.items()):
-            if self._concerns(kind, text, pairs, named):
+            if kind is LeafType.HOLD:
+                concerns = parse_hold(package).commitment in holding
+            else:
+                concerns = self._concerns(kind, text, pairs, named)
+            if concerns:
                 yield index, package
+
+    def _holding(self) -> set[bytes]:
+        """Hold orders that `held` and `released` of the bulletin name."""
+        rows = self._db.execute(
+            "SELECT statement FROM entries WHERE bulletin = ? AND event IN ('held', 'released')",
+            (self.bulletin,),
+        )
+        said = (decode(Targeted, row[0], LIMITS.statement_bytes, "statement") for row in rows)
+        return {one.detail for one in said if isinstance(one.detail, bytes)}
 
     def _concerns(
         self, kind: LeafType, text: bytes, pairs: set[tuple[str, str]], named: set[bytes]

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -135,6 +136,7 @@ class HoldOrders:
         Raises:
             OperatorError: the disk.
         """
+        self._open_leaves()
         with self._logs.lock:
             logged = self._logs.directory.holds.of(self._agency)
         known = {name for (name,) in self._db.rows("SELECT name FROM hold_orders")}
@@ -152,6 +154,12 @@ class HoldOrders:
                 self._keep(tx, one, None, None)
             self._reckon(tx)
         return True
+
+    def _open_leaves(self) -> None:
+        """Give our own texts to leaves that the broker has shown without them."""
+        for offer in self.offers():
+            with contextlib.suppress(InvalidInput, Refused):  # it does not fit the log
+                self._logs.open_by_hand(offer.package)
 
     def _keep(
         self, tx: sqlite3.Connection, one: HoldOrdered, terms: bytes | None, salt: bytes | None
