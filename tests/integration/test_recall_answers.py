@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from saphan.node.recall import answering
-from saphan.node.recall.rows import recalled_here
 from saphan.node.rows.db import Database
+from saphan.node.rows.recalled import recalled_here
 from saphan.node.service import NodeService
 from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.records import Event

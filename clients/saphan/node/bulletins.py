@@ -14,10 +14,9 @@ from saphan.node.archive import Archive
 from saphan.node.exports.reading import known_json
 from saphan.node.logs import Logs
 from saphan.node.proving.witness_policy import policy, witnessed
-from saphan.node.recall.rows import ordered_among, recalled_among
-from saphan.node.recall.suppressing import suppressed_among
 from saphan.node.retention.keeping import is_sealed, sealed_among
 from saphan.node.rows.db import Database, Row
+from saphan.node.rows.recalled import ordered_among, recalled_among, suppressed_among
 from saphan.node.telling.notices import noted
 from saphan.node.telling.warnings import warned
 from saphan.node.threads.replaced import Shows

@@ -16,9 +16,10 @@ from saphan.node.effects import Effects
 from saphan.node.feed_entry import Seen
 from saphan.node.files.parts import MISSING, keep_rows, mark, parts_of
 from saphan.node.logs import Logs, encoded_path
-from saphan.node.recall.rows import RecalledHere, keep_recalled
+from saphan.node.retention.keeping import Keeping
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import REFUSED
+from saphan.node.rows.recalled import SEALED, RecalledHere, keep_recalled
 from saphan.node.rows.schema import KEEP_BODY
 from saphan.node.rows.signatures import item_bytes, keep
 from saphan.node.rows.statements import keep_statements, mark_logged, sign_statements
@@ -42,7 +43,10 @@ def store(db: Database, logs: Logs, key: SigningKey, agency: str, effects: Effec
         _keep_openings(tx, effects)
         if effects.deliveries is not None:
             effects.deliveries.keep(tx)
-        keep_recalled(tx, _recalled(agency, effects))
+        recalled = _recalled(agency, effects)
+        keep_recalled(tx, recalled)
+        for one in recalled:
+            Keeping.seal(tx, one.bulletin, SEALED)
         _mark_own(tx, agency, effects)
         if signed is not None:
             effects.answers = keep_statements(tx, *signed)

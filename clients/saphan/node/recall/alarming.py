@@ -7,8 +7,8 @@ from typing import Final
 
 from saphan_schemas.errors import OperatorError
 
-from saphan.node.recall.rows import RecalledHere
 from saphan.node.recall.standing import Stands
+from saphan.node.rows.recalled import RecalledHere
 
 ASKED: Final = "recall_asked"
 SILENT: Final = "recall_silent"

@@ -1,6 +1,6 @@
 """Answering what others take back: erase and obey, or keep and decline; never in silence.
 
-1. The entry of a recall seals the bulletin in the frame that brings it (`rows.keep_recalled`).
+1. The entry of a recall seals the bulletin in the frame that brings it (`keep_recalled`).
 2. A hold of this agency declines, and nobody has to be asked. Otherwise the settings obey, or a
    person answers; while one has to, an alarm stands.
 3. To obey is to erase first: what the node signs is true when it signs it. A crash between leaves
@@ -25,7 +25,10 @@ from saphan.node.alarms import Alarms
 from saphan.node.holding.rows import is_held
 from saphan.node.policy.current import Current
 from saphan.node.recall.alarming import ASKED, asked
-from saphan.node.recall.rows import (
+from saphan.node.restored import Restored
+from saphan.node.retention.erasing import Erasing
+from saphan.node.rows.db import Database, Row
+from saphan.node.rows.recalled import (
     DECLINED,
     OBEYED,
     STOPPED,
@@ -34,9 +37,6 @@ from saphan.node.recall.rows import (
     open_recalls,
     recalled_here,
 )
-from saphan.node.restored import Restored
-from saphan.node.retention.erasing import Erasing
-from saphan.node.rows.db import Database, Row
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 
 Json = dict[str, Any]

@@ -17,8 +17,8 @@ from saphan.node.looking import keep_looking
 from saphan.node.recall.alarming import SILENT, silent
 from saphan.node.recall.answering import Answering
 from saphan.node.recall.ordering import Ordering
-from saphan.node.recall.rows import listed, recalled_here
 from saphan.node.rows.db import Database
+from saphan.node.rows.recalled import listed, recalled_here
 from saphan.node.wire.line import Line
 
 Json = dict[str, Any]

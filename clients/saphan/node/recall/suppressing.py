@@ -9,15 +9,14 @@ them again, so that a mistake that was taken back does not come back unseen (ret
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from saphan_schemas.limits import DAY_MS, LIMITS
 
-from saphan.node.recall.rows import RecalledHere
-from saphan.node.retention.keeping import PART
 from saphan.node.rows.db import Database
+from saphan.node.rows.recalled import RecalledHere
 from saphan.subjects.references import ACCOUNT, KINDS, NAME, NUMBER, PHONE
 
 WRONG_PERSON: Final = "wrong_person"
@@ -58,24 +57,3 @@ class Suppressing:
             tx.execute("DELETE FROM suppressed WHERE until < ?", (now // DAY_MS,))
             until = (now + LIMITS.suppression_ms) // DAY_MS
             tx.execute(_KEEP, (one.bulletin, now, until))
-
-
-def suppressed_among(db: Database, bulletins: Collection[bytes]) -> set[bytes]:
-    """Those of the bulletins that name somebody whom a recalled one named by mistake."""
-    if db.row("SELECT 1 FROM suppressed LIMIT 1") is None:
-        return set()
-    found: set[bytes] = set()
-    wanted = list(set(bulletins))
-    for at in range(0, len(wanted), PART):
-        part = wanted[at : at + PART]
-        marks = ",".join("?" * len(part))
-        found |= {
-            one
-            for (one,) in db.rows(
-                f"SELECT b.id FROM bulletins b WHERE b.id IN ({marks}) AND EXISTS"  # noqa: S608
-                " (SELECT 1 FROM subjects s JOIN suppressed x ON x.token = s.token"
-                " WHERE s.seq = b.seq)",
-                part,
-            )
-        }
-    return found

@@ -10,7 +10,6 @@ from typing import Any, Final
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event
 
-from saphan.node.retention.keeping import PART, Keeping
 from saphan.node.rows.db import Database
 
 STOPPED: Final = "stopped"
@@ -19,6 +18,8 @@ OBEYED: Final = Event.OBEYED.value
 DECLINED: Final = Event.DECLINED.value
 SEALED: Final = "recalled"
 """Why a bulletin is shown to nobody though it is here (`retention.sealed`)."""
+PART: Final = 256
+"""Bulletins in one query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def _codes(db: Database, table: str, bulletins: Collection[bytes]) -> dict[bytes
 
 
 def keep_recalled(tx: sqlite3.Connection, found: Iterable[RecalledHere]) -> None:
-    """Write what the log says, in the transaction of its entry: sealed from the same instant.
+    """Write what the log says, in the transaction of its entry.
 
     The same recall again changes nothing: an answer that was given stays.
     """
@@ -128,7 +129,6 @@ def keep_recalled(tx: sqlite3.Connection, found: Iterable[RecalledHere]) -> None
                 one.answered,
             ),
         )
-        Keeping.seal(tx, one.bulletin, SEALED)
         # Nobody is told of it any more: whoever was named would be shown nothing.
         tx.execute(
             "UPDATE notices SET state = 'nobody' WHERE bulletin = ? AND state = 'waiting'",
@@ -150,6 +150,27 @@ def keep_answer(
         " WHERE bulletin = ? AND (answer IS NULL OR answer != 'obeyed')",
         (answer, reason, caller, now, bulletin),
     )
+
+
+def suppressed_among(db: Database, bulletins: Collection[bytes]) -> set[bytes]:
+    """Those of the bulletins that name somebody whom a recalled one named by mistake."""
+    if db.row("SELECT 1 FROM suppressed LIMIT 1") is None:
+        return set()
+    found: set[bytes] = set()
+    wanted = list(set(bulletins))
+    for at in range(0, len(wanted), PART):
+        part = wanted[at : at + PART]
+        marks = ",".join("?" * len(part))
+        found |= {
+            one
+            for (one,) in db.rows(
+                f"SELECT b.id FROM bulletins b WHERE b.id IN ({marks}) AND EXISTS"  # noqa: S608
+                " (SELECT 1 FROM subjects s JOIN suppressed x ON x.token = s.token"
+                " WHERE s.seq = b.seq)",
+                part,
+            )
+        }
+    return found
 
 
 def _parse(row: tuple[object, ...]) -> RecalledHere:
