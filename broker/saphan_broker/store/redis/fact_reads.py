@@ -11,6 +11,8 @@ from saphan_broker.store.base import (
     Corridor,
     DeliveryKey,
     DeliveryRow,
+    HoldKey,
+    HoldRow,
     Log,
     StanzaRow,
     StatementKey,
@@ -128,9 +130,62 @@ class FactReads:
         rows: dict[DeliveryKey, StanzaRow] = {}
         for key, field, here in zip(keys, fields, found, strict=True):
             data = here if here is not None else kept.get(key[0], {}).get(field)
-            if data is not None:
+            if data:  # none, or destroyed
                 rows[key] = packing.read_stanza(*key, data)
         return rows
+
+    async def wrapped(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, int]:
+        """Days under which a hold had stanzas wrapped anew."""
+        keys = list(keys)
+        wanted = [(id_, packing.wrapped_field(to)) for id_, to in keys]
+        found = await self._fields(wanted)
+        values = {key: found[place] for key, place in zip(keys, wanted, strict=True)}
+        both = {key: here if here is not None else kept for key, (here, kept) in values.items()}
+        return {key: int(data) for key, data in both.items() if data is not None}
+
+    async def deliveries_of(self, ids: Iterable[bytes]) -> dict[bytes, list[DeliveryRow]]:
+        names = await self._names(ids)
+        keys = [
+            (id_, name[1:].decode())
+            for id_, all_names in names.items()
+            for name in sorted(all_names)
+            if name[:1] == b"d"
+        ]
+        found = await self.deliveries(keys)
+        rows: dict[bytes, list[DeliveryRow]] = {}
+        for key in keys:
+            if key in found:  # or it was forgotten in between
+                rows.setdefault(key[0], []).append(found[key])
+        return rows
+
+    async def holds_of(self, ids: Iterable[bytes]) -> dict[bytes, list[HoldRow]]:
+        places = {
+            packing.read_hold_field(name[1:]): id_
+            for id_, all_names in (await self._names(ids)).items()
+            for name in sorted(all_names)
+            if name[:1] == b"k"
+        }
+        rows: dict[bytes, list[HoldRow]] = {}
+        for key, row in (await self.holds(places)).items():
+            rows.setdefault(places[key], []).append(row)
+        return rows
+
+    async def _names(self, ids: Iterable[bytes]) -> dict[bytes, set[bytes]]:
+        """Which fields there are of bulletins, in the server or archived without their bodies."""
+        ids = list(dict.fromkeys(ids))
+        asked: list[Command] = [("HKEYS", self._keys.bulletin(id_)) for id_ in ids]
+        here = dict(zip(ids, await self._link.ask(asked), strict=True)) if ids else {}
+        kept = await self._archived(id_ for id_ in ids if packing.FACTS not in here[id_])
+        return {id_: {*here[id_], *kept.get(id_, {})} for id_ in ids}
+
+    async def holds(self, keys: Iterable[HoldKey]) -> dict[HoldKey, HoldRow]:
+        keys = list(keys)
+        if not keys:
+            return {}
+        fields = [packing.hold_field(key) for key in keys]
+        found = await self._link.one("HMGET", self._keys.holds, *fields)
+        rows = zip(keys, found, strict=True)
+        return {key: packing.read_hold(key, data) for key, data in rows if data is not None}
 
     async def _fields(
         self, wanted: Sequence[tuple[bytes, bytes]]

@@ -27,6 +27,21 @@ class Keys:
     due            zset    submitted, id, recipient; by deadline
     done           zset    bulletin id, by the log's size when its last deadline went
     bodies         zset    objects that no row names yet, by epoch (`long_bodies`)
+    destroyable    zset    submitted, id, recipient of what nothing will keep; by due day
+    held           zset    the same, of what a hold keeps; by the day its stanza is wrapped under
+    holds          hash    target, order -> hold
+    days           zset    packs with something destroyable in them, by due day (`archive.waking`)
+    wiped          set     archived bulletins of which something was destroyed since
+    dirty          set     packs of bodies in which something is not needed any more
+    notes          zset    objects of packs that no index names yet, by epoch
+    refs:<object>  set     packs whose bulletins have bodies in that object
+    ages, said     zset    packs, by the last record day, or the last index, that they speak of
+    gone           set     objects whose bulletins are destroyed or forgotten
+    aged           zset    bulletins whose entries are forgotten, by record day
+    old            zset    those of them that something keeps, by record day
+    forgotten      hash    entries: how many, from the log's beginning; day: of the records
+    removed        string  counts what was removed
+    rewritten      string  that count, when the server's own file was last written anew
     lease          string  who sequences (evidence)
     barrier        string  counts openings
     archive, x:<bucket>, packs:<n>, boxes:<agency>: what has left the memory, see `archive.index`
@@ -37,6 +52,10 @@ class Keys:
         for key in ("head", "tiles", "cosignatures", "packages", "anchors", "corridors"):
             setattr(self, key, self.prefix + key.encode())
         for key in ("cosigned", "due", "done", "bodies", "lease", "barrier"):
+            setattr(self, key, self.prefix + key.encode())
+        for key in ("destroyable", "held", "holds", "days", "wiped", "gone", "aged", "old"):
+            setattr(self, key, self.prefix + key.encode())
+        for key in ("dirty", "notes", "ages", "said", "forgotten", "removed", "rewritten"):
             setattr(self, key, self.prefix + key.encode())
 
     head: bytes
@@ -49,6 +68,21 @@ class Keys:
     due: bytes
     done: bytes
     bodies: bytes
+    destroyable: bytes
+    held: bytes
+    holds: bytes
+    days: bytes
+    wiped: bytes
+    dirty: bytes
+    notes: bytes
+    ages: bytes
+    said: bytes
+    gone: bytes
+    aged: bytes
+    old: bytes
+    forgotten: bytes
+    removed: bytes
+    rewritten: bytes
     lease: bytes
     barrier: bytes
 
@@ -63,6 +97,10 @@ class Keys:
 
     def bulletin(self, id_: bytes) -> bytes:
         return b"%sb:%s" % (self.prefix, id_)
+
+    def refs(self, name: str) -> bytes:
+        """Of an object of the archive, by its name in there."""
+        return b"%srefs:%s" % (self.prefix, name.encode())
 
     def nonce(self, sender: str, nonce: bytes) -> bytes:
         return b"%sn:%s:%s" % (self.prefix, sender.encode(), nonce)

@@ -87,6 +87,20 @@ class LogReads:
         entries = [packing.read_entry(index, data) for index, data in rows]
         return [entry for entry in entries if entry is not None]
 
+    async def first_entry(self) -> EntryRow | None:
+        """The earliest entry that is not forgotten."""
+        at, size = await self.forgotten(), await self.size("evidence")
+        while at < size:
+            stop = min(size, (at // WIDTH + 1) * WIDTH)
+            if found := await self.entries(at, stop):
+                return found[0]
+            at = stop
+        return None
+
+    async def forgotten(self) -> int:
+        """How many leaves, from the log's beginning, have no entry any more."""
+        return int(await self._link.one("HGET", self._keys["evidence"].forgotten, "entries") or 0)
+
     async def entries_at(self, indices: Sequence[int]) -> list[EntryRow]:
         """The entries with these indices, in their order."""
         rows = await self._rows("evidence", indices)

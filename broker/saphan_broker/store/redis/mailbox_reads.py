@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from saphan_schemas.records import BatchSignature
@@ -18,7 +18,7 @@ from saphan_broker.store.base import (
     SignatureKey,
 )
 from saphan_broker.store.redis import packing
-from saphan_broker.store.redis.archived import Archive
+from saphan_broker.store.redis.archived import Archive, Fields
 from saphan_broker.store.redis.body_objects import BodyObjects
 from saphan_broker.store.redis.fact_reads import FactReads
 from saphan_broker.store.redis.keys import WIDTH, Keys
@@ -26,6 +26,10 @@ from saphan_broker.store.redis.line import Command
 from saphan_broker.store.redis.link import Link
 from saphan_broker.store.redis.log_reads import LogReads
 
+_BODY: Final = (
+    *(packing.FACTS, packing.HEADER, packing.CIPHERTEXT, packing.OBJECT),
+    packing.BODILESS,
+)
 ROWS: Final = 32
 """Rows of a feed whose bodies are asked for at a time: 3 MiB at the most."""
 
@@ -72,34 +76,54 @@ class MailboxReads:
         return await self._logs.leaves(log, start, stop)
 
     async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
-        return await self._bodies(ids, lost_too=False)
+        found = await self._fields(list(ids), lost_too=False)
+        return self._read(found, await self._objects.whole(_objects_of(found)))
 
-    async def _bodies(self, ids: Iterable[bytes], *, lost_too: bool) -> dict[bytes, BulletinRow]:
-        """`lost_too`: a ciphertext that is lost or away has no bytes; else it is an error."""
-        ids = list(ids)
-        names = (packing.FACTS, packing.HEADER, packing.CIPHERTEXT, packing.OBJECT)
+    async def _bodies_for(self, agency: str, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
+        """For a feed: not those that are destroyed for this agency; a ciphertext that is lost or
+        away has no bytes."""
+        own = packing.delivery_field(agency)
+        found = {
+            id_: fields
+            for id_, fields in (await self._fields(list(ids), own, lost_too=True)).items()
+            if own not in fields
+            or packing.read_delivery(id_, agency, fields[own]).destroyed is None
+        }
+        return self._read(found, await self._objects.soon(_objects_of(found)))
+
+    async def _fields(
+        self, ids: Sequence[bytes], *more: bytes, lost_too: bool
+    ) -> dict[bytes, Fields]:
+        """Fields of bulletins with their bodies; what the server has lies over the archive's."""
+        names = (*_BODY, *more)
         asked: list[Command] = [("HMGET", self._keys.bulletin(id_), *names) for id_ in ids]
-        found = dict(zip(ids, await self._link.ask(asked), strict=True))
-        unknown = [id_ for id_, values in found.items() if values[0] is None]
+        found: dict[bytes, Fields] = {}
+        for id_, values in zip(ids, await self._link.ask(asked), strict=True):
+            pairs = zip(names, values, strict=True)
+            found[id_] = {name: value for name, value in pairs if value is not None}
+        unknown = [id_ for id_, fields in found.items() if packing.FACTS not in fields]
         if unknown:
             kept = await self._archive.bulletins(unknown)
-            bodies = await self._archive.bodies(kept, lost_too=lost_too)
+            whole = [id_ for id_, row in kept.items() if not _is_bodiless(row, found[id_])]
+            bodies = await self._archive.bodies(whole, lost_too=lost_too)
             for id_, fields in kept.items():
-                lost = {packing.CIPHERTEXT: b""}
-                whole = {**fields, **bodies.get(id_, lost)}
-                found[id_] = [whole.get(name) for name in names]
-        read = self._objects.soon if lost_too else self._objects.whole
-        long = await read({id_: values[3].decode() for id_, values in found.items() if values[3]})
+                body = bodies.get(id_, {packing.CIPHERTEXT: b""})
+                found[id_] = {**fields, **body, **found[id_]}
+        return {id_: fields for id_, fields in found.items() if packing.FACTS in fields}
+
+    @staticmethod
+    def _read(
+        found: Mapping[bytes, Fields], long: Mapping[bytes, bytes]
+    ) -> dict[bytes, BulletinRow]:
         rows: dict[bytes, BulletinRow] = {}
-        for id_, (facts, header, ciphertext, _name) in found.items():
-            if facts is None:
-                continue
+        for id_, fields in found.items():
+            header, body = fields.get(packing.HEADER), fields.get(packing.CIPHERTEXT)
             if header is None:
                 raise packing.damaged(f"the header of bulletin {id_.hex()[:16]} is missing")
-            body = long.get(id_, ciphertext)
+            body = b"" if packing.BODILESS in fields else long.get(id_, body)
             if body is None:
                 raise packing.damaged(f"the ciphertext of bulletin {id_.hex()[:16]} is missing")
-            rows[id_] = packing.read_bulletin(id_, facts, header, body)
+            rows[id_] = packing.read_bulletin(id_, fields[packing.FACTS], header, body)
         return rows
 
     async def signatures(
@@ -138,7 +162,7 @@ class MailboxReads:
         own = [e for e in entries if e.bulletin is not None and e.recipient == agency]
         with_body = {e.bulletin for e in own if e.bulletin and e.event in BODY_EVENTS}
         released = {e.bulletin for e in own if e.bulletin and e.event in STANZA_EVENTS}
-        bodies = await self._bodies(with_body, lost_too=True) if with_body else {}
+        bodies = await self._bodies_for(agency, with_body) if with_body else {}
         keys = [(id_, agency) for id_ in released]
         stanzas = await self._facts.stanzas(keys) if keys else {}
         rows = []
@@ -151,6 +175,19 @@ class MailboxReads:
             stanza = stanzas.get((entry.bulletin, agency)) if release else None
             rows.append(FeedRow(entry, body, stanza))
         return rows
+
+
+def _is_bodiless(*rows: Fields) -> bool:
+    return any(packing.BODILESS in row for row in rows)
+
+
+def _objects_of(found: Mapping[bytes, Fields]) -> dict[bytes, str]:
+    """Names of the objects that hold ciphertexts."""
+    return {
+        id_: fields[packing.OBJECT].decode()
+        for id_, fields in found.items()
+        if packing.OBJECT in fields and not _is_bodiless(fields)
+    }
 
 
 def _index(item: list[object]) -> int:

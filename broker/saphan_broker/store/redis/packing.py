@@ -9,6 +9,11 @@ w               how many of its deliveries have a deadline
 d<recipient>    delivery, without bulletin and recipient
 z<recipient>    stanza: due day, sealed
 s<identity><recipient>   index of the first entry about this statement
+x               its ciphertext is destroyed; of c, o and each z nothing is there or an empty value
+y<recipient>    day under which a hold had the stanza wrapped anew
+k<target><order>         there is such a hold (`keys.holds`)
+
+An empty z of a bulletin that was archived says that the archived one is destroyed.
 """
 
 from __future__ import annotations
@@ -30,6 +35,8 @@ from saphan_broker.store.base import (
     CosignatureRow,
     DeliveryRow,
     EntryRow,
+    HoldKey,
+    HoldRow,
     SignatureKey,
     StanzaRow,
 )
@@ -42,6 +49,9 @@ HEADER: Final = b"h"
 CIPHERTEXT: Final = b"c"
 OBJECT: Final = b"o"
 WAITING: Final = b"w"
+BODILESS: Final = b"x"
+GONE: Final = b""
+"""Value of a stanza that is destroyed and still stands in a pack."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -77,6 +87,20 @@ def delivery_field(recipient: str) -> bytes:
 
 def stanza_field(recipient: str) -> bytes:
     return b"z" + recipient.encode()
+
+
+def wrapped_field(recipient: str) -> bytes:
+    return b"y" + recipient.encode()
+
+
+def hold_field(key: HoldKey) -> bytes:
+    """Of a hold in `keys.holds`, and behind a `k` in its bulletin."""
+    return key[0].to_bytes(8) + key[1]
+
+
+@_whole
+def read_hold_field(field: bytes) -> HoldKey:
+    return int.from_bytes(field[:8]), field[8:]
 
 
 def statement_field(identity: bytes, recipient: str) -> bytes:
@@ -150,6 +174,15 @@ def pack_stanza(row: StanzaRow) -> bytes:
 @_whole
 def read_stanza(id_: bytes, recipient: str, data: bytes) -> StanzaRow:
     return StanzaRow(id_, recipient, *_decode(data))
+
+
+def pack_hold(row: HoldRow) -> bytes:
+    return encode(astuple(row)[2:])
+
+
+@_whole
+def read_hold(key: HoldKey, data: bytes) -> HoldRow:
+    return HoldRow(*key, *_decode(data))
 
 
 def pack_leaf(leaf: bytes, entry: EntryRow | None) -> bytes:

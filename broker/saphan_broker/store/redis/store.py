@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine
 from typing import Any, Self, TypeVar
 
 from saphan_schemas.errors import OperatorError, SaphanError
-from saphan_schemas.records import BatchSignature
 
 from saphan_broker.objects.base import Objects
 from saphan_broker.store.base import (
-    AnchorRow,
-    BulletinFacts,
-    BulletinRow,
     Commit,
     CommitUnknown,
-    Corridor,
     CosignatureRow,
-    Counts,
-    DeliveryKey,
-    DeliveryRow,
-    EntryRow,
-    FeedRow,
     Log,
     LogState,
     Sign,
-    SignatureKey,
     SignedHead,
-    StanzaRow,
-    StatementKey,
-    TileKey,
 )
 from saphan_broker.store.checks import check_shape
 from saphan_broker.store.redis import creating, writing
@@ -40,7 +26,10 @@ from saphan_broker.store.redis.archive.mover import Mover
 from saphan_broker.store.redis.archive.opening import open_archive
 from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.archive.reader import ArchiveReader
+from saphan_broker.store.redis.archive.waking import Waking
 from saphan_broker.store.redis.archived import Archive, NothingArchived
+from saphan_broker.store.redis.before import read_before
+from saphan_broker.store.redis.due_reads import DueReads
 from saphan_broker.store.redis.fact_reads import FactReads
 from saphan_broker.store.redis.keys import Keys, all_keys
 from saphan_broker.store.redis.line import LineDown, unreachable
@@ -48,6 +37,8 @@ from saphan_broker.store.redis.link import Link
 from saphan_broker.store.redis.log_reads import LogReads
 from saphan_broker.store.redis.long_bodies import LongBodies
 from saphan_broker.store.redis.mailbox_reads import MailboxReads
+from saphan_broker.store.redis.reading import Reading
+from saphan_broker.store.redis.rewriting import Rewriting
 from saphan_broker.store.redis.server import examine
 from saphan_broker.store.redis.writer import Writer
 
@@ -55,7 +46,7 @@ T = TypeVar("T")
 _logger = logging.getLogger(__name__)
 
 
-class RedisStore:
+class RedisStore(Reading):
     """`store.base.Store` in a Redis or Valkey server; made by `create` or `open`, never by hand."""
 
     def __init__(
@@ -73,6 +64,12 @@ class RedisStore:
         self._logs = LogReads(links[0], keys, archive)
         self._facts = FactReads(links[0], keys, archive)
         self._mailboxes = MailboxReads(links[1], keys, archive, objects)
+        self._waking = None
+        if opened is not None:
+            of_evidence = (keys["evidence"], opened[0], self._facts)
+            self._waking = Waking(links[2].ask, *of_evidence, lambda: writer.epoch)
+        self._dues = DueReads(links[0], keys, self._facts, self._logs, self._waking, self._wake)
+        self._rewriting = Rewriting(links[2], keys["evidence"])
         self._writing = asyncio.Lock()
         self._begun: set[asyncio.Task[Any]] = set()
         self._pending: dict[tuple[Log, str], CosignatureRow] = {}
@@ -204,7 +201,8 @@ class RedisStore:
         keys = self._keys[commit.log]
         new = writing.new_keys(keys, commit)
         in_objects = await self._long.put(commit.bulletins, self._writer.epoch)
-        words = writing.operations(keys, commit, in_objects)
+        before = await read_before(self._facts, commit)
+        words = writing.operations(keys, commit, in_objects, before)
         await self._keep_cosignatures()
         # A crash in here: all of it or nothing of it is in the server, signed or not yet.
         await self._writer.commit(commit, words, new)
@@ -212,18 +210,6 @@ class RedisStore:
             # A crash here: the next holder finds a committed head without a note, and signs it.
             note = await asyncio.to_thread(sign)
             await self._writer.note(commit.log, SignedHead(commit.head.size, note))
-
-    async def edge_tiles(self, log: Log) -> dict[TileKey, bytes]:
-        self._check_open()
-        return await self._logs.edge(log)
-
-    async def tile(self, log: Log, level: int, n: int) -> bytes | None:
-        self._check_open()
-        return await self._logs.tile(log, level, n)
-
-    async def leaves(self, log: Log, start: int, stop: int) -> list[bytes]:
-        self._check_open()
-        return await self._mailboxes.leaves(log, start, stop)
 
     async def put_note(self, log: Log, size: int, note: bytes) -> None:
         self._check_open()
@@ -249,84 +235,6 @@ class RedisStore:
                 newest[agency] = row
         return [newest[agency] for agency in sorted(newest)]
 
-    async def packages(self, start: int, stop: int) -> dict[int, bytes]:
-        self._check_open()
-        return await self._logs.packages(start, stop)
-
-    async def anchor(self, below: int) -> AnchorRow | None:
-        self._check_open()
-        return await self._logs.anchor(below)
-
-    async def anchors(self, start: int, stop: int) -> list[AnchorRow]:
-        self._check_open()
-        return await self._logs.anchors(start, stop)
-
-    # --- Facts -----------------------------------------------------------------------------------
-
-    async def bulletins(self, ids: Iterable[bytes]) -> dict[bytes, BulletinFacts]:
-        self._check_open()
-        return await self._facts.bulletins(ids)
-
-    async def by_nonce(
-        self, keys: Iterable[tuple[str, bytes]]
-    ) -> dict[tuple[str, bytes], BulletinFacts]:
-        self._check_open()
-        return await self._facts.by_nonce(keys)
-
-    async def deliveries(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, DeliveryRow]:
-        self._check_open()
-        return await self._facts.deliveries(keys)
-
-    async def statements(self, keys: Iterable[StatementKey]) -> dict[StatementKey, int]:
-        self._check_open()
-        return await self._facts.statements(keys)
-
-    async def corridors(self, keys: Iterable[Corridor]) -> dict[Corridor, tuple[int, int]]:
-        self._check_open()
-        return await self._facts.corridors(keys)
-
-    async def due(self, now: int, limit: int) -> list[DeliveryRow]:
-        self._check_open()
-        return await self._facts.due(now, limit)
-
-    async def open_deliveries(self) -> dict[str, int]:
-        self._check_open()
-        return await self._facts.open_deliveries()
-
-    async def counts(self) -> Counts:
-        self._check_open()
-        return await self._logs.counts()
-
-    # --- Mailboxes -------------------------------------------------------------------------------
-
-    async def feed(
-        self, agency: str, after: int | None, below: int, max_items: int, max_bytes: int
-    ) -> list[FeedRow]:
-        self._check_open()
-        return await self._mailboxes.feed(agency, after, below, max_items, max_bytes)
-
-    async def last_entry(self, agency: str) -> int | None:
-        self._check_open()
-        return await self._mailboxes.last_entry(agency)
-
-    async def entries(self, start: int, stop: int) -> list[EntryRow]:
-        self._check_open()
-        return await self._mailboxes.entries(start, stop)
-
-    async def bodies(self, ids: Iterable[bytes]) -> dict[bytes, BulletinRow]:
-        self._check_open()
-        return await self._mailboxes.bodies(ids)
-
-    async def stanzas(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, StanzaRow]:
-        self._check_open()
-        return await self._facts.stanzas(keys)
-
-    async def signatures(
-        self, keys: Mapping[SignatureKey, int]
-    ) -> dict[SignatureKey, BatchSignature]:
-        self._check_open()
-        return await self._mailboxes.signatures(keys)
-
     async def archive_some(self) -> int:
         """Move a little of what is full or finished out of the server's memory.
 
@@ -347,6 +255,20 @@ class RedisStore:
         """
         self._check_open()
         return await self._long.sweep(self._writer.epoch)
+
+    async def _wake(self, number: int) -> None:
+        if self._waking is not None:
+            await self._begin(self._waking.wake(number))
+
+    # --- Aging -----------------------------------------------------------------------------------
+
+    async def cleanse(self) -> bool:
+        """See `Aging.cleanse`; at the holder of the lease only. Errors as `archive_some`."""
+        self._check_open()
+        clean = True
+        if self._mover is not None:
+            clean = await self._mover.clean(lambda: self._begin(self._writer.settled()))
+        return await self._rewriting.rewrite() and clean
 
     # --- writing ---------------------------------------------------------------------------------
 

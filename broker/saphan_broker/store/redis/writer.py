@@ -102,6 +102,21 @@ class Writer:
 
     # --- writes ----------------------------------------------------------------------------------
 
+    async def settled(self) -> None:
+        """Return once everything that the server holds is durable; nothing hangs on the outcome.
+
+        Raises:
+            Unavailable: `redis_unreachable`, `replicas_missing`, `store_busy`; OperatorError.
+        """
+        await self._ready()
+        command = scripts.BARRIER.call((self._keys["evidence"].barrier,))
+        try:
+            await self._durably(scripts.BARRIER, command)
+        except CommitUnknown as error:
+            raise Unavailable(error.code, error.message, hint=error.hint) from None
+        except LineDown as error:
+            raise Unavailable("redis_unreachable", f"the Redis server went away: {error}") from None
+
     async def commit(
         self, commit: Commit, words: list[bytes | str | int], new: list[bytes]
     ) -> None:
@@ -109,7 +124,10 @@ class Writer:
         await self._ready()
         keys, before, id_ = self._keys[commit.log], self._ids[commit.log], new_id()
         command = scripts.COMMIT.call(
-            (keys.head, keys.due, keys.done),
+            (
+                *(keys.head, keys.due, keys.done, keys.wiped, keys.gone),
+                *(keys.old, keys.aged, keys.removed),
+            ),
             *(self.epoch, before, commit.expected.size, commit.expected.root, commit.time),
             *(id_, commit.head.size, commit.head.root, len(commit.bulletins)),
             *(len(new), *new, *words),

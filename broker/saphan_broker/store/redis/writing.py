@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
-from typing import Final
+from collections.abc import Mapping
 
-from saphan_broker.store.base import Commit, DeliveryKey, DeliveryRow, EntryRow
-from saphan_broker.store.redis import packing
+from saphan_broker.store.base import Commit, EntryRow
+from saphan_broker.store.redis import packing, retained
+from saphan_broker.store.redis.before import NOTHING, Before, newest
 from saphan_broker.store.redis.keys import WIDTH, Keys
 from saphan_broker.store.redis.line import Argument
-
-SLICE: Final = 2_000
-"""Pairs in one command."""
-WORDS: Final = 7_000
-"""In one command: Lua hands over at most some 8,000, and a script that ends in the middle has no
-way back."""
-
-Words = list[Argument]
+from saphan_broker.store.redis.words import Words, add, add_pairs, add_some
 
 
 def new_keys(keys: Keys, commit: Commit) -> list[bytes]:
@@ -31,17 +23,23 @@ def new_keys(keys: Keys, commit: Commit) -> list[bytes]:
     return list(found)
 
 
-def operations(keys: Keys, commit: Commit, in_objects: Mapping[bytes, str]) -> Words:
+def operations(
+    keys: Keys, commit: Commit, in_objects: Mapping[bytes, str], before: Before = NOTHING
+) -> Words:
     """Everything but the head, as counted words.
 
     Args:
         in_objects: names of the objects that hold the ciphertexts of some bulletins.
+        before: of the deliveries that are moved, destroyed or held.
     """
     words: Words = []
     _log(words, keys, commit)
     if commit.log == "evidence":
         _bulletins(words, keys, commit, in_objects)
-        _known_bulletins(words, keys, commit)
+        touched = _known_bulletins(words, keys, commit)
+        touched |= retained.operations(words, keys, commit, before)
+        for id_ in touched:
+            add(words, "touch", keys.bulletin(id_), id_)
         _mailboxes(words, keys, commit)
     return words
 
@@ -53,17 +51,17 @@ def _log(words: Words, keys: Keys, commit: Commit) -> None:
         block = blocks.setdefault(index // WIDTH, [])
         block += (index % WIDTH, packing.pack_leaf(leaf, entries.get(index)))
     for n, pairs in blocks.items():
-        _add(words, "HSET", keys.block(n), *pairs)
+        add(words, "HSET", keys.block(n), *pairs)
     tiles = {b"%d/%d" % key: data for key, data in commit.tiles.items()}
-    _pairs(words, "HSET", keys.tiles, tiles.items())
-    _pairs(words, "HSET", keys.packages, commit.packages.items())
+    add_pairs(words, "HSET", keys.tiles, tiles.items())
+    add_pairs(words, "HSET", keys.packages, commit.packages.items())
     anchors = [(row.index, packing.pack_anchor(row)) for row in commit.anchors]
-    _pairs(words, "ZADD", keys.anchors, anchors)
+    add_pairs(words, "ZADD", keys.anchors, anchors)
     touched = {row.index // WIDTH for row in commit.entries}
     for n in touched:
         for row in commit.signatures:
             field = packing.signature_field(packing.signature_key(row))
-            _add(words, "HSETNX", keys.signatures(n), field, row.signature)
+            add(words, "HSETNX", keys.signatures(n), field, row.signature)
 
 
 def _bulletins(words: Words, keys: Keys, commit: Commit, in_objects: Mapping[bytes, str]) -> None:
@@ -73,14 +71,14 @@ def _bulletins(words: Words, keys: Keys, commit: Commit, in_objects: Mapping[byt
         fields: Words = [packing.FACTS, packing.pack_facts(row), packing.HEADER, row.header]
         if row.id in in_objects:
             fields += (packing.OBJECT, in_objects[row.id])
-            _add(words, "ZREM", keys.bodies, in_objects[row.id])
+            add(words, "ZREM", keys.bodies, in_objects[row.id])
         else:
             fields += (packing.CIPHERTEXT, row.ciphertext)
         rows[row.id] = fields
-        _add(words, "SET", keys.nonce(row.sender, row.nonce), row.id)
+        add(words, "SET", keys.nonce(row.sender, row.nonce), row.id)
     waiting = dict.fromkeys(rows, 0)
     due: list[tuple[Argument, Argument]] = []
-    for delivery in _newest(commit).values():
+    for delivery in newest(commit).values():
         if delivery.bulletin in rows:
             packed = packing.pack_delivery(delivery)
             rows[delivery.bulletin] += (packing.delivery_field(delivery.recipient), packed)
@@ -95,73 +93,48 @@ def _bulletins(words: Words, keys: Keys, commit: Commit, in_objects: Mapping[byt
         if id_ in rows:
             rows[id_] += (packing.statement_field(identity, recipient), index)
     for id_, fields in rows.items():
-        _add(words, "HSET", keys.bulletin(id_), packing.WAITING, waiting[id_], *fields)
-    _pairs(words, "ZADD", keys.due, due)
-    open_ = iter([id_ for id_, number in waiting.items() if number])
-    while some := list(islice(open_, SLICE)):
-        _add(words, "ZREM", keys.done, *some)  # refused before, so it was finished
+        add(words, "HSET", keys.bulletin(id_), packing.WAITING, waiting[id_], *fields)
+    add_pairs(words, "ZADD", keys.due, due)
+    retained.admitted(words, keys, commit)
+    # Refused before, so it was finished.
+    add_some(words, "ZREM", keys.done, [id_ for id_, number in waiting.items() if number])
     done = [(commit.head.size, id_) for id_, number in waiting.items() if not number]
-    _pairs(words, "ZADD", keys.done, done)
+    add_pairs(words, "ZADD", keys.done, done)
 
 
-def _known_bulletins(words: Words, keys: Keys, commit: Commit) -> None:
-    """What happened to bulletins that were there before, or are in the archive."""
+def _known_bulletins(words: Words, keys: Keys, commit: Commit) -> dict[bytes, None]:
+    """What happened to bulletins that were there before, or are in the archive; gives which."""
     new = {row.id for row in commit.bulletins}
     fields: dict[bytes, Words] = {}
-    for delivery in _newest(commit).values():
+    for delivery in newest(commit).values():
         if delivery.bulletin not in new:
             field = packing.delivery_field(delivery.recipient)
             pairs = fields.setdefault(delivery.bulletin, [])
             pairs += (field, packing.pack_delivery(delivery))
             deadline = "" if delivery.deadline is None else delivery.deadline
             key, member = keys.bulletin(delivery.bulletin), packing.due_member(delivery)
-            _add(words, "deliver", key, member, deadline)
+            add(words, "deliver", key, member, deadline)
     for stanza in commit.stanzas:
         if stanza.bulletin not in new:
             field = packing.stanza_field(stanza.recipient)
             fields.setdefault(stanza.bulletin, []).extend((field, packing.pack_stanza(stanza)))
     for id_, pairs in fields.items():
-        _add(words, "HSET", keys.bulletin(id_), *pairs)
+        add(words, "HSET", keys.bulletin(id_), *pairs)
     for (id_, identity, recipient), index in commit.statements.items():
         if id_ not in new:
             # The first index stays: it is the first answer that is given again.
             field = packing.statement_field(identity, recipient)
-            _add(words, "HSETNX", keys.bulletin(id_), field, index)
+            add(words, "HSETNX", keys.bulletin(id_), field, index)
             fields.setdefault(id_, [])
-    for id_ in fields:
-        _add(words, "touch", keys.bulletin(id_), id_)
+    return dict.fromkeys(fields)
 
 
 def _mailboxes(words: Words, keys: Keys, commit: Commit) -> None:
     for row in commit.entries:
         for agency in {row.sender, row.recipient}:
-            _add(words, "XADD", keys.box(agency), b"%d-0" % (row.index + 1), b"", b"")
+            add(words, "XADD", keys.box(agency), b"%d-0" % (row.index + 1), b"", b"")
     ends = [
         (packing.corridor_field(pair), packing.encode(end))
         for pair, end in commit.corridors.items()
     ]
-    _pairs(words, "HSET", keys.corridors, ends)
-
-
-def _newest(commit: Commit) -> dict[DeliveryKey, DeliveryRow]:
-    return {(row.bulletin, row.recipient): row for row in commit.deliveries}
-
-
-def _add(words: Words, *command: Argument) -> None:
-    if len(command) > WORDS:
-        raise RuntimeError(f"commit: a command of {len(command)} words")
-    words.append(len(command))
-    words += command
-
-
-def _pairs(words: Words, name: str, key: bytes, pairs: Iterable[tuple[Argument, Argument]]) -> None:
-    """One command for many pairs, or a few where there are very many; none for none."""
-    for some in _slices(iter(pairs)):
-        _add(words, name, key, *[word for pair in some for word in pair])
-
-
-def _slices(
-    pairs: Iterator[tuple[Argument, Argument]],
-) -> Iterator[list[tuple[Argument, Argument]]]:
-    while some := list(islice(pairs, SLICE)):
-        yield some
+    add_pairs(words, "HSET", keys.corridors, ends)

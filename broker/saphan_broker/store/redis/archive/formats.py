@@ -3,12 +3,15 @@
 logs/<log>/blocks/<n>           one full block: leaves and entries, signatures, level-0 tile
 logs/<log>/tiles/<level>/<n>    one full tile of a higher level
 boxes/<agency>/<first>-<last>   a stretch of a mailbox: indices of entries
-facts/<due day>/<digest>        up to 256 finished bulletins without their bodies
-packs/<due day>/<digest>        their bodies: sections that are read one at a time
+facts/<day>/<digest>            up to 256 finished bulletins without their bodies
+packs/<day>/<digest>            their bodies: sections that are read one at a time
+
+The day is the one on which they are due, or under whose key a hold has wrapped their stanzas.
 
 All under the random id of the store, so that a log that is begun anew never meets the old one's
 objects. A block, a tile and a stretch lie below a signed size: whoever writes them, and however
-often, writes the same bytes. The others are named for their bytes.
+often, writes the same bytes. The others have names that nobody ever puts again: what no index names
+can be removed by whoever finds it.
 """
 
 from __future__ import annotations
@@ -143,10 +146,16 @@ def open_box(name: str, data: bytes) -> array[int]:
         raise damaged(name, "it is not indices of entries") from None
 
 
-def facts_body(due_day: int, bulletins: Iterable[Finished]) -> tuple[bytes, bytes]:
-    """The body of a facts pack, and the 16 bytes that name it; the index holds them."""
+def facts_body(
+    due_day: int, bulletins: Iterable[Finished], salt: bytes = b""
+) -> tuple[bytes, bytes]:
+    """The body of a facts pack, and the 16 bytes that name it; the index holds them.
+
+    Args:
+        salt: makes the name one that nobody ever puts again.
+    """
     body = encode(_FactsPack(due_day, sorted(bulletins, key=lambda row: row.id)))
-    return body, hashlib.sha256(body).digest()[:16]
+    return body, hashlib.sha256(salt + body).digest()[:16]
 
 
 def open_facts(name: str, data: bytes) -> Facts:
@@ -158,11 +167,15 @@ def open_facts(name: str, data: bytes) -> Facts:
     )
 
 
-def body_sections(bodies: Iterable[Fields]) -> tuple[bytes, list[BodyRef]]:
-    """The body of one pack of bodies, and where each bulletin's section stands in its object."""
+def body_sections(bodies: Iterable[Fields], salt: bytes = b"") -> tuple[bytes, list[BodyRef]]:
+    """The body of one pack of bodies, and where each bulletin's section stands in its object.
+
+    Args:
+        salt: as of `facts_body`.
+    """
     sections = [_encode_fields(fields) for fields in bodies]
     joined = b"".join(sections)
-    pack, offset, refs = hashlib.sha256(joined).digest(), HEAD_BYTES, []
+    pack, offset, refs = hashlib.sha256(salt + joined).digest(), HEAD_BYTES, []
     for section in sections:
         digest = hashlib.sha256(section).digest()
         refs.append(BodyRef(pack, offset, len(section), digest))

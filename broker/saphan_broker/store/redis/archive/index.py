@@ -22,6 +22,8 @@ from typing import Any, Final, NamedTuple
 from saphan_broker.store.redis.keys import Keys
 
 SLOT_BYTES: Final = 8
+PACKS_IN_ONE: Final = 128
+"""Packs in one hash, as in `lua/archive_finish.lua`."""
 
 
 class Pack(NamedTuple):
@@ -57,6 +59,11 @@ class Slots:
 def moved(keys: Keys) -> bytes:
     """Key of the hash that counts what was moved."""
     return keys.prefix + b"archive"
+
+
+def packs(keys: Keys, number: int) -> bytes:
+    """Key of the hash that says where a pack is."""
+    return b"%spacks:%d" % (keys.prefix, number // PACKS_IN_ONE)
 
 
 def boxes(keys: Keys, agency: str) -> bytes:

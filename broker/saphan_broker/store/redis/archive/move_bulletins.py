@@ -13,22 +13,23 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS
 
 from saphan_broker.store.redis import packing
-from saphan_broker.store.redis.archive import index, scripts
+from saphan_broker.store.redis.archive import index
+from saphan_broker.store.redis.archive.entering import Entering
 from saphan_broker.store.redis.archive.envelope import UNREADABLE
+from saphan_broker.store.redis.archive.finished_row import Archived, Read, is_body, label_of
 from saphan_broker.store.redis.archive.formats import (
     NO_DAY,
     BodyRef,
-    Fields,
-    Finished,
     body_sections,
     facts_body,
     facts_name,
@@ -36,7 +37,6 @@ from saphan_broker.store.redis.archive.formats import (
 )
 from saphan_broker.store.redis.archive.moving import Moving, fenced
 from saphan_broker.store.redis.archive.reader import ArchiveReader
-from saphan_broker.store.redis.line import Argument
 from saphan_broker.store.redis.scripts import outcome
 
 _log = logging.getLogger("saphan.broker")
@@ -45,53 +45,9 @@ LOOKED_AT: Final = 1_024
 """Finished bulletins of which the largest group of one due day is packed."""
 READ_AT_ONCE: Final = 32
 """Bulletins with bodies of up to 64 KiB in one answer of the server."""
+SALT_BYTES: Final = 16
 ENTERED_AT_ONCE: Final = 32
 """Bulletins that one script compares and removes: about a millisecond of the server's."""
-
-
-Archived = tuple[index.Pack, Finished]
-
-
-class _Read(NamedTuple):
-    """A finished bulletin as the server has it, and what the archive has of it from before."""
-
-    id: bytes
-    fields: dict[bytes, bytes]
-    before: Archived | None
-    body: Fields | None
-    """To be written; None: there is none, or it stays where it is."""
-
-    @property
-    def facts(self) -> dict[bytes, bytes]:
-        """Fields without the body; an archived statement's index stays, it was the first."""
-        facts = {name: value for name, value in self.fields.items() if not is_body(name)}
-        if self.before is None:
-            return facts
-        archived = self.before[1].fields
-        first = {name: value for name, value in archived.items() if name[:1] == b"s"}
-        return {**archived, **facts, **first}
-
-    @property
-    def due_day(self) -> int:
-        """As it is now: what was only refused may have been admitted since it was chosen."""
-        facts = self.facts.get(packing.FACTS)
-        return NO_DAY if facts is None else packing.read_facts(self.id, facts).due_day
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a deadline is waited for."""
-        return int(self.fields.get(packing.WAITING, 0)) > 0
-
-    @property
-    def size(self) -> int:
-        """Bytes that it adds to its pack."""
-        items = [*self.facts.items(), *(self.body or {}).items()]
-        return sum(len(name) + len(value) for name, value in items)
-
-
-def is_body(field: bytes) -> bool:
-    """Whether a field of a bulletin is read with its ciphertext only."""
-    return field == packing.CIPHERTEXT or field[:1] == b"z"
 
 
 class BulletinMover:
@@ -104,50 +60,61 @@ class BulletinMover:
 
     async def move(self) -> int:
         """Pack what is finished, if there is enough; gives how many bulletins left the memory."""
-        chosen = await self._choose()
-        if not chosen:
+        return await self.pack(await self._choose())
+
+    async def pack(self, ids: Sequence[bytes], *, whole: bool = False) -> int:
+        """Pack those of these bulletins that belong to one day; gives how many left the memory, or
+        the pack that they were in.
+
+        Args:
+            whole: bodies that are archived already are written anew, too.
+        """
+        read = [row for row in await self._read(ids, whole=whole) if not row.is_open]
+        if not read:
             return 0
-        due_day, ids = chosen
-        rows = [row for row in await self._read(ids) if row.due_day == due_day and not row.is_open]
-        if not rows:
-            return 0
-        finished = await self._write_bodies(due_day, rows)
-        body, digest = await asyncio.to_thread(facts_body, due_day, finished)
-        await self._moving.put(facts_name(due_day, digest), body)
-        return await self._enter(index.meta(due_day, digest), rows, finished)
+        ((label, _most),) = Counter(row.label for row in read).most_common(1)
+        rows = [row for row in read if row.label == label]
+        places = await self._write_bodies(label, rows)
+        finished = [row.finished(places.get(row.id)) for row in rows]
+        body, digest = await asyncio.to_thread(facts_body, label, finished, _salt())
+        await self._moving.put_noted(facts_name(label, digest), body)
+        objects = (facts_name(label, digest), _pack_of(label, places))
+        return await self._enter(Entering(index.meta(label, digest), objects, rows, finished))
 
     # --- 1: choose -------------------------------------------------------------------------------
 
-    async def _choose(self) -> tuple[int, list[bytes]] | None:
+    async def _choose(self) -> list[bytes]:
         policy, done = self._moving.policy, self._keys.done
         (total,) = await self._moving.ask([("ZCARD", done)])
         spare = total - policy.keep_bulletins
         if spare < policy.least_bulletins:
-            return None
+            return []
         final = await self._moving.final_size("evidence")
         limit = ("LIMIT", 0, min(spare, LOOKED_AT))
         (ids,) = await self._moving.ask([("ZRANGEBYSCORE", done, "-inf", final, *limit)])
         days: dict[int, list[bytes]] = {}
-        for id_, due_day in (await self._due_days(ids)).items():
-            days.setdefault(due_day, []).append(id_)
-        if not days:
-            return None
-        due_day, most = max(days.items(), key=lambda day: len(day[1]))
-        return due_day, most[: LIMITS.archive_pack_items]
+        for id_, label in (await self._labels(ids)).items():
+            days.setdefault(label, []).append(id_)
+        return max(days.values(), key=len, default=[])[: LIMITS.archive_pack_items]
 
-    async def _due_days(self, ids: Sequence[bytes]) -> dict[bytes, int]:
+    async def _labels(self, ids: Sequence[bytes]) -> dict[bytes, int]:
+        """Days of the packs that they belong to; a hold's day is known once their fields are read,
+        and what it changes goes into another pack."""
         commands = [("HGET", self._keys.bulletin(id_), packing.FACTS) for id_ in ids]
         facts = dict(zip(ids, await self._moving.ask(commands), strict=True)) if ids else {}
         again = [id_ for id_, data in facts.items() if data is None]
-        known = await self._before(again)
-        facts |= {id_: row and row[1].fields.get(packing.FACTS) for id_, row in known.items()}
-        return {
-            id_: NO_DAY if data is None else packing.read_facts(id_, data).due_day
+        known = await self.before(again)
+        labels = {
+            id_: label_of(id_, {packing.FACTS: data})
             for id_, data in facts.items()
-            if data is not None or id_ in known
+            if data is not None
+        }
+        return labels | {
+            id_: NO_DAY if row is None else label_of(id_, row[1].fields)
+            for id_, row in known.items()
         }
 
-    async def _before(self, ids: Sequence[bytes]) -> dict[bytes, Archived | None]:
+    async def before(self, ids: Sequence[bytes]) -> dict[bytes, Archived | None]:
         """What the archive has of them; without those of which it cannot be read."""
         try:
             rows = await self._reader.rows(ids)
@@ -157,7 +124,7 @@ class BulletinMover:
                 return {}
             found: dict[bytes, Archived | None] = {}
             for id_ in ids:
-                found |= await self._before([id_])
+                found |= await self.before([id_])
             return found
         return {id_: rows.get(id_) for id_ in ids}
 
@@ -170,9 +137,9 @@ class BulletinMover:
 
     # --- 2: read ---------------------------------------------------------------------------------
 
-    async def _read(self, ids: Sequence[bytes]) -> list[_Read]:
+    async def _read(self, ids: Sequence[bytes], *, whole: bool) -> list[Read]:
         """As many of them as one pack may hold."""
-        rows: list[_Read] = []
+        rows: list[Read] = []
         size = 0
         for at in range(0, len(ids), READ_AT_ONCE):
             some = ids[at : at + READ_AT_ONCE]
@@ -180,11 +147,11 @@ class BulletinMover:
             fields = {
                 id_: dict(zip(one[::2], one[1::2], strict=True))
                 for id_, one in zip(some, flat, strict=True)
-                if one
+                if one or whole
             }
-            for id_, before in (await self._before(list(fields))).items():
-                row = await self._with_body(id_, fields[id_], before)
-                if row is None:
+            for id_, before in (await self.before(list(fields))).items():
+                row = await self._with_body(id_, fields[id_], before, whole=whole)
+                if row is None or (before is None and not row.fields):
                     continue
                 if row.size > LIMITS.archive_pack_bytes:  # refused a hundred thousand times
                     await self._moving.ask([("ZREM", self._keys.done, id_)])
@@ -196,80 +163,65 @@ class BulletinMover:
         return rows
 
     async def _with_body(
-        self, id_: bytes, fields: dict[bytes, bytes], before: Archived | None
-    ) -> _Read | None:
+        self, id_: bytes, fields: dict[bytes, bytes], before: Archived | None, *, whole: bool
+    ) -> Read | None:
         """None: what it has in the archive cannot be read."""
+        row = Read(id_, fields, before, None)
         body = {name: value for name, value in fields.items() if is_body(name)}
+        if row.is_bodiless:
+            return row
         if before is None or before[1].body is None:
-            return _Read(id_, fields, before, body if packing.FACTS in fields else None)
-        if not body:
-            return _Read(id_, fields, before, None)
+            return row._replace(body=body) if packing.FACTS in fields else row
+        if not body and not whole:
+            return row
         try:
-            return _Read(id_, fields, before, {**await self._reader.body(*before), **body})
+            merged = {**await self._reader.body(*before), **body}
         except OperatorError as error:
             await self._leave(id_, error)
             return None
+        return row._replace(body={name: value for name, value in merged.items() if value})
 
     # --- 3: write --------------------------------------------------------------------------------
 
-    async def _write_bodies(self, due_day: int, rows: Sequence[_Read]) -> list[Finished]:
-        """Facts to be packed, with the places of their bodies, which are durable by now."""
+    async def _write_bodies(self, label: int, rows: Sequence[Read]) -> dict[bytes, BodyRef]:
+        """Places of the bodies that are written, which are durable by now."""
         bodies = {row.id: row.body for row in rows if row.body is not None}
-        joined, refs = await asyncio.to_thread(body_sections, bodies.values())
+        joined, refs = await asyncio.to_thread(body_sections, bodies.values(), _salt())
         places: dict[bytes, BodyRef] = dict(zip(bodies, refs, strict=True))
-        if refs:
-            await self._moving.put(pack_name(due_day, refs[0].pack), joined)
-        return [_finished(row, places.get(row.id)) for row in rows]
+        if places:
+            await self._moving.put_noted(_pack_of(label, places), joined)
+        return places
 
     # --- 4: enter --------------------------------------------------------------------------------
 
-    async def _enter(self, meta: bytes, rows: Sequence[_Read], finished: Sequence[Finished]) -> int:
-        keys = (self._keys.head, index.moved(self._keys), self._keys.done)
+    async def _enter(self, pack: Entering) -> int:
         number, gone = "", 0
-        for at in range(0, len(rows), ENTERED_AT_ONCE):
-            words: list[Argument] = []
-            for row, pack in zip(
-                rows[at : at + ENTERED_AT_ONCE], finished[at : at + ENTERED_AT_ONCE], strict=True
-            ):
-                words += self._words(row, pack)
-            start = (self._moving.epoch(), self._keys.prefix, number, meta)
-            (reply,) = await self._moving.ask([scripts.finish(keys, *start, *words)])
+        for at in range(0, len(pack.rows), ENTERED_AT_ONCE):
+            (reply,) = await self._moving.ask(
+                [
+                    pack.command(
+                        self._keys,
+                        self._reader.slots,
+                        self._moving.epoch(),
+                        number,
+                        range(at, min(at + ENTERED_AT_ONCE, len(pack.rows))),
+                    )
+                ]
+            )
             if reply[0] == b"fenced":
                 raise fenced()
+            if reply[0] == b"dropped":
+                break
             outcome([reply[0], b"0"])
             number = reply[1].decode()
             gone += reply[2]
         return gone
 
-    def _words(self, row: _Read, pack: Finished) -> list[Argument]:
-        """One bulletin, as `lua/archive_finish.lua` takes it."""
-        values = b"".join(row.fields.values())
-        digest = hashlib.sha1(
-            values, usedforsecurity=False
-        ).hexdigest()  # the server knows no other
-        slots = self._reader.slots
-        number = row.before[0].number if row.before else ""
-        admitted = packing.FACTS in pack.fields
-        admitted_before = row.before is not None and packing.FACTS in row.before[1].fields
-        return [
-            row.id,
-            self._keys.nonce(pack.sender, pack.nonce) if admitted else "",
-            slots.of_id(row.id),
-            slots.of_nonce(pack.sender, pack.nonce) if admitted else "",
-            number,
-            number if admitted_before else "",
-            digest,
-            len(row.fields),
-            *row.fields,
-        ]
+
+def _salt() -> bytes:
+    return secrets.token_bytes(SALT_BYTES)
 
 
-def _finished(row: _Read, body: BodyRef | None) -> Finished:
-    """A bulletin's place in the facts pack."""
-    if body is None and row.before is not None:
-        body = row.before[1].body
-    facts = row.facts
-    if packing.FACTS not in facts:
-        return Finished(row.id, "", b"", facts, None)
-    of = packing.read_facts(row.id, facts[packing.FACTS])
-    return Finished(row.id, of.sender, of.nonce, facts, body)
+def _pack_of(label: int, places: Mapping[bytes, BodyRef]) -> str:
+    """Name of the object with these bodies; empty: there are none."""
+    return next((pack_name(label, ref.pack) for ref in places.values()), "")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
+from saphan_broker.objects.base import Objects
+from saphan_broker.store.redis.archive.cleansing import Cleansing
 from saphan_broker.store.redis.archive.move_boxes import BoxMover
 from saphan_broker.store.redis.archive.move_bulletins import BulletinMover
 from saphan_broker.store.redis.archive.move_logs import move_blocks, move_tiles
@@ -18,10 +21,11 @@ class Mover:
     in it, and what was cut off is done again.
     """
 
-    def __init__(self, moving: Moving, reader: ArchiveReader) -> None:
+    def __init__(self, objects: Objects, moving: Moving, reader: ArchiveReader) -> None:
         self._moving = moving
         self._boxes = BoxMover(moving)
         self._bulletins = BulletinMover(moving, reader)
+        self._cleansing = Cleansing(objects, moving, reader, self._bulletins)
         self._begun = False
         self._one = asyncio.Lock()
 
@@ -43,3 +47,8 @@ class Mover:
                 + await self._boxes.move()
                 + await self._bulletins.move()
             )
+
+    async def clean(self, settled: Callable[[], Awaitable[None]]) -> bool:
+        """Take what is destroyed out of the objects; see `Cleansing.clean`."""
+        async with self._one:
+            return await self._cleansing.clean(settled)

@@ -38,11 +38,24 @@ class Moving:
         self.objects = objects
         self.policy = policy
         self.epoch = epoch
+        self._noted: list[str] = []
 
     async def put(self, name: str, body: bytes) -> None:
         """Keep an object with this body; durable when it returns."""
         data = await asyncio.to_thread(seal, self.objects.full_name(name), body)
         await self.objects.put(name, data)
+
+    async def put_noted(self, name: str, body: bytes) -> None:
+        """`put` what no index names yet: until one does the server has a note of it, so that a
+        crash leaves nothing that nobody knows of."""
+        self._noted.append(name)
+        await self.ask([("ZADD", self.keys["evidence"].notes, self.epoch(), name)])
+        await self.put(name, body)
+
+    def abandoned(self) -> list[str]:
+        """What was noted here, now that nothing is under way; once each."""
+        names, self._noted = self._noted, []
+        return names
 
     async def final_size(self, log: Log) -> int:
         """Leaves of a log that nothing can change any more."""

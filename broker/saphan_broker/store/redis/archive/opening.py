@@ -51,7 +51,7 @@ async def open_archive(
     cache = Cache(objects, store.hex())
     await _check_place(ask, keys["evidence"], cache, moved)
     reader = ArchiveReader(ask, keys, cache, index.Slots(store))
-    mover = Mover(Moving(move, keys, cache, policy, epoch), reader)
+    mover = Mover(objects, Moving(move, keys, cache, policy, epoch), reader)
     return reader, mover
 
 

@@ -153,6 +153,29 @@ class ArchiveReader:
         found = await self._pick(packs, lambda facts, at: facts.bulletins.get(wanted[at]))
         return {wanted[at]: (packs[at], row) for at, row in found.items()}
 
+    async def pack(self, number: int) -> tuple[index.Pack, Facts] | None:
+        """A facts pack by its number; None: it is gone."""
+        asked = ("HGET", index.packs(self._evidence, number), number)
+        (said,) = await self._ask([asked])
+        if said is None:
+            return None
+        pack = index.Pack(number, int.from_bytes(said[:4]), said[4:])
+        name = facts_name(pack.due_day, pack.digest)
+        return pack, await self.cache.load(name, open_facts)
+
+    async def members(self, number: int) -> list[Finished]:
+        """Bulletins of a pack to which the index still leads; others were archived anew since."""
+        found = await self.pack(number)
+        if found is None:
+            return []
+        ids = list(found[1].bulletins)
+        at = await self._find([self.slots.of_id(id_) for id_ in ids])
+        return [
+            found[1].bulletins[id_]
+            for n, id_ in enumerate(ids)
+            if n in at and at[n].number == number
+        ]
+
     async def body(self, pack: index.Pack, row: Finished) -> Fields:
         """The body of an archived bulletin; as `rows`."""
         if row.body is None:

@@ -22,6 +22,8 @@ def _with_slots(name: str) -> bytes:
 
 _FIND: Final = _with_slots("archive_find")
 _MOVE: Final = _read("archive_move")
+_DROP: Final = _read("archive_drop")
+_WAKE: Final = _read("archive_wake")
 _FINISH: Final = _with_slots("archive_finish")
 
 
@@ -38,3 +40,13 @@ def move(keys: Sequence[bytes], *arguments: Argument) -> Command:
 def finish(keys: Sequence[bytes], *arguments: Argument) -> Command:
     """See `lua/archive_finish.lua`; asked twice, the second time every bulletin has changed."""
     return ("EVAL", _FINISH, len(keys), *keys, *arguments)
+
+
+def wake(keys: Sequence[bytes], *arguments: Argument) -> Command:
+    """See `lua/archive_wake.lua`; asked twice, the second time the pack is not there."""
+    return ("EVAL", _WAKE, len(keys), *keys, *arguments)
+
+
+def drop(keys: Sequence[bytes], *names: Argument) -> Command:
+    """See `lua/archive_drop.lua`."""
+    return ("EVAL", _DROP, len(keys), *keys, *names)

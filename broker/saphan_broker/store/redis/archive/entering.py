@@ -1,0 +1,86 @@
+"""One pack on its way into the index: what `lua/archive_finish.lua` is told of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from saphan_broker.store.redis import packing
+from saphan_broker.store.redis.archive import index, scripts
+from saphan_broker.store.redis.archive.finished_row import Read, object_of
+from saphan_broker.store.redis.archive.formats import Finished
+from saphan_broker.store.redis.keys import Keys
+from saphan_broker.store.redis.line import Argument, Command
+
+
+class Entering(NamedTuple):
+    """A pack whose objects are durable.
+
+    Args:
+        meta: what the index says of it; objects: names of its facts and of its bodies, or nothing.
+    """
+
+    meta: bytes
+    objects: tuple[str, str]
+    rows: Sequence[Read]
+    finished: Sequence[Finished]
+
+    def command(
+        self, keys: Keys, slots: index.Slots, epoch: int, number: str, some: Iterable[int]
+    ) -> Command:
+        """The call that enters some of its bulletins; `number` of the pack, if it has one."""
+        named = (
+            *(keys.head, index.moved(keys), keys.done, keys.days, keys.destroyable),
+            *(keys.wiped, keys.dirty, keys.gone, keys.notes),
+        )
+        due_day = min(row.due_day for row in self.rows)
+        words: list[Argument] = []
+        for at in some:
+            words += self._words(self.rows[at], self.finished[at], keys, slots)
+        start = (epoch, keys.prefix, number, self.meta, due_day, *self._age(keys))
+        return scripts.finish(named, *start, *self.objects, *words)
+
+    def _age(self, keys: Keys) -> tuple[bytes, int]:
+        """Until when something of it is kept: its last record day; of refusals, the last entry."""
+        facts = [row.fields.get(packing.FACTS) for row in self.finished]
+        known = zip(self.finished, facts, strict=True)
+        days = [packing.read_facts(row.id, data).record_day for row, data in known if data]
+        if days:
+            return keys.ages, max(days)
+        said = [
+            int(value)
+            for row in self.finished
+            for name, value in row.fields.items()
+            if name[:1] == b"s"
+        ]
+        return keys.said, max(said, default=0)
+
+    def _words(
+        self, row: Read, pack: Finished, keys: Keys, slots: index.Slots
+    ) -> Sequence[Argument]:
+        """One bulletin."""
+        values = b"".join(row.fields.values())
+        digest = hashlib.sha1(
+            values, usedforsecurity=False
+        ).hexdigest()  # the server knows no other
+        number = row.before[0].number if row.before else ""
+        admitted = packing.FACTS in pack.fields
+        admitted_before = row.before is not None and packing.FACTS in row.before[1].fields
+        members = row.destroyable
+        return [
+            row.id,
+            keys.nonce(pack.sender, pack.nonce) if admitted else "",
+            slots.of_id(row.id),
+            slots.of_nonce(pack.sender, pack.nonce) if admitted else "",
+            number,
+            number if admitted_before else "",
+            digest,
+            row.body_before,
+            object_of(index.Pack(0, row.label, b""), pack),
+            row.object_gone,
+            len(members),
+            *members,
+            len(row.fields),
+            *row.fields,
+        ]
