@@ -100,7 +100,7 @@ class Warned(msgspec.Struct):
     """A warning before a deadline that was told."""
 
     recipient: AgencyId
-    deadline: Literal["expires", "answer_by", "reply"]
+    deadline: Literal["expires", "answer_by", "reply", "review"]
     share: Annotated[int, Meta(ge=1, le=100)]
     told: Millis
 

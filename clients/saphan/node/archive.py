@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from saphan_protocol.identity import pae
 from saphan_schemas.errors import OperatorError
 
-from saphan.durable import make_folder, replace_file
+from saphan.durable import destroy_file, destroy_leftovers, make_folder, replace_file
 from saphan.private import read_private
 
 KEY_BYTES: Final = 32
@@ -45,6 +45,7 @@ class Archive:
         self._lock = threading.Lock()
         self._nonces: list[bytes] = []
         make_folder(folder)
+        destroy_leftovers(folder)
 
     def __repr__(self) -> str:
         return f"<Archive {self._folder}>"
@@ -128,6 +129,35 @@ class Archive:
             OperatorError: `archive_key_gone` after its day was destroyed, `archive_key_damaged`.
         """
         return self._open(wrapped, bulletin_id, day, WRAP_TYPE)
+
+    def move(
+        self, sealed: bytes | None, bulletin_id: bytes, old: int, new: int, kind: str
+    ) -> bytes | None:
+        """What rests under the key of one day, under that of another (`kind`: one of the types).
+
+        Raises:
+            OperatorError: as `unwrap` and `wrap`.
+        """
+        if sealed is None:
+            return None
+        return self._seal(self._open(sealed, bulletin_id, old, kind), bulletin_id, new, kind)
+
+    def days(self) -> list[int]:
+        """Days that have a key, in their order."""
+        return sorted(int(path.name) for path in self._folder.iterdir() if path.name.isdecimal())
+
+    def destroy(self, day: int) -> None:
+        """Overwrite the key of a day and take it away; whatever is still under it is gone.
+
+        What a medium keeps of overwritten blocks is not claimed. Idempotent; a crash between
+        leaves a file that nobody reads, for `destroy_leftovers` at the next start.
+
+        Raises:
+            OperatorError: `file_unwritable`.
+        """
+        with self._lock:
+            self._ciphers.pop(day, None)
+            destroy_file(self._folder / str(day))
 
     def _seal(self, data: bytes, bulletin_id: bytes, day: int, kind: str) -> bytes:
         nonce = self._nonce()

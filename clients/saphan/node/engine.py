@@ -28,6 +28,8 @@ from saphan.node.proving.gaps import Gaps
 from saphan.node.proving.notes_kept import NotesKept
 from saphan.node.proving.proofs import WitnessedProofs
 from saphan.node.receive import Intake
+from saphan.node.retention.erasing import Erasing
+from saphan.node.retention.witnessed import WitnessedTime
 from saphan.node.rows.db import Database
 from saphan.node.storing import store
 
@@ -53,6 +55,8 @@ class Engine:
         proofs: WitnessedProofs,
         gaps: Gaps,
         notes: NotesKept,
+        erasing: Erasing,
+        time: WitnessedTime,
     ) -> None:
         self.agency = agency
         self.key = key
@@ -63,6 +67,8 @@ class Engine:
         self.proofs = proofs
         self.gaps = gaps
         self._notes = notes
+        self._erasing = erasing
+        self._time = time
         self._frames_taken = 0
         self._intake = intake
         self._alarms = alarms
@@ -111,6 +117,7 @@ class Engine:
             # Nothing was kept, or everything was and it was not said: the store knows.
             self.logs.load_feed()
             raise
+        self._erasing.heard(effects.seen)
         for error in effects.alarms:
             self._alarms.sound(error)
         self._frames_taken += 1
@@ -124,6 +131,7 @@ class Engine:
         Raises:
             SaphanError: what `Logs.take_witnessed` raises; OperatorError: the disk.
         """
+        self._time.take(frame)
         self.logs.take_witnessed(frame)
         self.proofs.settle()
 

@@ -22,6 +22,7 @@ from saphan.node.logs import Logs
 from saphan.node.own_schemas import OwnSchemas
 from saphan.node.policy.current import Current
 from saphan.node.restored import Restored, catching_up
+from saphan.node.retention.witnessed import WitnessedTime
 from saphan.node.rows.db import Database
 from saphan.node.seen_heads import SeenHeads
 from saphan.node.split import TwoHistories
@@ -42,6 +43,7 @@ class Ground:
     db: Database
     logs: Logs
     restored: Restored
+    time: WitnessedTime
     witness: Witness
     splits: Splits
     seen: SeenHeads
@@ -94,6 +96,7 @@ def lay(config: NodeConfig) -> Ground:
             db=db,
             logs=logs,
             restored=restored,
+            time=WitnessedTime(agency, db, logs, clock),
             witness=witness,
             splits=splits,
             seen=seen,

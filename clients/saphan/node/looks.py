@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from saphan.node.agreement_watch import AgreementWatch
 from saphan.node.engine import Engine
 from saphan.node.ground import Ground
 from saphan.node.holding.asking import HoldsAsked
 from saphan.node.holding.orders import HoldOrders
+from saphan.node.holding.rows import held_among
 from saphan.node.holding.saying import Saying
 from saphan.node.holding.sorting import Sorting
 from saphan.node.holding.watch import HoldWatch
@@ -16,9 +19,18 @@ from saphan.node.recall.ordering import Ordering
 from saphan.node.recall.recalls import Recalls
 from saphan.node.recall.suppressing import Suppressing
 from saphan.node.recovery import Recovery
+from saphan.node.retention.archive_days import ArchiveDays
+from saphan.node.retention.armed import Armed
+from saphan.node.retention.closings import Closings
 from saphan.node.retention.erasing import Erasing
+from saphan.node.retention.forgetting import Forgetting
+from saphan.node.retention.reckoner import Reckoner
+from saphan.node.retention.retaining import Retaining
+from saphan.node.retention.reviews import Reviews
+from saphan.node.retention.sweeping import Sweeping
 from saphan.node.schema_watch import SchemaWatch
 from saphan.node.subjects.indexing import Indexing
+from saphan.node.threads.requests import Requests
 from saphan.node.trust.bound import Bound
 from saphan.node.trust.in_flight import InFlight
 from saphan.node.trust.mailbox_care import MailboxCare
@@ -100,6 +112,46 @@ def holds(on: Ground, engine: Engine, line: Line) -> HoldWatch:
         alarms=on.alarms,
         events=on.events,
         clock=on.clock,
+    )
+
+
+def retention(
+    on: Ground, engine: Engine, line: Line, erasing: Erasing, requests: Requests
+) -> Retaining:
+    """Of how long what is here is kept, and of what is due."""
+    armed = Armed(on.db, on.settings, on.alarms, on.clock)
+    armed.begin()
+    if on.restored.at is not None:
+        erasing.take_up()
+    closings = Closings(on.db, on.archive, requests)
+    reckoner = Reckoner(on.db, on.archive, closings, armed)
+    held = partial(held_among, on.db)
+    reviews = Reviews(on.agency, on.db, on.archive, erasing, held, reckoner, armed, on.clock)
+    sweeping = Sweeping(
+        engine=engine,
+        line=line,
+        db=on.db,
+        erasing=erasing,
+        reckoner=reckoner,
+        reviews=reviews,
+        days=ArchiveDays(on.db, on.archive, on.files),
+        forgetting=Forgetting(on.db),
+        armed=armed,
+        time=on.time,
+        restored=on.restored,
+        alarms=on.alarms,
+        events=on.events,
+    )
+    return Retaining(
+        engine=engine,
+        line=line,
+        db=on.db,
+        archive=on.archive,
+        armed=armed,
+        reviews=reviews,
+        sweeping=sweeping,
+        held=held,
+        restored=on.restored,
     )
 
 

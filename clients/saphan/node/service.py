@@ -36,7 +36,7 @@ from saphan.node.holding.rows import held_among
 from saphan.node.holding.watch import HoldWatch
 from saphan.node.judging import Judge
 from saphan.node.logs import Logs
-from saphan.node.looks import agreements, holds, recalls, schemas, watching
+from saphan.node.looks import agreements, holds, recalls, retention, schemas, watching
 from saphan.node.officers.clearance import Clearance
 from saphan.node.officers.countersigning import Countersigning
 from saphan.node.officers.readings import SYSTEM, Readings
@@ -58,6 +58,7 @@ from saphan.node.repeats import KEEPERS, Asked, Repeats
 from saphan.node.resending import Resending
 from saphan.node.resent import first_answer
 from saphan.node.retention.erasing import Erasing
+from saphan.node.retention.retaining import Retaining
 from saphan.node.rows.db import Database
 from saphan.node.schema_watch import SchemaWatch
 from saphan.node.seen_heads import SeenHeads
@@ -114,6 +115,7 @@ class NodeService:
     schemas: SchemaWatch
     holds: HoldWatch
     subjects: SubjectParts
+    retention: Retaining
     recalls: Recalls
     listening: dict[str, tuple[str, int]] = field(default_factory=dict)
     """(host, port) of what is served besides the local API: "desks"."""
@@ -269,7 +271,9 @@ def _built(on: Ground) -> NodeService:
         clock,
         on.settings.needs_two,
     )
-    engine, recovery, line = _carrying(on, outbox)
+    subjects, held = subject_parts(on), partial(held_among, db)
+    erasing = Erasing(on.agency, on.key, db, on.files, held, subjects.tells, clock)
+    engine, recovery, line = _carrying(on, outbox, erasing)
     threads = open_threads(on.agency, db, on.archive, on.settings, clock)
     bulletins = Bulletins(on.agency, db, on.logs, on.mailboxes, on.archive, threads)
     clearance, showings = Clearance(on.agency, logs, on.settings, bulletins), Showings(db, clock)
@@ -277,10 +281,6 @@ def _built(on: Ground) -> NodeService:
     drafts = DraftsKept(db, on.archive, on.files, on.uploads, clock)
     eyes = Countersigning(
         on.agency, logs, on.settings, clearance, drafts, outbox, showings.has_read, clock
-    )
-    subjects = subject_parts(on)
-    erasing = Erasing(
-        on.agency, on.key, db, on.files, partial(held_among, db), subjects.tells, clock
     )
     return NodeService(
         config=on.config,
@@ -320,10 +320,11 @@ def _built(on: Ground) -> NodeService:
         holds=holds(on, engine, line),
         recalls=recalls(on, engine, line, erasing, subjects.indexing),
         subjects=subjects,
+        retention=retention(on, engine, line, erasing, threads.requests),
     )
 
 
-def _carrying(on: Ground, outbox: Outbox) -> tuple[Engine, Recovery, Line]:
+def _carrying(on: Ground, outbox: Outbox, erasing: Erasing) -> tuple[Engine, Recovery, Line]:
     """What judges, stores and speaks with the broker."""
     agency, key, db, logs, clock = on.agency, on.key, on.db, on.logs, on.clock
     judge = Judge(
@@ -333,7 +334,8 @@ def _carrying(on: Ground, outbox: Outbox) -> tuple[Engine, Recovery, Line]:
     budget = Budget(db, on.settings, on.alarms, clock)
     proofs, gaps = WitnessedProofs(agency, db, logs), Gaps(db, logs)
     notes = NotesKept(db, logs, proofs)
-    engine = Engine(agency, key, db, logs, intake, outbox, on.alarms, budget, proofs, gaps, notes)
+    whole = agency, key, db, logs, intake, outbox
+    engine = Engine(*whole, on.alarms, budget, proofs, gaps, notes, erasing, on.time)
     recovery = Recovery(agency, key, db, logs, on.archive, judge, on.mailboxes, on.alarms, clock)
     parts = Parts(
         engine,
@@ -368,6 +370,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         asyncio.create_task(service.schemas.run()),
         asyncio.create_task(service.holds.run()),
         asyncio.create_task(service.recalls.run()),
+        asyncio.create_task(service.retention.sweeping.run()),
         asyncio.create_task(service.lag.run()),
         asyncio.create_task(service.subjects.indexing.run(service.engine)),
         asyncio.create_task(service.engine.budget.run()),

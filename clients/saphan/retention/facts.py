@@ -49,16 +49,15 @@ def facts_of(schema: str, content: dict[str, Any]) -> Facts:
     )
 
 
+_WORDS: Final = {
+    REPLY_FAMILY: "outcome",
+    NOTICE_FAMILY: "cancel_reason",
+    DELIVERY_FAMILY: "phase",
+}
+
+
 def _word(schema: str, body: dict[str, Any]) -> str | None:
-    match family(schema):
-        case str(kind) if kind == REPLY_FAMILY:
-            found = body.get("outcome")
-        case str(kind) if kind == NOTICE_FAMILY:
-            found = body.get("cancel_reason")
-        case str(kind) if kind == DELIVERY_FAMILY:
-            found = body.get("phase")
-        case _:
-            found = None
+    found = body.get(_WORDS.get(family(schema), ""))
     return None if found is None else str(found)
 
 

@@ -1,4 +1,4 @@
-"""What a stored bulletin says, once more: its signatures and its schema were judged when it came."""
+"""What a stored bulletin says, once more: it was judged when it came, and is not judged again."""
 
 from __future__ import annotations
 

@@ -19,8 +19,9 @@ from saphan_protocol.delivery import State
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.records import Event, SealedDetail
 
+from saphan.node.feed_entry import Seen
 from saphan.node.files.blobs import BlobFiles
-from saphan.node.retention.keeping import DELETED, DELETING, PART
+from saphan.node.retention.keeping import DELETED, DELETING, PART, erased_among
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.deliveries import QUEUED, REFUSED
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
@@ -34,6 +35,7 @@ NEVER_HELD: Final = (
     QUEUED, State.SUBMITTED.value, State.UNOPENED.value, State.RECALLED.value, State.EXPIRED.value
 )  # fmt: skip
 """A recipient in these states never had a key: it has destroyed nothing that it could read."""
+DUE: Final = "due"
 GONE: Final = 3
 """Stage of a part that is destroyed: its length and digest stay, the bulletin's id covers them."""
 
@@ -103,6 +105,42 @@ class Erasing:
             self._finish(rows)
             total += len(rows)
         return total
+
+    def heard(self, seen: Iterable[Seen]) -> None:
+        """What this node has said before it was restored: it is gone here too, held or not.
+
+        Raises:
+            OperatorError: the disk; `take_up` finds it at the next start.
+        """
+        said: dict[str, list[bytes]] = {}
+        for one in seen:
+            if one.event == Event.ERASED.value and one.issuer == self._agency:
+                said.setdefault(one.code or DUE, []).append(one.bulletin)
+        for rule, bulletins in said.items():
+            self._again(bulletins, rule)
+
+    def take_up(self) -> None:
+        """At the start of a restored node: whatever it has heard and not done yet.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        rows = self._db.rows(
+            "SELECT e.bulletin, e.code FROM entries e JOIN bulletins b ON b.id = e.bulletin"
+            " JOIN retention r USING (seq)"
+            " WHERE e.event = 'erased' AND e.issuer = ? AND r.erased IS NULL",
+            (self._agency,),
+        )
+        for bulletin, rule in rows:
+            self._again([bulletin], rule or DUE)
+
+    def _again(self, bulletins: Sequence[bytes], rule: str) -> None:
+        """Nothing is said twice: `_said_before` sees the entry."""
+        if len(erased_among(self._db, bulletins)) == len(bulletins):
+            return  # the usual case: it was done here, and the log shows it now
+        for at in range(0, len(bulletins), PART):
+            self._destroy(bulletins[at : at + PART], rule)
+        self.resume()
 
     # --- inside -----------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ from saphan.node.policy.settings import NodeSettings, NoticeSettings
 from saphan.node.rows.db import Database, Row
 from saphan.node.telling.hook import Ended, Hook, Notice
 from saphan.node.telling.owed import owed_at
-from saphan.node.telling.warnings import OVER, deadline_of, of_step, waits
+from saphan.node.telling.warnings import OVER, deadline_of, of_step, review_end, waits
 
 log = logging.getLogger("saphan.node")
 
@@ -211,7 +211,8 @@ class Notices:
         notice = Notice(bulletin, step, header.urgency, deadline, officers)
         if step < 0:
             warning = of_step(step)
-            at = deadline_of(header, warning[0]) or owed_at(self._db, bulletin) or deadline
+            late_at = review_end if warning[0] == "review" else owed_at
+            at = deadline_of(header, warning[0]) or late_at(self._db, bulletin) or deadline
             notice = replace(notice, deadline=at, warning=warning)
             late = at <= self._clock() and warning[1] != OVER
             read = late or not waits(self._db, bulletin, step)

@@ -23,7 +23,7 @@ from saphan_protocol.deadlines import Times
 from saphan_protocol.delivery import State
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import SaphanError
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Header
 
 from saphan.node.alarms import Alarms
@@ -36,7 +36,7 @@ from saphan.node.telling.owed import OwedReplies, owed_at
 
 log = logging.getLogger("saphan.node")
 
-Deadline = Literal["expires", "answer_by", "reply"]
+Deadline = Literal["expires", "answer_by", "reply", "review"]
 DEADLINES: Final[tuple[Deadline, ...]] = ("expires", "answer_by")
 """Those of a header; by when a request is answered stands in no header (`owed`)."""
 SHARES: Final = (50, 90)
@@ -45,7 +45,7 @@ OVER: Final = 100
 """Share of a reply that is owed still when its time is over: no log says that."""
 STEPS: Final[tuple[tuple[Deadline, int], ...]] = (
     ("expires", 50), ("expires", 90), ("answer_by", 50), ("answer_by", 90),
-    ("reply", 50), ("reply", 90), ("reply", OVER),
+    ("reply", 50), ("reply", 90), ("reply", OVER), ("review", 0), ("review", 50), ("review", 90),
 )  # fmt: skip
 """Warnings among a bulletin's notices, from step -1 downwards."""
 
@@ -234,7 +234,7 @@ class Warnings:
 
 def deadline_of(header: Header, deadline: Deadline) -> int | None:
     """When it is, ms UTC; None if the bulletin has none. Nobody can take it from its due-day on."""
-    if deadline == "reply":
+    if deadline in ("reply", "review"):
         return None
     if deadline == "answer_by":
         return header.answer_by
@@ -281,9 +281,21 @@ def waits(db: Database, bulletin: bytes, step: int) -> bool:
     deadline, _ = of_step(step)
     if deadline == "reply":
         return owed_at(db, bulletin) is not None
+    if deadline == "review":
+        return review_end(db, bulletin) is not None
     states = _WAITS_IN[deadline]
     rows = db.rows("SELECT state FROM deliveries WHERE bulletin = ?", (bulletin,))
     return any(state in states for (state,) in rows)
+
+
+def review_end(db: Database, bulletin: bytes) -> int | None:
+    """When it is erased if nobody decides, ms UTC; None if nobody is asked about it."""
+    row = db.row(
+        "SELECT r.planned FROM retention r JOIN bulletins b USING (seq)"
+        " WHERE b.id = ? AND r.state = 'due_review'",
+        (bulletin,),
+    )
+    return None if row is None or row[0] is None else row[0] * DAY_MS
 
 
 def _notice(tx: sqlite3.Connection, told: list[_Due], now: int) -> None:
