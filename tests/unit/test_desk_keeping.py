@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
@@ -53,7 +54,8 @@ class Place:
         self.key: SecretKey = new_key(Role.OFFICER, "dao")
         self.machine = Machine()
 
-    def open(self):  # type: ignore[no-untyped-def]
+    def open(self) -> AbstractContextManager[Desk]:
+        """The desk, as one command has it."""
         return bare_desk(self.folder, self.key, self.machine)
 
 
