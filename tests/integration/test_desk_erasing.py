@@ -220,7 +220,7 @@ async def test_a_word_that_is_not_the_desk_own_is_refused(bridge: Bridge) -> Non
             await read_here(desk, line, sent)
 
             async def say(key: Any = None, signer: Any = None, **fields: Any) -> Any:
-                said = {
+                said: Any = {
                     "agency": KH,
                     "handle": "dao",
                     "key": (key or desk.key).key_id,
