@@ -31,6 +31,7 @@ from saphan.node.archive import Archive
 from saphan.node.bulletins import unknown
 from saphan.node.logs import Logs
 from saphan.node.restored import Restored
+from saphan.node.retention.keeping import check_here
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.deliveries import QUEUED, REFUSED
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
@@ -161,6 +162,7 @@ class Disclosing:
     def _check_open(self, bulletin: bytes, row: Row) -> None:
         """The key is here, and the broker knows the bulletin: it refuses what it does not."""
         if row[2] is None:
+            check_here(self._db, bulletin)
             raise Refused(
                 "not_disclosable",
                 "this node does not hold the content key: the bulletin was never opened here",

@@ -30,7 +30,7 @@ from saphan.node.files.parts import attachments_of
 from saphan.node.logs import Logs
 from saphan.node.officers.showings import keep_reading
 from saphan.node.restored import Restored
-from saphan.node.retention.keeping import is_sealed
+from saphan.node.retention.keeping import check_here, is_sealed
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 
@@ -193,6 +193,7 @@ class Readings:
             (bulletin,),
         )
         if row is None:
+            check_here(self._db, bulletin)
             raise unknown(bulletin)
         own = row[0] == self._agency
         if is_sealed(self._db, bulletin):

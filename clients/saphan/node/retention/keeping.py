@@ -9,6 +9,8 @@ import sqlite3
 from collections.abc import Collection
 from typing import Final
 
+from saphan_schemas.errors import Refused
+
 from saphan.node.rows.db import Database
 
 ACTIVE: Final = "active"
@@ -75,6 +77,22 @@ def is_sealed(db: Database, bulletin: bytes) -> bool:
 def erased_among(db: Database, bulletins: Collection[bytes]) -> dict[bytes, str]:
     """Those of the bulletins that this node has erased, each with the rule by which it did."""
     return dict(_among(db, bulletins, "b.id, r.rule", "r.erased IS NOT NULL"))
+
+
+def check_here(db: Database, bulletin: bytes) -> None:
+    """Refuse to open what was erased.
+
+    Raises:
+        Refused: `bulletin_erased`.
+    """
+    rule = erased_among(db, (bulletin,)).get(bulletin)
+    if rule is not None:
+        raise Refused(
+            "bulletin_erased",
+            f"this node has erased what this bulletin said ({rule})",
+            field="id",
+            hint=f"see when and why: saphan retention show {bulletin.hex()[:16]}",
+        )
 
 
 def _among(
