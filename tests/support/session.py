@@ -180,10 +180,12 @@ class Line:
         agreement: bytes | None = None,
         order: bytes | None = None,
         schema: bytes | None = None,
+        hold: bytes | None = None,
     ) -> Result:
-        """Register an operation, an agreement, an order or an own schema."""
+        """Register an operation, an agreement, an order, an own schema or a hold order."""
         number, answer = self._ask()
-        await self.ws.send_bytes(encode(Register(number, operation, agreement, order, schema)))
+        frame = Register(number, operation, agreement, order, schema, hold)
+        await self.ws.send_bytes(encode(frame))
         results: tuple[Result, ...] = await answer
         return results[0]
 
