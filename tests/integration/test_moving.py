@@ -169,8 +169,9 @@ DAMAGE = {
     "statement": "DELETE FROM statement WHERE idx = 5",
     "signature": "DELETE FROM signature WHERE rowid = 2",
     "stanza": "DELETE FROM stanza WHERE rowid = 3",
-    "ciphertext": "UPDATE body SET ciphertext = zeroblob(4096) WHERE seq = 2",
+    "ciphertext": "UPDATE {day} SET ciphertext = zeroblob(4096) WHERE place = 2",
     "body": "DELETE FROM body WHERE seq = 2",
+    "destruction": "UPDATE delivery SET destroyed = 5 WHERE seq = 2",
     "state": "UPDATE delivery SET state = 'recalled' WHERE seq = 2",
     "consignments": "UPDATE delivery SET consignments = 7 WHERE seq = 2",
     "deadline": "UPDATE delivery SET deadline = NULL WHERE seq = 2",
@@ -198,7 +199,8 @@ async def test_a_damaged_source_is_found_and_the_copy_stays_unfinished(
 def hurt(data: Path, into: Path, change: str) -> None:
     shutil.copy(data / "broker.db", into)
     with closing(sqlite3.connect(into / "broker.db")) as db:
-        assert db.execute(change).rowcount > 0
+        (day,) = db.execute("SELECT day FROM body WHERE seq = 2").fetchone()
+        assert db.execute(change.format(day=f"body_{day}")).rowcount > 0
         db.commit()
 
 

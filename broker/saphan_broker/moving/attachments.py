@@ -1,8 +1,9 @@
 """The attachments of one store's bulletins, from one store of objects to another, digest checked.
 
-What is there with its whole length is not brought again: an object has its name only when it is
-whole and durable. What the source has lost, or has as other bytes, is left out and told: one
-unreadable file must not keep everything else from being moved or kept.
+What is destroyed is not brought. What is there with its whole length is not brought again: an
+object has its name only when it is whole and durable. What the source has lost, or has as other
+bytes, is left out and told: one unreadable file must not keep everything else from being moved or
+kept.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from saphan_schemas.records import Blob
 from saphan_broker.blobs.base import plain_name
 from saphan_broker.blobs.object_finals import find
 from saphan_broker.moving.copying import BLOCK, Progress
+from saphan_broker.moving.holding import is_destroyed
 from saphan_broker.moving.house import House
 from saphan_broker.objects.base import Objects
 from saphan_broker.store.base import Store
@@ -68,7 +70,9 @@ async def _bring_all(store: Store, source: Objects, target: Objects, progress: P
         stop = min(size, start + BLOCK)
         rows = await store.entries(start, stop)
         ids = {row.bulletin: row.index for row in rows if row.event == "submitted" and row.bulletin}
-        for facts in (await store.bulletins(ids)).values():
+        found = await store.deliveries_of(ids)
+        kept = [id_ for id_ in ids if not is_destroyed(found.get(id_, []))]
+        for facts in (await store.bulletins(kept)).values():
             for place, blob in enumerate(facts.attachments):
                 await _bring(facts.id, place, blob, source, target, brought)
         progress("attachments", stop, size)

@@ -9,7 +9,7 @@ Order of effects, each durable before the next:
 What a crash means: before the last effect the target is unfinished (`store.unfinished`), no broker
 serves it, and the same copy given again goes on behind what is there, once that is proven to be the
 beginning of the source's log. The source may grow while it is read: what is copied is the log up to
-the head that it had at the beginning.
+the head that it had at the beginning, or as far as what the copy lacks was destroyed meanwhile.
 """
 
 from __future__ import annotations
@@ -88,8 +88,11 @@ async def copy_store(
     blocks = EvidenceBlocks(source, target, keys)
     copying = _Copying(source, target, progress, block, blocks)
     resumed = sum([(await target.state(log)).head.size for log in LOGS])
-    for log in reversed(LOGS):
-        await copying.copy_log(log, moments[log].state)
+    await copying.copy_log("evidence", moments["evidence"].state)
+    while copying.waits >= moments["evidence"].state.head.size:  # destroyed since it was looked at
+        moments = {log: await _moment(source, log) for log in reversed(LOGS)}
+        await copying.copy_log("evidence", moments["evidence"].state)
+    await copying.copy_log("directory", moments["directory"].state)
     if check is not None:
         await check()
     await copying.finish(moments)
@@ -97,7 +100,7 @@ async def copy_store(
         directory=moments["directory"].state.head.size,
         evidence=moments["evidence"].state.head.size,
         resumed=resumed,
-        destroyed=copying.destroyed,
+        destroyed=copying.closed,
     )
 
 
@@ -158,7 +161,9 @@ class _Copying:
         self._progress = progress
         self._block = block
         self._blocks = blocks
-        self.destroyed = 0
+        self.closed = 0
+        self.waits = 0
+        """Index of an entry that must be copied, too: it destroyed what the copy lacks."""
 
     async def copy_log(self, log: Log, end: LogState) -> None:
         """Commit what the target lacks of a log.
@@ -202,7 +207,8 @@ class _Copying:
         if log == "directory":
             return await directory_block(self._source, start, stop)
         block = await self._blocks.read(start, stop)
-        self.destroyed += block.destroyed
+        self.closed += block.closed
+        self.waits = max(self.waits, block.waits)
         return block
 
     async def finish(self, moments: dict[Log, Moment]) -> None:
@@ -236,6 +242,9 @@ def _commit(
         corridors=block.corridors,
         anchors=block.anchors,
         packages=block.packages,
+        holds=block.holds,
+        destroyed=block.destroyed,
+        bodiless=block.bodiless,
     )
 
 

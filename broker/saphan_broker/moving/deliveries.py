@@ -16,6 +16,7 @@ from saphan_protocol.delivery import State, Step, begin, step
 from saphan_schemas.errors import Refused
 
 from saphan_broker.moving.damage import damaged
+from saphan_broker.moving.holding import DESTROYED
 from saphan_broker.sequencing.own_words import advanced, times_of
 from saphan_broker.store.base import DeliveryKey, DeliveryRow, EntryRow
 
@@ -27,8 +28,9 @@ _STEPS: Final[dict[str, Step]] = {
 
 
 def delivery_of(entry: EntryRow) -> DeliveryKey | None:
-    """The delivery whose state an entry changes; None for a refusal and the like."""
-    if entry.bulletin is None or entry.event not in _STEPS:
+    """The delivery whose row an entry in its corridor may change; None for a refusal, a hold and
+    the like."""
+    if entry.bulletin is None or entry.event not in {*_STEPS, DESTROYED}:
         return None
     return entry.bulletin, entry.recipient
 
@@ -54,15 +56,27 @@ def replayed(
     row = None if key is None else stored.get(key)
     if row is None:
         raise damaged(f"entry {entry.index} is of a delivery that is not there")
+    if entry.event == DESTROYED:
+        return _destroyed(entry, before, row)
     try:
         after = _after(entry, before, row)
     except Refused as error:
         raise damaged(f"entry {entry.index}, {entry.event}: {error.message}") from None
-    if row.last == entry.index and row == _of_earlier_release(after):
-        return row
-    if row.last < entry.index or (row.last == entry.index and row != after):
+    if after is before:  # a request of the sender: the state stays, and so does the row
+        return after
+    # What follows an outcome may have come later than this entry.
+    now = replace(row, destroyed=after.destroyed, holds=after.holds)
+    if row.last == entry.index and now == _of_earlier_release(after):
+        return now
+    if row.last < entry.index or (row.last == entry.index and now != after):
         raise damaged(f"the delivery row of entry {entry.index} is not what the log says")
     return after
+
+
+def _destroyed(entry: EntryRow, before: DeliveryRow | None, row: DeliveryRow) -> DeliveryRow:
+    if before is None or before.destroyed is not None or row.destroyed != entry.index:
+        raise damaged(f"the delivery row that entry {entry.index} destroys says something else")
+    return replace(before, destroyed=entry.index)
 
 
 def _of_earlier_release(after: DeliveryRow) -> DeliveryRow:
@@ -88,8 +102,13 @@ def _after(entry: EntryRow, before: DeliveryRow | None, row: DeliveryRow) -> Del
             last=entry.index,
             consignments=1,
             deadline=next_deadline(begin(), times_of(row), entry.time),
+            destroyed=None,
+            holds=0,
         )
-    after = advanced(before, step(State(before.state), event), entry.index, entry.time)
+    state = step(State(before.state), event)
+    if state == before.state and event is Step.RECALLED:
+        return before
+    after = advanced(before, state, entry.index, entry.time)
     if event is Step.CONSIGN:
         return replace(after, consignments=before.consignments + 1)
     return after
