@@ -99,7 +99,7 @@ def _add_words(group: Subparsers[Parser]) -> None:
             help=say(f"hold_answer.{ANSWERS[name]}"),
         )
     for parser in (asking, answering):
-        parser.add_argument("id", metavar="ID", help=say("help.id"))
+        parser.add_argument("id", metavar="ID", help=say("help.bulletin_id"))
         parser.add_argument("--agency", metavar="AGENCY", help=say("help.hold_agency"))
 
 

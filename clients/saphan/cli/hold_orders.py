@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from saphan_schemas.errors import InvalidInput, OperatorError, Unavailable
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
 from saphan_schemas.hold_records import HoldOrder, HoldScope, HoldTerms
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Role
@@ -25,7 +25,7 @@ from saphan.cli.officer import bulletin_id
 from saphan.cli.options import local_node, now_ms, office_of, passphrase_source
 from saphan.cli.speech import say, show
 from saphan.cli.waiting import hold_logged
-from saphan.durable import create_file, make_folder, read_bounded, replace_file
+from saphan.durable import create_file, destroy_file, make_folder, read_bounded, replace_file
 from saphan.holds.hold_file import (
     FILE_BYTES,
     HoldFile,
@@ -139,7 +139,10 @@ def submit(args: argparse.Namespace) -> int:
 
 
 def _hand_over(args: argparse.Namespace, file: HoldFile) -> int:
-    path = _keep(args, file)
+    path = office_of(args).hold_file(file.order.number, file.name)
+    new = not path.exists()
+    make_folder(path.parent)
+    replace_file(path, format_hold(file))  # first: its salts and its terms are in few places
     body = {
         "order": text_of(file.package),
         "terms": text_of(file.terms),
@@ -153,20 +156,16 @@ def _hand_over(args: argparse.Namespace, file: HoldFile) -> int:
             f"the order is signed and kept in {path}, but not with the node: {error.message}",
             hint=f"start the node, then: saphan hold submit {path}",
         ) from None
+    except (InvalidInput, Refused):
+        if new:
+            destroy_file(path)  # it binds nobody, and its number will be another order's
+        raise
     held = hold_logged(local_node(args), taken, file.name.hex())
     logged = all(one["logged"] for one in held["orders"] if one["name"] == file.name.hex())
     said = "note.hold_logged" if logged else "note.hold_bound"
     value = held | {"file": str(path), "logged": logged}
     show(value, [*hold_lines(held), say(said, path=path)], as_json=args.json)
     return 0
-
-
-def _keep(args: argparse.Namespace, file: HoldFile) -> Path:
-    """Into the folder: its salts and its terms are in few places."""
-    path = office_of(args).hold_file(file.order.number, file.name)
-    make_folder(path.parent)
-    replace_file(path, format_hold(file))
-    return path
 
 
 def _holds(args: argparse.Namespace) -> Json:
