@@ -2,14 +2,14 @@
 
 Nothing is written. Logs, records, salts, signatures and headers are read as an export reads them,
 page by page; what is wrong with them is the report's finding, as it would be an auditor's. It says
-more: whether ciphertexts are those that were admitted, and whether the store is behind what its
-signer has signed.
+more: whether ciphertexts are those that were admitted, whether what is destroyed is gone, and
+whether the store is behind what its signer has signed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -31,7 +31,14 @@ from saphan_broker.beside import is_bundle
 from saphan_broker.logs.last_head import LastHead, LastHeadFile
 from saphan_broker.records import PackMaker, Source, cosigned_note
 from saphan_broker.seeds import DayKeys
-from saphan_broker.store.base import LOGS, BulletinRow, Log
+from saphan_broker.store.base import (
+    LOGS,
+    BulletinRow,
+    DeliveryKey,
+    DeliveryRow,
+    Log,
+    StanzaRow,
+)
 
 T = TypeVar("T")
 PAGE: Final = 4 * TILE_WIDTH
@@ -45,6 +52,8 @@ class Kept(Source, Protocol):
     """What is read; every store has it, and so has `store.sqlite_reader`."""
 
     async def tile(self, log: Log, level: int, n: int) -> bytes | None: ...
+    async def deliveries_of(self, ids: Iterable[bytes]) -> dict[bytes, list[DeliveryRow]]: ...
+    async def stanzas(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, StanzaRow]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,11 @@ async def fsck(
 
 class _WholePack(PackMaker):
     """A pack of what is whole: each ciphertext is read anyway, and compared with its digest; so are
-    the schemas of agencies, which are in no pack."""
+    the schemas of agencies, which are in no pack. What is destroyed must be gone."""
+
+    def __init__(self, source: Kept, keys: DayKeys, heads: Mapping[Log, bytes]) -> None:
+        super().__init__(source, keys, heads)
+        self._kept = source
 
     async def _all_agreements(self, size: int) -> None:
         await super()._all_agreements(size)
@@ -103,17 +116,49 @@ class _WholePack(PackMaker):
                     bundle = (await self._source.packages(index, index + 1)).get(index, b"")
                     _check_schema(index, leaf, bundle)
 
-    def _headers(self, bodies: Mapping[bytes, BulletinRow]) -> dict[bytes, bytes]:
-        for row in bodies.values():
-            kept = row.due_day >= self._keys.day  # afterwards nobody can open it; it may be gone
-            if kept and sha256(row.ciphertext) != row.ciphertext_digest:
-                raise OperatorError(
-                    "store_damaged",
-                    f"the ciphertext of bulletin {row.id.hex()[:16]} has not its digest",
-                    field="data",
-                    hint="restore the store from a backup; the agency that sent it has it, too",
-                )
-        return super()._headers(bodies)
+    async def _bodies(self, ids: list[bytes]) -> dict[bytes, BulletinRow]:
+        try:
+            return await self._checked(ids)
+        except OperatorError:  # a broker at work may have destroyed it between two of the looks
+            return await self._checked(ids)
+
+    async def _checked(self, ids: list[bytes]) -> dict[bytes, BulletinRow]:
+        bodies = await super()._bodies(ids)
+        rows = await self._kept.deliveries_of(ids)
+        keys = [(row.bulletin, row.recipient) for found in rows.values() for row in found]
+        stanzas = await self._kept.stanzas(keys)
+        for id_, body in bodies.items():
+            _check_kept(body, rows.get(id_, []), stanzas)
+        return bodies
+
+
+def _check_kept(
+    body: BulletinRow,
+    rows: Sequence[DeliveryRow],
+    stanzas: Mapping[DeliveryKey, StanzaRow],
+) -> None:
+    """What is destroyed is not there, what is not destroyed is whole."""
+    name = f"bulletin {body.id.hex()[:16]}"
+    if rows and all(row.destroyed is not None for row in rows):
+        _need(not body.ciphertext, f"the ciphertext of {name} is destroyed, and still there")
+    else:
+        whole = sha256(body.ciphertext) == body.ciphertext_digest
+        _need(whole, f"the ciphertext of {name} has not its digest")
+    for row in rows:
+        there = (row.bulletin, row.recipient) in stanzas
+        gone = row.destroyed is not None
+        _need(not (there and gone), f"a stanza of {name} is destroyed, and still there")
+        _need(there or gone, f"a stanza of {name} is missing")
+
+
+def _need(fine: bool, wrong: str) -> None:
+    if not fine:
+        raise OperatorError(
+            "store_damaged",
+            wrong,
+            field="data",
+            hint="restore the store from a backup; the agency that sent it has it, too",
+        )
 
 
 def _check_schema(index: int, leaf: bytes, bundle: bytes) -> None:

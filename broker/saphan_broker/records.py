@@ -2,7 +2,8 @@
 
 A pack opens the commitments of its leaves: entry, statement, salt, signatures, headers, agreements;
 no content, no stanza, no key. It is written as a stream, a page at a time, beside a running broker.
-A leaf whose day key is destroyed stays closed: the auditor's coverage says so.
+A leaf whose day key is destroyed, or whose record is forgotten, stays closed: the auditor's
+coverage says so. A ciphertext that is destroyed is proven by its length and digest, as any other.
 """
 
 from __future__ import annotations
@@ -213,7 +214,7 @@ class PackMaker:
         consigned = {one.row.bulletin for one in opened if one.entry.type == CONSIGNMENT_TYPE}
         ids = [id_ for id_ in consigned if id_ is not None]
         facts = await self._source.bulletins(ids)
-        headers = self._headers(await self._source.bodies(ids))
+        headers = self._headers(await self._bodies(ids))
         for one in opened:
             if one.signature is not None:
                 self._sign(one.signature, batches[one.signature])
@@ -245,9 +246,15 @@ class PackMaker:
         if len(self._given) > LIMITS.pack_signatures:
             self._given.popitem(last=False)
 
+    async def _bodies(self, ids: list[bytes]) -> dict[bytes, BulletinRow]:
+        """Bulletins with what is left of their bodies."""
+        return await self._source.bodies(ids)
+
     def _headers(self, bodies: Mapping[bytes, BulletinRow]) -> dict[bytes, bytes]:
         headers: dict[bytes, bytes] = {}
         for id_, row in bodies.items():
+            if not row.header:  # forgotten with the records; a hold keeps the rest of it
+                continue
             try:
                 headers[id_] = open_header(self._keys, row)
             except OperatorError as error:

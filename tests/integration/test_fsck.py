@@ -118,18 +118,27 @@ async def test_what_was_changed_is_named(
     "damage",
     [
         "DELETE FROM signature",
-        "UPDATE body SET ciphertext = zeroblob(length(ciphertext))",
-        "UPDATE body SET ciphertext = x''",
+        "UPDATE {day} SET ciphertext = zeroblob(length(ciphertext))",
+        "UPDATE {day} SET ciphertext = x''",
+        "DELETE FROM body",
+        "DELETE FROM stanza WHERE rowid = 1",
+        "UPDATE delivery SET destroyed = 9",
         "UPDATE bulletin SET ciphertext_digest = zeroblob(32)",
     ],
 )
 async def test_what_is_lost_cannot_be_passed_over(
     house: World, tmp_path: Path, damage: str
 ) -> None:
-    data = damaged(house, tmp_path, lambda db: db.execute(damage))
+    data = damaged(house, tmp_path, lambda db: on_every_day(db, damage))
     with pytest.raises(OperatorError) as caught:
         await checked(house, data)
     assert caught.value.code == "store_damaged"
+
+
+def on_every_day(db: sqlite3.Connection, damage: str) -> None:
+    """Ciphertexts lie in a table for each due-day."""
+    for (day,) in db.execute("SELECT day FROM body_day").fetchall():
+        db.execute(damage.format(day=f"body_{day}"))
 
 
 async def test_a_store_behind_its_signer_is_no_good(house: World) -> None:
