@@ -167,10 +167,10 @@ async def test_what_is_opened_after_it_was_chosen_stays(
     rows = await twin.finish(await twin.bulletins(4))
     read, late = BulletinMover._read, [rows[1]]
 
-    async def opened(mover: BulletinMover, ids: Sequence[bytes]) -> list[Any]:
+    async def opened(mover: BulletinMover, ids: Sequence[bytes], *, whole: bool) -> list[Any]:
         while late:
             await twin.event(late.pop(), "consigned", "submitted", 10**13)
-        return list(await read(mover, ids))
+        return list(await read(mover, ids, whole=whole))
 
     monkeypatch.setattr(BulletinMover, "_read", opened)
     await archive_all(twin.store)
@@ -186,12 +186,12 @@ async def test_what_is_admitted_after_it_was_chosen_goes_to_its_day(
     await twin.commit(twin.story.refusal(id_))
     read = BulletinMover._read
 
-    async def admitted(mover: BulletinMover, ids: Sequence[bytes]) -> list[Any]:
+    async def admitted(mover: BulletinMover, ids: Sequence[bytes], *, whole: bool) -> list[Any]:
         if len(twin.commits) == 1:
             late = twin.story.admission([id_])
             done = [replace(row, deadline=None) for row in late.deliveries]
             await twin.commit(replace(late, deliveries=done))
-        return list(await read(mover, ids))
+        return list(await read(mover, ids, whole=whole))
 
     monkeypatch.setattr(BulletinMover, "_read", admitted)
     assert await archive_all(twin.store) + await archive_all(twin.store) > 0

@@ -17,12 +17,23 @@ from saphan_broker.store.redis.line import Argument, Command
 from saphan_broker.store.redis.refusals import Reply
 
 
+def read(name: str) -> bytes:
+    """The text of a script."""
+    folder = resources.files("saphan_broker.store.redis").joinpath("lua")
+    return folder.joinpath(f"{name}.lua").read_bytes()
+
+
+def with_slots(name: str) -> bytes:
+    """A script behind its flags and the part that those of the archive's index share."""
+    flags, _, rest = read(name).partition(b"\n")
+    return flags + b"\n" + read("archive_slots") + rest
+
+
 class Script:
     """A script and how it is called."""
 
-    def __init__(self, name: str) -> None:
-        folder = resources.files("saphan_broker.store.redis").joinpath("lua")
-        self.source: Final = folder.joinpath(f"{name}.lua").read_bytes()
+    def __init__(self, name: str, *, slots: bool = False) -> None:
+        self.source: Final = with_slots(name) if slots else read(name)
         digest = hashlib.sha1(self.source, usedforsecurity=False)  # the server's name for it
         self._name: Final = digest.hexdigest()
 
@@ -45,7 +56,8 @@ COSIGN: Final = Script("cosign")
 TAKE: Final = Script("take")
 FENCE: Final = Script("fence")
 RENEW: Final = Script("renew")
-EVERY: Final = (COMMIT, NOTE, SETTLE, BARRIER, CREATE, COSIGN, TAKE, FENCE, RENEW)
+AGING: Final = Script("aging", slots=True)
+EVERY: Final = (COMMIT, NOTE, SETTLE, BARRIER, CREATE, COSIGN, TAKE, FENCE, RENEW, AGING)
 
 
 def outcome(reply: Reply) -> tuple[str, int]:

@@ -91,7 +91,7 @@ class Cleansing:
             await self._settled()
             for name in names:
                 await self._objects.delete(name.decode())
-            await self._moving.ask([("SREM", self._keys.gone, *names)])
+            await self._moving.write([("SREM", self._keys.gone, *names)])
 
     # --- 2: packs --------------------------------------------------------------------------------
 
@@ -106,7 +106,7 @@ class Cleansing:
             done = await self._clean_of(ids)
             waiting |= set(ids) - set(done)
             if done:
-                await self._moving.ask([("SREM", self._keys.wiped, *done)])
+                await self._moving.write([("SREM", self._keys.wiped, *done)])
 
     async def _clean_of(self, ids: Sequence[bytes]) -> list[bytes]:
         """Clean the packs that these stand in; gives those of which nothing is left there."""
@@ -117,7 +117,7 @@ class Cleansing:
         gone = await self._bodiless(list(rows))
         long = [rows[id_][1].fields.get(packing.OBJECT) for id_ in gone]
         if named := [name for name in long if name is not None]:
-            await self._moving.ask([("SADD", self._keys.gone, *named)])
+            await self._moving.write([("SADD", self._keys.gone, *named)])
             await self._gone()
         return [id_ for id_ in ids if id_ in read and clean.get(names.get(id_, ""), True)]
 
@@ -130,8 +130,7 @@ class Cleansing:
 
     async def _clean(self, name: str) -> bool:
         """Bring what is alive into another pack, and remove this one; False: it has to wait."""
-        note: Command = ("SADD", self._keys.dirty, name)
-        await self._moving.ask([note])
+        await self._moving.write([("SADD", self._keys.dirty, name)])
         try:
             while alive := await self._alive(name):
                 if not await self._mover.pack(alive, whole=True):
@@ -145,7 +144,7 @@ class Cleansing:
         # A crash here: nothing leads to it, and it is looked at again.
         await self._objects.delete(self._moving.objects.full_name(name))
         refs = self._keys.refs(name)
-        await self._moving.ask([("DEL", refs), ("SREM", self._keys.dirty, name)])
+        await self._moving.write([("DEL", refs), ("SREM", self._keys.dirty, name)])
         return True
 
     async def _alive(self, name: str) -> list[bytes]:

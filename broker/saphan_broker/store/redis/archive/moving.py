@@ -49,13 +49,25 @@ class Moving:
         """`put` what no index names yet: until one does the server has a note of it, so that a
         crash leaves nothing that nobody knows of."""
         self._noted.append(name)
-        await self.ask([("ZADD", self.keys["evidence"].notes, self.epoch(), name)])
+        await self.write([("ZADD", self.keys["evidence"].notes, self.epoch(), name)])
         await self.put(name, body)
 
     def abandoned(self) -> list[str]:
         """What was noted here, now that nothing is under way; once each."""
         names, self._noted = self._noted, []
         return names
+
+    async def write(self, commands: Sequence[Command]) -> None:
+        """Commands that may be given twice, all or none.
+
+        Raises:
+            Unavailable: `lease_lost`.
+        """
+        call = scripts.write(self.keys["evidence"], self.epoch(), commands)
+        (reply,) = await self.ask([call])
+        word, _size = outcome(reply)
+        if word == "fenced":
+            raise fenced()
 
     async def final_size(self, log: Log) -> int:
         """Leaves of a log that nothing can change any more."""

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from typing import Final
 
+from saphan_broker.store.redis.keys import Keys
 from saphan_broker.store.redis.line import Argument, Command
+from saphan_broker.store.redis.scripts import read, with_slots
+from saphan_broker.store.redis.words import Words, add
 
-
-def _read(name: str) -> bytes:
-    folder = resources.files("saphan_broker.store.redis").joinpath("lua")
-    return folder.joinpath(f"{name}.lua").read_bytes()
-
-
-def _with_slots(name: str) -> bytes:
-    """A script behind its flags and the part that both of them share."""
-    flags, _, rest = _read(name).partition(b"\n")
-    return flags + b"\n" + _read("archive_slots") + rest
-
-
-_FIND: Final = _with_slots("archive_find")
-_MOVE: Final = _read("archive_move")
-_DROP: Final = _read("archive_drop")
-_WAKE: Final = _read("archive_wake")
-_FINISH: Final = _with_slots("archive_finish")
+_FIND: Final = with_slots("archive_find")
+_MOVE: Final = read("archive_move")
+_AGING: Final = with_slots("aging")
+_DROP: Final = read("archive_drop")
+_WAKE: Final = read("archive_wake")
+_FINISH: Final = with_slots("archive_finish")
 
 
 def find(keys: Sequence[bytes], prefix: bytes, slots: bytes) -> Command:
@@ -50,3 +41,17 @@ def wake(keys: Sequence[bytes], *arguments: Argument) -> Command:
 def drop(keys: Sequence[bytes], *names: Argument) -> Command:
     """See `lua/archive_drop.lua`."""
     return ("EVAL", _DROP, len(keys), *keys, *names)
+
+
+def write(keys: Keys, epoch: int, commands: Sequence[Command]) -> Command:
+    """Some commands, all or none, under the epoch of the lease; see `lua/aging.lua`."""
+    words: Words = []
+    for command in commands:
+        add(words, *command)
+    named = aging_keys(keys)
+    return ("EVAL", _AGING, len(named), *named, epoch, keys.prefix, "", *words)
+
+
+def aging_keys(keys: Keys) -> tuple[bytes, ...]:
+    """The keys of `lua/aging.lua`."""
+    return keys.head, keys.prefix + b"archive", keys.done, keys.ages
