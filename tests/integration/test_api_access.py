@@ -39,6 +39,8 @@ OFFICERS_PATHS = {
     "POST /v1/countersign/{id}/refuse",
     "POST /v1/bulletins/{id}/recall",
     "GET /v1/bulletins/{id}/recall",
+    "GET /v1/bulletins/{id}/retention",
+    "POST /v1/bulletins/{id}/retention",
     "POST /v1/bulletins/{id}/recall/answer",
 }
 SYSTEMS_PATHS = {
@@ -57,6 +59,7 @@ SYSTEMS_PATHS = {
         "GET /v1/bulletins/{id}",
         "GET /v1/bulletins/{id}/thread",
         "GET /v1/bulletins/{id}/recall",
+        "GET /v1/bulletins/{id}/retention",
     },
     Right.EVENTS: {"GET /v1/events"},
     Right.IDENTITY: {"GET /v1/directory"},

@@ -10,6 +10,7 @@ from saphan_protocol.delivery import (
     HOLD_ASKED_CODES,
     RECALLED_CODES,
 )
+from saphan_schemas.limits import LIMITS
 
 Json = dict[str, Any]
 
@@ -35,6 +36,57 @@ SCHEMAS: Final[Json] = {
                 "enum": [*sorted(DECLINED_CODES), None],
                 "description": "why it is kept; null: it is erased, and the recall obeyed",
             },
+            "officer": {"type": ["string", "null"]},
+        },
+    },
+    "About": {
+        "type": "object",
+        "required": ["about"],
+        "additionalProperties": False,
+        "properties": {
+            "about": {
+                "type": "string",
+                "description": "a name, a number, an account, a telephone, or a bulletin's id",
+            }
+        },
+    },
+    "Export": {
+        "type": "object",
+        "required": ["kind"],
+        "additionalProperties": False,
+        "properties": {"kind": {"enum": ["bundled", "printed"]}},
+    },
+    "RetentionPlan": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "days": {"type": "integer", "minimum": 0, "maximum": LIMITS.ratchet_days},
+            "officer": {"type": ["string", "null"], "description": "who looks at it"},
+        },
+    },
+    "RetentionArm": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "rules": {
+                "type": ["string", "null"],
+                "description": "first digits of the digest that the plan has shown",
+            },
+            "officer": {"type": ["string", "null"]},
+        },
+    },
+    "RetentionDecision": {
+        "type": "object",
+        "required": ["decision", "reason"],
+        "additionalProperties": False,
+        "properties": {
+            "decision": {"enum": ["extend", "keep", "erase"]},
+            "reason": {"type": "string", "minLength": 1, "maxLength": 1024},
+            "until": {
+                "type": ["integer", "null"],
+                "description": "for extend: the next review, in days since 1970-01-01",
+            },
+            "order": {"type": "boolean", "description": "an authority has ordered the erasure"},
             "officer": {"type": ["string", "null"]},
         },
     },
@@ -79,7 +131,37 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
         200,
         "Object",
     ),
+    (
+        "post",
+        "/v1/retention/report",
+        "What this agency holds, sent, received, exported and destroyed about a reference",
+        "About",
+        200,
+        "Object",
+    ),
+    ("post", "/v1/bulletins/{id}/exports", "Record an export", "Export", 200, "Object"),
+    ("get", "/v1/bulletins/{id}/exports", "What was exported of it", None, 200, "Object"),
     ("get", "/v1/recalls", "Recalls of other agencies; ?after=&limit=", None, 200, "Object"),
+    ("get", "/v1/retention", "Bulletins by ?state=; ?after=&limit=", None, 200, "Object"),
+    (
+        "post",
+        "/v1/retention/plan",
+        "What would be erased, how much and why; noted as seen",
+        "RetentionPlan",
+        200,
+        "Object",
+    ),
+    ("post", "/v1/retention/arm", "Let rules act that were seen", "RetentionArm", 200, "Object"),
+    ("post", "/v1/retention/confirm", "Witnessed time is right", None, 200, "Object"),
+    ("get", "/v1/bulletins/{id}/retention", "How long it is kept", None, 200, "Object"),
+    (
+        "post",
+        "/v1/bulletins/{id}/retention",
+        "Extend, keep or erase a bulletin",
+        "RetentionDecision",
+        200,
+        "Object",
+    ),
     ("get", "/v1/holds", "Holds, and who has asked whom to hold", None, 200, "Object"),
     ("post", "/v1/holds", "Heed a hold order, or a release", "HoldOrder", 200, "Object"),
     ("get", "/v1/holds/{name}", "One hold, and what it keeps; ?after=&limit=", None, 200, "Object"),

@@ -55,9 +55,11 @@ from saphan.node.api.requests import (
     read_body,
     unbase64,
 )
+from saphan.node.api.retention import routes as retention_routes
 from saphan.node.api.schemas import register_schema
 from saphan.node.api.schemas import routes as schema_routes
 from saphan.node.api.splits import routes as split_routes
+from saphan.node.api.subjects import routes as subject_routes
 from saphan.node.api.tokens import routes as token_routes
 from saphan.node.api.trust import routes as trust_routes
 from saphan.node.api.views import View, check_officer, check_schema
@@ -109,9 +111,11 @@ def make_app(service: NodeService, token: str) -> web.Application:
             *hold_routes(),
             *officer_routes(),
             *recall_routes(),
+            *retention_routes(),
             *receipt_routes(),
             *schema_routes(),
             *split_routes(),
+            *subject_routes(),
             *token_routes(),
             *trust_routes(),
         ]

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Digest
+from saphan_schemas.records import Digest, Handle
 from saphan_schemas.retention import Days, Keep, Rule, RuleTable, TypeRules, default_table
 
 TypeName = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9.-]{0,33}/[a-z][a-z0-9_]{0,40}\Z")]
@@ -35,10 +35,12 @@ class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     Args:
         undecided_days: after a review on which nobody decides; None: as shipped.
         types: by a type's name without its version.
+        officers: handles of those who may extend, keep and erase at a review.
     """
 
     undecided_days: Days | None = None
     types: Annotated[dict[TypeName, TypePeriods], Meta(max_length=LIMITS.rules)] = {}
+    officers: Annotated[tuple[Handle, ...], Meta(max_length=LIMITS.rule_names)] = ()
 
     @property
     def table(self) -> RuleTable:
