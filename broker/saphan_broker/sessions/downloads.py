@@ -2,7 +2,7 @@
 
 Each part is judged by itself: a recall or an expiry that is logged before it stops the next one.
 After the handover the bytes were all taken; asking again (another node of the agency, a restored
-one) is allowed as long as the delivery is not recalled or expired.
+one) is allowed as long as the delivery is not recalled, expired or destroyed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ async def fetch_part(state: State, agency: str, frame: FetchPart) -> PartFetched
     """Up to `frame.length` bytes from `frame.offset`; empty at the end.
 
     Without bytes the code says why: `part_unknown` (no such part in this agency's mailbox),
-    `part_withdrawn` (recalled or expired), `part_missing` (the broker has lost it: an alarm).
+    `part_withdrawn` (recalled, expired or destroyed), `part_missing` (the broker has lost it: an alarm).
     While the store of objects does not answer it is asked again, and judged again, until the
     session ends: nothing is lost, so nothing is said.
     """
@@ -81,7 +81,7 @@ async def _fetch_part(state: State, agency: str, frame: FetchPart) -> PartFetche
     head = state.evidence.published
     if row is None or facts is None or head is None or row.submitted >= head.size:
         return PartFetched(frame.request, None, "part_unknown")
-    if row.state in WITHDRAWN:
+    if row.state in WITHDRAWN or row.destroyed is not None:
         return PartFetched(frame.request, None, "part_withdrawn")
     if frame.place > len(facts.attachments):
         return PartFetched(frame.request, None, "part_unknown")
