@@ -19,7 +19,7 @@ PROGRAM = READER / "judge_vectors.py"
 ALONE = """
 import runpy, sys
 ALLOWED = set(sys.stdlib_module_names) | {"msgpack", "cryptography", "_cffi_backend", "cffi"}
-ALLOWED |= {"mp", "suite", "log", "schema", "rules", "text"}
+ALLOWED |= {"mp", "suite", "log", "schema", "rules", "text", "retention"}
 class Alone:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] not in ALLOWED:
@@ -37,20 +37,25 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 FAMILIES = {
     "attachment", "batch", "body", "bulletin_id", "codec", "content", "custody", "detail", "dsse",
-    "log", "stanza",
+    "log", "retention", "stanza",
 }  # fmt: skip
 
 
 def expected() -> dict[str, str]:
     """What each vector's file says: valid, or the code of the layer that must refuse."""
     found = {}
-    for family in FAMILIES - {"body", "log"}:
+    for family in FAMILIES - {"body", "log", "retention"}:
         for path in (FOLDER / family).glob("*.json"):
             vector = json.loads(path.read_text(encoding="utf-8"))
             code = vector.get("code") or vector["expect"]
             found[f"{family}/{path.stem}"] = code
     for case in json.loads((FOLDER / "log/heads.json").read_text(encoding="utf-8"))["cases"]:
         found[f"log/heads/{case['name']}"] = case["expect"]
+    for case in json.loads((FOLDER / "retention/leaves.json").read_text("ascii"))["cases"]:
+        found[f"retention/leaves/{case['name']}"] = case["expect"]
+    for case in json.loads((FOLDER / "retention/logs.json").read_text("ascii"))["cases"]:
+        at = "" if case["index"] is None else f" at {case['index']}"
+        found[f"retention/logs/{case['name']}"] = case["expect"] + at
     for path in (FOLDER / "body").glob("*.json"):
         cases = json.loads(path.read_text(encoding="utf-8"))["cases"]
         found[f"body/{path.stem}/0"] = "valid"

@@ -14,6 +14,7 @@ from typing import Any
 
 from log import Key, read_head, read_proofs, read_vkey
 from mp import Refuse, number, octets, read_content, read_record, refuse, words
+from retention import read_leaf, read_log
 from rules import check_rules
 from schema import check_schema
 from suite import READERS, pae, same, sha256
@@ -79,6 +80,15 @@ def bodies(folder: Path) -> Iterator[tuple[str, str]]:
             yield f"body/{path.stem}/{place}", verdict(judge)
 
 
+def destruction(folder: Path) -> Iterator[tuple[str, str]]:
+    for case in json.loads((folder / "retention/leaves.json").read_text(encoding="ascii"))["cases"]:
+        yield f"retention/leaves/{case['name']}", verdict(partial(read_leaf, case))
+    for case in json.loads((folder / "retention/logs.json").read_text(encoding="ascii"))["cases"]:
+        code, index = read_log(case)
+        at = code if index is None else f"{code} at {index}"
+        yield f"retention/logs/{case['name']}", at
+
+
 def judged(folder: Path) -> Iterator[tuple[str, str]]:
     for family, read in {**READERS, "codec": codec}.items():
         for path in sorted((folder / family).glob("*.json")):
@@ -92,6 +102,7 @@ def judged(folder: Path) -> Iterator[tuple[str, str]]:
         facts = {name: heads[name] for name in ("size", "root", "time")}
         facts["witnesses"] = case.get("witnesses")
         yield f"log/heads/{case['name']}", verdict(partial(head, case, log, witnesses, facts))
+    yield from destruction(folder)
     proofs = json.loads((folder / "log/proofs.json").read_text(encoding="utf-8"))
     yield "log/proofs", verdict(partial(read_proofs, proofs))
 
