@@ -22,6 +22,7 @@ from support.ceremony import NOW
 from support.guarded_attachments import ATTACHMENTS
 from support.guarded_bulletins import AT_THE_BROKER, AT_THE_RECIPIENT
 from support.guarded_directory import DIRECTORY
+from support.guarded_holds import HOLDS
 from support.guarded_logs import ENTRIES, HEAD, LOGS, ORIGIN, SHELF
 from support.guarded_packs import BOOK, PACK, PACKS
 from support.guarded_receipts import RECEIPTS
@@ -29,7 +30,15 @@ from support.log_keys import log_pair, witness_lines, witness_pair
 from support.mauling import Guarded, replaced
 
 TABLE = (
-    AT_THE_BROKER | AT_THE_RECIPIENT | ATTACHMENTS | RECEIPTS | ENTRIES | LOGS | DIRECTORY | PACKS
+    AT_THE_BROKER
+    | AT_THE_RECIPIENT
+    | ATTACHMENTS
+    | RECEIPTS
+    | ENTRIES
+    | LOGS
+    | DIRECTORY
+    | HOLDS
+    | PACKS
 )
 OBJECTS = (
     "header",
