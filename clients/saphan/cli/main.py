@@ -51,6 +51,7 @@ COMMANDS: Final[tuple[tuple[str, str], ...]] = (
     ("resend", "saphan.cli.officer"),
     ("recall", "saphan.cli.recall"),
     ("hold", "saphan.cli.hold"),
+    ("retention", "saphan.cli.retention"),
     ("countersign", "saphan.cli.countersign"),
     ("schema", "saphan.cli.schema"),
     ("officer", "saphan.cli.officers"),
