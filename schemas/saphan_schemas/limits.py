@@ -210,6 +210,7 @@ class Limits:
     escalation_steps: int = 8  # of officers named one after the other while nobody reads
     suppression_ms: int = 3_653 * DAY_MS  # ten years: as long as records of it
     recall_answer_ms: int = 24 * HOUR_MS  # to answer a recall, before a holder is shown as silent
+    report_bulletins: int = 500  # of one report about a reference; a person has some dozens
     thread_bulletins: int = 256  # of one thread that are shown together; a matter has some dozens
 
     # Backups of a node

@@ -11,7 +11,6 @@ from saphan_schemas.errors import InvalidInput
 
 from saphan.header_json import header_json
 from saphan.node.archive import Archive
-from saphan.node.exports.reading import known_json
 from saphan.node.logs import Logs
 from saphan.node.proving.witness_policy import policy, witnessed
 from saphan.node.retention.keeping import is_sealed, sealed_among
@@ -27,6 +26,22 @@ from saphan.node.trust.rejections import Rejections
 Json = dict[str, Any]
 ALIKE: Final = 16
 """Bulletins looked at whose ids begin alike; already two are one chance in four billion."""
+CHANGED: Final = 16
+LOOKED_BACK: Final = 4_096
+"""Newest relations among which corrections are looked for: far more than a month has."""
+_LISTED: Final = (
+    "SELECT b.arrived, b.id, b.header, b.author, b.wrap_day, b.stored,"
+    " EXISTS (SELECT 1 FROM readings r WHERE r.bulletin = b.id) FROM bulletins b"
+)
+_CHANGED: Final = (
+    "SELECT bulletin FROM (SELECT r.bulletin FROM recalled r JOIN bulletins o ON o.id = r.bulletin"
+    " WHERE r.time >= ?1 AND o.arrived IS NOT NULL ORDER BY r.time DESC LIMIT ?2)"
+    " UNION SELECT target FROM (SELECT r.target FROM"
+    " (SELECT seq, kind, target FROM relations ORDER BY seq DESC LIMIT ?3) r"
+    " JOIN bulletins n ON n.seq = r.seq JOIN bulletins o ON o.id = r.target"
+    " WHERE r.kind IN ('corrects', 'supersedes') AND n.stored >= ?1 AND o.arrived IS NOT NULL"
+    " ORDER BY r.seq DESC LIMIT ?2)"
+)
 _PREFIX: Final = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 
 
@@ -75,11 +90,20 @@ class Bulletins:
             recalled bulletin named by mistake.
         """
         rows = self._db.rows(
-            "SELECT b.arrived, b.id, b.header, b.author, b.wrap_day, b.stored,"
-            " EXISTS (SELECT 1 FROM readings r WHERE r.bulletin = b.id)"
-            " FROM bulletins b WHERE b.arrived > ? ORDER BY b.arrived LIMIT ?",
-            (after, limit),
+            f"{_LISTED} WHERE b.arrived > ? ORDER BY b.arrived LIMIT ?", (after, limit)
         )
+        return self._listed(rows, shows)
+
+    def changed(self, since: int, shows: Shows = lambda _: True) -> list[Json]:
+        """Rows of the inbox that were taken back or replaced since a time (ms UTC), the newest
+        `CHANGED` of each kind: for who has the list already."""
+        rows = self._db.rows(
+            f"{_LISTED} WHERE b.id IN ({_CHANGED}) ORDER BY b.arrived",  # noqa: S608 - constants
+            (since, CHANGED, LOOKED_BACK),
+        )
+        return self._listed([row for row in rows if shows(row[1])], shows)
+
+    def _listed(self, rows: Sequence[Row], shows: Shows) -> list[Json]:
         ids = [row[1] for row in rows]
         taken, sealed = recalled_among(self._db, ids), sealed_among(self._db, ids)
         marked, replaced = suppressed_among(self._db, ids), self.threads.requests.replaced
@@ -249,7 +273,7 @@ class Bulletins:
         if event == "rejected":
             found["detail"] = self._rejections.reason(statement, issuer)
         if event == "erased":
-            found["known"] = known_json(self._rejections.reason(statement, issuer))
+            found["known"] = self._rejections.known(statement, issuer)
         return found
 
 

@@ -32,7 +32,7 @@ from saphan_schemas.desk_frames import (
     DeskPart,
 )
 from saphan_schemas.errors import Refused, SaphanError
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Inner, Signature
 
 from saphan.base64_text import text_of
@@ -48,6 +48,8 @@ from saphan.node.prepared import Prepared, Waiting
 from saphan.node.service import NodeService
 
 Json = dict[str, Any]
+MARKED_MS: int = 30 * DAY_MS
+"""How long a desk that has the list is told what was taken back or replaced in it."""
 SEARCHED: int = 20 * LIMITS.desk_page_items
 """Rows looked at for one page, when the rules hide many."""
 
@@ -219,7 +221,11 @@ class Questions:
         shown = [bytes.fromhex(row["id"]) for row in rows]
         self._service.showings.note(self._peer.handle, LISTED, shown)
         waiting = self._service.second.countersigning.to_sign(self._peer.handle)
-        return {"bulletins": rows, "next": after, "more": more, "rules": mark, "waiting": waiting}
+        page = {"bulletins": rows, "next": after, "more": more, "rules": mark, "waiting": waiting}
+        if more:
+            return page
+        since = self._service.config.clock() - MARKED_MS
+        return page | {"changed": self._service.bulletins.changed(since, self._viewer().shows)}
 
     def _viewer(self) -> Viewer:
         return self._service.clearance.viewer(self._peer.handle)

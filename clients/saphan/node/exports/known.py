@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 from saphan_schemas.records import SealedDetail
 
-from saphan.node.desks.copies import DeskCopies
+from saphan.node.exports.copies import DeskCopies
 from saphan.node.judging import seal_reason
 from saphan.node.logs import Logs
 

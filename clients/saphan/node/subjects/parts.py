@@ -8,14 +8,16 @@ from functools import partial
 
 from saphan_schemas.records import SealedDetail
 
-from saphan.node.desks.copies import DeskCopies
+from saphan.node.exports.copies import DeskCopies
 from saphan.node.exports.exporting import Exporting
 from saphan.node.exports.known import tells
 from saphan.node.ground import Ground
+from saphan.node.holding.rows import held_among
 from saphan.node.retention.sweeping import ACTED_FACT
 from saphan.node.rows.db import Database
 from saphan.node.subjects.index import SubjectIndex
 from saphan.node.subjects.indexing import Indexing
+from saphan.node.subjects.report import SubjectReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class SubjectParts:
     indexing: Indexing
     exports: Exporting
     copies: DeskCopies
+    report: SubjectReport
     tells: Callable[[bytes, str], SealedDetail | None]
     """What the originator (second) is told when a bulletin of its is erased here."""
 
@@ -44,6 +47,7 @@ def subject_parts(on: Ground) -> SubjectParts:
         indexing=Indexing(on.db, on.archive, index, on.alarms),
         exports=exports,
         copies=copies,
+        report=SubjectReport(on.agency, on.db, index, exports, copies, partial(held_among, on.db)),
         tells=tells(on.agency, on.logs, copies, on.clock),
     )
 

@@ -7,11 +7,14 @@ moved under the archive key of the bulletin's retention day, and goes with the b
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 from saphan_protocol.detail import open_detail
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Event, SealedDetail, Statement
+from saphan_schemas.records import ErasureDetail, Event, SealedDetail, Statement
 
 from saphan.node.archive import Archive
 from saphan.node.rows.db import Database
@@ -44,6 +47,21 @@ class Rejections:
             (record.bulletin, issuer),
         )
         return None if row is None else self._archive.reason(row[0], record.bulletin, row[1])
+
+    def known(self, statement: bytes, issuer: str) -> dict[str, Any] | None:
+        """Exports by kind, and desks, that `issuer` knew of when it erased a bulletin of ours.
+
+        None: it has not said, or nobody can open it any more. Arguments as of `reason`.
+        """
+        text = self.reason(statement, issuer)
+        if text is None:
+            return None
+        try:
+            found = msgspec.json.decode(text, type=ErasureDetail)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        exports = {one.kind: one.count for one in found.exports}
+        return {"exports": exports, "desks": {"erased": found.confirmed, "waiting": found.waiting}}
 
     def outlive(self, mailbox_key: bytes, agency: str) -> None:
         """Keep every reason that is sealed to a mailbox key of `agency`, which is then destroyed.

@@ -7,7 +7,7 @@ it: a line that breaks between costs the same words once more.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from saphan_protocol.batch import verify_one
 from saphan_schemas.codec import decode, encode
@@ -16,7 +16,6 @@ from saphan_schemas.exports import DESK_ERASURE_TYPE, EXPORT_TYPE, SAVED, DeskEr
 from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.records import ErasureDetail, ExportCount, Role, Signature
 
-from saphan.node.desks.login import DeskPeer
 from saphan.node.exports.exporting import Exporting
 from saphan.node.logs import Logs
 from saphan.node.rows.db import Database
@@ -29,6 +28,16 @@ _OPEN: Final = (
     " WHERE c.key = ? AND c.erasure IS NULL ORDER BY c.given, c.bulletin"
 )
 GONE: Final = "gone"
+
+
+class DeskKey(Protocol):
+    """Whose desk it is: the officer's handle, the id of their key."""
+
+    @property
+    def handle(self) -> str: ...
+
+    @property
+    def key(self) -> bytes: ...
 
 
 class DeskCopies:
@@ -55,7 +64,7 @@ class DeskCopies:
         self._witnessed = witnessed
         self._clock = clock
 
-    def given(self, bulletin: bytes, desk: DeskPeer) -> None:
+    def given(self, bulletin: bytes, desk: DeskKey) -> None:
         """A desk is about to have what a bulletin says: durable before it leaves.
 
         Raises:
@@ -69,7 +78,7 @@ class DeskCopies:
                 (bulletin, desk.key, desk.handle, self._clock()),
             )
 
-    def news(self, desk: DeskPeer) -> tuple[list[Json], int | None, list[tuple[str, bytes]]]:
+    def news(self, desk: DeskKey) -> tuple[list[Json], int | None, list[tuple[str, bytes]]]:
         """What a desk has not heard of its copies, the witnessed time, and what is to be noted once
         it has kept that."""
         copies, heard = [], []
@@ -91,7 +100,7 @@ class DeskCopies:
                 break
         return copies, self._witnessed(), heard
 
-    def heard(self, desk: DeskPeer, told: list[tuple[str, bytes]]) -> None:
+    def heard(self, desk: DeskKey, told: list[tuple[str, bytes]]) -> None:
         """The desk has kept that.
 
         Raises:
@@ -103,12 +112,12 @@ class DeskCopies:
                 [(state, bulletin, desk.key) for state, bulletin in told],
             )
 
-    def waits(self, desk: DeskPeer) -> bool:
+    def waits(self, desk: DeskKey) -> bool:
         """Whether there is anything that this desk has not heard."""
         copies, _, _ = self.news(desk)
         return bool(copies)
 
-    def erased(self, desk: DeskPeer, record: bytes, signature: Signature) -> int:
+    def erased(self, desk: DeskKey, record: bytes, signature: Signature) -> int:
         """Keep a desk's word that bulletins are gone there; how many of them it had of this node.
 
         Raises:
@@ -134,7 +143,7 @@ class DeskCopies:
                 tx.execute("DELETE FROM desk_erasures WHERE id = ?", (row.lastrowid,))
         return done.rowcount
 
-    def exported(self, desk: DeskPeer, record: bytes, signature: Signature) -> bool:
+    def exported(self, desk: DeskKey, record: bytes, signature: Signature) -> bool:
         """Keep a desk's record of an export; whether a statement about it waits for the log now.
 
         Raises:
@@ -183,7 +192,7 @@ class DeskCopies:
 
     def _check(
         self,
-        desk: DeskPeer,
+        desk: DeskKey,
         said: tuple[str, str, bytes],
         signature: Signature,
         name: str | None = None,
@@ -196,7 +205,7 @@ class DeskCopies:
                 field="record",
             )
 
-    def _verify(self, desk: DeskPeer, kind: str, record: bytes, signature: Signature) -> None:
+    def _verify(self, desk: DeskKey, kind: str, record: bytes, signature: Signature) -> None:
         with self._logs.lock:
             self._logs.directory.key(desk.key, Role.OFFICER)
             key = self._logs.directory.verifying(desk.key)
