@@ -76,13 +76,19 @@ class FactReads:
         keys = list(keys)
         wanted = [(id_, packing.statement_field(said, to)) for id_, said, to in keys]
         found = await self._fields(wanted)
+        # What was archived is not touched when its entry is forgotten.
+        forgotten = await self._forgotten() if any(kept for _here, kept in found.values()) else 0
         indices: dict[StatementKey, int] = {}
         for key, place in zip(keys, wanted, strict=True):
             # Said again after the bulletin was archived: the first answer is the archive's.
             said = [int(data) for data in found[place] if data is not None]
-            if said:
-                indices[key] = min(said)
+            if kept := [index for index in said if index >= forgotten]:
+                indices[key] = min(kept)
         return indices
+
+    async def _forgotten(self) -> int:
+        """Entries that are forgotten, from the log's beginning."""
+        return int(await self._link.one("HGET", self._keys.head, "forgotten") or 0)
 
     async def corridors(self, keys: Iterable[Corridor]) -> dict[Corridor, tuple[int, int]]:
         keys = list(keys)

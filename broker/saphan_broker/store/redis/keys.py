@@ -12,7 +12,8 @@ class Keys:
     """The keys of one log of one broker.
 
     head           hash    format, store (random id), size, root, time, commit (id of the last one),
-                           epoch (of the lease), note_size, note, bulletins (how many)
+                           epoch (of the lease), note_size, note, bulletins (how many),
+                           forgotten (entries, from the log's beginning)
     blocks:<n>     hash    index in the block -> leaf and entry
     sigs:<n>       hash    batch signatures that entries of that block name
     tiles          hash    <level>/<n> -> hashes
@@ -39,7 +40,6 @@ class Keys:
     gone           set     objects whose bulletins are destroyed or forgotten
     aged           zset    bulletins whose entries are forgotten, by record day
     old            zset    those of them that something keeps, by record day
-    forgotten      hash    entries: how many, from the log's beginning; day: of the records
     removed        string  counts what was removed
     rewritten      string  that count, when the server's own file was last written anew
     lease          string  who sequences (evidence)
@@ -55,7 +55,7 @@ class Keys:
             setattr(self, key, self.prefix + key.encode())
         for key in ("destroyable", "held", "holds", "days", "wiped", "gone", "aged", "old"):
             setattr(self, key, self.prefix + key.encode())
-        for key in ("dirty", "notes", "ages", "said", "forgotten", "removed", "rewritten"):
+        for key in ("dirty", "notes", "ages", "said", "removed", "rewritten"):
             setattr(self, key, self.prefix + key.encode())
 
     head: bytes
@@ -80,7 +80,6 @@ class Keys:
     gone: bytes
     aged: bytes
     old: bytes
-    forgotten: bytes
     removed: bytes
     rewritten: bytes
     lease: bytes
@@ -109,3 +108,8 @@ class Keys:
 def all_keys(name: str) -> dict[Log, Keys]:
     """The keys of both logs."""
     return {log: Keys(name, log) for log in LOGS}
+
+
+def aging_keys(keys: Keys) -> tuple[bytes, ...]:
+    """What `lua/aging.lua` is given."""
+    return keys.head, keys.prefix + b"archive", keys.done, keys.ages

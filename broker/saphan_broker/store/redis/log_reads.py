@@ -83,7 +83,7 @@ class LogReads:
 
     async def entries(self, start: int, stop: int) -> list[EntryRow]:
         """Entries of a range."""
-        rows = await self._range("evidence", start, stop)
+        rows = await self._range("evidence", max(start, await self.forgotten()), stop)
         entries = [packing.read_entry(index, data) for index, data in rows]
         return [entry for entry in entries if entry is not None]
 
@@ -99,7 +99,7 @@ class LogReads:
 
     async def forgotten(self) -> int:
         """How many leaves, from the log's beginning, have no entry any more."""
-        return int(await self._link.one("HGET", self._keys["evidence"].forgotten, "entries") or 0)
+        return int(await self._link.one("HGET", self._keys["evidence"].head, "forgotten") or 0)
 
     async def entries_at(self, indices: Sequence[int]) -> list[EntryRow]:
         """The entries with these indices, in their order."""

@@ -136,13 +136,14 @@ class MailboxReads:
             ("HMGET", self._keys.signatures(n), *[packing.signature_field(key) for key in wanted])
             for n, wanted in blocks.items()
         ]
+        forgotten = await self._logs.forgotten()
         found: dict[SignatureKey, BatchSignature] = {}
         for (n, wanted), values in zip(blocks.items(), await self._link.ask(asked), strict=True):
             kept = await self._archive.signatures(n) if None in values else None
             for key, value in zip(wanted, values, strict=True):
                 field = packing.signature_field(key)
                 data = value if value is not None else (kept or {}).get(field)
-                if data is not None:
+                if data is not None and keys[key] >= forgotten:
                     found[key] = BatchSignature(*key, data)
         return found
 
@@ -155,7 +156,8 @@ class MailboxReads:
         first, last = b"%d-0" % (after + 2), b"%d-0" % below
         found = await self._link.one("XRANGE", self._keys.box(agency), first, last, "COUNT", limit)
         here = [_index(item) for item in found]
-        kept = await self._archive.box(agency, after, below, limit)
+        start = max(after, await self._logs.forgotten() - 1)
+        kept = await self._archive.box(agency, start, below, limit)
         return sorted({*here, *kept})[:limit] if kept else here
 
     async def _rows(self, agency: str, entries: list[EntryRow]) -> list[FeedRow]:

@@ -31,6 +31,7 @@ from saphan_broker.store.redis.archived import Archive, NothingArchived
 from saphan_broker.store.redis.before import read_before
 from saphan_broker.store.redis.due_reads import DueReads
 from saphan_broker.store.redis.fact_reads import FactReads
+from saphan_broker.store.redis.forgetting import Forgetting
 from saphan_broker.store.redis.keys import Keys, all_keys
 from saphan_broker.store.redis.line import LineDown, unreachable
 from saphan_broker.store.redis.link import Link
@@ -69,6 +70,8 @@ class RedisStore(Reading):
             of_evidence = (keys["evidence"], opened[0], self._facts)
             self._waking = Waking(links[2].ask, *of_evidence, lambda: writer.epoch)
         self._dues = DueReads(links[0], keys, self._facts, self._logs, self._waking, self._wake)
+        reader = None if opened is None else opened[0]
+        self._forgetting = Forgetting(writer, links[0], keys, self._logs, self._facts, reader)
         self._rewriting = Rewriting(links[2], keys["evidence"])
         self._writing = asyncio.Lock()
         self._begun: set[asyncio.Task[Any]] = set()
@@ -261,6 +264,21 @@ class RedisStore(Reading):
             await self._begin(self._waking.wake(number))
 
     # --- Aging -----------------------------------------------------------------------------------
+
+    async def forget(self, before_day: int, limit: int) -> int:
+        """See `Aging.forget`; at the holder of the lease only."""
+        self._check_open()
+        if self._mover is None:
+            return await self._begin(self._forget(before_day, limit))
+        async with self._mover.resting:  # nothing is archived that is forgotten meanwhile
+            gone = await self._begin(self._forget(before_day, limit))
+            if gone:
+                return gone
+            return await self._mover.forget(before_day, await self._logs.forgotten(), limit)
+
+    async def _forget(self, before_day: int, limit: int) -> int:
+        gone = await self._forgetting.entries(before_day, limit)
+        return gone or await self._forgetting.bulletins(before_day, limit)
 
     async def cleanse(self) -> bool:
         """See `Aging.cleanse`; at the holder of the lease only. Errors as `archive_some`."""

@@ -27,7 +27,7 @@ from saphan_broker.store.base import (
 )
 from saphan_broker.store.redis import packing, scripts
 from saphan_broker.store.redis.address import RedisAddress
-from saphan_broker.store.redis.keys import Keys
+from saphan_broker.store.redis.keys import Keys, aging_keys
 from saphan_broker.store.redis.line import Command, Line, LineDown, dial
 from saphan_broker.store.redis.link import Link
 from saphan_broker.store.redis.refusals import Reply, checked, forgotten
@@ -160,6 +160,27 @@ class Writer:
             raise RuntimeError(f"note of size {head.size} beyond the committed head {found}")
         if word == "back":
             raise RuntimeError(f"note of size {head.size} below the stored note of {found}")
+
+    async def age(self, forgotten: int | str, words: list[bytes | str | int]) -> None:
+        """Run `lua/aging.lua`; durable when it returns.
+
+        Args:
+            forgotten: entries that were forgotten before, or nothing.
+
+        Raises:
+            Unavailable: `lease_lost`; CommitUnknown and others, as `commit`.
+        """
+        keys = self._keys["evidence"]
+        arguments = (self.epoch, keys.prefix, forgotten, *words)
+        command = scripts.AGING.call(aging_keys(keys), *arguments)
+        await self._ready()
+        try:
+            word, found = outcome(await self._durably(scripts.AGING, command))
+        except LineDown as error:
+            # If it was done the second time finds the count moved, or does the same again.
+            word, found = await self._again(command, error)
+        if word == "fenced":
+            raise Fenced("evidence", found, found)
 
     async def cosignatures(self, rows: Sequence[tuple[Log, CosignatureRow]]) -> None:
         """Keep cosignatures, each unless a newer one is there; need not be durable."""

@@ -45,6 +45,10 @@ class Cache:
         self._loading: dict[str, asyncio.Task[object]] = {}
         self._lost: dict[str, None] = {}
 
+    def __contains__(self, name: str) -> bool:
+        """Whether it is in memory."""
+        return name in self._kept
+
     def full_name(self, name: str) -> str:
         """The object's name in the store of objects."""
         return f"{self._prefix}/{name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from saphan_broker.store.redis import packing
 from saphan_broker.store.redis.archive import index, scripts
@@ -12,6 +12,9 @@ from saphan_broker.store.redis.archive.finished_row import Read, object_of
 from saphan_broker.store.redis.archive.formats import Finished
 from saphan_broker.store.redis.keys import Keys
 from saphan_broker.store.redis.line import Argument, Command
+
+NEVER: Final = 2**32
+"""Of a pack with something that a hold keeps beyond its records, until that is forgotten."""
 
 
 class Entering(NamedTuple):
@@ -43,6 +46,8 @@ class Entering(NamedTuple):
 
     def _age(self, keys: Keys) -> tuple[bytes, int]:
         """Until when something of it is kept: its last record day; of refusals, the last entry."""
+        if any(row.fields.get(packing.HEADER) == b"" for row in self.finished):
+            return keys.ages, NEVER
         facts = [row.fields.get(packing.FACTS) for row in self.finished]
         known = zip(self.finished, facts, strict=True)
         days = [packing.read_facts(row.id, data).record_day for row, data in known if data]

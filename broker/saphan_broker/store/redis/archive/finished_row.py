@@ -24,6 +24,8 @@ class Read(NamedTuple):
     before: Archived | None
     body: Fields | None
     """To be written; None: there is none, or it stays where it is."""
+    forgotten: int = 0
+    """Entries of the log; what was first said in one of them was never said."""
 
     @property
     def facts(self) -> dict[bytes, bytes]:
@@ -31,7 +33,11 @@ class Read(NamedTuple):
         facts = {name: value for name, value in self.fields.items() if not is_body(name)}
         if self.before is not None:
             archived = self.before[1].fields
-            first = {name: value for name, value in archived.items() if name[:1] == b"s"}
+            first = {
+                name: value
+                for name, value in archived.items()
+                if name[:1] == b"s" and int(value) >= self.forgotten
+            }
             facts = {**archived, **facts, **first}
         if self.is_bodiless:
             facts.pop(packing.OBJECT, None)

@@ -1,6 +1,7 @@
 """What stands in the archived objects; the fields are the server's own, as `packing` made them.
 
 logs/<log>/blocks/<n>           one full block: leaves and entries, signatures, level-0 tile
+logs/<log>/bare/<n>             the same once its entries are forgotten: leaves and tile
 logs/<log>/tiles/<level>/<n>    one full tile of a higher level
 boxes/<agency>/<first>-<last>   a stretch of a mailbox: indices of entries
 facts/<day>/<digest>            up to 256 finished bulletins without their bodies
@@ -95,6 +96,11 @@ class _Box(Kept, frozen=True):
 
 def block_name(log: Log, n: int) -> str:
     return f"logs/{log}/blocks/{n}"
+
+
+def bare_name(log: Log, n: int) -> str:
+    """Of a block whose entries are forgotten: leaves and tile."""
+    return f"logs/{log}/bare/{n}"
 
 
 def tile_name(log: Log, level: int, n: int) -> str:

@@ -141,6 +141,7 @@ class BulletinMover:
         """As many of them as one pack may hold."""
         rows: list[Read] = []
         size = 0
+        (said,) = await self._moving.ask([("HGET", self._keys.head, "forgotten")])
         for at in range(0, len(ids), READ_AT_ONCE):
             some = ids[at : at + READ_AT_ONCE]
             flat = await self._moving.ask([("HGETALL", self._keys.bulletin(id_)) for id_ in some])
@@ -153,6 +154,7 @@ class BulletinMover:
                 row = await self._with_body(id_, fields[id_], before, whole=whole)
                 if row is None or (before is None and not row.fields):
                     continue
+                row = row._replace(forgotten=int(said or 0))
                 if row.size > LIMITS.archive_pack_bytes:  # refused a hundred thousand times
                     await self._moving.ask([("ZREM", self._keys.done, id_)])
                     continue

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from saphan_broker.objects.base import Objects
 from saphan_broker.store.redis.archive.cleansing import Cleansing
+from saphan_broker.store.redis.archive.forgetting import Forgetting
 from saphan_broker.store.redis.archive.move_boxes import BoxMover
 from saphan_broker.store.redis.archive.move_bulletins import BulletinMover
 from saphan_broker.store.redis.archive.move_logs import move_blocks, move_tiles
@@ -27,7 +28,9 @@ class Mover:
         self._bulletins = BulletinMover(moving, reader)
         self._cleansing = Cleansing(objects, moving, reader, self._bulletins)
         self._begun = False
-        self._one = asyncio.Lock()
+        self._forgetting = Forgetting(moving, reader, self._bulletins)
+        self.resting = asyncio.Lock()
+        """Held by whoever needs that nothing is moved meanwhile."""
 
     async def step(self) -> int:
         """Move a little of everything; gives how many things, 0: there is nothing to do.
@@ -37,7 +40,7 @@ class Mover:
             OperatorError: `blobs_unusable`, `store_missing`; nothing is half done then that the
                 next step would not finish.
         """
-        async with self._one:
+        async with self.resting:
             if not self._begun:
                 await self._moving.objects.sign()
                 self._begun = True
@@ -50,5 +53,9 @@ class Mover:
 
     async def clean(self, settled: Callable[[], Awaitable[None]]) -> bool:
         """Take what is destroyed out of the objects; see `Cleansing.clean`."""
-        async with self._one:
+        async with self.resting:
             return await self._cleansing.clean(settled)
+
+    async def forget(self, before_day: int, forgotten: int, limit: int) -> int:
+        """Take what is forgotten out of packs and blocks, for who holds `resting`."""
+        return await self._forgetting.forget(before_day, forgotten, limit)

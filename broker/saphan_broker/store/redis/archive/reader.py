@@ -19,6 +19,7 @@ from saphan_broker.store.redis.archive.formats import (
     Facts,
     Fields,
     Finished,
+    bare_name,
     block_name,
     box_name,
     facts_name,
@@ -42,6 +43,8 @@ PACKS_AT_ONCE: Final = 16
 STRETCHES: Final = 16
 """Of a mailbox that are asked for at once."""
 BLOCKS: Final = "blocks"
+BARE: Final = "bare"
+"""Blocks whose entries are forgotten."""
 
 
 def tiles_moved(level: int) -> str:
@@ -88,7 +91,10 @@ class ArchiveReader:
     async def _block(self, log: Log, n: int) -> Block | None:
         if not await self._is_moved(log, BLOCKS, n):
             return None
-        return await self.cache.load(block_name(log, n), open_block)
+        name = block_name(log, n)
+        if name not in self.cache and log == "evidence" and await self._is_moved(log, BARE, n):
+            name = bare_name(log, n)
+        return await self.cache.load(name, open_block)
 
     async def _is_moved(self, log: Log, field: str, n: int) -> bool:
         """Whether `n` was counted: what has once moved never comes back."""
@@ -152,6 +158,10 @@ class ArchiveReader:
         # Whose slot only is that of an archived one is not in its pack.
         found = await self._pick(packs, lambda facts, at: facts.bulletins.get(wanted[at]))
         return {wanted[at]: (packs[at], row) for at, row in found.items()}
+
+    def box_object(self, agency: str, stretch: str) -> str:
+        """Name of the object of a mailbox's stretch, in the store of objects."""
+        return self.cache.full_name(box_name(agency, stretch))
 
     async def pack(self, number: int) -> tuple[index.Pack, Facts] | None:
         """A facts pack by its number; None: it is gone."""

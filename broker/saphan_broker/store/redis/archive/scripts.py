@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from saphan_broker.store.redis.keys import Keys
+from saphan_broker.store.redis.keys import Keys, aging_keys
 from saphan_broker.store.redis.line import Argument, Command
 from saphan_broker.store.redis.scripts import read, with_slots
 from saphan_broker.store.redis.words import Words, add
@@ -50,8 +50,3 @@ def write(keys: Keys, epoch: int, commands: Sequence[Command]) -> Command:
         add(words, *command)
     named = aging_keys(keys)
     return ("EVAL", _AGING, len(named), *named, epoch, keys.prefix, "", *words)
-
-
-def aging_keys(keys: Keys) -> tuple[bytes, ...]:
-    """The keys of `lua/aging.lua`."""
-    return keys.head, keys.prefix + b"archive", keys.done, keys.ages

@@ -11,9 +11,12 @@ for at = 1, #ARGV[2], 8 do
     local pack = redis.call('HGET', ARGV[1] .. 'x:' .. bucket_of(slot, buckets), slot)
     if pack then
         local of = ARGV[1] .. 'packs:' .. math.floor(tonumber(pack) / 128)
-        found[#found + 1] = (at - 1) / 8
-        found[#found + 1] = pack
-        found[#found + 1] = redis.call('HGET', of, pack)
+        local said = redis.call('HGET', of, pack)
+        if said then
+            found[#found + 1] = (at - 1) / 8
+            found[#found + 1] = pack
+            found[#found + 1] = said
+        end
     end
 end
 return found
