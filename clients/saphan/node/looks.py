@@ -152,6 +152,7 @@ def retention(
         sweeping=sweeping,
         held=held,
         restored=on.restored,
+        clock=on.clock,
     )
 
 

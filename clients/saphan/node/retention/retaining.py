@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from saphan_schemas.limits import DAY_MS, LIMITS
+from saphan_schemas.limits import DAY_MS
 
 from saphan.node.archive import Archive
 from saphan.node.engine import Engine
@@ -24,7 +25,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retaining:
-    """Of one node; each runs in the thread that it needs."""
+    """Of one node; each runs in the thread that it needs. `clock` gives ms UTC."""
 
     engine: Engine
     line: Line
@@ -35,6 +36,7 @@ class Retaining:
     sweeping: Sweeping
     held: HeldAmong
     restored: Restored
+    clock: Callable[[], int]
 
     async def plan(self, days: int, by: str) -> Json:
         """What would go within so many days, how much and why; noted as seen by somebody.
@@ -87,14 +89,10 @@ class Retaining:
 
     def _plan(self, days: int, by: str) -> Json:
         now = self.sweeping.time.now()
-        standing = self.armed.standing()
-        found = planned(self.db, self.held, 0 if now is None else now // DAY_MS, days, standing)
+        today = (self.clock() if now is None else now) // DAY_MS
+        found = planned(self.db, self.held, today, days)
         self.armed.show(by)
         return {**found, "witnessed": now, **_standing(self.armed.standing())}
-
-
-MOST_DAYS = LIMITS.ratchet_days
-"""Of a plan."""
 
 
 def _standing(standing: Standing) -> Json:

@@ -10,7 +10,6 @@ from saphan_schemas.records import Header
 
 from saphan.node.archive import Archive
 from saphan.node.bulletins import unknown
-from saphan.node.retention.armed import Standing
 from saphan.node.retention.erasing import HeldAmong
 from saphan.node.retention.keeping import HELD
 from saphan.node.rows.db import Database, Row
@@ -33,7 +32,7 @@ _ROW: Final = (
 )
 
 
-def planned(db: Database, held: HeldAmong, today: int, days: int, standing: Standing) -> Json:
+def planned(db: Database, held: HeldAmong, today: int, days: int) -> Json:
     """Totals by day of what would be erased before `today` + `days`, by the rules that are meant.
 
     `acting`: whether a line is one of those that the node acts by already; held ones stay, and are
