@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Event
 from support.asked import A, B
 from support.brokers import World
@@ -122,3 +123,27 @@ async def test_both_parties_ask_and_answer_about_holds(world: World) -> None:
     ):
         assert await stated(world, line, made, event, code) is None
     await into.until(lambda: len(entries(into, made, Event.HOLD_ASKED)) == 3)
+
+
+async def test_what_is_said_to_be_due_has_come_to_its_last_day(world: World) -> None:
+    """That day stands in the header alone; the broker's own due-day came a fortnight before."""
+    out, into = await world.line(A), await world.line(B)
+    expires = world.clock() + 6 * DAY_MS
+    made = await carried(world, out, into, 50, expires=expires)
+    due = (await row_of(world, made)).due_day
+    await into.close()
+    for _ in range(2):  # at once it would be a leap
+        out = await witnessed_after(world, out, 1 + (due - world.clock() // DAY_MS) // 2)
+        await sweep(world).look()
+    assert (await row_of(world, made)).destroyed is not None
+    into = await world.line(B)
+    both = ((into, (A, B)), (out, (A, A)))
+    for line, corridor in both:
+        assert await stated(world, line, made, Event.ERASED, "due", corridor) == "erased_early"
+    refused = await stated(world, into, made, Event.ERASED, "recalled")
+    assert refused == "erased_unrecalled"
+    await into.close()
+    out = await witnessed_after(world, out, 50)
+    into = await world.line(B)
+    for line, corridor in ((into, (A, B)), (out, (A, A))):
+        assert await stated(world, line, made, Event.ERASED, "due", corridor) is None

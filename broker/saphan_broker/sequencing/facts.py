@@ -62,6 +62,8 @@ class Known:
     """By agency, of its quota."""
     stopped: dict[DeliveryKey, Refused | Unavailable] = field(default_factory=dict)
     """Deliveries that may not be handed over any more, or not now, and why (`releasing`)."""
+    early: dict[bytes, Refused | Unavailable] = field(default_factory=dict)
+    """Bulletins whose last day has not come, or is not known now, and why (`erasures`)."""
 
     def first_answer(
         self, bulletin: bytes, statement: bytes, recipients: Sequence[str]

@@ -28,6 +28,7 @@ from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_schemas.records import Consignment, Event
 
 from saphan_broker.sequencing.destroying import Destroyed, Rewrapped
+from saphan_broker.sequencing.erasures import find_early
 from saphan_broker.sequencing.facts import Known
 from saphan_broker.sequencing.judging import Bulletin, Denied
 from saphan_broker.sequencing.ledger import Ledger
@@ -130,6 +131,7 @@ async def prepare(state: State, group: Sequence[Work], before: Prepared | None) 
     said = [ready for _work, ready in judged if isinstance(ready, Said)]
     newest = tree.size if anchor is not None else _newest_anchor(state, before)
     await find_stopped(state, said, known, AdmissionFacts(state.directory, time), newest)
+    await find_early(state, said, known, time)
     ledger = Ledger(known, tree.size, time, state.keys, state.quotas)
     if anchor is not None:
         ledger.anchor(*anchor)

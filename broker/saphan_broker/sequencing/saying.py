@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 from saphan_protocol.admission import AdmittedStatement, check_subject
-from saphan_protocol.aftermath import AFTERMATH, Aftermath, advance
+from saphan_protocol.aftermath import AFTERMATH, Aftermath, advance, check_erasure
 from saphan_protocol.delivery import EITHER_PARTY, OWN_EVENTS, State
 from saphan_schemas.errors import Refused, Unavailable
 from saphan_schemas.limits import LIMITS
@@ -25,6 +25,7 @@ from saphan_broker.state import Random
 from saphan_broker.store.base import BulletinFacts, DeliveryRow, HoldRow, StatementKey
 
 HOLDING: Final = frozenset({Event.HELD, Event.RELEASED})
+DUE: Final = "due"
 CHARGED: Final = OWN_EVENTS | EITHER_PARTY
 """Of a delivery's other statements there are only so many, of these there is no end."""
 
@@ -160,7 +161,10 @@ class Said:
         stopped = known.stopped.get((row.bulletin, row.recipient))
         if stopped is not None and self.admitted.event is Event.HANDOVER:
             raise stopped
-        return advance(*self._stands(known, row), self.admitted.event)[0]
+        state, stands = self._stands(known, row)
+        after, _ = advance(state, stands, self.admitted.event)
+        self._check_erasure(known, stands.recalled)
+        return after
 
     def _row(self, known: Known, facts: BulletinFacts) -> DeliveryRow | None:
         """The delivery that it is about: in its corridor, or the one whose leaf it names."""
@@ -181,10 +185,21 @@ class Said:
             return row is None and facts.sender == self.peer
         return row is not None and row.sender == self.corridor[0]
 
+    def _check_erasure(self, known: Known, recalled: bool | None) -> None:
+        """Its day has come, or the recall that it names is logged: of an erasure."""
+        said = self.admitted.statement
+        if self.admitted.event is not Event.ERASED:
+            return
+        early = known.early.get(said.bulletin)
+        if early is not None and said.code == DUE:
+            raise early
+        check_erasure(said.code, recalled, None, 0)
+
     def _check_own(self, known: Known) -> None:
         """In an agency's own corridor an erasure is said once."""
         if self.admitted.event is Event.ERASED and self._once(Event.ERASED) in known.statements:
             raise Refused("erased_before", "that it is erased was said before", field="statement")
+        self._check_erasure(known, None)
 
     def _check_hold(self, known: Known, row: DeliveryRow | None) -> None:
         """The order is in force, and is laid on a delivery once."""
