@@ -128,12 +128,12 @@ def read(args: argparse.Namespace, bulletin: str) -> int:
         content = box.opened(bulletin)
         if content is not None:
             note(say("note.opened_here", when=stamp(content["kept"])))
+            note_replaced(box.standing(content["id"]))
             show(content, bulletin_lines(content), as_json=args.json)
-            note_replaced(box.status_kept(content["id"]) or {})
             return 0
         content = _fetch(desk, bulletin)
+        note_replaced(box.standing(content["id"]))
         show(content, bulletin_lines(content), as_json=args.json)
-        note_replaced(box.status_kept(content["id"]) or {})
         box.keep(content)  # a full disk is said after the officer has seen it
     return 0
 

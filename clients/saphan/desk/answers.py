@@ -66,6 +66,7 @@ class Page(msgspec.Struct):
     more: bool
     rules: Annotated[str, Meta(max_length=64)]
     waiting: Index = 0
+    changed: Annotated[list[Row], Meta(max_length=LIMITS.desk_page_items)] = []
 
 
 class Delivery(msgspec.Struct):

@@ -96,6 +96,11 @@ class Inbox:
         """A bulletin's life as the node told it last; raises as `opened`."""
         return self._find(Shelf.STATUS, text)
 
+    def standing(self, bulletin: str) -> Json:
+        """Whether a bulletin stands, as the node said it last: of its life, and of the list."""
+        row = next((one for one in self._listed().values() if one["id"] == bulletin), {})
+        return (self.status_kept(bulletin) or {}) | row
+
     def heard(self) -> int | None:
         """When the node was heard last, ms UTC; None: never."""
         kept = self.desk.store.get(Shelf.STATE, _HEARD)
@@ -219,7 +224,9 @@ class Inbox:
         with store.transaction():
             for seq in gone:
                 store.remove(Shelf.INBOX, number_name(seq))
-            for row in page["bulletins"]:
+            # What was listed before and was taken back or replaced since: within what is here.
+            changed = [one for one in page.get("changed", ()) if one["seq"] <= page["next"]]
+            for row in (*page["bulletins"], *changed):
                 if listed.get(row["seq"]) != row:
                     day, value = row["retain_until"], msgspec.json.encode(row)
                     store.put(Shelf.INBOX, number_name(row["seq"]), value, day)

@@ -98,7 +98,7 @@ class Bulletins:
         """Rows of the inbox that were taken back or replaced since a time (ms UTC), the newest
         `CHANGED` of each kind: for who has the list already."""
         rows = self._db.rows(
-            f"{_LISTED} WHERE b.id IN ({_CHANGED}) ORDER BY b.arrived",  # noqa: S608 - constants
+            f"{_LISTED} WHERE b.id IN ({_CHANGED}) ORDER BY b.arrived",
             (since, CHANGED, LOOKED_BACK),
         )
         return self._listed([row for row in rows if shows(row[1])], shows)

@@ -1,0 +1,62 @@
+"""What a desk says of bulletins that were taken back or replaced since it listed them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from saphan.cli.render import inbox_lines
+from saphan.desk.inbox import Inbox
+from saphan.desk.syncing import sync
+from saphan_schemas.errors import Refused
+from support.bridge import KH, Bridge
+from support.desks import desk_bridge, on_line, ready_bridge
+from support.recalls import stands
+from support.threads import accepted, letter, related
+
+
+@pytest.fixture
+async def bridge() -> AsyncIterator[Bridge]:
+    async with ready_bridge() as made:
+        yield made
+
+
+async def test_a_list_that_is_here_already_is_struck_through(
+    bridge: Bridge,
+) -> None:
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk()
+        wrong = await accepted(world.la, letter("training_notice", (KH,)))
+        old = await accepted(world.la, letter("training_notice", (KH,)))
+        async with on_line(folder, bridge) as (desk, line):
+            await sync(desk, line)
+            box = Inbox(desk)
+            box.keep(await box.read(line, wrong))
+            box.keep(await box.read(line, old))
+            await sync(desk, line)
+            before = box.rows()
+            assert [one["recalled"] for one in before] == [None, None]
+
+            new = await accepted(
+                world.la,
+                letter(
+                    "training_notice", (KH,), about_message_kind="correction",
+                    about_relations=[related("corrects", old)],
+                ),
+            )  # fmt: skip
+            await world.la.recalls.order(wrong, "error", "keeper")
+            await stands(world.la, wrong, "obeyed")
+            await sync(desk, line)
+            first, second, third = box.rows()
+            assert (first["recalled"], first["author"]) == ("error", None)
+            assert (second["recalled"], second["replaced_by"]) == (None, [new.hex()])
+            assert third["replaced_by"] == []
+            shown = [one[2:18] for one in inbox_lines(box.rows())[1:]]
+            # The newest first, and under it what it replaced.
+            assert shown == [one.hex()[:16] for one in (wrong, new, old)]
+
+            assert box.opened(wrong.hex()) is None
+            assert box.opened(old.hex()) is not None
+            assert box.standing(old.hex())["replaced_by"] == [new.hex()]
+            with pytest.raises(Refused, match="bulletin_erased"):
+                await box.read(line, wrong)
