@@ -132,8 +132,9 @@ async def test_what_is_said_to_be_due_has_come_to_its_last_day(world: World) -> 
     made = await carried(world, out, into, 50, expires=expires)
     due = (await row_of(world, made)).due_day
     await into.close()
+    half = 1 + (due - world.clock() // DAY_MS) // 2
     for _ in range(2):  # at once it would be a leap
-        out = await witnessed_after(world, out, 1 + (due - world.clock() // DAY_MS) // 2)
+        out = await witnessed_after(world, out, half)
         await sweep(world).look()
     assert (await row_of(world, made)).destroyed is not None
     into = await world.line(B)
