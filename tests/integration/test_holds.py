@@ -8,53 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from saphan.holds.hold_file import HoldFile, make_hold
-from saphan.keys.keyfiles import read_key
+from saphan.holds.hold_file import HoldFile
 from saphan.node.holding.rows import held_among, is_held
 from saphan.node.service import NodeService
-from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import InvalidInput, Refused
-from saphan_schemas.hold_records import HoldOrder, HoldScope, HoldTerms
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.records import Role
-from support.bridge import KH, LA, SECRET, Bridge, agreed, bridged, eventually, opened, wish
+from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, wish
+from support.hold_files import hold_file
 from support.threads import accepted, after, letter, related
 
 Json = dict[str, Any]
-NOTHING = HoldScope((), (), None, None, (), ())
 
 
 @pytest.fixture
 async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
     async with bridged(tmp_path) as made:
         yield made
-
-
-def root(bridge: Bridge, agency: str) -> SigningKey:
-    """Who has no order key lets the roots sign."""
-    return read_key(bridge.offices[agency].root_key, Role.ROOT, SECRET).signing()
-
-
-def hold_file(
-    bridge: Bridge,
-    agency: str,
-    *,
-    number: int = 1,
-    release: bytes | None = None,
-    renew: bytes | None = None,
-    told: bool = True,
-    days: int = 90,
-    **scope: Any,
-) -> HoldFile:
-    """A signed hold order of an agency; `scope` as in HoldScope."""
-    values = {name: scope.get(name, getattr(NOTHING, name)) for name in HoldScope.__struct_fields__}
-    terms = HoldTerms("court of appeal 12/2026", HoldScope(**values), told=told)
-    now = bridge.clock()
-    action: Any = "hold" if release is None else "release"
-    named = release if release is not None else renew
-    review = now // DAY_MS + days
-    made = make_hold(HoldOrder(agency, number, action, named, bytes(32), review, now), terms)
-    return made.sign(root(bridge, agency))
 
 
 async def heeded(node: NodeService, file: HoldFile) -> Json:
