@@ -21,7 +21,7 @@ from support.asked import A, B
 from support.broker_attachments import PHOTO, REPORT, final
 from support.brokers import World
 from support.destroying_child import PLACES
-from support.due import DUE_DAYS, A, B, carried, kept, stated, sweep
+from support.due import DUE_DAYS, carried, kept, stated, sweep
 from support.rooms import ROOT
 from support.session import Line
 from support.traces import traces
