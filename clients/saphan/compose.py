@@ -7,7 +7,6 @@ chooses anything at random: `now` and `nonce` are given.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -34,14 +33,13 @@ from saphan_schemas.strict_json import parse_json
 from saphan_schemas.validation import validate_content
 
 from saphan.corridors import Allowed
+from saphan.retention.defaults import default_last_day
 from saphan.threads.addressing import Follow
 
 INNER_TYPE: Final = PAE_TYPES[Inner]
 DEFAULT_TLP: Final[Tlp] = "amber"
 DEFAULT_EXPIRY_MS: Final = 30 * DAY_MS
-DEFAULT_RETAIN_DAYS: Final = 365
 NO_AGREEMENT: Final = Allowed()
-_EPOCH: Final = date(1970, 1, 1)
 URGENCIES: Final[tuple[Urgency, ...]] = ("routine", "priority", "immediate")
 
 
@@ -181,23 +179,15 @@ def _header(
 
 
 def _kept_until(wish: Wish, today: int, allowed: Allowed) -> int:
-    """What is said, else a year, or until its review if that is later, within the agreements.
+    """What is said, else the table's day for its type, or its review if that is later, within the
+    agreements.
 
     Nobody can decide anything about a bulletin whose key was destroyed before its review.
     """
     if wish.retain_until is not None:
         return wish.retain_until
-    days = max(DEFAULT_RETAIN_DAYS, _review_day(wish.about) - today)
-    return today + min(allowed.retain_days, days)
-
-
-def _review_day(about: Any) -> int:
-    """`about.review_at` in days since 1970-01-01; 0 of what is no day, which the schema refuses."""
-    stated = about.get("review_at") if isinstance(about, dict) else None
-    try:
-        return (date.fromisoformat(stated) - _EPOCH).days if isinstance(stated, str) else 0
-    except ValueError:
-        return 0
+    last = default_last_day(wish.schema, wish.about, wish.body, today)
+    return min(last, today + allowed.retain_days)
 
 
 def check_lengths(blobs: Blobs) -> None:
