@@ -11,6 +11,7 @@ import pytest
 import redis
 from saphan_broker.store.base import CommitUnknown
 from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.creating import FORMAT
 from saphan_broker.store.redis.store import RedisStore
 from saphan_protocol import tls
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
@@ -327,7 +328,7 @@ async def test_what_is_not_ours_or_of_a_newer_format_is_refused_untouched(server
         assert refused.value.code == "store_foreign"
         client.delete(head)
         await (await RedisStore.create(server.address())).close()
-        client.hset(head, "format", 2)
+        client.hset(head, "format", FORMAT + 1)
         before = {key: client.dump(key) for key in keys_of(client)}
         with pytest.raises(OperatorError) as refused:
             await RedisStore.open(server.address())

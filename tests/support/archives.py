@@ -105,6 +105,7 @@ class Twin:
         for log in LOGS:
             await self._check_log(log)
         await self._check_facts()
+        await self._check_days()
         await self._check_mailboxes()
 
     async def _check_log(self, log: Log) -> None:
@@ -134,6 +135,18 @@ class Twin:
         assert await store.due(2**53, 10**6) == await memory.due(2**53, 10**6)
         assert await store.counts() == await memory.counts()
         assert await store.open_deliveries() == await memory.open_deliveries()
+
+    async def _check_days(self) -> None:
+        memory, store = self.memory, self.store
+        ids = [row.id for commit in self.commits for row in commit.bulletins]
+        assert await store.deliveries_of(ids) == await memory.deliveries_of(ids)
+        assert await store.holds_of(ids) == await memory.holds_of(ids)
+        for day in (29_999, 30_000, 2**31):
+            assert await store.destroyable(day, 10**6) == await memory.destroyable(day, 10**6)
+            assert await store.due_counts(day) == await memory.due_counts(day)
+            due = [await one.stanzas_due(day, 10**6) for one in (store, memory)]
+            assert sorted(map(repr, due[0])) == sorted(map(repr, due[1]))
+        assert await store.first_undestroyed() == await memory.first_undestroyed()
 
     async def _check_mailboxes(self) -> None:
         memory, store = self.memory, self.store

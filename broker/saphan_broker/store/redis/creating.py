@@ -17,8 +17,9 @@ from saphan_broker.store.redis.scripts import CREATE, missing, outcome
 from saphan_broker.store.redis.server import examine
 from saphan_broker.store.redis.writer import new_id
 
-FORMAT: Final = 1
-"""Of the layout in the server (`keys`, `packing`); a newer one is refused."""
+FORMAT: Final = 2
+"""Of the layout in the server (`keys`, `packing`); a newer one is refused, an older one brought up
+to it when the store is opened (`upgrading`)."""
 
 
 async def create(address: RedisAddress) -> None:

@@ -57,7 +57,8 @@ TAKE: Final = Script("take")
 FENCE: Final = Script("fence")
 RENEW: Final = Script("renew")
 AGING: Final = Script("aging", slots=True)
-EVERY: Final = (COMMIT, NOTE, SETTLE, BARRIER, CREATE, COSIGN, TAKE, FENCE, RENEW, AGING)
+UPGRADE: Final = Script("upgrade")
+EVERY: Final = (COMMIT, NOTE, SETTLE, BARRIER, CREATE, COSIGN, TAKE, FENCE, RENEW, AGING, UPGRADE)
 
 
 def outcome(reply: Reply) -> tuple[str, int]:

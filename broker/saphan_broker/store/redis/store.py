@@ -41,6 +41,7 @@ from saphan_broker.store.redis.mailbox_reads import MailboxReads
 from saphan_broker.store.redis.reading import Reading
 from saphan_broker.store.redis.rewriting import Rewriting
 from saphan_broker.store.redis.server import examine
+from saphan_broker.store.redis.upgrading import upgrade
 from saphan_broker.store.redis.writer import Writer
 
 T = TypeVar("T")
@@ -132,6 +133,7 @@ class RedisStore(Reading):
                 policy or Policy(),
                 lambda: writer.epoch,
             )
+            await upgrade(links[2].ask, keys, None if archive is None else archive[0])
         except BaseException:
             writer.close()
             for link in links:

@@ -41,25 +41,8 @@ class Entering(NamedTuple):
         words: list[Argument] = []
         for at in some:
             words += self._words(self.rows[at], self.finished[at], keys, slots)
-        start = (epoch, keys.prefix, number, self.meta, due_day, *self._age(keys))
+        start = (epoch, keys.prefix, number, self.meta, due_day, *age_of(keys, self.finished))
         return scripts.finish(named, *start, *self.objects, *words)
-
-    def _age(self, keys: Keys) -> tuple[bytes, int]:
-        """Until when something of it is kept: its last record day; of refusals, the last entry."""
-        if any(row.fields.get(packing.HEADER) == b"" for row in self.finished):
-            return keys.ages, NEVER
-        facts = [row.fields.get(packing.FACTS) for row in self.finished]
-        known = zip(self.finished, facts, strict=True)
-        days = [packing.read_facts(row.id, data).record_day for row, data in known if data]
-        if days:
-            return keys.ages, max(days)
-        said = [
-            int(value)
-            for row in self.finished
-            for name, value in row.fields.items()
-            if name[:1] == b"s"
-        ]
-        return keys.said, max(said, default=0)
 
     def _words(
         self, row: Read, pack: Finished, keys: Keys, slots: index.Slots
@@ -89,3 +72,14 @@ class Entering(NamedTuple):
             len(row.fields),
             *row.fields,
         ]
+
+
+def age_of(keys: Keys, rows: Sequence[Finished]) -> tuple[bytes, int]:
+    """Until when something of a pack is kept: the last record day; of refusals, the last entry."""
+    if any(row.fields.get(packing.HEADER) == b"" for row in rows):
+        return keys.ages, NEVER
+    facts = [(row.id, row.fields[packing.FACTS]) for row in rows if packing.FACTS in row.fields]
+    if facts:
+        return keys.ages, max(packing.read_facts(*one).record_day for one in facts)
+    said = [int(at) for row in rows for name, at in row.fields.items() if name[:1] == b"s"]
+    return keys.said, max(said, default=0)
