@@ -4,7 +4,8 @@
 2. With --disclose the person confirms; the node records the disclosure, durably, and gives the key.
    Its statement is waited for, so that the bundle shows it in the log.
 3. The node, if it runs, fetches what the store lacks; without it the store is taken as it is.
-4. The bundle is written, then checked as a stranger would check it.
+4. The export is recorded at the node, and in the log by its commitment.
+5. The bundle is written, then checked as a stranger would check it.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from saphan_protocol.bundle.report import Verdict
 from saphan_schemas.bundles import BundleDisclosure
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import SaphanError
+from saphan_schemas.exports import BUNDLED
 from saphan_schemas.records import Signature
 
 from saphan.base64_text import bytes_of
@@ -25,6 +28,7 @@ from saphan.cli.options import local_node, now_ms, office_of
 from saphan.cli.progress import PATIENCE_S, Progress
 from saphan.cli.speech import confirm, language, note, say, show
 from saphan.evidence.checking import check_bundle
+from saphan.evidence.exported import record_export
 from saphan.evidence.exporting import NodeStore, export_bundle
 from saphan.evidence.gather import Gathered
 from saphan.evidence.sentences import remark_sentence
@@ -55,6 +59,7 @@ def export(args: argparse.Namespace) -> int:
             attachments=args.attachments,
             disclosure=disclosure,
             progress=progress,
+            record=partial(record_export, office, node, bulletin, BUNDLED, now_ms()),
         )
     verdict = check_bundle(args.out, pins)
     show(_json(args, gathered, verdict), _page(args, gathered, verdict), as_json=args.json)

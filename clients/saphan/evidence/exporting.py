@@ -85,12 +85,15 @@ def export_bundle(
     attachments: bool = False,
     disclosure: BundleDisclosure | None = None,
     progress: Progress | None = None,
+    record: Callable[[], None] = lambda: None,
 ) -> Gathered:
     """Write a bulletin's evidence to a new file; what was gathered for it.
 
     Args:
         bulletin: id, 32 bytes; now: time at which the bundle is made, ms.
         attachments: whether their sealed bytes are wanted too.
+        record: has the export recorded, before anything is written; what it adds to the log is not
+            in this bundle, whatever it is.
 
     Raises:
         OperatorError: the store's (`NodeStore.reading`), `evidence_headless`, `file_exists`,
@@ -111,6 +114,7 @@ def export_bundle(
             gathered=gathered,
         )
         size = sealed.length() if attachments else 0
+        record()
 
         def wrote(length: int) -> None:
             gathered.bytes += length

@@ -372,7 +372,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         asyncio.create_task(service.recalls.run()),
         asyncio.create_task(service.retention.sweeping.run()),
         asyncio.create_task(service.lag.run()),
-        asyncio.create_task(service.subjects.indexing.run(service.engine)),
+        asyncio.create_task(service.subjects.run(service.engine, service.line)),
         asyncio.create_task(service.engine.budget.run()),
     ]
     try:

@@ -10,9 +10,11 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -21,14 +23,19 @@ from saphan_protocol.identity import pae
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.bundles import Disclosure
 from saphan_schemas.codec import encode
+from saphan_schemas.errors import InvalidInput
 from saphan_schemas.exports import BUNDLED, DISCLOSED, EXPORT_TYPE, PRINTED, Export
 from saphan_schemas.records import Event
 
+from saphan.evidence.exported import waiting_exports
 from saphan.node.bulletins import unknown
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import QUEUED, REFUSED
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 
+log = logging.getLogger("saphan.node")
+
+KEEPER: Final = "keeper"
 EACH_TIME: Final = frozenset({BUNDLED, PRINTED})
 """Kinds of which every one is a record of its own: each is a file that somebody carries away."""
 
@@ -91,6 +98,23 @@ class Exporting:
             )
             if signed is not None:
                 keep_statements(tx, *signed)
+        return stated
+
+    def take_waiting(self, data: Path) -> bool:
+        """Record what commands have noted while this node did not run; whether the log is told.
+
+        A crash between record and removal has the same record a second time, with the same time.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        stated = False
+        for one in waiting_exports(data):
+            try:
+                stated |= self.note(one.bulletin, one.kind, KEEPER, at=one.time)
+            except InvalidInput:  # a folder that was put together from two nodes' ones
+                log.warning("an export of %s is not recorded", one.bulletin.hex()[:16])
+            one.path.unlink(missing_ok=True)
         return stated
 
     def listed(self, bulletin: bytes) -> list[dict[str, Any]]:
