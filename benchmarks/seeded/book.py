@@ -115,18 +115,20 @@ class Book:
         salt: bytes,
         time: int,
         due_day: int | None = None,
+        target: int | None = None,
     ) -> tuple[int, bytes]:
         """Log one entry; gives its index and the entry's bytes.
 
         Args:
             named: PAE type of the statement.
             time: ms; never before that of an entry before it.
+            target: the `submitted` leaf that a destruction is about.
         """
         number, previous = self._corridors.get(corridor, (0, None))
         entry = encode(
             Entry(*corridor, number + 1, previous, time, named, identity(named, statement))
         )
-        index = self.evidence.add(entry_leaf(kind, entry, salt, due_day))
+        index = self.evidence.add(entry_leaf(kind, entry, salt, due_day, target))
         self._corridors[corridor] = (number + 1, index)
         return index, entry
 

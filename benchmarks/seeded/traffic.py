@@ -35,7 +35,7 @@ from saphan_schemas.records import (
     LeafType,
     Marking,
     StanzaRef,
-    Statement,
+    statement_of,
     statement_type,
 )
 
@@ -45,8 +45,8 @@ from benchmarks.seeded.parties import Party
 SCHEMAS: Final = ("saphan/training_notice/1", "saphan/case_statistics/1", "saphan/drug_seizure/1")
 SPAN_MS: Final = 365 * DAY_MS
 """The log covers a year, whatever its length."""
-EVENTS_OF_ONE: Final = 4
-"""Entries that a bulletin causes, about: it, its handover, its acceptance, its reading."""
+EVENTS_OF_ONE: Final = 5
+"""Entries that a bulletin causes, about: it, its handover, acceptance, reading, destruction."""
 HEADS: Final = 1_000
 """Heads in a year whose notes are shown; between them others were signed and forgotten."""
 _COMMITTED: Final = frozenset({Event.READ, Event.EXPORTED})
@@ -74,6 +74,7 @@ class Said:
     event: Event | None = None
     code: str | None = None
     first: bool = False
+    target: int | None = None
 
 
 class Traffic:
@@ -263,15 +264,20 @@ class Traffic:
             return CONSIGNMENT_TYPE, body
         detail = random.randbytes(32) if one.event in _COMMITTED else None
         digest = sent.ciphertext.digest
-        statement = Statement(sent.bulletin, digest, one.by, self.now, one.code, detail)
-        return statement_type(one.event), encode(statement)
+        about = (sent.bulletin, digest, one.by, self.now, one.code, detail)
+        return statement_type(one.event), encode(statement_of(one.event, *about, one.target))
 
     def _enter(self, one: Said, to: str, kind: str, body: bytes, **shown: object) -> PackEntry:
         sender = to if one.event in OWN_EVENTS else one.sent.header.sender
         salt = self._random.randbytes(32)
         due = due_day(one.sent.header) if one.first else None
         leaf = _leaf(one)
-        index, entry = self._book.enter((sender, to), leaf, kind, body, salt, self.now, due)
+        index, entry = self._book.enter(
+            (sender, to), leaf, kind, body, salt, self.now, due, one.target
+        )
+        if due is not None:  # by then there is an outcome: it was queued before
+            gone = Said(BROKER, one.sent, (to,), Event.DESTROYED, "due", target=index)
+            self._later(due * DAY_MS, gone)
         fields = {"item": None, "header": None, "ciphertext": None} | shown
         if one.event is None:
             fields |= {"header": one.sent.raw, "ciphertext": one.sent.ciphertext}
