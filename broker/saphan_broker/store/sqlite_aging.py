@@ -34,12 +34,17 @@ _COUNTS: Final = {
     "open": f"{_COUNTED} d.deadline IS NOT NULL AND d.holds = 0 GROUP BY 1",
     "held": f"{_COUNTED} d.holds > 0 AND d.destroyed IS NULL GROUP BY 1",
 }
-_FREE: Final = "d.due_day <= ?1 AND d.deadline IS NULL AND d.destroyed IS NULL AND d.holds = 0"
-_OPEN: Final = "d.due_day <= ?1 AND d.deadline IS NOT NULL AND d.holds = 0"
+_FIRST: Final = (  # of its bulletin: what several recipients have is counted once
+    "NOT EXISTS (SELECT 1 FROM delivery o WHERE o.seq = d.seq AND o.recipient < d.recipient"
+    " AND o.destroyed IS NULL AND o.holds = 0)"
+)
+_SIZED: Final = (
+    "SELECT d.due_day, b.ciphertext_length, b.attachments"
+    " FROM delivery d CROSS JOIN bulletin b USING (seq) WHERE d.due_day <= ? AND"
+)
 _SIZES: Final = (
-    "SELECT due_day, ciphertext_length, attachments FROM bulletin WHERE seq IN"  # noqa: S608
-    f" (SELECT d.seq FROM delivery d WHERE {_FREE}"
-    f" UNION SELECT d.seq FROM delivery d WHERE {_OPEN})"
+    f"{_SIZED} d.deadline IS NULL AND d.destroyed IS NULL AND d.holds = 0 AND {_FIRST}",
+    f"{_SIZED} d.deadline IS NOT NULL AND d.holds = 0 AND {_FIRST}",
 )
 
 
@@ -84,8 +89,10 @@ def read_due_counts(db: sqlite3.Connection, upto_day: int) -> list[DayCount]:
             free[day] = free.get(day, 0) + number
     held = dict(db.execute(_COUNTS["held"], (upto_day,)).fetchall())
     sizes: dict[int, int] = {}
-    for day, length, attachments in db.execute(_SIZES, (upto_day,)):
-        sizes[day] = sizes.get(day, 0) + length + sum(blob.length for blob in blobs(attachments))
+    for query in _SIZES:
+        for day, length, attachments in db.execute(query, (upto_day,)):
+            more = sum(blob.length for blob in blobs(attachments)) if attachments else 0
+            sizes[day] = sizes.get(day, 0) + length + more
     return [
         DayCount(day, free.get(day, 0), sizes.get(day, 0), held.get(day, 0))
         for day in sorted(free.keys() | held.keys())
