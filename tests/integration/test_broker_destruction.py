@@ -92,6 +92,20 @@ async def test_nothing_goes_on_time_that_no_witness_has_seen(world: World) -> No
     await out.until(lambda: out.heads[origin].time >= world.clock() // 1000 - 5)
 
 
+async def test_at_the_days_first_instant_witnesses_are_asked_for_the_time(world: World) -> None:
+    """Nobody sends anything at midnight, and no deadline asks: what is due must not wait."""
+    out, into = await world.line(A), await world.line(B)
+    made = await carried(world, out, into)
+    await into.close()
+    out = await witnessed_after(world, out, DUE_DAYS - 1)
+    world.clock.ahead += DAY_MS  # with the session open, and no word from its node
+    origin, now = world.pins.evidence.origin, world.clock() // 1000
+    await out.until(lambda: out.heads[origin].time >= now - 5)
+    await out.cosign(out.heads[origin])
+    await out.until(lambda: bool(entries(out, made, Event.DESTROYED)))
+    assert await kept(world, made) == (False, False)
+
+
 async def test_what_was_never_fetched_expires_first(world: World) -> None:
     out = await world.line(A)
     made = await consigned(world, out)
