@@ -261,6 +261,18 @@ class AskExported(Record, frozen=True, tag=30):
     signature: Signature
 
 
+class AskRecall(Record, frozen=True, tag=31):
+    """Take back what this officer wrote, or see how its recall stands.
+
+    Args:
+        bulletin: id, or how it begins; reason: code of a recall; None: only how it stands.
+    """
+
+    request: RequestId
+    bulletin: Annotated[str, Meta(pattern=r"\A[0-9a-f]{8,64}\Z")]
+    reason: Annotated[str, Meta(pattern=r"\A[a-z_]{1,32}\Z")] | None
+
+
 DeskQuestion = (
     AskIdentity
     | AskInbox
@@ -278,6 +290,7 @@ DeskQuestion = (
     | AskKeeping
     | AskErased
     | AskExported
+    | AskRecall
 )
 FromDesk = DeskLogin | DeskQuestion
 FromNodeToDesk = (

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from saphan.cli.render import inbox_lines
 from saphan.desk.inbox import Inbox
+from saphan.desk.outbox import Outbox
 from saphan.desk.syncing import sync
-from saphan_schemas.errors import Refused
-from support.bridge import KH, Bridge
+from saphan_schemas.errors import InvalidInput, Refused
+from support.bridge import KH, LA, Bridge, eventually, states, wish
+from support.desk_letters import letter as desk_letter
 from support.desks import desk_bridge, on_line, ready_bridge
 from support.recalls import stands
 from support.threads import accepted, letter, related
@@ -60,3 +63,28 @@ async def test_a_list_that_is_here_already_is_struck_through(
             assert box.standing(old.hex())["replaced_by"] == [new.hex()]
             with pytest.raises(Refused, match="bulletin_erased"):
                 await box.read(line, wrong)
+
+
+async def test_an_officer_takes_back_at_the_desk_what_is_theirs(bridge: Bridge) -> None:
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk("dao")
+        machine = await accepted(world.kh, wish(LA))
+        async with on_line(folder, bridge) as (desk, line):
+            await sync(desk, line)
+            box = Inbox(desk)
+            before = await box.recall(line, machine.hex()[:12], None)
+            assert (before["recalled"], before["here"]) == (False, None)
+            with pytest.raises(Refused, match="recall_not_author"):
+                await box.recall(line, machine.hex(), "error")
+            corridors = await asyncio.to_thread(box.corridors)
+            queue = Outbox(desk).queue
+            written = await asyncio.to_thread(queue, desk_letter(LA), corridors)
+            assert await Outbox(desk).send(line) == []
+            (kept,) = Outbox(desk).some([written.number])
+            assert kept.bulletin is not None
+            await eventually(lambda: states(world.kh, kept.bulletin or b"") == ["accepted"])
+            ordered = await box.recall(line, kept.bulletin.hex(), "error")
+            assert (ordered["code"], ordered["by"]) == ("error", "officer:dao")
+            await stands(world.kh, kept.bulletin, "obeyed", LA)
+            with pytest.raises(InvalidInput, match="recall_code"):
+                await box.recall(line, kept.bulletin.hex(), "because")

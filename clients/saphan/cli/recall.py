@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from saphan_protocol.delivery import DECLINED_CODES, RECALLED_CODES
 
 from saphan.cli.officer import bulletin_id
+from saphan.cli.officer_key import add_officer_key
 from saphan.cli.options import Parser, Subparsers, add_command, local_node
 from saphan.cli.recall_lines import listed_line, table_lines
 from saphan.cli.speech import confirm, say, show
+
+if TYPE_CHECKING:
+    from saphan.desk.line import DeskLine
 
 Json = dict[str, Any]
 VERBS: Final = ("show", "answer")
@@ -35,11 +40,15 @@ def add_commands(commands: Subparsers[Parser]) -> None:
         "--decline", choices=sorted(DECLINED_CODES), help=say("help.recall_decline")
     )
     recall.add_argument("--officer", metavar="HANDLE", help=say("help.recall_officer"))
+    recall.add_argument("--desk", type=Path, metavar="DESK", help=say("help.desk_instead"))
+    add_officer_key(recall)
     recall.add_argument("--yes", action="store_true", help=say("help.recall_yes"))
 
 
 def _recall(args: argparse.Namespace) -> int:
     verb, *rest = args.words
+    if args.desk is not None and verb in ("answer", LIST):
+        args.asked.error(say("note.recall_desk"))
     if verb == LIST and not rest:
         return _list(args)
     if verb in VERBS and len(rest) == 1:
@@ -53,6 +62,9 @@ def _order(args: argparse.Namespace, given: str) -> int:
     if args.reason is None:
         args.asked.error(say("note.recall_reason", codes=", ".join(sorted(RECALLED_CODES))))
     _refuse_answers(args)
+    if args.desk is not None:
+        confirm(say("prompt.recall_desk", id=given[:16]), yes=args.yes)
+        return _shown(args, _at_desk(args, bulletin_id(given), args.reason))
     node, bulletin = local_node(args), bulletin_id(given, "saphan status")
     found = node.get(f"/v1/bulletins/{bulletin}")
     to = ", ".join(found["header"]["recipients"])
@@ -63,8 +75,32 @@ def _order(args: argparse.Namespace, given: str) -> int:
 
 def _show(args: argparse.Namespace, given: str) -> int:
     _refuse_answers(args)
+    if args.desk is not None:
+        return _shown(args, _at_desk(args, bulletin_id(given), None))
     found = local_node(args).get(f"/v1/bulletins/{bulletin_id(given)}/recall")
     return _shown(args, found)
+
+
+def _at_desk(args: argparse.Namespace, bulletin: str, reason: str | None) -> Json:
+    """The same through the officer's desk; nothing of it is kept there.
+
+    Raises:
+        Unavailable: the line.
+    """
+    from saphan.cli.desk_line import at_desk, over_line
+    from saphan.desk.inbox import Inbox
+
+    found: list[Json] = []
+    with at_desk(args) as desk:
+        box = Inbox(desk)
+
+        async def ask(line: DeskLine) -> None:
+            found.append(await box.recall(line, bulletin, reason))
+
+        error = over_line(desk, ask)
+    if error is not None:
+        raise error
+    return found[0]
 
 
 def _answer(args: argparse.Namespace, given: str) -> int:

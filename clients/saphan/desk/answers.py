@@ -69,6 +69,43 @@ class Page(msgspec.Struct):
     changed: Annotated[list[Row], Meta(max_length=LIMITS.desk_page_items)] = []
 
 
+class Recipient(msgspec.Struct):
+    """How one recipient of a recalled bulletin stands."""
+
+    recipient: AgencyId
+    state: Word
+    until: Millis | None
+    answered: Millis | None
+    code: Word | None
+    late: bool
+    erased: Millis | None
+
+
+class Answered(msgspec.Struct):
+    """How this agency has answered a recall."""
+
+    id: Hex
+    time: Millis
+    until: Millis | None
+    code: Word
+    answer: Word | None
+    reason: Word | None
+    by: Annotated[str, Meta(max_length=200)] | None
+    answered: Millis | None
+
+
+class Recall(msgspec.Struct):
+    """Answers `AskRecall`."""
+
+    id: Hex
+    recalled: bool
+    code: Word | None
+    by: Annotated[str, Meta(max_length=200)] | None
+    time: Millis | None
+    recipients: Annotated[list[Recipient], Few]
+    here: Answered | None
+
+
 class Delivery(msgspec.Struct):
     """Where one recipient's delivery stands."""
 

@@ -17,7 +17,7 @@ import msgspec
 from saphan_protocol.batch import sign_one
 from saphan_protocol.identity import sha256
 from saphan_schemas.codec import Record, decode, encode
-from saphan_schemas.desk_frames import AskIdentity, AskInbox, AskRead, AskStatus
+from saphan_schemas.desk_frames import AskIdentity, AskInbox, AskRead, AskRecall, AskStatus
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import PAE_TYPES, OfficerRead
@@ -28,6 +28,7 @@ from saphan.desk.answers import (
     Corridors,
     Life,
     Page,
+    Recall,
     checked,
     checked_of,
 )
@@ -183,6 +184,14 @@ class Inbox:
         kept = encode(Opened(msgspec.json.encode(found), self.desk.clock()))
         await asyncio.to_thread(self._put, Shelf.STATUS, found, kept)
         return found
+
+    async def recall(self, line: DeskLine, text: str, reason: str | None) -> Json:
+        """How a recall stands; a `reason` orders it first.
+
+        Raises:
+            SaphanError: of the line, the node.
+        """
+        return checked_of(Recall, await line.ask(AskRecall(line.number(), text, reason)), text)
 
     # --- inside -----------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from saphan_schemas.desk_frames import (
     AskInbox,
     AskKeeping,
     AskRead,
+    AskRecall,
     AskRefuse,
     AskSecond,
     AskSend,
@@ -36,6 +37,7 @@ from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Inner, Signature
 
 from saphan.base64_text import text_of
+from saphan.node.api.recalls import check_officer
 from saphan.node.api.requests import INNER_BYTES, SignedBody, prepare_signed
 from saphan.node.api.schemas import describe_type
 from saphan.node.bulletins import unknown
@@ -198,6 +200,28 @@ class Questions:
     async def _given(self, bulletin: bytes) -> None:
         note = partial(self._service.subjects.copies.given, bulletin, self._peer)
         await self._service.engine.in_sealing(note)
+
+    async def recall(self, asked: AskRecall) -> DeskAnswer:
+        """How a recall stands, after it was ordered if a reason came with the question.
+
+        Raises:
+            Refused: `recall_not_author`; what `Recalls.order` raises.
+        """
+        service, handle, reason = self._service, self._peer.handle, asked.reason
+
+        def look() -> bytes:
+            found = service.bulletins.resolve(asked.bulletin, self._viewer().shows)
+            if reason is not None:
+                check_officer(service, handle, found)
+            service.showings.note(handle, STATUS, [found])
+            return found
+
+        bulletin = await service.engine.in_reading(look)
+        if reason is None:
+            show = partial(service.recalls.show, bulletin)
+            return _answer(asked.request, await service.engine.in_reading(show))
+        ordered = await service.recalls.order(bulletin, reason, self._peer.label)
+        return _answer(asked.request, ordered)
 
     # --- what the rules show ----------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from saphan_schemas.desk_frames import (
     AskKeeping,
     AskPart,
     AskRead,
+    AskRecall,
     AskRefuse,
     AskSecond,
     AskSend,
@@ -195,6 +196,8 @@ class DeskSession:
                     return await questions.erased(frame)
                 case AskExported():
                     return await questions.exported(frame)
+                case AskRecall():
+                    return await questions.recall(frame)
         except SaphanError as error:
             return refusal(frame.request, error)
         except Exception:

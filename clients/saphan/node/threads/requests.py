@@ -16,6 +16,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event, Header, Urgency
 
 from saphan.node.archive import Archive
+from saphan.node.retention.keeping import is_sealed
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import REFUSED
 from saphan.node.threads.calendar import Calendar, Running
@@ -124,7 +125,7 @@ class Requests:
         """
         row = self._db.row("SELECT header FROM bulletins WHERE id = ?", (bulletin,))
         words = words_of_row(self._db, self._archive, bulletin)
-        if row is None or words is None or not words.asks:
+        if row is None or words is None or not words.asks or is_sealed(self._db, bulletin):
             return []
         header = decode(Header, row[0], LIMITS.header_bytes, "header")
         repliers = header.recipients if header.sender == self._agency else (self._agency,)
