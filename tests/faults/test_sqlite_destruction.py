@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.sqlite_file import APPLICATION_ID, STORE_NAME
 from saphan_broker.store.sqlite_read import FACT_NAMES
 from saphan_protocol.merkle import EMPTY_ROOT
+from saphan_schemas.errors import OperatorError
 from support.aging_commits import destruction, hold, keys, settled, wrapped_anew
 from support.rooms import ROOT
 from support.store_commits import Story, digest
@@ -153,6 +155,49 @@ async def test_who_still_reads_an_older_state_only_delays_the_cleansing(data: Pa
         other.execute("COMMIT")
     await cleanse(store)
     assert traces(data, SECRET) == {}
+    await store.close()
+
+
+# --- full disks ----------------------------------------------------------------------------------
+
+
+async def test_a_full_disk_destroys_nothing_in_part_and_the_sweep_goes_on(data: Path) -> None:
+    store, story = await SqliteStore.create(data), Story(body_bytes=300)
+    commit = story.bulletins(200)
+    await store.commit(commit)
+    ended, rows = settled(story, commit.deliveries)
+    await store.commit(ended)
+    head = await store.state("evidence")
+    (pages,) = store._writer.connection.execute("PRAGMA page_count").fetchone()
+    store._writer.connection.execute(f"PRAGMA max_page_count={pages}")
+    gone, after = destruction(story, rows)
+    with pytest.raises(OperatorError) as refused:
+        await store.commit(gone)
+    assert refused.value.code == "disk_full"
+    assert await store.state("evidence") == head
+    assert await store.destroyable(DAY, 1000) == rows
+    assert len(await store.stanzas(keys(rows))) == len(rows)
+    assert all(row.ciphertext for row in (await store.bodies(gone.bodiless)).values())
+    store._writer.connection.execute(f"PRAGMA max_page_count={pages + 1000}")
+    await store.commit(gone)
+    assert await store.deliveries(keys(rows)) == dict(zip(keys(rows), after, strict=True))
+    await store.close()
+
+
+async def test_a_disk_that_takes_no_more_delays_the_cleansing(data: Path) -> None:
+    store, story = await SqliteStore.create(data), Story()
+    doomed = await filled(store, story, 6)
+    await destroy(store, story, doomed)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((data / STORE_NAME).stat().st_size, hard))
+    try:
+        assert not await store.cleanse()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert traces(data, SECRET)
+    await cleanse(store)
+    assert traces(data, SECRET) == {}
+    assert (await store.state("evidence")).head.size == story.tree.size
     await store.close()
 
 

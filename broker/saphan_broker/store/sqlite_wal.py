@@ -43,11 +43,15 @@ def truncate(db: sqlite3.Connection) -> bool:
     """Move the WAL into the file and cut it off; False: somebody still reads an older state.
 
     On the writer's thread, outside a transaction: a commit comes before or after it. It does not
-    wait for a reader, because commits would wait with it.
+    wait for a reader, because commits would wait with it. A disk that does not take what the WAL
+    holds costs nothing but its length, and another try.
     """
     db.execute("PRAGMA busy_timeout=0")
     try:
         busy, _in_wal, _moved = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        _logger.warning("the WAL was not moved into the store's file: %s", error)
+        return False
     finally:
         db.execute(f"PRAGMA busy_timeout={sqlite_file.BUSY_MS}")
     return not busy
