@@ -11,6 +11,7 @@ import pytest
 from saphan.holds.hold_file import HoldFile
 from saphan.node.holding.rows import held_among, is_held
 from saphan.node.service import NodeService
+from saphan_broker.sequencing.work import Hold, Logged
 from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import DAY_MS
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, wish
@@ -139,6 +140,9 @@ async def test_an_order_to_hold_binds_while_the_line_is_down(bridge: Bridge) -> 
     async with bridge.node(KH) as kh:
         await kh.holds.take(held.package, held.terms, held.salt)
         assert held_among(kh.db, [bulletin]) == {bulletin}
+    async with bridge.broker_running(), bridge.node(KH) as kh:
+        await eventually(lambda: kh.holds.orders.is_logged(held.name))
+    async with bridge.node(KH) as kh:
         released = hold_file(bridge, KH, number=2, release=held.name, ids=(bulletin,))
         await kh.holds.take(released.package, released.terms, released.salt)
         assert held_among(kh.db, [bulletin]) == {bulletin}, "a release waits for the log"
@@ -211,3 +215,33 @@ async def test_past_its_review_a_hold_is_an_alarm_and_stands(bridge: Bridge) -> 
             wider = hold_file(bridge, KH, number=3, renew=held.name, ids=(bytes(32),))
             with pytest.raises(InvalidInput, match="hold_terms"):
                 await kh.holds.take(wider.package, wider.terms, wider.salt)
+
+
+async def test_an_order_that_the_broker_refuses_binds_here_and_alarms(bridge: Bridge) -> None:
+    """Two machines of one agency gave an order under one number; the log has the other one."""
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            bulletin = await accepted(la, wish())
+    held = hold_file(bridge, KH, ids=(bulletin,), told=False)
+    other = hold_file(bridge, KH, ids=(bytes(32),), told=False)
+    async with bridge.node(KH) as kh:
+        await kh.holds.take(held.package, held.terms, held.salt)
+    async with bridge.broker_running() as broker, bridge.node(LA) as la:
+        await opened(la)
+        submitted = broker.sequencer.submit(Hold(other.package, KH))
+        assert isinstance(await submitted.outcome, Logged)
+        async with bridge.node(KH) as kh:
+            await eventually(lambda: kh.holds.orders.refused() == [held.name])
+            await kh.holds.take(other.package, other.terms, other.salt)
+            await kh.holds.look()
+            assert [one.code for one in kh.alarms.standing()] == ["hold_refused"]
+            again = hold_file(bridge, KH, number=2, ids=(bulletin,), told=False)
+            await heeded(kh, again)
+            gone = hold_file(bridge, KH, number=3, release=held.name, ids=(bulletin,))
+            await kh.holds.take(gone.package, gone.terms, gone.salt)
+            assert held_among(kh.db, [bulletin]) == {bulletin}, "by the new one"
+            await kh.holds.look()
+            assert kh.alarms.standing() == []
+            await eventually(lambda: events(kh, bulletin, "held"))

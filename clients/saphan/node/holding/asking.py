@@ -67,11 +67,14 @@ class HoldsAsked:
         ]
 
     def open(self) -> list[Json]:
-        """Those that this agency has not answered."""
+        """Those that this agency is asked to hold, and has not answered."""
         return [
             one
             for one in self.listed()
-            if one["ours_to_answer"] and one["answer"] is None and not one["answering"]
+            if one["ours_to_answer"]
+            and one["asked"] == "hold"
+            and one["answer"] is None
+            and not one["answering"]
         ]
 
     def ask(self, bulletin: bytes, code: str, agency: str | None) -> list[str]:
@@ -110,7 +113,7 @@ class HoldsAsked:
 
     def answer_gone(self) -> bool:
         """Answer by itself what is asked of bulletins that are erased here; whether there were."""
-        gone = [bytes.fromhex(one["id"]) for one in self.open() if one["asked"] == "hold"]
+        gone = [bytes.fromhex(one["id"]) for one in self.open()]
         erased = erased_among(self._db, gone)
         for bulletin in erased:
             self.answer(bulletin, "destroyed_before", None)

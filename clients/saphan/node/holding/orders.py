@@ -1,8 +1,8 @@
 """This agency's hold orders at its node: given by people, or shown by the log (retention.md, H).
 
 1. An order to hold binds here at once, whatever the line does: it is kept, then heeded, then
-   offered to the broker until the log shows it. A release counts once the log shows it: until then
-   the broker goes on holding.
+   offered to the broker until the log shows it. The release of one that the log shows counts once
+   the log shows it too: until then the broker goes on holding.
 2. What the log shows and nobody has brought (a restored node, an order given at another machine)
    holds everything until its terms are here: nobody knows what it names.
 3. With each new hold every bulletin here is to be sorted; those that come later are as they come.
@@ -94,11 +94,10 @@ class HoldOrders:
 
     def _check_next(self, given: HoldOrdered, said: HoldTerms) -> None:
         order, today = given.order, self._clock() // DAY_MS
-        (last,) = self._db.rows("SELECT ifnull(max(number), 0) FROM hold_orders")[0]
-        if order.number != last + 1:
+        if order.number != self.next_number():
             raise Refused(
                 "hold_number",
-                f"the next hold order here is number {last + 1}, not {order.number}",
+                f"the next hold order here is number {self.next_number()}, not {order.number}",
                 field="hold.number",
                 hint="make the order again: saphan hold order",
             )
@@ -189,7 +188,7 @@ class HoldOrders:
             logged = {one.commitment for one in self._logs.directory.holds.of(self._agency)}
         for name, action, hold, package, terms in rows:
             if action == RELEASE:
-                if name in logged:
+                if name in logged or hold not in logged:
                     done = tx.execute(
                         "UPDATE holds SET released = ? WHERE name = ? AND released IS NULL",
                         (name, hold),
@@ -255,9 +254,22 @@ class HoldOrders:
         return None if row is None or row[0] is None else parse_terms(row[0])
 
     def next_number(self) -> int:
-        """The number that this agency's next order must have, as far as this node knows."""
-        (last,) = self._db.rows("SELECT ifnull(max(number), 0) FROM hold_orders")[0]
-        return int(last) + 1
+        """The number that this agency's next order must have, as far as this node knows; what the
+        broker will not log takes none."""
+        rows = self._db.rows("SELECT number, name FROM hold_orders ORDER BY number DESC")
+        return 1 + next((number for number, name in rows if not self._is_refused(name)), 0)
+
+    def refused(self) -> list[bytes]:
+        """Orders on holds in force that bind here and that the broker does not log: it will
+        destroy what they hold."""
+        rows = self._db.rows(
+            "SELECT o.name FROM hold_orders o JOIN holds h ON h.name = o.hold"
+            " WHERE h.released IS NULL"
+        )
+        return [name for (name,) in rows if self._is_refused(name)]
+
+    def _is_refused(self, name: bytes) -> bool:
+        return self._answers.get(name) is not None and not self.is_logged(name)
 
     def listed(self) -> list[dict[str, Any]]:
         """Every hold, the newest first, with the orders on it."""

@@ -113,6 +113,7 @@ class HoldWatch:
         found = {
             "hold_past_review": _past(past) if past else None,
             "hold_terms_missing": _missing() if scope_missing(self.db) else None,
+            "hold_refused": _refused() if self.orders.refused() else None,
             "hold_asked": _asked(len(asked)) if (asked := self.asked.open()) else None,
         }
         for code, error in found.items():
@@ -144,6 +145,14 @@ def _missing() -> OperatorError:
         "the log shows a hold order of this agency whose terms are not here: until they are, "
         "nothing is destroyed",
         hint="hand in the file that was signed: saphan hold submit FILE; it lies in orders/",
+    )
+
+
+def _refused() -> OperatorError:
+    return OperatorError(
+        "hold_refused",
+        "the broker does not take a hold order that binds this node: it will destroy its own copy",
+        hint="see why: saphan hold show; give the order anew, then release the one that is refused",
     )
 
 
