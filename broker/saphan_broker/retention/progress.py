@@ -16,6 +16,7 @@ from saphan_broker.state import State
 from saphan_broker.witnessed import WitnessedTime
 
 BEHIND: Final = "seed_not_moved"
+KEPT: Final = "seed_kept"
 
 
 class Told(NamedTuple):
@@ -43,11 +44,20 @@ class Progress:
     async def advance(self, day: int) -> None:
         """Destroy the keys of all days before `day` of which nothing is left.
 
+        What keeps a key for longer than a day is an alarm, `seed_kept`.
+
         Raises:
             OperatorError: `key_file_*`, and what the store raises.
         """
         first = await self._state.store.first_undestroyed()
         await self._move(day if first is None else min(day, first))
+        kept = day - self._state.keys.day
+        if kept > 1:
+            self._state.alarms.sound(
+                KEPT, f"keys of {kept} past days still exist: something under the oldest is left"
+            )
+        else:
+            self._state.alarms.clear(KEPT)
 
     async def acted(self) -> None:
         """Everything that was due by now is done.

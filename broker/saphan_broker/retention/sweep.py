@@ -13,7 +13,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from saphan_schemas.errors import SaphanError
+from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import DAY_MS, LIMITS
 
 from saphan_broker.retention.guard import Guard
@@ -26,6 +26,7 @@ from saphan_broker.store.base import BulletinFacts, DeliveryRow
 _log = logging.getLogger("saphan.broker")
 
 FAILS: Final = "retention_waits"
+LATE: Final = "retention_late"
 LOOK_SECONDS: Final = 1.0
 FORGET_ROWS: Final = 256
 """Old entries removed in one write."""
@@ -61,11 +62,14 @@ class RetentionSweep:
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             self._guard.quiet()  # from here on it is for another process to say
-            self._state.alarms.clear(FAILS)
+            for code in (FAILS, LATE):
+                self._state.alarms.clear(code)
 
     async def _try(self) -> None:
         try:
             await self.look()
+        except Unavailable as error:  # a full queue, a lost lease: the next look goes on
+            _log.info("what is due waits: %s", error)
         except SaphanError as error:
             self._state.alarms.sound(FAILS, f"what is due is not destroyed now: {error}")
         except Exception:  # a bug; the next look must still come
@@ -96,6 +100,11 @@ class RetentionSweep:
     def _note(self, rows: Sequence[DeliveryRow]) -> None:
         now = self._progress.witnessed_ms
         self.lag_ms = max(0, now - rows[0].due_day * DAY_MS) if rows else 0
+        if self.lag_ms > DAY_MS:
+            late = f"what was due {self.lag_ms // DAY_MS} days ago is not destroyed yet"
+            self._state.alarms.sound(LATE, f"{late}: see what else alarms, and the disk's load")
+        else:
+            self._state.alarms.clear(LATE)
 
     async def _destroy(self, rows: Sequence[DeliveryRow], day: int) -> int:
         """Log and remove a batch; gives how many."""
