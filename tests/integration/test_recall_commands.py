@@ -14,7 +14,7 @@ from saphan.cli.main import main
 from saphan.node.policy.settings import SETTINGS_NAME
 from saphan.node.service import NodeService
 from saphan.node.token_kept import Wanted
-from support.api_tokens import holder, http_to
+from support.api_tokens import Pen, another_officer, holder, http_to
 from support.bridge import KH, LA, OFFICERS, Bridge, eventually, states, wish
 from support.command import answered, saphan_here
 from support.desks import desk_bridge, ready_bridge
@@ -136,3 +136,24 @@ def row(node: NodeService, bulletin: bytes) -> Json:
     """How the one recipient stands."""
     found: Json = node.recalls.show(bulletin)["recipients"][0]
     return found
+
+
+async def test_who_wrote_it_takes_it_back_and_no_colleague(bridge: Bridge) -> None:
+    async with desk_bridge(bridge) as world, http_to(world.la) as here:
+        pen = Pen(bridge, LA, OFFICERS[LA])
+        author = await holder(here, world.la, Wanted(name="bounmy", officer=OFFICERS[LA]))
+        colleague = await another_officer(bridge, world.la, "noy")
+        other = await holder(here, world.la, Wanted(name="noy", officer=colleague.handle))
+        system = await holder(
+            here, world.la, Wanted(name="cases", rights=frozenset({Right.RECALL}))
+        )
+        signed = await pen.signed(wish())
+        _, sent = await author.ask("POST", "/v1/bulletins/signed", json=signed)
+        bulletin = bytes.fromhex(sent["id"])
+        await eventually(lambda: states(world.la, bulletin) == ["accepted"])
+        path, order = f"/v1/bulletins/{sent['id']}/recall", {"reason": "consent_withdrawn"}
+        assert await other.code("POST", path, json=order) == "recall_not_author"
+        assert await system.code("POST", path, json=order) == "token_scope"
+        assert (await author.ask("POST", path, json=order))[1]["by"] == f"officer:{OFFICERS[LA]}"
+        await eventually(lambda: row(world.la, bulletin)["state"] == "obeyed")
+        assert (await other.ask("GET", path))[1]["code"] == "consent_withdrawn"
