@@ -233,7 +233,7 @@ class Bulletins:
     def _attachments(self, bulletin: bytes) -> list[Json]:
         """Sealed attachments by number: their lengths, and whether all of each is here."""
         rows = self._db.rows(
-            "SELECT place, length, stage > 0 FROM parts WHERE bulletin = ? AND place > 0"
+            "SELECT place, length, stage IN (1, 2) FROM parts WHERE bulletin = ? AND place > 0"
             " ORDER BY place",
             (bulletin,),
         )

@@ -21,6 +21,8 @@ from saphan.node.rows.db import Database
 MISSING: Final = 0
 HERE: Final = 1
 BROUGHT: Final = 2
+GONE: Final = 3
+"""Destroyed: its length and digest stay, because the bulletin's id covers them."""
 WAITING: Final = "waiting_for_parts"
 """Code of a delivery whose attachments are still on their way."""
 _LOOK: Final = 64
@@ -180,9 +182,9 @@ def _rows(db: Database, bulletin: bytes, stage: int) -> tuple[tuple[int, Blob], 
 def sweep(db: Database, files: BlobFiles, agency: str) -> None:
     """Take away files that a crash left, and those of bulletins that nobody here will ever see."""
     rows = db.rows(
-        "SELECT DISTINCT p.bulletin FROM parts p WHERE NOT EXISTS (SELECT 1 FROM deliveries d"
-        " WHERE d.bulletin = p.bulletin AND d.recipient = ?"
-        " AND d.state IN ('rejected', 'recalled', 'expired'))",
+        "SELECT DISTINCT p.bulletin FROM parts p WHERE p.stage < 3"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.bulletin = p.bulletin"
+        " AND d.recipient = ? AND d.state IN ('rejected', 'recalled', 'expired'))",
         (agency,),
     )
     drafts = db.rows("SELECT id FROM countersigning WHERE state = 'waiting'")

@@ -21,6 +21,7 @@ from saphan_schemas.records import Event, SealedDetail
 
 from saphan.node.feed_entry import Seen
 from saphan.node.files.blobs import BlobFiles
+from saphan.node.files.parts import GONE
 from saphan.node.retention.keeping import DELETED, DELETING, PART, erased_among
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.deliveries import QUEUED, REFUSED
@@ -36,8 +37,6 @@ NEVER_HELD: Final = (
 )  # fmt: skip
 """A recipient in these states never had a key: it has destroyed nothing that it could read."""
 DUE: Final = "due"
-GONE: Final = 3
-"""Stage of a part that is destroyed: its length and digest stay, the bulletin's id covers them."""
 
 
 @dataclass(frozen=True, slots=True)
