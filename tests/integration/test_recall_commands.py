@@ -14,6 +14,7 @@ from saphan.cli.main import main
 from saphan.node.policy.settings import SETTINGS_NAME
 from saphan.node.service import NodeService
 from saphan.node.token_kept import Wanted
+from saphan_schemas.limits import DAY_MS
 from support.api_tokens import Pen, another_officer, holder, http_to
 from support.bridge import KH, LA, OFFICERS, Bridge, eventually, states, wish
 from support.command import answered, saphan_here
@@ -147,8 +148,10 @@ async def test_who_wrote_it_takes_it_back_and_no_colleague(bridge: Bridge) -> No
         system = await holder(
             here, world.la, Wanted(name="cases", rights=frozenset({Right.RECALL}))
         )
-        signed = await pen.signed(wish())
-        _, sent = await author.ask("POST", "/v1/bulletins/signed", json=signed)
+        day = bridge.clock() // DAY_MS + 60
+        signed = await pen.signed(wish(retain_until=day))
+        status, sent = await author.ask("POST", "/v1/bulletins/signed", json=signed)
+        assert status == 202, sent
         bulletin = bytes.fromhex(sent["id"])
         await eventually(lambda: states(world.la, bulletin) == ["accepted"])
         path, order = f"/v1/bulletins/{sent['id']}/recall", {"reason": "consent_withdrawn"}
