@@ -366,3 +366,47 @@ async def test_a_shared_place_is_never_swept_whatever_its_age(place: Place) -> N
 
     assert await place.process().sweep(none, any_age=True) == 0
     await check_final(store)
+
+
+async def test_what_is_destroyed_goes_with_its_marker_and_everything_staged(place: Place) -> None:
+    store = place.process()
+    await bring_all(store)
+    await store.settle(A, ID, BLOBS)
+    await store.forget(A, ID, BLOBS)
+    for _ in range(2):
+        await store.doom(A, ID)
+        await store.destroy(A, ID, BLOBS)
+    with pytest.raises(OperatorError):
+        await store.read(ID, 0, 0, 10)
+    assert await store.held(A, BLOBS) == (0, 0)
+    place.ahead += 2 * ORPHAN_MS
+    assert await place.process().sweep(nobody) == 0
+
+
+async def test_what_is_doomed_goes_only_once_it_is_not_known(place: Place) -> None:
+    """The process ends between the mark and the commit, or between the commit and the files."""
+    store = place.process()
+    await bring_all(store)
+    await store.settle(A, ID, BLOBS)
+    await store.forget(A, ID, BLOBS)
+    await store.doom(A, ID)
+    place.ahead += 2 * ORPHAN_MS
+    assert await place.process().sweep(everybody) == 0
+    assert await store.read(ID, 1, 0, 6) == b"report"
+    place.ahead += 2 * ORPHAN_MS
+    assert await place.process().sweep(nobody) == 0  # the mark went: it is logged for good
+    assert await store.read(ID, 1, 0, 6) == b"report"
+
+    await store.doom(A, ID)
+    place.ahead += 2 * ORPHAN_MS
+    assert await place.process().sweep(nobody) == 1
+    with pytest.raises(OperatorError):
+        await place.process().read(ID, 0, 0, 10)
+
+
+async def nobody(_bulletins: list[bytes]) -> Collection[bytes]:
+    return ()
+
+
+async def everybody(bulletins: list[bytes]) -> Collection[bytes]:
+    return bulletins

@@ -57,7 +57,7 @@ class Attachments(Protocol):
         """A bulletin that names them is logged: nothing is staged for it any more."""
         ...
 
-    async def doom(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
+    async def doom(self, agency: str, bulletin: bytes) -> None:
         """A logged bulletin may be destroyed by the next commit: mark it, durably.
 
         Idempotent. Whatever happens then, `destroy` or a later `sweep` finds it: its attachments

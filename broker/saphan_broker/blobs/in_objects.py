@@ -58,10 +58,10 @@ class ObjectAttachments:
                 await self._staging.forget(agency, blob)
             await self._finals.logged(agency, bulletin)
 
-    async def doom(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
+    async def doom(self, agency: str, bulletin: bytes) -> None:
         """See `Attachments.doom`."""
         async with self._lock(agency):
-            await self._finals.doom(agency, bulletin, blobs)
+            await self._finals.doom(agency, bulletin)
 
     async def destroy(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
         """See `Attachments.destroy`."""

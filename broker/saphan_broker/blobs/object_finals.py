@@ -104,10 +104,10 @@ class ObjectFinals:
             if one.bulletin == bulletin:
                 await self._objects.delete(one.name)
 
-    async def doom(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
-        """See `Attachments.doom`."""
+    async def doom(self, agency: str, bulletin: bytes) -> None:
+        """See `Attachments.doom`; it counts nothing, so that nobody has to wait for it."""
         for generation in await self._generations(bulletin):
-            marker = Marker(agency, bulletin, charge(blobs), generation, 0)
+            marker = Marker(agency, bulletin, 0, generation, 0)
             await self._objects.put(marker.name, b"")
 
     async def destroy(self, agency: str, bulletin: bytes) -> None:

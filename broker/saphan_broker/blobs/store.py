@@ -105,10 +105,11 @@ class BlobStore:
 
         await self._locked(agency, work)
 
-    async def doom(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
+    async def doom(self, agency: str, bulletin: bytes) -> None:
         """See `Attachments.doom`."""
-        now, size = self._clock(), charge(blobs)
-        await self._locked(agency, lambda: self._unlogged.mark(agency, bulletin, size, now))
+        now = self._clock()
+        # It counts nothing: what its agency submits meanwhile must not wait for it.
+        await self._locked(agency, lambda: self._unlogged.mark(agency, bulletin, 0, now))
 
     async def destroy(self, agency: str, bulletin: bytes, blobs: Blobs) -> None:
         """See `Attachments.destroy`."""

@@ -124,7 +124,7 @@ class RetentionSweep:
         found = await self._state.store.bulletins({row.bulletin for row in rows})
         for facts in found.values():
             if facts.attachments:
-                await self._state.blobs.doom(facts.sender, facts.id, facts.attachments)
+                await self._state.blobs.doom(facts.sender, facts.id)
 
     async def _remove_files(self) -> None:
         while self._emptied:
