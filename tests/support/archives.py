@@ -100,12 +100,17 @@ class Twin:
         commit = await self.commit(self.story.event(row, event, state, deadline))
         return commit.deliveries[0]
 
-    async def check(self) -> None:
-        """Ask both everything that can be asked."""
+    async def check(self, *, leads: bool = True) -> None:
+        """Ask both everything that can be asked.
+
+        Args:
+            leads: also what only the process that sequences may ask.
+        """
         for log in LOGS:
             await self._check_log(log)
         await self._check_facts()
-        await self._check_days()
+        if leads:
+            await self._check_days()
         await self._check_mailboxes()
 
     async def _check_log(self, log: Log) -> None:

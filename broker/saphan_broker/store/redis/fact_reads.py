@@ -127,10 +127,11 @@ class FactReads:
     async def stanzas(self, keys: Sequence[DeliveryKey]) -> dict[DeliveryKey, StanzaRow]:
         fields = [packing.stanza_field(recipient) for _id, recipient in keys]
         asked: list[Command] = [
-            ("HGET", self._keys.bulletin(id_), field)
+            ("HMGET", self._keys.bulletin(id_), field, packing.BODILESS)
             for (id_, _recipient), field in zip(keys, fields, strict=True)
         ]
-        found = await self._link.ask(asked)
+        replies = await self._link.ask(asked)
+        found = [packing.GONE if here is None and gone else here for here, gone in replies]
         unknown = {key[0] for key, data in zip(keys, found, strict=True) if data is None}
         kept = await self._archive.bodies(unknown) if unknown else {}
         rows: dict[DeliveryKey, StanzaRow] = {}

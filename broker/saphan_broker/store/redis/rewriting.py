@@ -9,12 +9,15 @@ docs/durability.md.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 from typing import Final, NamedTuple
 
 from saphan_schemas.errors import OperatorError
 
+from saphan_broker.store.redis.archive import scripts
 from saphan_broker.store.redis.keys import Keys
+from saphan_broker.store.redis.line import Command
 from saphan_broker.store.redis.link import Link
 
 FAILED: Final = "redis_failed"
@@ -39,9 +42,10 @@ class _Said(NamedTuple):
 class Rewriting:
     """Of one store's server; owned by one event loop."""
 
-    def __init__(self, link: Link, keys: Keys) -> None:
+    def __init__(self, link: Link, keys: Keys, epoch: Callable[[], int]) -> None:
         self._link = link
         self._keys = keys
+        self._epoch = epoch
         self._begun: tuple[_Said, int, float] | None = None
         self._not_before = 0.0
 
@@ -84,7 +88,8 @@ class Rewriting:
         self._begun = None
         self._not_before = monotonic() + REST * (monotonic() - since)
         if said.run == before.run and said.rewrites > before.rewrites:
-            await self._link.one("SET", self._keys.rewritten, removed)
+            done: Command = ("SET", self._keys.rewritten, removed)
+            await self._link.one(*scripts.write(self._keys, self._epoch(), [done]))
 
     async def _lacks(self, said: _Said) -> bool:
         """Where the server is set up to write snapshots, too, the one that it has is as old."""

@@ -73,7 +73,7 @@ class RedisStore(Reading):
         self._dues = DueReads(links[0], keys, self._facts, self._logs, self._waking, self._wake)
         reader = None if opened is None else opened[0]
         self._forgetting = Forgetting(writer, links[0], keys, self._logs, self._facts, reader)
-        self._rewriting = Rewriting(links[2], keys["evidence"])
+        self._rewriting = Rewriting(links[2], keys["evidence"], lambda: writer.epoch)
         self._writing = asyncio.Lock()
         self._begun: set[asyncio.Task[Any]] = set()
         self._pending: dict[tuple[Log, str], CosignatureRow] = {}

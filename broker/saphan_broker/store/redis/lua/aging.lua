@@ -11,7 +11,7 @@ if head[1] ~= ARGV[1] then return {'fenced', head[2]} end
 if ARGV[3] ~= '' and (head[3] or '0') ~= ARGV[3] then return {'moved', head[2]} end
 -- Asked before the first write: what is half done here nothing would finish.
 for _, name in ipairs({'del', 'exists', 'hdel', 'hget', 'hincrby', 'hset', 'hsetnx', 'incr', 'sadd',
-    'srem', 'unlink', 'xtrim', 'zadd', 'zrem', 'zscore'}) do
+    'set', 'srem', 'unlink', 'xtrim', 'zadd', 'zrem', 'zscore'}) do
     if not redis.acl_check_cmd(name, KEYS[1]) then
         return redis.error_reply("NOPERM no permissions to run the '" .. name .. "' command")
     end

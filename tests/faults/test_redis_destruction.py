@@ -1,0 +1,395 @@
+"""Destroyed on a real server: nothing of it in any file, whatever is cut off, fenced or full."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from saphan_broker.store.base import Commit, DeliveryRow
+from saphan_broker.store.redis.archive.policy import EAGER
+from saphan_broker.store.redis.line import Command, Line, LineDown
+from saphan_broker.store.redis.refusals import Reply
+from saphan_broker.store.redis.store import RedisStore
+from saphan_schemas.errors import OperatorError, Unavailable
+from support.aging_commits import copies, destruction, hold, release, settled, wrapped_anew
+from support.archives import HookedTwin, Twin, archive_all, hooked_twin, reopen
+from support.redis_relay import redis_relay
+from support.servers import ENGINES, Engine, Server
+from support.store_commits import digest
+from support.windows import found_in
+
+DUE = 30_000
+LONG = 100_000
+
+
+@pytest.fixture(params=ENGINES)
+def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """One that nobody else writes to."""
+    engine: Engine = request.param
+    with Server(tmp_path / "server", engine) as server:
+        yield server.start()
+
+
+def random_bodies(commit: Commit, size: int) -> Commit:
+    """The same with bodies and stanzas that no compression hides."""
+    return replace(
+        commit,
+        bulletins=[
+            replace(row, ciphertext=os.urandom(size), ciphertext_length=size)
+            for row in commit.bulletins
+        ],
+        stanzas=[replace(row, sealed=os.urandom(1200)) for row in commit.stanzas],
+    )
+
+
+async def settled_ones(twin: Twin, number: int, size: int = 900) -> list[DeliveryRow]:
+    """Bulletins that have their outcome."""
+    story = twin.story.bulletins(number, name=len(twin.commits))
+    commit = await twin.commit(random_bodies(story, size))
+    ended, rows = settled(twin.story, commit.deliveries)
+    await twin.commit(ended)
+    return rows
+
+
+async def destroy(twin: Twin, rows: Sequence[DeliveryRow]) -> list[DeliveryRow]:
+    gone, after = destruction(twin.story, rows)
+    await twin.commit(gone)
+    return after
+
+
+def secrets_of(twin: Twin, rows: Sequence[DeliveryRow]) -> list[bytes]:
+    """Ciphertexts and stanzas as they were submitted."""
+    ids = {row.bulletin for row in rows}
+    bodies = [b.ciphertext for c in twin.commits for b in c.bulletins if b.id in ids]
+    return bodies + [s.sealed for c in twin.commits for s in c.stanzas if s.bulletin in ids]
+
+
+async def cleanse(store: RedisStore) -> bool:
+    """Until it is done: a rewriting of the server's file may take its time."""
+    return any([await store.cleanse() for _ in range(3)])
+
+
+# --- the canary -----------------------------------------------------------------------------------
+
+
+async def test_no_window_of_what_is_destroyed_is_in_any_file(
+    own_server: Server, tmp_path: Path
+) -> None:
+    folders = (own_server.directory, tmp_path / "objects")
+    async with hooked_twin(own_server, tmp_path) as twin:
+        packed = await settled_ones(twin, 12)
+        long = await settled_ones(twin, 2, LONG)
+        await archive_all(twin.store)
+        here = await settled_ones(twin, 6)
+        long_here = await settled_ones(twin, 1, LONG)
+        kept, gone = [*packed[:2], here[0], long[0]], [*packed[2:], *here[1:], long[1], *long_here]
+        held, rows = hold(twin.story, kept, digest("order"))
+        await twin.commit(held)
+        due = await twin.store.stanzas_due(DUE + 1, 10)
+        before = [row.sealed for row in due]
+        anew = wrapped_anew(twin.story, due, DUE + 40)
+        fresh = [replace(row, sealed=os.urandom(1200)) for row in anew.stanzas]
+        await twin.commit(replace(anew, stanzas=fresh))
+        assert found_in(folders, secrets_of(twin, gone)) != set()
+        await destroy(twin, gone)
+        assert found_in(folders, secrets_of(twin, gone)) != set()
+        assert await cleanse(twin.store)
+        await twin.check()
+        assert found_in(folders, [*secrets_of(twin, gone), *before]) == set()
+        for row in kept:
+            assert found_in(folders, secrets_of(twin, [row])) != set()
+        await archive_all(twin.store)
+        freed, rows = release(twin.story, rows, held.holds)
+        await twin.commit(freed)
+        await destroy(twin, rows)
+        await archive_all(twin.store)
+        assert await cleanse(twin.store)
+        await twin.check()
+        assert found_in(folders, secrets_of(twin, [*gone, *kept])) == set()
+        assert packs(tmp_path) == set()
+        await twin.store.close()
+        assert found_in(folders, secrets_of(twin, [*gone, *kept])) == set()
+
+
+async def test_a_snapshot_that_the_server_writes_is_written_anew(tmp_path: Path) -> None:
+    server = Server(tmp_path / "server", settings={"save": "3600 1"})
+    with await asyncio.to_thread(server.start):
+        async with hooked_twin(server, tmp_path) as twin:
+            rows = await settled_ones(twin, 3)
+            with server.client() as client:
+                client.save()
+            await destroy(twin, rows)
+            dump = server.directory / "dump.rdb"
+            assert found_in([server.directory], secrets_of(twin, rows)) >= {dump}
+            assert await cleanse(twin.store)
+            assert dump.exists()
+            assert found_in([server.directory], secrets_of(twin, rows)) == set()
+
+
+async def test_its_file_is_not_rewritten_when_nothing_was_removed(
+    twin: HookedTwin, server: Server
+) -> None:
+    def rewrites() -> int:
+        with server.client() as client:
+            return int(client.info("persistence")["aof_rewrites"])
+
+    rows = await settled_ones(twin, 2)
+    first = rewrites()
+    assert await twin.store.cleanse()
+    assert rewrites() == first
+    await destroy(twin, rows)
+    assert await cleanse(twin.store)
+    assert await cleanse(twin.store)
+    assert rewrites() == first + 1
+
+
+# --- packs ----------------------------------------------------------------------------------------
+
+
+def pack_files(place: Path, kind: str = "packs") -> list[Path]:
+    return sorted(place.glob(f"objects/*/{kind}/*/*"))
+
+
+def packs(place: Path) -> set[str]:
+    return {path.name for path in pack_files(place)}
+
+
+async def test_a_pack_goes_with_its_last_body_and_what_is_held_is_taken_out_first(
+    twin: HookedTwin, tmp_path: Path
+) -> None:
+    rows = await settled_ones(twin, 5)
+    await archive_all(twin.store)
+    (first,) = packs(tmp_path)
+    held, kept = hold(twin.story, rows[:1], digest("order"))
+    await twin.commit(held)
+    await destroy(twin, rows[1:3])
+    assert await cleanse(twin.store)
+    assert first not in packs(tmp_path)
+    await twin.check()
+    await destroy(twin, rows[3:])
+    assert await cleanse(twin.store)
+    await twin.check()
+    (last,) = packs(tmp_path)
+    size = sum(path.stat().st_size for path in pack_files(tmp_path))
+    assert size < 2 * 900 + 2 * 1200  # one of five
+    again = await twin.store.stanzas_due(DUE + 1, 10)
+    await twin.commit(wrapped_anew(twin.story, again, DUE + 9))
+    await archive_all(twin.store)
+    assert await cleanse(twin.store)
+    assert {path.parent.name for path in pack_files(tmp_path)} == {str(DUE + 9)}
+    freed, rows = release(twin.story, kept, held.holds)
+    await twin.commit(freed)
+    await destroy(twin, rows)
+    assert await cleanse(twin.store)
+    assert packs(tmp_path) == set() != {last}
+    await twin.check()
+
+
+async def test_what_one_recipient_still_needs_stays_without_the_others_stanza(
+    twin: HookedTwin, server: Server, tmp_path: Path
+) -> None:
+    rows = await settled_ones(twin, 2)
+    await twin.commit(copies(twin.story, twin.commits[0], "th.oncb"))
+    keys = [(row.bulletin, "th.oncb") for row in rows]
+    others = list((await twin.memory.deliveries(keys)).values())
+    ended, others = settled(twin.story, others)
+    await twin.commit(ended)
+    await archive_all(twin.store)
+    gone, _after = destruction(twin.story, rows, [])
+    await twin.commit(gone)
+    await twin.check()
+    stanzas = [row.sealed for row in twin.commits[0].stanzas]
+    assert found_in([tmp_path / "objects"], stanzas) != set()
+    assert await cleanse(twin.store)
+    assert found_in([tmp_path / "objects"], stanzas) == set()
+    await twin.check()
+    await destroy(twin, others)
+    await archive_all(twin.store)
+    assert await cleanse(twin.store)
+    await twin.check()
+    assert packs(tmp_path) == set()
+
+
+async def test_a_pack_that_is_lost_holds_up_no_other(
+    twin: HookedTwin, server: Server, tmp_path: Path
+) -> None:
+    rows = await settled_ones(twin, 3)
+    await archive_all(twin.store)
+    lost = pack_files(tmp_path, "facts")[0]
+    others = await settled_ones(twin, 3)
+    await archive_all(twin.store)
+    kept = lost.read_bytes()
+    lost.unlink()
+    await reopen(twin, server, tmp_path)
+    assert await twin.store.destroyable(DUE, 10) == others
+    assert await twin.store.first_undestroyed() == DUE
+    await destroy(twin, others)
+    lost.write_bytes(kept)
+    assert await twin.store.destroyable(DUE, 10) == rows
+    await destroy(twin, rows)
+    assert await cleanse(twin.store)
+    await twin.check()
+
+
+# --- cut off --------------------------------------------------------------------------------------
+
+
+class Cut:
+    """The n-th effect fails, and every later one: the process is gone."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["not done", "done, reported failed"])
+async def test_cut_off_at_each_effect_of_cleansing_nothing_is_lost_or_left(
+    own_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: bool
+) -> None:
+    ask, broken = Line.ask, None
+
+    async def cut_ask(self: Line, commands: Sequence[Command], wait_ms: int = 0) -> list[Reply]:
+        writes = any(word[0] == "EVAL" and "no-writes" not in str(word[1]) for word in commands)
+        cut = writes and broken is not None and broken()
+        if cut and not done:
+            raise LineDown("injected")
+        replies = await ask(self, commands, wait_ms)
+        if cut:
+            raise LineDown("injected")
+        return replies
+
+    async with hooked_twin(own_server, tmp_path) as twin:
+        rows = await settled_ones(twin, 6)
+        long = await settled_ones(twin, 1, LONG)
+        await archive_all(twin.store)
+        held, _kept = hold(twin.story, rows[:2], digest("order"))
+        await twin.commit(held)
+        gone = [*rows[2:], *long]
+        await destroy(twin, gone)
+        monkeypatch.setattr(Line, "ask", cut_ask)
+        failures = 0
+        for effects in range(60):
+            broken = Cut(effects % 12)
+            try:
+                clean = await twin.store.cleanse()
+            except (OperatorError, Unavailable):
+                failures, clean = failures + 1, False
+            broken = None
+            await twin.check()
+            await reopen(twin, own_server, tmp_path)
+            if clean:
+                break
+        assert clean
+        assert failures >= 5
+        await twin.check()
+        twin.store.epoch = 1  # what an earlier holder has left is nobody's
+        with own_server.client() as client:
+            for log in ("evidence", "directory"):
+                client.hset(f"saphan:{{{tmp_path.name}/{log}}}:head", "epoch", 1)
+        assert await cleanse(twin.store)
+        folders = (own_server.directory, tmp_path / "objects")
+        assert found_in(folders, secrets_of(twin, gone)) == set()
+        assert len(packs(tmp_path)) == 1
+        await twin.check()
+
+
+async def test_a_reply_that_is_lost_after_forgetting_is_no_failure(own_server: Server) -> None:
+    async with redis_relay(own_server.port) as relay:
+        twin = Twin(await RedisStore.create(relay.address()))
+        rows = await settled_ones(twin, 5)
+        await destroy(twin, rows)
+        relay.hold_down = True
+        forgetting = asyncio.create_task(twin.store.forget(33_001, 4))
+        await relay.swallowed.wait()
+        relay.cut()
+        assert await forgetting == 4
+        assert await twin.memory.forget(33_001, 4) == 4
+        for one in (twin.store, twin.memory):
+            while await one.forget(33_001, 100):
+                pass
+        assert await twin.store.entries(0, 100) == []
+        await twin.check()
+        await twin.store.close()
+
+
+# --- fenced, full, behind -------------------------------------------------------------------------
+
+
+async def test_who_lost_the_lease_destroys_and_forgets_nothing(
+    twin: HookedTwin, server: Server, tmp_path: Path
+) -> None:
+    rows = await settled_ones(twin, 4)
+    await archive_all(twin.store)
+    await destroy(twin, rows[:2])
+    with server.client() as client:
+        for log in ("evidence", "directory"):
+            client.hincrby(f"saphan:{{{tmp_path.name}/{log}}}:head", "epoch", 1)
+        before = {key: client.dump(key) for key in client.scan_iter(f"saphan:{{{tmp_path.name}*")}
+    objects = packs(tmp_path)
+    gone, _after = destruction(twin.story, rows[2:])
+    refused = []
+    for attempt in (
+        lambda: twin.store.commit(gone),
+        lambda: twin.store.destroyable(DUE, 10),
+        lambda: twin.store.forget(40_000, 10),
+        lambda: twin.store.cleanse(),
+    ):
+        with pytest.raises(Unavailable) as error:
+            await attempt()
+        refused.append(error.value.code)
+    assert refused == ["lease_lost"] * 4
+    assert packs(tmp_path) == objects
+    with server.client() as client:
+        assert {key: client.dump(key) for key in before} == before
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_server_without_memory_is_cleansed_and_forgets(
+    tmp_path: Path, engine: Engine
+) -> None:
+    with await asyncio.to_thread(Server(tmp_path / engine, engine).start) as server:
+        async with hooked_twin(server, tmp_path) as twin:
+            rows = await settled_ones(twin, 40)
+            await archive_all(twin.store)
+            await destroy(twin, rows)
+            with server.client() as client:
+                used = client.info("memory")["used_memory"]
+            await asyncio.to_thread(server.set, "maxmemory", str(used // 2))
+            assert await twin.store.destroyable(DUE, 10) == []
+            assert await cleanse(twin.store)
+            assert packs(tmp_path) == set()
+            for one in (twin.store, twin.memory):
+                while await one.forget(33_001, 100):
+                    pass
+            await twin.check()
+
+
+async def test_while_the_replica_is_behind_no_object_is_removed(
+    own_server: Server, tmp_path: Path
+) -> None:
+    with Server(tmp_path / "replica", own_server.engine) as replica:
+        await asyncio.to_thread(replica.start)
+        await asyncio.to_thread(replica.follow, own_server)
+        async with hooked_twin(own_server, tmp_path) as twin:
+            rows = await settled_ones(twin, 3)
+            await archive_all(twin.store)
+            await twin.store.close()
+            address = own_server.address(name=tmp_path.name, replicas=1, wait_ms=300)
+            twin.store = await RedisStore.open(address, objects=twin.objects, policy=EAGER)
+            await destroy(twin, rows)
+            before = packs(tmp_path)
+            await asyncio.to_thread(replica.pause)
+            with pytest.raises(Unavailable) as refused:
+                await twin.store.cleanse()
+            assert refused.value.code == "replicas_missing"
+            assert packs(tmp_path) == before != set()
+            await asyncio.to_thread(replica.resume)
+            assert await cleanse(twin.store)
+            assert packs(tmp_path) == set()
