@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import saphan_broker.store.redis.store  # noqa: F401 - not first inside an event loop
 from saphan_broker.fsck import Checked, fsck, last_heads
 from saphan_broker.moving.backup import back_up
 from saphan_broker.moving.comparing import compare_stores
 from saphan_broker.moving.copying import copy_store
 from saphan_broker.moving.house import House
+from saphan_broker.moving.moved import move
 from saphan_broker.moving.restoring import restore
 from saphan_broker.records import write_pack
 from saphan_broker.seeds import DayKeys
 from saphan_broker.serving_keys import read_keys
-from saphan_broker.store.base import Store
+from saphan_broker.store.base import Commit, Sign, Store
 from saphan_broker.store.memory import MemoryStore
 from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.sqlite_reader import SqliteReader
@@ -30,7 +32,9 @@ from support.agency import Made
 from support.asked import A, B, said
 from support.brokers import World
 from support.due import DUE_DAYS, carried, row_of, stated, sweep, witnessed_after
+from support.houses import house_on
 from support.retained import hold_by
+from support.servers import Server
 from support.session import Line
 
 BLOCK = 8
@@ -177,6 +181,55 @@ async def test_a_backup_has_no_attachment_of_what_is_destroyed(
     assert restored.lacking == {}
     assert (restored.brought.there, restored.brought.lost) == (1, 0)
     assert (await checked(aged, tmp_path / "new", keys)).good
+
+
+async def test_it_moves_to_a_server_and_back(
+    aged: Aged, keys: DayKeys, server: Server, tmp_path: Path
+) -> None:
+    data = Path(await asyncio.to_thread(shutil.copytree, aged.world.data, tmp_path / "here"))
+    there = house_on(server, tmp_path, "there")
+    await move(House(data), there, aged.world.keys, quiet)
+    async with there.alone() as store:
+        assert (await store.deliveries_of([aged.gone.bulletin_id]))[aged.gone.bulletin_id]
+        back = MemoryStore()
+        await copied(store, back, keys)
+    out = tmp_path / "kept"
+    made = await back_up(there, lambda: keys, out, aged.world.clock, quiet)
+    assert (made.brought.there, made.brought.lost) == (1, 0)
+    assert (await checked(aged, out, keys)).good
+
+
+class Overtaken(MemoryStore):
+    """A target during whose first commit the source goes on."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self._meanwhile: Callable[[], Awaitable[None]] | None = meanwhile
+
+    async def commit(self, commit: Commit, sign: Sign | None = None) -> None:
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        await super().commit(commit, sign)
+
+
+async def test_what_is_destroyed_while_it_is_copied_is_copied_as_destroyed(tmp_path: Path) -> None:
+    """The copy goes on until it has the entry that says why it lacks something."""
+    world = World(tmp_path, A, B)
+    await world.init()
+    async with world.running() as broker:
+        await world.enrol()
+        out, into = await world.line(A), await world.line(B)
+        made = await carried(world, out, into)
+        await into.close()
+        await witnessed_after(world, out, DUE_DAYS)
+        size = (await broker.store.state("evidence")).head.size
+        target = Overtaken(sweep(world).look)
+        got = await copy_store(broker.store, target, broker.state.keys, quiet, block=2)
+        row = await row_of(world, made)
+        assert row.destroyed is not None
+        assert got.evidence > row.destroyed >= size
+        await compare_stores(broker.store, target, broker.state.keys, quiet, block=BLOCK)
 
 
 # --- forgotten -----------------------------------------------------------------------------------
