@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from saphan_broker.seeds import DayKeys
 from saphan_protocol.evidence import parse_leaf
 from saphan_schemas.errors import OperatorError
-from saphan_schemas.limits import DAY_MS
+from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Event, LeafType
 from support.asked import A, B, time_goes_on
 from support.brokers import World
@@ -130,3 +131,29 @@ async def test_many_are_destroyed_in_batches_and_all_of_them(world: World) -> No
     assert [await kept(world, made) for made in many] == [(False, False)] * 40
     assert await kept(world, later) == (True, True)
     assert world.broker.state.counters.destroyed == 40
+
+
+async def test_records_and_salts_go_after_their_own_life_and_the_leaves_stay(world: World) -> None:
+    """Ten years in leaps that a person confirms: the whole bulletin is unknown then."""
+    out, into = await world.line(A), await world.line(B)
+    made = await carried(world, out, into)
+    row = await row_of(world, made)
+    broker, size = world.broker, world.broker.state.evidence.tree.size
+    leaf = await broker.store.leaves("evidence", row.submitted, row.submitted + 1)
+    await into.close()
+    out = await witnessed_after(world, out, DUE_DAYS)
+    await sweep(world).look()
+    assert (await broker.store.entries(0, size)) != []
+    await out.close()
+    world.clock.ahead += (LIMITS.record_days + 1) * DAY_MS
+    later = world.clock()
+    broker.witnessed.heard(later)
+    await asyncio.to_thread(broker.retention.armed.confirm, later)
+    await broker._sweep.look()  # what witnessed the time was a bulletin, too
+    await sweep(world).look()
+    assert await broker.store.entries(0, size) == []
+    assert await broker.store.bulletins([made.bulletin_id]) == {}
+    assert await broker.store.bodies([made.bulletin_id]) == {}
+    assert await broker.store.leaves("evidence", row.submitted, row.submitted + 1) == leaf
+    assert broker.state.keys.day == later // DAY_MS
+    assert broker.state.counters.forgotten > 0
