@@ -253,7 +253,8 @@ class Cut:
 async def test_cut_off_at_each_effect_of_cleansing_nothing_is_lost_or_left(
     own_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: bool
 ) -> None:
-    ask, broken = Line.ask, None
+    ask = Line.ask
+    broken: Cut | None = None
 
     async def cut_ask(self: Line, commands: Sequence[Command], wait_ms: int = 0) -> list[Reply]:
         writes = any(word[0] == "EVAL" and "no-writes" not in str(word[1]) for word in commands)
@@ -274,7 +275,7 @@ async def test_cut_off_at_each_effect_of_cleansing_nothing_is_lost_or_left(
         gone = [*rows[2:], *long]
         await destroy(twin, gone)
         monkeypatch.setattr(Line, "ask", cut_ask)
-        failures = 0
+        failures, clean = 0, False
         for effects in range(60):
             broken = Cut(effects % 12)
             try:

@@ -13,6 +13,7 @@ from saphan_broker.store.redis.lease import Lease
 from saphan_broker.store.redis.line import dial
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError
+from support.aging_commits import admitted, destruction
 from support.archives import archive_all
 from support.rooms import ROOT
 from support.servers import ENGINES, Engine, Server
@@ -44,6 +45,13 @@ async def test_a_user_of_the_access_list_needs_few_rights(server: Server, tmp_pa
     store = await RedisStore.create(address)
     await store.commit(Story().bulletins(1), lambda: b"note")
     assert (await check_whole(store, 1)).size == 1
+    story = Story()
+    other = await RedisStore.create(server.address(user="broker", password_file=path, name="other"))
+    _commit, rows = await admitted(other, story, 1)
+    await other.commit(destruction(story, rows)[0])
+    assert await other.cleanse()
+    assert await other.forget(33_001, 100) > 0
+    await other.close()
     await store.close()
     lease = Lease(address, "one")
     assert await lease.take()
