@@ -84,15 +84,14 @@ class Saying:
             (name, PART),
         )
         if rows:
-            self._say_held([_Target(name, *row) for row in rows])
-        self._close(name)
+            self._say_held(name, [_Target(name, *row) for row in rows])
         return bool(rows)
 
-    def _say_held(self, targets: Sequence[_Target]) -> None:
+    def _say_held(self, name: bytes, targets: Sequence[_Target]) -> None:
         before = {one for one in targets if self._is_said(one, Event.HELD, one.hold)}
         gone = {one for one in targets if one not in before and self._is_destroyed(one)}
         fresh = [one for one in targets if one not in before and one not in gone]
-        asked = [one for one in fresh if self._may_tell(one.hold)]
+        asked = fresh if self._may_tell(name) else []
         said = [self._own(one, Event.HELD, one.hold) for one in fresh]
         said += [self._asks(one, "hold") for one in asked]
         with self._db.transaction() as tx:
@@ -118,17 +117,13 @@ class Saying:
                     for one, number in numbered
                 ],
             )
-
-    def _close(self, name: bytes) -> None:
-        """Mark those of which nothing is left to be said: all their deliveries are in the log, or
-        will never be."""
-        with self._db.transaction() as tx:
-            tx.execute(
-                "UPDATE held SET said = 1 WHERE hold = ?1 AND said = 0 AND NOT EXISTS"
-                " (SELECT 1 FROM deliveries d WHERE d.bulletin = held.bulletin AND d.state !="
-                " 'refused' AND NOT EXISTS (SELECT 1 FROM hold_said s WHERE s.hold = ?1"
-                " AND s.bulletin = d.bulletin AND s.recipient = d.recipient))",
-                (name,),
+            # Nothing is left to be said where all deliveries are in the log, or will never be.
+            tx.executemany(
+                "UPDATE held SET said = 1 WHERE hold = ?1 AND bulletin = ?2 AND NOT EXISTS"
+                " (SELECT 1 FROM deliveries d WHERE d.bulletin = ?2 AND d.state != 'refused'"
+                " AND NOT EXISTS (SELECT 1 FROM hold_said s WHERE s.hold = ?1"
+                " AND s.bulletin = ?2 AND s.recipient = d.recipient))",
+                [(name, bulletin) for bulletin in {one.bulletin for one in targets}],
             )
 
     # --- released ---------------------------------------------------------------------------------

@@ -335,6 +335,7 @@ CREATE TABLE hold_said (
     recipient TEXT NOT NULL, held INTEGER NOT NULL, released INTEGER, asked INTEGER NOT NULL,
     PRIMARY KEY (target, hold)) WITHOUT ROWID;
 CREATE INDEX hold_said_of ON hold_said (hold) WHERE released IS NULL;
+CREATE INDEX hold_said_bulletin ON hold_said (bulletin, hold);
 
 -- S
 -- References of bulletins here, as keyed hashes, by place; `kind`: place in `references.KINDS`. And
