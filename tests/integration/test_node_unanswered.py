@@ -12,7 +12,8 @@ from saphan.node.rows.statements import Said, keep_statements, sign_statements
 from saphan.node.service import NodeService
 from saphan_broker.sequencing import own_words
 from saphan_broker.sequencing.work import Expiry
-from saphan_protocol.delivery import State, Step, step
+from saphan_protocol.aftermath import Aftermath, advance
+from saphan_protocol.delivery import State
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Event
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
@@ -161,18 +162,18 @@ async def test_a_node_that_hears_it_all_at_once_names_the_lie_too(
 async def test_a_refusal_that_is_dated_after_its_entry_is_an_alarm(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = own_words._broker_statement
+    honest = own_words.broker_statement
 
     def later(event: Event, bulletin: bytes, digest: bytes, time: int, code: str) -> Any:
         return honest(event, bulletin, digest, time + HOUR_MS, code)
 
-    async with bridge.node(LA) as la, bridge.node(KH):
+    async with bridge.node(LA) as la, bridge.node(KH) as kh:
         await agreed(la)
         bulletin = await la.send(wish())
         await eventually(lambda: states(la, bulletin) == ["accepted"])
-        monkeypatch.setattr(own_words, "_broker_statement", later)
-        says(la, bulletin, Event.RECALLED, "error")  # too late: refused in its own corridor
-        await eventually(lambda: "stated_in_future" in alarms(la))
+        monkeypatch.setattr(own_words, "broker_statement", later)
+        says(kh, bulletin, Event.DECLINED, "court_order")  # nobody recalled it: refused
+        await eventually(lambda: "stated_in_future" in alarms(kh))
 
 
 def says(node: NodeService, bulletin: bytes, event: Event, code: str) -> None:
@@ -195,10 +196,10 @@ def says(node: NodeService, bulletin: bytes, event: Event, code: str) -> None:
 async def test_a_second_reading_stops_the_node_as_every_illegal_order_does(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def takes_all(state: State, event: Step) -> State:
-        return State.READ if event is Step.READ else step(state, event)
+    def takes_all(state: State, after: Aftermath, event: Event) -> tuple[State, Aftermath]:
+        return (State.READ, after) if event is Event.READ else advance(state, after, event)
 
-    monkeypatch.setattr("saphan_broker.sequencing.judging.step", takes_all)
+    monkeypatch.setattr("saphan_broker.sequencing.saying.advance", takes_all)
     async with bridge.node(LA) as la, bridge.node(KH) as kh:
         await agreed(la)
         bulletin = await la.send(wish())
