@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from saphan.cli.main import main
-from saphan.evidence.exported import NOTES
+from saphan.exports_noted import NOTES
 from saphan.node.disclosing import Asked
 from saphan.node.service import NodeService
 from saphan_protocol.batch import verify_one

@@ -96,7 +96,7 @@ def _verify(args: argparse.Namespace) -> int:
 def _write_pages(verdict: Verdict, args: argparse.Namespace) -> None:
     from saphan.cli.evidence_written import write_pages
     from saphan.cli.options import now_ms, office_of
-    from saphan.evidence.exported import record_page
+    from saphan.exports_noted import record_page
 
     record_page(office_of(args), verdict.bulletin_id, now_ms())
     for path in write_pages(verdict, args.file, args.page, args.pdf):

@@ -28,10 +28,10 @@ from saphan.cli.options import local_node, now_ms, office_of
 from saphan.cli.progress import PATIENCE_S, Progress
 from saphan.cli.speech import confirm, language, note, say, show
 from saphan.evidence.checking import check_bundle
-from saphan.evidence.exported import record_export
 from saphan.evidence.exporting import NodeStore, export_bundle
 from saphan.evidence.gather import Gathered
 from saphan.evidence.sentences import remark_sentence
+from saphan.exports_noted import record_export
 from saphan.item_file import require_new
 from saphan.local_api import LocalNode
 

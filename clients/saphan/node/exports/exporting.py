@@ -27,7 +27,7 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.exports import BUNDLED, DISCLOSED, EXPORT_TYPE, PRINTED, Export
 from saphan_schemas.records import Event
 
-from saphan.evidence.exported import waiting_exports
+from saphan.exports_noted import waiting_exports
 from saphan.node.bulletins import unknown
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import QUEUED, REFUSED
