@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from saphan.node.service import NodeService
 from saphan_schemas.errors import Refused
 from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, opened, states, wish
 from support.recalls import row, settings, stands
@@ -69,7 +70,10 @@ async def test_who_has_it_obeys_and_its_bytes_are_gone(bridge: Bridge) -> None:
             assert la.alarms.standing() == []
 
 
-async def test_a_person_is_asked_and_nobody_is_shown_anything_meanwhile(bridge: Bridge) -> None:
+async def test_a_person_is_asked_and_nobody_is_shown_anything_meanwhile(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saphan.node.telling.warnings.LOOK_S", 3600.0)  # the test looks itself
     settings(bridge, KH, '"recall": {"answer": "ask", "officers": ["sokha"]}')
     async with bridge.broker_running():
         await bridge.enrol()
@@ -87,8 +91,14 @@ async def test_a_person_is_asked_and_nobody_is_shown_anything_meanwhile(bridge: 
             assert kh.bulletins.status(bulletin)["recalled"] == "error"
             await stands(la, bulletin, "waiting")
 
-            after(bridge, 25)
+            after(bridge, 13)
+            assert warned(la) == []
+            assert warned(kh) == [(bulletin.hex(), 50, "waiting")]
+            after(bridge, 12)
             assert row(la, bulletin)["state"] == "silent"
+            assert warned(kh) == warned(la) == [(bulletin.hex(), 100, "silent")]
+            assert warned(la) == []  # once
+            assert la.bulletins.status(bulletin)["warnings"][-1]["deadline"] == "recall"
             await la.recalls.look()
             assert "recall_silent" in [one.code for one in la.alarms.standing()]
 
@@ -107,6 +117,12 @@ async def test_a_person_is_asked_and_nobody_is_shown_anything_meanwhile(bridge: 
             assert kh.db.rows("SELECT count(*) FROM bodies") == [(0,)]
             with pytest.raises(Refused, match="answered_before"):
                 await kh.recalls.answer(bulletin, "court_order", "keeper")
+
+
+def warned(node: NodeService) -> list[tuple[str, int, str]]:
+    """What a look at the deadlines says of recalls."""
+    found = [one for one in node.warnings.look() if one["deadline"] == "recall"]
+    return [(one["id"], one["share"], one["state"]) for one in found]
 
 
 async def test_every_recipient_stands_in_one_table(tmp_path: Path) -> None:

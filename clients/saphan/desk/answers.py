@@ -138,7 +138,7 @@ class Warned(msgspec.Struct):
     """A warning before a deadline that was told."""
 
     recipient: AgencyId
-    deadline: Literal["expires", "answer_by", "reply", "review"]
+    deadline: Literal["expires", "answer_by", "reply", "review", "recall"]
     share: Annotated[int, Meta(ge=1, le=100)]
     told: Millis
 

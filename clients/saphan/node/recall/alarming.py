@@ -7,7 +7,7 @@ from typing import Final
 
 from saphan_schemas.errors import OperatorError
 
-from saphan.node.recall.standing import Stands
+from saphan.node.rows.recall_standing import Stands
 from saphan.node.rows.recalled import RecalledHere
 
 ASKED: Final = "recall_asked"

@@ -23,10 +23,10 @@ from saphan_schemas.records import Event, Header, Role
 from saphan.header_json import header_json
 from saphan.node.bulletins import unknown
 from saphan.node.logs import Logs
-from saphan.node.recall.standing import ENDS, Stands, stands_of
 from saphan.node.restored import Restored
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import QUEUED, REFUSED
+from saphan.node.rows.recall_standing import ENDS, Stands, stands_of
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 
 Json = dict[str, Any]

@@ -129,11 +129,6 @@ def keep_recalled(tx: sqlite3.Connection, found: Iterable[RecalledHere]) -> None
                 one.answered,
             ),
         )
-        # Nobody is told of it any more: whoever was named would be shown nothing.
-        tx.execute(
-            "UPDATE notices SET state = 'nobody' WHERE bulletin = ? AND state = 'waiting'",
-            (one.bulletin,),
-        )
 
 
 def keep_answer(

@@ -4,7 +4,8 @@
 2. When a row is due, the command runs; then its end is written, in one transaction with the next
    step's row. A crash between the two runs it once more: that is the only second notice there is.
    A disk that does not take the record is asked again; the command is not.
-3. A step whose bulletin an officer has read tells nobody any more, and no step follows it.
+3. A step whose bulletin an officer has read, or its sender has taken back, tells nobody any more,
+   and no step follows it.
 4. A warning before a deadline is a row too, put there by `warnings`: its step is below 0, no step
    follows it, and not a reading ends it but what it waits for, or the deadline.
 
@@ -34,7 +35,7 @@ from saphan.node.policy.settings import NodeSettings, NoticeSettings
 from saphan.node.rows.db import Database, Row
 from saphan.node.telling.hook import Ended, Hook, Notice
 from saphan.node.telling.owed import owed_at
-from saphan.node.telling.warnings import OVER, deadline_of, of_step, review_end, waits
+from saphan.node.telling.warnings import LATER, OVER, deadline_of, of_step, waits
 
 log = logging.getLogger("saphan.node")
 
@@ -48,8 +49,9 @@ LONGEST_MS: Final = 30 * SECOND_MS
 RETRY_MS: Final = MINUTE_MS
 
 _DUE: Final = (
-    "SELECT n.bulletin, n.step, n.tries, b.header, b.stored, n.step >= 0 AND EXISTS ("
+    "SELECT n.bulletin, n.step, n.tries, b.header, b.stored, n.step >= 0 AND (EXISTS ("
     "SELECT 1 FROM readings r WHERE r.bulletin = n.bulletin AND r.handle IS NOT NULL)"
+    " OR EXISTS (SELECT 1 FROM recalled c WHERE c.bulletin = n.bulletin))"
     " FROM notices n JOIN bulletins b ON b.id = n.bulletin WHERE n.state = 'waiting' AND n.due <= ?"
     " ORDER BY b.urgency DESC, n.due LIMIT ?"
 )
@@ -211,7 +213,7 @@ class Notices:
         notice = Notice(bulletin, step, header.urgency, deadline, officers)
         if step < 0:
             warning = of_step(step)
-            late_at = review_end if warning[0] == "review" else owed_at
+            late_at = LATER.get(warning[0], owed_at)
             at = deadline_of(header, warning[0]) or late_at(self._db, bulletin) or deadline
             notice = replace(notice, deadline=at, warning=warning)
             late = at <= self._clock() and warning[1] != OVER

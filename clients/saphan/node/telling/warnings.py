@@ -33,10 +33,11 @@ from saphan.node.restored import Restored
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.deliveries import QUEUED
 from saphan.node.telling.owed import OwedReplies, owed_at
+from saphan.node.telling.recalls import RECALL, recall_end, unanswered
 
 log = logging.getLogger("saphan.node")
 
-Deadline = Literal["expires", "answer_by", "reply", "review"]
+Deadline = Literal["expires", "answer_by", "reply", "review", "recall"]
 DEADLINES: Final[tuple[Deadline, ...]] = ("expires", "answer_by")
 """Those of a header; by when a request is answered stands in no header (`owed`)."""
 SHARES: Final = (50, 90)
@@ -46,6 +47,7 @@ OVER: Final = 100
 STEPS: Final[tuple[tuple[Deadline, int], ...]] = (
     ("expires", 50), ("expires", 90), ("answer_by", 50), ("answer_by", 90),
     ("reply", 50), ("reply", 90), ("reply", OVER), ("review", 0), ("review", 50), ("review", 90),
+    ("recall", 50), ("recall", 90), ("recall", OVER),
 )  # fmt: skip
 """Warnings among a bulletin's notices, from step -1 downwards."""
 
@@ -154,7 +156,7 @@ class Warnings:
             due = [_parse(row) for row in self._db.rows(_DUE, (now, PAGE))]
             more = len(due) == PAGE
             told += self._tell(due, now)
-        return [one.event() for one in told] + self._remind(now)
+        return [one.event() for one in told] + self._remind(now) + self._recalled(now)
 
     def _remind(self, now: int) -> list[Event]:
         """Of replies that are owed: status and notice have it before anybody hears it."""
@@ -174,6 +176,24 @@ class Warnings:
                     (one.bulletin, step_of("reply", one.share), now),
                 )
         return [one.event() for one in owed.told]
+
+    def _recalled(self, now: int) -> list[Event]:
+        """Of recalls that nobody has answered yet."""
+        found = unanswered(self._db, now)
+        if not found:
+            return []
+        with self._db.transaction() as tx:
+            for one in found:
+                tx.execute(
+                    "INSERT OR REPLACE INTO warnings VALUES (?, ?, ?, ?, ?, ?)",
+                    (one.seq, one.recipient, RECALL, one.share, one.at, now),
+                )
+                tx.execute(
+                    "INSERT OR REPLACE INTO notices (bulletin, step, due, state)"
+                    " VALUES (?, ?, ?, 'waiting')",
+                    (one.bulletin, step_of(RECALL, one.share), now),
+                )
+        return [one.event() for one in found]
 
     def _tell(self, due: list[_Due], now: int) -> list[_Due]:
         """Step 2 and 3; what stands."""
@@ -234,7 +254,7 @@ class Warnings:
 
 def deadline_of(header: Header, deadline: Deadline) -> int | None:
     """When it is, ms UTC; None if the bulletin has none. Nobody can take it from its due-day on."""
-    if deadline in ("reply", "review"):
+    if deadline not in DEADLINES:
         return None
     if deadline == "answer_by":
         return header.answer_by
@@ -279,10 +299,8 @@ def of_step(step: int) -> tuple[Deadline, int]:
 def waits(db: Database, bulletin: bytes, step: int) -> bool:
     """Whether anybody waits still for what a warning's step is about."""
     deadline, _ = of_step(step)
-    if deadline == "reply":
-        return owed_at(db, bulletin) is not None
-    if deadline == "review":
-        return review_end(db, bulletin) is not None
+    if deadline in LATER:
+        return LATER[deadline](db, bulletin) is not None
     states = _WAITS_IN[deadline]
     rows = db.rows("SELECT state FROM deliveries WHERE bulletin = ?", (bulletin,))
     return any(state in states for (state,) in rows)
@@ -296,6 +314,12 @@ def review_end(db: Database, bulletin: bytes) -> int | None:
         (bulletin,),
     )
     return None if row is None or row[0] is None else row[0] * DAY_MS
+
+
+LATER: Final[dict[Deadline, Callable[[Database, bytes], int | None]]] = {
+    "reply": owed_at, "review": review_end, "recall": recall_end
+}  # fmt: skip
+"""When deadlines are over that stand in no header; None: nobody waits any more."""
 
 
 def _notice(tx: sqlite3.Connection, told: list[_Due], now: int) -> None:
