@@ -273,5 +273,6 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     directory: int
     evidence: int
     bulletins: int
+    """That were ever admitted, forgotten ones among them."""
     deliveries_waiting: int
     """Deliveries that still have a deadline."""

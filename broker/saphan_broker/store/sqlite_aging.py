@@ -139,7 +139,7 @@ _KEPT: Final = "EXISTS (SELECT 1 FROM delivery d WHERE d.seq = b.seq AND d.destr
 _OLD: Final = (
     f"SELECT b.seq, {_KEPT} FROM bulletin b WHERE b.record_day < ?"  # noqa: S608 - constants
     f" AND (EXISTS (SELECT 1 FROM header h WHERE h.seq = b.seq) OR NOT {_KEPT})"
-    " ORDER BY b.record_day LIMIT ?"
+    " ORDER BY b.record_day, b.seq LIMIT ?"
 )
 
 
@@ -148,6 +148,7 @@ def _forget_bulletins(db: sqlite3.Connection, before_day: int, limit: int) -> in
     old = db.execute(_OLD, (before_day, limit)).fetchall()
     db.executemany("DELETE FROM header WHERE seq = ?", [(seq,) for seq, _kept in old])
     gone = [(seq,) for seq, kept in old if not kept]
+    db.executemany("UPDATE forgotten SET seq = max(seq, ?)", gone[-1:])
     for child in ("hold", "stanza", "delivery", "body", "bulletin"):
         db.executemany(f"DELETE FROM {child} WHERE seq = ?", gone)  # noqa: S608 - a constant
     return len(old)

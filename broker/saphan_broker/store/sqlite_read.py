@@ -183,14 +183,20 @@ def read_open_deliveries(db: sqlite3.Connection) -> dict[str, int]:
     return dict(db.execute(query).fetchall())
 
 
+def read_last_seq(db: sqlite3.Connection) -> int:
+    """Of all bulletins that ever were here, forgotten ones among them."""
+    query = "SELECT max(f.seq, coalesce((SELECT max(seq) FROM bulletin), 0)) FROM forgotten f"
+    (last,) = db.execute(query).fetchone()
+    return int(last)
+
+
 def read_counts(db: sqlite3.Connection) -> Counts:
-    (bulletins,) = db.execute("SELECT max(seq) FROM bulletin").fetchone()
     query = "SELECT count(*) FROM delivery WHERE deadline IS NOT NULL"
     (waiting,) = db.execute(query).fetchone()
     return Counts(
         directory=read_state(db, "directory").head.size,
         evidence=read_state(db, "evidence").head.size,
-        bulletins=bulletins or 0,
+        bulletins=read_last_seq(db),
         deliveries_waiting=waiting,
     )
 

@@ -28,6 +28,7 @@ from saphan_broker.store.sqlite_read import (
     LOG_NUMBERS,
     STANZA_NAMES,
     packed,
+    read_last_seq,
     read_note,
     read_state,
 )
@@ -115,8 +116,7 @@ def _write_log(db: sqlite3.Connection, commit: Commit) -> None:
 def _write_bulletins(db: sqlite3.Connection, commit: Commit) -> None:
     if not commit.bulletins:
         return
-    (last,) = db.execute("SELECT max(seq) FROM bulletin").fetchone()
-    rows = list(enumerate(commit.bulletins, (last or 0) + 1))
+    rows = list(enumerate(commit.bulletins, read_last_seq(db) + 1))
     db.executemany(_BULLETIN, [(seq, *_facts(row), packed(row.attachments)) for seq, row in rows])
     db.executemany(_HEADER, [(seq, row.header) for seq, row in rows])
     add_bodies(db, rows)

@@ -50,6 +50,13 @@ CREATE TABLE hold (
 
 CREATE INDEX hold_seq ON hold (seq);
 
+CREATE TABLE forgotten (                 -- so that no seq is given twice
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    seq INTEGER NOT NULL                 -- highest one that was forgotten
+) STRICT;
+
+INSERT INTO forgotten VALUES (1, 0);
+
 -- Found by age: bulletins and signatures by their record day, statements by their entry.
 
 CREATE INDEX bulletin_record ON bulletin (record_day);
