@@ -3,8 +3,9 @@
 1. An order to hold binds here at once, whatever the line does: it is kept, then heeded, then
    offered to the broker until the log shows it. The release of one that the log shows counts once
    the log shows it too: until then the broker goes on holding.
-2. What the log shows and nobody has brought (a restored node, an order given at another machine)
-   holds everything until its terms are here: nobody knows what it names.
+2. What the log shows and nobody has brought (a restored node, an order given at another machine, a
+   stolen order key) holds everything until its terms are here, for nobody knows what it names; and
+   a release that nobody has brought ends nothing.
 3. With each new hold every bulletin here is to be sorted; those that come later are as they come.
 """
 
@@ -188,7 +189,7 @@ class HoldOrders:
             logged = {one.commitment for one in self._logs.directory.holds.of(self._agency)}
         for name, action, hold, package, terms in rows:
             if action == RELEASE:
-                if name in logged or hold not in logged:
+                if terms is not None and (name in logged or hold not in logged):
                     done = tx.execute(
                         "UPDATE holds SET released = ? WHERE name = ? AND released IS NULL",
                         (name, hold),
@@ -267,6 +268,14 @@ class HoldOrders:
             " WHERE h.released IS NULL"
         )
         return [name for (name,) in rows if self._is_refused(name)]
+
+    def foreign(self) -> list[bytes]:
+        """Orders on holds in force that the log shows and nobody has brought here."""
+        rows = self._db.rows(
+            "SELECT o.name FROM hold_orders o JOIN holds h ON h.name = o.hold"
+            " WHERE h.released IS NULL AND o.terms IS NULL AND o.name != o.hold"
+        )
+        return [name for (name,) in rows]
 
     def _is_refused(self, name: bytes) -> bool:
         return self._answers.get(name) is not None and not self.is_logged(name)

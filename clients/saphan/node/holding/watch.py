@@ -113,6 +113,7 @@ class HoldWatch:
         found = {
             "hold_past_review": _past(past) if past else None,
             "hold_terms_missing": _missing() if scope_missing(self.db) else None,
+            "hold_foreign": _foreign() if self.orders.foreign() else None,
             "hold_refused": _refused() if self.orders.refused() else None,
             "hold_asked": _asked(len(asked)) if (asked := self.asked.open()) else None,
         }
@@ -145,6 +146,16 @@ def _missing() -> OperatorError:
         "the log shows a hold order of this agency whose terms are not here: until they are, "
         "nothing is destroyed",
         hint="hand in the file that was signed: saphan hold submit FILE; it lies in orders/",
+    )
+
+
+def _foreign() -> OperatorError:
+    return OperatorError(
+        "hold_foreign",
+        "the log shows a release or renewal of a hold of this agency that nobody has brought here: "
+        "it ends nothing at this node",
+        hint="if it is yours: saphan hold submit FILE; if not, the order key is in other hands: "
+        "saphan keys revoke order",
     )
 
 
