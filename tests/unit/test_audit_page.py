@@ -116,3 +116,21 @@ def test_an_audit_without_packs_has_no_pictures() -> None:
     page = audit_page(Report(Coverage()), "en", MADE)
     assert drawings(page) == []
     assert "0 of 0" not in write_html(page).decode()
+
+
+def test_what_is_destroyed_due_and_held_is_said_in_numbers() -> None:
+    logged = Counter(submitted=1_003, destroyed=1_000)
+    seen = Coverage(logged=logged, destruction_waits=2, destruction_held=1, holds_closed=1)
+    text = "\n".join(sentence for sentence in banner(Report(seen)))
+    assert "destroyed: 1,000." in text
+    assert "allowed for it: 2." in text
+    assert "held: 1." in text
+    assert "in no pack: 1." in text
+    assert "destroyed" not in "\n".join(banner(Report(Coverage())))
+
+
+def banner(report: Report) -> tuple[str, ...]:
+    """What stands under the verdict."""
+    page = audit_page(report, "en", MADE)
+    (found,) = (block for block in page.blocks if isinstance(block, Banner))
+    return found.sentences

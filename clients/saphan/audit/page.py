@@ -80,8 +80,16 @@ def _verdict(report: Report, say: Say) -> Banner:
         "unplaced": seen.unplaced,
         "unseen": seen.unseen,
         "beyond": seen.heads_beyond,
+        "holds_closed": seen.holds_closed,
     }
     said += (say(f"audit_sheet.{name}", count=f"{n:,}") for name, n in left.items() if n)
+    ends = {
+        "destroyed": seen.logged["destroyed"],
+        "due": seen.destruction_waits,
+        "held": seen.destruction_held,
+    }
+    if any(ends.values()):
+        said.append(say("audit_sheet.destruction", **{name: f"{n:,}" for name, n in ends.items()}))
     if opened:
         bounded = f"{seen.bounded:,}"
         said.append(say("audit_sheet.bounded", bounded=bounded, opened=counts["opened"]))
