@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 import msgspec
-from saphan_schemas.errors import InvalidInput, SaphanError, Unavailable
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
 from saphan_schemas.records import Blob
 
 from saphan.api_answer import (
@@ -41,6 +41,8 @@ from saphan.received import Bulletin, bulletin_of
 from saphan.saving import Saving
 
 PAGE: Final = 100
+NOT_SHOWN: Final = frozenset({"bulletin_recalled", "bulletin_erased"})
+"""Codes of bulletins that stay in the list, and whose content nobody is shown any more."""
 
 
 class Node:
@@ -149,6 +151,27 @@ class Node:
         """
         return await self._ask("GET", f"/v1/bulletins/{bulletin_id}/thread")
 
+    async def recall(self, bulletin_id: str, reason: str) -> dict[str, Any]:
+        """Take back what this agency has sent; how each recipient stands, as `recalled` says it.
+
+        Args:
+            reason: error, consent_withdrawn, wrong_person or court_order.
+
+        Raises:
+            InvalidInput: `bulletin_unknown`, `recall_code`; Refused: `recall_foreign`,
+            `recalled_before`, `nothing_to_recall`, `token_scope`; Unavailable: `node_unreachable`.
+        """
+        path = f"/v1/bulletins/{bulletin_id}/recall"
+        return await self._ask("POST", path, {"reason": reason})
+
+    async def recalled(self, bulletin_id: str) -> dict[str, Any]:
+        """How a recall stands: of an own bulletin `recipients`, of a received one `here`.
+
+        Raises:
+            InvalidInput: `bulletin_unknown`; Unavailable: `node_unreachable`.
+        """
+        return await self._ask("GET", f"/v1/bulletins/{bulletin_id}/recall")
+
     async def attachment(
         self, bulletin_id: str, number: int, *, offset: int = 0
     ) -> AsyncIterator[bytes]:
@@ -236,6 +259,7 @@ class Node:
     async def inbox(self, *, after: int = 0, follow: bool = True) -> AsyncIterator[Bulletin]:
         """Received bulletins in the order in which they were accepted; then, with `follow`, new
         ones as they come. Fetching one is a reading by a system, and the sender's log shows it.
+        What its sender has taken back, or what is erased here, is left out.
 
         Args:
             after: `seq` of the last bulletin that was worked through; 0: from the beginning.
@@ -250,8 +274,9 @@ class Node:
                 while True:
                     page = await self._ask("GET", f"/v1/inbox?after={after}&limit={PAGE}")
                     for row in page["bulletins"]:
-                        content = await self._ask("GET", f"/v1/bulletins/{row['id']}/content")
-                        yield bulletin_of(row, content)
+                        content = await self._content(row["id"])
+                        if content is not None:
+                            yield bulletin_of(row, content)
                     after = page["next"]
                     if page["more"]:
                         continue
@@ -262,6 +287,15 @@ class Node:
             finally:
                 if events is not None:
                     events.close()
+
+    async def _content(self, bulletin_id: str) -> dict[str, Any] | None:
+        """What a bulletin says; None: nobody is shown it any more."""
+        try:
+            return await self._ask("GET", f"/v1/bulletins/{bulletin_id}/content")
+        except Refused as error:
+            if error.code not in NOT_SHOWN:
+                raise
+            return None
 
     async def _listen(self) -> aiohttp.ClientResponse:
         timeout = aiohttp.ClientTimeout(total=None, sock_read=60)

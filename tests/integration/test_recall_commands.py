@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from saphan import Node
 from saphan.api_rights import Right
 from saphan.cli.main import main
 from saphan.node.policy.settings import SETTINGS_NAME
@@ -72,6 +73,22 @@ async def test_a_recall_is_ordered_answered_and_shown(bridge: Bridge) -> None:
         for lang, word in (("en", "obeyed on"), ("lo", "ປະຕິບັດຕາມແລ້ວ"), ("km", "បានធ្វើតាម")):
             assert word in await page("--lang", lang, "recall", "show", start, *here)
         assert "obeyed on" in await page("recall", "list", *there)
+
+
+async def test_a_program_goes_on_after_what_was_taken_back(bridge: Bridge) -> None:
+    async with (
+        desk_bridge(bridge) as world,
+        Node(bridge.place / LA) as here,
+        Node(bridge.place / KH) as there,
+    ):
+        first, second = [(await accepted(world.la, wish())).hex() for _ in range(2)]
+        assert (await here.recall(first, "error"))["code"] == "error"
+        await eventually(lambda: row(world.la, bytes.fromhex(first))["state"] == "obeyed")
+        assert (await here.recalled(first))["recipients"][0]["erased_code"] in (None, "recalled")
+        assert (await there.recalled(first))["here"]["answer"] == "obeyed"
+        assert [one.id async for one in there.inbox(follow=False)] == [second]
+        unread = await page("inbox", "--dir", bridge.place / KH)
+        assert "recalled: sent in error" in unread
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def inbox_line(row: Json) -> str:
     marks = [say(f"urgency.{row['urgency']}")] if row["urgency"] != "routine" else []
     marks += [say("note.exercise")] if row["exercise"] else []
     marks += standing_marks(row)
-    new = " " if row["read"] else "*"
+    new = "*" if _unread(row) else " "
     cells = (
         f"{new} {row['id'][:16]}",
         stamp(row["received"]),
@@ -61,9 +61,14 @@ def inbox_line(row: Json) -> str:
     return "  ".join(cells).rstrip()
 
 
+def _unread(row: Json) -> bool:
+    """Whether somebody has to read it yet: what was taken back nobody can."""
+    return not (row["read"] or row.get("recalled"))
+
+
 def inbox_lines(rows: list[Json]) -> list[str]:
     """The list, and how many of it nobody has read."""
-    unread = sum(not row["read"] for row in rows)
+    unread = sum(map(_unread, rows))
     first = say("note.inbox_count", count=unread) if unread else say("note.inbox_empty")
     return [first, *(inbox_line(row) for row in newest_first(rows))]
 

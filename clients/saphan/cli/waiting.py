@@ -143,7 +143,7 @@ def unread(rows: Callable[[], list[dict[str, Any]]], *, wait: bool) -> str:
     found: list[str] = []
 
     def looked() -> bool:
-        found.extend(row["id"] for row in rows() if not row["read"])
+        found.extend(row["id"] for row in rows() if not (row["read"] or row.get("recalled")))
         return bool(found)
 
     if wait:
