@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import LIMITS, SECOND_MS
 
 
 class Listener:
@@ -64,6 +64,7 @@ class Listeners:
     def __init__(self) -> None:
         self._by_agency: dict[str, set[Listener]] = defaultdict(set)
         self._directory_time = self._directory_at = 0
+        self._evidence_time = self._evidence_at = 0
         self.elsewhere: Elsewhere | None = None
         """Set while this process sequences for others."""
 
@@ -135,6 +136,17 @@ class Listeners:
             for of_agency in self._by_agency.values():
                 for listener in of_agency:
                     listener.show_directory()
+
+    def show_evidence(self, time: int, now: int) -> None:
+        """Ask everybody's witness to look at the evidence head of this time, once; bounded as
+        `show_directory`: an agency has something due, and no witness has said that its day came.
+
+        Args:
+            time: POSIX seconds; now: ms UTC.
+        """
+        if time > self._evidence_time and abs(now - self._evidence_at) >= LIMITS.head_asked_ms:
+            self._evidence_time, self._evidence_at = time, now
+            self.ask_everyone(time * SECOND_MS)
 
     def ask_everyone(self, since: int) -> None:
         """Ask every witness to look."""

@@ -98,6 +98,8 @@ async def _fresh_note(state: State, submit: Submit, book: LogBook, frame: AskPro
         return b""
     if book.log == "directory":
         state.listeners.show_directory(found.time, state.clock())
+    else:
+        state.listeners.show_evidence(found.time, state.clock())
     return await cosigned(state.store, book.log, found.size, found.note)
 
 

@@ -141,6 +141,7 @@ def retention(
         restored=on.restored,
         alarms=on.alarms,
         events=on.events,
+        clock=on.clock,
     )
     return Retaining(
         engine=engine,

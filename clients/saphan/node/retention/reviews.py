@@ -201,8 +201,8 @@ class Reviews:
         told: list[Event] = []
         rows = self._db.rows(
             "SELECT r.seq, b.id, b.sender, r.review, r.planned FROM retention r"
-            " JOIN bulletins b USING (seq) WHERE r.state = ?",
-            (DUE_REVIEW,),
+            " JOIN bulletins b USING (seq) WHERE r.state = ? AND r.day > ?",
+            (DUE_REVIEW, today),
         )
         with self._db.transaction() as tx:
             for seq, bulletin, sender, review, planned in rows:

@@ -12,7 +12,9 @@ Each step starts from the store alone: a SIGKILL anywhere leaves it to the next 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -73,6 +75,7 @@ class Sweeping:
     restored: Restored
     alarms: Alarms
     events: Events
+    clock: Callable[[], int]
 
     async def run(self) -> None:
         """Look, for ever; what fails now is tried again at the next look."""
@@ -98,6 +101,7 @@ class Sweeping:
             if not await self.engine.in_reading(self.reckoner.step):
                 break
             await asyncio.sleep(PAUSE_S)
+        await self._ask()
         today = await self.engine.in_frames(self.today)
         if today is None:
             return 0
@@ -114,6 +118,25 @@ class Sweeping:
             await asyncio.sleep(PAUSE_S)
         await self.engine.in_frames(partial(self.end, today))
         return total
+
+    async def _ask(self) -> None:
+        """While the log is idle nobody cosigns: something is due by this machine's clock, so the
+        broker is asked for a head of today, and everybody's witness to look at it."""
+        today = self.clock() // DAY_MS
+        head = self.time.asked()
+        if head is None or not await self.engine.in_reading(partial(self._waits, today)):
+            return
+        with contextlib.suppress(SaphanError):  # no line: it is asked at a later look
+            found = await self.line.asking().prove(head, fresh=today * DAY_MS)
+            await self.engine.in_frames(partial(self.time.take_note, found.note))
+
+    def _waits(self, today: int) -> bool:
+        """Whether anything is due by this machine's clock, and not by any witness's."""
+        now = self.time.now()
+        if now is not None and now // DAY_MS >= today:
+            return False
+        query = "SELECT 1 FROM retention WHERE erased IS NULL AND (day <= ?1 OR review <= ?1)"
+        return self.db.row(f"{query} LIMIT 1", (today,)) is not None
 
     # --- the steps, blocking, in the frames' thread -----------------------------------------------
 

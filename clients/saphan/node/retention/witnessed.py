@@ -8,12 +8,13 @@ machine's clock alone, makes nothing due.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from saphan_protocol.checkpoint import Head, verify_head
+from saphan_protocol.checkpoint import Cosignature, Head, KeyPair, verify_head
 from saphan_protocol.notes import add_lines, parse_lines, parse_vkey
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.frames import Witnessed
+from saphan_schemas.records import HeadRef
 
 from saphan.node.heads import cleaned
 from saphan.node.logs import Logs
@@ -47,6 +48,26 @@ class WitnessedTime:
         seconds = max(self._cosigned, 0 if row is None else row[0])
         return min(seconds * SECOND_MS, self._clock()) if seconds else None
 
+    def asked(self) -> HeadRef | None:
+        """The head that is asked about when a day should have come, and no witness has said so."""
+        return self._logs.seen()
+
+    def take_note(self, note: bytes) -> None:
+        """Heed the cosignatures of a head that the broker has signed anew, as it shows it.
+
+        Raises:
+            InvalidInput: what `verify_head` raises.
+        """
+        if not note:
+            return  # the log has grown: the feed brings the newer head
+        head = verify_head(note, self._keys())
+        known = self._logs.seen()
+        if known is None or head.ref != known:
+            return
+        with self._logs.lock:
+            head = cleaned(self._logs.directory, head)
+        self._note(min(one.time, head.time) for one in self._others(head))
+
     def take(self, frame: Witnessed) -> None:
         """Heed a cosignature of a head that has this witness's line already: an idle log's.
 
@@ -67,12 +88,19 @@ class WitnessedTime:
             head = self._verified(row[1], frame.lines)
         except InvalidInput:
             return
-        times = [one.time for one in head.cosignatures if one.name in names]
+        self._note(one.time for one in self._others(head))
+
+    def _others(self, head: Head) -> list[Cosignature]:
+        return [one for one in head.cosignatures if one.name != self._agency]
+
+    def _note(self, times: Iterable[int]) -> None:
         self._cosigned = max([self._cosigned, *times])
 
     def _verified(self, note: bytes, lines: bytes) -> Head:
-        first, second = (parse_vkey(vkey) for vkey in self._logs.pins.evidence.vkeys)
-        plain = own_note(verify_head(note, (first, second)))
+        plain = own_note(verify_head(note, self._keys()))
         with self._logs.lock:
-            head = verify_head(add_lines(plain, lines), (first, second))
-            return cleaned(self._logs.directory, head)
+            return cleaned(self._logs.directory, verify_head(add_lines(plain, lines), self._keys()))
+
+    def _keys(self) -> KeyPair:
+        first, second = (parse_vkey(vkey) for vkey in self._logs.pins.evidence.vkeys)
+        return first, second
