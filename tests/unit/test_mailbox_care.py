@@ -22,12 +22,12 @@ from saphan.node.trust.mailboxes import Mailboxes
 from saphan.node.trust.rejections import Rejections
 from saphan.node.witness import Witness
 from saphan.office import Office
-from saphan_protocol.detail import seal_detail
+from saphan_protocol.detail import seal_detail, seal_erasure
 from saphan_protocol.directory import operation_leaf
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Role, Statement
+from saphan_schemas.records import ErasureDetail, ExportCount, Role, Statement
 from support.cheap import CHEAP
 from support.pin_files import pins
 
@@ -211,6 +211,40 @@ def test_why_something_was_rejected_outlives_the_mailbox_key(
     assert b"weight" not in stored[0][0]
     again = statement.replace(b"kh.gpo", b"vn.vks")
     assert house.rejections.reason(again, "vn.vks") is None
+
+
+def test_what_an_eraser_knew_outlives_the_mailbox_key_but_not_our_own_erasure(
+    house: House,
+) -> None:
+    first = min(house.keys, key=lambda key: key.open_until or 0)
+    known = ErasureDetail((ExportCount("saved", 2),), 1, 3)
+    told = {"exports": {"saved": 2}, "desks": {"erased": 1, "waiting": 3}}
+    statements = {}
+    for place, bulletin in enumerate((BULLETIN, b"e" * 32)):
+        detail = seal_erasure(known, bulletin, "kh.gpo", first.key_id, first.public)
+        said = encode(Statement(bulletin, b"c" * 32, "kh.gpo", NOW, "due", detail))
+        statements[bulletin] = said
+        with house.db.transaction() as tx:
+            tx.execute(
+                "INSERT INTO bulletins (id, sender, nonce, header, header_id, digest, wrap_day,"
+                " stored) VALUES (?, 'la.ospp', ?, '', '', '', ?, 1)",
+                (bulletin, bytes([place]) * 16, DAY),
+            )
+            tx.execute(
+                "INSERT INTO entries VALUES (?, ?, 'erased', ?, 'la.ospp', 'kh.gpo', 'kh.gpo',"
+                " 'due', '', '', ?, NULL, NULL, 9, '')",
+                (place + 7, bulletin, NOW, said),
+            )
+        assert house.rejections.known(said, "kh.gpo") == told
+        assert house.rejections.reason(said, "kh.gpo") is None
+    with house.db.transaction() as tx:  # one of them this agency has erased meanwhile
+        tx.execute("UPDATE retention SET erased = 1 WHERE seq = 2")
+    house.now = (first.open_until or 0) + 1_000
+    house.head(house.now, "kh.gpo")
+    house.care.look()
+    assert house.mailboxes.get(first.key_id) is None
+    assert house.rejections.known(statements[BULLETIN], "kh.gpo") == told
+    assert house.rejections.known(statements[b"e" * 32], "kh.gpo") is None
 
 
 def test_a_copy_under_another_name_is_destroyed_too(tmp_path: Path) -> None:

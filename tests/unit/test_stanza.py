@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from saphan_protocol.detail import TEXT_BYTES, open_detail, seal_detail
+from saphan_protocol.detail import open_detail, open_erasure, seal_detail, seal_erasure
 from saphan_protocol.identity import pae_array
 from saphan_protocol.mailbox import MailboxKey, seal
 from saphan_protocol.stanza import open_stanza, seal_stanza
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.records import SealedDetail
+from saphan_schemas.records import ErasureDetail, ExportCount, SealedDetail
 
 KEY = MailboxKey(bytes(range(32)))
 OTHER = MailboxKey(bytes(32))
@@ -71,6 +71,17 @@ def test_a_detail_is_bound_to_bulletin_issuer_and_key() -> None:
     assert _code(open_detail, detail, KEY, b"c" * 32, "kh.gpo") == "stanza_unopenable"
     assert _code(open_detail, detail, KEY, BULLETIN, "la.ospp") == "stanza_unopenable"
     assert _code(open_detail, detail, OTHER, BULLETIN, "kh.gpo") == "key_mismatch"
+
+
+def test_what_an_eraser_knew_is_read_by_the_originator_alone_and_is_no_reason() -> None:
+    known = ErasureDetail((ExportCount("bundled", 1), ExportCount("saved", 7)), 2, 65_535)
+    detail = seal_erasure(known, BULLETIN, "kh.gpo", KEY.key_id, KEY.public)
+    assert len(detail.sealed) == 2160
+    assert open_erasure(detail, KEY, BULLETIN, "kh.gpo") == known
+    assert _code(open_erasure, detail, KEY, b"c" * 32, "kh.gpo") == "stanza_unopenable"
+    assert _code(open_erasure, detail, OTHER, BULLETIN, "kh.gpo") == "key_mismatch"
+    assert _code(open_detail, detail, KEY, BULLETIN, "kh.gpo") == "stanza_unopenable"
+    assert _code(open_erasure, _detail("text"), KEY, BULLETIN, "kh.gpo") == "stanza_unopenable"
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,18 @@
 """What a holder tells the originator when it has erased: exports that it knows, and its desks.
 
-An `ErasureDetail` as JSON text inside a sealed detail: the broker and everybody else learn nothing
-of it. It is what the holder knew when it signed, and an attestation like the erasure itself.
+Sealed to the originator: the broker and everybody else learn nothing of it. It is what the holder
+knew when it signed, and an attestation like the erasure itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
+from saphan_protocol.detail import seal_erasure
+from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.records import SealedDetail
 
 from saphan.node.exports.copies import DeskCopies
-from saphan.node.judging import seal_reason
 from saphan.node.logs import Logs
 
 
@@ -23,7 +23,11 @@ def tells(
     now, and the code must do."""
 
     def told(bulletin: bytes, sender: str) -> SealedDetail | None:
-        text = msgspec.json.encode(copies.known(bulletin)).decode()
-        return seal_reason(logs, agency, bulletin, sender, text, clock())
+        try:
+            with logs.lock:
+                box = logs.directory.mailbox(sender, clock())
+            return seal_erasure(copies.known(bulletin), bulletin, agency, box.key_id, box.public)
+        except (InvalidInput, Refused):
+            return None
 
     return told

@@ -373,6 +373,12 @@ CREATE INDEX desk_copies_of ON desk_copies (key) WHERE erasure IS NULL;
 CREATE TABLE desk_erasures (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL, time INTEGER NOT NULL, record BLOB NOT NULL,
     signature BLOB NOT NULL);
+CREATE INDEX desk_copies_erased ON desk_copies (erasure) WHERE erasure IS NOT NULL;
+CREATE TRIGGER desk_copies_forgotten AFTER DELETE ON desk_copies
+WHEN OLD.erasure IS NOT NULL
+AND NOT EXISTS (SELECT 1 FROM desk_copies WHERE erasure = OLD.erasure) BEGIN
+    DELETE FROM desk_erasures WHERE id = OLD.erasure;
+END;
 """,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""
