@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from saphan_protocol.detail import open_detail, open_erasure, seal_detail, seal_erasure
+from saphan_protocol.detail import (
+    TEXT_BYTES,
+    open_detail,
+    open_erasure,
+    seal_detail,
+    seal_erasure,
+)
 from saphan_protocol.identity import pae_array
 from saphan_protocol.mailbox import MailboxKey, seal
 from saphan_protocol.stanza import open_stanza, seal_stanza
