@@ -257,6 +257,7 @@ async def test_what_was_held_goes_at_once_when_it_is_released_after_its_day(stor
     freed, again = release(story, kept, held.holds)
     await store.commit(freed)
     assert await store.stanzas_due(DUE + 41, 10) == []
+    assert await store.first_undestroyed() == DUE
     assert await store.destroyable(DUE, 10) == [again[0], rows[1]]
     gone, _after = destruction(story, again)
     await store.commit(gone)

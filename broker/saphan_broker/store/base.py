@@ -205,9 +205,9 @@ class Facts(Protocol):
     async def first_undestroyed(self) -> int | None:
         """The earliest day whose key something stored still needs; None: nothing is stored.
 
-        Counted are stanzas by their due_day and entries' records by their record_day: the seed must
-        not pass this day, and may be moved to it. Never later than the due-day of a delivery that
-        is neither destroyed nor held. Cheap.
+        Counted are stanzas by their due_day (or the delivery's, once no hold keeps it any more) and
+        entries' records by their record_day: the seed must not pass this day, and may be moved to
+        it. Never later than the due-day of a delivery that is neither destroyed nor held. Cheap.
         """
 
     async def due_counts(self, upto_day: int) -> list[DayCount]:

@@ -158,8 +158,12 @@ class Rows:
 
     def first_undestroyed(self) -> int | None:
         """The earliest day whose key something still needs."""
-        days = [row.due_day for row in self.stanzas.values()]
+        days = [self._day(key, row) for key, row in self.stanzas.items()]
         return min([*days, *(row.record_day for row in self.entries[:1])], default=None)
+
+    def _day(self, key: DeliveryKey, row: StanzaRow) -> int:
+        delivery = self.deliveries[key]
+        return row.due_day if delivery.holds else min(row.due_day, delivery.due_day)
 
     def due_counts(self, upto_day: int) -> list[DayCount]:
         """What is due, by day."""

@@ -76,7 +76,7 @@ def read_holds_of(db: sqlite3.Connection, ids: Iterable[bytes]) -> dict[bytes, l
 
 
 def read_first_undestroyed(db: sqlite3.Connection) -> int | None:
-    (stanza,) = db.execute("SELECT min(due_day) FROM stanza").fetchone()
+    (stanza,) = db.execute("SELECT min(day) FROM stanza").fetchone()
     record = db.execute("SELECT record_day FROM entry ORDER BY idx LIMIT 1").fetchone()
     days = [day for day in (stanza, record and record[0]) if day is not None]
     return min(days, default=None)

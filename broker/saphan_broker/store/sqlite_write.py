@@ -44,15 +44,16 @@ _DELIVERY: Final = (
     " deadline = excluded.deadline, destroyed = excluded.destroyed, holds = excluded.holds"
 )
 _STANZA: Final = (
-    "INSERT INTO stanza VALUES ((SELECT seq FROM bulletin WHERE id = ?), ?, ?, ?, 0)"
+    "INSERT INTO stanza VALUES ((SELECT seq FROM bulletin WHERE id = ?1), ?2, ?3, ?4, 0, ?3)"
     " ON CONFLICT (seq, recipient) DO UPDATE SET due_day = excluded.due_day,"
-    " sealed = excluded.sealed"
+    " sealed = excluded.sealed, day = iif(held, excluded.day, min(day, excluded.day))"
 )
 _HOLD: Final = (
     "INSERT OR REPLACE INTO hold VALUES (?, ?, ?, (SELECT seq FROM bulletin WHERE id = ?), ?, ?, ?)"
 )
 _OF_DELIVERY: Final = "WHERE seq = (SELECT seq FROM bulletin WHERE id = ?) AND recipient = ?"
-_HELD: Final = f"UPDATE stanza SET held = ? {_OF_DELIVERY}"  # noqa: S608 - constants
+_HELD: Final = f"UPDATE stanza SET held = 1, day = due_day {_OF_DELIVERY}"  # noqa: S608
+_FREED: Final = f"UPDATE stanza SET held = 0, day = ? {_OF_DELIVERY}"  # noqa: S608
 _UNSTANZA: Final = f"DELETE FROM stanza {_OF_DELIVERY}"  # noqa: S608 - constants
 _SIGNATURE: Final = (
     "INSERT INTO signature VALUES (?, ?, ?, ?, ?) ON CONFLICT (key, size, root)"
@@ -138,14 +139,12 @@ def _write_deliveries(db: sqlite3.Connection, commit: Commit) -> None:
     keep_longer(db, [row for row in commit.stanzas if row.bulletin not in new])
     db.executemany(_STANZA, [_stanza(row) for row in commit.stanzas])
     db.executemany(_HOLD, [_hold(row) for row in commit.holds])
-    changed = {(row.bulletin, row.recipient) for row in commit.holds}
     # A stanza knows that it is held: those to be wrapped anew are found among all that are due.
-    held = [
-        (row.holds > 0, row.bulletin, row.recipient)
-        for row in commit.deliveries
-        if row.holds or (row.bulletin, row.recipient) in changed
-    ]
+    held = [(row.bulletin, row.recipient) for row in commit.deliveries if row.holds]
     db.executemany(_HELD, held)
+    changed = {(row.bulletin, row.recipient) for row in commit.holds}.difference(held)
+    rows = [row for row in commit.deliveries if (row.bulletin, row.recipient) in changed]
+    db.executemany(_FREED, [(row.due_day, row.bulletin, row.recipient) for row in rows])
 
 
 def _write_signatures(db: sqlite3.Connection, commit: Commit) -> None:

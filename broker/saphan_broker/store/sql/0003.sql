@@ -32,8 +32,11 @@ CREATE INDEX delivery_due ON delivery (due_day, submitted)
 CREATE INDEX delivery_held ON delivery (due_day) WHERE holds > 0 AND destroyed IS NULL;
 
 ALTER TABLE stanza ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE stanza ADD COLUMN day INTEGER NOT NULL DEFAULT 0;  -- due_day, or the delivery's unless held
 
-CREATE INDEX stanza_due ON stanza (due_day);
+UPDATE stanza SET day = due_day;
+
+CREATE INDEX stanza_day ON stanza (day);
 
 CREATE INDEX stanza_held ON stanza (due_day) WHERE held = 1;
 
