@@ -128,3 +128,26 @@ async def test_what_cannot_be_held_so_is_refused(
         )
         unknown = await answered("hold", "show", "77", *there, status=2)
         assert unknown["code"] == "hold_unnamed"
+
+
+async def test_a_court_is_shown_the_order_and_not_why(
+    bridge: Bridge, secret: Path, tmp_path: Path
+) -> None:
+    async with desk_bridge(bridge) as world:
+        there = ("--dir", bridge.place / KH)
+        bulletin = (await accepted(world.la, letter("training_notice", (KH,)))).hex()
+        other = ("--case", "ZZ-99", "--reference", "court 8", "--review", "30d", "--untold")
+        ours = ("--id", bulletin, "--reference", "court 7/2026", "--review", "30d", "--untold")
+        key = ("--key", bridge.offices[KH].root_key, "--passphrase-file", secret, "--yes")
+        await answered("hold", "order", *other, *key, *there)
+        await answered("hold", "order", *ours, *key, *there)
+        await eventually(lambda: world.kh.db.row("SELECT 1 FROM entries WHERE event = 'held'"))
+        file = tmp_path / "one.saphan"
+        await answered("evidence", "export", bulletin, "--out", file, *there)
+        verified = await answered("evidence", "verify", file)
+        assert verified["finding"] is None
+        assert "hold_closed" not in str(verified)
+        shown = await asyncio.to_thread(file.read_bytes)
+        assert b"court 7/2026" not in shown
+        orders = world.kh.db.rows("SELECT package FROM hold_orders ORDER BY number")
+        assert [package in shown for (package,) in orders] == [False, True]
