@@ -19,6 +19,7 @@ from saphan.node.rows.recalled import ordered_among, recalled_among, suppressed_
 from saphan.node.telling.notices import noted
 from saphan.node.telling.warnings import warned
 from saphan.node.threads.replaced import Shows
+from saphan.node.threads.rows import replaced_among
 from saphan.node.threads.view import Threads
 from saphan.node.trust.mailboxes import Mailboxes
 from saphan.node.trust.rejections import Rejections
@@ -106,7 +107,8 @@ class Bulletins:
     def _listed(self, rows: Sequence[Row], shows: Shows) -> list[Json]:
         ids = [row[1] for row in rows]
         taken, sealed = recalled_among(self._db, ids), sealed_among(self._db, ids)
-        marked, replaced = suppressed_among(self._db, ids), self.threads.requests.replaced
+        marked, named = suppressed_among(self._db, ids), replaced_among(self._db, ids)
+        by = self.threads.requests.replaced.by
         return [
             {
                 "seq": seq,
@@ -118,7 +120,9 @@ class Bulletins:
                 "read": bool(read),
                 "recalled": taken.get(bulletin),
                 "suppressed": bulletin in marked,
-                "replaced_by": [one.hex() for one in replaced.by(bulletin, shows)],
+                "replaced_by": (
+                    [one.hex() for one in by(bulletin, shows)] if bulletin in named else []
+                ),
                 **header_json(header),
             }
             for seq, bulletin, header, author, day, stored, read in rows

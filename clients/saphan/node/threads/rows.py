@@ -20,6 +20,8 @@ from saphan.node.rows.db import Database
 from saphan.threads.rules import Held
 from saphan.threads.words import REPLACING, REPLY, Words
 
+PART: Final = 256
+"""Bulletins in one query."""
 WORDS_BYTES: Final = 64 * 1024
 """32 relations, and the numbers of all questions of a request."""
 
@@ -95,6 +97,24 @@ def words_of_row(db: Database, archive: Archive, bulletin: bytes) -> Words | Non
     )
     data = None if row is None else archive.words(row[0], bulletin, row[1])
     return None if data is None else decode(Words, data, WORDS_BYTES, "words")
+
+
+def replaced_among(db: Database, bulletins: Sequence[bytes]) -> set[bytes]:
+    """Those of the bulletins that another one here says it takes the place of, rightly or not."""
+    found: set[bytes] = set()
+    for at in range(0, len(bulletins), PART):
+        part = bulletins[at : at + PART]
+        marks = ",".join("?" * len(part))
+        kinds = ",".join(f"'{kind}'" for kind in REPLACING)
+        found |= {
+            target
+            for (target,) in db.rows(
+                f"SELECT target FROM relations WHERE kind IN ({kinds})"  # noqa: S608 - constants
+                f" AND target IN ({marks})",
+                part,
+            )
+        }
+    return found
 
 
 def named_by(db: Database, bulletin: bytes, kinds: Sequence[str], sender: str) -> list[bytes]:
