@@ -27,14 +27,24 @@ COMMON = "malformed issuer_wrong stated_in_future signature_missing"
 
 
 def _stated(
-    event: Event, code: str | None, detail: SealedDetail | bytes | None, found: str, values: int
+    event: Event,
+    code: str | None,
+    detail: SealedDetail | bytes | None,
+    found: str,
+    values: int,
+    target: int | None = None,
 ) -> Guarded:
-    """The second of two statements of one batch, judged as broker, node and auditor do."""
-    said, batch = KH.statements(event, [ABOUT, ABOUT], CORRIDOR, NOW, code, detail)
+    """The second of two statements of one batch, judged as broker, node and auditor do.
+
+    Args:
+        target: of one in its agency's own corridor.
+    """
+    corridor = CORRIDOR if target is None else (CORRIDOR[1], CORRIDOR[1])
+    said, batch = KH.statements(event, [ABOUT, ABOUT], corridor, NOW, code, detail, target)
     item, batches = said[1].item, index_batches([batch])
 
     def judge(data: bytes) -> None:
-        admitted = admit_statement(event, data, item, batches, CORRIDOR, FACTS, peer="kh.gpo")
+        admitted = admit_statement(event, data, item, batches, corridor, FACTS, peer="kh.gpo")
         check_subject(admitted.statement, *ABOUT)
 
     rare = codes("not_canonical code_unknown detail_malformed")
@@ -76,6 +86,8 @@ RECEIPTS = named(
     _stated(Event.ACCEPTED, None, None, "not_canonical", 255),
     _stated(Event.UNOPENED, "stanza_unopenable", None, "not_canonical code_unknown", 255),
     _stated(Event.READ, None, LA.random(), "not_canonical", 255),
+    _stated(Event.DECLINED, "court_order", None, "not_canonical code_unknown", 255),
+    _stated(Event.HELD, None, LA.random(), "not_canonical", 255, target=2**40),
     # Twice as long is longer than a statement may be.
     _stated(Event.REJECTED, "rule_broken", DETAIL, "code_unknown too_large", 1),
     Guarded(
