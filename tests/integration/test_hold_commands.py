@@ -54,6 +54,7 @@ async def test_a_hold_is_ordered_shown_moved_and_released(bridge: Bridge, secret
 
         name = held["name"][:12]
         assert "in force" in await page("hold", "list", *there)
+        assert "in force" in await page("hold", "list", "--id", start, *there)
         shown = await page("hold", "show", name, *there)
         assert "court of appeal 12/2026" in shown
         assert start in shown
@@ -68,6 +69,7 @@ async def test_a_hold_is_ordered_shown_moved_and_released(bridge: Bridge, secret
         assert not released["in_force"]
         assert held_among(world.kh.db, [bulletin]) == set()
         assert "released" in await page("hold", "list", *there)
+        assert "Nothing is held." in await page("hold", "list", "--id", start, *there)
 
 
 async def test_an_order_is_carried_to_its_key(bridge: Bridge, secret: Path, tmp_path: Path) -> None:

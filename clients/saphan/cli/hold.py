@@ -52,7 +52,8 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     _add_key(signing)
     handing = add_command(group, "submit", "hold_submit", submit)
     handing.add_argument("file", type=Path, metavar="FILE", help=say("help.hold_file"))
-    add_command(group, "list", "hold_list", _list)
+    listing = add_command(group, "list", "hold_list", _list)
+    listing.add_argument("--id", metavar="ID", help=say("help.hold_of_bulletin"))
     one = add_command(group, "show", "hold_show", _show)
     one.add_argument("hold", metavar="HOLD", help=say("help.hold_named"))
     add_command(group, "asked", "hold_asked", _asked)
@@ -104,7 +105,8 @@ def _add_words(group: Subparsers[Parser]) -> None:
 
 
 def _list(args: argparse.Namespace) -> int:
-    found = local_node(args).get("/v1/holds")
+    only = "" if args.id is None else f"?bulletin={bulletin_id(args.id)}"
+    found = local_node(args).get(f"/v1/holds{only}")
     lines = [hold_line(one) for one in found["holds"]]
     show({"holds": found["holds"]}, lines or [say("note.holds_none")], as_json=args.json)
     return 0

@@ -14,6 +14,7 @@ from saphan_schemas.limits import LIMITS
 
 from saphan.node.api.app import SERVICE, view_of
 from saphan.node.api.requests import json_response, page, parse_json, read_body, unbase64
+from saphan.node.holding.rows import holds_of
 from saphan.node.service import NodeService
 
 Json = dict[str, Any]
@@ -48,15 +49,23 @@ def routes() -> list[web.RouteDef]:
 
 
 async def _listed(request: web.Request) -> web.Response:
-    service = request.app[SERVICE]
+    """All of them; `?bulletin=` leaves those that keep this one."""
+    service, view = request.app[SERVICE], view_of(request)
+    named = request.query.get("bulletin")
 
     def look() -> Json:
         holds = service.holds
+        found, asked = holds.orders.listed(), holds.asked.listed()
+        if named is not None:
+            bulletin = view.resolve(named)
+            names = {name.hex() for name in holds_of(service.db, bulletin)}
+            found = [one for one in found if one["name"] in names]
+            asked = [one for one in asked if one["id"] == bulletin.hex()]
         return {
             "agency": service.agency,
             "next_number": holds.orders.next_number(),
-            "holds": holds.orders.listed(),
-            "asked": holds.asked.listed(),
+            "holds": found,
+            "asked": asked,
         }
 
     return json_response(await service.engine.in_reading(look))

@@ -162,7 +162,7 @@ PATHS: Final[tuple[tuple[str, str, str, str | None, int, str], ...]] = (
         200,
         "Object",
     ),
-    ("get", "/v1/holds", "Holds, and who has asked whom to hold", None, 200, "Object"),
+    ("get", "/v1/holds", "Holds, and who has asked whom to hold; ?bulletin=", None, 200, "Object"),
     ("post", "/v1/holds", "Heed a hold order, or a release", "HoldOrder", 200, "Object"),
     ("get", "/v1/holds/{name}", "One hold, and what it keeps; ?after=&limit=", None, 200, "Object"),
     (
