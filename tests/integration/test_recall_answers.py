@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from saphan.holds.hold_file import HoldFile
 from saphan.node.recall import answering
 from saphan.node.rows.db import Database
 from saphan.node.rows.recalled import recalled_here
@@ -14,17 +15,17 @@ from saphan.node.service import NodeService
 from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.records import Event
 from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, states, wish
+from support.hold_files import hold_file
 from support.lost_store import lose_store
 from support.recalls import row, settings, stands
 from support.threads import accepted, known, letter, owed, related
 
-HOLD = bytes([7]) * 32
 
-
-def hold(node: NodeService, bulletin: bytes) -> None:
-    """As a hold in force says it in the node's store."""
-    with node.db.transaction() as tx:
-        tx.execute("INSERT INTO held (bulletin, hold) VALUES (?, ?)", (bulletin, HOLD))
+async def heeded(node: NodeService, file: HoldFile) -> None:
+    """The node takes an order, and the log shows it."""
+    await node.holds.take(file.package, file.terms, file.salt)
+    await eventually(lambda: node.holds.orders.is_logged(file.name))
+    await node.holds.look()
 
 
 async def test_a_hold_declines_and_its_release_obeys(bridge: Bridge) -> None:
@@ -33,7 +34,8 @@ async def test_a_hold_declines_and_its_release_obeys(bridge: Bridge) -> None:
         async with bridge.node(LA) as la, bridge.node(KH) as kh:
             await agreed(la)
             bulletin = await accepted(la, wish())
-            hold(kh, bulletin)
+            order = hold_file(bridge, KH, ids=(bulletin,), told=False)
+            await heeded(kh, order)
             await la.recalls.order(bulletin, "error", "keeper")
             assert (await stands(la, bulletin, "declined"))["code"] == "legal_hold"
             assert kh.db.rows("SELECT count(*) FROM bodies") == [(1,)]
@@ -41,9 +43,10 @@ async def test_a_hold_declines_and_its_release_obeys(bridge: Bridge) -> None:
                 await kh.recalls.answer(bulletin, None, "keeper")
             with pytest.raises(Refused, match="bulletin_recalled"):
                 await kh.read_by_system(bulletin)
-            with kh.db.transaction() as tx:
-                tx.execute("DELETE FROM held")
-            await kh.recalls.look()
+            ids = (bulletin,)
+            await heeded(
+                kh, hold_file(bridge, KH, number=2, release=order.name, ids=ids, told=False)
+            )
             await stands(la, bulletin, "obeyed")
             assert kh.db.rows("SELECT count(*) FROM bodies") == [(0,)]
 
