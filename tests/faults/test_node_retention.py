@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from saphan.node.files.parts import GONE
-from saphan.node.retention.sweeping import ACTED_FACT, LEAP
+from saphan.node.retaining.sweeping import LEAP
+from saphan.node.retention.witnessed import ACTED_FACT
 from saphan.node.service import NodeService
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import DAY_MS, LIMITS

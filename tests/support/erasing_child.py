@@ -21,7 +21,7 @@ from saphan import durable
 from saphan.node.archive import Archive
 from saphan.node.config import NodeConfig
 from saphan.node.files.blobs import BlobFiles
-from saphan.node.retention.archive_days import ArchiveDays
+from saphan.node.retaining.archive_days import ArchiveDays
 from saphan.node.retention.erasing import Erasing
 from saphan.node.retention.witnessed import WitnessedTime
 from saphan.node.rows.db import Database

@@ -11,7 +11,6 @@ from saphan_schemas.frames import StatementItem
 from saphan.node.aftermath import Aftermaths
 from saphan.node.feed_check import FeedCheck
 from saphan.node.feed_entry import Seen
-from saphan.node.judging import Received
 from saphan.node.portions import Portion
 from saphan.node.rows.deliveries import Deliveries, Delivery
 from saphan.node.rows.signatures import Known
@@ -52,19 +51,3 @@ class Effects:
         """
         if self.aftermaths is not None:
             self.aftermaths.take(seen, delivery)
-
-    def just_arrived(self, bulletin: bytes) -> Received | None:
-        """A bulletin whose ciphertext came with this frame."""
-        for seen, admitted, at in self.arrived:
-            ciphertext = seen.raw.ciphertext
-            if admitted.bulletin_id == bulletin and isinstance(ciphertext, bytes):
-                return Received(
-                    id=bulletin,
-                    header=admitted.header_bytes,
-                    header_id=admitted.header_id,
-                    ciphertext=ciphertext,
-                    digest=admitted.ciphertext.digest,
-                    judged_at=at,
-                    attachments=admitted.attachments,
-                )
-        return None

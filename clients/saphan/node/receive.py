@@ -44,7 +44,7 @@ from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import MAX_ATTEMPTS, QUEUED, Deliveries, Delivery
 from saphan.node.rows.signatures import Known
 from saphan.node.rows.statements import Said
-from saphan.node.stored import Stored
+from saphan.node.stored import Stored, just_arrived
 from saphan.node.trust.broker_words import find_lies
 from saphan.node.trust.mailboxes import Mailboxes, mailbox_missing
 from saphan.node.trust.releasing import held_back, released_against
@@ -325,7 +325,7 @@ class Intake:
             return  # only after a lost store: what was here when it was handed over comes again
         bulletin, stanza = stored.received(seen.bulletin), seen.raw.stanza
         if bulletin is None:
-            bulletin = effects.just_arrived(seen.bulletin)
+            bulletin = just_arrived(effects, seen.bulletin)
         if bulletin is None or delivery.mailbox_key is None:
             effects.alarms.append(
                 OperatorError("stanza_missing", f"the handover at {seen.index} opens nothing here")

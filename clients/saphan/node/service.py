@@ -57,8 +57,8 @@ from saphan.node.recovery import Recovery
 from saphan.node.repeats import KEEPERS, Asked, Repeats
 from saphan.node.resending import Resending
 from saphan.node.resent import first_answer
+from saphan.node.retaining.retaining import Retaining
 from saphan.node.retention.erasing import Erasing
-from saphan.node.retention.retaining import Retaining
 from saphan.node.rows.db import Database
 from saphan.node.schema_watch import SchemaWatch
 from saphan.node.seen_heads import SeenHeads
@@ -259,18 +259,8 @@ def build(config: NodeConfig) -> NodeService:
 
 def _built(on: Ground) -> NodeService:
     db, logs, clock = on.db, on.logs, on.clock
-    outbox = Outbox(
-        on.agency,
-        on.key,
-        db,
-        on.archive,
-        logs,
-        on.files,
-        on.uploads,
-        on.own,
-        clock,
-        on.settings.needs_two,
-    )
+    kept = on.agency, on.key, db, on.archive, logs, on.files, on.uploads, on.own
+    outbox = Outbox(*kept, clock, on.settings.needs_two)
     subjects, held = subject_parts(on), partial(held_among, db)
     erasing = Erasing(on.agency, on.key, db, on.files, held, subjects.tells, clock)
     engine, recovery, line = _carrying(on, outbox, erasing)

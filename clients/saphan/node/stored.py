@@ -7,6 +7,7 @@ from typing import Final
 
 from saphan_protocol.admission import Admitted
 
+from saphan.node.effects import Effects
 from saphan.node.files.parts import attachments_of
 from saphan.node.judging import Received
 from saphan.node.rows.db import Database, Row
@@ -62,6 +63,23 @@ class Stored:
     def received(self, bulletin: bytes) -> Received | None:
         """The whole bulletin, if its stanza came with the frame."""
         return self._received.get(bulletin)
+
+
+def just_arrived(effects: Effects, bulletin: bytes) -> Received | None:
+    """A bulletin whose ciphertext came with the frame itself."""
+    for seen, admitted, at in effects.arrived:
+        ciphertext = seen.raw.ciphertext
+        if admitted.bulletin_id == bulletin and isinstance(ciphertext, bytes):
+            return Received(
+                id=bulletin,
+                header=admitted.header_bytes,
+                header_id=admitted.header_id,
+                ciphertext=ciphertext,
+                digest=admitted.ciphertext.digest,
+                judged_at=at,
+                attachments=admitted.attachments,
+            )
+    return None
 
 
 def _look(db: Database, what: str, bulletins: Iterable[bytes]) -> Iterator[Row]:

@@ -17,6 +17,7 @@ from saphan.node.api.recalls import decided_by
 from saphan.node.api.requests import json_response, page, parse_json, read_body
 from saphan.node.api.views import View
 from saphan.node.callers import Officer
+from saphan.node.retaining.reviews import Decision
 from saphan.node.retention.keeping import (
     ACTIVE,
     DELETED,
@@ -25,7 +26,6 @@ from saphan.node.retention.keeping import (
     EXTENDED,
     HELD,
 )
-from saphan.node.retention.reviews import Decision
 
 STATES: Final = (ACTIVE, DUE_REVIEW, EXTENDED, HELD, DELETING, DELETED)
 PLAN_DAYS: Final = 30

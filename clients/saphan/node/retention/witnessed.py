@@ -9,11 +9,13 @@ machine's clock alone, makes nothing due.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from saphan_protocol.checkpoint import Cosignature, Head, KeyPair, verify_head
 from saphan_protocol.notes import add_lines, parse_lines, parse_vkey
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.frames import Witnessed
+from saphan_schemas.limits import SECOND_MS
 from saphan_schemas.records import HeadRef
 
 from saphan.node.heads import cleaned
@@ -21,7 +23,8 @@ from saphan.node.logs import Logs
 from saphan.node.rows.db import Database
 from saphan.node.witness import own_note
 
-SECOND_MS = 1_000
+ACTED_FACT: Final = "retention_acted"
+"""Witnessed time, ms UTC, by which this store acted last."""
 
 
 class WitnessedTime:

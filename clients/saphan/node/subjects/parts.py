@@ -16,7 +16,7 @@ from saphan.node.exports.exporting import Exporting
 from saphan.node.exports.known import tells
 from saphan.node.ground import Ground
 from saphan.node.holding.rows import held_among
-from saphan.node.retention.sweeping import ACTED_FACT
+from saphan.node.retention.witnessed import ACTED_FACT
 from saphan.node.rows.db import Database
 from saphan.node.subjects.index import SubjectIndex
 from saphan.node.subjects.indexing import Indexing

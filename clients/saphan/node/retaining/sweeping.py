@@ -26,22 +26,20 @@ from saphan.node.alarms import Alarms
 from saphan.node.engine import Engine
 from saphan.node.events import Events
 from saphan.node.restored import Restored
-from saphan.node.retention.archive_days import ArchiveDays
-from saphan.node.retention.armed import Armed
+from saphan.node.retaining.archive_days import ArchiveDays
+from saphan.node.retaining.armed import Armed
+from saphan.node.retaining.forgetting import Forgetting
+from saphan.node.retaining.reckoner import Reckoner
+from saphan.node.retaining.reviews import Reviews
 from saphan.node.retention.erasing import Erasing
-from saphan.node.retention.forgetting import Forgetting
 from saphan.node.retention.keeping import PART
-from saphan.node.retention.reckoner import Reckoner
-from saphan.node.retention.reviews import Reviews
-from saphan.node.retention.witnessed import WitnessedTime
+from saphan.node.retention.witnessed import ACTED_FACT, WitnessedTime
 from saphan.node.rows.db import Database
 from saphan.node.wire.line import Line
 
 log = logging.getLogger("saphan.node")
 
 LEAP: Final = "retention_leap"
-ACTED_FACT: Final = "retention_acted"
-"""Witnessed time, ms UTC, by which this store acted last."""
 ACTED_MS: Final = DAY_MS // 24
 """By how much it goes on before it is written again."""
 LOOK_S: Final = 15.0

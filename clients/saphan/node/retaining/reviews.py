@@ -18,10 +18,10 @@ from saphan_schemas.text import check_text
 from saphan.node.archive import Archive
 from saphan.node.bulletins import unknown
 from saphan.node.events import WARNING, Event
-from saphan.node.retention.armed import Armed
+from saphan.node.retaining.armed import Armed
+from saphan.node.retaining.reckoner import Reckoner
 from saphan.node.retention.erasing import Erasing, HeldAmong
 from saphan.node.retention.keeping import ACTIVE, DUE_REVIEW, EXTENDED, Keeping
-from saphan.node.retention.reckoner import Reckoner
 from saphan.node.rows.db import Database
 from saphan.node.telling.warnings import step_of
 

@@ -20,8 +20,8 @@ from saphan_schemas.records import Header
 from saphan_schemas.retention import RuleTable
 
 from saphan.node.archive import Archive
-from saphan.node.retention.armed import Armed
-from saphan.node.retention.closings import FACTS_BYTES, Closings
+from saphan.node.retaining.armed import Armed
+from saphan.node.retaining.closings import FACTS_BYTES, Closings
 from saphan.node.retention.content import content_of
 from saphan.node.rows.db import Database, Row
 from saphan.retention.facts import Facts, facts_of

@@ -12,11 +12,11 @@ from saphan_schemas.limits import DAY_MS
 from saphan.node.archive import Archive
 from saphan.node.engine import Engine
 from saphan.node.restored import Restored
-from saphan.node.retention.armed import Armed, Note, Standing
+from saphan.node.retaining.armed import Armed, Note, Standing
+from saphan.node.retaining.reviews import Decision, Reviews
+from saphan.node.retaining.sweeping import Sweeping
+from saphan.node.retaining.views import planned, rows_of, shown
 from saphan.node.retention.erasing import HeldAmong
-from saphan.node.retention.reviews import Decision, Reviews
-from saphan.node.retention.sweeping import Sweeping
-from saphan.node.retention.views import planned, rows_of, shown
 from saphan.node.rows.db import Database
 from saphan.node.wire.line import Line
 
