@@ -152,8 +152,15 @@ async def test_what_was_refused_thousands_of_times_leaves_whole_or_stays(
 async def test_bulletins_of_one_due_day_share_packs(twin: Twin, tmp_path: Path) -> None:
     commit = twin.story.bulletins(60)
     days = [replace(row, due_day=30_000 + at % 3) for at, row in enumerate(commit.bulletins)]
-    quiet = [replace(row, deadline=None) for row in commit.deliveries]
-    await twin.commit(replace(commit, bulletins=days, deliveries=quiet))
+    quiet = [
+        replace(row, deadline=None, due_day=of.due_day)
+        for row, of in zip(commit.deliveries, days, strict=True)
+    ]
+    stanzas = [
+        replace(row, due_day=of.due_day) for row, of in zip(commit.stanzas, days, strict=True)
+    ]
+    rows = {"bulletins": days, "deliveries": quiet, "stanzas": stanzas}
+    await twin.commit(replace(commit, **rows))
     await archive_all(twin.store)
     await twin.check()
     (store,) = (tmp_path / "objects").glob("[0-9a-f]*")

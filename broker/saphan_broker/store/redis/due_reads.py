@@ -57,7 +57,8 @@ class DueReads:
             found = await self._members(self._keys.destroyable, day, start, limit)
             until = found[-1][1] - 1 if len(found) == limit else day
             if await self._woken(until if until >= 0 else day):
-                continue  # what it brought may come before these
+                rows, start = [], 0  # what it brought may come before these, on any page
+                continue
             some = await self._facts.deliveries(key for key, _day in found)
             fresh = (some[key] for key, _day in found if key in some)
             rows += [row for row in fresh if place(row) == "free" and row.deadline is None]

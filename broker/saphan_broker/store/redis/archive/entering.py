@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from saphan_broker.store.redis import packing
 from saphan_broker.store.redis.archive import index, scripts
 from saphan_broker.store.redis.archive.finished_row import Read, object_of
-from saphan_broker.store.redis.archive.formats import Finished
+from saphan_broker.store.redis.archive.formats import NO_DAY, Finished
 from saphan_broker.store.redis.keys import Keys
 from saphan_broker.store.redis.line import Argument, Command
 
@@ -30,22 +30,24 @@ class Entering(NamedTuple):
     finished: Sequence[Finished]
 
     def command(
-        self, keys: Keys, slots: index.Slots, epoch: int, number: str, some: Iterable[int]
+        self, keys: Keys, slots: index.Slots, epoch: int, number: str, some: Sequence[int]
     ) -> Command:
         """The call that enters some of its bulletins; `number` of the pack, if it has one."""
         named = (
             *(keys.head, index.moved(keys), keys.done, keys.days, keys.destroyable),
             *(keys.wiped, keys.dirty, keys.gone, keys.notes),
         )
-        due_day = min(row.due_day for row in self.rows)
+        due = [self.rows[at].destroyable for at in some]
+        due_day = min((row.due_day for rows in due for row in rows), default=NO_DAY)
         words: list[Argument] = []
-        for at in some:
-            words += self._words(self.rows[at], self.finished[at], keys, slots)
+        for at, rows in zip(some, due, strict=True):
+            members = [packing.due_member(row) for row in rows]
+            words += self._words(self.rows[at], self.finished[at], members, keys, slots)
         start = (epoch, keys.prefix, number, self.meta, due_day, *age_of(keys, self.finished))
         return scripts.finish(named, *start, *self.objects, *words)
 
     def _words(
-        self, row: Read, pack: Finished, keys: Keys, slots: index.Slots
+        self, row: Read, pack: Finished, due: Sequence[bytes], keys: Keys, slots: index.Slots
     ) -> Sequence[Argument]:
         """One bulletin."""
         values = b"".join(row.fields.values())
@@ -55,7 +57,6 @@ class Entering(NamedTuple):
         number = row.before[0].number if row.before else ""
         admitted = packing.FACTS in pack.fields
         admitted_before = row.before is not None and packing.FACTS in row.before[1].fields
-        members = row.destroyable
         return [
             row.id,
             keys.nonce(pack.sender, pack.nonce) if admitted else "",
@@ -67,8 +68,8 @@ class Entering(NamedTuple):
             row.body_before,
             object_of(index.Pack(0, row.label, b""), pack),
             row.object_gone,
-            len(members),
-            *members,
+            len(due),
+            *due,
             len(row.fields),
             *row.fields,
         ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from saphan_broker.store.base import DeliveryRow
 from saphan_broker.store.redis import packing
 from saphan_broker.store.redis.archive import index
 from saphan_broker.store.redis.archive.formats import NO_DAY, BodyRef, Fields, Finished, pack_name
@@ -59,12 +60,6 @@ class Read(NamedTuple):
         return label_of(self.id, self.facts)
 
     @property
-    def due_day(self) -> int:
-        """Of its admission."""
-        facts = self.facts.get(packing.FACTS)
-        return NO_DAY if facts is None else packing.read_facts(self.id, facts).due_day
-
-    @property
     def is_open(self) -> bool:
         """Whether a deadline is waited for."""
         return int(self.fields.get(packing.WAITING, 0)) > 0
@@ -88,14 +83,14 @@ class Read(NamedTuple):
         return self.before[1].fields.get(packing.OBJECT, b"").decode()
 
     @property
-    def destroyable(self) -> list[bytes]:
-        """Members of the index of what nothing keeps."""
+    def destroyable(self) -> list[DeliveryRow]:
+        """Deliveries that nothing keeps."""
         rows = [
             packing.read_delivery(self.id, name[1:].decode(), value)
             for name, value in self.facts.items()
             if name[:1] == b"d"
         ]
-        return [packing.due_member(row) for row in rows if place(row) == "free"]
+        return [row for row in rows if place(row) == "free"]
 
     def finished(self, body: BodyRef | None) -> Finished:
         """Its place in a facts pack, `body` being what was written for it."""

@@ -217,6 +217,9 @@ class BulletinMover:
             outcome([reply[0], b"0"])
             number = reply[1].decode()
             gone += reply[2]
+        if pack.objects[1] and gone == len(pack.rows):
+            # A crash before this line: the object is written anew when it is cleansed.
+            await self._moving.write([("SREM", self._keys.dirty, pack.objects[1])])
         return gone
 
 

@@ -2,10 +2,10 @@
 -- Finished bulletins that stand in a pack leave the memory and enter the index, each by itself: one
 -- that has changed since it was read stays, and so does one whose slot another one has taken.
 -- KEYS  head, archive, done, days, destroyable, wiped, dirty, gone, notes
--- ARGV  epoch, prefix of our keys, the pack's number ('' for a new one), what is said of it, its
---       due-day, what it is kept by until it is forgotten (key, score), its two objects, then
---       for each bulletin: id, key of its nonce, slots of id and nonce ('' for what is known of by
---       its refusals only), the packs that they lead to now ('' for none), SHA-1 of its values,
+-- ARGV  epoch, prefix of our keys, the pack's number ('' for a new one), what is said of it, the
+--       first due-day of these, what keeps it until it is forgotten (key, score), its two objects,
+--       then for each bulletin: id, key of its nonce, slots of id and nonce ('' for what is known of
+--       by its refusals only), the packs that they lead to now ('' for none), SHA-1 of its values,
 --       objects of its body before and now, and of its ciphertext alone if that is destroyed ('' for
 --       none), how many of its deliveries are destroyable, their members, how many fields, their
 --       names
@@ -70,7 +70,7 @@ end
 local function index_days(first, count)
     if count == 0 then return end
     redis.call('ZREM', KEYS[5], unpack(ARGV, first, first + count - 1))
-    redis.call('ZADD', KEYS[4], ARGV[5], number)
+    redis.call('ZADD', KEYS[4], 'LT', ARGV[5], number)
 end
 local function keep_bodies(id, before, now, object)
     redis.call('SREM', KEYS[6], id)
@@ -78,16 +78,14 @@ local function keep_bodies(id, before, now, object)
     if before ~= '' and before ~= now then redis.call('SADD', KEYS[7], before) end
     if object ~= '' then redis.call('SADD', KEYS[8], object) end
 end
-local function leave(before, now)
-    -- What was written for it there is a copy that nothing leads to.
-    if now ~= '' and now ~= before then redis.call('SADD', KEYS[7], now) end
-end
 local function begin_pack()
     number = tostring(redis.call('HINCRBY', KEYS[2], 'packs', 1) - 1)
     local of = prefix .. 'packs:' .. math.floor(tonumber(number) / 128)
     redis.call('HSET', of, number, ARGV[4])
     redis.call('ZADD', ARGV[6], ARGV[7], number)
     redis.call('ZREM', KEYS[9], ARGV[8], ARGV[9])
+    -- Until all of it has entered there are copies in it that nothing leads to.
+    if ARGV[9] ~= '' then redis.call('SADD', KEYS[7], ARGV[9]) end
 end
 local at = 10
 while at <= #ARGV do
@@ -103,7 +101,6 @@ while at <= #ARGV do
     at = at + fields + 1
     if not unchanged(key, digest, names) then
         changed = changed + 1
-        leave(before, now)
     else
         local free = leads_to(id_slot, id_pack) and leads_to(nonce_slot, nonce_pack)
         if free and id_slot ~= nonce_slot then
@@ -115,8 +112,6 @@ while at <= #ARGV do
             index_days(first_due, due)
             keep_bodies(id, before, now, object)
             moved = moved + 1
-        else
-            leave(before, now)
         end
         redis.call('ZREM', KEYS[3], id)
     end
