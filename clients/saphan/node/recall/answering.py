@@ -84,7 +84,7 @@ class Answering:
             OperatorError: the disk; the next look goes on.
         """
         if self.restored.listening:
-            return Looked()  # how it was answered before may be heard yet
+            return Looked(again=True)  # how it was answered before may be heard yet
         looked = Looked()
         waiting: list[RecalledHere] = []
         for one in open_recalls(self.db, PAGE):
