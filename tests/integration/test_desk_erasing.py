@@ -50,7 +50,7 @@ async def read_here(desk: Desk, line: DeskLine, bulletin: bytes) -> None:
 async def erase(world: DeskBridge, bulletin: bytes, rule: str = "review") -> None:
     """As the node does when its day has come."""
     node = world.kh
-    erase = partial(node.retaining.sweeping.erasing.erase, [bulletin], rule)
+    erase = partial(node.retention.sweeping.erasing.erase, [bulletin], rule)
     done = await node.engine.in_frames(erase)
     assert done.erased == (bulletin,)
     node.line.wake_statements()

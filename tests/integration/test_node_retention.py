@@ -60,8 +60,8 @@ def left(node: NodeService) -> list[object]:
 async def witnessed(node: NodeService, day: int) -> None:
     """Wait until another agency has cosigned that a day has come; a look asks for that."""
     async with asyncio.timeout(20):
-        while (node.retaining.sweeping.time.now() or 0) // DAY_MS < day:
-            await node.retaining.sweeping.look()
+        while (node.retention.sweeping.time.now() or 0) // DAY_MS < day:
+            await node.retention.sweeping.look()
             await asyncio.sleep(0.2)
 
 
@@ -83,7 +83,7 @@ async def test_on_its_last_day_everybody_erases_and_says_so(bridge: Bridge) -> N
     ):
         for node in (la, kh):
             await witnessed(node, last)
-            await node.retaining.sweeping.look()
+            await node.retention.sweeping.look()
             assert node.db.rows("SELECT count(*) FROM bodies") == [(1,)]
             assert node.db.rows(
                 "SELECT r.state FROM retention r JOIN bulletins b USING (seq) WHERE b.id = ?",
@@ -115,7 +115,7 @@ async def test_nothing_of_it_is_left_in_any_file(bridge: Bridge) -> None:
     async with bridge.broker_running(), bridge.node(LA) as la, bridge.node(KH) as kh:
         for name, node in ((LA, la), (KH, kh)):
             await witnessed(node, last)
-            await node.retaining.sweeping.look()
+            await node.retention.sweeping.look()
             assert left(node) == []
             assert traces(bridge.place / name / "node", secrets[name]) == {}
         await eventually(lambda: len(events(la, bulletin)) == 2)

@@ -58,7 +58,7 @@ async def report(bridge: Bridge, agency: str, about: str, *words: str | Path) ->
 
 
 async def erase(node: NodeService, bulletin: bytes, rule: str = "review") -> None:
-    erasing = node.retaining.sweeping.erasing
+    erasing = node.retention.sweeping.erasing
     await node.engine.in_frames(partial(erasing.erase, [bulletin], rule))
     node.line.wake_statements()
 

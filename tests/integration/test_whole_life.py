@@ -48,11 +48,11 @@ async def due(node: NodeService, day: int) -> None:
     """Another agency's witness has seen the day, and the node looks at what is due."""
 
     def seen() -> bool:
-        now = node.retaining.sweeping.time.now()
+        now = node.retention.sweeping.time.now()
         return now is not None and now // DAY_MS >= day
 
     await eventually(seen, 60)
-    await node.retaining.sweeping.look()
+    await node.retention.sweeping.look()
 
 
 async def audited(bridge: Bridge) -> Report:
