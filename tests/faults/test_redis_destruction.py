@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -266,15 +267,22 @@ async def test_cut_off_at_each_effect_of_cleansing_nothing_is_lost_or_left(
             raise LineDown("injected")
         return replies
 
+    monkeypatch.setattr("saphan_broker.store.redis.archive.move_bulletins.ENTERED_AT_ONCE", 2)
+    monkeypatch.setattr(Line, "ask", cut_ask)
     async with hooked_twin(own_server, tmp_path) as twin:
-        rows = await settled_ones(twin, 6)
+        # Those that enter the pack first are held: what came after them is only a copy there.
+        rows = sorted(await settled_ones(twin, 6), key=lambda row: row.bulletin)
         long = await settled_ones(twin, 1, LONG)
-        await archive_all(twin.store)
+        for effects in (5, 6, 7, 8, 60):
+            broken = Cut(effects)
+            with suppress(Unavailable):
+                await archive_all(twin.store)
+            broken = None
+            await reopen(twin, own_server, tmp_path)
         held, _kept = hold(twin.story, rows[:2], digest("order"))
         await twin.commit(held)
         gone = [*rows[2:], *long]
         await destroy(twin, gone)
-        monkeypatch.setattr(Line, "ask", cut_ask)
         failures, clean = 0, False
         for effects in range(60):
             broken = Cut(effects % 12)
@@ -297,7 +305,6 @@ async def test_cut_off_at_each_effect_of_cleansing_nothing_is_lost_or_left(
         assert await cleanse(twin.store)
         folders = (own_server.directory, tmp_path / "objects")
         assert found_in(folders, secrets_of(twin, gone)) == set()
-        assert len(packs(tmp_path)) == 1
         await twin.check()
 
 
