@@ -34,7 +34,7 @@ async def heeded(node: NodeService, file: HoldFile) -> Json:
     await node.holds.look()
     return next(
         one
-        for one in node.holds.orders.listed()
+        for one in node.holds.listing.listed()
         if file.name.hex() in [order["name"] for order in one["orders"]]
     )
 
@@ -68,7 +68,7 @@ async def test_what_is_held_is_not_erased_and_the_log_says_so(bridge: Bridge) ->
             await heeded(kh, released)
             assert held_among(kh.db, [bulletin, other]) == set()
             await eventually(lambda: events(kh, bulletin, "released"))
-            assert not kh.holds.orders.listed()[0]["in_force"]
+            assert not kh.holds.listing.listed()[0]["in_force"]
             assert [one.code for one in kh.alarms.standing()] == []
 
 
@@ -127,7 +127,7 @@ async def test_types_periods_and_threads_take_in_what_comes_later(bridge: Bridge
             )
             await eventually(lambda: is_held(kh.db, joined))
             await eventually(lambda: events(kh, joined, "held"))
-            assert [one["bulletins"] for one in kh.holds.orders.listed()] == [2, 0, 1]
+            assert [one["bulletins"] for one in kh.holds.listing.listed()] == [2, 0, 1]
 
 
 async def test_an_order_to_hold_binds_while_the_line_is_down(bridge: Bridge) -> None:
@@ -146,7 +146,7 @@ async def test_an_order_to_hold_binds_while_the_line_is_down(bridge: Bridge) -> 
         released = hold_file(bridge, KH, number=2, release=held.name, ids=(bulletin,))
         await kh.holds.take(released.package, released.terms, released.salt)
         assert held_among(kh.db, [bulletin]) == {bulletin}, "a release waits for the log"
-        assert kh.holds.orders.listed()[0]["ending"]
+        assert kh.holds.listing.listed()[0]["ending"]
     async with bridge.broker_running(), bridge.node(KH) as kh:
         assert held_among(kh.db, [bulletin]) == {bulletin}
         await eventually(lambda: held_among(kh.db, [bulletin]) == set())
@@ -193,7 +193,7 @@ async def test_who_may_not_hold_is_refused(bridge: Bridge) -> None:
             third = hold_file(bridge, KH, number=3, ids=(bytes(32),))
             with pytest.raises(Refused, match="hold_number"):
                 await kh.holds.take(third.package, third.terms, third.salt)
-            assert kh.holds.orders.listed() == []
+            assert kh.holds.listing.listed() == []
 
 
 async def test_past_its_review_a_hold_is_an_alarm_and_stands(bridge: Bridge) -> None:

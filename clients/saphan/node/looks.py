@@ -8,6 +8,7 @@ from saphan.node.agreement_watch import AgreementWatch
 from saphan.node.engine import Engine
 from saphan.node.ground import Ground
 from saphan.node.holding.asking import HoldsAsked
+from saphan.node.holding.listing import HoldList
 from saphan.node.holding.orders import HoldOrders
 from saphan.node.holding.rows import held_among
 from saphan.node.holding.saying import Saying
@@ -105,6 +106,7 @@ def holds(on: Ground, engine: Engine, line: Line) -> HoldWatch:
         engine=engine,
         line=line,
         orders=orders,
+        listing=HoldList(on.db, orders, on.clock),
         sorting=Sorting(on.agency, on.db, on.archive),
         saying=Saying(on.agency, on.key, on.db, orders, on.clock),
         asked=HoldsAsked(on.agency, on.key, on.db, on.clock),
@@ -124,7 +126,7 @@ def retention(
     if on.restored.at is not None:
         erasing.take_up()
     closings = Closings(on.db, on.archive, requests)
-    reckoner = Reckoner(on.db, on.archive, closings, armed)
+    reckoner = Reckoner(on.agency, on.db, on.archive, closings, armed)
     held = partial(held_among, on.db)
     reviews = Reviews(on.agency, on.db, on.archive, erasing, held, reckoner, armed, on.clock)
     sweeping = Sweeping(

@@ -21,7 +21,7 @@ from saphan_protocol.merkle import Frontier, leaf_hash, verify_consistency
 from saphan_protocol.notes import KeyType, parse_note, parse_vkey, verifier_key
 from saphan_protocol.pins import Pins, format_pins, parse_pins
 
-_COMMITMENTS: Final = frozenset({LeafType.AGREEMENT, LeafType.ORDER, LeafType.HOLD})
+_COMMITMENTS: Final = frozenset({LeafType.AGREEMENT, LeafType.ORDER})
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Logs:
     Args:
         heads: of the evidence log, by size; `linked`: sizes shown to continue the one before.
         roots: the directory's root at every size.
-        committed: directory leaves that show nothing: agreements, orders, hold orders.
+        committed: directory leaves that show nothing of what may be sent: agreements and orders.
     """
 
     pins: Pins

@@ -55,7 +55,7 @@ async def _listed(request: web.Request) -> web.Response:
 
     def look() -> Json:
         holds = service.holds
-        found, asked = holds.orders.listed(), holds.asked.listed()
+        found, asked = holds.listing.listed(), holds.asked.listed()
         if named is not None:
             bulletin = view.resolve(named)
             names = {name.hex() for name in holds_of(service.db, bulletin)}
@@ -90,7 +90,7 @@ def _one(service: NodeService, named: str, after: int, limit: int) -> Json:
     """By the beginning of a name, or the number of its first order."""
     found = [
         one
-        for one in service.holds.orders.listed()
+        for one in service.holds.listing.listed()
         if (len(named) >= 8 and one["name"].startswith(named.lower()))
         or str(one["orders"][0]["number"]) == named
     ]
@@ -102,7 +102,9 @@ def _one(service: NodeService, named: str, after: int, limit: int) -> Json:
             hint="name the number of its order, or 8 digits of its name: saphan hold list",
         )
     (one,) = found
-    return one | {"members": service.holds.orders.members(bytes.fromhex(one["name"]), after, limit)}
+    return one | {
+        "members": service.holds.listing.members(bytes.fromhex(one["name"]), after, limit)
+    }
 
 
 async def _ask(request: web.Request) -> web.Response:

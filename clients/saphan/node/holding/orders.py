@@ -15,17 +15,16 @@ import contextlib
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from saphan_protocol.hold_order import HoldOrdered, parse_hold, parse_terms, terms_commitment
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput, Refused
-from saphan_schemas.hold_records import HoldOrder, HoldTerms
+from saphan_schemas.hold_records import HoldTerms
 from saphan_schemas.limits import DAY_MS, LIMITS
 
-from saphan.holds.scope_json import scope_json
 from saphan.node.logs import Logs
-from saphan.node.rows.db import Database, Row
+from saphan.node.rows.db import Database
 
 RELEASE: Final = "release"
 
@@ -277,66 +276,9 @@ class HoldOrders:
         )
         return [name for (name,) in rows]
 
+    def answer(self, name: bytes) -> str | None:
+        """The code with which the broker refused an order when it was offered last."""
+        return self._answers.get(name)
+
     def _is_refused(self, name: bytes) -> bool:
-        return self._answers.get(name) is not None and not self.is_logged(name)
-
-    def listed(self) -> list[dict[str, Any]]:
-        """Every hold, the newest first, with the orders on it."""
-        rows = self._db.rows(
-            "SELECT h.name, h.newest, h.review, h.known, h.released,"
-            " (SELECT count(*) FROM held d WHERE d.hold = h.name),"
-            " (SELECT count(*) FROM hold_said s WHERE s.hold = h.name) FROM holds h"
-            " JOIN hold_orders o ON o.name = h.name ORDER BY o.number DESC"
-        )
-        return [self._listed(row) for row in rows]
-
-    def members(self, name: bytes, after: int, limit: int) -> list[dict[str, Any]]:
-        """What a hold keeps, by place: bulletins above place `after`, whether the log was told."""
-        rows = self._db.rows(
-            "SELECT b.seq, b.id, b.sender, h.said FROM held h JOIN bulletins b ON b.id = h.bulletin"
-            " WHERE h.hold = ? AND b.seq > ? ORDER BY b.seq LIMIT ?",
-            (name, after, limit),
-        )
-        return [
-            {"place": seq, "id": one.hex(), "sender": sender, "logged": bool(said)}
-            for seq, one, sender, said in rows
-        ]
-
-    def _listed(self, row: Row) -> dict[str, Any]:
-        name, newest, review, known, released, held, said = row
-        orders = self._db.rows(
-            "SELECT name, number, action, package, terms, taken FROM hold_orders WHERE hold = ?"
-            " ORDER BY number",
-            (name,),
-        )
-        terms, latest = self.terms(name), self.terms(newest)
-        return {
-            "name": name.hex(),
-            "reference": None if latest is None else latest.reference,
-            "scope": None if terms is None else scope_json(terms),
-            "told": None if latest is None else latest.told,
-            "review": review,
-            "past_review": released is None and review <= self._clock() // DAY_MS,
-            "in_force": released is None,
-            "ending": released is None and self.is_ending(name),
-            "terms_here": bool(known),
-            "bulletins": held,
-            "deliveries": said,
-            "orders": [self._order(one) for one in orders],
-        }
-
-    def _order(self, row: Row) -> dict[str, Any]:
-        name, number, action, package, terms, taken = row
-        order: HoldOrder = parse_hold(package).order
-        said = None if terms is None else parse_terms(terms)
-        return {
-            "name": name.hex(),
-            "number": number,
-            "action": action,
-            "time": order.time,
-            "review": order.review,
-            "reference": None if said is None else said.reference,
-            "taken": taken,
-            "logged": self.is_logged(name),
-            "broker": self._answers.get(name),
-        }
+        return self.answer(name) is not None and not self.is_logged(name)

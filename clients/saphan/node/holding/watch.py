@@ -18,6 +18,7 @@ from saphan.node.alarms import Alarms
 from saphan.node.engine import Engine
 from saphan.node.events import DIRECTORY, Event, Events
 from saphan.node.holding.asking import HoldsAsked
+from saphan.node.holding.listing import HoldList
 from saphan.node.holding.orders import HoldOrders
 from saphan.node.holding.rows import scope_missing
 from saphan.node.holding.saying import Saying
@@ -39,6 +40,7 @@ class HoldWatch:
     engine: Engine
     line: Line
     orders: HoldOrders
+    listing: HoldList
     sorting: Sorting
     saying: Saying
     asked: HoldsAsked
@@ -68,7 +70,7 @@ class HoldWatch:
         await self.engine.in_reading(self._alarm)
 
     async def take(self, package: bytes, terms: bytes, salt: bytes) -> dict[str, Any]:
-        """Heed an order from now on; the hold that it is about, as `HoldOrders.listed` shows it.
+        """Heed an order from now on; the hold that it is about, as `HoldList.listed` shows it.
 
         Raises:
             SaphanError: what `HoldOrders.take` raises.
@@ -78,7 +80,7 @@ class HoldWatch:
         await self._sort()
         await self._offer()
         self.events.publish([{"type": HOLDS}])
-        listed = await self.engine.in_reading(self.orders.listed)
+        listed = await self.engine.in_reading(self.listing.listed)
         (hold,) = (
             one for one in listed if any(order["name"] == name.hex() for order in one["orders"])
         )
