@@ -222,7 +222,7 @@ def admit_statement(
             `sender_not_peer`, `stated_in_future`, `key_*`.
     """
     statement = decode(statement_record(event), body, LIMITS.statement_bytes, "statement")
-    check_said(event, statement)
+    check_said(event, statement, corridor[0] == corridor[1])
     check_corridor(event, *corridor)
     if statement.issuer not in issuers_of(event, *corridor):
         raise Refused(

@@ -242,8 +242,11 @@ def check_corridor(event: Event, sender: str, recipient: str) -> None:
         )
 
 
-def check_said(event: Event, statement: Statement) -> None:
+def check_said(event: Event, statement: Statement, own: bool = False) -> None:
     """A statement's code and detail are those of its event (receipts.md, table of events).
+
+    Args:
+        own: it stands in its agency's own corridor.
 
     Raises:
         Refused: `code_unknown`, `detail_malformed`.
@@ -253,7 +256,7 @@ def check_said(event: Event, statement: Statement) -> None:
     if not known:
         raise Refused("code_unknown", f"{code} is no code of {event}", field="statement.code")
     fine = detail is None
-    if event in _SEALED:
+    if event in _SEALED and not own:
         fine = fine or isinstance(detail, SealedDetail)
     elif event in _COMMITTED or (event is Event.READ and code is None):
         fine = isinstance(detail, bytes)

@@ -22,7 +22,16 @@ from saphan_protocol.delivery import (
 from saphan_protocol.evidence import anchor_leaf, commitment, entry_leaf, open_leaf, parse_leaf
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
-from saphan_schemas.records import TARGETED, Entry, Event, LeafType, Statement
+from saphan_schemas.records import (
+    TARGETED,
+    Entry,
+    Event,
+    LeafType,
+    SealedDetail,
+    Statement,
+    statement_of,
+    statement_record,
+)
 
 SALT = b"\x07" * 32
 
@@ -213,3 +222,29 @@ def test_a_late_recall_is_a_request_and_never_an_outcome() -> None:
                 step(state, Step.RECALLED)
         else:
             assert step(state, Step.RECALLED) is state
+
+
+def test_what_the_sender_erased_it_seals_to_nobody() -> None:
+    sealed = SealedDetail(SALT, bytes(2160))
+    said = Statement(SALT, SALT, "kh.gpo", 0, "closed", sealed)
+    check_said(Event.ERASED, said)
+    with pytest.raises(Refused, match="detail_malformed"):
+        check_said(Event.ERASED, said, own=True)
+    check_said(Event.ERASED, msgspec.structs.replace(said, detail=None), own=True)
+
+
+@pytest.mark.parametrize("event", sorted(TARGETED))
+def test_a_target_belongs_to_its_events_and_to_no_other(event: Event) -> None:
+    about = (SALT, SALT, "kh.gpo", 0)
+    said = statement_of(event, *about, target=7)
+    assert decode(statement_record(event), encode(said), 4096, "statement") == said
+    with pytest.raises(InvalidInput, match="malformed"):
+        decode(statement_record(event), encode(Statement(*about, None, None)), 4096, "statement")
+    with pytest.raises(InvalidInput, match="malformed"):
+        decode(statement_record(Event.ERASED), encode(said), 4096, "statement")
+    for wrong in ((event, None), (Event.ACCEPTED, 7)):
+        with pytest.raises(RuntimeError, match="target"):
+            statement_of(wrong[0], *about, target=wrong[1])
+    for kind, target in ((LeafType[event.name], None), (LeafType.ACCEPTED, 7)):
+        with pytest.raises(RuntimeError, match="target"):
+            entry_leaf(kind, b"", SALT, target=target)

@@ -230,7 +230,7 @@ class Judge:
         said = decode(
             statement_record(event), one.shown.statement, LIMITS.statement_bytes, "statement"
         )
-        check_said(event, said)
+        check_said(event, said, one.entry.sender == one.entry.recipient)
         if said.issuer not in issuers_of(event, one.entry.sender, one.entry.recipient):
             raise Refused(
                 "issuer_wrong", f"{said.issuer} cannot state {event}", field="statement.issuer"
