@@ -14,6 +14,7 @@ from saphan_broker.store.base import Commit, DeliveryRow
 from saphan_broker.store.redis.archive.policy import EAGER
 from saphan_broker.store.redis.line import Command, Line, LineDown
 from saphan_broker.store.redis.refusals import Reply
+from saphan_broker.store.redis.rewriting import Rewriting
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError, Unavailable
 from support.aging_commits import copies, destruction, hold, release, settled, wrapped_anew
@@ -305,6 +306,47 @@ async def test_cut_off_at_each_effect_of_cleansing_nothing_is_lost_or_left(
         assert await cleanse(twin.store)
         folders = (own_server.directory, tmp_path / "objects")
         assert found_in(folders, secrets_of(twin, gone)) == set()
+        await twin.check()
+
+
+async def test_a_destruction_whose_reply_is_lost_is_recognised(own_server: Server) -> None:
+    async with redis_relay(own_server.port) as relay:
+        twin = Twin(await RedisStore.create(relay.address()))
+        rows = await settled_ones(twin, 5)
+        gone, _after = destruction(twin.story, rows[:3])
+        relay.hold_down = True
+        committing = asyncio.create_task(twin.commit(gone))
+        await relay.swallowed.wait()
+        relay.cut()
+        await committing
+        await twin.check()
+        await destroy(twin, rows[3:])
+        await twin.check()
+        await twin.store.close()
+
+
+async def test_a_server_that_is_killed_while_it_rewrites_its_file_rewrites_it_again(
+    own_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Rewriting._begin
+
+    async def killed(self: Rewriting, said: object) -> None:
+        monkeypatch.setattr(Rewriting, "_begin", begin)
+        await begin(self, said)  # type: ignore[arg-type]
+        await asyncio.to_thread(own_server.kill)
+        await asyncio.to_thread(own_server.start)
+
+    async with hooked_twin(own_server, tmp_path) as twin:
+        rows = await settled_ones(twin, 5)
+        await archive_all(twin.store)
+        await destroy(twin, rows)
+        monkeypatch.setattr(Rewriting, "_begin", killed)
+        with suppress(Unavailable):
+            await twin.store.cleanse()
+        await reopen(twin, own_server, tmp_path)
+        assert await cleanse(twin.store)
+        folders = (own_server.directory, tmp_path / "objects")
+        assert found_in(folders, secrets_of(twin, rows)) == set()
         await twin.check()
 
 

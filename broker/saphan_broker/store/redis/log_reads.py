@@ -27,6 +27,8 @@ from saphan_broker.store.redis.scripts import missing
 
 BLOCKS: Final = 8
 """Blocks asked for at a time: 2,048 leaves."""
+FIRST: Final = 8
+"""Leaves looked at together for one entry: anchors have none."""
 PACKAGES: Final = 64
 """Packages asked for at a time, up to 64 KiB each."""
 
@@ -38,6 +40,7 @@ class LogReads:
         self._link = link
         self._keys = keys
         self._archive = archive
+        self._first: EntryRow | None = None
 
     async def state(self, log: Log) -> tuple[LogState, bytes]:
         """The head, and the id of the commit that made it."""
@@ -88,13 +91,15 @@ class LogReads:
         return [entry for entry in entries if entry is not None]
 
     async def first_entry(self) -> EntryRow | None:
-        """The earliest entry that is not forgotten."""
-        at, size = await self.forgotten(), await self.size("evidence")
-        while at < size:
-            stop = min(size, (at // WIDTH + 1) * WIDTH)
-            if found := await self.entries(at, stop):
-                return found[0]
-            at = stop
+        """The earliest entry that is not forgotten; read once, for it stays the first."""
+        start = await self.forgotten()
+        if self._first is not None and self._first.index >= start:
+            return self._first
+        size = await self.size("evidence")
+        for at in range(start, size, FIRST):
+            if found := await self.entries(at, min(at + FIRST, size)):
+                self._first = found[0]
+                return self._first
         return None
 
     async def forgotten(self) -> int:

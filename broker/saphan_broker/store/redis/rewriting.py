@@ -2,7 +2,7 @@
 
 `BGREWRITEAOF` writes what is in memory into a new file and removes the old ones. It costs the
 server a fork and a write of everything, so it is asked for when something was removed since the
-last one, and never takes more than a part of the time. A replica's file is its own: see
+last one, and after a long one not at once. A replica's file is its own: see
 docs/durability.md.
 """
 
@@ -23,6 +23,8 @@ from saphan_broker.store.redis.link import Link
 FAILED: Final = "redis_failed"
 REST: Final = 10
 """Times as long as a rewriting took passes before the next one begins."""
+SHORT_S: Final = 0.25
+"""Of a rewriting that is too short to be counted."""
 LOOK_S: Final = 0.02
 PATIENCE_S: Final = 5.0
 """That one call waits."""
@@ -86,7 +88,8 @@ class Rewriting:
         if said.run == before.run and said.rewrites > before.rewrites and await self._lacks(said):
             return
         self._begun = None
-        self._not_before = monotonic() + REST * (monotonic() - since)
+        took = monotonic() - since
+        self._not_before = monotonic() + REST * max(took - SHORT_S, 0.0)
         if said.run == before.run and said.rewrites > before.rewrites:
             done: Command = ("SET", self._keys.rewritten, removed)
             await self._link.one(*scripts.write(self._keys, self._epoch(), [done]))
