@@ -69,7 +69,8 @@ def reckon(kept: Kept, table: RuleTable) -> Days:
     persons; periods are half as long for those who need it. K3 the first line of `erase` that
     applies is the day, but one counted from the creation ends with the first extension. K4 a person
     is asked on the author's day or the rule's, whichever is earlier; after an extension on its day.
-    K5 a review that nobody decides is the end `undecided_days` later. K6 the earliest counts.
+    K5 a review that nobody decides is the end `undecided_days` later. K6 the earliest counts. (K7:
+    what was rejected here has no facts, and `rejected_days`.)
     """
     last = Days(kept.retain_until, "due", None)
     if kept.facts is None:

@@ -13,6 +13,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Final
 
+from saphan_protocol.delivery import State
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import DAY_MS, LIMITS
@@ -62,7 +63,10 @@ class _Reckoned:
 class Reckoner:
     """Of one node; blocking."""
 
-    def __init__(self, db: Database, archive: Archive, closings: Closings, armed: Armed) -> None:
+    def __init__(
+        self, agency: str, db: Database, archive: Archive, closings: Closings, armed: Armed
+    ) -> None:
+        self._agency = agency
         self._db = db
         self._archive = archive
         self._closings = closings
@@ -78,7 +82,10 @@ class Reckoner:
         acting = standing.digest if standing.acts else ""
         with self._db.transaction() as tx:
             if _changed(tx, RECKONED_FACT, standing.digest):
-                tx.execute("UPDATE retention SET reckoned = NULL WHERE facts IS NOT NULL")
+                tx.execute(
+                    "UPDATE retention SET reckoned = NULL"
+                    " WHERE facts IS NOT NULL OR planned IS NOT NULL"
+                )
             if _changed(tx, ACTING_FACT, acting):
                 tx.execute(DAY, (standing.acts,))
 
@@ -114,7 +121,8 @@ class Reckoner:
         header = decode(Header, data, LIMITS.header_bytes, "header")
         facts, fresh = self._facts(row, header.schema)
         if facts is None:
-            return _Reckoned(seq, bulletin, None, None, None, fresh=False)
+            days = self._rejected(bulletin, retain, table)
+            return _Reckoned(seq, bulletin, days, None, None, fresh=False)
         before = None if closed is None else Closing(closed, closing)
         found = self._closings.find(bulletin, sender, header.schema, facts) or before
         kept = Kept(
@@ -129,6 +137,17 @@ class Reckoner:
             sealed = self._archive.seal_facts(encode(facts), bulletin, wrap_day)
         days = reckon(kept, table)
         return _Reckoned(seq, bulletin, days, sealed, found, fresh or found != before)
+
+    def _rejected(self, bulletin: bytes, retain: int, table: RuleTable) -> Days | None:
+        """K7: what this agency has rejected is sealed bytes without their key."""
+        row = self._db.row(
+            "SELECT changed FROM deliveries WHERE bulletin = ? AND recipient = ? AND state = ?",
+            (bulletin, self._agency, State.REJECTED.value),
+        )
+        if row is None:
+            return None
+        day = row[0] // DAY_MS + table.rejected_days
+        return Days(day, "rejected", None) if day < retain else None
 
     def _facts(self, row: Row, schema: str) -> tuple[Facts | None, bool]:
         """Facts, and whether they were not known before; None of what does not open here."""

@@ -274,6 +274,11 @@ CREATE TRIGGER relations_retained AFTER INSERT ON relations BEGIN
         SELECT seq FROM bulletins WHERE id = NEW.target
         UNION SELECT seq FROM relations WHERE target = NEW.target);
 END;
+CREATE TRIGGER retention_rejected AFTER UPDATE OF state ON deliveries
+WHEN NEW.state = 'rejected' AND OLD.state != 'rejected' BEGIN
+    UPDATE retention SET reckoned = NULL
+        WHERE seq = (SELECT seq FROM bulletins WHERE id = NEW.bulletin);
+END;
 -- What people decided at a review, or between; the reason rests sealed under the bulletin's day.
 CREATE TABLE retention_decisions (
     id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, time INTEGER NOT NULL, who TEXT NOT NULL,
