@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -17,6 +18,7 @@ from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import DAY_MS, LIMITS
 
 from saphan_broker.retention.guard import Guard
+from saphan_broker.retention.pace import Pace
 from saphan_broker.retention.progress import Progress
 from saphan_broker.retention.wrapping import wrap_anew
 from saphan_broker.sequencing.work import Destruction, Logged, Rejected, Submit, Work
@@ -28,6 +30,9 @@ _log = logging.getLogger("saphan.broker")
 FAILS: Final = "retention_waits"
 LATE: Final = "retention_late"
 LOOK_SECONDS: Final = 1.0
+ITEM: Final = LIMITS.retention_items
+AHEAD: Final = 8 * LIMITS.retention_batch
+"""Deliveries that one look into the store finds."""
 FORGET_ROWS: Final = 256
 """Old entries removed in one write."""
 PAUSE_SECONDS: Final = 0.02
@@ -41,6 +46,13 @@ class Parts(NamedTuple):
     emptied: list[BulletinFacts]
 
 
+class _Batch(NamedTuple):
+    """Items of one batch, and when they were handed in, on the event loop's clock."""
+
+    works: list[Work]
+    begun: float
+
+
 class RetentionSweep:
     """A duty of the process that sequences; owned by the event loop."""
 
@@ -50,6 +62,7 @@ class RetentionSweep:
         self._emptied = parts.emptied
         self._guard = guard
         self._progress = progress
+        self._pace = Pace(state.counters)
         self._cleansed = -1  # after a start nobody knows what was removed before
         self.lag_ms = 0
         """How long the earliest bulletin that may be destroyed has been due, on witnessed time."""
@@ -85,7 +98,7 @@ class RetentionSweep:
         """
         await self._remove_files()  # what a failed look has left
         while (day := self._guard.day()) is not None:
-            rows = await self._state.store.destroyable(day, LIMITS.retention_batch)
+            rows = await self._state.store.destroyable(day, AHEAD)
             self._note(rows)
             if not rows or not await self._destroy(rows, day):
                 break
@@ -107,17 +120,35 @@ class RetentionSweep:
             self._state.alarms.clear(LATE)
 
     async def _destroy(self, rows: Sequence[DeliveryRow], day: int) -> int:
-        """Log and remove a batch; gives how many."""
-        await self._doom(rows)
-        works = [
-            self._submit(Destruction(tuple(rows[at : at + LIMITS.retention_items]), day))
-            for at in range(0, len(rows), LIMITS.retention_items)
-        ]
-        destroyed = await _logged(works)
-        self._state.counters.destroyed += destroyed
+        """Log and remove in batches; gives how many.
+
+        While nobody else sends anything, one batch waits in the queue while another is written.
+        """
+        under_way: deque[_Batch] = deque()
+        at = destroyed = 0
+        while at < len(rows) or under_way:
+            if at < len(rows):
+                batch = rows[at : at + self._pace.batch]
+                at += len(batch)
+                await self._doom(batch)
+                under_way.append(self._hand_in(batch, day))
+            if len(under_way) > self._pace.alone or at == len(rows):
+                destroyed += await self._done(under_way.popleft())
+        return destroyed
+
+    def _hand_in(self, batch: Sequence[DeliveryRow], day: int) -> _Batch:
+        items = [tuple(batch[at : at + ITEM]) for at in range(0, len(batch), ITEM)]
+        works = [self._submit(Destruction(rows, day)) for rows in items]
+        return _Batch(works, asyncio.get_running_loop().time())
+
+    async def _done(self, batch: _Batch) -> int:
+        """A batch is under a signed head: what lies in files goes, too."""
+        count = await _logged(batch.works)
+        self._pace.took(asyncio.get_running_loop().time() - batch.begun, len(batch.works))
+        self._state.counters.destroyed += count
         # A crash here leaves files that nobody can open; their markers lead a sweep to them.
         await self._remove_files()
-        return destroyed
+        return count
 
     async def _doom(self, rows: Sequence[DeliveryRow]) -> None:
         """Mark attachments first: a crash after the commit must not leave them unknown."""

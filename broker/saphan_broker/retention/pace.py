@@ -1,0 +1,40 @@
+"""How many deliveries go in one commit, so that what arrives meanwhile hardly waits."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from saphan_schemas.limits import LIMITS
+
+from saphan_broker.counters import Counters
+
+LEAST: Final = 2 * LIMITS.retention_items
+"""Fewer would cost more in signatures and syncs than they spare anybody."""
+TARGET_SECONDS: Final = 0.05
+"""From handing a batch in to its signed head, while others send: an arrival waits for one batch at
+the most, then for its own commit."""
+
+
+class Pace:
+    """Owned by the event loop; grows by steps, falls by halves."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._logged = counters.logged
+        self.batch: int = LIMITS.retention_batch
+        """Deliveries of the next batch."""
+        self.alone = False
+        """Nobody else had anything logged beside the last batch: the next may wait in the queue."""
+
+    def took(self, seconds: float, items: int) -> None:
+        """A batch of so many items of the queue is under its signed head, so long after it was
+        handed in."""
+        others = self._counters.logged - self._logged - items
+        self._logged = self._counters.logged
+        self.alone = others <= 0
+        if self.alone:
+            self.batch = LIMITS.retention_batch
+        elif seconds > TARGET_SECONDS:
+            self.batch = max(LEAST, self.batch // 2)
+        else:
+            self.batch = min(LIMITS.retention_batch, self.batch + LIMITS.retention_items)
