@@ -1,4 +1,4 @@
-"""The one place where a node destroys what it holds of a bulletin (spec/retention.md).
+"""The one place where a node destroys what it holds of a bulletin (E1 to E4 of spec/retention.md).
 
 1. Held ones are left out: they are returned, and nothing of them changes.
 2. One transaction takes away ciphertext, wrapped key, author, reasons, stanzas and what follows
@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from saphan_protocol.delivery import State
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.records import Event, SealedDetail
 
@@ -32,10 +31,6 @@ HeldAmong = Callable[[Collection[bytes]], set[bytes]]
 Detail = Callable[[bytes, str], SealedDetail | None]
 """What the originator (second) is told of a bulletin's erasure, sealed to it."""
 
-NEVER_HELD: Final = (
-    QUEUED, State.SUBMITTED.value, State.UNOPENED.value, State.RECALLED.value, State.EXPIRED.value
-)  # fmt: skip
-"""A recipient in these states never had a key: it has destroyed nothing that it could read."""
 DUE: Final = "due"
 
 
@@ -199,7 +194,7 @@ class Erasing:
         own = sender == self._agency
         if self._said_before(bulletin) or not (self._logged(bulletin) if own else state):
             return None
-        if not own and state in NEVER_HELD:
+        if not own and not self._handed_over(bulletin):
             return None
         return Said(
             event=Event.ERASED,
@@ -222,6 +217,11 @@ class Erasing:
             )
             is not None
         )
+
+    def _handed_over(self, bulletin: bytes) -> bool:
+        """Before its handover a recipient has nothing that it could read."""
+        query = "SELECT 1 FROM entries WHERE bulletin = ? AND event = 'handover' AND issuer = ?"
+        return self._db.row(query, (bulletin, self._agency)) is not None
 
     def _logged(self, bulletin: bytes) -> bool:
         states = self._db.rows("SELECT state FROM deliveries WHERE bulletin = ?", (bulletin,))
