@@ -193,6 +193,13 @@ def _times() -> Iterator[Json]:
     log.head(AT)
     why = "of two that are covered, the one of the later day is early"
     yield log_case("the_other_is_early", why, log, "destroyed_early", late)
+    log = Log()
+    two, one = log.ended(DUE + 5), log.ended()
+    wrong = log.add("destroyed", two)
+    log.add("destroyed", one)
+    log.head(AT - DAY)
+    why = "of two that are early, the one of the later day is named"
+    yield log_case("both_are_early", why, log, "destroyed_early", wrong)
     for name, time, code in (
         ("end_of_grace", AT + GRACE, "valid"),
         ("after_grace", AT + GRACE + 1, "destruction_missing"),

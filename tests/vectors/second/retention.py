@@ -88,9 +88,9 @@ def _destruction(leaves: list[bytes], heads: list[list[int]]) -> None:
             if kind == 13 and not holds[clear]:
                 freed[clear] = index
         for size, time in heads:
-            early = [gone[one] for one in gone if time + 1 + SKEW_S < due[one]]
+            early = [(due[one], gone[one]) for one in gone if time + 1 + SKEW_S < due[one]]
             if size == index + 1 and early:
-                raise Found("destroyed_early", max(early))
+                raise Found("destroyed_early", max(early)[1])
     last = heads[-1][1]
     for one, day in due.items():
         if one in gone or holds.get(one):
