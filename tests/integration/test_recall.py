@@ -47,6 +47,34 @@ async def test_a_recall_before_the_delivery_stops_it(bridge: Bridge) -> None:
             assert kh.db.rows("SELECT 1 FROM bodies") == []
 
 
+async def test_what_is_there_and_was_not_taken_is_never_taken(bridge: Bridge) -> None:
+    """The bytes are at the recipient's node, which has no key for them: the recall is the outcome,
+    and when the key is back nothing is handed over."""
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH):
+            await agreed(la)
+        key = bridge.mailbox(KH)
+        away = key.with_suffix(".away")
+        key.rename(away)
+        async with bridge.node(LA) as la:
+            async with bridge.node(KH) as kh:
+                bulletin = await la.send(wish())
+                await eventually(lambda: kh.db.rows("SELECT 1 FROM bodies"))
+                await la.recalls.order(bulletin, "court_order", "keeper")
+                await stands(la, bulletin, "stopped")
+                await eventually(lambda: kh.db.rows("SELECT 1 FROM bodies") == [])
+            away.rename(key)
+            async with bridge.node(KH) as kh:
+                await opened(kh)
+                other = await accepted(la, wish())
+                assert [one["id"] for one in kh.bulletins.inbox(0, 9)] == [other.hex()]
+                said = "SELECT event FROM statements WHERE bulletin = ?"
+                assert kh.db.rows(said, (bulletin,)) == []
+            events = [one["event"] for one in la.bulletins.status(bulletin)["timeline"]]
+            assert events == ["submitted", "recalled"]
+
+
 async def test_who_has_it_obeys_and_its_bytes_are_gone(bridge: Bridge) -> None:
     async with bridge.broker_running():
         await bridge.enrol()

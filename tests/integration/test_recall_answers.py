@@ -85,6 +85,9 @@ async def test_a_wrong_person_who_is_named_again_is_marked(bridge: Bridge) -> No
             marked = {one["id"]: one["suppressed"] for one in kh.bulletins.inbox(0, 9)}
             assert (marked[again.hex()], marked[other.hex()]) == (True, False)
             assert kh.bulletins.status(again)["suppressed"] is True
+            await la.subjects.indexing.finish(la.engine)
+            assert la.bulletins.status(again)["suppressed"] is True
+            assert la.bulletins.status(other)["suppressed"] is False
             # It asks an officer to look, and hides nothing.
             assert (await kh.read_by_system(again))["id"] == again.hex()
 

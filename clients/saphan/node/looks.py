@@ -79,14 +79,15 @@ def recalls(
 ) -> Recalls:
     """Of what this agency takes back, and of what others do."""
     on_what = on.agency, on.key, on.db
+    suppress = Suppressing(on.db, indexing.step, on.clock).keep
     return Recalls(
         engine=engine,
         line=line,
-        ordering=Ordering(*on_what, on.logs, on.restored, on.clock),
+        ordering=Ordering(*on_what, on.logs, on.restored, suppress, on.clock),
         answering=Answering(
             *on_what,
             erasing=erasing,
-            before=Suppressing(on.db, indexing.step, on.clock).before,
+            suppress=suppress,
             settings=on.settings,
             restored=on.restored,
             alarms=on.alarms,

@@ -47,8 +47,8 @@ SETTINGS: Final = "settings"
 """Who decided, where it was no person."""
 PAGE: Final = 4_096
 """Open recalls of one look; each is a few reads, and an answered one is open no more."""
-Before = Callable[[RecalledHere], None]
-"""Called before what was recalled is erased."""
+Suppress = Callable[[bytes, str], None]
+"""Called with a bulletin and the code of its recall before it is erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,14 @@ class Answering:
     """Of one node; runs in the frames' thread, where bulletins are stored and erased.
 
     Args:
-        before: see `Before`; clock: ms UTC.
+        suppress: see `Suppress`; clock: ms UTC.
     """
 
     agency: str
     key: SigningKey
     db: Database
     erasing: Erasing
-    before: Before
+    suppress: Suppress
     settings: Current
     restored: Restored
     alarms: Alarms
@@ -172,7 +172,7 @@ class Answering:
 
     def _obey(self, one: RecalledHere, caller: str) -> bool:
         """Step 3; False: it is held, or it is not known yet whether it is."""
-        self.before(one)
+        self.suppress(one.bulletin, one.code)
         done = self.erasing.erase([one.bulletin], "recalled")
         if done.held:
             return False

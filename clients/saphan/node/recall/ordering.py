@@ -34,7 +34,11 @@ RECALLED: Final = Event.RECALLED.value
 
 
 class Ordering:
-    """The recalls of one agency's own bulletins; blocking. `clock` gives ms UTC."""
+    """The recalls of one agency's own bulletins; blocking.
+
+    Args:
+        suppress: called with a bulletin and the code of its recall; clock: ms UTC.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Ordering:
         db: Database,
         logs: Logs,
         restored: Restored,
+        suppress: Callable[[bytes, str], None],
         clock: Callable[[], int],
     ) -> None:
         self._agency = agency
@@ -50,6 +55,7 @@ class Ordering:
         self._db = db
         self._logs = logs
         self._restored = restored
+        self._suppress = suppress
         self._clock = clock
 
     def order(self, bulletin: bytes, code: str, caller: str) -> None:
@@ -75,6 +81,8 @@ class Ordering:
         if before is None:
             with self._logs.lock:
                 self._logs.directory.key(self._key.key_id, Role.NODE)
+            self._check_left(bulletin)
+            self._suppress(bulletin, code)
             self._keep(bulletin, code, caller)
         elif before != code:
             raise Refused(
@@ -158,8 +166,8 @@ class Ordering:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _keep(self, bulletin: bytes, code: str, caller: str) -> None:
-        """Step 1."""
+    def _check_left(self, bulletin: bytes) -> None:
+        """Somebody has it, or may get it yet."""
         states = [
             state
             for (state,) in self._db.rows(
@@ -173,6 +181,9 @@ class Ordering:
                 field="id",
                 hint=f"see why: saphan status {bulletin.hex()[:16]}",
             )
+
+    def _keep(self, bulletin: bytes, code: str, caller: str) -> None:
+        """Step 1."""
         now = self._clock()
         with self._db.transaction() as tx:
             tx.execute(

@@ -1,7 +1,9 @@
 """After a recall for the wrong person: keyed hashes of whom it named stay, and mark what names
 them again, so that a mistake that was taken back does not come back unseen (retention.md).
 
-1. Before the bulletin is erased, its references are indexed if they were not yet.
+Both sides do: the holder before it erases, the sender when it takes the bulletin back.
+
+1. The bulletin's references are indexed if they were not yet.
 2. Kept are its names, telephones and accounts; of its numbers those that nothing else here names:
    a number that other bulletins share is a case's, and would mark all that is right about it.
 3. A mark asks an officer to look. It hides nothing, and refuses nothing.
@@ -16,7 +18,6 @@ from typing import Final
 from saphan_schemas.limits import DAY_MS, LIMITS
 
 from saphan.node.rows.db import Database
-from saphan.node.rows.recalled import RecalledHere
 from saphan.subjects.references import ACCOUNT, KINDS, NAME, NUMBER, PHONE
 
 WRONG_PERSON: Final = "wrong_person"
@@ -41,19 +42,19 @@ class Suppressing:
     index: Callable[[], int]
     clock: Callable[[], int]
 
-    def before(self, one: RecalledHere) -> None:
-        """Steps 1 and 2; the same again changes nothing.
+    def keep(self, bulletin: bytes, code: str) -> None:
+        """Steps 1 and 2 of a bulletin that is recalled for `code`; the same again changes nothing.
 
         Raises:
             OperatorError: the disk; nothing was kept, and nothing may be erased.
         """
-        if one.code != WRONG_PERSON:
+        if code != WRONG_PERSON:
             return
         waits = "SELECT 1 FROM unindexed JOIN bulletins b USING (seq) WHERE b.id = ?"
-        while self.db.row(waits, (one.bulletin,)) is not None and self.index():
+        while self.db.row(waits, (bulletin,)) is not None and self.index():
             pass
         now = self.clock()
         with self.db.transaction() as tx:
             tx.execute("DELETE FROM suppressed WHERE until < ?", (now // DAY_MS,))
             until = (now + LIMITS.suppression_ms) // DAY_MS
-            tx.execute(_KEEP, (one.bulletin, now, until))
+            tx.execute(_KEEP, (bulletin, now, until))
