@@ -165,8 +165,11 @@ class Walk:
             await self._twin.commit(wrapped_anew(self._twin.story, stanzas, DUE + 5 + days))
 
     async def _destroy(self, limit: int, day: int) -> None:
-        rows = await self._twin.memory.destroyable(DUE + day % 3, 1 + 3 * limit)
-        assert await self._twin.store.destroyable(DUE + day % 3, 1 + 3 * limit) == rows
+        most = 1 + 3 * limit
+        due = await self._twin.memory.destroyable(DUE + day % 3, 10**6)
+        rows = await self._twin.store.destroyable(DUE + day % 3, most)
+        assert [row.due_day for row in rows] == [row.due_day for row in due[:most]]
+        assert all(row in due for row in rows)
         if not rows:
             return
         gone = {(row.bulletin, row.recipient) for row in rows}

@@ -190,9 +190,9 @@ class Facts(Protocol):
     async def destroyable(self, day: int, limit: int) -> list[DeliveryRow]:
         """Deliveries with due_day <= day that nothing keeps: no deadline, no hold, not destroyed.
 
-        Earliest due-day first, then in log order (`submitted`); at most `limit`. Costs what it
-        returns, however many are due, held or destroyed: asked again after each commit it goes on
-        where that ended.
+        Earliest due-day first, of one day about in log order (`submitted`); at most `limit`. Costs
+        what it returns, however many are due, held or destroyed: asked again after each commit it
+        goes on where that ended.
         """
 
     async def stanzas_due(self, below_day: int, limit: int) -> list[StanzaRow]:
