@@ -19,7 +19,7 @@ from saphan_protocol.identity import sha256
 from saphan_schemas.codec import Record, decode, encode
 from saphan_schemas.desk_frames import AskIdentity, AskInbox, AskRead, AskRecall, AskStatus
 from saphan_schemas.errors import InvalidInput
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import PAE_TYPES, OfficerRead
 from saphan_schemas.strict_json import parse_json
 
@@ -237,11 +237,20 @@ class Inbox:
             changed = [one for one in page.get("changed", ()) if one["seq"] <= page["next"]]
             for row in (*page["bulletins"], *changed):
                 if listed.get(row["seq"]) != row:
-                    day, value = row["retain_until"], msgspec.json.encode(row)
-                    store.put(Shelf.INBOX, number_name(row["seq"]), value, day)
+                    self._keep_row(row)
             store.put(Shelf.STATE, _NEXT, number_name(page["next"]))
             store.put(Shelf.STATE, _RULES, page["rules"].encode())
             store.put(Shelf.STATE, _WAITING, number_name(page.get("waiting", 0)))
+
+    def _keep_row(self, row: Json) -> None:
+        """Under the key of its bulletin's day; what is past that by every clock is not kept."""
+        name, value = number_name(row["seq"]), msgspec.json.encode(row)
+        kept = KeptDays(self.desk).find(bytes.fromhex(row["id"]))
+        day = row["retain_until"] if kept is None else kept.under
+        if kept is None and day <= self.desk.clock() // DAY_MS:
+            self.desk.store.remove(Shelf.INBOX, name)
+        else:
+            self.desk.store.put(Shelf.INBOX, name, value, day)
 
     def _rules(self) -> str:
         return (self.desk.store.get(Shelf.STATE, _RULES) or b"").decode()

@@ -6,7 +6,7 @@ it: a line that breaks between costs the same words once more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, Protocol
 
 from saphan_protocol.batch import verify_one
@@ -22,8 +22,7 @@ from saphan.node.rows.db import Database
 
 Json = dict[str, Any]
 _OPEN: Final = (
-    "SELECT c.bulletin, c.told, r.day, r.sealed IS NOT NULL, r.erased IS NOT NULL,"
-    " EXISTS (SELECT 1 FROM held h WHERE h.bulletin = c.bulletin)"
+    "SELECT c.bulletin, c.told, r.day, r.sealed IS NOT NULL, r.erased IS NOT NULL"
     " FROM desk_copies c JOIN bulletins b ON b.id = c.bulletin JOIN retention r USING (seq)"
     " WHERE c.key = ? AND c.erasure IS NULL ORDER BY c.given, c.bulletin"
 )
@@ -44,6 +43,7 @@ class DeskCopies:
     """The copies at desks of one node; blocking.
 
     Args:
+        held: of which bulletins nothing may be destroyed now.
         witnessed: the time by which this node erases, ms UTC; None: it has none yet.
         clock: ms UTC.
     """
@@ -54,6 +54,7 @@ class DeskCopies:
         db: Database,
         logs: Logs,
         exports: Exporting,
+        held: Callable[[Collection[bytes]], set[bytes]],
         witnessed: Callable[[], int | None],
         clock: Callable[[], int],
     ) -> None:
@@ -61,6 +62,7 @@ class DeskCopies:
         self._db = db
         self._logs = logs
         self._exports = exports
+        self._held = held
         self._witnessed = witnessed
         self._clock = clock
 
@@ -82,7 +84,10 @@ class DeskCopies:
         """What a desk has not heard of its copies, the witnessed time, and what is to be noted once
         it has kept that."""
         copies, heard = [], []
-        for bulletin, told, day, sealed, erased, held in self._db.rows(_OPEN, (desk.key,)):
+        rows = self._db.rows(_OPEN, (desk.key,))
+        kept = self._held([row[0] for row in rows])
+        for bulletin, told, day, sealed, erased in rows:
+            held = bulletin in kept
             state = GONE if erased else f"{day} {int(held)} {int(sealed)}"
             if told == state and not erased:  # what is gone is said until the desk confirms it
                 continue
@@ -90,7 +95,7 @@ class DeskCopies:
                 {
                     "id": bulletin.hex(),
                     "day": day,
-                    "held": bool(held),
+                    "held": held,
                     "sealed": bool(sealed),
                     "gone": bool(erased),
                 }

@@ -55,14 +55,15 @@ def subject_parts(on: Ground) -> SubjectParts:
     """
     index = SubjectIndex(on.db, on.config.data)
     exports = Exporting(on.agency, on.key, on.db, on.clock)
-    copies = DeskCopies(on.agency, on.db, on.logs, exports, partial(_acted, on.db), on.clock)
+    held = partial(held_among, on.db)
+    copies = DeskCopies(on.agency, on.db, on.logs, exports, held, partial(_acted, on.db), on.clock)
     return SubjectParts(
         data=on.config.data,
         index=index,
         indexing=Indexing(on.db, on.archive, index, on.alarms),
         exports=exports,
         copies=copies,
-        report=SubjectReport(on.agency, on.db, index, exports, copies, partial(held_among, on.db)),
+        report=SubjectReport(on.agency, on.db, index, exports, copies, held),
         tells=tells(on.agency, on.logs, copies, on.clock),
     )
 
