@@ -9,17 +9,20 @@ import msgspec
 from saphan.node.policy.calendar import CalendarSettings
 from saphan.node.policy.four_eyes import Kind
 from saphan.node.policy.recalls import RecallSettings
+from saphan.node.policy.retention import RetentionSettings, TypePeriods
 from saphan.node.policy.rules import Officer, Rule, Section
 from saphan.node.policy.settings import NodeSettings, NoticeSettings, Step, parse_settings
 from saphan.node.telling.hook import Notice
 from saphan.threads.holidays import parse_holidays
+from saphan_schemas.retention import Keep, Period
+from saphan_schemas.retention import Rule as RetentionRule
 from support.rooms import ROOT
 
 PAGE = (ROOT / "docs/node-settings.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
 KINDS = (
     NodeSettings, NoticeSettings, Step, Rule, Section, Officer, Kind, CalendarSettings,
-    RecallSettings,
+    RecallSettings, RetentionSettings, TypePeriods, Keep, Period, RetentionRule,
 )  # fmt: skip
 
 
