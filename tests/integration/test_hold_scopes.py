@@ -131,3 +131,30 @@ async def test_until_it_is_sorted_everything_counts_as_held(
             assert after is not None
     async with bridge.broker_running(), bridge.node(LA) as la:
         await eventually(lambda: held_among(la.db, [first, second, third]) == {second})
+
+
+async def test_what_is_erased_is_answered_without_anybody_and_what_is_held_is_not_erased(
+    bridge: Bridge,
+) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            bulletin, gone = [await accepted(la, wish()) for _ in range(2)]
+            held = hold_file(bridge, KH, ids=(bulletin,), told=False)
+            await kh.holds.take(held.package, held.terms, held.salt)
+            erase = kh.recalls.answering.erasing.erase
+            done = await kh.engine.in_frames(lambda: erase([bulletin, gone], "order"))
+            assert (done.erased, done.held) == ((gone,), (bulletin,))
+            assert (await kh.read_by_system(bulletin))["id"] == bulletin.hex()
+
+            await la.engine.in_frames(lambda: la.holds.asked.ask(gone, "hold", None))
+            la.line.wake_statements()
+            answers = la.holds.asked.listed
+            await eventually(lambda: [one["answer"] for one in answers()] == ["destroyed_before"])
+            assert kh.holds.asked.open() == []
+            released = hold_file(bridge, KH, number=2, release=held.name, ids=(bulletin,))
+            await kh.holds.take(released.package, released.terms, released.salt)
+            await eventually(lambda: held_among(kh.db, [bulletin]) == set())
+            done = await kh.engine.in_frames(lambda: erase([bulletin], "order"))
+            assert done.erased == (bulletin,)

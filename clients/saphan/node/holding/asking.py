@@ -16,9 +16,9 @@ from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.records import Event
 
 from saphan.node.bulletins import unknown
-from saphan.node.holding.rows import is_held
+from saphan.node.holding.rows import PART, is_held
 from saphan.node.retention.keeping import erased_among
-from saphan.node.rows.db import Database
+from saphan.node.rows.db import Database, Row
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 
 Json = dict[str, Any]
@@ -27,14 +27,24 @@ _ASKED: Final = (
     "SELECT e.bulletin, e.sender, e.recipient, e.issuer, e.code, e.time, e.idx,"
     " (SELECT a.code FROM entries a WHERE a.bulletin = e.bulletin AND a.event = 'hold_answered'"
     " AND a.recipient = e.recipient AND a.issuer != e.issuer AND a.idx > e.idx"
-    " ORDER BY a.idx DESC LIMIT 1),"
+    " ORDER BY a.idx DESC LIMIT 1) AS answer,"
     " EXISTS (SELECT 1 FROM statements s WHERE s.bulletin = e.bulletin AND s.recipient ="
-    " e.recipient AND s.event = 'hold_answered' AND s.state = 'waiting')"
+    " e.recipient AND s.event = 'hold_answered' AND s.state != 'logged') AS answering"
     " FROM entries e WHERE e.event = 'hold_asked' AND NOT EXISTS (SELECT 1 FROM entries n"
     " WHERE n.bulletin = e.bulletin AND n.event = 'hold_asked' AND n.recipient = e.recipient"
     " AND n.issuer = e.issuer AND n.idx > e.idx)"
 )
 """The newest question of each side of each delivery, the newest answer to it, whether one waits."""
+_OPEN: Final = (
+    f"SELECT * FROM ({_ASKED}) WHERE issuer != ? AND code = 'hold' AND answer IS NULL"  # noqa: S608
+    " AND NOT answering"
+)
+_GONE: Final = (  # the parts are constants
+    f"SELECT DISTINCT o.bulletin FROM ({_OPEN}) o JOIN bulletins b ON b.id = o.bulletin"  # noqa: S608
+    " JOIN retention r USING (seq) WHERE r.erased IS NOT NULL LIMIT ?"
+)
+SHOWN: Final = 1_000
+"""Questions in one list."""
 
 
 class HoldsAsked:
@@ -49,33 +59,27 @@ class HoldsAsked:
         self._clock = clock
 
     def listed(self) -> list[Json]:
-        """Every delivery about which one side has asked the other, the newest question first."""
-        rows = self._db.rows(f"{_ASKED} ORDER BY e.idx DESC LIMIT 1000")
-        return [
-            {
-                "id": row[0].hex(),
-                "sender": row[1],
-                "recipient": row[2],
-                "by": row[3],
-                "asked": row[4],
-                "time": row[5],
-                "answer": row[7],
-                "answering": bool(row[8]),
-                "ours_to_answer": row[3] != self._agency,
-            }
-            for row in rows
-        ]
+        """Deliveries about which one side has asked the other, the newest questions first."""
+        rows = self._db.rows(f"{_ASKED} ORDER BY e.idx DESC LIMIT ?", (SHOWN,))
+        return [self._row(row) for row in rows]
+
+    def _row(self, row: Row) -> Json:
+        return {
+            "id": row[0].hex(),
+            "sender": row[1],
+            "recipient": row[2],
+            "by": row[3],
+            "asked": row[4],
+            "time": row[5],
+            "answer": row[7],
+            "answering": bool(row[8]),
+            "ours_to_answer": row[3] != self._agency,
+        }
 
     def open(self) -> list[Json]:
-        """Those that this agency is asked to hold, and has not answered."""
-        return [
-            one
-            for one in self.listed()
-            if one["ours_to_answer"]
-            and one["asked"] == "hold"
-            and one["answer"] is None
-            and not one["answering"]
-        ]
+        """Those that this agency is asked to hold and has not answered, the oldest first."""
+        rows = self._db.rows(f"{_OPEN} ORDER BY idx LIMIT ?", (self._agency, SHOWN))
+        return [self._row(row) for row in rows]
 
     def ask(self, bulletin: bytes, code: str, agency: str | None) -> list[str]:
         """Ask the other side to hold its copy (`hold`), or tell it that it need not (`release`).
@@ -96,11 +100,12 @@ class HoldsAsked:
         """Answer the other side; arguments and errors as `ask`, and Refused `hold_untrue` for what
         is not so here, `hold_unasked`."""
         _check_code(code, HOLD_ANSWERED_CODES)
-        asked = {
-            (one["sender"], one["recipient"])
-            for one in self.listed()
-            if one["ours_to_answer"] and one["id"] == bulletin.hex()
-        }
+        rows = self._db.rows(
+            "SELECT DISTINCT sender, recipient FROM entries WHERE bulletin = ?"
+            " AND event = 'hold_asked' AND issuer != ?",
+            (bulletin, self._agency),
+        )
+        asked = set(rows)
         if not asked:
             raise Refused(
                 "hold_unasked",
@@ -113,11 +118,10 @@ class HoldsAsked:
 
     def answer_gone(self) -> bool:
         """Answer by itself what is asked of bulletins that are erased here; whether there were."""
-        gone = [bytes.fromhex(one["id"]) for one in self.open()]
-        erased = erased_among(self._db, gone)
-        for bulletin in erased:
+        gone = self._db.rows(_GONE, (self._agency, PART))
+        for (bulletin,) in gone:
             self.answer(bulletin, "destroyed_before", None)
-        return bool(erased)
+        return bool(gone)
 
     def _check_true(self, bulletin: bytes, code: str) -> None:
         held = is_held(self._db, bulletin)

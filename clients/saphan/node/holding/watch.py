@@ -30,6 +30,8 @@ from saphan.node.wire.line import Line
 
 HOLDS: Final = "holds"
 """Event: what is held has changed."""
+_TELLING: Final = frozenset({"submitted", "accepted", "rejected", "expired", "recalled"})
+"""Entries after which a bulletin may be sorted, or something be said of it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,7 +94,9 @@ class HoldWatch:
             after = await self.engine.in_frames(partial(self.sorting.look, after))
 
     async def _say(self) -> None:
-        said = await self.engine.in_frames(self.asked.answer_gone)
+        said = False
+        while await self.engine.in_frames(self.asked.answer_gone):
+            said = True
         while await self.engine.in_frames(self.saying.look):
             said = True
         if said:
@@ -127,10 +131,11 @@ class HoldWatch:
 
     def _matters(self, event: Event) -> bool:
         kind = event["type"]
-        if kind == "event" and str(event["event"]).startswith("hold_"):
-            return True
+        if kind == "event":
+            name = str(event["event"])
+            return name.startswith("hold_") or (self._any and name in _TELLING)
         opened = kind == "line" and event["state"] == "open"
-        return opened or kind in (DIRECTORY, "lagged") or (self._any and kind in ("event", "inbox"))
+        return opened or kind in (DIRECTORY, "lagged") or (self._any and kind == "inbox")
 
 
 def _past(count: int) -> OperatorError:

@@ -341,6 +341,7 @@ CREATE TABLE hold_said (
     PRIMARY KEY (target, hold)) WITHOUT ROWID;
 CREATE INDEX hold_said_of ON hold_said (hold) WHERE released IS NULL;
 CREATE INDEX hold_said_bulletin ON hold_said (bulletin, hold);
+CREATE INDEX entries_hold_asked ON entries (idx) WHERE event = 'hold_asked';
 
 -- S
 -- References of bulletins here, as keyed hashes, by place; `kind`: place in `references.KINDS`. And
