@@ -204,3 +204,22 @@ async def test_what_the_log_does_not_know_is_a_record_without_a_statement(
         (one,) = listed(node, bulletin)
         assert (one["kind"], one["index"]) == ("saved", None)
         assert node.db.rows("SELECT * FROM statements WHERE event = 'exported'") == []
+
+
+async def test_the_sender_reads_what_was_known_of_it(bridge: Bridge) -> None:
+    async with desk_bridge(bridge) as world:
+        bulletin = await received(world)
+        await world.kh.engine.in_sealing(
+            partial(world.kh.subjects.exports.note, bulletin, "saved", "keeper", 1)
+        )
+        erase = partial(world.kh.retention.sweeping.erasing.erase, [bulletin], "review")
+        await world.kh.engine.in_frames(erase)
+        world.kh.line.wake_statements()
+        query = "SELECT 1 FROM entries WHERE event = 'erased'"
+        await eventually(lambda: world.la.db.row(query))
+        words = ("status", bulletin.hex(), "--dir", bridge.place / LA)
+        said = (await asyncio.to_thread(saphan_here, *words)).out
+        assert "exports known: an attachment was saved: 1; desks that have confirmed: 0" in said
+        words = ("status", bulletin.hex(), "--dir", bridge.place / KH)
+        said = (await asyncio.to_thread(saphan_here, *words)).out
+        assert "exports known" not in said  # it is sealed to the sender

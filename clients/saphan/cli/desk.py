@@ -224,6 +224,7 @@ def _show_synced(args: argparse.Namespace, desk: Desk, synced: Synced) -> None:
         "refused": [{"code": error.code, "message": error.message} for error in synced.refused],
         "new": synced.new,
         "waiting": len(Outbox(desk).waiting()),
+        "erased": synced.erased,
     }
     corridors = Inbox(desk).corridors()
     show(value | {"stopped": corridors.get("stopped")}, _synced_page(value), as_json=args.json)
@@ -233,6 +234,8 @@ def _show_synced(args: argparse.Namespace, desk: Desk, synced: Synced) -> None:
 def _synced_page(value: Json) -> Iterator[str]:
     counts = {name: len(value[name]) for name in ("sent", "refused", "new")}
     yield say("note.synced", waiting=value["waiting"], **counts)
+    if value["erased"]:
+        yield say("note.desk_erased", count=value["erased"])
     for one in value["refused"]:
         yield f"  {one['message']} ({one['code']})"
     yield from (inbox_line(row) for row in value["new"])

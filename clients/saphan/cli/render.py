@@ -97,6 +97,8 @@ def status_lines(found: Json) -> Iterator[str]:
         yield event_line(event)
         if event.get("detail"):
             yield f"{'':21}{event['detail']}"
+        if event.get("known"):
+            yield f"{'':21}{known_text(event['known'])}"
     if any(event["event"] == "handover" for event in found["timeline"]):
         yield ""
         yield say("note.handover_limit")
@@ -118,6 +120,15 @@ def _warning_lines(found: Json, delivery: Json) -> Iterator[str]:
             continue  # the log has said it
         text = say(f"warning.{deadline}", share=one["share"], recipient=one["recipient"])
         yield f"{label(None)}{text}"
+
+
+def known_text(known: Json) -> str:
+    """What a holder knew of a bulletin when it erased it: exports by kind, and its desks."""
+    exports = ", ".join(
+        f"{say(f'code.{kind}') if has_text(f'code.{kind}') else kind}: {count}"
+        for kind, count in known["exports"].items()  # a newer program may know other kinds
+    )
+    return say("note.erased_known", exports=exports or say("note.erased_none"), **known["desks"])
 
 
 def event_line(event: Json) -> str:

@@ -18,11 +18,14 @@ from saphan.desk.types import DeskTypes
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What happened: sent from the outbox, refused by the node, new in the inbox."""
+    """What happened: sent from the outbox, refused by the node, new in the inbox.
+
+    `erased`: how many bulletins went here for the node's word."""
 
     sent: list[Queued]
     refused: list[SaphanError]
     new: list[dict[str, Any]]
+    erased: int = 0
 
 
 async def sync(desk: Desk, line: DeskLine) -> Synced:
@@ -31,7 +34,7 @@ async def sync(desk: Desk, line: DeskLine) -> Synced:
     Raises:
         SaphanError: of the line, the node, the disk; what was done before stays done.
     """
-    await Confirming(desk).bring(line)
+    erased = await Confirming(desk).bring(line)
     outbox, inbox = Outbox(desk), Inbox(desk)
     waiting = {one.number for one in await asyncio.to_thread(outbox.waiting)}
     refused = await outbox.send(line)
@@ -39,4 +42,4 @@ async def sync(desk: Desk, line: DeskLine) -> Synced:
     sent = [one for one in kept if one.bulletin is not None]
     new = await inbox.pull(line)
     await DeskTypes(desk).bring(line)
-    return Synced(sent, refused, new)
+    return Synced(sent, refused, new, erased)
