@@ -1,30 +1,14 @@
-"""Looks for what was destroyed in every byte of a folder."""
+"""In which files of several folders something is left of what was destroyed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
 
-WINDOW: Final = 32
-HALF: Final = WINDOW // 2
-"""Any window of 32 bytes has a whole aligned piece of 16 in it."""
+from support.traces import traces
 
 
 def found_in(folders: Iterable[Path], secrets: Iterable[bytes]) -> set[Path]:
-    """Files in which some 32 bytes in a row of one of the secrets stand; looks at no link."""
-    pieces = {
-        secret[at : at + HALF]
-        for secret in secrets
-        for at in range(0, len(secret) - HALF + 1, HALF)
-    }
-    return {
-        path
-        for folder in folders
-        for path in folder.rglob("*")
-        if path.is_file() and _holds(path.read_bytes(), pieces)
-    }
-
-
-def _holds(data: bytes, pieces: set[bytes]) -> bool:
-    return any(data[at : at + HALF] in pieces for at in range(len(data) - HALF + 1))
+    """Files in which some 32 bytes in a row of a secret stand: one of them for each secret."""
+    named = {str(at): secret for at, secret in enumerate(secrets)}
+    return {folder / path for folder in folders for path in traces(folder, named).values()}
