@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+from saphan_broker.store.base import Commit
 from saphan_protocol.hold_order import parse_hold
+from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event
 from support.agency import Made
@@ -131,3 +134,34 @@ async def test_the_same_word_again_gets_its_first_answer(world: World) -> None:
     assert (first.code, second.code) == (None, None)
     assert first.indices == second.indices
     assert (await row_of(world, made)).holds == 1
+
+
+async def test_a_held_stanza_that_does_not_open_keeps_its_key_and_nothing_else(
+    world: World,
+) -> None:
+    """A disk has changed its bytes: it is an alarm, its neighbours and the log go on."""
+    out, into = await world.line(A), await world.line(B)
+    many = [await carried(world, out, into) for _ in range(3)]
+    order = await ordered(into)
+    for made in many[:2]:
+        assert await holds(world, into, made, order) is None
+    broker, row = world.broker, await row_of(world, many[0])
+    key = (many[0].bulletin_id, B)
+    (stanza,) = (await broker.store.stanzas([key])).values()
+    head = (await broker.store.state("evidence")).head
+    damaged = replace(stanza, sealed=stanza.sealed[:-1] + bytes([stanza.sealed[-1] ^ 1]))
+    time = broker.state.evidence.time
+    again = Commit(
+        log="evidence", expected=head, head=head, time=time, leaves=[], tiles={}, stanzas=[damaged]
+    )
+    await broker.store.commit(again)
+    await into.close()
+    out = await witnessed_after(world, out, DUE_DAYS + 2)
+    with pytest.raises(OperatorError, match="unwrap_failed"):
+        await sweep(world).look()
+    (stanza,) = (await broker.store.stanzas([(many[1].bulletin_id, B)])).values()
+    assert stanza.due_day > row.due_day
+    assert await kept(world, many[2]) == (False, False)
+    assert broker.state.keys.day == row.due_day
+    assert "seed_kept" in {alarm.code for alarm in broker.state.alarms.active()}
+    assert await carried(world, out, await world.line(B, resume=into))

@@ -208,11 +208,11 @@ class OpenSession(Record, frozen=True):
 
 class Come(Record, frozen=True):
     """How far retention has come at a process: `seed` is the first day whose key it still has,
-    `acted` the time up to which it knows that all is done; whether its rule is armed."""
+    `acted` the time up to which it knows that all is done, `armed` the rule that may act."""
 
     seed: Day
     acted: Millis
-    armed: bool
+    armed: Digest | None
 
 
 class Beat(Record, frozen=True, tag=5):

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from saphan_schemas.errors import SaphanError
 
 from saphan_broker.retention.armed import Armed
+from saphan_broker.retention.rule import RULE
 from saphan_broker.state import State
 from saphan_broker.witnessed import WitnessedTime
 
@@ -20,11 +21,12 @@ KEPT: Final = "seed_kept"
 
 
 class Told(NamedTuple):
-    """What one process tells the others: first day with a key, time acted on (ms), rule armed."""
+    """What one process tells the others: first day with a key, time acted on (ms), and the digest
+    of the rule that is armed there: another program's is another rule."""
 
     seed: int
     acted: int
-    armed: bool
+    armed: bytes | None
 
 
 class Progress:
@@ -34,7 +36,7 @@ class Progress:
         self._state = state
         self._armed = armed
         self._witnessed = witnessed
-        self._heard = Told(0, 0, False)
+        self._heard = Told(0, 0, None)
 
     @property
     def witnessed_ms(self) -> int:
@@ -69,7 +71,8 @@ class Progress:
 
     def tell(self) -> Told:
         """What the others should know."""
-        return Told(self._state.keys.day, self._armed.acted, self._armed.armed)
+        armed = RULE.digest if self._armed.armed else None
+        return Told(self._state.keys.day, self._armed.acted, armed)
 
     async def hear(self, told: Told) -> None:
         """Another process of this broker has come so far: so has this one.
@@ -80,7 +83,8 @@ class Progress:
             return
         try:
             await self._move(told.seed)
-            await asyncio.to_thread(self._armed.act, told.acted, armed=told.armed)
+            armed = told.armed == RULE.digest
+            await asyncio.to_thread(self._armed.act, told.acted, armed=armed)
         except SaphanError as error:
             self._state.alarms.sound(BEHIND, f"keys of destroyed days are still here: {error}")
         else:

@@ -21,7 +21,8 @@ from saphan_broker.retention.guard import Guard
 from saphan_broker.retention.pace import Pace
 from saphan_broker.retention.progress import Progress
 from saphan_broker.retention.wrapping import wrap_anew
-from saphan_broker.sequencing.work import Destruction, Logged, Rejected, Submit, Work
+from saphan_broker.sequencing.unreadable import AWAY, RECORD, UNREADABLE
+from saphan_broker.sequencing.work import Destruction, Rejected, Submit, Work
 from saphan_broker.state import State
 from saphan_broker.store.base import BulletinFacts, DeliveryRow
 
@@ -63,6 +64,8 @@ class RetentionSweep:
         self._guard = guard
         self._progress = progress
         self._pace = Pace(state.counters)
+        self._refused: list[SaphanError] = []
+        """Why some of what a look has found stays as it is."""
         self._cleansed = -1  # after a start nobody knows what was removed before
         self.lag_ms = 0
         """How long the earliest bulletin that may be destroyed has been due, on witnessed time."""
@@ -93,9 +96,13 @@ class RetentionSweep:
     async def look(self) -> None:
         """Destroy what is due, wrap anew what is held, forget old records, move the seed.
 
+        What cannot be read stays as it is, and keeps nothing else from its end.
+
         Raises:
-            SaphanError: what the store, the sequencer and the seed's file raise.
+            SaphanError: what the store, the sequencer and the seed's file raise; at last, why
+                something stayed.
         """
+        self._refused.clear()
         await self._remove_files()  # what a failed look has left
         while (day := self._guard.day()) is not None:
             rows = await self._state.store.destroyable(day, AHEAD)
@@ -104,11 +111,20 @@ class RetentionSweep:
                 break
         if day is None:
             return
-        await wrap_anew(self._state, self._submit, day)
+        self._check_stays()
+        self._refused += await wrap_anew(self._state, self._submit, day)
         await self._forget(day)
         await self._cleanse()
         await self._progress.advance(day)
         await self._progress.acted()
+        if self._refused:
+            raise self._refused[0]
+
+    def _check_stays(self) -> None:
+        """Raise what stops everything; what concerns the bytes of a bulletin is said at the end."""
+        for error in self._refused:
+            if error.code not in UNREADABLE | {AWAY, RECORD}:
+                raise error
 
     def _note(self, rows: Sequence[DeliveryRow]) -> None:
         now = self._progress.witnessed_ms
@@ -143,7 +159,9 @@ class RetentionSweep:
 
     async def _done(self, batch: _Batch) -> int:
         """A batch is under a signed head: what lies in files goes, too."""
-        count = await _logged(batch.works)
+        outcomes = await asyncio.gather(*(work.outcome for work in batch.works))
+        count = sum(len(one.indices) for one in outcomes)
+        self._refused += [one.error for one in outcomes if isinstance(one, Rejected)][:1]
         self._pace.took(asyncio.get_running_loop().time() - batch.begun, len(batch.works))
         self._state.counters.destroyed += count
         # A crash here leaves files that nobody can open; their markers lead a sweep to them.
@@ -175,12 +193,3 @@ class RetentionSweep:
         removed = counters.destroyed + counters.rewrapped + counters.forgotten
         if removed != self._cleansed and await self._state.store.cleanse():
             self._cleansed = removed
-
-
-async def _logged(works: Sequence[Work]) -> int:
-    """How many entries came of it; raises what the first refused one was told."""
-    outcomes = await asyncio.gather(*(work.outcome for work in works))
-    for outcome in outcomes:
-        if isinstance(outcome, Rejected):
-            raise outcome.error
-    return sum(len(outcome.indices) for outcome in outcomes if isinstance(outcome, Logged))

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 from saphan_protocol.delivery import TERMINAL, State
+from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import BROKER, Event, LeafType, statement_type
 
 from saphan_broker.at_rest import open_stanza_row
 from saphan_broker.sequencing.facts import Wanted
 from saphan_broker.sequencing.ledger import Ledger
 from saphan_broker.sequencing.own_words import broker_statement
-from saphan_broker.sequencing.work import Destruction, Logged, Outcome, Rewrapping
+from saphan_broker.sequencing.work import Destruction, Logged, Outcome, Rejected, Rewrapping
 from saphan_broker.state import Random
 from saphan_broker.store.base import DeliveryRow
 
@@ -83,9 +84,17 @@ class Rewrapped:
         wanted.stanzas.update(self.due.keys)
 
     def judge(self, ledger: Ledger, random: Random) -> Outcome:
-        """Wrap anew what is still there: no entry, for nothing has happened to the delivery."""
+        """Wrap anew what is still there: no entry, for nothing has happened to the delivery.
+
+        One that does not open keeps its day's key, and its neighbours do not wait for it.
+        """
+        failed: OperatorError | None = None
         for key in self.due.keys:
             row = ledger.known.stanzas.get(key)
-            if row is not None and row.due_day < self.due.day:
+            if row is None or row.due_day >= self.due.day:
+                continue
+            try:
                 ledger.stanza(*key, self.due.day, open_stanza_row(ledger.keys, row))
-        return Logged(())
+            except OperatorError as error:
+                failed = error
+        return Logged(()) if failed is None else Rejected(failed)

@@ -21,6 +21,8 @@ from saphan_broker.state import State
 UNREADABLE: Final = frozenset({"object_missing", "object_damaged", "unwrap_failed"})
 """Lost, until somebody puts them back."""
 AWAY: Final = "blobs_unreachable"
+RECORD: Final = "record_unreadable"
+"""What a sender is told, and the operator is alarmed."""
 
 
 class _Wanting(Protocol):
@@ -67,7 +69,7 @@ def told(state: State, error: SaphanError) -> Unavailable:
         return error
     state.alarms.sound_error(error)
     return Unavailable(
-        "record_unreadable",
+        RECORD,
         "what the broker keeps about this cannot be read at the moment",
         hint="the broker's operator has been alarmed; send the same again later",
         retry_after_ms=MINUTE_MS,
