@@ -10,6 +10,7 @@ from saphan_broker.store.sqlite import SqliteStore
 from saphan_protocol.hold_order import parse_hold
 from support.asked import A, B
 from support.brokers import World
+from support.crews import Crew
 from support.retained import hold_by
 
 
@@ -78,3 +79,20 @@ async def test_the_store_keeps_the_package_beside_its_leaf(world: World) -> None
     (index,) = (await (await world.line(B)).register(hold=package)).indices
     assert isinstance(world.broker.state.store, SqliteStore)
     assert await world.broker.state.store.packages(index, index + 1) == {index: package}
+
+
+async def test_a_hold_brought_to_one_is_heeded_by_the_other(tmp_path: Path) -> None:
+    crew = Crew(tmp_path, A, B)
+    async with crew.carried(2):
+        await crew.enrol()
+        holder, follower = crew.members
+        line = await crew.line_at(follower, B)
+        held = hold_by(crew.agencies[B])
+        result = await line.register(hold=held)
+        assert result.code is None, result
+        for member in (follower, holder):
+            asking = await crew.line_at(member, B)
+            assert await asking.register(hold=held) == result
+            await asking.until(lambda asking=asking: held in asking.packages)  # type: ignore[misc]
+            standing = member.broker.state.directory.holds.standing(B)
+            assert list(standing) == [parse_hold(held).commitment]
