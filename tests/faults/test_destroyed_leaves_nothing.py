@@ -100,6 +100,10 @@ async def test_no_window_of_it_is_in_any_file_and_an_older_copy_opens_nothing(
         await sweep(world).look()
         assert broker.state.keys.day == due + 1
         assert [await kept(world, made) for made in gone] == [(False, False)] * len(gone)
+        into = await world.line(B, resume=into)
+        for place in (0, 1):
+            part = await into.fetch_part(gone[0].bulletin_id, place, 0, 10)
+            assert (part.data, part.code) == (None, "part_withdrawn")
         assert await kept(world, stay) == (True, True)
         # It runs, its write-ahead log and all: nothing waits for a clean end.
         for folder in (world.data, world.keys):
