@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from saphan_broker.store.base import Commit
 from saphan_protocol.hold_order import parse_hold
 from saphan_schemas.errors import OperatorError
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Event
 from support.agency import Made
 from support.asked import A, B
@@ -18,6 +18,8 @@ from support.brokers import World
 from support.due import DUE_DAYS, carried, entries, kept, row_of, stated, sweep, witnessed_after
 from support.retained import hold_by
 from support.session import Line
+
+C = "th.oncb"
 
 
 @pytest.fixture
@@ -165,3 +167,34 @@ async def test_a_held_stanza_that_does_not_open_keeps_its_key_and_nothing_else(
     assert broker.state.keys.day == row.due_day
     assert "seed_kept" in {alarm.code for alarm in broker.state.alarms.active()}
     assert await carried(world, out, await world.line(B, resume=into))
+
+
+async def test_the_body_goes_with_the_last_of_several_deliveries(tmp_path: Path) -> None:
+    """One recipient holds, the other never fetched it: only what is the other's goes."""
+    world = World(tmp_path, A, B, C)
+    await world.init()
+    async with world.running():
+        await world.enrol()
+        out, into = await world.line(A), await world.line(B)
+        retain_until = world.clock() // DAY_MS + DUE_DAYS
+        made = world.agencies[A].bulletin([B, C], world.clock(), retain_until=retain_until)
+        to = [world.agencies[B], world.agencies[C]]
+        items, batch = world.agencies[A].submissions([made], to)
+        (result,) = await out.submit(items, batch)
+        assert result.code is None, result
+        for event in (Event.HANDOVER, Event.ACCEPTED):
+            assert await stated(world, into, made, event) is None
+        order = await ordered(into)
+        theirs = (await row_of(world, made, C)).submitted
+        assert await holds(world, into, made, order, target=theirs) == "bulletin_unknown"
+        assert await holds(world, into, made, order) is None
+        out = await witnessed_after(world, out, DUE_DAYS)
+        await world.broker._sweep.look()
+        await sweep(world).look()
+        assert await kept(world, made, B) == (True, True)
+        assert await kept(world, made, C) == (True, False)
+        assert (await row_of(world, made, C)).state == "expired"
+        release = await ordered(into, 2, order)
+        assert await holds(world, into, made, release, Event.RELEASED) is None
+        await sweep(world).look()
+        assert await kept(world, made, B) == (False, False)
