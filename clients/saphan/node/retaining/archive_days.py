@@ -10,7 +10,8 @@ Only from here on is what was under the day unreadable in an older copy of the s
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from saphan_schemas.limits import LIMITS
 
@@ -24,7 +25,7 @@ from saphan.node.archive import (
 )
 from saphan.node.drafts_kept import EXPIRED, WAITING
 from saphan.node.files.blobs import BlobFiles
-from saphan.node.rows.db import Database, Row
+from saphan.node.rows.db import Database
 
 PART: Final = 256
 """Bulletins wrapped anew in one transaction."""
@@ -72,18 +73,21 @@ class ArchiveDays:
             self._files.remove(draft)
 
     def _rewrap(self, old: int, new: int) -> None:
-        """Step 1."""
+        """Step 1. What rests under a day is due on it, or was before: a day only comes nearer."""
+        after = (-1, -1)
         while rows := self._db.rows(
-            "SELECT b.seq, b.id, b.wrapped, b.author, w.sealed, r.facts FROM bulletins b"
-            " JOIN retention r USING (seq) LEFT JOIN thread_words w USING (seq)"
-            " WHERE b.wrap_day = ? AND r.erased IS NULL LIMIT ?",
-            (old, PART),
+            "SELECT r.day, b.seq, b.id, b.wrapped, b.author, w.sealed, r.facts FROM retention r"
+            " JOIN bulletins b USING (seq) LEFT JOIN thread_words w USING (seq)"
+            " WHERE r.erased IS NULL AND r.day <= ?1 AND (r.day, r.seq) > (?2, ?3)"
+            " AND b.wrap_day = ?1 ORDER BY r.day, r.seq LIMIT ?4",
+            (old, *after, PART),
         ):
+            after = (rows[-1][0], rows[-1][1])
             with self._db.transaction() as tx:
-                for row in rows:
+                for _, *row in rows:
                     self._one(tx, row, old, new)
 
-    def _one(self, tx: sqlite3.Connection, row: Row, old: int, new: int) -> None:
+    def _one(self, tx: sqlite3.Connection, row: Sequence[Any], old: int, new: int) -> None:
         seq, bulletin, wrapped, author, words, facts = row
 
         def move(sealed: bytes | None, kind: str) -> bytes | None:

@@ -126,8 +126,10 @@ class Armed:
         row = None
         if not standing.acts:
             row = self._db.row(
-                "SELECT count(*) FROM retention WHERE erased IS NULL"
-                " AND (planned <= ?1 OR review <= ?1) AND day > ?1",
+                # `+day`: from what is planned by now, never from all that stays.
+                "SELECT count(*) FROM (SELECT seq FROM retention WHERE planned <= ?1"
+                " AND erased IS NULL AND +day > ?1 UNION SELECT seq FROM retention"
+                " WHERE review <= ?1 AND erased IS NULL AND +day > ?1)",
                 (today,),
             )
         if row is None or not row[0]:

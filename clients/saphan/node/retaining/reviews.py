@@ -89,9 +89,10 @@ class Reviews:
         acts = self._armed.standing().acts
         with self._db.transaction() as tx:
             tx.execute(
+                # Words in the text of a query, where it is to find its rows by a partial index.
                 "UPDATE retention SET state = CASE WHEN extended > 0 THEN ? ELSE ? END"
-                " WHERE state = ? AND (review IS NULL OR review > ? OR NOT ?)",
-                (EXTENDED, ACTIVE, DUE_REVIEW, today, acts),
+                " WHERE state = 'due_review' AND (review IS NULL OR review > ? OR NOT ?)",
+                (EXTENDED, ACTIVE, today, acts),
             )
             fresh = tx.execute(
                 "UPDATE retention SET state = ? WHERE review <= ? AND state IN (?, ?)"
@@ -201,8 +202,8 @@ class Reviews:
         told: list[Event] = []
         rows = self._db.rows(
             "SELECT r.seq, b.id, b.sender, r.review, r.planned FROM retention r"
-            " JOIN bulletins b USING (seq) WHERE r.state = ? AND r.day > ?",
-            (DUE_REVIEW, today),
+            " JOIN bulletins b USING (seq) WHERE r.state = 'due_review' AND r.day > ?",
+            (today,),
         )
         with self._db.transaction() as tx:
             for seq, bulletin, sender, review, planned in rows:

@@ -133,8 +133,9 @@ class Sweeping:
         now = self.time.now()
         if now is not None and now // DAY_MS >= today:
             return False
-        query = "SELECT 1 FROM retention WHERE erased IS NULL AND (day <= ?1 OR review <= ?1)"
-        return self.db.row(f"{query} LIMIT 1", (today,)) is not None
+        query = "SELECT 1 FROM retention WHERE erased IS NULL AND {} <= ? LIMIT 1"
+        found = (self.db.row(query.format(name), (today,)) for name in ("day", "review"))
+        return any(row is not None for row in found)
 
     # --- the steps, blocking, in the frames' thread -----------------------------------------------
 

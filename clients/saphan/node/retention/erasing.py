@@ -90,8 +90,8 @@ class Erasing:
         while rows := self._db.rows(
             "SELECT b.seq, b.id, b.sender, b.digest, r.rule, d.state, d.sender FROM retention r"
             " JOIN bulletins b USING (seq) LEFT JOIN deliveries d ON d.bulletin = b.id"
-            " AND d.recipient = ? WHERE r.state = ? LIMIT ?",
-            (self._agency, DELETING, PART),
+            " AND d.recipient = ? WHERE r.state = 'deleting' LIMIT ?",
+            (self._agency, PART),
         ):
             for row in rows:
                 self._files.remove(row[1])
@@ -145,7 +145,7 @@ class Erasing:
         with self._db.transaction() as tx:
             found = tx.executemany(
                 "UPDATE retention SET state = ?, rule = ?, erased = ?, review = NULL,"
-                " facts = NULL, sealed = NULL"
+                " planned = NULL, planned_rule = NULL, facts = NULL, sealed = NULL"
                 " WHERE seq = (SELECT seq FROM bulletins WHERE id = ?) AND erased IS NULL",
                 [(DELETING, rule, now, bulletin) for bulletin in bulletins],
             )

@@ -259,6 +259,7 @@ CREATE INDEX retention_review ON retention (review) WHERE review IS NOT NULL;
 CREATE INDEX retention_unreckoned ON retention (seq) WHERE reckoned IS NULL AND erased IS NULL;
 CREATE INDEX retention_deleting ON retention (seq) WHERE state = 'deleting';
 CREATE INDEX retention_asked ON retention (seq) WHERE state = 'due_review';
+CREATE INDEX retention_over ON retention (retain) WHERE state = 'deleted';
 CREATE INDEX retention_sealed ON retention (seq) WHERE sealed IS NOT NULL;
 CREATE TRIGGER bulletins_retained AFTER INSERT ON bulletins BEGIN
     INSERT INTO retention (seq, retain, day, reckoned) VALUES (NEW.seq, NEW.wrap_day, NEW.wrap_day,
