@@ -74,6 +74,17 @@ async def test_a_leap_is_found_after_a_restart_too(world: World) -> None:
         assert await kept(world, made) == (True, True)
 
 
+async def test_a_broker_that_was_made_long_before_its_first_bulletin_is_no_leap(
+    world: World,
+) -> None:
+    world.clock.ahead += 2 * LIMITS.retention_leap_ms
+    async with world.running():
+        world.broker.witnessed.heard(world.clock())
+        await sweep(world).look()
+        assert "retention_leap" not in alarms(world)
+        assert world.broker.retention.armed.acted == world.broker.witnessed.now
+
+
 async def test_a_host_that_was_down_for_days_goes_on_by_itself(world: World) -> None:
     async with world.running():
         out, into = await world.line(A), await world.line(B)

@@ -104,6 +104,8 @@ class RetentionSweep:
         """
         self._refused.clear()
         await self._remove_files()  # what a failed look has left
+        if self._guard.leaps() and not (await self._state.store.counts()).bulletins:
+            await self._progress.acted()  # made long before its first bulletin: nothing to lose
         while (day := self._guard.day()) is not None:
             rows = await self._state.store.destroyable(day, AHEAD)
             self._note(rows)
