@@ -218,6 +218,17 @@ def test_an_earlier_day_is_kept_under_its_own_key(place: Place) -> None:
         assert desk.store.days.known() == frozenset()
 
 
+def test_no_word_of_a_node_keeps_anything_beyond_the_day_of_its_header(place: Place) -> None:
+    with place.open() as desk:
+        bulletin = read_here(desk, 3)
+        today = desk.clock() // DAY_MS
+        for day, kept in ((today + 2, today + 2), (today + 900, today + 3)):
+            told(desk, bulletin, day=day)
+            found = Keeping(desk).kept.find(bulletin)
+            assert found is not None
+            assert found.day == kept
+
+
 def test_what_is_held_outlives_its_day_and_goes_when_it_is_released(place: Place) -> None:
     with place.open() as desk:
         bulletin = read_here(desk, 3)
@@ -228,7 +239,7 @@ def test_what_is_held_outlives_its_day_and_goes_when_it_is_released(place: Place
         assert Keeping(desk).sweep() == 0
         assert desk.store.days.known() == {0}  # the day's own key is gone all the same
         assert Inbox(desk).opened(bulletin.hex()) is not None
-        assert Keeping(desk).kept.find(bulletin) == Kept(day, held=True)
+        assert Keeping(desk).kept.find(bulletin) == Kept(day, held=True, retain=day)
         told(desk, bulletin)
         assert Keeping(desk).sweep() == 1
         assert nothing_left(desk, bulletin)
@@ -326,7 +337,7 @@ def test_a_desk_of_an_older_release_brings_its_rows_under_days(place: Place) -> 
     with place.open() as desk:
         assert Keeping(desk).sweep() == 0
         assert Inbox(desk).opened(bulletin.hex()) is not None
-        assert Keeping(desk).kept.find(bulletin) == Kept(day)
+        assert Keeping(desk).kept.find(bulletin) == Kept(day, retain=day)
         assert day in desk.store.days.known()
         assert desk.store.parts(download_name(bulletin, 1)) == 0  # it comes again
         unsealed = "SELECT count(*) FROM rows WHERE day IS NULL AND shelf IN (2, 3, 4, 6)"

@@ -69,7 +69,7 @@ class Keeping:
                 if one["gone"]:
                     gone.append(bulletin)
                 else:
-                    self._heed(bulletin, Kept(one["day"], one["held"], one["sealed"]))
+                    self._heed(bulletin, one)
         self.erase(gone)
         return gone
 
@@ -114,10 +114,14 @@ class Keeping:
         rows = self.desk.store.all(Shelf.KEEPING)
         return [(name, decode(Kept, value, 64, "kept")) for name, value in rows]
 
-    def _heed(self, bulletin: bytes, kept: Kept) -> None:
+    def _heed(self, bulletin: bytes, told: Json) -> None:
         """Another day: what is kept is sealed anew under that one's key."""
         before, store = self.kept.find(bulletin), self.desk.store
-        if before is None or before == kept:
+        if before is None:
+            return
+        day = min(told["day"], before.retain)
+        kept = Kept(day, told["held"], told["sealed"], before.retain)
+        if before == kept:
             return
         store.put(Shelf.KEEPING, bulletin, encode(kept))
         if before.under == kept.under:

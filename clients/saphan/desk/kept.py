@@ -13,12 +13,16 @@ from saphan.desk.store import Shelf
 
 
 class Kept(Record, frozen=True):
-    """What the desk knows of a bulletin's last day (days since 1970-01-01); `sealed`: it is shown
-    to nobody."""
+    """What the desk knows of a bulletin's last day (days since 1970-01-01).
+
+    Args:
+        sealed: it is shown to nobody; retain: its header's day, beyond which no node can keep it.
+    """
 
     day: int
     held: bool = False
     sealed: bool = False
+    retain: int = 2**31
 
     @property
     def under(self) -> int:
@@ -42,7 +46,7 @@ class KeptDays:
         kept = self.find(bulletin)
         if kept is None or kept.day > retain_until:
             held, sealed = (False, False) if kept is None else (kept.held, kept.sealed)
-            kept = Kept(retain_until, held, sealed)
+            kept = Kept(retain_until, held, sealed, retain_until)
             self.desk.store.put(Shelf.KEEPING, bulletin, encode(kept))
             self.desk.store.remove(Shelf.ERASED, bulletin)
         return kept.under
