@@ -400,6 +400,40 @@ async def test_who_lost_the_lease_destroys_and_forgets_nothing(
         assert {key: client.dump(key) for key in before} == before
 
 
+@pytest.mark.parametrize("swept", [False, True], ids=["noted", "swept by the next holder"])
+@pytest.mark.parametrize("part", ["/packs/", "/facts/"])
+async def test_what_a_process_puts_after_it_lost_the_lease_does_not_stay(
+    twin: HookedTwin, server: Server, tmp_path: Path, part: str, swept: bool
+) -> None:
+    """It was stopped for a while between its note and its put."""
+    rows = await settled_ones(twin, 4)
+
+    def lose() -> None:
+        with server.client() as client:
+            for log in ("evidence", "directory"):
+                client.hincrby(f"saphan:{{{tmp_path.name}/{log}}}:head", "epoch", 1)
+            if swept:
+                client.delete(f"saphan:{{{tmp_path.name}/evidence}}:notes")
+
+    async def stopped(name: str) -> None:
+        if part in name:
+            twin.objects.before = None
+            await asyncio.to_thread(lose)
+
+    twin.objects.before = stopped
+    with pytest.raises(Unavailable) as refused:
+        await archive_all(twin.store)
+    assert refused.value.code == "lease_lost"
+    assert packs(tmp_path) == set()
+    await reopen(twin, server, tmp_path)
+    twin.store.epoch = 1
+    await archive_all(twin.store)
+    await twin.check()
+    await destroy(twin, rows)
+    assert await cleanse(twin.store)
+    assert packs(tmp_path) == set()
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_a_server_without_memory_is_cleansed_and_forgets(
     tmp_path: Path, engine: Engine

@@ -117,6 +117,10 @@ class Cache:
         """Keep an object; durable when it returns."""
         await self._objects.put(self.full_name(name), data)
 
+    async def remove(self, name: str) -> None:
+        """Remove an object that nothing leads to any more; idempotent."""
+        await self._objects.delete(self.full_name(name))
+
     async def sign(self) -> None:
         """Say that the archive is here; before anything is moved into it."""
         await self.put(SIGN, seal(self.full_name(SIGN), b""))

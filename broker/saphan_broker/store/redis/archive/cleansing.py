@@ -142,7 +142,7 @@ class Cleansing:
             return False
         await self._settled()
         # A crash here: nothing leads to it, and it is looked at again.
-        await self._objects.delete(self._moving.objects.full_name(name))
+        await self._moving.objects.remove(name)
         refs = self._keys.refs(name)
         await self._moving.write([("DEL", refs), ("SREM", self._keys.dirty, name)])
         return True

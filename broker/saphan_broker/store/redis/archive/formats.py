@@ -119,6 +119,11 @@ def pack_name(due_day: int, digest: bytes) -> str:
     return f"packs/{due_day}/{digest.hex()}"
 
 
+def is_pack(name: str) -> bool:
+    """Whether it is an object of bodies."""
+    return name.startswith("packs/")
+
+
 def block_body(rows: Fields, signatures: Fields, tile: bytes) -> bytes:
     """One block; the same bytes in whatever order the server gave the fields."""
     return encode(Block(_sorted(rows), _sorted(signatures), tile))

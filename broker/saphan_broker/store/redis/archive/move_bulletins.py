@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.limits import LIMITS
 
 from saphan_broker.store.redis import packing
@@ -35,7 +35,7 @@ from saphan_broker.store.redis.archive.formats import (
     facts_name,
     pack_name,
 )
-from saphan_broker.store.redis.archive.moving import Moving, fenced
+from saphan_broker.store.redis.archive.moving import LEASE_LOST, Moving, fenced
 from saphan_broker.store.redis.archive.reader import ArchiveReader
 from saphan_broker.store.redis.scripts import outcome
 
@@ -69,6 +69,15 @@ class BulletinMover:
         Args:
             whole: bodies that are archived already are written anew, too.
         """
+        before = self._moving.noted
+        try:
+            return await self._pack(ids, whole=whole)
+        except Unavailable as error:
+            if error.code == LEASE_LOST:
+                await self._moving.give_up(self._moving.noted_since(before))
+            raise
+
+    async def _pack(self, ids: Sequence[bytes], *, whole: bool) -> int:
         read = [row for row in await self._read(ids, whole=whole) if not row.is_open]
         if not read:
             return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from saphan_schemas.errors import Unavailable
 
@@ -11,11 +12,14 @@ from saphan_broker.store.base import Log
 from saphan_broker.store.redis.archive import index, scripts
 from saphan_broker.store.redis.archive.cache import Cache
 from saphan_broker.store.redis.archive.envelope import seal
+from saphan_broker.store.redis.archive.formats import is_pack
 from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.archive.reader import Ask
 from saphan_broker.store.redis.keys import Keys
 from saphan_broker.store.redis.line import Argument, Command
 from saphan_broker.store.redis.scripts import outcome
+
+LEASE_LOST: Final = "lease_lost"
 
 
 class Moving:
@@ -51,6 +55,28 @@ class Moving:
         self._noted.append(name)
         await self.write([("ZADD", self.keys["evidence"].notes, self.epoch(), name)])
         await self.put(name, body)
+
+    async def give_up(self, names: Sequence[str]) -> None:
+        """The lease is lost: what was put by this process and is in no index never will be.
+
+        The next holder removes what it has a note of; but its note may have gone before our put.
+        """
+        keys = self.keys["evidence"]
+        asked: list[Command] = [("ZSCORE", keys.notes, name) for name in names]
+        asked += [("EXISTS", keys.refs(name)) for name in names]
+        found = await self.ask(asked) if asked else []
+        for name, noted, led in zip(names, found, found[len(names) :], strict=False):
+            if noted is not None or (is_pack(name) and not led):
+                await self.objects.remove(name)
+
+    def noted_since(self, before: int) -> list[str]:
+        """Names that were noted here after so many."""
+        return self._noted[before:]
+
+    @property
+    def noted(self) -> int:
+        """How many names were noted here since `abandoned`."""
+        return len(self._noted)
 
     def abandoned(self) -> list[str]:
         """What was noted here, now that nothing is under way; once each."""
@@ -103,4 +129,4 @@ class Moving:
 
 def fenced() -> Unavailable:
     """Another process holds the lease: it archives now."""
-    return Unavailable("lease_lost", "another process sequences by now, and archives")
+    return Unavailable(LEASE_LOST, "another process sequences by now, and archives")
