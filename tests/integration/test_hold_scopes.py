@@ -9,6 +9,7 @@ import pytest
 from saphan.node.holding import sorting
 from saphan.node.holding.rows import held_among, is_held
 from saphan.node.service import NodeService
+from saphan_schemas.errors import OperatorError
 from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, opened, states, wish
 from support.hold_files import hold_file
 from support.threads import accepted, letter
@@ -158,3 +159,26 @@ async def test_what_is_erased_is_answered_without_anybody_and_what_is_held_is_no
             await eventually(lambda: held_among(kh.db, [bulletin]) == set())
             done = await kh.engine.in_frames(lambda: erase([bulletin], "order"))
             assert done.erased == (bulletin,)
+
+
+async def test_a_full_disk_keeps_nothing_of_an_order(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH):
+            await agreed(la)
+            bulletin = await accepted(la, wish())
+            held = hold_file(bridge, LA, ids=(bulletin,), told=False)
+
+            def full(*_: object) -> None:
+                raise OperatorError("disk_full", "there is no room left")
+
+            with monkeypatch.context() as patch:
+                patch.setattr(type(la.holds.orders), "_reckon", full)  # in the transaction
+                with pytest.raises(OperatorError, match="disk_full"):
+                    await la.holds.take(held.package, held.terms, held.salt)
+            assert la.holds.listing.listed() == []
+            assert la.holds.orders.offers() == []
+            await la.holds.take(held.package, held.terms, held.salt)
+            assert held_among(la.db, [bulletin]) == {bulletin}
