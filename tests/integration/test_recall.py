@@ -190,6 +190,24 @@ async def test_what_never_left_is_held_back(bridge: Bridge) -> None:
         assert row(la, bulletin)["state"] == "unsent"
 
 
+async def test_a_recall_that_the_log_does_not_show_is_an_alarm(bridge: Bridge) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH):
+            await agreed(la)
+            bulletin = await accepted(la, wish())
+    async with bridge.node(LA) as la:
+        await la.recalls.order(bulletin, "error", "keeper")
+        after(bridge, 25)
+        await la.recalls.look()
+        assert row(la, bulletin)["state"] == "sending"
+        assert "recall_unlogged" in [one.code for one in la.alarms.standing()]
+    async with bridge.broker_running(), bridge.node(LA) as la, bridge.node(KH):
+        await stands(la, bulletin, "obeyed")
+        await la.recalls.look()
+        assert "recall_unlogged" not in [one.code for one in la.alarms.standing()]
+
+
 async def test_only_what_is_ones_own_is_recalled(bridge: Bridge) -> None:
     async with bridge.broker_running():
         await bridge.enrol()

@@ -12,6 +12,7 @@ from saphan.node.rows.recalled import RecalledHere
 
 ASKED: Final = "recall_asked"
 SILENT: Final = "recall_silent"
+UNLOGGED: Final = "recall_unlogged"
 
 
 def asked(waiting: Sequence[RecalledHere], within_ms: int) -> OperatorError:
@@ -23,6 +24,19 @@ def asked(waiting: Sequence[RecalledHere], within_ms: int) -> OperatorError:
         f"{len(waiting)} bulletins were recalled and wait for this agency's answer; the oldest is"
         f" {start} ({oldest.code}), to be answered within {within_ms // 3_600_000} hours",
         hint=f"answer it: saphan recall answer {start} --obey, or --decline REASON",
+    )
+
+
+def unlogged(found: Sequence[tuple[bytes, Stands]]) -> OperatorError:
+    """Recalls that the broker does not show in the log."""
+    bulletin, first = found[0]
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return OperatorError(
+        UNLOGGED,
+        f"a day after its order the log does not show the recall of {bulletin.hex()[:16]} to "
+        f"{first.recipient}{more}",
+        hint="look at the line: saphan node status; if it is open, show this to the broker's"
+        " operator, and tell the recipient by another way",
     )
 
 

@@ -145,16 +145,17 @@ class Ordering:
             "recipients": [one.json() for one in found],
         }
 
-    def silent(self) -> list[tuple[bytes, Stands]]:
-        """Recipients whose time to answer is over, of recalls that are open."""
+    def overdue(self) -> list[tuple[bytes, Stands]]:
+        """Recipients whose time to answer is over, of recalls that are open; and those to whom the
+        log does not show the recall although that time is over since it was ordered."""
         rows = self._db.rows(
-            "SELECT r.bulletin, b.header FROM recall_orders r JOIN bulletins b"
+            "SELECT r.bulletin, r.time, b.header FROM recall_orders r JOIN bulletins b"
             " ON b.id = r.bulletin WHERE r.open = 1"
         )
         now = self._clock()
         return [
             (bulletin, one)
-            for bulletin, data in rows
+            for bulletin, ordered, data in rows
             for one in stands_of(
                 self._db,
                 bulletin,
@@ -162,6 +163,7 @@ class Ordering:
                 now,
             )
             if one.state == "silent"
+            or (one.state == "sending" and now > ordered + LIMITS.recall_answer_ms)
         ]
 
     # --- inside -----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from saphan.node.engine import Engine
 from saphan.node.events import Event, Events
 from saphan.node.holding.watch import HOLDS
 from saphan.node.looking import keep_looking
-from saphan.node.recall.alarming import SILENT, silent
+from saphan.node.recall.alarming import SILENT, UNLOGGED, silent, unlogged
 from saphan.node.recall.answering import Answering
 from saphan.node.recall.ordering import Ordering
 from saphan.node.rows.db import Database
@@ -28,6 +28,7 @@ ASKS: Final = "recalls"
 """Type of the event by which the node asks itself for another look."""
 AGAIN_S: Final = 2.0
 """Until what was not known yet is looked at again."""
+_OVERDUE: Final = (("silent", SILENT, silent), ("sending", UNLOGGED, unlogged))
 _HEARD: Final = frozenset(one.value for one in (Said.RECALLED, Said.OBEYED, Said.DECLINED))
 
 
@@ -56,11 +57,12 @@ class Recalls:
         """
         said = await self.engine.in_frames(self.ordering.look)
         looked = await self.engine.in_frames(self.answering.look)
-        quiet, self._open = await self.engine.in_reading(self._watched)
-        if quiet:
-            self.alarms.sound(silent(quiet))
-        else:
-            self.alarms.clear(SILENT)
+        overdue, self._open = await self.engine.in_reading(self._watched)
+        for state, code, alarm in _OVERDUE:
+            if found := [one for one in overdue if one[1].state == state]:
+                self.alarms.sound(alarm(found))
+            else:
+                self.alarms.clear(code)
         if said or looked.said:
             self.line.wake_statements()
         if looked.again:
@@ -109,7 +111,7 @@ class Recalls:
 
     def _watched(self) -> tuple[list[Any], frozenset[str]]:
         rows = self.db.rows("SELECT bulletin FROM recall_orders WHERE open = 1")
-        return self.ordering.silent(), frozenset(bulletin.hex() for (bulletin,) in rows)
+        return self.ordering.overdue(), frozenset(bulletin.hex() for (bulletin,) in rows)
 
     def _matters(self, event: Event) -> bool:
         match event["type"]:
