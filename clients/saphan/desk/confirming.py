@@ -113,8 +113,10 @@ class Confirming:
             said = DeskErasure(desk.me.agency, desk.me.handle, desk.key.key_id, desk.clock(), part)
             record = encode(said)
             signature = sign_one(desk.key, DESK_ERASURE_TYPE, record, os.urandom(32))
-            await line.ask(AskErased(line.number(), record, signature))
-            await asyncio.to_thread(self._forget, Shelf.ERASED, part)
+            # A refusal keeps nobody from their bulletins: it is brought again the next time.
+            with contextlib.suppress(InvalidInput, Refused):
+                await line.ask(AskErased(line.number(), record, signature))
+                await asyncio.to_thread(self._forget, Shelf.ERASED, part)
 
     async def _bring_exports(self, line: DeskLine) -> None:
         for name, value in await asyncio.to_thread(self.desk.store.all, Shelf.EXPORTS):
