@@ -13,6 +13,10 @@ from saphan_schemas.errors import OperatorError
 from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
 
 
+LATER = 1_000
+"""More writes than any test makes fail."""
+
+
 class Disk:
     """Fails the writes whose numbers are given; counts all of them."""
 
@@ -60,9 +64,10 @@ async def test_a_recipient_whose_disk_fails_goes_on_where_it_was(
     disk.install(monkeypatch)
     async with bridge.broker_running():
         await bridge.enrol()
-        disk.writes = 0
+        disk.writes = LATER
         async with bridge.node(LA) as la, bridge.node(KH) as kh:
             await agreed(la)
+            disk.writes = 0  # a start that finds no room is no start
             sent = [await la.send(wish()) for _ in range(3)]
             await eventually(lambda: all(states(la, one) == ["accepted"] for one in sent), 40)
             assert disk.writes >= first

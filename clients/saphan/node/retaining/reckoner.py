@@ -80,6 +80,12 @@ class Reckoner:
         """
         standing = self._armed.standing()
         acting = standing.digest if standing.acts else ""
+        names = {RECKONED_FACT: standing.digest, ACTING_FACT: acting}
+        known: dict[str, str] = dict(
+            self._db.rows("SELECT name, value FROM facts WHERE name IN (?, ?)", tuple(names))
+        )
+        if known == names:
+            return
         with self._db.transaction() as tx:
             if _changed(tx, RECKONED_FACT, standing.digest):
                 tx.execute(

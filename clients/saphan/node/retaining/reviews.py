@@ -87,6 +87,8 @@ class Reviews:
             OperatorError: the disk.
         """
         acts = self._armed.standing().acts
+        if not self._changes(today, acts):
+            return []
         with self._db.transaction() as tx:
             tx.execute(
                 # Words in the text of a query, where it is to find its rows by a partial index.
@@ -99,10 +101,20 @@ class Reviews:
                 " AND erased IS NULL AND ?",
                 (DUE_REVIEW, today, ACTIVE, EXTENDED, acts),
             ).rowcount
-        if not fresh and today == self._asked_on:
-            return []
         self._asked_on = today
-        return self._tell(today)
+        return self._tell(today) if fresh or acts else []
+
+    def _changes(self, today: int, acts: bool) -> bool:
+        """Whether anything is to be asked for, or asked for no more."""
+        queries = [
+            "SELECT 1 FROM retention WHERE state = 'due_review'"
+            " AND (review IS NULL OR review > ?1 OR NOT ?2) LIMIT 1",
+            "SELECT 1 FROM retention WHERE review <= ?1 AND ?2 AND erased IS NULL"
+            " AND state IN ('active', 'extended') LIMIT 1",
+        ]
+        if today != self._asked_on:
+            queries.append("SELECT 1 FROM retention WHERE state = 'due_review' AND ?1 AND ?2")
+        return any(self._db.row(query, (today, acts)) is not None for query in queries)
 
     def decide(self, bulletin: bytes, decision: Decision) -> None:
         """Write what somebody decided, and do it; durable when it returns.
