@@ -455,6 +455,31 @@ async def test_a_server_without_memory_is_cleansed_and_forgets(
             await twin.check()
 
 
+async def test_objects_that_are_away_keep_nothing_in_the_servers_file(
+    own_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_name: str) -> None:
+        raise Unavailable("blobs_unreachable", "injected")
+
+    async with hooked_twin(own_server, tmp_path) as twin:
+        rows = await settled_ones(twin, 3)
+        long = await settled_ones(twin, 1, LONG)
+        await archive_all(twin.store)
+        here = await settled_ones(twin, 3)
+        await destroy(twin, [*rows, *long, *here])
+        with monkeypatch.context() as patched:
+            patched.setattr(twin.objects, "delete", away)
+            with pytest.raises(Unavailable) as refused:
+                await twin.store.cleanse()
+        assert refused.value.code == "blobs_unreachable"
+        secrets = secrets_of(twin, [*rows, *long, *here])
+        assert found_in([own_server.directory], secrets) == set()
+        assert found_in([tmp_path / "objects"], secrets) != set()
+        assert await cleanse(twin.store)
+        assert found_in([tmp_path / "objects"], secrets) == set()
+        await twin.check()
+
+
 async def test_while_the_replica_is_behind_no_object_is_removed(
     own_server: Server, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ from saphan_broker.store.checks import check_shape
 from saphan_broker.store.redis import creating, writing
 from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.archive.mover import Mover
+from saphan_broker.store.redis.archive.moving import LEASE_LOST
 from saphan_broker.store.redis.archive.opening import open_archive
 from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.archive.reader import ArchiveReader
@@ -285,10 +286,18 @@ class RedisStore(Reading):
     async def cleanse(self) -> bool:
         """See `Aging.cleanse`; at the holder of the lease only. Errors as `archive_some`."""
         self._check_open()
-        clean = True
+        clean, failure = True, None
         if self._mover is not None:
-            clean = await self._mover.clean(lambda: self._begin(self._writer.settled()))
-        return await self._rewriting.rewrite() and clean
+            try:
+                clean = await self._mover.clean(lambda: self._begin(self._writer.settled()))
+            except SaphanError as error:
+                if error.code == LEASE_LOST:
+                    raise
+                failure = error  # objects that are away keep nothing in the server's file
+        rewritten = await self._rewriting.rewrite()
+        if failure is not None:
+            raise failure
+        return rewritten and clean
 
     # --- writing ---------------------------------------------------------------------------------
 
