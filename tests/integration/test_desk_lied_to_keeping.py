@@ -40,7 +40,7 @@ def answer(*copies: object, **fields: object) -> dict[str, Any]:
 def read_here(desk: Desk) -> bytes:
     bulletin = os.urandom(32)
     day = desk.clock() // DAY_MS + 3
-    said = {"about": {}, "body": {}}
+    said: dict[str, Any] = {"about": {}, "body": {}}
     header = row(1, retain_until=day)
     Inbox(desk).keep({"id": bulletin.hex(), "header": header, "content": said})
     return bulletin

@@ -59,7 +59,7 @@ class Keeping:
         Raises:
             OperatorError: the disk; the same is told again.
         """
-        gone = []
+        gone, moved = [], dict[bytes, int]()
         with self.desk.store.transaction():
             if witnessed is not None:
                 # Never ahead of this machine's own clock: a node may lie.
@@ -68,8 +68,9 @@ class Keeping:
                 bulletin = bytes.fromhex(one["id"])
                 if one["gone"]:
                     gone.append(bulletin)
-                else:
-                    self._heed(bulletin, one)
+                elif (under := self._heed(bulletin, one)) is not None:
+                    moved[bulletin] = under
+            self._move(moved)
         self.erase(gone)
         return gone
 
@@ -104,7 +105,7 @@ class Keeping:
                     for name, _ in self._parts(bulletin):
                         store.drop_parts(name)
                     store.put(Shelf.ERASED, bulletin, b"")
-                for shelf, name, _ in self._of(ids):
+                for _, shelf, name, _ in self._of(ids):
                     store.remove(shelf, name)
         store.end_days()
 
@@ -114,29 +115,33 @@ class Keeping:
         rows = self.desk.store.all(Shelf.KEEPING)
         return [(name, decode(Kept, value, 64, "kept")) for name, value in rows]
 
-    def _heed(self, bulletin: bytes, told: Json) -> None:
-        """Another day: what is kept is sealed anew under that one's key."""
-        before, store = self.kept.find(bulletin), self.desk.store
+    def _heed(self, bulletin: bytes, told: Json) -> int | None:
+        """Another day, under whose key what is kept is to be sealed anew; None: it lies right."""
+        before = self.kept.find(bulletin)
         if before is None:
-            return
+            return None
         day = min(told["day"], before.retain)
         kept = Kept(day, told["held"], told["sealed"], before.retain)
         if before == kept:
-            return
-        store.put(Shelf.KEEPING, bulletin, encode(kept))
-        if before.under == kept.under:
-            return
-        for shelf in _NAMED:
-            value = store.get(shelf, bulletin)
-            if value is not None:
-                store.put(shelf, bulletin, value, kept.under)
-        for name, count in self._parts(bulletin):
-            for n in range(count):
-                data = store.part(name, n)
-                if data is not None:
-                    store.put_part(name, n, data, kept.under)
-        for shelf, name, value in self._of({bulletin}):
-            store.put(shelf, name, value, kept.under)
+            return None
+        self.desk.store.put(Shelf.KEEPING, bulletin, encode(kept))
+        return None if before.under == kept.under else kept.under
+
+    def _move(self, days: dict[bytes, int]) -> None:
+        """Seal what is kept of bulletins anew, each under the key of its day."""
+        store = self.desk.store
+        for bulletin, day in days.items():
+            for shelf in _NAMED:
+                value = store.get(shelf, bulletin)
+                if value is not None:
+                    store.put(shelf, bulletin, value, day)
+            for name, count in self._parts(bulletin):
+                for n in range(count):
+                    data = store.part(name, n)
+                    if data is not None:
+                        store.put_part(name, n, data, day)
+        for bulletin, shelf, name, value in self._of(days):
+            store.put(shelf, name, value, days[bulletin])
 
     def _parts(self, bulletin: bytes) -> Iterator[tuple[bytes, int]]:
         for number in range(1, LIMITS.attachments + 1):
@@ -144,15 +149,19 @@ class Keeping:
             if count := self.desk.store.parts(name):
                 yield name, count
 
-    def _of(self, ids: Collection[bytes]) -> list[tuple[Shelf, bytes, bytes]]:
-        """Rows of bulletins on the shelves whose rows have numbers."""
-        store, found = self.desk.store, []
+    def _of(self, ids: Collection[bytes]) -> list[tuple[bytes, Shelf, bytes, bytes]]:
+        """Rows of bulletins on the shelves whose rows have numbers: (id, shelf, name, value)."""
+        store, found = self.desk.store, list[tuple[bytes, Shelf, bytes, bytes]]()
+        if not ids:
+            return found
         for name, value in store.each(Shelf.INBOX):
-            if bytes.fromhex(parse_json(dict, value)["id"]) in ids:
-                found.append((Shelf.INBOX, name, value))
+            bulletin = bytes.fromhex(parse_json(dict, value)["id"])
+            if bulletin in ids:
+                found.append((bulletin, Shelf.INBOX, name, value))
         for name, value in store.each(Shelf.OUTBOX):
-            if decode(Queued, value, ROW_BYTES, "queued").bulletin in ids:
-                found.append((Shelf.OUTBOX, name, value))
+            sent = decode(Queued, value, ROW_BYTES, "queued").bulletin
+            if sent is not None and sent in ids:
+                found.append((sent, Shelf.OUTBOX, name, value))
         return found
 
     def _drop_drafts(self, now: int) -> None:
