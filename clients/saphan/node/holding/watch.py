@@ -78,9 +78,7 @@ class HoldWatch:
             SaphanError: what `HoldOrders.take` raises.
         """
         name = await self.engine.in_frames(partial(self.orders.take, package, terms, salt))
-        self._any = True
-        await self._sort()
-        await self._offer()
+        await self.look()
         self.events.publish([{"type": HOLDS}])
         listed = await self.engine.in_reading(self.listing.listed)
         (hold,) = (
