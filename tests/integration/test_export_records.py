@@ -81,6 +81,8 @@ async def test_a_saved_attachment_is_recorded_once_for_each_who_saves_it(
             )
         ).out
         assert "an attachment was saved 1, by keeper" in line
+        words = ("retention", "show", bulletin.hex(), *there)
+        assert (await asyncio.to_thread(saphan_here, *words)).out.count("by keeper") == 1
 
 
 async def test_a_record_is_signed_and_the_log_commits_to_it(bridge: Bridge) -> None:

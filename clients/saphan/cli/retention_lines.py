@@ -8,8 +8,9 @@ from typing import Any, Final
 from saphan_schemas.width import fit
 
 from saphan.cli.days import day_text
-from saphan.cli.speech import say
+from saphan.cli.speech import language, say
 from saphan.cli.stamps import label, stamp
+from saphan.subjects.words import desk_words, export_words
 
 Json = dict[str, Any]
 ID_SHOWN: Final = 16
@@ -78,6 +79,8 @@ def bulletin_lines(one: Json) -> Iterator[str]:
         what = say(f"retention_decision.{each['decision']}", until=until)
         reason = each["reason"] or say("retention.reason_gone")
         yield f"{stamp(each['time'])}  {each['by']}: {what}: {reason}"
+    yield from (export_words(each, language()) for each in one.get("exports", ()))
+    yield from (desk_words(each, language()) for each in one.get("desks", ()))
 
 
 def rule_text(rule: str) -> str:

@@ -16,7 +16,7 @@ from saphan.node.api.app import SERVICE, view_of
 from saphan.node.api.recalls import decided_by
 from saphan.node.api.requests import json_response, page, parse_json, read_body
 from saphan.node.api.views import View
-from saphan.node.callers import Officer
+from saphan.node.callers import Keeper, Officer
 from saphan.node.retaining.reviews import Decision
 from saphan.node.retention.keeping import (
     ACTIVE,
@@ -101,7 +101,11 @@ async def _shown(request: web.Request) -> web.Response:
     service, view = request.app[SERVICE], view_of(request)
     resolve = partial(view.resolve, request.match_info["id"])
     bulletin = await service.engine.in_reading(resolve)
-    return json_response(await service.retention.shown(bulletin))
+    found = await service.retention.shown(bulletin)
+    if isinstance(view.caller, Keeper):  # who took it, and who has it, is no officer's to know
+        look = partial(service.subjects.report.left, bulletin)
+        found |= await service.engine.in_reading(look)
+    return json_response(found)
 
 
 async def _decide(request: web.Request) -> web.Response:

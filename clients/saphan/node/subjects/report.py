@@ -75,6 +75,10 @@ class SubjectReport:
             "totals": _totals(here, gone),
         }
 
+    def left(self, bulletin: bytes) -> Json:
+        """What was exported of one bulletin, and which desks have it."""
+        return {"exports": self.exports.listed(bulletin), "desks": self.copies.of(bulletin)}
+
     # --- inside -----------------------------------------------------------------------------------
 
     def _found(self, text: str, asked: Iterable[Reference]) -> tuple[list[tuple[Row, str]], bool]:
@@ -122,8 +126,7 @@ class SubjectReport:
             "sealed": sealed,
             "erased": erased,
             "readings": self._readings(bulletin),
-            "exports": self.exports.listed(bulletin),
-            "desks": self.copies.of(bulletin),
+            **self.left(bulletin),
             "elsewhere": self._elsewhere(bulletin),
         }
 
