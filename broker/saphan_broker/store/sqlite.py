@@ -64,9 +64,6 @@ CHECKPOINT_BYTES: Final = 16 * MIB
 WAL_LIMIT_BYTES: Final = 64 * MIB
 """A longer WAL is checkpointed by the writer itself: beside unbroken load none ever catches up."""
 
-STRETCHES: Final = 64
-"""Writes of one cleansing that free pages, commits between them; 65,536 rows in about a second."""
-
 
 class SqliteStore:
     """`store.base.Store` on one SQLite file; made by `create` or `open`, never by hand."""
@@ -148,10 +145,9 @@ class SqliteStore:
 
         self._check_open()
         await self._write(lambda db: sqlite_write.apply_commit(db, commit), keep_note)
-        self._unmoved += sqlite_wal.size(commit)
         # Without a note another write follows at once; do not wait for it for ever.
-        if self._unmoved > (WAL_LIMIT_BYTES if sign is None else CHECKPOINT_BYTES):
-            self._checkpoint()
+        most = WAL_LIMIT_BYTES if sign is None else CHECKPOINT_BYTES
+        self._grown(sqlite_wal.size(commit), most)
 
     async def edge_tiles(self, log: Log) -> dict[TileKey, bytes]:
         return await self._read(lambda db: sqlite_read.read_edge(db, log))
@@ -163,12 +159,9 @@ class SqliteStore:
         return await self._read_long(lambda db: sqlite_read.read_leaves(db, log, start, stop))
 
     async def put_note(self, log: Log, size: int, note: bytes) -> None:
-        head = SignedHead(size, note)
         self._check_open()
-        await self._write(lambda db: sqlite_write.apply_note(db, log, head))
-        # A group of work is done: the disk is free until the next one.
-        if self._unmoved > CHECKPOINT_BYTES:
-            self._checkpoint()
+        await self._write(lambda db: sqlite_write.apply_note(db, log, SignedHead(size, note)))
+        self._grown(0, CHECKPOINT_BYTES)  # the disk is free until the next group of work
 
     async def note(self, log: Log) -> SignedHead | None:
         return await self._read(lambda db: sqlite_read.read_note(db, log))
@@ -277,7 +270,9 @@ class SqliteStore:
 
     async def forget(self, before_day: int, limit: int) -> int:
         self._check_open()
-        return await self._write(lambda db: sqlite_aging.forget(db, before_day, limit))
+        done = await self._write(lambda db: sqlite_aging.forget(db, before_day, limit))
+        self._grown(done * sqlite_wal.FORGOTTEN_BYTES, CHECKPOINT_BYTES)
+        return done
 
     async def cleanse(self) -> bool:
         self._check_open()
@@ -287,11 +282,12 @@ class SqliteStore:
 
     async def _remove_emptied(self) -> bool:
         """Free the pages of days of which nothing is left; False: there is more to free."""
-        for _ in range(STRETCHES):
+        for _ in range(sqlite_bodies.STRETCHES):
             day = await self._read(sqlite_bodies.emptied_day)
             if day is None:
                 return True
             await self._write(partial(sqlite_bodies.remove_stretch, day=day))
+            self._grown(sqlite_bodies.STRETCH * sqlite_file.PAGE_BYTES // 2, CHECKPOINT_BYTES)
         return False
 
     # --- threads ---------------------------------------------------------------------------------
@@ -382,6 +378,12 @@ class SqliteStore:
     def _die(self, error: sqlite3.Error) -> None:
         self._unknown = f"{error} ({getattr(error, 'sqlite_errorname', 'no code')})"
         raise CommitUnknown(self._unknown) from None
+
+    def _grown(self, size: int, most: int) -> None:
+        """The WAL has about so many bytes more; move it when `most` are nowhere else."""
+        self._unmoved += size
+        if self._unmoved > most:
+            self._checkpoint()
 
     def _checkpoint(self) -> None:
         """Start moving the WAL into the file, unless that is under way."""

@@ -16,6 +16,8 @@ from saphan_broker.store.base import BulletinRow, StanzaRow
 
 STRETCH: Final = 1024
 """Emptied rows that one transaction removes: their pages are 16 MB when bodies have 16 KB."""
+STRETCHES: Final = 64
+"""Of them in one cleansing, commits between them; 65,536 rows in about a second."""
 
 _AT: Final = "SELECT o.seq, o.day, o.place FROM bulletin b JOIN body o USING (seq) WHERE b.id = ?"
 

@@ -13,6 +13,10 @@ _logger = logging.getLogger(__name__)
 
 ROW_BYTES: Final = 4 * 1024
 """What an entry costs in the WAL beside its record: its share of the pages of six trees."""
+FORGOTTEN_BYTES: Final = 24 * 1024
+"""What forgetting one costs: a statement's identity has a page of its own, mostly."""
+DESTROYED_BYTES: Final = 8 * 1024
+"""What removing a stanza or a ciphertext costs: pages that held a few of them."""
 
 
 def move(db: sqlite3.Connection) -> tuple[int, int]:
@@ -35,8 +39,9 @@ def size(commit: Commit) -> int:
     bodies = sum(len(row.header) + len(row.ciphertext) for row in commit.bulletins)
     records = sum(len(row.record) for row in commit.entries)
     stanzas = sum(len(row.sealed) for row in commit.stanzas)
-    parts_and_rows = sum(map(len, parts)) + ROW_BYTES * len(commit.entries)
-    return parts_and_rows + bodies + records + stanzas
+    rows = ROW_BYTES * len(commit.entries)
+    rows += DESTROYED_BYTES * (len(commit.destroyed) + len(commit.bodiless))
+    return sum(map(len, parts)) + rows + bodies + records + stanzas
 
 
 def truncate(db: sqlite3.Connection) -> bool:
