@@ -13,6 +13,7 @@ from saphan.node.rows.db import Database
 from saphan.node.rows.recalled import recalled_here
 from saphan.node.service import NodeService
 from saphan_schemas.errors import OperatorError, Refused
+from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Event
 from support.bridge import KH, LA, VN, Bridge, agreed, bridged, eventually, states, wish
 from support.hold_files import hold_file
@@ -49,6 +50,30 @@ async def test_a_hold_declines_and_its_release_obeys(bridge: Bridge) -> None:
             )
             await stands(la, bulletin, "obeyed")
             assert kh.db.rows("SELECT count(*) FROM bodies") == [(0,)]
+
+
+async def test_what_was_stopped_and_is_held_goes_when_the_hold_ends(bridge: Bridge) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await agreed(kh)
+            types = ("saphan/case_statistics/1",)
+            await heeded(kh, hold_file(bridge, KH, schemas=types, told=False))
+        bridge.mailbox(KH).unlink()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            bulletin = await la.send(wish())
+            await eventually(lambda: kh.db.rows("SELECT 1 FROM bodies"))
+            await kh.holds.look()
+            await la.recalls.order(bulletin, "error", "keeper")
+            await stands(la, bulletin, "stopped")
+            await eventually(lambda: kh.recalls.received(0, 9)["recalls"])
+            await eventually(lambda: kh.recalls.received(0, 9)["recalls"][0]["answer"])
+            (found,) = kh.recalls.received(0, 9)["recalls"]
+            assert (found["answer"], found["by"]) == ("stopped", "hold")
+            assert kh.db.rows("SELECT count(*) FROM bodies") == [(1,)]
+            today = bridge.node_clock() // DAY_MS
+            assert kh.db.rows("SELECT day, rule FROM retention") == [(today, "recalled")]
 
 
 async def test_who_declined_by_hand_is_not_overruled_by_the_settings(bridge: Bridge) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from saphan_protocol.delivery import DECLINED_CODES
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import InvalidInput, Refused, Unavailable
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Event
 
 from saphan.node.alarms import Alarms
@@ -27,6 +27,7 @@ from saphan.node.policy.current import Current
 from saphan.node.recall.alarming import ASKED, asked
 from saphan.node.restored import Restored
 from saphan.node.retention.erasing import Erasing
+from saphan.node.retention.keeping import Keeping
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.recalled import (
     DECLINED,
@@ -45,6 +46,10 @@ LEGAL_HOLD: Final = "legal_hold"
 HOLD: Final = "hold"
 SETTINGS: Final = "settings"
 """Who decided, where it was no person."""
+LISTENING_S: Final = 2.0
+"""Between looks of a restored node that has not heard yet how it answered."""
+UNSURE_S: Final = 30.0
+"""The same while it is not known whether a hold keeps what is to be erased."""
 PAGE: Final = 4_096
 """Open recalls of one look; each is a few reads, and an answered one is open no more."""
 Suppress = Callable[[bytes, str], None]
@@ -53,10 +58,11 @@ Suppress = Callable[[bytes, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a look came to: something is to be sent; something must be looked at again soon."""
+    """What a look came to: something is to be sent; something must be looked at again after so
+    many seconds, None: when something happens."""
 
     said: bool = False
-    again: bool = False
+    again_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ class Answering:
             OperatorError: the disk; the next look goes on.
         """
         if self.restored.listening:
-            return Looked(again=True)  # how it was answered before may be heard yet
+            return Looked(again_s=LISTENING_S)  # how it was answered before may be heard yet
         looked = Looked()
         waiting: list[RecalledHere] = []
         for one in open_recalls(self.db, PAGE):
@@ -96,7 +102,7 @@ class Answering:
                 waiting += [heard] if heard.answer is None else []
                 continue
             done = decided()
-            looked = Looked(looked.said or done, looked.again or not done)
+            looked = Looked(looked.said or done, looked.again_s if done else UNSURE_S)
         self._alarm(waiting)
         return looked
 
@@ -144,7 +150,8 @@ class Answering:
     def _decide(self, one: RecalledHere) -> Callable[[], bool] | None:
         """Step 2 and 4: what to do; None: nothing, or nothing without a person."""
         if one.stopped:
-            return lambda: self._obey(one, SETTINGS)
+            held = is_held(self.db, one.bulletin)
+            return lambda: self._put_off(one) if held else self._obey(one, SETTINGS)
         if is_held(self.db, one.bulletin):
             return None if one.answer else lambda: self._decline(one, LEGAL_HOLD, HOLD)
         if self.settings.now.recall.answer != OBEY:
@@ -181,6 +188,14 @@ class Answering:
                 keep_answer(tx, one.bulletin, STOPPED, None, caller, self.clock())
             return True
         return self._say(one, Event.OBEYED, None, caller)
+
+    def _put_off(self, one: RecalledHere) -> bool:
+        """Stopped, and held: no answer is owed, and it is erased when its hold ends."""
+        now = self.clock()
+        with self.db.transaction() as tx:
+            Keeping.bring_forward(tx, one.bulletin, now // DAY_MS, "recalled")
+            keep_answer(tx, one.bulletin, STOPPED, None, HOLD, now)
+        return True
 
     def _decline(self, one: RecalledHere, code: str, caller: str) -> bool:
         return self._say(one, Event.DECLINED, code, caller)

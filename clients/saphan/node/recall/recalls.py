@@ -26,8 +26,6 @@ RECALL: Final = "recall"
 """Type of the event that a recall was ordered or answered here."""
 ASKS: Final = "recalls"
 """Type of the event by which the node asks itself for another look."""
-AGAIN_S: Final = 2.0
-"""Until what was not known yet is looked at again."""
 _OVERDUE: Final = (("silent", SILENT, silent), ("sending", UNLOGGED, unlogged))
 _HEARD: Final = frozenset(one.value for one in (Said.RECALLED, Said.OBEYED, Said.DECLINED))
 
@@ -65,9 +63,9 @@ class Recalls:
                 self.alarms.clear(code)
         if said or looked.said:
             self.line.wake_statements()
-        if looked.again:
+        if looked.again_s is not None:
             loop = asyncio.get_running_loop()
-            loop.call_later(AGAIN_S, self.events.publish, [{"type": ASKS}])
+            loop.call_later(looked.again_s, self.events.publish, [{"type": ASKS}])
 
     async def order(self, bulletin: bytes, code: str, caller: str) -> Json:
         """Take one of our own back; raises what `Ordering.order` raises."""
