@@ -212,7 +212,7 @@ def carried(
     db: Database, logs: Logs, deliveries: Iterable[Delivery], now: int
 ) -> Iterator[Delivery]:
     """Those of them that are not in the log yet, or that an agreement in force carries; nothing of
-    what this agency has taken back.
+    what this agency has taken back or erased.
 
     While it is suspended a consignment of what is in the log would be refused, and would use up an
     attempt; after `resume`, or a renewal, the directory has grown and it is looked at again.
@@ -221,7 +221,11 @@ def carried(
         now: ms UTC.
     """
     for bulletin, recipient in deliveries:
-        if db.row("SELECT 1 FROM recall_orders WHERE bulletin = ?", (bulletin,)) is not None:
+        gone = (
+            "SELECT 1 FROM recall_orders WHERE bulletin = ?1"
+            " UNION ALL SELECT 1 FROM bulletins WHERE id = ?1 AND wrapped IS NULL"
+        )
+        if db.row(gone, (bulletin,)) is not None:
             continue
         row = db.row(
             "SELECT b.header FROM deliveries d JOIN bulletins b ON b.id = d.bulletin"

@@ -121,8 +121,10 @@ class Sweeping:
         """While the log is idle nobody cosigns: something is due by this machine's clock, so the
         broker is asked for a head of today, and everybody's witness to look at it."""
         today = self.clock() // DAY_MS
-        head = self.time.asked()
-        if head is None or not await self.engine.in_reading(partial(self._waits, today)):
+        if not await self.engine.in_reading(partial(self._waits, today)):
+            return
+        head = self.time.asked(today)
+        if head is None:
             return
         with contextlib.suppress(SaphanError):  # no line: it is asked at a later look
             found = await self.line.asking().prove(head, fresh=today * DAY_MS)

@@ -15,7 +15,7 @@ from saphan_protocol.checkpoint import Cosignature, Head, KeyPair, verify_head
 from saphan_protocol.notes import add_lines, parse_lines, parse_vkey
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.frames import Witnessed
-from saphan_schemas.limits import SECOND_MS
+from saphan_schemas.limits import HOUR_MS, SECOND_MS
 from saphan_schemas.records import HeadRef
 
 from saphan.node.heads import cleaned
@@ -23,6 +23,8 @@ from saphan.node.logs import Logs
 from saphan.node.rows.db import Database
 from saphan.node.witness import own_note
 
+FIRST_PAUSE_MS: Final = 5 * SECOND_MS
+"""Before a head is asked for again; it doubles each time, up to an hour."""
 ACTED_FACT: Final = "retention_acted"
 """Witnessed time, ms UTC, by which this store acted last."""
 
@@ -40,6 +42,8 @@ class WitnessedTime:
         self._logs = logs
         self._clock = clock
         self._cosigned = 0
+        self._asked_on = self._ask_at = -1
+        self._pause = FIRST_PAUSE_MS
 
     def now(self) -> int | None:
         """Ms UTC; None while no other agency has cosigned anything that is known here."""
@@ -51,8 +55,18 @@ class WitnessedTime:
         seconds = max(self._cosigned, 0 if row is None else row[0])
         return min(seconds * SECOND_MS, self._clock()) if seconds else None
 
-    def asked(self) -> HeadRef | None:
-        """The head that is asked about when a day should have come, and no witness has said so."""
+    def asked(self, today: int) -> HeadRef | None:
+        """The head that is asked about when a day should have come, and no witness has said so.
+
+        None: not now. While other agencies' nodes are away it is asked ever more seldom: an answer
+        takes 11 KB.
+        """
+        now = self._clock()
+        if today != self._asked_on:
+            self._asked_on, self._ask_at, self._pause = today, now, FIRST_PAUSE_MS
+        if now < self._ask_at:
+            return None
+        self._ask_at, self._pause = now + self._pause, min(2 * self._pause, HOUR_MS)
         return self._logs.seen()
 
     def take_note(self, note: bytes) -> None:
