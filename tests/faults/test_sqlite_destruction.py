@@ -141,6 +141,24 @@ async def test_a_day_without_ciphertexts_has_no_table_and_its_pages_are_used_aga
         assert db.execute("SELECT count(*) FROM body_day").fetchone() == (0,)
 
 
+async def test_forgetting_keeps_the_wal_short(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saphan_broker.store.sqlite.CHECKPOINT_BYTES", 200_000)
+    monkeypatch.setattr("saphan_broker.store.sqlite.WAL_LIMIT_BYTES", 1_000_000)
+    store, story = await SqliteStore.create(data), Story(body_bytes=300)
+    for turn in range(6):
+        commit = story.bulletins(100, name=turn)
+        await store.commit(commit)
+        ended, rows = settled(story, commit.deliveries)
+        await store.commit(ended)
+        await destroy(store, story, rows)
+    await cleanse(store)
+    longest = 0
+    while await store.forget(DAY, 8):
+        longest = max(longest, (data / f"{STORE_NAME}-wal").stat().st_size)
+    assert longest < 8_000_000  # of 40 MB that were written
+    await store.close()
+
+
 async def test_who_still_reads_an_older_state_only_delays_the_cleansing(data: Path) -> None:
     store, story = await SqliteStore.create(data), Story()
     doomed = await filled(store, story, 3)

@@ -287,7 +287,6 @@ class SqliteStore:
             if day is None:
                 return True
             await self._write(partial(sqlite_bodies.remove_stretch, day=day))
-            self._grown(sqlite_bodies.STRETCH * sqlite_file.PAGE_BYTES // 2, CHECKPOINT_BYTES)
         return False
 
     # --- threads ---------------------------------------------------------------------------------
