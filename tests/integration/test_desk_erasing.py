@@ -17,6 +17,7 @@ from saphan.desk.line import DeskLine
 from saphan.desk.outbox import Outbox
 from saphan.desk.store import Shelf
 from saphan.desk.syncing import sync
+from saphan.node.retention.keeping import Keeping as Rows
 from saphan_protocol.batch import sign_one
 from saphan_schemas.codec import encode
 from saphan_schemas.desk_frames import AskErased, AskExported, AskKeeping
@@ -254,3 +255,38 @@ async def test_a_word_that_is_not_the_desk_own_is_refused(bridge: Bridge) -> Non
             signed = sign_one(desk.key, EXPORT_TYPE, record, os.urandom(32))
             with pytest.raises(Refused, match="key_foreign"):
                 await line.ask(AskExported(line.number(), record, signed))
+
+
+async def test_a_desk_goes_by_the_time_that_its_node_has_erased_by(bridge: Bridge) -> None:
+    async with desk_bridge(bridge) as world:
+        folder, _ = await world.desk(), await received(world)
+        await eventually(lambda: world.kh.retention.sweeping.time.now())
+        await world.kh.retention.sweeping.look()
+        async with on_line(folder, bridge) as (desk, line):
+            await Confirming(desk).bring(line)
+            heard = await asyncio.to_thread(Keeping(desk).time.now)
+            acted = world.kh.db.row("SELECT value FROM facts WHERE name = 'retention_acted'")
+            assert acted is not None
+            assert heard is not None
+            assert int(acted[0]) <= heard <= desk.clock() + 60_000
+
+
+async def test_what_the_node_erases_on_its_day_goes_at_the_desk_too(bridge: Bridge) -> None:
+    async with desk_bridge(bridge) as world:
+        folder, sent = await world.desk(), await received(world)
+        async with on_line(folder, bridge) as (desk, line):
+            await read_here(desk, line, sent)
+
+            def due() -> None:
+                today = desk.clock() // DAY_MS
+                with world.kh.db.transaction() as tx:
+                    assert Rows.bring_forward(tx, sent, today, "review")
+
+            await world.kh.engine.in_frames(due)
+            await eventually(lambda: world.kh.retention.sweeping.time.now())
+            await world.kh.retention.sweeping.look()
+            query = "SELECT 1 FROM retention WHERE erased IS NOT NULL"
+            await eventually(lambda: world.kh.db.row(query))
+            await Confirming(desk).bring(line)
+            assert not await opened_here(desk, sent)
+            assert desks(world, sent) == [("dao", True)]
