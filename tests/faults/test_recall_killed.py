@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from functools import partial
 
+from saphan.node.service import NodeService
 from support.bridge import KH, LA, Bridge, agreed, eventually, wish
 from support.node_process import kill, process
 from support.recalls import row
@@ -13,6 +15,11 @@ from support.threads import accepted
 
 COUNT = 18
 KILLS = 3
+
+
+def shown(node: NodeService, bulletin: bytes) -> bool:
+    """Whether the log shows the recall."""
+    return row(node, bulletin)["state"] != "sending"
 
 
 async def test_every_recall_is_obeyed_once_whenever_the_node_is_killed(bridge: Bridge) -> None:
@@ -26,7 +33,7 @@ async def test_every_recall_is_obeyed_once_whenever_the_node_is_killed(bridge: B
                     for bulletin in sent[part::KILLS]:
                         await la.recalls.order(bulletin, "error", "keeper")
                     first = sent[part]
-                    await eventually(lambda found=first: row(la, found)["state"] != "sending")
+                    await eventually(partial(shown, la, first))
                     await kill(bridge, KH, running)
                 await eventually(
                     lambda: all(row(la, one)["state"] == "obeyed" for one in sent), seconds=60
