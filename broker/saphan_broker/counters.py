@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+SHARE = 0.1
+"""Of the newest group in `plain_seconds`."""
+
 
 class Counters:
     """Owned by the event loop; read by `Broker.stats` and the metrics."""
@@ -24,11 +27,19 @@ class Counters:
         self.commits = 0
         self.commit_seconds = 0.0
         """Time spent in durable commits of the evidence log."""
+        self.plain_seconds = 0.0
+        """What a group takes that destroys nothing, from its commit to its signed head: of the
+        last ones, the older the less; 0.0 before any."""
 
     @property
     def refused_total(self) -> int:
         """Refused items."""
         return self.refused.total()
+
+    def published(self, seconds: float) -> None:
+        """A group that destroys nothing is under its signed head."""
+        before = self.plain_seconds or seconds
+        self.plain_seconds = before + SHARE * (seconds - before)
 
     def committed(self, seconds: float) -> None:
         """A commit was made durable."""

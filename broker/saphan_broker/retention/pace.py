@@ -10,13 +10,16 @@ from saphan_broker.counters import Counters
 
 LEAST: Final = 2 * LIMITS.retention_items
 """Fewer would cost more in signatures and syncs than they spare anybody."""
-TARGET_SECONDS: Final = 0.05
-"""From handing a batch in to its signed head, while others send: an arrival waits for one batch at
-the most, then for its own commit."""
+LEAST_SECONDS: Final = 0.025
+MOST_SECONDS: Final = 0.15
+TIMES: Final = 3
+"""A batch may take three times as long as what others send takes by itself, on this machine and at
+this moment. An arrival waits for one batch at the most, then for its own commit: four such times,
+where it waited for two before, when it came just behind another one."""
 
 
 class Pace:
-    """Owned by the event loop; grows by steps, falls by halves."""
+    """Owned by the event loop; grows by steps, falls by quarters."""
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
@@ -34,7 +37,11 @@ class Pace:
         self.alone = others <= 0
         if self.alone:
             self.batch = LIMITS.retention_batch
-        elif seconds > TARGET_SECONDS:
-            self.batch = max(LEAST, self.batch // 2)
+        elif seconds > self._limit:
+            self.batch = max(LEAST, 3 * self.batch // 4)
         else:
             self.batch = min(LIMITS.retention_batch, self.batch + LIMITS.retention_items)
+
+    @property
+    def _limit(self) -> float:
+        return min(MOST_SECONDS, max(LEAST_SECONDS, TIMES * self._counters.plain_seconds))

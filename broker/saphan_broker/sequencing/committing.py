@@ -76,6 +76,8 @@ class Committer:
                     state.counters.committed(signature.begun - started)
                     self._adopt(group, commit)
             book.publish(signature.head)
+            if not group.ledger.destroyed:
+                state.counters.published(perf_counter() - started)
             state.listeners.published(group.agencies())
             if group.ledger.anchors:
                 # Rare, and witnesses refuse a head that lags behind the directory they know.
