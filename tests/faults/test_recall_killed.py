@@ -19,7 +19,7 @@ KILLS = 3
 
 def shown(node: NodeService, bulletin: bytes) -> bool:
     """Whether the log shows the recall."""
-    return row(node, bulletin)["state"] != "sending"
+    return str(row(node, bulletin)["state"]) != "sending"
 
 
 async def test_every_recall_is_obeyed_once_whenever_the_node_is_killed(bridge: Bridge) -> None:
