@@ -111,6 +111,8 @@ async def test_a_review_is_decided_with_a_reason(bridge: Bridge) -> None:
                 "erased" in [e["event"] for e in world.la.bulletins.status(bulletin)["timeline"]]
             )
         )
+        assert "erased here: an authority ordered it" in await page("inbox", *there)
+        assert "erased here: an authority ordered it" in await page("status", start, *there)
         again = await asyncio.to_thread(
             saphan_here, "retention", "keep", start, "--reason", "x", "--json", *there, status=3
         )

@@ -62,8 +62,8 @@ def inbox_line(row: Json) -> str:
 
 
 def _unread(row: Json) -> bool:
-    """Whether somebody has to read it yet: what was taken back nobody can."""
-    return not (row["read"] or row.get("recalled"))
+    """Whether somebody has to read it yet: what was taken back or erased nobody can."""
+    return not (row["read"] or row.get("recalled") or row.get("erased"))
 
 
 def inbox_lines(rows: list[Json]) -> list[str]:

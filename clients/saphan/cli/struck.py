@@ -35,6 +35,8 @@ def standing_marks(row: Json) -> list[str]:
     marks = []
     if isinstance(row.get("recalled"), str):
         marks.append(say("note.recalled_here", why=reason_text(row["recalled"])))
+    if isinstance(row.get("erased"), str):
+        marks.append(say("note.erased_here", why=say(f"code.{row['erased']}")))
     newest = row.get("replaced_by", ())[-1:]
     marks += [say("note.replaced_mark", id=one[:ID_SHOWN]) for one in newest]
     if row.get("suppressed"):

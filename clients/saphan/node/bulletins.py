@@ -13,7 +13,7 @@ from saphan.header_json import header_json
 from saphan.node.archive import Archive
 from saphan.node.logs import Logs
 from saphan.node.proving.witness_policy import policy, witnessed
-from saphan.node.retention.keeping import is_sealed, sealed_among
+from saphan.node.retention.keeping import erased_among, is_sealed, sealed_among
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.recalled import ordered_among, recalled_among, suppressed_among
 from saphan.node.telling.notices import noted
@@ -86,7 +86,8 @@ class Bulletins:
                 named only then.
 
         Returns:
-            Rows; `recalled`: why its sender has taken it back, None if it stands; `replaced_by`:
+            Rows; `recalled`: why its sender has taken it back, None if it stands; `erased`: why it
+            is here no more, a code of `erased`, None if it is; `replaced_by`:
             ids of what took its place, the newest last; `suppressed`: it names somebody whom a
             recalled bulletin named by mistake.
         """
@@ -108,6 +109,7 @@ class Bulletins:
         ids = [row[1] for row in rows]
         taken, sealed = recalled_among(self._db, ids), sealed_among(self._db, ids)
         marked, named = suppressed_among(self._db, ids), replaced_among(self._db, ids)
+        erased = erased_among(self._db, ids)
         by = self.threads.requests.replaced.by
         return [
             {
@@ -119,6 +121,7 @@ class Bulletins:
                 "received": stored,
                 "read": bool(read),
                 "recalled": taken.get(bulletin),
+                "erased": erased.get(bulletin),
                 "suppressed": bulletin in marked,
                 "replaced_by": (
                     [one.hex() for one in by(bulletin, shows)] if bulletin in named else []
@@ -214,6 +217,7 @@ class Bulletins:
             "author": self._archive.author(author, bulletin, day),
             "stored": stored,
             "recalled": taken(self._db, [bulletin]).get(bulletin),
+            "erased": erased_among(self._db, [bulletin]).get(bulletin),
             "suppressed": bool(suppressed_among(self._db, [bulletin])),
             "header": header_json(header),
             "deliveries": self._deliveries(bulletin),
