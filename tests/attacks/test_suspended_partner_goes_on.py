@@ -10,6 +10,7 @@ import pytest
 from saphan_protocol.agreement_order import sign_order
 from saphan_schemas.directory_records import AgreementOrder
 from saphan_schemas.errors import Refused
+from saphan_schemas.limits import DAY_MS
 from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
 from support.corrupt import admits_anything, hands_over_anything, registers_nothing
 from support.hostile import Hostile
@@ -70,10 +71,10 @@ async def test_the_broker_keeps_the_order_from_the_log(
         await kh.watching.import_bound("order", order)
         assert not kh.logs.directory.standing(agreement).in_force
         with pytest.raises(Refused, match="agreement_suspended"):
-            await kh.send(wish(LA))
+            await kh.send(wish(LA, retain_until=bridge.clock() // DAY_MS + 365))
     async with bridge.node(KH) as kh:
         with pytest.raises(Refused, match="agreement_suspended"):
-            await kh.send(wish(LA))
+            await kh.send(wish(LA, retain_until=bridge.clock() // DAY_MS + 365))
 
 
 async def test_it_sends_while_the_order_is_kept_from_the_log(

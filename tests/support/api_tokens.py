@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 from saphan.compose import INNER_TYPE, Wish, compose
+from saphan.corridors import Allowed
 from saphan.keys.keyfiles import read_key
 from saphan.node.service import NodeService
 from saphan.node.token_kept import Wanted
@@ -93,9 +94,8 @@ class Pen:
     async def signed(self, wish: Wish, author: str | None = None) -> dict[str, str]:
         """A bulletin, signed; `author`: another handle that its inner names."""
         key = await asyncio.to_thread(lambda: self.key)
-        draft = compose(
-            wish, sender=self.agency, now=self.bridge.node_clock(), nonce=os.urandom(16)
-        )
+        now, within = self.bridge.node_clock(), Allowed(365)  # a year is agreed everywhere here
+        draft = compose(wish, sender=self.agency, now=now, nonce=os.urandom(16), allowed=within)
         inner = draft.inner(author or self.handle, key.key_id)
         parts = {
             "header": draft.header_bytes,
