@@ -3,111 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
-from obstore.store import MemoryStore
-from saphan_broker.blobs.base import ORPHAN_MS, Attachments
-from saphan_broker.blobs.in_objects import ObjectAttachments
-from saphan_broker.blobs.store import BlobStore
-from saphan_broker.objects.base import Objects
-from saphan_broker.objects.remote import RemoteObjects
-from saphan_broker.objects.s3 import open_s3
+from saphan_broker.blobs.base import ORPHAN_MS
 from saphan_schemas.errors import InvalidInput, OperatorError, Unavailable
 from saphan_schemas.limits import KIB, LIMITS, MIB
 from saphan_schemas.records import Blob
-from support.s3_server import BUCKET, S3Server
-
-A, B = "la.ospp", "kh.gpo"
-ID = b"\xab" * 32
-DATA = (bytes(range(251)) * 800, b"report" * 100)
-BLOBS = tuple(Blob(len(data), sha256(data).digest()) for data in DATA)
-PART = 64 * KIB
-
-
-@dataclass
-class Place:
-    """Where attachments are, and processes (as many as are asked for) that have them."""
-
-    make: Callable[[Callable[[], int], int], Attachments]
-    ahead: int = 0
-    made: list[Attachments] = field(default_factory=list)
-
-    def clock(self) -> int:
-        return time.time_ns() // 1_000_000 + self.ahead
-
-    def process(self, most: int = LIMITS.staged_bytes) -> Attachments:
-        self.made.append(self.make(self.clock, most))
-        return self.made[-1]
-
-
-@pytest.fixture(params=["files", "objects-memory", "objects-s3"])
-async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
-    objects: Objects | None = None
-    if request.param == "objects-memory":
-        objects = RemoteObjects(MemoryStore(), "the memory")
-    elif request.param == "objects-s3":
-        server: S3Server = request.getfixturevalue("s3")
-        where = f"s3://{BUCKET}/attachments/{tmp_path.name}"
-        objects = open_s3(where, credentials=server.credentials, endpoint=server.endpoint)
-
-    def make(clock: Callable[[], int], most: int) -> Attachments:
-        if objects is not None:
-            return ObjectAttachments(objects, clock, staged_bytes=most)
-        return BlobStore(tmp_path / "blobs", clock, staged_bytes=most, shared=True)
-
-    made = Place(make)
-    yield made
-    for one in made.made:
-        one.close()
-    if objects is not None:
-        await objects.close()
-
-
-async def bring(
-    store: Attachments, data: bytes, blob: Blob | None = None, part: int = PART, agency: str = A
-) -> int:
-    """All of it, from what is held; gives how many bytes were brought."""
-    blob = blob or Blob(len(data), sha256(data).digest())
-    (held,) = await store.held(agency, (blob,))
-    brought = 0
-    while held < blob.length:
-        piece = data[held : held + part]
-        brought += len(piece)
-        held = await store.append(agency, blob, held, piece)
-    return brought
-
-
-async def bring_all(store: Attachments) -> None:
-    for data in DATA:
-        await bring(store, data)
-
-
-async def whole(store: Attachments, bulletin: bytes, place: int, length: int) -> bytes:
-    found = b""
-    while piece := await store.read(bulletin, place, len(found), PART):
-        found += piece
-        assert len(found) <= length
-    return found
-
-
-async def check_final(store: Attachments, bulletin: bytes = ID) -> None:
-    for at, data in enumerate(DATA):
-        assert await whole(store, bulletin, at, len(data)) == data
-
-
-async def lost(store: Attachments, bulletin: bytes = ID) -> bool:
-    try:
-        await store.read(bulletin, 0, 0, 1)
-    except OperatorError as error:
-        return error.code == "blobs_unusable"
-    return False
-
+from support.attachment_places import (
+    BLOBS,
+    DATA,
+    ID,
+    PART,
+    A,
+    B,
+    Place,
+    bring,
+    bring_all,
+    check_final,
+    lost,
+    whole,
+)
 
 # --- one process ----------------------------------------------------------------------------------
 
