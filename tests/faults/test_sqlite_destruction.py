@@ -313,7 +313,7 @@ def make_format_2(data: Path, commit: Commit) -> None:
 
 async def test_a_store_of_format_2_has_what_it_had_and_destroys_it(data: Path) -> None:
     story = Story()
-    commit = story.bulletins(20)
+    commit = story.bulletins(150)
     doomed = [row.id for row in commit.bulletins[::2]]
     commit = bodied(commit, doomed, 5)
     rows = [replace(row, deadline=None) for row in commit.deliveries]
@@ -322,12 +322,12 @@ async def test_a_store_of_format_2_has_what_it_had_and_destroys_it(data: Path) -
     ids = [row.id for row in commit.bulletins]
     assert await store.bodies(ids) == dict(zip(ids, commit.bulletins, strict=True))
     assert await store.deliveries(keys(rows)) == dict(zip(keys(rows), rows, strict=True))
-    assert await store.destroyable(DAY, 100) == rows
+    assert await store.destroyable(DAY, 1000) == rows
     assert await store.first_undestroyed() == 30_000
     story = Story(corridors={})
     await destroy(store, story, rows[::2])
     await cleanse(store)
     assert traces(data, SECRET) == {}
     found = await store.bodies(ids)
-    assert [bool(found[id_].ciphertext) for id_ in ids] == [False, True] * 10
+    assert [bool(found[id_].ciphertext) for id_ in ids] == [False, True] * 75
     await store.close()

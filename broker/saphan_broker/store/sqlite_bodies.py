@@ -18,6 +18,8 @@ STRETCH: Final = 1024
 """Emptied rows that one transaction removes: their pages are read, 16 MB when bodies have 16 KB."""
 STRETCHES: Final = 64
 """Of them in one cleansing, commits between them; 65,536 rows in about a second."""
+BROUGHT: Final = 64
+"""Ciphertexts in memory while a store of an earlier format is brought up to date: 6 MB at most."""
 
 _AT: Final = "SELECT o.seq, o.day, o.place FROM bulletin b JOIN body o USING (seq) WHERE b.id = ?"
 
@@ -127,8 +129,16 @@ def _remove_rows(db: sqlite3.Connection, day: int) -> None:
 
 def bring_bodies(db: sqlite3.Connection) -> None:
     """The step to format 3 that no script can say: every ciphertext into the table of its day."""
-    query = "SELECT seq, due_day FROM body_before JOIN bulletin USING (seq) ORDER BY seq"
-    for seq, day in db.execute(query).fetchall():
-        old = "SELECT ciphertext FROM body_before WHERE seq = ?"
-        _append(db, day, [(seq, db.execute(old, (seq,)).fetchone()[0])])
+    query = (
+        "SELECT seq, due_day, ciphertext FROM body_before JOIN bulletin USING (seq)"
+        " WHERE seq > ? ORDER BY seq LIMIT ?"
+    )
+    last = 0
+    while rows := db.execute(query, (last, BROUGHT)).fetchall():
+        days: dict[int, list[tuple[int, bytes]]] = {}
+        for seq, day, ciphertext in rows:
+            days.setdefault(day, []).append((seq, ciphertext))
+        for day, bodies in days.items():
+            _append(db, day, bodies)
+        last = rows[-1][0]
     db.execute("DROP TABLE body_before")
