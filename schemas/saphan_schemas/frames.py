@@ -238,8 +238,8 @@ class FetchPart(Record, frozen=True, tag=19):
 class PartFetched(Record, frozen=True, tag=25):
     """Broker's answer to `FetchPart`: `data` is empty at the end.
 
-    None: `code` says why: `part_unknown` (not in this agency's mailbox), `part_withdrawn` (recalled,
-    expired or destroyed), `part_missing` (the broker has lost it).
+    None: `code` says why: `part_unknown` (not in this agency's mailbox), `part_withdrawn`
+    (recalled, expired or destroyed), `part_missing` (the broker has lost it).
     """
 
     request: RequestId
