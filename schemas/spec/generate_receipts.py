@@ -33,7 +33,8 @@ DETAILS: Final = {
     Event.REJECTED: "sealed to the originator, or nil",
     Event.READ: "HMAC-SHA-256(node's salt, PAE(\"saphan/officer_read/1\", officer's record));"
     " nil with `system`",
-    Event.EXPORTED: 'HMAC-SHA-256(salt, PAE("saphan/disclosure/1", record of the disclosure))',
+    Event.EXPORTED: 'HMAC-SHA-256(salt, PAE("saphan/disclosure/1", Disclosure)),'
+    ' or PAE("saphan/export/1", Export)',
     Event.HELD: "commitment of the hold order's leaf",
     Event.RELEASED: "commitment of the release order's leaf",
     Event.ERASED: "sealed to the originator, or nil; nil from the sender itself",
