@@ -94,7 +94,12 @@ def closed(text: str, word: str = "closed") -> Closing:
     ],
 )  # fmt: skip
 def test_days_by_the_table(
-    name: str, facts: dict[str, Any], fields: dict[str, Any], erase: str, rule: str, review: str
+    name: str,
+    facts: dict[str, Any],
+    fields: dict[str, Any],
+    erase: str,
+    rule: str,
+    review: str | None,
 ) -> None:
     found = reckon(kept(name, replace(FACTS, **facts), **fields), TABLE)
     assert found == Days(day(erase), rule, None if review is None else day(review))
