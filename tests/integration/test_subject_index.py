@@ -31,7 +31,7 @@ def notice() -> Wish:
 def found(node: NodeService, text: str) -> list[tuple[bytes, str]]:
     """Ids of the bulletins that the index leads to, each with its surest kind."""
     hits = node.subjects.index.find(asked_references(text))
-    ids = dict(node.db.rows("SELECT seq, id FROM bulletins"))
+    ids: dict[int, bytes] = dict(node.db.rows("SELECT seq, id FROM bulletins"))
     return [(ids[one.seq], one.kind) for one in hits]
 
 

@@ -36,9 +36,11 @@ def test_a_page_opens_no_row_that_is_not_in_it(desk: Desk, monkeypatch: pytest.M
     opened: list[int] = []
     really = DeskStore._open
 
-    def count(store: DeskStore, shelf: Shelf, *rest: bytes) -> tuple[bytes, bytes]:
+    def count(
+        store: DeskStore, shelf: Shelf, place: bytes, sealed: bytes, day: int | None
+    ) -> tuple[bytes, bytes] | None:
         opened.append(shelf)
-        return really(store, shelf, *rest)
+        return really(store, shelf, place, sealed, day)
 
     monkeypatch.setattr(DeskStore, "_open", count)
     new = [row(seq) for seq in range(1_001, 1_101)]
