@@ -86,7 +86,8 @@ async def test_a_lost_key_makes_the_index_anew_and_says_so(bridge: Bridge) -> No
         await eventually(lambda: "subject_key_new" in {one.code for one in la.alarms.standing()})
         await la.subjects.indexing.finish(la.engine)
         after = la.db.rows("SELECT token FROM subjects ORDER BY token")
-        assert len(after) == len(before) and not set(after) & set(before)
+        assert len(after) == len(before)
+        assert not set(after) & set(before)
         assert found(la, DARA) == [(sent, NAME)]
     async with bridge.node(LA) as la:
         assert not la.subjects.index.renewed
