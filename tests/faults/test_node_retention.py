@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -137,6 +138,26 @@ async def test_a_full_disk_leaves_it_to_the_next_look(due: Due) -> None:
     with closing(service.db):
         assert sweep(service, due.now) == 1
         is_done(service, due)
+
+
+async def test_nothing_is_said_while_a_file_is_still_there(
+    due: Due, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk keeps an attachment: it is erased and said when that is gone, and not before."""
+    service = node(due.folder, due.now)
+    with closing(service.db):
+        with monkeypatch.context() as patched:
+            patched.setattr("saphan.node.files.blobs.shutil.rmtree", refuse)
+            with pytest.raises(OperatorError, match="file_unwritable"):
+                sweep(service, due.now)
+        assert service.db.rows("SELECT 1 FROM statements WHERE event = 'erased'") == []
+        assert service.db.rows("SELECT state FROM retention") == [("deleting",), ("active",)]
+        sweep(service, due.now)
+        is_done(service, due)
+
+
+def refuse(path: Path) -> None:
+    raise PermissionError(errno.EACCES, "this disk gives nothing away", str(path))
 
 
 async def test_nothing_goes_on_a_clock_that_leaps(due: Due) -> None:

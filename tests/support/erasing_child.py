@@ -53,7 +53,7 @@ def _after(kind: type, name: str) -> Callable[[], Any]:
 PLACES: Final[dict[str, Callable[[], Any]]] = {
     "before the rows": lambda: patch.object(Erasing, "_destroy", die),
     "after the rows": _after(Erasing, "_destroy"),
-    "after the files": _after(BlobFiles, "remove"),
+    "after the files": _after(BlobFiles, "destroy"),
     "after the journal": _after(Database, "truncate"),
     "after the statement": _after(Erasing, "_finish"),
     "after wrapping anew": _after(ArchiveDays, "_rewrap"),

@@ -14,7 +14,7 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -126,6 +126,23 @@ class BlobFiles:
         """Take away every part of a bulletin, if there is any."""
         for folder in (self.out, self.incoming):
             shutil.rmtree(folder / bulletin.hex(), ignore_errors=True)
+
+    def destroy(self, bulletins: Iterable[bytes]) -> None:
+        """Take away every part of bulletins that are erased; durable on return. Idempotent.
+
+        Raises:
+            OperatorError: `file_unwritable`, `disk_full`: a part may be there still.
+        """
+        gone = False
+        for bulletin in bulletins:
+            for folder in (self.out, self.incoming):
+                path = folder / bulletin.hex()
+                with guarded(path), contextlib.suppress(FileNotFoundError):
+                    shutil.rmtree(path)
+                    gone = True
+        if gone:
+            sync_folder(self.out)
+            sync_folder(self.incoming)
 
     def sweep(self, known: set[str]) -> None:
         """Take away what a crash left: folders of no bulletin in `known` (hexadecimal ids)."""

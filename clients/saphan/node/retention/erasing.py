@@ -93,8 +93,7 @@ class Erasing:
             " AND d.recipient = ? WHERE r.state = 'deleting' LIMIT ?",
             (self._agency, PART),
         ):
-            for row in rows:
-                self._files.remove(row[1])
+            self._files.destroy(row[1] for row in rows)
             self._db.truncate()
             self._finish(rows)
             total += len(rows)
