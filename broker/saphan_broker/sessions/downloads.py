@@ -56,8 +56,8 @@ async def fetch_part(state: State, agency: str, frame: FetchPart) -> PartFetched
 
     Without bytes the code says why: `part_unknown` (no such part in this agency's mailbox),
     `part_withdrawn` (recalled, expired or destroyed), `part_missing` (the broker has lost it: an
-    alarm). While the store of objects does not answer it is asked again, and judged again, until the
-    session ends: nothing is lost, so nothing is said.
+    alarm). While the store of objects does not answer it is asked again, and judged again, until
+    the session ends: nothing is lost, so nothing is said.
     """
     while True:
         try:
