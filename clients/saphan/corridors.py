@@ -32,7 +32,7 @@ Found = tuple[int, Sequence[HandlingCode]]
 
 
 def together(found: Iterable[Sequence[Found]]) -> Allowed:
-    """What holds for all recipients; `found` has for each the agreements in force, oldest first.
+    """What holds for all recipients; `found` has for each the agreements, oldest first.
 
     The shortest of their retentions, and every default code of the newest agreements: what one
     office asks for by default is not dropped because another one does not.
@@ -54,8 +54,13 @@ def allowed(
         identity: the node's answer, with its `agreements`; may be empty.
         now: ms UTC.
     """
-    agreements = [one for one in identity.get("agreements", ()) if in_force(one, now)]
-    return together([list(_found(agreements, (agency, recipient), schema)) for recipient in to])
+    known = identity.get("agreements", ())
+    holding = [one for one in known if in_force(one, now)]
+    pairs = [(agency, recipient) for recipient in to]
+    # One that is suspended when this is written may be in force when it is sent.
+    return together(
+        [list(_found(holding, pair, schema)) or list(_found(known, pair, schema)) for pair in pairs]
+    )
 
 
 def in_force(agreement: dict[str, Any], now: int) -> bool:

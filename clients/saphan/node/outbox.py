@@ -196,9 +196,15 @@ class Outbox:
     def allowed(self, recipients: Sequence[str], schema: str, now: int) -> Allowed:
         """What agreements allow for this schema to all of these recipients, at `now` (ms UTC)."""
         with self._logs.lock:
-            directory = self._logs.directory
+            directory, pairs = self._logs.directory, [(self._agency, to) for to in recipients]
             return together(
-                [found(directory, (self._agency, to), schema, now) for to in recipients]
+                [
+                    # Where none is in force its ceiling still counts: what is refused then is
+                    # refused for the order on it.
+                    found(directory, pair, schema, now)
+                    or found(directory, pair, schema, now, ordered=True)
+                    for pair in pairs
+                ]
             )
 
     def _carries(self, schema: str, recipient: str) -> bool:

@@ -18,14 +18,20 @@ from saphan.corridors import Found
 Json = dict[str, Any]
 
 
-def found(directory: Directory, pair: tuple[str, str], schema: str, now: int) -> list[Found]:
-    """The agreements in force at `now` (ms UTC) that let this schema go from one to the other."""
+def found(
+    directory: Directory, pair: tuple[str, str], schema: str, now: int, *, ordered: bool = False
+) -> list[Found]:
+    """The agreements in force at `now` (ms UTC) that let this schema go from one to the other.
+
+    Args:
+        ordered: those as well that an order has suspended or ended.
+    """
     rows: list[Found] = []
     for agreed in directory.agreements(*pair):
         text = agreed.text
         dated = text.valid_from <= now < text.valid_until
         days = [rule.retain_days for rule in agreed.rules[pair] if schema in rule.schemas]
-        if days and dated and directory.standing(agreed).in_force:
+        if days and dated and (ordered or directory.standing(agreed).in_force):
             rows.append((max(days), text.default_handling))
     return rows
 
