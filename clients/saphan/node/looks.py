@@ -123,8 +123,9 @@ def retention(
 ) -> Retaining:
     """Of how long what is here is kept, and of what is due."""
     armed = Armed(on.db, on.settings, on.alarms, on.clock)
-    armed.begin()
-    if on.restored.at is not None:
+    if on.restored.at is None:
+        armed.begin()
+    else:
         erasing.take_up()
     closings = Closings(on.db, on.archive, requests)
     reckoner = Reckoner(on.agency, on.db, on.archive, closings, armed)

@@ -77,6 +77,8 @@ class Armed:
     def begin(self) -> None:
         """At the start: a store that never had a bulletin is armed with what is meant.
 
+        Not for a restored one: it may have lost what it had, and who has armed what.
+
         Raises:
             OperatorError: the disk.
         """
