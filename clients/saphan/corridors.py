@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,24 +54,28 @@ def allowed(
         identity: the node's answer, with its `agreements`; may be empty.
         now: ms UTC.
     """
-    known = identity.get("agreements", ())
-    holding = [one for one in known if in_force(one, now)]
-    pairs = [(agency, recipient) for recipient in to]
+    dated = [one for one in identity.get("agreements", ()) if _dated(one, now)]
+    holding = [one for one in dated if in_force(one, now)]
     # One that is suspended when this is written may be in force when it is sent.
+    stopped = [one for one in dated if one.get("condition") != "replaced"]
+    pairs = [(agency, recipient) for recipient in to]
     return together(
-        [list(_found(holding, pair, schema)) or list(_found(known, pair, schema)) for pair in pairs]
+        [_found(holding, pair, schema) or _found(stopped, pair, schema) for pair in pairs]
     )
 
 
 def in_force(agreement: dict[str, Any], now: int) -> bool:
     """Whether the node says that an agreement permits anything new at `now` (ms UTC)."""
+    return _dated(agreement, now) and agreement.get("condition", "in_force") == "in_force"
+
+
+def _dated(agreement: dict[str, Any], now: int) -> bool:
     dated: bool = agreement.get("valid_from", 0) <= now < agreement.get("valid_until", now + 1)
-    return dated and agreement.get("condition", "in_force") == "in_force"
+    return dated
 
 
-def _found(
-    agreements: Iterable[dict[str, Any]], pair: tuple[str, str], schema: str
-) -> Iterator[Found]:
+def _found(agreements: Iterable[dict[str, Any]], pair: tuple[str, str], schema: str) -> list[Found]:
+    found: list[Found] = []
     for agreement in agreements:
         days = [
             rule["retain_days"]
@@ -79,4 +83,5 @@ def _found(
             if (rule["sender"], rule["recipient"]) == pair and schema in rule["schemas"]
         ]
         if days:
-            yield max(days), agreement.get("default_handling", ())
+            found.append((max(days), agreement.get("default_handling", ())))
+    return found

@@ -46,8 +46,6 @@ def test_of_two_agreements_the_newer_one_names_the_codes() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"condition": "suspended"},
-        {"condition": "terminated"},
         {"condition": "replaced"},
         {"valid_from": NOW + 1, "valid_until": NOW + 2},
         {"valid_from": NOW - 1, "valid_until": NOW},
@@ -59,3 +57,11 @@ def test_what_is_not_in_force_or_about_something_else_says_nothing(changes: Any)
     originator_control = Allowed(MOST_DAYS, ("H1", "H2"))
     assert found(agreement("kh.gpo", 90, ["H0"], **changes)) == originator_control
     assert found() == originator_control
+
+
+@pytest.mark.parametrize("condition", ["suspended", "terminated"])
+def test_what_an_order_has_stopped_keeps_its_ceiling(condition: str) -> None:
+    """A draft outlives a suspension; and what is refused meanwhile is refused for the order."""
+    stopped = agreement("kh.gpo", 90, ["H0"], condition=condition)
+    assert found(stopped) == Allowed(90, ("H0",))
+    assert found(stopped, agreement("kh.gpo", 30, ["H1"])) == Allowed(30, ("H1",))

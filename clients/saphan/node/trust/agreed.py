@@ -11,6 +11,7 @@ from typing import Any
 from saphan_protocol.agreement import Agreed
 from saphan_protocol.agreement_order import Ordered
 from saphan_protocol.directory import Directory
+from saphan_protocol.standing import Condition
 from saphan_schemas.directory_records import CorridorRule
 
 from saphan.corridors import Found
@@ -31,7 +32,9 @@ def found(
         text = agreed.text
         dated = text.valid_from <= now < text.valid_until
         days = [rule.retain_days for rule in agreed.rules[pair] if schema in rule.schemas]
-        if days and dated and (ordered or directory.standing(agreed).in_force):
+        standing = directory.standing(agreed)
+        stopped = ordered and standing.condition is not Condition.REPLACED
+        if days and dated and (standing.in_force or stopped):
             rows.append((max(days), text.default_handling))
     return rows
 
