@@ -32,7 +32,7 @@ FAILS: Final = "retention_waits"
 LATE: Final = "retention_late"
 LOOK_SECONDS: Final = 1.0
 ITEM: Final = LIMITS.retention_items
-AHEAD: Final = 8 * LIMITS.retention_batch
+AHEAD: Final = 4 * LIMITS.retention_batch
 """Deliveries that one look into the store finds."""
 FORGET_ROWS: Final = 256
 """Old entries removed in one write."""
