@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from saphan_broker.store.base import Commit, DeliveryRow
 from saphan_broker.store.redis.archive.policy import EAGER
 from saphan_broker.store.redis.line import Command, Line, LineDown
 from saphan_broker.store.redis.refusals import Reply
-from saphan_broker.store.redis.rewriting import Rewriting
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError, Unavailable
 from support.aging_commits import copies, destruction, hold, release, settled, wrapped_anew
 from support.archives import HookedTwin, Twin, archive_all, hooked_twin, reopen
+from support.destroyed import cleanse, destroy, secrets_of, settled_ones
 from support.redis_relay import redis_relay
 from support.servers import ENGINES, Engine, Server
 from support.store_commits import digest
@@ -34,45 +33,6 @@ def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serve
     engine: Engine = request.param
     with Server(tmp_path / "server", engine) as server:
         yield server.start()
-
-
-def random_bodies(commit: Commit, size: int) -> Commit:
-    """The same with bodies and stanzas that no compression hides."""
-    return replace(
-        commit,
-        bulletins=[
-            replace(row, ciphertext=os.urandom(size), ciphertext_length=size)
-            for row in commit.bulletins
-        ],
-        stanzas=[replace(row, sealed=os.urandom(1200)) for row in commit.stanzas],
-    )
-
-
-async def settled_ones(twin: Twin, number: int, size: int = 900) -> list[DeliveryRow]:
-    """Bulletins that have their outcome."""
-    story = twin.story.bulletins(number, name=len(twin.commits))
-    commit = await twin.commit(random_bodies(story, size))
-    ended, rows = settled(twin.story, commit.deliveries)
-    await twin.commit(ended)
-    return rows
-
-
-async def destroy(twin: Twin, rows: Sequence[DeliveryRow]) -> list[DeliveryRow]:
-    gone, after = destruction(twin.story, rows)
-    await twin.commit(gone)
-    return after
-
-
-def secrets_of(twin: Twin, rows: Sequence[DeliveryRow]) -> list[bytes]:
-    """Ciphertexts and stanzas as they were submitted."""
-    ids = {row.bulletin for row in rows}
-    bodies = [b.ciphertext for c in twin.commits for b in c.bulletins if b.id in ids]
-    return bodies + [s.sealed for c in twin.commits for s in c.stanzas if s.bulletin in ids]
-
-
-async def cleanse(store: RedisStore) -> bool:
-    """Until it is done: a rewriting of the server's file may take its time."""
-    return any([await store.cleanse() for _ in range(3)])
 
 
 # --- the canary -----------------------------------------------------------------------------------
@@ -115,38 +75,6 @@ async def test_no_window_of_what_is_destroyed_is_in_any_file(
         assert packs(tmp_path) == set()
         await twin.store.close()
         assert found_in(folders, secrets_of(twin, [*gone, *kept])) == set()
-
-
-async def test_a_snapshot_that_the_server_writes_is_written_anew(tmp_path: Path) -> None:
-    server = Server(tmp_path / "server", settings={"save": "3600 1"})
-    with await asyncio.to_thread(server.start):
-        async with hooked_twin(server, tmp_path) as twin:
-            rows = await settled_ones(twin, 3)
-            with server.client() as client:
-                client.save()
-            await destroy(twin, rows)
-            dump = server.directory / "dump.rdb"
-            assert found_in([server.directory], secrets_of(twin, rows)) >= {dump}
-            assert await cleanse(twin.store)
-            assert dump.exists()
-            assert found_in([server.directory], secrets_of(twin, rows)) == set()
-
-
-async def test_its_file_is_not_rewritten_when_nothing_was_removed(
-    twin: HookedTwin, server: Server
-) -> None:
-    def rewrites() -> int:
-        with server.client() as client:
-            return int(client.info("persistence")["aof_rewrites"])
-
-    rows = await settled_ones(twin, 2)
-    first = rewrites()
-    assert await twin.store.cleanse()
-    assert rewrites() == first
-    await destroy(twin, rows)
-    assert await cleanse(twin.store)
-    assert await cleanse(twin.store)
-    assert rewrites() == first + 1
 
 
 # --- packs ----------------------------------------------------------------------------------------
@@ -323,31 +251,6 @@ async def test_a_destruction_whose_reply_is_lost_is_recognised(own_server: Serve
         await destroy(twin, rows[3:])
         await twin.check()
         await twin.store.close()
-
-
-async def test_a_server_that_is_killed_while_it_rewrites_its_file_rewrites_it_again(
-    own_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begin = Rewriting._begin
-
-    async def killed(self: Rewriting, said: object) -> None:
-        monkeypatch.setattr(Rewriting, "_begin", begin)
-        await begin(self, said)  # type: ignore[arg-type]
-        await asyncio.to_thread(own_server.kill)
-        await asyncio.to_thread(own_server.start)
-
-    async with hooked_twin(own_server, tmp_path) as twin:
-        rows = await settled_ones(twin, 5)
-        await archive_all(twin.store)
-        await destroy(twin, rows)
-        monkeypatch.setattr(Rewriting, "_begin", killed)
-        with suppress(Unavailable):
-            await twin.store.cleanse()
-        await reopen(twin, own_server, tmp_path)
-        assert await cleanse(twin.store)
-        folders = (own_server.directory, tmp_path / "objects")
-        assert found_in(folders, secrets_of(twin, rows)) == set()
-        await twin.check()
 
 
 async def test_a_reply_that_is_lost_after_forgetting_is_no_failure(own_server: Server) -> None:

@@ -200,10 +200,14 @@ class HookedTwin(Twin):
 
 
 @asynccontextmanager
-async def hooked_twin(server: Server, place: Path) -> AsyncIterator[HookedTwin]:
-    """An empty one named after a directory, archived when the test says so."""
+async def hooked_twin(server: Server, place: Path, **how: object) -> AsyncIterator[HookedTwin]:
+    """An empty one named after a directory, archived when the test says so.
+
+    Args:
+        how: of the address, as `RedisAddress` names it.
+    """
     objects = Hooked(place / "objects")
-    address = server.address(name=place.name)
+    address = server.address(name=place.name, **how)
     twin = HookedTwin(await RedisStore.create(address, objects=objects, policy=EAGER), objects)
     try:
         yield twin

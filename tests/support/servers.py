@@ -133,6 +133,15 @@ class Server:
         assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
 
+    def kill_child(self) -> bool:
+        """Kill the process that writes a file anew; False: there is none."""
+        assert self.process is not None
+        of = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        children = [int(pid) for pid in of.read_text().split()]
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        return bool(children)
+
     def client(self) -> redis.Redis:
         """A plain client that the test looks in with; blocks."""
         return redis.Redis(unix_socket_path=str(self.socket), password=self.password)

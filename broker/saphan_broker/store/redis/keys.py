@@ -41,7 +41,8 @@ class Keys:
     aged           zset    bulletins whose entries are forgotten, by record day
     old            zset    those of them that something keeps, by record day
     removed        string  counts what was removed
-    rewritten      string  that count, when the server's own file was last written anew
+    rewritten      string  that count, when the server's own file was last written anew, and the
+                           server's run id: a promoted replica has another file
     lease          string  who sequences (evidence)
     barrier        string  counts openings
     archive, x:<bucket>, packs:<n>, boxes:<agency>: what has left the memory, see `archive.index`

@@ -9,6 +9,7 @@ docs/durability.md.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from time import monotonic
 from typing import Final, NamedTuple
@@ -16,9 +17,13 @@ from typing import Final, NamedTuple
 from saphan_schemas.errors import OperatorError
 
 from saphan_broker.store.redis.archive import scripts
+from saphan_broker.store.redis.archive.moving import fenced
 from saphan_broker.store.redis.keys import Keys
 from saphan_broker.store.redis.line import Command
 from saphan_broker.store.redis.link import Link
+from saphan_broker.store.redis.scripts import outcome
+
+_log = logging.getLogger("saphan.broker")
 
 FAILED: Final = "redis_failed"
 REST: Final = 10
@@ -30,13 +35,24 @@ PATIENCE_S: Final = 5.0
 """That one call waits."""
 
 
+FAILED_REST_S: Final = 2.0
+"""After one that failed: its disk is full, or somebody has ended it."""
+
+
 class _Said(NamedTuple):
-    """What the server says of its files; `run` is another one after a restart."""
+    """What the server says of its files; `run` is another one after a restart.
+
+    Args:
+        rewrites, saves: how many it has begun; a failed one is counted, too.
+        snapshots: it is set up to write some, or has written one because somebody asked.
+    """
 
     run: str
     enabled: bool
     rewrites: int
+    rewritten: bool
     saves: int
+    saved: bool
     snapshots: bool
     busy: bool
 
@@ -55,14 +71,18 @@ class Rewriting:
         """Whether no file of the server tells of what was removed before this was asked.
 
         Raises:
-            OperatorError: `redis_refused`: its user may not do this, ...; Unavailable.
+            OperatorError: `redis_refused`: its user may not do this, ...; Unavailable: also
+                `lease_lost`.
         """
         end = monotonic() + PATIENCE_S
         wanted = await self._removed()
-        while not await self._is_done(wanted):
+        while wanted:
             said = await self._said()
-            if not said.enabled:
-                return True  # it keeps nothing on a disk, which somebody has accepted
+            await self._look(said)
+            if await self._is_done(said, wanted):
+                break
+            if not said.enabled and not said.snapshots:
+                break  # it keeps nothing on a disk, which somebody has accepted
             if self._begun is None and not said.busy and monotonic() >= self._not_before:
                 await self._begin(said)
             if monotonic() > end:
@@ -73,44 +93,50 @@ class Rewriting:
     async def _removed(self) -> int:
         return int(await self._link.one("GET", self._keys.removed) or 0)
 
-    async def _is_done(self, wanted: int) -> bool:
-        await self._look()
-        return int(await self._link.one("GET", self._keys.rewritten) or 0) >= wanted
+    async def _is_done(self, said: _Said, wanted: int) -> bool:
+        """Of this server as it runs: the files of a promoted replica are others."""
+        count, _, run = (await self._link.one("GET", self._keys.rewritten) or b"0").partition(b" ")
+        return int(count) >= wanted and run == said.run.encode()
 
-    async def _look(self) -> None:
+    async def _look(self, said: _Said) -> None:
         """Note a rewriting that has ended; one that failed, or ended with its server, was none."""
         if self._begun is None:
             return
         before, removed, since = self._begun
-        said = await self._said()
-        if said.run == before.run and said.busy:
+        runs = said.run == before.run
+        if runs and said.busy:
             return
-        if said.run == before.run and said.rewrites > before.rewrites and await self._lacks(said):
-            return
+        done = runs and (not said.enabled or (said.rewrites > before.rewrites and said.rewritten))
+        if done and said.snapshots:
+            if said.saves == before.saves:  # the snapshot that it has is older
+                await self._link.one("BGSAVE", "SCHEDULE")
+                return
+            done = said.saved
         self._begun = None
-        took = monotonic() - since
-        self._not_before = monotonic() + REST * max(took - SHORT_S, 0.0)
-        if said.run == before.run and said.rewrites > before.rewrites:
-            done: Command = ("SET", self._keys.rewritten, removed)
-            await self._link.one(*scripts.write(self._keys, self._epoch(), [done]))
+        took = max(monotonic() - since - SHORT_S, 0.0)
+        rest = REST * took if done else FAILED_REST_S
+        self._not_before = monotonic() + (rest if runs else 0.0)
+        if done:
+            await self._note(b"%d %s" % (removed, said.run.encode()))
+        elif runs:
+            _log.warning("the Redis server could not write its file anew; it is asked again")
 
-    async def _lacks(self, said: _Said) -> bool:
-        """Where the server is set up to write snapshots, too, the one that it has is as old."""
-        assert self._begun is not None
-        if said.saves > self._begun[0].saves or not said.snapshots:
-            return False
-        await self._link.one("BGSAVE", "SCHEDULE")
-        return True
+    async def _note(self, value: bytes) -> None:
+        done: Command = ("SET", self._keys.rewritten, value)
+        reply = await self._link.one(*scripts.write(self._keys, self._epoch(), [done]))
+        if outcome(reply)[0] == "fenced":
+            raise fenced()
 
     async def _begin(self, said: _Said) -> None:
         removed = await self._removed()
-        try:
-            await self._link.one("BGREWRITEAOF")
-        except OperatorError as error:
-            if error.code != FAILED:  # one has just begun by itself
-                raise
-        else:
-            self._begun = (said, removed, monotonic())
+        if said.enabled:
+            try:
+                await self._link.one("BGREWRITEAOF")
+            except OperatorError as error:
+                if error.code != FAILED:
+                    raise
+                return  # one has just begun by itself
+        self._begun = (said, removed, monotonic())
 
     async def _said(self) -> _Said:
         info, save = await self._link.ask(
@@ -119,11 +145,14 @@ class Rewriting:
         text = info.decode()
         lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
         busy = ("aof_rewrite_in_progress", "aof_rewrite_scheduled", "rdb_bgsave_in_progress")
+        saves = int(lines["rdb_saves"])
         return _Said(
             run=lines["run_id"],
             enabled=lines["aof_enabled"] == "1",
             rewrites=int(lines["aof_rewrites"]),
-            saves=int(lines["rdb_saves"]),
-            snapshots=bool(save[1:] and save[1]),
+            rewritten=lines["aof_last_bgrewrite_status"] == "ok",
+            saves=saves,
+            saved=lines["rdb_last_bgsave_status"] == "ok",
+            snapshots=saves > 0 or bool(save[1:] and save[1]),
             busy=any(lines[name] == "1" for name in busy),
         )
