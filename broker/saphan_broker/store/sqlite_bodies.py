@@ -9,7 +9,7 @@ time, once none of them holds anything.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from saphan_broker.store.base import BulletinRow, StanzaRow
@@ -24,6 +24,12 @@ BROUGHT: Final = 64
 _AT: Final = "SELECT o.seq, o.day, o.place FROM bulletin b JOIN body o USING (seq) WHERE b.id = ?"
 
 
+_ROOM: Final = (
+    "INSERT INTO body_day VALUES (?1, ?2, ?2) ON CONFLICT (day)"
+    " DO UPDATE SET live = live + ?2, last = last + ?2 RETURNING last"
+)
+
+
 def table(day: int) -> str:
     """Name of the table of a day; from a number, so it may stand in a query."""
     return f"body_{int(day)}"
@@ -34,33 +40,36 @@ def add_bodies(db: sqlite3.Connection, rows: Iterable[tuple[int, BulletinRow]]) 
 
     A row without one is of a bulletin whose ciphertext was destroyed before it was copied here.
     """
+    _append(db, [(row.due_day, seq, row.ciphertext) for seq, row in rows if row.ciphertext])
+
+
+def _append(db: sqlite3.Connection, bodies: Iterable[tuple[int, int, bytes]]) -> None:
+    """Append (day, seq, ciphertext). Of what a group costs, the most is per day: so one row of
+    `body_day` says where a day's table ends, and no look into the table does."""
     days: dict[int, list[tuple[int, bytes]]] = {}
-    for seq, row in rows:
-        if row.ciphertext:
-            days.setdefault(row.due_day, []).append((seq, row.ciphertext))
-    for day, bodies in days.items():
-        _append(db, day, bodies)
+    for day, seq, ciphertext in bodies:
+        days.setdefault(day, []).append((seq, ciphertext))
+    places: list[tuple[int, int, int]] = []
+    for day, found in days.items():
+        start = _room(db, day, len(found))
+        placed = list(enumerate(found, start))
+        db.executemany(
+            f"INSERT INTO {table(day)} VALUES (?, ?)",  # noqa: S608 - a number
+            [(place, ciphertext) for place, (_seq, ciphertext) in placed],
+        )
+        places += [(seq, day, place) for place, (seq, _ciphertext) in placed]
+    db.executemany("INSERT OR REPLACE INTO body VALUES (?, ?, ?)", sorted(places))
 
 
-def _append(db: sqlite3.Connection, day: int, bodies: Sequence[tuple[int, bytes]]) -> None:
-    db.execute(
-        f"CREATE TABLE IF NOT EXISTS {table(day)}"
-        " (place INTEGER PRIMARY KEY, ciphertext BLOB NOT NULL) STRICT"
-    )
-    (last,) = db.execute(f"SELECT max(place) FROM {table(day)}").fetchone()  # noqa: S608
-    placed = list(enumerate(bodies, (last or 0) + 1))
-    db.executemany(
-        f"INSERT INTO {table(day)} VALUES (?, ?)",  # noqa: S608 - a number
-        [(place, ciphertext) for place, (_seq, ciphertext) in placed],
-    )
-    db.executemany(
-        "INSERT OR REPLACE INTO body VALUES (?, ?, ?)",
-        [(seq, day, place) for place, (seq, _ciphertext) in placed],
-    )
-    db.execute(
-        "INSERT INTO body_day VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET live = live + ?",
-        (day, len(bodies), len(bodies)),
-    )
+def _room(db: sqlite3.Connection, day: int, number: int) -> int:
+    """Places for so many ciphertexts at the end of a day's table, made if need be; the first."""
+    ((last,),) = db.execute(_ROOM, (day, number)).fetchall()
+    if last == number:
+        db.execute(
+            f"CREATE TABLE {table(day)}"
+            " (place INTEGER PRIMARY KEY, ciphertext BLOB NOT NULL) STRICT"
+        )
+    return int(last) - number + 1
 
 
 def read_body(db: sqlite3.Connection, day: int, place: int) -> bytes:
@@ -92,7 +101,7 @@ def keep_longer(db: sqlite3.Connection, stanzas: Iterable[StanzaRow]) -> None:
         if found is None or found[1] >= stanza.due_day:
             continue
         seq, day, place = found
-        _append(db, stanza.due_day, [(seq, read_body(db, day, place))])
+        _append(db, [(stanza.due_day, seq, read_body(db, day, place))])
         _wipe(db, day, place)
 
 
@@ -135,10 +144,6 @@ def bring_bodies(db: sqlite3.Connection) -> None:
     )
     last = 0
     while rows := db.execute(query, (last, BROUGHT)).fetchall():
-        days: dict[int, list[tuple[int, bytes]]] = {}
-        for seq, day, ciphertext in rows:
-            days.setdefault(day, []).append((seq, ciphertext))
-        for day, bodies in days.items():
-            _append(db, day, bodies)
+        _append(db, [(day, seq, ciphertext) for seq, day, ciphertext in rows])
         last = rows[-1][0]
     db.execute("DROP TABLE body_before")

@@ -18,9 +18,10 @@ CREATE TABLE body (                      -- where a ciphertext is that is not de
     place INTEGER NOT NULL
 ) STRICT;
 
-CREATE TABLE body_day (                  -- days that have a table, and how many are in it
+CREATE TABLE body_day (                  -- days that have a table
     day INTEGER PRIMARY KEY,
-    live INTEGER NOT NULL
+    live INTEGER NOT NULL,               -- ciphertexts in it
+    last INTEGER NOT NULL                -- place of the newest row it ever had
 ) STRICT;
 
 ALTER TABLE delivery ADD COLUMN destroyed INTEGER;
