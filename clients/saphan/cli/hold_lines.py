@@ -81,9 +81,10 @@ def scope_lines(scope: Json) -> Iterator[str]:
 
 
 def member_line(one: Json) -> str:
-    """A bulletin that is held."""
+    """A bulletin that is held; one that is erased here, at the broker alone."""
     logged = say("noun.in_the_log" if one["logged"] else "noun.not_in_the_log")
-    return f"    {one['id'][:16]}  {one['sender']}  {logged}"
+    erased = "  " + say("retention_state.deleted") if one["erased"] else ""
+    return f"    {one['id'][:16]}  {one['sender']}  {logged}{erased}"
 
 
 def asked_line(one: Json) -> str:

@@ -16,7 +16,7 @@ from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.records import Event
 
 from saphan.node.bulletins import unknown
-from saphan.node.holding.rows import PART, is_held
+from saphan.node.holding.rows import PART, held_among, hold_unsure, is_held
 from saphan.node.retention.keeping import erased_among
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
@@ -98,7 +98,7 @@ class HoldsAsked:
 
     def answer(self, bulletin: bytes, code: str, agency: str | None) -> list[str]:
         """Answer the other side; arguments and errors as `ask`, and Refused `hold_untrue` for what
-        is not so here, `hold_unasked`."""
+        is not so here, `hold_unasked`; Unavailable `hold_unsure`."""
         _check_code(code, HOLD_ANSWERED_CODES)
         rows = self._db.rows(
             "SELECT DISTINCT sender, recipient FROM entries WHERE bulletin = ?"
@@ -126,12 +126,10 @@ class HoldsAsked:
     def _check_true(self, bulletin: bytes, code: str) -> None:
         held = is_held(self._db, bulletin)
         gone = bool(erased_among(self._db, (bulletin,)))
-        true = {
-            "kept": held,
-            "not_kept": not held,
-            "released": not held,
-            "destroyed_before": gone,
-        }
+        free = not held_among(self._db, (bulletin,))
+        true = {"kept": held, "not_kept": free, "released": free, "destroyed_before": gone}
+        if not true[code] and not (held or free or gone):
+            raise hold_unsure()
         if not true[code]:
             raise Refused(
                 "hold_untrue",

@@ -33,15 +33,23 @@ class HoldList:
         return [self._listed(row) for row in rows]
 
     def members(self, name: bytes, after: int, limit: int) -> list[dict[str, Any]]:
-        """What a hold keeps, by place: bulletins above place `after`, whether the log was told."""
+        """What a hold keeps, by place: bulletins above place `after`, whether the log was told,
+        and whether it is `erased` here, and kept at the broker alone."""
         rows = self._db.rows(
-            "SELECT b.seq, b.id, b.sender, h.said FROM held h JOIN bulletins b ON b.id = h.bulletin"
+            "SELECT b.seq, b.id, b.sender, h.said, r.erased FROM held h"
+            " JOIN bulletins b ON b.id = h.bulletin LEFT JOIN retention r USING (seq)"
             " WHERE h.hold = ? AND b.seq > ? ORDER BY b.seq LIMIT ?",
             (name, after, limit),
         )
         return [
-            {"place": seq, "id": one.hex(), "sender": sender, "logged": bool(said)}
-            for seq, one, sender, said in rows
+            {
+                "place": seq,
+                "id": one.hex(),
+                "sender": sender,
+                "logged": bool(said),
+                "erased": erased is not None,
+            }
+            for seq, one, sender, said, erased in rows
         ]
 
     def _listed(self, row: Row) -> dict[str, Any]:

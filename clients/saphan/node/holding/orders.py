@@ -220,8 +220,8 @@ class HoldOrders:
             return
         if known:
             tx.execute(
+                # What is erased here as well: the broker may still have it.
                 "INSERT OR IGNORE INTO hold_unsorted SELECT seq FROM bulletins"
-                " WHERE seq NOT IN (SELECT r.seq FROM retention r WHERE r.erased IS NOT NULL)"
             )
 
     # --- the broker -------------------------------------------------------------------------------

@@ -91,20 +91,21 @@ def candidates(
     """
     rows = db.rows(
         "SELECT b.seq, b.id, b.sender, b.header, b.header_id, b.wrapped, b.wrap_day, y.ciphertext,"
-        " d.state FROM hold_unsorted u JOIN bulletins b USING (seq)"
+        " d.state, r.erased FROM hold_unsorted u JOIN bulletins b USING (seq)"
+        " LEFT JOIN retention r USING (seq)"
         " LEFT JOIN bodies y USING (seq)"
         " LEFT JOIN deliveries d ON d.bulletin = b.id AND d.recipient = ?"
         " WHERE u.seq > ? ORDER BY u.seq LIMIT ?",
         (agency, after, limit),
     )
     found = []
-    for seq, bulletin, sender, data, header_id, wrapped, day, body, state in rows:
+    for seq, bulletin, sender, data, header_id, wrapped, day, body, state, erased in rows:
         header = decode(Header, data, LIMITS.header_bytes, "header")
         references = None
         if read and wrapped is not None and body is not None:
             references = _read(archive, bulletin, wrapped, day, header, header_id, body)
         # Own bulletins are open from the start; a body that came in parts is not here yet.
-        waiting = wrapped is None and sender != agency and state in _WAITING
+        waiting = wrapped is None and erased is None and sender != agency and state in _WAITING
         found.append(Candidate(seq, bulletin, header, references, waiting))
     return found
 

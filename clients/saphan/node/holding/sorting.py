@@ -21,8 +21,12 @@ PART: Final = 256
 """Bulletins in one transaction; of each a content of 64 KiB may be opened."""
 _KEEP: Final = (
     "INSERT OR IGNORE INTO held SELECT b.id, ?, 0 FROM bulletins b"
-    " LEFT JOIN retention r USING (seq) WHERE b.id = ? AND r.erased IS NULL"
+    " LEFT JOIN retention r USING (seq) WHERE b.id = ? AND (r.erased IS NULL OR EXISTS"
+    " (SELECT 1 FROM entries e WHERE e.bulletin = b.id AND e.event = 'submitted' AND NOT EXISTS"
+    " (SELECT 1 FROM entries g WHERE g.bulletin = b.id AND g.event = 'destroyed'"
+    " AND g.recipient = e.recipient)))"
 )
+"""Whatever is here, or at the broker still."""
 
 
 class Sorting:

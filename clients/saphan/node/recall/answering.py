@@ -12,23 +12,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from saphan_protocol.delivery import DECLINED_CODES
 from saphan_protocol.keys import SigningKey
-from saphan_schemas.errors import InvalidInput, Refused, Unavailable
+from saphan_schemas.codec import decode
+from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import DAY_MS, LIMITS
-from saphan_schemas.records import Event
+from saphan_schemas.records import Event, Statement
 
 from saphan.node.alarms import Alarms
-from saphan.node.holding.rows import is_held
+from saphan.node.holding.rows import hold_unsure, is_held
 from saphan.node.policy.current import Current
 from saphan.node.recall.alarming import ASKED, asked
 from saphan.node.restored import Restored
 from saphan.node.retention.erasing import Erasing
 from saphan.node.retention.keeping import Keeping
-from saphan.node.rows.db import Database, Row
+from saphan.node.rows.db import Database
 from saphan.node.rows.recalled import (
     DECLINED,
     OBEYED,
@@ -82,6 +83,7 @@ class Answering:
     restored: Restored
     alarms: Alarms
     clock: Callable[[], int]
+    _marked: set[bytes] = field(default_factory=set)
 
     def look(self) -> Looked:
         """Answer what can be answered without a person.
@@ -93,7 +95,10 @@ class Answering:
             return Looked(again_s=LISTENING_S)  # how it was answered before may be heard yet
         looked = Looked()
         waiting: list[RecalledHere] = []
-        for one in open_recalls(self.db, PAGE):
+        found = open_recalls(self.db, PAGE)
+        self._marked.intersection_update(one.bulletin for one in found)
+        for one in found:
+            self._mark(one)
             heard = self._heard(one)
             if heard is None:
                 continue
@@ -137,15 +142,15 @@ class Answering:
                 hint=f"see which one: saphan hold list --id {bulletin.hex()[:16]}",
             )
         if not self._obey(one, caller):
-            raise Unavailable(
-                "hold_unsure",
-                "whether a hold keeps this bulletin is not known yet",
-                field="id",
-                hint="try again in a moment; if it stays so, see: saphan hold list",
-                retry_after_ms=5_000,
-            )
+            raise hold_unsure()
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _mark(self, one: RecalledHere) -> None:
+        """Whom it named by mistake is marked from now on, also while it is kept here; once."""
+        if one.bulletin not in self._marked:
+            self.suppress(one.bulletin, one.code)
+            self._marked.add(one.bulletin)
 
     def _decide(self, one: RecalledHere) -> Callable[[], bool] | None:
         """Step 2 and 4: what to do; None: nothing, or nothing without a person."""
@@ -153,7 +158,9 @@ class Answering:
             held = is_held(self.db, one.bulletin)
             return lambda: self._put_off(one) if held else self._obey(one, SETTINGS)
         if is_held(self.db, one.bulletin):
-            return None if one.answer else lambda: self._decline(one, LEGAL_HOLD, HOLD)
+            if one.answer is None:
+                return lambda: self._decline(one, LEGAL_HOLD, HOLD)
+            return (lambda: self._held_again(one)) if _of_a_hold(one) else None
         if self.settings.now.recall.answer != OBEY:
             return None
         if one.answer is None or one.caller == HOLD:
@@ -189,6 +196,12 @@ class Answering:
             return True
         return self._say(one, Event.OBEYED, None, caller)
 
+    def _held_again(self, one: RecalledHere) -> bool:
+        """A restored node hears that a hold had declined: when that ends it is obeyed."""
+        with self.db.transaction() as tx:
+            keep_answer(tx, one.bulletin, DECLINED, LEGAL_HOLD, HOLD, one.answered or self.clock())
+        return True
+
     def _put_off(self, one: RecalledHere) -> bool:
         """Stopped, and held: no answer is owed, and it is erased when its hold ends."""
         now = self.clock()
@@ -203,19 +216,24 @@ class Answering:
     def _say(self, one: RecalledHere, event: Event, code: str | None, caller: str) -> bool:
         """The answer and the statement that says it, in one transaction."""
         now = self.clock()
-        row = self.db.row("SELECT sender, digest FROM bulletins WHERE id = ?", (one.bulletin,))
-        signed = None
-        if row is not None:
-            said = self._said(one.bulletin, row, event, code, now)
-            signed = sign_statements(self.key, self.agency, [said])
+        said = self._said(one.bulletin, event, code, now)
+        signed = sign_statements(self.key, self.agency, [said])
         with self.db.transaction() as tx:
             keep_answer(tx, one.bulletin, event.value, code, caller, now)
-            if signed is not None:
-                keep_statements(tx, *signed)
+            keep_statements(tx, *signed)
         return True
 
-    def _said(self, bulletin: bytes, row: Row, event: Event, code: str | None, now: int) -> Said:
-        sender, digest = row
+    def _said(self, bulletin: bytes, event: Event, code: str | None, now: int) -> Said:
+        """Of what never came here, or is lost here and at the broker, the recall says which it is:
+        whoever has nothing of it says so, and is not silent."""
+        row = self.db.row(
+            "SELECT sender, statement FROM entries WHERE bulletin = ? AND recipient = ?"
+            " AND event = 'recalled'",
+            (bulletin, self.agency),
+        )
+        assert row is not None  # kept in the transaction that kept the recall, and gone with it
+        sender, data = row
+        digest = decode(Statement, data, LIMITS.statement_bytes, "statement").ciphertext
         return Said(
             event=event,
             bulletin=bulletin,
@@ -232,6 +250,11 @@ class Answering:
             self.alarms.sound(asked(waiting, LIMITS.recall_answer_ms))
         else:
             self.alarms.clear(ASKED)
+
+
+def _of_a_hold(one: RecalledHere) -> bool:
+    """Declined in a life that is lost, by a hold: nobody here has decided so by hand."""
+    return (one.reason, one.caller) == (LEGAL_HOLD, SETTINGS)
 
 
 def _check_code(declined: str | None) -> None:

@@ -1,0 +1,77 @@
+"""Holds that come late: of what this agency has erased, and the broker still has."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from saphan.node.service import NodeService
+from saphan_schemas.errors import Refused, Unavailable
+from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, wish
+from support.hold_files import hold_file
+from support.threads import accepted
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with bridged(tmp_path) as made:
+        yield made
+
+
+def logged(node: NodeService, event: str) -> int:
+    """How often the log shows it to the node."""
+    ((count,),) = node.db.rows("SELECT count(*) FROM entries WHERE event = ?", (event,))
+    return int(count)
+
+
+@pytest.mark.parametrize("scope", ["ids", "types"])
+async def test_what_is_erased_here_is_held_at_the_broker(bridge: Bridge, scope: str) -> None:
+    """The broker's copy is what this agency has left of it until its due-day."""
+    async with bridge.broker_running() as broker:
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            bulletin = await accepted(la, wish())
+            erase = kh.recalls.answering.erasing.erase
+            done = await kh.engine.in_frames(lambda: erase([bulletin], "order"))
+            assert done.erased == (bulletin,)
+            kh.line.wake_statements()
+            await eventually(lambda: logged(kh, "erased"))
+            named = {"ids": (bulletin,)} if scope == "ids" else {"schemas": (wish().schema,)}
+            held = hold_file(bridge, KH, **named)
+            shown = await kh.holds.take(held.package, held.terms, held.salt)
+            await eventually(lambda: logged(kh, "held"))
+            rows = await broker.store.deliveries_of([bulletin])
+            assert [one.holds for one in rows[bulletin]] == [1]
+            await la.engine.in_frames(lambda: la.holds.asked.ask(bulletin, "hold", None))
+            la.line.wake_statements()
+            answers = la.holds.asked.listed
+            await eventually(lambda: "destroyed_before" in [one["answer"] for one in answers()])
+            with pytest.raises(Refused, match="hold_untrue"):
+                kh.holds.asked.answer(bulletin, "kept", None)
+            released = hold_file(bridge, KH, number=2, release=held.name, **named)
+            await kh.holds.take(released.package, released.terms, released.salt)
+            await eventually(lambda: logged(kh, "released"))
+            assert shown["bulletins"] == 1
+
+
+async def test_what_is_not_known_yet_is_not_answered(bridge: Bridge) -> None:
+    """The log shows a hold whose terms are not here: nobody knows what it names."""
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            bulletin = await accepted(la, wish())
+            await la.engine.in_frames(lambda: la.holds.asked.ask(bulletin, "hold", None))
+            la.line.wake_statements()
+            await eventually(kh.holds.asked.open)
+            held = hold_file(bridge, KH, ids=(bulletin,), told=False)
+            assert (await kh.line.register(hold=held.package)).code is None
+            await eventually(lambda: kh.holds.orders.is_logged(held.name))
+            await kh.holds.look()
+            for code in ("kept", "not_kept", "released"):
+                with pytest.raises(Unavailable, match="hold_unsure"):
+                    kh.holds.asked.answer(bulletin, code, None)
+            await kh.holds.take(held.package, held.terms, held.salt)
+            assert kh.holds.asked.answer(bulletin, "kept", None) == [LA]
