@@ -144,6 +144,31 @@ async def test_what_one_recipient_still_needs_stays_without_the_others_stanza(
     assert packs(tmp_path) == set()
 
 
+async def test_what_is_destroyed_while_its_pack_is_cleansed_is_not_left(
+    twin: HookedTwin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One recipient's day has come before the other's, whose comes just then."""
+    rows = await settled_ones(twin, 2)
+    await twin.commit(copies(twin.story, twin.commits[0], "th.oncb"))
+    others = await twin.memory.deliveries([(row.bulletin, "th.oncb") for row in rows])
+    ended, last = settled(twin.story, list(others.values()))
+    await twin.commit(ended)
+    await archive_all(twin.store)
+    gone, _after = destruction(twin.story, rows, [])
+    await twin.commit(gone)
+    delete = twin.objects.delete
+
+    async def meanwhile(name: str) -> None:
+        monkeypatch.setattr(twin.objects, "delete", delete)
+        await delete(name)
+        await destroy(twin, last)
+
+    monkeypatch.setattr(twin.objects, "delete", meanwhile)
+    assert await cleanse(twin.store)
+    assert packs(tmp_path) == set()
+    await twin.check()
+
+
 async def test_a_pack_that_is_lost_holds_up_no_other(
     twin: HookedTwin, server: Server, tmp_path: Path
 ) -> None:

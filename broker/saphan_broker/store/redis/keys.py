@@ -33,6 +33,7 @@ class Keys:
     holds          hash    target, order -> hold
     days           zset    packs with something destroyable in them, by due day (`archive.waking`)
     wiped          set     archived bulletins of which something was destroyed since
+    looked         set     those of them whose packs are looked at
     dirty          set     packs of bodies in which something is not needed any more
     notes          zset    objects of packs that no index names yet, by epoch
     refs:<object>  set     packs whose bulletins have bodies in that object
@@ -56,7 +57,7 @@ class Keys:
             setattr(self, key, self.prefix + key.encode())
         for key in ("destroyable", "held", "holds", "days", "wiped", "gone", "aged", "old"):
             setattr(self, key, self.prefix + key.encode())
-        for key in ("dirty", "notes", "ages", "said", "removed", "rewritten"):
+        for key in ("looked", "dirty", "notes", "ages", "said", "removed", "rewritten"):
             setattr(self, key, self.prefix + key.encode())
 
     head: bytes
@@ -74,6 +75,7 @@ class Keys:
     holds: bytes
     days: bytes
     wiped: bytes
+    looked: bytes
     dirty: bytes
     notes: bytes
     ages: bytes

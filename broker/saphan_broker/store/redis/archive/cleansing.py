@@ -96,17 +96,22 @@ class Cleansing:
     # --- 2: packs --------------------------------------------------------------------------------
 
     async def _wiped(self) -> bool:
-        """Packs of bulletins that are destroyed in the server's memory, and not archived anew."""
-        waiting: set[bytes] = set()
-        while True:
-            found = await self._some(self._keys.wiped, WIPED + len(waiting))
-            ids = [id_ for id_ in found if id_ not in waiting]
-            if not ids:
-                return not waiting
+        """Packs of bulletins that are destroyed in the server's memory, and not archived anew.
+
+        A commit may destroy the rest of a bulletin while its pack is looked at: then it stands
+        among the wiped again. What has to wait goes back there with the next call.
+        """
+        wiped, looked = self._keys.wiped, self._keys.looked
+        while ids := await self._some(looked, WIPED):
+            await self._moving.write([("SADD", wiped, *ids), ("SREM", looked, *ids)])
+        clean = True
+        while ids := await self._some(wiped, WIPED):
+            await self._moving.write([("SADD", looked, *ids), ("SREM", wiped, *ids)])
             done = await self._clean_of(ids)
-            waiting |= set(ids) - set(done)
             if done:
-                await self._moving.write([("SREM", self._keys.wiped, *done)])
+                await self._moving.write([("SREM", looked, *done)])
+            clean = clean and len(done) == len(ids)
+        return clean
 
     async def _clean_of(self, ids: Sequence[bytes]) -> list[bytes]:
         """Clean the packs that these stand in; gives those of which nothing is left there."""
