@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 import pytest
+from saphan.desk import uptime
 from saphan.desk.days import DeskDays
 from saphan.desk.desk import Desk, number_name
 from saphan.desk.drafts import Drafts
@@ -171,14 +173,41 @@ def test_a_machine_that_was_off_counts_only_what_it_was_on(place: Place) -> None
     place.machine.restart()  # nobody knows for how long it was off
     place.machine.up += 2 * DAY_MS - 60_000
     with place.open() as desk:
+        desk.clock.ahead = 30 * DAY_MS  # type: ignore[attr-defined]
         before = Keeping(desk).time.now()
         assert before is not None
-        assert before <= desk.clock() + 3 * DAY_MS
-        assert Keeping(desk).sweep() == 0 or before // DAY_MS >= desk.clock() // DAY_MS + 3
+        assert before <= desk.clock() - 27 * DAY_MS
+        assert Keeping(desk).sweep() == 0 or before // DAY_MS >= desk.clock() // DAY_MS - 27
     place.machine.up += DAY_MS
     with place.open() as desk:
         Keeping(desk).sweep()
         assert nothing_left(desk, bulletin)
+
+
+def test_a_folder_on_a_machine_that_was_up_for_months_erases_nothing_early(place: Place) -> None:
+    with place.open() as desk:
+        bulletin = read_here(desk, 30)
+        Keeping(desk).told([], desk.clock())
+    place.machine.restart()  # another machine: its uptime says nothing of this desk
+    place.machine.up = 400 * DAY_MS
+    with place.open() as desk:
+        assert Keeping(desk).sweep() == 0
+        now = Keeping(desk).time.now()
+        assert now is not None
+        assert now <= desk.clock()
+    place.machine.up += 31 * DAY_MS  # from here on its clock counts, whatever the wall says
+    with place.open() as desk:
+        desk.clock.ahead = -365 * DAY_MS  # type: ignore[attr-defined]
+        assert Keeping(desk).sweep() == 1
+        assert nothing_left(desk, bulletin)
+
+
+def test_where_the_system_tells_of_no_start_a_process_counts_only_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(uptime, "_BOOT", tmp_path / "none")
+    monkeypatch.setattr(time, "monotonic_ns", lambda: uptime._BEGAN_NS + 7_000_000)
+    assert uptime.system_uptime()[1] == 7
 
 
 def test_a_node_that_lies_about_the_time_is_believed_up_to_the_own_clock(place: Place) -> None:

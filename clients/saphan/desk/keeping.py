@@ -46,7 +46,7 @@ class Keeping:
     @property
     def time(self) -> DeskTime:
         """The time by which it erases."""
-        return DeskTime(self.desk.store, self.desk.uptime)
+        return DeskTime(self.desk.store, self.desk.uptime, self.desk.clock)
 
     @property
     def kept(self) -> KeptDays:

@@ -2,7 +2,8 @@
 
 What has passed is told by a clock that nobody sets: the machine's uptime. While the machine was off
 nothing is counted, so that a desk's time may be late, and never ahead; it is right again with the
-node's next word. The clock on the wall, which anybody can set, erases nothing.
+node's next word. The clock on the wall, which anybody can set, erases nothing: it only bounds what
+another start is believed, for the folder may have come to a machine that was up for months.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ Uptime = Callable[[], tuple[str, int]]
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _NAME: Final = b"witnessed"
 _PROCESS: Final = f"process {time.time_ns()}"
+_BEGAN_NS: Final = time.monotonic_ns()
 
 
 class _Heard(Record, frozen=True):
@@ -38,16 +40,18 @@ def system_uptime() -> tuple[str, int]:
     try:
         boot = _BOOT.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
-        return _PROCESS, time.monotonic_ns() // 1_000_000
+        # Since this process began: what the machine was up for before, another one has counted.
+        return _PROCESS, (time.monotonic_ns() - _BEGAN_NS) // 1_000_000
     return boot, time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class DeskTime:
-    """The time of one desk."""
+    """The time of one desk; `clock` is the one on its wall, ms UTC."""
 
     store: DeskStore
     uptime: Uptime
+    clock: Callable[[], int]
 
     def hear(self, witnessed: int) -> None:
         """The node's word (ms UTC); it never goes back. Inside a transaction, or by itself."""
@@ -73,7 +77,7 @@ class DeskTime:
         if kept is None:
             return None
         heard = decode(_Heard, kept, 1024, "witnessed")
-        passed = at - heard.at if boot == heard.boot else at
+        passed = at - heard.at if boot == heard.boot else min(at, self.clock() - heard.time)
         return heard.time + max(0, passed)
 
     def _keep(self, now: int, boot: str, at: int) -> None:
