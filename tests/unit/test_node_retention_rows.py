@@ -37,8 +37,13 @@ def test_an_older_store_gets_a_row_for_each_bulletin(tmp_path: Path) -> None:
         old.executescript(f"{SCHEMA}{older} PRAGMA application_id = {APPLICATION_ID};")
         old.execute("PRAGMA user_version = 5")
         old.execute(INSERT, (ONE, b"key"))
+        read = "INSERT INTO readings (bulletin, reader, handle, time) VALUES (?, ?, ?, 7)"
+        old.executemany(read, [(ONE, OTHER, "dao"), (ONE, b"system", None)])
         old.commit()
     with closing(Database(tmp_path)) as db:
+        # Who read it at a desk has it there: the desk is told when it is to go.
+        copies = db.rows("SELECT bulletin, key, handle, given, told, erasure FROM desk_copies")
+        assert copies == [(ONE, OTHER, "dao", 7, None, None)]
         assert days(db) == [(100, "due")]
         assert db.rows("SELECT reckoned, state FROM retention") == [(None, "active")]
 

@@ -376,6 +376,9 @@ CREATE INDEX exports_of_bulletin ON exports (bulletin);
 CREATE TABLE desk_copies (
     bulletin BLOB NOT NULL, key BLOB NOT NULL, handle TEXT NOT NULL, given INTEGER NOT NULL,
     told TEXT, erasure INTEGER, PRIMARY KEY (bulletin, key)) WITHOUT ROWID;
+-- An older release noted only who read: each officer's key is taken for a desk that has it.
+INSERT INTO desk_copies (bulletin, key, handle, given)
+    SELECT bulletin, reader, handle, time FROM readings WHERE handle IS NOT NULL;
 CREATE INDEX desk_copies_of ON desk_copies (key) WHERE erasure IS NULL;
 CREATE TABLE desk_erasures (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL, time INTEGER NOT NULL, record BLOB NOT NULL,
