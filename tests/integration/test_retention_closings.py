@@ -14,7 +14,7 @@ from saphan.retention.reckoning import add_months
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.retention import default_table
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, states, wish
-from support.threads import accepted, known, letter
+from support.threads import accepted, known, letter, related
 
 Json = dict[str, Any]
 AMBER = {"tlp": "amber"}
@@ -84,6 +84,39 @@ async def test_a_notice_about_the_wrong_person_goes_within_thirty_days(bridge: B
                     found = await shown(node, one)
                     assert (found["closing"], found["rule"]) == ("wrong_person", "cancelled")
                     assert found["day"] == today + 30
+
+
+async def test_the_wrong_person_counts_for_every_version_and_after_another_end(
+    bridge: Bridge,
+) -> None:
+    """What was corrected before, and what was cancelled for another reason before."""
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            first = await accepted(la, letter("subject_notice", (KH,), marking=AMBER))
+            relations = [related("corrects", first)]
+            newer = letter(
+                "subject_notice",
+                (KH,),
+                marking=AMBER,
+                about_relations=relations,
+                about_message_kind="correction",
+            )
+            second = await accepted(la, newer)
+            matter = [first, second]
+            for reason, word in (("found", "cancelled"), ("wrong_person", "wrong_person")):
+                cancel = letter(
+                    "subject_notice_cancelled",
+                    (KH,),
+                    matter[-1],
+                    marking=AMBER,
+                    body_cancel_reason=reason,
+                )
+                matter.append(await accepted(la, cancel))
+                await known(kh, matter[-1])
+                for node in (la, kh):
+                    assert {await closed(node, one) for one in matter} == {word}
 
 
 async def test_an_operation_ends_with_its_result(bridge: Bridge) -> None:

@@ -113,6 +113,14 @@ def test_nothing_is_kept_beyond_its_last_day() -> None:
     assert reckon(extended, TABLE) == Days(CREATED + 100, "due", None)
 
 
+def test_what_was_over_before_it_was_created_is_no_day_of_long_ago() -> None:
+    """A sender's `valid_until` of 1960 would be a day that no sweep ever comes to."""
+    facts = replace(FACTS, valid_until=day("1960-01-01"))
+    found = reckon(kept("trafficking_alert", facts, extended=day("2027-06-01")), TABLE)
+    assert found == Days(day("2027-08-30"), "review", day("2027-06-01"))
+    assert reckon(kept("trafficking_alert", facts), TABLE).erase > CREATED
+
+
 def test_what_is_not_open_here_has_its_last_day_alone() -> None:
     assert reckon(kept("drug_seizure", None), TABLE) == Days(day("2060-01-01"), "due", None)
 

@@ -122,8 +122,8 @@ def _begin(kept: Kept, facts: Facts, period: Period) -> int | None:
             return kept.created
         case "closed":
             return None if closing is None else closing.day
-        case "valid_until":
-            return facts.valid_until
+        case "valid_until":  # one from before its creation makes no day that has been long ago
+            return None if facts.valid_until is None else max(facts.valid_until, kept.created)
 
 
 def _code(kept: Kept, period: Period) -> str:

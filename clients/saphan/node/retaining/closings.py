@@ -14,6 +14,7 @@ from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan.node.archive import Archive
 from saphan.node.rows.db import Database
 from saphan.node.threads.requests import Requests
+from saphan.node.threads.rows import named_by
 from saphan.retention.facts import DELIVERY_FAMILY, Facts
 from saphan.retention.reckoning import WRONG_PERSON, Closing
 from saphan.threads.words import (
@@ -46,7 +47,7 @@ class Closings:
     def find(self, bulletin: bytes, sender: str, schema: str, facts: Facts) -> Closing | None:
         """How the matter of a bulletin stands closed now; None: it is open."""
         if facts.message == CANCEL:
-            return self._taken_back(bulletin, facts)
+            return self._cancels(bulletin, sender, facts)
         cancelled = self._cancelled(bulletin, sender)
         if cancelled is not None:
             return cancelled
@@ -78,18 +79,31 @@ class Closings:
     # --- inside -----------------------------------------------------------------------------------
 
     def _cancelled(self, bulletin: bytes, sender: str) -> Closing | None:
-        """Taken back by its own agency, with a bulletin that names it."""
+        """Taken back by its own agency, with a bulletin that names it or what took its place."""
+        seen, waiting = {bulletin}, [bulletin]
+        found: list[Closing] = []
+        while waiting and len(seen) <= LIMITS.thread_bulletins:
+            for other in named_by(self._db, waiting.pop(), REPLACING, sender):
+                if other in seen:
+                    continue
+                seen.add(other)
+                waiting.append(other)
+                facts = self.facts(other)
+                if facts is not None and facts.message == CANCEL:
+                    found.append(self._taken_back(other, facts))
+        return _first(found)
+
+    def _cancels(self, bulletin: bytes, sender: str, facts: Facts) -> Closing | None:
+        """Of what takes others back: as its matter stands, for it may be taken back once more."""
         marks = ",".join("?" * len(REPLACING))
-        rows = self._db.rows(
-            "SELECT b.id FROM relations r JOIN bulletins b USING (seq) WHERE r.target = ?"  # noqa: S608
-            f" AND b.sender = ? AND r.kind IN ({marks}) ORDER BY b.seq DESC LIMIT ?",
-            (bulletin, sender, *REPLACING, LIMITS.thread_bulletins),
+        targets = self._db.rows(
+            "SELECT r.target FROM relations r JOIN bulletins b USING (seq) WHERE b.id = ?"  # noqa: S608 - marks
+            f" AND r.kind IN ({marks})",
+            (bulletin, *REPLACING),
         )
-        for (other,) in rows:
-            facts = self.facts(other)
-            if facts is not None and facts.message == CANCEL:
-                return self._taken_back(other, facts)
-        return None
+        found = [self._cancelled(target, sender) for (target,) in targets]
+        own = self._taken_back(bulletin, facts)
+        return _first([own, *(one for one in found if one is not None)])
 
     def _taken_back(self, by: bytes, facts: Facts) -> Closing:
         word = WRONG_PERSON if facts.word == WRONG_PERSON else "cancelled"
@@ -143,3 +157,8 @@ class Closings:
         """The day on which it was kept here, by its entry's time or this node's clock."""
         row = self._db.row("SELECT stored FROM bulletins WHERE id = ?", (bulletin,))
         return 0 if row is None else row[0] // DAY_MS
+
+
+def _first(found: list[Closing]) -> Closing | None:
+    """The one that counts of several: that it is the wrong person, else the earliest."""
+    return min(found, key=lambda one: (one.word != WRONG_PERSON, one.day), default=None)

@@ -195,7 +195,7 @@ class Reckoner:
         )
         if one.fresh:  # what it says may close the matter of those that it is in one thread with
             tx.executemany(
-                "UPDATE retention SET reckoned = NULL WHERE closed IS NULL AND erased IS NULL"
+                "UPDATE retention SET reckoned = NULL WHERE erased IS NULL"
                 " AND facts IS NOT NULL AND seq = (SELECT seq FROM bulletins WHERE id = ?)",
                 [(other,) for other in self._closings.neighbours(one.bulletin)],
             )

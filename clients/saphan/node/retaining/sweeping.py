@@ -49,7 +49,7 @@ _OPEN: Final = "'queued', 'submitted', 'unopened', 'handed_over', 'unanswered'"
 _DUE: Final = (
     "SELECT r.seq, b.id, r.rule, r.day FROM retention r JOIN bulletins b USING (seq)"  # noqa: S608 - constants
     " WHERE r.erased IS NULL AND r.day <= ?1 AND (r.day, r.seq) > (?2, ?3)"
-    " AND (r.rule IN ('due', 'recalled', 'order', 'rejected')"
+    " AND (r.rule IN ('due', 'recalled', 'order', 'rejected') OR r.retain <= ?1"
     " OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.bulletin = b.id"
     f" AND d.state IN ({_OPEN}))) ORDER BY r.day, r.seq LIMIT {PART}"
 )
