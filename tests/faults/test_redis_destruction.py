@@ -169,6 +169,38 @@ async def test_what_is_destroyed_while_its_pack_is_cleansed_is_not_left(
     await twin.check()
 
 
+@pytest.mark.parametrize("all_of_it", [False, True], ids=["one of them", "all of it"])
+async def test_who_reads_a_pack_that_is_cleansed_just_then_misses_nothing(
+    twin: HookedTwin,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    all_of_it: bool,
+) -> None:
+    """Another process, which no sequencer waits for; and it sounds no alarm for ever."""
+    rows = await settled_ones(twin, 3)
+    await archive_all(twin.store)
+    address = server.address(name=tmp_path.name)
+    reader = await RedisStore.open(address, objects=twin.objects, policy=EAGER)
+    get_range = twin.objects.get_range
+
+    async def meanwhile(name: str, offset: int, length: int) -> bytes | None:
+        monkeypatch.setattr(twin.objects, "get_range", get_range)
+        await destroy(twin, rows if all_of_it else rows[:1])
+        assert await cleanse(twin.store)
+        return await get_range(name, offset, length)
+
+    monkeypatch.setattr(twin.objects, "get_range", meanwhile)
+    ids = [row.bulletin for row in rows]
+    assert await reader.bodies(ids) == await twin.memory.bodies(ids)
+    pairs = [(id_, "kh.gpo") for id_ in ids]
+    assert await reader.stanzas(pairs) == await twin.memory.stanzas(pairs)
+    assert reader.archived is not None
+    for name in reader.archived.take_lost():
+        assert await reader.archived.is_whole(name)
+    await reader.close()
+
+
 async def test_a_pack_that_is_lost_holds_up_no_other(
     twin: HookedTwin, server: Server, tmp_path: Path
 ) -> None:

@@ -58,7 +58,7 @@ class RedisStore(Reading):
         opened: tuple[ArchiveReader, Mover] | None = parts["archive"]
         archive: Archive = NothingArchived() if opened is None else opened[0]
         self._mover = None if opened is None else opened[1]
-        self.archived = None if opened is None else opened[0].cache
+        self.archived = None if opened is None else opened[0]
         objects: Objects | None = parts["objects"]
         self._long = LongBodies(objects, links[0], keys["evidence"])
         self._writer = writer

@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from typing import Final, TypeVar
 
 from saphan_broker.store.base import Log
+from saphan_broker.store.redis import packing
 from saphan_broker.store.redis.archive import index, scripts
 from saphan_broker.store.redis.archive.bodies import BodyReader
 from saphan_broker.store.redis.archive.cache import Cache
 from saphan_broker.store.redis.archive.formats import (
     Block,
+    BodyRef,
     Facts,
     Fields,
     Finished,
@@ -23,6 +25,7 @@ from saphan_broker.store.redis.archive.formats import (
     block_name,
     box_name,
     facts_name,
+    is_pack,
     open_block,
     open_box,
     open_facts,
@@ -132,13 +135,32 @@ class ArchiveReader:
     async def bodies(self, ids: Iterable[bytes], *, lost_too: bool = False) -> dict[bytes, Fields]:
         """See `Archive.bodies`."""
         rows = await self.rows(ids)
-        places = {
-            id_: (pack_name(pack.due_day, row.body.pack), row.body)
-            for id_, (pack, row) in rows.items()
-            if row.body is not None
-        }
-        found = await self._bodies.read(places, lost_too=lost_too)
+        places = _places(rows)
+        found = await self._bodies.read(places, lost_too=True)
+        if lost := [id_ for id_ in places if id_ not in found]:
+            # Cleansed meanwhile: what lives is in another pack, and the rest is not asked for.
+            again = _places(await self.rows(await self._with_body(lost)))
+            found |= await self._bodies.read(again, lost_too=lost_too)
         return found | {id_: {} for id_ in rows if id_ not in places}
+
+    async def _with_body(self, ids: Sequence[bytes]) -> list[bytes]:
+        """Those of archived bulletins that were not destroyed since."""
+        asked: list[Command] = [
+            ("HEXISTS", self._evidence.bulletin(id_), packing.BODILESS) for id_ in ids
+        ]
+        return [id_ for id_, gone in zip(ids, await self._ask(asked), strict=True) if not gone]
+
+    def take_lost(self) -> list[str]:
+        """See `Cache.take_lost`."""
+        return self.cache.take_lost()
+
+    async def is_whole(self, name: str) -> bool:
+        """Whether an object that was lost is there again, or nothing leads to it any more."""
+        if is_pack(name):
+            (led,) = await self._ask([("EXISTS", self._evidence.refs(name))])
+            if not led:
+                return True
+        return await self.cache.is_whole(name)
 
     async def nonces(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], bytes]:
         """See `Archive.nonces`."""
@@ -220,3 +242,14 @@ class ArchiveReader:
 
         await asyncio.gather(*(look(pack, wanted) for pack, wanted in places.items()))
         return found
+
+
+def _places(
+    rows: Mapping[bytes, tuple[index.Pack, Finished]],
+) -> dict[bytes, tuple[str, BodyRef]]:
+    """Where the bodies of archived bulletins are, of those that have one."""
+    return {
+        id_: (pack_name(pack.due_day, row.body.pack), row.body)
+        for id_, (pack, row) in rows.items()
+        if row.body is not None
+    }
