@@ -90,6 +90,29 @@ def test_what_no_field_of_a_reference_says_is_not_found(text: str) -> None:
     assert not found & asked_references(text)
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "asked"),
+    [
+        ("phone", "+856 20 5555 1234", "020\u20115555\u20111234"),  # hyphens that do not break
+        ("phone", "+856 20 5555 1234", "\u202a（020） 5555\u20131234\u202c"),
+        ("messaging", "+8562055551234", "020 5555 1234"),
+        ("bank_account", "123-4-56789-0", "1234567890"),
+        ("bank_account", "1234567890", "123-4 56789\u20130"),
+        ("bank_account", "010 12 00 123", "໐໑໐-໑໒-໐໐-໑໒໓"),
+    ],
+)
+def test_numbers_are_found_with_whatever_signs_they_are_written(
+    kind: str, value: str, asked: str
+) -> None:
+    content = {"body": {"one": {"kind": kind, "value": value}}}
+    assert references_of("saphan/info_request/1", content) & asked_references(asked)
+
+
+def test_handles_keep_their_signs() -> None:
+    content = {"body": {"one": {"kind": "messaging", "value": "dara.sample1"}}}
+    assert not references_of("saphan/info_request/1", content) & asked_references("darasample1")
+
+
 def test_every_sample_has_its_own_reference_and_nothing_of_laws_or_offices() -> None:
     for name in SAMPLES:
         content = wish(name)

@@ -44,7 +44,8 @@ _COUNTRY_CODES: Final = ("856", "855", "84", "66", "95", "86")
 _FEWEST: Final = 3
 """Letters and digits below which a number says nothing."""
 _FEWEST_DIGITS: Final = 6
-_PHONE: Final = re.compile(r"\+?[0-9 ()./-]{6,}", re.ASCII)
+_PHONE: Final = re.compile(r"[0-9 ]{6,}", re.ASCII)
+"""Folded."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,9 +69,14 @@ def references_of(schema: str, content: dict[str, Any]) -> frozenset[Reference]:
 def asked_references(text: str) -> frozenset[Reference]:
     """What somebody may mean who asks about a text: a name, an account, a number, a phone."""
     found = {*_names([text]), *_of_kind(ACCOUNT, text), *_of_kind(NUMBER, text)}
-    if _PHONE.fullmatch(fold_digits(text)):
+    if _is_phone(text):
         found |= set(_of_kind(PHONE, text))
     return frozenset(found)
+
+
+def _is_phone(value: Any) -> bool:
+    """Whether it may be a telephone's number, with whatever dashes and brackets it was copied."""
+    return isinstance(value, str) and _PHONE.fullmatch(fold(value)) is not None
 
 
 def fold_digits(text: str) -> str:
@@ -100,6 +106,8 @@ def _of_map(found: dict[str, Any]) -> Iterator[Reference]:
     if isinstance(kind, str) and kind in _IDENTIFIERS:
         sort = PHONE if kind == "phone" else ACCOUNT if kind in _ACCOUNTS else NUMBER
         yield from _of_kind(sort, found.get("value"))
+        if kind == "messaging" and _is_phone(found.get("value")):
+            yield from _of_kind(PHONE, found.get("value"))
     if isinstance(plate, dict):
         yield from _of_kind(NUMBER, plate.get("text"))
     for key in _NUMBERS & found.keys():
@@ -133,10 +141,11 @@ def _of_kind(kind: str, value: Any) -> Iterator[Reference]:
     if not isinstance(value, str):
         return
     if kind == ACCOUNT:
-        # Mail and messengers keep their signs, bank accounts are written with and without spaces.
-        text = "".join(fold_digits(value).casefold().split())
-        if len(text) >= _FEWEST:
-            yield Reference(ACCOUNT, text)
+        # Mail and messengers keep their signs, bank accounts are written with and without them.
+        text, plain = "".join(fold_digits(value).casefold().split()), "".join(fold(value).split())
+        for one in {text, plain if plain.isdigit() else text}:
+            if len(one) >= _FEWEST:
+                yield Reference(ACCOUNT, one)
         return
     text = "".join(fold(value).split())
     if kind == NUMBER:

@@ -20,7 +20,7 @@ from saphan_schemas.errors import OperatorError
 from saphan.durable import replace_file
 from saphan.node.rows.db import Database
 from saphan.private import read_private
-from saphan.subjects.references import KINDS, Reference
+from saphan.subjects.references import KINDS, NAME_LIKE, Reference
 
 KEY_NAME: Final = "subject.key"
 KEY_BYTES: Final = 32
@@ -77,11 +77,12 @@ class SubjectIndex:
             return []
         marks = ",".join("?" * len(tokens))
         rows = self._db.rows(
-            f"SELECT seq, min(kind) FROM subjects WHERE token IN ({marks})"  # noqa: S608
-            " GROUP BY seq ORDER BY seq",
-            list(tokens),
+            f"SELECT seq, kind FROM subjects WHERE token IN ({marks})"  # noqa: S608
+            " ORDER BY kind = ? DESC, kind DESC",
+            [*tokens, KINDS.index(NAME_LIKE)],
         )
-        return [Found(seq, KINDS[kind]) for seq, kind in rows]
+        surest: dict[int, int] = dict(rows)  # the last one of a place counts: what only sounds
+        return [Found(seq, KINDS[surest[seq]]) for seq in sorted(surest)]  # like it comes first
 
     def waiting(self) -> int:
         """How many bulletins are not in the index yet."""
