@@ -217,7 +217,8 @@ def check_hold(holds: Holds, event: Event, statement: Statement, at: int | None)
         at: directory size of the last anchor before the entry.
 
     Returns:
-        `Hold.name`, under which this agency holds the target or holds it no more.
+        `Hold.name`, under which this agency holds the target or holds it no more. Where the order
+        that began it is not opened here, nobody can say whether it is in force: that is not judged.
 
     Raises:
         Refused: `hold_unknown` (no order of this agency in the directory below `at`, as far as
@@ -240,7 +241,8 @@ def check_hold(holds: Holds, event: Event, statement: Statement, at: int | None)
             "hold_action", f"{event} cannot name an order to {order.action}", field="statement"
         )
     name = found.commitment if order.hold is None else order.hold
-    if event is Event.HELD and name not in holds.standing(order.agency, at):
+    known = holds.find(name) is not None
+    if event is Event.HELD and known and name not in holds.standing(order.agency, at):
         raise Refused(
             "hold_over",
             f"{order.agency} has released this hold before",

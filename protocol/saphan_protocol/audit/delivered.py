@@ -60,6 +60,7 @@ class DeliveriesKept(msgspec.Struct, array_like=True):
     nonces: list[tuple[bytes, bytes]] = []
     asked: list[bytes] = []
     sent: list[tuple[bytes, int]] = []
+    parties: tuple[bytes, bytes] = (b"", b"")
 
 
 def carried(admitted: Admitted, recipient: str) -> Carried | None:

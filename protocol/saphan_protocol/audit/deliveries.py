@@ -27,6 +27,7 @@ from saphan_protocol.audit.corridors import Course
 from saphan_protocol.audit.delivered import DeliveriesKept, Delivery, carried
 from saphan_protocol.audit.destruction import Destructions
 from saphan_protocol.audit.own_erasures import OwnErasures
+from saphan_protocol.audit.parties import Parties
 from saphan_protocol.deadlines import Times, check_deadline
 from saphan_protocol.delivery import (
     AFTER,
@@ -53,6 +54,7 @@ class Deliveries:
     def __init__(self, ends: Destructions) -> None:
         self._ends = ends
         self._own = OwnErasures()
+        self._parties = Parties()
         self._asked: set[bytes] = set()
         self._afters: dict[Aftermath, Aftermath] = {}
         self._open: dict[tuple[bytes, str], Delivery] = {}
@@ -70,7 +72,7 @@ class Deliveries:
         sent = self._own.keep()
         while own := list(islice(sent, KEPT_AT_ONCE)):
             yield DeliveriesKept(sent=own)
-        yield DeliveriesKept(asked=list(self._asked))
+        yield DeliveriesKept(asked=list(self._asked), parties=self._parties.keep())
 
     def again(self, kept: DeliveriesKept) -> None:
         """Go on where an earlier run was; called for every piece."""
@@ -81,6 +83,7 @@ class Deliveries:
         self._nonces.update(kept.nonces)
         self._own.again(kept.sent)
         self._asked.update(kept.asked)
+        self._parties.again(kept.parties)
 
     def states(self) -> Counter[str]:
         """How many deliveries stand where."""
@@ -119,6 +122,7 @@ class Deliveries:
             known = self._begin(key, entry, admitted.ciphertext.digest, course)
             known.state = begin()
             known.begun, known.submitted = course.holes, index
+            self._parties.submitted(index, key[0], entry)
             known.say(entry.statement[:_NAME_BYTES])
         else:
             known = self._known(key, entry, admitted.ciphertext.digest, course, State.UNOPENED)
@@ -141,6 +145,8 @@ class Deliveries:
                 `aftermath.advance` raises; `target_differs`, `destroyed_early`, `erased_early`,
                 `erased_unrecalled`.
         """
+        if isinstance(statement, Targeted):  # its day stands in clear, whatever is not opened
+            check_destruction(self._ends.due_day(statement.target), entry.time)
         known = self._about(event, entry, statement, course)
         if known is None:
             return
@@ -159,7 +165,7 @@ class Deliveries:
 
     def take_own(self, event: Event, entry: Entry, statement: Statement, course: Course) -> None:
         """What an agency says in its own corridor names the bytes that it received, as far as they
-        were shown; what it sent is not looked for, but for its erasure.
+        were shown; what it sent is not looked for, but for its erasure and the target of a hold.
 
         Raises:
             Refused: `statement_subject`, `target_differs`, `corridor_wrong` (a recipient erases in
@@ -168,8 +174,8 @@ class Deliveries:
         known = self._open.get((statement.bulletin, entry.recipient))
         if known is not None:
             check_subject(statement, statement.bulletin, known.ciphertext)
-        if isinstance(statement, Targeted) and known is not None:
-            _check_target(statement, known)
+        if isinstance(statement, Targeted):
+            self._parties.check(statement)
         if event is not Event.ERASED:
             return
         if known is not None:
@@ -201,10 +207,9 @@ class Deliveries:
     def _check_retention(
         self, event: Event, entry: Entry, statement: Statement, known: Delivery, course: Course
     ) -> None:
-        """Step O9 of the delivery: what was destroyed or erased is this, and its day had come."""
+        """What was destroyed or erased is this delivery's; what was erased, not too early."""
         if isinstance(statement, Targeted):
             _check_target(statement, known)
-            check_destruction(self._ends.due_day(statement.target), entry.time)
         elif event is Event.ERASED:
             recalled = known.after.recalled or (None if known.begun != course.holes else False)
             retain = None if known.retain < 0 else known.retain

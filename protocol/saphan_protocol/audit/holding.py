@@ -46,7 +46,11 @@ class Holding:
         if holds.logged(detail, at) and holds.find(detail) is None:
             self._coverage.holds_closed += 1  # its package is in no pack
             return
-        hold = statement.target, check_hold(holds, event, statement, at)
+        name = check_hold(holds, event, statement, at)
+        if holds.find(name) is None:
+            self._coverage.holds_closed += 1  # the order that it renews or releases is in no pack
+            return
+        hold = statement.target, name
         stands = hold in self._standing
         if event is Event.HELD:
             if stands:

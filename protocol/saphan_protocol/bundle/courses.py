@@ -186,7 +186,8 @@ class Courses:
             self._trail.gap("hold_closed", agency=said.issuer)
             return
         # A release is no revocation: what it ends later was in force here.
-        check_hold(holds, event, said, at)
+        if holds.find(check_hold(holds, event, said, at)) is None:
+            self._trail.gap("hold_closed", agency=said.issuer)
 
     def _check_retention(self, course: Course, one: Judged, event: Event, said: Statement) -> None:
         """What was destroyed or erased is this, and its day had come."""
