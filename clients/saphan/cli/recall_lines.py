@@ -26,7 +26,7 @@ def table_lines(found: Json) -> Iterator[str]:
         yield say("recall.none", id=found["id"][:ID_SHOWN])
         return
     why = "-" if found["code"] is None else reason_text(found["code"])
-    if found["time"] is None:  # ordered in a life of this node that is lost
+    if found["by"] is None:  # ordered in a life of this node that is lost
         yield say("recall.of", id=found["id"][:ID_SHOWN])
     else:
         when, who = stamp(found["time"]), found["by"]

@@ -79,7 +79,8 @@ def recalls(
 ) -> Recalls:
     """Of what this agency takes back, and of what others do."""
     on_what = on.agency, on.key, on.db
-    suppress = Suppressing(on.db, indexing.step, on.clock).keep
+    suppressing = Suppressing(on.db, indexing.step, on.clock)
+    suppress = suppressing.keep
     return Recalls(
         engine=engine,
         line=line,
@@ -96,6 +97,7 @@ def recalls(
         alarms=on.alarms,
         events=on.events,
         db=on.db,
+        forget=suppressing.forget,
     )
 
 

@@ -19,7 +19,7 @@ from saphan.node.logs import Logs, encoded_path
 from saphan.node.retention.keeping import Keeping
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import REFUSED
-from saphan.node.rows.recalled import SEALED, RecalledHere, keep_recalled
+from saphan.node.rows.recalled import SEALED, RecalledHere, keep_order, keep_recalled
 from saphan.node.rows.schema import KEEP_BODY
 from saphan.node.rows.signatures import item_bytes, keep
 from saphan.node.rows.statements import keep_statements, mark_logged, sign_statements
@@ -47,6 +47,9 @@ def store(db: Database, logs: Logs, key: SigningKey, agency: str, effects: Effec
         keep_recalled(tx, recalled)
         for one in recalled:
             Keeping.seal(tx, one.bulletin, SEALED)
+        for seen in effects.seen:  # a restored node hears what it had taken back
+            if seen.event == Event.RECALLED and seen.issuer == agency:
+                keep_order(tx, seen.bulletin, seen.code or "", "", seen.entry.time)
         _mark_own(tx, agency, effects)
         if signed is not None:
             effects.answers = keep_statements(tx, *signed)

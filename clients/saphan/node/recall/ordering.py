@@ -27,6 +27,7 @@ from saphan.node.restored import Restored
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import QUEUED, REFUSED
 from saphan.node.rows.recall_standing import ENDS, Stands, stands_of
+from saphan.node.rows.recalled import keep_order
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 
 Json = dict[str, Any]
@@ -107,16 +108,19 @@ class Ordering:
         if self._restored.listening:
             return False
         rows = self._db.rows(
-            "SELECT bulletin, code FROM recall_orders WHERE open = 1 AND (?1 IS NULL"
+            "SELECT bulletin, code, caller FROM recall_orders WHERE open = 1 AND (?1 IS NULL"
             " OR bulletin = ?1)",
             (bulletin,),
         )
-        said = [one for found, code in rows for one in self._said(found, code)]
+        for found, code, caller in rows:
+            if not caller:  # heard of in the log: what it named is not marked here yet
+                self._suppress(found, code)
+        said = [one for found, code, _ in rows for one in self._said(found, code)]
         if said:
             signed = sign_statements(self._key, self._agency, said)
             with self._db.transaction() as tx:
                 keep_statements(tx, *signed)
-        self._close([found for found, _ in rows])
+        self._close([found for found, _, _ in rows])
         return bool(said)
 
     def table(self, bulletin: bytes) -> Json:
@@ -133,6 +137,7 @@ class Ordering:
         )
         header = decode(Header, row[0], LIMITS.header_bytes, "header")
         code, caller, time = order or (None, None, None)
+        caller = caller or None  # whoever ordered it did so in a life that is lost
         found = stands_of(self._db, bulletin, header.recipients, self._clock())
         return {
             "id": bulletin.hex(),
@@ -188,20 +193,7 @@ class Ordering:
         """Step 1."""
         now = self._clock()
         with self._db.transaction() as tx:
-            tx.execute(
-                "INSERT INTO recall_orders (bulletin, code, caller, time) VALUES (?, ?, ?, ?)",
-                (bulletin, code, caller, now),
-            )
-            # What was sent already without an answer shows in the log, and is recalled there.
-            tx.execute(
-                "UPDATE consignments SET state = 'over' WHERE bulletin = ? AND state = 'waiting'",
-                (bulletin,),
-            )
-            tx.execute(
-                "UPDATE deliveries SET state = ?, code = 'recalled', changed = ?"
-                " WHERE bulletin = ? AND state = ?",
-                (REFUSED, now, bulletin, QUEUED),
-            )
+            keep_order(tx, bulletin, code, caller, now)
 
     def _said(self, bulletin: bytes, code: str) -> list[Said]:
         """For each delivery in the log about which nothing was said yet; one instant for all."""
@@ -232,7 +224,9 @@ class Ordering:
         over, now = [], self._clock()
         for bulletin in bulletins:
             row = self._db.row("SELECT header FROM bulletins WHERE id = ?", (bulletin,))
-            assert row is not None  # an order is of a bulletin here, and its row stays
+            if row is None:  # of a life that is lost: it is not here, and the log has the order
+                over.append((bulletin,))
+                continue
             header = decode(Header, row[0], LIMITS.header_bytes, "header")
             found = stands_of(self._db, bulletin, header.recipients, now)
             # What was on its way when it was held back may show in the log until it expires.

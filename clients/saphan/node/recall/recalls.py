@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -32,7 +33,11 @@ _HEARD: Final = frozenset(one.value for one in (Said.RECALLED, Said.OBEYED, Said
 
 @dataclass(slots=True)
 class Recalls:
-    """Of one node; `run` and what is async on the event loop, `listed` and `mine` block."""
+    """Of one node; `run` and what is async on the event loop, `show` and `received` block.
+
+    Args:
+        forget: takes away what was kept of recalls and is over; in the frames' thread.
+    """
 
     engine: Engine
     line: Line
@@ -41,7 +46,9 @@ class Recalls:
     alarms: Alarms
     events: Events
     db: Database
+    forget: Callable[[], None]
     _open: frozenset[str] = field(default=frozenset())
+    _timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Look, for ever; what fails now is tried again at the next look."""
@@ -53,6 +60,7 @@ class Recalls:
         Raises:
             OperatorError: the disk.
         """
+        await self.engine.in_frames(self.forget)
         said = await self.engine.in_frames(self.ordering.look)
         looked = await self.engine.in_frames(self.answering.look)
         overdue, self._open = await self.engine.in_reading(self._watched)
@@ -64,8 +72,7 @@ class Recalls:
         if said or looked.said:
             self.line.wake_statements()
         if looked.again_s is not None:
-            loop = asyncio.get_running_loop()
-            loop.call_later(looked.again_s, self.events.publish, [{"type": ASKS}])
+            self._ask_again(looked.again_s)
 
     async def order(self, bulletin: bytes, code: str, caller: str) -> Json:
         """Take one of our own back; raises what `Ordering.order` raises."""
@@ -102,6 +109,13 @@ class Recalls:
         }
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _ask_again(self, seconds: float) -> None:
+        """One timer, however often it is looked."""
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(seconds, self.events.publish, [{"type": ASKS}])
 
     def _told(self, bulletin: bytes) -> None:
         self.line.wake_statements()

@@ -13,21 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
-from saphan_schemas.limits import DAY_MS, LIMITS
+from saphan_schemas.limits import DAY_MS
 
 from saphan.node.rows.db import Database
-from saphan.subjects.references import ACCOUNT, KINDS, NAME, NUMBER, PHONE
-
-WRONG_PERSON: Final = "wrong_person"
-_KEPT: Final = ", ".join(str(KINDS.index(one)) for one in (NAME, PHONE, ACCOUNT))
-_KEEP: Final = (
-    "INSERT OR REPLACE INTO suppressed SELECT s.token, s.kind, ?2, ?3 FROM subjects s"  # noqa: S608
-    " WHERE s.seq = (SELECT seq FROM bulletins WHERE id = ?1)"
-    f" AND (s.kind IN ({_KEPT}) OR (s.kind = {KINDS.index(NUMBER)} AND NOT EXISTS"
-    " (SELECT 1 FROM subjects o WHERE o.token = s.token AND o.seq != s.seq)))"
-)
+from saphan.node.rows.suppressed import WRONG_PERSON, keep_hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +43,16 @@ class Suppressing:
         waits = "SELECT 1 FROM unindexed JOIN bulletins b USING (seq) WHERE b.id = ?"
         while self.db.row(waits, (bulletin,)) is not None and self.index():
             pass
-        now = self.clock()
         with self.db.transaction() as tx:
-            tx.execute("DELETE FROM suppressed WHERE until < ?", (now // DAY_MS,))
-            until = (now + LIMITS.suppression_ms) // DAY_MS
-            tx.execute(_KEEP, (bulletin, now, until))
+            keep_hashes(tx, bulletin, self.clock())
+
+    def forget(self) -> None:
+        """Ten years later the hashes go as well.
+
+        Raises:
+            OperatorError: the disk; the next look goes on.
+        """
+        today = (self.clock() // DAY_MS,)
+        if self.db.row("SELECT 1 FROM suppressed WHERE until < ? LIMIT 1", today) is not None:
+            with self.db.transaction() as tx:
+                tx.execute("DELETE FROM suppressed WHERE until < ?", today)

@@ -25,6 +25,7 @@ from saphan.node.retention.keeping import DELETED, DELETING, PART, erased_among
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.deliveries import QUEUED, REFUSED
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
+from saphan.node.rows.suppressed import keep_of_erased
 
 HeldAmong = Callable[[Collection[bytes]], set[bytes]]
 """Which of some bulletins a hold of this agency keeps."""
@@ -150,6 +151,7 @@ class Erasing:
             )
             if not found.rowcount:
                 return
+            keep_of_erased(tx, bulletins, now)
             tx.executemany(
                 "DELETE FROM bodies WHERE seq = (SELECT seq FROM bulletins WHERE id = ?)", one
             )

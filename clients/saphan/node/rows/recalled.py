@@ -11,6 +11,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Event
 
 from saphan.node.rows.db import Database
+from saphan.node.rows.deliveries import QUEUED, REFUSED
 
 STOPPED: Final = "stopped"
 """Answer of what was recalled before it was delivered: none is owed."""
@@ -71,9 +72,14 @@ def recalled_here(db: Database, bulletin: bytes) -> RecalledHere | None:
 
 
 def open_recalls(db: Database, limit: int) -> list[RecalledHere]:
-    """Recalls that wait for something: no answer yet, or declined, so that it may be obeyed yet."""
+    """Recalls that wait for something: no answer yet, or declined, so that it may be obeyed yet.
+
+    What is owed comes first, then what a hold declined: however much was declined hides neither.
+    """
     rows = db.rows(
-        f"{_COLUMNS} WHERE answer IS NULL OR answer = 'declined' ORDER BY time LIMIT ?", (limit,)
+        f"{_COLUMNS} WHERE answer IS NULL OR answer = 'declined'"
+        " ORDER BY answer IS NOT NULL, caller IS NOT 'hold', time LIMIT ?",
+        (limit,),
     )
     return [_parse(row) for row in rows]
 
@@ -129,6 +135,29 @@ def keep_recalled(tx: sqlite3.Connection, found: Iterable[RecalledHere]) -> None
                 one.answered,
             ),
         )
+
+
+def keep_order(tx: sqlite3.Connection, bulletin: bytes, code: str, caller: str, now: int) -> None:
+    """Write that one of our own was taken back (once), and hold back what was not sent yet.
+
+    Args:
+        caller: who ordered it; empty if that was in a life of this node that is lost.
+    """
+    tx.execute(
+        "INSERT INTO recall_orders (bulletin, code, caller, time) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        (bulletin, code, caller, now),
+    )
+    # What was sent already without an answer shows in the log, and is recalled there.
+    tx.execute(
+        "UPDATE consignments SET state = 'over' WHERE bulletin = ? AND state = 'waiting'",
+        (bulletin,),
+    )
+    tx.execute(
+        "UPDATE deliveries SET state = ?, code = 'recalled', changed = ?"
+        " WHERE bulletin = ? AND state = ?",
+        (REFUSED, now, bulletin, QUEUED),
+    )
 
 
 def keep_answer(
