@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from saphan.node.policy.settings import SETTINGS_NAME
+from saphan.node.retaining.reckoner import Reckoner
 from saphan.node.token_kept import Wanted
 from saphan_schemas.limits import DAY_MS
 from support.api_tokens import holder, http_to
@@ -117,6 +119,56 @@ async def test_a_review_is_decided_with_a_reason(bridge: Bridge) -> None:
             saphan_here, "retention", "keep", start, "--reason", "x", "--json", *there, status=3
         )
         assert "retention_erased" in again.err
+
+
+async def test_an_end_that_no_review_moves_is_said_to_who_extends_beyond_it(
+    bridge: Bridge,
+) -> None:
+    """A position of an operation goes after 30 days: nobody is told that it stays for longer."""
+    async with desk_bridge(bridge) as world:
+        there = ("--dir", bridge.place / KH)
+        line = {"review": None, "erase": [{"after": "valid_until", "days": 30}]}
+        types = {"saphan/training_notice": {"without_persons": line, "with_persons": line}}
+        settings(bridge, KH, types=types)
+        await world.kh.reread_settings()
+        until = letter("training_notice", (KH,), about_valid_until=at(bridge, 10))
+        bulletin = await accepted(world.la, until)
+        await known(world.kh, bulletin)
+        extend = ("retention", "extend", bulletin.hex()[:12], "--reason", "x", "--json", *there)
+        said = await asyncio.to_thread(saphan_here, *extend, "--until", "41d", status=3)
+        assert "retention_beyond" in said.err
+        assert date_in(bridge, 40) in said.err
+        found = await answered(*extend[:-3], *there, "--until", "39d")
+        assert found["extended_until"] == bridge.clock() // DAY_MS + 39
+        keep = ("retention", "keep", *extend[2:-3], *there)
+        assert (await answered(*keep))["extended_until"] == bridge.clock() // DAY_MS + 40
+
+
+def date_in(bridge: Bridge, days: int) -> str:
+    """So many days from now, as people write it."""
+    return datetime.fromtimestamp(bridge.clock() / 1000 + days * 86_400, UTC).date().isoformat()
+
+
+def at(bridge: Bridge, days: int) -> str:
+    return f"{date_in(bridge, days)}T12:00:00Z"
+
+
+async def test_what_changes_while_it_is_planned_was_not_seen(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings that are read anew between the reckoning and the plan: the plan is of the new."""
+    async with desk_bridge(bridge) as world:
+        retaining = world.kh.retention
+        finish = Reckoner.finish
+
+        def change(reckoner: Reckoner) -> None:
+            finish(reckoner)
+            settings(bridge, KH, undecided_days=30)
+            world.kh.settings.reread()
+
+        monkeypatch.setattr(Reckoner, "finish", change)
+        plan = await retaining.plan(30, "keeper")
+        assert plan["shown"]["rules"] == plan["rules"] == retaining.sweeping.reckoner.reckoned()
 
 
 async def test_officers_that_the_settings_name_decide(bridge: Bridge) -> None:

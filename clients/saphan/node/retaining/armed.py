@@ -85,15 +85,13 @@ class Armed:
         if self._note(ARMED_FACT) is None and self._db.row("SELECT 1 FROM bulletins") is None:
             self._write(ARMED_FACT, Note(self.standing().digest, AT_FIRST, self._clock()))
 
-    def show(self, by: str) -> str:
-        """Note that somebody has seen in a dry run what these rules would do; their digest.
+    def show(self, by: str, digest: str) -> None:
+        """Note that somebody has seen in a dry run what the rules of a digest would do.
 
         Raises:
             OperatorError: the disk.
         """
-        digest = self.standing().digest
         self._write(SHOWN_FACT, Note(digest, by, self._clock()))
-        return digest
 
     def arm(self, by: str, digest: str | None = None) -> Standing:
         """Let the rules act that were shown.

@@ -17,7 +17,7 @@ from saphan_protocol.delivery import State
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import DAY_MS, LIMITS
-from saphan_schemas.records import Header
+from saphan_schemas.records import LAST_DAY, Header
 from saphan_schemas.retention import RuleTable
 
 from saphan.node.archive import Archive
@@ -95,6 +95,11 @@ class Reckoner:
             if _changed(tx, ACTING_FACT, acting):
                 tx.execute(DAY, (standing.acts,))
 
+    def reckoned(self) -> str | None:
+        """Digest of the rules by which the days here are reckoned since `begin`."""
+        row = self._db.row("SELECT value FROM facts WHERE name = ?", (RECKONED_FACT,))
+        return None if row is None else str(row[0])
+
     def step(self, bulletin: bytes | None = None) -> int:
         """Step 2, of a portion or of one bulletin; how many.
 
@@ -114,6 +119,12 @@ class Reckoner:
                 self._write(tx, one, bytes.fromhex(standing.digest))
             tx.executemany(f"{DAY} AND seq = ?2", [(standing.acts, one.seq) for one in found])
         return len(found)
+
+    def end(self, bulletin: bytes, extended: int) -> int:
+        """The last day by the rules that are set, were it extended until a day; writes nothing."""
+        row = self._db.row(_ROWS.format("b.id = ?"), (bulletin, 1))
+        days = None if row is None else self._one((*row[:-1], extended), self._armed.table).days
+        return LAST_DAY if days is None else days.erase
 
     def finish(self) -> None:
         """Reckon all that waits; raises as `step`."""

@@ -44,9 +44,12 @@ class Retaining:
         Raises:
             OperatorError: the disk.
         """
-        await self.engine.in_frames(self.sweeping.begin)
-        await self.engine.in_reading(self.sweeping.reckoner.finish)
-        return await self.engine.in_reading(partial(self._plan, days, by))
+        while True:
+            await self.engine.in_frames(self.sweeping.begin)
+            await self.engine.in_reading(self.sweeping.reckoner.finish)
+            found = await self.engine.in_reading(partial(self._plan, days, by))
+            if found is not None:
+                return found
 
     async def arm(self, by: str, rules: str | None) -> Json:
         """Let the rules act that were seen; raises as `Armed.arm`."""
@@ -87,11 +90,15 @@ class Retaining:
         self.line.wake_statements()
         return await self.shown(bulletin)
 
-    def _plan(self, days: int, by: str) -> Json:
+    def _plan(self, days: int, by: str) -> Json | None:
+        """None: the settings have changed since the days were reckoned; those are to be seen."""
         now = self.sweeping.time.now()
         today = (self.clock() if now is None else now) // DAY_MS
+        digest = self.armed.standing().digest
+        if digest != self.sweeping.reckoner.reckoned():
+            return None
         found = planned(self.db, self.held, today, days)
-        self.armed.show(by)
+        self.armed.show(by, digest)
         return {**found, "witnessed": now, **_standing(self.armed.standing())}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Final, Literal
 
 from saphan_schemas.errors import InvalidInput, Refused
@@ -144,7 +145,7 @@ class Reviews:
             raise Refused("retention_erased", "this node has erased it already", field="id")
         if decision.what == "erase":
             self._check_erasable(bulletin)
-        until = self._until(decision, retain)
+        until = self._until(bulletin, decision, retain)
         self._write(seq, bulletin, wrap_day, decision, until)
         if until is None:
             self._erasing.erase([bulletin], ORDER if decision.order else REVIEW)
@@ -153,7 +154,7 @@ class Reviews:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _until(self, decision: Decision, retain: int) -> int | None:
+    def _until(self, bulletin: bytes, decision: Decision, retain: int) -> int | None:
         """The day until which it is extended; None: it is erased."""
         if decision.what == "erase":
             return None
@@ -161,10 +162,20 @@ class Reviews:
         if until > retain:
             raise Refused(
                 "retention_beyond",
-                f"nobody may keep it beyond day {retain} of its header",
+                f"nobody may keep it beyond {_date(retain)}, the last day of its header",
                 field="until",
                 hint="ask its originator for a new bulletin; only a hold keeps it longer",
             )
+        # Some ends no review puts off: whoever extends beyond one would think that it is kept.
+        end = self._reckoner.end(bulletin, until)
+        if end < until and decision.what == "extend":
+            raise Refused(
+                "retention_beyond",
+                f"its rules erase it on {_date(end)}, and no extension moves that day",
+                field="until",
+                hint="take a day before it; only a hold keeps it longer: saphan hold order",
+            )
+        until = min(until, end)
         if until <= self._clock() // DAY_MS:
             raise Refused(
                 "retention_past", "the day of the next review is over already", field="until"
@@ -235,6 +246,10 @@ class Reviews:
                 )
                 told.append(_event(bulletin, sender, self._agency, planned, share))
         return told
+
+
+def _date(day: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
 
 
 def _event(bulletin: bytes, sender: str, agency: str, day: int, share: int) -> Event:
