@@ -61,13 +61,13 @@ class Progress:
         else:
             self._state.alarms.clear(KEPT)
 
-    async def acted(self) -> None:
-        """Everything that was due by now is done.
+    async def acted(self, now: int) -> None:
+        """The guard has let witnessed time `now` (ms) through, and it was acted on.
 
         Raises:
             OperatorError: `key_file_*`.
         """
-        await asyncio.to_thread(self._armed.act, self._witnessed.now)
+        await asyncio.to_thread(self._armed.act, now)
 
     def tell(self) -> Told:
         """What the others should know."""

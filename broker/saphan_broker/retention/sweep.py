@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from saphan_schemas.errors import SaphanError, Unavailable
@@ -21,7 +22,6 @@ from saphan_broker.retention.guard import Guard
 from saphan_broker.retention.pace import Pace
 from saphan_broker.retention.progress import Progress
 from saphan_broker.retention.wrapping import wrap_anew
-from saphan_broker.sequencing.unreadable import AWAY, RECORD, UNREADABLE
 from saphan_broker.sequencing.work import Destruction, Rejected, Submit, Work
 from saphan_broker.state import State
 from saphan_broker.store.base import BulletinFacts, DeliveryRow
@@ -96,7 +96,7 @@ class RetentionSweep:
     async def look(self) -> None:
         """Destroy what is due, wrap anew what is held, forget old records, move the seed.
 
-        What cannot be read stays as it is, and keeps nothing else from its end.
+        What cannot be read or removed stays as it is, and keeps nothing else from its end.
 
         Raises:
             SaphanError: what the store, the sequencer and the seed's file raise; at last, why
@@ -105,28 +105,36 @@ class RetentionSweep:
         self._refused.clear()
         await self._remove_files()  # what a failed look has left
         if self._guard.leaps() and not (await self._state.store.counts()).bulletins:
-            await self._progress.acted()  # made long before its first bulletin: nothing to lose
+            await self._progress.acted(self._progress.witnessed_ms)  # nothing to lose yet
+        await self._each(self._destroy_due)
+        # Witnessed time goes on, and may leap, while these wait: they take what was judged here.
+        day, now = self._guard.day(), self._progress.witnessed_ms
+        if day is None:
+            return
+        for work in (self._wrap_anew, self._forget, self._cleanse):
+            await self._each(partial(work, day))
+        # Whatever has failed is in the store, which says how far the seed may go.
+        await self._progress.advance(day)
+        await self._progress.acted(now)
+        if self._refused:  # of what only waits the operator is not alarmed
+            raise min(self._refused, key=lambda error: isinstance(error, Unavailable))
+
+    async def _each(self, work: Callable[[], Awaitable[None]]) -> None:
+        """One part of a look; what stops it is said at the end, and stops no other part."""
+        try:
+            await work()
+        except SaphanError as error:
+            self._refused.append(error)
+
+    async def _destroy_due(self) -> None:
         while (day := self._guard.day()) is not None:
             rows = await self._state.store.destroyable(day, AHEAD)
             self._note(rows)
             if not rows or not await self._destroy(rows, day):
                 break
-        if day is None:
-            return
-        self._check_stays()
-        self._refused += await wrap_anew(self._state, self._submit, day)
-        await self._forget(day)
-        await self._cleanse()
-        await self._progress.advance(day)
-        await self._progress.acted()
-        if self._refused:
-            raise self._refused[0]
 
-    def _check_stays(self) -> None:
-        """Raise what stops everything; what concerns the bytes of a bulletin is said at the end."""
-        for error in self._refused:
-            if error.code not in UNREADABLE | {AWAY, RECORD}:
-                raise error
+    async def _wrap_anew(self, day: int) -> None:
+        self._refused += await wrap_anew(self._state, self._submit, day)
 
     def _note(self, rows: Sequence[DeliveryRow]) -> None:
         now = self._progress.witnessed_ms
@@ -178,10 +186,15 @@ class RetentionSweep:
                 await self._state.blobs.doom(facts.sender, facts.id)
 
     async def _remove_files(self) -> None:
-        while self._emptied:
-            facts = self._emptied[0]
-            await self._state.blobs.destroy(facts.sender, facts.id, facts.attachments)
-            self._emptied.pop(0)
+        """One that stays is tried again with the next ones, and keeps none of them."""
+        for _ in range(len(self._emptied)):
+            facts = self._emptied.pop(0)
+            try:
+                await self._state.blobs.destroy(facts.sender, facts.id, facts.attachments)
+            except SaphanError as error:
+                self._emptied.append(facts)
+                self._refused.append(error)
+                return
 
     async def _forget(self, day: int) -> None:
         """Records, headers and salts whose own, longer life is over."""
@@ -189,7 +202,7 @@ class RetentionSweep:
             self._state.counters.forgotten += gone
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _cleanse(self) -> None:
+    async def _cleanse(self, _day: int) -> None:
         """Let the store clean its own files of what was removed; what waits is tried again."""
         counters = self._state.counters
         removed = counters.destroyed + counters.rewrapped + counters.forgotten
