@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from saphan.node.files.parts import GONE
-from saphan.node.retaining.sweeping import LEAP
+from saphan.node.retaining.sweeping import LEAP, UNWITNESSED
 from saphan.node.retention.witnessed import ACTED_FACT
 from saphan.node.service import NodeService
 from saphan_schemas.errors import OperatorError
@@ -174,6 +174,25 @@ async def test_nothing_goes_on_a_clock_that_leaps(due: Due) -> None:
         assert service.db.row("SELECT value FROM facts WHERE name = ?", (ACTED_FACT,)) == (before,)
         # Back again, as a witness's clock was set right: no person is needed.
         assert sweep(service, due.now) == 1
+        assert service.alarms.standing() == []
+
+
+async def test_a_witness_that_is_silent_for_days_is_an_alarm(due: Due) -> None:
+    """One other agency, and its node is off: nothing goes, and somebody hears of it."""
+    later = due.now + LIMITS.destruction_grace_ms
+    for silent in (due.now - DAY_MS, None):
+        service = node(due.folder, later)
+        with closing(service.db):
+            assert sweep(service, silent) == 0
+            assert [alarm.code for alarm in service.alarms.standing()] == [UNWITNESSED]
+    service = node(due.folder, due.now + DAY_MS)
+    with closing(service.db):
+        assert sweep(service, due.now - DAY_MS) == 0
+        assert service.alarms.standing() == []
+    service = node(due.folder, later)
+    with closing(service.db):
+        sweep(service, due.now - DAY_MS)
+        assert sweep(service, later) == 1
         assert service.alarms.standing() == []
 
 

@@ -67,7 +67,7 @@ def node(folder: Path, now: int) -> NodeService:
     return build(NodeConfig(folder=folder, broker="ws://127.0.0.1:1", clock=lambda: now))
 
 
-def sweep(service: NodeService, now: int) -> int:
+def sweep(service: NodeService, now: int | None) -> int:
     """One look at what is due at a witnessed time; how many were erased."""
     sweeping = service.retention.sweeping
     with patch.object(WitnessedTime, "now", lambda _: now):

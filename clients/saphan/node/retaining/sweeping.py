@@ -40,6 +40,7 @@ from saphan.node.wire.line import Line
 log = logging.getLogger("saphan.node")
 
 LEAP: Final = "retention_leap"
+UNWITNESSED: Final = "retention_unwitnessed"
 ACTED_MS: Final = DAY_MS // 24
 """By how much it goes on before it is written again."""
 LOOK_S: Final = 15.0
@@ -153,6 +154,7 @@ class Sweeping:
         None: nothing may go now. Alarms say why, where a person has to do something about it.
         """
         now = self.time.now()
+        self._tell_unwitnessed(now)
         if now is None:
             return None
         acted = self._acted()
@@ -165,6 +167,17 @@ class Sweeping:
         today = now // DAY_MS
         self.armed.tell(today, self.armed.standing())
         return today
+
+    def _tell_unwitnessed(self, now: int | None) -> None:
+        """Sound or end the alarm: what is long due by this machine's clock waits for a witness."""
+        late = (self.clock() - LIMITS.destruction_grace_ms) // DAY_MS
+        query = "SELECT count(*) FROM retention WHERE erased IS NULL AND day <= ?"
+        behind = now is None or now // DAY_MS < late
+        row = self.db.row(query, (late,)) if behind else None
+        if row is None or not row[0]:
+            self.alarms.clear(UNWITNESSED)
+        else:
+            self.alarms.sound(_unwitnessed(row[0]))
 
     def confirm(self) -> int | None:
         """A person says that witnessed time is right; the leap in ms, None if there is none.
@@ -206,6 +219,17 @@ class Sweeping:
                 " DO UPDATE SET value = excluded.value",
                 (ACTED_FACT, now),
             )
+
+
+def _unwitnessed(count: int) -> OperatorError:
+    days = LIMITS.destruction_grace_ms // DAY_MS
+    return OperatorError(
+        UNWITNESSED,
+        f"{count} bulletins have been due for {days} days by this machine's clock, and no witness of"
+        " another agency has signed that their day has come; they are not erased",
+        hint="look at the line and at this machine's clock (saphan status), and ask the other"
+        " agencies whether their nodes run",
+    )
 
 
 def _leap(by: int) -> OperatorError:
