@@ -165,3 +165,40 @@ def test_a_recall_after_what_is_not_shown_decides_nothing(book: Retained) -> Non
     verdict = Maker(book, made, LA, hidden=frozenset({handed})).verify()
     assert verdict.finding is None
     assert verdict.deliveries[0].state == "accepted"
+
+
+def test_a_hold_after_destruction_and_the_same_one_twice(book: Retained) -> None:
+    made, target = book.ended()
+    _, order = book.hold(made, target)
+    assert Maker(book, made, KH).verify().outcome is Outcome.VALID
+    book.time += 1
+    wrong = book.says_held(made, target, order)
+    assert refusal(Maker(book, made, KH).verify()) == (BundleStep.DELIVERY, wrong, "held_before")
+    other = retained()
+    made, target = other.ended()
+    other.come(made)
+    other.destroy(made, target)
+    other.hold(made, target)
+    assert refusal(Maker(other, made, KH).verify())[2] == "after_destruction"
+
+
+def test_destruction_while_a_hold_is_shown_is_a_gap_and_after_its_end_none(book: Retained) -> None:
+    made, target = book.ended()
+    _, order = book.hold(made, target)
+    book.come(made)
+    ended = book.release(made, target, order)
+    book.destroy(made, target)
+    assert Maker(book, made, KH).verify().outcome is Outcome.VALID
+    hidden = Maker(book, made, KH, hidden=frozenset({ended})).verify()
+    assert hidden.finding is None
+    assert ("steps_missing", "destroyed") in {
+        (gap.code, gap.values.get("code")) for gap in hidden.gaps
+    }
+
+
+def test_a_sender_holds_a_delivery_of_another_bulletin(book: Retained) -> None:
+    made, _ = book.ended()
+    _, second = book.ended()
+    order = book.hold_order(hold_by(book.agencies[LA]))
+    book.says_held(made, second, order, LA)
+    assert refusal(Maker(book, made, LA).verify())[2] == "target_differs"

@@ -67,6 +67,8 @@ class Courses:
         self._trail = trail
         self._times = Times(header.expires, header.answer_by, due_day(header))
         self.all: dict[str, Course] = {}
+        self._standing: dict[tuple[int, bytes], str] = {}
+        """Holds shown and not released: by target and `Hold.name`, whose."""
         self.own: list[Judged] = []
         """What concerns one agency and the broker alone: refusals, exports."""
 
@@ -75,7 +77,8 @@ class Courses:
 
         Raises:
             Refused: `logged_twice`, what `aftermath.advance`, `check_deadline`, `check_release`,
-                `check_destruction`, `check_erasure` and `check_hold` raise, `target_differs`.
+                `check_destruction`, `check_erasure` and `check_hold` raise, `target_differs`,
+                `held_before`.
         """
         entry = one.logged.entry
         if entry.sender == entry.recipient:
@@ -177,17 +180,39 @@ class Courses:
 
     def _held(self, one: Judged, event: Event, said: Targeted) -> None:
         """A hold, or its end: of a delivery that its agency is party to, by an order of its own."""
-        course = self.all.get(said.issuer)
-        if course is not None and said.issuer != self._about.header.sender:
-            _check_target(said, course)
+        course = self._check_party(said)
         holds, detail = self._judge.holds, said.detail
         at = one.bracket.first
         if isinstance(detail, bytes) and holds.logged(detail, at) and holds.find(detail) is None:
             self._trail.gap("hold_closed", agency=said.issuer)
             return
         # A release is no revocation: what it ends later was in force here.
-        if holds.find(check_hold(holds, event, said, at)) is None:
+        name = check_hold(holds, event, said, at)
+        if holds.find(name) is None:
             self._trail.gap("hold_closed", agency=said.issuer)
+        if event is Event.RELEASED:  # what is not shown may have begun it
+            self._standing.pop((said.target, name), None)
+            return
+        if course is not None:
+            follow(Aftermath(destroyed=course.after.destroyed), State.ACCEPTED, event)
+        if (said.target, name) in self._standing:
+            raise Refused("held_before", "the same hold of it stands", field="statement")
+        self._standing[said.target, name] = said.issuer
+
+    def _check_party(self, said: Targeted) -> Course | None:
+        """The delivery that it is about, where its beginning is shown."""
+        header, course = self._about.header, self.all.get(said.issuer)
+        if course is not None and said.issuer != header.sender:
+            _check_target(said, course)
+        begun = {one.begun: one for one in self.all.values()}
+        found = begun.get(said.target)
+        if found is None and None not in begun and len(begun) == len(header.recipients):
+            raise Refused(
+                "target_differs",
+                f"it is about leaf {said.target}, at which no delivery of this bulletin began",
+                field="statement.target",
+            )
+        return found
 
     def _check_retention(self, course: Course, one: Judged, event: Event, said: Statement) -> None:
         """What was destroyed or erased is this, and its day had come."""
@@ -195,6 +220,9 @@ class Courses:
         if isinstance(said, Targeted):
             _check_target(said, course)
             check_destruction(self._times.due_day, time)
+            for (target, _name), agency in self._standing.items():
+                if target == said.target:  # its end may be among what is not shown
+                    self._trail.gap("steps_missing", agency=agency, code=event.value)
         elif event is Event.ERASED:
             whole = course.whole and course.begun is not None
             recalled = course.after.recalled or (False if whole else None)
