@@ -65,6 +65,32 @@ async def test_a_list_that_is_here_already_is_struck_through(
                 await box.read(line, wrong)
 
 
+async def test_what_a_recalled_correction_replaced_stands_again(bridge: Bridge) -> None:
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk()
+        old = await accepted(world.la, letter("training_notice", (KH,)))
+        new = await accepted(
+            world.la,
+            letter(
+                "training_notice", (KH,), about_message_kind="correction",
+                about_relations=[related("corrects", old)],
+            ),
+        )  # fmt: skip
+        async with on_line(folder, bridge) as (desk, line):
+            await sync(desk, line)
+            box = Inbox(desk)
+            box.keep(await box.read(line, old))
+            box.keep(await box.read(line, new))
+            await sync(desk, line)  # both are read: the list goes on behind them
+            assert box.standing(old.hex())["replaced_by"] == [new.hex()]
+            await world.la.recalls.order(new, "error", "keeper")
+            await stands(world.la, new, "obeyed")
+            await sync(desk, line)
+            assert box.standing(new.hex())["recalled"] == "error"
+            assert box.standing(old.hex())["replaced_by"] == []
+            assert [one["replaced_by"] for one in box.rows()] == [[], []]
+
+
 async def test_an_officer_takes_back_at_the_desk_what_is_theirs(bridge: Bridge) -> None:
     async with desk_bridge(bridge) as world:
         folder = await world.desk("dao")

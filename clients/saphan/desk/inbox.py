@@ -218,7 +218,12 @@ class Inbox:
 
     def _listed(self) -> dict[int, Json]:
         """Every row by its place."""
-        rows = (_json(value) for _, value in self.desk.store.each(Shelf.INBOX))
+        rows = [_json(value) for _, value in self.desk.store.each(Shelf.INBOX)]
+        # What a bulletin replaced that was taken back stands again; the node names that one only.
+        back = {row["id"] for row in rows if row.get("recalled") is not None}
+        for row in rows:
+            if named := row.get("replaced_by"):
+                row["replaced_by"] = [one for one in named if one not in back]
         return {row["seq"]: row for row in rows}
 
     def _keep_page(self, page: Json, after: int, listed: dict[int, Json]) -> None:
