@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from saphan_broker.store import sqlite_file
 from saphan_broker.store.base import Commit, DeliveryRow
 from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.sqlite_file import APPLICATION_ID, STORE_NAME
@@ -331,3 +332,48 @@ async def test_a_store_of_format_2_has_what_it_had_and_destroys_it(data: Path) -
     found = await store.bodies(ids)
     assert [bool(found[id_].ciphertext) for id_ in ids] == [False, True] * 75
     await store.close()
+
+
+async def test_a_full_disk_leaves_a_store_of_format_2_as_it_was(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = Story(body_bytes=9000).bulletins(150)
+    await asyncio.to_thread(make_format_2, data, commit)
+    configure = sqlite_file._configure
+
+    def without_room(connection: sqlite3.Connection, read_only: bool) -> None:
+        configure(connection, read_only)
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count={pages + 20}")
+
+    with monkeypatch.context() as full:
+        full.setattr(sqlite_file, "_configure", without_room)
+        with pytest.raises(OperatorError) as refused:
+            await SqliteStore.open(data)
+    assert refused.value.code == "disk_full"
+    ids = [row.id for row in commit.bulletins]
+    store = await SqliteStore.open(data)
+    assert await store.bodies(ids) == dict(zip(ids, commit.bulletins, strict=True))
+    await store.close()
+
+
+async def test_an_upgrade_keeps_little_in_memory_and_does_not_double_the_file(data: Path) -> None:
+    commit = Story(body_bytes=40_000).bulletins(1_000)
+    await asyncio.to_thread(make_format_2, data, commit)
+    before = (data / STORE_NAME).stat().st_size
+    most = await asyncio.to_thread(upgrade_apart, data)
+    assert most < 34_000_000  # of 40 MB of ciphertexts, and what SQLite caches
+    assert (data / STORE_NAME).stat().st_size < 1.2 * before
+
+
+def upgrade_apart(data: Path) -> int:
+    """In a process of its own: by how many bytes its memory has grown."""
+    script = (
+        "import resource, sys; from pathlib import Path\n"
+        "from saphan_broker.store import sqlite_file\n"
+        "def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = most(); sqlite_file.upgrade(Path(sys.argv[1])); print(most() - before)"
+    )
+    command = [sys.executable, "-c", script, str(data)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    return int(said.stdout) * 1024

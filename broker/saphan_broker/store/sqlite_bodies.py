@@ -24,6 +24,10 @@ BROUGHT: Final = 64
 _AT: Final = "SELECT o.seq, o.day, o.place FROM bulletin b JOIN body o USING (seq) WHERE b.id = ?"
 
 
+_BEFORE: Final = (
+    "SELECT seq, due_day, ciphertext FROM body_before JOIN bulletin USING (seq)"
+    " WHERE seq > ? ORDER BY seq LIMIT ?"
+)
 _ROOM: Final = (
     "INSERT INTO body_day VALUES (?1, ?2, ?2) ON CONFLICT (day)"
     " DO UPDATE SET live = live + ?2, last = last + ?2 RETURNING last"
@@ -137,13 +141,15 @@ def _remove_rows(db: sqlite3.Connection, day: int) -> None:
 
 
 def bring_bodies(db: sqlite3.Connection) -> None:
-    """The step to format 3 that no script can say: every ciphertext into the table of its day."""
-    query = (
-        "SELECT seq, due_day, ciphertext FROM body_before JOIN bulletin USING (seq)"
-        " WHERE seq > ? ORDER BY seq LIMIT ?"
-    )
+    """The step to format 3 that no script can say: every ciphertext into the table of its day.
+
+    Some at a time, each removed where it was: one statement over all of them would have to keep
+    every page that it changes until its end, and the file would be as long again.
+    """
     last = 0
-    while rows := db.execute(query, (last, BROUGHT)).fetchall():
+    while rows := db.execute(_BEFORE, (last, BROUGHT)).fetchall():
         _append(db, [(day, seq, ciphertext) for seq, day, ciphertext in rows])
-        last = rows[-1][0]
+        first, last = last, rows[-1][0]
+        db.execute("DELETE FROM body_before WHERE seq <= ?", (last,))
+        db.execute("UPDATE stanza SET day = due_day WHERE seq > ? AND seq <= ?", (first, last))
     db.execute("DROP TABLE body_before")

@@ -125,21 +125,37 @@ def _fill(fresh: Path) -> None:
 def upgrade(directory: Path) -> None:
     """Bring a store of an older format up to this program's, in one transaction.
 
+    Meanwhile the WAL is as long as the store.
+
     Raises:
-        OperatorError: as `connect`.
+        OperatorError: as `connect`; `disk_full`: it is still of the older format.
     """
     connection = connect(directory, older=True)
     try:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
         if found < FORMAT:
-            connection.executescript(f"BEGIN IMMEDIATE; {_script(found)}")
-            bring_bodies(connection)
-            connection.execute(f"PRAGMA user_version={FORMAT}")
-            connection.execute("COMMIT")
+            _upgrade(connection, directory, found)
     except sqlite3.Error as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+            raise _no_room(directory) from None
         raise _unreadable(directory, error) from None
     finally:
         connection.close()
+
+
+def _upgrade(connection: sqlite3.Connection, directory: Path, found: int) -> None:
+    # New indices are sorted on the store's own disk: in memory those of a million bulletins would
+    # need 400 MB, and /tmp may be memory too.
+    place = str(directory.resolve()).replace("'", "''")
+    connection.execute(f"PRAGMA temp_store_directory='{place}'")
+    connection.execute("PRAGMA temp_store=FILE")
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE; {_script(found)}")
+        bring_bodies(connection)
+        connection.execute(f"PRAGMA user_version={FORMAT}")
+        connection.execute("COMMIT")
+    finally:
+        connection.execute("PRAGMA temp_store_directory=''")
 
 
 def _script(after: int) -> str:
@@ -236,6 +252,15 @@ def sync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _no_room(directory: Path) -> OperatorError:
+    return OperatorError(
+        "disk_full",
+        f"the store in {directory} is of an older format, and its disk has no room to change it",
+        field="data",
+        hint="free as much space as the store has, then start again; nothing was changed",
+    )
 
 
 def _unreadable(directory: Path, error: sqlite3.Error) -> OperatorError:

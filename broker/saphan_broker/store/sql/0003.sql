@@ -35,8 +35,6 @@ CREATE INDEX delivery_held ON delivery (due_day) WHERE holds > 0 AND destroyed I
 ALTER TABLE stanza ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE stanza ADD COLUMN day INTEGER NOT NULL DEFAULT 0;  -- due_day, or the delivery's unless held
 
-UPDATE stanza SET day = due_day;
-
 CREATE INDEX stanza_day ON stanza (day);
 
 CREATE INDEX stanza_held ON stanza (due_day) WHERE held = 1;
