@@ -225,8 +225,8 @@ def _unwitnessed(count: int) -> OperatorError:
     days = LIMITS.destruction_grace_ms // DAY_MS
     return OperatorError(
         UNWITNESSED,
-        f"{count} bulletins have been due for {days} days by this machine's clock, and no witness of"
-        " another agency has signed that their day has come; they are not erased",
+        f"{count} bulletins have been due for {days} days by this machine's clock, and no witness"
+        " of another agency has signed that their day has come; they are not erased",
         hint="look at the line and at this machine's clock (saphan status), and ask the other"
         " agencies whether their nodes run",
     )
