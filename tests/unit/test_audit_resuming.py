@@ -240,3 +240,16 @@ def retained_again(book: Logbook, state: list[bytes], bad: int) -> str:
     assert report.finding is not None
     assert report.finding.index == bad
     return report.finding.code
+
+
+def test_a_log_dated_beyond_every_calendar_leaves_a_state_as_well() -> None:
+    book = retained()
+    made, target = book.ended()
+    _, order = book.hold(made, target)
+    book.release(made, target, order)
+    book.time = 2**62 * 1000
+    book.show_head()
+    kept = Kept()
+    book.audit(book.pack(only=[]), resuming=Resuming("here", keeper=kept))
+    assert len(kept.states) == len(book.evidence.kept) + 1
+    assert all(kept.states)

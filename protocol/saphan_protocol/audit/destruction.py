@@ -48,7 +48,7 @@ class Destructions:
         self._ended = bytearray()
         self._holds: dict[int, int] = {}
         self._released: dict[int, int] = {}
-        """By when, in ms, the last hold of it was released."""
+        """By when, in POSIX seconds, the last hold of it was released."""
         self._open: list[int] = []
         """Released since the last head: when is not known yet."""
         self._latest = (0, 0)
@@ -93,7 +93,7 @@ class Destructions:
                 f"a head signed {(day * DAY_MS - after) // SECOND_MS} s before its day covers it",
                 field="leaf",
             )
-        self._released.update(dict.fromkeys(self._open, after))
+        self._released.update(dict.fromkeys(self._open, time + 1))
         self._open.clear()
 
     def finish(self, time: int) -> None:
@@ -113,7 +113,7 @@ class Destructions:
                 seen.destruction_held += 1
                 continue
             seen.destruction_waits += 1
-            due = max(day * DAY_MS, self._released.get(place, 0))
+            due = max(day * DAY_MS, self._released.get(place, 0) * SECOND_MS)
             if late is None and due + LIMITS.destruction_grace_ms < now:
                 late = index, (now - due) // DAY_MS
         if late is not None:
