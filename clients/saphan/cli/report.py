@@ -25,6 +25,7 @@ def add_report(group: Subparsers[Parser]) -> None:
     """Register `saphan retention report`."""
     report = add_command(group, "report", "retention_report", _report)
     report.add_argument("--about", metavar="REF", help=say("help.report_about"))
+    report.add_argument("--skip", type=int, default=0, metavar="N", help=say("help.report_skip"))
     report.add_argument("--exports", metavar="ID", help=say("help.report_exports"))
     add_page_options(report)
 
@@ -37,7 +38,7 @@ def _report(args: argparse.Namespace) -> int:
         return _exports(args)
     if not args.about.strip():
         raise InvalidInput("about_empty", "a report is about somebody or something", field="about")
-    found = local_node(args).post("/v1/retention/report", {"about": args.about})
+    found = local_node(args).post("/v1/retention/report", {"about": args.about, "skip": args.skip})
     show(found, report_lines(found), as_json=args.json)
     if args.page is not None or args.pdf is not None:
         for path in write_page_files(_page(args, found), args.page, args.pdf):

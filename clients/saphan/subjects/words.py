@@ -26,7 +26,7 @@ def total_words(found: Json, lang: str) -> Iterator[str]:
     if found["destroyed_unknown"]:
         yield text("report.unknown", lang, count=found["destroyed_unknown"])
     if found["more"]:
-        yield text("report.more", lang, count=len(found["bulletins"]))
+        yield text("report.more", lang, skip=found["next"])
 
 
 def bulletin_words(one: Json, lang: str) -> Iterator[str]:

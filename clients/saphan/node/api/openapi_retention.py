@@ -47,7 +47,12 @@ SCHEMAS: Final[Json] = {
             "about": {
                 "type": "string",
                 "description": "a name, a number, an account, a telephone, or a bulletin's id",
-            }
+            },
+            "skip": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "bulletins that were told of before: `next` of that answer",
+            },
         },
     },
     "Export": {

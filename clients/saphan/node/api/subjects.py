@@ -22,9 +22,10 @@ NOTED: Final = frozenset({BUNDLED, PRINTED})
 
 class AboutBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A name, a number, an account, a telephone, or a bulletin's id. Not in the path: paths are
-    written into logs."""
+    written into logs. `skip`: bulletins that were told of before."""
 
     about: Annotated[str, Meta(min_length=1, max_length=256)]
+    skip: Annotated[int, Meta(ge=0, lt=2**31)] = 0
 
 
 class ExportBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +49,8 @@ async def _report(request: web.Request) -> web.Response:
     check_text(body.about, "about")
     parts = service.subjects
     await parts.indexing.finish(service.engine)
-    return json_response(await service.engine.in_reading(partial(parts.report.about, body.about)))
+    told = partial(parts.report.about, body.about, body.skip)
+    return json_response(await service.engine.in_reading(told))
 
 
 async def _note(request: web.Request) -> web.Response:

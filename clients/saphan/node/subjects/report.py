@@ -23,7 +23,7 @@ from saphan.node.exports.copies import DeskCopies
 from saphan.node.exports.exporting import Exporting
 from saphan.node.rows.db import Database, Row
 from saphan.node.subjects.index import SubjectIndex
-from saphan.subjects.references import CERTAIN, KINDS, Reference, asked_references
+from saphan.subjects.references import CERTAIN, KINDS, NAME_LIKE, Reference, asked_references
 
 Json = dict[str, Any]
 BY_ID: Final = "id"
@@ -54,13 +54,14 @@ class SubjectReport:
     copies: DeskCopies
     held: Callable[[Collection[bytes]], set[bytes]]
 
-    def about(self, text: str) -> Json:
+    def about(self, text: str, skip: int = 0) -> Json:
         """Steps 2 to 4, of a name, a number, an account, a telephone, or a bulletin's id.
 
-        Of more than `LIMITS.report_bulletins` the oldest are told; `more` says so.
+        What is certain comes first, then what only sounds like it; the oldest first. Of more than
+        `LIMITS.report_bulletins` one page is told; `next` is what to skip for the one behind it.
         """
         asked = asked_references(text)
-        rows, more = self._found(text, asked)
+        rows, following = self._found(text.strip(), asked, skip)
         bulletins = [self._told(row, kind) for row, kind in rows]
         here = [one for one in bulletins if one["erased"] is None]
         gone = [one for one in bulletins if one["erased"] is not None]
@@ -71,7 +72,8 @@ class SubjectReport:
             "destroyed": gone,
             "destroyed_unknown": self._unknown(len(gone)),
             "suppressed": self._suppressed(asked),
-            "more": more,
+            "more": following is not None,
+            "next": following,
             "totals": _totals(here, gone),
         }
 
@@ -81,21 +83,26 @@ class SubjectReport:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _found(self, text: str, asked: Iterable[Reference]) -> tuple[list[tuple[Row, str]], bool]:
-        """Rows of bulletins, each with the kind by which it was found; whether there are more."""
+    def _found(
+        self, text: str, asked: Iterable[Reference], skip: int
+    ) -> tuple[list[tuple[Row, str]], int | None]:
+        """Rows of bulletins, each with the kind by which it was found; how many to skip for what
+        is behind them, None: nothing is."""
         by = {one.seq: one.kind for one in self.index.find(asked)}
         if _ID.fullmatch(text):
             start, end = bytes.fromhex(text.ljust(64, "0")), bytes.fromhex(text.ljust(64, "f"))
             same = self.db.rows("SELECT seq FROM bulletins WHERE id BETWEEN ? AND ?", (start, end))
             by = dict.fromkeys((seq for (seq,) in same), BY_ID) | by
-        seqs = sorted(by)
-        taken = seqs[: LIMITS.report_bulletins]
+        seqs = sorted(by, key=lambda seq: (by[seq] == NAME_LIKE, seq))
+        end_at = skip + LIMITS.report_bulletins
+        taken = seqs[skip:end_at]
         rows = [(self._row("WHERE b.seq = ?", seq), by[seq]) for seq in taken]
-        named = [(row, NAMED) for row in self._named(taken)]
-        return [(row, kind) for row, kind in (*rows, *named) if row], len(seqs) > len(taken)
+        named = [(row, NAMED) for row in self._named(taken, by)]
+        told = [(row, kind) for row, kind in (*rows, *named) if row]
+        return told, end_at if len(seqs) > end_at else None
 
-    def _named(self, seqs: Collection[int]) -> list[Row]:
-        """Destroyed bulletins that those found here name."""
+    def _named(self, seqs: Collection[int], told: Collection[int]) -> list[Row]:
+        """Destroyed bulletins that those found here name; none that is told of by itself."""
         named: dict[int, Row] = {}
         for seq in seqs:
             rows = self.db.rows(
@@ -103,7 +110,7 @@ class SubjectReport:
                 " WHERE n.seq = ? AND r.erased IS NOT NULL",
                 (seq,),
             )
-            named |= {row[0]: row for row in rows if row[0] not in seqs}
+            named |= {row[0]: row for row in rows if row[0] not in told}
         return [named[seq] for seq in sorted(named)]
 
     def _row(self, where: str, value: object) -> Row:
