@@ -17,7 +17,7 @@ from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError, Unavailable
 from support.aging_commits import copies, destruction, hold, release, settled, wrapped_anew
 from support.archives import HookedTwin, Twin, archive_all, hooked_twin, reopen
-from support.destroyed import cleanse, destroy, secrets_of, settled_ones
+from support.destroyed import cleanse, destroy, random_bodies, secrets_of, settled_ones
 from support.redis_relay import redis_relay
 from support.servers import ENGINES, Engine, Server
 from support.store_commits import digest
@@ -82,6 +82,15 @@ async def test_no_window_of_what_is_destroyed_is_in_any_file(
 
 def pack_files(place: Path, kind: str = "packs") -> list[Path]:
     return sorted(place.glob(f"objects/*/{kind}/*/*"))
+
+
+def objects_in(place: Path) -> set[Path]:
+    return {path for path in (place / "objects").rglob("*") if path.is_file()}
+
+
+def noted_first(path: Path) -> bool:
+    """Whether its name is one that nobody puts again."""
+    return bool({"bodies", "facts", "packs"} & set(path.parts))
 
 
 def packs(place: Path) -> set[str]:
@@ -440,8 +449,8 @@ async def test_objects_that_are_away_keep_nothing_in_the_servers_file(
         await twin.check()
 
 
-async def test_while_the_replica_is_behind_no_object_is_removed(
-    own_server: Server, tmp_path: Path
+async def test_while_the_replica_is_behind_no_object_is_put_or_removed(
+    own_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Server(tmp_path / "replica", own_server.engine) as replica:
         await asyncio.to_thread(replica.start)
@@ -453,12 +462,23 @@ async def test_while_the_replica_is_behind_no_object_is_removed(
             address = own_server.address(name=tmp_path.name, replicas=1, wait_ms=2000)
             twin.store = await RedisStore.open(address, objects=twin.objects, policy=EAGER)
             await destroy(twin, rows)
-            before = packs(tmp_path)
+            await settled_ones(twin, 1, LONG)
+            later = twin.story.bulletins(1, name="later")
+            before = objects_in(tmp_path)
             await asyncio.to_thread(replica.pause)
-            with pytest.raises(Unavailable) as refused:
-                await twin.store.cleanse()
-            assert refused.value.code == "replicas_missing"
-            assert packs(tmp_path) == before != set()
+            with monkeypatch.context() as patched:
+                patched.setattr(twin.store._writer, "address", replace(address, wait_ms=200))
+                for attempt in (
+                    twin.store.cleanse,
+                    twin.store.archive_some,
+                    lambda: twin.store.commit(random_bodies(later, LONG)),
+                ):
+                    with pytest.raises(Unavailable) as refused:
+                        await attempt()
+                    assert refused.value.code == "replicas_missing"
+            # One that is promoted by now knows of everything that is there.
+            assert {path for path in objects_in(tmp_path) - before if noted_first(path)} == set()
+            assert packs(tmp_path) != set()
             await asyncio.to_thread(replica.resume)
             for _ in range(10):
                 with suppress(Unavailable):  # it may take a moment to catch up

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from saphan_schemas.errors import OperatorError, Unavailable
@@ -47,12 +47,20 @@ class LongBodies:
     Args:
         objects: None: everything stays in the server.
         link: to the server, for notes; keys: of the evidence log.
+        settled: returns once the notes are at the replicas: one that is promoted knows of them.
     """
 
-    def __init__(self, objects: Objects | None, link: Link, keys: Keys) -> None:
+    def __init__(
+        self,
+        objects: Objects | None,
+        link: Link,
+        keys: Keys,
+        settled: Callable[[], Awaitable[None]],
+    ) -> None:
         self._objects = objects
         self._link = link
         self._noted = keys.bodies
+        self._settled = settled
         self._again = 0.0
         self._late: set[asyncio.Task[None]] = set()
         self._run = secrets.token_hex(RUN_BYTES)
@@ -73,6 +81,7 @@ class LongBodies:
         names = {row.id: packing.body_name(row.id, self._run, self._commit) for row in long}
         notes: list[Argument] = [word for name in names.values() for word in (epoch, name)]
         await self._link.one("ZADD", self._noted, *notes)
+        await self._settled()
         end = now() + LIMITS.object_commit_ms / 1000
         done: dict[bytes, str] = {}
         for first in range(0, len(long), PUTS):

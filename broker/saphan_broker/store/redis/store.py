@@ -23,7 +23,7 @@ from saphan_broker.store.checks import check_shape
 from saphan_broker.store.redis import creating, writing
 from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.archive.mover import Mover
-from saphan_broker.store.redis.archive.moving import LEASE_LOST
+from saphan_broker.store.redis.archive.moving import LEASE_LOST, at_once
 from saphan_broker.store.redis.archive.opening import open_archive
 from saphan_broker.store.redis.archive.policy import Policy
 from saphan_broker.store.redis.archive.reader import ArchiveReader
@@ -60,7 +60,8 @@ class RedisStore(Reading):
         self._mover = None if opened is None else opened[1]
         self.archived = None if opened is None else opened[0]
         objects: Objects | None = parts["objects"]
-        self._long = LongBodies(objects, links[0], keys["evidence"])
+        settled = writer.settled if writer.address.replicas else at_once
+        self._long = LongBodies(objects, links[0], keys["evidence"], settled)
         self._writer = writer
         self._links = links
         self._keys = keys
@@ -79,6 +80,8 @@ class RedisStore(Reading):
         self._begun: set[asyncio.Task[Any]] = set()
         self._pending: dict[tuple[Log, str], CosignatureRow] = {}
         self._unknown: str | None = None
+        if self._mover is not None:
+            self._mover.wait_with(lambda: self._begin(writer.settled()))
         self._closing: asyncio.Task[None] | None = None
 
     @classmethod
@@ -289,7 +292,7 @@ class RedisStore(Reading):
         clean, failure = True, None
         if self._mover is not None:
             try:
-                clean = await self._mover.clean(lambda: self._begin(self._writer.settled()))
+                clean = await self._mover.clean()
             except SaphanError as error:
                 if error.code == LEASE_LOST:
                     raise

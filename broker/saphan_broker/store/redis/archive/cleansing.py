@@ -12,7 +12,7 @@ A crash anywhere leaves the object's name in the server, and the next call goes 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from saphan_schemas.errors import OperatorError
@@ -46,20 +46,14 @@ class Cleansing:
         self._reader = reader
         self._mover = mover
         self._keys = moving.keys["evidence"]
-        self._settled: Callable[[], Awaitable[None]] = _at_once
 
-    async def clean(self, settled: Callable[[], Awaitable[None]]) -> bool:
+    async def clean(self) -> bool:
         """Remove what can be; False: some of it waits for a bulletin that is still open.
-
-        Args:
-            settled: returns once all that the server says is durable; an object that is removed
-                comes back with no replica.
 
         Raises:
             Unavailable: `lease_lost`, `blobs_unreachable`, ...; OperatorError: `blobs_unusable`,
                 ...
         """
-        self._settled = settled
         await self._unnamed()
         await self._gone()
         clean = await self._wiped()
@@ -88,7 +82,7 @@ class Cleansing:
             names = await self._some(self._keys.gone, NAMES)
             if not names:
                 return
-            await self._settled()
+            await self._moving.settled()
             for name in names:
                 await self._objects.delete(name.decode())
             await self._moving.write([("SREM", self._keys.gone, *names)])
@@ -145,7 +139,7 @@ class Cleansing:
                 raise
             _log.warning("the pack %s cannot be cleansed: %s", name, error)
             return False
-        await self._settled()
+        await self._moving.settled()
         # A crash here: nothing leads to it, and it is looked at again.
         await self._moving.objects.remove(name)
         refs = self._keys.refs(name)
@@ -175,7 +169,3 @@ class Cleansing:
     async def _some(self, key: bytes, number: int) -> list[bytes]:
         (members,) = await self._moving.ask([("SRANDMEMBER", key, number)])
         return list(members)
-
-
-async def _at_once() -> None:
-    """Nothing to wait for."""

@@ -51,10 +51,14 @@ class Mover:
                 + await self._bulletins.move()
             )
 
-    async def clean(self, settled: Callable[[], Awaitable[None]]) -> bool:
+    def wait_with(self, settled: Callable[[], Awaitable[None]]) -> None:
+        """See `Moving.settled`."""
+        self._moving.settled = settled
+
+    async def clean(self) -> bool:
         """Take what is destroyed out of the objects; see `Cleansing.clean`."""
         async with self.resting:
-            return await self._cleansing.clean(settled)
+            return await self._cleansing.clean()
 
     async def forget(self, before_day: int, forgotten: int, limit: int) -> int:
         """Take what is forgotten out of packs and blocks, for who holds `resting`."""

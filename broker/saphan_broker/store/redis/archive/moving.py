@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from saphan_schemas.errors import Unavailable
@@ -27,6 +27,10 @@ class Moving:
 
     Args:
         epoch: of the lease under which this process may move things, now.
+
+    Attributes:
+        settled: returns once all that the server says is durable, on the replicas too: one that is
+            promoted knows of what was put, and does not need what was removed.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Moving:
         self.objects = objects
         self.policy = policy
         self.epoch = epoch
+        self.settled: Callable[[], Awaitable[None]] = at_once
         self._noted: list[str] = []
 
     async def put(self, name: str, body: bytes) -> None:
@@ -54,6 +59,7 @@ class Moving:
         crash leaves nothing that nobody knows of."""
         self._noted.append(name)
         await self.write([("ZADD", self.keys["evidence"].notes, self.epoch(), name)])
+        await self.settled()
         await self.put(name, body)
 
     async def give_up(self, names: Sequence[str]) -> None:
@@ -125,6 +131,10 @@ class Moving:
         if word == "fenced":
             raise fenced()
         return word == "done"
+
+
+async def at_once() -> None:
+    """Nothing to wait for."""
 
 
 def fenced() -> Unavailable:
