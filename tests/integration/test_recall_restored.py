@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
+import pytest
 from saphan.backup.restored_store import adopt_store
 from saphan.node.recall import answering
 from saphan.node.rows.recalled import keep_answer, open_recalls, recalled_here
@@ -183,3 +184,20 @@ async def test_what_was_declined_hides_nothing_that_is_owed(bridge: Bridge) -> N
                     keep_answer(tx, bytes([number]) * 32, "declined", "law_requires", "keeper", 9)
                 keep_answer(tx, bytes([4]) * 32, "declined", "legal_hold", answering.HOLD, 9)
             assert [one.bulletin[0] for one in open_recalls(kh.db, 2)] == [5, 4]
+
+
+async def test_a_recall_does_not_wait_for_the_whole_index(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it named is looked at first, whatever else waits for the index, or cannot be read."""
+    monkeypatch.setattr("saphan.node.subjects.indexing.IDLE_S", 3600.0)
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            other, wrong = [await accepted(la, notice()) for _ in range(2)]
+            await la.recalls.order(wrong, "wrong_person", "keeper")
+            await stands(la, wrong, "obeyed")
+            assert suppressed(la) == suppressed(kh) > 0
+            query = "SELECT b.id FROM unindexed JOIN bulletins b USING (seq)"
+            assert la.db.rows(query) == kh.db.rows(query) == [(other,)]

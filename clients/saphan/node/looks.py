@@ -79,7 +79,7 @@ def recalls(
 ) -> Recalls:
     """Of what this agency takes back, and of what others do."""
     on_what = on.agency, on.key, on.db
-    suppressing = Suppressing(on.db, indexing.step, on.clock)
+    suppressing = Suppressing(on.db, indexing.one, on.clock)
     suppress = suppressing.keep
     return Recalls(
         engine=engine,

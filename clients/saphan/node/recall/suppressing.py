@@ -25,11 +25,11 @@ class Suppressing:
     """Of one node; blocking.
 
     Args:
-        index: indexes a portion of what waits for it, and says how many were; clock: ms UTC.
+        index: indexes a bulletin, if that was not done yet; clock: ms UTC.
     """
 
     db: Database
-    index: Callable[[], int]
+    index: Callable[[bytes], None]
     clock: Callable[[], int]
 
     def keep(self, bulletin: bytes, code: str) -> None:
@@ -40,9 +40,7 @@ class Suppressing:
         """
         if code != WRONG_PERSON:
             return
-        waits = "SELECT 1 FROM unindexed JOIN bulletins b USING (seq) WHERE b.id = ?"
-        while self.db.row(waits, (bulletin,)) is not None and self.index():
-            pass
+        self.index(bulletin)
         with self.db.transaction() as tx:
             keep_hashes(tx, bulletin, self.clock())
 

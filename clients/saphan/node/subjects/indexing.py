@@ -35,6 +35,12 @@ KEY_LOST: Final = frozenset({"archive_key_gone", "archive_key_damaged"})
 IDLE_S: Final = 2.0
 """Between two looks while there is nothing."""
 
+_WAITS: Final = (
+    "SELECT b.seq, b.id, b.header, b.header_id, b.wrapped, b.wrap_day, c.ciphertext"
+    " FROM unindexed JOIN bulletins b USING (seq) JOIN bodies c USING (seq)"
+    " WHERE b.wrapped IS NOT NULL"
+)
+
 
 class Indexing:
     """Indexes what waits for it; blocking, but for `run`."""
@@ -71,12 +77,13 @@ class Indexing:
         Raises:
             OperatorError: the disk; nothing of the portion was kept.
         """
-        rows = self._db.rows(
-            "SELECT b.seq, b.id, b.header, b.header_id, b.wrapped, b.wrap_day, c.ciphertext"
-            " FROM unindexed JOIN bulletins b USING (seq) JOIN bodies c USING (seq)"
-            " WHERE b.wrapped IS NOT NULL ORDER BY b.seq LIMIT ?",
-            (PORTION,),
-        )
+        return self._keep(self._db.rows(f"{_WAITS} ORDER BY b.seq LIMIT ?", (PORTION,)))
+
+    def one(self, bulletin: bytes) -> None:
+        """Step 2 of this one before all others, if it waits; raises as `step`."""
+        self._keep(self._db.rows(f"{_WAITS} AND b.id = ?", (bulletin,)))
+
+    def _keep(self, rows: list[Row]) -> int:
         found = [(row[0], self._references(row)) for row in rows]
         if found:
             with self._db.transaction() as tx:
