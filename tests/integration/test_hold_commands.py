@@ -14,6 +14,7 @@ from support.bridge import KH, LA, Bridge, eventually
 from support.bundled import gap_codes
 from support.command import answered, saphan_here
 from support.desks import desk_bridge, ready_bridge
+from support.hold_files import hold_file
 from support.threads import accepted, letter
 
 Json = dict[str, Any]
@@ -155,3 +156,34 @@ async def test_a_court_is_shown_the_order_and_not_why(
         assert b"court 7/2026" not in shown
         orders = world.kh.db.rows("SELECT package FROM hold_orders ORDER BY number")
         assert [package in shown for (package,) in orders] == [False, True]
+
+
+async def test_a_hold_without_its_file_is_released_by_name(bridge: Bridge, secret: Path) -> None:
+    """The order key was in other hands, and everything here was held."""
+    async with desk_bridge(bridge) as world:
+        there = ("--dir", bridge.place / KH)
+        bulletin = await accepted(world.la, letter("training_notice", (KH,)))
+        stolen = hold_file(bridge, KH, ids=(bytes(32),), told=False)
+        assert (await world.kh.line.register(hold=stolen.package)).code is None
+        await eventually(lambda: held_among(world.kh.db, [bulletin]) == {bulletin})
+        assert "terms" in await page("hold", "list", *there)
+        signed = ("--passphrase-file", secret, "--yes", *there)
+        given = ("--reference", "theft of 12 May", "--key", bridge.offices[KH].root_key, *signed)
+        name = stolen.name.hex()[:12]
+        renewed = await answered("hold", "renew", name, "--review", "9d", *given, status=5)
+        assert renewed["code"] == "hold_terms_missing"
+        released = await answered("hold", "release", name, *given)
+        assert (released["in_force"], released["logged"]) == (False, True)
+        assert held_among(world.kh.db, [bulletin]) == set()
+
+        own = ("--id", bulletin.hex(), "--untold", "--review", "90d", *given)
+        held = await answered("hold", "order", *own)
+        thief = hold_file(
+            bridge, KH, number=4, release=bytes.fromhex(held["name"]), ids=(bulletin,)
+        )
+        assert (await world.kh.line.register(hold=thief.package)).code is None
+        await eventually(lambda: world.kh.holds.orders.foreign())
+        assert held_among(world.kh.db, [bulletin]) == {bulletin}
+        released = await answered("hold", "release", held["name"][:12], *given)
+        assert (released["in_force"], released["logged"]) == (False, False)
+        assert held_among(world.kh.db, [bulletin]) == set()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from saphan.node.holding.rows import held_among
 from saphan.node.service import NodeService
 from saphan_schemas.errors import Refused, Unavailable
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, wish
@@ -75,3 +76,54 @@ async def test_what_is_not_known_yet_is_not_answered(bridge: Bridge) -> None:
                     kh.holds.asked.answer(bulletin, code, None)
             await kh.holds.take(held.package, held.terms, held.salt)
             assert kh.holds.asked.answer(bulletin, "kept", None) == [LA]
+
+
+async def test_a_hold_that_nobody_brought_can_be_ended(bridge: Bridge) -> None:
+    """A stolen order key holds, and everything with it; or the only file of a hold is lost."""
+    async with bridge.broker_running() as broker:
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            bulletin = await accepted(la, wish())
+            held = hold_file(bridge, KH, ids=(bulletin,), told=False)
+            await kh.holds.take(held.package, held.terms, held.salt)
+            await eventually(lambda: logged(kh, "held"))
+            with kh.db.transaction() as tx:  # as a store from before the hold
+                for table in ("hold_orders", "holds", "held", "hold_said"):
+                    tx.execute(f"DELETE FROM {table}")  # noqa: S608
+            kh.holds.restored.at = bridge.clock()
+            await kh.holds.look()
+            assert [one.code for one in kh.alarms.standing()] == ["hold_terms_missing"]
+            released = hold_file(bridge, KH, number=2, release=held.name, ids=(held.name,))
+            await kh.holds.take(released.package, released.terms, released.salt)
+            await eventually(lambda: logged(kh, "released"))
+            assert held_among(kh.db, [bulletin]) == set()
+            rows = await broker.store.deliveries_of([bulletin])
+            assert [one.holds for one in rows[bulletin]] == [0]
+            await eventually(lambda: kh.alarms.standing() == [])
+
+
+async def test_what_a_thief_has_released_stays_held_until_it_is_released_here(
+    bridge: Bridge,
+) -> None:
+    async with bridge.broker_running() as broker:
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            bulletin = await accepted(la, wish())
+            held = hold_file(bridge, KH, ids=(bulletin,), told=False)
+            await kh.holds.take(held.package, held.terms, held.salt)
+            await eventually(lambda: logged(kh, "held"))
+            stolen = hold_file(bridge, KH, number=2, release=held.name, ids=(bytes(32),))
+            assert (await kh.line.register(hold=stolen.package)).code is None
+            await eventually(lambda: kh.holds.orders.is_logged(stolen.name))
+            await kh.holds.look()
+            assert [one.code for one in kh.alarms.standing()] == ["hold_foreign"]
+            assert held_among(kh.db, [bulletin]) == {bulletin}
+            own = hold_file(bridge, KH, number=3, release=held.name, ids=(bulletin,))
+            await kh.holds.take(own.package, own.terms, own.salt)
+            await eventually(lambda: logged(kh, "released"))
+            assert held_among(kh.db, [bulletin]) == set()
+            rows = await broker.store.deliveries_of([bulletin])
+            assert [one.holds for one in rows[bulletin]] == [0]
+            await eventually(lambda: kh.alarms.standing() == [])

@@ -71,15 +71,19 @@ def release(args: argparse.Namespace) -> int:
 
 def _on_hold(args: argparse.Namespace, action: Action, review: int) -> int:
     found = local_node(args).get(f"/v1/holds/{args.hold}?limit=1")
-    if found["scope"] is None:
+    name = bytes.fromhex(found["name"])
+    if found["scope"] is None and action != "release":
         raise OperatorError(
             "hold_terms_missing",
             "the terms of this hold are not here, and an order on it repeats its scope",
             field="hold",
-            hint="hand in the file that was signed first: saphan hold submit FILE",
+            hint="hand in the file that was signed first: saphan hold submit FILE; if it is lost: "
+            "saphan hold release NAME",
         )
-    terms = HoldTerms(args.reference, scope_of(found["scope"]), told=found["told"])
-    name = bytes.fromhex(found["name"])
+    # Whose terms are lost, or were never ours, names itself; else it would hold all for ever.
+    lost = HoldScope((name,), (), None, None, (), ())
+    scope = lost if found["scope"] is None else scope_of(found["scope"])
+    terms = HoldTerms(args.reference, scope, told=bool(found["told"]))
     made = _made(args, _holds(args), action, name, review, terms)
     return _sign_or_write(args, made)
 

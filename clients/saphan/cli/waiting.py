@@ -106,7 +106,8 @@ def hold_logged(node: LocalNode, taken: dict[str, Any], name: str) -> dict[str, 
     except Unavailable as error:
         if error.code != IN_VAIN:
             raise
-    if order()["broker"] is not None and not order()["logged"]:
+    ended = order()["action"] == "release" and not rows[-1]["in_force"]
+    if order()["broker"] is not None and not order()["logged"] and not ended:
         raise Refused(
             order()["broker"],
             "the broker does not take the hold order; what it holds is held here all the same",

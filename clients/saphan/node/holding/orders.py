@@ -4,8 +4,8 @@
    offered to the broker until the log shows it. The release of one that the log shows counts once
    the log shows it too: until then the broker goes on holding.
 2. What the log shows and nobody has brought (a restored node, an order given at another machine, a
-   stolen order key) holds everything until its terms are here, for nobody knows what it names; and
-   a release that nobody has brought ends nothing.
+   stolen order key) holds everything until its terms are here, for nobody knows what it names, or
+   until it is released; and a release that nobody has brought, nor another one, ends nothing.
 3. With each new hold every bulletin here is to be sorted; those that come later are as they come.
 """
 
@@ -186,12 +186,14 @@ class HoldOrders:
         ).fetchall()
         with self._logs.lock:
             logged = {one.commitment for one in self._logs.directory.holds.of(self._agency)}
+        ended = {row[2]: row[0] for row in rows if row[1] == RELEASE and row[0] in logged}
         for name, action, hold, package, terms in rows:
             if action == RELEASE:
-                if terms is not None and (name in logged or hold not in logged):
+                # Where the log has ended it by another release, ours cannot be logged any more.
+                if terms is not None and (hold in ended or hold not in logged):
                     done = tx.execute(
                         "UPDATE holds SET released = ? WHERE name = ? AND released IS NULL",
-                        (name, hold),
+                        (ended.get(hold, name), hold),
                     )
                     if done.rowcount:
                         tx.execute("DELETE FROM held WHERE hold = ?", (hold,))
@@ -244,8 +246,8 @@ class HoldOrders:
             return self._logs.directory.holds.find(name) is not None
 
     def is_ending(self, name: bytes) -> bool:
-        """Whether a release of a hold was given, logged or not."""
-        query = "SELECT 1 FROM hold_orders WHERE hold = ? AND action = ?"
+        """Whether a release of a hold was given here, logged or not."""
+        query = "SELECT 1 FROM hold_orders WHERE hold = ? AND action = ? AND terms IS NOT NULL"
         return self._db.row(query, (name, RELEASE)) is not None
 
     def terms(self, name: bytes) -> HoldTerms | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from saphan_protocol.keys import SigningKey
@@ -29,6 +29,7 @@ NOTHING: Final = -1
 """Row of a statement that need not be made."""
 SAID_BEFORE: Final = 0
 """Row of a statement that only the log still shows."""
+_CORRIDOR: Final = "SELECT sender, recipient FROM entries WHERE idx = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Saying:
         self._db = db
         self._orders = orders
         self._clock = clock
+        self._found: set[bytes] = set()
+        """Released holds that `find_lost` has looked for."""
 
     def look(self) -> bool:
         """Say the next part of what is to be said; whether there may be more.
@@ -130,34 +133,71 @@ class Saying:
 
     def _release_some(self) -> bool:
         rows = self._db.rows(
-            "SELECT s.hold, s.bulletin, b.digest, s.target, s.sender, s.recipient, h.released,"
-            " s.held, s.asked FROM hold_said s JOIN holds h ON h.name = s.hold"
-            " JOIN bulletins b ON b.id = s.bulletin LEFT JOIN statements t ON t.id = s.held"
+            "SELECT s.hold, s.bulletin, s.target, s.sender, s.recipient, h.released, s.asked"
+            " FROM hold_said s JOIN holds h ON h.name = s.hold"
+            " LEFT JOIN statements t ON t.id = s.held"
             " WHERE s.released IS NULL AND h.released IS NOT NULL"
             " AND (t.state IS NULL OR t.state != 'waiting') LIMIT ?",
             (PART,),
         )
         if not rows:
             return False
-        found = [(_Target(*row[:6]), row[6], bool(row[8])) for row in rows]
+        found = [
+            (_Target(hold, bulletin, b"", target, *pair), name, bool(asked))
+            for hold, bulletin, target, *pair, name, asked in rows
+        ]
         standing = [
-            (one, name, asked)
+            (replace(one, digest=held.ciphertext), name, asked)
             for one, name, asked in found
-            if self._is_said(one, Event.HELD, one.hold)  # else the broker refused it
+            if (held := self._said(one, Event.HELD, one.hold)) is not None  # else it was refused
             and not self._is_said(one, Event.RELEASED, name)
             and not self._is_destroyed(one)
         ]
         said = [self._own(one, Event.RELEASED, name) for one, name, _ in standing]
         said += [self._asks(one, "release") for one, _, asked in standing if asked]
         with self._db.transaction() as tx:
-            numbers = dict.fromkeys((one for one, _, _ in found), NOTHING)
+            numbers = dict.fromkeys(((one.index, one.hold) for one, _, _ in found), NOTHING)
             rows_of = self._queue(tx, said)[: len(standing)]
-            numbers |= dict(zip((one for one, _, _ in standing), rows_of, strict=True))
+            places = ((one.index, one.hold) for one, _, _ in standing)
+            numbers |= dict(zip(places, rows_of, strict=True))
             tx.executemany(
                 "UPDATE hold_said SET released = ? WHERE target = ? AND hold = ?",
-                [(number, one.index, one.hold) for one, number in numbers.items()],
+                [(number, *place) for place, number in numbers.items()],
             )
         return True
+
+    def find_lost(self) -> None:
+        """At a restored node: what its lost life had said `held` of under holds that are released.
+        Their terms, or the bulletins, may have gone with it; the broker holds them still.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        released = self._db.rows("SELECT name FROM holds WHERE released IS NOT NULL")
+        over = {name for (name,) in released} - self._found
+        after: int | None = -1
+        while over and after is not None:
+            after = self._find_some(over, after)
+        self._found |= over
+
+    def _find_some(self, over: set[bytes], after: int) -> int | None:
+        """A part of what `find_lost` looks through, above an index; the last of it."""
+        rows = self._db.rows(
+            "SELECT idx, statement FROM entries WHERE event = 'held' AND issuer = ? AND idx > ?"
+            " ORDER BY idx LIMIT ?",
+            (self._agency, after, PART),
+        )
+        said = [decode(Targeted, row[1], LIMITS.statement_bytes, "statement") for row in rows]
+        found = [
+            (one.target, one.detail, one.bulletin, *corridor[0], SAID_BEFORE)
+            for one in said
+            if one.detail in over and (corridor := self._db.rows(_CORRIDOR, (one.target,)))
+        ]
+        with self._db.transaction() as tx:
+            tx.executemany(
+                "INSERT OR IGNORE INTO hold_said VALUES (?, ?, ?, ?, ?, ?, NULL, 0)", found
+            )
+        return rows[-1][0] if rows else None
 
     # --- statements -------------------------------------------------------------------------------
 
@@ -198,12 +238,17 @@ class Saying:
 
     def _is_said(self, one: _Target, event: Event, order: bytes) -> bool:
         """Whether the log shows this statement of ours."""
+        return self._said(one, event, order) is not None
+
+    def _said(self, one: _Target, event: Event, order: bytes) -> Targeted | None:
+        """This statement of ours, as the log shows it."""
         rows = self._db.rows(
             "SELECT statement FROM entries WHERE bulletin = ? AND event = ? AND issuer = ?",
             (one.bulletin, event.value, self._agency),
         )
         said = (decode(Targeted, row[0], LIMITS.statement_bytes, "statement") for row in rows)
-        return any((each.target, each.detail) == (one.index, order) for each in said)
+        wanted = (one.index, order)
+        return next((each for each in said if (each.target, each.detail) == wanted), None)
 
     def _is_destroyed(self, one: _Target) -> bool:
         """Whether the broker has nothing of this delivery to hold any more."""

@@ -95,6 +95,8 @@ class HoldWatch:
         said = False
         while await self.engine.in_frames(self.asked.answer_gone):
             said = True
+        if self.restored.at is not None:
+            await self.engine.in_frames(self.saying.find_lost)
         while await self.engine.in_frames(self.saying.look):
             said = True
         if said:
@@ -150,7 +152,8 @@ def _missing() -> OperatorError:
         "hold_terms_missing",
         "the log shows a hold order of this agency whose terms are not here: until they are, "
         "nothing is destroyed",
-        hint="hand in the file that was signed: saphan hold submit FILE; it lies in orders/",
+        hint="hand in the file that was signed: saphan hold submit FILE; it lies in holds/. If it "
+        "is lost or was never yours: saphan hold release NAME",
     )
 
 
@@ -160,7 +163,8 @@ def _foreign() -> OperatorError:
         "the log shows a release or renewal of a hold of this agency that nobody has brought here: "
         "it ends nothing at this node",
         hint="if it is yours: saphan hold submit FILE; if not, the order key is in other hands: "
-        "saphan keys revoke order",
+        "saphan keys revoke order; then hold anew what must be: saphan hold order; and end this "
+        "one: saphan hold release NAME",
     )
 
 
