@@ -23,7 +23,7 @@ from saphan_broker.retention.pace import Pace
 from saphan_broker.retention.progress import Progress
 from saphan_broker.retention.wrapping import wrap_anew
 from saphan_broker.sequencing.work import Destruction, Rejected, Submit, Work
-from saphan_broker.state import State
+from saphan_broker.state import DEAD, State
 from saphan_broker.store.base import BulletinFacts, DeliveryRow
 
 _log = logging.getLogger("saphan.broker")
@@ -103,6 +103,11 @@ class RetentionSweep:
                 something stayed.
         """
         self._refused.clear()
+        await self._each(self._look)
+        if self._refused:
+            raise min(self._refused, key=_rank)
+
+    async def _look(self) -> None:
         await self._remove_files()  # what a failed look has left
         if self._guard.leaps() and not (await self._state.store.counts()).bulletins:
             await self._progress.acted(self._progress.witnessed_ms)  # nothing to lose yet
@@ -116,8 +121,6 @@ class RetentionSweep:
         # Whatever has failed is in the store, which says how far the seed may go.
         await self._progress.advance(day)
         await self._progress.acted(now)
-        if self._refused:  # of what only waits the operator is not alarmed
-            raise min(self._refused, key=lambda error: isinstance(error, Unavailable))
 
     async def _each(self, work: Callable[[], Awaitable[None]]) -> None:
         """One part of a look; what stops it is said at the end, and stops no other part."""
@@ -208,3 +211,9 @@ class RetentionSweep:
         removed = counters.destroyed + counters.rewrapped + counters.forgotten
         if removed != self._cleansed and await self._state.store.cleanse():
             self._cleansed = removed
+
+
+def _rank(error: SaphanError) -> int:
+    """Of several the operator is told of the first that is neither waiting nor, last of all, of a
+    store that the sequencer opens anew."""
+    return 2 if error.code in DEAD else int(isinstance(error, Unavailable))
