@@ -15,6 +15,10 @@ ONCE_TYPE: Final = "saphan/once/1"
 ONCE: Final = frozenset({Event.READ, Event.RECALLED, Event.OBEYED, Event.DECLINED, Event.ERASED})
 """Events with a marker. What the sender says in its own corridor stands under its own name."""
 
+UNASKED: Final = frozenset({Event.DESTROYED.value})
+"""Not in the index at all: nobody says it a second time, for its delivery says that it was said. A
+row of a random place for each would be most of what a destruction writes."""
+
 
 def marker(event: Event, bulletin: bytes) -> bytes:
     """32 bytes; of a reading the bulletin's id itself, as rows of earlier releases have it."""

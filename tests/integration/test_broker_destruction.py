@@ -59,6 +59,8 @@ async def test_destroyed_is_logged_with_its_target_and_takes_stanza_and_body(wor
     for _ in range(2):
         await sweep(world).look()
     assert len(entries(out, made, Event.DESTROYED)) == 1
+    said = out.entries[index][0].statement  # nobody asks for it by its identity
+    assert await world.broker.store.statements([(made.bulletin_id, said, B)]) == {}
 
     into = await world.line(B)
     assert await into.stanzas(made.bulletin_id) == (None,)

@@ -29,7 +29,7 @@ from saphan_broker.moving.damage import damaged
 from saphan_broker.moving.deliveries import consigns, delivery_of, replayed
 from saphan_broker.moving.holding import DESTROYED as GONE
 from saphan_broker.moving.holding import bodiless, is_destroyed, read_holdings
-from saphan_broker.once import ONCE, marker
+from saphan_broker.once import ONCE, UNASKED, marker
 from saphan_broker.records import DESTROYED, OpenedEntry
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import (
@@ -146,7 +146,7 @@ class EvidenceBlocks:
             entries=await source.entries(start, stop),
             anchors=await source.anchors(start, stop),
         )
-        _check_rows(block, start, await self._first_kept())
+        _check_rows(block, start, await self.first_kept())
         if block.entries:
             block.time = block.entries[-1].time
         opened, block.closed = open_entries(self._keys, block.entries)
@@ -158,7 +158,7 @@ class EvidenceBlocks:
         await self._deliveries(block, stop)
         return block
 
-    async def _first_kept(self) -> int:
+    async def first_kept(self) -> int:
         """Index of the first entry that is not forgotten; 0: none can be, so young is the log."""
         if self._first is None:
             state = await self._source.state("evidence")
@@ -247,7 +247,7 @@ class EvidenceBlocks:
         """Whether the beginning of a delivery is no longer there: its last entries outlive it."""
         if key in now:
             return False
-        row, first = stored.get(key), await self._first_kept()
+        row, first = stored.get(key), await self.first_kept()
         return row.submitted < first if row is not None else first > 0
 
     async def _stanzas(
@@ -289,7 +289,7 @@ def open_entries(keys: DayKeys, entries: Iterable[EntryRow]) -> tuple[list[Opene
 def statement_keys(one: OpenedEntry) -> Iterable[StatementKey]:
     """By what the sequencer finds it: its identity, and for a reading the bulletin itself."""
     row = one.row
-    if row.bulletin is None:
+    if row.bulletin is None or row.event in UNASKED:
         return
     yield row.bulletin, one.entry.statement, row.recipient
     if row.event == Event.READ.value:

@@ -10,6 +10,7 @@ from saphan_schemas.records import BatchSignature, Entry, LeafType, SignatureIte
 
 from saphan_broker.at_rest import KeptRecord, seal_header, seal_record, seal_stanza_row
 from saphan_broker.clock import day_of
+from saphan_broker.once import UNASKED
 from saphan_broker.quotas import Quotas
 from saphan_broker.seeds import DayKeys
 from saphan_broker.sequencing.facts import Known
@@ -107,8 +108,9 @@ class Ledger:
             )
         )
         self.known.corridors[corridor] = self.corridors[corridor] = (number + 1, index)
-        key = (bulletin, statement_id, corridor[1])
-        self.known.statements[key] = self.statements[key] = index
+        if leaf.name.lower() not in UNASKED:
+            key = (bulletin, statement_id, corridor[1])
+            self.known.statements[key] = self.statements[key] = index
         return index
 
     def bulletin(self, facts: BulletinFacts, header: bytes, ciphertext: bytes) -> None:
