@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from saphan.agreements.terms import first_terms, parse_terms
+from saphan.node.retaining.reviews import Decision
 from saphan.node.service import NodeService
 from saphan.retention.reckoning import add_months
 from saphan_schemas.limits import DAY_MS, LIMITS
@@ -61,6 +62,25 @@ async def test_an_answered_request_is_closed_at_both_ends(bridge: Bridge) -> Non
                     assert found["closed"] == today
                     # Closed: kept for two years at most, and asked about when its author wants.
                     assert found["planned"] <= add_months(today, 24)
+
+
+async def test_what_answers_an_erased_request_is_closed_with_it(bridge: Bridge) -> None:
+    """Else it would stay until its own last day, years after the request that it answers."""
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            await agreed(kh)
+            request = await accepted(la, letter("info_request", (KH,)))
+            interim = await accepted(kh, letter("info_reply", (LA,), request))
+            await known(la, interim)
+            assert await closed(la, interim) is None
+            await la.retention.decide(request, Decision("erase", "keeper", "the case is over"))
+            assert await closed(la, interim) == "closed"
+            final = await accepted(kh, letter("info_reply_final", (LA,), request))
+            await known(la, final)
+            for one in (interim, final):
+                assert await closed(la, one) == "closed"
 
 
 async def test_a_notice_about_the_wrong_person_goes_within_thirty_days(bridge: Bridge) -> None:

@@ -186,5 +186,8 @@ async def test_officers_that_the_settings_name_decide(bridge: Bridge) -> None:
         status, shown = await officer.ask("GET", path)
         assert (status, shown["review"]) == (200, None)
         assert await officer.code("GET", "/v1/retention") == "token_scope"
+        wrong = (body | {"decision": "extend"}, body | {"until": 30_000})
+        for one in wrong:
+            assert await officer.code("POST", path, json=one) == "malformed"
         blank = body | {"reason": "  "}
         assert await officer.code("POST", path, json=blank) == "retention_reason"

@@ -111,6 +111,10 @@ async def _shown(request: web.Request) -> web.Response:
 async def _decide(request: web.Request) -> web.Response:
     service, view = request.app[SERVICE], view_of(request)
     body = parse_json(await read_body(request), DecisionBody)
+    if (body.until is None) != (body.decision != "extend"):
+        raise InvalidInput(
+            "malformed", "`until` is given to extend, and for nothing else", field="until"
+        )
 
     def look() -> tuple[bytes, str]:
         bulletin = view.resolve(request.match_info["id"])

@@ -120,6 +120,9 @@ class Closings:
 
     def _answered(self, request: bytes, sender: str) -> Closing | None:
         """Every one of those who were asked has answered, or never will."""
+        gone = self._gone(request)
+        if gone is not None:
+            return gone
         owed = self._requests.owed(request)
         for _ in range(VERSIONS):
             newer = self._requests.replaced.by(request)
@@ -133,6 +136,18 @@ class Closings:
         days = [self._day(reply) for one in owed for reply in one.owing.replies]
         word = "no_trace" if states == {"no_trace"} else "closed"
         return Closing(max(days, default=self._day(request)), word)
+
+    def _gone(self, request: bytes) -> Closing | None:
+        """A request that this node has erased is closed: as it was, or on that day."""
+        row = self._db.row(
+            "SELECT r.closed, r.closing, r.erased FROM retention r JOIN bulletins b USING (seq)"
+            " WHERE b.id = ? AND r.erased IS NOT NULL",
+            (request,),
+        )
+        if row is None:
+            return None
+        closed, word, erased = row
+        return Closing(erased // DAY_MS, "closed") if closed is None else Closing(closed, word)
 
     def _ended(self, bulletin: bytes) -> Closing | None:
         """Any message of the same operation says that it is over."""

@@ -171,6 +171,11 @@ class Erasing:
                 "UPDATE parts SET stage = ? WHERE bulletin = ?",
                 [(GONE, bulletin) for bulletin in bulletins],
             )
+            tx.executemany(  # what answers it is closed with it
+                "UPDATE retention SET reckoned = NULL WHERE erased IS NULL AND reckoned != x''"
+                " AND seq IN (SELECT seq FROM relations WHERE target = ?)",
+                one,
+            )
             tx.executemany(
                 "UPDATE retention_decisions SET reason = NULL"
                 " WHERE seq = (SELECT seq FROM bulletins WHERE id = ?)",
