@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from saphan.cli.desk_officer import _save
 from saphan.desk import uptime
 from saphan.desk.days import DeskDays
 from saphan.desk.desk import Desk, number_name
@@ -23,6 +25,7 @@ from saphan.desk.outbox import Outbox
 from saphan.desk.shelves import APPLICATION_ID, SCHEMA
 from saphan.desk.store import DeskStore, Shelf, store_key
 from saphan.keys.keyfiles import SecretKey, new_key
+from saphan.saving import Saving
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import DAY_MS, LIMITS
@@ -374,3 +377,20 @@ def test_a_desk_of_an_older_release_brings_its_rows_under_days(place: Place) -> 
         Keeping(desk).told([], desk.clock())
         place.machine.up += 4 * DAY_MS
         assert Keeping(desk).sweep() == 1
+
+
+def test_a_saving_is_recorded_before_its_first_byte(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place.open() as desk:
+        bulletin = read_here(desk, 3)
+        digest = hashlib.sha256(CANARY).hexdigest()
+        listed = [{"name": "a.pdf", "length": len(CANARY), "sha256": digest}]
+
+        def crash(_: Saving, __: bytes) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Saving, "write", crash)
+        with pytest.raises(KeyboardInterrupt):
+            _save(desk, {"id": bulletin.hex(), "attachments": listed}, 1, tmp_path / "a.pdf")
+        assert desk.store.count(Shelf.EXPORTS) == 1

@@ -274,9 +274,10 @@ def _save(desk: Desk, content: Json, number: int, out: Path) -> Path:
             error = over_line(desk, fetch)
             if error is not None:
                 raise error
+        # Before the first byte: what a crash leaves of the file is recorded, too.
+        Confirming(desk).saved(bulletin, number)
         for data in files.pieces(name, blob):
             saving.write(data)
-        Confirming(desk).saved(bulletin, number)
         return saving.finish()
 
 
