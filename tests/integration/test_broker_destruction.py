@@ -123,6 +123,19 @@ async def test_what_was_never_fetched_expires_first(world: World) -> None:
     assert expired < gone
 
 
+async def test_a_pile_that_nobody_fetched_ends_in_one_look(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pause after each batch would keep 100,000 of them for minutes past their day."""
+    monkeypatch.setattr("saphan_broker.sequencing.expiry.DUE_AT_ONCE", 4)
+    out = await world.line(A)
+    many = [await consigned(world, out) for _ in range(10)]
+    await world.broker.role._duties.end()  # type: ignore[attr-defined]  # only our own looks
+    out = await witnessed_after(world, out, DUE_DAYS)
+    await world.broker._sweep.look()
+    assert [(await row_of(world, made)).state for made in many] == ["expired"] * 10
+
+
 async def test_many_are_destroyed_in_batches_and_all_of_them(world: World) -> None:
     out = await world.line(A)
     many = [await consigned(world, out) for _ in range(40)]
