@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 import saphan_broker.store.redis.store  # noqa: F401 - not first inside an event loop
+from msgspec.structs import replace
 from saphan_broker.fsck import Checked, fsck, last_heads
 from saphan_broker.moving.backup import back_up
 from saphan_broker.moving.comparing import compare_stores
@@ -20,7 +21,7 @@ from saphan_broker.moving.restoring import restore
 from saphan_broker.records import write_pack
 from saphan_broker.seeds import DayKeys
 from saphan_broker.serving_keys import read_keys
-from saphan_broker.store.base import Commit, Sign, Store
+from saphan_broker.store.base import LOGS, Commit, Sign, Store
 from saphan_broker.store.memory import MemoryStore
 from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.sqlite_reader import SqliteReader
@@ -29,6 +30,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Event
 from support.agency import Made
+from support.aging_commits import admitted, copies, destruction, hold, settled, wrapped_anew
 from support.asked import A, B, said
 from support.brokers import World
 from support.due import DUE_DAYS, carried, row_of, stated, sweep, witnessed_after
@@ -36,6 +38,7 @@ from support.houses import house_on
 from support.retained import hold_by
 from support.servers import Server
 from support.session import Line
+from support.store_commits import Story
 
 BLOCK = 8
 
@@ -266,3 +269,38 @@ async def test_what_is_forgotten_is_missed_by_nobody(
 async def copy_refused(source: Store, keys: DayKeys) -> None:
     with pytest.raises(OperatorError, match="store_damaged"):
         await copy_store(source, MemoryStore(), keys, quiet, block=BLOCK)
+
+
+async def test_what_is_held_for_longer_than_its_records_is_copied(
+    server: Server, tmp_path: Path
+) -> None:
+    """No entry leads to it any more, and a backup must not be without it."""
+    source, story = await SqliteStore.create(tmp_path / "here"), Story()
+    commit, _rows = await admitted(source, story, 3)
+    await source.commit(copies(story, commit, "th.pol"))
+    (held,) = commit.bulletins[:1]
+    both = (await source.deliveries_of([held.id]))[held.id]
+    ended, both = settled(story, both)
+    await source.commit(ended)
+    ordered, _held = hold(story, both[:1], bytes(32))
+    await source.commit(ordered)
+    await source.commit(wrapped_anew(story, await source.stanzas_due(99_999, 9), 34_000))
+    others = (await source.deliveries_of([row.id for row in commit.bulletins[1:]])).values()
+    ended, free = settled(story, [row for some in others for row in some])
+    await source.commit(ended)
+    gone, _after = destruction(story, [*free, both[1]], [row.id for row in commit.bulletins[1:]])
+    await source.commit(gone)
+    while await source.forget(33_001, 100):
+        pass
+    for log in LOGS:
+        await source.put_note(log, (await source.state(log)).head.size, b"a signed head")
+    (tmp_path / "keys").mkdir(0o700)
+    later = DayKeys.create(tmp_path / "keys", 33_001)
+    async with house_on(server, tmp_path, "there").alone(create=True) as there:
+        await copied(source, there, later)
+        back = MemoryStore()
+        await copied(there, back, later)
+        for store in (there, back):
+            assert await store.bodies([held.id]) == {held.id: replace(held, header=b"")}
+            assert await store.holds_of([held.id]) == {held.id: ordered.holds}
+    await source.close()

@@ -17,6 +17,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_broker.moving.blocks import later_markers, open_entries, statement_keys
 from saphan_broker.moving.copying import BLOCK, Copied, Progress, copy_store
 from saphan_broker.moving.deliveries import delivery_of
+from saphan_broker.moving.outliving import FAR, HELD
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import (
     LOGS,
@@ -29,10 +30,7 @@ from saphan_broker.store.base import (
 )
 
 T = TypeVar("T")
-_FAR: Final = 2**52
-"""Beyond every time (ms), every index and every day."""
-_HELD: Final = 100_000
-"""Held deliveries that are compared."""
+_FAR: Final = FAR
 
 
 async def compare_stores(
@@ -166,7 +164,10 @@ class _Comparing:
         await self._same("what may be destroyed", lambda store: store.destroyable(_FAR, 256))
         await self._same("what is to be destroyed", lambda store: store.due_counts(_FAR))
         await self._same("days with a key", lambda store: store.first_undestroyed())
-        await self._same("what is held", _held)
+        held = {bulletin for bulletin, _recipient in await self._same("what is held", _held)}
+        await self._same("recipients of what is held", lambda store: store.deliveries_of(held))
+        await self._same("holds", lambda store: store.holds_of(held))
+        await self._same("facts of what is held", lambda store: store.bulletins(held))
 
     async def _mailbox(self, agency: str) -> None:
         after: int | None = None
@@ -198,5 +199,5 @@ async def _numbers(store: Store) -> Counts:
 
 async def _held(store: Store) -> set[DeliveryKey]:
     """Some of it, in no order: several may be due on one day."""
-    rows = await store.stanzas_due(_FAR, _HELD)
+    rows = await store.stanzas_due(_FAR, HELD)
     return {(row.bulletin, row.recipient) for row in rows}

@@ -2,9 +2,10 @@
 
 Order of effects, each durable before the next:
 1. The evidence log, 256 leaves at a time, each block one commit with all its rows.
-2. The directory log in the same way.
-3. What the caller wants to look at before the copy counts (`check`).
-4. Cosignatures; the evidence log's signed head; the directory log's signed head.
+2. What a hold has kept longer than its entries, without a leaf.
+3. The directory log in the same way as the other.
+4. What the caller wants to look at before the copy counts (`check`).
+5. Cosignatures; the evidence log's signed head; the directory log's signed head.
 
 What a crash means: before the last effect the target is unfinished (`store.unfinished`), no broker
 serves it, and the same copy given again goes on behind what is there, once that is proven to be the
@@ -26,6 +27,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_broker.logs.log_export import head_missing
 from saphan_broker.moving.blocks import Block, EvidenceBlocks, directory_block
 from saphan_broker.moving.damage import damaged
+from saphan_broker.moving.outliving import outliving
 from saphan_broker.seeds import DayKeys
 from saphan_broker.store.base import LOGS, Commit, Log, LogHead, LogState, SignedHead, Store
 from saphan_broker.store.unfinished import check_whole
@@ -92,6 +94,7 @@ async def copy_store(
     while copying.waits >= moments["evidence"].state.head.size:  # destroyed since it was looked at
         moments = {log: await _moment(source, log) for log in reversed(LOGS)}
         await copying.copy_log("evidence", moments["evidence"].state)
+    await copying.copy_outliving(moments["evidence"].state)
     await copying.copy_log("directory", moments["directory"].state)
     if check is not None:
         await check()
@@ -195,6 +198,20 @@ class _Copying:
             await self._target.commit(_commit(Block(log=log, leaves=[]), end.head, end, {}))
         if await self._target.state(log) != end:
             raise damaged(f"the {log} log was copied, and has another head than it had")
+
+    async def copy_outliving(self, end: LogState) -> None:
+        """Commit what is held and has no entry any more; a crash here leaves some of it."""
+        first = await self._blocks.first_kept()
+        async for some in outliving(self._source, self._target, first, end.head.size):
+            block = Block(
+                log="evidence",
+                leaves=[],
+                bulletins=some.bulletins,
+                deliveries=some.deliveries,
+                stanzas=some.stanzas,
+                holds=some.holds,
+            )
+            await self._target.commit(_commit(block, end.head, end, {}))
 
     async def _relieve(self) -> None:
         """Let what is finished leave the memory of a server, as the process that sequences does."""

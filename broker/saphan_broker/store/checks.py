@@ -42,7 +42,10 @@ def check_shape(commit: Commit, state: LogState) -> None:
         raise RuntimeError("commit: entries, bulletins and anchors belong to the evidence log")
     if commit.log == "evidence" and commit.packages:
         raise RuntimeError("commit: agreement packages belong to the directory log")
-    if not commit.leaves and (commit.holds or commit.destroyed or commit.bodiless):
+    # Copied by itself is what a hold has kept longer than its entries.
+    copied = {row.id for row in commit.bulletins}
+    holds = [row for row in commit.holds if row.bulletin not in copied]
+    if not commit.leaves and (holds or commit.destroyed or commit.bodiless):
         raise RuntimeError("commit: a hold or a destruction without its entry")
     _check_indices(commit)
 
@@ -144,6 +147,8 @@ def check_destruction(
 
 
 def _check_destroyed(row: DeliveryRow, before: DeliveryRow | None, commit: Commit) -> None:
+    if before is None and row.destroyed in range(commit.expected.size):
+        return  # a copy: another recipient's is held
     was = None if before is None else before.destroyed
     if was is not None and row.destroyed != was:
         raise RuntimeError("commit: a destroyed delivery comes back")
