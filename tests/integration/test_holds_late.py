@@ -127,3 +127,25 @@ async def test_what_a_thief_has_released_stays_held_until_it_is_released_here(
             rows = await broker.store.deliveries_of([bulletin])
             assert [one.holds for one in rows[bulletin]] == [0]
             await eventually(lambda: kh.alarms.standing() == [])
+
+
+async def test_who_is_asked_for_two_holds_is_told_of_the_last_release(bridge: Bridge) -> None:
+    """The newest word is what the other side goes by: it must not let go for the first one."""
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            bulletin = await accepted(la, wish())
+            first, second = [hold_file(bridge, KH, number=n, ids=(bulletin,)) for n in (1, 2)]
+            for held in (first, second):
+                await kh.holds.take(held.package, held.terms, held.salt)
+            await eventually(lambda: logged(la, "hold_asked") == 2)
+            for number, held in ((3, first), (4, second)):
+                over = hold_file(bridge, KH, number=number, release=held.name, ids=(bulletin,))
+                await kh.holds.take(over.package, over.terms, over.salt)
+                await eventually(lambda n=number: logged(kh, "released") == n - 2)  # type: ignore[misc]
+                await eventually(lambda n=number: logged(la, "hold_asked") == max(2, n - 1))  # type: ignore[misc]
+                query = "SELECT count(*) FROM statements WHERE event = 'hold_asked'"
+                assert kh.db.row(query) == (max(2, number - 1),)
+            (asked,) = la.holds.asked.listed()
+            assert asked["asked"] == "release"

@@ -2,7 +2,8 @@
 
 1. Once the log shows the order, each `submitted` leaf of a held bulletin gets one `held`. If the
    order may be told, the other side of the delivery is asked to hold its own.
-2. Once the log shows the release, each of those gets one `released`, and whoever was asked is told.
+2. Once the log shows the release, each of those gets one `released`, and whoever was asked is told,
+   unless another hold asks for the same.
 3. Statement and row are one transaction: nothing is said twice. A restored node finds what it said
    in the life that its store has lost among its entries.
 """
@@ -134,6 +135,8 @@ class Saying:
     def _release_some(self) -> bool:
         rows = self._db.rows(
             "SELECT s.hold, s.bulletin, s.target, s.sender, s.recipient, h.released, s.asked"
+            " AND NOT EXISTS (SELECT 1 FROM hold_said o JOIN holds i ON i.name = o.hold"
+            " WHERE o.target = s.target AND o.asked AND i.released IS NULL)"
             " FROM hold_said s JOIN holds h ON h.name = s.hold"
             " LEFT JOIN statements t ON t.id = s.held"
             " WHERE s.released IS NULL AND h.released IS NOT NULL"
