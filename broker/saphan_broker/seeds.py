@@ -146,7 +146,8 @@ class DayKeys:
             if _read(self._path).day < to_day:
                 # A crash here destroys nothing; after it a restart finds the later seed only.
                 private_files.replace(self._path, _encode(later), scrub=True)
-        self._ratchet = later
+            if to_day > self.day:  # another thread may have gone further meanwhile
+                self._ratchet = later
 
 
 def _read(path: Path) -> _Ratchet:

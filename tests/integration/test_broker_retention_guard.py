@@ -133,6 +133,22 @@ async def test_a_broker_of_an_earlier_release_destroys_nothing_before_somebody_h
     assert Armed.open(world.keys).armed
 
 
+async def test_time_that_leaps_after_the_rule_was_armed_before_any_witness_is_a_leap(
+    world: World,
+) -> None:
+    (world.keys / NAME).unlink()
+    async with world.running() as broker:
+        out, into = await world.line(A), await world.line(B)
+        made = await carried(world, out, into)
+        broker.witnessed.now = 0  # as after a start: no node has come yet
+        await broker.retention.plan(world.clock() // DAY_MS, 30)
+        assert await broker.retention.arm() is False
+        broker.witnessed.heard(world.clock() + 366 * DAY_MS)
+        await sweep(world).look()
+        assert "retention_leap" in alarms(world)
+        assert await kept(world, made) == (True, True)
+
+
 async def test_another_rule_than_the_one_that_was_seen_is_not_armed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

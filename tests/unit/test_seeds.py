@@ -106,6 +106,22 @@ def test_advancing_to_a_day_that_has_passed_changes_nothing(days: DayKeys, keys_
     assert days.day == TODAY + 5
 
 
+def test_a_thread_that_is_late_brings_no_earlier_seed_back(
+    days: DayKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A beat and the sweep move the seed of one process, each in a thread of its own."""
+    advance = daykeys.advance
+
+    def overtaken(seed: bytes, day: int, to_day: int) -> bytes:
+        monkeypatch.undo()
+        days.advance(TODAY + 12)
+        return advance(seed, day, to_day)
+
+    monkeypatch.setattr(daykeys, "advance", overtaken)
+    days.advance(TODAY + 10)
+    assert days.day == TODAY + 12
+
+
 def test_a_crash_before_the_rename_destroys_nothing(days: DayKeys, keys_dir: Path) -> None:
     wrapped = days.wrap(TODAY, b"stanza", b"context")
     (keys_dir / f"{SEED_NAME}.new").write_bytes(b'{"saphan":"days/1","day":20')

@@ -85,7 +85,7 @@ class Armed:
         self._change(lambda kept: msgspec.structs.replace(kept, shown=RULE.digest.hex()))
 
     def arm(self, now: int) -> None:
-        """Let the rule act; where no time was acted on before, from `now` (witnessed, ms) on.
+        """Let the rule act; where no time was acted on before, from `now` (ms) on.
 
         Raises:
             Refused: `rule_not_seen`; OperatorError: `key_file_*`.
@@ -136,7 +136,7 @@ class Armed:
             kept = change(before)
             if kept != before:
                 private_files.replace(self._path, _encode(kept))
-        self._kept = kept
+            self._kept = kept
 
 
 def _read(path: Path) -> _Kept:

@@ -65,7 +65,9 @@ class Retention:
         """
         before = self.armed.armed
         if not before:
-            await asyncio.to_thread(self.armed.arm, self._witnessed.now)
+            # Before any witness: the clock by which the plan was shown, or a leap would be none.
+            now = self._witnessed.now or self._state.clock()
+            await asyncio.to_thread(self.armed.arm, now)
         return before
 
     async def confirm(self) -> int:
