@@ -219,3 +219,16 @@ async def test_a_key_that_is_exposed_stops_the_wrapping_and_loses_nothing(due: D
     with closing(service.db):
         sweep(service, due.now)
         is_done(service, due)
+
+
+async def test_a_damaged_key_of_what_is_held_keeps_no_other_key_alive(due: Due) -> None:
+    folder = due.folder / "node/data/archive-keys"
+    (folder / str(due.day)).write_bytes(b"x" * 16)
+    (folder / str(due.day - 1)).write_bytes(b"x" * 32)
+    (folder / str(due.day + 1)).write_bytes(b"x" * 32)
+    for day in (due.day - 1, due.day + 1):
+        os.chmod(folder / str(day), 0o600)
+    service = node(due.folder, due.now + DAY_MS)
+    with closing(service.db), pytest.raises(OperatorError, match="archive_key_damaged"):
+        sweep(service, due.now + DAY_MS)
+    assert due.keys == [str(due.day)]

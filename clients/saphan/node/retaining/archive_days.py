@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
+from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS
 
 from saphan.node.archive import (
@@ -45,16 +46,23 @@ class ArchiveDays:
         Whatever is due has been erased before: what is left under such a day is held.
 
         Raises:
-            OperatorError: the disk; the next look goes on.
+            OperatorError: the disk, or a key that does not open what is held; the other days are
+                ended, and the next look tries it again.
         """
-        ended = 0
+        ended, failed = 0, None
         for day in self._archive.days():
             if day > today:
                 break
-            self._end_drafts(day)
-            self._rewrap(day, today + LIMITS.held_days)
-            self._archive.destroy(day)
+            try:
+                self._end_drafts(day)
+                self._rewrap(day, today + LIMITS.held_days)
+                self._archive.destroy(day)
+            except OperatorError as error:
+                failed = error
+                continue
             ended += 1
+        if failed is not None:
+            raise failed
         return ended
 
     def _end_drafts(self, day: int) -> None:

@@ -225,7 +225,8 @@ class Reviews:
         told: list[Event] = []
         rows = self._db.rows(
             "SELECT r.seq, b.id, b.sender, r.review, r.planned FROM retention r"
-            " JOIN bulletins b USING (seq) WHERE r.state = 'due_review' AND r.day > ?",
+            " JOIN bulletins b USING (seq) WHERE r.state = 'due_review' AND r.day > ?1"
+            " AND r.review <= ?1",  # a plan may just have reckoned it anew
             (today,),
         )
         with self._db.transaction() as tx:

@@ -5,7 +5,7 @@
 2. What stopped between is finished; what this node has said before that it erased, is gone.
 3. Days are reckoned; reviews whose day has come are asked for.
 4. What is due is erased by `Erasing`, a part at a time; held ones stay.
-5. The archive keys of days that are over are destroyed; then rows whose records are over.
+5. Rows whose records are over go; then the archive keys of days that are over are destroyed.
 Each step starts from the store alone: a SIGKILL anywhere leaves it to the next look.
 """
 
@@ -205,8 +205,8 @@ class Sweeping:
 
     def end(self, today: int) -> None:
         """Step 5."""
-        self.days.end(today)
         self.forgetting.look(today)
+        self.days.end(today)
 
     def _acted(self) -> int | None:
         row = self.db.row("SELECT value FROM facts WHERE name = ?", (ACTED_FACT,))
