@@ -23,6 +23,8 @@ from support.windows import found_in
 
 DUE = 30_000
 OLD = 33_001
+ONE_ENGINE = pytest.mark.parametrize("own_server", ["valkey"], indirect=True)
+"""For what is the same on both: our own order of effects, not a server's."""
 SINCE_FORMAT_2 = ("destroyable", "days", "ages", "said")
 
 
@@ -78,6 +80,7 @@ async def test_a_store_of_the_first_format_is_brought_up_to_this_one(
         await twin.check()
 
 
+@ONE_ENGINE
 async def test_nothing_is_brought_up_while_an_older_program_leads(
     own_server: Server, tmp_path: Path
 ) -> None:
@@ -120,6 +123,7 @@ async def destroyed(twin: Twin, rows: Sequence[DeliveryRow]) -> None:
     await twin.commit(destruction(twin.story, rows)[0])
 
 
+@ONE_ENGINE
 async def test_what_is_archived_is_forgotten_with_its_objects(
     own_server: Server, tmp_path: Path
 ) -> None:
@@ -211,6 +215,7 @@ async def test_what_is_said_again_after_it_was_forgotten_has_a_new_answer(
     await twin.check()
 
 
+@ONE_ENGINE
 async def test_a_server_that_lets_us_rewrite_nothing_says_so(own_server: Server) -> None:
     twin = Twin(await RedisStore.create(own_server.address()))
     rows = await ended(twin, 2)

@@ -14,12 +14,16 @@ def traces(folder: Path, secrets: Mapping[str, bytes]) -> dict[str, str]:
     Any 32 bytes of a file hold 16 that begin at a multiple of 16: of those none may be in a secret,
     at whatever place. So less than is promised is found, too.
     """
+    owners: dict[bytes, tuple[str, ...]] = {}
+    for name, secret in secrets.items():
+        for at in range(len(secret) - BLOCK + 1):
+            one = secret[at : at + BLOCK]
+            if name not in (before := owners.get(one, ())):
+                owners[one] = (*before, name)
     found: dict[str, str] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         data = path.read_bytes()
-        here = {data[at : at + BLOCK] for at in range(0, len(data) - BLOCK + 1, BLOCK)}
-        for name, secret in secrets.items():
-            slices = (secret[at : at + BLOCK] for at in range(len(secret) - BLOCK + 1))
-            if any(one in here for one in slices):
+        for at in range(0, len(data) - BLOCK + 1, BLOCK):
+            for name in owners.get(data[at : at + BLOCK], ()):
                 found[name] = str(path.relative_to(folder))
     return found
