@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import NamedTuple
 import pytest
 import saphan_broker.store.redis.store  # noqa: F401 - not first inside an event loop
 from msgspec.structs import replace
+from saphan_broker.blobs.base import plain_name
 from saphan_broker.fsck import Checked, fsck, last_heads
+from saphan_broker.moving.attachments import copy_attachments
 from saphan_broker.moving.backup import back_up
 from saphan_broker.moving.comparing import compare_stores
 from saphan_broker.moving.copying import copy_store
@@ -28,7 +31,7 @@ from saphan_broker.store.sqlite_reader import SqliteReader
 from saphan_protocol.hold_order import parse_hold
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import DAY_MS, LIMITS
-from saphan_schemas.records import Event
+from saphan_schemas.records import Blob, Event
 from support.agency import Made
 from support.aging_commits import admitted, copies, destruction, hold, settled, wrapped_anew
 from support.asked import A, B, said
@@ -276,6 +279,7 @@ async def test_what_is_held_for_longer_than_its_records_is_copied(
 ) -> None:
     """No entry leads to it any more, and a backup must not be without it."""
     source, story = await SqliteStore.create(tmp_path / "here"), Story()
+    story.attachments = (Blob(5, hashlib.sha256(b"photo").digest()),)
     commit, _rows = await admitted(source, story, 3)
     await source.commit(copies(story, commit, "th.pol"))
     (held,) = commit.bulletins[:1]
@@ -303,4 +307,10 @@ async def test_what_is_held_for_longer_than_its_records_is_copied(
         for store in (there, back):
             assert await store.bodies([held.id]) == {held.id: replace(held, header=b"")}
             assert await store.holds_of([held.id]) == {held.id: ordered.holds}
+    async with House(tmp_path / "here").objects() as objects:
+        await objects.put(plain_name(held.id, 0), b"photo")
+    brought = await copy_attachments(
+        source, House(tmp_path / "here"), House(tmp_path / "there"), quiet
+    )
+    assert (brought.there, brought.lost) == (1, 0)
     await source.close()

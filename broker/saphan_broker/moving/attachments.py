@@ -9,7 +9,7 @@ kept.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +21,7 @@ from saphan_broker.blobs.object_finals import find
 from saphan_broker.moving.copying import BLOCK, Progress
 from saphan_broker.moving.holding import is_destroyed
 from saphan_broker.moving.house import House
+from saphan_broker.moving.outliving import FAR, HELD
 from saphan_broker.objects.base import Objects
 from saphan_broker.store.base import Store
 
@@ -66,17 +67,27 @@ async def copy_attachments(store: Store, old: House, new: House, progress: Progr
 async def _bring_all(store: Store, source: Objects, target: Objects, progress: Progress) -> Brought:
     brought = Brought()
     size = (await store.state("evidence")).head.size
+    late = {row.bulletin for row in await store.stanzas_due(FAR, HELD)}
     for start in range(0, size, BLOCK):
         stop = min(size, start + BLOCK)
         rows = await store.entries(start, stop)
         ids = {row.bulletin: row.index for row in rows if row.event == "submitted" and row.bulletin}
         found = await store.deliveries_of(ids)
         kept = [id_ for id_ in ids if not is_destroyed(found.get(id_, []))]
-        for facts in (await store.bulletins(kept)).values():
-            for place, blob in enumerate(facts.attachments):
-                await _bring(facts.id, place, blob, source, target, brought)
+        await _bring_of(store, kept, source, target, brought)
+        late.difference_update(ids)
         progress("attachments", stop, size)
+    # What is held may have no entry any more.
+    await _bring_of(store, late, source, target, brought)
     return brought
+
+
+async def _bring_of(
+    store: Store, ids: Collection[bytes], source: Objects, target: Objects, brought: Brought
+) -> None:
+    for facts in (await store.bulletins(ids)).values():
+        for place, blob in enumerate(facts.attachments):
+            await _bring(facts.id, place, blob, source, target, brought)
 
 
 async def _bring(
