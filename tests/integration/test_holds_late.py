@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -149,3 +150,21 @@ async def test_who_is_asked_for_two_holds_is_told_of_the_last_release(bridge: Br
                 assert kh.db.row(query) == (max(2, number - 1),)
             (asked,) = la.holds.asked.listed()
             assert asked["asked"] == "release"
+
+
+async def test_what_cannot_be_read_now_is_not_let_go(bridge: Bridge) -> None:
+    """The archive keys have a backup of their own, which comes back later than the store."""
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            bulletin = await accepted(la, wish())
+            keys = bridge.config(KH).data / "archive-keys"
+            await asyncio.to_thread(keys.rename, keys.with_name("away"))
+            kh.holds.sorting._archive._ciphers.clear()
+            held = hold_file(bridge, KH, cases=("AB 12",), told=False)
+            await kh.holds.take(held.package, held.terms, held.salt)
+            assert held_among(kh.db, [bulletin]) == {bulletin}
+            await asyncio.to_thread(keys.with_name("away").rename, keys)
+            await kh.holds.look()
+            assert held_among(kh.db, [bulletin]) == set()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from saphan_schemas.codec import decode
-from saphan_schemas.errors import SaphanError
+from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.hold_records import HoldScope
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Header
@@ -87,7 +87,7 @@ def candidates(
         read: open those that are open here, for what they name.
 
     Raises:
-        OperatorError: the disk, the archive's keys.
+        OperatorError: the disk.
     """
     rows = db.rows(
         "SELECT b.seq, b.id, b.sender, b.header, b.header_id, b.wrapped, b.wrap_day, y.ciphertext,"
@@ -101,12 +101,15 @@ def candidates(
     found = []
     for seq, bulletin, sender, data, header_id, wrapped, day, body, state, erased in rows:
         header = decode(Header, data, LIMITS.header_bytes, "header")
-        references = None
+        references, locked = None, False
         if read and wrapped is not None and body is not None:
-            references = _read(archive, bulletin, wrapped, day, header, header_id, body)
+            try:
+                references = _read(archive, bulletin, wrapped, day, header, header_id, body)
+            except OperatorError:
+                locked = True  # its key may come back, out of a backup: until then it is kept
         # Own bulletins are open from the start; a body that came in parts is not here yet.
         waiting = wrapped is None and erased is None and sender != agency and state in _WAITING
-        found.append(Candidate(seq, bulletin, header, references, waiting))
+        found.append(Candidate(seq, bulletin, header, references, waiting or locked))
     return found
 
 
@@ -119,10 +122,14 @@ def _read(
     header_id: bytes,
     ciphertext: bytes,
 ) -> frozenset[Reference] | None:
-    """Numbers that a bulletin names which was opened before; None: it opens no more."""
+    """Numbers that a bulletin names which was opened before; None: it is damaged.
+
+    Raises:
+        OperatorError: `archive_key_gone`, `archive_key_damaged`.
+    """
     try:
         content = content_of(archive, bulletin, wrapped, day, header_id, ciphertext)
-    except SaphanError:
+    except InvalidInput:
         return None
     return frozenset(one for one in references_of(header.schema, content) if one.kind == NUMBER)
 
