@@ -18,7 +18,7 @@ from typing import Final
 from saphan_protocol.pace import Pace
 from saphan_schemas.codec import Record
 from saphan_schemas.desk_frames import AskFetch, AskPart, AskUpload, DeskHeld, DeskPart
-from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import DAY_MS, KIB, LIMITS
 from saphan_schemas.records import Blob
 
@@ -26,10 +26,12 @@ from saphan.attaching import LocalFile
 from saphan.desk.desk import Desk
 from saphan.desk.kept import KeptDays
 from saphan.desk.line import LINE_ENDED, DeskLine
+from saphan.desk.shelves import Shelf
 from saphan.desk_errors import malformed
 
 PART: Final = 16 * KIB
 """Of a file in one row and one message: 2 s at 64 kbit/s."""
+DOWN: Final = b"down"
 WAITING_DAYS: Final = 30
 """That an attachment stays at the desk of whoever signs second, at most."""
 PARTS_AT_ONCE: Final = 32
@@ -214,6 +216,8 @@ class _Keeping:
             return
         store = self._desk.store
         with store.transaction():
+            if store.has(Shelf.ERASED, self._name[len(DOWN) : len(DOWN) + 32]):
+                raise _erased()  # what is on its way is kept no more
             for begin in range(0, length, PART):
                 data = self._rest[begin : min(begin + PART, length)]
                 store.put_part(self._name, self._parts + begin // PART, data, self._day)
@@ -255,7 +259,7 @@ def upload_name(blob: Blob) -> bytes:
 
 def download_name(bulletin: bytes, number: int) -> bytes:
     """The name of a received attachment; `number` from 1."""
-    return b"down" + bulletin + bytes([number])
+    return DOWN + bulletin + bytes([number])
 
 
 def _parts(blob: Blob) -> int:
@@ -279,3 +283,12 @@ def _cut(number: int) -> Unavailable:
 
 def _now() -> float:
     return time.monotonic() * 1000
+
+
+def _erased() -> Refused:
+    return Refused(
+        "bulletin_erased",
+        "the bulletin was erased at this desk while its attachment came",
+        field="id",
+        hint="see why it went: saphan inbox",
+    )

@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from aiohttp import web
-from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.exports import SAVED
 from saphan_schemas.limits import LIMITS
 
@@ -132,8 +132,8 @@ async def streamed(request: web.Request, shown: Shown, bulletin: bytes) -> web.S
     await response.prepare(request)
     try:
         with contextlib.closing(shown.pieces(offset)) as pieces:
-            await _send(response, service, pieces)
-    except (OperatorError, TimeoutError) as error:
+            await _send(response, service, bulletin, pieces)
+    except (OperatorError, Refused, TimeoutError) as error:
         # Too late for an answer that says so: the bytes end before their announced length.
         log.warning("attachment of %s: %s", bulletin.hex()[:16], str(error) or "nobody took it")
         if request.transport is not None:
@@ -144,9 +144,14 @@ async def streamed(request: web.Request, shown: Shown, bulletin: bytes) -> web.S
 
 
 async def _send(
-    response: web.StreamResponse, service: NodeService, pieces: Iterator[bytes]
+    response: web.StreamResponse, service: NodeService, bulletin: bytes, pieces: Iterator[bytes]
 ) -> None:
-    while (data := await service.engine.in_reading(partial(next, pieces, None))) is not None:
+    def take() -> bytes | None:
+        """The next piece, if the bulletin was not taken back or erased meanwhile."""
+        service.readings.check_shown(bulletin)
+        return next(pieces, None)
+
+    while (data := await service.engine.in_reading(take)) is not None:
         async with asyncio.timeout(LIMITS.api_patience_ms / 1000):
             await response.write(data)
     await response.write_eof()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from saphan_schemas.desk_frames import AskFetch, AskPart, AskUpload, DeskHeld, DeskPart
-from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.records import Blob
 
 from saphan.node.desks.login import DeskPeer
@@ -67,7 +67,8 @@ class DeskParts:
         """The next bytes of an attachment of a bulletin that this officer has read.
 
         Raises:
-            InvalidInput: `attachment_unknown`. Refused: `attachment_unread`, `not_readable`.
+            InvalidInput: `attachment_unknown`. Refused: `attachment_unread`, `not_readable`;
+                `bulletin_recalled` and `bulletin_erased`, also between two pieces.
             OperatorError: `attachment_damaged`, `archive_key_gone`.
         """
         engine, fetch = self._service.engine, self._fetch
@@ -75,11 +76,14 @@ class DeskParts:
             self._fetch = None
             shown = await self._shown(asked.bulletin, asked.number)
             fetch = self._fetch = _Fetch(asked, shown.pieces(asked.offset))
+
+        def take() -> bytes:
+            self._service.readings.check_shown(asked.bulletin)
+            return fetch.take(asked.length)
+
         try:
-            return DeskPart(
-                asked.request, await engine.in_reading(partial(fetch.take, asked.length))
-            )
-        except OperatorError as error:
+            return DeskPart(asked.request, await engine.in_reading(take))
+        except SaphanError as error:
             self._fetch = None
             if error.code == DAMAGED:
                 await self._service.fetch_again(asked.bulletin)

@@ -149,6 +149,17 @@ class Readings:
             content_key=content_key,
         )
 
+    def check_shown(self, bulletin: bytes) -> None:
+        """Refuse to go on with what was taken back or erased since it was opened.
+
+        Raises:
+            Refused: `bulletin_recalled`, `bulletin_erased`.
+        """
+        check_here(self._db, bulletin)
+        row = self._db.row("SELECT sender FROM bulletins WHERE id = ?", (bulletin,))
+        if row is not None and is_sealed(self._db, bulletin):
+            raise _sealed(row[0], bulletin)
+
     def check(self, bulletin: bytes, record: bytes, signature: bytes) -> OfficerRead:
         """A signed reading of this minute, by an active officer of this agency.
 
