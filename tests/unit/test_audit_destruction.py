@@ -180,3 +180,28 @@ def test_a_later_consignment_has_no_day_of_its_own(book: Retained) -> None:
     wrong = book.destroy(made, again)
     assert found(unopened(book)) == at(wrong, AuditStep.DESTRUCTION, "target_malformed")
     assert again > first
+
+
+def test_what_is_destroyed_too_late_is_counted_and_accuses_nobody(book: Retained) -> None:
+    """A broker that was down for four days."""
+    one, two = book.ended(), book.ended()
+    book.come(one[0], 4 * DAY_MS)
+    book.destroy(*one)
+    assert unopened(book).coverage.destruction_late == 0, "leaves and one head do not tell"
+    book.destroy(*two)
+    report = book.audit()
+    assert (report.finding, report.coverage.destruction_late) == (None, 2)
+
+
+def test_a_head_before_it_tells_as_well_that_it_was_too_late(book: Retained) -> None:
+    made, target = book.ended()
+    held, second = book.ended()
+    _, order = book.hold(held, second)
+    book.come(made, GRACE + 1000)
+    book.show_head()
+    book.release(held, second, order)
+    book.destroy(made, target)
+    book.destroy(held, second)
+    report = unopened(book)
+    assert (report.finding, report.coverage.destruction_late) == (None, 1)
+    assert book.audit().coverage.destruction_late == 1, "from its release on it was in time"

@@ -90,6 +90,8 @@ def _verdict(report: Report, say: Say) -> Banner:
     }
     if any(ends.values()):
         said.append(say("audit_sheet.destruction", **{name: f"{n:,}" for name, n in ends.items()}))
+    if seen.destruction_late:
+        said.append(say("audit_sheet.destruction_late", count=f"{seen.destruction_late:,}"))
     if opened:
         bounded = f"{seen.bounded:,}"
         said.append(say("audit_sheet.bounded", bounded=bounded, opened=counts["opened"]))

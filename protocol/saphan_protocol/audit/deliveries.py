@@ -147,6 +147,7 @@ class Deliveries:
         """
         if isinstance(statement, Targeted):  # its day stands in clear, whatever is not opened
             check_destruction(self._ends.due_day(statement.target), entry.time)
+            self._ends.dated(statement.target, entry.time)
         known = self._about(event, entry, statement, course)
         if known is None:
             return

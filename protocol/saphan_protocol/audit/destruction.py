@@ -21,6 +21,7 @@ from saphan_protocol.audit.report import AuditStep, Coverage, Trail
 from saphan_protocol.delivery import State
 from saphan_protocol.evidence import Leaf
 
+_KEPT, _DESTROYED, _LATE = range(3)
 _EVENTS: Final = {LeafType[event.name]: event for event in TARGETED}
 
 
@@ -35,6 +36,7 @@ class DestructionsKept(msgspec.Struct, array_like=True):
     released: dict[int, int]
     open: list[int]
     latest: tuple[int, int]
+    head: int
 
 
 class Destructions:
@@ -49,8 +51,10 @@ class Destructions:
         self._holds: dict[int, int] = {}
         self._released: dict[int, int] = {}
         """By when, in POSIX seconds, the last hold of it was released."""
-        self._open: list[int] = []
+        self._open: set[int] = set()
         """Released since the last head: when is not known yet."""
+        self._head = 0
+        """Time of the newest head so far: what comes now came later."""
         self._latest = (0, 0)
         """The latest due-day of what is destroyed, and the leaf that says so."""
 
@@ -72,7 +76,13 @@ class Destructions:
     def destroyed(self, submitted: int) -> bool:
         """Whether the delivery that began at this leaf was destroyed before the leaf at hand."""
         place = self._place(submitted)
-        return place is not None and self._ended[place] == 1
+        return place is not None and self._ended[place] != _KEPT
+
+    def dated(self, submitted: int, time: int) -> None:
+        """Its destruction was opened, and is of this time, ms."""
+        place = self._place(submitted)
+        if place is not None and place not in self._open and self._late(place, time):
+            self._ended[place] = _LATE
 
     def due_day(self, submitted: int) -> int:
         """The due-day that a `submitted` leaf shows."""
@@ -93,6 +103,7 @@ class Destructions:
                 f"a head signed {(day * DAY_MS - after) // SECOND_MS} s before its day covers it",
                 field="leaf",
             )
+        self._head = max(self._head, time)
         self._released.update(dict.fromkeys(self._open, time + 1))
         self._open.clear()
 
@@ -107,15 +118,15 @@ class Destructions:
         for place, (index, day, ended) in enumerate(
             zip(self._leaves, self._days, self._ended, strict=True)
         ):
-            if ended or day > today:
+            if ended != _KEPT or day > today:
                 continue
             if place in self._holds:
                 seen.destruction_held += 1
                 continue
             seen.destruction_waits += 1
-            due = max(day * DAY_MS, self._released.get(place, 0) * SECOND_MS)
-            if late is None and due + LIMITS.destruction_grace_ms < now:
-                late = index, (now - due) // DAY_MS
+            if late is None and self._late(place, now):
+                late = index, (now - self._due(place)) // DAY_MS
+        seen.destruction_late = self._ended.count(_LATE)
         if late is not None:
             self._trail.at(AuditStep.DESTRUCTION, late[0])
             raise Refused(
@@ -134,6 +145,7 @@ class Destructions:
             dict(self._released),
             list(self._open),
             self._latest,
+            self._head,
         )
 
     def again(self, kept: DestructionsKept) -> None:
@@ -141,7 +153,7 @@ class Destructions:
         self._leaves, self._days = array("Q", kept.leaves), array("I", kept.days)
         self._ended = bytearray(kept.ended)
         self._holds, self._released = dict(kept.holds), dict(kept.released)
-        self._open, self._latest = list(kept.open), kept.latest
+        self._open, self._latest, self._head = set(kept.open), kept.latest, kept.head
 
     def _step(self, index: int, target: int, event: Event) -> None:
         place = self._place(target)
@@ -149,16 +161,25 @@ class Destructions:
             raise InvalidInput(
                 "target_malformed", f"leaf {target} is no submitted leaf", field="leaf.target"
             )
-        before = Aftermath(destroyed=self._ended[place] == 1, holds=self._holds.get(place, 0))
+        gone = self._ended[place] != _KEPT
+        before = Aftermath(destroyed=gone, holds=self._holds.get(place, 0))
         # That there was an outcome, only the entries show (O8).
         after = follow(before, State.ACCEPTED, event)
         if after.destroyed and not before.destroyed:
-            self._ended[place] = 1
+            late = place not in self._open and self._late(place, self._head * SECOND_MS)
+            self._ended[place] = _LATE if late else _DESTROYED
             self._latest = max(self._latest, (self._days[place], index))
         if after.holds:
             self._holds[place] = after.holds
         elif self._holds.pop(place, 0):
-            self._open.append(place)
+            self._open.add(place)
+
+    def _due(self, place: int) -> int:
+        """From when on, in ms, it was to be destroyed."""
+        return max(self._days[place] * DAY_MS, self._released.get(place, 0) * SECOND_MS)
+
+    def _late(self, place: int, time: int) -> bool:
+        return self._due(place) + LIMITS.destruction_grace_ms < time
 
     def _place(self, index: int) -> int | None:
         place = bisect_left(self._leaves, index)

@@ -110,6 +110,8 @@ class Coverage:
         bounded: opened entries dated between two witnessed heads.
         destruction_waits, destruction_held: deliveries whose due-day has come by the head and that
             are not destroyed, within the grace time or held.
+        destruction_late: deliveries destroyed after the grace time, as far as a head or an opened
+            entry tells: a broker that was down for long is no liar.
         holds_closed: opened `held` and `released` entries whose order nobody opened.
     """
 
@@ -135,6 +137,7 @@ class Coverage:
     bounded: int = 0
     destruction_waits: int = 0
     destruction_held: int = 0
+    destruction_late: int = 0
     holds_closed: int = 0
 
     @property

@@ -53,6 +53,7 @@ def report_json(report: Report) -> dict[str, Any]:
                     "destroyed": seen.logged["destroyed"],
                     "due": seen.destruction_waits,
                     "held": seen.destruction_held,
+                    "late": seen.destruction_late,
                     "orders_not_opened": seen.holds_closed,
                 },
                 "heads_not_compared": seen.unseen,

@@ -95,6 +95,8 @@ def _evidence_page(seen: Coverage, say: Say) -> Iterator[str]:
             due=seen.destruction_waits,
             held=seen.destruction_held,
         )
+    if seen.destruction_late:
+        yield "    " + say("note.audit_destruction_late", count=seen.destruction_late)
     if seen.holds_closed:
         yield "    " + say("note.audit_holds_closed", count=seen.holds_closed)
     if seen.entries > seen.entries_opened:
