@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from saphan_broker.retention.armed import Armed
 from saphan_broker.seeds import DayKeys
+from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import DAY_MS, HOUR_MS
 from saphan_schemas.records import Event
 from support.asked import A, B, witnessed_now
 from support.crews import Crew, until
 from support.due import DUE_DAYS, consigned, kept, row_of, stated
 from support.session import Line
+
+TRIES = 4
 
 
 @pytest.fixture
@@ -34,6 +37,27 @@ async def later(crew: Crew, line: Line, days: int) -> Line:
     line = await crew.line_at(crew.members[2], A, resume=line)
     await witnessed_now(crew, line)
     return line
+
+
+async def test_a_host_whose_disk_was_full_loses_the_key_as_soon_as_it_can(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing new is told to it meanwhile: the same word must be heard again."""
+    serving = crew.members[2].broker.state
+    failed: list[int] = []
+
+    def full(day: int) -> None:
+        failed.append(day)
+        if len(failed) == TRIES:
+            monkeypatch.undo()
+        raise OperatorError("key_file_unwritable", "injected: the disk is full")
+
+    monkeypatch.setattr(serving.keys, "advance", full)
+    leading = crew.members[0].broker.state.keys
+    await asyncio.to_thread(leading.advance, leading.day + 1)
+    await until(lambda: serving.keys.day == leading.day)
+    assert failed == TRIES * [leading.day]
+    await until(lambda: not serving.alarms.active())
 
 
 async def test_every_process_and_every_hosts_file_lose_the_key_of_a_day(crew: Crew) -> None:

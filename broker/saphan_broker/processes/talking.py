@@ -230,9 +230,8 @@ class Talking:
             self._state.held = True
         if beat.heard is not None and unheard:
             self._soon(self._release(beat.heard))
-        if before is None or before.progress != beat.progress:
-            come = beat.progress
-            self._soon(self._progress.hear(Told(come.seed, come.acted, come.armed)))
+        come = beat.progress
+        self._soon(self._progress.hear(Told(come.seed, come.acted, come.armed)))
 
     async def _release(self, heads: tuple[HeadRef, ...]) -> None:
         """A node has logged in at another process: it counts as heard here."""

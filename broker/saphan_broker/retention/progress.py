@@ -36,7 +36,7 @@ class Progress:
         self._state = state
         self._armed = armed
         self._witnessed = witnessed
-        self._heard = Told(0, 0, None)
+        self._hearing = False
 
     @property
     def witnessed_ms(self) -> int:
@@ -77,19 +77,26 @@ class Progress:
     async def hear(self, told: Told) -> None:
         """Another process of this broker has come so far: so has this one.
 
-        Until it is done here the alarm `seed_not_moved` says that this host still has old keys.
+        Until it is done here the alarm `seed_not_moved` says that this host still has old keys;
+        each beat of the other one tries again.
         """
-        if told == self._heard:
+        if self._hearing:
             return
+        self._hearing = True
         try:
-            await self._move(told.seed)
-            armed = told.armed == RULE.digest
-            await asyncio.to_thread(self._armed.act, told.acted, armed=armed)
+            await self._follow(told)
         except SaphanError as error:
             self._state.alarms.sound(BEHIND, f"keys of destroyed days are still here: {error}")
         else:
-            self._heard = told
             self._state.alarms.clear(BEHIND)
+        finally:
+            self._hearing = False
+
+    async def _follow(self, told: Told) -> None:
+        await self._move(told.seed)
+        armed = told.armed == RULE.digest
+        if told.acted > self._armed.acted or (armed and not self._armed.armed):
+            await asyncio.to_thread(self._armed.act, told.acted, armed=armed)
 
     async def _move(self, day: int) -> None:
         if day > self._state.keys.day:
