@@ -6,13 +6,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from saphan import Node
 from saphan.api_rights import Right
+from saphan.cli import speech
 from saphan.cli.main import main
+from saphan.cli.recall_lines import table_lines
 from saphan.node.policy.settings import SETTINGS_NAME
+from saphan.node.rows.recall_standing import StandsAs
 from saphan.node.service import NodeService
 from saphan.node.token_kept import Wanted
 from saphan_schemas.limits import DAY_MS
@@ -177,3 +180,20 @@ async def test_who_wrote_it_takes_it_back_and_no_colleague(bridge: Bridge) -> No
         assert (await author.ask("POST", path, json=order))[1]["by"] == f"officer:{OFFICERS[LA]}"
         await eventually(lambda: row(world.la, bulletin)["state"] == "obeyed")
         assert (await other.ask("GET", path))[1]["code"] == "consent_withdrawn"
+
+
+@pytest.mark.parametrize("language", ["en", "lo", "km"])
+@pytest.mark.parametrize("state", get_args(StandsAs))
+def test_every_standing_has_its_words(state: str, language: str) -> None:
+    """Also of a recipient whose recall was ordered and is not said yet."""
+    names = ("asked", "index", "until", "answered", "code", "erased", "erased_code")
+    one = {"recipient": KH, "state": state, "delivery": "accepted", "late": False}
+    found = {"id": "ab" * 32, "recalled": True, "code": "error", "time": 1, "by": None}
+    given = {**found, "here": None, "recipients": [one | dict.fromkeys(names)]}
+    speech.set_language(["--lang", language], {})
+    try:
+        lines = list(table_lines(given))
+    finally:
+        speech.set_language([], {})
+    assert len(lines) == 2
+    assert lines[1].startswith(KH)

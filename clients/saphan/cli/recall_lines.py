@@ -42,7 +42,9 @@ def stands_text(one: Json) -> str:
     times = {name: "" if one[name] is None else stamp(one[name]) for name in ("until", "answered")}
     code = one["code"] or "-"
     why = decline_text(code) if one["state"] == "declined" else code
-    text = say(f"recall.{one['state']}", why=why, **times)
+    # Of a recall that was ordered, what was not said yet is about to be.
+    state = "sending" if one["state"] == "none" else one["state"]
+    text = say(f"recall.{state}", why=why, **times)
     return f"{text}; {say('recall.late')}" if one["late"] else text
 
 
