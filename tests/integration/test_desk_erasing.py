@@ -257,6 +257,23 @@ async def test_a_word_that_is_not_the_desk_own_is_refused(bridge: Bridge) -> Non
                 await line.ask(AskExported(line.number(), record, signed))
 
 
+async def test_a_node_from_before_the_reading_keeps_what_was_saved(bridge: Bridge) -> None:
+    async with desk_bridge(bridge) as world:
+        folder, sent = await world.desk(), await received(world)
+        async with on_line(folder, bridge) as (desk, line):
+            await read_here(desk, line, sent)
+            await asyncio.to_thread(Confirming(desk).saved, sent, 1)
+
+            def forget() -> None:  # as a backup from before leaves it
+                with world.kh.db.transaction() as tx:
+                    tx.execute("DELETE FROM desk_copies")
+
+            await world.kh.engine.in_frames(forget)
+            await Confirming(desk).bring(line)
+            assert [one["kind"] for one in world.kh.subjects.exports.listed(sent)] == [SAVED]
+            assert desks(world, sent) == [("dao", False)]  # and it is told when that goes
+
+
 async def test_a_desk_goes_by_the_time_that_its_node_has_erased_by(bridge: Bridge) -> None:
     async with desk_bridge(bridge) as world:
         folder, _ = await world.desk(), await received(world)

@@ -32,7 +32,7 @@ from saphan_schemas.desk_frames import (
     DeskAnswer,
     DeskPart,
 )
-from saphan_schemas.errors import Refused, SaphanError
+from saphan_schemas.errors import InvalidInput, Refused, SaphanError
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Inner, Signature
 
@@ -189,9 +189,8 @@ class Questions:
 
     async def exported(self, asked: AskExported) -> DeskAnswer:
         """Whether the log is told of it."""
-        take = partial(
-            self._service.subjects.copies.exported, self._peer, asked.record, asked.signature
-        )
+        keep = self._service.subjects.copies.exported
+        take = partial(keep, self._peer, asked.record, asked.signature, self._shown)
         stated = await self._service.engine.in_sealing(take)
         if stated:
             self._service.line.wake_statements()
@@ -269,6 +268,13 @@ class Questions:
 
     def _check_shown(self, bulletin: bytes) -> None:
         self._viewer().check(bulletin)
+
+    def _shown(self, bulletin: bytes) -> bool:
+        try:
+            self._check_shown(bulletin)
+        except (InvalidInput, Refused):
+            return False
+        return True
 
 
 def _body(asked: AskSend) -> SignedBody:

@@ -148,8 +148,18 @@ class DeskCopies:
                 tx.execute("DELETE FROM desk_erasures WHERE id = ?", (row.lastrowid,))
         return done.rowcount
 
-    def exported(self, desk: DeskKey, record: bytes, signature: Signature) -> bool:
+    def exported(
+        self,
+        desk: DeskKey,
+        record: bytes,
+        signature: Signature,
+        shown: Callable[[bytes], bool] = lambda _: False,
+    ) -> bool:
         """Keep a desk's record of an export; whether a statement about it waits for the log now.
+
+        Args:
+            shown: whether the rules show a bulletin to this officer: a node that came back from a
+                backup may not know that it gave it to this desk.
 
         Raises:
             InvalidInput: `signature_invalid`, codec codes, `bulletin_unknown`. Refused:
@@ -159,7 +169,7 @@ class DeskCopies:
         given = self._db.row(
             "SELECT 1 FROM desk_copies WHERE bulletin = ? AND key = ?", (said.bulletin, desk.key)
         )
-        if given is None or said.kind != SAVED:
+        if (given is None and not shown(said.bulletin)) or said.kind != SAVED:
             raise InvalidInput(
                 "bulletin_unknown", "this desk was not given what it says it saved", field="record"
             )
@@ -168,6 +178,8 @@ class DeskCopies:
         again = "SELECT 1 FROM exports WHERE bulletin = ? AND record = ?"
         if self._db.row(again, (said.bulletin, record)) is not None:
             return False
+        if given is None:
+            self.given(said.bulletin, desk)
         return self._exports.keep(said.bulletin, SAVED, record, encode(signature))
 
     def of(self, bulletin: bytes) -> list[Json]:
