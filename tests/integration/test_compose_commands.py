@@ -79,6 +79,8 @@ def test_each_user_may_do_its_own_work_and_nothing_else(outside: Outside) -> Non
     with store(outside, FIRST):
         assert said(broker(), "GET", "saphan:x") == ""
         assert said(broker(), "CONFIG", "GET", "append*") == ""
+        assert said(broker(), "BGREWRITEAOF") == ""  # what is destroyed leaves the file
+        assert said(broker(), "BGSAVE", "SCHEDULE") == ""
         assert said(someone("probe"), "PING") == ""
         for command in (
             ("GET", "another:x"),
