@@ -186,7 +186,7 @@ def _kept_until(wish: Wish, today: int, allowed: Allowed) -> int:
     """
     if wish.retain_until is not None:
         return wish.retain_until
-    last = default_last_day(wish.schema, wish.about, wish.body, today)
+    last = default_last_day(wish.schema, wish.about, wish.body, today, allowed.keep)
     return min(last, today + allowed.retain_days)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 from saphan_schemas.records import HandlingCode
+from saphan_schemas.retention import Keep
 
 from saphan.agreements.terms import ORIGINATOR_CONTROL
 
@@ -21,17 +23,19 @@ class Allowed:
     Args:
         retain_days: the longest retention that they allow to every recipient.
         codes: handling codes, for the first recipient that has an agreement and all others.
+        keep: months of retention that the agency has set for types, named without their version.
     """
 
     retain_days: int = MOST_DAYS
     codes: tuple[HandlingCode, ...] = ORIGINATOR_CONTROL
+    keep: Mapping[str, Keep] = field(default_factory=dict)
 
 
 Found = tuple[int, Sequence[HandlingCode]]
 """(longest retention in days, default codes) of one agreement for one recipient."""
 
 
-def together(found: Iterable[Sequence[Found]]) -> Allowed:
+def together(found: Iterable[Sequence[Found]], keep: Mapping[str, Keep]) -> Allowed:
     """What holds for all recipients; `found` has for each the agreements, oldest first.
 
     The shortest of their retentions, and every default code of the newest agreements: what one
@@ -42,7 +46,7 @@ def together(found: Iterable[Sequence[Found]]) -> Allowed:
         if agreements:
             days = min(days, max(longest for longest, _ in agreements))
             codes.update(agreements[-1][1])
-    return Allowed(days, tuple(sorted(codes)) or ORIGINATOR_CONTROL)
+    return Allowed(days, tuple(sorted(codes)) or ORIGINATOR_CONTROL, keep)
 
 
 def allowed(
@@ -51,7 +55,7 @@ def allowed(
     """What the node's answer allows for a bulletin of this type to these recipients.
 
     Args:
-        identity: the node's answer, with its `agreements`; may be empty.
+        identity: the node's answer, with its `agreements` and `keep_months`; may be empty.
         now: ms UTC.
     """
     dated = [one for one in identity.get("agreements", ()) if _dated(one, now)]
@@ -60,7 +64,8 @@ def allowed(
     stopped = [one for one in dated if one.get("condition") != "replaced"]
     pairs = [(agency, recipient) for recipient in to]
     return together(
-        [_found(holding, pair, schema) or _found(stopped, pair, schema) for pair in pairs]
+        [_found(holding, pair, schema) or _found(stopped, pair, schema) for pair in pairs],
+        msgspec.convert(identity.get("keep_months", {}), dict[str, Keep]),
     )
 
 

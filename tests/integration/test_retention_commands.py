@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from saphan.corridors import allowed
+from saphan.node.identity import describe, describe_corridors
 from saphan.node.policy.settings import SETTINGS_NAME
 from saphan.node.retaining.reckoner import Reckoner
 from saphan.node.token_kept import Wanted
+from saphan.retention.defaults import default_last_day
+from saphan.retention.reckoning import add_months
 from saphan_schemas.limits import DAY_MS
 from support.api_tokens import holder, http_to
-from support.bridge import KH, OFFICERS, Bridge, eventually
+from support.bridge import KH, LA, OFFICERS, Bridge, eventually
 from support.command import answered, saphan_here
 from support.desks import desk_bridge, ready_bridge
 from support.threads import accepted, known, letter
@@ -151,6 +155,23 @@ def date_in(bridge: Bridge, days: int) -> str:
 
 def at(bridge: Bridge, days: int) -> str:
     return f"{date_in(bridge, days)}T12:00:00Z"
+
+
+async def test_what_the_agency_sets_is_the_last_day_of_what_it_writes(bridge: Bridge) -> None:
+    """By a case system at the node, and at a desk; the shipped table has other months."""
+    async with desk_bridge(bridge) as world:
+        keep = {"with_persons": 7, "without_persons": 7}
+        settings(bridge, LA, types={"saphan/training_notice": {"keep_months": keep}})
+        await world.la.reread_settings()
+        today = bridge.clock() // DAY_MS
+        last = add_months(today, 7)
+        wish = letter("training_notice", (KH,))
+        bulletin = await accepted(world.la, wish)
+        assert (await world.la.retention.shown(bulletin))["retain_until"] == last
+        for told in (describe(world.la), describe_corridors(world.la)):
+            keep_here = allowed(told, LA, (KH,), wish.schema, bridge.clock()).keep
+            found = default_last_day(wish.schema, wish.about, wish.body, today, keep_here)
+            assert found == last
 
 
 async def test_what_changes_while_it_is_planned_was_not_seen(

@@ -14,6 +14,7 @@ from saphan_schemas.attachments import check_name
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import AgencyId, Day, HandlingCode, Index, Millis, Tlp, Urgency
+from saphan_schemas.retention import Keep
 
 from saphan.corridors import MOST_DAYS
 from saphan.desk.thread_answers import Few, Named, Owed
@@ -234,6 +235,7 @@ class Corridors(msgspec.Struct):
 
     agreements: list[Agreement] = []
     stopped: Stopped | None = None
+    keep_months: Annotated[dict[str, Keep], Meta(max_length=LIMITS.rules)] = {}
 
 
 class TypeTold(msgspec.Struct):

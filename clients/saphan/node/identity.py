@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
 from saphan_protocol.words import fingerprint_words
 from saphan_schemas.records import Role
 
@@ -28,7 +29,13 @@ def describe_corridors(service: NodeService) -> dict[str, Any]:
             describe_corridor(directory, agreed, agency)
             for agreed in directory.agreements_of(agency)
         ]
-    return {"agency": agency, "agreements": agreements} | _stopped(service)
+    return {"agency": agency, "agreements": agreements} | _stopped(service) | _keeps(service)
+
+
+def _keeps(service: NodeService) -> dict[str, Any]:
+    """For how long the agency keeps which types: whoever composes asks for it."""
+    keeps = service.settings.now.retention.keeps
+    return {"keep_months": to_builtins(keeps)} if keeps else {}
 
 
 def _stopped(service: NodeService) -> dict[str, Any]:
@@ -62,6 +69,7 @@ def describe(service: NodeService) -> dict[str, Any]:
         "broker": logs.pins.name,
         "line": asdict(service.line.state),
         **_stopped(service),
+        **_keeps(service),
         "budget": {
             "cost": service.engine.budget.cost,
             "per_day": service.settings.now.budget_bytes_per_day,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.frames import Submission
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import BatchSignature, Blob, Header, Signature, SignatureItem
+from saphan_schemas.retention import Keep
 
 from saphan.compose import INNER_TYPE, Draft, Wish, compose
 from saphan.corridors import Allowed, together
@@ -83,7 +84,9 @@ class Outbox:
         own: OwnSchemas,
         clock: Callable[[], int],
         needs_two: Callable[[Header], bool] = lambda header: False,
+        keep: Callable[[], Mapping[str, Keep]] = dict,
     ) -> None:
+        self._keep_months = keep
         self._needs_two = needs_two
         self._agency = agency
         self._key = key
@@ -204,7 +207,8 @@ class Outbox:
                     found(directory, pair, schema, now)
                     or found(directory, pair, schema, now, ordered=True)
                     for pair in pairs
-                ]
+                ],
+                self._keep_months(),
             )
 
     def _carries(self, schema: str, recipient: str) -> bool:

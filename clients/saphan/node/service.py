@@ -260,7 +260,7 @@ def build(config: NodeConfig) -> NodeService:
 def _built(on: Ground) -> NodeService:
     db, logs, clock = on.db, on.logs, on.clock
     kept = on.agency, on.key, db, on.archive, logs, on.files, on.uploads, on.own
-    outbox = Outbox(*kept, clock, on.settings.needs_two)
+    outbox = Outbox(*kept, clock, on.settings.needs_two, lambda: on.settings.now.retention.keeps)
     subjects, held = subject_parts(on), partial(held_among, db)
     erasing = Erasing(on.agency, on.key, db, on.files, held, subjects.tells, clock)
     engine, recovery, line = _carrying(on, outbox, erasing)

@@ -50,6 +50,12 @@ class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         days = table.undecided_days if self.undecided_days is None else self.undecided_days
         return replace(table, types={**table.types, **types}, undecided_days=days)
 
+    @property
+    def keeps(self) -> dict[str, Keep]:
+        """Months of `retain_until` where an author here says nothing, of types that are set."""
+        found = self.types.items()
+        return {name: one.keep_months for name, one in found if one.keep_months is not None}
+
 
 WITHOUT: Final = RetentionSettings()
 
