@@ -54,6 +54,7 @@ class Swept:
 
     before: dict[str, float]
     beside: dict[str, float]
+    destroyed_beside: int
     rate_beside: float
     rate_alone: float
     seconds: float
@@ -117,6 +118,7 @@ async def sweep(world: World, plan: Plan, files: tuple[Path, Path], log: Path) -
         return Swept(
             before,
             beside,
+            second - first,
             (second - first) / (middle - begun),
             alone,
             end - begun,
@@ -158,7 +160,8 @@ def page(plan: Plan, seeded: Seeded, swept: Swept) -> str:
         "| --- | --- |",
         f"| bulletins due at once, three entries each | {seeded.bulletins:,} |",
         f"| seeded in, taking on the disk | {seeded.seconds:,.0f} s, {seeded.disk / 1e9:.2f} GB |",
-        f"| destroyed with an entry each, beside {RATE}/s | {swept.rate_beside:,.0f}/s |",
+        f"| destroyed with an entry each, beside {RATE}/s | {swept.destroyed_beside:,}: "
+        f"{swept.rate_beside:,.0f}/s |",
         f"| destroyed with an entry each, nothing arriving | {swept.rate_alone:,.0f}/s |",
         f"| all {swept.destroyed:,} | {swept.seconds:,.0f} s |",
     ]

@@ -1,8 +1,9 @@
 """An agency's node at 200 bulletins/s, and its witness: `python -m benchmarks.retention_client`.
 
 Bulletins arrive by the clock, whether the broker has answered or not, each in a frame of its own;
-what is measured is the time from a frame's sending to its answer, which comes after a durable
-signed head. The first cosignature tells the broker the time: before it nothing can be due.
+what is measured is the time from the moment when a frame was to be sent to its answer, which comes
+after a durable signed head: a line that takes nothing for a while counts, too. The first
+cosignature tells the broker the time: before it nothing can be due.
 
 Commands, one JSON object a line:
 {"do": "open", "url", "office", "after"}    log in; everything up to `after` counts as known
@@ -91,9 +92,10 @@ class Node:
         self._took.clear()
         begun = time.perf_counter()
         for place, frame in enumerate(frames[:wanted]):
-            await asyncio.sleep(max(0.0, begun + place / rate - time.perf_counter()))
+            moment = begun + place / rate
+            await asyncio.sleep(max(0.0, moment - time.perf_counter()))
             self._answered.clear()
-            self._waiting[_request_of(frame)] = time.perf_counter()
+            self._waiting[_request_of(frame)] = moment
             await self._ws.send_bytes(frame)
         async with asyncio.timeout(120):
             await self._answered.wait()
