@@ -187,3 +187,32 @@ async def test_a_hold_without_its_file_is_released_by_name(bridge: Bridge, secre
         released = await answered("hold", "release", held["name"][:12], *given)
         assert (released["in_force"], released["logged"]) == (False, False)
         assert held_among(world.kh.db, [bulletin]) == set()
+
+
+@pytest.mark.parametrize(
+    ("scope", "code"),
+    [
+        (("--case", "a7"), "hold_scope"),
+        (("--case", "???"), "hold_scope"),
+        (("--type", "trainign_notice"), "schema_unknown"),
+        (("--id", "00" * 32, "--reference", "x" * 401), "malformed"),
+        (("--id", "00" * 32, "--reference", ""), "malformed"),
+    ],
+)
+async def test_what_would_hold_nothing_is_not_signed(
+    bridge: Bridge, tmp_path: Path, scope: tuple[str, ...], code: str
+) -> None:
+    async with bridge.broker_running(), bridge.node_with_api(KH):
+        given = ("--review", "90d", "--out", tmp_path / "a.hold", "--dir", bridge.place / KH)
+        ran = await answered("hold", "order", "--reference", "court 7", *scope, *given, status=2)
+        assert ran["code"] == code
+        assert not (tmp_path / "a.hold").exists()
+
+
+async def test_a_hold_that_keeps_nothing_yet_says_so(bridge: Bridge, secret: Path) -> None:
+    async with bridge.broker_running(), bridge.node_with_api(KH):
+        key = ("--key", bridge.offices[KH].root_key, "--passphrase-file", secret, "--yes")
+        given = ("--reference", "court 7", "--review", "90d", "--dir", bridge.place / KH)
+        assert "Nothing here is held by it yet" in await page(
+            "hold", "order", "--case", "AB-12/2026", *given, *key
+        )

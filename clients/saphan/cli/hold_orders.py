@@ -36,6 +36,7 @@ from saphan.holds.hold_file import (
 from saphan.holds.scope_json import scope_json, scope_of
 from saphan.keys.keyfile_json import parse_key_file
 from saphan.keys.keyfiles import read_key
+from saphan.own_types.told import types_for
 
 Json = dict[str, Any]
 Action = Literal["hold", "release"]
@@ -47,7 +48,7 @@ def order(args: argparse.Namespace) -> int:
     until = None if args.until is None else (_day(args.until, "to") + 1) * DAY_MS - 1
     scope = HoldScope(
         _ids(args, args.id),
-        tuple(sorted({_schema(one) for one in args.type})),
+        tuple(sorted({_schema(args, one) for one in args.type})),
         since,
         until,
         _ids(args, args.thread),
@@ -168,7 +169,10 @@ def _hand_over(args: argparse.Namespace, file: HoldFile) -> int:
     logged = all(one["logged"] for one in held["orders"] if one["name"] == file.name.hex())
     said = "note.hold_logged" if logged else "note.hold_bound"
     value = held | {"file": str(path), "logged": logged}
-    show(value, [*hold_lines(held), say(said, path=path)], as_json=args.json)
+    lines = [*hold_lines(held), say(said, path=path)]
+    if held["in_force"] and not held["bulletins"]:
+        lines.append(say("note.hold_nothing"))
+    show(value, lines, as_json=args.json)
     return 0
 
 
@@ -200,9 +204,13 @@ def _ids(args: argparse.Namespace, named: Sequence[str]) -> tuple[bytes, ...]:
     return tuple(sorted(found))
 
 
-def _schema(text: str) -> str:
-    """`saphan/<type>/1` for a type of Saphan's own that is named alone."""
-    return text if "/" in text else f"saphan/{text}/1"
+def _schema(args: argparse.Namespace, text: str) -> str:
+    """`saphan/<type>/1` for a type of Saphan's own that is named alone; one that nobody knows would
+    hold nothing."""
+    name = text if "/" in text else f"saphan/{text}/1"
+    with suppress(Unavailable):  # an agency's own, whose text has not come here yet
+        types_for(local_node(args).get, name).get(name)
+    return name
 
 
 def _day(text: str, field: str) -> int:

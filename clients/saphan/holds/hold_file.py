@@ -25,12 +25,15 @@ from saphan_schemas.records import Signature
 from saphan_schemas.strict_json import parse_json
 
 from saphan.base64_text import bytes_of, text_of
+from saphan.subjects.references import numbers_asked
 
 FORMAT: Final = "hold/1"
 FILE_BYTES: Final = 2 * LIMITS.hold_terms_bytes + 128 * 1024
 """Terms and up to 16 signatures of 3.5 KiB, in base64."""
 SALT_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 8_192
+REFERENCE: Final = 400
+"""Characters of a reference, as `HoldTerms` takes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +104,9 @@ def make_hold(order: HoldOrder, terms: HoldTerms) -> HoldFile:
     """A file that nobody has signed; the order's `terms` are filled in under a fresh salt.
 
     Raises:
-        InvalidInput: as `parse_terms`.
+        InvalidInput: as `parse_terms`; `hold_scope` for a case that no bulletin can name.
     """
+    check_words(terms)
     said, salt = encode(terms), os.urandom(SALT_BYTES)
     parse_terms(said)
     order = msgspec.structs.replace(order, terms=terms_commitment(salt, said))
@@ -115,6 +119,30 @@ def make_hold(order: HoldOrder, terms: HoldTerms) -> HoldFile:
         salt=salt,
         leaf=os.urandom(SALT_BYTES),
     )
+
+
+def check_words(terms: HoldTerms) -> None:
+    """Refuse what a person has mistyped, before anybody signs what would hold nothing.
+
+    Raises:
+        InvalidInput: `hold_scope`, `malformed`.
+    """
+    for case in terms.scope.cases:
+        if not numbers_asked(case):
+            raise InvalidInput(
+                "hold_scope",
+                f"no bulletin can be found by the case {case[:40]!r}: it has no three letters or "
+                "digits",
+                field="case",
+                hint="write the whole number of the case, as bulletins name it",
+            )
+    if not 1 <= len(terms.reference) <= REFERENCE:
+        raise InvalidInput(
+            "malformed",
+            f"the reference has {len(terms.reference)} characters, 1 to {REFERENCE} are taken",
+            field="reference",
+            hint="write the court's or the law's reference, and nothing else",
+        )
 
 
 def format_hold(file: HoldFile) -> bytes:

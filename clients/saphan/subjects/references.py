@@ -74,6 +74,11 @@ def asked_references(text: str) -> frozenset[Reference]:
     return frozenset(found)
 
 
+def numbers_asked(text: str) -> frozenset[Reference]:
+    """What a case is compared by; empty: it is too short, and nothing has it."""
+    return frozenset(one for one in asked_references(text) if one.kind == NUMBER)
+
+
 def _is_phone(value: Any) -> bool:
     """Whether it may be a telephone's number, with whatever dashes and brackets it was copied."""
     return isinstance(value, str) and _PHONE.fullmatch(fold(value)) is not None

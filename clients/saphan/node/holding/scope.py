@@ -18,7 +18,7 @@ from saphan_schemas.records import Header
 from saphan.node.archive import Archive
 from saphan.node.retention.content import content_of
 from saphan.node.rows.db import Database
-from saphan.subjects.references import NUMBER, Reference, asked_references, references_of
+from saphan.subjects.references import NUMBER, Reference, numbers_asked, references_of
 
 _WAITING: Final = ("submitted", "handed_over", "unanswered", "unopened")
 """States of a received delivery that may still be opened."""
@@ -47,9 +47,7 @@ class Scope:
         self._ids = frozenset(scope.ids)
         self._scope = scope
         self._threads = _threads(db, scope.threads) if scope.threads else frozenset()
-        self._cases = frozenset(
-            one for case in scope.cases for one in asked_references(case) if one.kind == NUMBER
-        )
+        self._cases = frozenset(one for case in scope.cases for one in numbers_asked(case))
 
     @property
     def reads(self) -> bool:
