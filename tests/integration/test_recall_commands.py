@@ -15,6 +15,7 @@ from saphan.cli import speech
 from saphan.cli.main import main
 from saphan.cli.recall_lines import table_lines
 from saphan.node.policy.settings import SETTINGS_NAME
+from saphan.node.retaining.reviews import Decision
 from saphan.node.rows.recall_standing import StandsAs
 from saphan.node.service import NodeService
 from saphan.node.token_kept import Wanted
@@ -197,3 +198,24 @@ def test_every_standing_has_its_words(state: str, language: str) -> None:
         speech.set_language([], {})
     assert len(lines) == 2
     assert lines[1].startswith(KH)
+
+
+async def test_a_system_takes_back_nothing_whose_author_is_not_known_any_more(
+    bridge: Bridge,
+) -> None:
+    async with desk_bridge(bridge) as world, http_to(world.la) as here:
+        author = await holder(here, world.la, Wanted(name="bounmy", officer=OFFICERS[LA]))
+        system = await holder(
+            here, world.la, Wanted(name="cases", rights=frozenset({Right.RECALL}))
+        )
+        day = bridge.clock() // DAY_MS + 60
+        signed = await Pen(bridge, LA, OFFICERS[LA]).signed(wish(retain_until=day))
+        _, sent = await author.ask("POST", "/v1/bulletins/signed", json=signed)
+        bulletin = bytes.fromhex(sent["id"])
+        await eventually(lambda: states(world.la, bulletin) == ["accepted"])
+        await world.la.retention.decide(
+            bulletin, Decision("erase", "keeper", "a court has ordered it", order=True)
+        )
+        path, order = f"/v1/bulletins/{sent['id']}/recall", {"reason": "error"}
+        assert await system.code("POST", path, json=order) == "token_scope"
+        assert (await world.la.recalls.order(bulletin, "error", "keeper"))["code"] == "error"

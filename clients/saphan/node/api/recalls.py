@@ -17,6 +17,7 @@ from saphan.node.api.app import SERVICE, view_of
 from saphan.node.api.requests import json_response, page, parse_json, read_body
 from saphan.node.api.views import View
 from saphan.node.callers import Keeper, Officer, System
+from saphan.node.retention.keeping import erased_among
 from saphan.node.service import NodeService
 
 
@@ -125,6 +126,8 @@ def check_orders(view: View, bulletin: bytes) -> None:
             known = view.service.bulletins.known(bulletin)
             if known is not None and known.author is not None:
                 raise _scope(view, "recall what an officer wrote")
+            if erased_among(view.service.db, [bulletin]):  # who wrote it is not known any more
+                raise _scope(view, "recall what was erased here")
 
 
 def check_officer(service: NodeService, handle: str, bulletin: bytes) -> None:
