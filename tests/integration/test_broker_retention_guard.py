@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from saphan_broker.admin import administered
 from saphan_broker.retention.armed import NAME, Armed
 from saphan_broker.retention.rule import RULE
+from saphan_broker.store.sqlite_file import STORE_NAME
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import DAY_MS, HOUR_MS, LIMITS
 from support.asked import A, B, witnessed_now
@@ -170,3 +173,22 @@ async def test_status_and_metrics_say_how_destruction_stands(world: World) -> No
         assert (told["destroyed"], told["lag_seconds"]) == (0, 0)
         ran = await asyncio.to_thread(lambda: saphan_broker(*words))
         assert "Destroyed since the start: 0" in ran.out
+
+
+async def test_who_reads_for_hours_and_keeps_traces_is_an_alarm(world: World) -> None:
+    async with world.running():
+        out, into = await world.line(A), await world.line(B)
+        made = await carried(world, out, into)
+        await into.close()
+        with closing(sqlite3.connect(world.data / STORE_NAME, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM leaf").fetchone()
+            out = await witnessed_after(world, out, DUE_DAYS)
+            await sweep(world).look()
+            assert await kept(world, made) == (False, False)
+            assert "retention_traces" not in alarms(world)
+            await witnessed_after(world, out, 1)
+            await sweep(world).look()
+            assert "retention_traces" in alarms(world)
+        await sweep(world).look()
+        assert "retention_traces" not in alarms(world)

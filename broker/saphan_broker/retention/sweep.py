@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from saphan_schemas.errors import SaphanError, Unavailable
-from saphan_schemas.limits import DAY_MS, LIMITS
+from saphan_schemas.limits import DAY_MS, HOUR_MS, LIMITS
 
 from saphan_broker.retention.guard import Guard
 from saphan_broker.retention.pace import Pace
@@ -30,6 +30,7 @@ _log = logging.getLogger("saphan.broker")
 
 FAILS: Final = "retention_waits"
 LATE: Final = "retention_late"
+TRACES: Final = "retention_traces"
 LOOK_SECONDS: Final = 1.0
 ITEM: Final = LIMITS.retention_items
 AHEAD: Final = 4 * LIMITS.retention_batch
@@ -67,6 +68,8 @@ class RetentionSweep:
         self._refused: list[SaphanError] = []
         """Why some of what a look has found stays as it is."""
         self._cleansed = -1  # after a start nobody knows what was removed before
+        self._clean_ms = 0
+        """Witnessed time at which no trace of anything was left, or the first one seen."""
         self.lag_ms = 0
         """How long the earliest bulletin that may be destroyed has been due, on witnessed time."""
 
@@ -78,7 +81,7 @@ class RetentionSweep:
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             self._guard.quiet()  # from here on it is for another process to say
-            for code in (FAILS, LATE):
+            for code in (FAILS, LATE, TRACES):
                 self._state.alarms.clear(code)
 
     async def _try(self) -> None:
@@ -209,8 +212,16 @@ class RetentionSweep:
         """Let the store clean its own files of what was removed; what waits is tried again."""
         counters = self._state.counters
         removed = counters.destroyed + counters.rewrapped + counters.forgotten
-        if removed != self._cleansed and await self._state.store.cleanse():
-            self._cleansed = removed
+        now = self._progress.witnessed_ms
+        if removed == self._cleansed or await self._state.store.cleanse():
+            self._cleansed, self._clean_ms = removed, now
+            self._state.alarms.clear(TRACES)
+            return
+        self._clean_ms = self._clean_ms or now
+        if now - self._clean_ms > HOUR_MS:
+            hours = (now - self._clean_ms) // HOUR_MS
+            text = f"for {hours} h traces of what was destroyed are left in the store's files"
+            self._state.alarms.sound(TRACES, f"{text}: end what reads it for so long, or make room")
 
 
 def _rank(error: SaphanError) -> int:
