@@ -74,3 +74,8 @@ def test_the_surest_kind_counts(report: SubjectReport) -> None:
         tx.execute("DELETE FROM subjects WHERE kind = 0")  # the name itself: the account is left
     (first, *_) = report.about(ASKED)["bulletins"]
     assert (first["found_by"], first["certain"]) == (ACCOUNT, True)
+
+
+def test_an_id_is_known_however_it_was_copied(report: SubjectReport) -> None:
+    found = report.about(f" {MANY:064X} ")
+    assert [one["found_by"] for one in found["bulletins"]] == ["id"]

@@ -61,7 +61,7 @@ class SubjectReport:
         `LIMITS.report_bulletins` one page is told; `next` is what to skip for the one behind it.
         """
         asked = asked_references(text)
-        rows, following = self._found(text.strip(), asked, skip)
+        rows, following = self._found(text.strip().lower(), asked, skip)
         bulletins = [self._told(row, kind) for row, kind in rows]
         here = [one for one in bulletins if one["erased"] is None]
         gone = [one for one in bulletins if one["erased"] is not None]
