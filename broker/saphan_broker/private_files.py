@@ -149,8 +149,14 @@ def exclusive(path: Path) -> Iterator[None]:
     """Hold an exclusive lock for the block, waiting for it.
 
     `path` is a file of its own: a lock on a file that gets renamed over would lock nothing.
+
+    Raises:
+        OperatorError: `key_file_unwritable`.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unwritable(path, error) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

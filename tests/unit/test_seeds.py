@@ -148,6 +148,16 @@ def test_a_failed_write_leaves_the_seed_as_it_was(
         assert held.unwrap(TODAY, wrapped, b"context") == b"stanza"
 
 
+def test_a_folder_that_takes_no_lock_is_an_error_of_the_keys_folder(
+    days: DayKeys, keys_dir: Path
+) -> None:
+    """A disk that has become read-only: the operator is told, with a code."""
+    (keys_dir / LOCK_NAME).mkdir()
+    with pytest.raises(OperatorError, match="key_file_unwritable"):
+        days.advance(TODAY + 1)
+    assert days.day == TODAY
+
+
 def test_a_day_out_of_reach_is_refused(days: DayKeys) -> None:
     with pytest.raises(OperatorError) as refused:
         days.wrap(TODAY + LIMITS.ratchet_days + 1, b"", b"")
