@@ -168,3 +168,27 @@ async def test_what_cannot_be_read_now_is_not_let_go(bridge: Bridge) -> None:
             await asyncio.to_thread(keys.with_name("away").rename, keys)
             await kh.holds.look()
             assert held_among(kh.db, [bulletin]) == set()
+
+
+async def test_an_answer_that_was_refused_is_still_owed(bridge: Bridge) -> None:
+    async with bridge.broker_running():
+        await bridge.enrol()
+        async with bridge.node(LA) as la, bridge.node(KH) as kh:
+            await agreed(la)
+            bulletin, gone = [await accepted(la, wish()) for _ in range(2)]
+            for one in (bulletin, gone):
+                await la.engine.in_frames(lambda one=one: la.holds.asked.ask(one, "hold", None))  # type: ignore[misc]
+            la.line.wake_statements()
+            await eventually(lambda: len(kh.holds.asked.open()) == 2)
+    async with bridge.node(KH) as kh:  # the line is down
+        erase = kh.recalls.answering.erasing.erase
+        await kh.engine.in_frames(lambda: erase([gone], "order"))
+        await kh.engine.in_frames(lambda: kh.holds.asked.answer(bulletin, "not_kept", None))
+        assert await kh.engine.in_frames(kh.holds.asked.answer_gone)
+        assert kh.holds.asked.open() == []
+        with kh.db.transaction() as tx:  # as the broker's word on them
+            tx.execute("UPDATE statements SET state = 'refused' WHERE event = 'hold_answered'")
+        assert len(kh.holds.asked.open()) == 2
+        assert not await kh.engine.in_frames(kh.holds.asked.answer_gone)
+        await kh.holds.look()
+        assert "hold_asked" in [one.code for one in kh.alarms.standing()]

@@ -29,7 +29,7 @@ _ASKED: Final = (
     " AND a.recipient = e.recipient AND a.issuer != e.issuer AND a.idx > e.idx"
     " ORDER BY a.idx DESC LIMIT 1) AS answer,"
     " EXISTS (SELECT 1 FROM statements s WHERE s.bulletin = e.bulletin AND s.recipient ="
-    " e.recipient AND s.event = 'hold_answered' AND s.state != 'logged') AS answering"
+    " e.recipient AND s.event = 'hold_answered' AND s.state = 'waiting') AS answering"
     " FROM entries e WHERE e.event = 'hold_asked' AND NOT EXISTS (SELECT 1 FROM entries n"
     " WHERE n.bulletin = e.bulletin AND n.event = 'hold_asked' AND n.recipient = e.recipient"
     " AND n.issuer = e.issuer AND n.idx > e.idx)"
@@ -41,8 +41,11 @@ _OPEN: Final = (
 )
 _GONE: Final = (  # the parts are constants
     f"SELECT DISTINCT o.bulletin FROM ({_OPEN}) o JOIN bulletins b ON b.id = o.bulletin"  # noqa: S608
-    " JOIN retention r USING (seq) WHERE r.erased IS NOT NULL LIMIT ?"
+    " JOIN retention r USING (seq) WHERE r.erased IS NOT NULL AND NOT EXISTS (SELECT 1"
+    " FROM statements s WHERE s.bulletin = o.bulletin AND s.recipient = o.recipient"
+    " AND s.event = 'hold_answered' AND s.state = 'refused') LIMIT ?"
 )
+"""Where the broker has refused an answer a person looks why."""
 SHOWN: Final = 1_000
 """Questions in one list."""
 
