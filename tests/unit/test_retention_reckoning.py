@@ -137,6 +137,17 @@ def test_an_earlier_closing_is_never_put_off_by_an_extension() -> None:
     assert found == Days(day("2027-01-31"), "cancelled", None)
 
 
+def test_who_is_named_in_the_body_counts_whatever_its_author_says_of_it() -> None:
+    content = sample("drug_seizure")
+    content["about"]["personal_data"] = {"present": False, "minors": False}
+    found = facts_of("saphan/drug_seizure/1", content)
+    assert (found.persons, found.roles) == (True, ())
+    content["body"]["persons"][0]["roles"] = ["witness", "driver"]
+    assert facts_of("saphan/drug_seizure/1", content).roles == ("witness",)
+    del content["body"]["persons"]  # counts of arrests by age name nobody
+    assert not facts_of("saphan/drug_seizure/1", content).persons
+
+
 def test_every_type_has_its_line_and_other_types_have_one_too() -> None:
     assert set(TABLE.types) == {f"saphan/{name}" for name in TYPES}
     assert TABLE.of("la.ospp/arrest_notice/1") is TABLE.other_types

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from saphan.threads.words import REPLY_FAMILY, family
 
 NOTICE_FAMILY: Final = "saphan/subject_notice"
 DELIVERY_FAMILY: Final = "saphan/controlled_delivery"
+PERSON: Final = "person"
 _EPOCH: Final = date(1970, 1, 1)
 
 
@@ -38,15 +40,30 @@ def facts_of(schema: str, content: dict[str, Any]) -> Facts:
     """Of valid content; an agency's own type may leave out every member."""
     about, body = content.get("about", {}), content.get("body", {})
     data = about.get("personal_data", {})
-    roles = {*data.get("subject_roles", ()), *(("minors",) if data.get("minors") else ())}
+    named = set(_named(body))
+    roles = {*data.get("subject_roles", ()), *(("minors",) if data.get("minors") else ()), *named}
     return Facts(
         message=str(about.get("message_kind", "original")),
         word=_word(schema, body),
-        persons=bool(data.get("present", True)),
-        roles=tuple(sorted(roles)),
+        persons=bool(data.get("present", True)) or bool(named),
+        roles=tuple(sorted(roles - {PERSON})),
         review=_day(about.get("review_at")),
         valid_until=_day(about.get("valid_until")),
     )
+
+
+def _named(part: object) -> Iterator[str]:
+    """Of persons in a body, whatever its author has said about it: that there are any, and what
+    makes periods shorter."""
+    if isinstance(part, list):
+        for one in part:
+            yield from _named(one)
+    elif isinstance(part, dict):
+        if "names" in part and isinstance(part.get("roles"), list):
+            yield PERSON
+            yield from (role for role in ("victim", "witness") if role in part["roles"])
+        for one in part.values():
+            yield from _named(one)
 
 
 _WORDS: Final = {
