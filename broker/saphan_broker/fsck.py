@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -44,6 +45,8 @@ T = TypeVar("T")
 PAGE: Final = 4 * TILE_WIDTH
 ITEMS: Final = 256
 """Items of the pack that are made at once: with their bodies' digests about 400 KB."""
+LOOKS: Final = 8
+"""At one page: a sweep goes over it in a few commits, each of which may fall between two looks."""
 PACK: Final = "store"
 """What the report calls the records of the store."""
 
@@ -117,10 +120,10 @@ class _WholePack(PackMaker):
                     _check_schema(index, leaf, bundle)
 
     async def _bodies(self, ids: list[bytes]) -> dict[bytes, BulletinRow]:
-        try:
-            return await self._checked(ids)
-        except OperatorError:  # a broker at work may have destroyed it between two of the looks
-            return await self._checked(ids)
+        for _ in range(LOOKS - 1):
+            with suppress(OperatorError):  # a broker at work may destroy some of it meanwhile
+                return await self._checked(ids)
+        return await self._checked(ids)
 
     async def _checked(self, ids: list[bytes]) -> dict[bytes, BulletinRow]:
         bodies = await super()._bodies(ids)

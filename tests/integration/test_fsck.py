@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from saphan_broker.fsck import Checked, fsck, last_heads
 from saphan_broker.moving.copying import copy_store
 from saphan_broker.seeds import DayKeys
 from saphan_broker.serving_keys import read_keys
+from saphan_broker.store.base import DeliveryRow
 from saphan_broker.store.memory import MemoryStore
 from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.sqlite_reader import SqliteReader
@@ -70,6 +72,31 @@ async def test_engines_are_checked_by_one_function(house: World) -> None:
         await store.close()
     found = await fsck(memory, keys, pins, last_heads(house.keys, pins), quiet)
     assert found == await checked(house, house.data)
+
+
+class Swept(MemoryStore):
+    """A sweep goes over the same page: some of it is destroyed between the first looks."""
+
+    sweeps = 3
+
+    async def deliveries_of(self, ids: Iterable[bytes]) -> dict[bytes, list[DeliveryRow]]:
+        found = await super().deliveries_of(ids)
+        if self.sweeps == 0:
+            return found
+        self.sweeps -= 1
+        return {id_: [replace(row, destroyed=9) for row in rows] for id_, rows in found.items()}
+
+
+async def test_a_sweep_that_goes_on_meanwhile_is_no_damage(house: World) -> None:
+    store, swept = await SqliteStore.open(house.data), Swept()
+    swept.sweeps = 0
+    keys, (pins, _) = DayKeys.open(house.keys), read_keys(house.keys)
+    try:
+        await copy_store(store, swept, keys, quiet)
+    finally:
+        await store.close()
+    swept.sweeps = 3
+    assert (await fsck(swept, keys, pins, last_heads(house.keys, pins), quiet)).good
 
 
 @pytest.mark.parametrize(
