@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from msgspec.structs import replace
 from saphan_broker.store.redis import rewriting
+from saphan_broker.store.redis.archive import waking
 from saphan_broker.store.redis.archive.policy import EAGER
 from saphan_broker.store.redis.line import Command, Line, LineDown
 from saphan_broker.store.redis.refusals import Reply
@@ -220,7 +222,7 @@ async def test_who_reads_a_pack_that_is_cleansed_just_then_misses_nothing(
 
 
 async def test_a_pack_that_is_lost_holds_up_no_other(
-    twin: HookedTwin, server: Server, tmp_path: Path
+    twin: HookedTwin, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = await settled_ones(twin, 3)
     await archive_all(twin.store)
@@ -230,10 +232,22 @@ async def test_a_pack_that_is_lost_holds_up_no_other(
     kept = lost.read_bytes()
     lost.unlink()
     await reopen(twin, server, tmp_path)
-    assert await twin.store.destroyable(DUE, 10) == others
+    asked: list[str] = []
+    get = twin.objects.get
+
+    async def counted(name: str) -> bytes | None:
+        asked.append(name)
+        return await get(name)
+
+    monkeypatch.setattr(twin.objects, "get", counted)
+    for _ in range(3):  # it is not asked for before each commit of a sweep
+        assert await twin.store.destroyable(DUE, 10) == others
     assert await twin.store.first_undestroyed() == DUE
+    assert len([name for name in asked if name.endswith(lost.name)]) == 1
     await destroy(twin, others)
     lost.write_bytes(kept)
+    assert await twin.store.destroyable(DUE, 10) == []
+    monkeypatch.setattr(waking, "monotonic", lambda: monotonic() + waking.PAUSE_S)
     assert await twin.store.destroyable(DUE, 10) == rows
     await destroy(twin, rows)
     assert await cleanse(twin.store)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable
+from time import monotonic
+from typing import Final
 
 from saphan_schemas.errors import OperatorError
 
@@ -25,6 +27,9 @@ from saphan_broker.store.redis.line import Argument
 from saphan_broker.store.redis.scripts import outcome
 
 _log = logging.getLogger("saphan.broker")
+
+PAUSE_S: Final = 30.0
+"""Until a pack that could not be read is looked at again."""
 
 
 class Waking:
@@ -43,6 +48,7 @@ class Waking:
         self._reader = reader
         self._facts = facts
         self._epoch = epoch
+        self._unreadable: dict[int, float] = {}
 
     async def earliest(self) -> tuple[int, int] | None:
         """Number and day of the pack that is due first, whether it can be read or not."""
@@ -58,15 +64,24 @@ class Waking:
             (found,) = await self._ask([(*command, at, 1, "WITHSCORES")])
             if not found:
                 return None
-            try:
-                await self._reader.pack(int(found[0]))
-            except OperatorError as error:
-                if error.code not in UNREADABLE:
-                    raise
-                _log.warning("what is due in a pack cannot be destroyed: %s", error)
-                at += 1
-                continue
-            return int(found[0]), int(found[1])
+            if await self._is_readable(int(found[0])):
+                return int(found[0]), int(found[1])
+            at += 1
+
+    async def _is_readable(self, number: int) -> bool:
+        """One that is not is looked at again after a while: a sweep asks before each commit."""
+        if monotonic() < self._unreadable.get(number, 0.0):
+            return False
+        try:
+            await self._reader.pack(number)
+        except OperatorError as error:
+            if error.code not in UNREADABLE:
+                raise
+            _log.warning("what is due in a pack cannot be destroyed: %s", error)
+            self._unreadable[number] = monotonic() + PAUSE_S
+            return False
+        self._unreadable.pop(number, None)
+        return True
 
     async def has_free(self, number: int) -> bool:
         """Whether something of a pack is still destroyable when its day comes."""
