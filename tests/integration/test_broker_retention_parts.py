@@ -10,9 +10,11 @@ import pytest
 from msgspec.structs import replace
 from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.limits import DAY_MS, LIMITS
+from saphan_schemas.records import Event
 from support.asked import A, B
+from support.broker_attachments import seal, submit
 from support.brokers import World
-from support.due import DUE_DAYS, carried, kept, row_of, sweep, witnessed_after
+from support.due import DUE_DAYS, carried, kept, row_of, stated, sweep, witnessed_after
 
 
 @pytest.fixture
@@ -97,3 +99,32 @@ async def test_a_file_that_stays_keeps_nothing_else(
     assert await kept(world, made) == (False, False)
     assert gone == [other]
     assert [one.id for one in emptied] == [facts.id]
+
+
+async def test_attachments_that_cannot_be_marked_keep_their_own_bulletin_only(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder or a bucket that takes nothing now: what has no attachment goes all the same."""
+    out, into = await world.line(A), await world.line(B)
+    days = world.clock() // DAY_MS + DUE_DAYS
+    made = seal(world, b"a photo", retain_until=days)
+    await out.bring(made.attachments)
+    assert (await submit(world, out, made)).code is None
+    for event in (Event.HANDOVER, Event.ACCEPTED):
+        assert await stated(world, into, made, event) is None
+    bare = await carried(world, out, into)
+    await into.close()
+    out = await witnessed_after(world, out, DUE_DAYS - 1)
+
+    async def doom(_agency: str, _bulletin: bytes) -> None:
+        raise OperatorError("blobs_unusable", "injected: it takes nothing")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.broker.state.blobs, "doom", doom)
+        out = await witnessed_after(world, out, 1)
+        with pytest.raises(SaphanError, match="blobs_unusable"):
+            await sweep(world).look()
+        assert await kept(world, bare) == (False, False)
+        assert await kept(world, made) == (True, True)
+    await sweep(world).look()
+    assert await kept(world, made) == (False, False)

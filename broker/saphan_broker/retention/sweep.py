@@ -162,8 +162,7 @@ class RetentionSweep:
             if at < len(rows):
                 batch = rows[at : at + self._pace.batch]
                 at += len(batch)
-                await self._doom(batch)
-                under_way.append(self._hand_in(batch, day))
+                under_way.append(self._hand_in(await self._doom(batch), day))
             if len(under_way) > self._pace.alone or at == len(rows):
                 destroyed += await self._done(under_way.popleft())
         return destroyed
@@ -184,12 +183,23 @@ class RetentionSweep:
         await self._remove_files()
         return count
 
-    async def _doom(self, rows: Sequence[DeliveryRow]) -> None:
-        """Mark attachments first: a crash after the commit must not leave them unknown."""
+    async def _doom(self, rows: Sequence[DeliveryRow]) -> list[DeliveryRow]:
+        """Mark attachments first: a crash after the commit must not leave them unknown.
+
+        Returns:
+            Those rows whose attachments are marked, and all that have none.
+        """
         found = await self._state.store.bulletins({row.bulletin for row in rows})
-        for facts in found.values():
-            if facts.attachments:
-                await self._state.blobs.doom(facts.sender, facts.id)
+        unmarked = {facts.id: facts.sender for facts in found.values() if facts.attachments}
+        for bulletin, sender in tuple(unmarked.items()):
+            try:
+                await self._state.blobs.doom(sender, bulletin)
+                del unmarked[bulletin]
+            except SaphanError as error:
+                self._refused.append(error)
+                if isinstance(error, Unavailable):
+                    break  # a service that is away is not asked for each of them
+        return [row for row in rows if row.bulletin not in unmarked]
 
     async def _remove_files(self) -> None:
         """One that stays is tried again with the next ones, and keeps none of them."""
