@@ -215,6 +215,17 @@ async def test_what_is_said_again_after_it_was_forgotten_has_a_new_answer(
     await twin.check()
 
 
+async def test_leaves_without_entries_are_passed_over_once(twin: HookedTwin) -> None:
+    """A copy begins with those whose records were forgotten at its original."""
+    await twin.commit(twin.story.leaves([b"%d" % at for at in range(600)]))
+    await ended(twin, 2)
+    assert await twin.store.forget(1, 10) == 0
+    assert await twin.store._logs.forgotten() == 512
+    await archive_all(twin.store)
+    await both_forget(twin, 1)
+    await twin.check()
+
+
 @ONE_ENGINE
 async def test_a_server_that_lets_us_rewrite_nothing_says_so(own_server: Server) -> None:
     twin = Twin(await RedisStore.create(own_server.address()))

@@ -58,8 +58,10 @@ class Forgetting:
     async def entries(self, before_day: int, limit: int) -> int:
         """Forget the earliest entries; gives how many."""
         before = await self._logs.forgotten()
-        rows = await self._old_entries(before, before_day, min(limit, ENTRIES))
+        rows, bare = await self._old_entries(before, before_day, min(limit, ENTRIES))
         if not rows:
+            if bare > before:  # as a copy brings them; nobody looks there again
+                await self._writer.age(before, [4, "HSET", self._keys.head, "forgotten", bare])
             return 0
         after = rows[-1].index + 1
         words: Words = []
@@ -71,7 +73,10 @@ class Forgetting:
         await self._writer.age(before, words)
         return len(rows)
 
-    async def _old_entries(self, start: int, before_day: int, limit: int) -> list[EntryRow]:
+    async def _old_entries(
+        self, start: int, before_day: int, limit: int
+    ) -> tuple[list[EntryRow], int]:
+        """The earliest ones; and up to where else, in whole blocks, there are none."""
         rows: list[EntryRow] = []
         size = await self._logs.size("evidence")
         while start < size and len(rows) < limit:
@@ -82,7 +87,7 @@ class Forgetting:
             if len(old) < len(found):
                 break
             start = stop
-        return rows[:limit]
+        return rows[:limit], start
 
     async def _bare(self, words: Words, before: int, after: int) -> None:
         """Rows of the server's blocks; those of archived ones are passed over."""
