@@ -314,3 +314,40 @@ async def test_what_is_held_for_longer_than_its_records_is_copied(
     )
     assert (brought.there, brought.lost) == (1, 0)
     await source.close()
+
+
+def dropped(_data: bytes) -> None:
+    """Nobody reads this pack."""
+
+
+async def test_what_is_released_after_its_records_went_is_destroyed(tmp_path: Path) -> None:
+    world = World(tmp_path, A, B)
+    await world.init()
+    async with world.running() as broker:
+        await world.enrol()
+        out, into = await world.line(A), await world.line(B)
+        made = await carried(world, out, into)
+        order = await ordered(out, 1)
+        await holds(world, out, made, order)
+        await into.close()
+        out = await witnessed_after(world, out, DUE_DAYS)
+        await sweep(world).look()
+        size = (await broker.store.state("evidence")).head.size
+        last = (await broker.store.entries(0, size))[-1]
+        while await broker.store.forget(last.record_day + 1, 100):
+            pass
+        again = await ordered(out, 2)
+        await holds(world, out, made, again)
+        clock = world.clock()
+        for end in ("held", "freed"):
+            pack = await write_pack(broker.store, broker.state.keys, dropped, 0, None, clock)
+            assert pack.entries > 0, end
+            if end == "freed":
+                break
+            for number, one in enumerate((order, again), 3):
+                release = await ordered(out, number, one)
+                await holds(world, out, made, release, Event.RELEASED)
+            await sweep(world).look()
+        assert (await row_of(world, made)).destroyed is not None
+        assert not (await broker.store.bodies([made.bulletin_id]))[made.bulletin_id].ciphertext
+        await out.close()
