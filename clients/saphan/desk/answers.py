@@ -57,6 +57,10 @@ class Row(Shown):
     author: str | None
     received: Millis
     read: bool
+    recalled: Word | None = None
+    erased: Word | None = None
+    suppressed: bool = False
+    replaced_by: Annotated[list[Hex], Few] = []
 
 
 class Page(msgspec.Struct):
