@@ -23,6 +23,7 @@ from saphan_protocol.identity import sha256
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
 from saphan_schemas.frames import Feed
+from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import (
     BROKER,
     Consignment,
@@ -135,9 +136,16 @@ class Intake:
                 first = pair not in started and (delivery is None or not delivery.logged)
                 started.add(pair)
             header = seen.raw.header or stored.header(seen.bulletin)
-            lost = first and header is None and self._restored.at is not None
-            leaf = find_leaf(seen, effects.check.head) if lost else seen.leaf(first, header)
+            if first and header is None:
+                leaf = find_leaf(seen, effects.check.head, self._last_due())
+            else:
+                leaf = seen.leaf(first, header)
             self._logs.check_entry(effects.check, seen.index, leaf, seen.raw.path, seen.entry)
+
+    def _last_due(self) -> int | None:
+        """The latest due-day of a bulletin that need not be shown to us."""
+        today = (self._clock() + LIMITS.skew_ms) // DAY_MS
+        return today if self._restored.at is None else None
 
     def _one(self, seen: Seen, effects: Effects, deliveries: Deliveries, stored: Stored) -> None:
         entry = seen.entry
@@ -221,6 +229,8 @@ class Intake:
                 delivery.mailbox_key, delivery.stanza = ref.mailbox_key, ref.stanza
         delivery.attempts += 1
         self._step_consigned(seen, delivery, effects)
+        if seen.raw.header is None and self._last_due() and not stored.header(seen.bulletin):
+            return  # the broker has destroyed it while this node was down
         admitted = self._admit(seen, effects, delivery)
         if admitted is None:
             return
