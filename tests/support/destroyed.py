@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from msgspec.structs import replace
 from saphan_broker.store.base import Commit, DeliveryRow
@@ -50,3 +51,20 @@ def secrets_of(twin: Twin, rows: Sequence[DeliveryRow]) -> list[bytes]:
 async def cleanse(store: RedisStore) -> bool:
     """Until it is done: a rewriting of the server's file may take its time."""
     return any([await store.cleanse() for _ in range(3)])
+
+
+def pack_files(place: Path, kind: str = "packs") -> list[Path]:
+    return sorted(place.glob(f"objects/*/{kind}/*/*"))
+
+
+def objects_in(place: Path) -> set[Path]:
+    return {path for path in (place / "objects").rglob("*") if path.is_file()}
+
+
+def noted_first(path: Path) -> bool:
+    """Whether its name is one that nobody puts again."""
+    return bool({"bodies", "facts", "packs"} & set(path.parts))
+
+
+def packs(place: Path) -> set[str]:
+    return {path.name for path in pack_files(place)}
