@@ -12,7 +12,6 @@ from saphan.node.rows.db import Database
 from saphan_schemas.errors import OperatorError
 from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
 
-
 LATER = 1_000
 """More writes than any test makes fail."""
 
