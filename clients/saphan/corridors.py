@@ -10,10 +10,10 @@ import msgspec
 from saphan_schemas.records import HandlingCode
 from saphan_schemas.retention import Keep
 
-from saphan.agreements.terms import ORIGINATOR_CONTROL
+from saphan.agreements.terms import DEFAULT_RETAIN_DAYS, ORIGINATOR_CONTROL
 
 MOST_DAYS: Final = 36_525
-"""A century: what stands where no agreement is known; the node judges in the end."""
+"""A century: the longest that an agreement can allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,13 @@ class Allowed:
     """What a bulletin takes from the agreements where its author says nothing.
 
     Args:
-        retain_days: the longest retention that they allow to every recipient.
+        retain_days: the longest retention that they allow to every recipient; where none is known,
+            what agreements say that name no other: the node judges in the end.
         codes: handling codes, for the first recipient that has an agreement and all others.
         keep: months of retention that the agency has set for types, named without their version.
     """
 
-    retain_days: int = MOST_DAYS
+    retain_days: int = DEFAULT_RETAIN_DAYS
     codes: tuple[HandlingCode, ...] = ORIGINATOR_CONTROL
     keep: Mapping[str, Keep] = field(default_factory=dict)
 
@@ -43,8 +44,9 @@ def together(found: Iterable[Sequence[Found]], keep: Mapping[str, Keep]) -> Allo
     """
     days, codes = MOST_DAYS, set[HandlingCode]()
     for agreements in found:
+        longest = max((each for each, _ in agreements), default=DEFAULT_RETAIN_DAYS)
+        days = min(days, longest)
         if agreements:
-            days = min(days, max(longest for longest, _ in agreements))
             codes.update(agreements[-1][1])
     return Allowed(days, tuple(sorted(codes)) or ORIGINATOR_CONTROL, keep)
 

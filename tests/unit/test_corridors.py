@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from saphan.corridors import MOST_DAYS, Allowed, allowed
+from saphan.agreements.terms import DEFAULT_RETAIN_DAYS
+from saphan.corridors import Allowed, allowed
 
 NOTICE, SEIZURE = "saphan/training_notice/1", "saphan/drug_seizure/1"
 NOW = 1_000
@@ -54,7 +55,7 @@ def test_of_two_agreements_the_newer_one_names_the_codes() -> None:
     ],
 )
 def test_what_is_not_in_force_or_about_something_else_says_nothing(changes: Any) -> None:
-    originator_control = Allowed(MOST_DAYS, ("H1", "H2"))
+    originator_control = Allowed(DEFAULT_RETAIN_DAYS, ("H1", "H2"))
     assert found(agreement("kh.gpo", 90, ["H0"], **changes)) == originator_control
     assert found() == originator_control
 
