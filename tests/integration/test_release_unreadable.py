@@ -51,7 +51,7 @@ async def test_a_damaged_header_holds_up_its_own_handover_alone(world: World) ->
     await into.until(lambda: len(into.entries) == 2)
     with sqlite3.connect(world.data / STORE_NAME) as db:
         db.execute(
-            "UPDATE body SET header = zeroblob(64)"
+            "UPDATE header SET header = zeroblob(64)"
             " WHERE seq = (SELECT seq FROM bulletin WHERE id = ?)",
             (made[0].bulletin_id,),
         )
