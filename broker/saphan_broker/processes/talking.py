@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVarTuple
 
 from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.limits import LIMITS
@@ -38,6 +38,7 @@ from saphan_broker.retention.progress import Told
 from saphan_broker.store.base import CosignatureRow
 from saphan_broker.store.redis.address import RedisAddress
 
+Ts = TypeVarTuple("Ts")
 _log = logging.getLogger("saphan.broker")
 
 GAP_SECONDS: Final = 0.02
@@ -181,14 +182,14 @@ class Talking:
             if role.following.knows(body.directory, body.evidence):
                 self.forwarding.answered(sender, body)
             else:
-                self._soon(self._answered(sender, body))
+                self._soon(self._answered, sender, body)
         elif isinstance(body, News):
             if not role.holding:
                 role.following.news(body)
         elif isinstance(body, Beat):
             self._heard_beat(sender, body)
         elif isinstance(body, Cosigned):
-            self._soon(self._heard_cosigned(body))
+            self._soon(self._heard_cosigned, body)
         elif isinstance(body, Who):
             self._due.set()
         elif isinstance(body, Override):
@@ -198,14 +199,16 @@ class Talking:
             self._channel.forget(sender)
             role.look()
 
-    def _soon(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(self._guarded(work))
+    def _soon(self, work: Callable[[*Ts], Coroutine[object, object, None]], *said: *Ts) -> None:
+        task = asyncio.create_task(self._guarded(work, *said))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, work: Coroutine[object, object, None]) -> None:
+    async def _guarded(
+        self, work: Callable[[*Ts], Coroutine[object, object, None]], *said: *Ts
+    ) -> None:
         try:
-            await work
+            await work(*said)
         except SaphanError as error:
             _log.info("what another process said has no effect: %s", error)
         except Exception:  # a bug; who said it cannot be told
@@ -229,9 +232,9 @@ class Talking:
         if beat.held and unheard:
             self._state.held = True
         if beat.heard is not None and unheard:
-            self._soon(self._release(beat.heard))
+            self._soon(self._release, beat.heard)
         come = beat.progress
-        self._soon(self._progress.hear(Told(come.seed, come.acted, come.armed)))
+        self._soon(self._progress.hear, Told(come.seed, come.acted, come.armed))
 
     async def _release(self, heads: tuple[HeadRef, ...]) -> None:
         """A node has logged in at another process: it counts as heard here."""
