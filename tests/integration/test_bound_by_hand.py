@@ -120,7 +120,8 @@ async def test_an_agencys_own_revocation_binds_its_node_while_the_line_is_down(
         assert "line_down" in capsys.readouterr().err
         async with bridge.broker_running():
             await eventually(lambda: logged(kh) == [True])
-        assert [row["known"] for row in kh.watching.operations.listed()] == 2 * ["submitted"]
+            listed = kh.watching.operations.listed
+            await eventually(lambda: [row["known"] for row in listed()] == 2 * ["submitted"])
     assert package == file.read_bytes()
 
 

@@ -210,7 +210,8 @@ async def test_what_would_hold_nothing_is_not_signed(
 
 
 async def test_a_hold_that_keeps_nothing_yet_says_so(bridge: Bridge, secret: Path) -> None:
-    async with bridge.broker_running(), bridge.node_with_api(KH):
+    async with bridge.broker_running(), bridge.node_with_api(KH) as kh:
+        await eventually(lambda: KH in kh.logs.directory.agencies())
         key = ("--key", bridge.offices[KH].root_key, "--passphrase-file", secret, "--yes")
         given = ("--reference", "court 7", "--review", "90d", "--dir", bridge.place / KH)
         assert "Nothing here is held by it yet" in await page(

@@ -15,7 +15,8 @@ A, B = "la.ospp", "kh.gpo"
 
 async def submitted(world: World, out: Line, answer_by: int) -> Made:
     """A bulletin from A to B that asks for an answer by this time."""
-    made = world.agencies[A].bulletin([B], world.clock(), answer_by=answer_by)
+    created = min(world.clock(), answer_by - 1)
+    made = world.agencies[A].bulletin([B], created, answer_by=answer_by)
     items, batch = world.agencies[A].submissions([made], [world.agencies[B]])
     (result,) = await out.submit(items, batch)
     assert result.code is None, result
