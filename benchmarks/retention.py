@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import shutil
 import sys
 import tempfile
@@ -62,7 +63,6 @@ class Swept:
     memory: tuple[int, int]
     resting: int
     disk: int
-    others: float
 
 
 class Numbers:
@@ -103,7 +103,6 @@ async def sweep(world: World, plan: Plan, files: tuple[Path, Path], log: Path) -
         known = 3 * plan.due
         await client.ask({"do": "open", "url": url, "office": office, "after": known})
         resting = broker.memory()[0]
-        others = Others()
         say("arrivals without a sweep")
         before = await client.ask(_arrivals(files[0], plan.before))
         say("arrivals beside the sweep")
@@ -126,7 +125,6 @@ async def sweep(world: World, plan: Plan, files: tuple[Path, Path], log: Path) -
             broker.memory(),
             resting,
             disk_used(world.data),
-            others.cores(),
         )
 
 
@@ -144,8 +142,8 @@ def frames(world: World, plan: Plan, folder: Path) -> tuple[Path, Path]:
     return files
 
 
-def page(plan: Plan, seeded: Seeded, swept: Swept) -> str:
-    """The results as Markdown."""
+def page(plan: Plan, seeded: Seeded, swept: Swept, others: float) -> str:
+    """The results as Markdown; `others` are cores that other programs used."""
     rows = [
         ("p50 of an arrival, without and beside the sweep", "p50", "ms"),
         ("p99 of an arrival, without and beside the sweep", "p99", "ms"),
@@ -174,7 +172,7 @@ def page(plan: Plan, seeded: Seeded, swept: Swept) -> str:
         f"| broker's memory at rest, at the end, at most | {swept.resting / MB:.0f} MB, "
         f"{now / MB:.0f} MB, {peak / MB:.0f} MB |",
         f"| on the disk afterwards | {swept.disk / 1e9:.2f} GB |",
-        f"| cores that others used meanwhile | {swept.others:.2f} |",
+        f"| cores that others used meanwhile | {others:.2f} |",
         "",
         f"Arrivals: {plan.before} s without a sweep, {plan.beside} s beside it, {RATE}/s of one "
         "bulletin a frame, each with a signature of its own. See README.md.",
@@ -195,8 +193,10 @@ async def measured(plan: Plan, place: Path) -> str:
     files = await asyncio.to_thread(frames, world, plan, place)
     say(f"{plan.due:,} due bulletins")
     seeded = await seed(world, plan.due)
+    await asyncio.to_thread(os.sync)  # what was seeded must not be written while arrivals are timed
+    others = Others()
     swept = await sweep(world, plan, files, place / "programs.log")
-    return page(plan, seeded, swept)
+    return page(plan, seeded, swept, others.cores())
 
 
 def main() -> int:
