@@ -169,6 +169,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
+        connection.execute(
+            "PRAGMA temp_store = MEMORY"
+        )  # a file of it would outlive what is erased
         # 16 MiB: hot pages are copied back once in thousands of bulletins, not in hundreds.
         connection.execute("PRAGMA wal_autocheckpoint = 4096")
         _bring_up(connection, found if tables else 0)

@@ -363,6 +363,7 @@ END;
 CREATE TRIGGER subjects_destroyed AFTER DELETE ON bodies BEGIN
     DELETE FROM subjects WHERE seq = OLD.seq;
     DELETE FROM unindexed WHERE seq = OLD.seq;
+    REPLACE INTO facts VALUES ('subjects_gone', 1);  -- until the table is written anew
 END;
 -- What was exported of a bulletin: a signed record, and the salt under which the statement (its
 -- exact bytes; NULL where the log does not know the bulletin) commits to it.

@@ -28,6 +28,8 @@ HASH_BYTES: Final = 16
 """Of a hash in the index: two of a hundred million references meet once in ten billion billions."""
 SUBJECT_TYPE: Final = "saphan/subject/1"
 _KEY_FACT: Final = "subject_key"
+_GONE_FACT: Final = "subjects_gone"
+"""Set by a trigger of the store when a bulletin's rows go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,26 @@ class SubjectIndex:
         """How many bulletins are not in the index yet."""
         row = self._db.row("SELECT count(*) FROM unindexed")
         return 0 if row is None else int(row[0])
+
+    def settle(self) -> bool:
+        """Write the table anew if rows have gone from it; whether it was.
+
+        A page that was split has left copies of its rows behind, which the deletion of a row does
+        not reach. The old pages are overwritten whole (`secure_delete`), the journal is cut.
+
+        Raises:
+            OperatorError: the disk; nothing has changed.
+        """
+        if self._db.row("SELECT 1 FROM facts WHERE name = ?", (_GONE_FACT,)) is None:
+            return False
+        with self._db.transaction() as tx:
+            tx.execute("CREATE TEMP TABLE live AS SELECT * FROM subjects ORDER BY token, seq")
+            tx.execute("DELETE FROM subjects")
+            tx.execute("INSERT INTO subjects SELECT * FROM live ORDER BY token, seq")
+            tx.execute("DROP TABLE temp.live")
+            tx.execute("DELETE FROM facts WHERE name = ?", (_GONE_FACT,))
+        self._db.truncate()
+        return True
 
     def _adopt(self) -> bool:
         """Rows under another key would never be found again: they are made anew."""

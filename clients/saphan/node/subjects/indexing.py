@@ -4,18 +4,20 @@
 2. A look opens a portion of them, normalises what they refer to, and writes it in one transaction.
    A crash between leaves them in `unindexed`: they are looked at again, to the same end.
 3. Who asks about a reference has the rest indexed first: an answer leaves nothing out.
+4. When bulletins have gone, the index is written anew within a day: no page keeps their rows.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Any, Final
 
 from saphan_protocol.content import open_content
 from saphan_schemas.codec import decode, decode_content
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Header, Sealed
 
 from saphan.node.alarms import Alarms
@@ -34,6 +36,8 @@ PAUSE_S: Final = 0.1
 KEY_LOST: Final = frozenset({"archive_key_gone", "archive_key_damaged"})
 IDLE_S: Final = 2.0
 """Between two looks while there is nothing."""
+SETTLE_S: Final = DAY_MS / 1000
+"""Between two writings of the whole index: 5 us a row, in which nothing else is written."""
 
 _WAITS: Final = (
     "SELECT b.seq, b.id, b.header, b.header_id, b.wrapped, b.wrap_day, c.ciphertext"
@@ -55,9 +59,13 @@ class Indexing:
         """Go on for ever; what fails now is tried again."""
         if self._index.renewed:
             self._alarms.sound(_renewed())
+        settled = -SETTLE_S
         while True:
             try:
                 done = await engine.in_reading(self.step)
+                rested = not done and time.monotonic() - settled >= SETTLE_S
+                if rested and await engine.in_reading(self._index.settle):
+                    settled = time.monotonic()
             except SaphanError as error:
                 self._alarms.sound(error)
                 done = 0
