@@ -20,9 +20,9 @@ Ink = list[int]
 lowest one leftmost, 1 where dark."""
 
 
-def browser_or_skip() -> None:
+def browser_or_skip(programs: tuple[str, ...] = PAIR) -> None:
     """Skip the test without a browser; where `.ci/setup` installs one, it must be there."""
-    missing = [name for name in PAIR if shutil.which(name) is None]
+    missing = [name for name in programs if shutil.which(name) is None]
     if not missing:
         return
     if os.environ.get("CI") and os.geteuid() == 0 and shutil.which("apt-get"):
