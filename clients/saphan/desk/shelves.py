@@ -39,3 +39,5 @@ class Shelf(enum.IntEnum):
     KEEPING = 9
     ERASED = 10
     EXPORTS = 11
+    FORMS = 12
+    OWED = 14

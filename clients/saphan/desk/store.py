@@ -12,7 +12,7 @@ from __future__ import annotations
 import hmac
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,28 +23,20 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from saphan_protocol.identity import pae_array
 from saphan_schemas.codec import decode, encode
-from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import MIB
 
 from saphan.desk.days import FOLDER, DeskDays
+from saphan.desk.row_changes import Changes, WrittenRow
 from saphan.desk.shelves import APPLICATION_ID, DAYS, FORMAT, SCHEMA
 from saphan.desk.shelves import Shelf as Shelf
+from saphan.desk.store_errors import BUSY_SECONDS, damaged, failed
 
 STORE_TYPE: Final = "saphan/desk_store/1"
 ROW_TYPE: Final = "saphan/desk_row/1"
 PART_TYPE: Final = "saphan/desk_part/1"
 NONCE_BYTES: Final = 12
 ROW_BYTES: Final = 2 * MIB
-BUSY_SECONDS: Final = 10.0
-_OF_THE_MACHINE: Final = frozenset(
-    {
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_READONLY,
-    }
-)
 
 
 def store_key(seed: bytes, key_id: bytes) -> bytes:
@@ -110,7 +102,7 @@ class DeskStore:
         Args:
             day: on which it goes, days since 1970-01-01; None: it is of no bulletin.
         """
-        place = self._place(shelf, name)
+        place = self.place(shelf, name)
         with self._together():
             sealed = self._seal(encode([name, value]), _aad(shelf, place, day), day)
             self._db.execute(
@@ -126,7 +118,7 @@ class DeskStore:
         Raises:
             OperatorError: `desk_store_damaged`.
         """
-        place = self._place(shelf, name)
+        place = self.place(shelf, name)
         with self._explained():
             row = self._db.execute(
                 "SELECT sealed, day FROM rows WHERE shelf = ? AND place = ?", (shelf, place)
@@ -137,7 +129,7 @@ class DeskStore:
     def has(self, shelf: Shelf, name: bytes) -> bool:
         """Whether there is a row of this name."""
         with self._explained():
-            place = self._place(shelf, name)
+            place = self.place(shelf, name)
             query = "SELECT 1 FROM rows WHERE shelf = ? AND place = ?"
             found = self._db.execute(query, (shelf, place)).fetchone()
         return found is not None
@@ -159,6 +151,44 @@ class DeskStore:
                 if found is not None:
                     yield found
 
+    def changes(self, shelf: Shelf, known: Mapping[int, bytes]) -> Changes:
+        """What another reader has to open again: only rows written since, by whichever program.
+
+        Args:
+            known: number and mark of the rows that the caller has.
+
+        Raises:
+            OperatorError: `desk_store_damaged`.
+        """
+        query = f"SELECT seq, substr(sealed, 1, {NONCE_BYTES}) FROM rows WHERE shelf = ?"  # noqa: S608
+        with self._explained():
+            marks: dict[int, bytes] = dict(self._db.execute(query, (shelf,)).fetchall())
+        new = [number for number, mark in marks.items() if known.get(number) != mark]
+        gone = [number for number in known if number not in marks]
+        return Changes(list(self._written(shelf, new, of=len(marks))), gone)
+
+    def _written(self, shelf: Shelf, numbers: list[int], of: int) -> Iterator[WrittenRow]:
+        one = "SELECT seq, place, sealed, day FROM rows WHERE shelf = ?1"
+        with self._explained():
+            if len(numbers) == of:
+                rows = self._db.execute(one, (shelf,)).fetchall()
+            else:
+                found = (
+                    self._db.execute(f"{one} AND seq = ?2", (shelf, number)).fetchone()
+                    for number in numbers
+                )
+                rows = [row for row in found if row is not None]
+        for number, place, sealed, day in rows:
+            opened = self._open(shelf, place, sealed, day)
+            if opened is not None:
+                yield WrittenRow(number, sealed[:NONCE_BYTES], *opened)
+
+    def places(self, shelf: Shelf) -> frozenset[bytes]:
+        """Places of a shelf's rows: nothing is opened for them (`place`)."""
+        with self._explained():
+            rows = self._db.execute("SELECT place FROM rows WHERE shelf = ?", (shelf,)).fetchall()
+        return frozenset(place for (place,) in rows)
+
     def count(self, shelf: Shelf) -> int:
         """How many rows a shelf has."""
         with self._explained():
@@ -171,7 +201,7 @@ class DeskStore:
         """Take a row away; whether there was one. Its bytes are overwritten."""
         with self._explained():
             taken = self._db.execute(
-                "DELETE FROM rows WHERE shelf = ? AND place = ?", (shelf, self._place(shelf, name))
+                "DELETE FROM rows WHERE shelf = ? AND place = ?", (shelf, self.place(shelf, name))
             )
         return taken.rowcount > 0
 
@@ -181,7 +211,7 @@ class DeskStore:
         """How many parts of this name are here, from part 0 on."""
         with self._explained():
             (found,) = self._db.execute(
-                "SELECT count(*) FROM parts WHERE place = ?", (self._place(Shelf.FILES, name),)
+                "SELECT count(*) FROM parts WHERE place = ?", (self.place(Shelf.FILES, name),)
             ).fetchone()
         return int(found)
 
@@ -191,7 +221,7 @@ class DeskStore:
         Raises:
             OperatorError: `desk_store_damaged`.
         """
-        place = self._place(Shelf.FILES, name)
+        place = self.place(Shelf.FILES, name)
         with self._explained():
             row = self._db.execute(
                 "SELECT sealed, day FROM parts WHERE place = ? AND n = ?", (place, n)
@@ -200,7 +230,7 @@ class DeskStore:
 
     def put_part(self, name: bytes, n: int, data: bytes, day: int | None = None) -> None:
         """Keep one part; inside a transaction, or by itself; `day` as in `put`."""
-        place = self._place(Shelf.FILES, name)
+        place = self.place(Shelf.FILES, name)
         with self._together():
             sealed = self._seal(data, _part_aad(place, n, day), day)
             self._db.execute("REPLACE INTO parts VALUES (?, ?, ?, ?)", (place, n, sealed, day))
@@ -208,7 +238,7 @@ class DeskStore:
     def drop_parts(self, name: bytes) -> None:
         """Take all parts of a name away."""
         with self._explained():
-            place = self._place(Shelf.FILES, name)
+            place = self.place(Shelf.FILES, name)
             self._db.execute("DELETE FROM parts WHERE place = ?", (place,))
 
     # --- days -------------------------------------------------------------------------------------
@@ -257,7 +287,8 @@ class DeskStore:
             with self.transaction(), self._explained():
                 yield
 
-    def _place(self, shelf: Shelf, name: bytes) -> bytes:
+    def place(self, shelf: Shelf, name: bytes) -> bytes:
+        """Where a row of this name is, or would be."""
         return hmac.digest(self._place_key, pae_array(ROW_TYPE, [int(shelf), name]), "sha256")[:16]
 
     def _open(
@@ -282,7 +313,7 @@ class DeskStore:
         try:
             return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
         except (InvalidTag, ValueError):
-            raise self._damaged("a row was changed, or cut off") from None
+            raise damaged(self._path, "a row was changed, or cut off") from None
 
     def _prepare(self) -> None:
         with self._explained():
@@ -290,7 +321,7 @@ class DeskStore:
             (owner,) = self._db.execute("PRAGMA application_id").fetchone()
             (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
             if tables and owner != APPLICATION_ID:
-                raise self._damaged("it is not a desk's store")
+                raise damaged(self._path, "it is not a desk's store")
             if found > FORMAT:
                 raise OperatorError(
                     "desk_store_newer",
@@ -336,46 +367,13 @@ class DeskStore:
         try:
             yield
         except sqlite3.Error as error:
-            raise self._failed(error) from error
+            raise failed(self._path, error) from error
         except OSError as error:
             raise OperatorError(
                 "file_unwritable",
                 f"{self._path} cannot be opened: {error.strerror}",
                 hint="check that the folder exists, has room and belongs to you",
             ) from None
-
-    def _failed(self, error: sqlite3.Error) -> SaphanError:
-        """Only a file that is no store any more is said to be damaged: people move those away."""
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            return OperatorError(
-                "desk_disk_full",
-                "there is no room left for this desk's store; nothing of this step was kept",
-                hint="free space on this disk, then give the same command again",
-            )
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return Unavailable(
-                "desk_busy",
-                f"another program has been writing to this desk for {BUSY_SECONDS:.0f} s",
-                field="desk",
-                hint="wait for it or end it, then give the same command again; nothing is lost",
-            )
-        if code in _OF_THE_MACHINE:
-            return OperatorError(
-                "file_unwritable",
-                f"{self._path} cannot be used: {error}",
-                hint="check that the folder exists, has room and belongs to you",
-            )
-        return self._damaged(str(error))
-
-    def _damaged(self, why: str) -> OperatorError:
-        return OperatorError(
-            "desk_store_damaged",
-            f"{self._path} cannot be used: {why}",
-            field="desk",
-            hint="what was not sent is lost; everything else comes again: move the file away and "
-            "give the command again",
-        )
 
 
 def _aad(shelf: Shelf, place: bytes, day: int | None) -> bytes:
