@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from saphan.subjects.folding import fold, skeleton
+from saphan.folding.skeleton import skeleton
+from saphan.folding.spelling import fold
 from saphan.subjects.references import KINDS, asked_references, references_of
 
 SCRIPTS = st.text(

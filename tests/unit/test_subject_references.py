@@ -6,7 +6,8 @@ import copy
 from typing import Any
 
 import pytest
-from saphan.subjects.folding import fold, skeleton
+from saphan.folding.skeleton import skeleton
+from saphan.folding.spelling import fold
 from saphan.subjects.references import (
     ACCOUNT,
     NAME,

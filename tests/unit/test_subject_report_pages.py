@@ -7,13 +7,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from saphan.folding.skeleton import skeleton
+from saphan.folding.spelling import fold
 from saphan.keys.keyfiles import new_key
 from saphan.node.exports.copies import DeskCopies
 from saphan.node.exports.exporting import Exporting
 from saphan.node.rows.db import Database
 from saphan.node.subjects.index import SubjectIndex
 from saphan.node.subjects.report import SubjectReport
-from saphan.subjects.folding import fold, skeleton
 from saphan.subjects.references import ACCOUNT, NAME, NAME_LIKE, Reference
 from saphan_schemas.codec import encode
 from saphan_schemas.limits import LIMITS

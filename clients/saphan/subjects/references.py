@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from saphan_schemas.codec import MAX_CONTENT_DEPTH
 
-from saphan.subjects.folding import fold, skeleton
+from saphan.folding.skeleton import skeleton
+from saphan.folding.spelling import fold
 
 NAME: Final = "name"
 NAME_LIKE: Final = "name_like"

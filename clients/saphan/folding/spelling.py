@@ -1,8 +1,8 @@
-"""Spellings of one name folded into one text, for searching only: what is signed never changes.
+"""Spellings of one name folded into one text, for finding only: what is signed never changes.
 
-Written down in schemas/spec/retention.md; the steps are those of reference section "Text in Lao
-and Khmer": compatibility forms, Khmer clusters in one order, Lao tone marks dropped, digits in
-ASCII, joiners and zero-width spaces away, Latin without case and marks.
+Steps F1 to F4 of schemas/spec/retention.md, section 11. The index of references at a node is made
+of this, and what is suppressed there is known by it: a change here makes every such index anew.
+What only searching folds is in `searching`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import re
 import unicodedata
 from typing import Final
 
-_UNSEEN: Final = dict.fromkeys([0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xAD])
+UNSEEN: Final = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad")
+COENG: Final = "\u17d2"
+"""Puts the next consonant below."""
+_UNSEEN: Final = dict.fromkeys(map(ord, UNSEEN))
 _TONES: Final = dict.fromkeys([*range(0x0EC8, 0x0ECD), *range(0x0E47, 0x0E4D)])
 """Lao and Thai tone marks and silencers: two writers of one name often differ in them."""
 _LAO_LO: Final = ("\u0eab\u0ebc", "\u0eab\u0ea5")
@@ -24,38 +27,21 @@ _KHMER_VOWELS: Final = {"\u17b8\u17c1": "\u17be", "\u17b6\u17c1": "\u17c4"}
 """Two signs, in the order of their code points, that are typed for one: they look the same."""
 
 
-_ASPIRATED: Final = (
-    ("kh", "k"), ("ph", "p"), ("th", "t"), ("bh", "b"), ("dh", "d"), ("gh", "g"), ("ch", "j"),
-    ("sh", "s"), ("ng", "n"), ("ny", "n"), ("nh", "n"),
-)  # fmt: skip
-_LIKE: Final = str.maketrans({"c": "k", "q": "k", "g": "k", "z": "s", "x": "s", "v": "w", "b": "p",
-                              "d": "t", "l": "r"})  # fmt: skip
-"""Letters that romanisations of Lao and Khmer use for each other."""
-_VOWELS: Final = dict.fromkeys(map(ord, "aeiouyh"))
-_BONES: Final = 3
-"""Consonants below which a skeleton says nothing."""
-
-
 def fold(text: str) -> str:
     """The text as all its spellings are folded: letters, marks and digits; words one space apart.
 
     Applied again it changes nothing."""
+    return " ".join(letters(text).split())
+
+
+def letters(text: str) -> str:
+    """The same with a space for each character that is no letter, mark or number."""
     text = unicodedata.normalize("NFKC", text).casefold()
     text = unicodedata.normalize("NFD", text).translate(_LATIN_MARKS)
     text = unicodedata.normalize("NFKC", text).translate(_LATIN_LETTERS)
     text = text.translate(_UNSEEN).translate(_TONES).replace(*_LAO_LO)
     text = _KHMER_CLUSTER.sub(_cluster, text)
-    return " ".join("".join(map(_kept, text)).split())
-
-
-def skeleton(folded: str) -> str:
-    """The consonants of a folded Latin name, loosely: romanisations of one name often share them.
-
-    Empty for a name with letters of another script, or with fewer than three consonants."""
-    if not folded.isascii() or any(map(str.isdigit, folded)):
-        return ""
-    words = sorted(filter(None, map(_bones, folded.split())))
-    return " ".join(words) if sum(map(len, words)) >= _BONES else ""
+    return "".join(map(_kept, text))
 
 
 def _kept(one: str) -> str:
@@ -74,10 +60,3 @@ def _cluster(match: re.Match[str]) -> str:
     for typed, meant in _KHMER_VOWELS.items():
         signs = signs.replace(typed, meant)
     return match[1] + "".join(under) + signs
-
-
-def _bones(word: str) -> str:
-    for typed, meant in _ASPIRATED:
-        word = word.replace(typed, meant)
-    word = word.translate(_LIKE).translate(_VOWELS)
-    return re.sub(r"(.)\1+", r"\1", word)
