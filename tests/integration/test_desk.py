@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import pytest
 from saphan.desk.desk import Desk
-from saphan.desk.drafts import Drafts, Written
+from saphan.desk.drafts import Draft, Drafts, Written
 from saphan.desk.folder import DeskFolder
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
@@ -201,6 +201,7 @@ async def test_drafts_are_kept_shown_and_removed(bridge: Bridge) -> None:
         queued = Outbox(desk).queue(two.written, {}, two.number)
         assert drafts.all() == []
         again = Outbox(desk).withdraw(queued.number)
+        assert isinstance(again, Draft)
         assert again.number not in (one.number, two.number, queued.number)
         assert [draft.written for draft in drafts.all()] == [two.written]
         with pytest.raises(InvalidInput, match="queued_unknown"):

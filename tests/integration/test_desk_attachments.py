@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from saphan.attaching import LocalFile, measure
 from saphan.desk.desk import Desk
-from saphan.desk.drafts import Drafts, Written
+from saphan.desk.drafts import Draft, Drafts, Written
 from saphan.desk.files import AttachedFile, Files, download_name, upload_name
 from saphan.desk.folder import DeskFolder
 from saphan.desk.inbox import Inbox
@@ -183,6 +183,7 @@ async def test_a_draft_keeps_its_files_until_it_goes(bridge: Bridge, report: Loc
         Outbox(desk).remove_draft(two.number)
         assert files.has(name, report.attached.blob)  # the queued one needs them
         again = Outbox(desk).withdraw(queued.number)
+        assert isinstance(again, Draft)
         assert files.has(name, report.attached.blob)
         Outbox(desk).remove_draft(again.number)
         assert desk.store.parts(name) == 0

@@ -29,6 +29,7 @@ from saphan.cli.token_options import add_new_token, add_token, token_access
 from saphan.desk.desk import Desk
 from saphan.desk.drafts import Drafts, draft_row
 from saphan.desk.folder import DeskFolder
+from saphan.desk.form_drafts import FormDraft, FormDrafts, form_row
 from saphan.desk.inbox import Inbox
 from saphan.desk.invitation import INVITATION_BYTES, format_invitation, parse_invitation
 from saphan.desk.inviting import invite
@@ -169,6 +170,7 @@ def _drafts(args: argparse.Namespace) -> int:
             show({"number": args.remove}, [line], as_json=args.json)
         else:
             rows = [draft_row(draft) for draft in drafts.all()]
+            rows += [form_row(form) for form in FormDrafts(desk).all()]
             show({"drafts": rows}, (_draft_line(row) for row in rows), as_json=args.json)
     return 0
 
@@ -184,7 +186,8 @@ def _outbox(args: argparse.Namespace) -> int:
         outbox = Outbox(desk)
         if args.withdraw is not None:
             draft = outbox.withdraw(args.withdraw)
-            show(draft_row(draft), [say("note.draft_kept", number=draft.number)], as_json=args.json)
+            row = form_row(draft) if isinstance(draft, FormDraft) else draft_row(draft)
+            show(row, [say("note.draft_kept", number=draft.number)], as_json=args.json)
             return 0
         rows = [queued_row(one) for one in outbox.all()]
         show({"outbox": rows}, (_queued_line(row) for row in rows), as_json=args.json)

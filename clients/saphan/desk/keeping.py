@@ -24,6 +24,7 @@ from saphan_schemas.strict_json import parse_json
 from saphan.desk.desk import Desk
 from saphan.desk.drafts import Drafts
 from saphan.desk.files import download_name
+from saphan.desk.form_drafts import FormDrafts
 from saphan.desk.kept import Kept, KeptDays
 from saphan.desk.outbox import Outbox, Queued
 from saphan.desk.store import ROW_BYTES, Shelf
@@ -169,6 +170,9 @@ class Keeping:
         for draft in Drafts(self.desk).all():
             if draft.kept + LIMITS.desk_draft_ms <= now:
                 outbox.remove_draft(draft.number)
+        for form in FormDrafts(self.desk).all():
+            if form.saved + LIMITS.desk_draft_ms <= now:
+                outbox.remove_form(form.number)
 
     def _adopt(self) -> None:
         """What an older release kept under no day; attachments come again from the node."""

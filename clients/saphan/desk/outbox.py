@@ -27,6 +27,7 @@ from saphan.desk.answers import Sent, checked
 from saphan.desk.desk import Desk, number_name
 from saphan.desk.drafts import Draft, Drafts, Written
 from saphan.desk.files import Files, upload_name
+from saphan.desk.form_drafts import FormDraft, FormDrafts
 from saphan.desk.kept import KeptDays
 from saphan.desk.line import LINE_ENDED, DeskLine
 from saphan.desk.store import ROW_BYTES, Shelf
@@ -74,16 +75,24 @@ class Outbox:
 
     desk: Desk
 
-    def queue(self, written: Written, corridors: Json, draft: int | None = None) -> Queued:
+    def queue(
+        self,
+        written: Written,
+        corridors: Json,
+        draft: int | None = None,
+        form: FormDraft | None = None,
+    ) -> Queued:
         """Compose, sign and keep a bulletin; durable when it returns.
 
         Args:
             corridors: what the agency may send to whom, as the node told it last; may be empty.
             draft: number of the draft that this was, and that goes away.
+            form: the form that this was; the bulletin takes its number (`form_drafts`).
 
         Raises:
             InvalidInput: what `compose` raises, `outbox_full`, `draft_unknown`,
-                `attachment_missing`; OperatorError: the disk, and nothing was queued.
+                `attachment_missing`; Refused: `form_draft_changed`, `draft_queued`;
+                OperatorError: the disk, and nothing was queued.
         """
         desk = self.desk
         if len(self.waiting()) >= LIMITS.desk_waiting:
@@ -108,7 +117,7 @@ class Outbox:
             if draft is not None:
                 Drafts(desk).remove(draft)  # another program may have sent it meanwhile
             self._check_files(written)
-            number = desk.take_number()
+            number = desk.take_number() if form is None else FormDrafts(desk).take(form)
             queued = Queued(
                 number, written, made.header_bytes, inner, signature, made.content, desk.clock()
             )
@@ -143,20 +152,31 @@ class Outbox:
         drafts.remove(number)
         self.drop_unused(written)
 
-    def drop_unused(self, written: Written) -> None:
-        """Take away the files of what was sent, removed or never kept; not those that a draft or
-        the queue still needs."""
+    def remove_form(self, number: int) -> None:
+        """The same for a form; what was taken off one goes by `drop_unused`.
+
+        Raises:
+            InvalidInput: `draft_unknown`; Refused: `draft_queued`.
+        """
+        self.drop_unused(FormDrafts(self.desk).remove(number))
+
+    def drop_unused(self, written: Written | FormDraft) -> None:
+        """Take away the files of what was sent, removed or never kept; not those that a draft, a
+        form or the queue still needs."""
         store = self.desk.store
         with store.transaction():  # nobody queues one of them meanwhile
             drafts = [draft.written for draft in Drafts(self.desk).all()]
             queued = [one.written for one in self.waiting()]
-            used = {file.blob for other in drafts + queued for file in other.attachments}
+            forms = [form.attachments for form in FormDrafts(self.desk).each()]
+            others = [other.attachments for other in drafts + queued]
+            used = {file.blob for files in forms + others for file in files}
             for file in written.attachments:
                 if file.blob not in used:
                     store.drop_parts(upload_name(file.blob))
 
-    def withdraw(self, number: int) -> Draft:
-        """Make a draft of what waits; what was sent cannot be taken back here.
+    def withdraw(self, number: int) -> Draft | FormDraft:
+        """Make a draft of what waits, or the form again that it was; what was sent cannot be taken
+        back here.
 
         Raises:
             InvalidInput: `queued_unknown`, `queued_asked`.
@@ -263,6 +283,7 @@ class Outbox:
             if self._waits(one):
                 day = KeptDays(self.desk).day_of(bulletin, one.shown.retain_until)
                 self._keep(sent, day)
+                FormDrafts(self.desk).sent(one.number)
         self.drop_unused(one.written)
 
     def _second(self, one: Queued) -> None:
@@ -282,8 +303,10 @@ class Outbox:
             if self._waits(one):
                 self._back(one, error)
 
-    def _back(self, one: Queued, error: SaphanError | None) -> Draft:
+    def _back(self, one: Queued, error: SaphanError | None) -> Draft | FormDraft:
         self.desk.store.remove(Shelf.OUTBOX, number_name(one.number))
+        if (form := FormDrafts(self.desk).back(one.number, error)) is not None:
+            return form
         code, message = (None, None) if error is None else (error.code, error.message)
         return Drafts(self.desk).take_back(one.written, code, message)
 
