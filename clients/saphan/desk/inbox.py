@@ -7,6 +7,7 @@ after the officer's signed reading is durable there.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import os
 import re
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from saphan.desk.answers import (
 from saphan.desk.desk import Desk, number_name
 from saphan.desk.kept import KeptDays
 from saphan.desk.line import DeskLine
+from saphan.desk.listed import Listed
 from saphan.desk.store import ROW_BYTES, Shelf
 from saphan.desk_errors import malformed
 
@@ -44,6 +46,7 @@ LOOKED_AGAIN: Final = 100
 """Newest bulletins of the list whose marks are fetched again while one of them is unread."""
 RULES_AT_ONCE: Final = 8
 """Times that one listing begins anew because the rules have changed; a node may never end."""
+ID_DIGITS: Final = 64
 _ID: Final = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 _NEXT: Final = b"next of the inbox"
 _RULES: Final = b"rules"
@@ -61,16 +64,17 @@ class Opened(Record, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """The received side of one desk."""
+    """The received side of one desk; `listed`: its rows, for who stays and looks often."""
 
     desk: Desk
+    listed: Listed | None = None
 
     # --- kept here --------------------------------------------------------------------------------
 
     def rows(self, after: int = 0) -> list[Json]:
         """Rows as the local API's inbox has them, in their order, `opened` added."""
-        store, kept = self.desk.store, self._listed()
-        rows = [kept[seq] for seq in sorted(kept) if seq > after]
+        store = self.desk.store
+        rows = sorted((row for row in self._each() if row["seq"] > after), key=_seq)
         return [row | {"opened": store.has(Shelf.OPENED, bytes.fromhex(row["id"]))} for row in rows]
 
     def opened(self, text: str) -> Json | None:
@@ -86,11 +90,8 @@ class Inbox:
 
     def header_kept(self, bulletin: str) -> Json | None:
         """Header of a bulletin that was listed here, or whose life was; None: not heard of."""
-        for row in self._listed().values():
-            if row["id"] == bulletin:
-                return row
         kept = self._find(Shelf.STATUS, bulletin)
-        header: Json | None = None if kept is None else kept["header"]
+        header: Json | None = self._row_of(bulletin) if kept is None else kept["header"]
         return header
 
     def status_kept(self, text: str) -> Json | None:
@@ -99,8 +100,7 @@ class Inbox:
 
     def standing(self, bulletin: str) -> Json:
         """Whether a bulletin stands, as the node said it last: of its life, and of the list."""
-        row = next((one for one in self._listed().values() if one["id"] == bulletin), {})
-        return (self.status_kept(bulletin) or {}) | row
+        return (self.status_kept(bulletin) or {}) | (self._row_of(bulletin) or {})
 
     def heard(self) -> int | None:
         """When the node was heard last, ms UTC; None: never."""
@@ -127,9 +127,10 @@ class Inbox:
         """
         corridors = await asyncio.to_thread(self.desk.store.get, Shelf.STATE, _CORRIDORS)
         heard = AskIdentity(line.number(), None if corridors is None else sha256(corridors))
-        listed = await asyncio.to_thread(self._listed)
-        known = {row["id"] for row in listed.values()}
-        after = await asyncio.to_thread(self._start, list(listed.values()))
+        listed, store = self.listed or Listed(), self.desk.store
+        await asyncio.to_thread(listed.refresh, store)
+        known = set[str]()
+        after = await asyncio.to_thread(self._start, listed)
         found, page = await line.ask_both(heard, _page(line, after))
         await asyncio.to_thread(self._keep_corridors, checked(Corridors, found))
         new: list[Json] = []
@@ -138,13 +139,15 @@ class Inbox:
             _check_page(page, after)
             if after and page["rules"] != await asyncio.to_thread(self._rules):
                 after = 0  # other rules: what they show of the past is here to be seen too
-                listed = await asyncio.to_thread(self._listed)
+                await asyncio.to_thread(listed.refresh, store)
                 again += 1
                 if again > RULES_AT_ONCE:
                     raise malformed("the node shows every page of the inbox by other rules")
             else:
-                new += [row for row in page["bulletins"] if row["id"] not in known]
-                known |= {row["id"] for row in new[-LIMITS.desk_page_items :]}
+                for row in page["bulletins"]:
+                    if row["id"] not in listed.ids and row["id"] not in known:
+                        new.append(row)
+                        known.add(row["id"])
                 await asyncio.to_thread(self._keep_page, page, after, listed)
                 after = page["next"]
                 if not page["more"]:
@@ -209,24 +212,33 @@ class Inbox:
                 store.put(Shelf.STATE, _CORRIDORS, msgspec.json.encode(found))
             store.put(Shelf.STATE, _HEARD, number_name(self.desk.clock()))
 
-    def _start(self, rows: list[Json]) -> int:
-        newest = sorted(rows, key=lambda row: int(row["seq"]))[-LOOKED_AGAIN:]
-        unread = [int(row["seq"]) for row in newest if not row["read"]]
+    def _start(self, listed: Listed) -> int:
+        newest = heapq.nlargest(LOOKED_AGAIN, listed.rows)
+        unread = [seq for seq in newest if not listed.rows[seq].read]
         kept = self.desk.store.get(Shelf.STATE, _NEXT)
         end = 0 if kept is None else int.from_bytes(kept, "big")
         return min([end, *(seq - 1 for seq in unread)])
 
-    def _listed(self) -> dict[int, Json]:
-        """Every row by its place."""
+    def _each(self) -> list[Json]:
+        """Every row."""
         rows = [_json(value) for _, value in self.desk.store.each(Shelf.INBOX)]
         # What a bulletin replaced that was taken back stands again; the node names that one only.
         back = {row["id"] for row in rows if row.get("recalled") is not None}
         for row in rows:
             if named := row.get("replaced_by"):
                 row["replaced_by"] = [one for one in named if one not in back]
-        return {row["seq"]: row for row in rows}
+        return rows
 
-    def _keep_page(self, page: Json, after: int, listed: dict[int, Json]) -> None:
+    def _row_of(self, bulletin: str) -> Json | None:
+        """The row of one bulletin; only what names it is read."""
+        named = bulletin.encode()
+        values = (value for _, value in self.desk.store.each(Shelf.INBOX) if named in value)
+        row = next((row for row in map(_json, values) if row["id"] == bulletin), None)
+        if row is not None and row.get("replaced_by"):
+            return next((one for one in self._each() if one["id"] == bulletin), None)
+        return row
+
+    def _keep_page(self, page: Json, after: int, listed: Listed) -> None:
         """The page, and its end; what the node shows no longer in this range goes away.
 
         Args:
@@ -234,14 +246,14 @@ class Inbox:
         """
         store = self.desk.store
         shown = {row["seq"] for row in page["bulletins"]}
-        gone = [seq for seq in listed if after < seq <= page["next"] and seq not in shown]
+        gone = [seq for seq in listed.rows if after < seq <= page["next"] and seq not in shown]
         with store.transaction():
             for seq in gone:
                 store.remove(Shelf.INBOX, number_name(seq))
             # What was listed before and was taken back or replaced since: within what is here.
             changed = [one for one in page.get("changed", ()) if one["seq"] <= page["next"]]
             for row in (*page["bulletins"], *changed):
-                if listed.get(row["seq"]) != row:
+                if not listed.same(row["seq"], msgspec.json.encode(row)):
                     self._keep_row(row)
             store.put(Shelf.STATE, _NEXT, number_name(page["next"]))
             store.put(Shelf.STATE, _RULES, page["rules"].encode())
@@ -267,11 +279,7 @@ class Inbox:
                 "a bulletin id is 64 hexadecimal digits; its first 8 or more will do",
                 field="id",
             )
-        found = [
-            (name, value)
-            for name, value in self.desk.store.each(shelf)
-            if name.hex().startswith(text)
-        ]
+        found = self._named(shelf, text)
         if len(found) > 1:
             raise InvalidInput(
                 "id_ambiguous",
@@ -281,8 +289,21 @@ class Inbox:
             )
         if not found:
             return None
-        kept = decode(Opened, found[0][1], ROW_BYTES, "opened")
+        kept = decode(Opened, found[0], ROW_BYTES, "opened")
         return _json(kept.value) | {"kept": kept.at}
+
+    def _named(self, shelf: Shelf, text: str) -> list[bytes]:
+        """What is kept under ids that begin so; a whole one opens one row, not a shelf of years."""
+        if len(text) == ID_DIGITS:
+            value = self.desk.store.get(shelf, bytes.fromhex(text))
+            return [] if value is None else [value]
+        rows = self.desk.store.each(shelf)
+        return [value for name, value in rows if name.hex().startswith(text)]
+
+
+def _seq(row: Json) -> int:
+    found: int = row["seq"]
+    return found
 
 
 def _page(line: DeskLine, after: int) -> AskInbox:

@@ -12,6 +12,7 @@ from saphan.desk.confirming import Confirming
 from saphan.desk.desk import Desk
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
+from saphan.desk.listed import Listed
 from saphan.desk.outbox import Outbox, Queued
 from saphan.desk.types import DeskTypes
 
@@ -28,14 +29,17 @@ class Synced:
     erased: int = 0
 
 
-async def sync(desk: Desk, line: DeskLine) -> Synced:
+async def sync(desk: Desk, line: DeskLine, listed: Listed | None = None) -> Synced:
     """Hear what is to be erased, send what waits, then fetch the list of what came.
+
+    Args:
+        listed: rows of the inbox, of who stays: only what is new is opened.
 
     Raises:
         SaphanError: of the line, the node, the disk; what was done before stays done.
     """
     erased = await Confirming(desk).bring(line)
-    outbox, inbox = Outbox(desk), Inbox(desk)
+    outbox, inbox = Outbox(desk), Inbox(desk, listed)
     waiting = {one.number for one in await asyncio.to_thread(outbox.waiting)}
     refused = await outbox.send(line)
     kept = await asyncio.to_thread(outbox.some, sorted(waiting))
