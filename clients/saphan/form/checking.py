@@ -55,7 +55,7 @@ class Checker:
 
     def so_far(self, wish: dict[str, Any], answers: Answers) -> Fault | None:
         """What the latest answer has made wrong: nothing was before it."""
-        for found in self._faults(wish):
+        for found in self.faults(wish):
             if found.rule not in UNFINISHED and is_about(found, answers):
                 return found
         return None
@@ -64,7 +64,8 @@ class Checker:
         """A fault in the officer's language."""
         return explain_fault(replace(fault, schema=self._name), lang, self._sheet)
 
-    def _faults(self, wish: dict[str, Any]) -> Iterator[Fault]:
+    def faults(self, wish: dict[str, Any]) -> Iterator[Fault]:
+        """Everything in which the schema finds fault, what is still missing too."""
         if not self._validator.is_valid(wish):
             yield from map(_fault, self._validator.iter_errors(wish))
 
