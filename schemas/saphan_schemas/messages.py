@@ -85,6 +85,10 @@ def _catalogue(lang: str) -> dict[str, str]:
 
 
 def _read(lang: str) -> dict[str, Any]:
-    path = resources.files("saphan_schemas").joinpath("messages", f"{lang}.json")
-    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """Every text of a language: the catalogue, and those of the officer's page, area by area."""
+    folder = resources.files("saphan_schemas").joinpath("messages")
+    loaded: dict[str, Any] = json.loads(folder.joinpath(f"{lang}.json").read_text(encoding="utf-8"))
+    for one in folder.joinpath("page").iterdir():
+        if one.name.endswith(f".{lang}.json"):
+            loaded |= json.loads(one.read_text(encoding="utf-8"))
     return loaded

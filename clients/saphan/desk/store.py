@@ -9,6 +9,7 @@ under the key of its last day besides (`days`).
 
 from __future__ import annotations
 
+import heapq
 import hmac
 import os
 import sqlite3
@@ -58,6 +59,7 @@ class DeskStore:
 
     def __init__(self, path: Path, key: bytes) -> None:
         self._path = path
+        self._key = key
         self._cipher = AESGCM(key)
         self.days = DeskDays(path.with_name(FOLDER), key)
         self._place_key = hmac.digest(key, b"saphan/desk_place/1", "sha256")
@@ -73,6 +75,10 @@ class DeskStore:
         except BaseException:
             self._db.close()
             raise
+
+    def another(self) -> DeskStore:
+        """A second connection to the same store, for a thread of its own; raises as the first."""
+        return DeskStore(self._path, self._key)
 
     def close(self) -> None:
         """Idempotent."""
@@ -118,13 +124,16 @@ class DeskStore:
         Raises:
             OperatorError: `desk_store_damaged`.
         """
-        place = self.place(shelf, name)
+        found = self.at(shelf, self.place(shelf, name))
+        return None if found is None else found[1]
+
+    def at(self, shelf: Shelf, place: bytes) -> tuple[bytes, bytes] | None:
+        """Name and value of the row at a place; raises as `get`."""
         with self._explained():
             row = self._db.execute(
                 "SELECT sealed, day FROM rows WHERE shelf = ? AND place = ?", (shelf, place)
             ).fetchone()
-        found = None if row is None else self._open(shelf, place, *row)
-        return None if found is None else found[1]
+        return None if row is None else self._open(shelf, place, *row)
 
     def has(self, shelf: Shelf, name: bytes) -> bool:
         """Whether there is a row of this name."""
@@ -151,11 +160,14 @@ class DeskStore:
                 if found is not None:
                     yield found
 
-    def changes(self, shelf: Shelf, known: Mapping[int, bytes]) -> Changes:
+    def changes(
+        self, shelf: Shelf, known: Mapping[int, bytes], most: int | None = None
+    ) -> Changes:
         """What another reader has to open again: only rows written since, by whichever program.
 
         Args:
             known: number and mark of the rows that the caller has.
+            most: so many of those written since, the newest ones; None: all of them.
 
         Raises:
             OperatorError: `desk_store_damaged`.
@@ -164,6 +176,8 @@ class DeskStore:
         with self._explained():
             marks: dict[int, bytes] = dict(self._db.execute(query, (shelf,)).fetchall())
         new = [number for number, mark in marks.items() if known.get(number) != mark]
+        if most is not None:
+            new = heapq.nlargest(most, new)
         gone = [number for number in known if number not in marks]
         return Changes(list(self._written(shelf, new, of=len(marks))), gone)
 

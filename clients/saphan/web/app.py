@@ -1,0 +1,56 @@
+"""The application: gate first, then the rooms."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+from saphan_schemas.messages import LANGUAGES, known_keys
+from saphan_schemas.text import harmless
+
+from saphan.web import events, static_files
+from saphan.web.approving import routes as approving
+from saphan.web.faults import faults
+from saphan.web.figures import routes as figures
+from saphan.web.gate import gate, secure
+from saphan.web.inbox import routes as inbox
+from saphan.web.locking import routes as locking
+from saphan.web.owed import routes as owed
+from saphan.web.reading import routes as reading
+from saphan.web.rendering.environment import environment
+from saphan.web.seeking import routes as seeking
+from saphan.web.sending import routes as sending
+from saphan.web.settings import routes as settings
+from saphan.web.workplace import WORKPLACE, Workplace
+from saphan.web.writing import routes as writing
+
+ROOMS: Final = (
+    locking, inbox, owed, reading, writing, sending, approving, seeking, figures, settings,
+    events, static_files,
+)  # fmt: skip
+BODY_BYTES: Final = 4 * 1024 * 1024
+
+
+def make_app(place: Workplace) -> web.Application:
+    """The page of one workplace; whoever serves it sets `place.open` to nothing at the end."""
+    app = web.Application(middlewares=(gate, faults), client_max_size=BODY_BYTES)
+    app[WORKPLACE] = place
+    for room in ROOMS:
+        app.add_routes(room.ROUTES)
+    app.on_startup.append(_prepare)
+    app.on_response_prepare.append(secure)
+    return app
+
+
+async def _prepare(_: web.Application) -> None:
+    """Read what pages are made of, once, beside the event loop."""
+    await asyncio.to_thread(_read_all)
+
+
+def _read_all() -> None:
+    environment()
+    static_files.files()
+    for lang in LANGUAGES:
+        known_keys(lang)
+    harmless("\n")  # its tables

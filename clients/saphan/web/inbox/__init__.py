@@ -1,0 +1,1 @@
+"""What came for the officer."""

@@ -1,0 +1,1 @@
+"""Launch, lock and unlock."""

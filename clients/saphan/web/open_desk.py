@@ -1,0 +1,128 @@
+"""The desk while it is open: two connections to its store, its line, and what is in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import TypeVar
+
+from saphan.desk.desk import Desk, open_desk
+from saphan.desk.folder import DeskFolder, DeskId
+from saphan.desk.keeping import sweep
+from saphan.desk.line import DeskLine
+from saphan.desk.syncing import Synced
+from saphan.keys.passphrase import Passphrase
+from saphan.keys.token_place import TokenAccess
+from saphan.web.inbox.rows import Rows
+from saphan.web.line_keeper import LineKeeper
+from saphan.web.seeking.index import SearchIndex
+from saphan.web.topics import Topics
+
+T = TypeVar("T")
+
+
+class OpenDesk:
+    """Exists only while the page is unlocked; `unlock` makes one.
+
+    Args:
+        desk: the pages' own; used in `worker` alone. line_desk: the line's own.
+        closing: closes both. topics: where changes are published.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        line_desk: Desk,
+        closing: contextlib.ExitStack,
+        worker: ThreadPoolExecutor,
+        topics: Topics,
+    ) -> None:
+        self.me: DeskId = desk.me
+        self.clock = desk.clock
+        self.topics = topics
+        self.rows = Rows()
+        self.search = SearchIndex()
+        self.line = LineKeeper(line_desk, self._synced)
+        self._desk = desk
+        self._closing = closing
+        self._worker = worker
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Load what is in memory, and reach for the node."""
+        await self.work(self.rows.load)
+        await self.work(self.search.load)
+        self._task = asyncio.create_task(self.line.run())
+
+    async def work(self, do: Callable[[Desk], T]) -> T:
+        """Do something with the pages' desk, in the one thread that owns it."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, do, self._desk)
+
+    async def ask(self, do: Callable[[Desk, DeskLine], Awaitable[T]]) -> T:
+        """Do something on the line, with the line's own desk.
+
+        Raises:
+            Unavailable: there is no line; SaphanError: what `do` raises.
+        """
+        return await self.line.ask(do)
+
+    async def close(self) -> None:
+        """Let the line go, finish what the worker does, close the store."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+        await self.work(lambda _: self._closing.close())
+        await asyncio.to_thread(self._worker.shutdown)
+
+    async def _synced(self, synced: Synced | None) -> None:
+        """After each sync, and after each change of the line's state (None)."""
+        if synced is not None:
+            await self.work(self.rows.load)
+            self.topics.publish("inbox")
+            self.topics.publish("sent")
+        self.topics.publish("line")
+
+
+async def unlock(
+    folder: DeskFolder,
+    passphrase: Passphrase | None,
+    clock: Callable[[], int],
+    topics: Topics,
+    access: TokenAccess | None = None,
+) -> OpenDesk:
+    """Open the desk and reach for its node.
+
+    Raises:
+        OperatorError: what `open_desk` raises, such as `passphrase_wrong`.
+    """
+    worker = ThreadPoolExecutor(1, "desk")
+    loop = asyncio.get_running_loop()
+    try:
+        desk, again, closing = await loop.run_in_executor(
+            worker, _open_twice, open_desk(folder, passphrase, clock, access)
+        )
+    except BaseException:
+        worker.shutdown(wait=False)
+        raise
+    made = OpenDesk(desk, again, closing, worker, topics)
+    try:
+        await made.start()
+    except BaseException:
+        with contextlib.suppress(Exception):
+            await made.close()
+        raise
+    return made
+
+
+def _open_twice(opening: AbstractContextManager[Desk]) -> tuple[Desk, Desk, contextlib.ExitStack]:
+    """The key is opened once, the store twice: for pages, and for the line."""
+    with contextlib.ExitStack() as stack:
+        desk = stack.enter_context(opening)
+        sweep(desk)
+        again = stack.enter_context(contextlib.closing(desk.store.another()))
+        return desk, replace(desk, store=again), stack.pop_all()

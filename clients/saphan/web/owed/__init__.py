@@ -1,0 +1,1 @@
+"""Requests owed and owing, with their clocks."""

@@ -1,0 +1,1 @@
+"""One bulletin, to be read."""

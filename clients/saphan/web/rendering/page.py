@@ -1,0 +1,56 @@
+"""A page from a template and what every page shows: whose desk, which language, the line."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+from saphan_schemas.messages import LANGUAGES
+
+from saphan.web.rendering.environment import environment
+from saphan.web.static_files import static_path
+from saphan.web.workplace import Workplace, workplace
+
+NAV: Final = (
+    "inbox", "owed", "write", "drafts", "sent", "approve", "search", "figures", "settings",
+)  # fmt: skip
+"""Rooms in the order of the navigation; each is /name, and `page.ground.nav.name` in words."""
+
+
+async def render(
+    request: web.Request, template: str, status: int = 200, /, **values: Any
+) -> web.Response:
+    """The page of a template, such as "inbox/list.html", in the officer's language.
+
+    Args:
+        values: beside what every template has (`shared`).
+    """
+    text = environment().get_template(template).render(shared(request) | values)
+    return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+
+
+def shared(request: web.Request) -> dict[str, Any]:
+    """What every template has: say, lang, languages, now, me, line, path, here, nav, static."""
+    place = workplace(request)
+    return {
+        "say": place.say,
+        "lang": place.lang,
+        "languages": LANGUAGES,
+        "now": place.clock(),
+        "me": None if place.open is None else place.open.me,
+        "line": None if place.open is None else place.open.line.state,
+        "path": request.path_qs if request.method == "GET" else _came_from(request),
+        "here": request.path.split("/")[1],
+        "nav": NAV,
+        "counts": _counts(place),
+        "static": static_path,
+    }
+
+
+def _counts(place: Workplace) -> dict[str, int]:
+    """How many wait in each room of the navigation; rooms without a number are left out."""
+    return {}
+
+
+def _came_from(request: web.Request) -> str:
+    return request.path

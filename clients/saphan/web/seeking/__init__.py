@@ -1,0 +1,1 @@
+"""Search in what this desk may see."""

@@ -1,0 +1,1 @@
+"""Forms, drafts, attachments, preview."""

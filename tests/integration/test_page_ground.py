@@ -1,0 +1,26 @@
+"""The page's ground: a launched browser is shown pages in the officer's language."""
+
+from __future__ import annotations
+
+import pytest
+from support.desk_page import desk_page
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [("en", "Settings"), ("lo", "ການຕັ້ງຄ່າ"), ("km", "ការកំណត់")]
+)
+async def test_pages_speak_the_officers_language(lang: str, said: str) -> None:
+    async with desk_page(lang=lang) as page:
+        status, text = await page.get("/nowhere")
+        assert status == 404
+        assert said in text
+        assert f'<html lang="{lang}">' in text
+
+
+async def test_a_locked_page_asks_for_the_passphrase_and_comes_back() -> None:
+    async with desk_page(opened=False) as page:
+        status, text = await page.get("/unlock?next=/nowhere%3Fx%3D1")
+        assert (status, "/nowhere?x=1" in text) == (200, True)
+        secret = {"passphrase": "open sesame of a test", "next": "/nowhere?x=1"}
+        assert await page.post("/unlock", secret, follow=False) == (303, "/nowhere?x=1")
+        assert page.open.me.handle == "dao"
