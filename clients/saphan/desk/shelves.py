@@ -40,4 +40,5 @@ class Shelf(enum.IntEnum):
     ERASED = 10
     EXPORTS = 11
     FORMS = 12
+    SEARCH = 13
     OWED = 14
