@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from saphan_schemas.fields import Field, choice_of, field_at, known_root
-from saphan_schemas.labels import label_key, title
-from saphan_schemas.messages import LANGUAGES, has_text, text
-
-Json = dict[str, Any]
+from saphan.showing.items import Item
+from saphan.showing.naming import Naming, tongue
+from saphan.showing.places import places_of
 
 
 class ContentWords:
@@ -21,67 +19,44 @@ class ContentWords:
     """
 
     def __init__(self, schema: str, lang: str, read: Sequence[str]) -> None:
-        self._schema, self._lang, self._read = schema, lang, read
-        self._root = known_root(schema)
+        self._naming = Naming(places_of(schema), lang, read)
+        self._lang = lang
 
-    def lines(self, value: Any, pointer: str, depth: int = 0) -> Iterator[str]:
-        """A value of the content and everything in it.
+    def lines(self, value: dict[str, Any], pointer: str) -> Iterator[str]:
+        """Everything in an object of the content.
 
         Args:
-            pointer: of the value, such as "/body".
+            pointer: of the object, such as "/body".
         """
+        for item in self._naming.group(value, pointer):
+            yield from self._named(item, 0)
+
+    def _named(self, item: Item, depth: int) -> Iterator[str]:
         pad = "  " * depth
-        if isinstance(value, dict):
-            for name, item in _languages_first(value, self._read):
-                here = f"{pointer}/{name}"
-                called = self._name(here, name, value)
-                if isinstance(item, dict | list) and item:
-                    yield f"{pad}{called}:"
-                    yield from self.lines(item, here, depth + 1)
+        if item.kind in ("group", "list", "languages"):
+            yield f"{pad}{item.name}:"
+            yield from self._below(item, depth + 1)
+        else:
+            yield f"{pad}{item.name}: {_scalar(item)}"
+
+    def _below(self, item: Item, depth: int) -> Iterator[str]:
+        pad = "  " * depth
+        if item.kind == "languages":
+            for value in item.values:
+                yield f"{pad}{tongue(value.lang, self._lang)}: {value.text}"
+        elif item.kind == "list":
+            for entry in item.below:
+                if entry.kind in ("group", "list", "languages"):
+                    first, *more = self._below(entry, depth + 1)
+                    yield f"{pad}- {first.strip()}"
+                    yield from more
                 else:
-                    yield f"{pad}{called}: {self._scalar(item, here)}"
-        elif isinstance(value, list):
-            for number, item in enumerate(value):
-                here = f"{pointer}/{number}"
-                if isinstance(item, dict | list):
-                    lines = list(self.lines(item, here, depth + 1))
-                    yield f"{pad}- {lines[0].strip()}" if lines else f"{pad}-"
-                    yield from lines[1:]
-                else:
-                    yield f"{pad}- {self._scalar(item, here)}"
-
-    def _name(self, pointer: str, name: str, around: Json) -> str:
-        """A field's title; of a text in several languages the language's name."""
-        if _is_by_language(around):
-            key = f"language.{name}"
-            return text(key, self._lang) if has_text(key) else name
-        if self._field(pointer) is None:
-            return name.replace("_", " ")
-        return title(label_key(self._schema, pointer, self._root), self._lang)
-
-    def _scalar(self, value: Any, pointer: str) -> str:
-        if value is None or value == {} or value == []:
-            return "-"
-        if isinstance(value, bool):
-            return text("right.true" if value else "right.false", self._lang)
-        field = self._field(pointer)
-        choice = None if field is None else choice_of(field.node)
-        if choice is None or not choice.listed or value not in choice.codes:
-            return str(value)
-        words = choice.label(str(value), self._lang)
-        return words if words == value else f"{words} ({value})"
-
-    def _field(self, pointer: str) -> Field | None:
-        return field_at(self._root, pointer)
+                    yield f"{pad}- {_scalar(entry)}"
+        else:
+            for one in item.below:
+                yield from self._named(one, depth)
 
 
-def _is_by_language(value: Json) -> bool:
-    return bool(value) and set(value) <= {*LANGUAGES, "th", "vi", "fr"}
-
-
-def _languages_first(value: Json, read: Sequence[str]) -> list[tuple[str, Any]]:
-    """Of a text in several languages, those that the reader reads come first; all are shown."""
-    items = list(value.items())
-    if _is_by_language(value):
-        items.sort(key=lambda item: read.index(item[0]) if item[0] in read else len(read))
-    return items
+def _scalar(item: Item) -> str:
+    words = item.values[0].text
+    return f"{words} ({item.code})" if item.code else words
