@@ -31,6 +31,7 @@ from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_broker.broker import Broker
 from saphan_broker.enrolment import check_fingerprints, read_enrolment
 from saphan_broker.health import Health
+from saphan_broker.listening import close
 from saphan_broker.quotas import shares
 from saphan_broker.retention_pages import (
     ArmRequest,
@@ -92,7 +93,7 @@ async def administered(broker: Broker, data: Path, seat: Seat = ALONE) -> AsyncI
         await web.SockSite(runner, listener).start()
         yield
     finally:
-        await runner.cleanup()
+        await close(runner)
         listener.close()
         await asyncio.to_thread(path.unlink, missing_ok=True)
 

@@ -8,14 +8,13 @@ import signal
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from saphan_schemas.limits import LIMITS
 
 from saphan_broker.broker import Broker
-from saphan_broker.listening import cannot_listen
+from saphan_broker.listening import cannot_listen, close
 from saphan_broker.tls_files import PLAIN, Shown
 
 _log = logging.getLogger("saphan.broker")
@@ -31,8 +30,6 @@ session's token, or a screenful for each that a stranger sends."""
 _http_log.addFilter(_quotes_nothing)
 
 BROKER = web.AppKey("broker", Broker)
-TURNS_TO_COME_UP: Final = 4
-"""Accepted, its transport made, its protocol told; and one to spare."""
 
 
 async def _session(request: web.Request) -> web.StreamResponse:
@@ -90,20 +87,7 @@ async def serving(
         await _listen(runner, host, port, tls, beside_others)
         yield runner.addresses[0][:2]
     finally:
-        await _close(runner)
-
-
-async def _close(runner: web.AppRunner) -> None:
-    """Take no more connections, let those just accepted come up, then close them all.
-
-    The server can close only what it knows, and an accepted connection needs some turns of the
-    event loop until it does; one that it does not know would stay open.
-    """
-    for site in list(runner.sites):
-        await site.stop()
-    for _ in range(TURNS_TO_COME_UP):
-        await asyncio.sleep(0)
-    await runner.cleanup()
+        await close(runner)
 
 
 async def _listen(

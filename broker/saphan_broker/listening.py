@@ -1,11 +1,17 @@
-"""Ports: what the system refuses in words, and one that several processes share."""
+"""Ports: what the system refuses in words, one that several processes share, a listener's end."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
+from typing import Final
 
+from aiohttp import web
 from saphan_schemas.errors import OperatorError
+
+TURNS_TO_COME_UP: Final = 4
+"""Accepted, its transport made, its protocol told; and one to spare."""
 
 
 def reserved(host: str, port: int) -> socket.socket:
@@ -47,3 +53,19 @@ def cannot_listen(host: str, port: int, error: OSError) -> OperatorError:
         field="listen",
         hint="name an address of this machine with --listen HOST:PORT",
     )
+
+
+async def close(runner: web.AppRunner) -> None:
+    """Take no more connections, let those just accepted come up, then close them all.
+
+    The server can close only what it knows, and an accepted connection needs some turns of the
+    event loop until it does. Before Python 3.12 a server that is closed in those turns drops it
+    unclosed, and who connected waits until their patience ends: so it turns deaf first.
+    """
+    loop = asyncio.get_running_loop()
+    for site in runner.sites:
+        for listening in getattr(site._server, "sockets", ()):
+            loop.remove_reader(listening.fileno())
+    for _ in range(TURNS_TO_COME_UP):
+        await asyncio.sleep(0)
+    await runner.cleanup()

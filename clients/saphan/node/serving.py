@@ -18,6 +18,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import known_keys
 
+from saphan.listening import close
 from saphan.node.api.routes import load_token, make_app
 from saphan.node.binding import HTTP_LOG, bind
 from saphan.node.config import NodeConfig
@@ -26,8 +27,6 @@ from saphan.node.service import NodeService, running
 
 log = logging.getLogger("saphan.node")
 
-TURNS_TO_COME_UP: Final = 4
-"""Accepted, its transport made, its protocol told; and one to spare."""
 SOCKET_PATH_BYTES: Final = 107
 """What the kernel takes as the name of a Unix socket."""
 
@@ -64,22 +63,9 @@ async def serving(config: NodeConfig) -> AsyncIterator[NodeService]:
                 service.listening["desks"] = (host, port)
                 yield service
         finally:
-            await _close(runner)
+            await close(runner)
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(config.socket.unlink)
-
-
-async def _close(runner: web.AppRunner) -> None:
-    """Take no more connections, let those just accepted come up, then close them all.
-
-    The server can close only what it knows, and an accepted connection needs some turns of the
-    event loop until it does; one that it does not know would stay open.
-    """
-    for site in list(runner.sites):
-        await site.stop()
-    for _ in range(TURNS_TO_COME_UP):
-        await asyncio.sleep(0)
-    await runner.cleanup()
 
 
 async def run_until_told(config: NodeConfig, started: Callable[[NodeService], None]) -> None:

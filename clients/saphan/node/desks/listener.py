@@ -13,6 +13,7 @@ from aiohttp import WSCloseCode, web
 from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
+from saphan.listening import close
 from saphan.node.binding import HTTP_LOG, bind
 from saphan.node.desks.login import DeskPeer
 from saphan.node.desks.parts import Bringing
@@ -58,7 +59,7 @@ async def desks_served(
     try:
         yield await bind(runner, host, port, tls.context)
     finally:
-        await runner.cleanup()
+        await close(runner)
 
 
 class Desks:
