@@ -1,4 +1,4 @@
-"""The desk in the province: an officer's own machine, far from the node; the line breaks."""
+"""Officers' own machines: one in the office, one in the province, far from the node."""
 
 from __future__ import annotations
 
@@ -12,62 +12,80 @@ from pictures import Screen
 from stage import CAMBODIA, DESK, LAOS, DemoFailed
 
 OFFICER: Final = "dara"
-TYPED: Final = "river market cloud eleven bells"
-"""The passphrase."""
 INVITATION: Final = "invitation-of-the-node.json"
 
 
-class Province:
-    """dara's desk in Battambang, of the node in Phnom Penh.
+class OfficersDesk:
+    """One officer's own machine, in a house of its own.
 
     Args:
-        bridge: with kh.gpo's node running and serving desks.
+        bridge: with the agency's node running and serving desks.
+        house: where the machine stands; typed: its officer's passphrase.
     """
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, bridge: Bridge, house: str, agency: str, officer: str, typed: str) -> None:
         self._bridge = bridge
         self._stage = bridge.stage
-        self._house = bridge.stage.house(DESK)
+        self._house = bridge.stage.house(house)
+        self.house, self.agency, self.officer, self.typed = house, agency, officer, typed
 
     @property
     def folder(self) -> Path:
         """The desk's folder."""
         return self._house / "desk"
 
-    def make(self, screen: Screen) -> None:
-        """The ceremony: an invitation there, a request back, words compared both ways."""
-        stage, office = self._stage, self._stage.house(CAMBODIA)
-        stage.secret(DESK, "passphrase", TYPED)
+    def make(self) -> str:
+        """The ceremony: an invitation there, a request back, words compared both ways; the words
+        of the new key."""
+        stage, office, agency = self._stage, self._stage.house(self.agency), self.agency
+        stage.secret(self.house, "passphrase", self.typed)
         invited = self._bridge.saphan(
-            CAMBODIA, "desk", "invite", "--out", office / INVITATION,
-            "--address", f"127.0.0.1:{self._bridge.desk_port}",
+            agency, "desk", "invite", "--out", office / INVITATION,
+            "--address", f"127.0.0.1:{self._bridge.desk_ports[agency]}",
         )  # fmt: skip
+        invitation = stage.carry(office / INVITATION, self.house)
         made = self.saphan(
-            "desk", "init", self.folder, "--invitation", stage.carry(office / INVITATION, DESK),
-            "--handle", OFFICER, "--words", invited["words"],
+            "desk", "init", self.folder, "--invitation", invitation,
+            "--handle", self.officer, "--words", invited["words"],
         )  # fmt: skip
-        request = stage.carry(Path(made["request"]), CAMBODIA)
+        request = stage.carry(Path(made["request"]), agency)
         added = self._bridge.saphan(
-            CAMBODIA, "keys", "add", "officer", "--request", request, "--words", made["words"],
-            "--passphrase-file", self._bridge.passphrase(CAMBODIA),
+            agency, "keys", "add", "officer", "--request", request, "--words", made["words"],
+            "--passphrase-file", self._bridge.passphrase(agency),
         )  # fmt: skip
-        self._bridge.saphan(CAMBODIA, "keys", "submit", added["operation"])
-        words = " ".join(made["words"].split()[:5])
-        screen.good(
-            f"{OFFICER} works in Battambang, 290 km from the node of {CAMBODIA}. The key was made "
-            f"there and never leaves; the office compared its words, “{words} …”, and signed."
-        )
+        self._bridge.saphan(agency, "keys", "submit", added["operation"])
+        words: str = made["words"]
+        return words
 
     def saphan(self, *words: str | Path) -> dict[str, Any]:
         """Run `saphan ...` at the desk, as its officer."""
         secret = self._house / "passphrase"
-        return self._stage.run(DESK, "saphan", *words, "--passphrase-file", secret)
+        return self._stage.run(self.house, "saphan", *words, "--passphrase-file", secret)
 
     def read(self, bulletin: str) -> dict[str, Any]:
         """Content of a bulletin."""
         found = self.saphan("read", bulletin, "--desk", self.folder)
         content: dict[str, Any] = found["content"]
         return content
+
+
+class Province(OfficersDesk):
+    """dara's desk in Battambang, of the node in Phnom Penh; its line breaks.
+
+    Args:
+        bridge: with kh.gpo's node running and serving desks.
+    """
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__(bridge, DESK, CAMBODIA, OFFICER, "river market cloud eleven bells")
+
+    def begin(self, screen: Screen) -> None:
+        """Make the desk."""
+        words = " ".join(self.make().split()[:5])
+        screen.good(
+            f"{OFFICER} works in Battambang, 290 km from the node of {CAMBODIA}. The key was made "
+            f"there and never leaves; the office compared its words, “{words} …”, and signed."
+        )
 
     def answer_without_a_line(self, screen: Screen, question: str) -> str:
         """The node is gone; the desk reads again, writes, signs; then the line comes back.

@@ -41,7 +41,7 @@ class Bridge:
     words: str
     root_words: dict[str, str]
     port: int
-    desk_port: int
+    desk_ports: dict[str, int]
     nodes: dict[str, Program] = field(default_factory=dict)
     running: Program | None = None
     disturbed: Wire | None = None
@@ -95,17 +95,21 @@ class Bridge:
             *options,
         )  # fmt: skip
 
+    def start_laos(self) -> None:
+        """The node in Vientiane, serving desks."""
+        self.start_node(LAOS, "--desks", f"127.0.0.1:{self.desk_ports[LAOS]}")
+
     def start_cambodia(self) -> None:
         """The node in Phnom Penh: behind the wire, and serving desks."""
         self.start_node(
             CAMBODIA, "--broker", f"wss://127.0.0.1:{self.wire.port}",
-            "--desks", f"127.0.0.1:{self.desk_port}",
+            "--desks", f"127.0.0.1:{self.desk_ports[CAMBODIA]}",
         )  # fmt: skip
 
     def node_answers(self) -> bool:
         """Whether the node in Phnom Penh serves desks."""
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.desk_port)) == 0
+            return probe.connect_ex(("127.0.0.1", self.desk_ports[CAMBODIA])) == 0
 
     def has_agreement(self, agency: str) -> bool:
         """Whether the node has replayed the agreement from the directory log."""
@@ -127,7 +131,8 @@ def make_houses(stage: Stage) -> Bridge:
         lambda: _make_agency(stage, CAMBODIA, broker["words"]),
     )
     words = {made["agency"]: made["roots"][0]["words"] for made in agencies}
-    return Bridge(stage, broker["words"], words, port, free_port())
+    ports = {agency: free_port() for agency in OFFICERS}
+    return Bridge(stage, broker["words"], words, port, ports)
 
 
 def free_port() -> int:
@@ -167,7 +172,7 @@ def enrol(bridge: Bridge) -> None:
             BROKER, "saphan-broker", "admit", file, "--data", house / "data",
             "--fingerprint", bridge.root_words[agency],
         )  # fmt: skip
-    bridge.start_node(LAOS)
+    bridge.start_laos()
     bridge.start_cambodia()
 
 

@@ -22,21 +22,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Play the story once in a fresh temporary folder."""
     parser = argparse.ArgumentParser(prog="demo", description="Two agencies exchange bulletins.")
     parser.add_argument("--keep", action="store_true", help="keep the folder, to look at it")
-    keep = parser.parse_args(argv).keep
+    parser.add_argument(
+        "--stay", action="store_true", help="open both desks at the end, and wait for Ctrl-C"
+    )
+    asked = parser.parse_args(argv)
     # Whoever ends the demo must not leave its programs behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     screen, started = Screen(), time.monotonic()
     try:
         with set_up(screen.tick) as stage:
-            return _perform(stage, screen, keep, started)
+            return _perform(stage, screen, asked, started)
     except OSError as error:
         screen.failed(f"{error.filename}: {error.strerror}", ["TMPDIR names another folder"])
         return 1
 
 
-def _perform(stage: Stage, screen: Screen, keep: bool, started: float) -> int:
+def _perform(stage: Stage, screen: Screen, asked: argparse.Namespace, started: float) -> int:
     try:
-        _play(stage, screen, keep)
+        _play(stage, screen, asked)
     except KeyboardInterrupt:
         stage.keep = False
         screen.failed("interrupted", [])
@@ -44,14 +47,16 @@ def _perform(stage: Stage, screen: Screen, keep: bool, started: float) -> int:
     except (DemoFailed, SaphanError, OSError) as error:
         screen.failed(str(error), [f"the programs' logs are in {stage.logs}"])
         return 1
-    stage.keep = keep
+    stage.keep = asked.keep
     screen.good(f"Done in {time.monotonic() - started:.0f} s.")
     return 0
 
 
-def _play(stage: Stage, screen: Screen, keep: bool) -> None:
+def _play(stage: Stage, screen: Screen, asked: argparse.Namespace) -> None:
     fate = (
-        "stays" if keep else "removed at the end; to keep it: .venv/bin/python demo/run.py --keep"
+        "stays"
+        if asked.keep
+        else "removed at the end; to keep it: .venv/bin/python demo/run.py --keep"
     )
     screen.title(
         "Saphan: two prosecutors' offices, and a bridge between them that cannot read",
@@ -60,7 +65,7 @@ def _play(stage: Stage, screen: Screen, keep: bool) -> None:
             f"Folder of this run: {stage.root} ({fate})",
         ),
     )
-    Story(stage, screen).play()
+    Story(stage, screen, asked.stay).play()
 
 
 if __name__ == "__main__":

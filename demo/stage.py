@@ -25,7 +25,8 @@ LAOS: Final = "la.ospp"
 CAMBODIA: Final = "kh.gpo"
 AUDITOR: Final = "auditor"
 DESK: Final = "battambang"
-HOUSES: Final = (BROKER, LAOS, CAMBODIA, AUDITOR, DESK)
+DESK_LAOS: Final = "vientiane"
+HOUSES: Final = (BROKER, LAOS, CAMBODIA, AUDITOR, DESK, DESK_LAOS)
 
 COMMAND_S: Final = 30.0
 WAIT_S: Final = 45.0
@@ -155,8 +156,9 @@ class Stage:
 
     def stop(self) -> None:
         """End every program, the last one started first."""
-        for program in reversed(self.programs):
-            program.stop()
+        while self.programs:
+            self.programs[-1].stop()
+            self.programs.pop()
 
 
 @contextmanager

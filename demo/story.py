@@ -7,15 +7,16 @@ from typing import Any, Final
 import bulletins
 import secrecy
 from audit import audit
-from desk import OFFICER, Province
+from desk import OFFICER, OfficersDesk, Province
 from houses import OFFICERS, Bridge, agree, enrol, make_houses
 from outage import power_cut
 from packs import broker_header
+from pages import show_pages
 from pictures import Screen, clock, day
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Header
 from saphan_schemas.samples import sample
-from stage import AUDITOR, BROKER, CAMBODIA, LAOS, DemoFailed, Stage
+from stage import AUDITOR, BROKER, CAMBODIA, DESK_LAOS, LAOS, DemoFailed, Stage
 
 NAMES: Final = {
     LAOS: "Office of the Supreme People's Prosecutor, Vientiane",
@@ -29,11 +30,13 @@ class Story:
     """One performance.
 
     Args:
-        stage: a fresh stage; screen: where it is told.
+        stage: a fresh stage; screen: where it is told; stay: open the desks' pages at the end
+            and wait.
     """
 
-    def __init__(self, stage: Stage, screen: Screen) -> None:
+    def __init__(self, stage: Stage, screen: Screen, stay: bool = False) -> None:
         self._stage = stage
+        self._stay = stay
         self._screen = screen
 
     def play(self) -> None:
@@ -44,7 +47,9 @@ class Story:
         """
         bridge = self._houses()
         province = Province(bridge)
-        province.make(self._screen)
+        province.begin(self._screen)
+        office = OfficersDesk(bridge, DESK_LAOS, LAOS, "noy", "river stone paper six gardens")
+        office.make()
         first = self._figures(bridge, province)
         self._blindness(bridge, first)
         self._answer(bridge, province, first)
@@ -53,6 +58,7 @@ class Story:
         self._correction(bridge, seizure)
         power_cut(bridge, self._screen)
         audit(bridge, self._screen)
+        show_pages(bridge, [office, province], self._screen, self._stay)
 
     # --- scenes -----------------------------------------------------------------------------------
 
