@@ -12,7 +12,7 @@ BIN := .venv/bin
 # One stamp for each interpreter asked for: another PY builds .venv anew.
 STAMP := .venv/.installed$(subst /,-,$(PY))
 
-.PHONY: help setup demo test check lint format bench bench-desks bench-engines bench-audit bench-retention verifier-kit vectors clean
+.PHONY: help setup demo test check lint format bench bench-desks bench-engines bench-audit bench-page bench-retention verifier-kit vectors clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -52,6 +52,9 @@ bench-engines: $(STAMP) ## measure SQLite and Valkey, ten minutes; writes RESULT
 
 bench-audit: $(STAMP) ## seed a million records and audit them, about ten minutes; prints
 	@$(BIN)/python -m benchmarks.audit_million /var/tmp/saphan-audit
+
+bench-page: $(STAMP) ## measure the desk's page in a browser, three minutes; RESULTS-page.md
+	@$(BIN)/python -m benchmarks.desk_page
 
 bench-retention: $(STAMP) ## destroy a million due bulletins, a quarter of an hour; RESULTS-retention.md
 	@$(BIN)/python -m benchmarks.retention
