@@ -57,14 +57,24 @@ def explain_fault(fault: Fault, lang: str = "en", root: Schema | None = None) ->
     Args:
         root: in place of the type's content: of a whole wish, of an agency's own type.
     """
-    schema = fault.schema
-    root = known_root(schema) if root is None else root
-    where, what = place(schema, fault.pointer, lang, root), _what(fault, lang, root)
-    said = text("fault.sentence", lang, place=where, what=what)
+    root = known_root(fault.schema) if root is None else root
+    where, what = place(fault.schema, fault.pointer, lang, root), _what(fault, lang, root)
+    return _with_right(text("fault.sentence", lang, place=where, what=what), fault, lang, root)
+
+
+def explain_beside(fault: Fault, lang: str = "en", root: Schema | None = None) -> str:
+    """The same sentence where it stands beside its field, whose name it does not repeat."""
+    root = known_root(fault.schema) if root is None else root
+    what = text("fault.beside", lang, what=_what(fault, lang, root))
+    return _with_right(what[:1].upper() + what[1:], fault, lang, root)
+
+
+def _with_right(said: str, fault: Fault, lang: str, root: Schema) -> str:
+    """A sentence, and what would be right where that helps."""
     field = field_at(root, fault.pointer)
     if field is None or fault.rule not in _SHOWS:
         return said
-    key = label_key(schema, fault.pointer, root)
+    key = label_key(fault.schema, fault.pointer, root)
     right = rightly(field, lang, key, fault.expected.get("allowed"))
     return f"{said} {text('right.is', lang, right=right)}" if right else said
 
