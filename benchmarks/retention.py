@@ -2,8 +2,9 @@
 
 One broker on SQLite with a million bulletins that are due (`seeded_store`), one agency that sends
 200 a second, one after the other. First without a sweep, for no witness has confirmed the time;
-then its witness does, and the same arrivals go on while the broker destroys. Only the sending
-agency is connected, and one in 21 of the due bulletins is its own: it hears of those.
+then its witness does, and the same arrivals go on while the broker destroys; and once more when
+everything due is gone. Only the sending agency is connected, and one in 21 of the due bulletins is
+its own: it hears of those.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -51,10 +53,13 @@ TOY: Final = Plan(due=2_000, before=2, beside=2)
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """One run: arrivals in ms, destroyed/s beside them and alone, memory in bytes."""
+    """One run: arrivals in ms, destroyed/s beside them and alone, memory in bytes.
+
+    `after`: arrivals once more when everything due is gone."""
 
     before: dict[str, float]
     beside: dict[str, float]
+    after: dict[str, float]
     destroyed_beside: int
     rate_beside: float
     rate_alone: float
@@ -91,8 +96,8 @@ class Numbers:
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def sweep(world: World, plan: Plan, files: tuple[Path, Path], log: Path) -> Swept:
-    """Arrivals without and with a sweep, then the rest of the sweep alone."""
+async def sweep(world: World, plan: Plan, files: Sequence[Path], log: Path) -> Swept:
+    """Arrivals without and with a sweep, the rest of the sweep alone, arrivals without it again."""
     async with (
         programs.broker(world.data, world.keys, log) as (broker, url),
         programs.started("client", log, "benchmarks.retention_client") as client,
@@ -114,9 +119,13 @@ async def sweep(world: World, plan: Plan, files: tuple[Path, Path], log: Path) -
         destroyed = await numbers.all_of(plan.due)
         end = time.monotonic()
         alone = (destroyed - second) / (end - middle) if destroyed > second else 0.0
+        await asyncio.to_thread(os.sync)
+        say("arrivals without a sweep again")
+        after = await client.ask(_arrivals(files[2], plan.before))
         return Swept(
             before,
             beside,
+            after,
             second - first,
             (second - first) / (middle - begun),
             alone,
@@ -132,12 +141,13 @@ def _arrivals(file: Path, seconds: int) -> dict[str, Any]:
     return {"do": "arrive", "file": str(file), "rate": RATE, "seconds": seconds}
 
 
-def frames(world: World, plan: Plan, folder: Path) -> tuple[Path, Path]:
-    """Sealed bulletins for both parts, one in a frame."""
+def frames(world: World, plan: Plan, folder: Path) -> list[Path]:
+    """Sealed bulletins for the three parts, one in a frame."""
     now = system_clock()
     sealer = Sealer.of(world.office(SENDER), world.office(RECIPIENT), now)
-    files = (folder / "before.frames", folder / "beside.frames")
-    for path, seconds in zip(files, (plan.before, plan.beside), strict=True):
+    lengths = {"before": plan.before, "beside": plan.beside, "after": plan.before}
+    files = [folder / f"{name}.frames" for name in lengths]
+    for path, seconds in zip(files, lengths.values(), strict=True):
         write_frames(path, sealer.frames(RATE * seconds, 1, now))
     return files
 
@@ -145,9 +155,9 @@ def frames(world: World, plan: Plan, folder: Path) -> tuple[Path, Path]:
 def page(plan: Plan, seeded: Seeded, swept: Swept, others: float) -> str:
     """The results as Markdown; `others` are cores that other programs used."""
     rows = [
-        ("p50 of an arrival, without and beside the sweep", "p50", "ms"),
-        ("p99 of an arrival, without and beside the sweep", "p99", "ms"),
-        ("slowest arrival, without and beside the sweep", "max", "ms"),
+        ("p50 of an arrival, before, beside and after the sweep", "p50", "ms"),
+        ("p99 of an arrival, before, beside and after the sweep", "p99", "ms"),
+        ("slowest arrival, before, beside and after the sweep", "max", "ms"),
     ]
     lines = [
         "# Destruction",
@@ -164,18 +174,20 @@ def page(plan: Plan, seeded: Seeded, swept: Swept, others: float) -> str:
         f"| all {swept.destroyed:,} | {swept.seconds:,.0f} s |",
     ]
     for name, key, unit in rows:
-        pair = f"{swept.before[key]:.1f} {unit}, {swept.beside[key]:.1f} {unit}"
-        lines.append(f"| {name} | {pair} |")
+        three = (part[key] for part in (swept.before, swept.beside, swept.after))
+        lines.append(f"| {name} | {', '.join(f'{one:.1f} {unit}' for one in three)} |")
     now, peak = swept.memory
+    quieter = min(swept.before["p99"], swept.after["p99"])
     lines += [
-        f"| p99 beside the sweep / without | {swept.beside['p99'] / swept.before['p99']:.2f} |",
+        f"| p99 beside the sweep / the lower one without | {swept.beside['p99'] / quieter:.2f} |",
         f"| broker's memory at rest, at the end, at most | {swept.resting / MB:.0f} MB, "
         f"{now / MB:.0f} MB, {peak / MB:.0f} MB |",
         f"| on the disk afterwards | {swept.disk / 1e9:.2f} GB |",
         f"| cores that others used meanwhile | {others:.2f} |",
         "",
-        f"Arrivals: {plan.before} s without a sweep, {plan.beside} s beside it, {RATE}/s of one "
-        "bulletin a frame, each with a signature of its own. See README.md.",
+        f"Arrivals: {plan.before} s before the sweep, {plan.beside} s beside it, {plan.before} s "
+        f"after it, {RATE}/s of one bulletin a frame, each with a signature of its own. "
+        "See README.md.",
         "",
         "| machine | |",
         "| --- | --- |",
