@@ -6,13 +6,14 @@ Another program of the same desk may write them too; whoever looks again sees wh
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+import threading
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from saphan.desk.answers import Row
-from saphan.desk.row_changes import WrittenRow
+from saphan.desk.row_changes import Changes
 from saphan.desk.store import DeskStore, Shelf
 
 
@@ -27,21 +28,32 @@ class InboxRow(Row):
 _decoder: Final = msgspec.json.Decoder(InboxRow)
 
 
-@dataclass(slots=True)
-class Listed:
-    """The rows by their places; one thread at a time.
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is known of a row of the store: whose it is, of which writing, and what it said.
 
-    Args:
-        ids: of all of them.
+    `place`: where the content of this bulletin would lie."""
+
+    seq: int
+    mark: bytes
+    said: int
+    place: bytes
+
+
+class Listed:
+    """The rows by their places. Whoever looks again waits for whoever is looking; what was seen is
+    replaced as a whole, so that it can be read meanwhile.
+
+    `ids`: of all rows.
     """
 
-    rows: dict[int, InboxRow] = field(default_factory=dict)
-    ids: set[str] = field(default_factory=set)
-    _marks: dict[int, bytes] = field(default_factory=dict)
-    _seqs: dict[int, int] = field(default_factory=dict)
-    _said: dict[int, int] = field(default_factory=dict)
-    _places: dict[int, bytes] = field(default_factory=dict)
-    """Where the content of each would lie."""
+    def __init__(self) -> None:
+        self.rows: dict[int, InboxRow] = {}
+        self.ids: frozenset[str] = frozenset()
+        self._kept: dict[int, _Kept] = {}
+        """By the numbers of the store's rows."""
+        self._said: dict[int, int] = {}
+        self._lock = threading.Lock()
 
     def refresh(self, store: DeskStore) -> bool:
         """Look again; whether anything has changed. Blocking.
@@ -49,16 +61,13 @@ class Listed:
         Raises:
             OperatorError: `desk_store_damaged`.
         """
-        changes = store.changes(Shelf.INBOX, self._marks)
-        for number in changes.gone:
-            self._drop(number)
-        for written in changes.written:
-            self._take(written, store)
-        changed = bool(changes.gone or changes.written)
-        if changed:
-            self.ids = {row.id for row in self.rows.values()}
-            self._let_stand()
-        return self._note_opened(store) or changed
+        with self._lock:
+            known = {number: one.mark for number, one in self._kept.items()}
+            changes = store.changes(Shelf.INBOX, known)
+            changed = bool(changes.gone or changes.written)
+            if changed:
+                self._take(changes, store)
+            return self._note_opened(store) or changed
 
     def same(self, seq: int, value: bytes) -> bool:
         """Whether a row is kept in these bytes already."""
@@ -66,39 +75,42 @@ class Listed:
 
     def in_order(self) -> tuple[InboxRow, ...]:
         """All rows, in the order in which they came."""
-        return tuple(self.rows[seq] for seq in sorted(self.rows))
+        rows = self.rows
+        return tuple(rows[seq] for seq in sorted(rows))
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _take(self, written: WrittenRow, store: DeskStore) -> None:
-        row = _decoder.decode(written.value)
-        row.sender, row.schema = sys.intern(row.sender), sys.intern(row.schema)
-        if written.number in self._seqs and self._seqs[written.number] != row.seq:
-            self._drop(written.number)  # the number of a row that went was given again
-        self.rows[row.seq] = row
-        self._seqs[written.number] = row.seq
-        self._marks[written.number] = written.mark
-        self._said[row.seq] = hash(written.value)
-        self._places[row.seq] = store.place(Shelf.OPENED, bytes.fromhex(row.id))
-
-    def _drop(self, number: int) -> None:
-        seq = self._seqs.pop(number)
-        del self._marks[number]
-        for kept in (self.rows, self._said, self._places):
-            kept.pop(seq, None)
-
-    def _let_stand(self) -> None:
-        """What a bulletin replaced that was taken back stands again; the node names that one only,
-        and what was taken back stays so."""
-        back = {row.id for row in self.rows.values() if row.recalled is not None}
-        for row in self.rows.values():
-            if row.replaced_by:
-                row.replaced_by = [one for one in row.replaced_by if one not in back]
+    def _take(self, changes: Changes, store: DeskStore) -> None:
+        """The numbers of rows that went may have been given again, and the same row may have come
+        back under another number: what is gone goes first."""
+        rows, kept = dict(self.rows), dict(self._kept)
+        written = {one.number for one in changes.written}
+        for number in (*changes.gone, *(written & kept.keys())):
+            rows.pop(kept.pop(number).seq, None)
+        for one in changes.written:
+            row = _decoder.decode(one.value)
+            row.sender, row.schema = sys.intern(row.sender), sys.intern(row.schema)
+            place = store.place(Shelf.OPENED, bytes.fromhex(row.id))
+            rows[row.seq] = row
+            kept[one.number] = _Kept(row.seq, one.mark, hash(one.value), place)
+        _let_stand(rows)
+        self.rows, self._kept = rows, kept
+        self.ids = frozenset(row.id for row in rows.values())
+        self._said = {one.seq: one.said for one in kept.values()}
 
     def _note_opened(self, store: DeskStore) -> bool:
         here, changed = store.places(Shelf.OPENED), False
-        for seq, row in self.rows.items():
-            opened = self._places[seq] in here
+        for one in self._kept.values():
+            row, opened = self.rows[one.seq], one.place in here
             if row.opened != opened:
                 row.opened, changed = opened, True
         return changed
+
+
+def _let_stand(rows: dict[int, InboxRow]) -> None:
+    """What a bulletin replaced that was taken back stands again; the node names that one only, and
+    what was taken back stays so."""
+    back = {row.id for row in rows.values() if row.recalled is not None}
+    for row in rows.values():
+        if row.replaced_by:
+            row.replaced_by = [one for one in row.replaced_by if one not in back]

@@ -1,105 +1,166 @@
-"""The one task that holds the desk's line: it syncs, waits for news, and does what pages ask."""
+"""The one task that holds the desk's line: it syncs, waits for news, and does what pages ask.
+
+1. Connect, sync, tell; then wait for news of the node, or for something that a page wants done on
+   the line, whichever comes first. They take turns: a line is used by one task.
+2. When the line breaks, whoever waits is told why; what was queued stays in the outbox. The next
+   try comes after a wait that doubles, or as soon as somebody asks for it (`hurry`).
+3. What has reached its day at this desk goes while the page is open, too, with a line or without.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
 
 from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
 from saphan.desk.desk import Desk
+from saphan.desk.inbox import Inbox
+from saphan.desk.keeping import sweep
 from saphan.desk.line import LINE_ENDED, DeskLine, connected
+from saphan.desk.listed import Listed
 from saphan.desk.syncing import Synced, sync
 
 T = TypeVar("T")
 Job = Callable[[Desk, DeskLine], Awaitable[Any]]
-FIRST_WAIT_MS = 1_000
+Told = Callable[[Synced | None], Awaitable[None]]
+FIRST_WAIT_MS: Final = 1_000
+PATIENCE_S: Final = 10.0
+"""How long somebody waits for a line that is being opened."""
+SWEEP_S: Final = 3_600.0
+_log: Final = logging.getLogger("saphan.web")
 
 
 @dataclass(frozen=True, slots=True)
 class LineState:
-    """Whether the node is reached; since when and why (ms UTC), and when it was heard last."""
+    """Whether the node is reached; since when and why (ms UTC), and when it was heard last.
+
+    Args:
+        opening: the first try of this desk has no end yet.
+        busy: something is on its way, such as what was queued without a line.
+    """
 
     online: bool
     since: int
     why: SaphanError | None = None
     heard: int | None = None
+    opening: bool = False
+    busy: bool = False
 
 
 class LineKeeper:
     """Keeps the line of one open desk.
 
     Args:
-        desk: the line's own, with a connection of its own to the store.
+        desk: the line's own, with a connection of its own to the store; its key is at hand.
         told: after each sync, and after each change of state (None); in the event loop.
+        listed: rows of the inbox, shared with who shows them.
     """
 
-    def __init__(self, desk: Desk, told: Callable[[Synced | None], Awaitable[None]]) -> None:
+    def __init__(self, desk: Desk, told: Told, listed: Listed | None = None) -> None:
         self._desk = desk
         self._told = told
+        self._listed = Listed() if listed is None else listed
         self._jobs: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue()
-        self.state = LineState(False, desk.clock())
+        self._settled = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self.state = LineState(False, desk.clock(), opening=True)
 
     async def run(self) -> None:
         """Hold the line until cancelled; what is wrong with it stands in `state`."""
-        wait_ms = FIRST_WAIT_MS
+        heard = await asyncio.to_thread(Inbox(self._desk).heard)
+        self.state = replace(self.state, heard=heard)
+        try:
+            await self._hold()
+        finally:
+            self._let_go(_no_answer())
+
+    async def ask(self, do: Callable[[Desk, DeskLine], Awaitable[T]]) -> T:
+        """Do something on the line, with the line's own desk, after what is being done there.
+
+        Raises:
+            Unavailable: there is no line; SaphanError: what `do` raises.
+        """
+        if not self._settled.is_set():
+            try:
+                await asyncio.wait_for(self._settled.wait(), PATIENCE_S)
+            except TimeoutError:
+                raise _no_answer() from None
+        if not self.state.online:
+            self.hurry()
+            raise self.state.why or _no_answer()
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put_nowait((do, done))
+        return await done
+
+    def hurry(self) -> None:
+        """Sync soon: something was queued here, or the officer says that the line is back."""
+        self._hurried.set()
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    async def _hold(self) -> None:
+        wait_ms, loop = FIRST_WAIT_MS, asyncio.get_running_loop()
+        swept = loop.time()
         while True:
+            self._hurried.clear()
+            if loop.time() - swept > SWEEP_S:
+                swept = loop.time()
+                await self._sweep()
             try:
                 async with connected(self._desk.me, self._desk.key, self._desk.clock) as line:
                     wait_ms = FIRST_WAIT_MS
                     await self._stay(line)
             except SaphanError as error:
-                await self._change(LineState(False, self._desk.clock(), error, self.state.heard))
-            await asyncio.sleep(wait_ms / 1000)
-            wait_ms = min(2 * wait_ms, LIMITS.backoff_max_ms)
-
-    async def ask(self, do: Callable[[Desk, DeskLine], Awaitable[T]]) -> T:
-        """Do something on the line, with the line's own desk.
-
-        Raises:
-            Unavailable: there is no line; SaphanError: what `do` raises.
-        """
-        if not self.state.online:
-            raise self._offline()
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put_nowait((do, done))
-        return await done
-
-    def _offline(self) -> SaphanError:
-        if self.state.why is not None:
-            return self.state.why
-        return Unavailable("node_unreachable", "the node does not answer", field="node")
+                await self._lost(error)
+            except Exception:  # a bug; without this task the desk would have no line any more
+                _log.exception("the line met a bug")
+                await self._lost(_no_answer())
+            try:
+                await asyncio.wait_for(self._hurried.wait(), wait_ms / 1000)
+            except TimeoutError:
+                wait_ms = min(2 * wait_ms, LIMITS.backoff_max_ms)
 
     async def _stay(self, line: DeskLine) -> None:
+        now = self._desk.clock()
+        await self._change(LineState(True, now, None, self.state.heard, busy=True))
         while True:
-            synced = await sync(self._desk, line)
-            now = self._desk.clock()
-            if not self.state.online:
-                await self._change(LineState(True, now, None, now))
+            self._hurried.clear()
+            synced = await sync(self._desk, line, self._listed)
+            self.state = replace(self.state, heard=self._desk.clock(), busy=False)
             await self._told(synced)
             await self._until_news(line)
 
     async def _until_news(self, line: DeskLine) -> None:
-        """Do jobs until the node has news; a job and the wait for news take turns on the line."""
+        """Do what is asked until the node has news, or somebody is in a hurry."""
         while True:
             news = asyncio.ensure_future(line.news())
             job = asyncio.ensure_future(self._jobs.get())
+            hurry = asyncio.ensure_future(self._hurried.wait())
+            waits: tuple[asyncio.Future[Any], ...] = (news, job, hurry)
             try:
-                await asyncio.wait((news, job), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for one in (news, job):
+                done, _ = await asyncio.wait(
+                    waits, timeout=SWEEP_S, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:  # cancelled, they leave news on the line and jobs in their queue
+                for one in waits:
                     one.cancel()
-                await asyncio.wait((news, job))
+                await asyncio.wait(waits)
             if not job.cancelled():
                 await self._do(line, *job.result())
             if not news.cancelled():
                 news.result()
                 return
+            if not done or (not hurry.cancelled() and self._jobs.empty()):
+                return  # a sync sweeps, too
 
     async def _do(self, line: DeskLine, do: Job, done: asyncio.Future[Any]) -> None:
+        if done.cancelled():
+            return
         try:
             result = await do(self._desk, line)
         except asyncio.CancelledError:
@@ -108,17 +169,47 @@ class LineKeeper:
         except Exception as error:
             if not done.cancelled():
                 done.set_exception(error)
-            if isinstance(error, SaphanError) and error.code in LINE_ENDED:
+            if not isinstance(error, SaphanError):
+                raise _no_answer() from error  # nobody knows what the line was left in
+            if error.code in LINE_ENDED:
                 raise
         else:
             if not done.cancelled():
                 done.set_result(result)
 
+    async def _lost(self, why: SaphanError) -> None:
+        since = self.state.since if self._settled.is_set() and not self.state.online else None
+        now = self._desk.clock() if since is None else since
+        await self._change(LineState(False, now, why, self.state.heard))
+
     async def _change(self, state: LineState) -> None:
-        self.state = state
+        before, self.state = self.state, state
+        self._settled.set()
         if not state.online:
-            while not self._jobs.empty():
-                _, done = self._jobs.get_nowait()
-                if not done.cancelled():
-                    done.set_exception(self._offline())
+            self._let_go(state.why or _no_answer())
+        if (before.online, before.why, before.opening) != (state.online, state.why, state.opening):
+            await self._told(None)
+
+    def _let_go(self, why: SaphanError) -> None:
+        """Whoever waits is told that there is no line."""
+        while not self._jobs.empty():
+            _, done = self._jobs.get_nowait()
+            if not done.cancelled():
+                done.set_exception(why)
+
+    async def _sweep(self) -> None:
+        """Without a line; step 3."""
+        try:
+            await asyncio.to_thread(sweep, self._desk)
+        except SaphanError as error:
+            _log.warning("what has reached its day did not go: %s", error)
         await self._told(None)
+
+
+def _no_answer() -> Unavailable:
+    return Unavailable(
+        "node_unreachable",
+        "the node does not answer",
+        field="node",
+        hint="what was queued waits here, and leaves by itself when the line is back",
+    )

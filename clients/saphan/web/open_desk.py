@@ -46,7 +46,7 @@ class OpenDesk:
         self.topics = topics
         self.rows = Rows()
         self.search = SearchIndex()
-        self.line = LineKeeper(line_desk, self._synced)
+        self.line = LineKeeper(line_desk, self._told, self.rows.listed)
         self._desk = desk
         self._closing = closing
         self._worker = worker
@@ -79,12 +79,14 @@ class OpenDesk:
         await self.work(lambda _: self._closing.close())
         await asyncio.to_thread(self._worker.shutdown)
 
-    async def _synced(self, synced: Synced | None) -> None:
+    async def _told(self, synced: Synced | None) -> None:
         """After each sync, and after each change of the line's state (None)."""
-        if synced is not None:
-            await self.work(self.rows.load)
-            self.topics.publish("inbox")
-            self.topics.publish("sent")
+        changed = await self.work(self.rows.load)
+        if synced is not None or changed:
+            for topic in ("inbox", "sent", "owed", "approve"):
+                self.topics.publish(topic)
+        if synced is not None and synced.refused:
+            self.topics.publish("drafts")
         self.topics.publish("line")
 
 

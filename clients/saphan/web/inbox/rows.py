@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from saphan.desk.desk import Desk
-from saphan.desk.inbox import Inbox
-
-Json = dict[str, Any]
+from saphan.desk.listed import InboxRow, Listed
 
 
 class Rows:
-    """Rows as `Inbox.rows` gives them, in their order."""
+    """The rows as they were seen last; `listed` is what the line's task goes by, too."""
 
     def __init__(self) -> None:
-        self._rows: list[Json] = []
+        self.listed = Listed()
+        self._rows: tuple[InboxRow, ...] = ()
+        self._by_id: dict[str, InboxRow] = {}
 
-    def load(self, desk: Desk) -> None:
-        """Read them all; blocking, in the thread that owns `desk`."""
-        self._rows = Inbox(desk).rows()
+    def load(self, desk: Desk) -> bool:
+        """Look again; whether anything has changed. Only what was written since is opened.
 
-    def all(self) -> list[Json]:
+        Blocking, in a thread that owns `desk`.
+
+        Raises:
+            OperatorError: `desk_store_damaged`.
+        """
+        changed = self.listed.refresh(desk.store)
+        rows = self.listed.in_order()
+        self._by_id = {row.id: row for row in rows}
+        self._rows = rows
+        return changed
+
+    def all(self) -> tuple[InboxRow, ...]:
         """Oldest first."""
         return self._rows
+
+    def get(self, bulletin: str) -> InboxRow | None:
+        """The row of an id of 64 hexadecimal digits."""
+        return self._by_id.get(bulletin)
