@@ -139,7 +139,7 @@ def test_no_page_of_the_store_holds_what_was_erased(place: Place) -> None:
             for table in ("rows WHERE day IS NOT NULL", "parts")
             for (value,) in desk.store._db.execute(f"SELECT sealed FROM {table}")  # noqa: S608
         ]
-        assert len(sealed) == 3
+        assert len(sealed) == 4  # row of the list, content, what is searched in it, attachment
         assert all(one in everything(place.folder) for one in sealed)
         Keeping(desk).erase([bulletin])
         left = everything(place.folder)

@@ -37,6 +37,7 @@ from saphan.desk.desk import Desk, number_name
 from saphan.desk.kept import KeptDays
 from saphan.desk.line import DeskLine
 from saphan.desk.listed import Listed
+from saphan.desk.searchable import of_opened
 from saphan.desk.store import ROW_BYTES, Shelf
 from saphan.desk_errors import malformed
 
@@ -175,7 +176,10 @@ class Inbox:
             OperatorError: `desk_disk_full`, `desk_store_damaged`.
         """
         kept = Opened(msgspec.json.encode(content), self.desk.clock())
-        self._put(Shelf.OPENED, content, encode(kept))
+        searched = encode(of_opened(content))
+        with self.desk.store.transaction():
+            self._put(Shelf.OPENED, content, encode(kept))
+            self._put(Shelf.SEARCH, content, searched)
 
     async def status(self, line: DeskLine, text: str) -> Json:
         """A bulletin's life, kept for when the line is down.
@@ -185,7 +189,7 @@ class Inbox:
         """
         found = checked_of(Life, await line.ask(AskStatus(line.number(), text)), text)
         kept = encode(Opened(msgspec.json.encode(found), self.desk.clock()))
-        await asyncio.to_thread(self._put, Shelf.STATUS, found, kept)
+        await asyncio.to_thread(self._keep_life, found, kept)
         return found
 
     async def recall(self, line: DeskLine, text: str, reason: str | None) -> Json:
@@ -198,12 +202,15 @@ class Inbox:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _put(self, shelf: Shelf, found: Json, kept: bytes) -> None:
-        """A row of a bulletin, under the key of its day."""
-        name = bytes.fromhex(found["id"])
+    def _keep_life(self, found: Json, kept: bytes) -> None:
         with self.desk.store.transaction():
-            day = KeptDays(self.desk).day_of(name, found["header"]["retain_until"])
-            self.desk.store.put(shelf, name, kept, day)
+            self._put(Shelf.STATUS, found, kept)
+
+    def _put(self, shelf: Shelf, found: Json, kept: bytes) -> None:
+        """A row of a bulletin, under the key of its day; inside a transaction."""
+        name = bytes.fromhex(found["id"])
+        day = KeptDays(self.desk).day_of(name, found["header"]["retain_until"])
+        self.desk.store.put(shelf, name, kept, day)
 
     def _keep_corridors(self, found: Json) -> None:
         store = self.desk.store

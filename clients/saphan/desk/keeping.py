@@ -32,8 +32,9 @@ from saphan.desk.uptime import DeskTime
 
 Json = dict[str, Any]
 _ADOPTED: Final = b"days"
-_NAMED: Final = (Shelf.OPENED, Shelf.STATUS)
-"""Shelves whose rows are named by the bulletin."""
+_CONTENT: Final = (Shelf.OPENED, Shelf.STATUS)
+_NAMED: Final = (*_CONTENT, Shelf.SEARCH)
+"""Shelves whose rows are named by the bulletin; of what is sent, what is searched in is not."""
 NO_ROOM: Final = frozenset({"desk_disk_full", "desk_busy"})
 """Why a sweep may wait for the next one."""
 
@@ -163,6 +164,9 @@ class Keeping:
             sent = decode(Queued, value, ROW_BYTES, "queued").bulletin
             if sent is not None and sent in ids:
                 found.append((sent, Shelf.OUTBOX, name, value))
+                searched = store.get(Shelf.SEARCH, name)
+                if searched is not None:
+                    found.append((sent, Shelf.SEARCH, name, searched))
         return found
 
     def _drop_drafts(self, now: int) -> None:
@@ -180,7 +184,7 @@ class Keeping:
         if store.has(Shelf.STATE, _ADOPTED):
             return
         with store.transaction():
-            for shelf in _NAMED:
+            for shelf in _CONTENT:
                 for name, value in store.all(shelf):
                     shown = parse_json(dict, msgspec.msgpack.decode(value)[0])["header"]
                     store.put(shelf, name, value, self.kept.day_of(name, shown["retain_until"]))

@@ -20,6 +20,7 @@ from saphan_schemas.desk_frames import AskSend
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Header, Signature
+from saphan_schemas.strict_json import parse_json
 
 from saphan.compose import INNER_TYPE, URGENCIES, compose
 from saphan.corridors import allowed
@@ -30,6 +31,7 @@ from saphan.desk.files import Files, upload_name
 from saphan.desk.form_drafts import FormDraft, FormDrafts
 from saphan.desk.kept import KeptDays
 from saphan.desk.line import LINE_ENDED, DeskLine
+from saphan.desk.searchable import Searchable, searchable
 from saphan.desk.store import ROW_BYTES, Shelf
 from saphan.desk.types import DeskTypes
 
@@ -304,7 +306,8 @@ class Outbox:
                 self._back(one, error)
 
     def _back(self, one: Queued, error: SaphanError | None) -> Draft | FormDraft:
-        self.desk.store.remove(Shelf.OUTBOX, number_name(one.number))
+        for shelf in (Shelf.OUTBOX, Shelf.SEARCH):
+            self.desk.store.remove(shelf, number_name(one.number))
         if (form := FormDrafts(self.desk).back(one.number, error)) is not None:
             return form
         code, message = (None, None) if error is None else (error.code, error.message)
@@ -343,7 +346,16 @@ class Outbox:
 
     def _keep(self, one: Queued, day: int | None = None) -> None:
         day = one.shown.retain_until if day is None else day
-        self.desk.store.put(Shelf.OUTBOX, number_name(one.number), encode(one), day)
+        store, name = self.desk.store, number_name(one.number)
+        store.put(Shelf.OUTBOX, name, encode(one), day)
+        store.put(Shelf.SEARCH, name, store.get(Shelf.SEARCH, name) or encode(of_queued(one)), day)
+
+
+def of_queued(one: Queued) -> Searchable:
+    """What of a signed bulletin is searched in."""
+    header, names = one.shown, [file.name for file in one.written.attachments]
+    said = parse_json(dict, one.written.data)
+    return searchable(msgspec.structs.asdict(header), said, names)
 
 
 def queued_row(one: Queued) -> Json:
