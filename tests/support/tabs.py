@@ -49,6 +49,7 @@ class Visitor:
 
     Attributes:
         asked: every address that was asked for; wrong: what the console said of errors.
+        shown: ids of bulletins, for a test that knows them beforehand.
     """
 
     desk: PageDesk
@@ -56,6 +57,7 @@ class Visitor:
     origin: str = ""
     asked: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
 
     async def tab(self, path: str = "/inbox") -> Page:
         """A new tab at a path of the desk's page."""
