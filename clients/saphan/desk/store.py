@@ -29,13 +29,12 @@ from saphan_schemas.limits import MIB
 
 from saphan.desk.days import FOLDER, DeskDays
 from saphan.desk.row_changes import Changes, WrittenRow
+from saphan.desk.row_names import ROW_TYPE, part_aad, row_aad
 from saphan.desk.shelves import APPLICATION_ID, DAYS, FORMAT, SCHEMA
 from saphan.desk.shelves import Shelf as Shelf
 from saphan.desk.store_errors import BUSY_SECONDS, damaged, failed
 
 STORE_TYPE: Final = "saphan/desk_store/1"
-ROW_TYPE: Final = "saphan/desk_row/1"
-PART_TYPE: Final = "saphan/desk_part/1"
 NONCE_BYTES: Final = 12
 ROW_BYTES: Final = 2 * MIB
 
@@ -110,7 +109,7 @@ class DeskStore:
         """
         place = self.place(shelf, name)
         with self._together():
-            sealed = self._seal(encode([name, value]), _aad(shelf, place, day), day)
+            sealed = self._seal(encode([name, value]), row_aad(shelf, place, day), day)
             self._db.execute(
                 "INSERT INTO rows (shelf, place, sealed, day) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (shelf, place) DO UPDATE SET sealed = excluded.sealed,"
@@ -203,6 +202,12 @@ class DeskStore:
             rows = self._db.execute("SELECT place FROM rows WHERE shelf = ?", (shelf,)).fetchall()
         return frozenset(place for (place,) in rows)
 
+    def version(self) -> tuple[int, int]:
+        """Another one after each writing, by whichever program; of this connection alone."""
+        with self._explained():
+            (others,) = self._db.execute("PRAGMA data_version").fetchone()
+        return int(others), self._db.total_changes
+
     def count(self, shelf: Shelf) -> int:
         """How many rows a shelf has."""
         with self._explained():
@@ -240,13 +245,13 @@ class DeskStore:
             row = self._db.execute(
                 "SELECT sealed, day FROM parts WHERE place = ? AND n = ?", (place, n)
             ).fetchone()
-        return None if row is None else self._unseal(row[0], _part_aad(place, n, row[1]), row[1])
+        return None if row is None else self._unseal(row[0], part_aad(place, n, row[1]), row[1])
 
     def put_part(self, name: bytes, n: int, data: bytes, day: int | None = None) -> None:
         """Keep one part; inside a transaction, or by itself; `day` as in `put`."""
         place = self.place(Shelf.FILES, name)
         with self._together():
-            sealed = self._seal(data, _part_aad(place, n, day), day)
+            sealed = self._seal(data, part_aad(place, n, day), day)
             self._db.execute("REPLACE INTO parts VALUES (?, ?, ?, ?)", (place, n, sealed, day))
 
     def drop_parts(self, name: bytes) -> None:
@@ -308,7 +313,7 @@ class DeskStore:
     def _open(
         self, shelf: Shelf, place: bytes, sealed: bytes, day: int | None
     ) -> tuple[bytes, bytes] | None:
-        plain = self._unseal(sealed, _aad(shelf, place, day), day)
+        plain = self._unseal(sealed, row_aad(shelf, place, day), day)
         if plain is None:
             return None
         name, value = decode(tuple[bytes, bytes], plain, ROW_BYTES, "row")
@@ -388,11 +393,3 @@ class DeskStore:
                 f"{self._path} cannot be opened: {error.strerror}",
                 hint="check that the folder exists, has room and belongs to you",
             ) from None
-
-
-def _aad(shelf: Shelf, place: bytes, day: int | None) -> bytes:
-    return pae_array(ROW_TYPE, [int(shelf), place] if day is None else [int(shelf), place, day])
-
-
-def _part_aad(place: bytes, n: int, day: int | None) -> bytes:
-    return pae_array(PART_TYPE, [place, n] if day is None else [place, n, day])
