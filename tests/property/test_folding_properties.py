@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
+from saphan.folding.packing import pack
 from saphan.folding.searching import aligned, asked_words, search_key, sounds
 
 WRITTEN = st.sampled_from(
@@ -46,3 +49,16 @@ def test_our_scripts_fold_piece_by_piece(text: str) -> None:
 @given(text=TEXTS)
 def test_sounds_are_of_consonants_alone(text: str) -> None:
     assert all(one.isascii() and one.isalpha() and len(one) >= 3 for one in sounds(text))
+
+
+@given(text=TEXTS, other=TEXTS)
+def test_packed_keys_find_what_keys_find(text: str, other: str) -> None:
+    key, asked = search_key(text), search_key(other)
+    assert (pack(asked) in pack(key)) == (asked in key)
+    assert all(pack(word) in pack(key) for word in asked_words(text))
+
+
+def test_lao_khmer_and_latin_take_one_byte_a_letter() -> None:
+    text = search_key("ສົມພອນ ຕົວຢ່າງ ឃាត់ខ្លួននៅ ភ្នំពេញ ២០២៥ Somphone ຫຼວງ " * 50)
+    assert max(map(ord, pack(text))) < 0x100
+    assert sys.getsizeof(pack(text)) < len(text) + 100

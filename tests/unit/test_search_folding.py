@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from saphan.folding.phones import phone_forms
 from saphan.folding.searching import aligned, asked_words, search_key, sound, sounds
 from saphan.folding.spelling import fold
 
@@ -88,3 +89,9 @@ def test_what_was_found_is_shown_as_it_was_written(text: str, asked: str, shown:
 def test_what_does_not_fold_piece_by_piece_is_found_without_places() -> None:
     key, places = aligned("")
     assert (key, places) == ("", [])
+
+
+def test_a_phone_is_known_with_and_without_its_country() -> None:
+    assert phone_forms("0085602055551234") == ("85602055551234", "2055551234")
+    assert phone_forms("02055551234") == ("2055551234",)
+    assert phone_forms("0012345") == ()

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from saphan_schemas.codec import MAX_CONTENT_DEPTH
 
+from saphan.folding.phones import phone_forms
 from saphan.folding.skeleton import skeleton
 from saphan.folding.spelling import fold
 
@@ -40,11 +41,8 @@ _NUMBERS: Final = frozenset({
 })  # fmt: skip
 _OF_NOBODY: Final = frozenset({"legal_bases", "national_law", "contact"})
 """What stands below is of a law, or of an office."""
-_COUNTRY_CODES: Final = ("856", "855", "84", "66", "95", "86")
-"""Calling codes of Laos, Cambodia and their neighbours: a number is kept without them too."""
 _FEWEST: Final = 3
 """Letters and digits below which a number says nothing."""
-_FEWEST_DIGITS: Final = 6
 _PHONE: Final = re.compile(r"[0-9 ]{6,}", re.ASCII)
 """Folded."""
 
@@ -158,10 +156,5 @@ def _of_kind(kind: str, value: Any) -> Iterator[Reference]:
         if len(text) >= _FEWEST:
             yield Reference(NUMBER, text)
         return
-    digits = "".join(one for one in text if one.isdigit()).lstrip("0")
-    if len(digits) >= _FEWEST_DIGITS:
+    for digits in phone_forms("".join(one for one in text if one.isdigit())):
         yield Reference(PHONE, digits)
-    code = next((one for one in _COUNTRY_CODES if digits.startswith(one)), None)
-    national = "" if code is None else digits[len(code) :].lstrip("0")
-    if len(national) >= _FEWEST_DIGITS:
-        yield Reference(PHONE, national)
