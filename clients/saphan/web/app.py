@@ -14,6 +14,7 @@ from saphan.web.approving import routes as approving
 from saphan.web.faults import faults
 from saphan.web.figures import routes as figures
 from saphan.web.gate import gate, secure
+from saphan.web.helping import routes as helping
 from saphan.web.inbox import routes as inbox
 from saphan.web.locking import routes as locking
 from saphan.web.owed import routes as owed
@@ -26,7 +27,7 @@ from saphan.web.workplace import WORKPLACE, Workplace
 from saphan.web.writing import routes as writing
 
 ROOMS: Final = (
-    locking, inbox, owed, reading, writing, sending, approving, seeking, figures, settings,
+    locking, inbox, owed, reading, writing, sending, approving, seeking, figures, settings, helping,
     events, static_files,
 )  # fmt: skip
 BODY_BYTES: Final = 4 * 1024 * 1024

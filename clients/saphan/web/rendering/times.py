@@ -196,6 +196,12 @@ def clock(context: Context, until: int) -> Markup:
     return Markup('<span class="clock {}">{}</span>').format(tone, shown)
 
 
+@pass_context
+def zones(context: Context, now: int) -> str:
+    """Whose times the page shows."""
+    return zones_words(now, context["lang"], _agency(context))
+
+
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "stamp": stamp,
     "stamp_full": stamp_full,
@@ -204,4 +210,5 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "duration": duration,
     "left": left,
     "clock": clock,
+    "zones": zones,
 }

@@ -1,0 +1,1 @@
+"""What each sign means, and which keys do what."""
