@@ -65,8 +65,10 @@ def explain_fault(fault: Fault, lang: str = "en", root: Schema | None = None) ->
 def explain_beside(fault: Fault, lang: str = "en", root: Schema | None = None) -> str:
     """The same sentence where it stands beside its field, whose name it does not repeat."""
     root = known_root(fault.schema) if root is None else root
-    what = text("fault.beside", lang, what=_what(fault, lang, root))
-    return _with_right(what[:1].upper() + what[1:], fault, lang, root)
+    said = text("fault.beside", lang, what=_what(fault, lang, root))
+    said = said[:1].upper() + said[1:]
+    # The field that is missing shows by itself what it takes.
+    return said if fault.rule == "required" else _with_right(said, fault, lang, root)
 
 
 def _with_right(said: str, fault: Fault, lang: str, root: Schema) -> str:

@@ -8,25 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
 
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.faults import Fault
 from saphan_schemas.rules.paths import places, pointer_at
 from saphan_schemas.text import check_text
 
-from saphan.form.checking import MOST_FAULTS, UNFINISHED
+from saphan.form.checking import MOST_FAULTS, UNFINISHED, is_about
+from saphan.form.mending import BESIDE
 from saphan.form.question import Answers
 from saphan.web.writing.forms.kinds import FormKind
 from saphan.web.writing.forms.standing import Standing
-
-_BESIDE: Final = {
-    "/header/tlp": "/marking/tlp",
-    "/header/codes": "/marking/codes",
-    "/header/urgency": "/urgency",
-    "/header/exercise": "/exercise",
-    "/header/recipients": "/to",
-}
 
 
 def faults_in(kind: FormKind, stands: Standing, answers: Answers, *, shown: bool) -> list[Fault]:
@@ -37,16 +29,14 @@ def faults_in(kind: FormKind, stands: Standing, answers: Answers, *, shown: bool
     """
     found: dict[str, Fault] = {}
     for fault in _all(kind, stands, answers, shown=shown):
-        at = _entry_meant(_BESIDE.get(fault.pointer, fault.pointer), stands)
+        at = _entry_meant(BESIDE.get(fault.pointer, fault.pointer), stands)
         found.setdefault(at, replace(fault, pointer=at, schema=kind.name))
         if len(found) >= MOST_FAULTS:
             break
     return list(found.values())
 
 
-def _all(
-    kind: FormKind, stands: Standing, answers: Answers, *, shown: bool
-) -> Iterator[Fault]:
+def _all(kind: FormKind, stands: Standing, answers: Answers, *, shown: bool) -> Iterator[Fault]:
     yield from _characters(answers)
     unfinished = False
     for fault in kind.checker.faults(stands.wish):
@@ -55,7 +45,8 @@ def _all(
             yield fault
     if unfinished or not shown:
         # Rules that count or look elsewhere speak of whole bulletins only.
-        yield from kind.rulings.broken(stands.facts)
+        faults = kind.rulings.broken(stands.facts)
+        yield from (fault for fault in faults if is_about(fault, answers))
         return
     for rule in kind.compiled:
         for place, value in places(stands.facts, rule.each):

@@ -10,6 +10,7 @@ import functools
 from typing import Final
 
 from saphan_schemas.body_types import BodyType
+from saphan_schemas.explaining import rightly
 from saphan_schemas.fields import Field, Schema, field_of
 from saphan_schemas.labels import description, label_key, title
 from saphan_schemas.messages import has_text, text
@@ -43,6 +44,7 @@ class FormKind:
         self.compiled: list[Compiled] = [compile_rule(rule, at) for at, rule in enumerate(rules)]
         self._lists = dict(_pointed(rules))
         self._words: dict[tuple[str, str], tuple[str, str]] = {}
+        self._hints: dict[tuple[str, str], str] = {}
 
     def field(self, schema: Schema) -> Field:
         """A schema with its references followed; where the first of its `allOf` describes the
@@ -69,6 +71,15 @@ class FormKind:
             return text(around, lang), text(helped, lang) if has_text(helped) else ""
         key = label_key(self.name, path.replace("/*", "/0"), self.sheet)
         return title(key, lang), description(key, lang)
+
+    def hint(self, pointer: str, field: Field, lang: str) -> str:
+        """What may be typed into a field, such as "a day such as 2025-10-14"."""
+        path = f"{any_entry(pointer)}?{field.node.get('pattern', '')}"
+        found = self._hints.get((path, lang))
+        if found is None:
+            key = label_key(self.name, pointer, self.sheet)
+            found = self._hints[path, lang] = rightly(field, lang, key)
+        return found
 
     def list_meant(self, pointer: str) -> str | None:
         """Of a field that names an entry of a list by its number: the pointer of that list."""

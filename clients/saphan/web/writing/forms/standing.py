@@ -43,9 +43,7 @@ class Standing:
     shifted: dict[str, list[int]]
 
 
-def standing(
-    kind: FormKind, answers: Answers, attachments: Sequence[Described] = ()
-) -> Standing:
+def standing(kind: FormKind, answers: Answers, attachments: Sequence[Described] = ()) -> Standing:
     """Look at all answers.
 
     Args:
@@ -54,13 +52,15 @@ def standing(
     """
     given = nested(answers)
     real: Answers = {pointer: answer for pointer, answer in answers.items() if answer is not None}
-    wanted = Wanted()
-    for _ in range(ROUNDS):
+    rounds, wanted = 0, Wanted()
+    while True:
         walk = Walk(kind, frozenset(wanted.needed), frozenset(wanted.barred))
         top, wish = walk.whole(given)
         facts = facts_of(wish, attachments)
         before, wanted = wanted, kind.rulings.wanted(facts, real)
-        if (wanted.needed, wanted.barred) == (before.needed, before.barred):
+        rounds += 1
+        settled = (wanted.needed, wanted.barred) == (before.needed, before.barred)
+        if settled or rounds == ROUNDS:
             break
     return Standing(top, wish, facts, wanted, tuple(walk.aside), walk.shifted)
 
@@ -68,11 +68,14 @@ def standing(
 def proposed(kind: FormKind, answers: Answers, attachments: Sequence[Described] = ()) -> Answers:
     """The answers, and those that follow from them where nobody has said anything else.
 
-    A word that a list has to hold is added to it; a field that somebody answered stays.
+    A word that a list has to hold is added to it. That there are no such entries as a field asks
+    for is said by a person: there may be some soon.
     """
     found = dict(answers)
     for pointer, value in standing(kind, answers, attachments).wanted.proposed.items():
         above, _, last = pointer.rpartition("/")
+        if "*" in pointer or value is False or pointer.startswith("/header"):
+            continue
         if last.isdigit():
             _listed(found, above, value)
         elif found.get(pointer) is None:
@@ -83,5 +86,5 @@ def proposed(kind: FormKind, answers: Answers, attachments: Sequence[Described] 
 def _listed(answers: Answers, pointer: str, value: Scalar) -> None:
     known = [at for at in answers if at.rpartition("/")[0] == pointer]
     if value not in (answers[at] for at in known):
-        free = 1 + max((int(at.rpartition("/")[2]) for at in known), default=-1)
+        free = 1 + max((int(at.rpartition("/")[2]) for at in known if at[-1].isdigit()), default=-1)
         answers[f"{pointer}/{free}"] = value

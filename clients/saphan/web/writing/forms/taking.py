@@ -1,0 +1,194 @@
+"""What a browser posted, as answers: every field of the form as it stood there, and one order.
+
+1. A field that was posted has the answer that stands in it; emptied, it has none. What was not
+   posted stays as it was: a page that is older than the answers takes nothing away.
+2. Codes are meant by their words, digits of any script are digits in fields of numbers and dates,
+   times are on the clock of the zone that the form names. What cannot be read so is kept as typed.
+3. Then the order is done, if one was given: `ORDER=VERB POINTER`.
+4. What follows from the answers by a rule is filled in where nobody has answered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from saphan_schemas.body_types import BodyType
+from saphan_schemas.limits import LIMITS
+
+from saphan.form.question import Answers, Scalar
+from saphan.form.reading import ascii_digits, to_utc
+from saphan.web.writing.forms.codes import meant
+from saphan.web.writing.forms.kinds import FormKind, form_kind
+from saphan.web.writing.forms.model import zone_of
+from saphan.web.writing.forms.moving import obeyed
+from saphan.web.writing.forms.standing import proposed, standing
+from saphan.web.writing.forms.walking import Boxes, Entries, Leaf, Part, Place, Texts
+from saphan.web.writing.forms.widgets import choice_in
+
+ORDER: Final = "do"
+"""Name of the buttons that add, remove and move; their value is a verb and a pointer."""
+BOX: Final = "="
+"""Between the pointer of a list and the code of a box that is ticked in it."""
+_LOCAL: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[ T]+(\d{1,2}:\d{2}(?::\d{2})?)", re.ASCII)
+_WHOLE: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
+_PRECISIONS: Final = {4: "year", 7: "month", 10: "day"}
+
+
+def taken(form_data: Mapping[str, str], answers: Answers, kind: BodyType, zone: str) -> Answers:
+    """The answers after a page with the form was posted; the given ones are not changed.
+
+    Args:
+        form_data: names and values of its controls; names that are no pointers are passed over.
+        answers: those with which the page was made, or later ones.
+        zone: of times, where the form names none that there is.
+
+    Raises:
+        InvalidInput: as `form_kind`.
+    """
+    made = form_kind(kind)
+    found = dict(answers)
+    reader = _Reader(made, dict(form_data), _zone(form_data, found, zone))
+    for _ in range(_LOOKS):
+        left = len(reader.unread)
+        for place in _places(standing(made, found).top):
+            reader.take(place, found)
+        # A code may open fields that were posted with it, by a page that knew of them.
+        if len(reader.unread) in (0, left):
+            break
+    order = form_data.get(ORDER, "")
+    if order:
+        verb, _, pointer = order.partition(" ")
+        found = obeyed(verb, pointer, found, standing(made, found).top)
+    found = proposed(made, found)
+    return dict(list(found.items())[: LIMITS.form_answers])
+
+
+def _zone(form_data: Mapping[str, str], answers: Answers, zone: str) -> str:
+    named = form_data.get(_ZONE, answers.get(_ZONE))
+    known = zone_of({_ZONE: named}, "")
+    return known if known == named else zone
+
+
+_LOOKS: Final = 3
+_ZONE: Final = "/about/local_time_zone"
+
+
+def _places(top: Place) -> Iterator[Place]:
+    """Every place of a form that has controls."""
+    if isinstance(top, Part | Entries):
+        for inner in top.inside:
+            yield from _places(inner)
+    else:
+        yield top
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads what was posted for one place after the other."""
+
+    kind: FormKind
+    posted: dict[str, str]
+    zone: str
+    done: set[str] = field(default_factory=set)
+
+    @property
+    def unread(self) -> set[str]:
+        """Names of controls that no place has read yet."""
+        return {name for name in self.posted if name.startswith("/")} - self.done
+
+    def take(self, place: Place, answers: Answers) -> None:
+        """Put what was posted for a place into the answers."""
+        match place:
+            case Leaf():
+                self._one(place, answers)
+            case Texts():
+                for lang in self._languages(place):
+                    pointer = f"{place.pointer}/{lang}"
+                    self._one(Leaf(pointer, place.text, None, False, None), answers)
+            case Boxes():
+                self._boxes(place, answers)
+            case _:
+                pass
+
+    def _languages(self, place: Texts) -> list[str]:
+        start = f"{place.pointer}/"
+        return [name[len(start) :] for name in self.posted if name.startswith(start)]
+
+    def _one(self, leaf: Leaf, answers: Answers) -> None:
+        typed = self.posted.get(leaf.pointer)
+        if typed is None or leaf.pointer in self.done:
+            return
+        self.done.add(leaf.pointer)
+        answer = read(leaf, typed, self.zone)
+        if answer is None:
+            answers.pop(leaf.pointer, None)
+            return
+        before = answers.get(leaf.pointer)
+        answers[leaf.pointer] = answer
+        if answer != before and leaf.pointer.endswith("/value"):
+            self._precision(leaf.pointer, str(before or ""), str(answer), answers)
+
+    def _precision(self, pointer: str, before: str, value: str, answers: Answers) -> None:
+        """How exact a date is follows from how much of it was typed, unless somebody said else."""
+        beside = pointer.removesuffix("value") + "precision"
+        said = self.posted.get(beside, answers.get(beside))
+        told = said not in (None, "", _PRECISIONS.get(len(before)))
+        if beside in self.posted and not told and len(value) in _PRECISIONS and value[:4].isdigit():
+            self.posted[beside] = _PRECISIONS[len(value)]
+
+    def _boxes(self, place: Boxes, answers: Answers) -> None:
+        """The codes that are ticked, those that were there before first and in their order."""
+        if f"{place.pointer}{BOX}" not in self.posted:
+            return
+        start = f"{place.pointer}{BOX}"
+        names = [name for name in self.posted if name.startswith(start)]
+        self.done.update(names)
+        now = [name[len(start) :] for name in names if name != start]
+        kept = [code for code in place.answers if code in now]
+        for given in list(answers):
+            if given.rpartition("/")[0] == place.pointer:
+                del answers[given]
+        for at, code in enumerate(dict.fromkeys((*kept, *now))):
+            answers[f"{place.pointer}/{at}"] = code
+
+
+def read(leaf: Leaf, typed: str, zone: str) -> Scalar | None:
+    """What stands in one control, as an answer; None if nothing does."""
+    typed = typed.replace("\r\n", "\n").replace("\r", "\n")
+    if not typed.strip():
+        return None
+    kind = leaf.field.node.get("type")
+    if kind == "boolean" and typed in ("true", "false"):
+        return typed == "true"
+    if kind == "integer":
+        digits = ascii_digits(typed.strip())
+        return int(digits) if _WHOLE.fullmatch(digits) else typed
+    choice = choice_in(leaf)
+    if choice is not None:
+        return _of_choice(leaf, meant(choice[0], typed, free=choice[1]), typed)
+    pattern = str(leaf.field.node.get("pattern", ""))
+    if not pattern.startswith("^") or pattern.startswith("^[^"):
+        return typed
+    if leaf.field.shared == "time":
+        return _time(typed, zone)
+    return ascii_digits(typed.strip())
+
+
+def _of_choice(leaf: Leaf, code: str | None, typed: str) -> Scalar:
+    """The code as the schema writes it: an own type may list numbers too."""
+    if code is None:
+        return typed.strip()
+    words = leaf.field.node.get("enum", ())
+    return next((word for word in words if str(word) == code), code)
+
+
+def _time(typed: str, zone: str) -> str:
+    written = ascii_digits(typed.strip())
+    local = _LOCAL.fullmatch(written)
+    if local is None:
+        return written
+    at = to_utc(f"{local[1]} {local[2]:0>5}", zone)
+    return at if isinstance(at, str) else written
