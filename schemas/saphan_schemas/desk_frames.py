@@ -273,6 +273,17 @@ class AskRecall(Record, frozen=True, tag=31):
     reason: Annotated[str, Meta(pattern=r"\A[a-z_]{1,32}\Z")] | None
 
 
+class AskOwed(Record, frozen=True, tag=32):
+    """Requests that somebody still has to answer, as far as the rules show them, after a place.
+
+    `known`: digest of the answer to this very question that the desk has already.
+    """
+
+    request: RequestId
+    after: Index
+    known: Digest | None
+
+
 DeskQuestion = (
     AskIdentity
     | AskInbox
@@ -291,6 +302,7 @@ DeskQuestion = (
     | AskErased
     | AskExported
     | AskRecall
+    | AskOwed
 )
 FromDesk = DeskLogin | DeskQuestion
 FromNodeToDesk = (

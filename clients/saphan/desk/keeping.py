@@ -33,7 +33,7 @@ from saphan.desk.uptime import DeskTime
 Json = dict[str, Any]
 _ADOPTED: Final = b"days"
 _CONTENT: Final = (Shelf.OPENED, Shelf.STATUS)
-_NAMED: Final = (*_CONTENT, Shelf.SEARCH)
+_NAMED: Final = (*_CONTENT, Shelf.SEARCH, Shelf.OWED)
 """Shelves whose rows are named by the bulletin; of what is sent, what is searched in is not."""
 NO_ROOM: Final = frozenset({"desk_disk_full", "desk_busy"})
 """Why a sweep may wait for the next one."""

@@ -21,6 +21,7 @@ from saphan_schemas.desk_frames import (
     AskIdentity,
     AskInbox,
     AskKeeping,
+    AskOwed,
     AskRead,
     AskRecall,
     AskRefuse,
@@ -81,6 +82,21 @@ class Questions:
             partial(self._inbox, asked.after, asked.limit)
         )
         return _answer(asked.request, value)
+
+    async def owed(self, asked: AskOwed) -> DeskAnswer:
+        """A page of the requests that somebody still has to answer, and who owes what by when; an
+        empty object when the desk has it already."""
+
+        def look() -> Json:
+            shows, size = self._viewer().shows, LIMITS.desk_answer_bytes // 4
+            threads = self._service.bulletins.threads
+            page = threads.open.page(asked.after, LIMITS.desk_page_items, size, shows)
+            listed = [bytes.fromhex(one["id"]) for one in page["requests"]]
+            self._service.showings.note(self._peer.handle, LISTED, listed)
+            return page
+
+        answer = _answer(asked.request, await self._service.engine.in_reading(look))
+        return _answer(asked.request, {}) if sha256(answer.value) == asked.known else answer
 
     async def status(self, asked: AskStatus) -> DeskAnswer:
         """One bulletin's life."""

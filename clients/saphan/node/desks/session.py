@@ -23,6 +23,7 @@ from saphan_schemas.desk_frames import (
     AskIdentity,
     AskInbox,
     AskKeeping,
+    AskOwed,
     AskPart,
     AskRead,
     AskRecall,
@@ -198,6 +199,8 @@ class DeskSession:
                     return await questions.exported(frame)
                 case AskRecall():
                     return await questions.recall(frame)
+                case AskOwed():
+                    return await questions.owed(frame)
         except SaphanError as error:
             return refusal(frame.request, error)
         except Exception:

@@ -13,6 +13,7 @@ from saphan.node.policy.current import Current
 from saphan.node.retention.keeping import is_sealed
 from saphan.node.rows.db import Database
 from saphan.node.threads.calendar import Calendar
+from saphan.node.threads.open_requests import OpenRequests
 from saphan.node.threads.replaced import Shows
 from saphan.node.threads.requests import Requests
 from saphan.node.threads.rows import held, taken_back, words_of_row
@@ -42,6 +43,7 @@ class Threads:
         self._db = db
         self._archive = archive
         self.requests = requests
+        self.open = OpenRequests(agency, db, archive, requests)
 
     def part(self, bulletin: bytes, shows: Shows = lambda _: True) -> Json:
         """What a status says of a bulletin's thread.
