@@ -39,6 +39,12 @@ def zone(country: str) -> tzinfo:
         return timezone(timedelta(minutes=minutes))
 
 
+def read_zones() -> None:
+    """Read the tables of zones, once, before anybody waits for a page; blocking."""
+    for country in _ZONES:
+        zone(country)
+
+
 def local_times(
     millis: int, shown: tuple[str, ...]
 ) -> tuple[tuple[datetime, tuple[str, ...]], ...]:
