@@ -15,6 +15,7 @@ from saphan.desk.folder import DeskFolder
 from saphan.desk.inbox import Opened
 from saphan.desk.inviting import invite
 from saphan.desk.kept import KeptDays
+from saphan.desk.searchable import of_opened
 from saphan.desk.start import start_desk
 from saphan.desk.store import Shelf
 from saphan.keys.keyfiles import DEFAULT_COST
@@ -111,3 +112,4 @@ def _keep(desk: Desk, row: Json, content: Json) -> None:
     desk.store.put(Shelf.INBOX, number_name(row["seq"]), msgspec.json.encode(row), day)
     kept = Opened(msgspec.json.encode(content), row["received"])
     desk.store.put(Shelf.OPENED, name, encode(kept), day)
+    desk.store.put(Shelf.SEARCH, name, encode(of_opened(content)), day)

@@ -20,6 +20,7 @@ from saphan.keys.token_place import TokenAccess
 from saphan.web.inbox.rows import Rows
 from saphan.web.line_keeper import LineKeeper
 from saphan.web.seeking.index import SearchIndex
+from saphan.web.seeking.keeping_up import keep_up
 from saphan.web.topics import Topics
 
 T = TypeVar("T")
@@ -50,13 +51,13 @@ class OpenDesk:
         self._desk = desk
         self._closing = closing
         self._worker = worker
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Load what is in memory, and reach for the node."""
         await self.work(self.rows.load)
-        await self.work(self.search.load)
-        self._task = asyncio.create_task(self.line.run())
+        keeping_up = keep_up(self.work, self.search)
+        self._tasks = [asyncio.create_task(one) for one in (self.line.run(), keeping_up)]
 
     async def work(self, do: Callable[[Desk], T]) -> T:
         """Do something with the pages' desk, in the one thread that owns it."""
@@ -73,9 +74,10 @@ class OpenDesk:
 
     async def close(self) -> None:
         """Let the line go, finish what the worker does, close the store."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         await self.work(lambda _: self._closing.close())
         await asyncio.to_thread(self._worker.shutdown)
 
