@@ -209,6 +209,12 @@ class Limits:
     notice_ms: int = 30 * SECOND_MS  # a notice command that takes longer is ended
     notice_running: int = 4  # notice commands at one time
     notice_tries: int = 6  # of a command that fails, in half an hour
+    page_idle_ms: int = 10 * MINUTE_MS  # without a person, until an officer's page locks itself
+    page_backlog: int = 128  # connections that wait at a page's socket: six a tab, while it locks
+    page_body_bytes: int = 4 * MIB  # of a form: content has 64 KiB, Khmer nine bytes a letter in it
+    unlock_tries: int = 5  # wrong passphrases at a page before the next one waits
+    unlock_wait_ms: int = 10 * SECOND_MS  # after them; doubled each time
+    unlock_wait_max_ms: int = 15 * MINUTE_MS  # of one wait: who owns the desk comes back to it
     desk_named: int = 32  # unread bulletins for which a desk's officer is named in one message
     escalation_steps: int = 8  # of officers named one after the other while nobody reads
     suppression_ms: int = 3_653 * DAY_MS  # ten years: as long as records of it

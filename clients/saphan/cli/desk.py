@@ -13,6 +13,7 @@ from saphan_schemas.errors import SaphanError
 from saphan.cli.comparing import add_comparing, compare_words
 from saphan.cli.desk_line import at_desk, over_line, watch
 from saphan.cli.desk_officer import written_file
+from saphan.cli.desk_page import add_open
 from saphan.cli.options import (
     Parser,
     Subparsers,
@@ -44,7 +45,7 @@ Json = dict[str, Any]
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
-    """Register `saphan desk invite|init|drafts|outbox|sync`."""
+    """Register `saphan desk invite|init|open|drafts|outbox|sync`."""
     group = add_group(commands, "desk")
     invited = add_command(group, "invite", "desk_invite", _invite)
     invited.add_argument("--out", type=Path, required=True, metavar="FILE", help=say("help.out"))
@@ -56,6 +57,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     make.add_argument("--handle", metavar="HANDLE", help=say("help.officer_handle"))
     make.add_argument("--key", type=Path, metavar="FILE", help=say("help.desk_key"))
     add_comparing(make)
+    add_open(group)
     _add_drafts(group)
     outbox = _at_desk(group, "outbox", "desk_outbox", _outbox)
     outbox.add_argument("--withdraw", type=int, metavar="N", help=say("help.desk_withdraw"))

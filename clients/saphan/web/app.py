@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from aiohttp import web
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import LANGUAGES, known_keys
 from saphan_schemas.text import harmless
 
@@ -20,6 +21,7 @@ from saphan.web.locking import routes as locking
 from saphan.web.owed import routes as owed
 from saphan.web.reading import routes as reading
 from saphan.web.rendering.environment import environment
+from saphan.web.rendering.zones import read_zones
 from saphan.web.seeking import routes as seeking
 from saphan.web.sending import routes as sending
 from saphan.web.settings import routes as settings
@@ -30,12 +32,11 @@ ROOMS: Final = (
     locking, inbox, owed, reading, writing, sending, approving, seeking, figures, settings, helping,
     events, static_files,
 )  # fmt: skip
-BODY_BYTES: Final = 4 * 1024 * 1024
 
 
 def make_app(place: Workplace) -> web.Application:
     """The page of one workplace; whoever serves it sets `place.open` to nothing at the end."""
-    app = web.Application(middlewares=(gate, faults), client_max_size=BODY_BYTES)
+    app = web.Application(middlewares=(gate, faults), client_max_size=LIMITS.page_body_bytes)
     app[WORKPLACE] = place
     for room in ROOMS:
         app.add_routes(room.ROUTES)
@@ -55,3 +56,4 @@ def _read_all() -> None:
     for lang in LANGUAGES:
         known_keys(lang)
     harmless("\n")  # its tables
+    read_zones()

@@ -26,6 +26,8 @@ async def tell(request: web.Request) -> web.StreamResponse:
             try:
                 topic = await asyncio.wait_for(heard.get(), BEAT_S)
                 await answer.write(f"data: {topic}\n\n".encode())
+                if topic == "locked":
+                    return answer
             except TimeoutError:
                 await answer.write(b": still here\n\n")
             except ConnectionError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Final
 
 from aiohttp import web
@@ -14,21 +15,29 @@ from saphan.web.rendering.page import render
 from saphan.web.workplace import workplace
 
 _log: Final = logging.getLogger("saphan.web")
+_KNOWN: Final = {404: "page_missing", 405: "page_order", 413: "page_large"}
 
 
 @web.middleware
 async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn an error into a page."""
+    """Turn an error into a page; redirects and answers pass."""
     try:
         return await handler(request)
-    except web.HTTPNotFound:
-        return await render(request, "error.html", 404, **_words(request, "page_missing"))
     except SaphanError as error:
         return await error_page(request, error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return await _plain(request, error.status, _KNOWN.get(error.status, "page_refused"))
+    except (ConnectionError, TimeoutError):
+        raise  # the browser went away
+    except Exception as error:
+        _note(error)
+        return await _plain(request, 500, "page_bug")
 
 
 async def error_page(request: web.Request, error: SaphanError) -> web.Response:
-    """Title, message and hint of an error."""
+    """Title, message and hint of an error; an order that failed says so where it was given."""
     lang = workplace(request).lang
     return await render(
         request,
@@ -41,6 +50,16 @@ async def error_page(request: web.Request, error: SaphanError) -> web.Response:
     )
 
 
-def _words(request: web.Request, name: str) -> dict[str, str | None]:
+async def _plain(request: web.Request, status: int, name: str) -> web.Response:
     say = workplace(request).say
-    return {"code": None, "title": say(f"page.ground.{name}"), "message": None, "hint": None}
+    title, hint = say(f"page.ground.{name}"), say(f"page.ground.{name}.hint")
+    return await render(
+        request, "error.html", status, code=None, title=title, message=None, hint=hint
+    )
+
+
+def _note(error: Exception) -> None:
+    """Where a bug is, for who mends it; without its text, in which content may stand."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    places = " < ".join(f"{one.name}:{one.lineno}" for one in reversed(frames))
+    _log.error("%s at %s", type(error).__name__, places)

@@ -1,6 +1,6 @@
 """Who is let through to a page: the right host, the right origin, the browser that was launched.
 
-Cookies and "same site" know no ports, so the page has a host name of its own (ADR 43).
+Cookies and "same site" know no ports, so that the page has a host name of its own (ADR 43).
 """
 
 from __future__ import annotations
@@ -10,16 +10,30 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from saphan.web.rendering.page import render
 from saphan.web.workplace import Workplace, workplace
 
 COOKIE: Final = "saphan"
 SECURITY: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self';"
-        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "Content-Security-Policy": "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self'",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+            # No script of ours makes markup out of text, and none could.
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
+    # With "no-referrer" browsers would send "Origin: null" with the page's own forms.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -30,32 +44,40 @@ SECURITY: Final = {
 
 @web.middleware
 async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let nobody through but the launched browser, from the page's own pages."""
+    """Let nobody through but the launched browser, from the page's own pages.
+
+    Steps: 1. Host, exactly: another name means that somebody else's name leads here (rebinding).
+    2. Origin and Sec-Fetch-Site: an order comes from the page itself (CSRF).
+    3. The cookie: the browser was started with the launch link.
+    """
     place = workplace(request)
-    if request.headers.get("Host") != place.host:
-        return web.Response(status=421, text="wrong host\n")
-    if not _own(request, place):
-        return web.Response(status=403, text="not from this page\n")
-    if not _free(request) and not place.sessions.knows(request.cookies.get(COOKIE)):
-        return web.Response(status=401, text="open the page by its launch link\n")
+    if request.headers.getall("Host", []) != [place.host]:
+        return web.Response(status=421, text="This is not the name of this page.\n")
+    launching = request.path.startswith("/launch/")
+    if not launching and not _own(request, place):
+        return await render(request, "locking/outside.html", 403, used=False)
+    if not launching and not request.path.startswith("/static/"):
+        if not place.sessions.knows(request.cookies.get(COOKIE)):
+            return await render(request, "locking/outside.html", 401, used=False)
+        place.presence.note(request)
     return await handler(request)
 
 
 def _own(request: web.Request, place: Workplace) -> bool:
-    """Whether the page itself asked, or the person: never another page."""
+    """Whether the page itself asks, or the person: never another page."""
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    own = f"http://{place.host}"
     if request.method not in ("GET", "HEAD"):
-        return origin == f"http://{place.host}" and site in (None, "same-origin")
-    return origin in (None, f"http://{place.host}") and site in (None, "same-origin", "none")
+        return origin == own and site in (None, "same-origin")
+    return origin in (None, own) and site in (None, "same-origin", "none")
 
 
-def _free(request: web.Request) -> bool:
-    """What shows nothing of anybody: the link that lets one in, and the files of this package."""
-    return request.path.startswith(("/launch/", "/static/"))
-
-
-async def secure(request: web.Request, response: web.StreamResponse) -> None:
-    """Headers that every answer carries."""
-    for name, value in SECURITY.items():
-        response.headers.setdefault(name, value)
+async def secure(_: web.Request, response: web.StreamResponse) -> None:
+    """Headers that every answer carries, and that no handler weakens."""
+    given = response.headers.get("Content-Security-Policy")
+    response.headers.update(SECURITY)
+    if given is not None:
+        # Of two policies a browser obeys both: a handler may forbid more, never less.
+        response.headers.add("Content-Security-Policy", given)
     response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.pop("Server", None)

@@ -23,6 +23,7 @@ from saphan.desk.inbox import Inbox
 from saphan.desk.keeping import sweep
 from saphan.desk.line import LINE_ENDED, DeskLine, connected
 from saphan.desk.listed import Listed
+from saphan.desk.owed import OwedHere
 from saphan.desk.syncing import Synced, sync
 
 T = TypeVar("T")
@@ -131,6 +132,7 @@ class LineKeeper:
         while True:
             self._hurried.clear()
             synced = await sync(self._desk, line, self._listed)
+            await OwedHere(self._desk).pull(line)
             self.state = replace(self.state, heard=self._desk.clock(), busy=False)
             await self._told(synced)
             await self._until_news(line)

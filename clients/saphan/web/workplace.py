@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from aiohttp import web
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import LANGUAGES, text
 
 from saphan.desk.folder import DeskFolder
-from saphan.web.open_desk import OpenDesk
+from saphan.keys.passphrase import Passphrase
+from saphan.keys.token_place import TokenAccess
+from saphan.web.locking.attempts import Attempts
+from saphan.web.locking.idle import Presence, up_ms
+from saphan.web.open_desk import OpenDesk, unlock
 from saphan.web.sessions import Sessions
+from saphan.web.settings.choices import Choices, keep_choices, read_choices
 from saphan.web.topics import Topics
+
+LockReason = Literal["asked", "idle"]
 
 
 @dataclass(slots=True)
@@ -21,12 +31,14 @@ class Workplace:
 
     Args:
         folder: of the desk; clock: ms UTC.
-        lang: one of `LANGUAGES`, in which pages speak now.
         host: name and port at which browsers reach it, such as "kadmvxqe.localhost:50123".
+        lang: one of `LANGUAGES`, in which pages speak now.
         open: the open desk; None while it is locked.
         topics: what the page tells its open tabs, locked or not.
-        lock_after_ms: without a request that a person caused.
-        lock: ends this process's memory; None where a test holds the page.
+        lock_after_ms: without a request that a person caused; `lock_fixed`: the command said so.
+        why_locked: None: it was not open yet.
+        library: of PKCS#11, in place of the one that the key file names.
+        lock: ends this process's memory soon; None where nothing can (a test's page).
     """
 
     folder: DeskFolder
@@ -36,12 +48,50 @@ class Workplace:
     lang: str = LANGUAGES[0]
     open: OpenDesk | None = None
     topics: Topics = field(default_factory=Topics)
-    lock_after_ms: int = 600_000
-    lock: Callable[[str], None] | None = None
+    presence: Presence = field(default_factory=Presence)
+    attempts: Attempts = field(default_factory=lambda: Attempts(up_ms))
+    lock_after_ms: int = LIMITS.page_idle_ms
+    lock_fixed: bool = False
+    lang_chosen: bool = False
+    why_locked: LockReason | None = None
+    library: Path | None = None
+    lock: Callable[[LockReason], None] | None = None
 
     def say(self, key: str, /, **values: object) -> str:
         """A text of the catalogue in the officer's language."""
         return text(key, self.lang, **values)
+
+    async def unlock(
+        self, passphrase: Passphrase | None, access: TokenAccess | None = None
+    ) -> None:
+        """Open the desk, and take on what the officer chose.
+
+        Raises:
+            OperatorError: what `open_desk` raises, such as `passphrase_wrong`.
+        """
+        made = await unlock(self.folder, passphrase, self.clock, self.topics, access)
+        choices = await made.work(read_choices)
+        if self.lang_chosen:
+            await made.work(lambda desk: keep_choices(desk, _in(choices, self.lang)))
+        elif choices.lang is not None:
+            self.lang = choices.lang
+        if not self.lock_fixed:
+            self.lock_after_ms = choices.lock_after_ms
+        self.open = made
+        self.topics.publish("open")
+
+    async def speak(self, lang: str) -> None:
+        """From now on in this language; kept at once, or when the desk is unlocked."""
+        self.lang = lang
+        if self.open is None:
+            self.lang_chosen = True
+        else:
+            await self.open.work(lambda desk: keep_choices(desk, _in(read_choices(desk), lang)))
+        self.topics.publish("language")
+
+
+def _in(choices: Choices, lang: str) -> Choices:
+    return Choices(lang=lang, lock_minutes=choices.lock_minutes)  # type: ignore[arg-type]
 
 
 WORKPLACE = web.AppKey("workplace", Workplace)

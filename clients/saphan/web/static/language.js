@@ -1,5 +1,6 @@
 // Another language in place: the same page is fetched and morphed in, so that the place where one
 // reads, the focus and what is typed but not yet saved stay. Without this the form just posts.
+import { load } from "./load.js";
 import { Idiomorph } from "./vendor/idiomorph.js";
 
 export function switchInPlace() {
@@ -8,13 +9,9 @@ export function switchInPlace() {
     if (!form.matches("form.langs") || !event.submitter) return;
     event.preventDefault();
     const body = new URLSearchParams(new FormData(form, event.submitter));
-    try {
-      const answer = await fetch(form.action, { method: "POST", body });
-      if (!answer.ok) throw new Error(String(answer.status));
-      show(new DOMParser().parseFromString(await answer.text(), "text/html"));
-    } catch {
-      location.reload(); // locked, or the page is gone: let the browser say which
-    }
+    const { status, document: found } = await load(form.action, { method: "POST", body });
+    if (status === 200) show(found);
+    else location.reload(); // locked, or the page is gone: let the browser say which
   });
 }
 
@@ -22,7 +19,7 @@ function show(found) {
   const typed = unsaved();
   document.documentElement.lang = found.documentElement.lang;
   document.title = found.title;
-  Idiomorph.morph(document.body, found.body);
+  Idiomorph.morph(document.body, document.adoptNode(found.body));
   for (const [id, value] of typed) {
     const field = document.getElementById(id);
     if (field) field.value = value;

@@ -1,5 +1,6 @@
-// An element with data-live="TOPIC ..." is fetched again from the page's own address when the
-// event stream names a topic, and morphed in place: focus and typing survive.
+// An element with data-live="TOPIC ..." and an id is fetched again from the page's own address when
+// the event stream names a topic, and morphed in place: focus and typing survive.
+import { load } from "./load.js";
 import { Idiomorph } from "./vendor/idiomorph.js";
 
 const named = new Set();
@@ -8,40 +9,59 @@ let busy = false;
 export function listen() {
   const stream = new EventSource("/events");
   stream.onmessage = (event) => {
-    if (event.data === "locked" && !location.pathname.startsWith("/unlock")) {
-      location.assign(location.href);
-      return;
-    }
-    named.add(event.data);
-    refresh();
+    gone(false);
+    if (event.data === "open" || event.data === "locked") turned(event.data);
+    else hear(event.data);
   };
+  stream.onerror = () => gone(true);
+}
+
+// Another tab has locked or unlocked the desk, or nobody was there.
+function turned(state) {
+  const asking = location.pathname === "/unlock";
+  if ((state === "locked") !== asking) document.dispatchEvent(new Event("desk:leave"));
+  if (state === "locked" && !asking) {
+    location.replace("/unlock?next=" + encodeURIComponent(location.pathname + location.search));
+  } else if (state === "open" && asking) {
+    location.replace(location.href);
+  }
+}
+
+// The page's process does not answer: it ended, or it is locking and will be back at once.
+let silence = null;
+function gone(is) {
+  clearTimeout(silence);
+  const said = document.getElementById("gone");
+  if (!said) return;
+  if (is) silence = setTimeout(() => (said.hidden = false), 5000);
+  else said.hidden = true;
+}
+
+function hear(topic) {
+  named.add(topic);
+  if (!busy) refresh();
 }
 
 async function refresh() {
-  if (busy) return;
   busy = true;
   while (named.size) {
     const topics = [...named];
     named.clear();
-    const shown = [...document.querySelectorAll("[data-live]")].filter((element) => {
+    const shown = [...document.querySelectorAll("[data-live][id]")].filter((element) => {
       const own = element.dataset.live.split(" ");
       return topics.some((topic) => topic === "all" || own.includes(topic));
     });
-    if (shown.length) {
-      const found = await page(location.href, { headers: { "X-Desk": "live" } });
-      if (found) for (const element of shown) replace(element, found);
-    }
+    if (!shown.length) continue;
+    const { status, document: found } = await load(location.href, { as: "live" });
+    if (status === 200) for (const element of shown) replace(element, found);
   }
   busy = false;
 }
 
-export async function page(address, options) {
-  const answer = await fetch(address, options);
-  const text = await answer.text();
-  return new DOMParser().parseFromString(text, "text/html");
-}
-
+// Morph an element into the one of the same id in another document.
 export function replace(element, found) {
-  const fresh = element.id && found.getElementById(element.id);
-  if (fresh) Idiomorph.morph(element, fresh);
+  const fresh = found && found.getElementById(element.id);
+  if (!fresh) return false;
+  Idiomorph.morph(element, document.adoptNode(fresh), { ignoreActiveValue: true });
+  return true;
 }

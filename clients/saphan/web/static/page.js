@@ -1,8 +1,14 @@
-// What every page does: listen for topics, look again at what shows them, keep what is typed.
+// What every page does: hear what changed, save what is typed, say that a person is there.
+import { alive } from "./alive.js";
+import { autosave } from "./autosave.js";
 import { listenToKeys } from "./keys.js";
 import { switchInPlace } from "./language.js";
 import { listen } from "./live.js";
+import { lock } from "./lock.js";
 
 listen();
+autosave();
 listenToKeys();
 switchInPlace();
+alive();
+lock();

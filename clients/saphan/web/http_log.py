@@ -1,0 +1,20 @@
+"""Where the server says what went wrong below the pages: never with words of a request in it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+HTTP_LOG: Final = logging.getLogger("saphan.web.http")
+"""For `web.AppRunner`."""
+
+
+def _names_only(record: logging.LogRecord) -> bool:
+    """Keep the kind of an error, not its text or trace: a request's bytes may stand there."""
+    if record.exc_info and record.exc_info[0] is not None:
+        record.msg, record.args = "%s: %s", (record.msg, record.exc_info[0].__name__)
+        record.exc_info = None
+    return True
+
+
+HTTP_LOG.addFilter(_names_only)

@@ -1,0 +1,259 @@
+"""A page in a process of its own: listen on loopback, show the link, run, lock by exec."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import string
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.limits import LIMITS
+
+from saphan.desk.folder import DeskFolder
+from saphan.keys.passphrase import Passphrase
+from saphan.keys.token_place import TokenAccess
+from saphan.web.app import make_app
+from saphan.web.http_log import HTTP_LOG
+from saphan.web.locking.handover import Handover, inherit, succeed
+from saphan.web.locking.launch_file import remove_launch
+from saphan.web.sessions import Sessions
+from saphan.web.workplace import LockReason, Workplace
+
+LOOPBACK: Final = "127.0.0.1"
+LABEL: Final = 8
+CLOSING_S: Final = 1.0
+LOCK_S: Final = 3.0
+"""In which what is open closes in order; then the memory goes, whatever still runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOptions:
+    """How a page is served.
+
+    Args:
+        port: 0: as the system chooses. numeric: named 127.0.0.1, for browsers that do not know
+            names under .localhost.
+        lock_after_ms: None: as the officer chose on the page of settings.
+        again: program and options of the locked page that this one becomes.
+        inherited: descriptors, from the page that locked.
+    """
+
+    folder: DeskFolder
+    clock: Callable[[], int]
+    lang: str
+    again: Sequence[str]
+    port: int = 0
+    numeric: bool = False
+    lock_after_ms: int | None = None
+    library: Path | None = None
+    inherited: tuple[int, int] | None = None
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the process was told: to end, or to lock."""
+
+    stop: asyncio.Event
+    why: LockReason | None = None
+
+    def end(self) -> None:
+        self.stop.set()
+
+    def lock(self, why: LockReason) -> None:
+        self.why = self.why or why
+        self.stop.set()
+
+
+def run_page(
+    options: PageOptions,
+    key: tuple[Passphrase | None, TokenAccess] | None,
+    linked: Callable[[str], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM; does not return when the page locks: the process becomes a
+    locked one.
+
+    Args:
+        key: opens the desk at once; None: the page asks.
+        linked: is given each launch link; the first one when the page listens.
+
+    Raises:
+        OperatorError: `port_taken`, `address_unusable`, `not_a_desk`, and with a key what
+            `open_desk` raises.
+    """
+    listening, place = _place(options)
+    with listening:
+        why = asyncio.run(_serve(options, place, listening, key, linked))
+        if why is not None:
+            succeed(options.again, listening, _handover(place, why))
+
+
+def _place(options: PageOptions) -> tuple[socket.socket, Workplace]:
+    """The socket and the workplace: new ones, or those of the page that locked."""
+    options.folder.read()
+    sessions = Sessions(options.clock)
+    if options.inherited is None:
+        listening = _listen(options.port)
+        name = LOOPBACK if options.numeric else f"{_label()}.localhost"
+        host = f"{name}:{listening.getsockname()[1]}"
+        place = Workplace(options.folder, options.clock, host, sessions, options.lang)
+    else:
+        listening, kept = inherit(options.inherited)
+        sessions.known = [bytes.fromhex(one) for one in kept.known]
+        place = Workplace(options.folder, options.clock, kept.host, sessions, kept.lang)
+        place.lock_after_ms, place.why_locked = kept.lock_after_ms, kept.why
+    if options.lock_after_ms is not None:
+        place.lock_after_ms, place.lock_fixed = options.lock_after_ms, True
+    place.library = options.library
+    return listening, place
+
+
+def _label() -> str:
+    """A name that no other page of this machine can guess: 26^8, for as long as the process."""
+    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(LABEL))
+
+
+def _listen(port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((LOOPBACK, port))
+        made.listen(LIMITS.page_backlog)
+    except OSError as error:
+        made.close()
+        raise OperatorError(
+            "port_taken",
+            f"port {port} of {LOOPBACK} cannot be used: {error.strerror}",
+            field="port",
+            hint="leave --port out, or choose another",
+        ) from None
+    return made
+
+
+def _handover(place: Workplace, why: LockReason) -> Handover:
+    return Handover(
+        host=place.host,
+        known=[one.hex() for one in place.sessions.known],
+        lang=place.lang,  # type: ignore[arg-type] # one of LANGUAGES
+        lock_after_ms=place.lock_after_ms,
+        why=why,
+    )
+
+
+async def _serve(
+    options: PageOptions,
+    place: Workplace,
+    listening: socket.socket,
+    key: tuple[Passphrase | None, TokenAccess] | None,
+    linked: Callable[[str], None],
+) -> LockReason | None:
+    """Until told; why it locks, or None when it ends."""
+    told = _Told(asyncio.Event())
+    place.lock = told.lock
+    _obey(told)
+    if key is not None:
+        await place.unlock(*key)
+    try:
+        async with _listening(place, listening):
+            if options.inherited is None:
+                linked(link(place))
+            async with _asked_for_links(place, linked), _locking_when_idle(place):
+                await told.stop.wait()
+            if told.why is not None:
+                # Whatever hangs in what closes now: the memory goes in three seconds.
+                _by_force(options, place, listening, told.why)
+                place.topics.publish("locked")
+    finally:
+        if place.open is not None:
+            await place.open.close()
+        await asyncio.to_thread(remove_launch, place.folder.folder)
+    return told.why
+
+
+def _by_force(
+    options: PageOptions, place: Workplace, listening: socket.socket, why: LockReason
+) -> None:
+    # Until the successor listens for it, a second order to lock would end the process.
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGUSR1)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    timer = threading.Timer(LOCK_S, succeed, (options.again, listening, _handover(place, why)))
+    timer.daemon = True
+    timer.start()
+
+
+@asynccontextmanager
+async def _listening(place: Workplace, listening: socket.socket) -> AsyncIterator[None]:
+    """Serve on a copy of the socket: the socket itself outlives the server, for the successor."""
+    runner = web.AppRunner(
+        make_app(place), shutdown_timeout=CLOSING_S, access_log=None, logger=HTTP_LOG
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listening.dup(), backlog=LIMITS.page_backlog).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def link(place: Workplace) -> str:
+    """A launch link; one given before is void."""
+    return f"http://{place.host}/launch/{place.sessions.launch()}"
+
+
+def _obey(told: _Told) -> None:
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, told.end)
+    loop.add_signal_handler(signal.SIGUSR1, told.lock, "asked")
+
+
+@asynccontextmanager
+async def _asked_for_links(place: Workplace, linked: Callable[[str], None]) -> AsyncIterator[None]:
+    """At a terminal, Enter gives another link: a browser that was closed has lost its cookie."""
+    loop = asyncio.get_running_loop()
+
+    def typed() -> None:
+        if os.read(0, 1024):
+            linked(link(place))
+        else:
+            loop.remove_reader(0)
+
+    asked = os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+    if asked:
+        loop.add_reader(0, typed)
+    try:
+        yield
+    finally:
+        if asked:
+            loop.remove_reader(0)
+
+
+@asynccontextmanager
+async def _locking_when_idle(place: Workplace) -> AsyncIterator[None]:
+    task = asyncio.create_task(_lock_when_idle(place))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _lock_when_idle(place: Workplace) -> None:
+    while True:
+        left_ms = place.presence.left_ms(place.lock_after_ms)
+        if place.open is not None and left_ms <= 0 and place.lock is not None:
+            place.lock("idle")
+            return
+        # Looked at often enough for a laptop that slept: its timers slept with it.
+        await asyncio.sleep(min(5.0, max(left_ms, 200) / 1000))
