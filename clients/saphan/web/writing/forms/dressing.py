@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -66,6 +67,11 @@ class Node:
     def addable(self) -> tuple[Node, ...]:
         """What may be begun in a part."""
         return tuple(node for node in self.inside if not node.there)
+
+    @property
+    def wrong(self) -> int:
+        """How many faults it has, and what stands in it."""
+        return len(self.faults) + sum(node.wrong for node in self.inside)
 
     @property
     def full(self) -> bool:
@@ -155,8 +161,7 @@ class Dresser:
             for lang in dict.fromkeys((*languages_from(self.lang), *place.answers))
             if lang == self.lang or lang in place.answers
         ]
-        known = (*languages_from(self.lang), *codes("language"))
-        others = [one for one in dict.fromkeys(known) if one not in shown_here]
+        others = [one for one in self._tongues() if one not in shown_here]
         return Node(
             form="texts",
             pointer=place.pointer,
@@ -168,6 +173,14 @@ class Dresser:
             inside=tuple(self._text(place, lang) for lang in shown_here),
             others=tuple((one, language_name(one, self.lang)) for one in others),
         )
+
+    def _tongues(self) -> list[str]:
+        """Languages that texts of this form may have: the page's own, those that it names."""
+        about = self.given.get("about", {})
+        named = [about.get("source_language")]
+        named += [one.get("lang") for one in about.get("translations", ()) if isinstance(one, dict)]
+        said = [one for one in named if isinstance(one, str) and _TAG.fullmatch(one)]
+        return list(dict.fromkeys((*languages_from(self.lang), *said)))
 
     def _text(self, place: Texts, lang: str) -> Node:
         pointer = f"{place.pointer}/{lang}"
@@ -240,6 +253,7 @@ class Dresser:
         )
 
 
+_TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?")
 _PLAIN: Final = frozenset({"line", "short", "prose"})
 
 

@@ -76,6 +76,7 @@ class Form:
         faults: those that are shown; missing: how many more would be, if it were sent now.
         aside: answers, in words, that do not go with the others and will not be sent.
         ready: whether it may be sent as far as the type says.
+        shown: whether what is missing counts as a fault.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Form:
     missing: int
     aside: tuple[str, ...]
     ready: bool
+    shown: bool
 
 
 def form_of(
@@ -125,6 +127,7 @@ def form_of(
         missing=len(every) - len(said) if not shown else 0,
         aside=tuple(place(kind.name, pointer, lang, made.sheet) for pointer in stands.aside),
         ready=not every,
+        shown=shown,
     )
 
 
