@@ -6,4 +6,10 @@ from typing import Final
 
 from aiohttp import web
 
-ROUTES: Final[tuple[web.RouteDef, ...]] = ()
+from saphan.web.reading import opening, page
+
+ID: Final = "/bulletins/{id:[0-9a-f]{64}}"
+ROUTES: Final[tuple[web.RouteDef, ...]] = (
+    web.get(ID, page.show),
+    web.post(f"{ID}/open", opening.open_it),
+)

@@ -1,0 +1,156 @@
+"""A bulletin's page at a desk: a real node, a real desk, what a browser would send."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from markupsafe import escape
+from saphan_schemas.messages import LANGUAGES, text
+from support.bridge import Bridge, eventually, states, wish
+from support.desk_page import DeskPage, desk_page
+from support.desks import DeskBridge, desk_bridge, ready_bridge
+
+
+@pytest.fixture
+async def bridge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridge]:
+    monkeypatch.setattr("saphan.node.desks.session.NEWS_PAUSE_S", 0.05)
+    async with ready_bridge() as made:
+        yield made
+
+
+def words(key: str, lang: str = "en") -> str:
+    """A text as it stands in a page."""
+    return str(escape(text(key, lang)))
+
+
+@dataclass
+class Reader:
+    """kh.gpo's dao before the page, and both nodes."""
+
+    world: DeskBridge
+    page: DeskPage
+
+    async def received(self, **fields: Any) -> str:
+        """The id of a bulletin from la.ospp that is in the inbox."""
+        sent = await self.world.la.send(wish(name="drug_seizure", **fields))
+        await eventually(lambda: states(self.world.la, sent) == ["accepted"])
+        await eventually(lambda: self.page.open.rows.get(sent.hex()))
+        return sent.hex()
+
+    async def shows(self, path: str, said: str) -> str:
+        """The page, once it has these words."""
+        return await until(lambda: self.page.get(path), said)
+
+
+async def until(ask: Callable[[], Awaitable[tuple[int, str]]], said: str) -> str:
+    async with asyncio.timeout(20):
+        while True:
+            status, shown = await ask()
+            if said in shown:
+                assert status == 200
+                return shown
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def reading(bridge: Bridge, lang: str = "en") -> AsyncIterator[Reader]:
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk()
+        async with desk_page(folder=folder, clock=bridge.clock, lang=lang) as page:
+            await eventually(lambda: page.open.line.state.online)
+            yield Reader(world, page)
+
+
+async def test_it_is_opened_by_a_signature_and_shown_as_a_document(bridge: Bridge) -> None:
+    async with reading(bridge) as reader:
+        sent = await reader.received()
+        status, closed = await reader.page.get(f"/bulletins/{sent}")
+        assert status == 200
+        assert words("page.reading.open.button") in closed
+        assert "WY" not in closed  # nothing of it is here before the reading is signed
+        rows = reader.world.kh.db.rows("SELECT handle FROM readings")
+        assert rows == []  # to look at the header signs nothing
+
+        status, shown = await reader.page.post(f"/bulletins/{sent}/open")
+        assert status == 200
+        assert reader.world.kh.db.rows("SELECT handle FROM readings") == [("dao",)]
+        for said in ("Drug case report", "118,000 methamphetamine tablets", "<dt", "WY"):
+            assert said in shown
+        assert 'lang="lo"' in shown
+        assert 'lang="km"' in shown
+        assert words("tlp.amber") in shown
+        await reader.shows(f"/bulletins/{sent}", words("page.reading.proves.read"))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+async def test_the_life_of_a_bulletin_is_told_in_each_language(bridge: Bridge, lang: str) -> None:
+    async with reading(bridge, lang) as reader:
+        sent = await reader.received()
+        shown = await reader.shows(
+            f"/bulletins/{sent}", words("page.reading.proves.accepted", lang)
+        )
+        assert words("page.reading.proves.handover", lang) in shown
+        assert words("page.reading.limit", lang) in shown
+        assert "<svg" in shown
+
+
+async def test_what_was_opened_is_read_again_without_a_line(bridge: Bridge) -> None:
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk()
+        async with desk_page(folder=folder, clock=bridge.clock) as page:
+            await eventually(lambda: page.open.line.state.online)
+            reader = Reader(world, page)
+            sent, other = await reader.received(), await reader.received(urgency="immediate")
+            await page.post(f"/bulletins/{sent}/open")
+    async with desk_page(folder=folder, clock=bridge.clock) as page:
+        await eventually(lambda: page.open.line.state.why)
+        status, shown = await page.get(f"/bulletins/{sent}")
+        assert status == 200
+        assert "Drug case report" in shown
+        assert words("page.reading.kept") in shown
+        status, closed = await page.get(f"/bulletins/{other}")
+        assert status == 200
+        assert words("page.reading.open.offline") in closed
+        status, refused = await page.post(f"/bulletins/{other}/open")
+        assert status >= 400
+        assert "Traceback" not in refused
+        status, _ = await page.get(f"/bulletins/{'ab' * 32}")
+        assert status == 400
+        assert (await page.get("/bulletins/zz"))[0] == 404
+
+
+async def test_a_recalled_bulletin_says_so_and_opens_no_more(bridge: Bridge) -> None:
+    async with reading(bridge) as reader:
+        sent = await reader.received()
+        await reader.page.post(f"/bulletins/{sent}/open")
+        bulletin = bytes.fromhex(sent)
+        await reader.world.la.recalls.order(bulletin, "error", "keeper")
+        shown = await reader.shows(f"/bulletins/{sent}", words("recall_reason.error"))
+        assert "notice bad" in shown
+
+
+async def test_a_correction_strikes_through_what_it_changes(bridge: Bridge) -> None:
+    async with reading(bridge) as reader:
+        sent = await reader.received()
+        await reader.page.post(f"/bulletins/{sent}/open")
+        first = wish(name="drug_seizure")
+        about = first.about | {
+            "message_kind": "correction",
+            "reference": "LA-OSPP-2025-SZ-0032",
+            "relations": [{"kind": "corrects", "bulletin_id": sent}],
+        }
+        body = first.body | {"narrative": {"en": "Nobody was arrested."}}
+        corrected = await reader.world.la.send(replace(first, about=about, body=body))
+        await eventually(lambda: reader.page.open.rows.get(corrected.hex()))
+        _, shown = await reader.page.post(f"/bulletins/{corrected.hex()}/open")
+        assert "Nobody was arrested.</span></div></div></ins>" in shown
+        assert "A dog indicated the cargo bed" in shown.split("Nobody was arrested")[0]
+        assert words("page.reading.changed") in shown
+        old = await reader.shows(f"/bulletins/{sent}", words("page.reading.replaced"))
+        assert "<del>" in old
+        assert corrected.hex() in old
