@@ -59,7 +59,7 @@ def test_a_page_shows_texts_in_their_languages(lang: str) -> None:
     content = sample("drug_seizure")
     shown = written(document(schema_of("drug_seizure"), None, content, lang), lang)
     for tongue, said in content["about"]["summary"].items():
-        assert f'lang="{tongue}">{escape(said)}<' in shown
+        assert f'lang="{tongue}" dir="auto">{escape(said)}<' in shown
 
 
 def test_the_reader_s_language_comes_first() -> None:
