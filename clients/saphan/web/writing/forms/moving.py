@@ -26,7 +26,7 @@ def obeyed(verb: str, pointer: str, answers: Answers, top: Part) -> Answers:
         top: every place of the form.
     """
     above, _, last = pointer.rpartition("/")
-    places = {place.pointer: place for place in _all(top)}
+    places = {place.pointer: place for place in every_place(top)}
     if verb == "add":
         return _added(places.get(pointer), places.get(above), pointer, answers)
     holder = places.get(above)
@@ -41,11 +41,12 @@ def obeyed(verb: str, pointer: str, answers: Answers, top: Part) -> Answers:
     return answers
 
 
-def _all(place: Place) -> Iterator[Place]:
+def every_place(place: Place) -> Iterator[Place]:
+    """A place and all that stand in it."""
     yield place
     if isinstance(place, Part | Entries):
         for inner in place.inside:
-            yield from _all(inner)
+            yield from every_place(inner)
 
 
 def _added(place: Place | None, holder: Place | None, pointer: str, answers: Answers) -> Answers:

@@ -11,21 +11,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from saphan_schemas.body_types import BodyType
+from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 
-from saphan.form.question import Answers, Scalar
+from saphan.form.question import ASKS, Answers, Scalar
 from saphan.form.reading import ascii_digits, to_utc
 from saphan.web.writing.forms.codes import meant
 from saphan.web.writing.forms.kinds import FormKind, form_kind
 from saphan.web.writing.forms.model import zone_of
-from saphan.web.writing.forms.moving import obeyed
+from saphan.web.writing.forms.moving import VERBS, every_place, obeyed
+from saphan.web.writing.forms.nesting import is_entry
 from saphan.web.writing.forms.standing import proposed, standing
-from saphan.web.writing.forms.walking import Boxes, Entries, Leaf, Part, Place, Texts
+from saphan.web.writing.forms.walking import Boxes, Leaf, Part, Place, Texts
 from saphan.web.writing.forms.widgets import choice_in
 
 ORDER: Final = "do"
@@ -37,7 +39,7 @@ _WHOLE: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
 _PRECISIONS: Final = {4: "year", 7: "month", 10: "day"}
 
 
-def taken(form_data: Mapping[str, str], answers: Answers, kind: BodyType, zone: str) -> Answers:
+def taken(form_data: Mapping[str, object], answers: Answers, kind: BodyType, zone: str) -> Answers:
     """The answers after a page with the form was posted; the given ones are not changed.
 
     Args:
@@ -46,43 +48,50 @@ def taken(form_data: Mapping[str, str], answers: Answers, kind: BodyType, zone: 
         zone: of times, where the form names none that there is.
 
     Raises:
-        InvalidInput: as `form_kind`.
+        InvalidInput: `too_large`, and as `form_kind`.
     """
     made = form_kind(kind)
     found = dict(answers)
-    reader = _Reader(made, dict(form_data), _zone(form_data, found, zone))
+    posted = {name: value for name, value in form_data.items() if isinstance(value, str)}
+    reader = _Reader(made, posted, _zone(posted, found, zone))
     for _ in range(_LOOKS):
         left = len(reader.unread)
-        for place in _places(standing(made, found).top):
+        for place in every_place(standing(made, found).top):
             reader.take(place, found)
         # A code may open fields that were posted with it, by a page that knew of them.
         if len(reader.unread) in (0, left):
             break
-    order = form_data.get(ORDER, "")
-    if order:
-        verb, _, pointer = order.partition(" ")
+    _keep_begun(standing(made, found).top, answers, found)
+    verb, _, pointer = posted.get(ORDER, "").partition(" ")
+    if verb in VERBS:
         found = obeyed(verb, pointer, found, standing(made, found).top)
     found = proposed(made, found)
-    return dict(list(found.items())[: LIMITS.form_answers])
+    if len(found) > LIMITS.form_answers:
+        raise InvalidInput(
+            "too_large",
+            f"the form has {len(found)} answers, at most {LIMITS.form_answers} are kept",
+            field="answers",
+            hint="send several bulletins, or long lists as an attachment",
+        )
+    return found
 
 
-def _zone(form_data: Mapping[str, str], answers: Answers, zone: str) -> str:
-    named = form_data.get(_ZONE, answers.get(_ZONE))
+def _keep_begun(top: Place, before: Answers, answers: Answers) -> None:
+    """A part whose last field was just emptied stays, until somebody removes it."""
+    filled = {pointer.rpartition("/")[0] for pointer in before}
+    for part in (place for place in every_place(top) if isinstance(place, Part)):
+        if part.there and not part.required and part.pointer in filled:
+            answers.setdefault(part.pointer + ASKS, True)
+
+
+def _zone(posted: Mapping[str, str], answers: Answers, zone: str) -> str:
+    named = posted.get(_ZONE) or answers.get(_ZONE)
     known = zone_of({_ZONE: named}, "")
     return known if known == named else zone
 
 
 _LOOKS: Final = 3
 _ZONE: Final = "/about/local_time_zone"
-
-
-def _places(top: Place) -> Iterator[Place]:
-    """Every place of a form that has controls."""
-    if isinstance(top, Part | Entries):
-        for inner in top.inside:
-            yield from _places(inner)
-    else:
-        yield top
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +112,12 @@ class _Reader:
         """Put what was posted for a place into the answers."""
         match place:
             case Leaf():
-                self._one(place, answers)
+                self._one(place, answers, stays=is_entry(place.pointer.rpartition("/")[2]))
             case Texts():
                 for lang in self._languages(place):
                     pointer = f"{place.pointer}/{lang}"
-                    self._one(Leaf(pointer, place.text, None, False, None), answers)
+                    text = Leaf(pointer, place.text, None, False, None)
+                    self._one(text, answers, stays=True)
             case Boxes():
                 self._boxes(place, answers)
             case _:
@@ -117,14 +127,17 @@ class _Reader:
         start = f"{place.pointer}/"
         return [name[len(start) :] for name in self.posted if name.startswith(start)]
 
-    def _one(self, leaf: Leaf, answers: Answers) -> None:
+    def _one(self, leaf: Leaf, answers: Answers, *, stays: bool) -> None:
+        """One control; an entry of a list or a language that was emptied `stays`."""
         typed = self.posted.get(leaf.pointer)
         if typed is None or leaf.pointer in self.done:
             return
         self.done.add(leaf.pointer)
         answer = read(leaf, typed, self.zone)
         if answer is None:
-            answers.pop(leaf.pointer, None)
+            emptied = answers.pop(leaf.pointer, None) is not None
+            if emptied and stays:
+                answers[leaf.pointer + ASKS] = True
             return
         before = answers.get(leaf.pointer)
         answers[leaf.pointer] = answer
@@ -141,9 +154,9 @@ class _Reader:
 
     def _boxes(self, place: Boxes, answers: Answers) -> None:
         """The codes that are ticked, those that were there before first and in their order."""
-        if f"{place.pointer}{BOX}" not in self.posted:
-            return
         start = f"{place.pointer}{BOX}"
+        if start not in self.posted or start in self.done:
+            return
         names = [name for name in self.posted if name.startswith(start)]
         self.done.update(names)
         now = [name[len(start) :] for name in names if name != start]

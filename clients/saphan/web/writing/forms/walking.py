@@ -177,7 +177,7 @@ class Walk:
         always = node.get("required", ())
         found, built, asked = names, dict[str, Any](), set[str]()
         for _ in range(ROUNDS):
-            built = {name: given[name] for name in found if given.get(name) not in (None, [])}
+            built = {name: given[name] for name in found if _says(given.get(name))}
             # Of a field that is needed and still empty nobody knows what it will say.
             asked = {name for name in properties if name in built or name not in always}
             still = [
@@ -221,3 +221,9 @@ class Walk:
         ticked = tuple(dict.fromkeys(str(one) for one in items if isinstance(one, str)))
         made = list(ticked) if ticked or required else LEFT_OUT
         return Boxes(pointer, found, choice, required, ticked), made
+
+
+def _says(given: Any) -> bool:
+    """Whether something stands there; a text that was only begun in a language is none yet."""
+    begun = isinstance(given, dict) and bool(given) and all(one == {} for one in given.values())
+    return not begun and given not in (None, [])
