@@ -21,6 +21,7 @@ from saphan.web.inbox.rows import Rows
 from saphan.web.line_keeper import LineKeeper
 from saphan.web.seeking.index import SearchIndex
 from saphan.web.seeking.keeping_up import keep_up
+from saphan.web.standing import Standing
 from saphan.web.topics import Topics
 
 T = TypeVar("T")
@@ -46,6 +47,7 @@ class OpenDesk:
         self.clock = desk.clock
         self.topics = topics
         self.rows = Rows()
+        self.standing = Standing()
         self.search = SearchIndex()
         self.line = LineKeeper(line_desk, self._told, self.rows.listed)
         self._desk = desk
@@ -56,6 +58,7 @@ class OpenDesk:
     async def start(self) -> None:
         """Load what is in memory, and reach for the node."""
         await self.work(self.rows.load)
+        await self.work(self.standing.load)
         keeping_up = keep_up(self.work, self.search)
         self._tasks = [asyncio.create_task(one) for one in (self.line.run(), keeping_up)]
 
@@ -84,6 +87,7 @@ class OpenDesk:
     async def _told(self, synced: Synced | None) -> None:
         """After each sync, and after each change of the line's state (None)."""
         changed = await self.work(self.rows.load)
+        await self.work(self.standing.load)
         if synced is not None or changed:
             for topic in ("inbox", "sent", "owed", "approve"):
                 self.topics.publish(topic)

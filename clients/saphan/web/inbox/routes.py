@@ -1,9 +1,89 @@
-"""Pages and orders of this room, by their addresses."""
+"""GET /inbox: what came, in the order in which it asks for attention. POST /line: try it now."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from aiohttp import web
+from saphan_schemas.messages import text, type_key
 
-ROUTES: Final[tuple[web.RouteDef, ...]] = ()
+from saphan.web.inbox.listing import STATES, Filters, Listing, listing
+from saphan.web.inbox.titles import titles
+from saphan.web.reading.happened import why
+from saphan.web.rendering.page import render
+from saphan.web.workplace import back, is_inner, opened, workplace
+
+URGENCIES: Final = ("immediate", "priority", "routine")
+
+
+async def show(request: web.Request) -> web.Response:
+    """The list, filtered as the address says."""
+    desk, place = opened(request), workplace(request)
+    filters = Filters.of(request.query)
+    found = listing(
+        desk.rows.all(),
+        desk.standing.owes(desk.me.agency),
+        filters,
+        place.clock(),
+        _page(request.query.get("page", "")),
+    )
+    here = [line.row.id for _, _, lines in found.groups for line in lines if line.row.opened]
+    return await render(
+        request,
+        "inbox/list.html",
+        list=found,
+        filters=filters,
+        choices=_choices(found, filters, place.lang),
+        titles=await desk.work(partial(titles, bulletins=here, read=(place.lang,))),
+        words=partial(type_words, lang=place.lang),
+        why=partial(why, lang=place.lang),
+        heard=desk.line.state.heard,
+    )
+
+
+async def hurry(request: web.Request) -> web.Response:
+    """The officer says that the line is back, or wants what waits to leave now."""
+    opened(request).line.hurry()
+    wanted = str((await request.post()).get("next", ""))
+    raise back(request, wanted if is_inner(wanted) else "/inbox")
+
+
+def type_words(schema: str, lang: str) -> str:
+    """A type's name in words; of an agency's own its name as it is."""
+    key = type_key(schema)
+    return schema if key is None else text(key, lang)
+
+
+def _choices(
+    found: Listing, filters: Filters, lang: str
+) -> list[tuple[str, str, list[tuple[str, str, int]]]]:
+    """For each filter its name, its value, and (value, words, how many) of what there is."""
+    counts = found.counts
+    types = sorted((type_words(one, lang), one) for one in counts["type"] | {filters.type: 0})
+    senders = sorted(counts["corridor"] | {filters.corridor: 0})
+    return [
+        ("type", filters.type, [(o, w, counts["type"].get(o, 0)) for w, o in types if o]),
+        (
+            "corridor",
+            filters.corridor,
+            [(o, o, counts["corridor"].get(o, 0)) for o in senders if o],
+        ),
+        (
+            "urgency",
+            filters.urgency,
+            [(o, text(f"urgency.{o}", lang), counts["urgency"].get(o, 0)) for o in URGENCIES],
+        ),
+        (
+            "state",
+            filters.state,
+            [(o, text(f"page.inbox.state.{o}", lang), counts["state"].get(o, 0)) for o in STATES],
+        ),
+    ]
+
+
+def _page(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 1
+
+
+ROUTES: Final = (web.get("/inbox", show), web.post("/line", hurry))

@@ -1,9 +1,43 @@
-"""Pages and orders of this room, by their addresses."""
+"""GET /owed: what this agency has to answer, and what others owe it, with their clocks."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from aiohttp import web
+from saphan_schemas.codes import code_label
 
-ROUTES: Final[tuple[web.RouteDef, ...]] = ()
+from saphan.web.inbox.routes import type_words
+from saphan.web.inbox.titles import titles
+from saphan.web.owed.clocks import clocks
+from saphan.web.rendering.page import render
+from saphan.web.workplace import opened, workplace
+
+
+async def show(request: web.Request) -> web.Response:
+    """Both lists, as the node told them last."""
+    desk, place = opened(request), workplace(request)
+    requests, now = desk.standing.owed, place.clock()
+    named = [one.id for one in requests]
+    return await render(
+        request,
+        "owed/list.html",
+        ours=clocks(requests, "received", now),
+        theirs=clocks(requests, "sent", now),
+        heard=desk.standing.owed_heard,
+        titles=await desk.work(partial(titles, bulletins=named, read=(place.lang,))),
+        words=partial(type_words, lang=place.lang),
+        reason=partial(_reason, lang=place.lang),
+    )
+
+
+def _reason(code: str, lang: str) -> str:
+    """Why an answer is late; one of a newer list as it is written (codes.md, K8)."""
+    try:
+        return code_label("delay_reason", code, lang)
+    except KeyError:
+        return code
+
+
+ROUTES: Final = (web.get("/owed", show),)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
-from saphan_schemas.messages import LANGUAGES
+from saphan_schemas.messages import LANGUAGES, error_title
 
 from saphan.web.rendering.environment import environment
 from saphan.web.static_files import static_path
@@ -25,12 +26,16 @@ async def render(
     Args:
         values: beside what every template has (`shared`).
     """
+    place = workplace(request)
+    if place.open is not None:
+        await place.open.work(place.open.standing.count)
     text = environment().get_template(template).render(shared(request) | values)
     return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
 
 
 def shared(request: web.Request) -> dict[str, Any]:
-    """What every template has: say, lang, languages, now, me, line, path, here, nav, static."""
+    """What every template has: say, lang, languages, now, me, line, standing, path, here,
+    nav, static, error_title."""
     place = workplace(request)
     return {
         "say": place.say,
@@ -39,6 +44,8 @@ def shared(request: web.Request) -> dict[str, Any]:
         "now": place.clock(),
         "me": None if place.open is None else place.open.me,
         "line": None if place.open is None else place.open.line.state,
+        "standing": None if place.open is None else place.open.standing,
+        "error_title": partial(error_title, lang=place.lang),
         "path": request.path_qs if request.method == "GET" else _came_from(request),
         "here": request.path.split("/")[1],
         "nav": NAV,
@@ -49,7 +56,16 @@ def shared(request: web.Request) -> dict[str, Any]:
 
 def _counts(place: Workplace) -> dict[str, int]:
     """How many wait in each room of the navigation; rooms without a number are left out."""
-    return {}
+    if place.open is None:
+        return {}
+    desk, standing = place.open, place.open.standing
+    return {
+        "inbox": desk.rows.unread,
+        "owed": len(standing.owes(desk.me.agency)),
+        "drafts": standing.drafts,
+        "sent": standing.queued,
+        "approve": standing.second,
+    }
 
 
 def _came_from(request: web.Request) -> str:
