@@ -1,0 +1,129 @@
+"""Where what was asked for stands in a text, as it was written: folded, found, mapped back."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from saphan.folding.searching import aligned, sound
+from saphan.showing.texts import told
+
+BEFORE: Final = 60
+"""Letters before the first that was found."""
+WIDE: Final = 240
+"""Letters of an excerpt."""
+CHUNK: Final = 4_000
+"""Letters that are looked through at once."""
+LOOKED_THROUGH: Final = 20_000
+"""Letters of one bulletin that are looked through for excerpts; its page shows all of it."""
+_NAME: Final = re.compile(r"[^\W\d_]{3,40}")
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some letters, and whether they are what was asked for."""
+
+    text: str
+    found: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Part of a text in one language; `begins` and `ends`: nothing is before, or behind it."""
+
+    lang: str
+    pieces: tuple[Piece, ...]
+    begins: bool
+    ends: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What is looked for: search keys of words and long numbers, and sounds of names."""
+
+    words: tuple[str, ...]
+    sounds: frozenset[str]
+
+
+def excerpts(texts: Iterable[str], looked: Looked, most: int) -> list[Excerpt]:
+    """Excerpts of the texts in which something stands, at most so many, one of each text."""
+    found: list[Excerpt] = []
+    left = LOOKED_THROUGH
+    for text in dict.fromkeys(texts):
+        for start in range(0, min(len(text), left), CHUNK):
+            chunk = text[start : start + CHUNK]
+            key, places = aligned(chunk)
+            spans = _spans(chunk, key, places, looked)
+            if spans:
+                found.append(_excerpt(text, places, start, spans))
+                break
+        left -= len(text)
+        if len(found) == most or left <= 0:
+            break
+    return found
+
+
+def whole(text: str, lang: str, looked: Looked, most: int) -> Excerpt:
+    """A title, or its beginning, with what was found in it."""
+    part = text[:most]
+    spans = _spans(part, *aligned(part), looked)
+    return Excerpt(lang, tuple(_cut(part, 0, len(part), spans)), True, len(part) == len(text))
+
+
+def _spans(text: str, key: str, places: list[Span], looked: Looked) -> list[Span]:
+    """Apart from each other, in order."""
+    found = sorted({*_of_words(key, places, looked.words), *_of_sounds(text, looked.sounds)})
+    apart: list[Span] = []
+    for begin, end in found:
+        if apart and begin <= apart[-1][1]:
+            apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
+        else:
+            apart.append((begin, end))
+    return apart
+
+
+def _of_words(key: str, places: list[Span], words: tuple[str, ...]) -> Iterator[Span]:
+    if not places:
+        return
+    for word in words:
+        at = key.find(word)
+        while at >= 0:
+            yield places[at][0], places[at + len(word) - 1][1]
+            at = key.find(word, at + len(word))
+
+
+def _of_sounds(text: str, sounds: frozenset[str]) -> Iterator[Span]:
+    if sounds:
+        for match in _NAME.finditer(text):
+            if match[0][0].isupper() and sound(match[0]) in sounds:
+                yield match.span()
+
+
+def _excerpt(text: str, places: list[Span], start: int, spans: list[Span]) -> Excerpt:
+    """Cut between letters, never between a letter and its marks."""
+    starts = [begin for begin, _ in places]
+    first = bisect.bisect_right(starts, max(0, spans[0][0] - BEFORE)) - 1
+    begin = starts[first] if first > 0 else 0
+    last = bisect.bisect_left(starts, max(begin + WIDE, spans[0][1]))
+    end = starts[last] if last < len(starts) else min(len(text) - start, CHUNK)
+    part = text[start : start + end]
+    lang = told(text).lang
+    pieces = tuple(_cut(part, begin, end, spans))
+    return Excerpt(lang, pieces, start + begin == 0, start + end >= len(text))
+
+
+def _cut(text: str, begin: int, end: int, spans: list[Span]) -> Iterator[Piece]:
+    at = begin
+    for first, last in spans:
+        if first >= end:
+            break
+        if first > at:
+            yield Piece(text[at:first], False)
+        yield Piece(text[first : min(last, end)], True)
+        at = min(last, end)
+    if at < end:
+        yield Piece(text[at:end], False)

@@ -1,0 +1,162 @@
+"""What a page of results shows: read again from the store, for those on the page alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import msgspec
+from saphan_schemas.strict_json import parse_json
+
+from saphan.desk.desk import Desk
+from saphan.desk.drafts import Drafts
+from saphan.desk.form_drafts import FormDrafts
+from saphan.desk.inbox import Inbox
+from saphan.desk.listed import InboxRow
+from saphan.desk.outbox import Outbox
+from saphan.desk.searchable import TITLE_CHARS, pieces_of
+from saphan.showing.texts import UNKNOWN, ordered
+from saphan.web.seeking.drafts_folded import draft_says, form_says
+from saphan.web.seeking.entries import Source
+from saphan.web.seeking.excerpts import Excerpt, Looked, excerpts, whole
+from saphan.web.seeking.finding import Hit
+from saphan.web.seeking.question import Question
+
+Json = dict[str, Any]
+EXCERPTS: Final = 3
+"""Of one bulletin on a page of results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One result.
+
+    Args:
+        href: its page; others: the agencies at the other end; created: ms UTC.
+        title: None: never opened, or without one. row: of the inbox, where it has one.
+    """
+
+    source: Source
+    href: str
+    schema: str
+    others: tuple[str, ...]
+    created: int
+    urgency: str
+    exercise: bool
+    alike: bool
+    said: Json = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    row: InboxRow | None = None
+    title: Excerpt | None = None
+    excerpts: tuple[Excerpt, ...] = ()
+
+    @property
+    def struck(self) -> bool:
+        """Whether it does not stand any more."""
+        return self.row is not None and bool(self.row.recalled or self.row.replaced_by)
+
+
+def show(
+    desk: Desk,
+    hits: Iterable[Hit],
+    row_of: Callable[[str], InboxRow | None],
+    asked: Question,
+    lang: str,
+) -> list[Shown]:
+    """The results of these hits; what has gone meanwhile is left out. Blocking."""
+    looked = _looked(asked)
+    made = (_read(desk, hit, row_of) for hit in hits)
+    return [_worded(one, looked, lang) for one in made if one is not None]
+
+
+def _looked(asked: Question) -> Looked:
+    numbers = (phone for group in asked.groups for phone in group.phones)
+    sounds = frozenset(group.sound for group in asked.groups if group.sound)
+    return Looked((*asked.words, *numbers), sounds)
+
+
+def _worded(one: Shown, looked: Looked, lang: str) -> Shown:
+    """With its title in the officer's language, and what stands elsewhere in it."""
+    about = one.said.get("about") or {}
+    titles = about.get("title")
+    title, shown = None, ""
+    if isinstance(titles, dict) and titles:
+        best = ordered([str(each) for each in titles], (lang,))[0]
+        shown = str(titles[best])
+        title = whole(shown, best, looked, TITLE_CHARS)
+    elif about.get("reference"):
+        title = whole(str(about["reference"]), UNKNOWN, looked, TITLE_CHARS)
+    texts = (text for text in (*pieces_of(one.said), *one.names) if text != shown)
+    found = excerpts(texts, looked, EXCERPTS) if looked.words else []
+    return replace(one, title=title, excerpts=tuple(found))
+
+
+def _read(desk: Desk, hit: Hit, row_of: Callable[[str], InboxRow | None]) -> Shown | None:
+    source, name = hit.key
+    if source == "received":
+        return _received(desk, hit, row_of(name.hex()))
+    read = {"sent": _sent, "draft": _draft, "form": _form}[source]
+    return read(desk, hit, int.from_bytes(name, "big"))
+
+
+def _received(desk: Desk, hit: Hit, row: InboxRow | None) -> Shown | None:
+    bulletin = hit.key[1].hex()
+    found = Inbox(desk).opened(bulletin)
+    if found is not None:
+        header: Json = found["header"]
+    elif row is None or row.opened:
+        return None  # it went meanwhile
+    else:
+        header = msgspec.structs.asdict(row)
+    files = () if found is None else found.get("attachments", ())
+    return Shown(
+        source="received",
+        href=f"/bulletins/{bulletin}",
+        schema=header["schema"],
+        others=(header["sender"],),
+        created=header["created"],
+        urgency=header["urgency"],
+        exercise=header["exercise"],
+        alike=hit.alike,
+        said={} if found is None else found["content"],
+        names=tuple(str(one["name"]) for one in files),
+        row=row,
+    )
+
+
+def _sent(desk: Desk, hit: Hit, number: int) -> Shown | None:
+    for one in Outbox(desk).some([number]):
+        header = one.shown
+        href = "/sent" if one.bulletin is None else f"/bulletins/{one.bulletin.hex()}"
+        names = tuple(file.name for file in one.written.attachments)
+        said = parse_json(dict, one.written.data)
+        return Shown(
+            "sent", href, header.schema, header.recipients, header.created, header.urgency,
+            header.exercise, hit.alike, said, names,
+        )  # fmt: skip
+    return None
+
+
+def _draft(desk: Desk, hit: Hit, number: int) -> Shown | None:
+    for one in (draft for draft in Drafts(desk).all() if draft.number == number):
+        said = draft_says(one)
+        names = tuple(file.name for file in one.written.attachments)
+        return Shown(
+            "draft", "/drafts", str(said.get("schema", "")), one.written.to, one.kept,
+            str(said.get("urgency", "routine")), said.get("exercise") is True, hit.alike, said,
+            names,
+        )  # fmt: skip
+    return None
+
+
+def _form(desk: Desk, hit: Hit, number: int) -> Shown | None:
+    one = FormDrafts(desk).find(number)
+    if one is None:
+        return None
+    names = tuple(file.name for file in one.attachments)
+    urgency = str(one.answers.get("/urgency", "routine"))
+    return Shown(
+        "form", f"/drafts/{number}", one.schema, one.to, one.saved, urgency,
+        one.answers.get("/exercise") is True, hit.alike, form_says(one), names,
+    )  # fmt: skip
