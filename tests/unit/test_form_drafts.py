@@ -132,7 +132,7 @@ def test_files_are_kept_while_a_form_needs_them(
     )
     assert forms.get(one.number).digest != before.digest
     FormFiles(forms.desk).detach(one.number, file.blob.digest)
-    Outbox(desk).drop_unused(before)
+    Outbox(desk).drop_files(before.attachments)
     assert Files(desk).has(name, file.blob)
     Outbox(desk).remove_form(two.number)
     assert desk.store.parts(name) == 0
@@ -223,6 +223,18 @@ def test_refused_it_is_a_form_with_the_place_of_the_fault(desk: Desk, forms: For
     assert (back.code, back.field) == ("relation_unknown", "/about/relations/0")
     assert (back.message, back.version) == ("this node has no bulletin", 2)
     assert Outbox(desk).all() == []
+
+
+def test_a_refusal_stands_until_its_field_is_answered_anew(desk: Desk, forms: FormDrafts) -> None:
+    form, _ = queued_form(desk, forms)
+    (one,) = Outbox(desk).waiting()
+    error = Refused("relation_unknown", "this node has no bulletin", field="/about/relations/0")
+    Outbox(desk)._to_draft(one, error)
+    there: Answers = {"/about/relations/0/bulletin_id": "ab"}
+    elsewhere = forms.save(form.number, 2, {"/about/relations/01": "x"})
+    assert elsewhere.code == "relation_unknown"
+    mended = forms.save(form.number, 3, there)
+    assert (mended.code, mended.message, mended.field) == (None, None, None)
 
 
 def test_sent_it_goes(desk: Desk, forms: FormDrafts) -> None:

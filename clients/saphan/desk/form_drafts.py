@@ -194,7 +194,9 @@ class FormDrafts:
             if _encoded(wanted) == _encoded(form):
                 return form
             if version != form.version:
-                raise _changed(number)
+                raise changed(number)
+            if _mended(form, wanted):
+                wanted = msgspec.structs.replace(wanted, code=None, message=None, field=None)
             return self.change(wanted)
 
     def branch(
@@ -236,7 +238,7 @@ class FormDrafts:
             InvalidInput: `draft_unknown`; Refused: `draft_queued`, `form_draft_changed`.
         """
         if self.editable(form.number).digest != form.digest:
-            raise _changed(form.number)
+            raise changed(form.number)
         return form.number
 
     def sent(self, number: int) -> None:
@@ -285,6 +287,19 @@ def form_row(form: FormDraft) -> dict[str, Any]:
     }
 
 
+def _mended(before: FormDraft, after: FormDraft) -> bool:
+    """Whether something else stands now where the node found a fault."""
+    if before.field is None:
+        return False
+    if not before.field.startswith("/"):
+        return before.to != after.to
+    one, other = (
+        {at: value for at, value in form.answers.items() if f"{at}/".startswith(f"{before.field}/")}
+        for form in (before, after)
+    )
+    return one != other
+
+
 def _encoded(form: FormDraft) -> bytes:
     """Of what the store takes.
 
@@ -311,7 +326,8 @@ def _form(value: bytes) -> FormDraft:
     return decode(FormDraft, value, ROW_BYTES, "form")
 
 
-def _changed(number: int) -> Refused:
+def changed(number: int) -> Refused:
+    """Why something about an older look at a form is refused."""
     return Refused(
         CONFLICT,
         f"draft {number} was changed in another window meanwhile",

@@ -52,7 +52,7 @@ class FormFiles:
             return self._forms.change(msgspec.structs.replace(form, attachments=files), version=0)
 
     def detach(self, number: int, digest: bytes) -> FormDraft:
-        """Take a file off; its bytes go with `Outbox.drop_unused`; raises as `attach`."""
+        """Take a file off; its bytes go with `Outbox.drop_files`; raises as `attach`."""
         with self.desk.store.transaction():
             form = self._forms.editable(number)
             files = tuple(one for one in form.attachments if one.blob.digest != digest)

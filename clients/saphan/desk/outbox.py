@@ -27,7 +27,7 @@ from saphan.corridors import allowed
 from saphan.desk.answers import Sent, checked
 from saphan.desk.desk import Desk, number_name
 from saphan.desk.drafts import Draft, Drafts, Written
-from saphan.desk.files import Files, upload_name
+from saphan.desk.files import AttachedFile, Files, upload_name
 from saphan.desk.form_drafts import FormDraft, FormDrafts
 from saphan.desk.kept import KeptDays
 from saphan.desk.line import LINE_ENDED, DeskLine
@@ -160,11 +160,14 @@ class Outbox:
         Raises:
             InvalidInput: `draft_unknown`; Refused: `draft_queued`.
         """
-        self.drop_unused(FormDrafts(self.desk).remove(number))
+        self.drop_files(FormDrafts(self.desk).remove(number).attachments)
 
-    def drop_unused(self, written: Written | FormDraft) -> None:
-        """Take away the files of what was sent, removed or never kept; not those that a draft, a
-        form or the queue still needs."""
+    def drop_unused(self, written: Written) -> None:
+        """Take away the files of what was sent, removed or never kept, as `drop_files`."""
+        self.drop_files(written.attachments)
+
+    def drop_files(self, dropped: Sequence[AttachedFile]) -> None:
+        """Take files away; not those that a draft, a form or the queue still needs."""
         store = self.desk.store
         with store.transaction():  # nobody queues one of them meanwhile
             drafts = [draft.written for draft in Drafts(self.desk).all()]
@@ -172,7 +175,7 @@ class Outbox:
             forms = [form.attachments for form in FormDrafts(self.desk).each()]
             others = [other.attachments for other in drafts + queued]
             used = {file.blob for files in forms + others for file in files}
-            for file in written.attachments:
+            for file in dropped:
                 if file.blob not in used:
                     store.drop_parts(upload_name(file.blob))
 

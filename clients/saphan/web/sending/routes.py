@@ -6,4 +6,6 @@ from typing import Final
 
 from aiohttp import web
 
-ROUTES: Final[tuple[web.RouteDef, ...]] = ()
+from saphan.web.sending import list_pages, recall_pages
+
+ROUTES: Final[tuple[web.RouteDef, ...]] = (*list_pages.ROUTES, *recall_pages.ROUTES)

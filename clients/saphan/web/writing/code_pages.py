@@ -14,7 +14,7 @@ from saphan.web.writing.forms.codes import search, whole_list
 
 
 async def codes(request: web.Request) -> web.Response:
-    """GET /codes/{list}: `q` is what was typed, `only` names the codes that fit there, by commas."""
+    """GET /codes/{list}: `q` is what was typed; `only`, with commas, the codes that fit there."""
     opened(request)
     choice = whole_list(request.match_info["list"])
     if choice is None:

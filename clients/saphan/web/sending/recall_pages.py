@@ -1,0 +1,68 @@
+"""/bulletins/{id}/recall: take back what one wrote, see who has obeyed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import web
+from saphan_protocol.delivery import RECALLED_CODES
+from saphan_schemas.errors import InvalidInput
+
+from saphan.desk.desk import Desk
+from saphan.desk.inbox import Inbox
+from saphan.desk.line import DeskLine
+from saphan.web.open_desk import OpenDesk
+from saphan.web.rendering.page import render
+from saphan.web.sending.words import words
+from saphan.web.workplace import back, opened, workplace
+from saphan.web.writing.originals import original
+
+Json = dict[str, Any]
+REASONS: Final = tuple(sorted(RECALLED_CODES))
+BULLETIN: Final = "{id:[0-9a-f]{64}}"
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET: how it stands for each recipient; before it was ordered, the reasons to choose from."""
+    place, bulletin = opened(request), request.match_info["id"]
+    found = await _ask(place, bulletin, None)
+    about = await place.work(partial(original, bulletin=bulletin))
+    return await render(
+        request,
+        "sending/recall.html",
+        id=bulletin,
+        about=about,
+        mine=about.sender == place.me.agency,
+        recall=found,
+        reasons=REASONS,
+        **words(workplace(request).lang),
+    )
+
+
+async def order(request: web.Request) -> web.Response:
+    """POST with `reason` and `sure`: it goes to the log, and to everybody who has it."""
+    place, bulletin, given = opened(request), request.match_info["id"], await request.post()
+    reason = str(given.get("reason", ""))
+    if reason not in RECALLED_CODES:
+        raise InvalidInput(
+            "recall_code", "a recall has one of the reasons", field="reason", hint=", ".join(REASONS)
+        )
+    await _ask(place, bulletin, reason)
+    place.topics.publish("sent")
+    raise back(request, f"/bulletins/{bulletin}/recall")
+
+
+async def _ask(place: OpenDesk, bulletin: str, reason: str | None) -> Json:
+    """Nothing of a recall is kept here: it is asked of the node each time."""
+
+    async def ask(desk: Desk, line: DeskLine) -> Json:
+        return await Inbox(desk).recall(line, bulletin, reason)
+
+    return await place.ask(ask)
+
+
+ROUTES: Final = (
+    web.get(f"/bulletins/{BULLETIN}/recall", show),
+    web.post(f"/bulletins/{BULLETIN}/recall", order),
+)

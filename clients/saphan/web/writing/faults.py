@@ -1,0 +1,56 @@
+"""Why a draft came back, in the officer's words, and at which of its fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from saphan_schemas.errors import InvalidInput, SaphanError
+from saphan_schemas.explaining import explain
+from saphan_schemas.faults import Fault
+from saphan_schemas.messages import error_hint, error_title
+
+from saphan.desk.form_drafts import FormDraft
+from saphan.web.writing.forms.dressing import id_of
+
+RECIPIENTS = "recipients"
+"""Id of the part of the page that asks for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """An error for people: a title, what exactly, what next; `at` is the element to jump to."""
+
+    code: str
+    title: str
+    message: str
+    hint: str | None
+    at: str | None
+
+
+def words_of(error: SaphanError, lang: str) -> Words:
+    """An error of this desk."""
+    message = explain(error, lang) or error.message
+    title, hint = error_title(error, lang), error_hint(error, lang)
+    return Words(error.code, title, message, hint, _at(error.field))
+
+
+def refusal_words(form: FormDraft, lang: str) -> Words | None:
+    """Why the node refused it; None: it did not."""
+    if form.code is None:
+        return None
+    return words_of(InvalidInput(form.code, form.message or "", field=form.field), lang)
+
+
+def refusal_of(form: FormDraft) -> list[Fault]:
+    """The node's refusal as a fault at its field, if it is about one."""
+    if form.code is None or form.field is None or not form.field.startswith("/"):
+        return []
+    return [Fault(form.code, form.field, schema=form.schema)]
+
+
+def _at(field: str | None) -> str | None:
+    if field is None:
+        return None
+    if field.startswith("/"):
+        return id_of(field)
+    return RECIPIENTS if field in ("header.recipients", "to") else None
