@@ -284,6 +284,27 @@ class AskOwed(Record, frozen=True, tag=32):
     known: Digest | None
 
 
+class AskEvidence(Record, frozen=True, tag=33):
+    """A bulletin's evidence as one file, for the officer to carry away: an export of this desk.
+
+    Args:
+        attachments: whether the sealed bytes of attachments go in too.
+    """
+
+    request: RequestId
+    bulletin: BulletinId
+    attachments: bool
+
+
+class AskEvidencePart(Record, frozen=True, tag=34):
+    """Bytes of the file that this session's last `AskEvidence` has made."""
+
+    request: RequestId
+    bulletin: BulletinId
+    offset: Index
+    length: Annotated[int, Meta(ge=1, le=LIMITS.part_bytes)]
+
+
 DeskQuestion = (
     AskIdentity
     | AskInbox
@@ -303,6 +324,8 @@ DeskQuestion = (
     | AskExported
     | AskRecall
     | AskOwed
+    | AskEvidence
+    | AskEvidencePart
 )
 FromDesk = DeskLogin | DeskQuestion
 FromNodeToDesk = (

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
-from markupsafe import escape
-from saphan_schemas.messages import LANGUAGES, text
-from support.bridge import Bridge, eventually, states, wish
-from support.desk_page import DeskPage, desk_page
-from support.desks import DeskBridge, desk_bridge, ready_bridge
+from saphan_schemas.messages import LANGUAGES
+from support.bridge import Bridge, eventually, wish
+from support.desk_page import desk_page
+from support.desks import desk_bridge, ready_bridge
+from support.reading_page import Reader, reading, words
 
 
 @pytest.fixture
@@ -21,49 +18,6 @@ async def bridge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridge]:
     monkeypatch.setattr("saphan.node.desks.session.NEWS_PAUSE_S", 0.05)
     async with ready_bridge() as made:
         yield made
-
-
-def words(key: str, lang: str = "en") -> str:
-    """A text as it stands in a page."""
-    return str(escape(text(key, lang)))
-
-
-@dataclass
-class Reader:
-    """kh.gpo's dao before the page, and both nodes."""
-
-    world: DeskBridge
-    page: DeskPage
-
-    async def received(self, **fields: Any) -> str:
-        """The id of a bulletin from la.ospp that is in the inbox."""
-        sent = await self.world.la.send(wish(name="drug_seizure", **fields))
-        await eventually(lambda: states(self.world.la, sent) == ["accepted"])
-        await eventually(lambda: self.page.open.rows.get(sent.hex()))
-        return sent.hex()
-
-    async def shows(self, path: str, said: str) -> str:
-        """The page, once it has these words."""
-        return await until(lambda: self.page.get(path), said)
-
-
-async def until(ask: Callable[[], Awaitable[tuple[int, str]]], said: str) -> str:
-    async with asyncio.timeout(20):
-        while True:
-            status, shown = await ask()
-            if said in shown:
-                assert status == 200
-                return shown
-            await asyncio.sleep(0.02)
-
-
-@asynccontextmanager
-async def reading(bridge: Bridge, lang: str = "en") -> AsyncIterator[Reader]:
-    async with desk_bridge(bridge) as world:
-        folder = await world.desk()
-        async with desk_page(folder=folder, clock=bridge.clock, lang=lang) as page:
-            await eventually(lambda: page.open.line.state.online)
-            yield Reader(world, page)
 
 
 async def test_it_is_opened_by_a_signature_and_shown_as_a_document(bridge: Bridge) -> None:

@@ -301,6 +301,15 @@ class Exact(msgspec.Struct):
     exact: ExactBytes
 
 
+class Evidence(msgspec.Struct):
+    """Answers `AskEvidence`; `left_out`: entries of the log that cannot be placed any more."""
+
+    id: Hex
+    length: Annotated[int, Meta(ge=1, le=2**40)]
+    sha256: Hex
+    left_out: Index = 0
+
+
 def checked(kind: type[msgspec.Struct], value: Json) -> Json:
     """The answer as it came, if it is one.
 

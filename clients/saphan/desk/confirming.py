@@ -19,7 +19,14 @@ from saphan_protocol.batch import sign_one
 from saphan_schemas.codec import Record, decode, encode
 from saphan_schemas.desk_frames import AskErased, AskExported, AskKeeping
 from saphan_schemas.errors import InvalidInput, Refused
-from saphan_schemas.exports import DESK_ERASURE_TYPE, EXPORT_TYPE, SAVED, DeskErasure, Export
+from saphan_schemas.exports import (
+    DESK_ERASURE_TYPE,
+    EXPORT_TYPE,
+    PRINTED,
+    SAVED,
+    DeskErasure,
+    Export,
+)
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Day, Index, Millis, Signature
 
@@ -89,14 +96,21 @@ class Confirming:
         Raises:
             OperatorError: the disk.
         """
+        self._left(bulletin, SAVED, number)
+
+    def printed(self, bulletin: bytes) -> None:
+        """Record that what a bulletin says leaves this desk on paper; as `saved`."""
+        self._left(bulletin, PRINTED, None)
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _left(self, bulletin: bytes, kind: str, number: int | None) -> None:
         desk = self.desk
         by = f"desk:{desk.me.handle}"
-        record = encode(Export(bulletin, desk.me.agency, SAVED, by, number, desk.clock()))
+        record = encode(Export(bulletin, desk.me.agency, kind, by, number, desk.clock()))
         signature = sign_one(desk.key, EXPORT_TYPE, record, os.urandom(32))
         kept = encode(_Saved(record, signature))
         desk.store.put(Shelf.EXPORTS, os.urandom(16), kept)
-
-    # --- inside -----------------------------------------------------------------------------------
 
     def _heed(self, copies: list[Json], witnessed: int | None) -> list[bytes]:
         keeping = Keeping(self.desk)

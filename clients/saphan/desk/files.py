@@ -17,7 +17,14 @@ from typing import Final
 
 from saphan_protocol.pace import Pace
 from saphan_schemas.codec import Record
-from saphan_schemas.desk_frames import AskFetch, AskPart, AskUpload, DeskHeld, DeskPart
+from saphan_schemas.desk_frames import (
+    AskEvidencePart,
+    AskFetch,
+    AskPart,
+    AskUpload,
+    DeskHeld,
+    DeskPart,
+)
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import DAY_MS, KIB, LIMITS
 from saphan_schemas.records import Blob
@@ -32,6 +39,8 @@ from saphan.desk_errors import malformed
 PART: Final = 16 * KIB
 """Of a file in one row and one message: 2 s at 64 kbit/s."""
 DOWN: Final = b"down"
+EVIDENCE: Final = 0
+"""In place of an attachment's number: the bulletin's evidence, on its way to a file."""
 WAITING_DAYS: Final = 30
 """That an attachment stays at the desk of whoever signs second, at most."""
 PARTS_AT_ONCE: Final = 32
@@ -153,13 +162,48 @@ class Files:
         Raises:
             SaphanError: of the line, the node, the disk; Unavailable: `attachment_cut`.
         """
+
+        def ask(offset: int, length: int) -> AskFetch:
+            return AskFetch(line.number(), bulletin, number, offset, length)
+
+        await self._fetch(line, bulletin, number, blob, ask)
+
+    async def fetch_evidence(self, line: DeskLine, bulletin: bytes, blob: Blob) -> None:
+        """Get the evidence that the node has made on this line; kept sealed until `drop_evidence`.
+
+        Raises:
+            SaphanError: as `fetch`.
+        """
+
+        def ask(offset: int, length: int) -> AskEvidencePart:
+            return AskEvidencePart(line.number(), bulletin, offset, length)
+
+        await asyncio.to_thread(self.drop_evidence, bulletin)  # of an earlier one
+        await self._fetch(line, bulletin, EVIDENCE, blob, ask)
+
+    def drop_evidence(self, bulletin: bytes) -> None:
+        """Take away what `fetch_evidence` has brought; idempotent.
+
+        Raises:
+            OperatorError: the disk.
+        """
+        self.desk.store.drop_parts(download_name(bulletin, EVIDENCE))
+
+    async def _fetch(
+        self,
+        line: DeskLine,
+        bulletin: bytes,
+        number: int,
+        blob: Blob,
+        ask: Callable[[int, int], AskFetch | AskEvidencePart],
+    ) -> None:
         name = download_name(bulletin, number)
         begin = await asyncio.to_thread(self.desk.store.parts, name)
         day = await asyncio.to_thread(self._day, bulletin)
         keeping = _Keeping(self.desk, name, begin, day)
 
         async def send(offset: int, length: int) -> tuple[int, int]:
-            frame = AskFetch(line.number(), bulletin, number, offset, length)
+            frame = ask(offset, length)
             await line.send(frame)
             asked[frame.request] = length
             return frame.request, length
@@ -258,7 +302,7 @@ def upload_name(blob: Blob) -> bytes:
 
 
 def download_name(bulletin: bytes, number: int) -> bytes:
-    """The name of a received attachment; `number` from 1."""
+    """The name of a received attachment; `number` from 1, or `EVIDENCE`."""
     return DOWN + bulletin + bytes([number])
 
 

@@ -23,7 +23,7 @@ from saphan_schemas.strict_json import parse_json
 
 from saphan.desk.desk import Desk
 from saphan.desk.drafts import Drafts
-from saphan.desk.files import download_name
+from saphan.desk.files import EVIDENCE, download_name
 from saphan.desk.form_drafts import FormDrafts
 from saphan.desk.kept import Kept, KeptDays
 from saphan.desk.outbox import Outbox, Queued
@@ -146,7 +146,7 @@ class Keeping:
             store.put(shelf, name, value, days[bulletin])
 
     def _parts(self, bulletin: bytes) -> Iterator[tuple[bytes, int]]:
-        for number in range(1, LIMITS.attachments + 1):
+        for number in range(EVIDENCE, LIMITS.attachments + 1):
             name = download_name(bulletin, number)
             if count := self.desk.store.parts(name):
                 yield name, count

@@ -15,6 +15,7 @@ from saphan_schemas.limits import LIMITS
 
 from saphan.listening import close
 from saphan.node.binding import HTTP_LOG, bind
+from saphan.node.desks.evidence import destroy_made
 from saphan.node.desks.login import DeskPeer
 from saphan.node.desks.parts import Bringing
 from saphan.node.desks.session import DeskSession
@@ -43,6 +44,7 @@ async def desks_served(
     """
     folder, now = service.config.office.node, service.config.clock()
     tls = await asyncio.to_thread(desk_tls, folder, host, now)
+    await asyncio.to_thread(destroy_made, service.config.data)
     desks = Desks(service, tls.facts.fingerprint)
     app = web.Application()
     app.router.add_get(DESK_PATH, desks.serve)

@@ -42,6 +42,7 @@ from saphan.node.api.recalls import check_officer
 from saphan.node.api.requests import INNER_BYTES, SignedBody, prepare_signed
 from saphan.node.api.schemas import describe_type
 from saphan.node.bulletins import unknown
+from saphan.node.desks.evidence import DeskEvidence
 from saphan.node.desks.login import DeskPeer
 from saphan.node.desks.parts import Bringing, DeskParts
 from saphan.node.identity import describe_corridors
@@ -64,6 +65,7 @@ class Questions:
         self._service = service
         self._peer = peer
         self.parts = DeskParts(service, peer, bringing)
+        self.evidence = DeskEvidence(service, peer)
         self._mark, self._heard = 0, list[tuple[str, bytes]]()
 
     async def identity(self, asked: AskIdentity) -> DeskAnswer:

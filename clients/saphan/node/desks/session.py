@@ -18,6 +18,8 @@ from saphan_schemas.codec import encode
 from saphan_schemas.desk_frames import (
     AskDraft,
     AskErased,
+    AskEvidence,
+    AskEvidencePart,
     AskExported,
     AskFetch,
     AskIdentity,
@@ -161,6 +163,7 @@ class DeskSession:
                 await self._send(await self._result(questions, frame))
         finally:
             await questions.parts.close()
+            await questions.evidence.close()
 
     async def _result(self, questions: Questions, frame: DeskQuestion) -> object:
         try:
@@ -199,6 +202,10 @@ class DeskSession:
                     return await questions.exported(frame)
                 case AskRecall():
                     return await questions.recall(frame)
+                case AskEvidence():
+                    return await questions.evidence.make(frame)
+                case AskEvidencePart():
+                    return await questions.evidence.part(frame)
                 case AskOwed():
                     return await questions.owed(frame)
         except SaphanError as error:

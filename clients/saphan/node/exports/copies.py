@@ -12,7 +12,14 @@ from typing import Any, Final, Protocol
 from saphan_protocol.batch import verify_one
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, Refused
-from saphan_schemas.exports import DESK_ERASURE_TYPE, EXPORT_TYPE, SAVED, DeskErasure, Export
+from saphan_schemas.exports import (
+    DESK_ERASURE_TYPE,
+    EXPORT_TYPE,
+    PRINTED,
+    SAVED,
+    DeskErasure,
+    Export,
+)
 from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.records import ErasureDetail, ExportCount, Role, Signature
 
@@ -27,6 +34,8 @@ _OPEN: Final = (
     " WHERE c.key = ? AND c.erasure IS NULL ORDER BY c.given, c.bulletin"
 )
 GONE: Final = "gone"
+LEFT: Final = frozenset({SAVED, PRINTED})
+"""Exports that a desk's officer records: files, and paper."""
 
 
 class DeskKey(Protocol):
@@ -169,7 +178,7 @@ class DeskCopies:
         given = self._db.row(
             "SELECT 1 FROM desk_copies WHERE bulletin = ? AND key = ?", (said.bulletin, desk.key)
         )
-        if (given is None and not shown(said.bulletin)) or said.kind != SAVED:
+        if (given is None and not shown(said.bulletin)) or said.kind not in LEFT:
             raise InvalidInput(
                 "bulletin_unknown", "this desk was not given what it says it saved", field="record"
             )
@@ -180,7 +189,7 @@ class DeskCopies:
             return False
         if given is None:
             self.given(said.bulletin, desk)
-        return self._exports.keep(said.bulletin, SAVED, record, encode(signature))
+        return self._exports.keep(said.bulletin, said.kind, record, encode(signature))
 
     def of(self, bulletin: bytes) -> list[Json]:
         """Desks that were given a bulletin; `erased`: when the desk signed that it is gone."""
