@@ -61,7 +61,7 @@ def aligned(text: str) -> tuple[str, list[tuple[int, int]]]:
     A text that does not fold piece by piece has no places; no script of ours is written so."""
     found: list[str] = []
     places: list[tuple[int, int]] = []
-    for begin, end in _units(text):
+    for begin, end in units(text):
         for one in _unit_key(text[begin:end]):
             if one != " " or (found and found[-1] != " "):
                 found.append(one)
@@ -76,16 +76,7 @@ def aligned(text: str) -> tuple[str, list[tuple[int, int]]]:
     return key, [place for at, place in enumerate(places[: len(whole)]) if at not in needless]
 
 
-def _loosened(folded: str) -> str:
-    return _TYPED_SHIFTER.sub("", _SHIFTER.sub("", folded))
-
-
-@lru_cache(maxsize=8_192)
-def _unit_key(unit: str) -> str:
-    return _loosened(letters(unit))
-
-
-def _units(text: str) -> Iterator[tuple[int, int]]:
+def units(text: str) -> Iterator[tuple[int, int]]:
     """Pieces that are folded each by itself: a letter with its marks and what stands below it."""
     begin = 0
     below = False
@@ -96,6 +87,15 @@ def _units(text: str) -> Iterator[tuple[int, int]]:
         below = one == COENG or (below and one in UNSEEN)
     if text:
         yield begin, len(text)
+
+
+def _loosened(folded: str) -> str:
+    return _TYPED_SHIFTER.sub("", _SHIFTER.sub("", folded))
+
+
+@lru_cache(maxsize=8_192)
+def _unit_key(unit: str) -> str:
+    return _loosened(letters(unit))
 
 
 @lru_cache(maxsize=4_096)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from saphan.folding.searching import aligned, sound
+from saphan.folding.searching import aligned, search_key, sound, units
 from saphan.showing.texts import told
 
 BEFORE: Final = 60
@@ -56,10 +56,9 @@ def excerpts(texts: Iterable[str], looked: Looked, most: int) -> list[Excerpt]:
     for text in dict.fromkeys(texts):
         for start in range(0, min(len(text), left), CHUNK):
             chunk = text[start : start + CHUNK]
-            key, places = aligned(chunk)
-            spans = _spans(chunk, key, places, looked)
+            spans = _spans(chunk, looked)
             if spans:
-                found.append(_excerpt(text, places, start, spans))
+                found.append(_excerpt(text, start, spans))
                 break
         left -= len(text)
         if len(found) == most or left <= 0:
@@ -70,13 +69,13 @@ def excerpts(texts: Iterable[str], looked: Looked, most: int) -> list[Excerpt]:
 def whole(text: str, lang: str, looked: Looked, most: int) -> Excerpt:
     """A title, or its beginning, with what was found in it."""
     part = text[:most]
-    spans = _spans(part, *aligned(part), looked)
+    spans = _spans(part, looked)
     return Excerpt(lang, tuple(_cut(part, 0, len(part), spans)), True, len(part) == len(text))
 
 
-def _spans(text: str, key: str, places: list[Span], looked: Looked) -> list[Span]:
+def _spans(text: str, looked: Looked) -> list[Span]:
     """Apart from each other, in order."""
-    found = sorted({*_of_words(key, places, looked.words), *_of_sounds(text, looked.sounds)})
+    found = sorted({*_of_words(text, looked.words), *_of_sounds(text, looked.sounds)})
     apart: list[Span] = []
     for begin, end in found:
         if apart and begin <= apart[-1][1]:
@@ -86,10 +85,11 @@ def _spans(text: str, key: str, places: list[Span], looked: Looked) -> list[Span
     return apart
 
 
-def _of_words(key: str, places: list[Span], words: tuple[str, ...]) -> Iterator[Span]:
-    if not places:
-        return
-    for word in words:
+def _of_words(text: str, words: tuple[str, ...]) -> Iterator[Span]:
+    key = search_key(text)
+    there = [word for word in words if word in key]
+    places = aligned(text)[1] if there else []  # most texts have none: only folding is quick
+    for word in there if places else ():
         at = key.find(word)
         while at >= 0:
             yield places[at][0], places[at + len(word) - 1][1]
@@ -103,9 +103,9 @@ def _of_sounds(text: str, sounds: frozenset[str]) -> Iterator[Span]:
                 yield match.span()
 
 
-def _excerpt(text: str, places: list[Span], start: int, spans: list[Span]) -> Excerpt:
+def _excerpt(text: str, start: int, spans: list[Span]) -> Excerpt:
     """Cut between letters, never between a letter and its marks."""
-    starts = [begin for begin, _ in places]
+    starts = [begin for begin, _ in units(text[start : start + CHUNK])]
     first = bisect.bisect_right(starts, max(0, spans[0][0] - BEFORE)) - 1
     begin = starts[first] if first > 0 else 0
     last = bisect.bisect_left(starts, max(begin + WIDE, spans[0][1]))
