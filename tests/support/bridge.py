@@ -17,6 +17,7 @@ from saphan import agency as ceremony
 from saphan.agreements.draft import finish, propose, sign
 from saphan.agreements.terms import first_terms, parse_terms
 from saphan.compose import Wish
+from saphan.evidence.for_desks import bundle_for_desk
 from saphan.keys.keyfiles import read_key
 from saphan.keys.mailbox_schedule import choose
 from saphan.keys.passphrase import Passphrase
@@ -140,8 +141,9 @@ class Bridge:
 
     def config(self, agency: str, **options: Any) -> NodeConfig:
         """A node's options."""
+        given = {"bundles": bundle_for_desk, **options}
         return NodeConfig(
-            folder=self.place / agency, broker=self.url, clock=self.node_clock, **options
+            folder=self.place / agency, broker=self.url, clock=self.node_clock, **given
         )
 
     @asynccontextmanager

@@ -63,12 +63,20 @@ def _token(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     # A whole node: the other commands here only ask one, and should not wait for it.
+    from saphan.evidence.for_desks import bundle_for_desk
     from saphan.node.config import NodeConfig
     from saphan.node.serving import run_until_told
 
     broker, pin = _broker(args)
     listen = None if args.listen is None else parse_endpoint(args.listen, "listen")
-    config = NodeConfig(folder=args.dir, broker=broker, pin=pin, listen=listen, desks=_desks(args))
+    config = NodeConfig(
+        folder=args.dir,
+        broker=broker,
+        pin=pin,
+        listen=listen,
+        desks=_desks(args),
+        bundles=bundle_for_desk,
+    )
     lines = logging.StreamHandler(sys.stderr)
     lines.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[lines])

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from saphan_protocol.pins import Pins
 from saphan_schemas.errors import InvalidInput
 
 from saphan.api_answer import SOCKET_NAME, TOKEN_NAME
 from saphan.node.policy.settings import SETTINGS_NAME
 from saphan.office import Office
 
+BundleMaker = Callable[[Path, str, Pins, bytes, Path, int, bool], int]
+"""(data, agency, pins, bulletin, out, now, attachments) to how many entries are left out: evidence
+is read out of a node's store by a part that knows the node; whoever starts one gives it."""
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -42,6 +46,7 @@ class NodeConfig:
         listen: (host, port) of the local API, loopback only; None: the Unix socket node/api.sock.
         desks: (host, port) at which officers' desks are served; None: at none.
         clock: ms UTC.
+        bundles: makes evidence for desks; None: this node makes none.
 
     Raises:
         InvalidInput: `address_malformed`, `not_loopback`, `line_in_clear`.
@@ -53,6 +58,7 @@ class NodeConfig:
     listen: tuple[str, int] | None = None
     desks: tuple[str, int] | None = None
     clock: Callable[[], int] = system_clock
+    bundles: BundleMaker | None = None
 
     def __post_init__(self) -> None:
         if not _is_address(self.broker):

@@ -15,6 +15,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
@@ -22,12 +23,12 @@ from typing import Any, Final
 
 import msgspec
 from saphan_schemas.desk_frames import AskEvidence, AskEvidencePart, DeskAnswer, DeskPart
-from saphan_schemas.errors import InvalidInput, SaphanError
+from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
 from saphan_schemas.exports import BUNDLED
 from saphan_schemas.limits import MIB
 
 from saphan.durable import make_folder
-from saphan.evidence.exporting import NodeStore, export_bundle
+from saphan.node.bulletins import unknown
 from saphan.node.desks.login import DeskPeer
 from saphan.node.officers.showings import STATUS
 from saphan.node.service import NodeService
@@ -53,13 +54,13 @@ class DeskEvidence:
         """
         service, bulletin = self._service, asked.bulletin
         await self.close()
-        await service.engine.in_reading(partial(self._check_shown, bulletin))
-        await asyncio.to_thread(self._store.find, bulletin.hex())
+        await service.engine.in_reading(partial(self._check, bulletin))
+        write = self._writing(bulletin, asked.attachments)
         with contextlib.suppress(SaphanError):
             await service.evidence.prepare(bulletin)
         await service.engine.in_sealing(partial(self._record, bulletin))
         service.line.wake_statements()
-        file, told = await asyncio.to_thread(self._write, bulletin, asked.attachments)
+        file, told = await asyncio.to_thread(write)
         self._made = (bulletin, file)
         return DeskAnswer(asked.request, msgspec.json.encode({"id": bulletin.hex(), **told}))
 
@@ -93,10 +94,12 @@ class DeskEvidence:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    @property
-    def _store(self) -> NodeStore:
-        service = self._service
-        return NodeStore(service.config.data, service.agency, service.logs.pins)
+    def _check(self, bulletin: bytes) -> None:
+        """Step 1."""
+        self._check_shown(bulletin)
+        query = "SELECT 1 FROM entries WHERE bulletin = ? LIMIT 1"
+        if self._service.db.row(query, (bulletin,)) is None:
+            raise unknown(bulletin)
 
     def _check_shown(self, bulletin: bytes) -> None:
         self._service.clearance.viewer(self._peer.handle).check(bulletin)
@@ -107,20 +110,36 @@ class DeskEvidence:
         by = f"desk:{self._peer.handle}"
         self._service.subjects.exports.note(bulletin, BUNDLED, by)
 
-    def _write(self, bulletin: bytes, attachments: bool) -> tuple[BufferedReader, dict[str, Any]]:
-        """Step 4."""
-        folder, now = self._service.config.data / FOLDER, self._service.config.clock()
-        make_folder(folder)
-        with tempfile.TemporaryDirectory(dir=folder) as place:
-            path = Path(place) / "bundle"
-            gathered = export_bundle(self._store, bulletin, path, now, attachments=attachments)
-            file = open(path, "rb")  # noqa: SIM115 (closed with the session)
-        told = {
-            "length": os.fstat(file.fileno()).st_size,
-            "sha256": _digest(file),
-            "left_out": gathered.left_out,
-        }
-        return file, told
+    def _writing(
+        self, bulletin: bytes, attachments: bool
+    ) -> Callable[[], tuple[BufferedReader, dict[str, Any]]]:
+        """Step 4, to be run in a thread.
+
+        Raises:
+            OperatorError: `evidence_unmade` before anything is recorded.
+        """
+        service, now = self._service, self._service.config.clock()
+        bundles, folder = service.config.bundles, service.config.data / FOLDER
+        if bundles is None:
+            raise OperatorError(
+                "evidence_unmade",
+                "this node makes no evidence for desks",
+                field="node",
+                hint="ask its keeper: saphan evidence export",
+            )
+
+        def write() -> tuple[BufferedReader, dict[str, Any]]:
+            make_folder(folder)
+            with tempfile.TemporaryDirectory(dir=folder) as place:
+                path, pins = Path(place) / "bundle", service.logs.pins
+                left_out = bundles(
+                    service.config.data, service.agency, pins, bulletin, path, now, attachments
+                )
+                file = open(path, "rb")  # noqa: SIM115 (closed with the session)
+            length = os.fstat(file.fileno()).st_size
+            return file, {"length": length, "sha256": _digest(file), "left_out": left_out}
+
+        return write
 
 
 def destroy_made(data: Path) -> None:

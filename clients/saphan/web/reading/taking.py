@@ -51,7 +51,7 @@ async def attachment(request: web.Request) -> web.StreamResponse:
     # Before the first byte: what a browser keeps of half a file is recorded, too.
     await desk.work(lambda own: Confirming(own).saved(raw, number))
     tell(desk)
-    return await _give(request, desk, name, file.blob, file.name)
+    return await give(request, desk, name, file.blob, file.name)
 
 
 async def evidence(request: web.Request) -> web.StreamResponse:
@@ -69,7 +69,7 @@ async def evidence(request: web.Request) -> web.StreamResponse:
     blob = await desk.ask(fetch)
     name = download_name(raw, EVIDENCE)
     try:
-        return await _give(request, desk, name, blob, f"evidence-{bulletin[:16]}.saphan")
+        return await give(request, desk, name, blob, f"evidence-{bulletin[:16]}.saphan")
     finally:
         await asyncio.shield(desk.work(lambda own: Files(own).drop_evidence(raw)))
 
@@ -91,9 +91,10 @@ async def _file(desk: OpenDesk, bulletin: str, number: int) -> File:
     )
 
 
-async def _give(
+async def give(
     request: web.Request, desk: OpenDesk, name: bytes, blob: Blob, called: str
 ) -> web.StreamResponse:
+    """Answer with a file that is kept here under `name`; `called` is what a browser calls it."""
     answer = web.StreamResponse(headers=SAFE)
     answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(called, safe='')}"
     answer.content_length = blob.length
