@@ -128,7 +128,7 @@ def test_values_are_text_or_text_for_review(lang: str) -> None:
     ("lang", "first", "last"), (("lo", 0x0E80, 0x0EFF), ("km", 0x1780, 0x17FF))
 )
 def test_each_language_is_written_in_its_own_script(lang: str, first: int, last: int) -> None:
-    for key in messages.known_keys(lang):
+    for key in catalogue(lang):  # test_page_texts.py judges those of the officer's page
         letters = [char for char in catalogue_text(lang, key) if ord(char) > 0x7F]
         assert letters, key
         assert all(first <= ord(char) <= last for char in letters), key
