@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import Mapping
@@ -84,7 +85,7 @@ async def listed(request: web.Request) -> web.Response:
     """GET /drafts."""
     place = opened(request)
     forms, files = await place.work(_all)
-    known = words(workplace(request).lang)
+    known = await words(workplace(request).lang)
     return await render(request, "writing/drafts.html", forms=forms, files=files, **known)
 
 
@@ -157,7 +158,8 @@ async def edited(request: web.Request, given: Any) -> Edit:
     place, lang, number = opened(request), workplace(request).lang, number_of(request)
     sheet = await place.work(partial(sheet_of, number=number))
     before = sheet.form.answers
-    answers: Answers = taken(given, before, sheet.kind, zone_of(before, lang))
+    zone = zone_of(before, lang)
+    answers: Answers = await asyncio.to_thread(taken, given, before, sheet.kind, zone)
     to, answer_by = sheet.form.to, sheet.form.answer_by
     if "recipients" in given:  # the page's own part was there
         to = tuple(dict.fromkeys(str(one)[:64] for one in given.getall("recipient", [])))
@@ -213,12 +215,14 @@ async def draft_page(
 
     Args:
         error: of what was just asked for; the draft's own refusal stands in it.
-        check: what is missing counts, too. version: in place of the draft's own.
+        check: what is missing counts, too.
+        version: that what stands there began from, where another window has saved since.
         tab: of the window that shows it; a new one has a name of its own.
     """
     form, lang = sheet.form, workplace(request).lang
     check = check or form.code is not None
-    model = form_of(
+    model = await asyncio.to_thread(
+        form_of,
         sheet.kind,
         form.answers,
         lang,
@@ -240,11 +244,11 @@ async def draft_page(
         lacking=sheet.lacking,
         refusal=refusal_words(form, lang),
         error=None if error is None else words_of(error, lang),
-        conflict=error is not None and error.code == CONFLICT,
+        conflict=version is not None,
         answer_day=None if form.answer_by is None else day_before(form.answer_by),
         roles=ROLES,
         most_bytes=LIMITS.attachment_bytes,
-        **words(lang),
+        **await words(lang),
     )
 
 

@@ -28,14 +28,14 @@ async def in_memory(part: BodyPartReader, role: str) -> AsyncIterator[LocalFile]
     Raises:
         InvalidInput: `attachment_type`, `attachment_empty`, `attachments_too_large`.
     """
-    handle = os.memfd_create("attachment", os.MFD_CLOEXEC)
+    handle = await asyncio.to_thread(os.memfd_create, "attachment", os.MFD_CLOEXEC)
     try:
         length = 0
         while data := await part.read_chunk(PIECE):
             length += len(data)
             if length > LIMITS.attachment_bytes:
                 raise _too_large(part.filename or "")
-            os.write(handle, data)
+            await asyncio.to_thread(os.write, handle, data)
         path = Path(f"/proc/self/fd/{handle}")
         yield await asyncio.to_thread(measure, path, role, part.filename or "file")
     finally:

@@ -5,6 +5,7 @@ What is signed is what was shown: the order to send names the digest of the draf
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -20,6 +21,7 @@ from saphan.desk.form_drafts import CONFLICT, FormDraft, FormDrafts, changed
 from saphan.desk.inbox import Inbox
 from saphan.desk.outbox import Outbox, Queued
 from saphan.showing.document import document
+from saphan.showing.items import Document
 from saphan.web.rendering.page import render
 from saphan.web.sending.bringing import bring
 from saphan.web.sending.words import words
@@ -55,18 +57,18 @@ async def preview(request: web.Request) -> web.Response:
         sheet = await place.work(partial(sheet_of, number=number))
         return await draft_page(request, sheet, status=400, error=error, check=True)
     lang = workplace(request).lang
-    bundle = None if shown.kind.name.startswith("saphan/") else shown.kind.bundle
+    doc = await asyncio.to_thread(_document, shown, lang)
     return await render(
         request,
         "writing/preview.html",
         draft=shown.form,
         header=shown.seen.header,
         seen=shown.seen,
-        document=document(shown.kind.name, bundle, shown.content, lang, (lang,)),
+        document=doc,
         attachments=shown.form.attachments,
         content_bytes=shown.content_bytes,
         key=place.me,
-        **words(lang),
+        **await words(lang),
     )
 
 
@@ -97,6 +99,12 @@ def _shown(desk: Desk, number: int) -> Shown:
     draft = composed(desk, sheet.form)
     content = decode_content(draft.content, LIMITS.content_bytes)
     return Shown(sheet.form, sheet.kind, seen(desk, draft), content, len(draft.content))
+
+
+def _document(shown: Shown, lang: str) -> Document:
+    name = shown.kind.name
+    bundle = None if name.startswith("saphan/") else shown.kind.bundle
+    return document(name, bundle, shown.content, lang, (lang,))
 
 
 def _queue(desk: Desk, number: int, digest: str) -> Queued:

@@ -50,7 +50,7 @@ async def choose(request: web.Request) -> web.Response:
             partners=partners(types),
             start=start,
             about=about,
-            **words(workplace(request).lang),
+            **await words(workplace(request).lang),
         )
     marked = addressed(start, about, place.me.agency) if about is not None else ()
     return await render(
@@ -63,7 +63,7 @@ async def choose(request: web.Request) -> web.Response:
         marked=marked or (types[chosen] if len(types[chosen]) == 1 else ()),
         start=start,
         about=about,
-        **words(workplace(request).lang),
+        **await words(workplace(request).lang),
     )
 
 

@@ -54,23 +54,23 @@ def _put(whole: dict[str, Any], steps: list[str], answer: object) -> None:
     """Set an answer at a path; None begins a part there and changes nothing that stands in it."""
     at: Any = whole
     for step, after in zip(steps, [*steps[1:], None], strict=True):
+        fresh: Any = {} if answer is None else answer
         if after is not None:
-            fresh: Any = [] if is_entry(after) else {}
-        else:
-            fresh = {} if answer is None else answer
-        inner = _entered(at, step, fresh)
-        if inner is None:
-            return  # two answers of which one would stand in the other: no type has both
-        at = inner
+            fresh = [] if is_entry(after) else {}
+        at = _entered(at, step, fresh)
+        if at is None:
+            return  # one answer would stand in another one: no type has both
 
 
 def _entered(at: Any, step: str, fresh: Any) -> Any:
+    """What stands at one step; what is fresh where nothing did, or only a beginning."""
     if isinstance(at, dict):
-        return at.setdefault(step, fresh)
+        if at.get(step) in (None, {}):
+            at[step] = fresh
+        return at[step]
     if not isinstance(at, list) or not is_entry(step):
         return None
-    number = int(step)
-    at.extend([None] * (number + 1 - len(at)))
-    if at[number] is None:
-        at[number] = fresh
-    return at[number]
+    at.extend([None] * (int(step) + 1 - len(at)))
+    if at[int(step)] in (None, {}):
+        at[int(step)] = fresh
+    return at[int(step)]
