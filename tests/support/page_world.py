@@ -34,6 +34,7 @@ from support.command import environment, saphan_command
 from support.desks import ready_bridge
 from support.servers import free_port
 
+STOP_SECONDS: Final = 20.0
 PASSPHRASE: Final = SECRET.reveal().decode()
 TWO_SIGN: Final = "saphan/arrest_notice/1"
 """Leaves la.ospp with the signatures of two officers."""
@@ -70,7 +71,12 @@ class PageDesk:
             return 0
         if self.running.returncode is None:
             self.running.send_signal(signal.SIGTERM)
-        return await self.running.wait()
+        try:
+            return await asyncio.wait_for(self.running.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self.running.kill()
+            await self.running.wait()
+            raise AssertionError(f"the page did not end when told to: {self.said}") from None
 
     @property
     def said(self) -> str:

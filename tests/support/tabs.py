@@ -107,6 +107,7 @@ async def visitor(browser: Browser, desk: PageDesk) -> AsyncIterator[Visitor]:
     try:
         page = await context.new_page()
         await page.goto(link)
+        await page.wait_for_url(lambda url: "/launch/" not in url)  # it leads on by itself
         await unlock(page)
         await page.close()
         yield made
