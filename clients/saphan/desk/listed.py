@@ -12,16 +12,41 @@ from typing import Final
 
 import msgspec
 
-from saphan.desk.answers import Row
 from saphan.desk.row_changes import Changes
 from saphan.desk.store import DeskStore, Shelf
 
 
-class InboxRow(Row):
-    """A row of the inbox; `opened`: what it says is at this desk.
+class Marked(msgspec.Struct, gc=False):
+    """As `answers.Marking`, which was checked when the row was kept."""
+
+    tlp: str
+    codes: list[str]
+
+
+class InboxRow(msgspec.Struct):
+    """A row of the inbox, as `answers.Row` has it; `opened`: what it says is at this desk.
 
     Those that have taken its place are `replaced_by`, without what was taken back itself."""
 
+    seq: int
+    id: str
+    author: str | None
+    received: int
+    read: bool
+    sender: str
+    recipients: list[str]
+    schema: str
+    marking: Marked
+    urgency: str
+    exercise: bool
+    created: int
+    expires: int
+    answer_by: int | None
+    retain_until: int
+    recalled: str | None = None
+    erased: str | None = None
+    suppressed: bool = False
+    replaced_by: list[str] = []
     opened: bool = False
 
 

@@ -9,9 +9,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from saphan.desk.listed import InboxRow
@@ -58,14 +58,32 @@ class Filters:
         return f"/inbox?{query}" if query else "/inbox"
 
 
+class Key(NamedTuple):
+    """What a line is found and counted by; thousands of lines share one."""
+
+    type: str
+    corridor: str
+    urgency: str
+    states: frozenset[str]
+
+    def values(self, name: str) -> Iterable[str]:
+        """What it has of a filter."""
+        return self.states if name == "state" else (getattr(self, name),)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A row, and what the list knows of it; `until`: by when an answer is owed, ms UTC."""
 
     row: InboxRow
     group: str
-    states: frozenset[str]
+    key: Key
     until: int | None = None
+
+    @property
+    def states(self) -> frozenset[str]:
+        """Of `STATES`, those that it is in."""
+        return self.key.states
 
     @property
     def stands(self) -> bool:
@@ -98,74 +116,82 @@ class Listing:
     pages: int
 
 
+def line_of(row: InboxRow) -> Line:
+    """A row whatever is owed; step 3."""
+    states = {name for name, has in _MARKS if has(row)}
+    asks = "unread" in states
+    key = Key(row.schema, row.sender, row.urgency, frozenset(states))
+    return Line(row, row.urgency if asks else "seen", key)
+
+
 def listing(
-    rows: Sequence[InboxRow], owed: Mapping[str, int | None], filters: Filters, now: int, page: int
+    lines: Sequence[Line], owed: Mapping[str, int | None], filters: Filters, now: int, page: int
 ) -> Listing:
     """One page of the list.
 
     Args:
-        rows: oldest first; owed: what this agency has to answer, until when; now: ms UTC.
+        lines: newest first; owed: what this agency has to answer, until when; now: ms UTC.
         page: from 1; beyond the last one it is the last one.
     """
-    counts: dict[str, Counter[str]] = {one.name: Counter() for one in fields(Filters)}
+    if owed:
+        lines = [_owing(one, owed, now) if one.row.id in owed else one for one in lines]
+    keys = Counter(line.key for line in lines)
+    counts, wanted = _counted(keys, filters)
     groups: dict[str, list[Line]] = {name: [] for name in GROUPS}
-    unread = 0
-    for row in reversed(rows):
-        line = _line(row, owed, now)
-        unread += "unread" in line.states
-        if _count(line, filters, counts):
-            groups[line.group].append(line)
+    for line in lines if len(wanted) == len(keys) else [one for one in lines if one.key in wanted]:
+        groups[line.group].append(line)
     for name in GROUPS[:-1]:
         groups[name].sort(key=lambda line: line.deadline or FAR)  # those without: newest first
     total = sum(map(len, groups.values()))
     pages = max(1, -(-total // ON_A_PAGE))
     page = min(max(1, page), pages)
     shown = tuple(_cut(groups, (page - 1) * ON_A_PAGE))
+    unread = sum(count for key, count in keys.items() if "unread" in key.states)
     return Listing(shown, counts, total, unread, page, pages)
 
 
-def _line(row: InboxRow, owed: Mapping[str, int | None], now: int) -> Line:
-    states = set[str]()
-    if row.exercise:
-        states.add("exercise")
-    if row.replaced_by:
-        states.add("corrected")
-    if row.suppressed:
-        states.add("flagged")
-    if row.recalled is not None:
-        states.add("recalled")
-    if row.erased is not None:
-        states.add("erased")
-    if row.recalled is not None or row.erased is not None:
-        return Line(row, "seen", frozenset(states))
-    if not row.read and not row.opened:
-        states.add("unread")
-    until = owed.get(row.id)
-    if row.id in owed:
-        states.add("owed")
-    if until is not None and until < now:
-        return Line(row, "overdue", frozenset(states), until)
-    group = row.urgency if states & {"unread", "owed"} else "seen"
-    return Line(row, group, frozenset(states), until)
+_MARKS: Final[tuple[tuple[str, Callable[[InboxRow], bool]], ...]] = (
+    ("exercise", lambda row: row.exercise),
+    ("corrected", lambda row: bool(row.replaced_by)),
+    ("flagged", lambda row: row.suppressed),
+    ("recalled", lambda row: row.recalled is not None),
+    ("erased", lambda row: row.erased is not None),
+    ("unread", lambda row: is_unread(row)),
+)
 
 
-def _count(line: Line, filters: Filters, counts: Mapping[str, Counter[str]]) -> bool:
-    """Whether it is listed; it counts for a filter's value if all other filters let it through."""
-    values: dict[str, tuple[str, ...] | frozenset[str]] = {
-        "type": (line.row.schema,),
-        "corridor": (line.row.sender,),
-        "state": line.states,
-        "urgency": (line.row.urgency,),
-    }
-    misses = [
-        name
-        for name, own in values.items()
-        if (wanted := getattr(filters, name)) and wanted not in own
-    ]
-    if len(misses) < 2:
-        for name in misses or values:
-            counts[name].update(values[name])
-    return not misses
+def is_unread(row: InboxRow) -> bool:
+    """Nobody of the agency has read it who might; step 1."""
+    return not (row.read or row.opened) and row.recalled is None and row.erased is None
+
+
+def _owing(line: Line, owed: Mapping[str, int | None], now: int) -> Line:
+    """Steps 1 and 3, for a request that is owed an answer."""
+    until = owed[line.row.id]
+    if line.states & {"recalled", "erased"}:
+        return line
+    over = until is not None and until < now
+    key = line.key._replace(states=line.states | {"owed"})
+    return Line(line.row, "overdue" if over else line.row.urgency, key, until)
+
+
+def _counted(
+    keys: Mapping[Key, int], filters: Filters
+) -> tuple[Mapping[str, Mapping[str, int]], set[Key]]:
+    """What is behind each value of each filter, and what all of them let through: a key counts for
+    a filter if all the others let it through."""
+    names = [one.name for one in fields(Filters)]
+    counts: dict[str, Counter[str]] = {name: Counter() for name in names}
+    wanted = set[Key]()
+    for key, count in keys.items():
+        chosen = ((name, getattr(filters, name)) for name in names)
+        misses = [name for name, value in chosen if value and value not in key.values(name)]
+        if not misses:
+            wanted.add(key)
+        for name in () if len(misses) > 1 else misses or names:
+            for value in key.values(name):
+                counts[name][value] += count
+    return counts, wanted
 
 
 def _cut(

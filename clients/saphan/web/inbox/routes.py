@@ -22,7 +22,7 @@ async def show(request: web.Request) -> web.Response:
     desk, place = opened(request), workplace(request)
     filters = Filters.of(request.query)
     found = listing(
-        desk.rows.all(),
+        desk.rows.lines,
         desk.standing.owes(desk.me.agency),
         filters,
         place.clock(),

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from saphan.desk.desk import Desk
 from saphan.desk.listed import InboxRow, Listed
+from saphan.web.inbox.listing import Line, is_unread, line_of
 
 
 class Rows:
     """The rows as they were seen last; `listed` is what the line's task goes by, too.
 
-    `unread`: how many nobody of the agency has read that may be read.
+    `lines`: the newest first, as a list shows them; `unread`: how many nobody has read.
     """
 
     def __init__(self) -> None:
         self.listed = Listed()
         self._rows: tuple[InboxRow, ...] = ()
         self._by_id: dict[str, InboxRow] = {}
+        self.lines: tuple[Line, ...] = ()
         self.unread = 0
 
     def load(self, desk: Desk) -> bool:
@@ -30,7 +32,9 @@ class Rows:
         rows = self.listed.in_order()
         self._by_id = {row.id: row for row in rows}
         self._rows = rows
-        self.unread = sum(map(_unread, rows))
+        self.unread = sum(map(is_unread, rows))
+        if changed or not self.lines:
+            self.lines = tuple(map(line_of, reversed(rows)))
         return changed
 
     def all(self) -> tuple[InboxRow, ...]:
@@ -40,7 +44,3 @@ class Rows:
     def get(self, bulletin: str) -> InboxRow | None:
         """The row of an id of 64 hexadecimal digits."""
         return self._by_id.get(bulletin)
-
-
-def _unread(row: InboxRow) -> bool:
-    return not (row.read or row.opened) and row.recalled is None and row.erased is None
