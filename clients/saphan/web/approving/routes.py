@@ -6,4 +6,6 @@ from typing import Final
 
 from aiohttp import web
 
-ROUTES: Final[tuple[web.RouteDef, ...]] = ()
+from saphan.web.approving import pages
+
+ROUTES: Final[tuple[web.RouteDef, ...]] = pages.ROUTES
