@@ -35,7 +35,8 @@ def obeyed(verb: str, pointer: str, answers: Answers, top: Part) -> Answers:
             return _without_entry(above, int(last), answers)
         step = {"up": -1, "down": 1}.get(verb, 0)
         return _swapped(above, int(last), int(last) + step, answers)
-    if verb == "remove":
+    place = places.get(pointer)
+    if verb == "remove" and isinstance(place, Part) and not place.required:
         gone = set(below(pointer, answers))
         return {given: answer for given, answer in answers.items() if given not in gone}
     return answers
@@ -53,7 +54,7 @@ def _added(place: Place | None, holder: Place | None, pointer: str, answers: Ans
     if isinstance(place, Entries):
         at = max(lengths(pointer, answers), len(place.inside))
         fresh = f"{pointer}/{at}" if at < place.most else None
-    elif isinstance(place, Part) or (isinstance(holder, Texts) and holder.pointer):
+    elif isinstance(holder, Texts) or (isinstance(place, Part) and not place.there):
         fresh = pointer
     else:
         fresh = None

@@ -52,6 +52,8 @@ def is_entry(step: str) -> bool:
 
 def _put(whole: dict[str, Any], steps: list[str], answer: object) -> None:
     """Set an answer at a path; None begins a part there and changes nothing that stands in it."""
+    if not steps:
+        return  # the whole form is begun already
     at: Any = whole
     for step, after in zip(steps, [*steps[1:], None], strict=True):
         fresh: Any = {} if answer is None else answer

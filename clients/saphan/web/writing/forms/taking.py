@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,7 +52,7 @@ def taken(form_data: Mapping[str, object], answers: Answers, kind: BodyType, zon
     """
     made = form_kind(kind)
     found = dict(answers)
-    posted = {name: value for name, value in form_data.items() if isinstance(value, str)}
+    posted = {name: _readable(value) for name, value in form_data.items() if isinstance(value, str)}
     reader = _Reader(made, posted, _zone(posted, found, zone))
     for _ in range(_LOOKS):
         left = len(reader.unread)
@@ -78,10 +78,26 @@ def taken(form_data: Mapping[str, object], answers: Answers, kind: BodyType, zon
 
 def _keep_begun(top: Place, before: Answers, answers: Answers) -> None:
     """A part whose last field was just emptied stays, until somebody removes it."""
-    filled = {pointer.rpartition("/")[0] for pointer in before}
+    filled = {above for pointer in before for above in _around(pointer)}
     for part in (place for place in every_place(top) if isinstance(place, Part)):
-        if part.there and not part.required and part.pointer in filled:
+        if not part.required and part.pointer in filled:
             answers.setdefault(part.pointer + ASKS, True)
+
+
+def _around(pointer: str) -> Iterator[str]:
+    above = pointer.rpartition("/")[0]
+    while above:
+        yield above
+        above = above.rpartition("/")[0]
+
+
+def _readable(value: str) -> str:
+    """With U+FFFD for halves of characters, which no text can hold."""
+    return (
+        value
+        if value.isascii()
+        else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )
 
 
 def _zone(posted: Mapping[str, str], answers: Answers, zone: str) -> str:
