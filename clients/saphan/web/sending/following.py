@@ -1,4 +1,4 @@
-"""How what was sent goes on: asked of the node once for each thing that it says there is news of."""
+"""How what was sent goes on: asked of the node once after each time that it was heard."""
 
 from __future__ import annotations
 

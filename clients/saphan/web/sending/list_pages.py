@@ -55,7 +55,7 @@ async def listed(request: web.Request) -> web.Response:
     rows, pages = await place.work(partial(_rows, page=page))
     ids = [one.row["id"] for one in rows if one.row["id"] is not None and not one.settled]
     follow(place, ids)
-    known = words(workplace(request).lang)
+    known = await words(workplace(request).lang)
     return await render(
         request, "sending/sent.html", rows=rows, page=min(page, pages), pages=pages, **known
     )

@@ -36,7 +36,7 @@ async def show(request: web.Request) -> web.Response:
         mine=about.sender == place.me.agency,
         recall=found,
         reasons=REASONS,
-        **words(workplace(request).lang),
+        **await words(workplace(request).lang),
     )
 
 
@@ -46,7 +46,10 @@ async def order(request: web.Request) -> web.Response:
     reason = str(given.get("reason", ""))
     if reason not in RECALLED_CODES:
         raise InvalidInput(
-            "recall_code", "a recall has one of the reasons", field="reason", hint=", ".join(REASONS)
+            "recall_code",
+            "a recall has one of the reasons",
+            field="reason",
+            hint=", ".join(REASONS),
         )
     await _ask(place, bulletin, reason)
     place.topics.publish("sent")

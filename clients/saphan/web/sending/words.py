@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -38,11 +39,12 @@ RECALL_TONES: Final = {
 _TITLE: Final = "/about/title/"
 
 
-def words(lang: str) -> dict[str, Any]:
+async def words(lang: str) -> dict[str, Any]:
     """Functions for templates: each gives a text in `lang`."""
+    roles = await asyncio.to_thread(_roles, lang)  # code lists are read from their file once
     named: dict[str, Callable[..., Any]] = {
         "type_words": partial(type_words, lang=lang),
-        "role_words": partial(role_words, lang=lang),
+        "role_words": lambda role: roles.get(role, role),
         "state_words": partial(state_words, lang=lang),
         "error_words": partial(error_words, lang=lang),
         "reason_words": partial(_known, "recall_reason", lang=lang),
@@ -53,10 +55,9 @@ def words(lang: str) -> dict[str, Any]:
     return {**named, "tones": TONES, "recall_tones": RECALL_TONES}
 
 
-def role_words(role: str, lang: str) -> str:
+def _roles(lang: str) -> dict[str, str]:
     """What an attachment is to its bulletin."""
-    known = role in codes("attachment_role")
-    return code_label("attachment_role", role, lang) if known else role
+    return {role: code_label("attachment_role", role, lang) for role in codes("attachment_role")}
 
 
 def state_words(state: str, lang: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from saphan_schemas.bodies import NAMES
 from saphan_schemas.codes import codes
 from saphan_schemas.limits import DAY_MS
+from saphan_schemas.records import TLP_ORDER, Tlp
 
 from saphan.corridors import Allowed
 from saphan.form.question import Answers, Scalar
@@ -68,9 +69,7 @@ def types_for(start: str, original: Original, types: Sequence[str]) -> tuple[str
     return tuple(sorted(types, key=lambda one: (family(one) != REPLY_FAMILY, one)))
 
 
-def first_answers(
-    agency: str, schema: str, lang: str, now: int, allowed: Allowed
-) -> Answers:
+def first_answers(agency: str, schema: str, lang: str, now: int, allowed: Allowed) -> Answers:
     """What a new form begins with.
 
     Args:
@@ -109,6 +108,14 @@ def following(kind: str, original: Original, schema: str) -> Answers:
         found["/body/request_id"] = original.id
         found |= _questions(original)
     return found
+
+
+def under(answers: Answers, most: Tlp | None) -> Answers:
+    """The answers with a marking that agreements carry; the officer sees it, and may differ."""
+    wanted = answers.get("/marking/tlp")
+    if most is None or wanted not in TLP_ORDER:
+        return answers
+    return {**answers, "/marking/tlp": min(wanted, most, key=TLP_ORDER.index)}
 
 
 def answers_of(wish: Json) -> Answers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.explaining import explain
@@ -12,8 +13,15 @@ from saphan_schemas.messages import error_hint, error_title
 from saphan.desk.form_drafts import FormDraft
 from saphan.web.writing.forms.dressing import id_of
 
-RECIPIENTS = "recipients"
-"""Id of the part of the page that asks for them."""
+_BESIDE: Final = {
+    "header.recipients": "recipients",
+    "to": "recipients",
+    "header.marking": id_of("/marking"),
+    "header.urgency": id_of("/urgency"),
+    "header.answer_by": "answer_by",
+    "attachments": "files",
+}
+"""Elements of the page by the fields of errors that are about the header, or beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +61,4 @@ def _at(field: str | None) -> str | None:
         return None
     if field.startswith("/"):
         return id_of(field)
-    return RECIPIENTS if field in ("header.recipients", "to") else None
+    return _BESIDE.get(field)

@@ -5,6 +5,7 @@ Both orders come with the whole form: what was typed a moment before is saved wi
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from saphan.web.workplace import back, opened
 from saphan.web.writing.draft_pages import NUMBER, edited, keep, number_of
 from saphan.web.writing.files_taken import PIECE, in_memory
 
+_NAME: Final = re.compile(r';\s*name="([^"]{0,400})"')
 FORM_BYTES: Final = 2 * LIMITS.form_draft_bytes
 """Of the fields before the files, all together."""
 
@@ -34,11 +36,12 @@ async def add(request: web.Request) -> web.Response:
     given: MultiDict[Any] = MultiDict()
     kept, room = False, FORM_BYTES
     async for part in await request.multipart():
-        if not isinstance(part, BodyPartReader) or part.name is None:
+        if not isinstance(part, BodyPartReader):
             continue
-        if part.name != "file":
+        name = _name(part)
+        if name != "file":
             value, room = await _field(part, room)
-            given.add(part.name, value)
+            given.add(name, value)
             continue
         if not kept:
             kept = True
@@ -65,6 +68,12 @@ async def remove(request: web.Request) -> web.Response:
 
 
 # --- inside ---------------------------------------------------------------------------------------
+
+
+def _name(part: BodyPartReader) -> str:
+    """As the browser wrote it; `part.name` takes the first slash of a pointer away."""
+    found = _NAME.search(part.headers.get("Content-Disposition", ""))
+    return "" if found is None else found[1].replace("%22", '"')
 
 
 async def _field(part: BodyPartReader, room: int) -> tuple[str, int]:

@@ -27,7 +27,9 @@ def original(desk: Desk, bulletin: str) -> Original:
     inbox = Inbox(desk)
     sent = sent_here(desk, bulletin)
     if sent is not None:
-        return _of(bulletin, header_json(sent.header), _written(sent), len(sent.written.attachments))
+        return _of(
+            bulletin, header_json(sent.header), _written(sent), len(sent.written.attachments)
+        )
     opened = inbox.opened(bulletin)
     if opened is not None:
         return _of(bulletin, opened["header"], opened["content"], len(opened["attachments"]))

@@ -26,9 +26,10 @@ from saphan.web.writing.beginning import (
     following,
     may,
     types_for,
+    under,
 )
 from saphan.web.writing.originals import original
-from saphan.web.writing.partners import partners, reachable
+from saphan.web.writing.partners import ceiling, partners, reachable
 
 Json = dict[str, Any]
 WHOLE_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -121,9 +122,7 @@ async def _about(place: OpenDesk, given: Any) -> tuple[str, Original | None]:
     return "", None
 
 
-async def _types(
-    place: OpenDesk, start: str, about: Original | None
-) -> dict[str, tuple[str, ...]]:
+async def _types(place: OpenDesk, start: str, about: Original | None) -> dict[str, tuple[str, ...]]:
     """Types that may be written now, the likely one first, each with those it reaches."""
     corridors = await place.work(lambda desk: Inbox(desk).corridors())
     found = reachable(corridors, place.me.agency, place.clock())
@@ -154,12 +153,14 @@ def _begin(
     about: Original | None,
 ) -> FormDraft:  # fmt: skip
     now, me = desk.clock(), desk.me.agency
-    by = allowed(Inbox(desk).corridors(), me, to, schema, now)
+    corridors = Inbox(desk).corridors()
+    by = allowed(corridors, me, to, schema, now)
     answers = first_answers(me, schema, lang, now, by)
     follows = None
     if about is not None and kind is not None:
         follows = Follows(cast("RelationKind", kind), about.id)
         answers |= following(kind, about, schema)
+    answers = under(answers, ceiling(corridors, me, to, schema, now))
     return FormDrafts(desk).begin(schema, to, lang, answers=answers, follows=follows)
 
 
