@@ -3,7 +3,7 @@
     async with page_world() as world:
         link = await world.la.open()
 
-`la` writes, `second` signs second (arrest notices of la.ospp leave with two signatures), `kh` reads
+`la` writes, `second` signs second (requests of la.ospp leave with two signatures), `kh` reads
 in the other country. Pages start when a test opens them; nodes can be killed and come back.
 """
 
@@ -36,7 +36,7 @@ from support.servers import free_port
 
 STOP_SECONDS: Final = 20.0
 PASSPHRASE: Final = SECRET.reveal().decode()
-TWO_SIGN: Final = "saphan/arrest_notice/1"
+TWO_SIGN: Final = "saphan/info_request/1"
 """Leaves la.ospp with the signatures of two officers."""
 SETTINGS: Final[dict[str, dict[str, Any]]] = {
     LA: {"four_eyes": [{"schemas": [TWO_SIGN]}]},

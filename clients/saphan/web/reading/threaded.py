@@ -109,7 +109,8 @@ def _line(
     lang: str,
 ) -> Line:
     fault = f"page.reading.stands.{stands}"
-    how = text(f"page.reading.kind.{kind}", lang)
+    name = f"page.reading.kind.{kind}"
+    how = text(name, lang) if has_text(name) else kind  # of a node that speaks otherwise
     kept = _kept(desk, bulletin)
     header = kept["header"] if kept is not None else told or {}
     if row is not None:
