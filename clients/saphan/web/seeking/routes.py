@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import Final
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from saphan_schemas.messages import text
 from saphan.desk.desk import Desk
 from saphan.web.open_desk import OpenDesk
 from saphan.web.rendering.page import render
+from saphan.web.rendering.zones import countries, zone
 from saphan.web.seeking.entries import SOURCES
 from saphan.web.seeking.finding import find
 from saphan.web.seeking.question import LONGEST, Filters, Question, question
@@ -53,7 +54,7 @@ async def search(request: web.Request) -> web.Response:
     """The page."""
     desk, lang = opened(request), workplace(request).lang
     given = {name: request.query.get(name, "")[:LONGEST] for name in ASKED}
-    asked = question(given["q"], _filters(given))
+    asked = question(given["q"], _filters(given, zone(countries(desk.me.agency)[0])))
     number = request.query.get("page", "")
     page = int(number) if number.isascii() and number.isdigit() and len(number) < 7 else 1
     look = partial(_results, desk, asked=asked, page=max(1, page), lang=lang)
@@ -93,22 +94,22 @@ def _results(desk: OpenDesk, own: Desk, asked: Question, page: int, lang: str) -
     )
 
 
-def _filters(given: Mapping[str, str]) -> Filters:
-    until = _day(given["until"])
+def _filters(given: Mapping[str, str], zone: tzinfo) -> Filters:
+    until = _day(given["until"], zone)
     return Filters(
         where=given["where"] if given["where"] in SOURCES else "",
         schema=given["type"],
         agency=given["corridor"],
         urgency=given["urgency"] if given["urgency"] in URGENCIES else "",
-        since=_day(given["since"]),
+        since=_day(given["since"], zone),
         until=None if until is None else until + DAY_MS,
     )
 
 
-def _day(given: str) -> int | None:
-    """First instant of a day, UTC; what is no day filters nothing."""
+def _day(given: str, zone: tzinfo) -> int | None:
+    """First instant of a day at the officer's own office; what is no day filters nothing."""
     try:
-        at = datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=UTC)
+        at = datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=zone)
     except ValueError:
         return None
     return round(at.timestamp()) * 1_000
