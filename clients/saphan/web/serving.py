@@ -62,16 +62,23 @@ class PageOptions:
 
 @dataclass(slots=True)
 class _Told:
-    """What the process was told: to end, or to lock."""
+    """What the process was told: to end, or to lock.
+
+    `accepting`: takes connections; what comes after the word to lock waits at the socket itself,
+    for the successor.
+    """
 
     stop: asyncio.Event
     why: LockReason | None = None
+    accepting: asyncio.Server | None = None
 
     def end(self) -> None:
         self.stop.set()
 
     def lock(self, why: LockReason) -> None:
         self.why = self.why or why
+        if self.accepting is not None:
+            self.accepting.close()
         self.stop.set()
 
 
@@ -164,7 +171,7 @@ async def _serve(
     if key is not None:
         await place.unlock(*key)
     try:
-        async with _listening(place, listening):
+        async with _listening(place, listening) as told.accepting:
             if options.inherited is None:
                 linked(link(place))
             async with _asked_for_links(place, linked), _locking_when_idle(place):
@@ -192,15 +199,22 @@ def _by_force(
 
 
 @asynccontextmanager
-async def _listening(place: Workplace, listening: socket.socket) -> AsyncIterator[None]:
+async def _listening(place: Workplace, listening: socket.socket) -> AsyncIterator[asyncio.Server]:
     """Serve on a copy of the socket: the socket itself outlives the server, for the successor."""
     runner = web.AppRunner(
         make_app(place), shutdown_timeout=CLOSING_S, access_log=None, logger=HTTP_LOG
     )
     await runner.setup()
+    assert runner.server is not None
+    loop = asyncio.get_running_loop()
     try:
-        await web.SockSite(runner, listening.dup(), backlog=LIMITS.page_backlog).start()
-        yield
+        server = await loop.create_server(
+            runner.server, sock=listening.dup(), backlog=LIMITS.page_backlog
+        )
+        try:
+            yield server
+        finally:
+            server.close()
     finally:
         await runner.cleanup()
 
