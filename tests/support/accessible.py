@@ -1,4 +1,4 @@
-"""What a page is judged by that nobody sees at a glance: axe-core, languages, room on the screen."""
+"""What a page is judged by and nobody sees at a glance: axe-core, languages, room on the screen."""
 
 from __future__ import annotations
 
@@ -20,21 +20,25 @@ RUN_AXE: Final = """async () => {
 }"""
 
 FOREIGN: Final = """() => {
-  const scripts = { lo: /[\\u0e80-\\u0eff]/, km: /[\\u1780-\\u17ff]/ };
+  const scripts = { lo: /[\\u0e80-\\u0eff]/g, km: /[\\u1780-\\u17ff]/g };
   const walker = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT);
   const found = [];
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const element = node.parentElement;
     if (element.closest("script, style")) continue;
     const lang = element.closest("[lang]").lang.slice(0, 2);
-    for (const [own, letters] of Object.entries(scripts))
-      if (letters.test(node.data) && lang !== own) found.push([lang, node.data.slice(0, 60)]);
+    for (const [own, letters] of Object.entries(scripts)) {
+      // a word quoted inside a sentence is part of it: what most letters are decides
+      const count = (node.data.match(letters) || []).length;
+      if (lang !== own && 2 * count > (node.data.match(/\\p{L}|\\p{M}/gu) || []).length)
+        found.push([lang, node.data.slice(0, 60)]);
+    }
   }
   return found.slice(0, 10);
 }"""
 
-UNNAMED: Final = """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), \
-select, textarea, summary")]
+UNNAMED: Final = """() => [...document.querySelectorAll(
+  "a[href], button, input:not([type=hidden]), select, textarea, summary")]
   .filter((one) => !(one.labels?.length || one.textContent.trim() || one.ariaLabel ||
     one.getAttribute("aria-labelledby")))
   .map((one) => one.outerHTML.slice(0, 120))"""
@@ -54,7 +58,7 @@ async def violations(page: Page) -> list[dict[str, Any]]:
 
 
 async def foreign_letters(page: Page) -> list[list[str]]:
-    """Lao or Khmer letters in elements that do not say so: browsers would break and read them ill."""
+    """Lao or Khmer letters in elements that do not say so: read aloud and broken as another."""
     found: list[list[str]] = await page.evaluate(FOREIGN)
     return found
 

@@ -71,7 +71,7 @@ class Visitor:
         """Switch the page's language, as the button in its header does."""
         page = await self.tab("/settings")
         if await page.locator("html").get_attribute("lang") != lang:
-            await page.locator(f"button[name=lang][value={lang}]").click()
+            await page.locator(f"#lang-{lang}").click()
             await page.locator(f"html[lang={lang}]").wait_for(state="attached")
         await page.close()
 

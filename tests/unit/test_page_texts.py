@@ -108,7 +108,7 @@ def test_every_text_that_a_page_names_exists(path: Path) -> None:
 
 
 JINJA = re.compile(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-TAG = re.compile(r"<code>[^<]*</code>|<[^>]*>|&\w+;")
+TAG = re.compile(r'<code>[^<]*</code>|<[^>]*>|[\w-]+="[^"]*"|&\w+;')
 NAMES = re.compile(r"\b(?:TLP|UTC|SHA-256)\b")
 
 

@@ -1,0 +1,113 @@
+"""Every page in every language: axe-core finds nothing serious, and all of it has room.
+
+The pictures of this run lie under build/screens, to be looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page
+from saphan_schemas.messages import LANGUAGES
+from support.accessible import foreign_letters, serious, too_wide, unnamed
+from support.page_world import PageWorld
+from support.tabs import Visitor, visitor
+from support.told_desk import Told, now_ms, told, told_desk
+
+HOUR: Final = 3_600_000
+ROOMS: Final = (
+    "inbox", "owed", "write", "drafts", "sent", "approve", "search?q=lao", "figures", "settings",
+    "help",
+)  # fmt: skip
+KINDS: Final = ("drug_seizure", "info_request", "subject_notice", "case_statistics")
+WEIGHT: Final = 300_000
+"""Bytes of a page with all its styles and scripts, without fonts."""
+
+
+def bulletins() -> list[Told]:
+    """One of every state that a list shows."""
+    now = now_ms()
+    states: tuple[dict[str, object], ...] = (
+        {"urgency": "immediate", "answer_by": now - 5 * HOUR},
+        {"urgency": "priority", "answer_by": now + 3 * HOUR, "exercise": False},
+        {"read": False, "exercise": False},
+        {"recalled": "wrong_person"},
+        {"replaced_by": ["ab" * 32], "exercise": False},
+        {"suppressed": True},
+        {"erased": "due"},
+        {"marking": {"tlp": "red", "codes": ["H1", "H2"]}},
+    )
+    return [
+        told(number, KINDS[number % len(KINDS)], now - number * HOUR, **state)
+        for number, state in enumerate(states, 1)
+    ]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def reader(browser: Browser, world: PageWorld) -> AsyncIterator[Visitor]:
+    """dara at a desk that has bulletins in every state, and no line."""
+    with tempfile.TemporaryDirectory(prefix="sp", dir="/tmp") as place:
+        told_ones = bulletins()
+        desk = await asyncio.to_thread(
+            told_desk, world.bridge, Path(place) / "desk-looks", told_ones
+        )
+        try:
+            async with visitor(browser, desk) as made:
+                made.shown.extend(one.id for one in told_ones)
+                yield made
+        finally:
+            await desk.stop()
+
+
+async def judge(visit: Visitor, page: Page, name: str) -> list[str]:
+    """What is wrong with a page, in words; its picture is kept."""
+    wrong = [f"{name}: {one['rule']}: {one['where']}" for one in await serious(page)]
+    wrong += [f"{name}: no name: {one}" for one in await unnamed(page)]
+    wrong += [f"{name}: in the wrong language: {one}" for one in await foreign_letters(page)]
+    over = await too_wide(page)
+    wrong += [f"{name}: {over} pixels too wide"] if over else []
+    await visit.picture(page, f"look-{name}")
+    return wrong
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+async def test_every_page_is_accessible(reader: Visitor, lang: str) -> None:
+    await reader.speak(lang)
+    page = await reader.tab("/help")
+    wrong: list[str] = []
+    first = 2 * LANGUAGES.index(lang)  # every language has other bulletins: one axe takes its time
+    paths = [*ROOMS, *(f"bulletins/{one}" for one in reader.shown[first : first + 2])]
+    for path in paths:
+        answer = await page.goto(f"{reader.origin}/{path}")
+        assert answer is not None
+        assert answer.status == 200, path
+        name = path.partition("?")[0]
+        short = f"bulletin-{first + paths.index(path) - len(ROOMS)}" if "/" in name else name
+        wrong += await judge(reader, page, f"{short}-{lang}")
+    await page.close()
+    assert wrong == []
+    reader.check()
+
+
+WEIGHED: Final = """() => Object.fromEntries(
+  [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+    .filter((one) => !one.name.includes(".woff2") && !one.name.endsWith("/events"))
+    .map((one) => [one.name, one.decodedBodySize]))"""
+
+
+async def test_a_page_weighs_little(reader: Visitor) -> None:
+    """With all that it asks for, whether the browser had it already or not; fonts stand apart."""
+    page = await reader.tab("/help")
+    for path in ("inbox", f"bulletins/{reader.shown[0]}"):
+        await page.goto(f"{reader.origin}/{path}", wait_until="load")
+        weights: dict[str, int] = await page.evaluate(WEIGHED)
+        assert any("idiomorph" in url for url in weights), "scripts were weighed"
+        assert all(weights.values()), weights
+        assert sum(weights.values()) < WEIGHT, weights
+    await page.close()
