@@ -186,3 +186,20 @@ def test_a_store_that_cannot_be_written_is_not_called_damaged(store: DeskStore) 
     store._db.execute("PRAGMA query_only = ON")  # as on a disk that went read-only
     with pytest.raises(OperatorError, match="file_unwritable"):
         store.put(Shelf.DRAFTS, b"1", b"one")
+
+
+def test_a_day_that_ended_and_began_anew_elsewhere_is_opened_by_its_new_key(
+    store: DeskStore, tmp_path: Path
+) -> None:
+    store.put(Shelf.OPENED, b"a", b"1", 20_000)
+    other = DeskStore(tmp_path / "desk.db", KEY)
+    try:
+        assert other.get(Shelf.OPENED, b"a") == b"1"  # it has the day's key now
+        store.remove(Shelf.OPENED, b"a")
+        store.end_days()
+        store.put(Shelf.OPENED, b"b", b"2", 20_000)
+        assert other.get(Shelf.OPENED, b"b") == b"2"
+        other.put(Shelf.OPENED, b"c", b"3", 20_000)
+        assert store.all(Shelf.OPENED) == [(b"b", b"2"), (b"c", b"3")]
+    finally:
+        other.close()

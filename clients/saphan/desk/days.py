@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -71,6 +72,23 @@ class DeskDays:
                 return None
             known = self._ciphers[day] = self._load(path, day)
         return known
+
+    def unseal(self, day: int, nonce: bytes, data: bytes, aad: bytes) -> bytes | None:
+        """What was sealed under a day; None: its key was destroyed.
+
+        Raises:
+            InvalidTag: it was sealed under another key.
+        """
+        cipher = self.opening(day)
+        if cipher is None:
+            return None
+        try:
+            return cipher.decrypt(nonce, data, aad)
+        except InvalidTag:
+            # Another connection to this desk may have ended the day and begun it anew.
+            del self._ciphers[day]
+        again = self.opening(day)
+        return None if again is None else again.decrypt(nonce, data, aad)
 
     def destroy(self, day: int) -> None:
         """End a day: overwrite and remove its key; idempotent.

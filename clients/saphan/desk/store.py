@@ -159,9 +159,7 @@ class DeskStore:
                 if found is not None:
                     yield found
 
-    def changes(
-        self, shelf: Shelf, known: Mapping[int, bytes], most: int | None = None
-    ) -> Changes:
+    def changes(self, shelf: Shelf, known: Mapping[int, bytes], most: int | None = None) -> Changes:
         """What another reader has to open again: only rows written since, by whichever program.
 
         Args:
@@ -326,11 +324,11 @@ class DeskStore:
 
     def _unseal(self, sealed: bytes, aad: bytes, day: int | None) -> bytes | None:
         """None: the key of its day was destroyed, and it with it."""
-        cipher = self._cipher if day is None else self.days.opening(day)
-        if cipher is None:
-            return None
+        nonce, data = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
         try:
-            return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
+            if day is not None:
+                return self.days.unseal(day, nonce, data, aad)
+            return self._cipher.decrypt(nonce, data, aad)
         except (InvalidTag, ValueError):
             raise damaged(self._path, "a row was changed, or cut off") from None
 
