@@ -125,3 +125,23 @@ def test_content_of_any_form_is_shown() -> None:
     shown = written(of("saphan/drug_seizure/1", strange, relations=[{"bulletin_id": "x"}]), "km")
     assert "1" in shown
     assert "x" in shown
+
+
+def test_fields_stand_in_the_order_of_the_type_and_persons_by_their_names() -> None:
+    body = dict(sorted(sample("drug_seizure")["body"].items()))
+    doc = document(schema_of("drug_seizure"), None, {"about": {}, "body": body}, "km", ("km",))
+    names = [item.pointer for item in doc.sections[0].items]
+    assert names[:3] == ["/body/seized_at", "/body/place", "/body/agencies"]
+    first, second = (at(doc, f"/body/persons/{number}").caption for number in (0, 1))
+    assert first is not None
+    assert (first.text, first.lang) == ("ສົມພອນ ຕົວຢ່າງ", "lo")
+    assert second is not None
+    assert second.lang == "km"
+    assert at(doc, "/body/vehicles/0").caption is not None
+
+
+def test_codes_are_shown_where_people_use_them() -> None:
+    doc = document(schema_of("drug_seizure"), None, sample("drug_seizure"), "en")
+    assert at(doc, "/body/place/subdivision").shown_code == "LA-CH"
+    assert at(doc, "/body/detection").shown_code == ""
+    assert at(doc, "/about/source_language").values[0].text == "Lao"

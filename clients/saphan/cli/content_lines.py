@@ -19,7 +19,7 @@ class ContentWords:
     """
 
     def __init__(self, schema: str, lang: str, read: Sequence[str]) -> None:
-        self._naming = Naming(places_of(schema), lang, read)
+        self._naming = Naming(places_of(schema), lang, read, by_schema=False)
         self._lang = lang
 
     def lines(self, value: dict[str, Any], pointer: str) -> Iterator[str]:

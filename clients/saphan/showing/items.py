@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
 
 from saphan.showing.texts import Text
 
+_WORD: Final = re.compile(r"[a-z][a-z0-9_+-]*")
 Kind = Literal[
     "text", "code", "flag", "time", "day", "languages", "group", "list", "bulletin", "file", "empty"
 ]
@@ -26,6 +28,8 @@ class Item:
         values: what is written there: one text, or one for each language.
         code: exact code beside its words, or "".
         below: values of a group, entries of a list.
+        caption: what a group is about, such as a person's name; inline: a group of few values
+            that belong on one line, such as a date and how exactly it is known.
     """
 
     pointer: str
@@ -35,6 +39,8 @@ class Item:
     values: tuple[Text, ...] = ()
     code: str = ""
     below: tuple[Item, ...] = ()
+    caption: Text | None = None
+    inline: bool = False
 
     @property
     def millis(self) -> int | None:
@@ -44,6 +50,11 @@ class Item:
         except (IndexError, ValueError):
             return None
         return int(found.replace(tzinfo=found.tzinfo or UTC).timestamp() * 1000)
+
+    @property
+    def shown_code(self) -> str:
+        """The code where people use it, such as "LA-CH" or "H1"; "" for a word of programs."""
+        return "" if _WORD.fullmatch(self.code) else self.code
 
     @property
     def anchor(self) -> str:

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from saphan_schemas.messages import LANGUAGES, has_text, text
 
+from saphan.showing.captions import caption
 from saphan.showing.items import Item, Kind
 from saphan.showing.places import Places
 from saphan.showing.texts import OF_SCRIPT, UNKNOWN, Text, ordered, told
 
 Json = dict[str, Any]
 TONGUES: Final = frozenset({*LANGUAGES, "th", "vi", "fr"})
+ON_ONE_LINE: Final = frozenset({"date_approx", "money", "period"})
 _KINDS: Final[dict[str, Kind]] = {
     "time": "time",
     "date": "day",
@@ -27,12 +29,16 @@ class Naming:
 
     Args:
         lang: of names and codes; read: languages of texts, those that are read best first.
+        by_schema: fields stand in the order of the type, not in that of the content's bytes.
     """
 
-    def __init__(self, places: Places, lang: str, read: Sequence[str]) -> None:
+    def __init__(
+        self, places: Places, lang: str, read: Sequence[str], *, by_schema: bool = True
+    ) -> None:
         self._places = places
         self._lang = lang
         self._read = tuple(read)
+        self._by_schema = by_schema
 
     def group(self, value: Json, pointer: str) -> tuple[Item, ...]:
         """The named values of an object.
@@ -40,7 +46,8 @@ class Naming:
         Args:
             pointer: of the object, such as "/body".
         """
-        return tuple(self._named(f"{pointer}/{name}", name, value) for name in value)
+        names = self._places.order(pointer, value) if self._by_schema else value
+        return tuple(self._named(f"{pointer}/{name}", name, value) for name in names)
 
     def _named(self, pointer: str, name: str, around: Json) -> Item:
         title = self._places.title(pointer, name, self._lang)
@@ -54,7 +61,7 @@ class Naming:
             if by_language(value):
                 texts = tuple(Text(str(value[k]), k) for k in ordered(list(value), self._read))
                 return Item(pointer, title, about, "languages", texts)
-            return Item(pointer, title, about, "group", below=self.group(value, pointer))
+            return self._group(pointer, title, about, value)
         if isinstance(value, list):
             entries = (
                 self._item(f"{pointer}/{number}", "", "", one, {})
@@ -62,6 +69,21 @@ class Naming:
             )
             return Item(pointer, title, about, "list", below=tuple(entries))
         return self._scalar(pointer, name, (title, about), value, around)
+
+    def _group(self, pointer: str, title: str, about: str, value: Json) -> Item:
+        field = self._places.field(pointer)
+        shared = "" if field is None else field.shared
+        below = self.group(value, pointer)
+        plain = not any(item.kind in ("group", "list", "languages") for item in below)
+        return Item(
+            pointer,
+            title,
+            about,
+            "group",
+            below=below,
+            caption=caption(shared, value, self._read),
+            inline=plain and shared in ON_ONE_LINE,
+        )
 
     def _scalar(
         self, pointer: str, name: str, called: tuple[str, str], value: Any, around: Json
@@ -75,7 +97,12 @@ class Naming:
             code = "" if words == value else str(value)
             return Item(pointer, *called, "code", (Text(words, self._lang),), code)
         field = self._places.field(pointer)
-        kind = _KINDS.get("" if field is None else field.shared, "text")
+        shared = "" if field is None else field.shared
+        if shared == "language" and has_text(f"language.{value}"):
+            return Item(
+                pointer, *called, "code", (Text(tongue(value, self._lang), self._lang),), value
+            )
+        kind = _KINDS.get(shared, "text")
         return Item(pointer, *called, kind, (_text(value, around),))
 
 

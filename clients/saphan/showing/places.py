@@ -31,6 +31,12 @@ class Places:
             self._fields[place] = field_at(self._root, place)
         return self._fields[place]
 
+    def order(self, pointer: str, value: Json) -> list[str]:
+        """The names of an object's values as its type has them; unknown ones last, as they came."""
+        field = self.field(pointer)
+        known = () if field is None else tuple(field.node.get("properties", ()))
+        return [*(name for name in known if name in value), *(n for n in value if n not in known)]
+
     def title(self, pointer: str, name: str, lang: str) -> str:
         """The field's name in words; of one that nobody knows its own name, spaced."""
         if self.field(pointer) is None:
