@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
@@ -11,20 +10,18 @@ import pytest
 from saphan.desk.desk import Desk
 from saphan.desk.form_drafts import FormDraft, FormDrafts
 from saphan.desk.outbox import Outbox
-from saphan.web.writing.beginning import answers_of
 from saphan.web.writing.finishing import composed, seen
 from saphan_protocol.batch import sign_one
 from saphan_protocol.content import seal_content
 from saphan_schemas.codec import encode
 from saphan_schemas.records import Sealed
-from saphan_schemas.samples import sample
 from support.bridge import LA, Bridge, eventually, states
 from support.desk_page import DeskPage, desk_page
 from support.desks import desk_bridge, ready_bridge
 from support.html_forms import changed, fields_of
 from support.reading_page import Reader, reading, words
+from support.writing_page import SEIZURE, begun, filled, kept
 
-SEIZURE = "saphan/drug_seizure/1"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -40,34 +37,6 @@ async def reader(bridge: Bridge) -> AsyncIterator[Reader]:
     async with reading(bridge) as found:
         await found.shows(f"/write?type={SEIZURE}", f'value="{LA}"')  # the node has told it
         yield found
-
-
-async def begun(page: DeskPage, schema: str = SEIZURE, **more: str) -> int:
-    """A new draft by the page; its number."""
-    _, where = await page.post("/write", {"type": schema, "to": LA, **more}, follow=False)
-    found = re.fullmatch(r"/drafts/(\d+)", where)
-    assert found, where
-    return int(found[1])
-
-
-async def filled(page: DeskPage, number: int, name: str = "drug_seizure") -> FormDraft:
-    """The draft with a whole sample's answers."""
-    content = sample(name)
-
-    def fill(desk: Desk) -> FormDraft:
-        forms = FormDrafts(desk)
-        form = forms.get(number)
-        told = answers_of({"about": content["about"], "body": content["body"]})
-        kept = {at: value for at, value in form.answers.items() if at.startswith("/marking")}
-        relations = {at: value for at, value in form.answers.items() if "/relations" in at}
-        answers = {"/urgency": "routine", "/exercise": True, **kept, **told, **relations}
-        return forms.save(number, form.version, answers)
-
-    return await page.open.work(fill)
-
-
-async def kept(page: DeskPage, number: int) -> FormDraft:
-    return await page.open.work(lambda desk: FormDrafts(desk).get(number))
 
 
 async def saved(page: DeskPage, number: int, fields: object, **headers: str) -> tuple[int, str]:

@@ -126,13 +126,20 @@ class Dresser:
             pointer=leaf.pointer,
             id=identity,
             name=entry or _of_clock(name, leaf),
-            help="" if leaf.field.shared == "time" and "UTC" in helped else helped,
+            help=self._help(leaf, helped),
             hint=self._hint(leaf),
             required=leaf.required,
             faults=faults,
             widget=widget_of(leaf, self.lang, self.zone, entries, self.files),
             most=leaf.field.node.get("maxLength", 0),
         )
+
+    def _help(self, leaf: Leaf, helped: str) -> str:
+        """The label's sentence, unless it tells of a form that people do not type here."""
+        written = leaf.field.shared in _AS_CODES or (
+            leaf.field.shared == "time" and "UTC" in helped
+        )
+        return "" if written else helped
 
     def _entry_names(self, into: str) -> list[str]:
         at: Any = self.given
@@ -253,6 +260,7 @@ class Dresser:
         )
 
 
+_AS_CODES: Final = frozenset({"country", "subdivision"})
 _TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?")
 _PLAIN: Final = frozenset({"line", "short", "prose"})
 
