@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Final
 
 from aiohttp import web
 
+from saphan.web.topics import Hearing
 from saphan.web.workplace import workplace
 
 BEAT_S: Final = 20.0
 """A line of silence shows a browser that the page is still there."""
+RETRY_MS: Final = 1_000
+"""After which a browser listens again when the stream has ended."""
+LOCKED: Final = "locked"
+"""The last word of a page that locks: its process becomes another one."""
 
 
 async def tell(request: web.Request) -> web.StreamResponse:
@@ -20,18 +26,27 @@ async def tell(request: web.Request) -> web.StreamResponse:
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     )
     await answer.prepare(request)
-    with place.topics.listening() as heard:
-        await answer.write(f"data: {'locked' if place.open is None else 'open'}\n\n".encode())
-        while True:
-            try:
-                topic = await asyncio.wait_for(heard.get(), BEAT_S)
-                await answer.write(f"data: {topic}\n\n".encode())
-                if topic == "locked":
-                    return answer
-            except TimeoutError:
-                await answer.write(b": still here\n\n")
-            except ConnectionError:
-                return answer
+    with place.topics.listening() as heard, contextlib.suppress(ConnectionError):
+        await answer.write(f"retry: {RETRY_MS}\n".encode())
+        await answer.write(_data(LOCKED if place.open is None else "open"))
+        while not heard.over:
+            topics = await _next(heard)
+            await answer.write(b"".join(map(_data, topics)) or b": still here\n\n")
+            if LOCKED in topics:
+                break
+    return answer
+
+
+async def _next(heard: Hearing) -> list[str]:
+    """What changed; empty after a while in which nothing did."""
+    try:
+        return await asyncio.wait_for(heard.next(), BEAT_S)
+    except TimeoutError:
+        return []
+
+
+def _data(topic: str) -> bytes:
+    return f"data: {topic}\n\n".encode()
 
 
 ROUTES: Final = (web.get("/events", tell),)

@@ -1,34 +1,69 @@
-"""What changed, by topics: whoever shows a topic looks again."""
+"""What changed, by topics: whoever shows a topic looks again. Never what changed."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
-WAITING: int = 100
-"""Topics that one tab may be behind; a tab that is further behind is told "all"."""
+STREAMS: Final = 16
+"""Browsers that listen; all tabs of one share a stream. Beyond, the oldest one ends."""
+TOLD: Final = 32
+"""Topics that one of them may be behind; one that is further behind hears `ALL`."""
+ALL: Final = "all"
+
+
+class Hearing:
+    """What one browser has still to hear: each topic once, however often it was published."""
+
+    def __init__(self) -> None:
+        self._topics: dict[str, None] = {}
+        self._any = asyncio.Event()
+        self.over = False
+        """Nothing more comes."""
+
+    def tell(self, topic: str) -> None:
+        """In the event loop."""
+        if len(self._topics) >= TOLD:
+            self._topics = {ALL: None}
+        self._topics[topic] = None
+        self._any.set()
+
+    def end(self) -> None:
+        """Let it go."""
+        self.over = True
+        self._any.set()
+
+    async def next(self) -> list[str]:
+        """Topics published since, the oldest first; waits for one. Empty: it is over."""
+        await self._any.wait()
+        found, self._topics = list(self._topics), {}
+        if not self.over:
+            self._any.clear()
+        return found
 
 
 class Topics:
     """Publisher of names, such as "inbox", "line", "sent", "locked"."""
 
     def __init__(self) -> None:
-        self._heard: set[asyncio.Queue[str]] = set()
+        self._heard: list[Hearing] = []
 
     def publish(self, topic: str) -> None:
-        """Tell every open tab; in the event loop."""
-        for queue in self._heard:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(topic)
+        """Tell everybody; in the event loop."""
+        for one in self._heard:
+            one.tell(topic)
 
     @contextmanager
-    def listening(self) -> Iterator[asyncio.Queue[str]]:
+    def listening(self) -> Iterator[Hearing]:
         """Topics published while the block lasts."""
-        queue: asyncio.Queue[str] = asyncio.Queue(WAITING)
-        self._heard.add(queue)
+        one = Hearing()
+        self._heard.append(one)
+        if len(self._heard) > STREAMS:
+            self._heard.pop(0).end()
         try:
-            yield queue
+            yield one
         finally:
-            self._heard.discard(queue)
+            if one in self._heard:
+                self._heard.remove(one)

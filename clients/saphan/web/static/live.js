@@ -1,19 +1,19 @@
 // An element with data-live="TOPIC ..." and an id is fetched again from the page's own address when
 // the event stream names a topic, and morphed in place: focus and typing survive.
 import { load } from "./load.js";
+import { hearIn } from "./stream.js";
 import { Idiomorph } from "./vendor/idiomorph.js";
 
 const named = new Set();
 let busy = false;
 
 export function listen() {
-  const stream = new EventSource("/events");
-  stream.onmessage = (event) => {
-    gone(false);
-    if (event.data === "open" || event.data === "locked") turned(event.data);
-    else hear(event.data);
-  };
-  stream.onerror = () => gone(true);
+  hearIn((word) => {
+    gone(word === "gone");
+    if (word === "open" || word === "locked") turned(word);
+    else if (word !== "gone") hear(word);
+  });
+  document.addEventListener("visibilitychange", again);
 }
 
 // Another tab has locked or unlocked the desk, or nobody was there.
@@ -39,12 +39,17 @@ function gone(is) {
 
 function hear(topic) {
   named.add(topic);
-  if (!busy) refresh();
+  again();
+}
+
+// A tab that nobody sees looks when it is seen.
+function again() {
+  if (!busy && !document.hidden) refresh();
 }
 
 async function refresh() {
   busy = true;
-  while (named.size) {
+  while (named.size && !document.hidden) {
     const topics = [...named];
     named.clear();
     const shown = [...document.querySelectorAll("[data-live][id]")].filter((element) => {
