@@ -67,7 +67,7 @@ def _document(found: Found, content: Json | None, lang: str) -> Document | None:
     if content is None:
         return None
     schema = found.header["schema"]
-    return document(schema, found.bundle, content, lang, (*found.languages, lang))
+    return document(schema, found.bundle, content, lang, (lang, *found.languages))
 
 
 def _before(desk: Desk, found: Found) -> tuple[Found, Json] | None:
