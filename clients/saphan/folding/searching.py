@@ -90,6 +90,8 @@ def units(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _loosened(folded: str) -> str:
+    if folded.isascii():
+        return folded
     return _TYPED_SHIFTER.sub("", _SHIFTER.sub("", folded))
 
 

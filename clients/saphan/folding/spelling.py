@@ -36,20 +36,31 @@ def fold(text: str) -> str:
 
 def letters(text: str) -> str:
     """The same with a space for each character that is no letter, mark or number."""
+    if text.isascii():
+        return text.lower().translate(_KEPT)  # every step below leaves ASCII as it is
     text = unicodedata.normalize("NFKC", text).casefold()
     text = unicodedata.normalize("NFD", text).translate(_LATIN_MARKS)
     text = unicodedata.normalize("NFKC", text).translate(_LATIN_LETTERS)
     text = text.translate(_UNSEEN).translate(_TONES).replace(*_LAO_LO)
     text = _KHMER_CLUSTER.sub(_cluster, text)
-    return "".join(map(_kept, text))
+    return text.translate(_KEPT)
 
 
-def _kept(one: str) -> str:
+class _Kept(dict[int, str]):
     """A letter, a mark, a digit in ASCII; a space for everything else."""
-    kind = unicodedata.category(one)
-    if kind == "Nd":
-        return str(unicodedata.digit(one))
-    return one if kind[0] in "LMN" else " "
+
+    def __missing__(self, point: int) -> str:
+        one = chr(point)
+        kind = unicodedata.category(one)
+        kept = one if kind[0] in "LMN" else " "
+        if kind == "Nd":
+            kept = str(unicodedata.digit(one))
+        self[point] = kept
+        return kept
+
+
+_KEPT: Final = _Kept()
+"""Filled as characters come; Unicode bounds it."""
 
 
 def _cluster(match: re.Match[str]) -> str:

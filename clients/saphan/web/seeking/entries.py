@@ -26,6 +26,7 @@ class Entry:
 
     Args:
         key: where it is from, and its name there.
+        head: what its header says, packed.
         text: packed search keys; None: it is read again when it is asked for.
         sounds: with a space around each.
     """
@@ -38,6 +39,7 @@ class Entry:
     urgency: str
     exercise: bool
     answers: tuple[str, ...]
+    head: str
     text: str | None
     sounds: str
 
@@ -51,11 +53,6 @@ class Entry:
         """Bytes of its text in memory."""
         return 0 if self.text is None else sys.getsizeof(self.text)
 
-    @property
-    def head(self) -> str:
-        """What its header says, packed."""
-        return head_text(self.schema, self.sender, self.recipients)
-
 
 def entry(key: Key, made: Searchable) -> Entry:
     """Of a row; what many have in common is in memory once."""
@@ -68,6 +65,7 @@ def entry(key: Key, made: Searchable) -> Entry:
         urgency=sys.intern(made.urgency),
         exercise=made.exercise,
         answers=_once(made.answers),
+        head=head_text(made.schema, made.sender, made.recipients),
         text=pack(made.text),
         sounds=_once(f" {' '.join(made.sounds)} " if made.sounds else ""),
     )

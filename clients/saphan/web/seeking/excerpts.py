@@ -17,6 +17,8 @@ WIDE: Final = 240
 """Letters of an excerpt."""
 CHUNK: Final = 4_000
 """Letters that are looked through at once."""
+OVERLAP: Final = 200
+"""Letters that two chunks have in common: what stands on their border is in one of them."""
 LOOKED_THROUGH: Final = 20_000
 """Letters of one bulletin that are looked through for excerpts; its page shows all of it."""
 _NAME: Final = re.compile(r"[^\W\d_]{3,40}")
@@ -54,7 +56,7 @@ def excerpts(texts: Iterable[str], looked: Looked, most: int) -> list[Excerpt]:
     found: list[Excerpt] = []
     left = LOOKED_THROUGH
     for text in dict.fromkeys(texts):
-        for start in range(0, min(len(text), left), CHUNK):
+        for start in range(0, min(len(text), left), CHUNK - OVERLAP):
             chunk = text[start : start + CHUNK]
             spans = _spans(chunk, looked)
             if spans:

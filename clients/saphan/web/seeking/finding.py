@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from saphan.desk.desk import Desk
@@ -38,41 +39,52 @@ def find(desk: Desk, index: SearchIndex, rows: Iterable[InboxRow], asked: Questi
 
 
 def _opened(desk: Desk, index: SearchIndex, asked: Question, hidden: set[str]) -> Iterator[Hit]:
+    filters = asked.filters if asked.filters != Filters() else None
     for one in index.entries(desk):
-        received = one.source == "received"
-        if not _passes(one, asked.filters, one.sender if received else None):
+        received = one.key[0] == "received"
+        if filters and not _passes(one, filters, one.sender if received else None):
             continue
-        name = one.key[1].hex()
-        if received and name in hidden:
+        name = one.key[1].hex() if received and (hidden or asked.id) else ""
+        if name in hidden:
             continue
-        if asked.id and received and name.startswith(asked.id):
+        if asked.id and name.startswith(asked.id):
             yield Hit(False, -one.created, one.key)
             continue
-        alike = _alike(asked.groups, index.text_of(desk, one), one.head, one.sounds)
+        text = one.text if one.text is not None else index.text_of(desk, one)
+        alike = _alike(asked.groups, text, one.head, one.sounds)
         if alike is not None:
             yield Hit(alike, -one.created, one.key)
 
 
 def _listed(rows: Iterable[InboxRow], asked: Question, hidden: set[str]) -> Iterator[Hit]:
     """What was never opened here: its header is all that the desk has."""
+    narrow = asked.filters != Filters()
     for row in rows:
-        if row.opened or row.id in hidden or not _row_passes(row, asked.filters):
+        if row.opened or row.id in hidden or (narrow and not _row_passes(row, asked.filters)):
             continue
         key: Key = ("received", bytes.fromhex(row.id))
         if asked.id and row.id.startswith(asked.id):
             yield Hit(False, -row.created, key)
             continue
-        author = pack(search_key(row.author or ""))
+        author = _packed(row.author or "")
         head = head_text(row.schema, row.sender, tuple(row.recipients))
         if _alike(asked.groups, author, head, "") is False:
             yield Hit(False, -row.created, key)
+
+
+@lru_cache(maxsize=1_024)
+def _packed(author: str) -> str:
+    return pack(search_key(author))
 
 
 def _alike(groups: tuple[Group, ...], text: str, head: str, sounds: str) -> bool | None:
     """False: found word for word; True: alike; None: not found."""
     alike = False
     for group in groups:
-        if all(word in text or word in head for word in group.words):
+        for word in group.words:
+            if word not in text and word not in head:
+                break
+        else:
             continue
         sounding = group.sound and f" {group.sound} " in sounds
         if not sounding and not any(phone in text for phone in group.phones):
@@ -83,8 +95,6 @@ def _alike(groups: tuple[Group, ...], text: str, head: str, sounds: str) -> bool
 
 def _passes(one: Entry, asked: Filters, sender: str | None) -> bool:
     """Args: sender: of what was received; None: it is ours."""
-    if not asked:
-        return True
     where = "draft" if one.source == "form" else one.source
     others = one.recipients if sender is None else (sender,)
     return (
@@ -97,7 +107,7 @@ def _passes(one: Entry, asked: Filters, sender: str | None) -> bool:
 
 
 def _row_passes(row: InboxRow, asked: Filters) -> bool:
-    return not asked or (
+    return (
         asked.where in ("", "received")
         and asked.schema in ("", row.schema)
         and asked.urgency in ("", row.urgency)

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from saphan_schemas.codec import decode
@@ -45,6 +46,7 @@ class SearchIndex:
         self._held = 0
         self._entries: dict[Key, Entry] = {}
         self._oldest: list[tuple[int, Key]] = []
+        self._heads: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
         self._keys: dict[tuple[Shelf, int], Key] = {}
         self._marks: dict[Shelf, dict[int, bytes]] = {}
         self._places: dict[Key, bytes] = {}
@@ -78,10 +80,14 @@ class SearchIndex:
     def entries(self, desk: Desk) -> Iterator[Entry]:
         """What may be shown today, in no order."""
         today = desk.clock() // DAY_MS
-        for one in self._entries.values():
-            kept = self._kept.get(one.key[1]) if one.source == "received" else None
+        for (source, name), one in self._entries.items():
+            kept = self._kept.get(name) if source == "received" else None
             if kept is None or (not kept.sealed and (kept.held or today < kept.day)):
                 yield one
+
+    def heads(self) -> Iterable[tuple[str, str, tuple[str, ...]]]:
+        """Types, senders and recipients that there are."""
+        return self._heads.keys()
 
     def text_of(self, desk: Desk, one: Entry) -> str:
         """Its text, from the store if it is not in memory; "" when it has gone meanwhile."""
@@ -154,6 +160,7 @@ class SearchIndex:
         self._drop(key)
         one = self._entries[key] = entry(key, made)
         self._keys[shelf, number] = key
+        self._heads[one.schema, one.sender, one.recipients] += 1
         if shelf is not Shelf.SEARCH:
             return  # drafts are few, and have no row to be read again
         self._held += one.size
@@ -174,5 +181,11 @@ class SearchIndex:
     def _drop(self, key: Key) -> None:
         one = self._entries.pop(key, None)
         self._places.pop(key, None)
-        if one is not None and one.source in ("received", "sent"):
+        if one is None:
+            return
+        head = (one.schema, one.sender, one.recipients)
+        self._heads[head] -= 1
+        if not self._heads[head]:
+            del self._heads[head]
+        if one.source in ("received", "sent"):
             self._held -= one.size

@@ -45,9 +45,6 @@ class Filters:
     since: int | None = None
     until: int | None = None
 
-    def __bool__(self) -> bool:
-        return self != Filters()
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -65,7 +62,7 @@ class Question:
     @property
     def empty(self) -> bool:
         """Whether nothing is asked for."""
-        return not self.groups and not self.filters
+        return not self.groups and self.filters == Filters()
 
 
 def question(text: str, filters: Filters | None = None) -> Question:

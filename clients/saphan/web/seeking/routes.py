@@ -78,9 +78,9 @@ def _results(desk: OpenDesk, own: Desk, asked: Question, page: int, lang: str) -
     pages = max(1, -(-len(hits) // PAGE))
     page = min(page, pages)
     part = hits[(page - 1) * PAGE : page * PAGE]
-    entries = list(desk.search.entries(own))
-    schemas = {one.schema for one in entries} | {row.schema for row in rows}
-    agencies = {each for one in entries for each in (one.sender, *one.recipients)}
+    heads = desk.search.heads()
+    schemas = {schema for schema, _, _ in heads} | {row.schema for row in rows}
+    agencies = {one for _, sender, others in heads for one in (sender, *others)}
     agencies |= {row.sender for row in rows}
     return Results(
         shown=show(own, part, desk.rows.get, asked, lang),
