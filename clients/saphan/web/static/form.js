@@ -36,16 +36,19 @@ function land(form, before, [, verb, pointer]) {
   const last = Number(steps.at(-1));
   const above = steps.slice(0, -1).join("/");
   if (verb === "add") {
-    const fresh = [...form.querySelectorAll("[id^=f--]")].find((one) => !before.has(one.id));
+    const fresh = [...form.querySelectorAll(PLACES)].find((one) => !before.has(one.id));
     enter(fresh ?? document.getElementById(id(pointer)));
   } else if (verb === "remove") {
-    enter(document.getElementById(id(above)) ?? form, false);
+    // A part is a button again, the next entry has come up; else what stands around it.
+    const left = document.getElementById(id(pointer)) ?? document.getElementById(id(above));
+    enter(left ?? form, false);
   } else {
     enter(document.getElementById(id(`${above}/${last + (verb === "up" ? -1 : 1)}`)), false);
   }
 }
 
 const CONTROLS = "input:not([type=hidden]), select, textarea";
+const PLACES = ":is(fieldset, input, select, textarea)[id^=f--]";
 
 function enter(element, into = true) {
   if (!element) return;
