@@ -9,12 +9,12 @@ from typing import Any, Final
 from aiohttp import web
 
 from saphan.desk.desk import Desk
-from saphan.desk.form_drafts import FormDraft, FormDrafts
+from saphan.desk.form_drafts import FormDraft
 from saphan.desk.inbox import Inbox
-from saphan.desk.outbox import Outbox, Queued, queued_row
-from saphan.header_json import header_json
+from saphan.desk.outbox import Outbox
 from saphan.web.rendering.page import render
 from saphan.web.sending.following import SETTLED, follow
+from saphan.web.sending.sent_list import Listed, SentList, sent_list
 from saphan.web.sending.words import words
 from saphan.web.workplace import back, opened, workplace
 
@@ -25,20 +25,24 @@ PAGE: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class SentRow:
-    """One bulletin of the outbox.
+    """One bulletin with where it stands.
 
     Args:
-        row: `queued_row`; header: in JSON; title: by language, {} if it has none.
         deliveries: where each recipient's stands, as the node told it last; None: not told yet.
-        may_withdraw: it has not left this desk.
     """
 
-    row: Json
-    header: Json
-    title: Json
+    listed: Listed
     deliveries: list[Json] | None
-    recalled: bool
-    may_withdraw: bool
+
+    @property
+    def may_withdraw(self) -> bool:
+        """Whether it has not left this desk."""
+        return self.listed.row["state"] == "waiting" and not self.listed.asked
+
+    @property
+    def recalled(self) -> bool:
+        """Whether it was taken back."""
+        return any(each["state"] == "recalled" for each in self.deliveries or ())
 
     @property
     def settled(self) -> bool:
@@ -52,8 +56,8 @@ async def listed(request: web.Request) -> web.Response:
     place = opened(request)
     text = request.query.get("page", "1")
     page = max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 7 else 1
-    rows, pages = await place.work(partial(_rows, page=page))
-    ids = [one.row["id"] for one in rows if one.row["id"] is not None and not one.settled]
+    rows, pages = await place.work(partial(_rows, every=sent_list(place), page=page))
+    ids = [one.listed.row["id"] for one in rows if one.listed.row["id"] and not one.settled]
     follow(place, ids)
     known = await words(workplace(request).lang)
     return await render(
@@ -73,30 +77,17 @@ async def withdraw(request: web.Request) -> web.Response:
 # --- inside ---------------------------------------------------------------------------------------
 
 
-def _rows(desk: Desk, page: int) -> tuple[list[SentRow], int]:
-    outbox, inbox = Outbox(desk), Inbox(desk)
-    every = sorted(outbox.all(), key=lambda one: (one.bulletin is not None, -one.number))
-    pages = max(1, -(-len(every) // PAGE))
+def _rows(desk: Desk, every: SentList, page: int) -> tuple[list[SentRow], int]:
+    found, inbox = every.look(desk.store), Inbox(desk)
+    pages = max(1, -(-len(found) // PAGE))
     page = min(page, pages)
-    part = every[(page - 1) * PAGE : page * PAGE]
-    return [_row(desk, inbox, one) for one in part], pages
+    part = found[(page - 1) * PAGE : page * PAGE]
+    return [SentRow(one, _deliveries(inbox, one.row["id"])) for one in part], pages
 
 
-def _row(desk: Desk, inbox: Inbox, one: Queued) -> SentRow:
-    row = queued_row(one)
-    life = None if row["id"] is None else inbox.status_kept(row["id"])
-    form = FormDrafts(desk).find(one.number)
-    wish = one.written.wish()
-    title = wish.about.get("title")
-    deliveries: list[Json] | None = None if life is None else life["deliveries"]
-    return SentRow(
-        row=row | {"form": form is not None, "draft": one.draft.hex()},
-        header=header_json(one.header),
-        title=title if isinstance(title, dict) else {},
-        deliveries=deliveries,
-        recalled=any(each["state"] == "recalled" for each in deliveries or ()),
-        may_withdraw=row["state"] == "waiting" and not one.asked,
-    )
+def _deliveries(inbox: Inbox, bulletin: str | None) -> list[Json] | None:
+    life = None if bulletin is None else inbox.status_kept(bulletin)
+    return None if life is None else list(life["deliveries"])
 
 
 ROUTES: Final = (
