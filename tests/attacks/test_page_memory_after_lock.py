@@ -1,4 +1,4 @@
-"""Whoever takes over the machine, or its memory, while the desk is locked: no key is there any more.
+"""Whoever takes over the machine, or its memory, while the desk is locked finds no key there.
 
 The page becomes a locked one by exec (docs/adr/0044-locking-is-exec.md). Everything that the
 process may write is searched, before and after, for the passphrase, the officer's key and the

@@ -1,4 +1,4 @@
-"""A page in a process of its own, as `saphan desk open` starts it, and a browser's requests to it."""
+"""A page in a process of its own, as `saphan desk open` starts it, and requests to it."""
 
 from __future__ import annotations
 

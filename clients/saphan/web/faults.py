@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.messages import error_hint, error_title
 
-from saphan.web.rendering.page import render
+from saphan.web.rendering.page import render, render_bare
 from saphan.web.workplace import workplace
 
 _log: Final = logging.getLogger("saphan.web")
@@ -33,7 +33,7 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise  # the browser went away
     except Exception as error:
         _note(error)
-        return await _plain(request, 500, "page_bug")
+        return render_bare(request, "bug.html", 500, **_words(request, "page_bug"))
 
 
 async def error_page(request: web.Request, error: SaphanError) -> web.Response:
@@ -51,11 +51,13 @@ async def error_page(request: web.Request, error: SaphanError) -> web.Response:
 
 
 async def _plain(request: web.Request, status: int, name: str) -> web.Response:
+    words = _words(request, name)
+    return await render(request, "error.html", status, code=None, message=None, **words)
+
+
+def _words(request: web.Request, name: str) -> dict[str, str]:
     say = workplace(request).say
-    title, hint = say(f"page.ground.{name}"), say(f"page.ground.{name}.hint")
-    return await render(
-        request, "error.html", status, code=None, title=title, message=None, hint=hint
-    )
+    return {"title": say(f"page.ground.{name}"), "hint": say(f"page.ground.{name}.hint")}
 
 
 def _note(error: Exception) -> None:

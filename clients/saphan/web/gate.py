@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from saphan.web.rendering.page import render
+from saphan.web.rendering.page import render_bare
 from saphan.web.workplace import Workplace, workplace
 
 COOKIE: Final = "saphan"
@@ -55,10 +55,10 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(status=421, text="This is not the name of this page.\n")
     launching = request.path.startswith("/launch/")
     if not launching and not _own(request, place):
-        return await render(request, "locking/outside.html", 403, used=False)
+        return render_bare(request, "locking/outside.html", 403, used=False)
     if not launching and not request.path.startswith("/static/"):
         if not place.sessions.knows(request.cookies.get(COOKIE)):
-            return await render(request, "locking/outside.html", 401, used=False)
+            return render_bare(request, "locking/outside.html", 401, used=False)
         place.presence.note(request)
     return await handler(request)
 

@@ -15,7 +15,7 @@ from saphan.keys.token_place import TokenAccess
 from saphan.web.gate import COOKIE
 from saphan.web.locking.launch_file import remove_launch
 from saphan.web.locking.typed_pin import TypedPin, token_label
-from saphan.web.rendering.page import render
+from saphan.web.rendering.page import render, render_bare
 from saphan.web.workplace import Workplace, back, is_inner, workplace
 
 
@@ -28,9 +28,9 @@ async def launch(request: web.Request) -> web.Response:
     place = workplace(request)
     cookie = place.sessions.enter(request.match_info["token"])
     if cookie is None:
-        return await render(request, "locking/outside.html", 401, used=True)
+        return render_bare(request, "locking/outside.html", 401, used=True)
     await asyncio.to_thread(remove_launch, place.folder.folder)
-    answer = await render(request, "locking/launched.html")
+    answer = render_bare(request, "locking/launched.html")
     answer.set_cookie(COOKIE, cookie, httponly=True, samesite="Strict", path="/")
     return answer
 

@@ -33,6 +33,17 @@ async def render(
     return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
 
 
+def render_bare(
+    request: web.Request, template: str, status: int = 200, /, **values: Any
+) -> web.Response:
+    """A page of which nothing is the desk's, in the officer's language: for who is not let in, and
+    where what other pages show at their edges may be broken. `template` extends "bare.html"."""
+    place = workplace(request)
+    given = {"say": place.say, "lang": place.lang, "static": static_path} | values
+    text = environment().get_template(template).render(given)
+    return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+
+
 def shared(request: web.Request) -> dict[str, Any]:
     """What every template has: say, lang, languages, now, me, line, standing, path, here,
     nav, static, error_title."""
