@@ -115,7 +115,10 @@ class Confirming:
     def _heed(self, copies: list[Json], witnessed: int | None) -> list[bytes]:
         keeping = Keeping(self.desk)
         gone = keeping.told(copies, witnessed)
-        keeping.sweep()
+        if copies:
+            keeping.sweep()
+        else:
+            keeping.sweep_once()
         return gone
 
     async def _confirm(self, line: DeskLine) -> None:

@@ -21,11 +21,11 @@ from saphan_schemas.errors import SaphanError
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.strict_json import parse_json
 
-from saphan.desk.desk import Desk
+from saphan.desk.desk import Desk, number_name
 from saphan.desk.drafts import Drafts
 from saphan.desk.files import EVIDENCE, download_name
 from saphan.desk.form_drafts import FormDrafts
-from saphan.desk.kept import Kept, KeptDays
+from saphan.desk.kept import SWEPT, Kept, KeptDays
 from saphan.desk.outbox import Outbox, Queued
 from saphan.desk.store import ROW_BYTES, Shelf
 from saphan.desk.uptime import DeskTime
@@ -90,7 +90,15 @@ class Keeping:
         self._drop_drafts(today * DAY_MS)
         self.desk.store.drop_due(today)  # rows of lists, too: of what was never opened here
         self.erase(due)
+        self.desk.store.put(Shelf.STATE, SWEPT, number_name(today))
         return len(due)
+
+    def sweep_once(self) -> int:
+        """The same, unless it was done today and nothing was kept since: with every piece of news,
+        and no row is opened for that. Raises the same."""
+        today = self.time.today()
+        swept = self.desk.store.get(Shelf.STATE, SWEPT)
+        return 0 if today is None or swept == number_name(today) else self.sweep()
 
     def erase(self, bulletins: Collection[bytes]) -> None:
         """Steps 2 and 3; idempotent.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from saphan_schemas.codec import Record, decode, encode
 from saphan_schemas.limits import DAY_MS
@@ -10,6 +11,9 @@ from saphan_schemas.limits import DAY_MS
 from saphan.desk.days import HELD
 from saphan.desk.desk import Desk
 from saphan.desk.store import Shelf
+
+SWEPT: Final = b"swept"
+"""Under this name: the day (number) of the last sweep, while nothing was kept since."""
 
 
 class Kept(Record, frozen=True):
@@ -49,6 +53,7 @@ class KeptDays:
             kept = Kept(retain_until, held, sealed, retain_until)
             self.desk.store.put(Shelf.KEEPING, bulletin, encode(kept))
             self.desk.store.remove(Shelf.ERASED, bulletin)
+            self.desk.store.remove(Shelf.STATE, SWEPT)
         return kept.under
 
     def shown(self, bulletin: bytes) -> bool:
