@@ -33,7 +33,8 @@ class Standing:
         self.stopped: Json | None = None
         self.owed: tuple[OpenRequest, ...] = ()
         self.owed_heard: int | None = None
-        self._outbox: dict[int, tuple[bytes, bool]] = {}
+        self._outbox: dict[int, tuple[bytes, bytes | None]] = {}
+        """Mark of each row of the store, and its name while it waits."""
 
     def load(self, desk: Desk) -> None:
         """After each word with the node; blocking.
@@ -51,9 +52,11 @@ class Standing:
     def count(self, desk: Desk) -> None:
         """Before each page: what the page itself may have changed; blocking, raises the same."""
         store = desk.store
-        self.drafts = store.count(Shelf.DRAFTS) + store.count(Shelf.FORMS)
         if store.count(Shelf.OUTBOX) != len(self._outbox):
             self._look_at_outbox(desk)
+        waiting = [name for _, name in self._outbox.values() if name is not None]
+        queued = sum(store.has(Shelf.FORMS, name) for name in waiting)  # forms that are closed
+        self.drafts = store.count(Shelf.DRAFTS) + store.count(Shelf.FORMS) - queued
 
     def owes(self, agency: str) -> Mapping[str, int | None]:
         """Requests that this agency has to answer, and until when (ms UTC)."""
@@ -72,5 +75,5 @@ class Standing:
             del self._outbox[number]
         for one in changes.written:
             waits = decode(Queued, one.value, ROW_BYTES, "queued").bulletin is None
-            self._outbox[one.number] = (one.mark, waits)
-        self.queued = sum(waits for _, waits in self._outbox.values())
+            self._outbox[one.number] = (one.mark, one.name if waits else None)
+        self.queued = sum(name is not None for _, name in self._outbox.values())
