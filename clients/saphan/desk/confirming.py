@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from saphan_schemas.records import Day, Index, Millis, Signature
 
 from saphan.desk.answers import Hex, checked
 from saphan.desk.desk import Desk
+from saphan.desk.in_thread import in_thread
 from saphan.desk.keeping import Keeping
 from saphan.desk.line import DeskLine
 from saphan.desk.store import ROW_BYTES, Shelf
@@ -83,7 +83,7 @@ class Confirming:
         for _ in range(ROUNDS):
             told = checked(Told, await line.ask(AskKeeping(line.number(), taken)))
             taken, copies = told["mark"], told["copies"]
-            gone += len(await asyncio.to_thread(self._heed, copies, told["witnessed"]))
+            gone += len(await in_thread(self._heed, copies, told["witnessed"]))
             await self._confirm(line)
             if not copies:
                 await self._bring_exports(line)
@@ -123,7 +123,7 @@ class Confirming:
 
     async def _confirm(self, line: DeskLine) -> None:
         desk = self.desk
-        erased = await asyncio.to_thread(desk.store.all, Shelf.ERASED)
+        erased = await in_thread(desk.store.all, Shelf.ERASED)
         names = sorted(name for name, _ in erased)
         for at in range(0, len(names), LIMITS.desk_page_items):
             part = tuple(names[at : at + LIMITS.desk_page_items])
@@ -133,15 +133,15 @@ class Confirming:
             # A refusal keeps nobody from their bulletins: it is brought again the next time.
             with contextlib.suppress(InvalidInput, Refused):
                 await line.ask(AskErased(line.number(), record, signature))
-                await asyncio.to_thread(self._forget, Shelf.ERASED, part)
+                await in_thread(self._forget, Shelf.ERASED, part)
 
     async def _bring_exports(self, line: DeskLine) -> None:
-        for name, value in await asyncio.to_thread(self.desk.store.all, Shelf.EXPORTS):
+        for name, value in await in_thread(self.desk.store.all, Shelf.EXPORTS):
             one = decode(_Saved, value, ROW_BYTES, "export")
             # What the node refuses it will never take: it has not given it to this desk.
             with contextlib.suppress(InvalidInput, Refused):
                 await line.ask(AskExported(line.number(), one.record, one.signature))
-            await asyncio.to_thread(self._forget, Shelf.EXPORTS, (name,))
+            await in_thread(self._forget, Shelf.EXPORTS, (name,))
 
     def _forget(self, shelf: Shelf, names: tuple[bytes, ...]) -> None:
         with self.desk.store.transaction():

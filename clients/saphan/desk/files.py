@@ -6,7 +6,6 @@ is kept here.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections import deque
@@ -31,6 +30,7 @@ from saphan_schemas.records import Blob
 
 from saphan.attaching import LocalFile
 from saphan.desk.desk import Desk
+from saphan.desk.in_thread import in_thread
 from saphan.desk.kept import KeptDays
 from saphan.desk.line import LINE_ENDED, DeskLine
 from saphan.desk.shelves import Shelf
@@ -144,7 +144,7 @@ class Files:
         held = _held(await line.answer(asked.request))
 
         async def send(offset: int, length: int) -> tuple[int, int]:
-            data = await asyncio.to_thread(self._bytes, name, offset, length)
+            data = await in_thread(self._bytes, name, offset, length)
             frame = AskPart(line.number(), blob, offset, data)
             await line.send(frame)
             return frame.request, len(data)
@@ -178,7 +178,7 @@ class Files:
         def ask(offset: int, length: int) -> AskEvidencePart:
             return AskEvidencePart(line.number(), bulletin, offset, length)
 
-        await asyncio.to_thread(self.drop_evidence, bulletin)  # of an earlier one
+        await in_thread(self.drop_evidence, bulletin)  # of an earlier one
         await self._fetch(line, bulletin, EVIDENCE, blob, ask)
 
     def drop_evidence(self, bulletin: bytes) -> None:
@@ -198,8 +198,8 @@ class Files:
         ask: Callable[[int, int], AskFetch | AskEvidencePart],
     ) -> None:
         name = download_name(bulletin, number)
-        begin = await asyncio.to_thread(self.desk.store.parts, name)
-        day = await asyncio.to_thread(self._day, bulletin)
+        begin = await in_thread(self.desk.store.parts, name)
+        day = await in_thread(self._day, bulletin)
         keeping = _Keeping(self.desk, name, begin, day)
 
         async def send(offset: int, length: int) -> tuple[int, int]:
@@ -212,14 +212,14 @@ class Files:
             found = await line.answer(request)
             if not isinstance(found, DeskPart) or len(found.data) != asked.pop(request):
                 raise _cut(number)
-            await asyncio.to_thread(keeping.add, found.data)
+            await in_thread(keeping.add, found.data)
 
         asked: dict[int, int] = {}
         try:
             await _piecewise(line, begin * PART, blob.length, send, take)
         finally:
-            await asyncio.to_thread(keeping.flush, blob.length)
-        await asyncio.to_thread(self._check, name, number, blob)
+            await in_thread(keeping.flush, blob.length)
+        await in_thread(self._check, name, number, blob)
 
     def _day(self, bulletin: bytes) -> int:
         """Its bulletin's; of what waits for this officer's signature, one by which it has left."""

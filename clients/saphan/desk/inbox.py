@@ -6,7 +6,6 @@ after the officer's signed reading is durable there.
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import os
 import re
@@ -34,6 +33,7 @@ from saphan.desk.answers import (
     checked_of,
 )
 from saphan.desk.desk import Desk, number_name
+from saphan.desk.in_thread import in_thread
 from saphan.desk.kept import KeptDays
 from saphan.desk.line import DeskLine
 from saphan.desk.listed import Listed
@@ -126,21 +126,21 @@ class Inbox:
         Raises:
             SaphanError: of the line, the node, the disk.
         """
-        corridors = await asyncio.to_thread(self.desk.store.get, Shelf.STATE, _CORRIDORS)
+        corridors = await in_thread(self.desk.store.get, Shelf.STATE, _CORRIDORS)
         heard = AskIdentity(line.number(), None if corridors is None else sha256(corridors))
         listed, store = self.listed or Listed(), self.desk.store
-        await asyncio.to_thread(listed.refresh, store)
+        await in_thread(listed.refresh, store)
         known = set[str]()
-        after = await asyncio.to_thread(self._start, listed)
+        after = await in_thread(self._start, listed)
         found, page = await line.ask_both(heard, _page(line, after))
-        await asyncio.to_thread(self._keep_corridors, checked(Corridors, found))
+        await in_thread(self._keep_corridors, checked(Corridors, found))
         new: list[Json] = []
         again = 0
         while True:
             _check_page(page, after)
-            if after and page["rules"] != await asyncio.to_thread(self._rules):
+            if after and page["rules"] != await in_thread(self._rules):
                 after = 0  # other rules: what they show of the past is here to be seen too
-                await asyncio.to_thread(listed.refresh, store)
+                await in_thread(listed.refresh, store)
                 again += 1
                 if again > RULES_AT_ONCE:
                     raise malformed("the node shows every page of the inbox by other rules")
@@ -149,7 +149,7 @@ class Inbox:
                     if row["id"] not in listed.ids and row["id"] not in known:
                         new.append(row)
                         known.add(row["id"])
-                await asyncio.to_thread(self._keep_page, page, after, listed)
+                await in_thread(self._keep_page, page, after, listed)
                 after = page["next"]
                 if not page["more"]:
                     return new
@@ -189,7 +189,7 @@ class Inbox:
         """
         found = checked_of(Life, await line.ask(AskStatus(line.number(), text)), text)
         kept = encode(Opened(msgspec.json.encode(found), self.desk.clock()))
-        await asyncio.to_thread(self._keep_life, found, kept)
+        await in_thread(self._keep_life, found, kept)
         return found
 
     async def recall(self, line: DeskLine, text: str, reason: str | None) -> Json:

@@ -6,7 +6,6 @@ answers with the first id. What the node refuses becomes a draft again, with the
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from saphan.desk.desk import Desk, number_name
 from saphan.desk.drafts import Draft, Drafts, Written
 from saphan.desk.files import AttachedFile, Files, upload_name
 from saphan.desk.form_drafts import FormDraft, FormDrafts
+from saphan.desk.in_thread import in_thread
 from saphan.desk.kept import KeptDays
 from saphan.desk.line import LINE_ENDED, DeskLine
 from saphan.desk.searchable import Searchable, searchable
@@ -221,7 +221,7 @@ class Outbox:
             Unavailable: `line_down`, `line_silent`: what has no answer waits on.
         """
         refused: list[SaphanError] = []
-        for one in await asyncio.to_thread(self.waiting):
+        for one in await in_thread(self.waiting):
             if only is None or one.number in only:
                 error = await self._send_one(line, one)
                 refused += [] if error is None else [error]
@@ -234,17 +234,17 @@ class Outbox:
             if error.code in LINE_ENDED:
                 raise
             if isinstance(error, Unavailable | OperatorError) or error.code in ELSEWHERE:
-                await asyncio.to_thread(self._put_off, one, error)
+                await in_thread(self._put_off, one, error)
             else:
-                await asyncio.to_thread(self._to_draft, one, error)
+                await in_thread(self._to_draft, one, error)
             return error
         # A crash here leaves it waiting: it is sent again, and the node answers the same.
         if answer is None:
             return None
         if answer["id"] is None:
-            await asyncio.to_thread(self._second, one)
+            await in_thread(self._second, one)
         else:
-            await asyncio.to_thread(self._sent, one, bytes.fromhex(answer["id"]))
+            await in_thread(self._sent, one, bytes.fromhex(answer["id"]))
         return None
 
     async def _bring(self, line: DeskLine, one: Queued) -> Json | None:
@@ -259,7 +259,7 @@ class Outbox:
                     await self._upload(line, one)
                 # A crash here, and from here on: only the node knows whether it has the bulletin.
                 asked = msgspec.structs.replace(one, asked=True)
-                if not await asyncio.to_thread(self._change, asked):
+                if not await in_thread(self._change, asked):
                     return None
                 return await self._ask(line, one)
             except InvalidInput as error:

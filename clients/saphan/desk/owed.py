@@ -5,7 +5,6 @@ The node counts the time (T6); here it is kept, so that the clocks run without a
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -19,6 +18,7 @@ from saphan_schemas.records import Index
 
 from saphan.desk.answers import Hex, Place, Shown, checked
 from saphan.desk.desk import Desk
+from saphan.desk.in_thread import in_thread
 from saphan.desk.kept import KeptDays
 from saphan.desk.line import DeskLine
 from saphan.desk.store import ROW_BYTES, Shelf
@@ -87,7 +87,7 @@ class OwedHere:
         Raises:
             SaphanError: of the line, the node, the disk.
         """
-        known = (await asyncio.to_thread(self._pages)).by_place
+        known = (await in_thread(self._pages)).by_place
         after, pages, changed = 0, dict[int, _Page](), False
         for _ in range(PAGES):
             before = known.get(after)
@@ -95,11 +95,11 @@ class OwedHere:
             found = await line.ask(asked)
             if found or before is None:
                 page = _checked_page(found, after)
-                await asyncio.to_thread(self._keep, page, after)
+                await in_thread(self._keep, page, after)
                 before, changed = _told(page, found), True
             pages[after] = before
             if not before.more:
-                await asyncio.to_thread(self._keep_pages, pages)
+                await in_thread(self._keep_pages, pages)
                 return changed
             after = before.next
         raise malformed("the node's pages of what is owed do not end")

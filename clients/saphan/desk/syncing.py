@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from saphan_schemas.errors import SaphanError
 
 from saphan.desk.confirming import Confirming
 from saphan.desk.desk import Desk
+from saphan.desk.in_thread import in_thread
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
 from saphan.desk.listed import Listed
@@ -40,9 +40,9 @@ async def sync(desk: Desk, line: DeskLine, listed: Listed | None = None) -> Sync
     """
     erased = await Confirming(desk).bring(line)
     outbox, inbox = Outbox(desk), Inbox(desk, listed)
-    waiting = {one.number for one in await asyncio.to_thread(outbox.waiting)}
+    waiting = {one.number for one in await in_thread(outbox.waiting)}
     refused = await outbox.send(line)
-    kept = await asyncio.to_thread(outbox.some, sorted(waiting))
+    kept = await in_thread(outbox.some, sorted(waiting))
     sent = [one for one in kept if one.bulletin is not None]
     new = await inbox.pull(line)
     await DeskTypes(desk).bring(line)

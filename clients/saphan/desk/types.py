@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from saphan_schemas.errors import SaphanError
 from saphan.base64_text import bytes_of
 from saphan.desk.answers import TypeTold, checked
 from saphan.desk.desk import Desk
+from saphan.desk.in_thread import in_thread
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import LINE_ENDED, DeskLine
 from saphan.desk.store import Shelf
@@ -47,7 +47,7 @@ class DeskTypes:
         Raises:
             SaphanError: of the line, the disk; OperatorError: `node_answer`.
         """
-        for name in await asyncio.to_thread(self._lacking, more):
+        for name in await in_thread(self._lacking, more):
             try:
                 told = checked(TypeTold, await line.ask(AskType(line.number(), name)))
             except SaphanError as error:
@@ -56,8 +56,8 @@ class DeskTypes:
                 continue
             with_told(BUILT_IN, name, told)
             keep = bytes_of(told["exact"])
-            await asyncio.to_thread(self.desk.store.put, Shelf.TYPES, name.encode(), keep)
-        return await asyncio.to_thread(self.all)
+            await in_thread(self.desk.store.put, Shelf.TYPES, name.encode(), keep)
+        return await in_thread(self.all)
 
     def _lacking(self, more: Sequence[str]) -> list[str]:
         store, corridors = self.desk.store, Inbox(self.desk).corridors()

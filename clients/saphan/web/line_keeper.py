@@ -19,6 +19,7 @@ from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
 from saphan.desk.desk import Desk
+from saphan.desk.in_thread import in_thread
 from saphan.desk.inbox import Inbox
 from saphan.desk.keeping import sweep
 from saphan.desk.line import LINE_ENDED, DeskLine, connected
@@ -73,7 +74,7 @@ class LineKeeper:
 
     async def run(self) -> None:
         """Hold the line until cancelled; what is wrong with it stands in `state`."""
-        heard = await asyncio.to_thread(Inbox(self._desk).heard)
+        heard = await in_thread(Inbox(self._desk).heard)
         self.state = replace(self.state, heard=heard)
         try:
             await self._hold()
@@ -202,7 +203,7 @@ class LineKeeper:
     async def _sweep(self) -> None:
         """Without a line; step 3."""
         try:
-            await asyncio.to_thread(sweep, self._desk)
+            await in_thread(sweep, self._desk)
         except SaphanError as error:
             _log.warning("what has reached its day did not go: %s", error)
         await self._told(None)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from saphan_schemas.errors import SaphanError
 
 from saphan.desk.desk import Desk
+from saphan.desk.in_thread import in_thread
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
 from saphan.web.open_desk import OpenDesk
@@ -33,7 +34,7 @@ async def hear(desk: OpenDesk, bulletin: str) -> None:
 
     async def ask(own: Desk, line: DeskLine) -> bool:
         box = Inbox(own)
-        before = await asyncio.to_thread(box.status_kept, bulletin)
+        before = await in_thread(box.status_kept, bulletin)
         now = await box.status(line, bulletin)
         return before is None or {k: v for k, v in before.items() if k != "kept"} != now
 

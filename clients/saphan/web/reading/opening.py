@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import web
 
 from saphan.desk.desk import Desk
+from saphan.desk.in_thread import in_thread
 from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
 from saphan.web.open_desk import OpenDesk
@@ -33,7 +32,7 @@ async def bring(desk: OpenDesk, bulletin: str) -> None:
     async def read(own: Desk, line: DeskLine) -> None:
         box = Inbox(own)
         content = await box.read(line, bytes.fromhex(bulletin))
-        await asyncio.to_thread(box.keep, content)
+        await in_thread(box.keep, content)
         await box.status(line, bulletin)
 
     await desk.ask(read)
