@@ -14,7 +14,7 @@ from saphan.form.sheet import languages_from
 from saphan.web.writing.forms.codes import shown
 from saphan.web.writing.forms.kinds import FormKind
 from saphan.web.writing.forms.walking import Boxes, Entries, Leaf, Part, Place, Texts
-from saphan.web.writing.forms.widgets import Option, Widget, choice_in, entry_names, widget_of
+from saphan.web.writing.forms.widgets import Option, Widget, entry_names, widget_of
 
 Form = Literal["field", "texts", "boxes", "entries", "part"]
 
@@ -121,25 +121,20 @@ class Dresser:
         identity, name, helped, faults = self._said(leaf.pointer)
         into = self.kind.list_meant(leaf.pointer)
         entries = None if into is None else self._entry_names(into)
+        widget = widget_of(leaf, self.lang, self.zone, entries, self.files)
+        helped = _help(leaf, widget, helped)
         return Node(
             form="field",
             pointer=leaf.pointer,
             id=identity,
             name=entry or _of_clock(name, leaf),
-            help=self._help(leaf, helped),
-            hint=self._hint(leaf),
+            help=helped,
+            hint=self._hint(leaf, widget, helped),
             required=leaf.required,
             faults=faults,
-            widget=widget_of(leaf, self.lang, self.zone, entries, self.files),
+            widget=widget,
             most=leaf.field.node.get("maxLength", 0),
         )
-
-    def _help(self, leaf: Leaf, helped: str) -> str:
-        """The label's sentence, unless it tells of a form that people do not type here."""
-        written = leaf.field.shared in _AS_CODES or (
-            leaf.field.shared == "time" and "UTC" in helped
-        )
-        return "" if written else helped
 
     def _entry_names(self, into: str) -> list[str]:
         at: Any = self.given
@@ -150,14 +145,13 @@ class Dresser:
                 at = at.get(step) if isinstance(at, dict) else None
         return entry_names(self.kind.words(into, self.lang)[0], at)
 
-    def _hint(self, leaf: Leaf) -> str:
-        """What may be typed, where the label alone does not say it."""
-        node = leaf.field.node
-        if leaf.field.shared == "time":
+    def _hint(self, leaf: Leaf, widget: Widget, helped: str) -> str:
+        """What may be typed, where the label does not say it."""
+        if widget.control == "time":
             return text("page.writing.hint.time", self.lang, zone=self.zone)
-        if choice_in(leaf) is not None or node.get("type") == "boolean":
-            return ""
-        if leaf.field.shared in _PLAIN or (node.get("type") == "string" and "pattern" not in node):
+        plain = widget.control not in ("line", "number", "date") or leaf.field.shared in _PLAIN
+        known = helped and widget.control != "date" and leaf.field.shared != "clock"
+        if plain or known or "pattern" not in leaf.field.node:
             return ""
         return self.kind.hint(leaf.pointer, leaf.field, self.lang)
 
@@ -242,7 +236,9 @@ class Dresser:
 
     def _entry(self, place: Place, name: str, at: int, last: int) -> Node:
         node = self._field(place, name) if isinstance(place, Leaf) else self.node(place)
-        return replace(node, name=name, help="", removable=True, up=at > 0, down=at < last)
+        return replace(
+            node, name=name, help="", required=False, removable=True, up=at > 0, down=at < last
+        )
 
     def _part(self, place: Part) -> Node:
         identity, name, helped, faults = self._said(place.pointer)
@@ -268,6 +264,12 @@ _PLAIN: Final = frozenset({"line", "short", "prose"})
 def _of_clock(name: str, leaf: Leaf) -> str:
     """The name of a field; its label says that times are signed in UTC, the page shows clocks."""
     return name.removesuffix("(UTC)").rstrip() if leaf.field.shared == "time" else name
+
+
+def _help(leaf: Leaf, widget: Widget, helped: str) -> str:
+    """The label's sentence, unless it tells of a form that people do not type here."""
+    chosen = widget.control in ("entry", "attachment") or leaf.field.shared in _AS_CODES
+    return "" if chosen or (widget.control == "time" and "UTC" in helped) else helped
 
 
 def id_of(pointer: str) -> str:
