@@ -198,6 +198,7 @@ class Limits:
     desk_waiting: int = 256  # bulletins in a desk's outbox; beyond it something is wrong
     desk_drafts: int = 512  # drafts kept at a desk
     desk_search_chars: int = 256 * KIB  # folded text of a bulletin; of 64 KiB, one letter may be 18
+    desk_search_codes: int = 512  # codes of a bulletin that are found by what they are called
     desk_search_sounds: int = 1_024  # words of a bulletin that may be romanised names
     desk_search_memory: int = 48 * MIB  # folded texts in a desk's memory; older ones stay sealed
     desk_draft_ms: int = 180 * DAY_MS  # that a draft nobody touches stays at a desk: half a year

@@ -19,6 +19,7 @@ from saphan.desk.keeping import Keeping
 from saphan.desk.kept import KeptDays
 from saphan.desk.outbox import Outbox
 from saphan.desk.store import Shelf
+from saphan.folding.code_words import called, is_code
 from saphan_schemas.messages import LANGUAGES
 from saphan_schemas.samples import wish
 from support.bare_desk import row
@@ -97,7 +98,7 @@ async def test_drafts_and_what_was_sent_are_found(page: DeskPage) -> None:
         Outbox(desk).queue(letter("la.ospp"), {})
         with desk.store.transaction():
             Drafts(desk).add(letter("la.ospp"))
-        answers = {"/about/title/en": "A form about Somphone"}
+        answers = {"/about/title/en": "A questionnaire about Somphone"}
         return FormDrafts(desk).begin(
             "saphan/drug_seizure/1", ("la.ospp",), "en", answers=answers
         ).number  # fmt: skip
@@ -106,10 +107,10 @@ async def test_drafts_and_what_was_sent_are_found(page: DeskPage) -> None:
     links, _ = await ask(page, "q=somphone")
     assert sorted(links) == ["/drafts", f"/drafts/{number}", "/sent"]
     assert (await ask(page, "q=somphone&where=sent"))[0] == ["/sent"]
-    links, _ = await ask(page, "q=form&where=draft")
+    links, _ = await ask(page, "q=questionnaire&where=draft")
     assert links == [f"/drafts/{number}"]
     await page.open.work(lambda desk: FormDrafts(desk).remove(number))
-    assert (await ask(page, "q=form&where=draft"))[0] == []
+    assert (await ask(page, "q=questionnaire&where=draft"))[0] == []
 
 
 async def test_what_was_never_opened_is_found_by_its_header_alone(page: DeskPage) -> None:
@@ -140,6 +141,18 @@ async def test_filters_narrow_and_work_alone(page: DeskPage) -> None:
         assert (await ask(page, query))[0] == [f"/bulletins/{one}"], query
     assert (await ask(page, "since=nonsense&urgency=nonsense"))[0] == []
     assert (await ask(page, ""))[0] == []
+
+
+async def test_a_code_is_found_by_its_name_in_every_language(page: DeskPage) -> None:
+    bulletin = await page.open.work(read)
+    await page.open.work(lambda desk: read(desk, "case_statistics"))
+    assert is_code("methamphetamine_crystal")
+    for lang in LANGUAGES:
+        [name] = called("methamphetamine_crystal", lang)
+        links, text = await ask(page, f"q={name.split()[0]}&type=saphan/drug_seizure/1")
+        assert links == [f"/bulletins/{bulletin}"], name
+        assert MARK.findall(text)
+    assert (await ask(page, "q=ປືນ"))[0] == []
 
 
 async def test_what_is_gone_sealed_or_suppressed_is_not_found(page: DeskPage) -> None:

@@ -12,10 +12,12 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 from saphan_schemas.codec import MAX_CONTENT_DEPTH, Record, decode
+from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Urgency
 
 from saphan.desk.store import ROW_BYTES
+from saphan.folding.code_words import is_code
 from saphan.folding.searching import search_key, sounds
 
 Json = dict[str, Any]
@@ -32,7 +34,8 @@ class Searchable(Record, frozen=True):
     Args:
         folded_by: `FOLDED_BY` of its time. created: ms UTC; of a draft when it was kept.
         title: language and words; text: search keys of its pieces, `BETWEEN` them.
-        sounds: skeletons of names in it. answers: ids of the bulletins that it is a reply to.
+        sounds: skeletons of names in it; codes: those of our lists.
+        answers: ids of the bulletins that it is a reply to.
     """
 
     folded_by: int
@@ -45,6 +48,7 @@ class Searchable(Record, frozen=True):
     title: tuple[tuple[str, str], ...]
     text: str
     sounds: tuple[str, ...]
+    codes: tuple[str, ...]
     answers: Annotated[tuple[str, ...], Meta(max_length=LIMITS.thread_bulletins)]
 
 
@@ -64,6 +68,7 @@ def searchable(header: Json, said: Json, names: list[str], author: str | None = 
         title=tuple(_title(about)),
         text=BETWEEN.join(keys)[: LIMITS.desk_search_chars],
         sounds=tuple(sorted(frozenset().union(*map(sounds, pieces)))[: LIMITS.desk_search_sounds]),
+        codes=tuple(sorted(set(filter(is_code, pieces)))[: LIMITS.desk_search_codes]),
         answers=tuple(_answers(about))[: LIMITS.thread_bulletins],
     )
 
@@ -74,9 +79,13 @@ def of_opened(found: Json) -> Searchable:
     return searchable(found["header"], found.get("content", {}), names, found.get("author"))
 
 
-def read_searchable(value: bytes) -> Searchable:
-    """A row of the shelf."""
-    return decode(Searchable, value, ROW_BYTES, "searchable")
+def read_searchable(value: bytes) -> Searchable | None:
+    """A row of the shelf; None: another release has folded it, in its own way."""
+    try:
+        made = decode(Searchable, value, ROW_BYTES, "searchable")
+    except InvalidInput:
+        return None
+    return made if made.folded_by == FOLDED_BY else None
 
 
 def pieces_of(said: Json) -> Iterator[str]:

@@ -28,7 +28,7 @@ class Entry:
         key: where it is from, and its name there.
         head: what its header says, packed.
         text: packed search keys; None: it is read again when it is asked for.
-        sounds: with a space around each.
+        sounds, codes: with a space around each.
     """
 
     key: Key
@@ -42,6 +42,7 @@ class Entry:
     head: str
     text: str | None
     sounds: str
+    codes: str
 
     @property
     def source(self) -> Source:
@@ -67,7 +68,8 @@ def entry(key: Key, made: Searchable) -> Entry:
         answers=_once(made.answers),
         head=head_text(made.schema, made.sender, made.recipients),
         text=pack(made.text),
-        sounds=_once(f" {' '.join(made.sounds)} " if made.sounds else ""),
+        sounds=_spaced(made.sounds),
+        codes=_spaced(made.codes),
     )
 
 
@@ -78,6 +80,10 @@ def head_text(schema: str, sender: str, recipients: tuple[str, ...]) -> str:
     names = [] if key is None else [text(key, lang) for lang in LANGUAGES]
     said = (sender, *recipients, schema, *names)
     return pack(BETWEEN.join(map(search_key, said)))
+
+
+def _spaced(words: tuple[str, ...]) -> str:
+    return _once(f" {' '.join(words)} ") if words else ""
 
 
 @lru_cache(maxsize=4_096)

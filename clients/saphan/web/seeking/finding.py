@@ -51,7 +51,7 @@ def _opened(desk: Desk, index: SearchIndex, asked: Question, hidden: set[str]) -
             yield Hit(False, -one.created, one.key)
             continue
         text = one.text if one.text is not None else index.text_of(desk, one)
-        alike = _alike(asked.groups, text, one.head, one.sounds)
+        alike = _alike(asked.groups, text, one)
         if alike is not None:
             yield Hit(alike, -one.created, one.key)
 
@@ -68,7 +68,8 @@ def _listed(rows: Iterable[InboxRow], asked: Question, hidden: set[str]) -> Iter
             continue
         author = _packed(row.author or "")
         head = head_text(row.schema, row.sender, tuple(row.recipients))
-        if _alike(asked.groups, author, head, "") is False:
+        words = (word for group in asked.groups for word in group.words)
+        if all(word in author or word in head for word in words):
             yield Hit(False, -row.created, key)
 
 
@@ -77,16 +78,18 @@ def _packed(author: str) -> str:
     return pack(search_key(author))
 
 
-def _alike(groups: tuple[Group, ...], text: str, head: str, sounds: str) -> bool | None:
-    """False: found word for word; True: alike; None: not found."""
+def _alike(groups: tuple[Group, ...], text: str, one: Entry) -> bool | None:
+    """False: found word for word, or by what a code is called; True: alike; None: not found."""
     alike = False
     for group in groups:
         for word in group.words:
-            if word not in text and word not in head:
+            if word not in text and word not in one.head:
                 break
         else:
             continue
-        sounding = group.sound and f" {group.sound} " in sounds
+        if any(code in one.codes for code in group.codes):
+            continue
+        sounding = group.sound and f" {group.sound} " in one.sounds
         if not sounding and not any(phone in text for phone in group.phones):
             return None
         alike = True

@@ -20,7 +20,7 @@ from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan.desk.desk import Desk
 from saphan.desk.kept import Kept
 from saphan.desk.reindexing import SOURCES, index_again
-from saphan.desk.searchable import FOLDED_BY, Searchable, read_searchable
+from saphan.desk.searchable import Searchable, read_searchable
 from saphan.desk.store import Shelf
 from saphan.folding.packing import pack
 from saphan.web.seeking.drafts_folded import folded_draft, folded_form
@@ -94,7 +94,8 @@ class SearchIndex:
         if one.text is not None:
             return one.text
         value = desk.store.get(Shelf.SEARCH, one.key[1])
-        return "" if value is None else pack(read_searchable(value).text)
+        made = None if value is None else read_searchable(value)
+        return "" if made is None else pack(made.text)
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -107,7 +108,7 @@ class SearchIndex:
             made = read_searchable(value)
             shelf = Shelf.OUTBOX if len(name) == NUMBER_BYTES else Shelf.OPENED
             key: Key = ("sent" if shelf is Shelf.OUTBOX else "received", name)
-            if made.folded_by == FOLDED_BY:
+            if made is not None:
                 self._take(Shelf.SEARCH, number, key, made)
                 self._places[key] = desk.store.place(shelf, name)
             marks[number] = mark

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from saphan.folding.code_words import codes_called
 from saphan.folding.packing import pack
 from saphan.folding.phones import phone_forms
 from saphan.folding.searching import asked_words, sound
@@ -22,10 +23,12 @@ class Group:
 
     Args:
         words: packed; all of them are in what is found.
+        codes: that are called so in some language, with a space around each.
         sound: of a word that may be a romanised name; phones: other forms of a long number.
     """
 
     words: tuple[str, ...]
+    codes: tuple[str, ...] = ()
     sound: str = ""
     phones: tuple[str, ...] = ()
 
@@ -79,7 +82,8 @@ def _groups(words: list[str]) -> Iterator[Group]:
             yield Group(tuple(digits), phones=phone_forms("".join(digits)))
         else:
             for word in run:
-                yield Group((pack(word),), sound=sound(word))
+                codes = tuple(f" {code} " for code in codes_called(word))
+                yield Group((pack(word),), codes, sound(word))
 
 
 def _id(text: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
+from saphan_schemas.codes import LANGUAGES
 from saphan_schemas.strict_json import parse_json
 
 from saphan.desk.desk import Desk
@@ -16,6 +17,7 @@ from saphan.desk.inbox import Inbox
 from saphan.desk.listed import InboxRow
 from saphan.desk.outbox import Outbox
 from saphan.desk.searchable import TITLE_CHARS, pieces_of
+from saphan.folding.code_words import codes_called, name_with
 from saphan.showing.texts import UNKNOWN, ordered
 from saphan.web.seeking.drafts_folded import draft_says, form_says
 from saphan.web.seeking.entries import Source
@@ -89,7 +91,23 @@ def _worded(one: Shown, looked: Looked, lang: str) -> Shown:
         title = whole(str(about["reference"]), UNKNOWN, looked, TITLE_CHARS)
     texts = (text for text in (*pieces_of(one.said), *one.names) if text != shown)
     found = excerpts(texts, looked, EXCERPTS) if looked.words else []
+    found += _codes(one, looked, lang)[: EXCERPTS - len(found)]
     return replace(one, title=title, excerpts=tuple(found))
+
+
+def _codes(one: Shown, looked: Looked, lang: str) -> list[Excerpt]:
+    """What codes in it are called, in the language in which somebody asked."""
+    langs = (lang, *(other for other in LANGUAGES if other != lang))
+    wanted = {word: codes_called(word) for word in looked.words}
+    if not any(wanted.values()):
+        return []
+    codes = set(pieces_of(one.said))
+    named = (
+        name_with(code, word, langs)
+        for word, called in wanted.items()
+        for code in sorted(called & codes)
+    )
+    return [whole(*name, looked, TITLE_CHARS) for name in named if name is not None]
 
 
 def _read(desk: Desk, hit: Hit, row_of: Callable[[str], InboxRow | None]) -> Shown | None:
