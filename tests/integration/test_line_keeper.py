@@ -161,3 +161,28 @@ async def test_what_is_queued_leaves_at_once_when_told_to_hurry(bridge: Bridge) 
 
 async def queue(desk: Desk, line: DeskLine) -> int:
     return (await asyncio.to_thread(Outbox(desk).queue, letter(LA), {})).number
+
+
+async def test_who_waits_for_something_long_gets_a_line_of_their_own(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saphan.web.line_keeper.ASIDE_S", 0.1)
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk()
+        async with at(folder, bridge) as desk, keeping(desk) as kept:
+            begun, enough = asyncio.Event(), asyncio.Event()
+
+            async def long(desk: Desk, line: DeskLine) -> str:
+                begun.set()
+                await enough.wait()
+                return "done"
+
+            slow = asyncio.create_task(kept.line.ask(long))
+            await begun.wait()
+            assert await kept.line.ask(pull) == []
+            with pytest.raises(InvalidInput, match="bulletin_unknown"):
+                await kept.line.ask(partial(status, text="0" * 64))
+            assert not slow.done()
+            enough.set()
+            assert await slow == "done"
+            assert await kept.line.ask(pull) == []

@@ -1,7 +1,8 @@
 """The one task that holds the desk's line: it syncs, waits for news, and does what pages ask.
 
 1. Connect, sync, tell; then wait for news of the node, or for something that a page wants done on
-   the line, whichever comes first. They take turns: a line is used by one task.
+   the line, whichever comes first. They take turns: a line is used by one task. Who has waited a
+   while because something long is on its way gets a line of their own, for this once.
 2. When the line breaks, whoever waits is told why; what was queued stays in the outbox. The next
    try comes after a wait that doubles, or as soon as somebody asks for it (`hurry`).
 3. What has reached its day at this desk goes while the page is open, too, with a line or without.
@@ -34,7 +35,18 @@ FIRST_WAIT_MS: Final = 1_000
 PATIENCE_S: Final = 10.0
 """How long somebody waits for a line that is being opened."""
 SWEEP_S: Final = 3_600.0
+ASIDE_S: Final = 2.0
+"""How long somebody waits for what others do on the line, before they get one of their own."""
 _log: Final = logging.getLogger("saphan.web")
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What a page wants done; `begun`: on whichever line."""
+
+    do: Job
+    done: asyncio.Future[Any]
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,11 @@ class LineState:
     opening: bool = False
     busy: bool = False
 
+    @property
+    def shown(self) -> tuple[object, ...]:
+        """What pages show of it that changes by itself."""
+        return self.online, self.opening, None if self.why is None else self.why.code
+
 
 class LineKeeper:
     """Keeps the line of one open desk.
@@ -67,7 +84,8 @@ class LineKeeper:
         self._desk = desk
         self._told = told
         self._listed = Listed() if listed is None else listed
-        self._jobs: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue()
+        self._jobs: asyncio.Queue[_Asked] = asyncio.Queue()
+        self._beside = asyncio.Lock()
         self._settled = asyncio.Event()
         self._hurried = asyncio.Event()
         self.state = LineState(False, desk.clock(), opening=True)
@@ -82,7 +100,7 @@ class LineKeeper:
             self._let_go(_no_answer())
 
     async def ask(self, do: Callable[[Desk, DeskLine], Awaitable[T]]) -> T:
-        """Do something on the line, with the line's own desk, after what is being done there.
+        """Do something on the line, with the line's own desk, or on one of its own.
 
         Raises:
             Unavailable: there is no line; SaphanError: what `do` raises.
@@ -96,7 +114,12 @@ class LineKeeper:
             self.hurry()
             raise self.state.why or _no_answer()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put_nowait((do, done))
+        asked = _Asked(do, done)
+        self._jobs.put_nowait(asked)
+        await asyncio.wait((done,), timeout=ASIDE_S)
+        if not asked.begun and not done.done():
+            asked.begun = True
+            return await self._aside(do)
         return await done
 
     def hurry(self) -> None:
@@ -154,18 +177,31 @@ class LineKeeper:
                     one.cancel()
                 await asyncio.wait(waits)
             if not job.cancelled():
-                await self._do(line, *job.result())
+                await self._do(line, job.result())
             if not news.cancelled():
                 news.result()
                 return
             if not done or (not hurry.cancelled() and self._jobs.empty()):
                 return  # a sync sweeps, too
 
-    async def _do(self, line: DeskLine, do: Job, done: asyncio.Future[Any]) -> None:
-        if done.cancelled():
+    async def _aside(self, do: Callable[[Desk, DeskLine], Awaitable[T]]) -> T:
+        """On a line that lives as long as this takes; one at a time."""
+        async with self._beside:
+            store = await in_thread(self._desk.store.another)
+            try:
+                desk = replace(self._desk, store=store)
+                async with connected(desk.me, desk.key, desk.clock) as line:
+                    return await do(desk, line)
+            finally:
+                await in_thread(store.close)
+
+    async def _do(self, line: DeskLine, asked: _Asked) -> None:
+        done = asked.done
+        if asked.begun or done.cancelled():
             return
+        asked.begun = True
         try:
-            result = await do(self._desk, line)
+            result = await asked.do(self._desk, line)
         except asyncio.CancelledError:
             done.cancel()
             raise
@@ -190,15 +226,15 @@ class LineKeeper:
         self._settled.set()
         if not state.online:
             self._let_go(state.why or _no_answer())
-        if (before.online, before.why, before.opening) != (state.online, state.why, state.opening):
+        if before.shown != state.shown:
             await self._told(None)
 
     def _let_go(self, why: SaphanError) -> None:
         """Whoever waits is told that there is no line."""
         while not self._jobs.empty():
-            _, done = self._jobs.get_nowait()
-            if not done.cancelled():
-                done.set_exception(why)
+            asked = self._jobs.get_nowait()
+            if not asked.begun and not asked.done.done():
+                asked.done.set_exception(why)
 
     async def _sweep(self) -> None:
         """Without a line; step 3."""

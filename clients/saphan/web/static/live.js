@@ -58,7 +58,9 @@ async function refresh() {
     });
     if (!shown.length) continue;
     const { status, document: found } = await load(location.href, { as: "live" });
-    if (status === 200) for (const element of shown) replace(element, found);
+    if (status !== 200) continue;
+    for (const element of shown) replace(element, found);
+    document.title = found.title;
   }
   busy = false;
 }
