@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -99,6 +100,8 @@ def run_page(
             `open_desk` raises.
     """
     listening, place = _place(options)
+    # What the system would write to disk of a crashed process has the keys in it.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with listening:
         why = asyncio.run(_serve(options, place, listening, key, linked))
         if why is not None:
