@@ -95,6 +95,36 @@ async def test_every_page_is_accessible(reader: Visitor, lang: str) -> None:
     reader.check()
 
 
+@pytest.mark.parametrize(
+    ("lang", "kind"), [("en", "subject_notice"), ("lo", "drug_seizure"), ("km", "info_request")]
+)
+async def test_forms_are_accessible(la: Visitor, lang: str, kind: str) -> None:
+    """With the faults that it would have if it were sent as it begins."""
+    await la.speak(lang)
+    page = await la.tab(f"/write?type=saphan/{kind}/1")
+    await page.locator("#main form button.primary").click()
+    await page.wait_for_url("**/drafts/*")
+    await page.locator("button[name=do][value=preview]").click()
+    await page.locator("#errors, .field-error").first.wait_for()
+    wrong = await judge(la, page, f"form-{lang}")
+    await page.close()
+    assert wrong == []
+    await la.speak("en")
+    la.check()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+async def test_pages_outside_the_rooms_are_accessible(reader: Visitor, lang: str) -> None:
+    """What is not there, and the paper of a bulletin."""
+    await reader.speak(lang)
+    page = await reader.tab("/nothing/here")
+    wrong = await judge(reader, page, f"missing-{lang}")
+    await page.goto(f"{reader.origin}/bulletins/{reader.shown[0]}/print")
+    wrong += await judge(reader, page, f"print-{lang}")
+    await page.close()
+    assert wrong == []
+
+
 WEIGHED: Final = """() => Object.fromEntries(
   [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
     .filter((one) => !one.name.includes(".woff2") && !one.name.endsWith("/events"))
