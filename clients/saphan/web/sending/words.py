@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -50,6 +50,7 @@ async def words(lang: str) -> dict[str, Any]:
         "reason_words": partial(_known, "recall_reason", lang=lang),
         "decline_words": partial(_known, "decline_reason", lang=lang),
         "titles": partial(draft_title, lang=lang),
+        "title_of": partial(title_of, lang=lang),
         "has_text": has_text,
     }
     return {**named, "tones": TONES, "recall_tones": RECALL_TONES}
@@ -74,8 +75,13 @@ def error_words(code: str, lang: str) -> str:
 
 def draft_title(form: FormDraft, lang: str) -> tuple[str, str] | None:
     """(title, its language) of a draft, the officer's language first; None while it has none."""
-    for one in languages_from(lang):
-        found = form.answers.get(_TITLE + one)
+    return title_of({one: form.answers.get(_TITLE + one) for one in languages_from(lang)}, lang)
+
+
+def title_of(texts: Mapping[str, object], lang: str) -> tuple[str, str] | None:
+    """(text, its language) of a text by language, the officer's first; None: there is none."""
+    for one in (*languages_from(lang), *texts):
+        found = texts.get(one)
         if isinstance(found, str) and found.strip():
             return found, one
     return None

@@ -92,9 +92,7 @@ async def listed(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """GET /drafts/{n}: the form; with `?check`, what is missing counts as well."""
     place, number = opened(request), number_of(request)
-    queued = await place.work(lambda desk: FormDrafts(desk).queued(number))
-    if queued:
-        raise back(request, f"/sent#n{number}")
+    await not_queued(request)
     sheet = await place.work(partial(sheet_of, number=number))
     return await draft_page(request, sheet, check="check" in request.query)
 
@@ -231,6 +229,8 @@ async def draft_page(
         attachments=described(form),
         extra=refusal_of(form),
     )
+    # What the list of faults says at its fields is not said above it once more.
+    listed = error is not None and error.fault is not None and bool(model.faults)
     return await render(
         request,
         "writing/draft.html",
@@ -243,13 +243,24 @@ async def draft_page(
         reached=sheet.reached,
         lacking=sheet.lacking,
         refusal=refusal_words(form, lang),
-        error=None if error is None else words_of(error, lang),
+        error=None if error is None or listed else words_of(error, lang),
         conflict=version is not None,
         answer_day=None if form.answer_by is None else day_before(form.answer_by),
         roles=ROLES,
         most_bytes=LIMITS.attachment_bytes,
         **await words(lang),
     )
+
+
+async def not_queued(request: web.Request) -> None:
+    """What is signed, or was sent, is no draft any more: it is looked at where it is.
+
+    Raises:
+        HTTPSeeOther: to the list of what was sent.
+    """
+    number = number_of(request)
+    if await opened(request).work(lambda desk: FormDrafts(desk).queued(number)):
+        raise back(request, f"/sent#n{number}")
 
 
 def number_of(request: web.Request) -> int:

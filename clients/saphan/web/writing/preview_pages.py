@@ -26,7 +26,7 @@ from saphan.web.rendering.page import render
 from saphan.web.sending.bringing import bring
 from saphan.web.sending.words import words
 from saphan.web.workplace import back, opened, workplace
-from saphan.web.writing.draft_pages import NUMBER, draft_page, number_of, sheet_of
+from saphan.web.writing.draft_pages import NUMBER, draft_page, not_queued, number_of, sheet_of
 from saphan.web.writing.finishing import Seen, composed, seen, written
 
 Json = dict[str, Any]
@@ -49,6 +49,7 @@ class Shown:
 async def preview(request: web.Request) -> web.Response:
     """GET /drafts/{n}/preview; a draft that is not finished is shown as a form, with its faults."""
     place, number = opened(request), number_of(request)
+    await not_queued(request)
     try:
         shown = await place.work(partial(_shown, number=number))
     except InvalidInput as error:
