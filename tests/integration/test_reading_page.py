@@ -6,8 +6,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from saphan.desk.desk import Desk
+from saphan.desk.inbox import Inbox
+from saphan.desk.outbox import Outbox
 from saphan_schemas.messages import LANGUAGES
-from support.bridge import Bridge, eventually, wish
+from support.bridge import LA, Bridge, eventually, wish
+from support.desk_letters import kept_here, letter
 from support.desk_page import desk_page
 from support.desks import desk_bridge, ready_bridge
 from support.reading_page import Reader, reading, words
@@ -108,3 +112,33 @@ async def test_a_correction_strikes_through_what_it_changes(bridge: Bridge) -> N
         old = await reader.shows(f"/bulletins/{sent}", words("page.reading.replaced"))
         assert "<del>" in old
         assert corrected.hex() in old
+
+
+async def test_a_thread_is_seen_from_both_ends(bridge: Bridge) -> None:
+    async with reading(bridge) as reader:
+        first = await reader.received()
+        related = wish(name="drug_seizure")
+        about = related.about | {"relations": [{"kind": "related", "bulletin_id": first}]}
+        second = await reader.came(await reader.world.la.send(replace(related, about=about)))
+        shown = await reader.shows(f"/bulletins/{first}", words("page.reading.kind.back_related"))
+        assert f"/bulletins/{second}" in shown
+        assert "Drug case report" not in shown  # neither was opened here
+        await reader.page.post(f"/bulletins/{second}/open")
+        back = await reader.shows(f"/bulletins/{second}", words("page.reading.kind.related"))
+        assert f"/bulletins/{first}" in back
+
+
+async def test_who_wrote_it_reads_it_at_once_with_what_became_of_it(bridge: Bridge) -> None:
+    async with reading(bridge) as reader:
+
+        def write(desk: Desk) -> None:
+            Outbox(desk).queue(letter(LA), Inbox(desk).corridors())
+
+        await reader.page.open.work(write)
+        await reader.page.open.ask(lambda desk, line: Outbox(desk).send(line))
+        (sent,) = kept_here(reader.world)
+        shown = await reader.shows(f"/bulletins/{sent.hex()}", words("page.reading.do.recall"))
+        assert "Drug case report" in shown
+        assert words("page.reading.open.button") not in shown
+        assert reader.world.kh.db.rows("SELECT handle FROM readings") == []
+        await reader.shows(f"/bulletins/{sent.hex()}", words("page.reading.proves.accepted"))

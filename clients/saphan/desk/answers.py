@@ -17,7 +17,7 @@ from saphan_schemas.records import AgencyId, Day, HandlingCode, Index, Millis, T
 from saphan_schemas.retention import Keep
 
 from saphan.corridors import MOST_DAYS
-from saphan.desk.thread_answers import Few, Named, Owed
+from saphan.desk.thread_answers import Few, Named, Near, Owed
 from saphan.desk_errors import malformed
 
 Json = dict[str, Any]
@@ -109,6 +109,7 @@ class Recall(msgspec.Struct):
     time: Millis | None
     recipients: Annotated[list[Recipient], Few]
     here: Answered | None
+    may_answer: bool = False
 
 
 class Delivery(msgspec.Struct):
@@ -162,6 +163,7 @@ class Life(msgspec.Struct):
     relations: Annotated[list[Named], Few] = []
     replaced_by: Annotated[list[Hex], Few] = []
     owed: Annotated[list[Owed], Few] = []
+    thread: Annotated[list[Near], Few] = []
 
 
 class File(msgspec.Struct):

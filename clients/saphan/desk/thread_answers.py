@@ -68,3 +68,15 @@ class Owed(msgspec.Struct):
     questions: Annotated[list[Asked], Few]
     replies: Annotated[list[Hex], Few]
     clock: Clock | None
+
+
+class Near(msgspec.Struct):
+    """A bulletin of the same thread, as lists show it."""
+
+    id: Hex
+    sender: AgencyId
+    schema: Annotated[str, Meta(max_length=128)]
+    created: Millis
+    relations: Annotated[list[Named], Few]
+    recalled: bool | Word | None = None
+    replaced_by: Annotated[list[Hex], Few] = []

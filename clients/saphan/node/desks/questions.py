@@ -43,6 +43,7 @@ from saphan.node.api.requests import INNER_BYTES, SignedBody, prepare_signed
 from saphan.node.api.schemas import describe_type
 from saphan.node.bulletins import unknown
 from saphan.node.desks.evidence import DeskEvidence
+from saphan.node.desks.recalls import DeskRecalls
 from saphan.node.desks.login import DeskPeer
 from saphan.node.desks.parts import Bringing, DeskParts
 from saphan.node.identity import describe_corridors
@@ -66,6 +67,7 @@ class Questions:
         self._peer = peer
         self.parts = DeskParts(service, peer, bringing)
         self.evidence = DeskEvidence(service, peer)
+        self.recalls = DeskRecalls(service, peer, self._viewer)
         self._mark, self._heard = 0, list[tuple[str, bytes]]()
 
     async def identity(self, asked: AskIdentity) -> DeskAnswer:
@@ -101,13 +103,17 @@ class Questions:
         return _answer(asked.request, {}) if sha256(answer.value) == asked.known else answer
 
     async def status(self, asked: AskStatus) -> DeskAnswer:
-        """One bulletin's life."""
+        """One bulletin's life; `thread`: those that name it or that it names, as lists show them."""
 
         def look() -> Json:
             bulletins, viewer = self._service.bulletins, self._viewer()
             found = bulletins.resolve(asked.bulletin, viewer.shows)
+            told = bulletins.status(found, viewer.shows)
+            thread = bulletins.threads.near(found, viewer.shows)
+            near = [bytes.fromhex(row["id"]) for row in thread]
             self._service.showings.note(self._peer.handle, STATUS, [found])
-            return bulletins.status(found, viewer.shows)
+            self._service.showings.note(self._peer.handle, LISTED, near)
+            return told | {"thread": thread}
 
         return _answer(asked.request, await self._service.engine.in_reading(look))
 
@@ -236,9 +242,10 @@ class Questions:
         bulletin = await service.engine.in_reading(look)
         if reason is None:
             show = partial(service.recalls.show, bulletin)
-            return _answer(asked.request, await service.engine.in_reading(show))
-        ordered = await service.recalls.order(bulletin, reason, self._peer.label)
-        return _answer(asked.request, ordered)
+            found = await service.engine.in_reading(show)
+        else:
+            found = await service.recalls.order(bulletin, reason, self._peer.label)
+        return _answer(asked.request, self.recalls.told(found))
 
     # --- what the rules show ----------------------------------------------------------------------
 

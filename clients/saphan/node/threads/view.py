@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from saphan_schemas.limits import LIMITS
 
@@ -21,6 +21,8 @@ from saphan.threads.rules import may_replace
 from saphan.threads.words import REPLACING, Relation, Words
 
 Json = dict[str, Any]
+SAID: Final = frozenset({"reference", "message", "outcome", "owed"})
+"""Of a thread's row: what its content says, for those who have read it."""
 
 
 def open_threads(
@@ -80,6 +82,14 @@ class Threads:
                 seen.append(other)
         rows = sorted((self._row(one, shows) for one in seen), key=lambda row: row["stored"])
         return {"id": bulletin.hex(), "bulletins": rows, "more": more}
+
+    def near(self, bulletin: bytes, shows: Shows = lambda _: True) -> list[Json]:
+        """Those that name a bulletin or that it names, oldest first, as far as they are shown: what
+        stands outside their seals, whether they stand, and what they name."""
+        ids = [one for one in self._neighbours(bulletin) if one != bulletin and shows(one)]
+        rows = (self._row(one, shows) for one in ids[: LIMITS.thread_bulletins])
+        told = [{name: value for name, value in row.items() if name not in SAID} for row in rows]
+        return sorted(told, key=lambda row: int(row["stored"]))
 
     def _neighbours(self, bulletin: bytes) -> list[bytes]:
         rows = self._db.rows(

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
-from saphan_schemas.codec import decode, decode_content
-from saphan_schemas.limits import LIMITS
+from saphan_schemas.codec import decode
 from saphan_schemas.records import Blob
 
 from saphan.desk.answers import Shown
@@ -129,10 +128,10 @@ def _opened(desk: Desk, found: Found, opened: Json) -> Found:
 
 
 def _written(desk: Desk, found: Found, queued: Queued) -> Found:
-    """What was written here, as it was signed: its author does not have to ask for it."""
+    """What was written here: its author does not have to ask for it."""
     if not KeptDays(desk).shown(bytes.fromhex(found.id)):
         return found
-    content, files = decode_content(queued.content, LIMITS.content_bytes), Files(desk)
+    wish, files = queued.written.wish(), Files(desk)
     listed = [
         _file(
             {
@@ -149,7 +148,7 @@ def _written(desk: Desk, found: Found, queued: Queued) -> Found:
     ]
     return replace(
         found,
-        content=content,
+        content={"about": wish.about, "body": wish.body},
         authors=(desk.me.handle,),
         files=tuple(listed),
         bundle=bundle_of(desk, found.header["schema"]),
