@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from saphan_schemas.codes import LANGUAGES, code_label, code_lists, codes
@@ -18,6 +18,7 @@ def is_code(value: str) -> bool:
     return len(value) > 1 and value in _known()
 
 
+@lru_cache(maxsize=256)
 def codes_called(word: str) -> frozenset[str]:
     """Codes in whose name, in some language, a word is; it is a search key."""
     if len(word) < FEWEST:
