@@ -3,10 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from saphan_schemas.bundling import with_codes
 from saphan_schemas.fields import Schema, overlaid
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the conditions of one object say now.
+
+    Args:
+        branches: `then` or `else` of every condition that is decided.
+    """
+
+    node: Schema
+    built: dict[str, Any]
+    branches: list[Schema]
+
+    @property
+    def required(self) -> set[str]:
+        """Properties that it needs."""
+        found = set(self.node.get("required", ()))
+        for name, others in self.node.get("dependentRequired", {}).items():
+            if name in self.built:
+                found.update(others)
+        for branch in self.branches:
+            found.update(branch.get("required", ()))
+        return found
+
+    def bars(self, name: str) -> bool:
+        """Whether a property may not be there."""
+        return any(
+            branch.get("properties", {}).get(name) is False
+            or name in branch.get("not", {}).get("required", ())
+            for branch in self.branches
+        )
+
+    def narrowed(self, name: str) -> Schema:
+        """What is said of a property besides its own schema."""
+        found: Schema = {}
+        for branch in self.branches:
+            below = branch.get("properties", {}).get(name)
+            if isinstance(below, dict):
+                found = overlaid(found, below)
+        return found
 
 
 class Conditions:
@@ -27,34 +69,23 @@ class Conditions:
         Args:
             built: what it has; asked: what was asked, whether it is there or was left out.
         """
-        found = set(node.get("required", ()))
-        for name, others in node.get("dependentRequired", {}).items():
-            if name in built:
-                found.update(others)
-        for branch in self._branches(node, built, asked):
-            found.update(branch.get("required", ()))
-        return found
+        return self.held(node, built, asked).required
 
     def barred(
         self, node: Schema, name: str, built: dict[str, Any], asked: Collection[str]
     ) -> bool:
         """Whether a property may not be there, given what stands there already."""
-        return any(
-            branch.get("properties", {}).get(name) is False
-            or name in branch.get("not", {}).get("required", ())
-            for branch in self._branches(node, built, asked)
-        )
+        return self.held(node, built, asked).bars(name)
 
     def narrowed(
         self, node: Schema, name: str, built: dict[str, Any], asked: Collection[str]
     ) -> Schema:
         """What is said of a property besides its own schema, given what stands there already."""
-        found: Schema = {}
-        for branch in self._branches(node, built, asked):
-            below = branch.get("properties", {}).get(name)
-            if isinstance(below, dict):
-                found = overlaid(found, below)
-        return found
+        return self.held(node, built, asked).narrowed(name)
+
+    def held(self, node: Schema, built: dict[str, Any], asked: Collection[str]) -> Held:
+        """All that the conditions of an object say by now; arguments as of `required`."""
+        return Held(node, built, list(self._branches(node, built, asked)))
 
     def _branches(
         self, node: Schema, built: dict[str, Any], asked: Collection[str]

@@ -7,11 +7,12 @@ than filling the form in: everything that depends on the type alone is kept.
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from typing import Final
 
 from saphan_schemas.body_types import BodyType
 from saphan_schemas.explaining import rightly
-from saphan_schemas.fields import Field, Schema, field_of
+from saphan_schemas.fields import Choice, Field, Schema, choice_of, field_of, in_languages
 from saphan_schemas.labels import description, label_key, title
 from saphan_schemas.messages import has_text, text
 from saphan_schemas.profile_keywords import by_first
@@ -25,6 +26,21 @@ from saphan.form.sheet import sheet_of
 
 MOST_KINDS: Final = 64
 """Types whose forms are kept ready; an officer writes fewer."""
+MOST_SHAPES: Final = 4_096
+"""Schemas of one type whose shapes are kept; conditions make new ones of a few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a schema asks for.
+
+    Args:
+        choice: of a code; text: of a text by language, the schema of one.
+    """
+
+    field: Field
+    choice: Choice | None
+    text: Field | None
 
 
 class FormKind:
@@ -44,7 +60,22 @@ class FormKind:
         self.compiled: list[Compiled] = [compile_rule(rule, at) for at, rule in enumerate(rules)]
         self._lists = dict(_pointed(rules))
         self._words: dict[tuple[str, str], tuple[str, str]] = {}
+        self._shapes: dict[int, tuple[Schema, Shape]] = {}
         self._hints: dict[tuple[str, str], str] = {}
+
+    def shape(self, schema: Schema) -> Shape:
+        """What a schema of the sheet asks for."""
+        known = self._shapes.get(id(schema))
+        if known is None:
+            if len(self._shapes) >= MOST_SHAPES:
+                self._shapes.clear()
+            found = self.field(schema)
+            texts = in_languages(found.node)
+            text_field = None if texts is None else field_of(self.sheet, texts)
+            # As long as the schema is kept here, no other one has its id.
+            known = (schema, Shape(found, choice_of(found.node), text_field))
+            self._shapes[id(schema)] = known
+        return known[1]
 
     def field(self, schema: Schema) -> Field:
         """A schema with its references followed; where the first of its `allOf` describes the

@@ -43,36 +43,42 @@ class Standing:
     shifted: dict[str, list[int]]
 
 
-def standing(kind: FormKind, answers: Answers, attachments: Sequence[Described] = ()) -> Standing:
+def standing(
+    kind: FormKind,
+    answers: Answers,
+    attachments: Sequence[Described] = (),
+    before: Standing | None = None,
+) -> Standing:
     """Look at all answers.
 
     Args:
         answers: by pointer; wrong ones too.
         attachments: of the files that will go with it, in their order.
+        before: a look at answers that were much the same; what rules wanted then is tried first.
     """
     given = nested(answers)
     real: Answers = {pointer: answer for pointer, answer in answers.items() if answer is not None}
-    rounds, wanted = 0, Wanted()
+    rounds, wanted = 0, Wanted() if before is None else before.wanted
     while True:
         walk = Walk(kind, frozenset(wanted.needed), frozenset(wanted.barred))
         top, wish = walk.whole(given)
         facts = facts_of(wish, attachments)
-        before, wanted = wanted, kind.rulings.wanted(facts, real)
+        last, wanted = wanted, kind.rulings.wanted(facts, real)
         rounds += 1
-        settled = (wanted.needed, wanted.barred) == (before.needed, before.barred)
+        settled = (wanted.needed, wanted.barred) == (last.needed, last.barred)
         if settled or rounds == ROUNDS:
             break
     return Standing(top, wish, facts, wanted, tuple(walk.aside), walk.shifted)
 
 
-def proposed(kind: FormKind, answers: Answers, attachments: Sequence[Described] = ()) -> Answers:
+def proposed(answers: Answers, stands: Standing) -> Answers:
     """The answers, and those that follow from them where nobody has said anything else.
 
     A word that a list has to hold is added to it. That there are no such entries as a field asks
     for is said by a person: there may be some soon.
     """
     found = dict(answers)
-    for pointer, value in standing(kind, answers, attachments).wanted.proposed.items():
+    for pointer, value in stands.wanted.proposed.items():
         above, _, last = pointer.rpartition("/")
         if "*" in pointer or value is False or pointer.startswith("/header"):
             continue

@@ -54,18 +54,21 @@ def taken(form_data: Mapping[str, object], answers: Answers, kind: BodyType, zon
     found = dict(answers)
     posted = {name: _readable(value) for name, value in form_data.items() if isinstance(value, str)}
     reader = _Reader(made, posted, _zone(posted, found, zone))
+    stands = standing(made, found)
     for _ in range(_LOOKS):
         left = len(reader.unread)
-        for place in every_place(standing(made, found).top):
+        for place in every_place(stands.top):
             reader.take(place, found)
+        stands = standing(made, found, before=stands)
         # A code may open fields that were posted with it, by a page that knew of them.
         if len(reader.unread) in (0, left):
             break
-    _keep_begun(standing(made, found).top, answers, found)
+    _keep_begun(stands.top, answers, found)
     verb, _, pointer = posted.get(ORDER, "").partition(" ")
     if verb in VERBS:
-        found = obeyed(verb, pointer, found, standing(made, found).top)
-    found = proposed(made, found)
+        found = obeyed(verb, pointer, found, stands.top)
+        stands = standing(made, found, before=stands)
+    found = proposed(found, stands)
     if len(found) > LIMITS.form_answers:
         raise InvalidInput(
             "too_large",

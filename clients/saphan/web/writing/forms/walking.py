@@ -11,11 +11,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from saphan_schemas.fields import Choice, Field, Schema, choice_of, field_of, in_languages, overlaid
+from saphan_schemas.fields import Choice, Field, Schema, overlaid
 
 from saphan.form.asking import LEFT_OUT, MOST_ITEMS
+from saphan.form.conditions import Held
 from saphan.form.question import Scalar
-from saphan.web.writing.forms.kinds import FormKind
+from saphan.web.writing.forms.kinds import FormKind, Shape
 
 ROUNDS: Final = 4
 """In which one condition bars what another one looked at; the last one stands."""
@@ -111,27 +112,28 @@ class Walk:
         self, pointer: str, schema: Schema, given: Any, *, required: bool
     ) -> tuple[Place, Any]:
         """What stands at a pointer, and its value or LEFT_OUT."""
-        found = self.kind.field(schema)
+        shape = self.kind.shape(schema)
+        found = shape.field
         required = required or pointer in self.needed
-        if in_languages(found.node) is not None:
-            return self._texts(pointer, found, given, required=required)
+        if shape.text is not None:
+            return self._texts(pointer, shape, given, required=required)
         if "properties" in found.node:
             return self._maybe_part(pointer, found, given, required=required)
         if found.node.get("type") == "array" and isinstance(found.node.get("items"), dict):
             return self._list(pointer, found, given, required=required)
         answer = given if isinstance(given, str | int | bool) else None
-        leaf = Leaf(pointer, found, choice_of(found.node), required, answer)
+        leaf = Leaf(pointer, found, shape.choice, required, answer)
         return leaf, LEFT_OUT if answer is None else answer
 
     def _texts(
-        self, pointer: str, found: Field, given: Any, *, required: bool
+        self, pointer: str, shape: Shape, given: Any, *, required: bool
     ) -> tuple[Place, Any]:
+        assert shape.text is not None
         answers = given if isinstance(given, dict) else {}
-        text = field_of(self.kind.sheet, in_languages(found.node) or {})
         # A language that was begun and has no text yet is an empty part.
         shown = {lang: None if isinstance(one, dict) else one for lang, one in answers.items()}
         made = {lang: one for lang, one in shown.items() if one is not None}
-        return Texts(pointer, found, text, required, shown), made or LEFT_OUT
+        return Texts(pointer, shape.field, shape.text, required, shown), made or LEFT_OUT
 
     def _maybe_part(
         self, pointer: str, found: Field, given: Any, *, required: bool
@@ -145,13 +147,13 @@ class Walk:
     ) -> tuple[Part, dict[str, Any]]:
         given = given if isinstance(given, dict) else {}
         node = found.node
-        open_names, built, asked = self._possible(pointer, node, given)
-        needed = self.kind.conditions.required(node, built, asked)
+        open_names, held = self._possible(pointer, node, given)
+        needed = held.required
         inside: list[Place] = []
         made: dict[str, Any] = {}
         for name in open_names:
             schema = node["properties"][name]
-            beside = self.kind.conditions.narrowed(node, name, built, asked)
+            beside = held.narrowed(name)
             if beside:
                 schema = overlaid(schema, beside)
             if schema.get("maxItems") == 0 and not given.get(name):
@@ -166,8 +168,8 @@ class Walk:
 
     def _possible(
         self, pointer: str, node: Schema, given: dict[str, Any]
-    ) -> tuple[list[str], dict[str, Any], set[str]]:
-        """(names of the fields that may be there, what stands in them, what conditions may ask)."""
+    ) -> tuple[list[str], Held]:
+        """(names of the fields that may be there, what conditions say of them)."""
         properties = node["properties"]
         names = [
             name
@@ -175,25 +177,24 @@ class Walk:
             if below is not False and f"{pointer}/{name}" not in self.barred
         ]
         always = node.get("required", ())
-        found, built, asked = names, dict[str, Any](), set[str]()
-        for _ in range(ROUNDS):
+        found, rounds = names, 0
+        while True:
             built = {name: given[name] for name in found if _says(given.get(name))}
             # Of a field that is needed and still empty nobody knows what it will say.
             asked = {name for name in properties if name in built or name not in always}
-            still = [
-                name for name in names if not self.kind.conditions.barred(node, name, built, asked)
-            ]
-            if still == found:
+            held = self.kind.conditions.held(node, built, asked)
+            still = [name for name in names if not held.bars(name)] if held.branches else names
+            rounds += 1
+            if still == found or rounds == ROUNDS:
                 break
             found = still
         gone = [name for name in given if name in properties and name not in found]
         self.aside += [f"{pointer}/{name}" for name in gone if given[name] not in (None, [], {})]
-        return found, built, asked
+        return found, held
 
     def _list(self, pointer: str, found: Field, given: Any, *, required: bool) -> tuple[Place, Any]:
         node, items = found.node, given if isinstance(given, list) else []
-        entry = self.kind.field(node["items"])
-        choice = choice_of(entry.node)
+        choice = self.kind.shape(node["items"]).choice
         if choice is not None and node.get("uniqueItems") and len(choice.codes) <= MOST_BOXES:
             return self._boxes(pointer, found, choice, items, required=required)
         least = max(node.get("minItems", 0), 1 if pointer in self.needed else 0) if required else 0
