@@ -305,6 +305,18 @@ class AskEvidencePart(Record, frozen=True, tag=34):
     length: Annotated[int, Meta(ge=1, le=LIMITS.part_bytes)]
 
 
+class AskRecallAnswer(Record, frozen=True, tag=35):
+    """Answer what another agency recalls, for this one.
+
+    Args:
+        declined: code of why it is kept; None: it is erased and obeyed.
+    """
+
+    request: RequestId
+    bulletin: BulletinId
+    declined: Annotated[str, Meta(pattern=r"\A[a-z_]{1,32}\Z")] | None
+
+
 DeskQuestion = (
     AskIdentity
     | AskInbox
@@ -326,6 +338,7 @@ DeskQuestion = (
     | AskOwed
     | AskEvidence
     | AskEvidencePart
+    | AskRecallAnswer
 )
 FromDesk = DeskLogin | DeskQuestion
 FromNodeToDesk = (

@@ -15,11 +15,13 @@ from saphan_protocol.batch import sign_one
 from saphan_protocol.content import seal_content
 from saphan_schemas.codec import encode
 from saphan_schemas.records import Sealed
+from support import officers
 from support.bridge import LA, Bridge, eventually, states
 from support.desk_page import DeskPage, desk_page
 from support.desks import desk_bridge, ready_bridge
 from support.html_forms import changed, fields_of
 from support.reading_page import Reader, reading, words
+from support.recalls import stands
 from support.writing_page import SEIZURE, begun, filled, kept
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -298,3 +300,29 @@ async def test_a_bulletin_is_recalled_for_a_reason_and_the_table_shows_who_obeys
     assert status == 200
     assert f'<td lang="en">{LA}</td>' in shown
     await reader.shows(f"/bulletins/{bulletin}/recall", words("page.sending.recall.state.obeyed"))
+
+
+async def test_a_named_officer_answers_what_another_agency_recalls(reader: Reader) -> None:
+    page, world = reader.page, reader.world
+    await officers.settings(world.bridge, world.kh, recall={"answer": "ask", "officers": ["keo"]})
+    sent = await reader.received()
+    await world.la.recalls.order(bytes.fromhex(sent), "error", "keeper")
+    path = f"/bulletins/{sent}/recall"
+    shown = await reader.shows(path, words("page.sending.recall.owed"))
+    assert words("page.sending.recall.obey") not in shown
+    status, shown = await page.post(f"{path}/answer", {"answer": "obey"})
+    assert (status, "recall_not_named" in shown) == (403, True)
+
+    await officers.settings(world.bridge, world.kh, recall={"answer": "ask", "officers": ["dao"]})
+    status, shown = await page.post(f"{path}/answer", {"answer": "because"})
+    assert (status, "recall_code" in shown) == (400, True)
+    status, shown = await page.post(f"{path}/answer", {"answer": "law_requires"})
+    assert status == 200
+    assert words("decline_reason.law_requires") in shown
+    await stands(world.la, bytes.fromhex(sent), "declined")
+    # Kept for a reason, and obeyed after all.
+    assert words("page.sending.recall.obey") in shown
+    status, shown = await page.post(f"{path}/answer", {"answer": "obey"})
+    assert status == 200
+    assert words("page.sending.recall.answer.obeyed") in shown
+    await stands(world.la, bytes.fromhex(sent), "obeyed")

@@ -17,7 +17,14 @@ import msgspec
 from saphan_protocol.batch import sign_one
 from saphan_protocol.identity import sha256
 from saphan_schemas.codec import Record, decode, encode
-from saphan_schemas.desk_frames import AskIdentity, AskInbox, AskRead, AskRecall, AskStatus
+from saphan_schemas.desk_frames import (
+    AskIdentity,
+    AskInbox,
+    AskRead,
+    AskRecall,
+    AskRecallAnswer,
+    AskStatus,
+)
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import PAE_TYPES, OfficerRead
@@ -199,6 +206,15 @@ class Inbox:
             SaphanError: of the line, the node.
         """
         return checked_of(Recall, await line.ask(AskRecall(line.number(), text, reason)), text)
+
+    async def answer_recall(self, line: DeskLine, bulletin: bytes, declined: str | None) -> Json:
+        """Obey what another agency recalls, or decline for a reason; how it stands then.
+
+        Raises:
+            SaphanError: of the line, the node.
+        """
+        asked = AskRecallAnswer(line.number(), bulletin, declined)
+        return checked_of(Recall, await line.ask(asked), bulletin.hex())
 
     # --- inside -----------------------------------------------------------------------------------
 

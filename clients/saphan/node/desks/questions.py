@@ -43,9 +43,9 @@ from saphan.node.api.requests import INNER_BYTES, SignedBody, prepare_signed
 from saphan.node.api.schemas import describe_type
 from saphan.node.bulletins import unknown
 from saphan.node.desks.evidence import DeskEvidence
-from saphan.node.desks.recalls import DeskRecalls
 from saphan.node.desks.login import DeskPeer
 from saphan.node.desks.parts import Bringing, DeskParts
+from saphan.node.desks.recalls import DeskRecalls
 from saphan.node.identity import describe_corridors
 from saphan.node.officers.clearance import Viewer
 from saphan.node.officers.showings import LISTED, STATUS

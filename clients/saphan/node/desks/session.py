@@ -29,6 +29,7 @@ from saphan_schemas.desk_frames import (
     AskPart,
     AskRead,
     AskRecall,
+    AskRecallAnswer,
     AskRefuse,
     AskSecond,
     AskSend,
@@ -206,6 +207,8 @@ class DeskSession:
                     return await questions.evidence.make(frame)
                 case AskEvidencePart():
                     return await questions.evidence.part(frame)
+                case AskRecallAnswer():
+                    return await questions.recalls.answer(frame)
                 case AskOwed():
                     return await questions.owed(frame)
         except SaphanError as error:

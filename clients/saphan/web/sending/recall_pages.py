@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
-from saphan_protocol.delivery import RECALLED_CODES
+from saphan_protocol.delivery import DECLINED_CODES, RECALLED_CODES
 from saphan_schemas.errors import InvalidInput
 
 from saphan.desk.desk import Desk
@@ -20,6 +20,8 @@ from saphan.web.writing.originals import original
 
 Json = dict[str, Any]
 REASONS: Final = tuple(sorted(RECALLED_CODES))
+DECLINES: Final = tuple(sorted(DECLINED_CODES))
+OBEY: Final = "obey"
 BULLETIN: Final = "{id:[0-9a-f]{64}}"
 
 
@@ -36,6 +38,7 @@ async def show(request: web.Request) -> web.Response:
         mine=about.sender == place.me.agency,
         recall=found,
         reasons=REASONS,
+        declines=DECLINES,
         **await words(workplace(request).lang),
     )
 
@@ -56,6 +59,25 @@ async def order(request: web.Request) -> web.Response:
     raise back(request, f"/bulletins/{bulletin}/recall")
 
 
+async def answer(request: web.Request) -> web.Response:
+    """POST with `answer`: "obey", which erases it in this agency, or the code of why it is kept."""
+    place, bulletin, given = opened(request), request.match_info["id"], await request.post()
+    said = str(given.get("answer", ""))
+    if said not in (OBEY, *DECLINES):
+        raise InvalidInput(
+            "recall_code", "this is no answer to a recall", field="answer", hint=", ".join(DECLINES)
+        )
+    declined = None if said == OBEY else said
+
+    async def ask(desk: Desk, line: DeskLine) -> Json:
+        return await Inbox(desk).answer_recall(line, bytes.fromhex(bulletin), declined)
+
+    await place.ask(ask)
+    for topic in ("inbox", "sent"):
+        place.topics.publish(topic)
+    raise back(request, f"/bulletins/{bulletin}/recall")
+
+
 async def _ask(place: OpenDesk, bulletin: str, reason: str | None) -> Json:
     """Nothing of a recall is kept here: it is asked of the node each time."""
 
@@ -66,6 +88,7 @@ async def _ask(place: OpenDesk, bulletin: str, reason: str | None) -> Json:
 
 
 ROUTES: Final = (
+    web.post(f"/bulletins/{BULLETIN}/recall/answer", answer),
     web.get(f"/bulletins/{BULLETIN}/recall", show),
     web.post(f"/bulletins/{BULLETIN}/recall", order),
 )
