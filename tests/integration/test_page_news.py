@@ -39,7 +39,7 @@ async def topics(page: DeskPage, wanted: str) -> list[str]:
         assert answer.content_type == "text/event-stream"
         async for line in answer.content:
             if line.startswith(b"data: "):
-                found.append(line[6:].strip().decode())
+                found.append(line.split()[-1].decode())
             if wanted in found:
                 break
     return found

@@ -36,7 +36,9 @@ ROOMS: Final = (
 
 def make_app(place: Workplace) -> web.Application:
     """The page of one workplace; whoever serves it sets `place.open` to nothing at the end."""
-    app = web.Application(middlewares=(gate, faults), client_max_size=LIMITS.page_body_bytes)
+    app = web.Application(
+        middlewares=(gate, events.numbered, faults), client_max_size=LIMITS.page_body_bytes
+    )
     app[WORKPLACE] = place
     for room in ROOMS:
         app.add_routes(room.ROUTES)

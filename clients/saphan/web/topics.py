@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -49,9 +50,13 @@ class Topics:
 
     def __init__(self) -> None:
         self._heard: list[Hearing] = []
+        self.number = secrets.randbelow(2**32)
+        """Another one after each topic, and in each process: a page that was made before it shows
+        what was."""
 
     def publish(self, topic: str) -> None:
         """Tell everybody; in the event loop."""
+        self.number += 1
         for one in self._heard:
             one.tell(topic)
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 from saphan_schemas.messages import LANGUAGES, error_title
 
+from saphan.web.events import HEARD
 from saphan.web.rendering.environment import environment
 from saphan.web.static_files import static_path
 from saphan.web.workplace import Workplace, workplace
@@ -46,7 +47,7 @@ def render_bare(
 
 def shared(request: web.Request) -> dict[str, Any]:
     """What every template has: say, lang, languages, now, me, line, standing, path, here,
-    nav, static, error_title."""
+    nav, number, static, error_title."""
     place = workplace(request)
     return {
         "say": place.say,
@@ -60,6 +61,7 @@ def shared(request: web.Request) -> dict[str, Any]:
         "path": request.path_qs if request.method == "GET" else _came_from(request),
         "here": request.path.split("/")[1],
         "nav": NAV,
+        "number": request.get(HEARD, 0),
         "counts": _counts(place),
         "static": static_path,
     }
