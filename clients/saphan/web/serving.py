@@ -34,6 +34,8 @@ from saphan.web.workplace import LockReason, Workplace
 LOOPBACK: Final = "127.0.0.1"
 LABEL: Final = 8
 CLOSING_S: Final = 1.0
+LOOK_S: Final = 1.0
+"""Often enough for a laptop that slept: its timers slept with it."""
 LOCK_S: Final = 3.0
 """In which what is open closes in order; then the memory goes, whatever still runs."""
 
@@ -101,7 +103,7 @@ def run_page(
     """
     listening, place = _place(options)
     # What the system would write to disk of a crashed process has the keys in it.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     with listening:
         why = asyncio.run(_serve(options, place, listening, key, linked))
         if why is not None:
@@ -177,7 +179,7 @@ async def _serve(
         async with _listening(place, listening) as told.accepting:
             if options.inherited is None:
                 linked(link(place))
-            async with _asked_for_links(place, linked), _locking_when_idle(place):
+            async with _asked_for_links(place, linked), locking_when_idle(place):
                 await told.stop.wait()
             if told.why is not None:
                 # Whatever hangs in what closes now: the memory goes in three seconds.
@@ -256,8 +258,9 @@ async def _asked_for_links(place: Workplace, linked: Callable[[str], None]) -> A
 
 
 @asynccontextmanager
-async def _locking_when_idle(place: Workplace) -> AsyncIterator[None]:
-    task = asyncio.create_task(_lock_when_idle(place))
+async def locking_when_idle(place: Workplace, look_s: float = LOOK_S) -> AsyncIterator[None]:
+    """While the block lasts, the page locks when nobody was there; looked at every `look_s`."""
+    task = asyncio.create_task(_lock_when_idle(place, look_s))
     try:
         yield
     finally:
@@ -266,11 +269,10 @@ async def _locking_when_idle(place: Workplace) -> AsyncIterator[None]:
             await task
 
 
-async def _lock_when_idle(place: Workplace) -> None:
+async def _lock_when_idle(place: Workplace, look_s: float) -> None:
     while True:
         left_ms = place.presence.left_ms(place.lock_after_ms)
         if place.open is not None and left_ms <= 0 and place.lock is not None:
             place.lock("idle")
             return
-        # Looked at often enough for a laptop that slept: its timers slept with it.
-        await asyncio.sleep(min(5.0, max(left_ms, 200) / 1000))
+        await asyncio.sleep(look_s)

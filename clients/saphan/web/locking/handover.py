@@ -62,9 +62,8 @@ def inherit(descriptors: tuple[int, int]) -> tuple[socket.socket, Handover]:
     """
     for handle in descriptors:
         os.set_inheritable(handle, False)
-    listening = socket.socket(fileno=descriptors[0])
-    with open(descriptors[1], "rb") as pipe:
+    with open(descriptors[1], "rb") as pipe, socket.socket(fileno=descriptors[0]) as listening:
         handover = msgspec.json.decode(pipe.read(PIPE_BYTES), type=Handover)
-    if listening.family != socket.AF_INET or listening.getsockname()[0] != "127.0.0.1":
-        raise ValueError("the inherited socket does not listen on loopback")
-    return listening, handover
+        if listening.family != socket.AF_INET or listening.getsockname()[0] != "127.0.0.1":
+            raise ValueError("the inherited socket does not listen on loopback")
+        return socket.socket(fileno=listening.detach()), handover
