@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import web
@@ -20,7 +21,7 @@ from saphan.web.inbox import routes as inbox
 from saphan.web.locking import routes as locking
 from saphan.web.owed import routes as owed
 from saphan.web.reading import routes as reading
-from saphan.web.rendering.environment import environment
+from saphan.web.rendering.environment import environment, templates
 from saphan.web.rendering.zones import read_zones
 from saphan.web.seeking import routes as seeking
 from saphan.web.sending import routes as sending
@@ -32,6 +33,8 @@ ROOMS: Final = (
     locking, inbox, owed, reading, writing, sending, approving, seeking, figures, settings, helping,
     events, static_files,
 )  # fmt: skip
+COMPILE_AFTER_S: Final = 2.0
+"""The first page is there by then; one that is asked for sooner compiles its own template."""
 
 
 def make_app(place: Workplace) -> web.Application:
@@ -43,16 +46,32 @@ def make_app(place: Workplace) -> web.Application:
     for room in ROOMS:
         app.add_routes(room.ROUTES)
     app.on_startup.append(_prepare)
+    app.cleanup_ctx.append(_compiling)
     app.on_response_prepare.append(secure)
     return app
 
 
 async def _prepare(_: web.Application) -> None:
     """Read what pages are made of, once, beside the event loop."""
-    await asyncio.to_thread(_read_all)
+    await asyncio.to_thread(read_all)
 
 
-def _read_all() -> None:
+async def _compiling(_: web.Application) -> AsyncIterator[None]:
+    """The templates of other pages, while the officer looks at the first one."""
+    task = asyncio.create_task(_compile())
+    yield
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+async def _compile() -> None:
+    await asyncio.sleep(COMPILE_AFTER_S)
+    for name in templates():
+        await asyncio.to_thread(environment().get_template, name)
+
+
+def read_all() -> None:
+    """What every page needs, read once; blocking."""
     environment()
     static_files.files()
     for lang in LANGUAGES:

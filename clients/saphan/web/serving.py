@@ -24,7 +24,7 @@ from saphan_schemas.limits import LIMITS
 from saphan.desk.folder import DeskFolder
 from saphan.keys.passphrase import Passphrase
 from saphan.keys.token_place import TokenAccess
-from saphan.web.app import make_app
+from saphan.web.app import make_app, read_all
 from saphan.web.http_log import HTTP_LOG
 from saphan.web.locking.handover import Handover, inherit, succeed
 from saphan.web.locking.launch_file import remove_launch
@@ -174,7 +174,7 @@ async def _serve(
     place.lock = told.lock
     _obey(told)
     if key is not None:
-        await place.unlock(*key)
+        await asyncio.gather(asyncio.to_thread(read_all), place.unlock(*key))
     try:
         async with _listening(place, listening) as told.accepting:
             if options.inherited is None:

@@ -14,12 +14,17 @@ from saphan_schemas.text import harmless
 
 from saphan.web.rendering import numbers, times
 
+FIRST: Final = (
+    "locking/launched.html", "locking/unlock.html", "inbox/list.html", "bare.html", "base.html",
+    "macros.html", "error.html",
+)  # fmt: skip
+"""What is shown first: a page that was launched waits for no other template."""
 FILTERS: Final = {**times.FILTERS, **numbers.FILTERS}
 
 
 @functools.cache
 def environment() -> Environment:
-    """The environment of every page, all templates compiled; blocking when it is made."""
+    """The environment of every page, the first templates compiled; blocking when it is made."""
     sources = _sources(resources.files("saphan.web").joinpath("templates"), "")
     made = Environment(
         loader=DictLoader(sources),
@@ -32,9 +37,14 @@ def environment() -> Environment:
         cache_size=-1,
     )
     made.filters |= FILTERS | {"exact": exact}
-    for name in sources:
+    for name in FIRST:
         made.get_template(name)
     return made
+
+
+def templates() -> list[str]:
+    """Names of all templates; `environment().get_template(name)` compiles one that is not yet."""
+    return environment().list_templates()
 
 
 def _sources(folder: Traversable, prefix: str) -> dict[str, str]:
