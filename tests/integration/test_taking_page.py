@@ -116,7 +116,7 @@ async def test_evidence_is_made_by_the_node_and_proves_what_happened(
         await reader.page.post(f"/bulletins/{sent}/open")
         status, headers, small = await order(reader, f"/bulletins/{sent}/evidence")
         assert status == 200
-        assert f"evidence-{sent[:16]}.saphan" in headers["Content-Disposition"]
+        assert f"{sent[:16]}.evidence" in headers["Content-Disposition"]
         assert exports(node, sent) == [("bundled", "desk:dao", None)]
         given = {"attachments": "yes"}
         status, _, whole = await order(reader, f"/bulletins/{sent}/evidence", given)

@@ -69,7 +69,7 @@ async def evidence(request: web.Request) -> web.StreamResponse:
     blob = await desk.ask(fetch)
     name = download_name(raw, EVIDENCE)
     try:
-        return await give(request, desk, name, blob, f"evidence-{bulletin[:16]}.saphan")
+        return await give(request, desk, name, blob, f"{bulletin[:16]}.evidence")
     finally:
         await asyncio.shield(desk.work(lambda own: Files(own).drop_evidence(raw)))
 
