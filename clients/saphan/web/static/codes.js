@@ -56,8 +56,7 @@ async function search(input, typed) {
 
 function draw() {
   const { input, codes: found, at } = shown;
-  const list = document.getElementById(input.getAttribute("aria-controls"));
-  if (!list) return close();
+  const list = listOf(input);
   list.replaceChildren(...found.map((one, number) => option(input, one, number, number === at)));
   list.hidden = !found.length;
   input.setAttribute("aria-expanded", String(found.length > 0));
@@ -66,6 +65,19 @@ function draw() {
     input.setAttribute("aria-activedescendant", list.children[at].id);
     list.children[at].scrollIntoView({ block: "nearest" });
   }
+}
+
+// Made when it is first needed, and again after a save has morphed it away.
+function listOf(input) {
+  const known = document.getElementById(`${input.id}-list`);
+  if (known) return known;
+  const made = document.createElement("ul");
+  made.id = `${input.id}-list`;
+  made.setAttribute("role", "listbox");
+  made.setAttribute("aria-label", input.labels[0]?.textContent ?? input.name);
+  input.after(made);
+  input.setAttribute("aria-controls", made.id);
+  return made;
 }
 
 function option(input, one, number, chosen) {
@@ -118,9 +130,8 @@ function close() {
   shown = null;
   input.setAttribute("aria-expanded", "false");
   input.removeAttribute("aria-activedescendant");
-  const list = document.getElementById(input.getAttribute("aria-controls"));
-  list?.replaceChildren();
-  if (list) list.hidden = true;
+  document.getElementById(`${input.id}-list`)?.remove();
+  input.removeAttribute("aria-controls");
 }
 
 function say(count) {

@@ -115,6 +115,8 @@ class Dresser:
     def _said(self, pointer: str) -> tuple[str, str, str, tuple[str, ...]]:
         """(id, name, help, faults) of a place."""
         name, helped = self.kind.words(pointer, self.lang)
+        if _LATER.search(pointer):
+            helped = ""  # the first entry of a list has said it
         return id_of(pointer), name, helped, self.faults.get(pointer, ())
 
     def _field(self, leaf: Leaf, entry: str = "") -> Node:
@@ -257,6 +259,7 @@ class Dresser:
 
 
 _AS_CODES: Final = frozenset({"country", "subdivision"})
+_LATER: Final = re.compile("/[1-9][0-9]*/", re.ASCII)
 _TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?")
 _PLAIN: Final = frozenset({"line", "short", "prose"})
 

@@ -6,6 +6,7 @@ of entries as the entries they mean. What is wrong stands there as it was typed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,16 +32,18 @@ _NUMBERS: Final = frozenset({"decimal", "above_zero", "whole", "percent"})
 _SUGGESTED: Final = frozenset({"checkpoint", "currency", "language", "org", "script", "unlocode"})
 """Shared types or fields whose usual values are a code list of the same name; others may be
 typed."""
+_LETTERS: Final = {"lo": range(0x0E80, 0x0F00), "km": range(0x1780, 0x1800)}
 _FIRST_LETTERS: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One thing to choose: what is posted, what is shown."""
+    """One thing to choose: what is posted, what is shown, the language of a name in its letters."""
 
     value: str
     text: str
     chosen: bool
+    lang: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,9 @@ def _of_codes(choice: Choice, written: str, lang: str, *, free: bool) -> Widget:
 
 
 def _numbered(names: Sequence[str], written: str) -> tuple[Option, ...]:
-    options = [Option(str(at), name, str(at) == written) for at, name in enumerate(names)]
+    options = [
+        Option(str(at), name, str(at) == written, _tongue(name)) for at, name in enumerate(names)
+    ]
     if written and written not in {option.value for option in options}:
         options.append(Option(written, written, True))
     return tuple(options)
@@ -151,6 +156,12 @@ def entry_names(title: str, items: Any) -> list[str]:
         f"{title} {at}: {first}" if (first := _first_text(item)) else f"{title} {at}"
         for at, item in enumerate(items if isinstance(items, list) else [], 1)
     ]
+
+
+def _tongue(text: str) -> str:
+    """The language that letters show: Lao and Khmer have their own; "" for all others."""
+    counts = Counter(tag for letter in text for tag, own in _LETTERS.items() if ord(letter) in own)
+    return max(counts, key=lambda tag: counts[tag], default="")
 
 
 def _first_text(item: Any) -> str:
