@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,14 +12,17 @@ from multidict import CIMultiDictProxy
 from saphan.desk.confirming import Confirming
 from saphan.desk.desk import Desk
 from saphan.desk.files import EVIDENCE, download_name
+from saphan.desk.line import DeskLine
 from saphan.desk.store import Shelf
 from saphan.evidence.checking import check_bundle
 from saphan.node.desks.evidence import FOLDER
+from saphan.node.policy.settings import SETTINGS_NAME
 from saphan.node.service import NodeService
 from saphan_protocol.bundle.report import Outcome
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.desk_frames import AskEvidencePart
+from saphan_schemas.errors import InvalidInput, OperatorError
 from support.attaching import pdf, send
-from support.bridge import Bridge, eventually
+from support.bridge import KH, Bridge, eventually
 from support.desks import ready_bridge
 from support.reading_page import Reader, reading, words
 
@@ -108,8 +112,9 @@ async def test_a_paper_copy_is_recorded_and_whole(bridge: Bridge) -> None:
 
 
 async def test_evidence_is_made_by_the_node_and_proves_what_happened(
-    bridge: Bridge, tmp_path: Path
+    bridge: Bridge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("saphan.node.evidence_ready.PAUSES_S", (0.05,))
     async with reading(bridge) as reader:
         data, node = pdf(SIZE), reader.world.kh
         sent = await reader.came(await send(reader.world.la, data))
@@ -139,3 +144,26 @@ def left(desk: Desk, bulletin: str) -> int:
     """Parts of evidence that rest at the desk, and records that wait."""
     waits = len(desk.store.all(Shelf.EXPORTS))
     return waits + desk.store.parts(download_name(bytes.fromhex(bulletin), EVIDENCE))
+
+
+async def test_a_desk_gets_no_evidence_but_what_it_asked_for_and_may_see(bridge: Bridge) -> None:
+    async with reading(bridge) as reader:
+        desk, node = reader.page.open, reader.world.kh
+        sent = await reader.received()
+        raw = bytes.fromhex(sent)
+
+        async def part(_: Desk, line: DeskLine) -> None:
+            await line.ask(AskEvidencePart(line.number(), raw, 0, 100))
+
+        with pytest.raises(InvalidInput, match="evidence_unmade"):
+            await desk.ask(part)
+        status, _, _ = await order(reader, f"/bulletins/{'ab' * 32}/evidence")
+        assert status == 400
+        rule = {"officers": ["dao"], "schemas": ["saphan/case_statistics/1"]}
+        settings = json.dumps({"saphan": "settings/1", "rules": [rule]})
+        await asyncio.to_thread((bridge.offices[KH].node / SETTINGS_NAME).write_text, settings)
+        await node.reread_settings()
+        status, _, _ = await order(reader, f"/bulletins/{sent}/evidence")
+        assert status == 400
+        assert exports(node, sent) == []
+        assert desk.line.state.online
