@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from saphan.desk.desk import Desk
 from saphan.desk.form_drafts import FormDraft, FormDrafts
+from saphan.desk.form_files import FormFiles
 from saphan.desk.outbox import Outbox
 from saphan.web.writing.finishing import composed, seen
 from saphan_protocol.batch import sign_one
@@ -326,3 +327,26 @@ async def test_a_named_officer_answers_what_another_agency_recalls(reader: Reade
     assert status == 200
     assert words("page.sending.recall.answer.obeyed") in shown
     await stands(world.la, bytes.fromhex(sent), "obeyed")
+
+
+async def test_a_correction_has_the_files_of_its_original(reader: Reader) -> None:
+    page, world = reader.page, reader.world
+    number = await begun(page)
+    await filled(page, number)
+    form = aiohttp.FormData(quote_fields=False)
+    for name, value in fields_of((await page.get(f"/drafts/{number}"))[1], "draft"):
+        form.add_field(name, value)
+    form.add_field("file", b"seen at dawn " * 2_000, filename="note.txt")
+    await page.post(f"/drafts/{number}/files", form)
+    draft = await kept(page, number)
+    await page.post(f"/drafts/{number}/send", {"digest": draft.digest})
+    (sent,) = await page.open.work(lambda desk: Outbox(desk).all())
+    assert sent.bulletin is not None
+    await eventually(lambda: states(world.kh, sent.bulletin or b"") == ["accepted"])
+    again = await begun(page, correct=sent.bulletin.hex())
+    (file,) = (await kept(page, again)).attachments
+    assert (file.name, file.blob) == ("note.txt", draft.attachments[0].blob)
+    lacking = await page.open.work(
+        lambda desk: FormFiles(desk).lacking(FormDrafts(desk).get(again))
+    )
+    assert lacking == []

@@ -104,6 +104,19 @@ class Files:
             for one in (file.attached for file in files)
         )
 
+    def take_over(self, bulletin: bytes, number: int, blob: Blob) -> None:
+        """Keep an attachment that was fetched as one that will be attached; under the fetched name
+        it goes.
+
+        Raises:
+            OperatorError: `desk_store_damaged`, `desk_disk_full`.
+        """
+        store, name = self.desk.store, upload_name(blob)
+        with store.transaction():
+            for n, data in enumerate(self.pieces(download_name(bulletin, number), blob)):
+                store.put_part(name, n, data)
+            store.drop_parts(download_name(bulletin, number))
+
     def has(self, name: bytes, blob: Blob) -> bool:
         """Whether all of it is here."""
         return self.desk.store.parts(name) == _parts(blob)

@@ -28,6 +28,7 @@ from saphan.web.writing.beginning import (
     types_for,
     under,
 )
+from saphan.web.writing.carrying import carry
 from saphan.web.writing.originals import original
 from saphan.web.writing.partners import ceiling, partners, reachable
 
@@ -91,6 +92,8 @@ async def begin(request: web.Request) -> web.Response:
     lang = workplace(request).lang
     made = await place.work(partial(_begin, schema=schema, to=to, lang=lang, kind=KINDS.get(start),
                                     about=about))  # fmt: skip
+    if about is not None and start != "reply" and about.attachments:
+        await carry(place, about.id, made.number)
     place.topics.publish("drafts")
     raise back(request, f"/drafts/{made.number}")
 
