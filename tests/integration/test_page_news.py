@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from saphan.desk.folder import DeskFolder
+from saphan.node.policy.settings import SETTINGS_NAME
+from saphan_schemas.limits import HOUR_MS
 from saphan_schemas.messages import LANGUAGES
 from support.bridge import KH, LA, Bridge, eventually, states, wish
 from support.desk_page import DeskPage, desk_page
@@ -89,3 +92,25 @@ async def test_what_is_owed_stands_with_its_clock(bridge: Bridge, lang: str) -> 
             _, text = await page.get("/inbox")
             assert page.place.say("page.inbox.group.overdue") in text
             assert page.open.standing.owes(KH).keys() == {theirs.hex()}
+
+
+async def test_who_is_named_because_nobody_has_read_it_sees_that_in_the_list(
+    bridge: Bridge,
+) -> None:
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk("dao")
+        notice = {"command": ["/bin/true"], "escalate": [{"share": 0.5, "to": ["dao"]}]}
+        path = bridge.offices[KH].node / SETTINGS_NAME
+        value = json.dumps({"saphan": "settings/1", "notice": notice})
+        await asyncio.to_thread(path.write_text, value)
+        await world.kh.reread_settings()
+        await eventually(lambda: world.kh.db.row("SELECT 1 FROM facts WHERE name = 'noticed'"))
+        async with page_of(world, folder) as page:
+            asked = page.place.say("page.inbox.named")
+            sent = await world.la.send(wish(expires=bridge.clock() + 10 * HOUR_MS))
+            await eventually(lambda: page.open.rows.get(sent.hex()) is not None)
+            assert asked not in (await page.get("/inbox"))[1]
+            after(bridge, 5)
+            await world.kh.reread_settings()
+            await eventually(lambda: sent.hex() in page.open.line.named)
+            assert asked in (await page.get("/inbox"))[1]

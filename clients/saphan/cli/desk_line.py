@@ -22,6 +22,7 @@ from saphan.desk.folder import DeskFolder
 from saphan.desk.inbox import Inbox
 from saphan.desk.keeping import sweep
 from saphan.desk.line import DeskLine, connected
+from saphan.desk.listed import Listed
 from saphan.desk.outbox import Outbox
 from saphan.desk.syncing import Synced, sync
 from saphan.keys.keyfiles import is_sealed
@@ -87,7 +88,7 @@ def watch(desk: Desk, told: Callable[[Synced], None]) -> NoReturn:
     Raises:
         SaphanError: what is not the line's fault, such as a revoked key.
     """
-    wait_ms = WATCH_MS
+    wait_ms, listed = WATCH_MS, Listed()
     while True:
         heard = False
 
@@ -95,7 +96,7 @@ def watch(desk: Desk, told: Callable[[Synced], None]) -> NoReturn:
             nonlocal heard
             named: frozenset[str] = frozenset()
             while True:
-                synced = await sync(desk, line)
+                synced = await sync(desk, line, listed)
                 told(synced)
                 await asyncio.to_thread(_popup, desk, synced, named)
                 heard = True

@@ -37,6 +37,8 @@ PATIENCE_S: Final = 10.0
 SWEEP_S: Final = 3_600.0
 ASIDE_S: Final = 2.0
 """How long somebody waits for what others do on the line, before they get one of their own."""
+NAMED: Final = 256
+"""Bulletins of which it is remembered that this officer was named for them."""
 _log: Final = logging.getLogger("saphan.web")
 
 
@@ -89,6 +91,9 @@ class LineKeeper:
         self._settled = asyncio.Event()
         self._hurried = asyncio.Event()
         self.state = LineState(False, desk.clock(), opening=True)
+        self.named: frozenset[str] = frozenset()
+        """Bulletins for which the node has named this officer: nobody has read them, or their
+        deadline is near. Since the desk was opened."""
 
     async def run(self) -> None:
         """Hold the line until cancelled; what is wrong with it stands in `state`."""
@@ -179,7 +184,7 @@ class LineKeeper:
             if not job.cancelled():
                 await self._do(line, job.result())
             if not news.cancelled():
-                news.result()
+                self.named = frozenset(list(news.result() | self.named)[:NAMED])
                 return
             if not done or (not hurry.cancelled() and self._jobs.empty()):
                 return  # a sync sweeps, too

@@ -39,6 +39,7 @@ async def show(request: web.Request) -> web.Response:
         words=partial(type_words, lang=place.lang),
         why=partial(why, lang=place.lang),
         heard=desk.line.state.heard,
+        named=desk.line.named,
     )
 
 
