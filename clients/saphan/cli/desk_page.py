@@ -6,12 +6,14 @@ import argparse
 import logging
 import sys
 import threading
+import traceback
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from saphan_schemas.limits import MINUTE_MS
+from saphan_schemas.terminal import plain
 
 from saphan.cli.options import (
     Parser,
@@ -32,6 +34,22 @@ if TYPE_CHECKING:
     from saphan.web.serving import PageOptions
 
 MINUTES_MAX = 60
+
+
+class _PlacesOnly(logging.Formatter):
+    """Of an error its kind and where it was, never its text: content may stand in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.exc_text = None  # what another handler made of it
+        return super().format(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return plain(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        frames = traceback.extract_tb(ei[2])[-6:]
+        places = " < ".join(f"{one.name}:{one.lineno}" for one in reversed(frames))
+        return f"{ei[0].__name__} at {places}"
 
 
 def add_open(group: Subparsers[Parser]) -> None:
@@ -58,7 +76,9 @@ def add_open(group: Subparsers[Parser]) -> None:
 def _open(args: argparse.Namespace) -> int:
     from saphan.web.serving import run_page
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(_PlacesOnly("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[lines])
     options, folder = _options(args), DeskFolder(args.desk)
     key = _key(args, folder) if args.inherited is None else None
 
@@ -66,6 +86,8 @@ def _open(args: argparse.Namespace) -> int:
         lines = [say("note.page_link", link=link), say("note.page_runs")]
         show({"link": link}, lines, as_json=args.json)
         sys.stdout.flush()
+        if args.numeric:
+            note(say("note.page_numeric"))
         if not args.no_browser:
             _browse(folder.folder, link)
 

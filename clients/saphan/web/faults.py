@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from typing import Final
 
 from aiohttp import web
@@ -31,8 +30,8 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await _plain(request, error.status, _KNOWN.get(error.status, "page_refused"))
     except (ConnectionError, TimeoutError):
         raise  # the browser went away
-    except Exception as error:
-        _note(error)
+    except Exception as error:  # its text may hold content: whoever runs the page logs without it
+        _log.error("a page met a bug", exc_info=error)
         return render_bare(request, "bug.html", 500, **_words(request, "page_bug"))
 
 
@@ -58,10 +57,3 @@ async def _plain(request: web.Request, status: int, name: str) -> web.Response:
 def _words(request: web.Request, name: str) -> dict[str, str]:
     say = workplace(request).say
     return {"title": say(f"page.ground.{name}"), "hint": say(f"page.ground.{name}.hint")}
-
-
-def _note(error: Exception) -> None:
-    """Where a bug is, for who mends it; without its text, in which content may stand."""
-    frames = traceback.extract_tb(error.__traceback__)[-6:]
-    places = " < ".join(f"{one.name}:{one.lineno}" for one in reversed(frames))
-    _log.error("%s at %s", type(error).__name__, places)

@@ -10,7 +10,7 @@ HTTP_LOG: Final = logging.getLogger("saphan.web.http")
 
 
 def _names_only(record: logging.LogRecord) -> bool:
-    """Keep the kind of an error, not its text or trace: a request's bytes may stand there."""
+    """Keep the kind of an error, not its text: a request's bytes may stand there."""
     if record.exc_info and record.exc_info[0] is not None:
         record.msg, record.args = "%s: %s", (record.msg, record.exc_info[0].__name__)
         record.exc_info = None

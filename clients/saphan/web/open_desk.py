@@ -106,7 +106,8 @@ async def unlock(
     """Open the desk and reach for its node.
 
     Raises:
-        OperatorError: what `open_desk` raises, such as `passphrase_wrong`.
+        OperatorError: what `open_desk` raises, such as `passphrase_wrong`, and for a key on a token
+            what `HeldHalf.open` raises.
     """
     worker = ThreadPoolExecutor(1, "desk")
     loop = asyncio.get_running_loop()
@@ -131,6 +132,8 @@ def _open_twice(opening: AbstractContextManager[Desk]) -> tuple[Desk, Desk, cont
     """The key is opened once, the store twice: for pages, and for the line."""
     with contextlib.ExitStack() as stack:
         desk = stack.enter_context(opening)
+        if desk.held is not None:
+            desk.held.open()  # the PIN is judged here, where a person waits for it
         sweep(desk)
         again = stack.enter_context(contextlib.closing(desk.store.another()))
         return desk, replace(desk, store=again), stack.pop_all()
