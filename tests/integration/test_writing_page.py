@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
@@ -44,7 +45,7 @@ async def reader(bridge: Bridge) -> AsyncIterator[Reader]:
 
 async def saved(page: DeskPage, number: int, fields: object, **headers: str) -> tuple[int, str]:
     """What a browser gets for a form that it sends."""
-    body = urlencode(fields)  # type: ignore[call-overload]
+    body = io.BytesIO(urlencode(fields).encode())  # type: ignore[call-overload]
     return await page.post(f"/drafts/{number}", body, **FORM, **headers)
 
 
@@ -100,6 +101,18 @@ async def test_two_windows_lose_nothing(reader: Reader) -> None:
     _, shown = await saved(page, number, changed(mine, do="branch"))
     assert dict(fields_of(shown, "draft"))["/about/title/lo"] == "ທີສອງ"
     assert (await page.get("/drafts"))[1].count('id="draft-') == 2
+
+
+async def test_what_is_too_long_is_not_saved_and_not_lost(reader: Reader) -> None:
+    page = reader.page
+    number = await begun(page)
+    fields = fields_of((await page.get(f"/drafts/{number}"))[1], "draft")
+    long = "ຍ" * 400_000
+    typed = changed(fields, about__summary__lo=long)
+    status, shown = await saved(page, number, typed, **{"X-Desk": "autosave"})
+    assert (status, "too_large" in shown) == (400, True)
+    assert dict(fields_of(shown, "draft"))["/about/summary/lo"] == long
+    assert "/about/summary/lo" not in (await kept(page, number)).answers
 
 
 async def test_what_is_missing_is_said_before_anything_is_signed(reader: Reader) -> None:
@@ -207,8 +220,13 @@ async def test_without_a_line_it_waits_is_withdrawn_and_is_a_form_again(bridge: 
         assert words("page.sending.offline") in shown
         assert words("page.sending.state.waiting") in shown
         assert (await page.get("/drafts"))[1].count('id="draft-') == 0
-        status, _ = await page.post(f"/drafts/{number}", {"version": "9"})
-        assert status == 403
+        # A window that was open goes on: nothing typed there is lost.
+        mine = {"version": "2", "/about/title/lo": "ພິມຕໍ່"}
+        status, shown = await page.post(f"/drafts/{number}", mine)
+        assert (status, words("page.sending.sent_elsewhere") in shown) == (409, True)
+        status, shown = await page.post(f"/drafts/{number}", {**mine, "do": "branch"})
+        assert dict(fields_of(shown, "draft"))["/about/title/lo"] == "ພິມຕໍ່"
+        await page.post(f"/drafts/{number + 1}/remove")
         status, shown = await page.post(f"/sent/{number}/withdraw")
         assert status == 200
         assert 'id="draft"' in shown

@@ -40,6 +40,8 @@ from saphan.web.writing.forms.taking import taken
 from saphan.web.writing.partners import reachable
 
 Json = dict[str, Any]
+ELSEWHERE: Final = frozenset({CONFLICT, "draft_queued"})
+"""Why a save is refused: another window has saved the draft since, or sent it."""
 AUTOSAVE: Final = "autosave"
 _POINTER: Final = re.compile(r"(/[a-z0-9_]{1,64}){1,16}", re.ASCII)
 NUMBER: Final = r"{number:\d{1,15}}"
@@ -134,13 +136,13 @@ async def remove_file(request: web.Request) -> web.Response:
 # --- for the pages beside this one ----------------------------------------------------------------
 
 
-def sheet_of(desk: Desk, number: int) -> Sheet:
-    """A draft that can be changed; blocking.
+def sheet_of(desk: Desk, number: int, *, queued: bool = False) -> Sheet:
+    """A draft that can be changed, or with `queued` one that waits to be sent; blocking.
 
     Raises:
         InvalidInput: `draft_unknown`, `schema_unknown`; Refused: `draft_queued`.
     """
-    form = FormDrafts(desk).editable(number)
+    form = FormDrafts(desk).get(number) if queued else FormDrafts(desk).editable(number)
     kind = DeskTypes(desk).all().get(form.schema)
     reached = reachable(Inbox(desk).corridors(), desk.me.agency, desk.clock())
     lacking = tuple(one.name for one in FormFiles(desk).lacking(form))
@@ -154,7 +156,7 @@ async def edited(request: web.Request, given: Any) -> Edit:
         InvalidInput: as `sheet_of`.
     """
     place, lang, number = opened(request), workplace(request).lang, number_of(request)
-    sheet = await place.work(partial(sheet_of, number=number))
+    sheet = await place.work(partial(sheet_of, number=number, queued=True))
     before = sheet.form.answers
     zone = zone_of(before, lang)
     answers: Answers = await asyncio.to_thread(taken, given, before, sheet.kind, zone)
@@ -178,20 +180,20 @@ async def edited(request: web.Request, given: Any) -> Edit:
 
 
 async def keep(request: web.Request, edit: Edit) -> Sheet | web.Response:
-    """Save it; or the page that says that another window was faster: nothing typed is lost, it
-    stands on that page and can be kept from there.
-
-    Raises:
-        InvalidInput: `too_large`, `malformed`; OperatorError: the disk.
-    """
+    """Save it; or the page that says why not, such as that another window was faster: nothing typed
+    is lost, it stands on that page and can be kept from there."""
     place = opened(request)
     try:
         kept = await place.work(partial(_save, form=edit.form, version=edit.version))
     except SaphanError as error:
-        if error.code != CONFLICT:
-            raise
+        elsewhere = error.code in ELSEWHERE
         return await draft_page(
-            request, edit.sheet, status=409, error=error, version=edit.version, tab=edit.tab
+            request,
+            edit.sheet,
+            status=409 if elsewhere else error.http_status,
+            error=error,
+            version=edit.version if elsewhere else None,
+            tab=edit.tab,
         )
     if edit.tab:
         _tabs.setdefault(place, {})[kept.number] = edit.tab
