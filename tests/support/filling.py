@@ -110,16 +110,15 @@ async def put(page: Page, pointer: str, value: Any) -> None:
     elif await control.evaluate("one => one.tagName") == "SELECT":
         await control.select_option(str(value))
     elif await control.get_attribute("role") == "combobox":
-        await choose(page, control, str(value))
+        await choose(control, str(value))
     else:
         await control.fill(str(value))
 
 
-async def choose(page: Page, control: Locator, code: str) -> None:
+async def choose(control: Locator, code: str) -> None:
     """Type a code, take what is found first."""
     await control.fill(code)
-    found = page.locator(f"#{await control.get_attribute('aria-controls')} [role=option]").first
-    await found.wait_for()
+    await control.locator("xpath=..").locator("[role=option]").first.wait_for()
     await control.press("ArrowDown")
     await control.press("Enter")
 
