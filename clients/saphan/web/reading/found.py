@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from saphan.header_json import header_json
 from saphan.own_types.told import is_own
 
 Json = dict[str, Any]
+_ID: Final = re.compile("[0-9a-f]{64}", re.ASCII)
 _HEADER: Final = tuple(one.name for one in msgspec.structs.fields(Shown))
 
 
@@ -99,6 +101,16 @@ def look(desk: Desk, bulletin: str, listed: InboxRow | None) -> Found | None:
     if opened is not None:
         return _opened(desk, found, opened)
     return found if queued is None else _written(desk, found, queued)
+
+
+def relations(content: Json | None) -> tuple[tuple[str, str], ...]:
+    """(kind, id) of each bulletin that content names; what has another form names none."""
+    named = {} if content is None else content["about"].get("relations")
+    listed = [one for one in named if isinstance(one, dict)] if isinstance(named, list) else []
+    pairs = ((one.get("kind"), one.get("bulletin_id")) for one in listed)
+    return tuple(
+        (str(kind), one) for kind, one in pairs if isinstance(one, str) and _ID.fullmatch(one)
+    )
 
 
 def bundle_of(desk: Desk, schema: str) -> Json | None:

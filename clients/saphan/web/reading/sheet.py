@@ -13,7 +13,7 @@ from saphan.showing.comparing import changes, left_out
 from saphan.showing.document import document
 from saphan.showing.items import Document
 from saphan.web.inbox.rows import Rows
-from saphan.web.reading.found import Found, look
+from saphan.web.reading.found import Found, look, relations
 from saphan.web.reading.happened import drawing, event_text, happened, why
 from saphan.web.reading.threaded import owing, thread
 
@@ -72,11 +72,9 @@ def _document(found: Found, content: Json | None, lang: str) -> Document | None:
 
 def _before(desk: Desk, found: Found) -> tuple[Found, Json] | None:
     """The bulletin whose place this one takes, if it was opened here and is of the same type."""
-    if found.content is None:
-        return None
-    for one in found.content["about"].get("relations", ()):
-        if one["kind"] in REPLACING:
-            earlier = look(desk, one["bulletin_id"], None)
+    for kind, bulletin in relations(found.content):
+        if kind in REPLACING:
+            earlier = look(desk, bulletin, None)
             if earlier is None or earlier.content is None:
                 continue
             if earlier.header["schema"] == found.header["schema"]:

@@ -12,7 +12,7 @@ from saphan.desk.desk import Desk
 from saphan.desk.inbox import Inbox
 from saphan.desk.listed import InboxRow
 from saphan.showing.texts import Text, ordered
-from saphan.web.reading.found import Found
+from saphan.web.reading.found import Found, relations
 
 Json = dict[str, Any]
 MOST: Final = 64
@@ -63,7 +63,7 @@ def thread(
     life = found.life or {}
     named = [(one["id"], one["kind"], one["stands"]) for one in life.get("relations", ())]
     if not named:
-        named = [(one, kind, "holds") for kind, one in _said(found)]
+        named = [(one, kind, "holds") for kind, one in relations(found.content)]
     named += [(one, "replaced_by", "holds") for one in found.standing.get("replaced_by", ())]
     replies = (one for owed in life.get("owed", ()) for one in owed["replies"])
     named += [(one, "reply", "holds") for one in replies]
@@ -140,12 +140,6 @@ def title_of(content: Json, read: tuple[str, ...]) -> Text | None:
 
 def _kept(desk: Desk, bulletin: str) -> Json | None:
     return Inbox(desk).opened(bulletin) if len(bulletin) == 64 else None
-
-
-def _said(found: Found) -> list[tuple[str, str]]:
-    """What its own content names, before the node has told how each stands."""
-    about = {} if found.content is None else found.content["about"]
-    return [(one["kind"], one["bulletin_id"]) for one in about.get("relations", ())]
 
 
 def _type(schema: str, lang: str) -> str:
