@@ -47,7 +47,7 @@ def render_bare(
 
 def shared(request: web.Request) -> dict[str, Any]:
     """What every template has: say, lang, languages, now, me, line, standing, path, here,
-    nav, number, static, error_title."""
+    nav, heard_until, static, error_title."""
     place = workplace(request)
     return {
         "say": place.say,
@@ -61,7 +61,7 @@ def shared(request: web.Request) -> dict[str, Any]:
         "path": request.path_qs if request.method == "GET" else _came_from(request),
         "here": request.path.split("/")[1],
         "nav": NAV,
-        "number": request.get(HEARD, 0),
+        "heard_until": request.get(HEARD, 0),
         "counts": _counts(place),
         "static": static_path,
     }

@@ -14,6 +14,7 @@ export function listen() {
     else if (word !== "gone") hear(word);
   });
   document.addEventListener("visibilitychange", again);
+  setInterval(() => hear("minute"), 60_000); // clocks run on
 }
 
 // Another tab has locked or unlocked the desk, or nobody was there.
