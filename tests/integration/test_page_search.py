@@ -27,6 +27,8 @@ from support.desk_letters import letter
 from support.desk_page import DeskPage, desk_page
 
 MARK = re.compile("<mark>(.*?)</mark>", re.DOTALL)
+FACT = re.compile("<dt>(.*?)</dt><dd>(.*?)</dd>", re.DOTALL)
+TAG = re.compile("<[^>]*>")
 LINK = re.compile('<h3><a href="([^"]*)"')
 
 
@@ -153,6 +155,22 @@ async def test_a_code_is_found_by_its_name_in_every_language(page: DeskPage) -> 
         assert links == [f"/bulletins/{bulletin}"], name
         assert MARK.findall(text)
     assert (await ask(page, "q=ປືນ"))[0] == []
+
+
+async def test_excerpts_say_which_field_they_are_of_and_nothing_twice(page: DeskPage) -> None:
+    await page.open.work(read)
+    _, text = await ask(page, "q=ຢາບ້າ")
+    told = [(label, TAG.sub("", words)) for label, words in FACT.findall(text)]
+    assert ("Name as reported", "ຢາບ້າ") in told
+    assert len({words for _, words in told}) == len(told)
+    number = await page.open.work(
+        lambda desk: FormDrafts(desk).begin(
+            "saphan/drug_seizure/1", (), "en", answers={"/about/summary/lo": "ພົບຢາບ້າ"}
+        ).number
+    )  # fmt: skip
+    links, text = await ask(page, "q=ພົບຢາບ້າ")
+    assert links == [f"/drafts/{number}"]
+    assert [label for label, _ in FACT.findall(text)] == ["Summary"]
 
 
 async def test_what_is_gone_sealed_or_suppressed_is_not_found(page: DeskPage) -> None:

@@ -134,17 +134,18 @@ def looked(text: str) -> Looked:
 def test_an_excerpt_is_short_whole_letters_around_what_was_found(start: int) -> None:
     filler = "ទី្រន្ត" * (start // 7 + 1)
     text = f"{filler} ស្រ្តី {'ກຳ' * 500}"
-    [one] = excerpts(["nothing here", text], looked("ស្ត្រី"), 3)
+    [one] = excerpts([("/a", "nothing here"), ("/b", text)], looked("ស្ត្រី"), 3)
     assert [piece.text for piece in one.pieces if piece.found] == ["ស្រ្តី"]
     shown = "".join(piece.text for piece in one.pieces)
     assert shown in text
     assert len(shown) < WIDE + 20
     assert not one.ends
+    assert one.place == "/b"
     assert shown[0] in "ទនស "  # never a mark, never what stands below
 
 
 def test_hits_that_touch_are_one_and_a_title_is_shown_without_any() -> None:
-    [one] = excerpts(["somsaksomsak sak"], looked("somsak sak"), 3)
+    [one] = excerpts([("", "somsaksomsak sak")], looked("somsak sak"), 3)
     assert [piece.text for piece in one.pieces if piece.found] == ["somsaksomsak", "sak"]
     title = whole("x" * 300, "en", NONE, 200)
     assert not title.ends
@@ -152,5 +153,5 @@ def test_hits_that_touch_are_one_and_a_title_is_shown_without_any() -> None:
 
 
 def test_a_long_bulletin_is_not_looked_through_for_ever() -> None:
-    texts = (f"{number} " + "a" * 1_000 for number in range(1_000_000))
+    texts = (("", f"{number} " + "a" * 1_000) for number in range(1_000_000))
     assert excerpts(texts, looked("zzz"), 3) == []

@@ -88,11 +88,6 @@ def read_searchable(value: bytes) -> Searchable | None:
     return made if made.folded_by == FOLDED_BY else None
 
 
-def pieces_of(said: Json) -> Iterator[str]:
-    """What a bulletin says, string by string, in its own order."""
-    return _pieces([said.get("about"), said.get("body")], 0)
-
-
 def _pieces(value: Any, depth: int) -> Iterator[str]:
     if isinstance(value, str):
         yield value

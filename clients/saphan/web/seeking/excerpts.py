@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from saphan.folding.searching import aligned, search_key, sound, units
@@ -35,12 +35,18 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Part of a text in one language; `begins` and `ends`: nothing is before, or behind it."""
+    """Part of a text in one language; `begins` and `ends`: nothing is before, or behind it.
+
+    Args:
+        place: JSON pointer of the text; label: what its field is called.
+    """
 
     lang: str
     pieces: tuple[Piece, ...]
     begins: bool
     ends: bool
+    place: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +57,29 @@ class Looked:
     sounds: frozenset[str]
 
 
-def excerpts(texts: Iterable[str], looked: Looked, most: int) -> list[Excerpt]:
-    """Excerpts of the texts in which something stands, at most so many, one of each text."""
+def excerpts(texts: Iterable[tuple[str, str]], looked: Looked, most: int) -> list[Excerpt]:
+    """Excerpts of the texts in which something stands, at most so many, one of each text.
+
+    Args:
+        texts: with their places."""
     found: list[Excerpt] = []
     left = LOOKED_THROUGH
-    for text in dict.fromkeys(texts):
+    for place, text in texts:
         for start in range(0, min(len(text), left), CHUNK - OVERLAP):
             chunk = text[start : start + CHUNK]
             spans = _spans(chunk, looked)
             if spans:
-                found.append(_excerpt(text, start, spans))
+                found.append(replace(_excerpt(text, start, spans), place=place))
                 break
         left -= len(text)
         if len(found) == most or left <= 0:
             break
     return found
+
+
+def plain(one: Excerpt) -> str:
+    """Its words alone."""
+    return "".join(piece.text for piece in one.pieces)
 
 
 def whole(text: str, lang: str, looked: Looked, most: int) -> Excerpt:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import msgspec
-from saphan_schemas.codes import LANGUAGES
 from saphan_schemas.strict_json import parse_json
 
 from saphan.desk.desk import Desk
@@ -16,18 +15,14 @@ from saphan.desk.form_drafts import FormDrafts
 from saphan.desk.inbox import Inbox
 from saphan.desk.listed import InboxRow
 from saphan.desk.outbox import Outbox
-from saphan.desk.searchable import TITLE_CHARS, pieces_of
-from saphan.folding.code_words import codes_called, name_with
-from saphan.showing.texts import UNKNOWN, ordered
 from saphan.web.seeking.drafts_folded import draft_says, form_says
 from saphan.web.seeking.entries import Source
-from saphan.web.seeking.excerpts import Excerpt, Looked, excerpts, whole
+from saphan.web.seeking.excerpts import Excerpt, Looked
 from saphan.web.seeking.finding import Hit
 from saphan.web.seeking.question import Question
+from saphan.web.seeking.worded import Placed, excerpts_of, placed, title_of
 
 Json = dict[str, Any]
-EXCERPTS: Final = 3
-"""Of one bulletin on a page of results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +31,7 @@ class Shown:
 
     Args:
         href: its page; others: the agencies at the other end; created: ms UTC.
+        said: {about, body}; names: of attachments; texts: of a form, what was answered.
         title: None: never opened, or without one. row: of the inbox, where it has one.
     """
 
@@ -49,6 +45,7 @@ class Shown:
     alike: bool
     said: Json = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    texts: tuple[Placed, ...] = ()
     row: InboxRow | None = None
     title: Excerpt | None = None
     excerpts: tuple[Excerpt, ...] = ()
@@ -80,34 +77,10 @@ def _looked(asked: Question) -> Looked:
 
 def _worded(one: Shown, looked: Looked, lang: str) -> Shown:
     """With its title in the officer's language, and what stands elsewhere in it."""
-    about = one.said.get("about") or {}
-    titles = about.get("title")
-    title, shown = None, ""
-    if isinstance(titles, dict) and titles:
-        best = ordered([str(each) for each in titles], (lang,))[0]
-        shown = str(titles[best])
-        title = whole(shown, best, looked, TITLE_CHARS)
-    elif about.get("reference"):
-        title = whole(str(about["reference"]), UNKNOWN, looked, TITLE_CHARS)
-    texts = (text for text in (*pieces_of(one.said), *one.names) if text != shown)
-    found = excerpts(texts, looked, EXCERPTS) if looked.words else []
-    found += _codes(one, looked, lang)[: EXCERPTS - len(found)]
-    return replace(one, title=title, excerpts=tuple(found))
-
-
-def _codes(one: Shown, looked: Looked, lang: str) -> list[Excerpt]:
-    """What codes in it are called, in the language in which somebody asked."""
-    langs = (lang, *(other for other in LANGUAGES if other != lang))
-    wanted = {word: codes_called(word) for word in looked.words}
-    if not any(wanted.values()):
-        return []
-    codes = set(pieces_of(one.said))
-    named = (
-        name_with(code, word, langs)
-        for word, called in wanted.items()
-        for code in sorted(called & codes)
-    )
-    return [whole(*name, looked, TITLE_CHARS) for name in named if name is not None]
+    title = title_of(one.said.get("about") or {}, looked, lang)
+    names = (("", name) for name in one.names)
+    texts = (*(one.texts or placed(one.said)), *names)
+    return replace(one, title=title, excerpts=excerpts_of(one.schema, texts, title, looked, lang))
 
 
 def _read(desk: Desk, hit: Hit, row_of: Callable[[str], InboxRow | None]) -> Shown | None:
@@ -172,9 +145,18 @@ def _form(desk: Desk, hit: Hit, number: int) -> Shown | None:
     one = FormDrafts(desk).find(number)
     if one is None:
         return None
-    names = tuple(file.name for file in one.attachments)
     urgency = str(one.answers.get("/urgency", "routine"))
+    answers = one.answers.items()
     return Shown(
-        "form", f"/drafts/{number}", one.schema, one.to, one.saved, urgency,
-        one.answers.get("/exercise") is True, hit.alike, form_says(one), names,
-    )  # fmt: skip
+        source="form",
+        href=f"/drafts/{number}",
+        schema=one.schema,
+        others=one.to,
+        created=one.saved,
+        urgency=urgency,
+        exercise=one.answers.get("/exercise") is True,
+        alike=hit.alike,
+        said=form_says(one),
+        names=tuple(file.name for file in one.attachments),
+        texts=tuple((pointer, value) for pointer, value in answers if isinstance(value, str)),
+    )
