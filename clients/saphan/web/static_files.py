@@ -52,6 +52,8 @@ async def send(request: web.Request) -> web.Response:
         raise web.HTTPNotFound
     kind = TYPES[f".{name.rpartition('.')[2]}"]
     kept = "private, max-age=31536000, immutable" if "v" in request.query else "no-cache"
+    if name.startswith(FONTS):  # named by the style, without a digest: letters must not flash
+        kept = "private, max-age=86400"
     return web.Response(body=data, headers={"Content-Type": kind, "Cache-Control": kept})
 
 
