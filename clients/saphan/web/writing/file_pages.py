@@ -22,8 +22,9 @@ from saphan.desk.form_drafts import FormDraft, FormDrafts
 from saphan.desk.form_files import FormFiles
 from saphan.desk.outbox import Outbox
 from saphan.web.workplace import back, opened
-from saphan.web.writing.draft_pages import NUMBER, edited, keep, number_of
+from saphan.web.writing.editing import edited, keep
 from saphan.web.writing.files_taken import PIECE, in_memory
+from saphan.web.writing.sheets import NUMBER, number_of
 
 _NAME: Final = re.compile(r';\s*name="([^"]{0,400})"')
 FORM_BYTES: Final = 2 * LIMITS.form_draft_bytes

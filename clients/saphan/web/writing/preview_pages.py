@@ -26,8 +26,8 @@ from saphan.web.rendering.page import render
 from saphan.web.sending.bringing import bring
 from saphan.web.sending.words import words
 from saphan.web.workplace import back, opened, workplace
-from saphan.web.writing.draft_pages import NUMBER, draft_page, not_queued, number_of, sheet_of
 from saphan.web.writing.finishing import Seen, composed, seen, written
+from saphan.web.writing.sheets import NUMBER, draft_page, not_queued, number_of, sheet_of
 
 Json = dict[str, Any]
 FAULTS: Final = frozenset({"schema_invalid", "rule_broken", "text_forbidden", "malformed",
