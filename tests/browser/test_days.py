@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 from saphan_schemas.messages import text
 from support.bridge import KH, LA
 from support.deskwork import begin, previewed, read, send, sent, written
@@ -66,7 +66,7 @@ async def test_two_tabs_write_one_draft_and_no_word_is_lost(la: Visitor) -> None
     other = await la.tab(one.url.removeprefix(la.origin))
     await keyed(one, "as the first tab has it")
     await keyed(other, "as the second tab has it")
-    await other.locator("#conflict").wait_for()
+    await expect(other.locator("#conflict")).to_be_in_viewport()
     await la.picture(other, "two-tabs")
     assert await other.locator(TITLE).input_value() == "as the second tab has it"
     await other.locator("#conflict button[value=branch]").click()

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from support.command import environment
 from support.rooms import ROOT
+from support.tabs import chromium
 
 TIMELINE = re.compile(
     r"#\d+ +[\d:.]+ +(\S+) +submitted: .*\n"
@@ -18,6 +26,7 @@ TIMELINE = re.compile(
     r" +#\d+ +[\d:.]+ +\2 +accepted: .*\n"
     r" +#\d+ +[\d:.]+ +\2 +read: ",
 )
+PAGE = re.compile(r" +link +(http://\S+)\n +passphrase +(.+)\n")
 COVERAGE = re.compile(r"events +(\d+) of (\d+) opened")
 
 POINTS = (
@@ -64,24 +73,65 @@ def short_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_demo_shows_every_point_and_leaves_nothing_behind(short_path: Path) -> None:
-    """Bulletins, a flipped bit, a question, a power cut, an audit; then the folder is gone."""
-    ended = play(short_path)
-    assert ended.returncode == 0, ended.stderr
-    told = ended.stdout
-    assert TIMELINE.findall(told) == [
-        ("la.ospp", "kh.gpo"),
-        ("kh.gpo", "la.ospp"),
-        ("la.ospp", "kh.gpo"),
-    ]
-    text = " ".join(told.split())  # sentences are wrapped
-    for point in POINTS:
-        assert point in text, point
-    coverage = COVERAGE.search(told)
-    assert coverage is not None
-    assert coverage[1] == coverage[2]
-    assert "\x1b" not in told, "colours belong on a terminal"
-    assert list(short_path.iterdir()) == []
+@asynccontextmanager
+async def staying(place: Path) -> AsyncIterator[str]:
+    """A demo that stays: what it told until it waits; it ends well at Ctrl-C."""
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, ROOT / "demo/run.py", "--stay",
+        env=environment(TMPDIR=str(place)), stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert running.stdout is not None
+    try:
+        yield (await running.stdout.readuntil(b"Ctrl-C ends the demo.")).decode()
+    finally:
+        running.send_signal(signal.SIGINT)
+        assert await running.wait() == 0
+
+
+async def test_demo_shows_every_point_and_leaves_nothing_behind(short_path: Path) -> None:
+    """Bulletins, a flipped bit, a question, a power cut, an audit, two desks; then all is gone."""
+    async with staying(short_path) as told:
+        assert TIMELINE.findall(told) == [
+            ("la.ospp", "kh.gpo"),
+            ("kh.gpo", "la.ospp"),
+            ("la.ospp", "kh.gpo"),
+        ]
+        text = " ".join(told.split())  # sentences are wrapped
+        for point in POINTS:
+            assert point in text, point
+        coverage = COVERAGE.search(told)
+        assert coverage is not None
+        assert coverage[1] == coverage[2]
+        assert "\x1b" not in told, "colours belong on a terminal"
+        pages = PAGE.findall(told)
+        assert len(pages) == 2
+        if shutil.which("chromium"):
+            await open_both(pages)
+    assert os.listdir(short_path) == []
+
+
+async def open_both(pages: list[tuple[str, str]]) -> None:
+    """Each officer finds in the inbox what the other office has sent."""
+    async with chromium() as browser:
+        for (link, passphrase), sender in zip(pages, ("kh.gpo", "la.ospp"), strict=True):
+            page = await (await browser.new_context()).new_page()
+            await page.goto(link)
+            await page.locator("input[type=password]").fill(passphrase)
+            await page.keyboard.press("Enter")
+            await page.locator("main a[href^='/bulletins/']").first.wait_for()
+            assert sender in await page.locator("main").inner_text()
+
+
+def test_demo_that_does_not_stay_says_how_both_desks_are_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "demo"))
+    from pages import show_pages
+    from pictures import Screen
+
+    told = io.StringIO()
+    show_pages(cast(Any, None), [], Screen(told), stay=False)
+    assert "demo/run.py --stay" in told.getvalue()
 
 
 def test_failure_says_what_failed_and_keeps_the_logs(short_path: Path) -> None:
