@@ -24,3 +24,15 @@ async def test_a_locked_page_asks_for_the_passphrase_and_comes_back() -> None:
         secret = {"passphrase": "open sesame of a test", "next": "/nowhere?x=1"}
         assert await page.post("/unlock", secret, follow=False) == (303, "/nowhere?x=1")
         assert page.open.me.handle == "dao"
+
+
+async def test_after_a_failed_order_the_language_switch_leads_back_to_its_page() -> None:
+    async with desk_page() as page:
+        for referer, shown in (
+            (f"http://{page.host}/settings?x=1", "/settings?x=1"),
+            (f"http://{page.host}.evil.example/x", "/inbox"),
+            ("http://evil.example/settings", "/inbox"),
+            (f"http://{page.host}//evil.example", "/inbox"),
+        ):
+            status, text = await page.post("/settings", {"lock_minutes": "7"}, Referer=referer)
+            assert (status, f'name="next" value="{shown}"' in text) == (400, True)

@@ -11,7 +11,7 @@ from saphan_schemas.messages import LANGUAGES, error_title
 from saphan.web.events import HEARD
 from saphan.web.rendering.environment import environment
 from saphan.web.static_files import static_path
-from saphan.web.workplace import Workplace, workplace
+from saphan.web.workplace import Workplace, is_inner, workplace
 
 NAV: Final = (
     "inbox", "owed", "write", "drafts", "sent", "approve", "search", "figures", "settings",
@@ -82,4 +82,6 @@ def _counts(place: Workplace) -> dict[str, int]:
 
 
 def _came_from(request: web.Request) -> str:
-    return request.path
+    """The page on which an order was given: at the order's own address there may be none."""
+    before, own, path = request.headers.get("Referer", "").partition(workplace(request).host)
+    return path if before == "http://" and own and is_inner(path) else "/inbox"
