@@ -70,6 +70,10 @@ async function refresh() {
 export function replace(element, found) {
   const fresh = found && found.getElementById(element.id);
   if (!fresh) return false;
-  Idiomorph.morph(element, document.adoptNode(fresh), { ignoreActiveValue: true });
+  Idiomorph.morph(element, document.adoptNode(fresh), {
+    ignoreActiveValue: true,
+    // What a person has unfolded stays as they left it.
+    callbacks: { beforeAttributeUpdated: (name, node) => name !== "open" || !node.matches("details") },
+  });
   return true;
 }
