@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page
 from saphan_schemas.messages import LANGUAGES
 from support.accessible import foreign_letters, serious, too_wide, unnamed
 from support.page_world import PageWorld
-from support.tabs import Visitor, visitor
+from support.tabs import Visitor, unlock, visitor
 from support.told_desk import Told, now_ms, told, told_desk
 
 HOUR: Final = 3_600_000
@@ -114,13 +114,23 @@ async def test_forms_are_accessible(la: Visitor, lang: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-async def test_pages_outside_the_rooms_are_accessible(reader: Visitor, lang: str) -> None:
-    """What is not there, and the paper of a bulletin."""
+async def test_pages_outside_the_rooms_are_accessible(
+    browser: Browser, reader: Visitor, lang: str
+) -> None:
+    """What is not there, the paper of a bulletin, and the door: not let in, and locked."""
     await reader.speak(lang)
     page = await reader.tab("/nothing/here")
     wrong = await judge(reader, page, f"missing-{lang}")
     await page.goto(f"{reader.origin}/bulletins/{reader.shown[0]}/print")
     wrong += await judge(reader, page, f"print-{lang}")
+    stranger = await browser.new_page()
+    await stranger.goto(f"{reader.origin}/inbox")
+    wrong += await judge(reader, stranger, f"outside-{lang}")
+    await stranger.close()
+    await page.locator("#lock button").click()
+    await page.locator("input[type=password]").wait_for()
+    wrong += await judge(reader, page, f"locked-{lang}")
+    await unlock(page)
     await page.close()
     assert wrong == []
 
