@@ -9,6 +9,7 @@ from saphan.form.question import Answers
 from saphan.web.writing.forms.dressing import Node
 from saphan.web.writing.forms.model import Form, FormFault
 from saphan.web.writing.forms.taking import taken
+from saphan.web.writing.forms.widgets import Widget
 from saphan_schemas.body_types import BUILT_IN, BodyType
 from saphan_schemas.samples import wish
 
@@ -18,11 +19,13 @@ ZONE = "Asia/Vientiane"
 def of_sample(name: str) -> tuple[BodyType, dict[str, Any], Answers, list[dict[str, str]]]:
     """(type, the wish without its files, its answers, its files as a form is told of them)."""
     found = wish(name)
-    described = [
+    described: list[dict[str, str]] = [
         {key: one[key] for key in ("media_type", "name", "role")}
         for one in found.pop("attachments", ())
     ]
-    answers = dict(pointers_of({name: value for name, value in found.items() if name != "schema"}))
+    answers: Answers = dict(
+        pointers_of({name: value for name, value in found.items() if name != "schema"})
+    )
     return BUILT_IN.get(found["schema"]), found, answers, described
 
 
@@ -64,6 +67,13 @@ def ordered(kind: BodyType, answers: Answers, order: str) -> Answers:
 def at(form: Form, pointer: str) -> tuple[str, ...]:
     """What is said to be wrong at a field."""
     return nodes(form)[pointer].faults
+
+
+def widget(form: Form, pointer: str) -> Widget:
+    """The control of a field."""
+    found = nodes(form)[pointer].widget
+    assert found is not None, pointer
+    return found
 
 
 def leads_to(form: Form, fault: FormFault) -> bool:

@@ -19,9 +19,9 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import LANGUAGES, text
 from saphan_schemas.samples import SAMPLES
 from support.own_types import OWN, bundle, content
-from support.web_forms import ZONE, at, leads_to, nodes, of_sample, ordered, posted, typed
+from support.web_forms import ZONE, at, leads_to, nodes, of_sample, ordered, posted, typed, widget
 
-SEIZURE, _, SEIZED, _ = of_sample("drug_seizure")
+SEIZURE, _, SEIZED, _files = of_sample("drug_seizure")
 PLACE = "{% import 'writing/form.html' as f with context %}{{ f.form(form) }}{{ f.contents(form) }}"
 
 
@@ -46,7 +46,7 @@ def test_every_sample_comes_back_from_a_browser_as_it_was(name: str, lang: str) 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_browser_that_posts_everything_fills_an_empty_form(name: str) -> None:
     kind, whole, answers, _ = of_sample(name)
-    began = {pointer: True for pointer in answers if pointer.endswith("?")}
+    began: Answers = {pointer: True for pointer in answers if pointer.endswith("?")}
     given = posted(form_of(kind, answers, "km", shown=False))
     # Entries of lists of plain values, and further languages, are begun by their buttons.
     began |= {f"{pointer}?": True for pointer in answers if pointer not in began}
@@ -115,9 +115,7 @@ def test_wrong_answers_stay_and_are_said_at_their_fields(lang: str) -> None:
         ("/body/substances/0/unit", "stones"),
         ("/body/seized_at/value", "yesterday"),
     ):
-        node = nodes(form)[field]
-        assert node.widget is not None
-        assert node.widget.value == stands
+        assert widget(form, field).value == stands
         assert at(form, field)
         assert stands not in " ".join(at(form, field))
     assert len(form.faults) == 4
@@ -129,16 +127,15 @@ def test_characters_that_bulletins_may_not_have_are_said_and_kept() -> None:
     answers = typed(SEIZURE, SEIZED, about__title__en="drawn\u202e back")
     form = form_of(SEIZURE, answers, "en", shown=False)
     assert at(form, "/about/title/en")
-    assert nodes(form)["/about/title/en"].widget.value == "drawn\u202e back"  # type: ignore[union-attr]
+    assert widget(form, "/about/title/en").value == "drawn\u202e back"
     assert "\u202e" in shown(form, "en")  # the officer corrects what stands there, not a picture
 
 
 def test_what_an_entry_means_is_chosen_by_name() -> None:
     answers = {**SEIZED, "/body/vehicles/0?": True, "/body/vehicles/0/kind": "car"}
-    node = nodes(form_of(SEIZURE, answers, "en", shown=False))["/body/vehicles/0/owner"]
-    assert node.widget is not None
-    assert node.widget.control == "entry"
-    names = [option.text for option in node.widget.options]
+    owner = widget(form_of(SEIZURE, answers, "en", shown=False), "/body/vehicles/0/owner")
+    assert owner.control == "entry"
+    names = [option.text for option in owner.options]
     assert len(names) == len(wish_of(SEIZURE, SEIZED)["body"]["persons"])
     assert names[0].startswith("Persons 1: ")
 
@@ -204,7 +201,7 @@ def test_a_type_of_an_agency_has_a_form_too() -> None:
     data = bundle(OWN, body)
     kind = BodyType(OWN, lambda: data)
     about = content()["about"]
-    answers = dict(pointers_of({"urgency": "routine", "exercise": True, "about": about}))
+    answers: Answers = dict(pointers_of({"urgency": "routine", "exercise": True, "about": about}))
     answers |= {"/marking/tlp": "amber", "/marking/codes/0": "H1"}
     answers = ordered(kind, answers, "add /body/seen")
     answers = typed(kind, answers, body__patrols="៣", body__remarks__en="quiet", body__way="road",
@@ -214,8 +211,5 @@ def test_a_type_of_an_agency_has_a_form_too() -> None:
     assert form.ready
     told = {"patrols": 3, "remarks": {"en": "quiet"}, "way": "road", "level": 2}
     assert wish_of(kind, answers)["body"] == told | {"seen": [{"what": "a boat"}]}
-    assert [one.value for one in nodes(form)["/body/way"].widget.options] == [
-        "river",
-        "road",
-        "air",
-    ]  # type: ignore[union-attr]
+    way = widget(form, "/body/way")
+    assert [one.value for one in way.options] == ["river", "road", "air"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from saphan.form.question import Answers
 from saphan.web.writing.forms.model import form_of
 from saphan.web.writing.forms.taking import taken
 from saphan.web.writing.forms.widgets import local_time
@@ -91,7 +92,10 @@ def test_another_language_is_begun_and_written() -> None:
 
 
 def test_boxes_keep_the_order_in_which_they_were_ticked() -> None:
-    answers = {"/about/purposes/0": "prosecution", "/about/purposes/1": "criminal_investigation"}
+    answers: Answers = {
+        "/about/purposes/0": "prosecution",
+        "/about/purposes/1": "criminal_investigation",
+    }
     given = {
         "/about/purposes=": "",
         "/about/purposes=criminal_investigation": "on",
@@ -109,18 +113,18 @@ def test_boxes_keep_the_order_in_which_they_were_ticked() -> None:
 def test_how_exact_a_date_is_follows_from_what_was_typed() -> None:
     born = ordered(KIND, {"/body/persons/0?": True}, "add /body/persons/0/born")
 
-    def dated(answers: dict, value: str, precision: str) -> object:  # type: ignore[type-arg]
+    def dated(answers: Answers, value: str, precision: str) -> Answers:
         here = "/body/persons/0/born"
         given = {f"{here}/value": value, f"{here}/precision": precision}
         return taken(given, answers, KIND, ZONE)
 
     month = dated(born, "໑໙໖໒-05", "")
-    assert month["/body/persons/0/born/value"] == "1962-05"  # type: ignore[index]
-    assert month["/body/persons/0/born/precision"] == "month"  # type: ignore[index]
-    day = dated(month, "1962-05-17", "month")  # type: ignore[arg-type]
-    assert day["/body/persons/0/born/precision"] == "day"  # type: ignore[index]
-    said = dated(month, "1962-05-17", "year")  # type: ignore[arg-type]
-    assert said["/body/persons/0/born/precision"] == "year"  # type: ignore[index]
+    assert month["/body/persons/0/born/value"] == "1962-05"
+    assert month["/body/persons/0/born/precision"] == "month"
+    day = dated(month, "1962-05-17", "month")
+    assert day["/body/persons/0/born/precision"] == "day"
+    said = dated(month, "1962-05-17", "year")
+    assert said["/body/persons/0/born/precision"] == "year"
 
 
 @pytest.mark.parametrize(
