@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
@@ -21,12 +22,13 @@ from support import officers
 from support.bridge import LA, Bridge, eventually, states
 from support.desk_page import DeskPage, desk_page
 from support.desks import desk_bridge, ready_bridge
-from support.html_forms import changed, fields_of
+from support.html_forms import Fields, changed, fields_of
 from support.reading_page import Reader, reading, words
 from support.recalls import stands
 from support.writing_page import SEIZURE, begun, filled, kept
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+AUTOSAVE: Any = {"X-Desk": "autosave"}
+FORM: Any = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture
@@ -43,10 +45,18 @@ async def reader(bridge: Bridge) -> AsyncIterator[Reader]:
         yield found
 
 
-async def saved(page: DeskPage, number: int, fields: object, **headers: str) -> tuple[int, str]:
+async def saved(
+    page: DeskPage, number: int, fields: Fields, *, autosave: bool = False
+) -> tuple[int, str]:
     """What a browser gets for a form that it sends."""
-    body = io.BytesIO(urlencode(fields).encode())  # type: ignore[call-overload]
-    return await page.post(f"/drafts/{number}", body, **FORM, **headers)
+    return await page.post(
+        f"/drafts/{number}", as_sent(fields), **(FORM | (AUTOSAVE if autosave else {}))
+    )
+
+
+def as_sent(fields: Fields) -> io.BytesIO:
+    """As a browser writes it."""
+    return io.BytesIO(urlencode(fields).encode())
 
 
 async def test_only_what_agreements_allow_is_offered(reader: Reader) -> None:
@@ -71,7 +81,7 @@ async def test_a_draft_saves_what_is_typed_right_or_wrong(reader: Reader) -> Non
     assert status == 200
     fields = fields_of(shown, "draft")
     typed = changed(fields, about__title__lo="ຫົວຂໍ້", about__review_at="someday")
-    status, answer = await saved(page, number, typed, **{"X-Desk": "autosave"})
+    status, answer = await saved(page, number, typed, autosave=True)
     assert status == 200
     assert "ຫົວຂໍ້" in answer
     form = await kept(page, number)
@@ -81,7 +91,7 @@ async def test_a_draft_saves_what_is_typed_right_or_wrong(reader: Reader) -> Non
     assert 'id="draft-' in (await page.get("/drafts"))[1]
     # Its window goes on with the version of the answer, or with its name alone.
     again = changed(typed, about__title__lo="ອື່ນ")
-    assert (await saved(page, number, again, **{"X-Desk": "autosave"}))[0] == 200
+    assert (await saved(page, number, again, autosave=True))[0] == 200
     assert (await kept(page, number)).answers["/about/title/lo"] == "ອື່ນ"
 
 
@@ -93,7 +103,7 @@ async def test_two_windows_lose_nothing(reader: Reader) -> None:
     assert dict(one)["tab"] != dict(two)["tab"]
     await saved(page, number, changed(one, about__title__lo="ທຳອິດ"))
     mine = changed(two, about__title__lo="ທີສອງ")
-    status, shown = await saved(page, number, mine, **{"X-Desk": "autosave"})
+    status, shown = await saved(page, number, mine, autosave=True)
     assert status == 409
     assert words("page.sending.conflict") in shown
     assert dict(fields_of(shown, "draft"))["/about/title/lo"] == "ທີສອງ"
@@ -109,7 +119,7 @@ async def test_what_is_too_long_is_not_saved_and_not_lost(reader: Reader) -> Non
     fields = fields_of((await page.get(f"/drafts/{number}"))[1], "draft")
     long = "ຍ" * 400_000
     typed = changed(fields, about__summary__lo=long)
-    status, shown = await saved(page, number, typed, **{"X-Desk": "autosave"})
+    status, shown = await saved(page, number, typed, autosave=True)
     assert (status, "too_large" in shown) == (400, True)
     assert dict(fields_of(shown, "draft"))["/about/summary/lo"] == long
     assert "/about/summary/lo" not in (await kept(page, number)).answers
