@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator
 from http.cookies import SimpleCookie
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from saphan.web.app import ROOMS
-from saphan.web.gate import COOKIE
+from saphan.web.gate import COOKIE, SECURITY, secure
 from support.desk_page import DeskPage, desk_page
 
 PATHS = ("/inbox", "/settings", "/unlock", "/events", "/", "/nowhere", "/static/page.css")
@@ -169,3 +171,22 @@ async def test_a_path_leads_to_no_other_file(page: DeskPage) -> None:
         status, text = await asked(page, "GET", path, page.headers())
         assert status == 404
         assert "import" not in text
+
+
+async def test_no_handler_weakens_the_policy() -> None:
+    """What sets one of its own adds to the page's: a browser obeys both."""
+    request = make_mocked_request("GET", "/")
+    response = web.Response(
+        headers={
+            "Content-Security-Policy": "sandbox",
+            "X-Frame-Options": "ALLOWALL",
+            "X-Content-Type-Options": "",
+        }
+    )
+    await secure(request, response)
+    assert response.headers.getall("Content-Security-Policy") == [
+        SECURITY["Content-Security-Policy"],
+        "sandbox",
+    ]
+    assert response.headers.getall("X-Frame-Options") == ["DENY"]
+    assert response.headers.getall("X-Content-Type-Options") == ["nosniff"]

@@ -15,7 +15,7 @@ import pytest
 from saphan.web.locking.handover import Handover, inherit
 from saphan.web.locking.idle import Presence
 from saphan.web.serving import locking_when_idle
-from support.command import saphan_here
+from support.command import environment, saphan_here
 from support.desk_page import desk_folder, desk_page
 from support.page_process import PASSPHRASE, page_process
 
@@ -84,7 +84,7 @@ def test_a_folder_that_is_no_desk_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [("--port", "0"), ("--port", "65536"), ("--lock-after", "61"),
+    "options", [("--port", "80"), ("--port", "65536"), ("--lock-after", "61"),
                 ("--lock-after", "0"), ("--lock-after", "never")],
 )  # fmt: skip
 def test_numbers_have_bounds(desk: Path, options: tuple[str, str]) -> None:
@@ -132,6 +132,23 @@ async def test_a_page_that_nobody_uses_locks(tmp_path: Path) -> None:
             up[0] = 60_000
             await asyncio.wait_for(done.wait(), 20)
         assert told == ["idle"]
+
+
+ENDING = """
+import socket
+from saphan.web.locking.handover import Handover, succeed
+with socket.create_server(("127.0.0.1", 0)) as listening:
+    succeed(["/nowhere/python"], listening, Handover("a.localhost:1", [], "en", 1, "asked"))
+"""
+
+
+def test_a_page_that_cannot_go_on_locked_ends() -> None:
+    """An upgrade took the program away while the page ran: its memory goes all the same."""
+    words = [sys.executable, "-c", ENDING]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, env=environment())
+    assert ran.returncode == 5
+    assert ran.stderr.startswith("the page is locked and has ended")
+    assert len(ran.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "127.0.0.1"])

@@ -60,3 +60,20 @@ def test_sdk_imports_from_the_wheel(bin_folder: Path, tmp_path: Path) -> None:
     name, path = run([bin_folder / "python", "-c", source], tmp_path).split()
     assert name == "Node"
     assert Path(path).is_relative_to(bin_folder.parent)
+
+
+def test_the_officers_page_comes_out_of_the_wheel(wheel: Path, bin_folder: Path) -> None:
+    """Templates, style, scripts and letters, with the licences of what others made."""
+    source = (
+        "from saphan.web.rendering.environment import environment\n"
+        "from saphan.web.static_files import files\n"
+        "assert environment().get_template('base.html')\n"
+        "print(*sorted(files()))"
+    )
+    names = run([bin_folder / "python", "-c", source], bin_folder).split()
+    assert {"page.css", "page.js", "vendor/idiomorph.js"} < set(names)
+    assert [name for name in names if name.endswith(".woff2")]
+    with zipfile.ZipFile(wheel) as archive:
+        held = archive.namelist()
+    for licence in ("idiomorph.LICENSE", "OFL.txt"):
+        assert [name for name in held if ".dist-info/licenses/" in name and licence in name]

@@ -57,12 +57,12 @@ def add_open(group: Subparsers[Parser]) -> None:
     parser = add_command(group, "open", "desk_open", _open)
     parser.add_argument("desk", type=Path, metavar="DESK", help=say("help.desk"))
     parser.add_argument(
-        "--port", type=_number(65_535), default=0, metavar="N", help=say("help.page_port")
+        "--port", type=_number(1_024, 65_535), default=0, metavar="N", help=say("help.page_port")
     )
     parser.add_argument("--no-browser", action="store_true", help=say("help.page_no_browser"))
     parser.add_argument(
         "--lock-after",
-        type=_number(MINUTES_MAX),
+        type=_number(1, MINUTES_MAX),
         metavar="MINUTES",
         help=say("help.page_lock_after"),
     )
@@ -144,12 +144,14 @@ def _browse(folder: Path, link: str) -> None:
     threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
-def _number(highest: int) -> Callable[[str], int]:
-    """The type of an option that takes 1 to `highest`."""
+def _number(lowest: int, highest: int) -> Callable[[str], int]:
+    """The type of an option that takes `lowest` to `highest`."""
 
     def parse(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= highest):
-            raise argparse.ArgumentTypeError(say("help.number_range", highest=highest))
+        if not (text.isascii() and text.isdecimal() and lowest <= int(text[:9]) <= highest):
+            raise argparse.ArgumentTypeError(
+                say("help.number_range", lowest=lowest, highest=highest)
+            )
         return int(text)
 
     return parse

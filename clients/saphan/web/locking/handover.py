@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal, NoReturn
 
 import msgspec
 from msgspec import Meta
-from saphan_schemas.messages import LANGUAGES
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.messages import LANGUAGES, text
+from saphan_schemas.terminal import print_line
 
 OPTION: Final = "--inherited"
 """The option by which the successor is told two descriptors: the socket's, the pipe's."""
@@ -51,7 +54,12 @@ def succeed(argv: Sequence[str], listening: socket.socket, handover: Handover) -
     os.close(writing)
     for handle in (reading, listening.fileno()):
         os.set_inheritable(handle, True)
-    os.execv(argv[0], [*argv, OPTION, f"{listening.fileno()},{reading}"])  # noqa: S606
+    try:
+        os.execv(argv[0], [*argv, OPTION, f"{listening.fileno()},{reading}"])  # noqa: S606
+    except OSError:
+        # The program is gone, or was exchanged this moment: the memory goes all the same.
+        print_line(sys.stderr, text("note.page_lock_ends", handover.lang))
+        os._exit(OperatorError.exit_status)
 
 
 def inherit(descriptors: tuple[int, int]) -> tuple[socket.socket, Handover]:
