@@ -167,3 +167,18 @@ async def test_a_desk_gets_no_evidence_but_what_it_asked_for_and_may_see(bridge:
         assert status == 400
         assert exports(node, sent) == []
         assert desk.line.state.online
+
+
+async def test_what_was_taken_back_still_has_evidence(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saphan.node.evidence_ready.PAUSES_S", (0.05,))
+    async with reading(bridge) as reader:
+        sent = await reader.received()
+        await reader.page.post(f"/bulletins/{sent}/open")
+        await reader.world.la.recalls.order(bytes.fromhex(sent), "error", "keeper")
+        await reader.shows(f"/bulletins/{sent}", words("page.reading.proves.erased"))
+        status, _, given = await order(reader, f"/bulletins/{sent}/evidence")
+        assert status == 200
+        assert len(given) > 10_000
+        assert (await reader.page.get(f"/bulletins/{sent}/print"))[0] >= 400

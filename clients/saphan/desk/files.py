@@ -273,8 +273,9 @@ class _Keeping:
             return
         store = self._desk.store
         with store.transaction():
-            if store.has(Shelf.ERASED, self._name[len(DOWN) : len(DOWN) + 32]):
-                raise _erased()  # what is on its way is kept no more
+            bulletin, number = self._name[len(DOWN) : -1], self._name[-1]
+            if number != EVIDENCE and store.has(Shelf.ERASED, bulletin):
+                raise _erased()  # what is on its way is kept no more; evidence opens nothing
             for begin in range(0, length, PART):
                 data = self._rest[begin : min(begin + PART, length)]
                 store.put_part(self._name, self._parts + begin // PART, data, self._day)
