@@ -22,9 +22,8 @@ from saphan.desk.folder import DeskFolder
 from saphan.desk.inbox import Inbox
 from saphan.desk.keeping import sweep
 from saphan.desk.line import DeskLine, connected
-from saphan.desk.listed import Listed
 from saphan.desk.outbox import Outbox
-from saphan.desk.syncing import Synced, sync
+from saphan.desk.syncing import Seen, Synced, sync
 from saphan.keys.keyfiles import is_sealed
 
 WATCH_MS: Final = 1_000
@@ -88,7 +87,7 @@ def watch(desk: Desk, told: Callable[[Synced], None]) -> NoReturn:
     Raises:
         SaphanError: what is not the line's fault, such as a revoked key.
     """
-    wait_ms, listed = WATCH_MS, Listed()
+    wait_ms, seen = WATCH_MS, Seen()
     while True:
         heard = False
 
@@ -96,7 +95,7 @@ def watch(desk: Desk, told: Callable[[Synced], None]) -> NoReturn:
             nonlocal heard
             named: frozenset[str] = frozenset()
             while True:
-                synced = await sync(desk, line, listed)
+                synced = await sync(desk, line, seen)
                 told(synced)
                 await asyncio.to_thread(_popup, desk, synced, named)
                 heard = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from saphan_schemas.errors import SaphanError
@@ -14,6 +14,7 @@ from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
 from saphan.desk.listed import Listed
 from saphan.desk.outbox import Outbox, Queued
+from saphan.desk.queue_seen import QueueSeen
 from saphan.desk.types import DeskTypes
 
 
@@ -29,21 +30,38 @@ class Synced:
     erased: int = 0
 
 
-async def sync(desk: Desk, line: DeskLine, listed: Listed | None = None) -> Synced:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of a desk before, by who stays: only what was written since is opened."""
+
+    listed: Listed = field(default_factory=Listed)
+    queue: QueueSeen = field(default_factory=QueueSeen)
+
+
+async def sync(desk: Desk, line: DeskLine, seen: Seen | None = None) -> Synced:
     """Hear what is to be erased, send what waits, then fetch the list of what came.
 
     Args:
-        listed: rows of the inbox, of who stays: only what is new is opened.
+        seen: by who has done this before.
 
     Raises:
         SaphanError: of the line, the node, the disk; what was done before stays done.
     """
     erased = await Confirming(desk).bring(line)
-    outbox, inbox = Outbox(desk), Inbox(desk, listed)
-    waiting = {one.number for one in await in_thread(outbox.waiting)}
-    refused = await outbox.send(line)
-    kept = await in_thread(outbox.some, sorted(waiting))
-    sent = [one for one in kept if one.bulletin is not None]
-    new = await inbox.pull(line)
+    seen = seen or Seen()
+    sent, refused = await _send(desk, line, seen.queue)
+    new = await Inbox(desk, seen.listed).pull(line)
     await DeskTypes(desk).bring(line)
     return Synced(sent, refused, new, erased)
+
+
+async def _send(
+    desk: Desk, line: DeskLine, queue: QueueSeen
+) -> tuple[list[Queued], list[SaphanError]]:
+    waiting = await in_thread(queue.refresh, desk.store)
+    if not waiting:
+        return [], []
+    outbox = Outbox(desk)
+    refused = await outbox.send(line)
+    kept = await in_thread(outbox.some, waiting)
+    return [one for one in kept if one.bulletin is not None], refused

@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
+from saphan.desk.confirming import Confirming
 from saphan.desk.desk import Desk
 from saphan.desk.in_thread import in_thread
 from saphan.desk.inbox import Inbox
@@ -26,7 +27,7 @@ from saphan.desk.keeping import sweep
 from saphan.desk.line import LINE_ENDED, DeskLine, connected
 from saphan.desk.listed import Listed
 from saphan.desk.owed import OwedHere
-from saphan.desk.syncing import Synced, sync
+from saphan.desk.syncing import Seen, Synced, sync
 
 T = TypeVar("T")
 Job = Callable[[Desk, DeskLine], Awaitable[Any]]
@@ -85,7 +86,7 @@ class LineKeeper:
     def __init__(self, desk: Desk, told: Told, listed: Listed | None = None) -> None:
         self._desk = desk
         self._told = told
-        self._listed = Listed() if listed is None else listed
+        self._seen = Seen(Listed() if listed is None else listed)
         self._jobs: asyncio.Queue[_Asked] = asyncio.Queue()
         self._beside = asyncio.Lock()
         self._settled = asyncio.Event()
@@ -158,9 +159,13 @@ class LineKeeper:
     async def _stay(self, line: DeskLine) -> None:
         now = self._desk.clock()
         await self._change(LineState(True, now, None, self.state.heard, busy=True))
+        # What came, before files that wait go over a slow line.
+        await Confirming(self._desk).bring(line)
+        await Inbox(self._desk, self._seen.listed).pull(line)
+        await self._told(None)
         while True:
             self._hurried.clear()
-            synced = await sync(self._desk, line, self._listed)
+            synced = await sync(self._desk, line, self._seen)
             await OwedHere(self._desk).pull(line)
             self.state = replace(self.state, heard=self._desk.clock(), busy=False)
             await self._told(synced)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from saphan_schemas.codec import decode
-
-from saphan.desk.desk import Desk
+from saphan.desk.desk import Desk, number_name
 from saphan.desk.inbox import Inbox
-from saphan.desk.outbox import Queued
 from saphan.desk.owed import OpenRequest, OwedHere
-from saphan.desk.store import ROW_BYTES, Shelf
+from saphan.desk.queue_seen import QueueSeen
+from saphan.desk.store import Shelf
 
 Json = dict[str, Any]
 
@@ -33,8 +31,7 @@ class Standing:
         self.stopped: Json | None = None
         self.owed: tuple[OpenRequest, ...] = ()
         self.owed_heard: int | None = None
-        self._outbox: dict[int, tuple[bytes, bytes | None]] = {}
-        """Mark of each row of the store, and its name while it waits."""
+        self._queue = QueueSeen()
 
     def load(self, desk: Desk) -> None:
         """After each word with the node; blocking.
@@ -46,17 +43,18 @@ class Standing:
         self.second = inbox.waiting()
         self.stopped = inbox.corridors().get("stopped")
         self.owed, self.owed_heard = tuple(owed.all()), owed.heard()
-        self._look_at_outbox(desk)
+        self._queue.refresh(desk.store)
         self.count(desk)
 
     def count(self, desk: Desk) -> None:
         """Before each page: what the page itself may have changed; blocking, raises the same."""
         store = desk.store
-        if store.count(Shelf.OUTBOX) != len(self._outbox):
-            self._look_at_outbox(desk)
-        waiting = [name for _, name in self._outbox.values() if name is not None]
-        queued = sum(store.has(Shelf.FORMS, name) for name in waiting)  # forms that are closed
-        self.drafts = store.count(Shelf.DRAFTS) + store.count(Shelf.FORMS) - queued
+        if store.count(Shelf.OUTBOX) != self._queue.rows:
+            self._queue.refresh(store)
+        waiting = [number_name(number) for number in self._queue.waiting]
+        closed = sum(store.has(Shelf.FORMS, name) for name in waiting)
+        self.queued = len(waiting)
+        self.drafts = store.count(Shelf.DRAFTS) + store.count(Shelf.FORMS) - closed
 
     def owes(self, agency: str) -> Mapping[str, int | None]:
         """Requests that this agency has to answer, and until when (ms UTC)."""
@@ -66,14 +64,3 @@ class Standing:
                 if one.replier == agency and one.state != "undelivered":
                     found[request.id] = one.until
         return found
-
-    def _look_at_outbox(self, desk: Desk) -> None:
-        """What was sent stays in the outbox for years: only what was written since is opened."""
-        known = {number: mark for number, (mark, _) in self._outbox.items()}
-        changes = desk.store.changes(Shelf.OUTBOX, known)
-        for number in changes.gone:
-            del self._outbox[number]
-        for one in changes.written:
-            waits = decode(Queued, one.value, ROW_BYTES, "queued").bulletin is None
-            self._outbox[one.number] = (one.mark, one.name if waits else None)
-        self.queued = sum(name is not None for _, name in self._outbox.values())
