@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -139,14 +138,3 @@ async def test_a_string_of_a_mebibyte_neither_stops_nor_widens_the_page(reader: 
     await reader.picture(page, "hostile-endless")
     await page.close()
     reader.check()
-
-
-async def test_words_of_a_bulletin_reach_no_other_place(reader: Visitor) -> None:
-    """The codes for a form's lists are JSON, and say so."""
-    page = await reader.tab("/inbox")
-    answer = await page.request.get(f"{reader.origin}/codes/none?q=<script>")
-    assert answer.status in (200, 404)
-    if answer.status == 200:
-        assert answer.headers["content-type"].startswith("application/json")
-        json.loads(await answer.text())
-    await page.close()
