@@ -11,14 +11,13 @@ from saphan.web.writing.beginning import (
     Original,
     addressed,
     answers_of,
-    day_before,
-    deadline,
     first_answers,
     following,
     may,
     types_for,
     under,
 )
+from saphan.web.writing.deadlines import day_of, deadline, usual_days, zone_of
 from saphan.web.writing.partners import ceiling, partners, reachable
 
 LA, KH, TH = "la.ospp", "kh.gpo", "th.oncb"
@@ -139,13 +138,23 @@ def test_answers_are_spread_by_pointer() -> None:
     }
 
 
-def test_a_deadline_is_the_end_of_its_day() -> None:
-    moment = deadline("2026-12-31")
-    assert moment == 1_798_761_600_000
-    assert day_before(moment) == "2026-12-31"
-    assert deadline(" ") is None
+def test_a_deadline_is_the_end_of_its_day_where_it_is_owed() -> None:
+    there = zone_of(("la.ospp", "xx.office"))
+    moment = deadline("2026-12-31", there)
+    assert moment == 1_798_761_600_000 - 7 * 3_600_000
+    assert day_of(moment, there) == "2026-12-31"
+    assert deadline("2026-12-31", zone_of(("xx.office",))) == 1_798_761_600_000
+    assert deadline(" ", zone_of(())) is None
     with pytest.raises(ValueError, match="isoformat"):
-        deadline("31.12.2026")
+        deadline("31.12.2026", there)
+
+
+def test_working_days_leave_out_the_end_of_the_week() -> None:
+    friday = 1_798_200_000_000  # 2026-12-25 12:00 UTC
+    days = {(one.count, one.unit): one.day for one in usual_days(friday, zone_of((LA,)))}
+    assert days[1, "working_days"] == "2026-12-28"
+    assert days[5, "working_days"] == "2027-01-01"
+    assert days[14, "calendar_days"] == "2027-01-08"
 
 
 def test_words_of_what_nobody_knows_are_what_was_said() -> None:

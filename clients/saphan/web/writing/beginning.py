@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 
 from saphan_schemas.bodies import NAMES
 from saphan_schemas.codes import codes
-from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import TLP_ORDER, Tlp
 
 from saphan.corridors import Allowed
@@ -123,23 +122,6 @@ def answers_of(wish: Json) -> Answers:
     found: Answers = {}
     _spread("", wish, found)
     return found
-
-
-def deadline(text: str) -> int | None:
-    """The end in UTC, ms, of a day as `<input type=date>` gives it; None: not said.
-
-    Raises:
-        ValueError: it is no day.
-    """
-    if not text.strip():
-        return None
-    day = datetime.fromisoformat(text.strip()).replace(tzinfo=UTC)
-    return round(day.timestamp() * 1000) + DAY_MS
-
-
-def day_before(moment: int) -> str:
-    """The day that `deadline` was told."""
-    return datetime.fromtimestamp((moment - 1) / 1000, UTC).date().isoformat()
 
 
 def _questions(original: Original) -> Answers:

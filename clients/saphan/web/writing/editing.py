@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -20,8 +20,8 @@ from saphan.desk.form_files import FormFiles
 from saphan.form.question import Answers
 from saphan.web.open_desk import OpenDesk
 from saphan.web.workplace import opened, workplace
-from saphan.web.writing.beginning import deadline
-from saphan.web.writing.forms.model import zone_of
+from saphan.web.writing.deadlines import deadline, zone_of
+from saphan.web.writing.forms import model
 from saphan.web.writing.forms.taking import taken
 from saphan.web.writing.sheets import Sheet, draft_page, number_of, sheet_of
 
@@ -60,12 +60,12 @@ async def edited(request: web.Request, given: Any) -> Edit:
     place, lang, number = opened(request), workplace(request).lang, number_of(request)
     sheet = await place.work(partial(sheet_of, number=number, queued=True))
     before = sheet.form.answers
-    zone = zone_of(before, lang)
+    zone = model.zone_of(before, lang)
     answers: Answers = await asyncio.to_thread(taken, given, before, sheet.kind, zone)
     to, answer_by = sheet.form.to, sheet.form.answer_by
     if "recipients" in given:  # the page's own part was there
         to = tuple(dict.fromkeys(str(one)[:64] for one in given.getall("recipient", [])))
-        answer_by = _deadline(given, answer_by)
+        answer_by = _deadline(given, to, answer_by)
     files = tuple(
         msgspec.structs.replace(one, role=role) if role in ROLES else one
         for one in sheet.form.attachments
@@ -106,9 +106,9 @@ async def keep(request: web.Request, edit: Edit) -> Sheet | web.Response:
 # --- inside ---------------------------------------------------------------------------------------
 
 
-def _deadline(given: Mapping[str, Any], before: int | None) -> int | None:
+def _deadline(given: Mapping[str, Any], to: Sequence[str], before: int | None) -> int | None:
     try:
-        return deadline(str(given.get("answer_by", "")))
+        return deadline(str(given.get("answer_by", "")), zone_of(to))
     except ValueError:
         return before  # half-typed, where a browser has no calendar
 

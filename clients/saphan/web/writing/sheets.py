@@ -21,7 +21,7 @@ from saphan.desk.types import DeskTypes
 from saphan.web.rendering.page import render
 from saphan.web.sending.words import words
 from saphan.web.workplace import back, opened, workplace
-from saphan.web.writing.beginning import day_before
+from saphan.web.writing.deadlines import day_of, usual_days, zone_of
 from saphan.web.writing.faults import refusal_of, refusal_words, words_of
 from saphan.web.writing.finishing import described
 from saphan.web.writing.forms.model import form_of
@@ -76,7 +76,8 @@ async def draft_page(
         version: that what stands there began from, where another window has saved since.
         tab: of the window that shows it; a new one has a name of its own.
     """
-    form, lang = sheet.form, workplace(request).lang
+    form, place = sheet.form, workplace(request)
+    lang, where = place.lang, zone_of(form.to)
     check = check or form.code is not None
     model = await asyncio.to_thread(
         form_of,
@@ -104,7 +105,8 @@ async def draft_page(
         refusal=refusal_words(form, lang),
         error=None if error is None or listed else words_of(error, lang),
         conflict=version is not None,
-        answer_day=None if form.answer_by is None else day_before(form.answer_by),
+        answer_day=None if form.answer_by is None else day_of(form.answer_by, where),
+        usual_days=usual_days(place.clock(), where),
         roles=ROLES,
         most_bytes=LIMITS.attachment_bytes,
         **await words(lang),

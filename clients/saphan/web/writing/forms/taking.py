@@ -18,6 +18,7 @@ from typing import Final
 from saphan_schemas.body_types import BodyType
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.scripts import script_of
 
 from saphan.form.question import ASKS, Answers, Scalar
 from saphan.form.reading import ascii_digits, to_utc
@@ -110,6 +111,11 @@ def _zone(posted: Mapping[str, str], answers: Answers, zone: str) -> str:
 
 
 _LOOKS: Final = 3
+_SCRIPTS: Final = {
+    "Lao": "Laoo", "Khmer": "Khmr", "Latin": "Latn", "Thai": "Thai", "Han": "Hans",
+    "Myanmar": "Mymr",
+}  # fmt: skip
+"""ISO 15924 codes of the scripts in which names are written here."""
 _ZONE: Final = "/about/local_time_zone"
 
 
@@ -162,6 +168,8 @@ class _Reader:
         answers[leaf.pointer] = answer
         if answer != before and leaf.pointer.endswith("/value"):
             self._precision(leaf.pointer, str(before or ""), str(answer), answers)
+        if answer != before and leaf.pointer.endswith("/full"):
+            self._script(leaf.pointer, str(answer), answers)
 
     def _precision(self, pointer: str, before: str, value: str, answers: Answers) -> None:
         """How exact a date is follows from how much of it was typed, unless somebody said else."""
@@ -170,6 +178,15 @@ class _Reader:
         told = said not in (None, "", _PRECISIONS.get(len(before)))
         if beside in self.posted and not told and len(value) in _PRECISIONS and value[:4].isdigit():
             self.posted[beside] = _PRECISIONS[len(value)]
+
+    def _script(self, pointer: str, name: str, answers: Answers) -> None:
+        """The script of a name follows from its letters, unless somebody has said one."""
+        beside = pointer.removesuffix("full") + "script"
+        if beside in self.posted and answers.get(beside) is None:
+            found = (_SCRIPTS.get(script_of(letter) or "") for letter in name)
+            script = next(filter(None, found), None)
+            if script is not None:
+                answers[beside] = script
 
     def _boxes(self, place: Boxes, answers: Answers) -> None:
         """The codes that are ticked, those that were there before first and in their order."""
