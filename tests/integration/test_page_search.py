@@ -20,6 +20,7 @@ from saphan.desk.kept import KeptDays
 from saphan.desk.outbox import Outbox
 from saphan.desk.store import Shelf
 from saphan.folding.code_words import called, is_code
+from saphan.web.seeking.questions import MOST
 from saphan_schemas.messages import LANGUAGES
 from saphan_schemas.samples import wish
 from support.bare_desk import row
@@ -227,10 +228,35 @@ async def test_results_come_in_pages(page: DeskPage) -> None:
     await page.open.work(fill)
     first, text = await ask(page, "q=statistics")
     assert "Found: 45" in text
-    assert 'href="/search?q=statistics&amp;page=2"' in text
-    rest = [(await ask(page, f"q=statistics&page={number}"))[0] for number in (2, 3, 99, 0)]
+    assert 'href="/search?n=1&amp;page=2"' in text
+    rest = [(await ask(page, f"n=1&page={number}"))[0] for number in (2, 3, 99, 0)]
     assert [len(first), *map(len, rest)] == [20, 20, 5, 5, 20]
     assert len({*first, *rest[0], *rest[1]}) == 45
+
+
+async def test_no_address_has_what_somebody_looks_for(page: DeskPage) -> None:
+    bulletin = await page.open.work(read)
+    await ask(page, "")
+    given = {"q": "ສົມພອນ", "where": "received", "unknown": "x"}
+    assert await page.post("/search", given, follow=False) == (303, "/search?n=1")
+    links, text = await ask(page, "n=1")
+    assert links == [f"/bulletins/{bulletin}"]
+    assert 'value="ສົມພອນ"' in text
+    assert '<option value="received" selected>' in text
+    for href in re.findall('href="([^"]*)"', text):
+        assert "q=" not in href
+    assert await page.post("/search", {"q": "x"}, follow=False) == (303, "/search?n=2")
+    assert await page.post("/search", given, follow=False) == (303, "/search?n=1")
+    for number in ("3", "0", "-1", "x", "9" * 30):
+        assert (await ask(page, f"n={number}"))[0] == []
+
+
+async def test_questions_are_kept_within_a_bound(page: DeskPage) -> None:
+    for number in range(MOST + 5):
+        await page.post("/search", {"q": f"word{number}"}, follow=False)
+    assert 'value="word4"' not in (await ask(page, "n=5"))[1]
+    assert 'value="word5"' in (await ask(page, "n=6"))[1]
+    assert "word" not in repr(page.open.questions)
 
 
 async def test_a_question_of_any_length_is_answered(page: DeskPage) -> None:

@@ -21,6 +21,7 @@ from saphan.web.inbox.rows import Rows
 from saphan.web.line_keeper import LineKeeper
 from saphan.web.seeking.index import SearchIndex
 from saphan.web.seeking.keeping_up import keep_up
+from saphan.web.seeking.questions import Questions
 from saphan.web.standing import Standing
 from saphan.web.topics import Topics
 
@@ -49,6 +50,7 @@ class OpenDesk:
         self.rows = Rows()
         self.standing = Standing()
         self.search = SearchIndex()
+        self.questions = Questions()
         self.line = LineKeeper(line_desk, self._told, self.rows.listed)
         self._desk = desk
         self._closing = closing

@@ -1,4 +1,4 @@
-"""GET /search?q=: words in whatever this desk may see; filters; where they stand."""
+"""GET /search?n=: words in whatever this desk may see; filters; where they stand. POST: ask."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
 from typing import Final
-from urllib.parse import urlencode
 
 from aiohttp import web
 from saphan_schemas.limits import DAY_MS
@@ -22,7 +21,7 @@ from saphan.web.seeking.finding import find
 from saphan.web.seeking.question import LONGEST, Filters, Question, question
 from saphan.web.seeking.shown import Shown, show
 from saphan.web.seeking.words import type_words
-from saphan.web.workplace import opened, workplace
+from saphan.web.workplace import back, opened, workplace
 
 PAGE: Final = 20
 """Results on a page."""
@@ -51,13 +50,17 @@ class Results:
 
 
 async def search(request: web.Request) -> web.Response:
-    """The page."""
+    """The page of a question that was kept, or that stands in the address itself."""
     desk, lang = opened(request), workplace(request).lang
-    given = {name: request.query.get(name, "")[:LONGEST] for name in ASKED}
+    given = _given(request.query)
+    if any(given.values()):
+        kept = desk.questions.keep(given)
+    else:
+        number = request.query.get("n", "")
+        given |= desk.questions.get(number)
+        kept = int(number) if any(given.values()) else 0
     asked = question(given["q"], _filters(given, zone(countries(desk.me.agency)[0])))
-    number = request.query.get("page", "")
-    page = int(number) if number.isascii() and number.isdigit() and len(number) < 7 else 1
-    look = partial(_results, desk, asked=asked, page=max(1, page), lang=lang)
+    look = partial(_results, desk, asked=asked, page=_page(request.query), lang=lang)
     found = await desk.work(look)
     return await render(
         request,
@@ -67,8 +70,26 @@ async def search(request: web.Request) -> web.Response:
         found=found,
         choices=_choices(given, found, lang),
         words=partial(type_words, lang=lang),
-        at=_address(given),
+        at=f"/search?n={kept}&page=%d",
     )
+
+
+async def ask(request: web.Request) -> web.StreamResponse:
+    """Keep the question, and lead to its page by a number."""
+    desk = opened(request)
+    sent = await request.post()
+    given = _given({name: str(value) for name, value in sent.items()})
+    raise back(request, f"/search?n={desk.questions.keep(given)}")
+
+
+def _given(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: values.get(name, "")[:LONGEST] for name in ASKED}
+
+
+def _page(values: Mapping[str, str]) -> int:
+    number = values.get("page", "")
+    digits = number.isascii() and number.isdigit() and len(number) < 7
+    return max(1, int(number)) if digits else 1
 
 
 def _results(desk: OpenDesk, own: Desk, asked: Question, page: int, lang: str) -> Results:
@@ -131,10 +152,4 @@ def _types(schemas: Iterable[str], lang: str) -> list[Choice]:
     return [(one, type_words(one, lang)) for one in schemas]
 
 
-def _address(given: Mapping[str, str]) -> str:
-    """Of the pages of one search, %d where the page's number stands; quoting writes none."""
-    asked = urlencode([(name, value) for name, value in given.items() if value])
-    return f"/search?{asked}&page=%d"
-
-
-ROUTES: Final[tuple[web.RouteDef, ...]] = (web.get("/search", search),)
+ROUTES: Final[tuple[web.RouteDef, ...]] = (web.get("/search", search), web.post("/search", ask))
