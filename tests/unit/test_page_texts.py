@@ -122,3 +122,16 @@ def test_templates_say_nothing_but_by_the_catalogue(path: Path) -> None:
 def test_months_and_weekdays_are_whole(lang: str) -> None:
     assert all(has_text(f"page.look.month.{one}", lang) for one in range(1, 13))
     assert all(has_text(f"page.look.weekday.{one}", lang) for one in range(1, 8))
+
+
+FAMILIES = re.compile(r'\b(?:InvalidInput|Refused|Unavailable|OperatorError)\(\s*"([a-z0-9_]+)"')
+OF_DESKS = ("desk", "web", "form", "showing", "node/desks", "node/officers", "keys")
+
+
+@TRANSLATED
+def test_errors_that_reach_an_officer_have_their_title(lang: str) -> None:
+    """What desks raise, and what a node answers them; the message itself is in English."""
+    files = [one for room in OF_DESKS for one in (WEB.parent / room).rglob("*.py")]
+    codes = {code for one in files for code in FAMILIES.findall(one.read_text("utf-8"))}
+    assert len(codes) > 60, "the search still finds where errors are raised"
+    assert sorted(code for code in codes if not has_text(f"error.{code}", lang)) == []
