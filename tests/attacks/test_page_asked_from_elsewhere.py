@@ -190,3 +190,16 @@ async def test_no_handler_weakens_the_policy() -> None:
     ]
     assert response.headers.getall("X-Frame-Options") == ["DENY"]
     assert response.headers.getall("X-Content-Type-Options") == ["nosniff"]
+
+
+async def test_no_form_is_spooled_to_the_disk(page: DeskPage) -> None:
+    """What a file field brings would lie in a temporary file in clear: no form takes one."""
+    for room in ROOMS:
+        for one in room.ROUTES:
+            if one.method != "POST" or one.path.endswith("/files"):
+                continue
+            path = one.path.replace("{", "").replace("}", "")
+            sent = page.headers(Origin=f"http://{page.host}")
+            sent["Content-Type"] = "multipart/form-data; boundary=x"
+            status, _ = await asked(page, "POST", path, sent)
+            assert status == 415, path

@@ -48,7 +48,7 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
 
     Steps: 1. Host, exactly: another name means that somebody else's name leads here (rebinding).
     2. Origin and Sec-Fetch-Site: an order comes from the page itself (CSRF).
-    3. The cookie: the browser was started with the launch link.
+    3. The cookie: the browser was started with the launch link. 4. No file where none is taken.
     """
     place = workplace(request)
     if request.headers.getall("Host", []) != [place.host]:
@@ -60,6 +60,10 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not place.sessions.knows(request.cookies.get(COOKIE)):
             return render_bare(request, "locking/outside.html", 401, used=False)
         place.presence.note(request)
+    if request.content_type.startswith("multipart/") and not request.path.endswith("/files"):
+        # Step 4. What is read as a form would be spooled to the disk in clear; /files reads it
+        # itself, into sealed rows.
+        raise web.HTTPUnsupportedMediaType
     return await handler(request)
 
 
