@@ -101,6 +101,8 @@ async def test_the_list_of_faults_leads_to_its_fields(browser: Browser) -> None:
         await tab.goto(f"{tab.url}?check")
         links = tab.locator("#errors a")
         await expect(links).to_have_count(2)
+        beside = tab.locator("#contents-list .count.warn")
+        await expect(beside).to_have_count(2)
         await links.nth(0).press("Enter")
         focused = tab.locator(":focus")
         await expect(focused).to_have_attribute("aria-invalid", "true")
@@ -109,6 +111,7 @@ async def test_the_list_of_faults_leads_to_its_fields(browser: Browser) -> None:
         khmer = right.translate({48 + one: chr(0x17E0 + one) for one in range(10)})
         await tab.locator(at("/body/substances/0/amount")).fill(khmer)
         await expect(links).to_have_count(1)
+        await expect(beside).to_have_count(1)
 
 
 async def test_what_is_typed_survives_what_is_saved_meanwhile(browser: Browser) -> None:

@@ -174,3 +174,16 @@ def test_what_follows_by_a_rule_is_filled_in_for_a_person() -> None:
     )
     assert answers["/about/personal_data/present"] is True
     assert answers["/about/personal_data/subject_roles/0"] == "suspect"
+
+
+@pytest.mark.parametrize(
+    ("name", "script"),
+    [("ສົມພອນ", "Laoo"), ("សុខ", "Khmr"), ("Somphone", "Latn"), ("...", None)],
+)
+def test_the_script_of_a_name_follows_from_its_letters(name: str, script: str | None) -> None:
+    here = "/body/persons/0/names/forms/0"
+    began = ordered(KIND, {}, "add /body/persons")
+    answers = taken({f"{here}/full": name, f"{here}/script": ""}, began, KIND, ZONE)
+    assert answers.get(f"{here}/script") == script
+    said = taken({f"{here}/full": name, f"{here}/script": "Thai"}, began, KIND, ZONE)
+    assert said[f"{here}/script"] == "Thai"

@@ -46,7 +46,12 @@ async function send(form) {
     body,
     as: "autosave",
   });
-  if (status && status < 500 && !waiting.has(form)) replace(form, found);
+  if (status && status < 500 && !waiting.has(form)) {
+    replace(form, found);
+    // what stands beside a form and tells of it: <nav data-beside=ID-OF-THE-FORM id=...>
+    const beside = document.querySelectorAll(`[data-beside="${form.id}"][id]`);
+    for (const one of beside) replace(one, found);
+  }
   form.dispatchEvent(new CustomEvent("desk:saved", { bubbles: true, detail: { status } }));
 }
 
