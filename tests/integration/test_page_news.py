@@ -114,3 +114,19 @@ async def test_who_is_named_because_nobody_has_read_it_sees_that_in_the_list(
             await world.kh.reread_settings()
             await eventually(lambda: sent.hex() in page.open.line.named)
             assert asked in (await page.get("/inbox"))[1]
+
+
+async def test_a_line_that_waiting_does_not_mend_says_what_to_do(bridge: Bridge) -> None:
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk()
+        async with page_of(world, folder) as page:
+            key = await page.open.work(lambda desk: desk.key.key_id)
+            await world.revoke(key)
+            await eventually(lambda: page.open.line.state.grave)
+            why = page.open.line.state.why
+            assert why is not None
+            assert why.code == "key_revoked"
+            status, text = await page.get("/inbox")
+            assert status == 200
+            assert "notice strip bad" in text
+            assert page.place.say("error.key_revoked") in text

@@ -69,6 +69,11 @@ class LineState:
     busy: bool = False
 
     @property
+    def grave(self) -> bool:
+        """Whether waiting alone mends nothing: somebody has to do something about it."""
+        return self.why is not None and not isinstance(self.why, Unavailable)
+
+    @property
     def shown(self) -> tuple[object, ...]:
         """What pages show of it that changes by itself."""
         return self.online, self.opening, None if self.why is None else self.why.code

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
-from saphan_schemas.messages import LANGUAGES, error_title
+from saphan_schemas.messages import LANGUAGES, error_hint, error_title
 
 from saphan.web.events import HEARD
 from saphan.web.rendering.environment import environment
@@ -47,7 +47,7 @@ def render_bare(
 
 def shared(request: web.Request) -> dict[str, Any]:
     """What every template has: say, lang, languages, now, me, line, standing, path, here,
-    nav, heard_until, static, error_title."""
+    nav, heard_until, static, error_title, error_hint."""
     place = workplace(request)
     return {
         "say": place.say,
@@ -58,6 +58,7 @@ def shared(request: web.Request) -> dict[str, Any]:
         "line": None if place.open is None else place.open.line.state,
         "standing": None if place.open is None else place.open.standing,
         "error_title": partial(error_title, lang=place.lang),
+        "error_hint": partial(error_hint, lang=place.lang),
         "path": request.path_qs if request.method == "GET" else _came_from(request),
         "here": request.path.split("/")[1],
         "nav": NAV,
