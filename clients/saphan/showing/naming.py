@@ -119,7 +119,7 @@ def tongue(lang: str, reader: str) -> str:
 
 def _text(value: Any, around: Json) -> Text:
     """A text beside which its language may stand, as beside a name."""
-    found, said = told(str(value)), around.get("lang")
+    found, said = told(str(value)), str(around.get("lang"))
     if found.lang == UNKNOWN and said in TONGUES and said not in OF_SCRIPT:
-        return Text(found.text, str(said))  # a romanised name is not Lao
+        return Text(found.text, said)  # a romanised name is not Lao
     return found
