@@ -91,6 +91,30 @@ async def test_another_language_in_place(kh: Visitor) -> None:
     kh.check()
 
 
+async def test_another_language_while_writing(la: Visitor) -> None:
+    """Nothing that was typed is lost, and the draft goes on being saved."""
+    page = await la.tab("/write?type=saphan/info_request/1")
+    await page.locator("#main form button.primary").click()
+    await page.wait_for_url("**/drafts/*")
+    typed = page.locator("#draft textarea").first
+    name = await typed.get_attribute("name")
+    await typed.fill("ລົດກະບະຄັນນີ້")
+    await page.locator("#lang-km").click()
+    await page.locator("html[lang=km]").wait_for(state="attached")
+    again = page.locator(f'#draft textarea[name="{name}"]')
+    assert await again.input_value() == "ລົດກະບະຄັນນີ້"
+    async with page.expect_response(lambda answer: "/drafts/" in answer.url):
+        await again.press("End")
+        await again.press_sequentially(" 0000")
+    await page.locator("#lang-en").click()
+    await page.locator("html[lang=en]").wait_for(state="attached")
+    assert not await page.locator("#conflict").count()
+    await page.reload()
+    assert await again.input_value() == "ລົດກະບະຄັນນີ້ 0000"
+    await page.close()
+    la.check()
+
+
 async def test_keys_by_their_place_on_the_board(kh: Visitor) -> None:
     """A Khmer layout types no I; the key that has it elsewhere goes to the inbox all the same."""
     page = await kh.tab("/help")

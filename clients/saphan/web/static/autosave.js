@@ -4,6 +4,7 @@ import { replace } from "./live.js";
 import { load } from "./load.js";
 
 const WAIT_MS = 500;
+const PATIENCE_MS = 2000;
 const waiting = new Map();
 const sending = new Map();
 
@@ -55,12 +56,26 @@ async function send(form) {
   form.dispatchEvent(new CustomEvent("desk:saved", { bubbles: true, detail: { status } }));
 }
 
+// Until everything that was typed is saved.
+export async function settled() {
+  for (const form of [...waiting.keys()]) await save(form);
+  await Promise.all(sending.values());
+}
+
 // What was typed a moment ago is sent although the page goes away.
 export function flush() {
   for (const [form, timer] of waiting) {
     clearTimeout(timer);
     const body = new URLSearchParams(new FormData(form));
-    fetch(form.action, { method: "POST", body, keepalive: true, headers: { "X-Desk": "autosave" } });
+    const headers = { "X-Desk": "autosave" };
+    fetch(form.action, { method: "POST", body, keepalive: true, headers }).catch(() => {});
   }
   waiting.clear();
+}
+
+// All that was typed is at the desk, or the desk does not answer.
+export function settled() {
+  const all = [...[...waiting.keys()].map(save), ...sending.values()];
+  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
+  return Promise.race([Promise.allSettled(all), late]);
 }

@@ -1,5 +1,6 @@
 // Another language in place: the same page is fetched and morphed in, so that the place where one
 // reads, the focus and what is typed but not yet saved stay. Without this the form just posts.
+import { settled } from "./autosave.js";
 import { load } from "./load.js";
 import { Idiomorph } from "./vendor/idiomorph.js";
 
@@ -9,6 +10,7 @@ export function switchInPlace() {
     if (!form.matches("form.langs") || !event.submitter) return;
     event.preventDefault();
     const body = new URLSearchParams(new FormData(form, event.submitter));
+    await settled(); // a draft's version goes up with each save: the page fetched now has the newest
     const { status, document: found } = await load(form.action, { method: "POST", body });
     if (status === 200) show(found);
     else location.reload(); // locked, or the page is gone: let the browser say which
