@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from saphan_schemas.fields import Choice
 
+from saphan.folding.spelling import fold
 from saphan.form.question import Question, Scalar
 
 LEAVE_OUT: Final = "-"
@@ -23,7 +24,6 @@ LEAVE_OUT: Final = "-"
 _YES: Final = frozenset({"y", "yes", "true", "1", "ແມ່ນ", "ມີ", "បាទ", "ចាស", "មាន"})
 _NO: Final = frozenset({"n", "no", "false", "0", "ບໍ່", "ບໍ່ມີ", "ទេ", "គ្មាន"})
 _LOCAL_TIME: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2})?)", re.ASCII)
-_WORDS: Final = re.compile(r"[\s,;:()/_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def chosen(choice: Choice, typed: str) -> str | Several:
 
 def search(choice: Choice, typed: str) -> tuple[str, ...]:
     """Codes of which the code or a label in any language has a word that begins so."""
-    wanted = _folded(typed)
+    wanted = fold(typed)
     if not wanted:
         return ()
     return tuple(
@@ -129,12 +129,5 @@ def _yes_or_no(typed: str) -> bool | Misread:
 
 
 def _begins(name: str, wanted: str) -> bool:
-    folded = _folded(name)
-    return folded.startswith(wanted) or any(
-        word.startswith(wanted) for word in _WORDS.split(folded)
-    )
-
-
-def _folded(text: str) -> str:
-    """For comparing: how letters are composed, their case and break marks count nothing."""
-    return unicodedata.normalize("NFKC", text).casefold().replace("\u200b", "").strip()
+    folded = fold(name)
+    return folded.startswith(wanted) or any(one.startswith(wanted) for one in folded.split())
