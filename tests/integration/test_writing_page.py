@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 from saphan.desk.desk import Desk
+from saphan.desk.drafts import Drafts
 from saphan.desk.form_drafts import FormDraft, FormDrafts
 from saphan.desk.form_files import FormFiles
 from saphan.desk.outbox import Outbox
@@ -17,9 +18,11 @@ from saphan.web.writing.finishing import composed, seen
 from saphan_protocol.batch import sign_one
 from saphan_protocol.content import seal_content
 from saphan_schemas.codec import encode
+from saphan_schemas.errors import Refused
 from saphan_schemas.records import Sealed
 from support import officers
 from support.bridge import LA, Bridge, eventually, states
+from support.desk_letters import letter as desk_letter
 from support.desk_page import DeskPage, desk_page
 from support.desks import desk_bridge, ready_bridge
 from support.html_forms import Fields, changed, fields_of
@@ -265,6 +268,26 @@ async def test_what_the_node_refuses_comes_back_with_its_fault_at_the_field(
     assert "relation_unknown" in shown
     assert 'href="#f--about--relations--0"' in shown
     assert words("page.sending.came_back") in (await page.get("/drafts"))[1]
+
+
+async def test_a_draft_of_the_terminal_goes_on_as_a_form(reader: Reader) -> None:
+    page = reader.page
+
+    def refused(desk: Desk) -> int:
+        error = Refused("agreement_marking", "no agreement takes this marking")
+        queued = Outbox(desk).queue(desk_letter(LA, urgency="priority"), {})
+        Outbox(desk)._to_draft(queued, error)
+        return Drafts(desk).all()[0].number
+
+    number = await page.open.work(refused)
+    assert f"/drafts/files/{number}/form" in (await page.get("/drafts"))[1]
+    status, shown = await page.post(f"/drafts/files/{number}/form")
+    assert status == 200
+    assert "agreement_marking" in shown
+    fields = dict(fields_of(shown, "draft"))
+    assert (fields["/urgency"], fields["recipient"]) == ("priority", LA)
+    assert fields["/about/title/en"] == "Drug case report"
+    assert await page.open.work(lambda desk: Drafts(desk).all()) == []
 
 
 async def test_a_reply_begins_with_who_asked_and_what(reader: Reader) -> None:

@@ -12,6 +12,7 @@ from saphan_schemas.bodies import NAMES
 from saphan_schemas.codes import codes
 from saphan_schemas.records import TLP_ORDER, Tlp
 
+from saphan.compose import Wish
 from saphan.corridors import Allowed
 from saphan.form.question import Answers, Scalar
 from saphan.form.sheet import ZONES, usual
@@ -115,6 +116,18 @@ def under(answers: Answers, most: Tlp | None) -> Answers:
     if most is None or wanted not in TLP_ORDER:
         return answers
     return {**answers, "/marking/tlp": min(wanted, most, key=TLP_ORDER.index)}
+
+
+def answers_in(wish: Wish) -> Answers:
+    """A whole bulletin as a form has it: its content, and how it goes; not its recipients and the
+    deadline, which the page asks for itself."""
+    tlp, codes = wish.tlp, tuple[str, ...]()
+    if wish.marking is not None:
+        tlp, codes = wish.marking.tlp, wish.marking.codes
+    marking = {"tlp": tlp, "codes": list(codes)}
+    goes = {"urgency": wish.urgency, "exercise": wish.exercise, "marking": marking}
+    days = {"expires": wish.expires, "retain_until": wish.retain_until}
+    return answers_of({**goes, **days, "about": wish.about, "body": wish.body})
 
 
 def answers_of(wish: Json) -> Answers:

@@ -6,6 +6,7 @@ import re
 from functools import partial
 from typing import Any, Final
 
+import msgspec
 from aiohttp import web
 
 from saphan.desk.desk import Desk
@@ -15,6 +16,7 @@ from saphan.desk.outbox import Outbox
 from saphan.web.rendering.page import render
 from saphan.web.sending.words import words
 from saphan.web.workplace import back, opened, workplace
+from saphan.web.writing.beginning import answers_in
 from saphan.web.writing.editing import edited, keep
 from saphan.web.writing.forms.dressing import id_of
 from saphan.web.writing.forms.moving import VERBS
@@ -75,12 +77,37 @@ async def remove_file(request: web.Request) -> web.Response:
     raise back(request, "/drafts")
 
 
+async def as_form(request: web.Request) -> web.Response:
+    """POST /drafts/files/{n}/form: go on here with a draft that came as a file."""
+    place, number, lang = opened(request), number_of(request), workplace(request).lang
+    made = await place.work(partial(_as_form, number=number, lang=lang))
+    place.topics.publish("drafts")
+    raise back(request, f"/drafts/{made.number}")
+
+
 # --- inside ---------------------------------------------------------------------------------------
 
 
 def _all(desk: Desk) -> tuple[list[FormDraft], list[Json]]:
     files = [draft_row(one) for one in Drafts(desk).all()]
     return list(reversed(FormDrafts(desk).all())), list(reversed(files))
+
+
+def _as_form(desk: Desk, number: int, lang: str) -> FormDraft:
+    """A crash in between leaves both: nothing is lost."""
+    forms, draft = FormDrafts(desk), Drafts(desk).get(number)
+    wish = draft.written.wish()
+    form = forms.begin(
+        wish.schema,
+        wish.to,
+        lang,
+        answers=answers_in(wish),
+        attachments=draft.written.attachments,
+        answer_by=wish.answer_by,
+    )
+    told = msgspec.structs.replace(form, code=draft.code, message=draft.message)
+    Outbox(desk).remove_draft(number)
+    return forms.change(told, version=0)
 
 
 def _where(do: str) -> str:
@@ -101,4 +128,5 @@ ROUTES: Final = (
     web.post(f"/drafts/{NUMBER}", save),
     web.post(f"/drafts/{NUMBER}/remove", remove),
     web.post(f"/drafts/files/{NUMBER}/remove", remove_file),
+    web.post(f"/drafts/files/{NUMBER}/form", as_form),
 )
