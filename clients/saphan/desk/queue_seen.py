@@ -21,18 +21,8 @@ class QueueSeen:
         """Mark of each row of the store, and the number of its bulletin while it waits."""
         self._lock = threading.Lock()
 
-    @property
-    def rows(self) -> int:
-        """How many rows there were."""
-        return len(self._rows)
-
-    @property
-    def waiting(self) -> list[int]:
-        """Numbers of those that wait, sorted."""
-        return sorted(number for _, number in self._rows.values() if number is not None)
-
     def refresh(self, store: DeskStore) -> list[int]:
-        """Look again; those that wait. Blocking.
+        """Look again; the numbers of those that wait, sorted. Blocking.
 
         Raises:
             OperatorError: `desk_store_damaged`.
@@ -47,4 +37,4 @@ class QueueSeen:
                 queued = decode(Queued, one.value, ROW_BYTES, "queued")
                 rows[one.number] = (one.mark, queued.number if queued.bulletin is None else None)
             self._rows = rows
-        return self.waiting
+        return sorted(number for _, number in rows.values() if number is not None)

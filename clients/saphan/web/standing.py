@@ -32,6 +32,7 @@ class Standing:
         self.owed: tuple[OpenRequest, ...] = ()
         self.owed_heard: int | None = None
         self._queue = QueueSeen()
+        self._version: tuple[int, int] | None = None
 
     def load(self, desk: Desk) -> None:
         """After each word with the node; blocking.
@@ -40,21 +41,22 @@ class Standing:
             OperatorError: `desk_store_damaged`.
         """
         inbox, owed = Inbox(desk), OwedHere(desk)
-        self.second = inbox.waiting()
         self.stopped = inbox.corridors().get("stopped")
         self.owed, self.owed_heard = tuple(owed.all()), owed.heard()
-        self._queue.refresh(desk.store)
         self.count(desk)
 
     def count(self, desk: Desk) -> None:
-        """Before each page: what the page itself may have changed; blocking, raises the same."""
-        store = desk.store
-        if store.count(Shelf.OUTBOX) != self._queue.rows:
-            self._queue.refresh(store)
-        waiting = [number_name(number) for number in self._queue.waiting]
+        """Before each page: what pages, the line or another program have changed since; blocking,
+        raises the same."""
+        store, version = desk.store, desk.store.version()
+        if version == self._version:
+            return
+        waiting = [number_name(number) for number in self._queue.refresh(store)]
         closed = sum(store.has(Shelf.FORMS, name) for name in waiting)
         self.queued = len(waiting)
+        self.second = Inbox(desk).waiting()
         self.drafts = store.count(Shelf.DRAFTS) + store.count(Shelf.FORMS) - closed
+        self._version = version
 
     def owes(self, agency: str) -> Mapping[str, int | None]:
         """Requests that this agency has to answer, and until when (ms UTC)."""
