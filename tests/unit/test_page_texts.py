@@ -135,3 +135,19 @@ def test_errors_that_reach_an_officer_have_their_title(lang: str) -> None:
     codes = {code for one in files for code in FAMILIES.findall(one.read_text("utf-8"))}
     assert len(codes) > 60, "the search still finds where errors are raised"
     assert sorted(code for code in codes if not has_text(f"error.{code}", lang)) == []
+
+
+OTHER_WORDS = {
+    "lo": ("ໄຟລ໌", "ໄບຕ໌", "ຄວາມຮີບດ່ວນ", "ເຄື່ອງຂອງໜ່ວຍງານ", "ຊັ້ນຄວາມລັບ", "ອົງການ"),
+    "km": ("ថ្នាំង", "ណូដ", "ទីភ្នាក់ងារ", "ហៅត្រឡប់", "ហៅវិញ", "អ្នកនិពន្ធ", "លំហាត់"),
+}
+"""For file, byte, urgency, node, marking, agency, recall, author the pages have one other word."""
+
+
+@EVERY_AREA
+@TRANSLATED
+def test_one_thing_has_one_word(area: str, lang: str) -> None:
+    texts = {key: said(value) for key, value in read(area, lang).items()}
+    assert [
+        key for key, value in texts.items() if any(one in value for one in OTHER_WORDS[lang])
+    ] == []
