@@ -56,12 +56,6 @@ async function send(form) {
   form.dispatchEvent(new CustomEvent("desk:saved", { bubbles: true, detail: { status } }));
 }
 
-// Until everything that was typed is saved.
-export async function settled() {
-  for (const form of [...waiting.keys()]) await save(form);
-  await Promise.all(sending.values());
-}
-
 // What was typed a moment ago is sent although the page goes away.
 export function flush() {
   for (const [form, timer] of waiting) {
