@@ -35,9 +35,16 @@ def waiting(lang: str) -> Iterator[Line]:
 
 
 def _catalogue(lang: str) -> dict[str, Any]:
-    """As it is written: with its placeholders and marks."""
-    file = resources.files("saphan_schemas").joinpath("messages", f"{lang}.json")
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    """As it is written, with its placeholders and marks: the catalogue, and the page's, by area."""
+    folder = resources.files("saphan_schemas").joinpath("messages")
+    pages = folder.joinpath("page").iterdir()
+    files = [
+        folder.joinpath(f"{lang}.json"),
+        *(p for p in pages if p.name.endswith(f".{lang}.json")),
+    ]
+    found: dict[str, Any] = {}
+    for file in files:
+        found |= json.loads(file.read_text(encoding="utf-8"))
     return found
 
 
