@@ -9,7 +9,6 @@ under the key of its last day besides (`days`).
 
 from __future__ import annotations
 
-import heapq
 import hmac
 import os
 import sqlite3
@@ -159,24 +158,29 @@ class DeskStore:
                 if found is not None:
                     yield found
 
-    def changes(self, shelf: Shelf, known: Mapping[int, bytes], most: int | None = None) -> Changes:
+    def changes(self, shelf: Shelf, known: Mapping[int, bytes]) -> Changes:
         """What another reader has to open again: only rows written since, by whichever program.
 
         Args:
             known: number and mark of the rows that the caller has.
-            most: so many of those written since, the newest ones; None: all of them.
 
         Raises:
             OperatorError: `desk_store_damaged`.
         """
-        query = f"SELECT seq, substr(sealed, 1, {NONCE_BYTES}) FROM rows WHERE shelf = ?"  # noqa: S608
-        with self._explained():
-            marks: dict[int, bytes] = dict(self._db.execute(query, (shelf,)).fetchall())
+        marks = self.marks(shelf)
         new = [number for number, mark in marks.items() if known.get(number) != mark]
-        if most is not None:
-            new = heapq.nlargest(most, new)
         gone = [number for number in known if number not in marks]
         return Changes(list(self._written(shelf, new, of=len(marks))), gone)
+
+    def marks(self, shelf: Shelf) -> dict[int, bytes]:
+        """Number and mark of every row of a shelf; nothing is opened for them."""
+        query = f"SELECT seq, substr(sealed, 1, {NONCE_BYTES}) FROM rows WHERE shelf = ?"  # noqa: S608
+        with self._explained():
+            return dict(self._db.execute(query, (shelf,)).fetchall())
+
+    def written(self, shelf: Shelf, numbers: list[int]) -> list[WrittenRow]:
+        """Rows of these numbers, those that are here; raises as `changes`."""
+        return list(self._written(shelf, numbers, of=-1))
 
     def _written(self, shelf: Shelf, numbers: list[int], of: int) -> Iterator[WrittenRow]:
         one = "SELECT seq, place, sealed, day FROM rows WHERE shelf = ?1"

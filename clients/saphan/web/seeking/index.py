@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from saphan_schemas.codec import decode
 from saphan_schemas.limits import DAY_MS, LIMITS
@@ -20,13 +21,14 @@ from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan.desk.desk import Desk
 from saphan.desk.kept import Kept
 from saphan.desk.reindexing import SOURCES, index_again
+from saphan.desk.row_changes import WrittenRow
 from saphan.desk.searchable import Searchable, read_searchable
 from saphan.desk.store import Shelf
 from saphan.folding.packing import pack
 from saphan.web.seeking.drafts_folded import folded_draft, folded_form
 from saphan.web.seeking.entries import Entry, Key, entry
 
-SLICE = 500
+SLICE = 250
 """Rows that are read at once: a page that waits meanwhile waits for some milliseconds."""
 FOLDED = 25
 """Bulletins that are folded at once."""
@@ -52,9 +54,9 @@ class SearchIndex:
         self._places: dict[Key, bytes] = {}
         self._kept: dict[bytes, Kept] = {}
         self._kept_names: dict[int, bytes] = {}
-        self._missing: list[tuple[Shelf, bytes]] = []
         self._gone: set[bytes] = set()
         self._version: tuple[int, int] | None = None
+        self._steps: Iterator[bool] | None = None
 
     def __repr__(self) -> str:
         return f"<SearchIndex of {len(self._entries)}>"
@@ -63,19 +65,18 @@ class SearchIndex:
         """Do one slice of what is to do; whether everything is in. Blocking.
 
         Raises:
-            OperatorError: `desk_store_damaged`, the disk.
+            OperatorError: `desk_store_damaged`, the disk; the next call begins anew.
         """
-        if self._missing:
-            self._fold_some(desk)
-            return False
-        version = desk.store.version()
-        if version == self._version:
+        if self._steps is None:
+            version = desk.store.version()
+            if version == self._version:
+                return True
+            self._steps = self._follow(desk, version)
+        steps, self._steps = self._steps, None
+        if next(steps, True):
             return True
-        self._read_days(desk)
-        done = self._read_rows(desk) and self._compare(desk)
-        self._read_drafts(desk)
-        self._version = version if done else None
-        return done
+        self._steps = steps
+        return False
 
     def entries(self, desk: Desk) -> Iterator[Entry]:
         """What may be shown today, in no order."""
@@ -99,65 +100,73 @@ class SearchIndex:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _read_rows(self, desk: Desk) -> bool:
-        """Step 1; whether all are read."""
-        marks = self._marks.setdefault(Shelf.SEARCH, {})
-        changes = desk.store.changes(Shelf.SEARCH, marks, SLICE)
-        self._let_go(Shelf.SEARCH, changes.gone)
-        for number, mark, name, value in changes.written:
-            made = read_searchable(value)
-            shelf = Shelf.OUTBOX if len(name) == NUMBER_BYTES else Shelf.OPENED
-            key: Key = ("sent" if shelf is Shelf.OUTBOX else "received", name)
-            if made is not None:
-                self._take(Shelf.SEARCH, number, key, made)
-                self._places[key] = desk.store.place(shelf, name)
-            marks[number] = mark
-        return len(changes.written) < SLICE
+    def _follow(self, desk: Desk, version: tuple[int, int]) -> Iterator[bool]:
+        """Steps 1 and 2; a pause, False, after each slice that is not the last."""
+        yield from self._read(desk, Shelf.KEEPING, self._take_day)
+        yield from self._read(desk, Shelf.SEARCH, partial(self._take_row, desk))
+        if missing := self._compare(desk):
+            while missing:
+                self._fold(desk, missing[-FOLDED:])
+                del missing[-FOLDED:]
+                yield False
+            yield from self._read(desk, Shelf.SEARCH, partial(self._take_row, desk))
+        for shelf in (Shelf.DRAFTS, Shelf.FORMS):
+            yield from self._read(desk, shelf, partial(self._take_draft, desk.me.agency, shelf))
+        self._version = version
 
-    def _compare(self, desk: Desk) -> bool:
-        """What the sources have is here, and only that; whether nothing is missing."""
+    def _read(self, desk: Desk, shelf: Shelf, take: Callable[[WrittenRow], None]) -> Iterator[bool]:
+        """Rows of a shelf that were written since, the newest first."""
+        known = self._marks.setdefault(shelf, {})
+        marks = desk.store.marks(shelf)
+        for number in [number for number in known if number not in marks]:
+            self._let_go(shelf, number)
+        new = sorted(number for number, mark in marks.items() if known.get(number) != mark)
+        while new:
+            part = new[-SLICE:]
+            del new[-SLICE:]
+            for written in desk.store.written(shelf, part):
+                self._let_go(shelf, written.number)
+                take(written)
+            known.update((number, marks[number]) for number in part)
+            if new:
+                yield False
+
+    def _take_day(self, written: WrittenRow) -> None:
+        """What is sealed, or past its day, is not found either."""
+        self._kept[written.name] = decode(Kept, written.value, 64, "kept")
+        self._kept_names[written.number] = written.name
+
+    def _take_row(self, desk: Desk, written: WrittenRow) -> None:
+        made, name = read_searchable(written.value), written.name
+        shelf = Shelf.OUTBOX if len(name) == NUMBER_BYTES else Shelf.OPENED
+        key: Key = ("sent" if shelf is Shelf.OUTBOX else "received", name)
+        if made is not None:
+            self._take(Shelf.SEARCH, written.number, key, made)
+            self._places[key] = desk.store.place(shelf, name)
+
+    def _take_draft(self, agency: str, shelf: Shelf, written: WrittenRow) -> None:
+        key: Key = ("draft" if shelf is Shelf.DRAFTS else "form", written.name)
+        folded = folded_draft if shelf is Shelf.DRAFTS else folded_form
+        self._take(shelf, written.number, key, folded(agency, written.value))
+
+    def _compare(self, desk: Desk) -> list[tuple[Shelf, bytes]]:
+        """What of the sources is not here; what is here without a source goes."""
         places = {(shelf, place) for shelf in SOURCES for place in desk.store.places(shelf)}
         there = {place for _, place in places}
         for key in [key for key, place in self._places.items() if place not in there]:
             desk.store.remove(Shelf.SEARCH, key[1])
             self._drop(key)
         known = {*self._places.values(), *self._gone}
-        self._missing = [one for one in places if one[1] not in known]
-        return not self._missing
+        return [one for one in places if one[1] not in known]
 
-    def _fold_some(self, desk: Desk) -> None:
+    def _fold(self, desk: Desk, missing: Iterable[tuple[Shelf, bytes]]) -> None:
         """Step 2."""
         with desk.store.transaction():
-            for shelf, place in self._missing[-FOLDED:]:
+            for shelf, place in missing:
                 if not index_again(desk, shelf, place):
                     self._gone.add(place)  # its row cannot be opened any more
-        del self._missing[-FOLDED:]
-
-    def _read_drafts(self, desk: Desk) -> None:
-        for shelf, folded in ((Shelf.DRAFTS, folded_draft), (Shelf.FORMS, folded_form)):
-            marks = self._marks.setdefault(shelf, {})
-            changes = desk.store.changes(shelf, marks)
-            self._let_go(shelf, changes.gone)
-            for number, mark, name, value in changes.written:
-                key: Key = ("draft" if shelf is Shelf.DRAFTS else "form", name)
-                self._take(shelf, number, key, folded(desk.me.agency, value))
-                marks[number] = mark
-
-    def _read_days(self, desk: Desk) -> None:
-        """What is sealed, or past its day, is not found either."""
-        marks = self._marks.setdefault(Shelf.KEEPING, {})
-        changes = desk.store.changes(Shelf.KEEPING, marks)
-        for number in changes.gone:
-            del marks[number]
-            self._kept.pop(self._kept_names.pop(number), None)
-        for number, mark, name, value in changes.written:
-            if self._kept_names.get(number, name) != name:
-                self._kept.pop(self._kept_names[number], None)  # its number was given again
-            marks[number], self._kept_names[number] = mark, name
-            self._kept[name] = decode(Kept, value, 64, "kept")
 
     def _take(self, shelf: Shelf, number: int, key: Key, made: Searchable) -> None:
-        self._let_go(shelf, [number])
         self._drop(key)
         one = self._entries[key] = entry(key, made)
         self._keys[shelf, number] = key
@@ -172,12 +181,14 @@ class SearchIndex:
                 self._held -= old.size
                 old.text = None
 
-    def _let_go(self, shelf: Shelf, numbers: Iterable[int]) -> None:
-        for number in numbers:
-            self._marks[shelf].pop(number, None)
-            key = self._keys.pop((shelf, number), None)
-            if key is not None:
-                self._drop(key)
+    def _let_go(self, shelf: Shelf, number: int) -> None:
+        """A row that has gone, or is to be taken anew."""
+        self._marks[shelf].pop(number, None)
+        if shelf is Shelf.KEEPING:
+            self._kept.pop(self._kept_names.pop(number, b""), None)
+        key = self._keys.pop((shelf, number), None)
+        if key is not None:
+            self._drop(key)
 
     def _drop(self, key: Key) -> None:
         one = self._entries.pop(key, None)

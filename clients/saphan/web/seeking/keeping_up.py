@@ -14,6 +14,8 @@ from saphan.web.seeking.index import SearchIndex
 
 EVERY_S: Final = 2.0
 """Between two looks; whether anything was written is asked at once, and nothing else is done."""
+FIRST_S: Final = 0.5
+"""After the desk was opened: the first page comes first."""
 _log: Final = logging.getLogger("saphan.web")
 
 
@@ -21,6 +23,7 @@ async def keep_up(
     work: Callable[[Callable[[Desk], bool]], Awaitable[bool]], index: SearchIndex
 ) -> None:
     """Read and fold, slice by slice, until cancelled; what a page asks for comes in between."""
+    await asyncio.sleep(FIRST_S)
     while True:
         try:
             done = await work(index.load)
