@@ -145,7 +145,7 @@ class Warned(msgspec.Struct):
 
     recipient: AgencyId
     deadline: Literal["expires", "answer_by", "reply", "review", "recall"]
-    share: Annotated[int, Meta(ge=1, le=100)]
+    share: Annotated[int, Meta(ge=0, le=100)]
     told: Millis
 
 
