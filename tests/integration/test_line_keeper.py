@@ -14,12 +14,15 @@ from saphan.desk.inbox import Inbox
 from saphan.desk.line import DeskLine
 from saphan.desk.listed import Listed
 from saphan.desk.outbox import Outbox
+from saphan.desk.owed import OwedHere
 from saphan.desk.syncing import Synced
 from saphan.web.line_keeper import LineKeeper
 from saphan_schemas.errors import InvalidInput, Unavailable
 from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
 from support.desk_letters import kept_here, letter
 from support.desks import ANYWHERE, DeskBridge, at, desk_bridge, ready_bridge
+from support.threads import accepted
+from support.threads import letter as question
 
 
 @pytest.fixture
@@ -186,3 +189,22 @@ async def test_who_waits_for_something_long_gets_a_line_of_their_own(
             enough.set()
             assert await slow == "done"
             assert await kept.line.ask(pull) == []
+
+
+async def test_a_clock_that_begins_without_news_of_the_list_is_seen_a_little_later(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request of a colleague, or of a case system, is nothing in this inbox."""
+    monkeypatch.setattr("saphan.web.line_keeper.OWED_S", 0.3)
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk()
+        async with at(folder, bridge) as desk, keeping(desk) as kept:
+            await kept.line.ask(pull)
+            request = await accepted(world.kh, question("info_request", (LA,)))
+            async with asyncio.timeout(20):
+                while await kept.line.ask(owed_ids) != [request.hex()]:
+                    assert kept.line.state.online
+
+
+async def owed_ids(desk: Desk, line: DeskLine) -> list[str]:
+    return [one.id for one in await asyncio.to_thread(OwedHere(desk).all)]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio import FIRST_COMPLETED
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
@@ -38,6 +39,8 @@ PATIENCE_S: Final = 10.0
 SWEEP_S: Final = 3_600.0
 ASIDE_S: Final = 2.0
 """How long somebody waits for what others do on the line, before they get one of their own."""
+OWED_S: Final = 30.0
+"""Between two looks at what is owed while nothing comes or leaves: the node works it out anew."""
 NAMED: Final = 256
 """Bulletins of which it is remembered that this officer was named for them."""
 _log: Final = logging.getLogger("saphan.web")
@@ -96,6 +99,7 @@ class LineKeeper:
         self._beside = asyncio.Lock()
         self._settled = asyncio.Event()
         self._hurried = asyncio.Event()
+        self._owed_at = -OWED_S
         self.state = LineState(False, desk.clock(), opening=True)
         self.named: frozenset[str] = frozenset()
         """Bulletins for which the node has named this officer: nobody has read them, or their
@@ -166,26 +170,40 @@ class LineKeeper:
         await self._change(LineState(True, now, None, self.state.heard, busy=True))
         # What came, before files that wait go over a slow line.
         await Confirming(self._desk).bring(line)
-        await Inbox(self._desk, self._seen.listed).pull(line)
+        moved = bool(await Inbox(self._desk, self._seen.listed).pull(line))
         await self._told(None)
         while True:
             self._hurried.clear()
             synced = await sync(self._desk, line, self._seen)
-            await OwedHere(self._desk).pull(line)
+            moved = moved or bool(synced.new or synced.sent)
+            patience_s, moved = await self._look_at_owed(line, moved), False
             self.state = replace(self.state, heard=self._desk.clock(), busy=False)
             await self._told(synced)
-            await self._until_news(line)
+            await self._until_news(line, patience_s)
 
-    async def _until_news(self, line: DeskLine) -> None:
+    async def _look_at_owed(self, line: DeskLine, moved: bool) -> float:
+        """What came may be an answer, what left a question (`moved`); all else waits a little.
+        Gives the seconds after which to sync in any case."""
+        loop = asyncio.get_running_loop()
+        since = loop.time() - self._owed_at
+        if not moved and since < OWED_S:
+            return OWED_S - since
+        await OwedHere(self._desk).pull(line)
+        self._owed_at = loop.time()
+        return SWEEP_S
+
+    async def _until_news(self, line: DeskLine, patience_s: float) -> None:
         """Do what is asked until the node has news, or somebody is in a hurry."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + patience_s
         while True:
             news = asyncio.ensure_future(line.news())
             job = asyncio.ensure_future(self._jobs.get())
             hurry = asyncio.ensure_future(self._hurried.wait())
             waits: tuple[asyncio.Future[Any], ...] = (news, job, hurry)
             try:
-                done, _ = await asyncio.wait(
-                    waits, timeout=SWEEP_S, return_when=asyncio.FIRST_COMPLETED
+                await asyncio.wait(
+                    waits, timeout=max(0.0, end - loop.time()), return_when=FIRST_COMPLETED
                 )
             finally:  # cancelled, they leave news on the line and jobs in their queue
                 for one in waits:
@@ -196,7 +214,7 @@ class LineKeeper:
             if not news.cancelled():
                 self.named = frozenset(list(news.result() | self.named)[:NAMED])
                 return
-            if not done or (not hurry.cancelled() and self._jobs.empty()):
+            if loop.time() >= end or (not hurry.cancelled() and self._jobs.empty()):
                 return  # a sync sweeps, too
 
     async def _aside(self, do: Callable[[Desk, DeskLine], Awaitable[T]]) -> T:
