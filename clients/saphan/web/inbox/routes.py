@@ -61,8 +61,8 @@ def _choices(
 ) -> list[tuple[str, str, list[tuple[str, str, int]]]]:
     """For each filter its name, its value, and (value, words, how many) of what there is."""
     counts = found.counts
-    types = sorted((type_words(one, lang), one) for one in counts["type"] | {filters.type: 0})
-    senders = sorted(counts["corridor"] | {filters.corridor: 0})
+    types = sorted((type_words(one, lang), one) for one in {*counts["type"], filters.type})
+    senders = sorted({*counts["corridor"], filters.corridor})
     return [
         ("type", filters.type, [(o, w, counts["type"].get(o, 0)) for w, o in types if o]),
         (
