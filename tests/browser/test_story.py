@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import Page
 from saphan_schemas.messages import text
+from support.accessible import serious
 from support.deskwork import countersigned, downloaded, previewed, read, send, sent, written
 from support.filling import LANGUAGES, fill, put, short
 from support.tabs import Visitor
@@ -47,6 +48,7 @@ async def test_two_offices_work_together(
     title = asked["/about"]["title"][lang] = f"{asked['/about']['title'][lang]} 0031/2026"
     page = await written(la, "/write", "info_request", asked, report)
     await la.picture(page, f"{lang}-1-preview", full=True)
+    assert await serious(page) == []
     assert title not in await page.locator("#broker").inner_text(), "the broker reads no title"
     assert title in await page.locator("#recipient").inner_text()
     await send(page)
@@ -101,6 +103,7 @@ async def test_two_offices_work_together(
     await page.locator("form[action$='/recall'] button.danger").click()
     await page.locator("#recall table").wait_for()
     await la.picture(page, f"{lang}-5-recalled")
+    assert await serious(page) == []
     await page.close()
     recalled = there.locator(f"#b-{corrected[:16]}.struck")
     await recalled.wait_for()
@@ -114,6 +117,7 @@ async def test_two_offices_work_together(
     await page.wait_for_function("!document.querySelector(\"form[action$='/print']\")")
     assert request in (await page.locator("body").inner_text()).replace("\n", "")
     await kh.picture(page, f"{lang}-6-paper", full=True)
+    assert await serious(page) == []
     for one in (inbox, there, page):
         await one.close()
     for officer in (la, second, kh):
