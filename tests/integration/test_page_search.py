@@ -101,7 +101,7 @@ async def test_drafts_and_what_was_sent_are_found(page: DeskPage) -> None:
         Outbox(desk).queue(letter("la.ospp"), {})
         with desk.store.transaction():
             Drafts(desk).add(letter("la.ospp"))
-        answers = {"/about/title/en": "A questionnaire about Somphone"}
+        answers = {"/about/title/en": "A questionnaire about Somphone", "/urgency": "nonsense"}
         return FormDrafts(desk).begin(
             "saphan/drug_seizure/1", ("la.ospp",), "en", answers=answers
         ).number  # fmt: skip

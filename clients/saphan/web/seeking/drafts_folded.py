@@ -22,7 +22,9 @@ def folded_draft(agency: str, value: bytes) -> Searchable:
     draft = decode(Draft, value, ROW_BYTES, "draft")
     said = draft_says(draft)
     names = [one.name for one in draft.written.attachments]
-    header = _header(agency, said, tuple(said.get("to") or draft.written.to), draft.kept)
+    to = said.get("to")
+    others = tuple(to) if isinstance(to, list) and to else draft.written.to
+    header = _header(agency, said, others, draft.kept)
     return searchable(header, said, names)
 
 
@@ -30,7 +32,8 @@ def folded_form(agency: str, value: bytes) -> Searchable:
     """Of a form, finished or not."""
     form = decode(FormDraft, value, ROW_BYTES, "form")
     names = [one.name for one in form.attachments]
-    header = _header(agency, {"schema": form.schema}, form.to, form.saved)
+    answered = {name: form.answers.get(f"/{name}") for name in ("urgency", "exercise")}
+    header = _header(agency, {"schema": form.schema, **answered}, form.to, form.saved)
     return searchable(header, form_says(form), names)
 
 
@@ -53,13 +56,18 @@ def form_says(form: FormDraft) -> Json:
     return {"about": {"title": title}, "body": [*form.answers.values()]}
 
 
+def urgency_of(said: Json) -> str:
+    """As it was written; what is none, or not written yet, is routine."""
+    found = said.get("urgency")
+    return found if isinstance(found, str) and found in URGENCIES else URGENCIES[0]
+
+
 def _header(agency: str, said: Json, to: tuple[str, ...], kept: int) -> Json:
-    urgency = said.get("urgency")
     return {
         "schema": str(said.get("schema", "")),
         "sender": agency,
         "recipients": [str(one) for one in to],
         "created": kept,
-        "urgency": urgency if urgency in URGENCIES else URGENCIES[0],
+        "urgency": urgency_of(said),
         "exercise": said.get("exercise") is True,
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
+from saphan_schemas.errors import InvalidInput
 from saphan_schemas.strict_json import parse_json
 
 from saphan.desk.desk import Desk
@@ -15,7 +16,7 @@ from saphan.desk.form_drafts import FormDrafts
 from saphan.desk.inbox import Inbox
 from saphan.desk.listed import InboxRow
 from saphan.desk.outbox import Outbox
-from saphan.web.seeking.drafts_folded import draft_says, form_says
+from saphan.web.seeking.drafts_folded import draft_says, form_says, urgency_of
 from saphan.web.seeking.entries import Source
 from saphan.web.seeking.excerpts import Excerpt, Looked
 from saphan.web.seeking.finding import Hit
@@ -130,22 +131,29 @@ def _sent(desk: Desk, hit: Hit, number: int) -> Shown | None:
 
 
 def _draft(desk: Desk, hit: Hit, number: int) -> Shown | None:
-    for one in (draft for draft in Drafts(desk).all() if draft.number == number):
-        said = draft_says(one)
-        names = tuple(file.name for file in one.written.attachments)
-        return Shown(
-            "draft", "/drafts", str(said.get("schema", "")), one.written.to, one.kept,
-            str(said.get("urgency", "routine")), said.get("exercise") is True, hit.alike, said,
-            names,
-        )  # fmt: skip
-    return None
+    try:
+        one = Drafts(desk).get(number)
+    except InvalidInput:
+        return None  # it went meanwhile
+    said = draft_says(one)
+    return Shown(
+        source="draft",
+        href="/drafts",
+        schema=str(said.get("schema", "")),
+        others=one.written.to,
+        created=one.kept,
+        urgency=urgency_of(said),
+        exercise=said.get("exercise") is True,
+        alike=hit.alike,
+        said=said,
+        names=tuple(file.name for file in one.written.attachments),
+    )
 
 
 def _form(desk: Desk, hit: Hit, number: int) -> Shown | None:
     one = FormDrafts(desk).find(number)
     if one is None:
         return None
-    urgency = str(one.answers.get("/urgency", "routine"))
     answers = one.answers.items()
     return Shown(
         source="form",
@@ -153,7 +161,7 @@ def _form(desk: Desk, hit: Hit, number: int) -> Shown | None:
         schema=one.schema,
         others=one.to,
         created=one.saved,
-        urgency=urgency,
+        urgency=urgency_of({"urgency": one.answers.get("/urgency")}),
         exercise=one.answers.get("/exercise") is True,
         alike=hit.alike,
         said=form_says(one),
