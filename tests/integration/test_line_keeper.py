@@ -29,6 +29,7 @@ from support.threads import letter as question
 async def bridge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridge]:
     monkeypatch.setattr("saphan.node.desks.session.NEWS_PAUSE_S", 0.05)
     monkeypatch.setattr("saphan.web.line_keeper.FIRST_WAIT_MS", 50)
+    monkeypatch.setattr("saphan.web.line_keeper.ASIDE_S", 60.0)
     async with ready_bridge() as made:
         yield made
 

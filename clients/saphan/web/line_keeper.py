@@ -39,6 +39,8 @@ PATIENCE_S: Final = 10.0
 SWEEP_S: Final = 3_600.0
 ASIDE_S: Final = 2.0
 """How long somebody waits for what others do on the line, before they get one of their own."""
+MOST_ASIDE: Final = 3
+"""Lines beside the one that stays: an officer has eight sessions, and maybe two desks."""
 OWED_S: Final = 30.0
 """Between two looks at what is owed while nothing comes or leaves: the node works it out anew."""
 NAMED: Final = 256
@@ -96,7 +98,7 @@ class LineKeeper:
         self._told = told
         self._seen = Seen(Listed() if listed is None else listed)
         self._jobs: asyncio.Queue[_Asked] = asyncio.Queue()
-        self._beside = asyncio.Lock()
+        self._aside = 0
         self._settled = asyncio.Event()
         self._hurried = asyncio.Event()
         self._owed_at = -OWED_S
@@ -131,11 +133,14 @@ class LineKeeper:
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         asked = _Asked(do, done)
         self._jobs.put_nowait(asked)
-        await asyncio.wait((done,), timeout=ASIDE_S)
-        if not asked.begun and not done.done():
-            asked.begun = True
-            return await self._aside(do)
-        return await done
+        waits = True
+        while waits and not asked.begun and not done.done():
+            await asyncio.wait((done,), timeout=ASIDE_S)
+            waits = self._aside >= MOST_ASIDE
+        if asked.begun or done.done():
+            return await done
+        asked.begun = True
+        return await self._do_aside(do)
 
     def hurry(self) -> None:
         """Sync soon: something was queued here, or the officer says that the line is back."""
@@ -217,9 +222,10 @@ class LineKeeper:
             if loop.time() >= end or (not hurry.cancelled() and self._jobs.empty()):
                 return  # a sync sweeps, too
 
-    async def _aside(self, do: Callable[[Desk, DeskLine], Awaitable[T]]) -> T:
-        """On a line that lives as long as this takes; one at a time."""
-        async with self._beside:
+    async def _do_aside(self, do: Callable[[Desk, DeskLine], Awaitable[T]]) -> T:
+        """On a line that lives as long as this takes."""
+        self._aside += 1
+        try:
             store = await in_thread(self._desk.store.another)
             try:
                 desk = replace(self._desk, store=store)
@@ -227,6 +233,8 @@ class LineKeeper:
                     return await do(desk, line)
             finally:
                 await in_thread(store.close)
+        finally:
+            self._aside -= 1
 
     async def _do(self, line: DeskLine, asked: _Asked) -> None:
         done = asked.done
