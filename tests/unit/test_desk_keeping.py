@@ -22,7 +22,6 @@ from saphan.desk.inbox import Inbox, Opened
 from saphan.desk.keeping import Keeping
 from saphan.desk.kept import Kept
 from saphan.desk.outbox import Outbox
-from saphan.desk.owed import OwedHere
 from saphan.desk.shelves import APPLICATION_ID, SCHEMA
 from saphan.desk.store import DeskStore, Shelf, store_key
 from saphan.keys.keyfiles import SecretKey, new_key
@@ -35,7 +34,6 @@ from support.bare_desk import bare_desk, row
 from support.bridge import LA
 from support.desk_letters import letter
 from support.desks import everything
-from support.open_requests import keep_open, open_request
 
 CANARY = b"the canary of a destroyed bulletin's content, in full " + os.urandom(32).hex().encode()
 
@@ -396,48 +394,3 @@ def test_a_saving_is_recorded_before_its_first_byte(
         with pytest.raises(KeyboardInterrupt):
             _save(desk, {"id": bulletin.hex(), "attachments": listed}, 1, tmp_path / "a.pdf")
         assert desk.store.count(Shelf.EXPORTS) == 1
-
-
-def test_an_open_request_goes_on_its_day_and_on_the_nodes_word(place: Place) -> None:
-    """Nothing of what it says is kept, but who owes what to whom is in the list of clocks."""
-    with place.open() as desk:
-        today = desk.clock() // DAY_MS
-        soon, late, word = (
-            open_request(seq, retain_until=today + days) for seq, days in ((1, 1), (2, 9), (3, 9))
-        )
-        keep_open(desk, soon, late, word)
-        keeping = Keeping(desk)
-        keeping.time.hear(desk.clock())
-        one = {"id": word["id"], "day": 1, "held": False, "sealed": False, "gone": True}
-        keeping.told([one], None)
-        assert [one.id for one in OwedHere(desk).all()] == [soon["id"], late["id"]]
-        keeping.time.hear(desk.clock() + DAY_MS)
-        keeping.sweep()
-        assert [one.id for one in OwedHere(desk).all()] == [late["id"]]
-
-
-def test_news_sweeps_once_a_day_and_again_when_something_was_kept(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with place.open() as desk:
-        keeping, swept = Keeping(desk), list[int]()
-        really = Keeping.sweep
-
-        def sweep(this: Keeping) -> int:
-            swept.append(1)
-            return really(this)
-
-        monkeypatch.setattr(Keeping, "sweep", sweep)
-        assert keeping.sweep_once() == 0  # no node has said what day it is
-        assert swept == []
-        keeping.time.hear(desk.clock())
-        for _ in range(3):
-            keeping.sweep_once()
-        assert len(swept) == 1
-        bulletin = read_here(desk, 0)
-        assert keeping.sweep_once() == 1  # it came on the day on which it goes
-        assert nothing_left(desk, bulletin)
-        keeping.time.hear(desk.clock() + DAY_MS)
-        keeping.sweep_once()
-        keeping.sweep_once()
-        assert len(swept) == 3
