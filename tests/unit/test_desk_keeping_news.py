@@ -57,7 +57,7 @@ def test_news_sweeps_once_a_day_and_again_when_something_was_kept(
         keeping.sweep_once()
     assert len(swept) == 1
     header = row(1, retain_until=desk.clock() // DAY_MS)
-    said = {"about": {}, "body": {}}
+    said: dict[str, object] = {"about": {}, "body": {}}
     Inbox(desk).keep({"id": header["id"], "header": header, "content": said})
     assert keeping.sweep_once() == 1  # it came on the day on which it goes
     assert desk.store.count(Shelf.OPENED) == 0
