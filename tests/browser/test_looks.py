@@ -81,8 +81,8 @@ async def test_every_page_is_accessible(reader: Visitor, lang: str) -> None:
     await reader.speak(lang)
     page = await reader.tab("/help")
     wrong: list[str] = []
-    first = 2 * LANGUAGES.index(lang)  # every language has other bulletins: one axe takes its time
-    paths = [*ROOMS, *(f"bulletins/{one}" for one in reader.shown[first : first + 2])]
+    first = 2 * LANGUAGES.index(lang)  # every language has another bulletin: axe takes its time
+    paths = [*ROOMS, f"bulletins/{reader.shown[first]}"]
     for path in paths:
         answer = await page.goto(f"{reader.origin}/{path}")
         assert answer is not None

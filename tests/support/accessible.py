@@ -13,7 +13,8 @@ AXE: Final = (
 """axe-core (MPL-2.0), as the development package carries it; it runs in the test's browser only."""
 
 RUN_AXE: Final = """async () => {
-  const found = await axe.run(document, { resultTypes: ["violations"] });
+  const how = { resultTypes: ["violations"], preload: false, iframes: false };
+  const found = await axe.run(document, how);
   return found.violations.map((one) => ({
     rule: one.id, impact: one.impact, where: one.nodes.slice(0, 4).map((node) => node.html),
   }));
