@@ -31,8 +31,8 @@ async def tell(request: web.Request) -> web.StreamResponse:
     answer = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     )
-    await answer.prepare(request)
     with place.topics.listening() as heard, contextlib.suppress(ConnectionError):
+        await answer.prepare(request)
         await answer.write(f"retry: {RETRY_MS}\n".encode())
         now = place.topics
         await answer.write(_data(LOCKED if place.open is None else "open", now.number))
@@ -48,7 +48,8 @@ async def tell(request: web.Request) -> web.StreamResponse:
 async def _next(heard: Hearing) -> list[str]:
     """What changed; empty after a while in which nothing did."""
     try:
-        return await asyncio.wait_for(heard.next(), BEAT_S)
+        async with asyncio.timeout(BEAT_S):
+            return await heard.next()
     except TimeoutError:
         return []
 

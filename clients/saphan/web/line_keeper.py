@@ -124,7 +124,8 @@ class LineKeeper:
         """
         if not self._settled.is_set():
             try:
-                await asyncio.wait_for(self._settled.wait(), PATIENCE_S)
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._settled.wait()
             except TimeoutError:
                 raise _no_answer() from None
         if not self.state.online:
@@ -166,7 +167,8 @@ class LineKeeper:
                 _log.exception("the line met a bug")
                 await self._lost(_no_answer())
             try:
-                await asyncio.wait_for(self._hurried.wait(), wait_ms / 1000)
+                async with asyncio.timeout(wait_ms / 1000):
+                    await self._hurried.wait()
             except TimeoutError:
                 wait_ms = min(2 * wait_ms, LIMITS.backoff_max_ms)
 
