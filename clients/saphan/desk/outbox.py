@@ -276,7 +276,7 @@ class Outbox:
         asked = AskSend(line.number(), one.header, one.inner, one.signature, one.content)
         return checked(Sent, await line.ask(asked))
 
-    # --- what becomes of one; another program of this desk may have been faster -------------------
+    # --- what becomes of one; who was faster has sent it, or queued another of its number ---------
 
     def _sent(self, one: Queued, bulletin: bytes) -> None:
         now = self.desk.clock()
@@ -285,7 +285,7 @@ class Outbox:
             one, bulletin=bulletin, sent=now, code=None, inner=b"", content=b""
         )
         with self.desk.store.transaction():
-            if self._waits(one):
+            if self._still(one):
                 day = KeptDays(self.desk).day_of(bulletin, one.shown.retain_until)
                 self._keep(sent, day)
                 FormDrafts(self.desk).sent(one.number)
@@ -298,14 +298,13 @@ class Outbox:
     def _put_off(self, one: Queued, error: SaphanError) -> None:
         """Only an answer about the bulletin itself says that the node has not got it."""
         with self.desk.store.transaction():
-            kept = self._get(one.number)
-            if kept is not None and kept.bulletin is None:
+            if (kept := self._still(one)) is not None:
                 asked = kept.asked and error.code not in ELSEWHERE
                 self._keep(msgspec.structs.replace(kept, code=error.code, asked=asked))
 
     def _to_draft(self, one: Queued, error: SaphanError) -> None:
         with self.desk.store.transaction():
-            if self._waits(one):
+            if self._still(one):
                 self._back(one, error)
 
     def _back(self, one: Queued, error: SaphanError | None) -> Draft | FormDraft:
@@ -330,14 +329,17 @@ class Outbox:
     def _change(self, one: Queued) -> bool:
         """Keep it so, if it still waits; whether it did."""
         with self.desk.store.transaction():
-            waits = self._waits(one)
+            waits = self._still(one) is not None
             if waits:
                 self._keep(one)
         return waits
 
-    def _waits(self, one: Queued) -> bool:
+    def _still(self, one: Queued) -> Queued | None:
+        """This very signature as it waits now. A form that was withdrawn and queued again has its
+        number still, and says something else."""
         kept = self._get(one.number)
-        return kept is not None and kept.bulletin is None
+        waits = kept is not None and kept.bulletin is None and kept.signature == one.signature
+        return kept if waits else None
 
     def _each(self) -> Iterator[Queued]:
         for _, value in self.desk.store.each(Shelf.OUTBOX):
