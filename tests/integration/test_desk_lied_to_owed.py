@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from saphan.desk.desk import Desk
 from saphan.desk.owed import OwedHere
-from saphan_schemas.desk_frames import AskOwed
+from saphan.desk.syncing import Synced
+from saphan.web.line_keeper import LineKeeper
+from saphan_schemas.desk_frames import AskIdentity, AskInbox, AskOwed
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import LIMITS
-from support.bare_desk import bare_desk, told_by
-from support.bridge import KH
+from support.bare_desk import bare_desk, node_that, told_by
+from support.bridge import KH, eventually
 from support.open_requests import SINCE, open_request, owed_by
 
 
@@ -75,3 +78,30 @@ async def test_pages_that_never_end_are_left(
     async with told_by(desk, tmp_path, says) as line:
         with pytest.raises(OperatorError, match="do not end"):
             await OwedHere(desk).pull(line)
+
+
+async def test_a_node_that_never_answers_rightly_is_asked_ever_more_seldom(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saphan.web.line_keeper.FIRST_WAIT_MS", 10)
+    told: list[Synced | None] = []
+
+    async def tell(synced: Synced | None) -> None:
+        told.append(synced)
+
+    def says(asked: Any) -> object:
+        if isinstance(asked, AskIdentity):
+            return {"agreements": []}
+        if isinstance(asked, AskInbox):
+            return {"bulletins": [], "next": 0, "more": False, "rules": ""}
+        return LIES["an id that is none"]
+
+    async with node_that(desk, tmp_path, says) as me:
+        line = LineKeeper(replace(desk, me=me), tell)
+        task = asyncio.create_task(line.run())
+        await eventually(lambda: line._wait_ms >= 160 and not line.state.online)
+        assert line.state.why is not None
+        assert line.state.why.code == "node_answer"
+        task.cancel()
+        await asyncio.wait((task,))
+    assert {*told} == {None}

@@ -50,6 +50,13 @@ def bare_desk(
 @asynccontextmanager
 async def told_by(desk: Desk, folder: Path, says: Says) -> AsyncIterator[DeskLine]:
     """The desk on the line of a node with the right key, which answers as `says` says."""
+    async with node_that(desk, folder, says) as me, connected(me, desk.key, desk.clock) as line:
+        yield line
+
+
+@asynccontextmanager
+async def node_that(desk: Desk, folder: Path, says: Says) -> AsyncIterator[DeskId]:
+    """Such a node; gives what the desk has to know of it."""
     clock = desk.clock
     tls = await asyncio.to_thread(desk_tls, folder, "127.0.0.1", clock())
 
@@ -78,9 +85,7 @@ async def told_by(desk: Desk, folder: Path, says: Says) -> AsyncIterator[DeskLin
     await runner.setup()
     try:
         host, port = await bind(runner, "127.0.0.1", 0, tls.context)
-        me = replace(desk.me, address=f"{host}:{port}", tls=tls.facts.pin)
-        async with connected(me, desk.key, clock) as line:
-            yield line
+        yield replace(desk.me, address=f"{host}:{port}", tls=tls.facts.pin)
     finally:
         await runner.cleanup()
 

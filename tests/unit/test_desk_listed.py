@@ -13,6 +13,7 @@ from saphan.desk.inbox import Inbox
 from saphan.desk.listed import Listed
 from saphan.desk.store import DeskStore, Shelf
 from saphan.keys.keyfiles import new_key
+from saphan.web.inbox.rows import Rows
 from saphan_schemas.records import Role
 from support.bare_desk import bare_desk, row
 
@@ -94,3 +95,18 @@ def test_a_whole_id_opens_one_row(desk: Desk, monkeypatch: pytest.MonkeyPatch) -
     found = inbox.opened(rows[20]["id"])
     assert found is not None
     assert found["header"] == rows[20]
+
+
+def test_what_the_line_saw_first_is_in_the_list_too(desk: Desk) -> None:
+    rows = Rows()
+    keep(desk, one := row(1))
+    assert rows.load(desk)
+    keep(desk, row(2))
+    assert rows.listed.refresh(desk.store)  # the line's task, before any page
+    assert rows.load(desk)
+    assert [line.row.seq for line in rows.lines] == [2, 1]
+    desk.store.put(Shelf.OPENED, bytes.fromhex(one["id"]), b"")  # read by another program
+    assert rows.listed.refresh(desk.store)
+    assert rows.load(desk)
+    assert [line.group for line in rows.lines] == ["routine", "seen"]
+    assert not rows.load(desk)

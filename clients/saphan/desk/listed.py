@@ -69,12 +69,13 @@ class Listed:
     """The rows by their places. Whoever looks again waits for whoever is looking; what was seen is
     replaced as a whole, so that it can be read meanwhile.
 
-    `ids`: of all rows.
+    `ids`: of all rows; `version`: another one after each change, whoever saw it first.
     """
 
     def __init__(self) -> None:
         self.rows: dict[int, InboxRow] = {}
         self.ids: frozenset[str] = frozenset()
+        self.version = 0
         self._kept: dict[int, _Kept] = {}
         """By the numbers of the store's rows."""
         self._said: dict[int, int] = {}
@@ -92,7 +93,9 @@ class Listed:
             changed = bool(changes.gone or changes.written)
             if changed:
                 self._take(changes, store)
-            return self._note_opened(store) or changed
+            changed = self._note_opened(store) or changed
+            self.version += changed
+            return changed
 
     def same(self, seq: int, value: bytes) -> bool:
         """Whether a row is kept in these bytes already."""

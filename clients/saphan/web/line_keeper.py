@@ -102,6 +102,7 @@ class LineKeeper:
         self._settled = asyncio.Event()
         self._hurried = asyncio.Event()
         self._owed_at = -OWED_S
+        self._wait_ms = FIRST_WAIT_MS
         self.state = LineState(False, desk.clock(), opening=True)
         self.named: frozenset[str] = frozenset()
         """Bulletins for which the node has named this officer: nobody has read them, or their
@@ -150,7 +151,7 @@ class LineKeeper:
     # --- inside -----------------------------------------------------------------------------------
 
     async def _hold(self) -> None:
-        wait_ms, loop = FIRST_WAIT_MS, asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         swept = loop.time()
         while True:
             self._hurried.clear()
@@ -159,7 +160,6 @@ class LineKeeper:
                 await self._sweep()
             try:
                 async with connected(self._desk.me, self._desk.key, self._desk.clock) as line:
-                    wait_ms = FIRST_WAIT_MS
                     await self._stay(line)
             except SaphanError as error:
                 await self._lost(error)
@@ -167,10 +167,10 @@ class LineKeeper:
                 _log.exception("the line met a bug")
                 await self._lost(_no_answer())
             try:
-                async with asyncio.timeout(wait_ms / 1000):
+                async with asyncio.timeout(self._wait_ms / 1000):
                     await self._hurried.wait()
             except TimeoutError:
-                wait_ms = min(2 * wait_ms, LIMITS.backoff_max_ms)
+                self._wait_ms = min(2 * self._wait_ms, LIMITS.backoff_max_ms)
 
     async def _stay(self, line: DeskLine) -> None:
         now = self._desk.clock()
@@ -184,6 +184,7 @@ class LineKeeper:
             synced = await sync(self._desk, line, self._seen)
             moved = moved or bool(synced.new or synced.sent)
             patience_s, moved = await self._look_at_owed(line, moved), False
+            self._wait_ms = FIRST_WAIT_MS  # not sooner: a node may answer, and never rightly
             self.state = replace(self.state, heard=self._desk.clock(), busy=False)
             await self._told(synced)
             await self._until_news(line, patience_s)

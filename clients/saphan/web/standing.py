@@ -10,6 +10,7 @@ from saphan.desk.inbox import Inbox
 from saphan.desk.owed import OpenRequest, OwedHere
 from saphan.desk.queue_seen import QueueSeen
 from saphan.desk.store import Shelf
+from saphan.threads.owing import OWING
 
 Json = dict[str, Any]
 
@@ -63,6 +64,6 @@ class Standing:
         found: dict[str, int | None] = {}
         for request in self.owed:
             for one in request.owed if request.direction == "received" else ():
-                if one.replier == agency and one.state != "undelivered":
+                if one.replier == agency and one.state in OWING:
                     found[request.id] = one.until
         return found

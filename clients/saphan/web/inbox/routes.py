@@ -6,12 +6,13 @@ from functools import partial
 from typing import Final
 
 from aiohttp import web
-from saphan_schemas.messages import text, type_key
+from saphan_schemas.messages import text
 
 from saphan.web.inbox.listing import STATES, Filters, Listing, listing
 from saphan.web.inbox.titles import titles
 from saphan.web.reading.happened import why
 from saphan.web.rendering.page import render
+from saphan.web.seeking.words import type_words
 from saphan.web.workplace import back, is_inner, opened, workplace
 
 URGENCIES: Final = ("immediate", "priority", "routine")
@@ -48,12 +49,6 @@ async def hurry(request: web.Request) -> web.Response:
     opened(request).line.hurry()
     wanted = str((await request.post()).get("next", ""))
     raise back(request, wanted if is_inner(wanted) else "/inbox")
-
-
-def type_words(schema: str, lang: str) -> str:
-    """A type's name in words; of an agency's own its name as it is."""
-    key = type_key(schema)
-    return schema if key is None else text(key, lang)
 
 
 def _choices(

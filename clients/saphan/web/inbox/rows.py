@@ -19,23 +19,27 @@ class Rows:
         self._by_id: dict[str, InboxRow] = {}
         self.lines: tuple[Line, ...] = ()
         self.unread = 0
+        self._version = -1
 
     def load(self, desk: Desk) -> bool:
-        """Look again; whether anything has changed. Only what was written since is opened.
+        """Look again; whether anything has changed, whoever has seen that first. Only what was
+        written since is opened.
 
         Blocking, in a thread that owns `desk`.
 
         Raises:
             OperatorError: `desk_store_damaged`.
         """
-        changed = self.listed.refresh(desk.store)
-        rows = self.listed.in_order()
+        self.listed.refresh(desk.store)
+        version = self.listed.version
+        if version == self._version:
+            return False
+        self._version, rows = version, self.listed.in_order()
         self._by_id = {row.id: row for row in rows}
         self._rows = rows
         self.unread = sum(map(is_unread, rows))
-        if changed or not self.lines:
-            self.lines = tuple(map(line_of, reversed(rows)))
-        return changed
+        self.lines = tuple(map(line_of, reversed(rows)))
+        return True
 
     def all(self) -> tuple[InboxRow, ...]:
         """Oldest first."""

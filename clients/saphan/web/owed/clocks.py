@@ -11,8 +11,8 @@ from typing import Final
 
 from saphan.desk.owed import OpenRequest
 from saphan.desk.thread_answers import Owed
+from saphan.threads.owing import OWING
 
-RUNNING: Final = frozenset({"waiting", "interim", "overdue"})
 OVERDUE: Final = "overdue"
 UNDELIVERED: Final = "undelivered"
 FAR: Final = 2**53
@@ -40,7 +40,7 @@ class Clock:
     @property
     def key(self) -> str:
         """Of what is said of it: what is owed, and how it stands."""
-        if self.owed.what != "reply" and self.state in RUNNING:
+        if self.owed.what != "reply" and self.state in OWING:
             return f"{self.owed.what}_{self.state}"
         return self.state
 
@@ -48,15 +48,15 @@ class Clock:
 def clocks(requests: Iterable[OpenRequest], direction: str, now: int) -> list[Clock]:
     """Those of one direction ("sent", "received"), the nearest deadline first; `now` in ms UTC."""
     found = [
-        Clock(request, one, _state(one, now), sum(q.state in RUNNING for q in one.questions))
+        Clock(request, one, _state(one, now), sum(q.state in OWING for q in one.questions))
         for request in requests
         if request.direction == direction
         for one in request.owed
-        if one.state in RUNNING or one.state == UNDELIVERED
+        if one.state in OWING or one.state == UNDELIVERED
     ]
     return sorted(found, key=lambda clock: clock.until or FAR)
 
 
 def _state(one: Owed, now: int) -> str:
-    over = one.state in RUNNING and one.until is not None and one.until < now
+    over = one.state in OWING and one.until is not None and one.until < now
     return OVERDUE if over else one.state

@@ -8,10 +8,10 @@ from typing import Final
 from aiohttp import web
 from saphan_schemas.codes import code_label
 
-from saphan.web.inbox.routes import type_words
 from saphan.web.inbox.titles import titles
 from saphan.web.owed.clocks import clocks
 from saphan.web.rendering.page import render
+from saphan.web.seeking.words import type_words
 from saphan.web.workplace import opened, workplace
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from saphan_protocol.words import word_lines
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.messages import has_text, text, type_key
+from saphan_schemas.messages import has_text, text
 
 from saphan.desk.desk import Desk
 from saphan.showing.comparing import changes, left_out
@@ -16,6 +16,7 @@ from saphan.web.inbox.rows import Rows
 from saphan.web.reading.found import Found, look, relations
 from saphan.web.reading.happened import drawing, event_text, happened, why
 from saphan.web.reading.threaded import owing, thread
+from saphan.web.seeking.words import type_words
 
 Json = dict[str, Any]
 REPLACING: Final = ("corrects", "supersedes")
@@ -49,12 +50,6 @@ def sheet(desk: Desk, found: Found, rows: Rows, lang: str) -> Json:
         "handed": life is not None and any(e["event"] == "handover" for e in life["timeline"]),
         "recallable": found.own and not found.standing.get("recalled"),
     }
-
-
-def type_words(schema: str, lang: str) -> str:
-    """A body type in words; an agency's own by its name."""
-    key = type_key(schema)
-    return schema if key is None else text(key, lang)
 
 
 def stands(found: Found) -> bool:

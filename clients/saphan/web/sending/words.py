@@ -13,7 +13,7 @@ from saphan_schemas.messages import error_title, has_text, text
 
 from saphan.desk.form_drafts import FormDraft
 from saphan.form.sheet import languages_from
-from saphan.web.reading.sheet import type_words
+from saphan.web.seeking.words import type_words
 
 TONES: Final = {
     "read": "good",
