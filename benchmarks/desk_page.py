@@ -14,6 +14,7 @@ import asyncio
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -35,6 +36,8 @@ from benchmarks.seeded_desk import PEOPLE, PLACES, seed
 from benchmarks.world import SECRET, make_world
 
 MB: Final = 1_000_000
+QUIET_SECONDS: Final = 5.0
+"""So long without work, and what goes on by itself has ended."""
 LOADED: Final = "performance.getEntriesByType('navigation')[0].loadEventEnd"
 SERVED: Final = (
     "(n => n.responseEnd - n.requestStart)(performance.getEntriesByType('navigation')[0])"
@@ -66,7 +69,9 @@ TARGETS: Final = (
 FIGURES: Final = {
     "floor": "floor: saphan desk drafts (starts, opens the key and the store, lists nothing), s",
     "first": "the first launch, which reads what no page has seen yet, s",
+    "indexed": "after it: until everything has been read to be searched in, once, s",
     "launch": "from the command to the inbox in the browser, s",
+    "loaded": "after it: until everything can be searched in, s",
     "link": "of it: until the launch link is printed, s",
     "inbox": "the inbox again, ms",
     "inbox served": "of it: the desk's share, ms",
@@ -106,14 +111,15 @@ class Bench:
         """Every figure."""
         runs: list[Run] = []
         say("the first launch")
-        async with self._launched() as (_, _, first):
-            runs.append({"first": first})
+        async with self._launched() as (program, _, first):
+            runs.append({"first": first, "indexed": await _settled(program)})
         say("launches")
         for _ in range(self._plan.launches):
             floor = await self._floor()
             async with self._launched() as (_, link, launch):
                 runs.append({"floor": floor, "launch": launch, "link": link})
         async with self._launched() as (program, _, _):
+            runs.append({"loaded": await _settled(program)})
             runs += await self._pages()
             now, most = program.memory()
             runs.append({"memory": now / MB, "memory at most": most / MB})
@@ -170,6 +176,21 @@ def _keep_bytecode(place: Path) -> None:
     """As at an officer's installed program: nothing is compiled again at each start."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = str(place / "bytecode")
+    words = "import saphan.cli.desk, saphan.cli.desk_page, saphan.web.serving"
+    subprocess.run([sys.executable, "-c", words], check=True)
+
+
+async def _settled(program: Program) -> float:
+    """Seconds until the program has nothing to do any more by itself."""
+    begin, busy = time.perf_counter(), program.cpu_seconds()
+    quiet = begin
+    while time.perf_counter() - quiet < QUIET_SECONDS:
+        await asyncio.sleep(0.25)
+        now = program.cpu_seconds()
+        if now - busy > 0.02:
+            quiet = time.perf_counter()
+        busy = now
+    return quiet - begin
 
 
 def _figures(name: str, timed: list[Timed]) -> list[Run]:
@@ -182,7 +203,7 @@ def _figures(name: str, timed: list[Timed]) -> list[Run]:
 async def measured(plan: Plan, place: Path) -> str:
     """The results page."""
     others = machine.Others()
-    _keep_bytecode(place)
+    await asyncio.to_thread(_keep_bytecode, place)
     world = await make_world(place / "world", 0)
     say("a desk with its bulletins")
     desk = await asyncio.to_thread(seed, world, place / "desk", plan.bulletins)
