@@ -116,6 +116,32 @@ async def test_drafts_and_what_was_sent_are_found(page: DeskPage) -> None:
     assert (await ask(page, "q=questionnaire&where=draft"))[0] == []
 
 
+async def test_what_was_sent_is_found_by_its_id_and_not_while_nobody_may_read_it(
+    page: DeskPage,
+) -> None:
+    bulletin = os.urandom(32)
+
+    def send(desk: Desk) -> None:
+        outbox = Outbox(desk)
+        outbox._sent(outbox.queue(letter("la.ospp"), {}), bulletin)
+
+    def told(desk: Desk, *, sealed: bool) -> None:
+        copy = {"id": bulletin.hex(), "day": 30_000, "held": False, "sealed": sealed, "gone": False}
+        Keeping(desk).told([copy], None)
+
+    await page.open.work(send)
+    link = [f"/bulletins/{bulletin.hex()}"]
+    assert (await ask(page, f"q={bulletin.hex()[:12]}"))[0] == link
+    await page.open.work(lambda desk: told(desk, sealed=True))
+    links, text = await ask(page, "q=somphone")
+    assert links == []
+    assert "Found: 0" in text
+    await page.open.work(lambda desk: told(desk, sealed=False))
+    assert (await ask(page, "q=somphone"))[0] == link
+    page.place.clock.ahead = 86_400_000 * 40_000  # type: ignore[attr-defined]
+    assert (await ask(page, "q=somphone"))[0] == []
+
+
 async def test_what_was_never_opened_is_found_by_its_header_alone(page: DeskPage) -> None:
     made = await page.open.work(lambda desk: listed(desk, author="khamla"))
     link = [f"/bulletins/{made['id']}"]

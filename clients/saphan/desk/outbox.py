@@ -353,14 +353,17 @@ class Outbox:
         day = one.shown.retain_until if day is None else day
         store, name = self.desk.store, number_name(one.number)
         store.put(Shelf.OUTBOX, name, encode(one), day)
-        store.put(Shelf.SEARCH, name, store.get(Shelf.SEARCH, name) or encode(of_queued(one)), day)
+        # Once it was sent, it is found by its id, too.
+        before = store.get(Shelf.SEARCH, name) if one.bulletin is None else None
+        store.put(Shelf.SEARCH, name, before or encode(of_queued(one)), day)
 
 
 def of_queued(one: Queued) -> Searchable:
     """What of a signed bulletin is searched in."""
     header, names = one.shown, [file.name for file in one.written.attachments]
     said = parse_json(dict, one.written.data)
-    return searchable(msgspec.structs.asdict(header), said, names)
+    bulletin = "" if one.bulletin is None else one.bulletin.hex()
+    return searchable(msgspec.structs.asdict(header), said, names, bulletin=bulletin)
 
 
 def queued_row(one: Queued) -> Json:

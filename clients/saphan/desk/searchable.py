@@ -33,12 +33,14 @@ class Searchable(Record, frozen=True):
 
     Args:
         folded_by: `FOLDED_BY` of its time. created: ms UTC; of a draft when it was kept.
+        bulletin: its id, hexadecimal; "" while it has none.
         title: language and words; text: search keys of its pieces, `BETWEEN` them.
         sounds: skeletons of names in it; codes: those of our lists.
         answers: ids of the bulletins that it is a reply to.
     """
 
     folded_by: int
+    bulletin: str
     schema: str
     sender: str
     recipients: tuple[str, ...]
@@ -52,13 +54,16 @@ class Searchable(Record, frozen=True):
     answers: Annotated[tuple[str, ...], Meta(max_length=LIMITS.thread_bulletins)]
 
 
-def searchable(header: Json, said: Json, names: list[str], author: str | None = None) -> Searchable:
+def searchable(
+    header: Json, said: Json, names: list[str], author: str | None = None, bulletin: str = ""
+) -> Searchable:
     """Of a header in JSON, {about, body} and the names of attachments."""
     about = said.get("about") or {}
     pieces = list(_pieces([said.get("about"), said.get("body"), names, author], 0))
     keys = dict.fromkeys(filter(None, map(search_key, pieces)))
     return Searchable(
         folded_by=FOLDED_BY,
+        bulletin=bulletin,
         schema=header["schema"],
         sender=header["sender"],
         recipients=tuple(header["recipients"]),
@@ -76,7 +81,8 @@ def searchable(header: Json, said: Json, names: list[str], author: str | None = 
 def of_opened(found: Json) -> Searchable:
     """Of content as the node gave it."""
     names = [one["name"] for one in found.get("attachments", ())]
-    return searchable(found["header"], found.get("content", {}), names, found.get("author"))
+    said = found.get("content", {})
+    return searchable(found["header"], said, names, found.get("author"), found["id"])
 
 
 def read_searchable(value: bytes) -> Searchable | None:

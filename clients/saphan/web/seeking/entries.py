@@ -25,13 +25,14 @@ class Entry:
     """One bulletin or draft.
 
     Args:
-        key: where it is from, and its name there.
+        key: where it is from, and its name there; bulletin: its id, b"" while it has none.
         head: what its header says, packed.
         text: packed search keys; None: it is read again when it is asked for.
         sounds, codes: with a space around each.
     """
 
     key: Key
+    bulletin: bytes
     schema: str
     sender: str
     recipients: tuple[str, ...]
@@ -59,6 +60,7 @@ def entry(key: Key, made: Searchable) -> Entry:
     """Of a row; what many have in common is in memory once."""
     return Entry(
         key=key,
+        bulletin=key[1] if key[0] == "received" else bytes.fromhex(made.bulletin),
         schema=sys.intern(made.schema),
         sender=sys.intern(made.sender),
         recipients=_once(made.recipients),

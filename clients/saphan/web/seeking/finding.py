@@ -41,10 +41,10 @@ def find(desk: Desk, index: SearchIndex, rows: Iterable[InboxRow], asked: Questi
 def _opened(desk: Desk, index: SearchIndex, asked: Question, hidden: set[str]) -> Iterator[Hit]:
     filters = asked.filters if asked.filters != Filters() else None
     for one in index.entries(desk):
-        received = one.key[0] == "received"
+        received = one.source == "received"
         if filters and not _passes(one, filters, one.sender if received else None):
             continue
-        name = one.key[1].hex() if received and (hidden or asked.id) else ""
+        name = one.bulletin.hex() if hidden or asked.id else ""
         if name in hidden:
             continue
         if asked.id and name.startswith(asked.id):

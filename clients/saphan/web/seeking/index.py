@@ -81,8 +81,8 @@ class SearchIndex:
     def entries(self, desk: Desk) -> Iterator[Entry]:
         """What may be shown today, in no order."""
         today = desk.clock() // DAY_MS
-        for (source, name), one in self._entries.items():
-            kept = self._kept.get(name) if source == "received" else None
+        for one in self._entries.values():
+            kept = self._kept.get(one.bulletin)
             if kept is None or (not kept.sealed and (kept.held or today < kept.day)):
                 yield one
 
