@@ -40,7 +40,7 @@ def deadline(text: str, where: tzinfo) -> int | None:
     """The end of a day in a zone, ms UTC, as `<input type=date>` gives the day; None: not said.
 
     Raises:
-        ValueError: it is no day.
+        ValueError: it is no day; OverflowError: no day comes after it.
     """
     return end_of_day(date.fromisoformat(text.strip()), where) if text.strip() else None
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import web
+from saphan_schemas.errors import InvalidInput
 
 from saphan.desk.desk import Desk
 from saphan.desk.drafts import Drafts, draft_row
@@ -64,7 +65,10 @@ async def save(request: web.Request) -> web.Response:
 async def remove(request: web.Request) -> web.Response:
     """POST /drafts/{n}/remove."""
     place, number = opened(request), number_of(request)
-    await place.work(lambda desk: Outbox(desk).remove_form(number))
+    try:
+        await place.work(lambda desk: Outbox(desk).remove_form(number))
+    except InvalidInput:  # clicked twice: it is gone, and maybe because it was sent
+        await not_queued(request)
     place.topics.publish("drafts")
     raise back(request, "/drafts")
 

@@ -109,8 +109,8 @@ async def keep(request: web.Request, edit: Edit) -> Sheet | web.Response:
 def _deadline(given: Mapping[str, Any], to: Sequence[str], before: int | None) -> int | None:
     try:
         return deadline(str(given.get("answer_by", "")), zone_of(to))
-    except ValueError:
-        return before  # half-typed, where a browser has no calendar
+    except (ValueError, OverflowError):
+        return before  # half-typed where a browser has no calendar, or the last day of all
 
 
 def _version(given: Mapping[str, Any]) -> int:

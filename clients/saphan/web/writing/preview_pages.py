@@ -80,6 +80,7 @@ async def send(request: web.Request) -> web.Response:
     try:
         queued = await place.work(partial(_queue, number=number, digest=digest))
     except SaphanError as error:
+        await not_queued(request)  # clicked twice, or sent from another window
         if error.code not in FAULTS | {CONFLICT}:
             raise
         sheet = await place.work(partial(sheet_of, number=number))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -275,9 +277,10 @@ def _help(leaf: Leaf, widget: Widget, helped: str) -> str:
     return "" if chosen or (widget.control == "time" and "UTC" in helped) else helped
 
 
+@functools.lru_cache(maxsize=16_384)
 def id_of(pointer: str) -> str:
-    """The id of a place's element: "f--body--place--country"."""
-    return "f" + pointer.replace("/", "--")
+    """The id of a place's element: short, as each stands in the page up to six times."""
+    return "f" + hashlib.blake2s(pointer.encode(), digest_size=5).hexdigest()
 
 
 def language_name(lang: str, of: str) -> str:
