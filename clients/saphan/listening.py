@@ -11,6 +11,14 @@ TURNS_TO_COME_UP: Final = 4
 """Accepted, its transport made, its protocol told; and one to spare."""
 
 
+def turn_deaf(runner: web.AppRunner) -> None:
+    """Take no more connections; whoever connects waits at the socket."""
+    loop = asyncio.get_running_loop()
+    for site in runner.sites:
+        for listening in getattr(site._server, "sockets", ()):
+            loop.remove_reader(listening.fileno())
+
+
 async def close(runner: web.AppRunner) -> None:
     """Take no more connections, let those just accepted come up, then close them all.
 
@@ -18,10 +26,7 @@ async def close(runner: web.AppRunner) -> None:
     event loop until it does. Before Python 3.12 a server that is closed in those turns drops it
     unclosed, and who connected waits until their patience ends: so it turns deaf first.
     """
-    loop = asyncio.get_running_loop()
-    for site in runner.sites:
-        for listening in getattr(site._server, "sockets", ()):
-            loop.remove_reader(listening.fileno())
+    turn_deaf(runner)
     for _ in range(TURNS_TO_COME_UP):
         await asyncio.sleep(0)
     await runner.cleanup()

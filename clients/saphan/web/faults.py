@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.messages import error_hint, error_title
 
+from saphan.web.gate import LET_IN
 from saphan.web.rendering.page import render, render_bare
 from saphan.web.workplace import workplace
 
@@ -51,6 +52,8 @@ async def error_page(request: web.Request, error: SaphanError) -> web.Response:
 
 async def _plain(request: web.Request, status: int, name: str) -> web.Response:
     words = _words(request, name)
+    if not request[LET_IN]:
+        return render_bare(request, "bug.html", status, **words)
     return await render(request, "error.html", status, code=None, message=None, **words)
 
 

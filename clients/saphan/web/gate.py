@@ -14,6 +14,8 @@ from saphan.web.rendering.page import render_bare
 from saphan.web.workplace import Workplace, workplace
 
 COOKIE: Final = "saphan"
+LET_IN: Final = web.RequestKey("let_in", bool)
+"""Whether this is the launched browser: nobody else is shown whose desk this is, by no error."""
 SECURITY: Final = {
     "Content-Security-Policy": "; ".join(
         (
@@ -56,10 +58,11 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     launching = request.path.startswith("/launch/")
     if not launching and not _own(request, place):
         return render_bare(request, "locking/outside.html", 403, used=False)
+    request[LET_IN] = not launching and place.sessions.knows(request.cookies.get(COOKIE))
     if not launching and not request.path.startswith("/static/"):
-        if not place.sessions.knows(request.cookies.get(COOKIE)):
+        if not request[LET_IN]:
             return render_bare(request, "locking/outside.html", 401, used=False)
-        place.presence.note(request)
+        place.present(request)
     if request.content_type.startswith("multipart/") and not request.path.endswith("/files"):
         # Step 4. What is read as a form would be spooled to the disk in clear; /files reads it
         # itself, into sealed rows.

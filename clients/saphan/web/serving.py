@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import resource
 import secrets
@@ -15,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from saphan_schemas.errors import OperatorError
@@ -24,6 +25,7 @@ from saphan_schemas.limits import LIMITS
 from saphan.desk.folder import DeskFolder
 from saphan.keys.passphrase import Passphrase
 from saphan.keys.token_place import TokenAccess
+from saphan.listening import close, turn_deaf
 from saphan.web.app import make_app, read_all
 from saphan.web.http_log import HTTP_LOG
 from saphan.web.locking.handover import Handover, inherit, succeed
@@ -32,6 +34,7 @@ from saphan.web.sessions import Sessions
 from saphan.web.workplace import LockReason, Workplace
 
 LOOPBACK: Final = "127.0.0.1"
+_log: Final = logging.getLogger("saphan.web")
 LABEL: Final = 8
 CLOSING_S: Final = 1.0
 LOOK_S: Final = 1.0
@@ -67,21 +70,21 @@ class PageOptions:
 class _Told:
     """What the process was told: to end, or to lock.
 
-    `accepting`: takes connections; what comes after the word to lock waits at the socket itself,
-    for the successor.
+    `runner`: takes connections; what comes after the word to lock waits at the socket itself, for
+    the successor.
     """
 
     stop: asyncio.Event
     why: LockReason | None = None
-    accepting: asyncio.Server | None = None
+    runner: web.AppRunner | None = None
 
     def end(self) -> None:
         self.stop.set()
 
     def lock(self, why: LockReason) -> None:
         self.why = self.why or why
-        if self.accepting is not None:
-            self.accepting.close()
+        if self.runner is not None:
+            turn_deaf(self.runner)
         self.stop.set()
 
 
@@ -90,8 +93,8 @@ def run_page(
     key: tuple[Passphrase | None, TokenAccess] | None,
     linked: Callable[[str], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM; does not return when the page locks: the process becomes a
-    locked one.
+    """Serve until SIGINT, SIGTERM or SIGHUP; does not return when the page locks: the process
+    becomes a locked one.
 
     Args:
         key: opens the desk at once; None: the page asks.
@@ -102,12 +105,21 @@ def run_page(
             `open_desk` raises.
     """
     listening, place = _place(options)
-    # What the system would write to disk of a crashed process has the keys in it.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    _dump_no_core()
     with listening:
         why = asyncio.run(_serve(options, place, listening, key, linked))
         if why is not None:
             succeed(options.again, listening, _handover(place, why))
+
+
+def _dump_no_core() -> None:
+    """What the system would keep of a crashed process has the keys in it.
+
+    A limit of 0 is for files only: where cores go to a program (apport, systemd-coredump), Linux
+    hands over the whole memory all the same. With 1 byte it does neither.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0 if most == 0 else 1, most))
 
 
 def _place(options: PageOptions) -> tuple[socket.socket, Workplace]:
@@ -170,13 +182,14 @@ async def _serve(
     linked: Callable[[str], None],
 ) -> LockReason | None:
     """Until told; why it locks, or None when it ends."""
+    asyncio.get_running_loop().set_exception_handler(_note_bug)
     told = _Told(asyncio.Event())
     place.lock = told.lock
     _obey(told)
     if key is not None:
         await asyncio.gather(asyncio.to_thread(read_all), place.unlock(*key))
     try:
-        async with _listening(place, listening) as told.accepting:
+        async with _listening(place, listening) as told.runner:
             if options.inherited is None:
                 linked(link(place))
             async with _asked_for_links(place, linked), locking_when_idle(place):
@@ -192,6 +205,11 @@ async def _serve(
     return told.why
 
 
+def _note_bug(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Where it was: asyncio's own line shows arguments and results, and content may be in them."""
+    _log.error("the event loop met a bug", exc_info=context.get("exception"))
+
+
 def _by_force(
     options: PageOptions, place: Workplace, listening: socket.socket, why: LockReason
 ) -> None:
@@ -204,24 +222,17 @@ def _by_force(
 
 
 @asynccontextmanager
-async def _listening(place: Workplace, listening: socket.socket) -> AsyncIterator[asyncio.Server]:
+async def _listening(place: Workplace, listening: socket.socket) -> AsyncIterator[web.AppRunner]:
     """Serve on a copy of the socket: the socket itself outlives the server, for the successor."""
     runner = web.AppRunner(
         make_app(place), shutdown_timeout=CLOSING_S, access_log=None, logger=HTTP_LOG
     )
     await runner.setup()
-    assert runner.server is not None
-    loop = asyncio.get_running_loop()
     try:
-        server = await loop.create_server(
-            runner.server, sock=listening.dup(), backlog=LIMITS.page_backlog
-        )
-        try:
-            yield server
-        finally:
-            server.close()
+        await web.SockSite(runner, listening.dup(), backlog=LIMITS.page_backlog).start()
+        yield runner
     finally:
-        await runner.cleanup()
+        await close(runner)
 
 
 def link(place: Workplace) -> str:
@@ -231,9 +242,18 @@ def link(place: Workplace) -> str:
 
 def _obey(told: _Told) -> None:
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, told.end)
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(name) != signal.SIG_IGN:  # nohup: it outlives its terminal
+            loop.add_signal_handler(name, told.end)
     loop.add_signal_handler(signal.SIGUSR1, told.lock, "asked")
+
+
+def _at_terminal() -> bool:
+    """Whether what a person types comes to this process."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:  # it is none, or another session's
+        return False
 
 
 @asynccontextmanager
@@ -242,12 +262,15 @@ async def _asked_for_links(place: Workplace, linked: Callable[[str], None]) -> A
     loop = asyncio.get_running_loop()
 
     def typed() -> None:
-        if os.read(0, 1024):
+        there = b""
+        with contextlib.suppress(OSError):  # the terminal is gone
+            there = os.read(0, 1024)
+        if there:
             linked(link(place))
         else:
             loop.remove_reader(0)
 
-    asked = os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+    asked = _at_terminal()
     if asked:
         loop.add_reader(0, typed)
     try:
@@ -271,8 +294,6 @@ async def locking_when_idle(place: Workplace, look_s: float = LOOK_S) -> AsyncIt
 
 async def _lock_when_idle(place: Workplace, look_s: float) -> None:
     while True:
-        left_ms = place.presence.left_ms(place.lock_after_ms)
-        if place.open is not None and left_ms <= 0 and place.lock is not None:
-            place.lock("idle")
+        if place.lock_if_idle():
             return
         await asyncio.sleep(look_s)

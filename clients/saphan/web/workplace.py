@@ -70,15 +70,37 @@ class Workplace:
             OperatorError: what `open_desk` raises, such as `passphrase_wrong`.
         """
         made = await unlock(self.folder, passphrase, self.clock, self.topics, access)
+        # From here on it is open, whatever goes wrong: what is open can be locked.
+        self.open = made
         choices = await made.work(read_choices)
-        if self.lang_chosen:
-            await made.work(lambda desk: keep_choices(desk, _in(choices, self.lang)))
-        elif choices.lang is not None:
-            self.lang = choices.lang
         if not self.lock_fixed:
             self.lock_after_ms = choices.lock_after_ms
-        self.open = made
+        if not self.lang_chosen:
+            self.lang = choices.lang or self.lang
         self.topics.publish("open")
+        if self.lang_chosen:
+            await made.work(lambda desk: keep_choices(desk, _in(choices, self.lang)))
+
+    def present(self, request: web.Request) -> None:
+        """Note that a person is there, if the page was not to lock before they came.
+
+        Raises:
+            HTTPSeeOther: it locks, and shows nothing: a laptop woke up, and whoever touched it was
+                quicker than the look at the clock.
+        """
+        if self.lock_if_idle():
+            asleep = web.HTTPSeeOther(unlock_path(request))
+            asleep.force_close()  # the next request waits at the socket for the successor
+            raise asleep
+        self.presence.note(request)
+
+    def lock_if_idle(self) -> bool:
+        """Lock when nobody was there for too long; whether it locks."""
+        late = self.presence.left_ms(self.lock_after_ms) <= 0
+        if self.open is None or self.lock is None or not late:
+            return False
+        self.lock("idle")
+        return True
 
     async def speak(self, lang: str) -> None:
         """From now on in this language; kept at once, or when the desk is unlocked."""

@@ -49,15 +49,16 @@ def succeed(argv: Sequence[str], listening: socket.socket, handover: Handover) -
     Args:
         argv: program and options of the successor, `OPTION` excepted.
     """
-    reading, writing = os.pipe()
-    os.write(writing, msgspec.json.encode(handover))
-    os.close(writing)
-    for handle in (reading, listening.fileno()):
-        os.set_inheritable(handle, True)
     try:
+        reading, writing = os.pipe()
+        os.write(writing, msgspec.json.encode(handover))
+        os.close(writing)
+        for handle in (reading, listening.fileno()):
+            os.set_inheritable(handle, True)
         os.execv(argv[0], [*argv, OPTION, f"{listening.fileno()},{reading}"])  # noqa: S606
     except OSError:
-        # The program is gone, or was exchanged this moment: the memory goes all the same.
+        # The program is gone, or was exchanged this moment, or no descriptor is free: the memory
+        # goes all the same.
         print_line(sys.stderr, text("note.page_lock_ends", handover.lang))
         os._exit(OperatorError.exit_status)
 
