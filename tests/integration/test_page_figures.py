@@ -37,8 +37,9 @@ def listed(desk: Desk, sample: str, received: int, **fields: Any) -> dict[str, A
     return made
 
 
-def opened(desk: Desk, sample: str, of: str, received: int) -> None:
+def opened(desk: Desk, sample: str, of: str, received: int, **body: Any) -> None:
     said, header = wish(sample, of), listed(desk, sample, received)
+    said["body"] |= body
     Inbox(desk).keep({
         "id": header["id"], "header": header, "author": "bounmy", "attachments": [],
         "content": {"about": said["about"], "body": said["body"]},
@@ -111,9 +112,12 @@ async def test_answers_are_timed_from_the_request_to_the_first_reply() -> None:
             for number in range(2):  # the first one counts
                 relations = [{"kind": "in_reply_to", "bulletin_id": asked["id"]}]
                 sent(desk, bytes([number]) * 32, relations=relations)
-            desk.clock.ahead += 3 * DAY_MS  # type: ignore[attr-defined]
-            opened(desk, "info_reply", (bytes([1]) * 32).hex(), desk.clock())
-            opened(desk, "info_reply", "5a" * 32, desk.clock())  # of nobody here
+            theirs = (bytes([1]) * 32).hex()
+            desk.clock.ahead += DAY_MS  # type: ignore[attr-defined]
+            opened(desk, "info_reply", theirs, desk.clock(), outcome="interim")  # it takes longer
+            desk.clock.ahead += 2 * DAY_MS  # type: ignore[attr-defined]
+            opened(desk, "info_reply", theirs, desk.clock(), outcome="full")
+            opened(desk, "info_reply", "5a" * 32, desk.clock(), outcome="full")  # of nobody here
 
         await page.open.work(fill)
         _, text = await figures(page)

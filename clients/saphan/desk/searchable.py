@@ -36,7 +36,7 @@ class Searchable(Record, frozen=True):
         bulletin: its id, hexadecimal; "" while it has none.
         title: language and words; text: search keys of its pieces, `BETWEEN` them.
         sounds: skeletons of names in it; codes: those of our lists.
-        answers: ids of the bulletins that it is a reply to.
+        answers: ids of the bulletins that it is a reply to; word of a delay is none.
     """
 
     folded_by: int
@@ -74,7 +74,7 @@ def searchable(
         text=BETWEEN.join(keys)[: LIMITS.desk_search_chars],
         sounds=tuple(sorted(frozenset().union(*map(sounds, pieces)))[: LIMITS.desk_search_sounds]),
         codes=tuple(sorted(set(filter(is_code, pieces)))[: LIMITS.desk_search_codes]),
-        answers=tuple(_answers(about))[: LIMITS.thread_bulletins],
+        answers=tuple(_answers(said))[: LIMITS.thread_bulletins],
     )
 
 
@@ -110,8 +110,10 @@ def _title(about: Json) -> Iterator[tuple[str, str]]:
                 yield str(lang)[:16], words[:TITLE_CHARS]
 
 
-def _answers(about: Json) -> Iterator[str]:
+def _answers(said: Json) -> Iterator[str]:
+    about, body = said.get("about") or {}, said.get("body")
     relations = about.get("relations")
-    for one in relations if isinstance(relations, list) else ():
+    delayed = isinstance(body, dict) and body.get("outcome") == "interim"
+    for one in relations if isinstance(relations, list) and not delayed else ():
         if isinstance(one, dict) and one.get("kind") == "in_reply_to":
             yield str(one.get("bulletin_id", ""))[:64]
