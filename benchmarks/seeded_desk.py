@@ -14,6 +14,7 @@ from saphan.desk.desk import Desk, number_name, open_desk
 from saphan.desk.folder import DeskFolder
 from saphan.desk.inbox import Opened
 from saphan.desk.inviting import invite
+from saphan.desk.keeping import sweep
 from saphan.desk.kept import KeptDays
 from saphan.desk.searchable import of_opened
 from saphan.desk.start import start_desk
@@ -43,6 +44,7 @@ def seed(world: World, folder: Path, count: int) -> DeskFolder:
     invitation = invite(world.office(RECIPIENT), NOWHERE, now)
     start_desk(desk, invitation, SECRET, now=now, handle="dara", cost=DEFAULT_COST)
     with open_desk(desk, SECRET, system_clock) as opened:
+        sweep(opened)  # as at its first day: else the next one takes it for an older release's desk
         # In parts: a transaction of years would hold its journal in memory.
         made = list(bulletins(count, now))
         for at in range(0, count, 1_000):
