@@ -7,8 +7,10 @@ import { listenToKeys } from "./keys.js";
 import { switchInPlace } from "./language.js";
 import { listen } from "./live.js";
 import { lock } from "./lock.js";
+import { once } from "./twice.js";
 
 listen();
+once();
 autosave();
 parts();
 codes();
