@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
@@ -39,22 +40,27 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def error_page(request: web.Request, error: SaphanError) -> web.Response:
     """Title, message and hint of an error; an order that failed says so where it was given."""
     lang = workplace(request).lang
-    return await render(
-        request,
-        "error.html",
-        error.http_status,
-        code=error.code,
-        title=error_title(error, lang),
-        message=error.message,
-        hint=error_hint(error, lang),
-    )
+    words = {"title": error_title(error, lang), "hint": error_hint(error, lang)}
+    return await _shown(request, error.http_status, error, words)
 
 
 async def _plain(request: web.Request, status: int, name: str) -> web.Response:
     words = _words(request, name)
     if not request[LET_IN]:
         return render_bare(request, "bug.html", status, **words)
-    return await render(request, "error.html", status, code=None, message=None, **words)
+    return await _shown(request, status, None, words)
+
+
+async def _shown(
+    request: web.Request, status: int, error: SaphanError | None, words: Mapping[str, str | None]
+) -> web.Response:
+    """Among the numbers that every page shows, unless the store that has them is the trouble."""
+    code, message = (None, None) if error is None else (error.code, error.message)
+    try:
+        return await render(request, "error.html", status, code=code, message=message, **words)
+    except SaphanError as trouble:
+        _log.error("the store of this desk is in trouble: %s", trouble.code)
+        return render_bare(request, "bug.html", status, **words)
 
 
 def _words(request: web.Request, name: str) -> dict[str, str]:
