@@ -9,6 +9,7 @@ from typing import Any
 from playwright.async_api import Browser, Page, expect
 from saphan.desk.form_drafts import FormDraft, FormDrafts
 from saphan.web.gate import COOKIE
+from saphan.web.writing.forms.dressing import id_of
 from saphan.web.writing.forms.wish import wish_of
 from support.desk_page import DeskPage, desk_page
 from support.web_forms import of_sample
@@ -36,7 +37,7 @@ async def form(browser: Browser, lang: str) -> AsyncIterator[tuple[DeskPage, For
 
 def at(pointer: str, part: str = "") -> str:
     """How an element of a place is found."""
-    return f'[id="f{pointer.replace("/", "--")}{part}"]'
+    return f'[id="{id_of(pointer)}{part}"]'
 
 
 async def kept(page: DeskPage, draft: FormDraft) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from saphan.desk.drafts import Drafts
 from saphan.desk.form_drafts import FormDraft, FormDrafts
 from saphan.desk.outbox import Outbox
 from saphan.web.writing.finishing import composed, seen
+from saphan.web.writing.forms.dressing import id_of
 from saphan_protocol.batch import sign_one
 from saphan_protocol.content import seal_content
 from saphan_schemas.codec import encode
@@ -263,7 +264,7 @@ async def test_what_the_node_refuses_comes_back_with_its_fault_at_the_field(
     assert status == 200
     assert words("page.sending.refused") in shown
     assert "relation_unknown" in shown
-    assert 'href="#f--about--relations--0"' in shown
+    assert f'href="#{id_of("/about/relations/0")}"' in shown
     assert words("page.sending.came_back") in (await page.get("/drafts"))[1]
 
 

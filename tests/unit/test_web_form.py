@@ -8,6 +8,7 @@ import pytest
 from saphan.form.asking import pointers_of
 from saphan.form.question import Answers
 from saphan.web.rendering.environment import environment
+from saphan.web.writing.forms.dressing import id_of
 from saphan.web.writing.forms.model import form_of
 from saphan.web.writing.forms.taking import taken
 from saphan.web.writing.forms.wish import wish_of
@@ -143,7 +144,7 @@ def test_what_an_entry_means_is_chosen_by_name() -> None:
 def test_rules_are_said_at_their_fields_once_all_is_there() -> None:
     answers = typed(SEIZURE, SEIZED, about__source_language="vi")
     form = form_of(SEIZURE, answers, "en", shown=True, to=("kh.gpo",))
-    assert [fault.id for fault in form.faults] == ["f--about--title"]
+    assert [fault.id for fault in form.faults] == [id_of("/about/title")]
     # The language that the form names can be written in.
     assert ("vi", "Vietnamese") in nodes(form)["/about/title"].others
 

@@ -13,6 +13,7 @@ from saphan_schemas.text import harmless
 
 from saphan.web import events, static_files
 from saphan.web.approving import routes as approving
+from saphan.web.compressing import compressed
 from saphan.web.faults import faults
 from saphan.web.figures import routes as figures
 from saphan.web.gate import gate, secure
@@ -40,7 +41,8 @@ COMPILE_AFTER_S: Final = 2.0
 def make_app(place: Workplace) -> web.Application:
     """The page of one workplace; whoever serves it sets `place.open` to nothing at the end."""
     app = web.Application(
-        middlewares=(gate, events.numbered, faults), client_max_size=LIMITS.page_body_bytes
+        middlewares=(compressed, gate, events.numbered, faults),
+        client_max_size=LIMITS.page_body_bytes,
     )
     app[WORKPLACE] = place
     for room in ROOMS:

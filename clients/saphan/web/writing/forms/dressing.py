@@ -71,6 +71,16 @@ class Node:
         return tuple(node for node in self.inside if not node.there)
 
     @property
+    def described(self) -> str:
+        """Ids of the sentences that tell of it."""
+        told = (
+            ("help", self.help or self.hint),
+            ("beside", self.widget is not None and self.widget.beside),
+            ("error", self.faults),
+        )
+        return " ".join(f"{self.id}-{part}" for part, says in told if says)
+
+    @property
     def wrong(self) -> int:
         """How many faults it has, and what stands in it."""
         return len(self.faults) + sum(node.wrong for node in self.inside)
