@@ -6,7 +6,7 @@ import http.client
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -46,6 +46,19 @@ class PageProcess:
     def host(self) -> str:
         return urlsplit(self.link).netloc
 
+    @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", int(self.host.rpartition(":")[2])
+
+    def locked(self) -> bool:
+        """Whether a page that was told to lock asks for the passphrase, once its successor is
+        there; who comes while the open page ends may get no answer."""
+        while True:
+            with suppress(ConnectionError, http.client.HTTPException):
+                answer = self.ask("GET", "/settings")
+                if answer.status != 200:
+                    return answer.where == "/unlock?next=/settings"
+
     def enter(self) -> Answer:
         """Use the launch link, as the browser does that was started with it."""
         answer = self.ask("GET", urlsplit(self.link).path)
@@ -56,9 +69,7 @@ class PageProcess:
 
     def ask(self, method: str, path: str, form: dict[str, str] | None = None) -> Answer:
         """One request on a connection of its own."""
-        line = http.client.HTTPConnection(
-            "127.0.0.1", int(self.host.rpartition(":")[2]), timeout=30
-        )
+        line = http.client.HTTPConnection(*self.address, timeout=30)
         sent = {"Host": self.host, "Cookie": f"{COOKIE}={self.cookie}", "Connection": "close"}
         if method == "POST":
             sent |= {"Origin": f"http://{self.host}", "Content-Type": FORM}

@@ -59,6 +59,8 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not launching and not _own(request, place):
         return render_bare(request, "locking/outside.html", 403, used=False)
     request[LET_IN] = not launching and place.sessions.knows(request.cookies.get(COOKIE))
+    if request[LET_IN]:
+        place.strangers.known(request.protocol)
     if not launching and not request.path.startswith("/static/"):
         if not request[LET_IN]:
             return render_bare(request, "locking/outside.html", 401, used=False)

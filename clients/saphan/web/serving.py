@@ -31,6 +31,7 @@ from saphan.web.http_log import HTTP_LOG
 from saphan.web.locking.handover import Handover, inherit, succeed
 from saphan.web.locking.launch_file import remove_launch
 from saphan.web.sessions import Sessions
+from saphan.web.strangers import AT_ONCE
 from saphan.web.workplace import LockReason, Workplace
 
 LOOPBACK: Final = "127.0.0.1"
@@ -70,21 +71,21 @@ class PageOptions:
 class _Told:
     """What the process was told: to end, or to lock.
 
-    `runner`: takes connections; what comes after the word to lock waits at the socket itself, for
-    the successor.
+    `accepting`: takes connections; what comes after the word to lock waits at the socket itself,
+    for the successor.
     """
 
     stop: asyncio.Event
     why: LockReason | None = None
-    runner: web.AppRunner | None = None
+    accepting: asyncio.Server | None = None
 
     def end(self) -> None:
         self.stop.set()
 
     def lock(self, why: LockReason) -> None:
         self.why = self.why or why
-        if self.runner is not None:
-            turn_deaf(self.runner)
+        if self.accepting is not None:
+            turn_deaf(self.accepting)
         self.stop.set()
 
 
@@ -189,7 +190,7 @@ async def _serve(
     if key is not None:
         await asyncio.gather(asyncio.to_thread(read_all), place.unlock(*key))
     try:
-        async with _listening(place, listening) as told.runner:
+        async with _listening(place, listening) as told.accepting:
             if options.inherited is None:
                 linked(link(place))
             async with _asked_for_links(place, linked), locking_when_idle(place):
@@ -222,17 +223,22 @@ def _by_force(
 
 
 @asynccontextmanager
-async def _listening(place: Workplace, listening: socket.socket) -> AsyncIterator[web.AppRunner]:
+async def _listening(place: Workplace, listening: socket.socket) -> AsyncIterator[asyncio.Server]:
     """Serve on a copy of the socket: the socket itself outlives the server, for the successor."""
     runner = web.AppRunner(
         make_app(place), shutdown_timeout=CLOSING_S, access_log=None, logger=HTTP_LOG
     )
     await runner.setup()
+    served, loop = runner.server, asyncio.get_running_loop()
+    assert served is not None
+    accepting = await loop.create_server(
+        lambda: place.strangers.came(served()), sock=listening.dup(), backlog=AT_ONCE
+    )
+    listening.listen(LIMITS.page_backlog)  # for asyncio, both are the same number
     try:
-        await web.SockSite(runner, listening.dup(), backlog=LIMITS.page_backlog).start()
-        yield runner
+        yield accepting
     finally:
-        await close(runner)
+        await close(runner, accepting)
 
 
 def link(place: Workplace) -> str:

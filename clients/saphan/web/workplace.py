@@ -20,6 +20,7 @@ from saphan.web.locking.idle import Presence, up_ms
 from saphan.web.open_desk import OpenDesk, unlock
 from saphan.web.sessions import Sessions
 from saphan.web.settings.choices import Choices, keep_choices, read_choices
+from saphan.web.strangers import Strangers
 from saphan.web.topics import Topics
 
 LockReason = Literal["asked", "idle"]
@@ -34,6 +35,7 @@ class Workplace:
         host: name and port at which browsers reach it, such as "kadmvxqe.localhost:50123".
         lang: one of `LANGUAGES`, in which pages speak now.
         open: the open desk; None while it is locked.
+        strangers: connections of whoever has not shown the cookie.
         topics: what the page tells its open tabs, locked or not.
         lock_after_ms: without a request that a person caused; `lock_fixed`: the command said so.
         why_locked: None: it was not open yet.
@@ -48,6 +50,7 @@ class Workplace:
     lang: str = LANGUAGES[0]
     open: OpenDesk | None = None
     topics: Topics = field(default_factory=Topics)
+    strangers: Strangers = field(default_factory=Strangers)
     presence: Presence = field(default_factory=Presence)
     attempts: Attempts = field(default_factory=lambda: Attempts(up_ms))
     lock_after_ms: int = LIMITS.page_idle_ms
