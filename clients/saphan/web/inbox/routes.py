@@ -12,6 +12,7 @@ from saphan.web.inbox.listing import STATES, Filters, Listing, listing
 from saphan.web.inbox.titles import titles
 from saphan.web.reading.happened import why
 from saphan.web.rendering.page import render
+from saphan.web.rendering.paging import page_number
 from saphan.web.seeking.words import type_words
 from saphan.web.workplace import back, is_inner, opened, workplace
 
@@ -27,7 +28,7 @@ async def show(request: web.Request) -> web.Response:
         desk.standing.owes(desk.me.agency),
         filters,
         place.clock(),
-        _page(request.query.get("page", "")),
+        page_number(request),
     )
     here = [line.row.id for _, _, lines in found.groups for line in lines if line.row.opened]
     return await render(
@@ -76,10 +77,6 @@ def _choices(
             [(o, text(f"page.inbox.state.{o}", lang), counts["state"].get(o, 0)) for o in STATES],
         ),
     ]
-
-
-def _page(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 1
 
 
 ROUTES: Final = (web.get("/inbox", show), web.post("/line", hurry))

@@ -11,20 +11,31 @@ from saphan_schemas.codes import code_label
 from saphan.web.inbox.titles import titles
 from saphan.web.owed.clocks import clocks
 from saphan.web.rendering.page import render
+from saphan.web.rendering.paging import page_number
 from saphan.web.seeking.words import type_words
 from saphan.web.workplace import opened, workplace
+
+ON_A_PAGE: Final = 50
+"""Of each list."""
 
 
 async def show(request: web.Request) -> web.Response:
     """Both lists, as the node told them last."""
     desk, place = opened(request), workplace(request)
     requests, now = desk.standing.owed, place.clock()
-    named = [one.id for one in requests]
+    ours, theirs = (clocks(requests, direction, now) for direction in ("received", "sent"))
+    pages = max(1, -(-max(len(ours), len(theirs)) // ON_A_PAGE))
+    page = min(page_number(request), pages)
+    shown = slice((page - 1) * ON_A_PAGE, page * ON_A_PAGE)
+    named = {clock.request.id for clock in (*ours[shown], *theirs[shown])}
     return await render(
         request,
         "owed/list.html",
-        ours=clocks(requests, "received", now),
-        theirs=clocks(requests, "sent", now),
+        ours=ours,
+        theirs=theirs,
+        shown=shown,
+        page=page,
+        pages=pages,
         heard=desk.standing.owed_heard,
         titles=await desk.work(partial(titles, bulletins=named, read=(place.lang,))),
         words=partial(type_words, lang=place.lang),

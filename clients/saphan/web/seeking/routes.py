@@ -15,6 +15,7 @@ from saphan_schemas.messages import text
 from saphan.desk.desk import Desk
 from saphan.web.open_desk import OpenDesk
 from saphan.web.rendering.page import render
+from saphan.web.rendering.paging import page_number
 from saphan.web.rendering.zones import countries, zone
 from saphan.web.seeking.entries import SOURCES
 from saphan.web.seeking.finding import find
@@ -60,7 +61,7 @@ async def search(request: web.Request) -> web.Response:
         given |= desk.questions.get(number)
         kept = int(number) if any(given.values()) else 0
     asked = question(given["q"], _filters(given, zone(countries(desk.me.agency)[0])))
-    look = partial(_results, desk, asked=asked, page=_page(request.query), lang=lang)
+    look = partial(_results, desk, asked=asked, page=page_number(request), lang=lang)
     found = await desk.work(look)
     return await render(
         request,
@@ -84,12 +85,6 @@ async def ask(request: web.Request) -> web.StreamResponse:
 
 def _given(values: Mapping[str, str]) -> dict[str, str]:
     return {name: values.get(name, "")[:LONGEST] for name in ASKED}
-
-
-def _page(values: Mapping[str, str]) -> int:
-    number = values.get("page", "")
-    digits = number.isascii() and number.isdigit() and len(number) < 7
-    return max(1, int(number)) if digits else 1
 
 
 def _results(desk: OpenDesk, own: Desk, asked: Question, page: int, lang: str) -> Results:

@@ -13,6 +13,7 @@ from saphan.desk.form_drafts import FormDraft
 from saphan.desk.inbox import Inbox
 from saphan.desk.outbox import Outbox
 from saphan.web.rendering.page import render
+from saphan.web.rendering.paging import page_number
 from saphan.web.sending.following import SETTLED, follow
 from saphan.web.sending.sent_list import Listed, SentList, sent_list
 from saphan.web.sending.words import words
@@ -54,8 +55,7 @@ class SentRow:
 async def listed(request: web.Request) -> web.Response:
     """GET /sent?page=N: newest first, what waits before what was sent."""
     place = opened(request)
-    text = request.query.get("page", "1")
-    page = max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 7 else 1
+    page = page_number(request)
     rows, pages = await place.work(partial(_rows, every=sent_list(place), page=page))
     ids = [one.listed.row["id"] for one in rows if one.listed.row["id"] and not one.settled]
     follow(place, ids)
