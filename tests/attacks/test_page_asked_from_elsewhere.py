@@ -15,6 +15,7 @@ from aiohttp.test_utils import make_mocked_request
 from saphan.web.app import ROOMS
 from saphan.web.gate import COOKIE, SECURITY, secure
 from support.desk_page import DeskPage, desk_page
+from yarl import URL
 
 PATHS = ("/inbox", "/settings", "/unlock", "/events", "/", "/nowhere", "/static/page.css")
 ORIGINS = (
@@ -119,6 +120,24 @@ async def test_every_page_needs_the_cookie(page: DeskPage) -> None:
                 method = "GET" if one.method == "*" else one.method
                 status, text = await asked(page, method, path, sent)
                 assert (status, "dao" in text) == (401, False), one
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/static/nowhere"), ("GET", "/static/../inbox"), ("GET", "/static/"),
+     ("GET", "/launch/a/b"), ("GET", "/launch/../inbox"), ("GET", "/launch/"),
+     ("POST", "/launch/a"), ("POST", "/static/page.css"), ("DELETE", "/launch/a")],
+)  # fmt: skip
+async def test_no_error_says_whose_desk_it_is(page: DeskPage, method: str, path: str) -> None:
+    """Where no cookie is asked for, what is missing is answered without what is the desk's."""
+    line, wanted = URL(page.url(path), encoded=True), {"Host": page.host}
+    wanted["Origin"] = f"http://{page.host}"
+    async with page.http.request(method, line, headers=wanted) as answer:
+        assert answer.status in (404, 405)
+        text = await answer.text()
+    assert "dao" not in text
+    assert "kh.gpo" not in text
+    assert "<nav" not in text
 
 
 async def test_looking_orders_nothing(page: DeskPage) -> None:

@@ -10,8 +10,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 from saphan.web.strangers import MOST
@@ -23,21 +22,12 @@ FILES = 160
 CROWD = 400
 
 
-@contextmanager
-def few_files(pid: int) -> Iterator[None]:
-    """While the block lasts, that process has `FILES` descriptors."""
-    before = resource.prlimit(pid, resource.RLIMIT_NOFILE, (FILES, FILES))
-    try:
-        yield
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
-
-
 def test_a_crowd_keeps_a_page_neither_from_answering_nor_from_locking(tmp_path: Path) -> None:
     with page_process(desk_folder(tmp_path / "desk").folder) as page, ExitStack() as crowd:
         page.enter()
         assert page.unlock().status == 303
-        crowd.enter_context(few_files(page.process.pid))
+        _, most = resource.prlimit(page.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(page.process.pid, resource.RLIMIT_NOFILE, (FILES, most))
         for number in range(CROWD):
             one = crowd.enter_context(socket.create_connection(page.address))
             # A request that never ends, and one that never begins.

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest import mock
 
 import aiohttp
 import pytest
@@ -15,7 +16,7 @@ from saphan.keys.passphrase import Passphrase
 from saphan.web.locking.attempts import Attempts
 from saphan.web.locking.idle import LOOKING, Presence
 from saphan.web.settings.choices import Choices, keep_choices, read_choices
-from saphan_schemas.errors import Unavailable
+from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.limits import LIMITS, MINUTE_MS
 from support.bridge import SECRET
 from support.desk_page import DeskPage, desk_folder, desk_page
@@ -63,6 +64,46 @@ async def test_only_a_person_keeps_a_page_open() -> None:
         assert page.place.presence.left_ms(MINUTE_MS) < 0
         await page.post("/settings", {"lock_minutes": "1"})
         assert page.place.presence.left_ms(MINUTE_MS) == MINUTE_MS
+
+
+async def test_who_wakes_a_laptop_up_is_shown_nothing() -> None:
+    """Quicker than the look at the clock, which slept: a click, or a tab that looks by itself."""
+    async with desk_page() as page:
+        up, told = Up(), list[str]()
+        page.place.presence = Presence(up)
+        page.place.lock, page.place.lock_after_ms = told.append, MINUTE_MS
+        up.now = MINUTE_MS
+        for method, path, more in (
+            ("POST", "/alive", {}),
+            ("GET", "/settings", {"X-Desk": LOOKING}),
+            ("GET", "/inbox?page=2", {}),
+            ("POST", "/settings", {}),
+        ):
+            sent = page.headers(Origin=f"http://{page.host}", **more)
+            async with page.http.request(
+                method, page.url(path), headers=sent, allow_redirects=False
+            ) as answer:
+                assert answer.status == 303
+                assert answer.headers["Location"].startswith("/unlock?next=/")
+                assert answer.headers["Connection"] == "close"
+        assert set(told) == {"idle"}
+        assert page.place.presence.left_ms(MINUTE_MS) == 0
+
+
+async def test_what_was_opened_can_be_locked_whatever_goes_wrong_then(tmp_path: Path) -> None:
+    """The disk is full when the language that was chosen at the lock is to be kept."""
+    folder = await asyncio.to_thread(desk_folder, tmp_path / "desk")
+    async with desk_page(folder=folder, opened=False) as page:
+        told: list[str] = []
+        page.place.lock = told.append
+        await page.post("/language", {"lang": "lo"}, follow=False)
+        full = OperatorError("desk_disk_full", "no room", hint="make some")
+        with mock.patch("saphan.web.workplace.keep_choices", side_effect=full):
+            await page.post("/unlock", RIGHT, follow=False)
+        # It is open, says so, and locks: no key waits behind a page that asks for the passphrase.
+        assert page.place.open is not None
+        await page.post("/lock", {"next": "/sent"}, follow=False)
+        assert told == ["asked"]
 
 
 async def test_locking_is_told_once_and_every_tab_hears_of_an_unlock() -> None:

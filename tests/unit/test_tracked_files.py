@@ -25,7 +25,11 @@ RULES = {
 ALLOWED = {
     # the official vectors lie beside the checkout on the machines that have them
     (".ci/run", "outside material"),
+    # another project's file, byte for byte
+    ("clients/saphan/web/static/vendor/idiomorph.js", "left-over mark"),
 }
+PICTURES = (".png", ".woff2")
+"""Their bytes spell any three letters sooner or later; a path that a program left in one counts."""
 
 
 @pytest.mark.parametrize("rule", tuple(RULES))
@@ -35,6 +39,8 @@ def test_no_tracked_file_contains(rule: str) -> None:
         name = str(path.relative_to(ROOT))
         text = path.read_bytes().decode("utf-8", errors="replace")
         match = RULES[rule].search(text)
+        if rule == "left-over mark" and path.suffix in PICTURES:
+            continue
         if match and (name, rule) not in ALLOWED:
             found.append(f"{name}: {match.group()!r}")
     assert found == []
