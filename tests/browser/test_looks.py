@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
-from saphan_schemas.messages import LANGUAGES
+from saphan_schemas.messages import LANGUAGES, text
 from support.accessible import foreign_letters, serious, too_wide, unnamed
 from support.page_world import PageWorld
 from support.tabs import Visitor, unlock, visitor
@@ -130,6 +130,9 @@ async def test_pages_outside_the_rooms_are_accessible(
     await page.locator("#lock button").click()
     await page.locator("input[type=password]").wait_for()
     wrong += await judge(reader, page, f"locked-{lang}")
+    await page.locator("button.primary").click()
+    asked = await page.locator("input[type=password]").evaluate("one => one.validationMessage")
+    assert asked == text("page.look.unanswered", lang), "not in the browser's language"
     await unlock(page)
     await page.close()
     assert wrong == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from saphan_schemas.messages import LANGUAGES, text
 from support.desk_page import desk_page
 
 
@@ -36,3 +37,14 @@ async def test_after_a_failed_order_the_language_switch_leads_back_to_its_page()
         ):
             status, text = await page.post("/settings", {"lock_minutes": "7"}, Referer=referer)
             assert (status, f'name="next" value="{shown}"' in text) == (400, True)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+async def test_an_error_says_what_to_do_on_the_page(lang: str) -> None:
+    """In the officer's language, by the page's own lists; the terminal has other words."""
+    async with desk_page(lang=lang) as page:
+        status, shown = await page.get("/drafts/999")
+        assert status == 404
+        title, hint = text("error.draft_unknown", lang), text("page.fault.draft_unknown", lang)
+        assert shown.index(title) < shown.index(hint) < shown.index("this desk keeps no draft 999")
+        assert "saphan desk" not in shown

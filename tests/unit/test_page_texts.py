@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from saphan_schemas.messages import LANGUAGES, has_text, known_keys
+from saphan.web.rendering.hints import page_hint
+from saphan_schemas.errors import InvalidInput
+from saphan_schemas.messages import LANGUAGES, has_text, known_keys, text
 from support.rooms import ROOT
 
 TEXTS = ROOT / "schemas/saphan_schemas/messages/page"
@@ -151,3 +153,35 @@ def test_one_thing_has_one_word(area: str, lang: str) -> None:
     assert [
         key for key, value in texts.items() if any(one in value for one in OTHER_WORDS[lang])
     ] == []
+
+
+OF_PAGES = ("web", "desk", "node/officers", "keys")
+
+
+@TRANSLATED
+def test_every_error_of_the_page_has_a_hint_in_its_language(lang: str) -> None:
+    raised = {
+        code
+        for room in OF_PAGES
+        for file in (WEB.parent / room).rglob("*.py")
+        for code in FAMILIES.findall(file.read_text("utf-8"))
+    }
+    assert len(raised) > 60, "the search still finds where errors are raised"
+    for code in raised:
+        hint = page_hint(InvalidInput(code, "in English", hint="in English: saphan x"), lang)
+        assert LETTERS[lang].search(hint), code
+        assert "saphan " not in hint, code
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_the_page_says_itself_names_no_command(lang: str) -> None:
+    hints = {key: text(key, lang) for key in known_keys() if key.startswith("page.fault.")}
+    assert len(hints) > 50
+    assert [key for key, hint in hints.items() if "saphan " in hint.lower()] == []
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_has_a_hint_has_its_title_too(lang: str) -> None:
+    keys = [key for key in known_keys() if key.startswith("page.fault.")]
+    codes = {key.removeprefix("page.fault.") for key in keys} - {"other"}
+    assert sorted(one for one in codes if not has_text(f"error.{one}", lang)) == []

@@ -9,9 +9,10 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from saphan_schemas.errors import SaphanError
-from saphan_schemas.messages import error_hint, error_title
+from saphan_schemas.messages import error_title
 
 from saphan.web.gate import LET_IN
+from saphan.web.rendering.hints import page_hint
 from saphan.web.rendering.page import render, render_bare
 from saphan.web.workplace import workplace
 
@@ -40,15 +41,12 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def error_page(request: web.Request, error: SaphanError) -> web.Response:
     """Title, message and hint of an error; an order that failed says so where it was given."""
     lang = workplace(request).lang
-    words = {"title": error_title(error, lang), "hint": error_hint(error, lang)}
+    words = {"title": error_title(error, lang), "hint": page_hint(error, lang)}
     return await _shown(request, error.http_status, error, words)
 
 
 async def _plain(request: web.Request, status: int, name: str) -> web.Response:
-    words = _words(request, name)
-    if not request[LET_IN]:
-        return render_bare(request, "bug.html", status, **words)
-    return await _shown(request, status, None, words)
+    return await _shown(request, status, None, _words(request, name))
 
 
 async def _shown(
@@ -56,6 +54,8 @@ async def _shown(
 ) -> web.Response:
     """Among the numbers that every page shows, unless the store that has them is the trouble."""
     code, message = (None, None) if error is None else (error.code, error.message)
+    if not request[LET_IN]:
+        return render_bare(request, "bug.html", status, **words)
     try:
         return await render(request, "error.html", status, code=code, message=message, **words)
     except SaphanError as trouble:

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 from saphan_schemas.errors import InvalidInput, SaphanError, Unavailable
-from saphan_schemas.messages import error_hint, error_title
+from saphan_schemas.messages import error_title
 
 from saphan.keys.keyfiles import is_sealed
 from saphan.keys.passphrase import Passphrase
@@ -15,6 +15,7 @@ from saphan.keys.token_place import TokenAccess
 from saphan.web.gate import COOKIE
 from saphan.web.locking.launch_file import remove_launch
 from saphan.web.locking.typed_pin import TypedPin, token_label
+from saphan.web.rendering.hints import page_hint
 from saphan.web.rendering.page import render, render_bare
 from saphan.web.workplace import Workplace, back, is_inner, workplace
 
@@ -100,7 +101,7 @@ async def _asked(request: web.Request, wanted: str, error: SaphanError | None) -
         status = 503 if isinstance(error, Unavailable) else 403
         fault = {
             "title": error_title(error, place.lang),
-            "hint": error_hint(error, place.lang),
+            "hint": page_hint(error, place.lang),
             "code": error.code,
         }
     key_file = place.folder.key_file

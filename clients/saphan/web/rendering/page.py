@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
-from saphan_schemas.messages import LANGUAGES, error_hint, error_title
+from saphan_schemas.messages import LANGUAGES, error_title
 
 from saphan.web.events import HEARD
 from saphan.web.rendering.environment import environment
+from saphan.web.rendering.hints import page_hint
 from saphan.web.static_files import static_path
 from saphan.web.workplace import Workplace, is_inner, workplace
 
@@ -58,7 +59,7 @@ def shared(request: web.Request) -> dict[str, Any]:
         "line": None if place.open is None else place.open.line.state,
         "standing": None if place.open is None else place.open.standing,
         "error_title": partial(error_title, lang=place.lang),
-        "error_hint": partial(error_hint, lang=place.lang),
+        "error_hint": partial(page_hint, lang=place.lang),
         "path": request.path_qs if request.method == "GET" else _came_from(request),
         "here": request.path.split("/")[1],
         "nav": NAV,

@@ -7,6 +7,7 @@ import { listenToKeys } from "./keys.js";
 import { switchInPlace } from "./language.js";
 import { listen } from "./live.js";
 import { lock } from "./lock.js";
+import { needed } from "./needed.js";
 import { once } from "./twice.js";
 
 listen();
@@ -18,3 +19,4 @@ listenToKeys();
 switchInPlace();
 alive();
 lock();
+needed();

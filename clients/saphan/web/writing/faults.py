@@ -8,9 +8,10 @@ from typing import Final
 from saphan_schemas.errors import InvalidInput, SaphanError
 from saphan_schemas.explaining import explain
 from saphan_schemas.faults import Fault
-from saphan_schemas.messages import error_hint, error_title
+from saphan_schemas.messages import error_title
 
 from saphan.desk.form_drafts import FormDraft
+from saphan.web.rendering.hints import page_hint
 from saphan.web.writing.forms.dressing import id_of
 
 _BESIDE: Final = {
@@ -31,14 +32,14 @@ class Words:
     code: str
     title: str
     message: str
-    hint: str | None
+    hint: str
     at: str | None
 
 
 def words_of(error: SaphanError, lang: str) -> Words:
     """An error of this desk."""
     message = explain(error, lang) or error.message
-    title, hint = error_title(error, lang), error_hint(error, lang)
+    title, hint = error_title(error, lang), page_hint(error, lang)
     return Words(error.code, title, message, hint, _at(error.field))
 
 
