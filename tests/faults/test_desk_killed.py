@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,29 +16,10 @@ from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Role
 from support.bare_desk import bare_desk, row
 from support.desks import everything
+from support.killed import killed
 
 CANARY = b"what the bulletin said, as the desk kept it"
 BULLETIN = b"b" * 32
-
-
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def dying(really: Callable[..., object], calls: int, *, after: bool) -> Callable[..., object]:
-    """The call, at whose so-manieth the process is killed."""
-    left = [calls]
-
-    def call(*args: object, **options: object) -> object:
-        left[0] -= 1
-        if left[0] == 0 and not after:
-            die()
-        found = really(*args, **options)
-        if left[0] == 0:
-            die()
-        return found
-
-    return call
 
 
 PLACES = [
@@ -82,15 +60,7 @@ def test_an_erasure_goes_on_where_it_was_killed(
     owner, name, calls, after = place
     key = new_key(Role.OFFICER, "dao")
     prepared(tmp_path, key)
-    child = os.fork()
-    if child == 0:  # nothing of pytest may run here
-        try:
-            setattr(owner, name, dying(getattr(owner, name), calls, after=after))
-            swept(tmp_path, key)
-        finally:
-            os._exit(7)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), "it was not killed where it was meant to be"
+    killed(owner, name, calls, lambda: swept(tmp_path, key), after=after)
     swept(tmp_path, key)
     with bare_desk(tmp_path, key, lambda: ("one", 2 * DAY_MS)) as desk:
         store = desk.store

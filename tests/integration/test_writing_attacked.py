@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 from saphan.desk.outbox import Outbox
+from saphan_protocol.identity import sha256
 from saphan_schemas.limits import LIMITS
 from support.bridge import LA, Bridge, eventually, states
 from support.desk_letters import kept_here
@@ -18,6 +19,8 @@ from support.desks import ready_bridge
 from support.html_forms import changed, fields_of
 from support.reading_page import Reader, reading
 from support.writing_page import SEIZURE, begun, filled, kept
+
+UPLOAD = b"up"
 
 
 @pytest.fixture
@@ -92,6 +95,8 @@ async def test_as_many_files_as_may_be_and_no_more(reader: Reader) -> None:
     status, shown = await attached(page, number, *files)
     assert (status, "attachments_too_large" in shown) == (400, True)
     assert len((await kept(page, number)).attachments) == LIMITS.attachments
+    refused = UPLOAD + sha256(files[-1][1])
+    assert await page.open.work(lambda desk: desk.store.parts(refused)) == 0
 
 
 async def test_names_of_files_are_harmless_and_told_apart(reader: Reader) -> None:

@@ -149,10 +149,11 @@ class Outbox:
         Raises:
             InvalidInput: `draft_unknown`.
         """
-        drafts = Drafts(self.desk)
-        written = drafts.get(number).written
-        drafts.remove(number)
-        self.drop_unused(written)
+        with self.desk.store.transaction():
+            drafts = Drafts(self.desk)
+            written = drafts.get(number).written
+            drafts.remove(number)
+            self.drop_unused(written)
 
     def remove_form(self, number: int) -> None:
         """The same for a form; what was taken off one goes by `drop_unused`.
@@ -160,7 +161,8 @@ class Outbox:
         Raises:
             InvalidInput: `draft_unknown`; Refused: `draft_queued`.
         """
-        self.drop_files(FormDrafts(self.desk).remove(number).attachments)
+        with self.desk.store.transaction():
+            self.drop_files(FormDrafts(self.desk).remove(number).attachments)
 
     def drop_unused(self, written: Written) -> None:
         """Take away the files of what was sent, removed or never kept, as `drop_files`."""
@@ -289,7 +291,7 @@ class Outbox:
                 day = KeptDays(self.desk).day_of(bulletin, one.shown.retain_until)
                 self._keep(sent, day)
                 FormDrafts(self.desk).sent(one.number)
-        self.drop_unused(one.written)
+                self.drop_unused(one.written)
 
     def _second(self, one: Queued) -> None:
         """The node keeps it for a second officer; what becomes of it is asked at every sync."""

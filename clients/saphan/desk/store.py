@@ -84,11 +84,15 @@ class DeskStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; durable when the block ends without an error.
+        """All or nothing; durable when the outermost block ends without an error.
 
         Raises:
             OperatorError: `desk_disk_full`, `desk_store_damaged`; nothing was kept.
         """
+        inside = self._db.in_transaction
+        if inside:  # the caller's
+            yield
+            return
         with self._explained():
             self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -300,13 +304,9 @@ class DeskStore:
 
     @contextmanager
     def _together(self) -> Iterator[None]:
-        """In the caller's transaction, or in one of its own: a day's key and its row are one."""
-        if self._db.in_transaction:
-            with self._explained():
-                yield
-        else:
-            with self.transaction(), self._explained():
-                yield
+        """A day's key and its row are one."""
+        with self.transaction(), self._explained():
+            yield
 
     def place(self, shelf: Shelf, name: bytes) -> bytes:
         """Where a row of this name is, or would be."""

@@ -50,9 +50,10 @@ async def _carry(place: OpenDesk, bulletin: bytes, draft: int) -> None:
 
 
 def _attach(desk: Desk, bulletin: bytes, files: tuple[AttachedFile, ...], draft: int) -> None:
-    for number, one in enumerate(files, 1):
-        Files(desk).take_over(bulletin, number, one.blob)
-    FormFiles(desk).attach(draft, files)
+    with desk.store.transaction():
+        for number, one in enumerate(files, 1):
+            Files(desk).take_over(bulletin, number, one.blob)
+        FormFiles(desk).attach(draft, files)
 
 
 def _file(told: Json) -> AttachedFile:

@@ -98,18 +98,15 @@ def _role(given: MultiDict[Any]) -> str:
 
 
 def _attach(desk: Desk, number: int, file: LocalFile) -> FormDraft:
-    kept = Files(desk).attach([file])
-    try:
-        return FormFiles(desk).attach(number, kept)
-    except InvalidInput:
-        Outbox(desk).drop_files(kept)  # too many: it was not taken, nor are its bytes
-        raise
+    with desk.store.transaction():  # what the form does not take is not kept, either
+        return FormFiles(desk).attach(number, Files(desk).attach([file]))
 
 
 def _detach(desk: Desk, number: int, digest: bytes) -> None:
-    before = FormDrafts(desk).get(number)
-    FormFiles(desk).detach(number, digest)
-    Outbox(desk).drop_files(before.attachments)
+    with desk.store.transaction():
+        before = FormDrafts(desk).get(number)
+        FormFiles(desk).detach(number, digest)
+        Outbox(desk).drop_files(before.attachments)
 
 
 ROUTES: Final = (
