@@ -192,6 +192,33 @@ async def test_who_waits_for_something_long_gets_a_line_of_their_own(
             assert await kept.line.ask(pull) == []
 
 
+async def test_what_nobody_waits_for_any_more_is_not_done(bridge: Bridge) -> None:
+    async with desk_bridge(bridge) as world:
+        folder = await world.desk()
+        async with at(folder, bridge) as desk, keeping(desk) as kept:
+            begun, enough, done = asyncio.Event(), asyncio.Event(), list[int]()
+
+            async def long(desk: Desk, line: DeskLine) -> None:
+                begun.set()
+                await enough.wait()
+
+            async def count(desk: Desk, line: DeskLine) -> None:
+                done.append(len(done))
+
+            slow = asyncio.create_task(kept.line.ask(long))
+            await begun.wait()
+            left = asyncio.create_task(kept.line.ask(count))
+            await asyncio.sleep(0)  # it has asked
+            left.cancel()
+            await asyncio.wait((left,))
+            stays = asyncio.create_task(kept.line.ask(count))
+            enough.set()
+            await slow
+            await stays
+            assert left.cancelled()
+            assert done == [0]
+
+
 async def test_a_clock_that_begins_without_news_of_the_list_is_seen_a_little_later(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,7 +137,11 @@ class LineKeeper:
         self._jobs.put_nowait(asked)
         waits = True
         while waits and not asked.begun and not done.done():
-            await asyncio.wait((done,), timeout=ASIDE_S)
+            try:
+                await asyncio.wait((done,), timeout=ASIDE_S)
+            except asyncio.CancelledError:
+                done.cancel()  # nobody wants it any more
+                raise
             waits = self._aside >= MOST_ASIDE
         if asked.begun or done.done():
             return await done
