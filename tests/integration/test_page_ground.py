@@ -46,4 +46,6 @@ async def test_an_error_says_what_to_do_on_the_page(lang: str) -> None:
         _, shown = await page.get("/drafts/999")
         title, hint = text("error.draft_unknown", lang), text("page.fault.draft_unknown", lang)
         assert shown.index(title) < shown.index(hint) < shown.index("this desk keeps no draft 999")
-        assert "saphan desk" not in shown
+        told = shown.partition('role="alert"')[2].partition("</div>")[0]
+        assert hint in told
+        assert "saphan desk" not in told
