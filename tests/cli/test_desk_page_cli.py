@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import io
+import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,9 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from saphan.cli.desk_page import _PlacesOnly
 from saphan.web.locking.handover import Handover, inherit
 from saphan.web.locking.idle import Presence
-from saphan.web.serving import locking_when_idle
+from saphan.web.serving import locking_when_idle, note_bug
 from support.command import environment, saphan_here
 from support.desk_page import desk_folder, desk_page
 from support.page_process import PASSPHRASE, page_process
@@ -114,6 +119,58 @@ def test_the_browser_is_started_with_a_file_and_not_with_the_link(
     assert not (desk / "launch.html").exists()
 
 
+def test_a_page_ends_with_its_terminal(desk: Path, tmp_path: Path) -> None:
+    """In order: the launch link does not stay behind. And a terminal of another session is none."""
+    master, terminal = os.openpty()
+    words = [sys.executable, "-m", "saphan", "desk", "open", str(desk), "--json"]
+    with subprocess.Popen(
+        words,
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        env=os.environ | {"BROWSER": "true %s"},
+    ) as page:
+        assert page.stdout is not None
+        assert b"/launch/" in page.stdout.readline()
+        limits = Path(f"/proc/{page.pid}/limits").read_text()
+        # 0 would do for files, and not where the system gives cores to a program.
+        core = re.search(r"Max core file size +(\d) +(\S+)", limits)
+        assert core is not None
+        assert core[1] == "1" or core[2] == "0"
+        page.send_signal(signal.SIGHUP)
+        assert page.wait(timeout=30) == 0
+    os.close(master)
+    os.close(terminal)
+    assert not (desk / "launch.html").exists()
+
+
+async def test_what_goes_wrong_in_the_event_loop_is_noted_without_its_words() -> None:
+    lines = io.StringIO()
+    noting = logging.StreamHandler(lines)
+    noting.setFormatter(_PlacesOnly("%(message)s"))
+    loop, log = asyncio.get_running_loop(), logging.getLogger("saphan.web")
+    loop.set_exception_handler(note_bug)
+    log.addHandler(noting)
+    try:
+        failed = loop.create_task(_fail("name of a witness"))
+        await asyncio.wait((failed,))
+        del failed
+        gc.collect()
+        loop.call_soon(int, "address of a witness")
+        await asyncio.sleep(0)
+    finally:
+        log.removeHandler(noting)
+        loop.set_exception_handler(None)
+    said = lines.getvalue()
+    assert said.count("the event loop met a bug") == 2
+    assert "LookupError at _fail" in said
+    assert "witness" not in said
+
+
+async def _fail(words: str) -> None:
+    raise LookupError(words)
+
+
 async def test_a_page_that_nobody_uses_locks(tmp_path: Path) -> None:
     async with desk_page() as page:
         told: list[str] = []
@@ -135,16 +192,21 @@ async def test_a_page_that_nobody_uses_locks(tmp_path: Path) -> None:
 
 
 ENDING = """
-import socket
-from saphan.web.locking.handover import Handover, succeed
+import resource, socket
+from saphan.web.locking.handover import Handover, succeed, text
+text("note.page_lock_ends", "en")  # a page that runs has read its words
 with socket.create_server(("127.0.0.1", 0)) as listening:
+    {first}
     succeed(["/nowhere/python"], listening, Handover("a.localhost:1", [], "en", 1, "asked"))
 """
+NONE_FREE = "resource.setrlimit(resource.RLIMIT_NOFILE, (listening.fileno() + 1,) * 2)"
 
 
-def test_a_page_that_cannot_go_on_locked_ends() -> None:
-    """An upgrade took the program away while the page ran: its memory goes all the same."""
-    words = [sys.executable, "-c", ENDING]
+@pytest.mark.parametrize("first", ["pass", NONE_FREE])
+def test_a_page_that_cannot_go_on_locked_ends(first: str) -> None:
+    """An upgrade took the program away while the page ran, or no descriptor is free: its memory
+    goes all the same."""
+    words = [sys.executable, "-c", ENDING.format(first=first)]
     ran = subprocess.run(words, capture_output=True, text=True, check=False, env=environment())
     assert ran.returncode == 5
     assert ran.stderr.startswith("the page is locked and has ended")

@@ -183,7 +183,7 @@ async def _serve(
     linked: Callable[[str], None],
 ) -> LockReason | None:
     """Until told; why it locks, or None when it ends."""
-    asyncio.get_running_loop().set_exception_handler(_note_bug)
+    asyncio.get_running_loop().set_exception_handler(note_bug)
     told = _Told(asyncio.Event())
     place.lock = told.lock
     _obey(told)
@@ -206,7 +206,7 @@ async def _serve(
     return told.why
 
 
-def _note_bug(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def note_bug(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Where it was: asyncio's own line shows arguments and results, and content may be in them."""
     _log.error("the event loop met a bug", exc_info=context.get("exception"))
 

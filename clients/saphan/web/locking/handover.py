@@ -56,11 +56,13 @@ def succeed(argv: Sequence[str], listening: socket.socket, handover: Handover) -
         for handle in (reading, listening.fileno()):
             os.set_inheritable(handle, True)
         os.execv(argv[0], [*argv, OPTION, f"{listening.fileno()},{reading}"])  # noqa: S606
-    except OSError:
+    finally:
         # The program is gone, or was exchanged this moment, or no descriptor is free: the memory
         # goes all the same.
-        print_line(sys.stderr, text("note.page_lock_ends", handover.lang))
-        os._exit(OperatorError.exit_status)
+        try:
+            print_line(sys.stderr, text("note.page_lock_ends", handover.lang))
+        finally:
+            os._exit(OperatorError.exit_status)
 
 
 def inherit(descriptors: tuple[int, int]) -> tuple[socket.socket, Handover]:
