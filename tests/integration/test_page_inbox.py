@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from saphan.desk.desk import Desk
+from saphan.desk.keeping import Keeping
 from saphan_schemas.messages import LANGUAGES
 from support.bare_desk import row
 from support.bridge import eventually
@@ -134,3 +138,21 @@ async def test_ten_thousand_rows_are_listed_without_a_look_at_the_store(
         assert status == 200
         assert len(listed(text)) == 50
         assert "Page 1 of 40" in text
+
+
+async def test_what_another_program_of_this_desk_does_is_on_the_next_page() -> None:
+    async with desk_page() as page:
+        one, two = row(1), row(2)
+        await page.open.work(lambda desk: keep_rows(desk, one))
+        assert listed((await page.get("/inbox"))[1]) == [one["id"][:16]]
+
+        def elsewhere(desk: Desk) -> None:
+            with closing(desk.store.another()) as store:
+                other = replace(desk, store=store)
+                keep_rows(other, two)
+                Keeping(other).erase([bytes.fromhex(one["id"])])
+
+        await page.open.work(elsewhere)
+        status, text = await page.get("/inbox")
+        assert (status, listed(text)) == (200, [two["id"][:16]])
+        assert "Not read yet: 1" in text

@@ -52,5 +52,7 @@ async def test_rows_that_are_damaged_in_the_list_leave_other_pages_as_they_are()
         await page.open.work(lambda desk: keep_rows(desk, *rows_of(5)))
         await page.open.work(page.open.rows.load)
         damage(page.place.folder.store, Shelf.INBOX)
-        for path in PATHS[:-1]:
+        for path in PATHS[1:-1]:
             assert (await page.get(path))[0] == 200, path
+        status, text = await page.get("/inbox")
+        assert (status, "desk_store_damaged" in text) == (500, True)

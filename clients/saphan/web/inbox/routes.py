@@ -23,6 +23,7 @@ async def show(request: web.Request) -> web.Response:
     """The list, filtered as the address says."""
     desk, place = opened(request), workplace(request)
     filters = Filters.of(request.query)
+    await desk.work(desk.rows.load)  # another program of this desk may have changed something
     found = listing(
         desk.rows.lines,
         desk.standing.owes(desk.me.agency),

@@ -20,6 +20,7 @@ class Rows:
         self.lines: tuple[Line, ...] = ()
         self.unread = 0
         self._version = -1
+        self._store: tuple[int, int] | None = None
 
     def load(self, desk: Desk) -> bool:
         """Look again; whether anything has changed, whoever has seen that first. Only what was
@@ -30,7 +31,10 @@ class Rows:
         Raises:
             OperatorError: `desk_store_damaged`.
         """
-        self.listed.refresh(desk.store)
+        store = desk.store.version()
+        if store != self._store:
+            self.listed.refresh(desk.store)
+            self._store = store
         version = self.listed.version
         if version == self._version:
             return False
