@@ -9,6 +9,7 @@ import pytest
 from saphan.desk.form_drafts import FormDrafts
 from saphan.desk.form_files import FormFiles
 from saphan.desk.outbox import Outbox
+from saphan_schemas.messages import text
 from support import officers
 from support.bridge import LA, Bridge, eventually, states
 from support.desks import ready_bridge
@@ -51,6 +52,20 @@ async def test_a_reply_begins_with_who_asked_and_what(reader: Reader) -> None:
     assert form.answers["/body/answers/0/no"] == 1
     status, shown = await page.get(f"/write?correct={request}")
     assert (status, "relation_foreign" in shown) == (403, True)
+
+
+async def test_a_reply_to_what_was_taken_back_says_so_at_every_step(reader: Reader) -> None:
+    page, world = reader.page, reader.world
+    asked = await world.la.send(letter("info_request", ("kh.gpo",)))
+    request = await reader.came(asked)
+    number = await begun(page, "saphan/info_reply/1", reply=request)
+    await world.la.recalls.order(asked, "error", "keeper")
+    said = text("page.reading.recalled", why=text("recall_reason.error"))
+    shown = await reader.shows(f"/write?reply={request}", said)
+    assert words("page.sending.write.unread") not in shown  # nobody can open it any more
+    assert said in (await page.get(f"/drafts/{number}"))[1]
+    await filled(page, number, "info_reply")
+    assert said in (await page.get(f"/drafts/{number}/preview"))[1]
 
 
 async def test_a_correction_begins_with_the_original_and_takes_its_place(reader: Reader) -> None:

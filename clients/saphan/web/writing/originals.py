@@ -7,9 +7,11 @@ from typing import Any
 from saphan_schemas.errors import InvalidInput
 
 from saphan.desk.desk import Desk
+from saphan.desk.form_drafts import Follows
 from saphan.desk.inbox import Inbox
 from saphan.desk.outbox import Outbox, Queued
 from saphan.header_json import header_json
+from saphan.web.open_desk import OpenDesk
 from saphan.web.writing.beginning import Original
 
 Json = dict[str, Any]
@@ -42,6 +44,12 @@ def original(desk: Desk, bulletin: str) -> Original:
             hint="look it up in the inbox, or among what was sent",
         )
     return _of(bulletin, header, None, 0)
+
+
+def taken_back(place: OpenDesk, about: Original | Follows | None) -> str | None:
+    """Why its sender has recalled what came, as far as this desk was told; None: it stands."""
+    row = None if about is None else place.rows.get(about.id)
+    return None if row is None else row.recalled
 
 
 def sent_here(desk: Desk, bulletin: str) -> Queued | None:

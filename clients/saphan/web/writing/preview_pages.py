@@ -27,6 +27,7 @@ from saphan.web.sending.bringing import bring
 from saphan.web.sending.words import words
 from saphan.web.workplace import back, opened, workplace
 from saphan.web.writing.finishing import Seen, composed, seen, written
+from saphan.web.writing.originals import taken_back
 from saphan.web.writing.sheets import NUMBER, draft_page, not_queued, number_of, sheet_of
 
 Json = dict[str, Any]
@@ -63,6 +64,7 @@ async def preview(request: web.Request) -> web.Response:
         request,
         "writing/preview.html",
         draft=shown.form,
+        recalled=taken_back(place, shown.form.follows),
         header=shown.seen.header,
         seen=shown.seen,
         document=doc,

@@ -25,6 +25,7 @@ from saphan.web.writing.deadlines import day_of, usual_days, zone_of
 from saphan.web.writing.faults import refusal_of, refusal_words, words_of
 from saphan.web.writing.finishing import described
 from saphan.web.writing.forms.model import form_of
+from saphan.web.writing.originals import taken_back
 from saphan.web.writing.partners import reachable
 
 NUMBER: Final = r"{number:\d{1,15}}"
@@ -103,6 +104,7 @@ async def draft_page(
         reached=sheet.reached,
         lacking=sheet.lacking,
         refusal=refusal_words(form, lang),
+        recalled=taken_back(opened(request), form.follows),
         error=None if error is None or listed else words_of(error, lang),
         conflict=version is not None,
         answer_day=None if form.answer_by is None else day_of(form.answer_by, where),

@@ -29,7 +29,7 @@ from saphan.web.writing.beginning import (
     under,
 )
 from saphan.web.writing.carrying import carry
-from saphan.web.writing.originals import original
+from saphan.web.writing.originals import original, taken_back
 from saphan.web.writing.partners import ceiling, partners, reachable
 
 Json = dict[str, Any]
@@ -65,6 +65,7 @@ async def choose(request: web.Request) -> web.Response:
         marked=marked or (types[chosen] if len(types[chosen]) == 1 else ()),
         start=start,
         about=about,
+        recalled=taken_back(place, about),
         **await words(workplace(request).lang),
     )
 
@@ -137,8 +138,8 @@ async def _types(place: OpenDesk, start: str, about: Original | None) -> dict[st
 
 
 async def _read(place: OpenDesk, about: Original) -> Original:
-    """What it says has to be known before it is corrected or answered question by question; the
-    reading is signed, as every reading is. Without the line the form begins without it."""
+    """What one's own agency said has to be known before it is corrected, also what another desk
+    sent; the reading is signed, as every reading is. Without the line nothing is begun."""
     bulletin = bytes.fromhex(about.id)
 
     async def read(desk: Desk, line: DeskLine) -> Json:

@@ -54,7 +54,7 @@ def taken(form_data: Mapping[str, object], answers: Answers, kind: BodyType, zon
     made = form_kind(kind)
     found = dict(answers)
     posted = {name: _readable(value) for name, value in form_data.items() if isinstance(value, str)}
-    reader = _Reader(made, posted, _zone(posted, found, zone))
+    reader = _Reader(made, posted, _zone(posted, found, zone), _after(posted))
     stands = standing(made, found)
     for _ in range(_LOOKS):
         left = len(reader.unread)
@@ -104,6 +104,17 @@ def _readable(value: str) -> str:
     )
 
 
+def _after(posted: Mapping[str, str]) -> dict[str, list[str]]:
+    """Of a text, its languages, of a list of boxes, its codes: what follows each beginning."""
+    found: dict[str, list[str]] = {}
+    for name in posted:
+        for mark in ("/", BOX):
+            above, there, last = name.rpartition(mark)
+            if there:
+                found.setdefault(above + there, []).append(last)
+    return found
+
+
 def _zone(posted: Mapping[str, str], answers: Answers, zone: str) -> str:
     named = posted.get(_ZONE) or answers.get(_ZONE)
     known = zone_of({_ZONE: named}, "")
@@ -126,6 +137,7 @@ class _Reader:
     kind: FormKind
     posted: dict[str, str]
     zone: str
+    after: dict[str, list[str]]
     done: set[str] = field(default_factory=set)
 
     @property
@@ -149,8 +161,7 @@ class _Reader:
                 pass
 
     def _languages(self, place: Texts) -> list[str]:
-        start = f"{place.pointer}/"
-        return [name[len(start) :] for name in self.posted if name.startswith(start)]
+        return self.after.get(f"{place.pointer}/", [])
 
     def _one(self, leaf: Leaf, answers: Answers, *, stays: bool) -> None:
         """One control; an entry of a list or a language that was emptied `stays`."""
@@ -193,9 +204,9 @@ class _Reader:
         start = f"{place.pointer}{BOX}"
         if start not in self.posted or start in self.done:
             return
-        names = [name for name in self.posted if name.startswith(start)]
-        self.done.update(names)
-        now = [name[len(start) :] for name in names if name != start]
+        ticked = self.after.get(start, [])
+        self.done.update((start, *(start + code for code in ticked)))
+        now = [code for code in ticked if code]
         kept = [code for code in place.answers if code in now]
         for given in list(answers):
             if given.rpartition("/")[0] == place.pointer:
