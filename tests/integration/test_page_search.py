@@ -131,12 +131,17 @@ async def test_what_was_sent_is_found_by_its_id_and_not_while_nobody_may_read_it
 
     await page.open.work(send)
     link = [f"/bulletins/{bulletin.hex()}"]
+    title = msgspec.json.decode(letter("la.ospp").data)["about"]["title"]["en"]
     assert (await ask(page, f"q={bulletin.hex()[:12]}"))[0] == link
     await page.open.work(lambda desk: told(desk, sealed=True))
     links, text = await ask(page, "q=somphone")
     assert links == []
     assert "Found: 0" in text
+    assert 'id="found"' in text  # who looks at the results sees them change
+    status, text = await page.get("/sent")
+    assert (status, bulletin.hex() in text, title in text) == (200, True, False)
     await page.open.work(lambda desk: told(desk, sealed=False))
+    assert title in (await page.get("/sent"))[1]
     assert (await ask(page, "q=somphone"))[0] == link
     page.place.clock.ahead = 86_400_000 * 40_000  # type: ignore[attr-defined]
     assert (await ask(page, "q=somphone"))[0] == []

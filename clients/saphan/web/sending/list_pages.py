@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from aiohttp import web
 from saphan.desk.desk import Desk
 from saphan.desk.form_drafts import FormDraft
 from saphan.desk.inbox import Inbox
+from saphan.desk.kept import KeptDays
 from saphan.desk.outbox import Outbox
 from saphan.web.rendering.page import render
 from saphan.web.rendering.paging import page_number
@@ -82,7 +83,16 @@ def _rows(desk: Desk, every: SentList, page: int) -> tuple[list[SentRow], int]:
     pages = max(1, -(-len(found) // PAGE))
     page = min(page, pages)
     part = found[(page - 1) * PAGE : page * PAGE]
-    return [SentRow(one, _deliveries(inbox, one.row["id"])) for one in part], pages
+    kept = KeptDays(desk)
+    return [SentRow(_readable(one, kept), _deliveries(inbox, one.row["id"])) for one in part], pages
+
+
+def _readable(one: Listed, kept: KeptDays) -> Listed:
+    """Without the title, where nobody may read what it says."""
+    bulletin = one.row["id"]
+    if bulletin is None or kept.shown(bytes.fromhex(bulletin)):
+        return one
+    return replace(one, title={})
 
 
 def _deliveries(inbox: Inbox, bulletin: str | None) -> list[Json] | None:
