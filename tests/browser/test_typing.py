@@ -7,9 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser, Page, Route, expect
+from saphan_schemas.messages import text as text_of
 from support.form_tab import WISH, at, form, kept
 
 POSTS = "**/drafts/*"
+PASTED = """field => {
+  field.value = "\u1780".repeat(500_000);
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
 LEFT = """field => {
   field.value = "left";
   field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -91,6 +96,18 @@ async def test_letters_that_an_input_method_composes_stay(browser: Browser) -> N
         await expect(text).to_be_focused()
         assert await text.evaluate("one => one.selectionStart") == len(word)
         assert (await kept(page, draft))["body"]["narrative"]["km"] == word
+
+
+async def test_what_is_too_long_to_be_saved_stays_and_says_so(browser: Browser) -> None:
+    async with form(browser, "km") as (page, draft, tab):
+        field = tab.locator(at("/about/reference"))
+        await field.evaluate(PASTED)
+        why = tab.locator("#unsaved")
+        await expect(why).to_contain_text(text_of("page.ground.page_large", "km"))
+        assert await field.evaluate("one => one.value.length") == 500_000
+        await field.fill("LA/1")
+        await expect(why).to_have_count(0)
+        assert (await kept(page, draft))["about"]["reference"] == "LA/1"
 
 
 async def test_a_long_form_that_is_left_at_once_is_kept(browser: Browser) -> None:

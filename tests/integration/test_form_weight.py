@@ -1,4 +1,4 @@
-"""Every type's form stays light: what a browser fetches for it, styles and scripts too, no fonts."""
+"""Every type's form is light: what a browser fetches for it with styles and scripts, no fonts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def weight(page: DeskPage, kind: BodyType, answers: Answers) -> tuple[int,
 
 
 def every_part(kind: BodyType) -> Answers:
-    """A form in which every part and list that may be begun is begun, and those that stand in it."""
+    """A form in which every part and list that may be begun is begun, and those inside too."""
     answers: Answers = {}
     while True:
         places = nodes(form_of(kind, answers, "en", shown=False)).values()

@@ -60,16 +60,29 @@ async function send(form, order) {
     body,
     as: "autosave",
   });
-  const said = found?.getElementById(form.id);
-  if (!said) {
+  if (!found?.getElementById(form.id)) {
     // Not saved: it is sent again with what is typed next, or when the page is left.
     touched.set(form, new Set([...(sent ?? []), ...(touched.get(form) ?? [])]));
+    refused(form, found);
   } else if (!touched.has(form) && !composing) {
     // what stands beside a form and tells of it: <nav data-beside=ID-OF-THE-FORM id=...>
     const beside = [...document.querySelectorAll(`[data-beside="${form.id}"][id]`)];
     for (const one of [form, ...beside]) replace(one, found);
   }
   form.dispatchEvent(new CustomEvent("desk:saved", { bubbles: true, detail: { status } }));
+}
+
+// Why it could not be saved, as the page that came instead says it, until a save takes its place.
+function refused(form, found) {
+  const why = found?.querySelector("main [role=alert]");
+  if (!why) return; // locked or gone: the page says so itself
+  const title = document.createElement("h2");
+  title.textContent = found.querySelector("h1")?.textContent ?? "";
+  why.prepend(title);
+  why.id = "unsaved";
+  why.classList.add("stays");
+  document.getElementById(why.id)?.remove();
+  form.prepend(document.adoptNode(why));
 }
 
 // What was typed a moment ago is sent although the page goes away: of a form that is too long for
