@@ -59,6 +59,22 @@ def test_no_key_is_left_in_memory(tmp_path: Path) -> None:
         assert found_in(page, secrets) == set()
 
 
+def test_no_key_is_left_when_the_store_cannot_be_opened(tmp_path: Path) -> None:
+    """The passphrase was right, the page stays locked: it must not keep what it has opened."""
+    folder = desk_folder(tmp_path / "desk")
+    secrets = secrets_of(folder.folder)
+    store = folder.folder / "desk.db"
+    store.touch(0o600)
+    store.write_bytes(b"what a broken disk gives" * 400)
+    with page_process(folder.folder) as page:
+        page.enter()
+        answer = page.unlock()
+        assert answer.status == 403
+        assert "desk_store_damaged" in answer.text
+        assert page.locked()
+        assert found_in(page, secrets) == set()
+
+
 def test_what_a_locked_page_inherits_opens_nothing(tmp_path: Path) -> None:
     """Neither its arguments nor its environment nor its open files hold more than digests."""
     folder = desk_folder(tmp_path / "desk")

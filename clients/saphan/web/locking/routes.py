@@ -59,7 +59,13 @@ async def take(request: web.Request) -> web.Response:
                 place.attempts.check()
                 await _unlock(place, str(form.get("passphrase", "")), str(form.get("pin", "")))
     except SaphanError as error:
-        return await _asked(request, wanted, error)
+        answer = await _asked(request, wanted, error)
+        half_way = place.open is None and error.code not in _NOTHING_OPENED
+        if half_way and place.lock is not None:
+            # The passphrase was right, and has opened the key: that goes as if the desk had opened.
+            place.lock(place.why_locked or "asked")
+            answer.force_close()
+        return answer
     raise back(request, wanted)
 
 
@@ -92,6 +98,7 @@ async def _unlock(place: Workplace, passphrase: str, pin: str) -> None:
 
 
 _WRONG: Final = ("passphrase_wrong", "passphrase_malformed", "pkcs11_pin_wrong")
+_NOTHING_OPENED: Final = ("passphrase_wrong", "passphrase_malformed", "unlock_wait")
 
 
 async def _asked(request: web.Request, wanted: str, error: SaphanError | None) -> web.Response:
