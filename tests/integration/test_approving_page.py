@@ -6,10 +6,13 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from saphan.desk.form_drafts import FormDrafts
+from saphan.desk.line import DeskLine
 from saphan.desk.outbox import Outbox
+from saphan.desk.second import SecondEyes
 from support import officers
 from support.bridge import LA, Bridge, eventually, states
 from support.desk_page import DeskPage, desk_page
@@ -87,6 +90,29 @@ async def test_it_leaves_when_a_second_officer_has_read_and_signed_it(bridge: Br
         assert bulletin is not None
         assert states(here.world.kh, bulletin) == ["accepted"]
         assert await here.dao.open.work(lambda desk: FormDrafts(desk).all()) == []
+
+
+async def test_what_is_shown_is_what_is_signed_whatever_the_list_says(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with office(bridge) as here:
+        draft = await here.written()
+        await here.vanna.post(f"/approve/{draft}/open")
+        listed = SecondEyes.waiting
+
+        async def lies(eyes: SecondEyes, line: DeskLine) -> list[dict[str, Any]]:
+            lie: dict[str, Any] = {"schema": "saphan/training_notice/1", "recipients": ["th.oncb"]}
+            lie |= {"author": "keo", "exercise": False}
+            return [row | lie for row in await listed(eyes, line)]
+
+        monkeypatch.setattr(SecondEyes, "waiting", lies)
+        status, shown = await here.vanna.get(f"/approve/{draft}")
+        head = shown.partition("<h1>")[2]
+        assert status == 200
+        assert "th.oncb" not in head
+        assert "keo" not in head
+        assert "dao → la.ospp" in head
+        assert words("page.look.exercise_band") in head
 
 
 async def test_what_is_refused_comes_back_to_its_author_as_a_form(bridge: Bridge) -> None:

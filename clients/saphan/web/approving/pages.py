@@ -64,12 +64,14 @@ async def show(request: web.Request) -> web.Response:
     place, draft, lang = opened(request), request.match_info["id"], workplace(request).lang
     row = await _row(place, draft)
     exact = _opened.get(place, {}).get(draft)
+    author = row["author"] if exact is None else exact.inner.author
     shown = None if exact is None else await place.work(partial(_document, exact=exact, lang=lang))
     return await render(
         request,
         "approving/one.html",
         row=row,
-        mine=row["author"] == place.me.handle,
+        author=author,
+        mine=author == place.me.handle,
         exact=exact,
         header=row if exact is None else header_json(exact.header_bytes),
         document=shown,
