@@ -19,6 +19,7 @@ from saphan_protocol.batch import sign_one
 from saphan_protocol.content import seal_content
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import Refused
+from saphan_schemas.messages import text
 from saphan_schemas.records import Sealed
 from support.bridge import LA, Bridge, eventually, states
 from support.desk_letters import letter as desk_letter
@@ -89,7 +90,9 @@ async def test_a_draft_saves_what_is_typed_right_or_wrong(reader: Reader) -> Non
     assert form.answers["/about/title/lo"] == "ຫົວຂໍ້"
     assert form.answers["/about/review_at"] == "someday"
     assert form.version > 1
-    assert 'id="draft-' in (await page.get("/drafts"))[1]
+    drafts = (await page.get("/drafts"))[1]
+    assert 'id="draft-' in drafts
+    assert text("page.sending.drafts_go", n=180) in drafts
     # Its window goes on with the version of the answer, or with its name alone.
     again = changed(typed, about__title__lo="ອື່ນ")
     assert (await saved(page, number, again, autosave=True))[0] == 200

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import DAY_MS, LIMITS
 
 from saphan.desk.desk import Desk
 from saphan.desk.drafts import Drafts, draft_row
@@ -33,7 +34,10 @@ async def listed(request: web.Request) -> web.Response:
     place = opened(request)
     forms, files = await place.work(_all)
     known = await words(workplace(request).lang)
-    return await render(request, "writing/drafts.html", forms=forms, files=files, **known)
+    days = LIMITS.desk_draft_ms // DAY_MS
+    return await render(
+        request, "writing/drafts.html", forms=forms, files=files, days_kept=days, **known
+    )
 
 
 async def show(request: web.Request) -> web.Response:

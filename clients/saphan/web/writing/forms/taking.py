@@ -108,10 +108,9 @@ def _after(posted: Mapping[str, str]) -> dict[str, list[str]]:
     """Of a text, its languages, of a list of boxes, its codes: what follows each beginning."""
     found: dict[str, list[str]] = {}
     for name in posted:
-        for mark in ("/", BOX):
-            above, there, last = name.rpartition(mark)
-            if there:
-                found.setdefault(above + there, []).append(last)
+        for above, mark, last in (name.rpartition("/"), name.partition(BOX)):
+            if mark:
+                found.setdefault(above + mark, []).append(last)
     return found
 
 
@@ -220,7 +219,9 @@ def read(leaf: Leaf, typed: str, zone: str) -> Scalar | None:
     typed = typed.replace("\r\n", "\n").replace("\r", "\n")
     if not typed.strip():
         return None
-    kind = leaf.field.node.get("type")
+    kind, only = leaf.field.node.get("type"), leaf.field.node.get("const")
+    if isinstance(only, str | int) and ascii_digits(typed.strip()).lower() == str(only).lower():
+        return only
     if kind == "boolean" and typed in ("true", "false"):
         return typed == "true"
     if kind == "integer":

@@ -219,8 +219,10 @@ class Walk:
     def _boxes(
         self, pointer: str, found: Field, choice: Choice, items: list[Any], *, required: bool
     ) -> tuple[Place, Any]:
-        ticked = tuple(dict.fromkeys(str(one) for one in items if isinstance(one, str)))
-        made = list(ticked) if ticked or required else LEFT_OUT
+        ticked = tuple(dict.fromkeys(str(one) for one in items if isinstance(one, str | int)))
+        words = self.kind.shape(found.node["items"]).field.node.get("enum", ())
+        meant = {str(word): word for word in words}  # an own type may list numbers too
+        made = [meant.get(one, one) for one in ticked] if ticked or required else LEFT_OUT
         return Boxes(pointer, found, choice, required, ticked), made
 
 
