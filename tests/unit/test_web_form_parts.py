@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from saphan.form.question import Answers
 from saphan.web.writing.forms.model import form_of
 from saphan.web.writing.forms.taking import taken
 from saphan.web.writing.forms.widgets import local_time
 from saphan.web.writing.forms.wish import wish_of
+from saphan_schemas.body_types import BodyType
+from support.own_types import OWN, bundle
 from support.web_forms import ZONE, nodes, of_sample, ordered, posted, typed
 
 KIND, WISH, ANSWERS, _ = of_sample("drug_seizure")
@@ -187,3 +191,30 @@ def test_the_script_of_a_name_follows_from_its_letters(name: str, script: str | 
     assert answers.get(f"{here}/script") == script
     said = taken({f"{here}/full": name, f"{here}/script": "Thai"}, began, KIND, ZONE)
     assert said[f"{here}/script"] == "Thai"
+
+
+@pytest.mark.parametrize(
+    ("schema", "given", "value"),
+    [
+        ({"type": "integer", "enum": [1, 2]}, {"": "\u0ed2"}, 2),
+        ({"enum": [True, "x"]}, {"": "True"}, True),
+        ({"const": 3}, {"": "\u17e3"}, 3),
+        ({"const": True}, {"": "true"}, True),
+        ({"type": "array", "items": {"type": "integer", "enum": [1, 2]}}, {"=2": "on"}, [2]),
+        ({"type": "array", "items": {"type": "string", "enum": ["b=c", "d"]}},
+         {"=b=c": "on"}, ["b=c"]),
+    ],
+)  # fmt: skip
+def test_odd_values_of_own_types_are_taken_as_their_schema_writes_them(
+    schema: dict[str, Any], given: dict[str, str], value: object
+) -> None:
+    bounds = {"maxItems": 4, "uniqueItems": True} if "items" in schema else {}
+    body = {"type": "object", "additionalProperties": False, "properties": {"e": schema | bounds}}
+    data = bundle(OWN, body)
+    kind = BodyType(OWN, lambda: data)
+    start = {"/body/e=": ""} if bounds else {}
+    answers = taken(start | {f"/body/e{at}": said for at, said in given.items()}, {}, kind, ZONE)
+    assert wish_of(kind, answers)["body"] == {"e": value}
+    form = form_of(kind, answers, "km", shown=False)
+    assert not nodes(form)["/body/e"].faults
+    assert taken(posted(form), answers, kind, ZONE) == answers
