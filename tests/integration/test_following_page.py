@@ -11,26 +11,17 @@ from saphan.desk.form_files import FormFiles
 from saphan.desk.outbox import Outbox
 from saphan_schemas.messages import text
 from support import officers
-from support.bridge import LA, Bridge, eventually, states
-from support.desks import ready_bridge
+from support.bridge import LA, eventually, states
 from support.html_forms import fields_of
-from support.reading_page import Reader, reading, words
+from support.reading_page import Reader, words
 from support.recalls import stands
 from support.threads import letter
-from support.writing_page import SEIZURE, begun, filled, kept
+from support.writing_page import begun, filled, kept, writing
 
 
 @pytest.fixture
-async def bridge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridge]:
-    monkeypatch.setattr("saphan.node.desks.session.NEWS_PAUSE_S", 0.05)
-    async with ready_bridge() as made:
-        yield made
-
-
-@pytest.fixture
-async def reader(bridge: Bridge) -> AsyncIterator[Reader]:
-    async with reading(bridge) as found:
-        await found.shows(f"/write?type={SEIZURE}", f'value="{LA}"')  # the node has told it
+async def reader() -> AsyncIterator[Reader]:
+    async with writing() as found:
         yield found
 
 

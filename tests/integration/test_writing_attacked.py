@@ -12,28 +12,19 @@ import pytest
 from saphan.desk.outbox import Outbox
 from saphan_protocol.identity import sha256
 from saphan_schemas.limits import LIMITS
-from support.bridge import LA, Bridge, eventually, states
+from support.bridge import eventually, states
 from support.desk_letters import kept_here
 from support.desk_page import DeskPage
-from support.desks import ready_bridge
 from support.html_forms import changed, fields_of
-from support.reading_page import Reader, reading
-from support.writing_page import SEIZURE, begun, filled, kept
+from support.reading_page import Reader
+from support.writing_page import begun, filled, kept, writing
 
 UPLOAD = b"up"
 
 
 @pytest.fixture
-async def bridge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridge]:
-    monkeypatch.setattr("saphan.node.desks.session.NEWS_PAUSE_S", 0.05)
-    async with ready_bridge() as made:
-        yield made
-
-
-@pytest.fixture
-async def reader(bridge: Bridge) -> AsyncIterator[Reader]:
-    async with reading(bridge) as found:
-        await found.shows(f"/write?type={SEIZURE}", f'value="{LA}"')
+async def reader() -> AsyncIterator[Reader]:
+    async with writing() as found:
         yield found
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import pytest
 from saphan.desk.desk import Desk
 from saphan.desk.form_drafts import FormDraft, FormDrafts
 from saphan.web.writing.beginning import answers_of
@@ -11,8 +14,20 @@ from saphan_schemas.samples import sample
 
 from support.bridge import LA
 from support.desk_page import DeskPage
+from support.desks import ready_bridge
+from support.reading_page import Reader, reading
 
 SEIZURE = "saphan/drug_seizure/1"
+
+
+@asynccontextmanager
+async def writing() -> AsyncIterator[Reader]:
+    """kh.gpo's dao before the page; the node has told what may be written to whom."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("saphan.node.desks.session.NEWS_PAUSE_S", 0.05)
+        async with ready_bridge() as bridge, reading(bridge) as found:
+            await found.shows(f"/write?type={SEIZURE}", f'value="{LA}"')
+            yield found
 
 
 async def begun(page: DeskPage, schema: str = SEIZURE, **more: str) -> int:
