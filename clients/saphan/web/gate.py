@@ -65,11 +65,17 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not request[LET_IN]:
             return render_bare(request, "locking/outside.html", 401, used=False)
         place.present(request)
-    if request.content_type.startswith("multipart/") and not request.path.endswith("/files"):
-        # Step 4. What is read as a form would be spooled to the disk in clear; /files reads it
-        # itself, into sealed rows.
-        raise web.HTTPUnsupportedMediaType
+    if request.method == "POST" and request.content_type not in _forms(request.path):
+        raise web.HTTPUnsupportedMediaType  # step 4
     return await handler(request)
+
+
+def _forms(path: str) -> tuple[str, ...]:
+    """Content types of an order. What is read as a form with files would be spooled to the disk in
+    clear; /files reads it itself, into sealed rows."""
+    if path.endswith("/files"):
+        return ("multipart/form-data",)
+    return "application/x-www-form-urlencoded", "application/octet-stream"  # the second: nothing
 
 
 def _own(request: web.Request, place: Workplace) -> bool:
