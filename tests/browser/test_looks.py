@@ -121,7 +121,7 @@ async def test_forms_are_accessible(la: Visitor, lang: str, kind: str) -> None:
 async def test_pages_outside_the_rooms_are_accessible(
     browser: Browser, reader: Visitor, lang: str
 ) -> None:
-    """What is not there, the paper of a bulletin, and the door: not let in, and locked."""
+    """What is not there, the paper of a bulletin, and the door for who is not let in."""
     await reader.speak(lang)
     page = await reader.tab("/nothing/here")
     wrong = await judge(reader, page, f"missing-{lang}", markup=lang == "en")
@@ -131,12 +131,24 @@ async def test_pages_outside_the_rooms_are_accessible(
     await stranger.goto(f"{reader.origin}/inbox")
     wrong += await judge(reader, stranger, f"outside-{lang}", markup=lang == "km")
     await stranger.close()
+    await page.close()
+    assert wrong == []
+
+
+async def test_the_locked_door_is_accessible(reader: Visitor) -> None:
+    """In every language, switched in place; what is left out is asked for in it too."""
+    page = await reader.tab("/help")
     await page.locator("#lock button").click()
-    await page.locator("input[type=password]").wait_for()
-    wrong += await judge(reader, page, f"locked-{lang}", markup=lang == "en")
-    await page.locator("button.primary").click()
-    asked = await page.locator("input[type=password]").evaluate("one => one.validationMessage")
-    assert asked == text("page.look.unanswered", lang), "not in the browser's language"
+    typed = page.locator("input[type=password]")
+    await typed.wait_for()
+    wrong: list[str] = []
+    for lang in LANGUAGES:
+        await page.locator(f"#lang-{lang}").click()
+        await page.locator(f"html[lang={lang}]").wait_for(state="attached")
+        wrong += await judge(reader, page, f"locked-{lang}", markup=lang == "en")
+        await page.locator("main button.primary").click()
+        asked = await typed.evaluate("one => one.validationMessage")
+        assert asked == text("page.look.unanswered", lang), "not in the browser's language"
     await unlock(page)
     await page.close()
     assert wrong == []

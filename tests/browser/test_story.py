@@ -62,7 +62,7 @@ class Offices:
         title = f"{asked['/about']['title'][self.lang]} 0031/2026"
         asked["/about"]["title"][self.lang] = title
         page = await written(self.la, "/write", "info_request", asked, report)
-        await self.la.picture(page, f"{self.lang}-1-preview", full=True)
+        await self.la.picture(page, f"{self.lang}-1-preview")
         await self.judged(page, in_turn="lo")
         assert title not in await page.locator("#broker").inner_text(), "the broker reads no title"
         assert title in await page.locator("#recipient").inner_text()
@@ -136,7 +136,7 @@ class Offices:
         await page.locator("form[action$='/print'] button").click()
         await page.wait_for_function("!document.querySelector(\"form[action$='/print']\")")
         assert request in (await page.locator("body").inner_text()).replace("\n", "")
-        await self.kh.picture(page, f"{self.lang}-6-paper", full=True)
+        await self.kh.picture(page, f"{self.lang}-6-paper")
         await self.judged(page, in_turn="en")
         await page.close()
 
