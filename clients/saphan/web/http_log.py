@@ -12,7 +12,8 @@ HTTP_LOG: Final = logging.getLogger("saphan.web.http")
 def _names_only(record: logging.LogRecord) -> bool:
     """Keep the kind of an error, not its text: a request's bytes may stand there."""
     if record.exc_info and record.exc_info[0] is not None:
-        record.msg, record.args = "%s: %s", (record.msg, record.exc_info[0].__name__)
+        what = str(record.msg).partition(" from %s")[0]
+        record.msg, record.args = "%s: %s", (what, record.exc_info[0].__name__)
         record.exc_info = None
     return True
 
