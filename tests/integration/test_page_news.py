@@ -62,7 +62,7 @@ async def test_what_comes_is_told_and_is_on_the_next_look(bridge: Bridge) -> Non
         row = page.open.rows.get(sent.hex())
         assert row is not None
         assert (row.sender, row.opened) == (LA, False)
-        assert states(world.la, sent) == ["accepted"]
+        await eventually(lambda: states(world.la, sent) == ["accepted"])
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
