@@ -20,6 +20,7 @@ from saphan.desk.kept import KeptDays
 from saphan.desk.outbox import Outbox
 from saphan.desk.store import Shelf
 from saphan.folding.code_words import called, is_code
+from saphan.form.question import Answers
 from saphan.web.seeking.questions import MOST
 from saphan_schemas.messages import LANGUAGES
 from saphan_schemas.samples import wish
@@ -101,7 +102,10 @@ async def test_drafts_and_what_was_sent_are_found(page: DeskPage) -> None:
         Outbox(desk).queue(letter("la.ospp"), {})
         with desk.store.transaction():
             Drafts(desk).add(letter("la.ospp"))
-        answers = {"/about/title/en": "A questionnaire about Somphone", "/urgency": "nonsense"}
+        answers: Answers = {
+            "/about/title/en": "A questionnaire about Somphone",
+            "/urgency": "nonsense",
+        }
         return FormDrafts(desk).begin(
             "saphan/drug_seizure/1", ("la.ospp",), "en", answers=answers
         ).number  # fmt: skip

@@ -103,7 +103,7 @@ class Questions:
         return _answer(asked.request, {}) if sha256(answer.value) == asked.known else answer
 
     async def status(self, asked: AskStatus) -> DeskAnswer:
-        """One bulletin's life; `thread`: those that name it or that it names, as lists show them."""
+        """One bulletin's life; `thread`: those that name it or that it names, as in lists."""
 
         def look() -> Json:
             bulletins, viewer = self._service.bulletins, self._viewer()
