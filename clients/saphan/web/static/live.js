@@ -50,6 +50,14 @@ function again() {
 
 async function refresh() {
   busy = true;
+  try {
+    await look();
+  } finally {
+    busy = false; // whatever went wrong: the next piece of news is looked at
+  }
+}
+
+async function look() {
   while (named.size && !document.hidden) {
     const topics = [...named];
     named.clear();
@@ -63,7 +71,6 @@ async function refresh() {
     for (const element of shown) replace(element, found);
     document.title = found.title;
   }
-  busy = false;
 }
 
 // Morph an element into the one of the same id in another document.
