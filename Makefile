@@ -28,7 +28,7 @@ demo: $(STAMP) ## two agencies and a broker on this machine exchange bulletins
 	@$(BIN)/python demo/run.py
 
 test: lint ## formatting, lint, types, and all tests
-	@$(BIN)/python -m pytest -q -rs $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -rs --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 check: test ## the same as test
 
