@@ -59,10 +59,10 @@ def turned(seq: int) -> Told:
 
 
 def endless(seq: int) -> Told:
-    """One string of a MiB without a space, and one of a MiB of signs that need escaping."""
+    """One string of a MiB without a space, and a long one of signs that need escaping."""
     made = told(seq, "drug_seizure")
-    made.content["content"]["about"]["title"]["en"] = "A" * (MIB // 2)
-    made.content["content"]["body"]["substances"][0]["name_reported"] = "<" * (MIB // 2)
+    made.content["content"]["about"]["title"]["en"] = "A" * MIB
+    made.content["content"]["body"]["substances"][0]["name_reported"] = "<" * (MIB // 4)
     return made
 
 
