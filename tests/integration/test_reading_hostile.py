@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -107,3 +108,12 @@ async def test_a_long_text_is_folded_and_whole() -> None:
         word = await show(page, CONTENTS["one long word"])
         (heading,) = [line for line in word.splitlines() if "W" * 100 in line][1:2]
         assert heading.count("W") <= 1_000
+
+
+async def test_on_paper_nothing_is_folded() -> None:
+    told = "start " + "word " * 2_000 + "the-end"
+    async with desk_page() as page:
+        assert '<details class="fold"' in await show(page, changed("body", narrative={"en": told}))
+        _, paper = await page.post(f"/bulletins/{ID}/print")
+        assert told in re.sub(r"(?s)<details.*?</details>", "", paper)
+        assert '<details class="fold"' not in paper

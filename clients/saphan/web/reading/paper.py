@@ -28,7 +28,8 @@ async def paper(request: web.Request) -> web.Response:
     _require_open(values["doc"])
     await desk.work(lambda own: Confirming(own).printed(bytes.fromhex(bulletin)))
     tell(desk)
-    return await render(request, "reading/paper.html", **values, printed=place.clock())
+    values |= {"printed": place.clock(), "unfolded": True}
+    return await render(request, "reading/paper.html", **values)
 
 
 def _require_open(doc: object) -> None:
