@@ -44,6 +44,9 @@ async def test_all_words_on_few_sheets(browser: Browser, world: PageWorld, tmp_p
                 count, _ = await printed(officer, plain.id, tmp_path / f"{lang}.pdf")
                 assert count <= SHEETS, lang
             _, words = await printed(officer, long.id, tmp_path / "long.pdf")
+            assert all(len(sheet.split()) > 50 for sheet in words.split("\f")[:-2]), (
+                "an empty sheet"
+            )
             assert len(re.findall(r"\bword\b", words)) == 2_000
             assert "theveryend" in words
     finally:
