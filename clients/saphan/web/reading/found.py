@@ -96,7 +96,7 @@ def look(desk: Desk, bulletin: str, listed: InboxRow | None) -> Found | None:
         life=life,
         content=None,
         authors=(None if life is None else life["author"],),
-        standing=(life or {}) | (row or {}),
+        standing=_standing(box, life or {}, row or {}),
     )
     if opened is not None:
         return _opened(desk, found, opened)
@@ -118,6 +118,18 @@ def bundle_of(desk: Desk, schema: str) -> Json | None:
     if not is_own(schema) or not desk.store.has(Shelf.TYPES, schema.encode()):
         return None
     return DeskTypes(desk).all().get(schema).bundle
+
+
+def _standing(box: Inbox, life: Json, row: Json) -> Json:
+    """What either says of it; the list may not know yet what the life has just told.
+
+    What has taken its place by the life alone is left out where it was taken back since.
+    """
+    listed = row.get("replaced_by", [])
+    more = [one for one in life.get("replaced_by", ()) if one not in listed]
+    if row:
+        more = [one for one in more if not box.standing(one).get("recalled")]
+    return life | row | {"replaced_by": [*listed, *more]}
 
 
 def _opened(desk: Desk, found: Found, opened: Json) -> Found:

@@ -20,6 +20,10 @@ from saphan.web.seeking.words import type_words
 
 Json = dict[str, Any]
 REPLACING: Final = ("corrects", "supersedes")
+SAME: Final = ("sender", "schema", "exercise")
+"""Of the headers of both: as `saphan.threads.rules.may_replace` has it, within one version."""
+STANDING: Final = frozenset({"holds", "misses"})
+"""Of a relation, as the node tells it: `misses` stands here, though others have not got it."""
 
 
 def sheet(desk: Desk, found: Found, rows: Rows, lang: str) -> Json:
@@ -66,15 +70,22 @@ def _document(found: Found, content: Json | None, lang: str) -> Document | None:
 
 
 def _before(desk: Desk, found: Found) -> tuple[Found, Json] | None:
-    """The bulletin whose place this one takes, if it was opened here and is of the same type."""
-    for kind, bulletin in relations(found.content):
-        if kind in REPLACING:
-            earlier = look(desk, bulletin, None)
-            if earlier is None or earlier.content is None:
-                continue
-            if earlier.header["schema"] == found.header["schema"]:
-                return earlier, earlier.content
+    """The bulletin whose place this one rightly takes, if it was opened here."""
+    named = (one for kind, one in relations(found.content) if kind in REPLACING)
+    for bulletin in (one for one in named if one not in _in_vain(found)):
+        earlier = look(desk, bulletin, None)
+        if earlier is None or earlier.content is None:
+            continue
+        # Only its own sender replaces a bulletin, whatever the content of another one names (T3).
+        if all(earlier.header[name] == found.header[name] for name in SAME):
+            return earlier, earlier.content
     return None
+
+
+def _in_vain(found: Found) -> frozenset[str]:
+    """Bulletins that the node says this one does not take the place of."""
+    named = (found.life or {}).get("relations", ())
+    return frozenset(one["id"] for one in named if one["stands"] not in STANDING)
 
 
 def _notices(found: Found, lang: str) -> list[tuple[str, str]]:
