@@ -1,4 +1,4 @@
-"""A bulletin's signed events in words: what happened, who says so, what it proves; a drawing."""
+"""A bulletin's logged events in words: what happened, who says so, what it proves; a drawing."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from saphan.pages.timeline import Mark, Moment, timeline
 Json = dict[str, Any]
 BAD = frozenset({"rejected", "refused", "expired"})
 WARN = frozenset({"unopened", "unanswered", "recalled", "declined"})
+BY_SYSTEM = ("read", "system")
+"""Event and code of a reading that no officer did: a case system has taken the bulletin in."""
 DRAWN = 60
 """Events of one drawing, the first ones: a life has a dozen for each recipient."""
 
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """One signed event.
+    """One logged event.
 
     Args:
-        index: its place in the log; time: ms UTC; issuer: who has signed it.
+        index: its place in the log; time: ms UTC; issuer: who says it.
         what, why: the event and its code in words; proves: one sentence.
         proof: how it is proven; tone: good, warn or bad; said: words of the issuer, or "".
     """
@@ -81,14 +83,15 @@ def why(code: str | None, lang: str) -> str:
     return text("page.reading.timeline.why", lang, code=code)
 
 
-def event_text(event: str, lang: str) -> str:
-    """An event in words; one of a newer node as it names it."""
+def event_text(event: str, lang: str, code: str | None = None) -> str:
+    """An event in words, with its code where that says who acted; a newer node's as it names it."""
+    if (event, code) == BY_SYSTEM:
+        return text("sheet.read_system", lang)
     return text(f"event.{event}", lang) if has_text(f"event.{event}") else event
 
 
 def _happened(one: Json, lang: str) -> Happened:
     event = one["event"]
-    key = f"page.reading.proves.{event}"
     proven = one.get("proof", "witnessed") == "witnessed" and bool(one["witnesses"])
     entry = text("page.reading.timeline.entry", lang, index=one["index"])
     how = "page.reading.timeline.witnessed" if proven else "page.reading.timeline.logged"
@@ -96,13 +99,21 @@ def _happened(one: Json, lang: str) -> Happened:
         index=one["index"],
         time=one["time"],
         issuer=one["issuer"],
-        what=event_text(event, lang),
-        why=why(one["code"], lang),
-        proves=text(key if has_text(key) else "page.reading.proves.other", lang),
+        what=event_text(event, lang, one["code"]),
+        why="" if (event, one["code"]) == BY_SYSTEM else why(one["code"], lang),
+        proves=_proves(event, one["code"], lang),
         proof=f"{entry}, {text(how, lang, who=', '.join(one['witnesses']))}",
         tone=_tone(event, proven),
         said=one.get("detail") or "",
     )
+
+
+def _proves(event: str, code: str | None, lang: str) -> str:
+    """What an event proves; a reading by a system is no officer's."""
+    if (event, code) == BY_SYSTEM:
+        return text("page.reading.proves.read_system", lang)
+    key = f"page.reading.proves.{event}"
+    return text(key if has_text(key) else "page.reading.proves.other", lang)
 
 
 def _tone(event: str, proven: bool) -> Mark:
