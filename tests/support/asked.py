@@ -52,7 +52,7 @@ async def time_goes_on(world: World, out: Line, ms: int) -> Line:
 async def witnessed_now(world: World, out: Line) -> None:
     """The line's node cosigns a head of the present time, and the broker has it."""
     origin, now = world.pins.evidence.origin, world.clock() // 1000
-    await out.until(lambda: out.heads[origin].time >= now - 5)
+    await out.until(lambda: origin in out.heads and out.heads[origin].time >= now - 5)
     await out.cosign(out.heads[origin])
     await submitted(world, out, world.clock() + 1)  # answered after the cosignature
 
