@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -44,16 +43,6 @@ async def test_it_is_opened_by_a_signature_and_shown_as_a_document(bridge: Bridg
         assert 'lang="km"' in shown
         assert words("tlp.amber") in shown
         await reader.shows(f"/bulletins/{sent}", words("page.reading.proves.read"))
-
-
-async def test_two_clicks_at_once_sign_one_reading(bridge: Bridge) -> None:
-    async with reading(bridge) as reader:
-        sent = await reader.received()
-        path = f"/bulletins/{sent}/open"
-        for status, shown in await asyncio.gather(*(reader.page.post(path) for _ in range(2))):
-            assert status == 200
-            assert "Drug case report" in shown
-        assert reader.world.kh.db.rows("SELECT handle FROM readings") == [("dao",)]
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

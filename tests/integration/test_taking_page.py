@@ -140,27 +140,6 @@ async def test_evidence_is_made_by_the_node_and_proves_what_happened(
         assert list((node.config.data / FOLDER).iterdir()) == []
 
 
-async def test_evidence_ordered_twice_at_once_comes_whole_twice(
-    bridge: Bridge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("saphan.node.evidence_ready.PAUSES_S", (0.05,))
-    async with reading(bridge) as reader:
-        node = reader.world.kh
-        sent = await reader.came(await send(reader.world.la, pdf(SIZE)))
-        await reader.page.post(f"/bulletins/{sent}/open")
-        path = f"/bulletins/{sent}/evidence"
-        ordered = (order(reader, path, {"attachments": yes}) for yes in ("yes", "no"))
-        for number, (status, _, got) in enumerate(await asyncio.gather(*ordered)):
-            assert status == 200
-            bundle = tmp_path / str(number)
-            bundle.write_bytes(got)
-            verdict = await asyncio.to_thread(check_bundle, bundle, node.logs.pins)
-            assert verdict.outcome is not Outcome.INVALID
-            assert verdict.bulletin_id.hex() == sent
-        assert len(exports(node, sent)) == 2
-        assert await reader.page.open.work(lambda desk: left(desk, sent)) == 0
-
-
 def left(desk: Desk, bulletin: str) -> int:
     """Parts of evidence that rest at the desk, and records that wait."""
     waits = len(desk.store.all(Shelf.EXPORTS))
