@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from saphan.desk.desk import Desk
 from saphan.desk.inbox import Inbox
 from saphan.desk.outbox import Outbox
+from saphan.web.reading.opening import bring
 from saphan_schemas.messages import LANGUAGES
 from support.bridge import LA, Bridge, eventually, wish
 from support.desk_letters import kept_here, letter
@@ -43,6 +46,30 @@ async def test_it_is_opened_by_a_signature_and_shown_as_a_document(bridge: Bridg
         assert 'lang="km"' in shown
         assert words("tlp.amber") in shown
         await reader.shows(f"/bulletins/{sent}", words("page.reading.proves.read"))
+
+
+async def test_two_clicks_at_once_sign_one_reading(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with reading(bridge) as reader:
+        sent, desk = await reader.received(), reader.page.open
+        signing, go_on, read = asyncio.Event(), asyncio.Event(), Inbox.read
+
+        async def held(*given: Any) -> Any:
+            signing.set()
+            await go_on.wait()
+            return await read(*given)
+
+        monkeypatch.setattr(Inbox, "read", held)
+        first = asyncio.create_task(bring(desk, sent))
+        await signing.wait()
+        second = asyncio.create_task(bring(desk, sent))
+        await asyncio.sleep(0)  # it has asked the desk's one worker whether it is opened already
+        await desk.work(lambda _: None)
+        go_on.set()
+        await asyncio.gather(first, second)
+        signed = "SELECT handle FROM showings WHERE record IS NOT NULL"
+        assert reader.world.kh.db.rows(signed) == [("dao",)]
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -6,8 +6,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp.web import StreamResponse
 from multidict import CIMultiDictProxy
 from saphan.desk.confirming import Confirming
 from saphan.desk.desk import Desk
@@ -18,6 +20,7 @@ from saphan.evidence.checking import check_bundle
 from saphan.node.desks.evidence import FOLDER
 from saphan.node.policy.settings import SETTINGS_NAME
 from saphan.node.service import NodeService
+from saphan.web.reading import taking
 from saphan_protocol.bundle.report import Outcome
 from saphan_schemas.desk_frames import AskEvidencePart
 from saphan_schemas.errors import InvalidInput, OperatorError
@@ -138,6 +141,39 @@ async def test_evidence_is_made_by_the_node_and_proves_what_happened(
         kept = await reader.page.open.work(lambda desk: left(desk, sent))
         assert kept == 0
         assert list((node.config.data / FOLDER).iterdir()) == []
+
+
+async def test_evidence_ordered_again_while_it_is_saved_comes_whole_twice(
+    bridge: Bridge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow browser still takes the first when the second is ordered."""
+    monkeypatch.setattr("saphan.node.evidence_ready.PAUSES_S", (0.05,))
+    giving, go_on, whole = asyncio.Event(), asyncio.Event(), taking.give
+
+    async def slow(*given: Any) -> StreamResponse:
+        if not giving.is_set():
+            giving.set()
+            await go_on.wait()
+        return await whole(*given)
+
+    async with reading(bridge) as reader:
+        sent = await reader.came(await send(reader.world.la, pdf(SIZE)))
+        await reader.page.post(f"/bulletins/{sent}/open")
+        monkeypatch.setattr(taking, "give", slow)
+        path = f"/bulletins/{sent}/evidence"
+        first = asyncio.create_task(order(reader, path, {"attachments": "yes"}))
+        await giving.wait()
+        second = asyncio.create_task(order(reader, path))
+        alone = reader.page.open.alone(f"evidence {sent}")
+        await eventually(lambda: second.done() or "waiters" in repr(alone))
+        go_on.set()
+        for number, (status, _, got) in enumerate(await asyncio.gather(first, second)):
+            assert status == 200
+            bundle = tmp_path / str(number)
+            bundle.write_bytes(got)
+            verdict = await asyncio.to_thread(check_bundle, bundle, reader.world.kh.logs.pins)
+            assert verdict.outcome is not Outcome.INVALID
+        assert await reader.page.open.work(lambda desk: left(desk, sent)) == 0
 
 
 def left(desk: Desk, bulletin: str) -> int:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from saphan.desk.desk import Desk, open_desk
 from saphan.desk.folder import DeskFolder, DeskId
@@ -56,6 +57,7 @@ class OpenDesk:
         self._closing = closing
         self._worker = worker
         self._tasks: list[asyncio.Task[None]] = []
+        self._alone = WeakValueDictionary[str, asyncio.Lock]()
 
     async def start(self) -> None:
         """Load what is in memory, and reach for the node."""
@@ -76,6 +78,10 @@ class OpenDesk:
             Unavailable: there is no line; SaphanError: what `do` raises.
         """
         return await self.line.ask(do)
+
+    def alone(self, what: str) -> asyncio.Lock:
+        """Held by whoever does this now: a second click waits for what the first one does."""
+        return self._alone.setdefault(what, asyncio.Lock())
 
     async def close(self) -> None:
         """Let the line go, finish what the worker does, close the store."""

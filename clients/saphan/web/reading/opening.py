@@ -26,9 +26,12 @@ async def bring(desk: OpenDesk, bulletin: str) -> None:
     Raises:
         SaphanError: of the line, the node (such as `bulletin_recalled`), the disk.
     """
-    if await desk.work(lambda own: Inbox(own).opened(bulletin)) is not None:
-        return
+    async with desk.alone(f"open {bulletin}"):
+        if await desk.work(lambda own: Inbox(own).opened(bulletin)) is None:
+            await _sign_and_keep(desk, bulletin)
 
+
+async def _sign_and_keep(desk: OpenDesk, bulletin: str) -> None:
     async def read(own: Desk, line: DeskLine) -> None:
         box = Inbox(own)
         content = await box.read(line, bytes.fromhex(bulletin))

@@ -66,12 +66,13 @@ async def evidence(request: web.Request) -> web.StreamResponse:
         await Files(own).fetch_evidence(line, raw, blob)
         return blob
 
-    blob = await desk.ask(fetch)
     name = download_name(raw, EVIDENCE)
-    try:
-        return await give(request, desk, name, blob, f"{bulletin[:16]}.evidence")
-    finally:
-        await asyncio.shield(desk.work(lambda own: Files(own).drop_evidence(raw)))
+    async with desk.alone(f"evidence {bulletin}"):  # both would rest here under one name
+        blob = await desk.ask(fetch)
+        try:
+            return await give(request, desk, name, blob, f"{bulletin[:16]}.evidence")
+        finally:
+            await asyncio.shield(desk.work(lambda own: Files(own).drop_evidence(raw)))
 
 
 async def _file(desk: OpenDesk, bulletin: str, number: int) -> File:
