@@ -27,7 +27,7 @@ from saphan_schemas.records import (
     statement_type,
 )
 
-from saphan_protocol.identity import pae
+from saphan_protocol.identity import pae, sha256
 
 ENTRY_TYPE: Final = "saphan/entry/1"
 CONSIGNMENT_TYPE: Final = "saphan/consignment/1"
@@ -96,6 +96,11 @@ def target_of(event: Event, statement: Statement) -> int | None:
 def anchor_leaf(size: int, root: bytes) -> bytes:
     """Leaf that states the directory log's signed size and root."""
     return bytes((LeafType.ANCHOR,)) + _ANCHOR.pack(size, root)
+
+
+def successor_leaf(old_origin: str, size: int, root: bytes) -> bytes:
+    """Leaf 0 of a log that follows a lost one: which one, and the largest head known of it."""
+    return bytes((LeafType.SUCCESSOR,)) + _SUCCESSOR.pack(sha256(old_origin.encode()), size, root)
 
 
 def parse_leaf(data: bytes) -> Leaf:

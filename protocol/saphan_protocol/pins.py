@@ -62,6 +62,24 @@ def _lasting(pin: LogPin) -> LogPin:
     return LogPin(origin, tuple(format_vkey(parse_vkey(key).named(origin)) for key in pin.vkeys))
 
 
+def origin_number(origin: str) -> tuple[str, int]:
+    """A log's lasting origin and its number.
+
+    Raises:
+        InvalidInput: `pins_malformed`, it does not end with a number.
+    """
+    if not _NUMBERED.fullmatch(origin):
+        raise _malformed(f"{origin[:160]} does not end with the log's number")
+    name, _, number = origin.rpartition("/")
+    return name, int(number)
+
+
+def numbered(pin: LogPin, number: int) -> LogPin:
+    """The same keys under the lasting origin with this number: another log of one succession."""
+    origin = f"{origin_number(pin.origin)[0]}/{number}"
+    return LogPin(origin, tuple(format_vkey(parse_vkey(key).named(origin)) for key in pin.vkeys))
+
+
 class _LogFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     origin: str
     vkeys: tuple[str, ...]
@@ -109,8 +127,7 @@ def parse_pins(data: bytes) -> Pins:
         if not pin.origin.startswith(f"{found.name}/"):
             raise _malformed(f"{pin.origin} is no log of {found.name[:80]!r}")
         _check_keys(pin)
-        if not _NUMBERED.fullmatch(pin.origin):
-            raise _malformed(f"{pin.origin} does not end with the log's number")
+        origin_number(pin.origin)
     return Pins(name=found.name, directory=directory, evidence=evidence)
 
 

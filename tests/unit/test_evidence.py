@@ -19,7 +19,15 @@ from saphan_protocol.delivery import (
     issuers_of,
     step,
 )
-from saphan_protocol.evidence import anchor_leaf, commitment, entry_leaf, open_leaf, parse_leaf
+from saphan_protocol.evidence import (
+    anchor_leaf,
+    commitment,
+    entry_leaf,
+    open_leaf,
+    parse_leaf,
+    successor_leaf,
+)
+from saphan_protocol.identity import sha256
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, Refused, SaphanError
 from saphan_schemas.records import (
@@ -96,6 +104,13 @@ def test_another_salt_or_entry_does_not_open_a_leaf() -> None:
 def test_an_anchor_is_clear() -> None:
     leaf = parse_leaf(anchor_leaf(5, b"\x02" * 32))
     assert (leaf.type, leaf.size, leaf.root) == (LeafType.ANCHOR, 5, b"\x02" * 32)
+
+
+def test_a_successor_leaf_names_the_log_before_it_in_clear() -> None:
+    leaf = parse_leaf(successor_leaf("bridge.test/evidence/1", 7, b"\x03" * 32))
+    named = sha256(b"bridge.test/evidence/1")
+    assert (leaf.type, leaf.old_origin) == (LeafType.SUCCESSOR, named)
+    assert (leaf.size, leaf.root, leaf.commitment) == (7, b"\x03" * 32, None)
 
 
 def test_leaves_of_wrong_length_or_type_are_refused() -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from saphan_protocol.notes import format_vkey, parse_vkey
-from saphan_protocol.pins import PINS_BYTES, Pins, format_pins, parse_pins
+from saphan_protocol.pins import (
+    PINS_BYTES,
+    Pins,
+    format_pins,
+    numbered,
+    origin_number,
+    parse_pins,
+)
 from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput
 from support.pin_files import pins
@@ -34,16 +40,20 @@ def test_the_digest_covers_origins_and_keys_of_both_logs() -> None:
 
 def test_agreements_and_words_outlive_a_log_s_number() -> None:
     """A successor log has the same keys under the origin with the next number."""
-    later = {}
-    for log in ("directory", "evidence"):
-        pin: LogPin = getattr(PINS, log)
-        origin = pin.origin.removesuffix("1") + "2"
-        vkeys = tuple(format_vkey(parse_vkey(key).named(origin)) for key in pin.vkeys)
-        later[log] = LogPin(origin, vkeys)
-    successor = Pins(name=PINS.name, **later)
+    successor = Pins(
+        name=PINS.name, directory=numbered(PINS.directory, 2), evidence=numbered(PINS.evidence, 2)
+    )
+    assert parse_pins(format_pins(successor)) == successor  # the keys carry the new name
     assert successor != PINS
     assert (successor.lasting, successor.digest) == (PINS.lasting, PINS.digest)
     assert PINS.lasting[0].origin == "bridge.example/directory"
+
+
+def test_an_origin_is_a_lasting_name_and_a_number() -> None:
+    assert origin_number("bridge.example/evidence/12") == ("bridge.example/evidence", 12)
+    for bad in ("bridge.example/evidence", "bridge.example/evidence/0", "e/01", "/1", "", "e/x"):
+        with pytest.raises(InvalidInput, match="pins_malformed"):
+            origin_number(bad)
 
 
 @pytest.mark.parametrize(
