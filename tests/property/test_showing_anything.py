@@ -13,7 +13,10 @@ from saphan_schemas.fields import root_of
 from saphan_schemas.messages import LANGUAGES, text
 
 SCHEMA = "saphan/drug_seizure/1"
-PAGE = "{% import 'reading/document.html' as reading with context %}{{ reading.document(doc) }}"
+PAGE = (
+    "{% import 'reading/parts.html' as parts with context %}{{ parts.left_out() }}"
+    "{% import 'reading/document.html' as reading with context %}{{ reading.document(doc) }}"
+)
 BODY = tuple(root_of(SCHEMA)["properties"]["body"]["properties"])
 ABOUT = tuple(root_of(SCHEMA)["$defs"]["about"]["properties"])
 KEYS = st.sampled_from(
@@ -50,8 +53,8 @@ def test_anything_is_shown_as_text(
 
     doc = document(SCHEMA, None, content, lang)
     earlier = document(SCHEMA, None, before, lang)
-    left_out(earlier, doc)
+    was, gone = changes(earlier, doc), left_out(earlier, doc)
     shown = environment().from_string(PAGE).render(
-        doc=doc, was=changes(earlier, doc), lang=lang, say=say, now=0, me=None
+        doc=doc, was=was, gone=gone, lang=lang, say=say, now=0, me=None
     )  # fmt: skip
     assert "<script" not in shown

@@ -9,13 +9,17 @@ from typing import Any
 import msgspec
 import pytest
 from saphan.desk.desk import Desk, number_name
-from saphan.desk.inbox import Opened
+from saphan.desk.inbox import Inbox, Opened
 from saphan.desk.store import Shelf
+from saphan.showing.comparing import left_out
+from saphan.showing.document import document
 from saphan.web.inbox.rows import Rows
 from saphan.web.reading.found import look
 from saphan.web.reading.sheet import sheet, stands
+from saphan.web.rendering.environment import environment
 from saphan_schemas.codec import encode
-from saphan_schemas.samples import sample
+from saphan_schemas.messages import text
+from saphan_schemas.samples import sample, schema_of
 from support.bare_desk import bare_desk, row
 from support.told_desk import Told, told
 
@@ -56,7 +60,7 @@ def struck(desk: Desk, one: Told) -> str:
     found = look(desk, one.id, None)
     assert found is not None
     shown = sheet(desk, found, Rows(), "en")
-    return " ".join(text.text for texts in shown["was"].values() for text in texts)
+    return " ".join(text.text for was in shown["was"].values() if was for text in was.values)
 
 
 @pytest.mark.parametrize(
@@ -113,3 +117,38 @@ def test_what_was_taken_back_since_takes_no_place(desk: Desk) -> None:
     assert found is not None
     assert found.standing["replaced_by"] == []
     assert stands(found)
+
+
+def test_what_was_left_out_says_of_which_part_it_was_and_reads_as_it_stood() -> None:
+    content, schema = sample("asset_lead"), schema_of("asset_lead")
+    before = document(schema, None, content, "en")
+    after = document(schema, None, {"about": content["about"], "body": {}}, "en")
+    gone = left_out(before, after)
+    valued = next(one for one in gone if one.item.kind == "day")
+    assert (valued.within, valued.item.name) == (("Assets", "Value"), "As of")
+
+    def say(key: str, **values: object) -> str:
+        return text(key, "en", **values)
+
+    page = "{% import 'reading/parts.html' as parts with context %}{{ parts.left_out() }}"
+    shown = environment().from_string(page).render(gone=(valued,), lang="en", say=say, now=0)
+    assert "Assets › Value › As of" in shown
+    assert valued.item.values[0].text not in shown  # an ISO day, where a page says it in words
+
+
+def test_a_desk_without_a_page_is_not_misled_by_an_older_row_either(desk: Desk) -> None:
+    """`saphan read` looks in the store alone."""
+    first, newer = told(1, "drug_seizure", 1), "ab" * 32
+    lives(desk, first, replaced_by=[newer])
+    listed(desk, row(1, id=first.id, replaced_by=[]))
+    assert Inbox(desk).standing(first.id)["replaced_by"] == [newer]
+
+
+def test_a_reading_by_a_system_is_told_as_such_in_the_list_of_deliveries(desk: Desk) -> None:
+    one = told(1, "drug_seizure", 1)
+    opened(desk, one, OLD)
+    lives(desk, one, deliveries=[{"recipient": "kh.gpo", "state": "read", "code": "system"}])
+    found = look(desk, one.id, None)
+    assert found is not None
+    said = sheet(desk, found, Rows(), "en")["deliveries"]
+    assert said == [("kh.gpo", text("sheet.read_system", "en"), "")]

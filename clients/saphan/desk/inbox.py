@@ -106,9 +106,26 @@ class Inbox:
         """A bulletin's life as the node told it last; raises as `opened`."""
         return self._find(Shelf.STATUS, text)
 
-    def standing(self, bulletin: str) -> Json:
-        """Whether a bulletin stands, as the node said it last: of its life, and of the list."""
-        return (self.status_kept(bulletin) or {}) | (self._row_of(bulletin) or {})
+    def standing(self, bulletin: str, row: Json | None = None) -> Json:
+        """Whether a bulletin stands, as the node said it last: of its life, and of the list.
+
+        The list may not know yet what the life has just told; what has taken its place by the life
+        alone is left out where it was taken back since.
+
+        Args:
+            row: of the list, from who has it in memory; None: it is looked for.
+        """
+        life = self.status_kept(bulletin) or {}
+        row = (self._row_of(bulletin) or {}) if row is None else row
+        listed = row.get("replaced_by", [])
+        more = [one for one in life.get("replaced_by", ()) if one not in listed]
+        if row:
+            more = [one for one in more if not self._taken_back(one)]
+        return life | row | {"replaced_by": [*listed, *more]}
+
+    def _taken_back(self, bulletin: str) -> bool:
+        life, row = self.status_kept(bulletin), self._row_of(bulletin)
+        return any(said.get("recalled") for said in (life, row) if said)
 
     def heard(self) -> int | None:
         """When the node was heard last, ms UTC; None: never."""

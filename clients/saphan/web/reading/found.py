@@ -12,7 +12,7 @@ from saphan_schemas.records import Blob
 
 from saphan.desk.answers import Shown
 from saphan.desk.desk import Desk
-from saphan.desk.files import Files, download_name, upload_name
+from saphan.desk.files import Files, download_name
 from saphan.desk.inbox import Inbox
 from saphan.desk.kept import KeptDays
 from saphan.desk.listed import InboxRow
@@ -96,7 +96,7 @@ def look(desk: Desk, bulletin: str, listed: InboxRow | None) -> Found | None:
         life=life,
         content=None,
         authors=(None if life is None else life["author"],),
-        standing=_standing(box, life or {}, row or {}),
+        standing=box.standing(bulletin, row or {}),
     )
     if opened is not None:
         return _opened(desk, found, opened)
@@ -118,18 +118,6 @@ def bundle_of(desk: Desk, schema: str) -> Json | None:
     if not is_own(schema) or not desk.store.has(Shelf.TYPES, schema.encode()):
         return None
     return DeskTypes(desk).all().get(schema).bundle
-
-
-def _standing(box: Inbox, life: Json, row: Json) -> Json:
-    """What either says of it; the list may not know yet what the life has just told.
-
-    What has taken its place by the life alone is left out where it was taken back since.
-    """
-    listed = row.get("replaced_by", [])
-    more = [one for one in life.get("replaced_by", ()) if one not in listed]
-    if row:
-        more = [one for one in more if not box.standing(one).get("recalled")]
-    return life | row | {"replaced_by": [*listed, *more]}
 
 
 def _opened(desk: Desk, found: Found, opened: Json) -> Found:
@@ -155,7 +143,7 @@ def _written(desk: Desk, found: Found, queued: Queued) -> Found:
     """What was written here: its author does not have to ask for it."""
     if not KeptDays(desk).shown(bytes.fromhex(found.id)):
         return found
-    wish, files = queued.written.wish(), Files(desk)
+    wish, files, bulletin = queued.written.wish(), Files(desk), bytes.fromhex(found.id)
     listed = [
         _file(
             {
@@ -166,7 +154,7 @@ def _written(desk: Desk, found: Found, queued: Queued) -> Found:
                 "length": one.blob.length,
                 "sha256": one.blob.digest.hex(),
             },
-            files.has(upload_name(one.blob), one.blob),
+            files.has(download_name(bulletin, number), one.blob),
         )
         for number, one in enumerate(queued.written.attachments, 1)
     ]

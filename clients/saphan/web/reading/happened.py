@@ -90,6 +90,11 @@ def event_text(event: str, lang: str, code: str | None = None) -> str:
     return text(f"event.{event}", lang) if has_text(f"event.{event}") else event
 
 
+def reason(event: str, code: str | None, lang: str) -> str:
+    """The code of an event in words, unless the event's own words say it."""
+    return "" if (event, code) == BY_SYSTEM else why(code, lang)
+
+
 def _happened(one: Json, lang: str) -> Happened:
     event = one["event"]
     proven = one.get("proof", "witnessed") == "witnessed" and bool(one["witnesses"])
@@ -100,7 +105,7 @@ def _happened(one: Json, lang: str) -> Happened:
         time=one["time"],
         issuer=one["issuer"],
         what=event_text(event, lang, one["code"]),
-        why="" if (event, one["code"]) == BY_SYSTEM else why(one["code"], lang),
+        why=reason(event, one["code"], lang),
         proves=_proves(event, one["code"], lang),
         proof=f"{entry}, {text(how, lang, who=', '.join(one['witnesses']))}",
         tone=_tone(event, proven),

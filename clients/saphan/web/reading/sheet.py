@@ -14,7 +14,7 @@ from saphan.showing.document import document
 from saphan.showing.items import Document
 from saphan.web.inbox.rows import Rows
 from saphan.web.reading.found import Found, look, relations
-from saphan.web.reading.happened import drawing, event_text, happened, why
+from saphan.web.reading.happened import drawing, event_text, happened, reason, why
 from saphan.web.reading.threaded import owing, thread
 from saphan.web.seeking.words import type_words
 
@@ -126,6 +126,6 @@ def _deliveries(found: Found, lang: str) -> list[tuple[str, str, str]]:
     for one in (found.life or {}).get("deliveries", ()):
         key, state = f"state.{one['state']}", one["state"]
         handed = "handover" if state == "handed_over" else state
-        words = text(key, lang) if has_text(key) else event_text(handed, lang)
-        rows.append((one["recipient"], words, why(one["code"], lang)))
+        words = text(key, lang) if has_text(key) else event_text(handed, lang, one["code"])
+        rows.append((one["recipient"], words, reason(handed, one["code"], lang)))
     return rows
