@@ -49,5 +49,9 @@ async def test_all_words_on_few_sheets(browser: Browser, world: PageWorld, tmp_p
             )
             assert len(re.findall(r"\bword\b", words)) == 2_000
             assert "theveryend" in words
+            page = await officer.tab(f"/bulletins/{long.id}")
+            await page.pdf(path=tmp_path / "page.pdf")  # printed as it stands, folds closed
+            shown = ["pdftotext", str(tmp_path / "page.pdf"), "-"]
+            assert b"theveryend" in await asyncio.to_thread(subprocess.check_output, shown)
     finally:
         await desk.stop()
