@@ -226,14 +226,24 @@ async def receive(ws: aiohttp.ClientWebSocketResponse, timeout_s: float | None) 
         raise Unavailable("line_silent", f"the node said nothing for {timeout_s:.0f} s") from None
     if message.type is not aiohttp.WSMsgType.BINARY:
         raise _down("closed")
-    try:
-        frame: FromNodeToDesk = _decoder.decode(message.data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
-        raise malformed(f"a message of the node does not parse: {error}") from None
-    if encode(frame) != message.data:
-        raise malformed("a message of the node has a second spelling")
+    frame = decode_answer(message.data)
     if isinstance(frame, DeskClosing):
         raise told(frame)
+    return frame
+
+
+def decode_answer(data: bytes) -> FromNodeToDesk:
+    """One message of the node.
+
+    Raises:
+        OperatorError: `node_answer`.
+    """
+    try:
+        frame: FromNodeToDesk = _decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
+        raise malformed(f"a message of the node does not parse: {error}") from None
+    if encode(frame) != data:
+        raise malformed("a message of the node has a second spelling")
     return frame
 
 
