@@ -35,6 +35,7 @@ from saphan_schemas.records import (
     StanzaBytes,
 )
 from saphan_schemas.schema_frames import AskSchema, SchemaBundle
+from saphan_schemas.succession_frames import SuccessionFromBroker, SuccessionFromNode
 
 PROTOCOL: Final = 1
 """Version of this session protocol; there is no negotiation."""
@@ -70,8 +71,7 @@ class Login(Record, frozen=True, tag=2):
     """Evidence index up to which the node has everything of its corridors; None: nothing."""
     clock: Millis
     tls: Digest | None
-    """SHA-256 of the certificate that the node has seen, so that a difference can be named; the
-    signature covers it."""
+    """SHA-256 of the certificate that the node has seen; named to say what differs, signed too."""
     signature: Signature
     leaves: Index = 0
     """Directory leaves it holds, those after its newest verified head not verified yet: a line
@@ -373,6 +373,7 @@ FromNode = (
     | Spare
     | AskProofs
     | AskSchema
+    | SuccessionFromNode
 )
 FromBroker = (
     Challenge
@@ -388,6 +389,7 @@ FromBroker = (
     | Witnessed
     | Proofs
     | SchemaBundle
+    | SuccessionFromBroker
 )
 
 

@@ -88,6 +88,7 @@ class Limits:
     proof_items: int = 32  # leaves of one question for paths: 21 KB, 3 s at 64 kbit/s, at worst
     note_bytes: int = 256 * KIB  # a head with 64 witnesses at 3.4 KiB each
     note_signatures: int = 128  # lines on a note; C2SP demands at least 16 accepted
+    successions: int = 256  # logs of one broker, one after the other: a disk lost every month
     leaf_bytes: int = 65_535  # u16-length-prefixed in entry bundles
     tile_cache: int = 64  # full tiles in memory per log with their inner nodes, 37 KB each
     pack_notes: int = 4_096  # heads in a record pack: eleven a day of a year, checked in 5 s
@@ -149,6 +150,8 @@ class Limits:
     store_connect_ms: int = 5 * SECOND_MS  # to a Redis server: connected and logged in
     store_reply_ms: int = 10 * SECOND_MS  # of a Redis server, beside what replicas may take
     store_examine_ms: int = MINUTE_MS  # between looks at a Redis server's settings while it runs
+    sentinel_reply_ms: int = SECOND_MS  # of one sentinel: the others answer for it
+    sentinel_look_ms: int = SECOND_MS  # between looks whether the primary is another one by now
     store_settle_ms: int = 5 * SECOND_MS  # to find out what became of a commit: a server's restart
 
     # Quotas of one agency at a broker, where its operator names no others (admission step 14)
