@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from saphan_broker.store.redis.address import RedisAddress
-from saphan_broker.store.redis.line import LineDown, dial, unreachable
+from saphan_broker.store.redis.dialling import dial
+from saphan_broker.store.redis.line import LineDown, unreachable
 from saphan_broker.store.redis.refusals import Reply
 from saphan_broker.store.redis.server import examine
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from saphan_broker.store.redis.address import RedisAddress
-from saphan_broker.store.redis.line import Line, dial
+from saphan_broker.store.redis.dialling import dial
+from saphan_broker.store.redis.line import Line
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from saphan_broker.objects.directory import DirectoryObjects
 from saphan_broker.store.redis.archive.policy import EAGER
+from saphan_broker.store.redis.dialling import dial
 from saphan_broker.store.redis.lease import Lease
-from saphan_broker.store.redis.line import dial
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError
 from support.aging_commits import admitted, destruction

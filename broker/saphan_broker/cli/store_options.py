@@ -21,10 +21,13 @@ _ONLY_REDIS: Final = (
     "redis_ca",
     "redis_cert",
     "redis_key",
+    "redis_sentinel_user",
+    "redis_sentinel_password_file",
     "replicas",
     "accept_loss",
 )
 _ONLY_TLS: Final = ("redis_ca", "redis_cert", "redis_key")
+_ONLY_SENTINELS: Final = ("redis_sentinel_user", "redis_sentinel_password_file")
 _ONLY_S3: Final = ("blobs_credentials", "blobs_endpoint", "blobs_region", "blobs_ca")
 
 
@@ -40,6 +43,15 @@ def add_store(parser: Parser) -> None:
             metavar="FILE",
             help=text(f"help.broker_redis_{name}"),
         )
+    group.add_argument(
+        "--redis-sentinel-user", metavar="NAME", help=text("help.broker_redis_sentinel_user")
+    )
+    group.add_argument(
+        "--redis-sentinel-password-file",
+        type=Path,
+        metavar="FILE",
+        help=text("help.broker_redis_sentinel_password_file"),
+    )
     group.add_argument(
         "--replicas", type=count(0, MOST_REPLICAS), metavar="N", help=text("help.broker_replicas")
     )
@@ -75,18 +87,30 @@ def store_choice(args: argparse.Namespace) -> StoreChoice:
         ca_file=args.redis_ca,
         cert_file=args.redis_cert,
         key_file=args.redis_key,
+        sentinel_user=args.redis_sentinel_user,
+        sentinel_password_file=args.redis_sentinel_password_file,
         replicas=args.replicas or 0,
         accept_loss=args.accept_loss,
     )
-    _ = address.parts, address.database  # a mistyped URL is found before anything is begun
-    if address.parts.scheme != "rediss":  # who names certificates believes the line to be sealed
+    address.check()
+    if not address.sealed:  # who names certificates believes the line to be sealed
         _refuse_alone(args, _ONLY_TLS, "redis", "TLS to the server", value="rediss://HOST:PORT")
     if args.redis_password_file is None:
         _refuse_alone(args, ["redis_user"], "redis-password-file", "a login", value="FILE")
     if args.redis_cert is None or args.redis_key is None:
         _refuse_alone(args, ["redis_key"], "redis-cert", "a certificate", value="FILE")
         _refuse_alone(args, ["redis_cert"], "redis-key", "a certificate's key", value="FILE")
+    _check_sentinels(args, address.sentinels)
     return StoreChoice(redis=address, blobs=blobs)
+
+
+def _check_sentinels(args: argparse.Namespace, sentinels: Sequence[object]) -> None:
+    if not sentinels:
+        value = "redis+sentinel://HOST:PORT,.../PRIMARY"
+        _refuse_alone(args, _ONLY_SENTINELS, "redis", "sentinels", value=value)
+    if args.redis_sentinel_password_file is None:
+        main = "redis-sentinel-password-file"
+        _refuse_alone(args, ["redis_sentinel_user"], main, "a login", value="FILE")
 
 
 def _blobs(args: argparse.Namespace) -> BlobPlace | None:

@@ -20,8 +20,9 @@ from saphan_schemas.limits import LIMITS
 from saphan_broker.clock import Clock
 from saphan_broker.processes.wire import Body, Envelope, Message
 from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.dialling import dial, dial_as
 from saphan_broker.store.redis.keys import Keys
-from saphan_broker.store.redis.line import Line, LineDown, dial, dial_as
+from saphan_broker.store.redis.line import Line, LineDown
 from saphan_broker.store.redis.refusals import Reply, checked
 
 _log = logging.getLogger("saphan.broker")

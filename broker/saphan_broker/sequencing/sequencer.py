@@ -29,7 +29,14 @@ WORTH_JUDGING = 64
 """Items waiting before the next group is judged beside the write of the one before: fewer are
 judged in less time than a commit costs, and better gather into one group meanwhile."""
 FULL = frozenset({"disk_full", "store_memory_full"})
-STOPPING = FULL | {"clock_disagrees", "node_not_heard", "redis_unreachable", "replicas_missing"}
+STOPPING = FULL | {
+    "clock_disagrees",
+    "failover_under_way",
+    "node_not_heard",
+    "redis_unreachable",
+    "replicas_missing",
+    "sentinels_unreachable",
+}
 """Failures that leave no doubt about the store, but while which nothing is logged."""
 LEASE_LOST = "lease_lost"
 """Another process sequences by now; what this one wrote meanwhile was refused."""
@@ -257,6 +264,10 @@ class Sequencer:
         except Exception as error:
             if isinstance(error, Unavailable) and error.code == LEASE_LOST:
                 return  # `stand_down` follows
+            if isinstance(error, OperatorError):
+                # What keeps it from going on, such as a store that lacks what was signed.
+                self._alarmed.add(error.code)
+                self._state.alarms.sound_error(error, stops=True)
             # Stays broken: /readyz says so, senders are told to retry, the next group tries again.
             _log.warning("the logs stand still: %r", error)
             await asyncio.sleep(RETRY_SECONDS)

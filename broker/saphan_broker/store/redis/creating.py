@@ -10,8 +10,9 @@ from saphan_schemas.errors import OperatorError
 
 from saphan_broker.store.base import LOGS
 from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.dialling import dial
 from saphan_broker.store.redis.keys import all_keys
-from saphan_broker.store.redis.line import Line, LineDown, dial, unreachable
+from saphan_broker.store.redis.line import Line, LineDown, unreachable
 from saphan_broker.store.redis.refusals import Reply, checked
 from saphan_broker.store.redis.scripts import CREATE, missing, outcome
 from saphan_broker.store.redis.server import examine

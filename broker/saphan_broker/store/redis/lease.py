@@ -13,12 +13,12 @@ import hiredis
 from saphan_schemas.errors import Unavailable
 
 from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.dialling import dial
 from saphan_broker.store.redis.keys import all_keys
 from saphan_broker.store.redis.line import (
     Command,
     Line,
     LineDown,
-    dial,
     unreachable,
 )
 from saphan_broker.store.redis.refusals import Reply, checked

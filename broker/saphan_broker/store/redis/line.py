@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from ssl import SSLContext
 from typing import Final, TypeVar
 
 import hiredis
 from saphan_schemas.errors import Unavailable
 from saphan_schemas.limits import LIMITS
 
-from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.address import Place, RedisAddress
 from saphan_broker.store.redis.refusals import Reply, checked
 
 Argument = bytes | str | int
@@ -45,7 +46,7 @@ class _Batch:
 
 
 class Line(asyncio.Protocol):
-    """A connection; made by `dial`. Many may ask at a time; nobody waits for another's answer."""
+    """A connection; see `connect`. Many may ask at a time; nobody waits for another's answer."""
 
     def __init__(self) -> None:
         self._reader = hiredis.Reader(notEnoughData=_MORE)
@@ -151,47 +152,29 @@ class Line(asyncio.Protocol):
 L = TypeVar("L", bound=Line)
 
 
-async def dial(address: RedisAddress) -> Line:
-    """Connect, log in, choose the database; errors as `dial_as`."""
-    return await dial_as(address, Line)
-
-
-async def dial_as(address: RedisAddress, make: Callable[[], L]) -> L:
-    """The same with a line of another kind.
+async def connect(
+    where: Place | str, tls: SSLContext | None, limit_ms: int, make: Callable[[], L]
+) -> L:
+    """A line to a host and port, or to a socket; nobody has logged in on it yet.
 
     Raises:
-        Unavailable: `redis_unreachable`.
-        OperatorError: `redis_refused`, and what the address itself raises.
+        OSError: also TimeoutError, after so many ms.
     """
-    database = address.database
-    password, tls = await asyncio.to_thread(lambda: (address.password(), address.tls()))
     loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(LIMITS.store_connect_ms / 1000):
-            if address.socket is not None:
-                _, line = await loop.create_unix_connection(make, address.socket)
-            else:
-                name = address.host if tls is not None else None
-                _, line = await loop.create_connection(
-                    make, address.host, address.port, ssl=tls, server_hostname=name
-                )
-    except (OSError, TimeoutError) as error:
-        raise unreachable(address, str(error) or "it did not answer in time") from None
-    hello: list[Command] = []
-    if address.user:
-        hello.append(("AUTH", address.user, password or ""))
-    elif password is not None:
-        hello.append(("AUTH", password))
-    hello.append(("SELECT", database))
-    try:
-        for reply in await line.ask(hello):
-            checked(reply)
-    except LineDown as error:
-        raise unreachable(address, str(error)) from None
-    except BaseException:
-        line.abort()
-        raise
+    async with asyncio.timeout(limit_ms / 1000):
+        if isinstance(where, str):
+            _, line = await loop.create_unix_connection(make, where)
+        else:
+            name = where[0] if tls is not None else None
+            _, line = await loop.create_connection(make, *where, ssl=tls, server_hostname=name)
     return line
+
+
+def credentials(user: str | None, password: str | None) -> list[Command]:
+    """The command by which somebody logs in; none where no password is asked."""
+    if user:
+        return [("AUTH", user, password or "")]
+    return [] if password is None else [("AUTH", password)]
 
 
 def unreachable(address: RedisAddress, why: str) -> Unavailable:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from saphan_schemas.errors import OperatorError
 
 from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.dialling import dial
 from saphan_broker.store.redis.line import (
     Argument,
     Command,
     Line,
     LineDown,
     Silent,
-    dial,
     unreachable,
 )
 from saphan_broker.store.redis.refusals import Reply, checked

@@ -81,17 +81,16 @@ async def examine(line: Line, address: RedisAddress) -> Promises:
     )
     for reply in loaded:
         checked(reply)
-    losses, syncs = [], False
+    losses, syncs = _lost_by_failover(address), False
     if isinstance(found, list):
         settings = dict.fromkeys(names, "") | _settings(found)
         syncs = settings.items() >= SYNCING.items()
-        losses = [
-            f"{name} {settings[name]}" for name, value, _why in KEEPING if settings[name] != value
-        ]
-        if losses and not address.accept_loss:
+        wrong = [name for name, value, _why in KEEPING if settings[name] != value]
+        losses += [f"{name} {settings[name]}" for name in wrong]
+        if wrong and not address.accept_loss:
             raise _lossy(settings)
     elif address.accept_loss:
-        losses = ["settings unknown"]
+        losses.append("settings unknown")
     else:
         raise OperatorError(
             "store_config_unknown",
@@ -101,6 +100,21 @@ async def examine(line: Line, address: RedisAddress) -> Promises:
         )
     waits = isinstance(known, list) and bool(known) and bool(known[0])
     return Promises(tuple(losses), syncs, waits)
+
+
+def _lost_by_failover(address: RedisAddress) -> list[str]:
+    """Who lets sentinels promote a replica has acknowledged writes at one, or loses them so."""
+    if not address.sentinels or address.replicas:
+        return []
+    if address.accept_loss:
+        return ["replicas 0"]
+    raise OperatorError(
+        "store_lossy",
+        "the sentinels may promote a replica that lacks what was answered: none is waited for",
+        field="replicas",
+        hint="add --replicas N, of N + 1 or more that follow the primary; --accept-loss is for "
+        "trying out",
+    )
 
 
 def _settings(found: list[bytes]) -> dict[str, str]:

@@ -27,8 +27,9 @@ from saphan_broker.store.base import (
 )
 from saphan_broker.store.redis import packing, scripts
 from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.dialling import dial
 from saphan_broker.store.redis.keys import Keys, aging_keys
-from saphan_broker.store.redis.line import Command, Line, LineDown, dial
+from saphan_broker.store.redis.line import Command, Line, LineDown
 from saphan_broker.store.redis.link import Link
 from saphan_broker.store.redis.refusals import Reply, checked, forgotten
 from saphan_broker.store.redis.scripts import Script, outcome

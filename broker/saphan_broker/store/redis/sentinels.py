@@ -1,0 +1,189 @@
+"""Which server is the primary: asked of all sentinels at once; who has seen the newest failover
+knows best.
+
+A sentinel that was cut off may still name the primary of before. Each failover has a higher epoch,
+so of all answers the one with the highest epoch counts. None of this is what keeps an answer safe:
+a primary that was passed by has no replicas left to hold a commit, and no head is signed twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from ssl import SSLContext
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import msgspec
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS
+
+from saphan_broker.store.redis.address import Place, RedisAddress
+from saphan_broker.store.redis.line import Command, Line, LineDown, connect, credentials
+from saphan_broker.store.redis.refusals import Reply, checked
+
+_log = logging.getLogger("saphan.broker")
+
+
+class Named(msgspec.Struct, frozen=True):
+    """What the sentinels say of the primary."""
+
+    place: Place
+    epoch: int
+    """Of the failover that made it the primary."""
+    quorum: int
+    """How many of them must find it gone before they replace it."""
+    replicas: int
+    """How many of its replicas they know."""
+    answered: int = 1
+    """How many sentinels were heard."""
+
+
+async def ask(address: RedisAddress, *, all_of_them: bool = False) -> Named:
+    """What the sentinels name as the primary now.
+
+    Args:
+        all_of_them: wait for each; else only until more than half have answered.
+
+    Raises:
+        Unavailable: `sentinels_unreachable`; OperatorError: `sentinel_primary_unknown`,
+            `redis_refused`, and what the address itself raises.
+    """
+    password, tls = await asyncio.to_thread(lambda: (address.sentinel_password(), address.tls()))
+    sentinels = address.sentinels
+    enough = len(sentinels) if all_of_them else len(sentinels) // 2 + 1
+    asked = {asyncio.create_task(_ask_one(address, one, password, tls)) for one in sentinels}
+    left = asked
+    heard: list[Named] = []
+    refused: list[SaphanError] = []
+    try:
+        while left and len(heard) < enough:
+            done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                try:
+                    heard.append(task.result())
+                except SaphanError as error:
+                    refused.append(error)
+    finally:
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+    if heard:
+        newest = max(heard, key=lambda named: named.epoch)
+        return msgspec.structs.replace(newest, answered=len(heard))
+    # One that was reached and refuses is what an operator can mend.
+    raise next((error for error in refused if not isinstance(error, Unavailable)), refused[0])
+
+
+async def _ask_one(
+    address: RedisAddress, where: Place, password: str | None, tls: SSLContext | None
+) -> Named:
+    name = address.primary_name
+    questions: list[Command] = [
+        ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name),
+        ("SENTINEL", "MASTER", name),
+    ]
+    login = credentials(address.sentinel_user, password)
+    try:
+        async with asyncio.timeout(LIMITS.sentinel_reply_ms / 1000):
+            line = await connect(where, tls, LIMITS.sentinel_reply_ms, Line)
+            try:
+                replies = await line.ask([*login, *questions])
+            finally:
+                line.abort()
+    except (OSError, LineDown) as error:
+        raise Unavailable(
+            "sentinels_unreachable",
+            f"the sentinel at {where[0]}:{where[1]} cannot be reached: "
+            f"{str(error) or 'it did not answer in time'}",
+            field="redis",
+            hint="check that the sentinels run and that --redis names them",
+        ) from None
+    try:
+        for reply in replies[: len(login)]:
+            checked(reply)
+        return _named(address, *replies[len(login) :])
+    except OperatorError as error:
+        if error.code != "redis_refused":
+            raise
+        raise OperatorError(
+            "redis_refused",
+            f"the sentinel at {where[0]}:{where[1]} does not let us in",
+            field="redis",
+            hint="check --redis-sentinel-user and --redis-sentinel-password-file: sentinels have "
+            "an access list of their own",
+        ) from None
+
+
+def _named(address: RedisAddress, found: Reply, told: Reply) -> Named:
+    if checked(found) is None:
+        raise OperatorError(
+            "sentinel_primary_unknown",
+            f"the sentinels watch no primary named {address.primary_name!r}",
+            field="redis",
+            hint="name it as `sentinel monitor NAME ...` in their configuration does",
+        )
+    words: Sequence[bytes] = checked(told)
+    facts = dict(zip(words[::2], words[1::2], strict=True))
+    return Named(
+        place=(found[0].decode(), int(found[1])),
+        epoch=int(facts[b"config-epoch"]),
+        quorum=int(facts[b"quorum"]),
+        replicas=int(facts[b"num-slaves"]),
+    )
+
+
+# --- lines to a primary of before ----------------------------------------------------------------
+
+
+class _Watch:
+    """Ends lines to a server that the sentinels do not name any more.
+
+    A server that stands still, or that is cut off from the sentinels and not from us, does not end
+    them itself; what it says may be of before.
+    """
+
+    def __init__(self, address: RedisAddress) -> None:
+        self._address = address
+        self._lines: dict[Line, Place] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, line: Line, place: Place) -> None:
+        self._lines[line] = place
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="sentinels")
+
+    async def _run(self) -> None:
+        """For as long as there is a line."""
+        deaf = False
+        while self._lines:
+            await asyncio.sleep(LIMITS.sentinel_look_ms / 1000)
+            try:
+                place = (await ask(self._address)).place
+            except SaphanError as error:
+                if not deaf:  # lines stay; a server that goes is noticed by what is asked of it
+                    _log.warning("the sentinels do not say where the primary is: %s", error)
+                deaf = True
+            else:
+                deaf = False
+                self._end_others(place)
+            self._lines = {line: at for line, at in self._lines.items() if not line.down}
+
+    def _end_others(self, place: Place) -> None:
+        others = [line for line, at in self._lines.items() if at != place and not line.down]
+        if others:
+            _log.warning("the sentinels name another primary: %s:%d", *place)
+        for line in others:
+            line.abort("the sentinels name another primary")
+
+
+_watches: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[RedisAddress, _Watch]]] = (
+    WeakKeyDictionary()
+)
+
+
+def watch(address: RedisAddress, line: Line, place: Place) -> None:
+    """End this line once the sentinels name another server; one look for all lines of a process."""
+    of_loop = _watches.setdefault(asyncio.get_running_loop(), {})
+    of_loop.setdefault(address, _Watch(address)).add(line, place)
