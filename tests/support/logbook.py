@@ -13,7 +13,7 @@ from saphan_protocol.admission import due_day
 from saphan_protocol.agreement import AGREEMENT_TYPE
 from saphan_protocol.audit.report import Report
 from saphan_protocol.audit.verdict import audit
-from saphan_protocol.checkpoint import cosign_lines, format_checkpoint
+from saphan_protocol.checkpoint import cosign_lines, format_checkpoint, log_lines
 from saphan_protocol.directory import (
     agreement_leaf,
     operation_leaf,
@@ -49,7 +49,7 @@ from saphan_schemas.records import (
 
 from support.agency import Agency, Bytes, Made, agreement
 from support.ceremony import NOW
-from support.log_keys import log_note, log_pair
+from support.log_keys import log_pair, signer
 
 ORIGINS = ("bridge.test/directory/1", "bridge.test/evidence/1")
 
@@ -68,6 +68,7 @@ class Log:
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
+        self.keys = signer(f"{origin.rpartition('/')[0]}/1")
         self.kept: list[bytes] = []
         self.signed: bytes | None = None
         self.lines: list[bytes] = []
@@ -79,8 +80,12 @@ class Log:
     def sign(self, time: int) -> None:
         """Sign the head of everything that is there, at `time` in ms."""
         text = format_checkpoint(self.origin, len(self.kept), self.root())
-        self.signed = log_note(self.origin, text, time // 1000)
+        self.signed = self.head(text, time // 1000)
         self._tiles = self.tiles()
+
+    def head(self, text: bytes, seconds: int) -> bytes:
+        """A head's text, signed by the log's keys: a successor has those of the first one."""
+        return log_lines(*self.keys, self.origin, text, seconds)
 
     def tiles(self) -> Tiles:
         tree = TileTree(0, {}, lambda level, n: b"")
@@ -105,7 +110,7 @@ class Logbook:
     def __init__(self, agencies: Sequence[Agency], now: int = NOW, **terms: Any) -> None:
         self.agencies = {agency.name: agency for agency in agencies}
         self.time = now
-        self.directory, self.evidence = Log(ORIGINS[0]), Log(ORIGINS[1])
+        self.directory, self.evidence, self.pins = Log(ORIGINS[0]), Log(ORIGINS[1]), PINS
         self.package = agreement(agencies, *PINS.lasting, now, **terms)
         self.orders: list[bytes] = []
         self.notes: list[bytes] = []
@@ -294,7 +299,7 @@ class Logbook:
         text = format_checkpoint(
             self.evidence.origin, len(self.evidence.kept), self.evidence.root()
         )
-        note = log_note(self.evidence.origin, text, seconds)
+        note = self.evidence.head(text, seconds)
         for agency in witnesses:
             key = agency.witness
             lines = cosign_lines(key.ed25519, key.mldsa44, agency.name, text, seconds + lag)
@@ -308,8 +313,8 @@ class Logbook:
             "format": PACK_FORMAT,
             "maker": BROKER,
             "made": self.time,
-            "directory": ORIGINS[0],
-            "evidence": ORIGINS[1],
+            "directory": self.directory.origin,
+            "evidence": self.evidence.origin,
             "start": 0,
             "stop": size,
         }
@@ -327,4 +332,4 @@ class Logbook:
             self.sign()
         given = packs or (self.pack(),)
         named = [(f"pack {place}", iter(items)) for place, items in enumerate(given)]
-        return audit(PINS, self.directory, self.evidence, named, TYPES, **options)
+        return audit(self.pins, self.directory, self.evidence, named, TYPES, **options)

@@ -8,6 +8,7 @@ from typing import Final
 
 from saphan_protocol.audit.report import Coverage, Finding, HeadSeen, Report
 from saphan_protocol.audit.statistics import PairRow, Spread
+from saphan_protocol.audit.words import successor_lines
 from saphan_schemas.limits import SECOND_MS
 from saphan_schemas.messages import has_text, text
 
@@ -57,6 +58,7 @@ def _last_head(seen: Coverage) -> HeadSeen | None:
 def _blocks(report: Report, lang: str, say: Say) -> Iterator[Block]:
     seen = report.coverage
     yield _verdict(report, say)
+    yield from _before(seen, say)
     yield from picture_blocks(report.statistics, lang, say)
     yield from _pairs(report, lang, say)
     yield from _kinds(seen, say)
@@ -95,9 +97,18 @@ def _verdict(report: Report, say: Say) -> Banner:
     if opened:
         bounded = f"{seen.bounded:,}"
         said.append(say("audit_sheet.bounded", bounded=bounded, opened=counts["opened"]))
-    if any(left.values()):
+    before = seen.successor
+    if any(left.values()) or (before is not None and (before.gap or before.doubted)):
         return Banner(say("audit_sheet.good_part"), tuple(said), "warn")
     return Banner(say("audit_sheet.good"), tuple(said), "good")
+
+
+def _before(seen: Coverage, say: Say) -> Iterator[Block]:
+    """Which log this one follows, and how much of that one is missing."""
+    lines = tuple(successor_lines(seen.successor, "audit_sheet.", say))
+    if lines:
+        yield Heading(say("audit_sheet.before"))
+        yield Points(lines)
 
 
 def _finding(finding: Finding, say: Say) -> Iterator[str]:

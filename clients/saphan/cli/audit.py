@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, Self
 
+from saphan_protocol.audit.before import OldLogs
 from saphan_protocol.audit.report import Report
 from saphan_protocol.audit.resuming import Resuming
 from saphan_protocol.audit.telling import report_json
@@ -63,6 +64,15 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     )
     verify.add_argument("--state", type=Path, metavar="FILE", help=say("help.audit_state"))
     verify.add_argument("--result", type=Path, metavar="FILE", help=say("help.audit_result"))
+    verify.add_argument("--old", type=Path, metavar="FOLDER", help=say("help.audit_old"))
+    verify.add_argument(
+        "--old-pack",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help=say("help.audit_old_pack"),
+    )
     add_page_options(verify)
     verify.add_argument("--processes", type=_count, metavar="N", help=say("help.audit_processes"))
     verify.add_argument(
@@ -89,6 +99,7 @@ def _verify(args: argparse.Namespace) -> int:
             progress,
             beside=beside,
             resuming=resuming,
+            old=_old(args),
         )
     try:
         show(report_json(report), report_page(report, say), as_json=args.json)
@@ -100,6 +111,18 @@ def _verify(args: argparse.Namespace) -> int:
     if file is not None and file.failed is not None:
         raise file.failed
     return 0 if report.finding is None else EXIT_FINDING
+
+
+def _old(args: argparse.Namespace) -> OldLogs | None:
+    """What is given of the log before; its directory need not be there."""
+    if args.old is None and not args.old_pack:
+        return None
+    packs = [(name, read_pack(path)) for name, path in _named(args.old_pack)]
+    if args.old is None:
+        return OldLogs(packs=packs)
+    directory = args.old / "directory"
+    evidence = LogFolder(args.old / "evidence")
+    return OldLogs(evidence, LogFolder(directory) if directory.exists() else None, packs)
 
 
 def _write_pages(report: Report, args: argparse.Namespace) -> None:
@@ -155,7 +178,7 @@ class AuditProgress:
 
     def __init__(self) -> None:
         self._lines = Progress("note.audit_progress")
-        self._bars = {log: Bar(f"note.audit_{log}") for log in ("directory", "evidence")}
+        self._bars = {log: Bar(f"note.audit_{log}") for log in ("directory", "evidence", "before")}
 
     def __call__(self, log: str, done: int, size: int) -> None:
         if sys.stderr.isatty():

@@ -6,6 +6,7 @@ from saphan_schemas.errors import InvalidInput, Refused
 from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_schemas.records import LeafType
 
+from saphan_protocol.audit.before import Before
 from saphan_protocol.audit.report import AuditStep, Trail
 from saphan_protocol.checkpoint import Head
 from saphan_protocol.evidence import Leaf
@@ -14,21 +15,20 @@ from saphan_protocol.evidence import Leaf
 class Anchors:
     """Steps E4 and E5: which size of the directory judges what follows."""
 
-    def __init__(self, roots: list[bytes], trail: Trail) -> None:
+    def __init__(self, roots: list[bytes], trail: Trail, before: Before) -> None:
         self._roots = roots
         self._trail = trail
-        self.successor = False
+        self._before = before
         self.size = 0
 
     def take(self, index: int, leaf: Leaf) -> None:
         self._trail.at(AuditStep.ANCHOR, index)
-        if leaf.type is LeafType.SUCCESSOR and index == 0:
-            self.successor = True
-        elif leaf.type is LeafType.SUCCESSOR:
-            raise InvalidInput("leaf_malformed", "a successor leaf stands first or nowhere")
-        elif leaf.size is not None and leaf.root is not None:
+        self._before.take(index, leaf)
+        if leaf.type is LeafType.SUCCESSOR:
+            return
+        if leaf.size is not None and leaf.root is not None:
             self._anchor(leaf.size, leaf.root)
-        elif index == int(self.successor):
+        elif index == self._before.leaves:
             raise InvalidInput("anchor_missing", "the log does not begin with an anchor")
         elif leaf.target is not None and leaf.target >= index:
             raise InvalidInput("target_malformed", f"leaf {leaf.target} does not lie before it")

@@ -103,17 +103,30 @@ def see_heads(
     Raises:
         InvalidInput: a line of a known witness does not hold (log.md, C1 to C3).
     """
-    pairs = [
+    pairs = active_witnesses(directory)
+    for head, log in zip(heads, ("directory", "evidence"), strict=True):
+        trail.log = "directory" if log == "directory" else "evidence"
+        trail.at(AuditStep.WITNESSES)
+        coverage.heads.append(head_seen(head, pairs))
+
+
+def active_witnesses(directory: Directory) -> list[KeyPair]:
+    """Verifier keys of all witness keys that are active."""
+    return [
         witness_pair(agency, key.public)
         for agency in directory.agencies()
         for key in directory.keys(agency, Role.WITNESS)
     ]
-    for head, log in zip(heads, ("directory", "evidence"), strict=True):
-        trail.log = "directory" if log == "directory" else "evidence"
-        trail.at(AuditStep.WITNESSES)
-        found = {line.name for line in verify_cosignatures(head.note, pairs)}
-        names = tuple(sorted(found))
-        coverage.heads.append(HeadSeen(head.origin, head.size, head.root, head.time, names))
+
+
+def head_seen(head: Head, witnesses: Iterable[KeyPair]) -> HeadSeen:
+    """A verified head, and who of these has cosigned it.
+
+    Raises:
+        InvalidInput: a line of a known witness does not hold (log.md, C1 to C3).
+    """
+    names = sorted({line.name for line in verify_cosignatures(head.note, witnesses)})
+    return HeadSeen(head.origin, head.size, head.root, head.time, tuple(names))
 
 
 def witness_pair(agency: str, public: bytes) -> KeyPair:

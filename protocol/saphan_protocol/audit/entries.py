@@ -199,8 +199,12 @@ class Entries:
 
     def _check_seen(self, index: int, consignment: Consignment) -> None:
         """The head that the sender had seen is one of this very log: nobody was shown another."""
-        seen = consignment.seen
-        if seen is None or seen.origin != self._head.origin:
+        seen, before = consignment.seen, self._coverage.successor
+        if seen is None:
+            return
+        if before is not None and seen.origin == before.origin:
+            before.doubted += not before.covers(seen.size, seen.root)
+        if seen.origin != self._head.origin:
             return
         if self._tree is None and seen.size <= index:
             self._coverage.unseen += 1

@@ -16,7 +16,8 @@ from saphan_schemas.records import LeafType
 
 from saphan_protocol.audit.statistics import Statistics
 
-LogName = Literal["directory", "evidence"]
+LogName = Literal["directory", "evidence", "before"]
+"""`before`: the evidence log that a successor follows."""
 Progress = Callable[[LogName, int, int], None]
 """progress(log, leaves done, leaves in all): for who waits; it changes nothing."""
 
@@ -46,6 +47,10 @@ class AuditStep(enum.StrEnum):
     ANCHOR = "E4"
     ANCHORED = "E5"
     DESTRUCTION = "E6"
+    OLD_HEAD = "L1"
+    OLD_ROOT = "L2"
+    SUCCESSOR = "L3"
+    OLD_DIRECTORY = "L4"
     OPENING = "O1"
     STATEMENT = "O2"
     CORRIDOR = "O3"
@@ -88,6 +93,37 @@ class HeadSeen:
 
 
 @dataclass(slots=True)
+class SuccessorSeen:
+    """What the first leaf says of the log before, and what is in hand of that one.
+
+    Args:
+        origin: of the log before; size, root: its largest head that anybody reported (no root: the
+            first leaf is not judged yet).
+        head: its newest head that is in hand with all its leaves; None: no such log was given.
+        heads: signed heads of it that were compared; signed: one of them is of just that size.
+        doubted: consignments whose sender had seen a larger head of it, or another of that size:
+            their word, and no proof.
+    """
+
+    origin: str
+    size: int = 0
+    root: bytes = b""
+    head: HeadSeen | None = None
+    heads: int = 0
+    signed: bool = False
+    doubted: int = 0
+
+    def covers(self, size: int, root: bytes) -> bool:
+        """Whether a head of it may have been before the one that is named, or is that one."""
+        return size < self.size or (size, root) == (self.size, self.root)
+
+    @property
+    def gap(self) -> int | None:
+        """Leaves that were signed and are not in hand; None: nothing of that log was given."""
+        return None if self.head is None else self.size - self.head.size
+
+
+@dataclass(slots=True)
 class CorridorSeen:
     """A corridor's entries: how many were opened, the first and the last running number of them."""
 
@@ -112,6 +148,7 @@ class Coverage:
             are not destroyed, within the grace time or held.
         destruction_late: deliveries destroyed after the grace time, as far as a head or an opened
             entry tells: a broker that was down for long is no liar.
+        successor: what the log follows; None: it is the first of its name.
         holds_closed: opened `held` and `released` entries whose order nobody opened.
     """
 
@@ -139,6 +176,7 @@ class Coverage:
     destruction_held: int = 0
     destruction_late: int = 0
     holds_closed: int = 0
+    successor: SuccessorSeen | None = None
 
     @property
     def entries(self) -> int:

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from saphan_protocol.audit.anchors import Anchors
+from saphan_protocol.audit.before import Before
 from saphan_protocol.audit.delivered import DeliveriesKept
 from saphan_protocol.audit.destruction import Destructions
 from saphan_protocol.audit.directory import Replayed
@@ -72,6 +73,7 @@ class Judged:
     """All parts of an audit that know what came before."""
 
     entries: Entries
+    before: Before
     anchors: Anchors
     heads: Heads
     ends: Destructions
@@ -83,7 +85,7 @@ class Judged:
         return {
             "heads": self.heads.keep(),
             "anchor": self.anchors.size,
-            "successor": self.anchors.successor,
+            "successor": self.before.keep(),
             "time": entries.time,
             "passed": self.heads.passed(),
             "unplaced": entries.deliveries.unplaced,
@@ -105,7 +107,8 @@ class Judged:
     def again(self, state: State, pieces: Iterable[DeliveriesKept]) -> None:
         """Go on where an earlier run was; heads are given apart, and before."""
         entries, seen, counted = self.entries, self.coverage, state.counted
-        self.anchors.size, self.anchors.successor = state.anchor, state.successor
+        self.anchors.size = state.anchor
+        self.before.again(state.successor)
         entries.time, entries.statistics = state.time, state.statistics
         entries.corridors.again(state.corridors)
         entries.deliveries.unplaced = state.unplaced

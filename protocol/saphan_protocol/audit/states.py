@@ -12,6 +12,7 @@ import msgspec
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput, Refused
 
+from saphan_protocol.audit.before import SuccessorKept
 from saphan_protocol.audit.corridors import CorridorsKept
 from saphan_protocol.audit.delivered import DeliveriesKept
 from saphan_protocol.audit.destruction import DestructionsKept
@@ -22,7 +23,7 @@ from saphan_protocol.audit.statistics import Statistics
 from saphan_protocol.identity import sha256
 from saphan_protocol.pins import Pins
 
-STATE_FORMAT: Final = "saphan/audit-state/2"
+STATE_FORMAT: Final = "saphan/audit-state/3"
 OF_STATES: Final = frozenset({"state_malformed", "state_foreign", "state_packs", "state_ahead"})
 """Errors of the auditor's own keeping: they say nothing about the log."""
 
@@ -55,7 +56,8 @@ class State(msgspec.Struct, array_like=True):
         directory, directory_root: the directory's size and root.
         ended: the audit came to its end, and nothing was wrong.
         packages: agreements and orders that packs have opened.
-        anchor: directory size of the last anchor; successor: the log begins with a successor leaf.
+        anchor: directory size of the last anchor; successor: what the first leaf names, if it is
+            one.
         time: of the last opened entry, ms.
     """
 
@@ -70,7 +72,7 @@ class State(msgspec.Struct, array_like=True):
     packages: list[bytes]
     heads: list[ShownHead]
     anchor: int
-    successor: bool
+    successor: SuccessorKept | None
     time: int
     passed: PassedKept
     unplaced: int

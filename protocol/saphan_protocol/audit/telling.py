@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any, Final
 
-from saphan_protocol.audit.report import Finding, HeadSeen, Report
+from saphan_protocol.audit.report import Finding, HeadSeen, Report, SuccessorSeen
 from saphan_protocol.audit.statistics import EDGES_MS, DayRow, Spread, Statistics
 
 _EPOCH: Final = date(1970, 1, 1)
@@ -29,6 +29,7 @@ def report_json(report: Report) -> dict[str, Any]:
                 "agreements": {"logged": seen.agreements_logged, "opened": seen.agreements_opened},
             },
             "evidence": {
+                "successor": _successor_json(seen.successor),
                 "leaves": seen.evidence_leaves,
                 "entries": seen.entries,
                 "opened": seen.entries_opened,
@@ -126,6 +127,22 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "pack": finding.pack,
         "hint": finding.hint,
+    }
+
+
+def _successor_json(seen: SuccessorSeen | None) -> dict[str, Any] | None:
+    """What the log follows; None for the first of its name."""
+    if seen is None or not seen.root:
+        return None
+    return {
+        "origin": seen.origin,
+        "size": seen.size,
+        "root": seen.root.hex(),
+        "head": None if seen.head is None else _head_json(seen.head),
+        "gap": seen.gap,
+        "heads_compared": seen.heads,
+        "named_head_signed": seen.signed,
+        "larger_head_claimed": seen.doubted,
     }
 
 

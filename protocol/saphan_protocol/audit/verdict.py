@@ -18,6 +18,7 @@ from saphan_schemas.messages import error_hint
 
 from saphan_protocol.audit.ahead import AHEAD_ITEMS, Begin, Beside, RootsBeside, begin_by
 from saphan_protocol.audit.anchors import Anchors
+from saphan_protocol.audit.before import Before, OldLogs
 from saphan_protocol.audit.destruction import Destructions
 from saphan_protocol.audit.directory import Agreements, Replayed, replay_directory, see_heads
 from saphan_protocol.audit.entries import Entries
@@ -65,6 +66,7 @@ def audit(
     *,
     beside: Beside | None = None,
     resuming: Resuming | None = None,
+    old: OldLogs | None = None,
 ) -> Report:
     """Check both logs and everything that the packs open of them.
 
@@ -74,15 +76,17 @@ def audit(
         known_types: schemas of this program, name to digest.
         beside: checks signatures meanwhile; None: each in its turn.
         resuming: the state of an earlier run to go on from, and where to keep new ones.
+        old: what is in hand of the log that this one follows.
 
     Raises:
-        InvalidInput: `vkey_*`, the pin file's keys are none; `state_*`, the state does not fit.
+        InvalidInput: `vkey_*`, the pin file's keys are none; `state_*`, the state does not fit;
+            `log_first`, nothing came before this log.
         OperatorError: a source cannot be read on this machine; whatever is wrong with the logs
             or the packs themselves is the report's finding.
     """
     for pin in (pins.directory, pins.evidence):
         pinned_keys(pin)  # a pin file that is wrong says nothing about the log
-    work = _Audit(pins, known_types, progress or _silent, beside, resuming)
+    work = _Audit(pins, known_types, progress or _silent, beside, resuming, old)
     try:
         work.run(directory, evidence, packs)
     except (InvalidInput, Refused, OperatorError) as error:
@@ -101,6 +105,7 @@ class _Audit:
         progress: Progress,
         beside: Beside | None,
         resuming: Resuming | None,
+        old: OldLogs | None,
     ) -> None:
         self._pins = pins
         self._known = known_types
@@ -111,6 +116,7 @@ class _Audit:
         self._near = self._course.fresh
         """Signatures that come by may be asked for: what was judged before begins none."""
         self.coverage = Coverage()
+        self._before = Before(pins, old, self.coverage, self._trail)
         self.statistics = Statistics()
 
     def finding(self, error: SaphanError) -> Finding:
@@ -133,6 +139,7 @@ class _Audit:
         self._course.begin(packs.places(), replayed)
         self.coverage.packs = len(self._course.packs)
         self._agreements(replayed, packs)
+        self._before.read(replayed, self._progress)
         trail.log = "evidence"
         trail.at(AuditStep.EVIDENCE_HEAD)
         head = pinned_head(evidence, self._pins.evidence)
@@ -180,8 +187,8 @@ class _Audit:
         entries = Entries(
             replayed.directory, head, leaves.tree, heads, ends, roots, self.coverage, trail
         )
-        anchors = Anchors(replayed.roots, trail)
-        judged = Judged(entries, anchors, heads, ends, self.coverage)
+        anchors = Anchors(replayed.roots, trail, self._before)
+        judged = Judged(entries, self._before, anchors, heads, ends, self.coverage)
         start = self._course.go_on(judged)
         self.statistics = entries.statistics
         try:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from saphan_schemas.messages import has_text
 
-from saphan_protocol.audit.report import Coverage, Finding, HeadSeen, Report
+from saphan_protocol.audit.report import Coverage, Finding, HeadSeen, Report, SuccessorSeen
 
 Say = Callable[..., str]
 """say(key, **values): a text of the catalogue."""
@@ -64,6 +64,7 @@ def _directory_page(seen: Coverage, say: Say) -> Iterator[str]:
 def _evidence_page(seen: Coverage, say: Say) -> Iterator[str]:
     yield say("note.audit_evidence")
     yield from (f"    {_head_line(head, say)}" for head in seen.heads[1:])
+    yield from (f"    {line}" for line in successor_lines(seen.successor, "note.audit_", say))
     yield "    " + say(
         "note.audit_entries",
         leaves=seen.evidence_leaves,
@@ -114,6 +115,27 @@ def _evidence_page(seen: Coverage, say: Say) -> Iterator[str]:
         yield "    " + say("note.audit_unseen", count=seen.unseen)
     if seen.heads_beyond:
         yield "    " + say("note.audit_beyond", count=seen.heads_beyond)
+
+
+def successor_lines(seen: SuccessorSeen | None, area: str, say: Say) -> Iterator[str]:
+    """What the log follows, and what lies between the two; nothing for the first of its name.
+
+    Args:
+        area: what the keys of its sentences begin with.
+    """
+    if seen is None or not seen.root:
+        return
+    given = {"origin": seen.origin, "size": f"{seen.size:,}", "root": seen.root.hex()}
+    yield say(f"{area}successor", **given)
+    if seen.head is not None:
+        name = "gap" if seen.gap else "whole"
+        yield say(f"{area}successor_{name}", here=f"{seen.head.size:,}", gap=f"{seen.gap:,}")
+    if seen.heads:
+        yield say(f"{area}successor_{'signed' if seen.signed else 'unsigned'}", heads=seen.heads)
+    else:
+        yield say(f"{area}successor_alone")
+    if seen.doubted:
+        yield say(f"{area}successor_doubted", count=f"{seen.doubted:,}")
 
 
 def _head_line(head: HeadSeen, say: Say) -> str:
