@@ -1,6 +1,6 @@
 """A log that follows a lost one: what its leaf 0 names, and whether that continues what is known.
 
-Steps S1 to S6 are those of `schemas/spec/log.md`. Each succession is proven by the log's own keys:
+Steps F1 to F6 are those of `schemas/spec/log.md`. Each succession is proven by the log's own keys:
 leaf 0 of the new log, its path, a signed head. Nothing here makes two histories out of one: what a
 successor names is the largest head that its maker knew, and whoever knows a larger one refuses it.
 """
@@ -63,7 +63,7 @@ class SuccessorDiffers(Refused):
 
 
 def check_step(pins: Pins, old_origin: str, step: Step) -> Named:
-    """What one succession names, believed because the keys of the pins have signed it (S1 to S4).
+    """What one succession names, believed because the keys of the pins have signed it (F1 to F4).
 
     Args:
         pins: of any number; keys and lasting origins count.
@@ -75,14 +75,14 @@ def check_step(pins: Pins, old_origin: str, step: Step) -> Named:
     """
     lasting, number = origin_number(old_origin)
     wanted = numbered(pins.evidence, number + 1)
-    if lasting != origin_number(pins.evidence.origin)[0] or step.evidence != wanted.origin:  # S1
+    if lasting != origin_number(pins.evidence.origin)[0] or step.evidence != wanted.origin:  # F1
         raise _malformed(f"{step.evidence} does not follow {old_origin}")
     if origin_number(step.directory)[0] != origin_number(pins.directory.origin)[0]:
         raise _malformed(f"{step.directory} is no directory log of {pins.name}")
-    head = verify_head(step.note, _keys(wanted))  # S2
-    verify_inclusion(0, head.size, leaf_hash(step.leaf), step.path, head.root)  # S3
+    head = verify_head(step.note, _keys(wanted))  # F2
+    verify_inclusion(0, head.size, leaf_hash(step.leaf), step.path, head.root)  # F3
     leaf = parse_leaf(step.leaf)
-    if leaf.type is not LeafType.SUCCESSOR or leaf.size is None or leaf.root is None:  # S4
+    if leaf.type is not LeafType.SUCCESSOR or leaf.size is None or leaf.root is None:  # F4
         raise _malformed(f"leaf 0 of {step.evidence} is a {leaf.type.name} leaf")
     if leaf.old_origin != sha256(old_origin.encode()):
         raise _malformed(f"{step.evidence} names another log than {old_origin}")
@@ -107,7 +107,7 @@ def pins_after(pins: Pins, step: Step) -> Pins:
 
 
 def check_chain(pins: Pins, steps: Iterable[Step]) -> tuple[tuple[Named, Pins], ...]:
-    """Every succession after the pins' number: what it names, and the pins from there on (S5).
+    """Every succession after the pins' number: what it names, and the pins from there on (F5).
 
     Steps up to the pins' own number are left out unread.
 
@@ -128,7 +128,7 @@ def check_chain(pins: Pins, steps: Iterable[Step]) -> tuple[tuple[Named, Pins], 
 
 
 def check_continues(named: Named, known: Iterable[tuple[int, bytes]]) -> None:
-    """A successor takes nothing back that was verified or cosigned of the old log (S6).
+    """A successor takes nothing back that was verified or cosigned of the old log (F6).
 
     Args:
         known: (size, root) of heads of the old log that are known here.
