@@ -61,6 +61,22 @@ class ShownAnchor:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownSuccessor:
+    """Leaf 0 of a log that follows a lost one, with its path under the head of `head` leaves.
+
+    Args:
+        origin: of the log that follows.
+        size, root: of the lost one, as the leaf names them.
+    """
+
+    origin: str
+    head: int
+    size: int
+    root: bytes
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A consignment that names a head as seen, with its sender's signature.
 
@@ -91,6 +107,7 @@ class SplitFile:
     notes: tuple[bytes, ...] = ()
     histories: tuple[History, ...] = ()
     anchors: tuple[ShownAnchor, ...] = ()
+    successors: tuple[ShownSuccessor, ...] = ()
     claims: tuple[Claim, ...] = ()
 
 
@@ -104,6 +121,14 @@ class _History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Anchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     head: _SIZE
     index: _SIZE
+    size: _SIZE
+    root: _HASH
+    path: _HASHES
+
+
+class _Successor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    origin: str
+    head: _SIZE
     size: _SIZE
     root: _HASH
     path: _HASHES
@@ -125,6 +150,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     histories: Annotated[tuple[_History, ...], _PARTS]
     anchors: Annotated[tuple[_Anchor, ...], _PARTS]
     claims: Annotated[tuple[_Claim, ...], _PARTS]
+    successors: Annotated[tuple[_Successor, ...], _PARTS] = ()
 
 
 def format_split(found: SplitFile) -> bytes:
@@ -139,10 +165,12 @@ def format_split(found: SplitFile) -> bytes:
         "anchors": [_plain(part) for part in found.anchors],
         "claims": [_plain(part) for part in found.claims],
     }
+    if found.successors:  # few logs have one
+        value["successors"] = [_plain(part) for part in found.successors]
     return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def _plain(part: History | ShownAnchor | Claim) -> dict[str, object]:
+def _plain(part: History | ShownAnchor | ShownSuccessor | Claim) -> dict[str, object]:
     def shown(value: object) -> object:
         if isinstance(value, bytes):
             return value.hex()
@@ -185,6 +213,16 @@ def parse_split(data: bytes) -> SplitFile:
                 )
                 for part in found.anchors
             ),
+            successors=tuple(
+                ShownSuccessor(
+                    part.origin,
+                    part.head,
+                    part.size,
+                    bytes.fromhex(part.root),
+                    _bytes(part.path),
+                )
+                for part in found.successors
+            ),
             claims=tuple(
                 Claim(part.sender, *_bytes([part.key, part.body, part.signature]))
                 for part in found.claims
@@ -225,6 +263,7 @@ def join_splits(files: Iterable[SplitFile], notes: Iterable[bytes] = ()) -> Spli
         notes=_once([note for part in whole for note in part.notes] + list(notes)),
         histories=_once(one for part in whole for one in part.histories),
         anchors=_once(one for part in whole for one in part.anchors),
+        successors=_once(one for part in whole for one in part.successors),
         claims=_once(one for part in whole for one in part.claims),
     )
     return parse_split(format_split(joined))  # what is written can be read: bounds hold for it too

@@ -23,12 +23,18 @@ from saphan_schemas.records import Consignment, HeadRef, Role, Signature
 
 from saphan_protocol.batch import verify_one
 from saphan_protocol.checkpoint import Head, KeyPair, parse_checkpoint, verify_head
-from saphan_protocol.evidence import CONSIGNMENT_TYPE, anchor_leaf
+from saphan_protocol.evidence import CONSIGNMENT_TYPE, anchor_leaf, successor_leaf
 from saphan_protocol.keys import VerifyingKey
 from saphan_protocol.merkle import leaf_hash, roots_of_history, verify_inclusion
 from saphan_protocol.notes import parse_note, parse_vkey
-from saphan_protocol.pins import Pins
-from saphan_protocol.split_file import Claim, History, ShownAnchor, SplitFile
+from saphan_protocol.pins import Pins, origin_number
+from saphan_protocol.split_file import (
+    Claim,
+    History,
+    ShownAnchor,
+    ShownSuccessor,
+    SplitFile,
+)
 
 SIGNATURE_BYTES: Final = 8 * 1024
 
@@ -48,8 +54,9 @@ class Vouched:
     """A root of a log at a size, and the signed head that vouches for it.
 
     Args:
-        how: `note`, `path` or `anchor`: what leads from the head to the root.
-        head: an evidence head for an anchor, else one of the same log.
+        how: `note`, `path`, `anchor` or `successor`: what leads from the head to the root.
+        head: an evidence head for an anchor, one of the log that follows for a successor, else one
+            of the same log.
     """
 
     origin: str
@@ -127,6 +134,10 @@ class _Judging:
             with _noting(self.remarks, f"anchors[{place}]"):
                 self._take_anchor(anchor)
 
+        for place, successor in enumerate(self._found.successors):
+            with _noting(self.remarks, f"successors[{place}]"):
+                self._take_successor(successor)
+
     def _take_note(self, note: bytes) -> None:
         origin = parse_checkpoint(parse_note(note).text).origin
         head = verify_head(note, self._keys(origin))  # T1: both of the log's lines
@@ -179,6 +190,20 @@ class _Judging:
                 return
         raise InvalidInput(
             "split_path_loose", f"no signed head of {anchor.head} leaves of {evidence} is here"
+        )
+
+    def _take_successor(self, shown: ShownSuccessor) -> None:
+        """T4: leaf 0 of a successor speaks of the log with the number before its own."""
+        lasting, number = origin_number(shown.origin)
+        old = f"{lasting}/{number - 1}"
+        leaf = leaf_hash(successor_leaf(old, shown.size, shown.root))
+        for head in self.heads.values():
+            if (head.origin, head.size) == (shown.origin, shown.head):
+                verify_inclusion(0, head.size, leaf, shown.path, head.root)
+                self._vouch(Vouched(old, shown.size, shown.root, "successor", head))
+                return
+        raise InvalidInput(
+            "split_path_loose", f"no signed head of {shown.head} leaves of {shown.origin} is here"
         )
 
     def _vouch(self, vouched: Vouched) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from saphan_protocol.checkpoint import format_checkpoint
+from saphan_protocol.checkpoint import format_checkpoint, log_lines
+from saphan_protocol.evidence import successor_leaf
 from saphan_protocol.merkle import (
     consistency_path,
     history_path,
@@ -12,12 +13,13 @@ from saphan_protocol.merkle import (
 )
 from saphan_protocol.notes import format_vkey
 from saphan_protocol.pins import Pins
-from saphan_protocol.split_file import History, ShownAnchor, SplitFile
+from saphan_protocol.split_file import History, ShownAnchor, ShownSuccessor, SplitFile
 from saphan_schemas.directory_records import LogPin
 
-from support.log_keys import log_note, log_pair
+from support.log_keys import log_note, log_pair, signer
 
 DIRECTORY, EVIDENCE = "bridge.test/directory/1", "bridge.test/evidence/1"
+AFTER = "bridge.test/evidence/2"
 NOW = 1_752_624_000
 
 
@@ -69,6 +71,24 @@ class Story:
         """An anchor leaf of this history under one of its heads."""
         path = inclusion_path(index, head, self.node)
         return ShownAnchor(head, index, size, root, path)
+
+
+class Successor(Story):
+    """The log after one of `EVIDENCE`'s histories: leaf 0 names that one's root, or another."""
+
+    def __init__(self, named: int, root: bytes, size: int = 7) -> None:
+        super().__init__("after", 1, size, AFTER)
+        self.named = (named, root)
+        self.hashes[0] = leaf_hash(successor_leaf(EVIDENCE, named, root))
+
+    def note(self, size: int, time: int = NOW, origin: str | None = None) -> bytes:
+        """Its head: signed by the keys of the log before it."""
+        text = format_checkpoint(AFTER, size, self.root(size))
+        return log_lines(*signer(EVIDENCE), AFTER, text, time)
+
+    def shown(self, head: int) -> ShownSuccessor:
+        """Its first leaf under one of its heads."""
+        return ShownSuccessor(AFTER, head, *self.named, inclusion_path(0, head, self.node))
 
 
 def split(notes: list[bytes], *histories: History, **more: object) -> SplitFile:
