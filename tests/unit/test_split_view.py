@@ -29,7 +29,7 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment, HeadRef, Role, StanzaRef
 from support.log_keys import log_note, signer
-from support.two_logs import AFTER, DIRECTORY, EVIDENCE, NOW, Story, Successor, pins_of, split
+from support.two_logs import DIRECTORY, EVIDENCE, NOW, Story, pins_of, split
 
 PINS = pins_of()
 HONEST = Story("honest", 5, 40)
@@ -100,29 +100,6 @@ def test_an_anchor_of_another_directory_is_a_proof() -> None:
     assert (elsewhere.proven, codes(elsewhere)) == (Proven.NO, ["split_other_log"])
 
 
-@pytest.mark.parametrize("size", (13, 16))
-def test_a_successor_that_names_another_head_than_was_signed_is_a_proof(size: int) -> None:
-    """One number's log says of the other's what that one's own head denies."""
-    after = Successor(size, OTHER.root(size))
-    found = split([HONEST.note(size), after.note(7)], successors=(after.shown(7),))
-    verdict = judge(found)
-    assert verdict.proven is Proven.YES
-    assert verdict.sides is not None
-    assert [side.how for side in verdict.sides] == ["note", "successor"]
-    assert {side.origin for side in verdict.sides} == {EVIDENCE}
-    assert {side.head.origin for side in verdict.sides} == {EVIDENCE, AFTER}
-    # Two files, each with what its finder had, are one proof.
-    parts = split([HONEST.note(size)]), split([after.note(7)], successors=(after.shown(7),))
-    assert judge(join_splits(parts)).proven is Proven.YES
-    # Whichever number the judge's own pins have, and by a path from a larger head too.
-    later = judge_split(found, pins_of(number=2))
-    assert later.proven is Proven.YES
-    found = split(
-        [HONEST.note(40), after.note(7)], HONEST.history(size, 40), successors=(after.shown(7),)
-    )
-    assert judge(found).proven is Proven.YES
-
-
 def test_a_successor_under_the_same_keys_is_judged_by_the_same_pins() -> None:
     one, two = (log_note_of(story, "bridge.test/evidence/2") for story in (HONEST, OTHER))
     assert judge(split([one, two])).proven is Proven.YES
@@ -190,34 +167,6 @@ def test_two_logs_and_two_numbers_are_not_two_histories() -> None:
     directory = Story("d", 0, 13, DIRECTORY)
     successor = log_note_of(OTHER, "bridge.test/evidence/2")
     assert judge(split([HONEST.note(13), directory.note(13), successor])).proven is Proven.NO
-
-
-def test_a_successor_that_names_what_was_signed_proves_nothing() -> None:
-    """Nor does one that names less: whoever was not asked may know more than its maker."""
-    for size in (13, 20):
-        after = Successor(size, HONEST.root(size))
-        notes = [HONEST.note(13), HONEST.note(40), after.note(7)]
-        verdict = judge(split(notes, HONEST.history(13, 40), successors=(after.shown(7),)))
-        assert (verdict.proven, verdict.remarks) == (Proven.NO, ())
-
-
-def test_a_successor_leaf_that_is_not_the_log_s_first_proves_nothing() -> None:
-    after, lied = Successor(13, HONEST.root(13)), Successor(13, OTHER.root(13))
-    shown, notes = lied.shown(7), [HONEST.note(13), after.note(7)]
-    wrong: list[tuple[dict[str, Any], str]] = [
-        ({}, "proof_inclusion"),
-        ({"head": 6}, "split_path_loose"),
-        ({"origin": "bridge.test/evidence/3"}, "split_path_loose"),
-        ({"origin": EVIDENCE, "head": 13}, "proof_inclusion"),
-        ({"origin": "bridge.test/evidence"}, "pins_malformed"),
-    ]
-    for change, code in wrong:
-        verdict = judge(split(notes, successors=(replace(shown, **change),)))
-        assert (verdict.proven, codes(verdict)) == (Proven.NO, [code])
-    # The head that covers it must be the log's: anybody can make such a leaf.
-    forged = log_note_of(lied, AFTER, "mallory")
-    verdict = judge(split([HONEST.note(13), forged], successors=(replace(shown, head=13),)))
-    assert codes(verdict) == ["head_signature", "split_path_loose"]
 
 
 @pytest.mark.parametrize("old", [8, 13, 32])
