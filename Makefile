@@ -12,7 +12,7 @@ BIN := .venv/bin
 # One stamp for each interpreter asked for: another PY builds .venv anew.
 STAMP := .venv/.installed$(subst /,-,$(PY))
 
-.PHONY: help setup demo test check lint format bench bench-desks bench-engines bench-audit bench-page bench-retention verifier-kit vectors clean
+.PHONY: help setup demo test check lint format bench bench-desks bench-engines bench-audit bench-page bench-retention bench-speed verifier-kit vectors clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -58,6 +58,9 @@ bench-page: $(STAMP) ## measure the desk's page in a browser, three minutes; RES
 
 bench-retention: $(STAMP) ## destroy a million due bulletins, a quarter of an hour; RESULTS-retention.md
 	@$(BIN)/python -m benchmarks.retention
+
+bench-speed: $(STAMP) ## measure beside NATS and Redis streams, forty minutes; RESULTS-speed.md
+	@$(BIN)/python -m benchmarks.run_speed
 
 verifier-kit: $(STAMP) ## a folder that checks evidence on a computer without a network; dist/verifier-kit
 	@.ci/verifier-kit dist/verifier-kit $(PLATFORMS)

@@ -60,6 +60,17 @@ PATH: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
+class Sort:
+    """What bulletins are made: days from now until they are due, bytes of their ciphertext."""
+
+    days: int = 0
+    ciphertext: int = CIPHERTEXT_BYTES
+
+
+DUE: Final = Sort()
+
+
+@dataclass(frozen=True, slots=True)
 class Seeded:
     """What was made: bulletins, entries, seconds, and bytes on the disk."""
 
@@ -69,20 +80,20 @@ class Seeded:
     disk: int
 
 
-async def seed(world: World, due: int) -> Seeded:
-    """Put `due` bulletins into an existing world's store; nothing may run on it."""
+async def seed(world: World, count: int, sort: Sort = DUE) -> Seeded:
+    """Put so many bulletins into an existing world's store; nothing may run on it."""
     begun = time.monotonic()
     broker = await open_broker(world.data, world.keys)
     try:
         await broker.start(override="seeding of a measurement")
         made = 0
-        while made < due:
-            count = min(GROUP, due - made)
-            await broker.committer.write(await _group(broker.state, made, count))
-            made += count
+        while made < count:
+            some = min(GROUP, count - made)
+            await broker.committer.write(await _group(broker.state, made, some, sort))
+            made += some
     finally:
         await broker.stop()
-    return Seeded(due, 3 * due, time.monotonic() - begun, disk_used(world.data))
+    return Seeded(count, 3 * count, time.monotonic() - begun, disk_used(world.data))
 
 
 def disk_used(folder: Path) -> int:
@@ -90,7 +101,7 @@ def disk_used(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
-async def _group(state: State, first: int, count: int) -> Prepared:
+async def _group(state: State, first: int, count: int, sort: Sort) -> Prepared:
     names = [SENDER, *small_senders(SENDERS)]
     wanted = Wanted(corridors={(name, RECIPIENT) for name in names})
     known = await load(state.store, wanted)
@@ -98,7 +109,7 @@ async def _group(state: State, first: int, count: int) -> Prepared:
     now = max(state.clock(), book.time)
     ledger = Ledger(known, book.tree.size, now, state.keys, state.quotas)
     for place, batch in zip(range(count), _batches(state), strict=False):
-        _bulletin(ledger, names[(first + place) % len(names)], batch)
+        _bulletin(ledger, names[(first + place) % len(names)], batch, sort)
     tree, tiles, root = await book.grow(book.tree, ledger.leaves)
     head = LogHead(book.tree.size, book.root)
     return Prepared(ledger, head, tree, root, tiles, [], state.anchored)
@@ -113,22 +124,22 @@ def _batches(state: State) -> Iterator[SignatureItem]:
             yield SignatureItem(key, BATCH, index, path, os.urandom(32))
 
 
-def _bulletin(ledger: Ledger, sender: str, item: SignatureItem) -> None:
+def _bulletin(ledger: Ledger, sender: str, item: SignatureItem, sort: Sort) -> None:
     """One bulletin from its admission to its acceptance."""
-    bulletin, due = os.urandom(32), day_of(ledger.time)
+    bulletin, due = os.urandom(32), day_of(ledger.time) + sort.days
     facts = BulletinFacts(
         id=bulletin,
         sender=sender,
         nonce=os.urandom(16),
         header_identity=os.urandom(32),
-        ciphertext_length=CIPHERTEXT_BYTES,
+        ciphertext_length=sort.ciphertext,
         ciphertext_digest=os.urandom(32),
         due_day=due,
         record_day=ledger.record_day,
         expires=ledger.time,
         attachments=(),
     )
-    ledger.bulletin(facts, os.urandom(HEADER_BYTES), os.urandom(CIPHERTEXT_BYTES))
+    ledger.bulletin(facts, os.urandom(HEADER_BYTES), os.urandom(sort.ciphertext))
     ref = StanzaRef(RECIPIENT, os.urandom(32), os.urandom(32))
     body = encode(Consignment(bulletin, item.key, None, (ref,)))
     submitted = _enter(ledger, facts, LeafType.SUBMITTED, CONSIGNMENT_TYPE, body, item)

@@ -24,7 +24,7 @@ from saphan.office import Office
 from saphan_broker.broker import open_broker
 from saphan_broker.init import init
 from saphan_broker.sequencing.work import Logged, Package
-from saphan_protocol.invitation import format_invitation
+from saphan_protocol.invitation import Invitation, format_invitation, parse_invitation
 from saphan_protocol.pins import Pins, format_pins
 from saphan_schemas.records import Role
 
@@ -77,39 +77,56 @@ async def make_world(place: Path, senders: int = SENDERS) -> World:
     world = World(place)
     names = [SENDER, RECIPIENT, *small_senders(senders)]
     package = await asyncio.to_thread(_prepare, world, names)
-    await _enrol(world, names, package)
+    await _enrol(world, names, [package])
     return world
+
+
+async def crowd(world: World, strangers: int) -> None:
+    """Enrol that many agencies more, each with an agreement of its own with the recipient."""
+    names = [f"vn.office{number:03d}" for number in range(strangers)]
+
+    def prepare() -> list[bytes]:
+        invitation = parse_invitation(world.office(SENDER).invitation_file.read_bytes())
+        _ceremonies(world, names, invitation)
+        return [_agreement(world, [name, RECIPIENT], invitation.pins) for name in names]
+
+    await _enrol(world, names, await asyncio.to_thread(prepare))
 
 
 def _prepare(world: World, names: list[str]) -> bytes:
     """The broker's and every agency's ceremony; gives the agreement signed by all."""
     world.place.mkdir(mode=0o700)
     invitation, _ = init(world.data, world.keys, NAME)
+    _ceremonies(world, names, invitation)
+    return _agreement(world, names, invitation.pins)
+
+
+def _ceremonies(world: World, names: list[str], invitation: Invitation) -> None:
     pins = invitation.pins
     for name in names:
         folder, now = world.place / name, system_clock()
         office = ceremony.init(folder, name, SECRET, {"officer": SECRET}, now=now, cost=CHEAP)
         office.pins_file.write_bytes(format_pins(pins))
         office.invitation_file.write_bytes(format_invitation(invitation))
-    return _agreement(world, names, pins)
 
 
-async def _enrol(world: World, names: list[str], package: bytes) -> None:
+async def _enrol(world: World, names: list[str], packages: list[bytes]) -> None:
     broker = await open_broker(world.data, world.keys)
     try:
         await broker.start(override="set-up of a measurement")
         for name in names:
             await broker.admit_operation(world.office(name).enrolment.read_bytes())
-        outcome = await broker.sequencer.submit(Package(package, SENDER)).outcome
-        if not isinstance(outcome, Logged):
-            raise RuntimeError(f"the agreement is refused: {outcome.error}")
+        for package in packages:
+            outcome = await broker.sequencer.submit(Package(package, RECIPIENT)).outcome
+            if not isinstance(outcome, Logged):
+                raise RuntimeError(f"the agreement is refused: {outcome.error}")
     finally:
         await broker.stop()
 
 
 def _agreement(world: World, names: list[str], pins: Pins) -> bytes:
-    """Everyone may send everything to the recipient, and the recipient to the first sender."""
-    terms = json.loads(first_terms([SENDER, RECIPIENT], datetime.now(UTC).date()))
+    """Everyone may send everything to the recipient, and the recipient to the first of them."""
+    terms = json.loads(first_terms([names[0], RECIPIENT], datetime.now(UTC).date()))
     rule = terms["rules"][0]
     terms["rules"] += [rule | {"from": name, "to": RECIPIENT} for name in names[2:]]
     parties = [world.office(name).read_agency() for name in names]

@@ -47,6 +47,21 @@ def test_every_piece_on_engines_runs() -> None:
     assert "bytes (8 measured)" in page
 
 
+def test_every_piece_beside_peers_runs() -> None:
+    page = printed("benchmarks.run_speed")
+    for figure in (
+        "NATS JetStream, synced always",
+        "Valkey streams, AOF always",
+        "SQLite, one process, one sender",
+        "latency at 200/s, p99, ms",
+        "saphan --help, ms",
+        "from the start of the process until it has accepted",
+        "30 leaves in the log, bulletins/s",
+        "1 agencies more in the directory, bulletins/s",
+    ):
+        assert f"| {figure}" in page
+
+
 def test_every_piece_of_checking_content_runs() -> None:
     page = printed("benchmarks.validation")
     for content in ("drug_seizure", "2,000 cells", "1 MiB"):
