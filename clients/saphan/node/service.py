@@ -36,7 +36,15 @@ from saphan.node.holding.rows import held_among
 from saphan.node.holding.watch import HoldWatch
 from saphan.node.judging import Judge
 from saphan.node.logs import Logs
-from saphan.node.looks import agreements, holds, recalls, retention, schemas, watching
+from saphan.node.looks import (
+    agreements,
+    bringing,
+    holds,
+    recalls,
+    retention,
+    schemas,
+    watching,
+)
 from saphan.node.officers.clearance import Clearance
 from saphan.node.officers.countersigning import Countersigning
 from saphan.node.officers.readings import SYSTEM, Readings
@@ -65,6 +73,8 @@ from saphan.node.seen_heads import SeenHeads
 from saphan.node.splits import Splits
 from saphan.node.subjects.parts import SubjectParts, subject_parts
 from saphan.node.submitting import Submitting
+from saphan.node.succession.adopting import Adopting
+from saphan.node.succession.bringing import Bringing
 from saphan.node.telling.notices import Notices
 from saphan.node.telling.owed import OwedReplies
 from saphan.node.telling.warnings import Warnings
@@ -117,6 +127,7 @@ class NodeService:
     subjects: SubjectParts
     retention: Retaining
     recalls: Recalls
+    bringing: Bringing
     listening: dict[str, tuple[str, int]] = field(default_factory=dict)
     """(host, port) of what is served besides the local API: "desks"."""
 
@@ -155,7 +166,11 @@ class NodeService:
         waiting = await self.second.judge(prepared)
         if waiting is not None:
             return waiting
-        submitted = await self.engine.in_sealing(partial(self.outbox.submit, [prepared]))
+        try:
+            submitted = await self.engine.in_sealing(partial(self.outbox.submit, [prepared]))
+        except OperatorError:
+            self.line.offer(None)  # as in `Submitting`: it may be kept all the same
+            raise
         self.line.offer(submitted.portion)
         (outcome,) = submitted.outcomes
         again = partial(first_answer, self.db, self.archive, prepared, outcome)
@@ -309,6 +324,7 @@ def _built(on: Ground) -> NodeService:
         schemas=schemas(on, engine, line, recovery),
         holds=holds(on, engine, line),
         recalls=recalls(on, engine, line, erasing, subjects.indexing),
+        bringing=bringing(on, engine, line),
         subjects=subjects,
         retention=retention(on, engine, line, erasing, threads.requests),
     )
@@ -337,6 +353,7 @@ def _carrying(on: Ground, outbox: Outbox, erasing: Erasing) -> tuple[Engine, Rec
         on.seen,
         on.alarms,
         on.events,
+        Adopting(agency, db, logs, on.witness, on.splits, proofs, on.alarms, clock),
         clock,
     )
     return engine, recovery, Line(on.config.broker, parts, on.config.pin)
@@ -360,6 +377,7 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         asyncio.create_task(service.schemas.run()),
         asyncio.create_task(service.holds.run()),
         asyncio.create_task(service.recalls.run()),
+        asyncio.create_task(service.bringing.run()),
         asyncio.create_task(service.retention.sweeping.run()),
         asyncio.create_task(service.lag.run()),
         asyncio.create_task(service.subjects.run(service.engine, service.line)),

@@ -7,7 +7,7 @@ import logging
 from functools import partial
 from typing import Final
 
-from saphan_schemas.errors import SaphanError, Unavailable
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
 
 from saphan.compose import Wish
 from saphan.node.engine import Engine
@@ -84,9 +84,15 @@ class Submitting:
 
     async def _seal(self, batch: list[_Waiting]) -> None:
         wishes, askers = [wish for wish, _, _ in batch], [asked for _, asked, _ in batch]
-        submitted = await self._engine.in_sealing(
-            partial(self._engine.outbox.submit_machine, wishes, askers)
-        )
+        try:
+            submitted = await self._engine.in_sealing(
+                partial(self._engine.outbox.submit_machine, wishes, askers)
+            )
+        except OperatorError:
+            # The disk may have kept what it reported failed: then it waits in the outbox, and
+            # whoever asks again has its id from there.
+            self._line.offer(None)
+            raise
         self._line.offer(submitted.portion)
         for (_, _, future), outcome in zip(batch, submitted.outcomes, strict=True):
             if future.done():

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from saphan_protocol.content import ciphertext_length
 from saphan_schemas.codec import decode, decode_content
-from saphan_schemas.errors import InvalidInput
+from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Inner
 
@@ -98,7 +98,11 @@ class SecondOfficer:
         Raises:
             SaphanError: what `Countersigning.sign` raises. Unavailable: `catching_up`.
         """
-        left: Left = await self.engine.in_sealing(partial(self._sign, draft, signature))
+        try:
+            left: Left = await self.engine.in_sealing(partial(self._sign, draft, signature))
+        except OperatorError:
+            self.line.offer(None)  # as in `Submitting`: it may be kept all the same
+            raise
         self.line.offer(left.portion)
         await self._tell(draft, SIGNED)
         return left.bulletin
