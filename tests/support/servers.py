@@ -155,7 +155,7 @@ class Server:
         """Become a replica, and wait until everything is there."""
         with self.client() as client:
             client.execute_command("REPLICAOF", "127.0.0.1", primary.port)
-            _until(lambda: client.info("replication").get("master_link_status") == "up")
+            wait_until(lambda: client.info("replication").get("master_link_status") == "up")
 
     def __enter__(self) -> Server:
         return self
@@ -217,7 +217,7 @@ class Server:
             except redis.AuthenticationError:
                 return True
 
-        _until(up)
+        wait_until(up)
 
 
 def cluster_of(directory: Path, replicas: int, engine: Engine = "valkey") -> Sequence[Server]:
@@ -236,7 +236,8 @@ def free_port() -> int:
         return port
 
 
-def _until(done: object) -> None:
+def wait_until(done: object) -> None:
+    """Look again and again; a test that waits in vain says so."""
     end = time.monotonic() + START_S
     while not done():  # type: ignore[operator]
         if time.monotonic() > end:

@@ -2,8 +2,8 @@
 knows best.
 
 A sentinel that was cut off may still name the primary of before. Each failover has a higher epoch,
-so of all answers the one with the highest epoch counts. None of this is what keeps an answer safe:
-a primary that was passed by has no replicas left to hold a commit, and no head is signed twice.
+so of all answers the one with the highest epoch counts. That nothing is signed twice does not rest
+on any of this: the signer's own file sees to it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from saphan_broker.store.redis.refusals import Reply, checked
 _log = logging.getLogger("saphan.broker")
 
 
+_GONE: Final = frozenset((b"s_down", b"o_down", b"disconnected"))
+
+
 class Named(msgspec.Struct, frozen=True):
     """What the sentinels say of the primary."""
 
@@ -36,6 +39,10 @@ class Named(msgspec.Struct, frozen=True):
     """How many of them must find it gone before they replace it."""
     replicas: int
     """How many of its replicas they know."""
+    alive: int
+    """How many of these they reach: any of them may be promoted."""
+    failing: bool
+    """One of them has begun to replace it."""
     answered: int = 1
     """How many sentinels were heard."""
 
@@ -71,7 +78,12 @@ async def ask(address: RedisAddress, *, all_of_them: bool = False) -> Named:
         await asyncio.gather(*left, return_exceptions=True)
     if heard:
         newest = max(heard, key=lambda named: named.epoch)
-        return msgspec.structs.replace(newest, answered=len(heard))
+        return msgspec.structs.replace(
+            newest,
+            answered=len(heard),
+            alive=max(named.alive for named in heard),
+            failing=any(named.failing for named in heard),
+        )
     # One that was reached and refuses is what an operator can mend.
     raise next((error for error in refused if not isinstance(error, Unavailable)), refused[0])
 
@@ -83,6 +95,7 @@ async def _ask_one(
     questions: list[Command] = [
         ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name),
         ("SENTINEL", "MASTER", name),
+        ("SENTINEL", "REPLICAS", name),
     ]
     login = credentials(address.sentinel_user, password)
     try:
@@ -116,7 +129,7 @@ async def _ask_one(
         ) from None
 
 
-def _named(address: RedisAddress, found: Reply, told: Reply) -> Named:
+def _named(address: RedisAddress, found: Reply, told: Reply, replicas: Reply) -> Named:
     if checked(found) is None:
         raise OperatorError(
             "sentinel_primary_unknown",
@@ -124,14 +137,21 @@ def _named(address: RedisAddress, found: Reply, told: Reply) -> Named:
             field="redis",
             hint="name it as `sentinel monitor NAME ...` in their configuration does",
         )
-    words: Sequence[bytes] = checked(told)
-    facts = dict(zip(words[::2], words[1::2], strict=True))
+    facts = _facts(told)
+    flags = [_facts(one)[b"flags"].split(b",") for one in checked(replicas)]
     return Named(
         place=(found[0].decode(), int(found[1])),
         epoch=int(facts[b"config-epoch"]),
         quorum=int(facts[b"quorum"]),
-        replicas=int(facts[b"num-slaves"]),
+        replicas=len(flags),
+        alive=sum(not _GONE.intersection(one) for one in flags),
+        failing=b"failover_in_progress" in facts[b"flags"].split(b","),
     )
+
+
+def _facts(told: Reply) -> dict[bytes, bytes]:
+    words: Sequence[bytes] = checked(told)
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 # --- lines to a primary of before ----------------------------------------------------------------

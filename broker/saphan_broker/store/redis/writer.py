@@ -28,6 +28,7 @@ from saphan_broker.store.base import (
 from saphan_broker.store.redis import packing, scripts
 from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.dialling import dial
+from saphan_broker.store.redis.followers import QUESTION, Followers, Left
 from saphan_broker.store.redis.keys import Keys, aging_keys
 from saphan_broker.store.redis.line import Command, Line, LineDown
 from saphan_broker.store.redis.link import Link
@@ -71,6 +72,7 @@ class Writer:
         self._link = link
         self._keys = keys
         self._line: Line | None = None
+        self._followers: Followers | None = None
         self._ids: dict[Log, bytes] = {}
         self._examined = 0.0
 
@@ -235,6 +237,7 @@ class Writer:
             line.abort()  # nothing is written to what was not looked at
             raise
         self._line = line
+        self._followers = Followers(self.address) if self.address.sentinels else None
 
     async def _durably(self, script: Script, command: Command) -> Reply:
         """Run a script whose refusal is raised; once more if the server was made to forget it."""
@@ -251,13 +254,22 @@ class Writer:
             LineDown; ReplicasMissing; whatever a refusal means, nothing was written then.
         """
         waiting = self.promises.waiting(self.address)
-        replies = await self._connected().ask([*commands, *waiting], self.address.wait_ms)
+        line, followers = self._connected(), self._followers
+        counting = [] if followers is None else [QUESTION]
+        replies = await line.ask([*commands, *waiting, *counting], self.address.wait_ms)
         for reply in replies[: len(commands)]:
             if forgotten(reply):
                 raise _Forgotten
             checked(reply)
         if waiting:
-            self._waited(replies[len(commands) :])
+            self._waited(replies[len(commands) : len(commands) + len(waiting)])
+        if followers is not None:
+            try:
+                await followers.check(line, replies[-1])
+            except Left as error:
+                raise ReplicasMissing(error.wanted, error.have) from None
+            except Unavailable as error:
+                raise CommitUnknown(error.message) from None
         return replies[: len(commands)]
 
     def _waited(self, replies: Sequence[Reply]) -> None:

@@ -1,0 +1,242 @@
+"""The primary by its sentinels, real ones: who is asked, who is believed, which lines end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from saphan_broker.store.base import Commit
+from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.dialling import dial
+from saphan_broker.store.redis.lease import Lease
+from saphan_broker.store.redis.line import LineDown
+from saphan_broker.store.redis.sentinels import ask
+from saphan_broker.store.redis.store import RedisStore
+from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from support.crews import until
+from support.pens import Pen
+from support.sentinels import Guarded, Sentinel, role
+from support.servers import ENGINES, Engine, Server, wait_until
+from support.store_commits import Story
+from support.whole_store import check_whole
+
+GROUP = 3
+HEAD = "saphan:{saphan/evidence}:head"
+FAILOVER_S = 30.0
+"""Generous: the sentinels take about three seconds."""
+
+
+@pytest.fixture(params=ENGINES)
+def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Guarded]:
+    """A primary with two replicas, and three sentinels."""
+    yield from started(tmp_path, request.param)
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[Guarded]:
+    """The same, where both servers would do the same."""
+    yield from started(tmp_path, "valkey")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """One for tests that leave it as it was."""
+    yield from started(tmp_path_factory.mktemp("shared"), "valkey")
+
+
+def started(place: Path, engine: Engine) -> Iterator[Guarded]:
+    made = Guarded(place / "guarded", engine)
+    try:
+        yield made.start()
+    finally:
+        made.free()
+
+
+def head(server: Server) -> tuple[bytes | None, bytes | None]:
+    """Size and commit, as this server has them."""
+    with server.client() as client:
+        size, commit = client.hmget(HEAD, "size", "commit")
+        return size, commit
+
+
+async def test_what_a_primary_takes_that_was_passed_by_is_never_answered(guarded: Guarded) -> None:
+    """Timeline: SIGSTOP of the primary with a commit on its way to it; the sentinels promote a
+    replica and then stand still themselves, so that nobody demotes the old primary; SIGCONT: it
+    takes the commit, as a primary would. The caller has been told that nothing was written."""
+    store = await RedisStore.create(guarded.address(replicas=1))
+    story = Story()
+    await store.commit(story.bulletins(GROUP), lambda: b"first")
+    old = await asyncio.to_thread(lambda: guarded.primary)
+    old.pause()
+    late, pen = story.bulletins(GROUP), Pen()
+    on_its_way = asyncio.create_task(store.commit(late, pen))
+    new = await asyncio.to_thread(guarded.wait_for_another, old)
+    with pytest.raises(Unavailable) as refused:
+        async with asyncio.timeout(FAILOVER_S):
+            await on_its_way
+    assert refused.value.code == "redis_unreachable"
+    assert "can be made again" in (refused.value.hint or "")
+    guarded.each(Sentinel.pause)
+    old.resume()
+    await asyncio.to_thread(wait_until, lambda: head(old)[0] == b"%d" % late.head.size)
+    assert role(old) == "master"
+    assert pen.signed == 0
+    assert head(new)[0] == b"%d" % late.expected.size
+
+    await store.commit(late, pen)  # at the new one
+    assert pen.signed == 1
+    assert head(new)[1] != head(old)[1]  # one story, and another one that nobody was told
+    guarded.each(Sentinel.resume)
+    await asyncio.to_thread(wait_until, lambda: head(old) == head(new))
+    assert role(old) == "slave"
+    assert await check_whole(store, GROUP) == late.head
+    await store.close()
+
+
+async def test_lines_to_a_primary_that_is_one_no_more_end_by_themselves(valkey: Guarded) -> None:
+    """It stands still: neither it nor the network ends a line, and a follower that only reads would
+    wait for it, or hear of before from it."""
+    address = valkey.address(replicas=1)
+    store = await RedisStore.create(address)
+    await store.commit(Story().bulletins(GROUP))
+    line, lease = await dial(address), Lease(address, "one")
+    assert await lease.take()
+    old = await asyncio.to_thread(lambda: valkey.primary)
+    old.pause()
+    await until(lambda: line.down, FAILOVER_S)
+    with pytest.raises(LineDown, match="another primary"):
+        await line.one("PING")
+    assert (await store.state("evidence")).head.size == GROUP
+    assert await lease.take()
+    old.resume()
+    assert clients_of(old) == set()
+    await lease.close()
+    await store.close()
+
+
+def clients_of(server: Server) -> set[str]:
+    """Who is connected over TCP, apart from sentinels and other servers."""
+    with server.client() as client:
+        found = client.client_list()
+    ours = [one for one in found if not one["name"].startswith("sentinel-")]
+    return {one["id"] for one in ours if one["flags"] == "N" and one["addr"].startswith("127.")}
+
+
+async def test_a_failover_that_an_operator_asks_for_needs_no_restart(guarded: Guarded) -> None:
+    store = await RedisStore.create(guarded.address(replicas=1))
+    story = Story()
+    old = await asyncio.to_thread(lambda: guarded.primary)
+    for turn in range(20):
+        commit = story.bulletins(GROUP, name=turn)
+        if turn == 5:
+            await asyncio.to_thread(guarded.failover)
+        async with asyncio.timeout(FAILOVER_S):
+            store = await committed(store, guarded, commit)
+    await asyncio.to_thread(guarded.wait_for_another, old)
+    assert await check_whole(store, GROUP) == story.head
+    assert clients_of(old) == set()
+    await store.close()
+
+
+async def committed(store: RedisStore, guarded: Guarded, commit: Commit) -> RedisStore:
+    """As the sequencer does: after a doubt it opens anew and looks."""
+    while True:
+        try:
+            if (await store.state("evidence")).head != commit.head:
+                await store.commit(commit)
+        except SaphanError:
+            await store.close()
+            store = await opened(guarded)
+        else:
+            return store
+
+
+async def opened(guarded: Guarded) -> RedisStore:
+    while True:
+        try:
+            return await RedisStore.open(guarded.address(replicas=1))
+        except Unavailable:
+            await asyncio.sleep(0.05)
+
+
+# --- who is asked --------------------------------------------------------------------------------
+
+
+async def test_one_sentinel_is_enough_and_none_is_not(shared: Guarded) -> None:
+    address = shared.address()
+    named = await ask(address, all_of_them=True)
+    assert (named.answered, named.quorum, named.replicas) == (3, 2, 2)
+    try:
+        for left in (2, 1):
+            shared.sentinels[left].pause()
+            found = await ask(address, all_of_them=True)
+            assert (found.place, found.answered) == (named.place, left)
+        shared.sentinels[0].pause()
+        with pytest.raises(Unavailable) as nobody:
+            await ask(address)
+    finally:
+        shared.each(Sentinel.resume)
+    assert nobody.value.code == "sentinels_unreachable"
+
+
+async def test_of_two_answers_that_of_the_newest_failover_counts(valkey: Guarded) -> None:
+    """A sentinel slept through it and wakes up with the primary of before."""
+    old = await asyncio.to_thread(lambda: valkey.primary)
+    asleep = valkey.sentinels[2]
+    asleep.pause()
+    await asyncio.to_thread(old.kill)
+    await asyncio.to_thread(
+        wait_until,
+        lambda: all(int(one.told()["port"]) != old.port for one in valkey.sentinels[:2]),
+    )
+    new = await asyncio.to_thread(lambda: valkey.primary)
+    forgetful = Sentinel(asleep.directory / "before", asleep.engine, old)
+    await asyncio.to_thread(forgetful.start)  # knows nobody: names what it was told to watch
+    try:
+        at = [valkey.sentinels[0].port, forgetful.port]
+        url = "redis+sentinel://" + ",".join(f"127.0.0.1:{port}" for port in at) + "/bridge"
+        address = RedisAddress(url=url)
+        assert (await ask(address)).place == ("127.0.0.1", new.port)
+    finally:
+        await asyncio.to_thread(forgetful.kill)
+
+
+async def test_a_server_that_is_a_replica_is_not_taken_for_the_primary(
+    tmp_path: Path, shared: Guarded
+) -> None:
+    """The sentinel names it, and it is none: in the middle of a failover, or set up wrongly."""
+    replica = shared.servers[1]
+    wrong = Sentinel(tmp_path / "wrong", replica.engine, replica)
+    await asyncio.to_thread(wrong.start)
+    try:
+        address = RedisAddress(url=f"redis+sentinel://127.0.0.1:{wrong.port}/bridge")
+        with pytest.raises(Unavailable) as refused:
+            await dial(address)
+        assert refused.value.code == "failover_under_way"
+    finally:
+        await asyncio.to_thread(wrong.kill)
+
+
+async def test_a_name_that_the_sentinels_do_not_know_is_the_operators_to_mend(
+    shared: Guarded,
+) -> None:
+    address = shared.address()
+    other = RedisAddress(url=address.url.replace("/bridge", "/another"))
+    with pytest.raises(OperatorError) as unknown:
+        await dial(other)
+    assert unknown.value.code == "sentinel_primary_unknown"
+    assert unknown.value.hint
+
+
+async def test_a_failover_without_replicas_waited_for_is_a_loss_to_be_accepted(
+    shared: Guarded,
+) -> None:
+    with pytest.raises(OperatorError) as refused:
+        await RedisStore.create(shared.address())
+    assert refused.value.code == "store_lossy"
+    assert "--replicas" in (refused.value.hint or "")
+    store = await RedisStore.create(shared.address(accept_loss=True))
+    assert store.accepted_losses == ("replicas 0",)
+    await store.close()
