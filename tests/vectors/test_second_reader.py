@@ -20,6 +20,7 @@ ALONE = """
 import runpy, sys
 ALLOWED = set(sys.stdlib_module_names) | {"msgpack", "cryptography", "_cffi_backend", "cffi"}
 ALLOWED |= {"mp", "suite", "log", "schema", "rules", "text", "retention"}
+ALLOWED |= {"succession"}
 class Alone:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] not in ALLOWED:
@@ -51,6 +52,8 @@ def expected() -> dict[str, str]:
             found[f"{family}/{path.stem}"] = code
     for case in json.loads((FOLDER / "log/heads.json").read_text(encoding="utf-8"))["cases"]:
         found[f"log/heads/{case['name']}"] = case["expect"]
+    for case in json.loads((FOLDER / "log/succession.json").read_text("ascii"))["cases"]:
+        found[f"log/succession/{case['name']}"] = case["expect"]
     for case in json.loads((FOLDER / "retention/leaves.json").read_text("ascii"))["cases"]:
         found[f"retention/leaves/{case['name']}"] = case["expect"]
     for case in json.loads((FOLDER / "retention/logs.json").read_text("ascii"))["cases"]:

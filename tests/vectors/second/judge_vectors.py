@@ -17,6 +17,7 @@ from mp import Refuse, number, octets, read_content, read_record, refuse, words
 from retention import read_leaf, read_log
 from rules import check_rules
 from schema import check_schema
+from succession import read_succession
 from suite import READERS, pae, same, sha256
 from text import check_names, check_text
 
@@ -80,6 +81,17 @@ def bodies(folder: Path) -> Iterator[tuple[str, str]]:
             yield f"body/{path.stem}/{place}", verdict(judge)
 
 
+def successions(folder: Path) -> Iterator[tuple[str, str]]:
+    file = json.loads((folder / "log/succession.json").read_text(encoding="ascii"))
+    for case in file["cases"]:
+
+        def read(case: dict[str, Any] = case) -> None:
+            if read_succession(case, file) != case["named"]:
+                refuse("differs")
+
+        yield f"log/succession/{case['name']}", verdict(read)
+
+
 def destruction(folder: Path) -> Iterator[tuple[str, str]]:
     for case in json.loads((folder / "retention/leaves.json").read_text(encoding="ascii"))["cases"]:
         yield f"retention/leaves/{case['name']}", verdict(partial(read_leaf, case))
@@ -103,6 +115,7 @@ def judged(folder: Path) -> Iterator[tuple[str, str]]:
         facts["witnesses"] = case.get("witnesses")
         yield f"log/heads/{case['name']}", verdict(partial(head, case, log, witnesses, facts))
     yield from destruction(folder)
+    yield from successions(folder)
     proofs = json.loads((folder / "log/proofs.json").read_text(encoding="utf-8"))
     yield "log/proofs", verdict(partial(read_proofs, proofs))
 
